@@ -1,0 +1,84 @@
+import { createHash, randomBytes } from "node:crypto";
+import { setTimeout as sleepFor } from "node:timers/promises";
+
+/** Milliseconds since 1970 on the service's clock. */
+export type EpochMs = number;
+
+export const SECOND = 1_000;
+export const MINUTE = 60 * SECOND;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
+
+/**
+ * Time and chance, the two things that are passed in so that a run can be repeated.
+ * Stored times are service time. It equals real time unless the local stack speeds it up.
+ */
+export interface Clock {
+  now(): EpochMs;
+  /** Real time: tokens, signatures and per-second rates go by it. */
+  realNow(): number;
+  /** How much service time a real wait takes: a timeout or a lease of `ms` ends at `now() + during(ms)`. */
+  during(realMs: number): number;
+  /** The real wait, in ms, that a wait in service time takes. */
+  waitFor(serviceMs: number): number;
+  /** Real milliseconds. Rejects with the signal's reason when it is aborted. */
+  sleep(realMs: number, signal?: AbortSignal): Promise<void>;
+  /** Aborts after real milliseconds. */
+  timeout(realMs: number): AbortSignal;
+  /** At least 0, less than 1. */
+  random(): number;
+  /** Eight random characters that name one write. */
+  operationId(): string;
+  /** A UUIDv7 of this service time. */
+  uuid(): string;
+}
+
+/** Where service time stood at a moment of real time, and how fast it runs from there. */
+export interface ClockAnchor {
+  readonly real: number;
+  readonly service: EpochMs;
+  readonly speed: number;
+}
+
+export function serviceTime(anchor: ClockAnchor, realNow: number): EpochMs {
+  return Math.round(anchor.service + (realNow - anchor.real) * anchor.speed);
+}
+
+export function createClock(anchor: ClockAnchor = { real: 0, service: 0, speed: 1 }): Clock {
+  const now = () => serviceTime(anchor, Date.now());
+  return {
+    now,
+    realNow: () => Date.now(),
+    during: (realMs) => realMs * anchor.speed,
+    waitFor: (serviceMs) => serviceMs / anchor.speed,
+    sleep: async (realMs, signal) => {
+      await sleepFor(realMs, undefined, signal && { signal });
+    },
+    timeout: (realMs) => AbortSignal.timeout(realMs),
+    random: () => Math.random(),
+    operationId: () => randomBytes(6).toString("base64url"),
+    uuid: () => timeOrderedUuid(now()),
+  };
+}
+
+export function iso(time: EpochMs): string {
+  return new Date(time).toISOString();
+}
+
+/** A UUIDv8 of SHA-256 over the parts: the same parts always give the same id. */
+export function derivedUuid(...parts: string[]): string {
+  const hash = createHash("sha256").update(JSON.stringify(parts)).digest();
+  return formatUuid(hash.subarray(0, 16), 8);
+}
+
+function timeOrderedUuid(time: EpochMs): string {
+  const bytes = randomBytes(16);
+  bytes.writeUIntBE(time, 0, 6);
+  return formatUuid(bytes, 7);
+}
+
+function formatUuid(bytes: Buffer, version: 7 | 8): string {
+  bytes[6] = (bytes.readUInt8(6) & 0x0f) | (version << 4);
+  bytes[8] = (bytes.readUInt8(8) & 0x3f) | 0x80;
+  return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}

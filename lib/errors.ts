@@ -1,0 +1,47 @@
+/** What a client can be told; `api/http.ts` maps each code to its HTTP status, once. */
+export type ErrorCode =
+  | "BAD_REQUEST"
+  | "UNAUTHORIZED"
+  | "FORBIDDEN"
+  | "NOT_FOUND"
+  | "CONFLICT"
+  | "PAYLOAD_TOO_LARGE"
+  | "UNPROCESSABLE_ENTITY"
+  | "TOO_MANY_REQUESTS"
+  | "SERVICE_UNAVAILABLE"
+  | "INTERNAL_SERVER_ERROR";
+
+export interface ErrorDetail {
+  readonly field: string;
+  readonly message: string;
+}
+
+/** The only error whose message a client gets to see. */
+export class ClientError extends Error {
+  readonly code: ErrorCode;
+  readonly details: readonly ErrorDetail[];
+
+  constructor(code: ErrorCode, message: string, details: readonly ErrorDetail[] = []) {
+    super(message);
+    this.name = "ClientError";
+    this.code = code;
+    this.details = details;
+  }
+}
+
+export function badRequest(details: readonly ErrorDetail[]): ClientError {
+  return new ClientError("BAD_REQUEST", "Validation failed", details);
+}
+
+/** A part this service stands on (table, queue, bucket) did not answer as it should. */
+export class Unavailable extends Error {
+  constructor(part: string, cause: unknown) {
+    super(`${part} is not available: ${reasonOf(cause)}`, { cause });
+    this.name = "Unavailable";
+  }
+}
+
+export function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.message && cause.message !== cause.name ? `${cause.name}: ${cause.message}` : cause.name;
+}
