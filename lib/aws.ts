@@ -1,0 +1,38 @@
+import { Unavailable } from "./errors.ts";
+
+/**
+ * What every AWS client is made with. The SDK's default waits for ever; three tries of at most
+ * 2 s stay under half the shortest lease (16 s). Endpoints, region and credentials come from the
+ * environment: AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_DYNAMODB, AWS_REGION and so on.
+ */
+export const CLIENT_DEFAULTS = {
+  maxAttempts: 3,
+  requestHandler: {
+    connectionTimeout: 500,
+    requestTimeout: 2_000,
+    throwOnRequestTimeout: true,
+    httpAgent: { keepAlive: true, maxSockets: 256 },
+    httpsAgent: { keepAlive: true, maxSockets: 256 },
+  },
+};
+
+/** Runs a call; what the part could not answer becomes `Unavailable`, a fault of ours stays as it is. */
+export async function askOf<T>(part: string, call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    throw isOurFault(error) ? error : new Unavailable(part, error);
+  }
+}
+
+interface ServiceFault {
+  readonly $metadata?: { readonly httpStatusCode?: number };
+  readonly $retryable?: object;
+}
+
+function isOurFault(error: unknown): boolean {
+  const { $metadata, $retryable } = error as ServiceFault;
+  const status = $metadata?.httpStatusCode ?? 500;
+  const throttled = $retryable !== undefined || /Throttl|Exceeded/.test((error as Error).name);
+  return status >= 400 && status < 500 && !throttled;
+}

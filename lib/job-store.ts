@@ -1,0 +1,312 @@
+import {
+  BatchGetItemCommand,
+  ConditionalCheckFailedException,
+  DynamoDBClient,
+  PutItemCommand,
+  QueryCommand,
+  UpdateItemCommand,
+  type AttributeValue,
+  type BatchGetItemCommandOutput,
+  type QueryCommandInput,
+} from "@aws-sdk/client-dynamodb";
+import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
+import { CLIENT_DEFAULTS, askOf } from "./aws.ts";
+import { SECOND, type Clock, type EpochMs } from "./clock.ts";
+import { Unavailable } from "./errors.ts";
+import { payloadKey, type Files } from "./files.ts";
+import {
+  MARSHALL,
+  attemptOf,
+  byAppKey,
+  byStatusKey,
+  entryOf,
+  expirySeconds,
+  expressionsOf,
+  fitsInline,
+  hasExpired,
+  jobKey,
+  jobOf,
+  payloadSortKey,
+  toItem,
+  type IndexEntry,
+  type Item,
+  type ItemKey,
+} from "./job-item.ts";
+import type { Attempt, Job, Message, Move, Payload, Status } from "./job.ts";
+import { contentHash, decodeMessage } from "./payload.ts";
+
+/** A lost race is an answer: `job` is then what stands in the table instead, if anything. */
+export type Applied =
+  | { readonly won: true; readonly job: Job }
+  | { readonly won: false; readonly job: Job | undefined };
+
+export interface IndexPage {
+  readonly entries: readonly IndexEntry[];
+  readonly complete: boolean;
+}
+
+/** Jobs of an app, newest first: all of one execution type, or those in a listed status. */
+export type AppIndex =
+  | { readonly appId: string; readonly executionType: string }
+  | { readonly appId: string; readonly status: Status };
+
+export interface TimeRange {
+  readonly from?: EpochMs | undefined;
+  readonly to?: EpochMs | undefined;
+}
+
+const TABLE = "The jobs table";
+const LARGEST_ITEM_PAYLOAD = 256 * 1_024;
+/** DynamoDB's limit of a BatchGetItem. */
+const LARGEST_BATCH = 100;
+
+export type JobStore = ReturnType<typeof createJobStore>;
+
+export function createJobStore(parts: { table: string; files: Files; clock: Clock; client?: DynamoDBClient }) {
+  const { table, files, clock } = parts;
+  const client = parts.client ?? new DynamoDBClient(CLIENT_DEFAULTS);
+
+  /** Puts a job unless its id is taken; then the one that has it is the answer. */
+  async function create(job: Job): Promise<Applied> {
+    const op = clock.operationId();
+    const item = await itemOf(job);
+    return race(
+      job.id,
+      op,
+      client.send(
+        new PutItemCommand({
+          TableName: table,
+          Item: marshall({ ...item, op }, MARSHALL),
+          // An expired job counts as gone: TTL deletes within days, not at once.
+          ConditionExpression: "attribute_not_exists(pk) OR expiresAt <= :now",
+          ExpressionAttributeValues: { ":now": { N: String(Math.floor(clock.now() / SECOND)) } },
+          ReturnValuesOnConditionCheckFailure: "ALL_OLD",
+        }),
+      ),
+      () => job,
+    );
+  }
+
+  /** Applies a move if its conditions still hold. */
+  async function apply(job: Pick<Job, "id" | "appId">, move: Move): Promise<Applied> {
+    const op = clock.operationId();
+    return race(
+      job.id,
+      op,
+      client.send(
+        new UpdateItemCommand({
+          TableName: table,
+          Key: marshall(jobKey(job.id)),
+          ...expressionsOf(job, move, op),
+          ReturnValues: "ALL_NEW",
+          ReturnValuesOnConditionCheckFailure: "ALL_OLD",
+        }),
+      ),
+      (attributes) => jobOf(unmarshall(attributes ?? {})),
+    );
+  }
+
+  /**
+   * A write that was committed but whose reply was lost is sent again by the SDK and then fails its
+   * own condition. The operation id in the item tells it from somebody else's write.
+   */
+  async function race(
+    id: string,
+    op: string,
+    write: Promise<{ Attributes?: Record<string, AttributeValue> | undefined }>,
+    won: (attributes: Record<string, AttributeValue> | undefined) => Job,
+  ): Promise<Applied> {
+    try {
+      const { Attributes } = await askOf(TABLE, write);
+      return { won: true, job: won(Attributes) };
+    } catch (error) {
+      if (!(error instanceof ConditionalCheckFailedException)) throw error;
+      if (!error.Item) return { won: false, job: undefined };
+      const item = unmarshall(error.Item);
+      if (item["op"] === op) return { won: true, job: jobOf({ ...jobKey(id), ...item }) };
+      return { won: false, job: current(item) };
+    }
+  }
+
+  /** Payloads that don't fit are put first, so that a stored job always has one. */
+  async function itemOf(job: Job): Promise<Record<string, unknown>> {
+    const item = toItem(job);
+    if (job.payload.at !== "inline" || fitsInline(item)) return item;
+    return toItem({ ...job, payload: await putPayload(job.id, job.payload.bytes) });
+  }
+
+  async function putPayload(id: string, bytes: Uint8Array): Promise<Payload> {
+    const hash = contentHash(bytes);
+    if (bytes.length > LARGEST_ITEM_PAYLOAD) {
+      await files.put(payloadKey(id, hash), bytes);
+      return { at: "s3", hash };
+    }
+    const Item = marshall({ pk: jobKey(id).pk, sk: payloadSortKey(hash), bytes });
+    await askOf(TABLE, client.send(new PutItemCommand({ TableName: table, Item })));
+    return { at: "item", hash };
+  }
+
+  /** What the caller asked for; one more read if it is not in the job's own item. */
+  async function message(job: Job): Promise<Message> {
+    const { payload } = job;
+    if (payload.at === "inline") return decodeMessage(payload.bytes);
+    if (payload.at === "s3") return decodeMessage(await files.get(payloadKey(job.id, payload.hash)));
+    const found = await batchGet([{ pk: jobKey(job.id).pk, sk: payloadSortKey(payload.hash) }], true);
+    const bytes: unknown = found[0]?.["bytes"];
+    if (!(bytes instanceof Uint8Array)) throw new Error(`Job ${job.id} has lost its payload item ${payload.hash}`);
+    return decodeMessage(bytes);
+  }
+
+  /**
+   * Records how a failed attempt ended, before the job says so. A worker's word stands; the sweep's
+   * "lost" only where there is no other.
+   */
+  async function recordAttempt(id: string, attempt: Attempt): Promise<void> {
+    const { number, ...rest } = attempt;
+    const put = new PutItemCommand({
+      TableName: table,
+      Item: marshall({ pk: jobKey(id).pk, sk: `A#${number}`, ...rest }, MARSHALL),
+      ...(attempt.outcome === "lost" && { ConditionExpression: "attribute_not_exists(pk)" }),
+    });
+    try {
+      await askOf(TABLE, client.send(put));
+    } catch (error) {
+      if (!(error instanceof ConditionalCheckFailedException)) throw error;
+    }
+  }
+
+  async function get(id: string): Promise<Job | undefined> {
+    return (await getMany([id], { consistent: true }))[0];
+  }
+
+  /** The jobs that exist, in the order asked for. */
+  async function getMany(ids: readonly string[], options: { consistent: boolean }): Promise<Job[]> {
+    const items = await batchGet(ids.map(jobKey), options.consistent);
+    const jobs = new Map(items.flatMap((item) => current(item) ?? []).map((job) => [job.id, job]));
+    return ids.flatMap((id) => jobs.get(id) ?? []);
+  }
+
+  async function batchGet(keys: readonly ItemKey[], consistent: boolean): Promise<Item[]> {
+    const found: Item[] = [];
+    for (let from = 0; from < keys.length; from += LARGEST_BATCH) {
+      let wanted: Record<string, AttributeValue>[] | undefined = keys
+        .slice(from, from + LARGEST_BATCH)
+        .map((key) => marshall(key));
+      for (let round = 0; wanted?.length; round += 1) {
+        if (round === 5) throw new Unavailable(TABLE, new Error("it left keys unprocessed five times"));
+        if (round > 0) await clock.sleep(50 * 2 ** round);
+        const request = new BatchGetItemCommand({
+          RequestItems: { [table]: { Keys: wanted, ConsistentRead: consistent } },
+        });
+        const answer: BatchGetItemCommandOutput = await askOf(TABLE, client.send(request));
+        found.push(...(answer.Responses?.[table] ?? []).map((item) => unmarshall(item)));
+        wanted = answer.UnprocessedKeys?.[table]?.Keys;
+      }
+    }
+    return found;
+  }
+
+  /** A job with the attempts that did not succeed, by number. */
+  async function history(id: string): Promise<{ job: Job; recorded: Map<number, Attempt> } | undefined> {
+    const items: Item[] = [];
+    let start: Record<string, AttributeValue> | undefined;
+    do {
+      const page = await query({
+        // Reads the job and its attempts ("A#…", "J"), not the payload ("P#…").
+        KeyConditionExpression: "pk = :pk AND sk <= :job",
+        ExpressionAttributeValues: marshall({ ":pk": jobKey(id).pk, ":job": "J" }),
+        ConsistentRead: true,
+        ...(start && { ExclusiveStartKey: start }),
+      });
+      items.push(...page.items.filter((item) => !hasExpired(item, clock.now())));
+      start = page.next;
+    } while (start);
+    const found = items.find((item) => item["sk"] === "J");
+    if (!found) return undefined;
+    const recorded = items.filter((item) => item !== found).map(attemptOf);
+    return { job: jobOf(found), recorded: new Map(recorded.map((attempt) => [attempt.number, attempt])) };
+  }
+
+  /** What is due up to a time in one shard, oldest first. The index is a hint: read the job before acting. */
+  async function due(shard: string, until: EpochMs, limit: number, from?: IndexEntry): Promise<IndexPage> {
+    const page = await query({
+      IndexName: "due",
+      KeyConditionExpression: "due = :shard AND dueAt <= :until",
+      ExpressionAttributeValues: marshall({ ":shard": shard, ":until": until }),
+      Limit: limit,
+      ...(from && { ExclusiveStartKey: marshall({ ...jobKey(from.id), due: shard, dueAt: from.at }) }),
+    });
+    return { entries: page.items.map((item) => entryOf(item, "dueAt")), complete: !page.next };
+  }
+
+  /** How many are due after an entry of a shard: exact up to about 10,000, one index page. */
+  async function countDue(shard: string, until: EpochMs, from?: IndexEntry): Promise<number> {
+    const page = await query({
+      IndexName: "due",
+      Select: "COUNT",
+      KeyConditionExpression: "due = :shard AND dueAt <= :until",
+      ExpressionAttributeValues: marshall({ ":shard": shard, ":until": until }),
+      ...(from && { ExclusiveStartKey: marshall({ ...jobKey(from.id), due: shard, dueAt: from.at }) }),
+    });
+    return page.count;
+  }
+
+  /** A page of an app's jobs, newest first, after `from`. */
+  async function newest(index: AppIndex, range: TimeRange, limit: number, from?: IndexEntry): Promise<IndexPage> {
+    const [name, partition] =
+      "status" in index
+        ? (["byStatus", byStatusKey(index.appId, index.status)] as const)
+        : (["byApp", byAppKey(index.appId, index.executionType)] as const);
+    const page = await query({
+      IndexName: name,
+      KeyConditionExpression: "#partition = :partition AND createdAt BETWEEN :from AND :to",
+      ExpressionAttributeNames: { "#partition": name },
+      ExpressionAttributeValues: marshall({
+        ":partition": partition,
+        ":from": range.from ?? 0,
+        ":to": range.to ?? Number.MAX_SAFE_INTEGER,
+      }),
+      ScanIndexForward: false,
+      Limit: limit,
+      ...(from && { ExclusiveStartKey: marshall({ ...jobKey(from.id), [name]: partition, createdAt: from.at }) }),
+    });
+    return { entries: page.items.map((item) => entryOf(item, "createdAt")), complete: !page.next };
+  }
+
+  async function query(input: Omit<QueryCommandInput, "TableName">) {
+    const answer = await askOf(TABLE, client.send(new QueryCommand({ TableName: table, ...input })));
+    return {
+      items: (answer.Items ?? []).map((item): Item => unmarshall(item)),
+      next: answer.LastEvaluatedKey,
+      count: answer.Count ?? 0,
+    };
+  }
+
+  /** Gives what hangs on a finished job its own expiry date. */
+  async function expireParts(job: Job): Promise<void> {
+    if (job.expiresAt === undefined || (job.attempts <= 1 && job.payload.at !== "item")) return;
+    const { items } = await query({
+      KeyConditionExpression: "pk = :pk",
+      ExpressionAttributeValues: marshall({ ":pk": jobKey(job.id).pk }),
+      ProjectionExpression: "pk, sk",
+    });
+    const parts = items.filter((item) => item["sk"] !== "J");
+    await Promise.all(
+      parts.map(async ({ pk, sk }) => {
+        const update = new UpdateItemCommand({
+          TableName: table,
+          Key: marshall({ pk, sk }),
+          UpdateExpression: "SET expiresAt = :at",
+          ExpressionAttributeValues: marshall({ ":at": expirySeconds(job.expiresAt ?? 0) }),
+        });
+        await askOf(TABLE, client.send(update));
+      }),
+    );
+  }
+
+  function current(item: Item): Job | undefined {
+    return hasExpired(item, clock.now()) ? undefined : jobOf(item);
+  }
+
+  return { create, apply, recordAttempt, message, get, getMany, history, due, countDue, newest, expireParts };
+}
