@@ -1,0 +1,24 @@
+import ipaddr from "ipaddr.js";
+import { isIP } from "node:net";
+
+/** The address a URL's host name spells out, without brackets; nothing for a name that DNS resolves. */
+export function literalAddress(hostname: string): string | undefined {
+  const bare = hostname.replace(/^\[(.*)\]$/, "$1");
+  if (isIP(bare)) return bare;
+  // Such names never leave the machine, whatever a resolver says.
+  return /(^|\.)localhost\.?$/i.test(bare) ? "127.0.0.1" : undefined;
+}
+
+/** Azure's metadata and DNS address, public by its block. */
+const WIRE_SERVER = "168.63.129.16";
+const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR("2000::/3");
+
+/** Whether an address may be called from inside a cloud account. */
+export function isPublicAddress(address: string): boolean {
+  if (!ipaddr.isValid(address)) return false;
+  const parsed = ipaddr.process(address);
+  if (parsed.range() !== "unicast") return false;
+  if (parsed.kind() === "ipv4") return parsed.toString() !== WIRE_SERVER;
+  // ipaddr.js calls ::7f00:1, 4000::1 and 100:0:0:1::1 unicast; only 2000::/3 is.
+  return (parsed as ipaddr.IPv6).match(GLOBAL_UNICAST);
+}

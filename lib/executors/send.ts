@@ -1,0 +1,124 @@
+import { lookup } from "node:dns";
+import type { LookupFunction } from "node:net";
+import { Agent, buildConnector, request } from "undici";
+import { isPublicAddress, literalAddress } from "./public-address.ts";
+
+/** The only place that sends to addresses that users choose. */
+
+export interface OutgoingRequest {
+  readonly url: URL;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array | null;
+  /** Ends the whole exchange, connecting and reading included. */
+  readonly signal: AbortSignal;
+  readonly allowPrivateTargets: boolean;
+}
+
+export type Exchange =
+  | { readonly kind: "answered"; readonly status: number; readonly retryAfter?: string; readonly excerpt: string }
+  | { readonly kind: "blocked" }
+  | { readonly kind: "failed"; readonly reason: string };
+
+const LARGEST_READ = 64 * 1_024;
+const EXCERPT_BYTES = 1_024;
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** Sends a request once; follows no redirect and reads at most 64 KB of the answer. */
+export async function send(outgoing: OutgoingRequest): Promise<Exchange> {
+  const { url, method, headers, body, signal } = outgoing;
+  try {
+    const answer = await request(url, {
+      dispatcher: outgoing.allowPrivateTargets ? agents.any() : agents.publicOnly(),
+      method,
+      headers,
+      body,
+      signal,
+    });
+    const excerpt = await excerptOf(answer.body);
+    const retryAfter = answer.headers["retry-after"];
+    return {
+      kind: "answered",
+      status: answer.statusCode,
+      excerpt,
+      ...(typeof retryAfter === "string" && { retryAfter }),
+    };
+  } catch (error) {
+    if (isBlocked(error)) return { kind: "blocked" };
+    return { kind: "failed", reason: signal.aborted ? "no complete answer in time" : failureReason(error) };
+  }
+}
+
+async function excerptOf(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  // Leaving the loop early closes the connection; reading to the end keeps it for the next attempt.
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > LARGEST_READ) break;
+  }
+  const text = new TextDecoder().decode(Buffer.concat(chunks).subarray(0, EXCERPT_BYTES), { stream: true });
+  return text.toWellFormed();
+}
+
+/** Says where it broke, in words that are the same whatever a closed or filtered port would do. */
+function failureReason(error: unknown): string {
+  const { code = "" } = error as { code?: string };
+  if (/^(ENOTFOUND|EAI_)/.test(code)) return "the target's host name does not resolve";
+  if (/^(ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/.test(code) || isAggregate(error)) {
+    return "could not connect to the target";
+  }
+  if (/CERT|SSL|TLS|SELF_SIGNED/.test(code)) return `the target's certificate was not accepted (${code})`;
+  return "the connection ended before a complete answer";
+}
+
+// What Node throws when every address of a name refused.
+function isAggregate(error: unknown): boolean {
+  return error instanceof AggregateError;
+}
+
+class BlockedAddress extends Error {}
+
+function isBlocked(error: unknown): boolean {
+  return error instanceof BlockedAddress || (error instanceof Error && error.cause instanceof BlockedAddress);
+}
+
+/** Resolves a name; one address that is not public blocks it, so that no order of answers gets around. */
+const lookupPublic: LookupFunction = (hostname, options, callback) => {
+  lookup(hostname, { ...options, all: true }, (error, found) => {
+    const addresses = found ?? [];
+    const first = addresses[0];
+    if (error || !first) return callback(error ?? new Error("no address"), "", 0);
+    if (!addresses.every(({ address }) => isPublicAddress(address))) return callback(new BlockedAddress(), "", 0);
+    return options.all ? callback(null, addresses) : callback(null, first.address, first.family);
+  });
+};
+
+const connectPublic = buildConnector({ timeout: CONNECT_TIMEOUT_MS, lookup: lookupPublic });
+
+/** `lookup` is never called for a literal address, and a resolver may lie: both ends are checked too. */
+const guardedConnect: buildConnector.connector = (options, callback) => {
+  const literal = literalAddress(options.hostname);
+  if (literal !== undefined && !isPublicAddress(literal)) return callback(new BlockedAddress(), null);
+  return connectPublic(options, (...result) => {
+    const [error, socket] = result;
+    if (error || !socket) return callback(...result);
+    if (isPublicAddress(socket.remoteAddress ?? "")) return callback(null, socket);
+    socket.destroy();
+    return callback(new BlockedAddress(), null);
+  });
+};
+
+// The attempt's own signal is the only timer; connections stay open for the next attempt.
+const UNTIMED = { headersTimeout: 0, bodyTimeout: 0 };
+
+const agents = {
+  publicOnly: once(() => new Agent({ ...UNTIMED, connect: guardedConnect })),
+  any: once(() => new Agent({ ...UNTIMED, connect: { timeout: CONNECT_TIMEOUT_MS } })),
+};
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
+}
