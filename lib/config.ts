@@ -1,0 +1,75 @@
+import { DAY, type ClockAnchor } from "./clock.ts";
+import type { Rules } from "./executors/executor.ts";
+
+// What the environment says. Every variable is in the README's table and in .env.example.
+
+export interface JobsConfig {
+  readonly table: string;
+  readonly bucket: string;
+  readonly queueUrls: { readonly fair: string; readonly main: string };
+  /** In ms; 0 keeps finished jobs for good. */
+  readonly retention: number;
+  readonly rules: Rules;
+  readonly clock: ClockAnchor | undefined;
+}
+
+/** How tokens are verified: a shared secret (HS256), or the public keys of an issuer. */
+export type TokenConfig =
+  | { readonly kind: "secret"; readonly secret: string; readonly issuer?: string; readonly audience?: string }
+  | { readonly kind: "jwks"; readonly url: URL; readonly issuer: string; readonly audience: string };
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export function jobsConfig(env: Env): JobsConfig {
+  return {
+    table: required(env, "JOBS_TABLE", "the name of the DynamoDB table"),
+    bucket: required(env, "S3_JOBS_BUCKET_NAME", "the name of the S3 bucket"),
+    queueUrls: {
+      fair: required(env, "JOBS_FAIR_QUEUE_URL", "the URL of the queue jobs-fair"),
+      main: required(env, "AWS_SQS_QUEUE_URL", "the URL of the queue jobs-main.fifo"),
+    },
+    retention: numberOf(env, "RETENTION_DAYS", 0) * DAY,
+    rules: { allowPrivateTargets: env["ALLOW_PRIVATE_TARGETS"] === "true" },
+    clock: clockAnchor(env["SERVICE_CLOCK"]),
+  };
+}
+
+export function defaultAppId(env: Env): string {
+  return env["DEFAULT_APP_ID"] || "eb3fcbb2-7bb3-4ac7-aa38-1cb4bf00e405";
+}
+
+export function tokenConfig(env: Env): TokenConfig {
+  const { JWT_SECRET: secret, JWKS_URL: url, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = env;
+  if (url && secret) throw new Error("JWT_SECRET and JWKS_URL are both set: expected one of them; unset the other");
+  if (url) {
+    if (!issuer || !audience) throw new Error("JWKS_URL is set: expected JWT_ISSUER and JWT_AUDIENCE too; set both");
+    return { kind: "jwks", url: new URL(url), issuer, audience };
+  }
+  if (!secret || secret.length < 32) {
+    throw new Error("Neither JWKS_URL nor a JWT_SECRET of at least 32 characters is set; set one of them");
+  }
+  // As a secret, a public key would let anyone who knows it sign tokens.
+  if (secret.includes("-----BEGIN"))
+    throw new Error("JWT_SECRET is a PEM key: expected a secret; use JWKS_URL for keys");
+  return { kind: "secret", secret, ...(issuer && { issuer }), ...(audience && { audience }) };
+}
+
+function required(env: Env, name: string, what: string): string {
+  const value = env[name];
+  if (!value) throw new Error(`${name} is not set: expected ${what}; deploy with serverless or run npm start`);
+  return value;
+}
+
+function numberOf(env: Env, name: string, unset: number): number {
+  const text = env[name];
+  const value = text ? Number(text) : unset;
+  if (!Number.isFinite(value) || value < 0) throw new Error(`${name} is "${text}": expected a number of 0 or more`);
+  return value;
+}
+
+/** Set by the local stack only: "real,service,speed". */
+function clockAnchor(text: string | undefined): ClockAnchor | undefined {
+  if (!text) return undefined;
+  const [real = 0, service = 0, speed = 1] = text.split(",").map(Number);
+  return { real, service, speed };
+}

@@ -1,0 +1,307 @@
+import type { SQSBatchResponse } from "aws-lambda";
+import { MINUTE, SECOND, type Clock, type EpochMs } from "./clock.ts";
+import { reasonOf } from "./errors.ts";
+import type { Rules } from "./executors/executor.ts";
+import type { ExecutorOf } from "./executors/index.ts";
+import { DUE_SHARDS, type IndexEntry } from "./job-item.ts";
+import type { Applied, JobStore } from "./job-store.ts";
+import {
+  HEAD_START,
+  LEASE_MARGIN_MS,
+  LOST,
+  accept,
+  after,
+  claim,
+  end,
+  expire,
+  nextAttempt,
+  postpone,
+  resume,
+  travels,
+  type Attempt,
+  type AttemptRef,
+  type Job,
+  type NewJob,
+  type Outcome,
+} from "./job.ts";
+import type { Log, LogFields } from "./log.ts";
+import { encodeMessage } from "./payload.ts";
+import {
+  handleBatch,
+  parseRecord,
+  type Delivery,
+  type Departure,
+  type Handled,
+  type Queue,
+  type QueueRecord,
+} from "./queue.ts";
+
+export interface Parts {
+  readonly clock: Clock;
+  readonly store: JobStore;
+  readonly queue: Queue;
+  readonly executorOf: ExecutorOf;
+  readonly rules: Rules;
+  readonly log: Log;
+  /** How long finished jobs are kept, in ms; 0 keeps them for good. */
+  readonly retention: number;
+}
+
+/** `replayed`: a job with this idempotency key is there already; `sent`: nothing is stored (mode `sqs`). */
+export type Submitted = { readonly kind: "created" | "replayed"; readonly job: Job } | { readonly kind: "sent" };
+
+/** Real milliseconds that the function running this still has. */
+export type TimeLeft = () => number;
+
+export interface Swept {
+  /** Jobs whose attempt was handed to the queue. */
+  readonly sent: number;
+  /** Attempts found lost. */
+  readonly expired: number;
+  /** Due jobs not looked at because time ran out. */
+  readonly left: number;
+}
+
+export type Engine = ReturnType<typeof createEngine>;
+
+/** The life of a job: accepted, run, ended; found again by the sweep whenever something was lost. */
+export function createEngine({ clock, store, queue, executorOf, rules, log, retention }: Parts) {
+  /** Accepts a job once. Throws `Unavailable` when it is unknown whether it was. */
+  async function submit(request: NewJob): Promise<Submitted> {
+    const payload = { at: "inline", bytes: encodeMessage(request.message) } as const;
+    const job = accept(request, payload, clock.now(), clock.uuid());
+    if (request.mode === "sqs") {
+      await queue.sendCarried(job);
+      return { kind: "sent" };
+    }
+    const created = await store.create(job);
+    if (!created.won && created.job) return { kind: "replayed", job: created.job };
+    if (request.mode === "both") await handOver([departure(job)]);
+    return { kind: "created", job };
+  }
+
+  /** Handles a batch of the queue's messages and names those that must come again: ours failed, not a target. */
+  async function runBatch(records: readonly QueueRecord[], timeLeft: TimeLeft): Promise<SQSBatchResponse> {
+    const { failed, unattempted } = await handleBatch(records, async (record) => {
+      try {
+        return await run(parseRecord(record), timeLeft);
+      } catch (error) {
+        log("error", "message.failed", { messageId: record.messageId, error: reasonOf(error) });
+        throw error;
+      }
+    });
+    await queue.release(unattempted);
+    const batchItemFailures = [...failed, ...unattempted].map(({ messageId }) => ({ itemIdentifier: messageId }));
+    return { batchItemFailures };
+  }
+
+  /** Handles one delivery. Throws when a part of ours failed, so that it is delivered again. */
+  async function run(delivery: Delivery, timeLeft: TimeLeft): Promise<Handled> {
+    const { timeoutMs } = delivery.kind === "stored" ? delivery.ref : delivery.job;
+    if (timeLeft() < timeoutMs + LEASE_MARGIN_MS) return "unattempted";
+    await (delivery.kind === "stored" ? runStored(delivery.ref) : runCarried(delivery.job, delivery.receiveCount));
+    return "done";
+  }
+
+  async function runStored(ref: AttemptRef): Promise<void> {
+    const now = clock.now();
+    const claimed = await store.apply(ref, claim(ref, now, now + leaseTime(ref.timeoutMs)));
+    if (!claimed.won) return tooEarly(claimed.job, ref, now) ? handOver([departure(claimed.job)]) : undefined;
+    const { job } = claimed;
+    const { outcome, durationMs } = await attempt(job);
+    await settle(job, outcome, durationMs);
+  }
+
+  /** A message that came before its time goes back for the rest; any other lost race leaves nothing to do. */
+  function tooEarly(job: Job | undefined, ref: AttemptRef, now: EpochMs): job is Job {
+    if (job?.status !== "PENDING" && job?.status !== "RETRYING") return false;
+    return job.attempts === ref.attempt - 1 && job.startAt > now && travels(job, job.startAt - now);
+  }
+
+  /** Runs a job that only its message holds; it is stored when that first attempt fails or was lost. */
+  async function runCarried(carried: Job, receiveCount: number): Promise<void> {
+    const now = clock.now();
+    const ref = nextAttempt(carried);
+    const running = after(carried, claim(ref, now, now + leaseTime(carried.timeoutMs)));
+    if (receiveCount > 1) {
+      const resumed = after(running, resume(running, { now, chance: clock.random(), retention }));
+      await recordLost(running);
+      const stored = await store.create(resumed);
+      return stored.job?.status === "RETRYING" ? runStored(nextAttempt(resumed)) : undefined;
+    }
+    const { outcome, durationMs } = await attempt(running);
+    if (outcome.kind === "succeeded") return;
+    await store.recordAttempt(running.id, failedAttempt(running, outcome, durationMs));
+    const ended = after(running, end(running, ending(outcome, durationMs)));
+    await goOn(await store.create(ended));
+  }
+
+  /** One run, from its start to its outcome, whatever the executor does. */
+  async function attempt(job: Job): Promise<{ outcome: Outcome; durationMs: number }> {
+    const began = clock.realNow();
+    const outcome = await execute(job).catch((error: unknown): Outcome => {
+      log("error", "job.attempt-threw", { ...named(job), error: reasonOf(error) });
+      return { kind: "retry", error: "The attempt failed inside the service" };
+    });
+    const durationMs = clock.realNow() - began;
+    const httpStatus = outcome.httpStatus;
+    log("info", "job.attempted", { ...named(job), outcome: outcome.kind, durationMs, httpStatus });
+    return { outcome, durationMs };
+  }
+
+  async function execute(job: Job): Promise<Outcome> {
+    const message = await store.message(job);
+    const running = {
+      jobId: job.id,
+      number: job.attempts,
+      message,
+      timeoutMs: job.timeoutMs,
+      realTimeSeconds: Math.floor(clock.realNow() / SECOND),
+      signal: clock.timeout(job.timeoutMs),
+    };
+    return executorOf(job.executionType).execute(running, rules);
+  }
+
+  /** Writes down how an attempt ended, as long as its lease lasts: an outage then costs no second run. */
+  async function settle(job: Job, outcome: Outcome, durationMs: number): Promise<void> {
+    if (outcome.kind !== "succeeded") {
+      const failed = failedAttempt(job, outcome, durationMs);
+      await whileLeased(job, () => store.recordAttempt(job.id, failed));
+    }
+    const move = end(job, ending(outcome, durationMs));
+    await goOn(await whileLeased(job, () => store.apply(job, move)));
+  }
+
+  async function whileLeased<T>(job: Job, write: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await write();
+      } catch (error) {
+        if (clock.now() + clock.during(SECOND) >= (job.leaseUntil ?? 0)) throw error;
+        await clock.sleep(SECOND / 2);
+      }
+    }
+  }
+
+  /** What follows from an ended attempt: the next one, or an end for good. */
+  async function goOn(ended: Applied): Promise<void> {
+    const { won, job } = ended;
+    if (!won || !job) return;
+    if (job.status === "RETRYING" && travels(job, job.startAt - job.updatedAt)) await handOver([departure(job)]);
+    else if (job.expiresAt !== undefined) await store.expireParts(job);
+  }
+
+  /** Sends next attempts. What the queue doesn't take, the sweep brings: each of these jobs is due. */
+  async function handOver(departures: readonly Departure[]): Promise<void> {
+    try {
+      const refused = await queue.sendAttempts(departures);
+      for (const { job } of refused) log("warn", "job.not-sent", { ...named(job), error: "The queue refused it" });
+    } catch (error) {
+      for (const { job } of departures) log("warn", "job.not-sent", { ...named(job), error: reasonOf(error) });
+    }
+  }
+
+  /**
+   * Finds every job that needs attention, up to a minute ahead, and hands it on: all that recovers
+   * from a lost message, a crashed worker or an outage of the queue.
+   */
+  async function sweep(timeLeft: TimeLeft): Promise<Swept> {
+    const until = clock.now() + MINUTE;
+    const shards = await Promise.allSettled(DUE_SHARDS.map((shard) => sweepShard(shard, until, timeLeft)));
+    const swept = { sent: 0, expired: 0, left: 0 };
+    for (const shard of shards) {
+      if (shard.status === "rejected") throw shard.reason;
+      swept.sent += shard.value.sent;
+      swept.expired += shard.value.expired;
+      swept.left += shard.value.left;
+    }
+    log(swept.left > 0 ? "warn" : "info", "sweep.ended", { count: swept.sent + swept.expired, left: swept.left });
+    return swept;
+  }
+
+  async function sweepShard(shard: string, until: EpochMs, timeLeft: TimeLeft): Promise<Swept> {
+    const swept = { sent: 0, expired: 0, left: 0 };
+    let from: IndexEntry | undefined;
+    for (;;) {
+      if (timeLeft() < SWEEP_RESERVE_MS) return { ...swept, left: await store.countDue(shard, until, from) };
+      const page = await store.due(shard, until, SWEEP_PAGE, from);
+      const jobs = await store.getMany(
+        page.entries.map(({ id }) => id),
+        { consistent: true },
+      );
+      const due = jobs.filter((job) => job.dueAt !== undefined && job.dueAt <= until);
+      const handled = await Promise.all(due.map(sweepJob));
+      const departures = handled.filter((it) => typeof it === "object");
+      await handOver(departures);
+      swept.sent += departures.length;
+      swept.expired += handled.filter((it) => it === "expired").length;
+      from = page.entries.at(-1);
+      if (page.complete || !from) return swept;
+    }
+  }
+
+  /** Decides on one due job as it stands. Sending comes after the write, which only one sweep wins. */
+  async function sweepJob(job: Job): Promise<Departure | "expired" | "left"> {
+    const now = clock.now();
+    const dueAt = job.dueAt ?? now;
+    if (job.status === "RUNNING") {
+      const leaseUntil = job.leaseUntil ?? now;
+      if (leaseUntil <= now) return (await expireAttempt(job, now)) ? "expired" : "left";
+      if (leaseUntil !== dueAt) await store.apply(job, postpone(job, leaseUntil));
+      return "left";
+    }
+    const notBefore = Math.max(job.startAt, dueAt);
+    // A FIFO queue takes no delay per message, so a lane's job waits here until it may start.
+    if (job.lane !== undefined && notBefore > now) return "left";
+    const overdue = Math.max(now - dueAt, 0);
+    const moved = await store.apply(job, postpone(job, Math.max(now, dueAt) + Math.max(HEAD_START, overdue)));
+    return moved.won ? { job: moved.job, notBefore } : "left";
+  }
+
+  async function expireAttempt(job: Job, now: EpochMs): Promise<boolean> {
+    await recordLost(job);
+    const expired = await store.apply(job, expire(job, { now, chance: clock.random(), retention }));
+    await goOn(expired);
+    return expired.won;
+  }
+
+  async function recordLost(job: Job): Promise<void> {
+    await store.recordAttempt(job.id, failedAttempt(job, LOST));
+    log("warn", "job.attempt-lost", named(job));
+  }
+
+  function ending(outcome: Outcome, durationMs: number) {
+    return { outcome, durationMs, now: clock.now(), chance: clock.random(), retention };
+  }
+
+  function leaseTime(timeoutMs: number): number {
+    return clock.during(timeoutMs + LEASE_MARGIN_MS);
+  }
+
+  return { submit, run, runBatch, sweep };
+}
+
+function departure(job: Job): Departure {
+  return { job, notBefore: job.startAt };
+}
+
+function named(job: Job): LogFields {
+  return { jobId: job.id, appId: job.appId, attempt: job.attempts, executionType: job.executionType };
+}
+
+function failedAttempt(job: Job, outcome: Exclude<Outcome, { kind: "succeeded" }>, durationMs?: number): Attempt {
+  const { kind, error, httpStatus, responseExcerpt } = outcome;
+  return {
+    number: job.attempts,
+    startedAt: job.startedAt ?? job.updatedAt,
+    outcome: kind,
+    error,
+    ...(durationMs !== undefined && { durationMs }),
+    ...(httpStatus !== undefined && { httpStatus }),
+    ...(responseExcerpt !== undefined && { responseExcerpt }),
+  };
+}
+
+/** How much time a sweep leaves itself to write down and send what it has read. */
+const SWEEP_RESERVE_MS = 10 * SECOND;
+const SWEEP_PAGE = 100;

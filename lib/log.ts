@@ -1,0 +1,29 @@
+/** The only fields a line may carry: none of them can hold a payload, a header or a token. */
+export interface LogFields {
+  readonly jobId?: string;
+  readonly appId?: string;
+  readonly attempt?: number;
+  readonly executionType?: string;
+  readonly outcome?: string;
+  readonly status?: string;
+  readonly httpStatus?: number | undefined;
+  readonly durationMs?: number;
+  readonly requestId?: string;
+  readonly messageId?: string;
+  readonly route?: string;
+  readonly count?: number;
+  readonly left?: number;
+  /** The name and message of an error of ours or of an AWS call; never of a target's answer. */
+  readonly error?: string;
+}
+
+export type Level = "info" | "warn" | "error";
+
+/** Writes one JSON object a line, under a stable event name such as `job.attempted`. */
+export type Log = (level: Level, event: string, fields: LogFields) => void;
+
+export function createLog(now: () => string): Log {
+  return (level, event, fields) => {
+    process.stdout.write(`${JSON.stringify({ time: now(), level, event, ...fields })}\n`);
+  };
+}

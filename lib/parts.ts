@@ -1,0 +1,29 @@
+import { createClock, iso } from "./clock.ts";
+import { jobsConfig } from "./config.ts";
+import { createEngine } from "./engine.ts";
+import { executorOf } from "./executors/index.ts";
+import { createFiles } from "./files.ts";
+import { createJobStore } from "./job-store.ts";
+import { createLog } from "./log.ts";
+import { createQueue } from "./queue.ts";
+
+export type ServiceParts = ReturnType<typeof assemble>;
+
+let assembled: ServiceParts | undefined;
+
+/** The parts of the service, put together from the environment once per container. */
+export function parts(): ServiceParts {
+  return (assembled ??= assemble());
+}
+
+function assemble() {
+  const config = jobsConfig(process.env);
+  const clock = createClock(config.clock);
+  const log = createLog(() => iso(clock.now()));
+  const files = createFiles(config.bucket);
+  const store = createJobStore({ table: config.table, files, clock });
+  const queue = createQueue({ urls: config.queueUrls, files, clock });
+  const { rules, retention } = config;
+  const engine = createEngine({ clock, store, queue, executorOf, rules, log, retention });
+  return { clock, log, store, rules, engine };
+}
