@@ -1,0 +1,78 @@
+import { createRemoteJWKSet, jwtVerify, type JWTPayload, type JWTVerifyOptions } from "jose";
+import * as z from "zod";
+import { defaultAppId, tokenConfig, type TokenConfig } from "../config.ts";
+import { ClientError } from "../errors.ts";
+
+/** Who the token says is asking. */
+export interface Caller {
+  readonly sub: string;
+  readonly appId?: string | undefined;
+  readonly roles: readonly string[];
+  readonly permissions: readonly string[];
+}
+
+const LONGEST_TOKEN = 8 * 1_024;
+const CLOCK_SKEW_SECONDS = 60;
+
+const claims = z.object({
+  sub: z.string().min(1).max(255),
+  appId: z.guid().toLowerCase().optional(),
+  roles: z.array(z.string()).default([]),
+  permissions: z.array(z.string()).default([]),
+});
+
+type Verify = (token: string) => Promise<JWTPayload>;
+
+let verifier: Verify | undefined;
+
+/** The caller of a request. Every way in which a token can be wrong is the same 401. */
+export async function authenticate(authorization: string | undefined): Promise<Caller> {
+  const token = /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1];
+  if (!token || token.length > LONGEST_TOKEN) throw unauthorized();
+  verifier ??= createVerifier(tokenConfig(process.env));
+  const payload = await verifier(token).catch(() => {
+    throw unauthorized();
+  });
+  const caller = claims.safeParse(payload);
+  if (!caller.success) throw unauthorized();
+  return caller.data;
+}
+
+function createVerifier(config: TokenConfig): Verify {
+  const checks: JWTVerifyOptions = {
+    requiredClaims: ["exp", "sub"],
+    clockTolerance: CLOCK_SKEW_SECONDS,
+    ...(config.issuer && { issuer: config.issuer }),
+    ...(config.audience && { audience: config.audience }),
+  };
+  if (config.kind === "secret") {
+    const key = new TextEncoder().encode(config.secret);
+    return async (token) => (await jwtVerify(token, key, { ...checks, algorithms: ["HS256"] })).payload;
+  }
+  const keys = createRemoteJWKSet(config.url);
+  const algorithms = ["RS256", "PS256", "ES256", "EdDSA"];
+  return async (token) => (await jwtVerify(token, keys, { ...checks, algorithms })).payload;
+}
+
+function unauthorized(): ClientError {
+  return new ClientError("UNAUTHORIZED", "Invalid or missing authentication token");
+}
+
+export function requireRole(caller: Caller, role: "APP_ADMIN"): void {
+  if (caller.roles.includes(role) || isPlatformAdmin(caller)) return;
+  throw new ClientError("FORBIDDEN", `Access denied: ${role} role required`);
+}
+
+export function isPlatformAdmin(caller: Caller): boolean {
+  return caller.roles.includes("PLATFORM_ADMIN");
+}
+
+/** The app that a request is about: the token's own; another one only for a platform administrator. */
+export function appOf(caller: Caller, requested?: string): string {
+  if (isPlatformAdmin(caller)) return requested ?? caller.appId ?? defaultAppId(process.env);
+  if (!caller.appId) throw new ClientError("FORBIDDEN", "Access denied: the token names no app (claim appId)");
+  if (requested !== undefined && requested !== caller.appId) {
+    throw new ClientError("FORBIDDEN", "Access denied: the token is for another app");
+  }
+  return caller.appId;
+}

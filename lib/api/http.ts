@@ -1,0 +1,200 @@
+import middy from "@middy/core";
+import httpJsonBodyParser from "@middy/http-json-body-parser";
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
+import type * as z from "zod";
+import { iso } from "../clock.ts";
+import { ClientError, Unavailable, badRequest, reasonOf, type ErrorCode, type ErrorDetail } from "../errors.ts";
+import { parts, type ServiceParts } from "../parts.ts";
+import { authenticate, type Caller } from "./auth.ts";
+
+/** One endpoint. What it takes is parsed before `handle` is called. */
+export interface Route<Body = unknown, Query = unknown> {
+  /** Method and path as API Gateway writes them: `GET /v1/admin/jobs/{id}`. */
+  readonly key: string;
+  readonly body?: z.ZodType<Body>;
+  readonly query?: z.ZodType<Query>;
+  /** Throws FORBIDDEN. Without it, the endpoint is open to anyone. */
+  readonly access?: (caller: Caller) => void;
+  handle(request: Request<Body, Query>, service: ServiceParts): Promise<Answer>;
+}
+
+export interface Request<Body, Query> {
+  readonly caller: Caller;
+  readonly body: Body;
+  readonly query: Query;
+  readonly path: Readonly<Record<string, string | undefined>>;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+type Event = Omit<APIGatewayProxyEventV2, "body"> & { body?: unknown };
+
+/** Larger bodies would not survive the way through Lambda once escaped. */
+const LARGEST_BODY = 4 * 1_024 * 1_024;
+const MOST_ISSUES = 20;
+
+const STATUS_OF: Record<ErrorCode, number> = {
+  BAD_REQUEST: 400,
+  UNAUTHORIZED: 401,
+  FORBIDDEN: 403,
+  NOT_FOUND: 404,
+  CONFLICT: 409,
+  PAYLOAD_TOO_LARGE: 413,
+  UNPROCESSABLE_ENTITY: 422,
+  TOO_MANY_REQUESTS: 429,
+  INTERNAL_SERVER_ERROR: 500,
+  SERVICE_UNAVAILABLE: 503,
+};
+
+export function route<Body, Query>(definition: Route<Body, Query>): Route {
+  return definition;
+}
+
+/** The Lambda handler that serves these endpoints. */
+export function httpFunction(routes: readonly Route[]) {
+  const byKey = new Map(routes.map((each) => [each.key, each]));
+  return middy(async (event: Event) => {
+    const found = byKey.get(event.routeKey);
+    if (!found)
+      throw new ClientError("NOT_FOUND", `No such endpoint: ${event.requestContext.http.method} ${event.rawPath}`);
+    return serve(found, event);
+  }).use([requestIds(), errorAnswers(), bodySize(), jsonBody()]);
+}
+
+async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructuredResultV2> {
+  const headers = event.headers;
+  const caller = found.access ? await authenticate(headers["authorization"]) : NOBODY;
+  found.access?.(caller);
+  const body = found.body && parse(found.body, event.body, "body");
+  const query = found.query && parse(found.query, event.queryStringParameters ?? {}, "query");
+  return answerOf(await found.handle({ caller, body, query, path: event.pathParameters ?? {}, headers }, parts()));
+}
+
+const NOBODY: Caller = { sub: "nobody", roles: [], permissions: [] };
+
+function answerOf({ status, body, headers }: Answer): APIGatewayProxyStructuredResultV2 {
+  return {
+    statusCode: status,
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify(body),
+  };
+}
+
+function parse<T>(schema: z.ZodType<T>, value: unknown, whole: string): T {
+  const parsed = schema.safeParse(value, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  throw badRequest(parsed.error.issues.slice(0, MOST_ISSUES).flatMap((issue) => detailsOf(issue, whole)));
+}
+
+function detailsOf(issue: z.core.$ZodIssue, whole: string): ErrorDetail[] {
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({
+      field: [...issue.path, key].join("."),
+      message: "is not a known field; remove it or check its spelling",
+    }));
+  }
+  // A record's key that is not allowed: what is wrong with it stands one level down.
+  const message = (issue.code === "invalid_key" && issue.issues[0]?.message) || issue.message;
+  return [{ field: issue.path.join(".") || whole, message }];
+}
+
+/** The body of an answer in the envelope of the unified API. */
+export function envelope(data: unknown): object {
+  return { success: true, data, timestamp: iso(parts().clock.now()) };
+}
+
+// ---- Middleware ----
+
+type Handling = {
+  event: Event;
+  response?: APIGatewayProxyStructuredResultV2;
+  error: unknown;
+  internal: { requestId?: string };
+};
+
+/** The caller's own request id is kept if it can stand in a header and a log. */
+function requestIds() {
+  const stamp = ({ response, internal }: Handling) => {
+    if (response) response.headers = { ...response.headers, "x-request-id": internal.requestId ?? "" };
+  };
+  return {
+    before: ({ event, internal }: Handling) => {
+      const own = event.headers["x-request-id"] ?? "";
+      internal.requestId = /^[\w.:-]{1,128}$/.test(own) ? own : event.requestContext.requestId;
+    },
+    after: stamp,
+    onError: stamp,
+  };
+}
+
+function bodySize() {
+  return {
+    before: ({ event }: Handling) => {
+      const size =
+        typeof event.body === "string" ? Buffer.byteLength(event.body, event.isBase64Encoded ? "base64" : "utf8") : 0;
+      if (size <= LARGEST_BODY) return;
+      const message = `The body has ${size} bytes; at most ${LARGEST_BODY} are accepted. Keep large data in S3 and send its address`;
+      throw new ClientError("PAYLOAD_TOO_LARGE", message);
+    },
+  };
+}
+
+/** Parses a body as JSON whatever its content type says, and leaves a request without one alone. */
+function jsonBody() {
+  const { before } = httpJsonBodyParser({ disableContentTypeCheck: true });
+  return {
+    before: async (handling: Handling) => {
+      if (!handling.event.body) return;
+      try {
+        await before?.(handling as never);
+      } catch (error) {
+        throw badRequest([{ field: "body", message: `expected JSON: ${reasonOf(causeOf(error))}` }]);
+      }
+    },
+  };
+}
+
+function causeOf(error: unknown): string {
+  const cause = (error as { cause?: { message?: unknown; data?: unknown } }).cause;
+  // The parser's message quotes what it stumbled over; only the position is told back.
+  const position = /position \d+( \(line \d+ column \d+\))?/.exec(String(cause?.message))?.[0];
+  return position ? `not valid at ${position}` : "not valid";
+}
+
+/** Every error in the envelope of unified-job-api.md §4.3. What was not meant for the client says nothing. */
+function errorAnswers() {
+  return {
+    onError: (handling: Handling) => {
+      const { error, event, internal } = handling;
+      const told = toldToClient(error);
+      if (!(error instanceof ClientError)) {
+        const about = { route: event.routeKey, requestId: internal.requestId ?? "", error: reasonOf(error) };
+        parts().log("error", "request.failed", about);
+      }
+      const { code, message, details } = told;
+      const body = {
+        success: false,
+        error: { code, message, ...(details.length > 0 && { details }) },
+        timestamp: iso(parts().clock.now()),
+      };
+      const retry = code === "SERVICE_UNAVAILABLE" ? { "retry-after": "5" } : {};
+      handling.response = answerOf({ status: STATUS_OF[code], body, headers: retry });
+    },
+  };
+}
+
+function toldToClient(error: unknown): ClientError {
+  if (error instanceof ClientError) return error;
+  if (error instanceof Unavailable) {
+    return new ClientError(
+      "SERVICE_UNAVAILABLE",
+      "The service cannot say now whether the request took effect; repeat it with the same idempotency key",
+    );
+  }
+  return new ClientError("INTERNAL_SERVER_ERROR", "An unexpected error occurred");
+}

@@ -1,0 +1,278 @@
+import * as z from "zod";
+import { iso, type EpochMs } from "../clock.ts";
+import { ClientError, badRequest } from "../errors.ts";
+import { EXECUTION_TYPES, executionSchemas, executorOf } from "../executors/index.ts";
+import { listJobs, matches, type JobFilter, type JobPage } from "../job-list.ts";
+import {
+  NO_POLICY,
+  STATUSES,
+  jobIdForKey,
+  type Attempt,
+  type Execution,
+  type Job,
+  type Message,
+  type Metadata,
+  type ProxyMessage,
+} from "../job.ts";
+import type { ServiceParts } from "../parts.ts";
+import { appOf, isPlatformAdmin, requireRole, type Caller } from "./auth.ts";
+import { envelope, route, type Answer } from "./http.ts";
+import { decodeCursor, encodeCursor } from "./pagination.ts";
+
+// The unified dialect: spec/unified-job-api.md.
+
+// ---- POST /v1/jobs/create ----
+
+const idempotencyKey = z.string().regex(/^[\x20-\x7e]{1,255}$/, "expected 1 to 255 printable ASCII characters");
+
+const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]{1,256}$/, "is not a valid header name");
+const headerValue = z.string().regex(/^[^\0\r\n]*$/, "must not contain line breaks");
+
+const proxyMessage = z
+  .strictObject({
+    body: z.string().nullable(),
+    resource: z.string().default("/{proxy+}"),
+    path: z
+      .string()
+      .max(4_096)
+      .regex(/^\/[^#]*$/, "expected a path that begins with / and has no fragment"),
+    httpMethod: z.enum(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]),
+    isBase64Encoded: z.boolean().default(false),
+    pathParameters: z.record(z.string(), z.string()).nullable().default({}),
+    queryStringParameters: z.record(z.string(), z.string()).nullable().optional(),
+    headers: z.record(headerName, headerValue).default({}),
+    requestContext: z.record(z.string(), z.json()).optional(),
+  })
+  .transform((given): ProxyMessage => {
+    const { path, httpMethod, resource } = given;
+    return { ...given, requestContext: { path, resourcePath: resource, httpMethod, ...given.requestContext } };
+  });
+
+const retryPolicy = z
+  .strictObject({
+    baseDelaySeconds: z.number().min(1).max(86_400).default(NO_POLICY.baseDelaySeconds),
+    maxDelaySeconds: z.number().min(1).max(86_400).default(NO_POLICY.maxDelaySeconds),
+    jitter: z.number().min(0).max(1).default(NO_POLICY.jitter),
+  })
+  .refine(({ baseDelaySeconds, maxDelaySeconds }) => baseDelaySeconds <= maxDelaySeconds, {
+    path: ["baseDelaySeconds"],
+    error: "must not be larger than maxDelaySeconds",
+  });
+
+const metadata = z.strictObject({
+  // These three are accepted for compatibility; the service sets them itself.
+  jobId: z.string().optional(),
+  retryCount: z.number().optional(),
+  appId: z.guid().toLowerCase().optional(),
+  messageGroupId: z.string().min(1).max(256).optional(),
+  idempotencyKey: idempotencyKey.optional(),
+  createdAt: z.iso.datetime({ offset: true }).optional(),
+  maxRetries: z.int().min(0).max(50).optional(),
+  retry: retryPolicy.optional(),
+});
+
+const createJobBody = z.strictObject({
+  appId: z.guid().toLowerCase().optional(),
+  mode: z.enum(["sqs", "db", "both"]).default("both"),
+  message: z.strictObject({
+    lambdaProxyMessage: proxyMessage.optional(),
+    execution: z.discriminatedUnion("type", executionSchemas, {
+      error: (issue) => (issue.code === "invalid_union" ? `expected one of ${EXECUTION_TYPES.join(", ")}` : undefined),
+    }),
+    metadata: metadata.default({}),
+  }),
+});
+
+type CreateJobBody = z.infer<typeof createJobBody>;
+
+export const createJob = route({
+  key: "POST /v1/jobs/create",
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+  body: createJobBody,
+
+  async handle({ body, caller, headers }, service): Promise<Answer> {
+    const appId = appOf(caller, body.appId);
+    const message = messageOf(body, appId, headers["idempotency-key"]);
+    const executor = executorOf(message.execution.type);
+    const refused = executor.refuse(message, service.rules);
+    if (refused.length > 0) throw badRequest(refused);
+
+    const destination = executor.destination(message.execution);
+    const timeoutMs = executor.timeoutMs(message.execution);
+    const submitted = await service.engine.submit({ appId, mode: body.mode, message, destination, timeoutMs });
+    switch (submitted.kind) {
+      case "sent":
+        return { status: 202, body: null };
+      case "created":
+        return { status: 201, body: envelope(entityOf(submitted.job, message)) };
+      case "replayed":
+        return replay(submitted.job, destination, message, service);
+      default:
+        return submitted satisfies never;
+    }
+  },
+});
+
+/** The message as stored: checked beyond its shape, without what the service sets itself. */
+function messageOf({ message }: CreateJobBody, appId: string, keyHeader: string | undefined): Message {
+  const { lambdaProxyMessage } = message;
+  const execution = message.execution as Execution;
+  const { jobId: _, retryCount: __, appId: appInMessage, ...kept } = message.metadata;
+  const key = idempotencyKeyOf(kept.idempotencyKey, keyHeader);
+  const details = [];
+  if (!lambdaProxyMessage && executorOf(execution.type).proxyMessage === "required") {
+    details.push({ field: "message.lambdaProxyMessage", message: `is required for execution.type ${execution.type}` });
+  }
+  if (appInMessage !== undefined && appInMessage !== appId) {
+    details.push({ field: "message.metadata.appId", message: "differs from the app of the request; leave it out" });
+  }
+  if (details.length > 0) throw badRequest(details);
+  return {
+    ...(lambdaProxyMessage && { lambdaProxyMessage }),
+    execution,
+    metadata: { ...kept, ...(key !== undefined && { idempotencyKey: key }) } as Metadata,
+  };
+}
+
+function idempotencyKeyOf(inBody: string | undefined, inHeader: string | undefined): string | undefined {
+  if (inHeader === undefined) return inBody;
+  const parsed = idempotencyKey.safeParse(inHeader);
+  if (!parsed.success)
+    throw badRequest([{ field: "Idempotency-Key", message: "expected 1 to 255 printable ASCII characters" }]);
+  if (inBody !== undefined && inBody !== inHeader) {
+    const message = "differs from the Idempotency-Key header; send one of them, or the same in both";
+    throw badRequest([{ field: "message.metadata.idempotencyKey", message }]);
+  }
+  return inHeader;
+}
+
+/** The job that has the key already, if it asks for the same thing. Bodies and times may differ. */
+async function replay(job: Job, destination: string, asked: Message, { store }: ServiceParts): Promise<Answer> {
+  const stored = await store.message(job);
+  const differing = [
+    job.executionType !== asked.execution.type && "execution.type",
+    job.destination !== destination && "destination",
+    stored.lambdaProxyMessage?.httpMethod !== asked.lambdaProxyMessage?.httpMethod && "httpMethod",
+    stored.lambdaProxyMessage?.path !== asked.lambdaProxyMessage?.path && "path",
+  ].filter((field) => field !== false);
+  if (differing.length > 0) {
+    const message = `The idempotency key belongs to job ${job.id}, which differs in ${differing.join(", ")}; use another key`;
+    throw new ClientError("UNPROCESSABLE_ENTITY", message);
+  }
+  return { status: 200, body: envelope(entityOf(job, stored)), headers: { "idempotent-replayed": "true" } };
+}
+
+// ---- GET /v1/admin/jobs, GET /v1/admin/jobs/{id} ----
+
+const time = z.iso.datetime({ offset: true }).transform((text): EpochMs => Date.parse(text));
+
+const listQuery = z.strictObject({
+  appId: z.guid().toLowerCase().optional(),
+  status: z.enum(STATUSES).optional(),
+  executionType: z.enum(EXECUTION_TYPES as [string, ...string[]]).optional(),
+  idempotencyKey: idempotencyKey.optional(),
+  createdAfter: time.optional(),
+  createdBefore: time.optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+  cursor: z.string().max(2_048).optional(),
+});
+
+export const listAppJobs = route({
+  key: "GET /v1/admin/jobs",
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+  query: listQuery,
+
+  async handle({ query, caller }, { store }): Promise<Answer> {
+    const { status, executionType, createdAfter, createdBefore, limit, cursor } = query;
+    const created = { from: createdAfter, to: createdBefore };
+    const filter = { appId: appOf(caller, query.appId), status, executionType, created };
+    const position = cursor === undefined ? undefined : decodeCursor(cursor, filter);
+    const page =
+      query.idempotencyKey === undefined
+        ? await listJobs(store, filter, EXECUTION_TYPES, limit, position)
+        : await jobWithKey(store, filter, query.idempotencyKey);
+    const items = page.jobs.map((job) => entityOf(job));
+    return { status: 200, body: envelope({ items, nextCursor: page.next ? encodeCursor(page.next, filter) : null }) };
+  },
+});
+
+/** A key names one job of an app, so there is nothing to search. */
+async function jobWithKey(store: ServiceParts["store"], filter: JobFilter, key: string): Promise<JobPage> {
+  const job = await store.get(jobIdForKey(filter.appId, key));
+  return { jobs: job && matches(job, filter) ? [job] : [], next: undefined };
+}
+
+export const getJob = route({
+  key: "GET /v1/admin/jobs/{id}",
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+
+  async handle({ path, caller }, { store }): Promise<Answer> {
+    const found = await store.history((path["id"] ?? "").toLowerCase());
+    if (!found || !maySee(caller, found.job)) throw new ClientError("NOT_FOUND", "No such job");
+    const { job, recorded } = found;
+    const entity = entityOf(job, await store.message(job));
+    return { status: 200, body: envelope({ ...entity, attempts: attemptsOf(job, recorded).map(attemptView) }) };
+  },
+});
+
+function maySee(caller: Caller, job: Job): boolean {
+  return isPlatformAdmin(caller) || appOf(caller) === job.appId;
+}
+
+// ---- The views ----
+
+/** `JobEntity` of the specification. Lists leave the message out. */
+function entityOf(job: Job, message?: Message): object {
+  const retrying = job.status === "RETRYING" ? iso(job.startAt) : null;
+  return {
+    id: job.id,
+    appId: job.appId,
+    executionType: job.executionType,
+    status: job.status,
+    ...(message && {
+      lambdaProxyMessage: message.lambdaProxyMessage ? withoutCredentials(message.lambdaProxyMessage) : null,
+      executionConfig: message.execution,
+    }),
+    messageGroupId: message?.metadata.messageGroupId ?? job.lane ?? job.executionType,
+    idempotencyKey: job.idempotencyKey ?? null,
+    retryCount: job.retryCount,
+    maxRetries: job.maxRetries,
+    nextRetryAt: job.status === "PENDING" ? iso(job.createdAt) : retrying,
+    lastError: job.lastError ?? null,
+    scheduleArn: null,
+    createdAt: iso(job.createdAt),
+    updatedAt: iso(job.updatedAt),
+  };
+}
+
+const CREDENTIAL = /authorization|cookie|token|secret|password|signature|api-?key|credential|session/i;
+
+function withoutCredentials(message: ProxyMessage): ProxyMessage {
+  const masked = Object.entries(message.headers).map(([name, value]) => [name, CREDENTIAL.test(name) ? "***" : value]);
+  return { ...message, headers: Object.fromEntries(masked) as Record<string, string> };
+}
+
+/** All attempts that have started. One that left no record and is not the current one was lost. */
+function attemptsOf(job: Job, recorded: ReadonlyMap<number, Attempt>): Attempt[] {
+  return Array.from({ length: job.attempts }, (_, index): Attempt => {
+    const number = index + 1;
+    const startedAt = job.startedAt ?? job.updatedAt;
+    const last = number === job.attempts;
+    if (last && job.status === "RUNNING") return { number, startedAt, outcome: "running" };
+    if (last && job.success) return { number, startedAt, outcome: "succeeded", ...job.success };
+    return recorded.get(number) ?? { number, startedAt: job.createdAt, outcome: "lost" };
+  });
+}
+
+function attemptView(attempt: Attempt): object {
+  const { number, startedAt, durationMs, outcome, httpStatus, error, responseExcerpt } = attempt;
+  return {
+    number,
+    startedAt: iso(startedAt),
+    durationMs: durationMs ?? null,
+    outcome,
+    httpStatus: httpStatus ?? null,
+    error: error ?? null,
+    responseExcerpt: responseExcerpt ?? null,
+  };
+}
