@@ -1,0 +1,118 @@
+import { fork, spawn, type ChildProcess } from "node:child_process";
+import { createRequire } from "node:module";
+import { createServer, connect, Server } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+// DynamoDB, SQS and S3 on this machine. They run in a process of their own, which ends with the one
+// that started it, however that ended.
+
+export interface Emulators {
+  readonly endpoints: { readonly dynamodb: string; readonly sqs: string; readonly s3: string };
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/** `dir`: where the table and the bucket are kept; in memory if not given. Queues are always in memory. */
+export async function startEmulators(dir?: string): Promise<Emulators> {
+  // Detached: a Ctrl-C in the terminal must not reach them before the stack has finished its work.
+  const child = fork(fileURLToPath(import.meta.url), dir === undefined ? [] : [dir], {
+    detached: true,
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  const endpoints = await new Promise<Emulators["endpoints"]>((resolve, reject) => {
+    child.once("message", (message) => resolve(message as Emulators["endpoints"]));
+    child.once("exit", (code) => reject(new Error(`The emulators ended with status ${code} before they were ready`)));
+  });
+  return {
+    endpoints,
+    pid: child.pid ?? 0,
+    stop: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      child.disconnect();
+      await ended;
+    },
+  };
+}
+
+const LOOPBACK = "127.0.0.1";
+
+async function main(dir: string | undefined): Promise<void> {
+  process.on("SIGINT", () => {});
+  const [dynamodb, queues] = await Promise.all([startDynamoDb(dir), startQueuesAndBucket(dir)]);
+  const stop = () => void dynamodb.process.kill("SIGKILL");
+  process.on("disconnect", stop);
+  process.on("SIGTERM", stop);
+  dynamodb.process.on("exit", () => process.exit());
+  if (!process.connected) stop();
+  process.send?.({ dynamodb: dynamodb.url, sqs: queues, s3: queues } satisfies Emulators["endpoints"]);
+}
+
+async function startDynamoDb(dir: string | undefined): Promise<{ process: ChildProcess; url: string }> {
+  const port = await freePort();
+  const file = dir === undefined ? [] : ["--db-path", join(dir, "dynamodb.sqlite")];
+  const child = spawn(dynamoDbBinary(), ["--host", LOOPBACK, "--port", String(port), ...file], { stdio: "ignore" });
+  child.on("error", (error) => {
+    throw error;
+  });
+  while (!(await accepts(port))) {
+    if (child.exitCode !== null) throw new Error(`dynoxide ended with status ${child.exitCode} before it was ready`);
+    await sleep(5);
+  }
+  return { process: child, url: `http://${LOOPBACK}:${port}` };
+}
+
+/** dynoxide comes with npm for linux-x64; DYNOXIDE names another binary, AWS_ENDPOINT_URL_DYNAMODB another server. */
+function dynamoDbBinary(): string {
+  if (process.env["DYNOXIDE"]) return process.env["DYNOXIDE"];
+  try {
+    return createRequire(import.meta.url).resolve("@dynoxide/linux-x64/dynoxide");
+  } catch {
+    throw new Error(
+      `No DynamoDB emulator for ${process.platform}-${process.arch}: set DYNOXIDE to a dynoxide binary, ` +
+        "or AWS_ENDPOINT_URL_DYNAMODB to a DynamoDB Local",
+    );
+  }
+}
+
+async function startQueuesAndBucket(dir: string | undefined): Promise<string> {
+  listenOnLoopbackOnly();
+  const { startFauxqs } = await import("fauxqs");
+  const { port } = await startFauxqs({
+    port: 0,
+    logger: false,
+    ...(dir !== undefined && { s3StorageDir: join(dir, "s3") }),
+  });
+  return `http://${LOOPBACK}:${port}`;
+}
+
+/** fauxqs always listens on 0.0.0.0; nobody but this machine may reach it. */
+function listenOnLoopbackOnly(): void {
+  const listen = Reflect.get(Server.prototype, "listen") as (...args: unknown[]) => Server;
+  Server.prototype.listen = function (this: Server, ...args: unknown[]) {
+    const [options] = args;
+    if (typeof options === "object" && options !== null) args[0] = { ...options, host: LOOPBACK };
+    return Reflect.apply(listen, this, args);
+  } as typeof Server.prototype.listen;
+}
+
+async function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, LOOPBACK, () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
+    });
+  });
+}
+
+async function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, LOOPBACK);
+    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv[2]);

@@ -1,0 +1,106 @@
+import { DeleteMessageBatchCommand, ReceiveMessageCommand, SQSClient, type Message } from "@aws-sdk/client-sqs";
+import type { SQSBatchResponse } from "aws-lambda";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Clock } from "../lib/clock.ts";
+import type { Invoke } from "./lambda.ts";
+
+// What calls functions without HTTP: event source mappings of queues, and schedules.
+
+/** Something that runs until it is stopped; stopping waits for the work in hand. */
+export interface Runner {
+  stop(): Promise<void>;
+}
+
+export interface Mapping {
+  readonly queueUrl: string;
+  readonly arn: string;
+  readonly batchSize: number;
+  readonly maximumConcurrency: number;
+}
+
+const LONG_POLL_SECONDS = 20;
+
+/** Receives batches, calls the function, deletes what it does not name as failed. */
+export function startMapping(mapping: Mapping, invoke: Invoke): Runner {
+  const client = new SQSClient({ maxAttempts: 1, useQueueUrlAsEndpoint: false });
+  const stopped = new AbortController();
+  const inHand = new Set<Promise<void>>();
+
+  async function poll(): Promise<void> {
+    while (!stopped.signal.aborted) {
+      if (inHand.size >= mapping.maximumConcurrency) await Promise.race(inHand);
+      const messages = await receive().catch(() => undefined);
+      // The queue is down or being stopped: look again shortly.
+      if (!messages) await sleep(200, undefined, { signal: stopped.signal }).catch(() => {});
+      if (!messages?.length) continue;
+      const batch = handle(messages).finally(() => inHand.delete(batch));
+      inHand.add(batch);
+    }
+  }
+
+  async function receive(): Promise<Message[]> {
+    const command = new ReceiveMessageCommand({
+      QueueUrl: mapping.queueUrl,
+      MaxNumberOfMessages: mapping.batchSize,
+      WaitTimeSeconds: LONG_POLL_SECONDS,
+      MessageSystemAttributeNames: ["ApproximateReceiveCount", "MessageGroupId"],
+    });
+    const { Messages = [] } = await client.send(command, { abortSignal: stopped.signal });
+    return Messages;
+  }
+
+  async function handle(messages: readonly Message[]): Promise<void> {
+    const Records = messages.map(({ MessageId, ReceiptHandle, Body, Attributes }) => ({
+      messageId: MessageId,
+      receiptHandle: ReceiptHandle,
+      body: Body,
+      attributes: Attributes ?? {},
+      messageAttributes: {},
+      eventSource: "aws:sqs",
+      eventSourceARN: mapping.arn,
+    }));
+    try {
+      const answer = (await invoke({ Records })) as SQSBatchResponse | undefined;
+      const failed = new Set(answer?.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
+      const Entries = messages
+        .filter(({ MessageId }) => !failed.has(MessageId ?? ""))
+        .map(({ MessageId, ReceiptHandle }) => ({ Id: MessageId, ReceiptHandle }));
+      if (Entries.length === 0) return;
+      await client.send(new DeleteMessageBatchCommand({ QueueUrl: mapping.queueUrl, Entries }));
+    } catch (error) {
+      // The messages come again when their visibility ends.
+      process.stderr.write(`A batch of ${mapping.arn} failed: ${String(error)}\n`);
+    }
+  }
+
+  const polling = poll();
+  return {
+    stop: async () => {
+      stopped.abort();
+      await polling;
+      await Promise.all(inHand);
+      client.destroy();
+    },
+  };
+}
+
+/** At high SPEED a schedule would otherwise run back to back. Real time. */
+const SHORTEST_INTERVAL_MS = 250;
+
+/** Calls a function at a rate in service time, never twice at once. */
+export function startSchedule(everyMs: number, clock: Clock, invoke: Invoke): Runner {
+  const stopped = new AbortController();
+  const running = (async () => {
+    while (!stopped.signal.aborted) {
+      await invoke({}).catch((error: unknown) => process.stderr.write(`A scheduled run failed: ${String(error)}\n`));
+      const wait = Math.max(SHORTEST_INTERVAL_MS, clock.waitFor(everyMs));
+      await sleep(wait, undefined, { signal: stopped.signal }).catch(() => {});
+    }
+  })();
+  return {
+    stop: async () => {
+      stopped.abort();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,142 @@
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
+import { randomUUID } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { echo } from "./echo.ts";
+import type { Invoke } from "./lambda.ts";
+
+// An API Gateway HTTP API on this machine, with its limits.
+
+const LARGEST_BODY = 10 * 1_024 * 1_024;
+const LARGEST_HEADERS = 10 * 1_024;
+/** Lambda's limit for an event and for an answer, as JSON. */
+const LARGEST_EVENT = 6 * 1_024 * 1_024;
+const LONGEST_REQUEST_MS = 30_000;
+
+export function createGateway(routes: ReadonlyMap<string, Invoke>): Server {
+  const table = [...routes].map(([key, invoke]) => ({ ...matcherOf(key), invoke }));
+  const server = createServer((request, response) => {
+    handle(request, response).catch(() => reply(response, 500, "Internal Server Error"));
+  });
+  return server;
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(`http://gateway${request.url ?? "/"}`);
+    const headersSize = request.rawHeaders.reduce((size, text) => size + text.length + 2, 0);
+    if (headersSize > LARGEST_HEADERS) return reply(response, 431, "Request Header Fields Too Large");
+    const body = await bodyOf(request);
+    if (!body) return reply(response, 413, "Request Entity Too Large");
+    if (/^\/echo(\/|$)/.test(url.pathname)) return echo(request, url, body, response);
+
+    const found = table
+      .map((each) => ({ ...each, match: each.match(request.method ?? "", url.pathname) }))
+      .find(({ match }) => match);
+    if (!found?.match) return reply(response, 404, "Not Found");
+    const event = JSON.stringify(eventOf(found.key, request, url, found.match, body));
+    if (Buffer.byteLength(event) > LARGEST_EVENT) return reply(response, 413, "Request Entity Too Large");
+    const answer = await Promise.race([found.invoke(JSON.parse(event)), tooLong()]);
+    if (!answer) return reply(response, 503, "Service Unavailable");
+    if (Buffer.byteLength(JSON.stringify(answer)) > LARGEST_EVENT) return reply(response, 500, "Internal Server Error");
+    send(response, answer);
+  }
+}
+
+/** Routes that name more of the path come first; `*` is the default route. */
+function matcherOf(key: string) {
+  if (key === "*") return { key: "$default", match: () => ({}) };
+  const [method = "", path = ""] = key.split(" ");
+  const pattern = new RegExp(`^${path.replace(/\{(\w+)\+\}/g, "(?<$1>.+)").replace(/\{(\w+)\}/g, "(?<$1>[^/]+)")}$`);
+  return {
+    key,
+    match: (asked: string, pathname: string) => {
+      const found = asked === method ? pattern.exec(pathname) : null;
+      return (
+        found && Object.fromEntries(Object.entries(found.groups ?? {}).map(([name, value]) => [name, decoded(value)]))
+      );
+    },
+  };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** The whole body, or nothing if it is too large; the rest of it is then read and thrown away. */
+async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size <= LARGEST_BODY) chunks.push(chunk);
+  }
+  return size <= LARGEST_BODY ? Buffer.concat(chunks) : undefined;
+}
+
+function eventOf(
+  routeKey: string,
+  request: IncomingMessage,
+  url: URL,
+  pathParameters: Record<string, string>,
+  body: Buffer,
+): APIGatewayProxyEventV2 {
+  const headers = Object.fromEntries(
+    Object.entries(request.headersDistinct).map(([name, values = []]) => [name, values.join(",")]),
+  );
+  const text = /^(text\/|application\/(.+\+)?(json|xml|javascript))/i.test(
+    headers["content-type"] ?? "application/json",
+  );
+  const query: Record<string, string> = {};
+  for (const [name, value] of url.searchParams) query[name] = name in query ? `${query[name]},${value}` : value;
+  const now = new Date();
+  const method = request.method ?? "";
+  return {
+    version: "2.0",
+    routeKey,
+    rawPath: url.pathname,
+    rawQueryString: url.search.slice(1),
+    headers,
+    ...(url.search && { queryStringParameters: query }),
+    ...(Object.keys(pathParameters).length > 0 && { pathParameters }),
+    requestContext: {
+      accountId: "local",
+      apiId: "local",
+      domainName: headers["host"] ?? "",
+      domainPrefix: "local",
+      http: {
+        method,
+        path: url.pathname,
+        protocol: `HTTP/${request.httpVersion}`,
+        sourceIp: request.socket.remoteAddress ?? "",
+        userAgent: headers["user-agent"] ?? "",
+      },
+      requestId: randomUUID(),
+      routeKey,
+      stage: "$default",
+      time: now.toUTCString(),
+      timeEpoch: now.getTime(),
+    },
+    ...(body.length > 0 && { body: body.toString(text ? "utf8" : "base64") }),
+    isBase64Encoded: body.length > 0 && !text,
+  };
+}
+
+function send(response: ServerResponse, answer: APIGatewayProxyStructuredResultV2): void {
+  const { statusCode = 200, headers = {}, body = "", isBase64Encoded } = answer;
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, String(value));
+  response.statusCode = statusCode;
+  response.end(Buffer.from(body, isBase64Encoded ? "base64" : "utf8"));
+}
+
+function reply(response: ServerResponse, statusCode: number, message: string): void {
+  const headers = { "content-type": "application/json" };
+  send(response, { statusCode, headers, body: JSON.stringify({ message }) });
+}
+
+async function tooLong(): Promise<undefined> {
+  return new Promise((resolve) => {
+    setTimeout(() => resolve(undefined), LONGEST_REQUEST_MS).unref();
+  });
+}

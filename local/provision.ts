@@ -1,0 +1,97 @@
+import {
+  CreateTableCommand,
+  DynamoDBClient,
+  ResourceInUseException,
+  type CreateTableCommandInput,
+} from "@aws-sdk/client-dynamodb";
+import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { CreateQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
+import type { Emulators } from "./emulators.ts";
+import type { Resource, Template } from "./template.ts";
+
+/** What `!Ref` gives for each resource: a table's or bucket's name, a queue's URL. */
+export type References = Readonly<Record<string, string>>;
+
+/** Makes the tables, queues and buckets of resources.yml where they don't exist yet. */
+export async function provision(template: Template, endpoints: Emulators["endpoints"]): Promise<References> {
+  const clients = {
+    dynamodb: new DynamoDBClient({ endpoint: endpoints.dynamodb }),
+    sqs: new SQSClient({ endpoint: endpoints.sqs }),
+    s3: new S3Client({ endpoint: endpoints.s3, forcePathStyle: true }),
+  };
+  const references: Record<string, string> = {};
+  // A queue names its dead-letter queue, so those without a redrive policy come first.
+  const resources = Object.entries(template.resources).toSorted(([, a], [, b]) => redrives(a) - redrives(b));
+  for (const [name, { Type, Properties }] of resources) {
+    if (Type === "AWS::DynamoDB::Table") references[name] = await createTable(clients.dynamodb, name, Properties);
+    if (Type === "AWS::SQS::Queue") references[name] = await createQueue(clients.sqs, Properties, template);
+    if (Type === "AWS::S3::Bucket") references[name] = await createBucket(clients.s3, name);
+  }
+  for (const client of Object.values(clients)) client.destroy();
+  return references;
+}
+
+export function queueName(queue: Resource["Properties"]): string {
+  return String(queue["QueueName"]).replace("${self:custom.prefix}", "local");
+}
+
+export function queueArn(name: string): string {
+  return `arn:aws:sqs:${process.env["AWS_REGION"]}:000000000000:${name}`;
+}
+
+function redrives({ Properties }: Resource): number {
+  return Properties["RedrivePolicy"] === undefined ? 0 : 1;
+}
+
+async function createTable(
+  client: DynamoDBClient,
+  TableName: string,
+  properties: Resource["Properties"],
+): Promise<string> {
+  const { AttributeDefinitions, KeySchema, BillingMode, GlobalSecondaryIndexes } =
+    properties as unknown as CreateTableCommandInput;
+  try {
+    await client.send(
+      new CreateTableCommand({ TableName, AttributeDefinitions, KeySchema, BillingMode, GlobalSecondaryIndexes }),
+    );
+  } catch (error) {
+    if (!(error instanceof ResourceInUseException)) throw error;
+  }
+  return TableName;
+}
+
+const QUEUE_ATTRIBUTES = [
+  "FifoQueue",
+  "DeduplicationScope",
+  "FifoThroughputLimit",
+  "MessageRetentionPeriod",
+  "VisibilityTimeout",
+];
+
+async function createQueue(
+  client: SQSClient,
+  properties: Resource["Properties"],
+  { resources }: Template,
+): Promise<string> {
+  const attributes = QUEUE_ATTRIBUTES.flatMap((name) => (name in properties ? [[name, String(properties[name])]] : []));
+  const redrive = properties["RedrivePolicy"] as
+    | { maxReceiveCount: number; deadLetterTargetArn: { "Fn::GetAtt": string } }
+    | undefined;
+  if (redrive) {
+    const deadLetters = resources[redrive.deadLetterTargetArn["Fn::GetAtt"].replace(/\.Arn$/, "")];
+    const policy = { ...redrive, deadLetterTargetArn: queueArn(queueName(deadLetters?.Properties ?? {})) };
+    attributes.push(["RedrivePolicy", JSON.stringify(policy)]);
+  }
+  const command = new CreateQueueCommand({
+    QueueName: queueName(properties),
+    Attributes: Object.fromEntries(attributes),
+  });
+  const { QueueUrl } = await client.send(command);
+  return QueueUrl ?? "";
+}
+
+async function createBucket(client: S3Client, name: string): Promise<string> {
+  const Bucket = name.toLowerCase();
+  await client.send(new CreateBucketCommand({ Bucket }));
+  return Bucket;
+}

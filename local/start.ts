@@ -1,0 +1,246 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createClock } from "../lib/clock.ts";
+import { readClock, setClock } from "./clock-file.ts";
+import { startEmulators, type Emulators } from "./emulators.ts";
+import { startMapping, startSchedule, type Runner } from "./event-sources.ts";
+import { createGateway } from "./gateway.ts";
+import { loadFunction, type Invoke } from "./lambda.ts";
+import { provision, queueArn, queueName, type References } from "./provision.ts";
+import { readTemplate, type Template } from "./template.ts";
+import { LOCAL_JWT_SECRET, signToken } from "./token.ts";
+
+// The whole service on this machine: `npm start`. The story is in `start`, its steps below.
+
+const ROOT = resolve(import.meta.dirname, "..");
+const DEMO_APP = "550e8400-e29b-41d4-a716-446655440000";
+/** What a stop waits for the work in hand. The stack has to end within 3 s. */
+const STOP_WITHIN_MS = 2_500;
+
+interface Settings {
+  readonly port: number;
+  readonly dir: string;
+  readonly speed: number;
+  /** `gateway` takes requests, `worker` runs jobs, `all` does both; a worker joins a stack that runs. */
+  readonly role: "all" | "gateway" | "worker";
+}
+
+/** What the first process of a stack leaves in DATA_DIR for those that join it. */
+interface RunningStack {
+  readonly pid: number;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly references: References;
+}
+
+async function start(settings: Settings): Promise<void> {
+  mkdirSync(settings.dir, { recursive: true });
+  const template = readTemplate(ROOT);
+  const functions = loadFunctions(template);
+  const stack = settings.role === "worker" ? joinStack(settings) : await foundStack(settings, template);
+  Object.assign(process.env, stack.environment);
+  const invokes = await functions;
+
+  const runners = settings.role === "gateway" ? [] : startWorkers(template, invokes, stack.references, settings);
+  const server = settings.role === "worker" ? undefined : await listen(template, invokes, settings.port);
+  onSignal(async () => {
+    server?.close();
+    await Promise.race([Promise.all(runners.map((runner) => runner.stop())), sleep(STOP_WITHIN_MS)]);
+    await stack.stop();
+  });
+  if (server) await announce((server.address() as AddressInfo).port, settings);
+  else process.stdout.write(`ready: a worker of the stack in ${settings.dir}\n`);
+}
+
+function settingsOf(env: NodeJS.ProcessEnv): Settings {
+  const { PORT = "3000", DATA_DIR = ".local", SPEED = "1", ROLE = "all" } = env;
+  const port = Number(PORT);
+  const speed = Number(SPEED);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error(`PORT is "${PORT}": expected 0 to 65535`);
+  if (!(speed > 0)) throw new Error(`SPEED is "${SPEED}": expected a number above 0, such as 60`);
+  if (ROLE !== "all" && ROLE !== "gateway" && ROLE !== "worker") {
+    throw new Error(`ROLE is "${ROLE}": expected gateway, worker or all`);
+  }
+  return { port, speed, role: ROLE, dir: resolve(DATA_DIR) };
+}
+
+async function loadFunctions(template: Template): Promise<Map<string, Invoke>> {
+  const loaded = template.functions.map(async (each) => [each.name, await loadFunction(ROOT, each)] as const);
+  return new Map(await Promise.all(loaded));
+}
+
+/** Starts what the environment does not name an endpoint for, and makes tables, queues and the bucket. */
+async function foundStack(settings: Settings, template: Template): Promise<RunningStack & { stop(): Promise<void> }> {
+  const { dir, speed } = settings;
+  const other = runningStack(dir);
+  if (other && isAlive(other.pid)) {
+    throw new Error(
+      `A local stack (process ${other.pid}) is using ${dir}: stop it, set DATA_DIR to another folder, or join it with ROLE=worker`,
+    );
+  }
+  const { emulators, endpoints } = await emulatorsFor(dir);
+  Object.assign(process.env, localDefaults());
+  const references = await provision(template, endpoints);
+  const { real, service } = setClock(dir, speed);
+  const environment = {
+    ...localDefaults(),
+    ...environmentOf(template, references),
+    AWS_ENDPOINT_URL_DYNAMODB: endpoints.dynamodb,
+    AWS_ENDPOINT_URL_SQS: endpoints.sqs,
+    AWS_ENDPOINT_URL_S3: endpoints.s3,
+    SERVICE_CLOCK: [real, service, speed].join(","),
+  };
+  const file = join(dir, "stack.json");
+  writeFileSync(
+    file,
+    JSON.stringify({ pid: process.pid, environment, references } satisfies RunningStack, undefined, 2),
+    { mode: 0o600 },
+  );
+  return {
+    pid: process.pid,
+    environment,
+    references,
+    stop: async () => {
+      setClock(dir, 1);
+      rmSync(file, { force: true });
+      await emulators?.stop();
+    },
+  };
+}
+
+function joinStack({ dir }: Settings): RunningStack & { stop(): Promise<void> } {
+  const stack = runningStack(dir);
+  if (!stack) throw new Error(`No stack runs in ${dir}: start one with ROLE=gateway npm start, then its workers`);
+  return { ...stack, stop: async () => {} };
+}
+
+function runningStack(dir: string): RunningStack | undefined {
+  try {
+    return JSON.parse(readFileSync(join(dir, "stack.json"), "utf8")) as RunningStack;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+async function emulatorsFor(dir: string): Promise<{ emulators?: Emulators; endpoints: Emulators["endpoints"] }> {
+  const { AWS_ENDPOINT_URL: all, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL_S3 } = process.env;
+  const dynamodb = AWS_ENDPOINT_URL_DYNAMODB ?? all;
+  const sqs = AWS_ENDPOINT_URL_SQS ?? all;
+  const s3 = AWS_ENDPOINT_URL_S3 ?? all;
+  if (dynamodb && sqs && s3) return { endpoints: { dynamodb, sqs, s3 } };
+  const emulators = await startEmulators(dir);
+  const own = emulators.endpoints;
+  return { emulators, endpoints: { dynamodb: dynamodb ?? own.dynamodb, sqs: sqs ?? own.sqs, s3: s3 ?? own.s3 } };
+}
+
+/** Fixed for development, so that a token works whatever DATA_DIR is; the environment may set others. */
+function localDefaults(): Record<string, string> {
+  const { env } = process;
+  return {
+    AWS_REGION: env["AWS_REGION"] ?? "local",
+    AWS_ACCESS_KEY_ID: env["AWS_ACCESS_KEY_ID"] ?? "local",
+    AWS_SECRET_ACCESS_KEY: env["AWS_SECRET_ACCESS_KEY"] ?? "local",
+    ...(!env["JWKS_URL"] && { JWT_SECRET: env["JWT_SECRET"] || LOCAL_JWT_SECRET }),
+    ALLOW_PRIVATE_TARGETS: env["ALLOW_PRIVATE_TARGETS"] ?? "true",
+  };
+}
+
+function environmentOf(template: Template, references: References): Record<string, string> {
+  const entries = Object.entries(template.environment).map(([name, value]) => {
+    return [name, typeof value === "string" ? value : (references[value.Ref] ?? "")] as const;
+  });
+  return Object.fromEntries(entries.filter(([name, value]) => value !== "" && !(name in localDefaults())));
+}
+
+function startWorkers(
+  template: Template,
+  invokes: Map<string, Invoke>,
+  references: References,
+  { dir }: Settings,
+): Runner[] {
+  const clock = createClock(readClock(dir));
+  return template.functions.flatMap((definition) => {
+    const invoke = invokes.get(definition.name);
+    if (!invoke) return [];
+    const mappings = definition.queues.map(({ resource, batchSize, maximumConcurrency }) => {
+      const name = queueName(template.resources[resource]?.Properties ?? {});
+      const queueUrl = references[resource] ?? "";
+      return startMapping({ queueUrl, arn: queueArn(name), batchSize, maximumConcurrency }, invoke);
+    });
+    return [...mappings, ...definition.everyMs.map((everyMs) => startSchedule(everyMs, clock, invoke))];
+  });
+}
+
+async function listen(template: Template, invokes: Map<string, Invoke>, port: number) {
+  const routes = template.functions.flatMap(({ name, routes: keys }) => {
+    const invoke = invokes.get(name);
+    return invoke ? keys.map((key) => [key, invoke] as const) : [];
+  });
+  const server = createGateway(new Map(routes.toSorted(([a], [b]) => Number(a === "*") - Number(b === "*"))));
+  return new Promise<typeof server>((resolveListening, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const inUse = error.code === "EADDRINUSE";
+      reject(
+        inUse ? new Error(`Port ${port} is in use: set PORT to another one, or to 0 for any that is free`) : error,
+      );
+    });
+    server.listen(port, "127.0.0.1", () => resolveListening(server));
+  });
+}
+
+async function announce(port: number, { dir, speed }: Settings): Promise<void> {
+  const url = `http://127.0.0.1:${port}`;
+  const token = await signToken({
+    appId: DEMO_APP,
+    sub: "developer",
+    roles: ["APP_ADMIN"],
+    permissions: [],
+    expires: "12h",
+  });
+  const job = {
+    message: {
+      lambdaProxyMessage: { path: "/hello", httpMethod: "POST", body: '{"orderId":"123"}' },
+      execution: { type: "rest-api", baseUrl: `${url}/echo` },
+      metadata: { idempotencyKey: "first-job" },
+    },
+  };
+  process.stdout.write(`ready: ${url}  (data in ${dir}${speed === 1 ? "" : `, clock at ${speed} times`})
+
+A token for app ${DEMO_APP}, role APP_ADMIN, good for 12 hours:
+${token}
+
+Send a first job to the echo target:
+curl -s ${url}/v1/jobs/create -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' -d '${JSON.stringify(job)}'
+
+See what became of it:
+curl -s '${url}/v1/admin/jobs?limit=10' -H 'Authorization: Bearer ${token}'
+
+`);
+}
+
+function onSignal(stop: () => Promise<void>): void {
+  let stopping = false;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      if (stopping) return;
+      stopping = true;
+      void stop().finally(() => process.exit(0));
+    });
+  }
+}
+
+try {
+  await start(settingsOf(process.env));
+} catch (error) {
+  process.stderr.write(`The local stack did not start. ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,95 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse, type ScalarTag } from "yaml";
+
+// serverless.yml and resources.yml as the local stack needs them, so that it cannot drift from what is deployed.
+
+export interface FunctionTemplate {
+  readonly name: string;
+  /** `functions/create-job.handler` */
+  readonly handler: string;
+  readonly timeoutMs: number;
+  /** `POST /v1/jobs/create`; `*` is the default route. */
+  readonly routes: readonly string[];
+  readonly queues: readonly { resource: string; batchSize: number; maximumConcurrency: number }[];
+  /** In service time. */
+  readonly everyMs: readonly number[];
+}
+
+export interface Resource {
+  readonly Type: string;
+  readonly Properties: Readonly<Record<string, unknown>>;
+}
+
+export interface Template {
+  readonly functions: readonly FunctionTemplate[];
+  readonly resources: Readonly<Record<string, Resource>>;
+  /** The environment of every function; `{Ref: resource}` where a resource is named. */
+  readonly environment: Readonly<Record<string, string | { Ref: string }>>;
+}
+
+interface ServerlessFile {
+  service: string;
+  params: { default: Template["environment"] };
+  provider: { timeout: number };
+  functions: Record<string, { handler: string; timeout?: number; events?: ServerlessEvent[] }>;
+}
+
+interface ServerlessEvent {
+  httpApi?: string;
+  schedule?: string;
+  sqs?: { arn: { "Fn::GetAtt": string }; batchSize?: number; maximumConcurrency?: number };
+}
+
+export function readTemplate(root: string): Template {
+  const file = (name: string): unknown =>
+    parse(readFileSync(join(root, name), "utf8"), { customTags: CLOUDFORMATION_TAGS });
+  const serverless = file("serverless.yml") as ServerlessFile;
+  const { Resources } = file("resources.yml") as { Resources: Template["resources"] };
+  return {
+    functions: Object.entries(serverless.functions).map(([name, definition]) => {
+      const events = definition.events ?? [];
+      return {
+        name,
+        handler: definition.handler,
+        timeoutMs: (definition.timeout ?? serverless.provider.timeout) * 1_000,
+        routes: events.flatMap(({ httpApi }) => httpApi ?? []),
+        queues: events
+          .flatMap(({ sqs }) => sqs ?? [])
+          .map(({ arn, batchSize = 10, maximumConcurrency = 10 }) => ({
+            resource: arn["Fn::GetAtt"].split(".")[0] ?? "",
+            batchSize,
+            maximumConcurrency,
+          })),
+        everyMs: events.flatMap(({ schedule }) => schedule ?? []).map(rateMs),
+      };
+    }),
+    resources: Resources,
+    environment: substitute(serverless.params.default) as Template["environment"],
+  };
+}
+
+const CLOUDFORMATION_TAGS: ScalarTag[] = [
+  { tag: "!Ref", resolve: (text) => ({ Ref: text }) },
+  { tag: "!GetAtt", resolve: (text) => ({ "Fn::GetAtt": text }) },
+  { tag: "!Sub", resolve: (text) => ({ "Fn::Sub": text }) },
+];
+
+/** `${env:NAME, 'unset'}` by the environment of the stack itself. */
+function substitute(value: unknown): unknown {
+  if (typeof value === "string") {
+    return value.replace(/\$\{env:(\w+), '([^']*)'\}/g, (_, name: string, unset: string) => process.env[name] ?? unset);
+  }
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, substitute(inner)]));
+}
+
+const UNITS: Record<string, number> = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
+
+function rateMs(expression: string): number {
+  const [, count, unit = ""] = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression) ?? [];
+  const ms = Number(count) * (UNITS[unit] ?? NaN);
+  if (Number.isNaN(ms))
+    throw new Error(`serverless.yml has schedule "${expression}": the local stack knows rate(n minutes|hours|days)`);
+  return ms;
+}
