@@ -27,6 +27,7 @@ import {
 import type { Log, LogFields } from "./log.ts";
 import { encodeMessage } from "./payload.ts";
 import {
+  LARGEST_SEND,
   handleBatch,
   parseRecord,
   type Delivery,
@@ -230,11 +231,14 @@ export function createEngine({ clock, store, queue, executorOf, rules, log, rete
         { consistent: true },
       );
       const due = jobs.filter((job) => job.dueAt !== undefined && job.dueAt <= until);
-      const handled = await Promise.all(due.map(sweepJob));
-      const departures = handled.filter((it) => typeof it === "object");
-      await handOver(departures);
-      swept.sent += departures.length;
-      swept.expired += handled.filter((it) => it === "expired").length;
+      // A queue's batch at a time: all shards at once would be more calls than connections.
+      for (let at = 0; at < due.length; at += LARGEST_SEND) {
+        const handled = await Promise.all(due.slice(at, at + LARGEST_SEND).map(sweepJob));
+        const departures = handled.filter((it) => typeof it === "object");
+        await handOver(departures);
+        swept.sent += departures.length;
+        swept.expired += handled.filter((it) => it === "expired").length;
+      }
       from = page.entries.at(-1);
       if (page.complete || !from) return swept;
     }

@@ -39,8 +39,8 @@ type Entry = Omit<SendMessageBatchRequestEntry, "Id">;
 
 /** SQS takes 1 MiB by now, but bills by 64 KB: larger jobs travel as a pointer to S3. */
 const LARGEST_MESSAGE = 256 * 1_024;
-/** SQS's limits of a batch. */
-const LARGEST_BATCH = 10;
+/** SQS's limit of a batch. */
+export const LARGEST_SEND = 10;
 
 export type Queue = ReturnType<typeof createQueue>;
 
@@ -53,8 +53,8 @@ export function createQueue(parts: { urls: Record<Road, string>; files: Files; c
     const failed: Departure[] = [];
     for (const road of ["fair", "main"] as const) {
       const onRoad = departures.filter(({ job }) => roadOf(job) === road);
-      for (let from = 0; from < onRoad.length; from += LARGEST_BATCH) {
-        const batch = onRoad.slice(from, from + LARGEST_BATCH);
+      for (let from = 0; from < onRoad.length; from += LARGEST_SEND) {
+        const batch = onRoad.slice(from, from + LARGEST_SEND);
         const refused = await send(road, batch.map(road === "main" ? inLane : delayed));
         failed.push(...batch.filter((_, at) => refused.has(String(at))));
       }

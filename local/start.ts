@@ -14,6 +14,7 @@ import { LOCAL_JWT_SECRET, signToken } from "./token.ts";
 
 // The whole service on this machine: `npm start`. The story is in `start`, its steps below.
 
+const PARENT = process.ppid;
 const ROOT = resolve(import.meta.dirname, "..");
 const DEMO_APP = "550e8400-e29b-41d4-a716-446655440000";
 /** What a stop waits for the work in hand. The stack has to end within 3 s. */
@@ -44,7 +45,7 @@ async function start(settings: Settings): Promise<void> {
 
   const runners = settings.role === "gateway" ? [] : startWorkers(template, invokes, stack.references, settings);
   const server = settings.role === "worker" ? undefined : await listen(template, invokes, settings.port);
-  onSignal(async () => {
+  onEnd(async () => {
     server?.close();
     await Promise.race([Promise.all(runners.map((runner) => runner.stop())), sleep(STOP_WITHIN_MS)]);
     await stack.stop();
@@ -74,6 +75,8 @@ async function loadFunctions(template: Template): Promise<Map<string, Invoke>> {
 async function foundStack(settings: Settings, template: Template): Promise<RunningStack & { stop(): Promise<void> }> {
   const { dir, speed } = settings;
   const other = runningStack(dir);
+  // One that was told to stop, or whose npm was killed, is about to end.
+  for (const began = Date.now(); other && isAlive(other.pid) && Date.now() - began < 4_000;) await sleep(50);
   if (other && isAlive(other.pid)) {
     throw new Error(
       `A local stack (process ${other.pid}) is using ${dir}: stop it, set DATA_DIR to another folder, or join it with ROLE=worker`,
@@ -227,15 +230,16 @@ curl -s '${url}/v1/admin/jobs?limit=10' -H 'Authorization: Bearer ${token}'
 `);
 }
 
-function onSignal(stop: () => Promise<void>): void {
+function onEnd(stop: () => Promise<void>): void {
   let stopping = false;
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.on(signal, () => {
-      if (stopping) return;
-      stopping = true;
-      void stop().finally(() => process.exit(0));
-    });
-  }
+  const end = () => {
+    if (stopping) return;
+    stopping = true;
+    void stop().finally(() => process.exit(0));
+  };
+  process.on("SIGTERM", end).on("SIGINT", end);
+  // A killed npm cannot pass its signal on: without it, nobody would know of this process.
+  if (process.env["npm_lifecycle_event"]) setInterval(() => process.ppid !== PARENT && end(), 250).unref();
 }
 
 try {

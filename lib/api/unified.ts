@@ -15,7 +15,7 @@ import {
   type ProxyMessage,
 } from "../job.ts";
 import type { ServiceParts } from "../parts.ts";
-import { appOf, isPlatformAdmin, requireRole, type Caller } from "./auth.ts";
+import { appOf, isPlatformAdmin, requireRole } from "./auth.ts";
 import { envelope, route, type Answer } from "./http.ts";
 import { decodeCursor, encodeCursor } from "./pagination.ts";
 
@@ -207,17 +207,16 @@ export const getJob = route({
   access: (caller) => requireRole(caller, "APP_ADMIN"),
 
   async handle({ path, caller }, { store }): Promise<Answer> {
+    const appId = appOf(caller);
     const found = await store.history((path["id"] ?? "").toLowerCase());
-    if (!found || !maySee(caller, found.job)) throw new ClientError("NOT_FOUND", "No such job");
+    // The same answer for unknown and foreign ids: nobody learns which ids exist.
+    if (!found || (found.job.appId !== appId && !isPlatformAdmin(caller)))
+      throw new ClientError("NOT_FOUND", "No such job");
     const { job, recorded } = found;
     const entity = entityOf(job, await store.message(job));
     return { status: 200, body: envelope({ ...entity, attempts: attemptsOf(job, recorded).map(attemptView) }) };
   },
 });
-
-function maySee(caller: Caller, job: Job): boolean {
-  return isPlatformAdmin(caller) || appOf(caller) === job.appId;
-}
 
 // ---- The views ----
 

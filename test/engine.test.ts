@@ -1,0 +1,207 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { DAY, HOUR, MINUTE, SECOND } from "../lib/clock.ts";
+import { HEAD_START, nextAttempt, type Job } from "../lib/job.ts";
+import { PLENTY, createWorld, request, type World } from "./support/world.ts";
+
+let world: World;
+
+beforeEach(async () => {
+  world = await createWorld();
+});
+afterEach(async () => {
+  await world.end();
+});
+
+const stored = async (job: Job) => (await world.store.get(job.id)) as Job;
+const fails = async () => ({ kind: "retry", error: "HTTP 500", httpStatus: 500 }) as const;
+
+test("a message delivered twice runs the job once", async () => {
+  await world.submit();
+  const records = await world.receive("fair");
+  expect(records).toHaveLength(1);
+  for (let n = 0; n < 2; n += 1) {
+    expect(await world.engine.runBatch(records, PLENTY)).toEqual({ batchItemFailures: [] });
+  }
+  expect(world.ran).toHaveLength(1);
+});
+
+test("a message delivered twice at the same time runs the job once", async () => {
+  const job = await world.submit();
+  const ref = nextAttempt(job);
+  await Promise.all(Array.from({ length: 10 }, () => world.engine.run({ kind: "stored", ref }, PLENTY)));
+  expect(world.ran).toHaveLength(1);
+});
+
+test("an attempt that has no time left for its timeout and 15 s is left for later, and the message released", async () => {
+  const job = await world.submit();
+  const records = await world.receive("fair");
+  const answer = await world.engine.runBatch(records, () => 44 * SECOND);
+  expect(answer.batchItemFailures).toEqual([{ itemIdentifier: records[0]?.messageId }]);
+  expect(world.ran).toHaveLength(0);
+  expect((await stored(job)).attempts).toBe(0);
+  // Visible again at once, not after the visibility timeout of 18 minutes.
+  expect(await world.receive("fair")).toHaveLength(1);
+});
+
+test("a retry within 15 minutes is a delayed message; a message that comes too early is sent again", async () => {
+  world.execute(fails);
+  const job = await world.submit();
+  await world.engine.runBatch(await world.receive("fair"), PLENTY);
+  const retrying = await stored(job);
+  expect(retrying).toMatchObject({ status: "RETRYING", retryCount: 1 });
+  expect(await world.depth("fair")).toEqual({ ready: 0, delayed: 1 });
+
+  expect(await world.engine.run({ kind: "stored", ref: nextAttempt(retrying) }, PLENTY)).toBe("done");
+  expect(world.ran).toHaveLength(1);
+  expect(await world.depth("fair")).toEqual({ ready: 0, delayed: 2 });
+  world.pass(MINUTE);
+  await world.engine.run({ kind: "stored", ref: nextAttempt(retrying) }, PLENTY);
+  expect(world.ran).toHaveLength(2);
+});
+
+test("an executor that throws is a failed attempt, and its words stay in the log", async () => {
+  world.execute(async () => {
+    throw new Error("connect ECONNREFUSED 10.0.0.7:5432");
+  });
+  const job = await world.submit();
+  await world.engine.runBatch(await world.receive("fair"), PLENTY);
+  expect(await stored(job)).toMatchObject({ status: "RETRYING", lastError: "The attempt failed inside the service" });
+  expect(world.logged.find(({ event }) => event === "job.attempt-threw")?.fields.error).toContain("10.0.0.7");
+});
+
+test("a lost message is found by the sweep five minutes after the job should have started", async () => {
+  const job = await world.submit();
+  await world.receive("fair");
+  expect(await world.engine.sweep(PLENTY)).toEqual({ sent: 0, expired: 0, left: 0 });
+  world.pass(HEAD_START);
+  expect(await world.engine.sweep(PLENTY)).toMatchObject({ sent: 1 });
+  await world.engine.runBatch(await world.receive("fair"), PLENTY);
+  expect((await stored(job)).status).toBe("SUCCEEDED");
+});
+
+test("what stays unfound is sent less and less often", async () => {
+  const job = await world.submit();
+  const dueIn = async () => ((await stored(job)).dueAt ?? 0) - world.clock.now();
+  world.pass(HEAD_START + HOUR);
+  await world.engine.sweep(PLENTY);
+  expect(await dueIn()).toBeGreaterThan(59 * MINUTE);
+  expect(await world.engine.sweep(PLENTY)).toMatchObject({ sent: 0 });
+});
+
+test("the sweep looks a minute ahead and sends what is not yet due as a delayed message", async () => {
+  world.execute(fails);
+  const job = await world.submit("db", { retry: { baseDelaySeconds: 3_600, maxDelaySeconds: 3_600, jitter: 0 } });
+  await world.engine.sweep(PLENTY);
+  await world.engine.runBatch(await world.receive("fair"), PLENTY);
+  expect((await stored(job)).startAt - world.clock.now()).toBeGreaterThan(59 * MINUTE);
+  expect(await world.depth("fair")).toEqual({ ready: 0, delayed: 0 });
+  world.pass(58 * MINUTE);
+  expect(await world.engine.sweep(PLENTY)).toMatchObject({ sent: 0 });
+  world.pass(MINUTE + 30 * SECOND);
+  expect(await world.engine.sweep(PLENTY)).toMatchObject({ sent: 1 });
+  expect(await world.depth("fair")).toEqual({ ready: 0, delayed: 1 });
+});
+
+test("two sweeps at the same time send a due job once", async () => {
+  for (let n = 0; n < 30; n += 1) await world.submit("db");
+  const swept = await Promise.all([world.engine.sweep(PLENTY), world.engine.sweep(PLENTY)]);
+  expect(swept.reduce((sum, { sent }) => sum + sent, 0)).toBe(30);
+  expect(await world.depth("fair")).toEqual({ ready: 30, delayed: 0 });
+});
+
+test("a crashed worker's attempt is lost once its lease is over, not before", async () => {
+  const job = await world.submit();
+  // What a worker does before it dies: claim, and no more.
+  world.execute(() => new Promise(() => {}));
+  void world.engine.runBatch(await world.receive("fair"), PLENTY);
+  while ((await stored(job)).status !== "RUNNING");
+  world.pass(44 * SECOND);
+  expect(await world.engine.sweep(PLENTY)).toMatchObject({ expired: 0 });
+  world.pass(HEAD_START);
+  expect(await world.engine.sweep(PLENTY)).toMatchObject({ expired: 1 });
+  expect(await stored(job)).toMatchObject({ status: "RETRYING", attempts: 1, retryCount: 1 });
+  expect((await world.store.history(job.id))?.recorded.get(1)).toMatchObject({ outcome: "lost" });
+});
+
+test("an attempt that runs longer than the head start is left alone while its lease lasts", async () => {
+  const { engine } = world;
+  const job = await world.submit();
+  world.execute(() => new Promise(() => {}));
+  // Received late: the lease ends after the time at which the sweep looks.
+  world.pass(HEAD_START - 10 * SECOND);
+  void engine.runBatch(await world.receive("fair"), PLENTY);
+  while ((await stored(job)).status !== "RUNNING");
+  world.pass(20 * SECOND);
+  expect(await engine.sweep(PLENTY)).toMatchObject({ sent: 0, expired: 0 });
+  const running = await stored(job);
+  expect(running.status).toBe("RUNNING");
+  expect(running.dueAt).toBe(running.leaseUntil);
+  world.pass(30 * SECOND);
+  expect(await engine.sweep(PLENTY)).toMatchObject({ expired: 1 });
+});
+
+test("a sweep that runs out of time stops cleanly and says how many are left", async () => {
+  for (let n = 0; n < 40; n += 1) await world.submit("db");
+  expect(await world.engine.sweep(() => 5 * SECOND)).toEqual({ sent: 0, expired: 0, left: 40 });
+  expect(world.logged.at(-1)).toMatchObject({ event: "sweep.ended", fields: { left: 40 } });
+  expect(await world.engine.sweep(PLENTY)).toEqual({ sent: 40, expired: 0, left: 0 });
+});
+
+test("a sweep goes through more than one page of a shard", async () => {
+  // 16 shards of 100 a page: with 1,800 at least one has more.
+  for (let n = 0; n < 1_800; n += 50) await Promise.all(Array.from({ length: 50 }, () => world.submit("db")));
+  expect(await world.engine.sweep(PLENTY)).toEqual({ sent: 1_800, expired: 0, left: 0 });
+});
+
+test("a message of mode sqs received a second time is stored with its first attempt lost, and runs at once", async () => {
+  const asked = request("sqs", { idempotencyKey: "k" });
+  await world.engine.submit(asked);
+  const [record] = await world.receive("main");
+  if (!record) throw new Error("No message came");
+  const again = { ...record, attributes: { ...record.attributes, ApproximateReceiveCount: "2" } };
+  expect(await world.engine.runBatch([again], PLENTY)).toEqual({ batchItemFailures: [] });
+  expect(world.ran.map(({ number }) => number)).toEqual([2]);
+  const [id] = world.ran.map(({ jobId }) => jobId);
+  const found = await world.store.history(id ?? "");
+  expect(found?.job).toMatchObject({ status: "SUCCEEDED", attempts: 2, retryCount: 1, appId: asked.appId });
+  expect(found?.recorded.get(1)).toMatchObject({ outcome: "lost" });
+
+  // A third delivery finds it done.
+  await world.engine.runBatch([{ ...again, attributes: { ApproximateReceiveCount: "3" } }], PLENTY);
+  expect(world.ran).toHaveLength(1);
+});
+
+test("a lost first attempt of mode sqs without retries ends DEAD, never twice", async () => {
+  await world.engine.submit(request("sqs", { maxRetries: 0 }));
+  const [record] = await world.receive("main");
+  if (!record) throw new Error("No message came");
+  await world.engine.runBatch([{ ...record, attributes: { ApproximateReceiveCount: "2" } }], PLENTY);
+  expect(world.ran).toHaveLength(0);
+});
+
+test("a lane's retry waits in the table and goes back into its lane when due", async () => {
+  world.execute(fails);
+  const job = await world.submit("both", { messageGroupId: "orders" });
+  const [first] = await world.receive("main");
+  if (!first) throw new Error("No message came");
+  await world.engine.runBatch([first], PLENTY);
+  expect((await stored(job)).dueAt).toBe((await stored(job)).startAt);
+  world.pass(30 * SECOND);
+  expect(await world.engine.sweep(PLENTY)).toMatchObject({ sent: 0 });
+  world.pass(31 * SECOND);
+  expect(await world.engine.sweep(PLENTY)).toMatchObject({ sent: 1 });
+  expect(await world.depth("fair")).toEqual({ ready: 0, delayed: 0 });
+});
+
+test("a job is due until it has ended, whatever happens to it", async () => {
+  world.execute(fails);
+  const job = await world.submit("both", { maxRetries: 1 });
+  expect((await stored(job)).dueAt).toBeDefined();
+  await world.engine.runBatch(await world.receive("fair"), PLENTY);
+  expect((await stored(job)).dueAt).toBeDefined();
+  world.pass(DAY);
+  await world.engine.run({ kind: "stored", ref: nextAttempt(await stored(job)) }, PLENTY);
+  const dead = await stored(job);
+  expect(dead.status).toBe("DEAD");
+  expect(dead.dueAt).toBeUndefined();
+});

@@ -1,0 +1,60 @@
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startEmulators, type Emulators } from "../local/emulators.ts";
+import { loadFunction, type Invoke } from "../local/lambda.ts";
+import { provision } from "../local/provision.ts";
+import { readTemplate } from "../local/template.ts";
+import { LOCAL_JWT_SECRET } from "../local/token.ts";
+import { ROOT } from "./support/stack.ts";
+
+let emulators: Emulators;
+const functions = new Map<string, Invoke>();
+const template = readTemplate(ROOT);
+
+beforeAll(async () => {
+  emulators = await startEmulators();
+  const { endpoints } = emulators;
+  const references = await provision(template, endpoints);
+  for (const [name, value] of Object.entries(template.environment)) {
+    process.env[name] = typeof value === "string" ? value : references[value.Ref];
+  }
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL_DYNAMODB: endpoints.dynamodb,
+    AWS_ENDPOINT_URL_SQS: endpoints.sqs,
+    AWS_ENDPOINT_URL_S3: endpoints.s3,
+    JWT_SECRET: LOCAL_JWT_SECRET,
+    ALLOW_PRIVATE_TARGETS: "true",
+  });
+  for (const each of template.functions) functions.set(fileOf(each.handler), await loadFunction(ROOT, each));
+});
+afterAll(async () => emulators.stop());
+
+const fileOf = (handler: string) => handler.replace(/^functions\/(.*)\.handler$/, "$1");
+
+/** What each sample is answered, in the order in which they are fed. */
+const EXPECTED: Record<string, unknown> = {
+  "create-job": { statusCode: 201 },
+  "create-job-db": { statusCode: 201 },
+  "create-job-sqs": { statusCode: 202, body: "null" },
+  "admin-api-list": { statusCode: 200 },
+  "admin-api-get": { statusCode: 404 },
+  "process-jobs-fair": { batchItemFailures: [] },
+  "process-jobs-main": { batchItemFailures: [] },
+  "site-health": { statusCode: 200 },
+  "sweep-jobs": { sent: expect.any(Number), expired: 0, left: 0 },
+};
+
+const samples = readdirSync(join(ROOT, "events")).map((file) => file.replace(/\.json$/, ""));
+
+test.each(samples)("the sample %s is handled as its function promises", async (sample) => {
+  const [, invoke] = [...functions].find(([name]) => sample.startsWith(name)) ?? [];
+  const event: unknown = JSON.parse(readFileSync(join(ROOT, "events", `${sample}.json`), "utf8"));
+  expect(await invoke?.(event)).toMatchObject(EXPECTED[sample] as object);
+});
+
+test("every function has a sample", () => {
+  for (const { handler } of template.functions) {
+    expect(samples.some((sample) => sample.startsWith(fileOf(handler)))).toBe(true);
+  }
+});

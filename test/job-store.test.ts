@@ -1,0 +1,246 @@
+import { DynamoDBClient, GetItemCommand, ThrottlingException, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+import { mockClient } from "aws-sdk-client-mock";
+import { randomBytes, randomUUID } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { CLIENT_DEFAULTS } from "../lib/aws.ts";
+import { DAY, MINUTE, SECOND, createClock, type Clock } from "../lib/clock.ts";
+import { Unavailable } from "../lib/errors.ts";
+import { createFiles } from "../lib/files.ts";
+import { createJobStore, type JobStore } from "../lib/job-store.ts";
+import { DUE_SHARDS } from "../lib/job-item.ts";
+import { accept, claim, end, expire, nextAttempt, postpone, type Job, type Outcome } from "../lib/job.ts";
+import { encodeMessage } from "../lib/payload.ts";
+import { startEmulators, type Emulators } from "../local/emulators.ts";
+import { provision } from "../local/provision.ts";
+import { readTemplate } from "../local/template.ts";
+import { ROOT } from "./support/stack.ts";
+
+let emulators: Emulators;
+let client: DynamoDBClient;
+let store: JobStore;
+const clock = createClock();
+const failed: Outcome = { kind: "retry", error: "HTTP 500" };
+
+/** When set, the next write is committed and its reply lost on the way back, once. */
+let loseReply = false;
+
+beforeAll(async () => {
+  emulators = await startEmulators();
+  process.env["AWS_ENDPOINT_URL_S3"] = emulators.endpoints.s3;
+  await provision(readTemplate(ROOT), emulators.endpoints);
+  client = new DynamoDBClient({ ...CLIENT_DEFAULTS, endpoint: emulators.endpoints.dynamodb });
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const answer = await next(args);
+      if (!loseReply) return answer;
+      loseReply = false;
+      throw Object.assign(new Error("socket hang up"), { name: "TimeoutError", code: "ECONNRESET" });
+    },
+    { step: "deserialize" },
+  );
+  store = storeAt(clock);
+});
+afterAll(async () => {
+  client.destroy();
+  await emulators.stop();
+});
+
+function storeAt(of: Clock): JobStore {
+  return createJobStore({ table: "JobsTable", files: createFiles("jobsbucket"), clock: of, client });
+}
+
+function newJob(options: { key?: string; body?: string; appId?: string } = {}): Job {
+  const { key, body = "{}", appId = randomUUID() } = options;
+  const lambdaProxyMessage = {
+    body,
+    resource: "/{proxy+}",
+    path: "/",
+    httpMethod: "POST",
+    isBase64Encoded: false,
+    pathParameters: {},
+    headers: {},
+    requestContext: {},
+  };
+  const metadata = key === undefined ? {} : { idempotencyKey: key };
+  const message = { lambdaProxyMessage, execution: { type: "rest-api" }, metadata };
+  const request = { appId, mode: "both", message, destination: "https://a.example", timeoutMs: 30_000 } as const;
+  return accept(request, { at: "inline", bytes: encodeMessage(message) }, clock.now(), clock.uuid());
+}
+
+async function claimed(job: Job): Promise<Job> {
+  const now = clock.now();
+  const result = await store.apply(job, claim(nextAttempt(job), now, now + 45 * SECOND));
+  if (!result.won) throw new Error("The claim was lost");
+  return result.job;
+}
+
+const ending = (outcome: Outcome) => ({ outcome, now: clock.now(), durationMs: 3, chance: 0, retention: 0 });
+
+test("a job reads back as it was put", async () => {
+  const job = newJob({ key: "k" });
+  await store.create(job);
+  expect(await store.get(job.id)).toEqual({ ...job, payload: { at: "inline", bytes: expect.anything() } });
+});
+
+test("of two puts of one id one wins, and the other gets the job that stands", async () => {
+  const appId = randomUUID();
+  const [one, two] = [newJob({ key: "k", appId }), newJob({ key: "k", appId })];
+  expect(one.id).toBe(two.id);
+  expect((await store.create(one)).won).toBe(true);
+  expect(await store.create(two)).toMatchObject({ won: false, job: { createdAt: one.createdAt } });
+});
+
+test("a put whose reply was lost is known as one's own", async () => {
+  loseReply = true;
+  expect((await store.create(newJob({ key: "lost" }))).won).toBe(true);
+});
+
+test("a claim whose reply was lost is known as one's own, and counted once", async () => {
+  const job = newJob();
+  await store.create(job);
+  loseReply = true;
+  const mine = await claimed(job);
+  expect(mine).toMatchObject({ status: "RUNNING", attempts: 1, appId: job.appId, executionType: "rest-api" });
+  expect((await store.get(job.id))?.attempts).toBe(1);
+});
+
+test("a finish whose reply was lost is known as one's own", async () => {
+  const job = newJob();
+  await store.create(job);
+  const mine = await claimed(job);
+  loseReply = true;
+  expect(await store.apply(mine, end(mine, ending({ kind: "succeeded" })))).toMatchObject({
+    won: true,
+    job: { status: "SUCCEEDED" },
+  });
+});
+
+test("of many claims of one attempt exactly one wins", async () => {
+  const job = newJob();
+  await store.create(job);
+  const now = clock.now();
+  const claims = await Promise.all(
+    Array.from({ length: 20 }, () => store.apply(job, claim(nextAttempt(job), now, now + MINUTE))),
+  );
+  expect(claims.filter(({ won }) => won)).toHaveLength(1);
+});
+
+test("a worker that has lost its attempt changes nothing", async () => {
+  const job = newJob();
+  await store.create(job);
+  const stale = await claimed(job);
+  const later = clock.now() + MINUTE;
+  const expired = await store.apply(stale, expire(stale, { now: later, chance: 0, retention: 0 }));
+  expect(expired).toMatchObject({ won: true, job: { status: "RETRYING", attempts: 1, retryCount: 1 } });
+  const finish = await store.apply(stale, end(stale, ending({ kind: "succeeded" })));
+  expect(finish).toMatchObject({ won: false, job: { status: "RETRYING" } });
+});
+
+test("an attempt whose lease is not over can't be expired", async () => {
+  const job = newJob();
+  await store.create(job);
+  const mine = await claimed(job);
+  expect((await store.apply(mine, expire(mine, { now: clock.now(), chance: 0, retention: 0 }))).won).toBe(false);
+});
+
+test("a retry can't be claimed before its time, nor under another number", async () => {
+  const job = newJob();
+  await store.create(job);
+  const mine = await claimed(job);
+  const retrying = (await store.apply(mine, end(mine, ending(failed)))).job as Job;
+  const ref = nextAttempt(retrying);
+  const early = clock.now() + 30 * SECOND;
+  expect((await store.apply(ref, claim(ref, early, early + MINUTE))).won).toBe(false);
+  const onTime = clock.now() + 61 * SECOND;
+  expect((await store.apply(ref, claim({ ...ref, attempt: 3 }, onTime, onTime + MINUTE))).won).toBe(false);
+  expect((await store.apply(ref, claim(ref, onTime, onTime + MINUTE))).won).toBe(true);
+});
+
+test("only one of two sweeps puts a job off", async () => {
+  const job = newJob();
+  await store.create(job);
+  const move = postpone(job, clock.now() + DAY);
+  expect((await store.apply(job, move)).won).toBe(true);
+  expect((await store.apply(job, move)).won).toBe(false);
+});
+
+test("every unfinished job is in the due index, and a finished one is not", async () => {
+  const job = newJob();
+  await store.create(job);
+  const dueIds = async () => {
+    const pages = await Promise.all(DUE_SHARDS.map((shard) => store.due(shard, clock.now() + 2 * DAY, 1_000)));
+    return pages.flatMap(({ entries }) => entries.map(({ id }) => id));
+  };
+  expect(await dueIds()).toContain(job.id);
+  const mine = await claimed(job);
+  expect(await dueIds()).toContain(job.id);
+  const retrying = (await store.apply(mine, end(mine, ending(failed)))).job as Job;
+  expect(await dueIds()).toContain(job.id);
+  const now = retrying.startAt;
+  const again = (await store.apply(retrying, claim(nextAttempt(retrying), now, now + MINUTE))).job as Job;
+  await store.apply(again, end(again, ending({ kind: "succeeded" })));
+  expect(await dueIds()).not.toContain(job.id);
+});
+
+test("a payload that does not fit stands beside the job, and a losing replay does not touch it", async () => {
+  const appId = randomUUID();
+  for (const bytes of [2_000, 500_000]) {
+    const key = `large-${bytes}`;
+    const mine = newJob({ key, appId, body: randomBytes(bytes).toString("hex") });
+    const other = newJob({ key, appId, body: randomBytes(bytes).toString("hex") });
+    await store.create(mine);
+    expect((await store.create(other)).won).toBe(false);
+    const stored = (await store.get(mine.id)) as Job;
+    expect(stored.payload.at).toBe(bytes === 2_000 ? "item" : "s3");
+    const { body } = (await store.message(stored)).lambdaProxyMessage ?? {};
+    expect(body).toBe((await store.message(mine)).lambdaProxyMessage?.body);
+  }
+});
+
+test("the sweep's word on a lost attempt does not replace a worker's", async () => {
+  const job = newJob();
+  await store.create(job);
+  await claimed(job);
+  await store.recordAttempt(job.id, { number: 1, startedAt: 1, outcome: "retry", error: "HTTP 500" });
+  await store.recordAttempt(job.id, { number: 1, startedAt: 1, outcome: "lost", error: "lost" });
+  expect((await store.history(job.id))?.recorded.get(1)).toMatchObject({ outcome: "retry" });
+});
+
+test("an expired job counts as gone though TTL has not deleted it, and its key is free again", async () => {
+  const job = newJob({ key: "kept", body: randomBytes(2_000).toString("hex") });
+  await store.create(job);
+  const mine = await claimed(job);
+  await store.recordAttempt(job.id, { number: 1, startedAt: clock.now(), outcome: "retry", error: "HTTP 500" });
+  const retried = (await store.apply(mine, end(mine, ending(failed)))).job as Job;
+  const now = retried.startAt;
+  const again = (await store.apply(retried, claim(nextAttempt(retried), now, now + MINUTE))).job as Job;
+  const ended = (await store.apply(again, end(again, { ...ending({ kind: "succeeded" }), retention: DAY }))).job as Job;
+  await store.expireParts(ended);
+
+  for (const sk of ["J", "A#1", `P#${ended.payload.at === "item" ? ended.payload.hash : ""}`]) {
+    const { Item } = await client.send(
+      new GetItemCommand({ TableName: "JobsTable", Key: { pk: { S: `J#${job.id}` }, sk: { S: sk } } }),
+    );
+    expect(Number(Item?.["expiresAt"]?.N) * SECOND).toBeGreaterThan(clock.now());
+  }
+  expect(await store.get(job.id)).toBeDefined();
+  const tomorrow = storeAt({ ...clock, now: () => clock.now() + 2 * DAY });
+  expect(await tomorrow.get(job.id)).toBeUndefined();
+  expect(await tomorrow.history(job.id)).toBeUndefined();
+  expect((await tomorrow.create(job)).won).toBe(true);
+});
+
+test("throttling is told as unavailable, a fault of ours as it is", async () => {
+  const mock = mockClient(client);
+  const throttled = new ThrottlingException({ message: "slow down", $metadata: { httpStatusCode: 400 } });
+  mock.on(UpdateItemCommand).rejects(throttled);
+  const job = newJob();
+  await expect(store.apply(job, postpone(job, 1))).rejects.toBeInstanceOf(Unavailable);
+  const ours = Object.assign(new Error("bad expression"), {
+    name: "ValidationException",
+    $metadata: { httpStatusCode: 400 },
+  });
+  mock.on(UpdateItemCommand).rejects(ours);
+  await expect(store.apply(job, postpone(job, 1))).rejects.toBe(ours);
+  mock.restore();
+});

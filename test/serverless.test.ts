@@ -1,0 +1,73 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, expect, test } from "vitest";
+import { ROOT, cleanEnv, endStacks, jobIn, startStack, temporaryDir, tokenFor } from "./support/stack.ts";
+
+const run = promisify(execFile);
+
+afterAll(endStacks);
+
+/** As `npx serverless` does it, on a machine that knows no AWS account. */
+async function serverless(args: string[], env: Record<string, string> = {}) {
+  const path = `${join(ROOT, "node_modules/.bin")}:${process.env["PATH"]}`;
+  return run("serverless", args, {
+    cwd: ROOT,
+    env: { ...cleanEnv(), HOME: temporaryDir(), PATH: path, ...env },
+    timeout: 60_000,
+  });
+}
+
+test("packaging without credentials gives the CloudFormation template", { timeout: 90_000 }, async () => {
+  const dir = temporaryDir();
+  await serverless(["package", "--package", dir]);
+  const { Resources } = JSON.parse(readFileSync(join(dir, "cloudformation-template-update-stack.json"), "utf8"));
+  const properties = (name: string) => Resources[name].Properties;
+
+  const functions = ["CreateJob", "AdminApi", "Site", "ProcessJobs", "SweepJobs"];
+  for (const name of functions) {
+    const { Runtime, Architectures, Environment } = properties(`${name}LambdaFunction`);
+    expect([Runtime, Architectures]).toEqual(["nodejs24.x", ["arm64"]]);
+    expect(Environment.Variables).toMatchObject({
+      JOBS_TABLE: { Ref: "JobsTable" },
+      AWS_SQS_QUEUE_URL: { Ref: "JobsMainQueue" },
+      ALLOW_PRIVATE_TARGETS: "false",
+    });
+    expect(Object.keys(Environment.Variables).some((variable) => /ENDPOINT|CLOCK/.test(variable))).toBe(false);
+  }
+  for (const name of ["JobsFairQueue", "JobsMainQueue"]) {
+    const { MessageRetentionPeriod, RedrivePolicy, VisibilityTimeout } = properties(name);
+    expect(MessageRetentionPeriod).toBe(14 * 24 * 3_600);
+    expect(RedrivePolicy.maxReceiveCount).toBe(50);
+    expect(VisibilityTimeout).toBe(6 * properties("ProcessJobsLambdaFunction").Timeout);
+    expect(properties(`ProcessJobsEventSourceMappingSQS${name}`).FunctionResponseTypes).toEqual([
+      "ReportBatchItemFailures",
+    ]);
+  }
+  expect(properties("JobsMainQueue")).toMatchObject({
+    FifoQueue: true,
+    DeduplicationScope: "messageGroup",
+    FifoThroughputLimit: "perMessageGroupId",
+  });
+  expect(properties("JobsTable").TimeToLiveSpecification).toEqual({ AttributeName: "expiresAt", Enabled: true });
+  expect(JSON.stringify(Resources)).not.toMatch(/amazonaws\.com\/|\b\d{12}\b/);
+});
+
+test("invoke local runs a function against the running local stack", { timeout: 90_000 }, async () => {
+  const stack = await startStack();
+  const args = ["invoke", "local", "-f", "createJob", "-p", "events/create-job.json"];
+  const { stdout } = await serverless(args, { DATA_DIR: stack.dir });
+  const answer = JSON.parse(stdout.slice(stdout.indexOf("{")));
+  expect(answer.statusCode).toBe(201);
+  const { data } = JSON.parse(answer.body);
+  const token = await tokenFor({ appId: data.appId });
+  await jobIn(stack, token, data.id, "SUCCEEDED", "RETRYING");
+});
+
+test("without a running stack, invoke local says to start one", { timeout: 90_000 }, async () => {
+  const args = ["invoke", "local", "-f", "createJob", "-p", "events/create-job.json"];
+  const failed = await serverless(args, { DATA_DIR: temporaryDir() }).catch((error: unknown) => error);
+  const { stdout, stderr } = failed as { stdout: string; stderr: string };
+  expect(stdout + stderr).toContain("start one with npm start");
+});

@@ -1,0 +1,129 @@
+import { GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { randomUUID } from "node:crypto";
+import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
+import { createClock, type Clock } from "../../lib/clock.ts";
+import { createEngine, type TimeLeft } from "../../lib/engine.ts";
+import type { Executor, RunningAttempt } from "../../lib/executors/executor.ts";
+import { executorOf } from "../../lib/executors/index.ts";
+import { createFiles } from "../../lib/files.ts";
+import { createJobStore } from "../../lib/job-store.ts";
+import type { Job, Metadata, Mode, NewJob, Outcome } from "../../lib/job.ts";
+import type { LogFields } from "../../lib/log.ts";
+import { createQueue, type QueueRecord, type Road } from "../../lib/queue.ts";
+import { startEmulators } from "../../local/emulators.ts";
+import { provision } from "../../local/provision.ts";
+import { readTemplate } from "../../local/template.ts";
+import { ROOT } from "./stack.ts";
+
+/** The engine on the embedded table, queues and bucket, with a clock to turn and an executor to script. */
+export async function createWorld() {
+  const emulators = await startEmulators();
+  const { endpoints } = emulators;
+  process.env["AWS_ENDPOINT_URL_S3"] = endpoints.s3;
+  const references = await provision(readTemplate(ROOT), endpoints);
+  const dynamodb = new DynamoDBClient({ ...CLIENT_DEFAULTS, endpoint: endpoints.dynamodb });
+  const sqs = new SQSClient({ ...CLIENT_DEFAULTS, endpoint: endpoints.sqs });
+
+  let ahead = 0;
+  const real = createClock();
+  const clock: Clock = { ...real, now: () => real.now() + ahead };
+  const urls: Record<Road, string> = {
+    fair: references["JobsFairQueue"] ?? "",
+    main: references["JobsMainQueue"] ?? "",
+  };
+  const files = createFiles(references["JobsBucket"] ?? "");
+  const store = createJobStore({ table: references["JobsTable"] ?? "", files, clock, client: dynamodb });
+  const queue = createQueue({ urls, files, clock, client: sqs });
+
+  const ran: RunningAttempt[] = [];
+  const logged: { event: string; fields: LogFields }[] = [];
+  let script = async (_: RunningAttempt): Promise<Outcome> => ({ kind: "succeeded", httpStatus: 200 });
+  const scripted: Executor = {
+    ...executorOf("rest-api"),
+    execute: (attempt) => {
+      ran.push(attempt);
+      return script(attempt);
+    },
+  };
+  const engine = createEngine({
+    clock,
+    store,
+    queue,
+    executorOf: () => scripted,
+    rules: { allowPrivateTargets: false },
+    log: (_, event, fields) => logged.push({ event, fields }),
+    retention: 0,
+  });
+
+  return {
+    engine,
+    store,
+    clock,
+    ran,
+    logged,
+    sqs,
+    /** Lets service time pass. The queue's delays and visibility go by real time. */
+    pass: (ms: number) => {
+      ahead += ms;
+    },
+    execute: (by: typeof script) => {
+      script = by;
+    },
+    submit: async (mode: Mode = "both", metadata: Metadata = {}): Promise<Job> => {
+      const submitted = await engine.submit(request(mode, metadata));
+      if (submitted.kind !== "created") throw new Error(`The job was ${submitted.kind}`);
+      return submitted.job;
+    },
+    /** What one of the queues gives now, as Lambda would hand it over. */
+    receive: async (road: Road): Promise<QueueRecord[]> => {
+      const { Messages = [] } = await sqs.send(
+        new ReceiveMessageCommand({
+          QueueUrl: urls[road],
+          MaxNumberOfMessages: 10,
+          MessageSystemAttributeNames: ["ApproximateReceiveCount", "MessageGroupId"],
+        }),
+      );
+      return Messages.map(({ MessageId = "", ReceiptHandle = "", Body = "", Attributes }) => ({
+        messageId: MessageId,
+        receiptHandle: ReceiptHandle,
+        body: Body,
+        attributes: { ...Attributes, ApproximateReceiveCount: Attributes?.ApproximateReceiveCount ?? "1" },
+        eventSourceARN: `arn:aws:sqs:local:0:${urls[road].split("/").at(-1)}`,
+      }));
+    },
+    /** How many messages a queue holds: to be had now, and later. */
+    depth: async (road: Road): Promise<{ ready: number; delayed: number }> => {
+      const AttributeNames = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"] as const;
+      const { Attributes = {} } = await sqs.send(
+        new GetQueueAttributesCommand({ QueueUrl: urls[road], AttributeNames: [...AttributeNames] }),
+      );
+      const [ready, delayed] = AttributeNames.map((name) => Number(Attributes[name]));
+      return { ready: ready ?? 0, delayed: delayed ?? 0 };
+    },
+    end: async () => {
+      dynamodb.destroy();
+      sqs.destroy();
+      await emulators.stop();
+    },
+  };
+}
+
+export type World = Awaited<ReturnType<typeof createWorld>>;
+
+export const PLENTY: TimeLeft = () => 180_000;
+
+export function request(mode: Mode, metadata: Metadata = {}): NewJob {
+  const lambdaProxyMessage = {
+    body: "{}",
+    resource: "/{proxy+}",
+    path: "/",
+    httpMethod: "POST",
+    isBase64Encoded: false,
+    pathParameters: {},
+    headers: {},
+    requestContext: {},
+  };
+  const message = { lambdaProxyMessage, execution: { type: "rest-api", baseUrl: "https://a.example" }, metadata };
+  return { appId: randomUUID(), mode, message, destination: "https://a.example", timeoutMs: 30_000 };
+}
