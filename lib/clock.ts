@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { setTimeout as sleepFor } from "node:timers/promises";
 
 /** Milliseconds since 1970 on the service's clock. */
@@ -27,7 +27,7 @@ export interface Clock {
   timeout(realMs: number): AbortSignal;
   /** At least 0, less than 1. */
   random(): number;
-  /** Eight random characters that name one write. */
+  /** Twelve random characters that name one write. */
   operationId(): string;
   /** A UUIDv7 of this service time. */
   uuid(): string;
@@ -56,7 +56,7 @@ export function createClock(anchor: ClockAnchor = { real: 0, service: 0, speed: 
     },
     timeout: (realMs) => AbortSignal.timeout(realMs),
     random: () => Math.random(),
-    operationId: () => randomBytes(6).toString("base64url"),
+    operationId: () => randomUUID().slice(-12),
     uuid: () => timeOrderedUuid(now()),
   };
 }
@@ -68,17 +68,13 @@ export function iso(time: EpochMs): string {
 /** A UUIDv8 of SHA-256 over the parts: the same parts always give the same id. */
 export function derivedUuid(...parts: string[]): string {
   const hash = createHash("sha256").update(JSON.stringify(parts)).digest();
-  return formatUuid(hash.subarray(0, 16), 8);
+  hash[6] = (hash.readUInt8(6) & 0x0f) | 0x80;
+  hash[8] = (hash.readUInt8(8) & 0x3f) | 0x80;
+  return hash.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, "$1-$2-$3-$4-$5");
 }
 
+/** Node keeps a pool of randomness for v4 alone; a v7 differs in its first 48 bits and its version. */
 function timeOrderedUuid(time: EpochMs): string {
-  const bytes = randomBytes(16);
-  bytes.writeUIntBE(time, 0, 6);
-  return formatUuid(bytes, 7);
-}
-
-function formatUuid(bytes: Buffer, version: 7 | 8): string {
-  bytes[6] = (bytes.readUInt8(6) & 0x0f) | (version << 4);
-  bytes[8] = (bytes.readUInt8(8) & 0x3f) | 0x80;
-  return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+  const hex = time.toString(16).padStart(12, "0");
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7${randomUUID().slice(15)}`;
 }

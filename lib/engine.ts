@@ -63,8 +63,6 @@ export interface Swept {
   readonly left: number;
 }
 
-export type Engine = ReturnType<typeof createEngine>;
-
 /** The life of a job: accepted, run, ended; found again by the sweep whenever something was lost. */
 export function createEngine({ clock, store, queue, executorOf, rules, log, retention }: Parts) {
   /** Accepts a job once. Throws `Unavailable` when it is unknown whether it was. */

@@ -134,14 +134,14 @@ function itemBytes(value: unknown): number {
 /** The condition and the update that make a move of a stored job. */
 export function expressionsOf(job: Pick<Job, "id" | "appId">, move: Move, op: string) {
   const names: Record<string, string> = {};
-  const values: Record<string, unknown> = {};
+  const values = new Map<unknown, string>();
   const name = (field: string) => {
     names[`#${field}`] = field;
     return `#${field}`;
   };
   const value = (of: unknown) => {
-    const key = `:v${Object.keys(values).length}`;
-    values[key] = of;
+    const key = values.get(of) ?? `:v${values.size}`;
+    values.set(of, key);
     return key;
   };
   const from = move.from.map(value).join(", ");
@@ -166,6 +166,6 @@ export function expressionsOf(job: Pick<Job, "id" | "appId">, move: Move, op: st
     ConditionExpression: condition,
     UpdateExpression: `SET ${setting.join(", ")}${removing}`,
     ExpressionAttributeNames: names,
-    ExpressionAttributeValues: marshall(values, MARSHALL),
+    ExpressionAttributeValues: marshall(Object.fromEntries([...values].map(([of, key]) => [key, of])), MARSHALL),
   };
 }

@@ -10,7 +10,7 @@ import {
   type QueryCommandInput,
 } from "@aws-sdk/client-dynamodb";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
-import { CLIENT_DEFAULTS, askOf } from "./aws.ts";
+import { CLIENT_DEFAULTS, askOf, lean } from "./aws.ts";
 import { SECOND, type Clock, type EpochMs } from "./clock.ts";
 import { Unavailable } from "./errors.ts";
 import { payloadKey, type Files } from "./files.ts";
@@ -32,7 +32,16 @@ import {
   type Item,
   type ItemKey,
 } from "./job-item.ts";
-import type { Attempt, Job, Message, Move, Payload, Status } from "./job.ts";
+import {
+  after,
+  type Attempt,
+  type AttemptRef,
+  type Job,
+  type Message,
+  type Move,
+  type Payload,
+  type Status,
+} from "./job.ts";
 import { contentHash, decodeMessage } from "./payload.ts";
 
 /** A lost race is an answer: `job` is then what stands in the table instead, if anything. */
@@ -64,7 +73,7 @@ export type JobStore = ReturnType<typeof createJobStore>;
 
 export function createJobStore(parts: { table: string; files: Files; clock: Clock; client?: DynamoDBClient }) {
   const { table, files, clock } = parts;
-  const client = parts.client ?? new DynamoDBClient(CLIENT_DEFAULTS);
+  const client = parts.client ?? lean(new DynamoDBClient(CLIENT_DEFAULTS));
 
   /** Puts a job unless its id is taken; then the one that has it is the answer. */
   async function create(job: Job): Promise<Applied> {
@@ -87,22 +96,23 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
     );
   }
 
-  /** Applies a move if its conditions still hold. */
-  async function apply(job: Pick<Job, "id" | "appId">, move: Move): Promise<Applied> {
+  /** Applies a move if its conditions still hold. A whole job need not be read back, a reference must. */
+  async function apply(of: Job | AttemptRef, move: Move): Promise<Applied> {
     const op = clock.operationId();
+    const job = "payload" in of ? of : undefined;
     return race(
-      job.id,
+      of.id,
       op,
       client.send(
         new UpdateItemCommand({
           TableName: table,
-          Key: marshall(jobKey(job.id)),
-          ...expressionsOf(job, move, op),
-          ReturnValues: "ALL_NEW",
+          Key: marshall(jobKey(of.id)),
+          ...expressionsOf(of, move, op),
+          ReturnValues: job ? "NONE" : "ALL_NEW",
           ReturnValuesOnConditionCheckFailure: "ALL_OLD",
         }),
       ),
-      (attributes) => jobOf(unmarshall(attributes ?? {})),
+      (attributes) => (job ? after(job, move) : jobOf(unmarshall(attributes ?? {}))),
     );
   }
 

@@ -5,7 +5,7 @@ import {
   type SendMessageBatchRequestEntry,
 } from "@aws-sdk/client-sqs";
 import { createHash } from "node:crypto";
-import { CLIENT_DEFAULTS, askOf } from "./aws.ts";
+import { CLIENT_DEFAULTS, askOf, lean } from "./aws.ts";
 import { SECOND, type Clock, type EpochMs } from "./clock.ts";
 import { Unavailable } from "./errors.ts";
 import { payloadKey, type Files } from "./files.ts";
@@ -46,7 +46,7 @@ export type Queue = ReturnType<typeof createQueue>;
 
 export function createQueue(parts: { urls: Record<Road, string>; files: Files; clock: Clock; client?: SQSClient }) {
   const { urls, files, clock } = parts;
-  const client = parts.client ?? new SQSClient({ ...CLIENT_DEFAULTS, useQueueUrlAsEndpoint: false });
+  const client = parts.client ?? lean(new SQSClient({ ...CLIENT_DEFAULTS, useQueueUrlAsEndpoint: false }));
 
   /** Sends next attempts, each to arrive at its time. Returns those that SQS refused. */
   async function sendAttempts(departures: readonly Departure[]): Promise<Departure[]> {

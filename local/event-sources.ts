@@ -1,6 +1,7 @@
 import { DeleteMessageBatchCommand, ReceiveMessageCommand, SQSClient, type Message } from "@aws-sdk/client-sqs";
 import type { SQSBatchResponse } from "aws-lambda";
 import { setTimeout as sleep } from "node:timers/promises";
+import { lean } from "../lib/aws.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Invoke } from "./lambda.ts";
 
@@ -23,7 +24,7 @@ const LONG_POLL_SECONDS = 2;
 
 /** Receives batches, calls the function, deletes what it does not name as failed. */
 export function startMapping(mapping: Mapping, invoke: Invoke): Runner {
-  const client = new SQSClient({ maxAttempts: 1, useQueueUrlAsEndpoint: false });
+  const client = lean(new SQSClient({ maxAttempts: 1, useQueueUrlAsEndpoint: false }));
   const stopped = new AbortController();
   const inHand = new Set<Promise<void>>();
 

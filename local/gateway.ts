@@ -10,6 +10,8 @@ const LARGEST_BODY = 10 * 1_024 * 1_024;
 const LARGEST_HEADERS = 10 * 1_024;
 /** Lambda's limit for an event and for an answer, as JSON. */
 const LARGEST_EVENT = 6 * 1_024 * 1_024;
+/** Of this many characters none can take so many bytes in JSON that the limit is passed. */
+const CERTAINLY_FITS = 900_000;
 const LONGEST_REQUEST_MS = 30_000;
 
 export function createGateway(routes: ReadonlyMap<string, Invoke>): Server {
@@ -31,13 +33,20 @@ export function createGateway(routes: ReadonlyMap<string, Invoke>): Server {
       .map((each) => ({ ...each, match: each.match(request.method ?? "", url.pathname) }))
       .find(({ match }) => match);
     if (!found?.match) return reply(response, 404, "Not Found");
-    const event = JSON.stringify(eventOf(found.key, request, url, found.match, body));
-    if (Buffer.byteLength(event) > LARGEST_EVENT) return reply(response, 413, "Request Entity Too Large");
-    const answer = await Promise.race([found.invoke(JSON.parse(event)), tooLong()]);
+    const event = eventOf(found.key, request, url, found.match, body);
+    if (body.length > CERTAINLY_FITS && tooLarge(event)) return reply(response, 413, "Request Entity Too Large");
+    const answer = (await Promise.race([found.invoke(event), tooLong()])) as
+      | APIGatewayProxyStructuredResultV2
+      | undefined;
     if (!answer) return reply(response, 503, "Service Unavailable");
-    if (Buffer.byteLength(JSON.stringify(answer)) > LARGEST_EVENT) return reply(response, 500, "Internal Server Error");
+    if ((answer.body?.length ?? 0) > CERTAINLY_FITS && tooLarge(answer))
+      return reply(response, 500, "Internal Server Error");
     send(response, answer);
   }
+}
+
+function tooLarge(payload: object): boolean {
+  return Buffer.byteLength(JSON.stringify(payload)) > LARGEST_EVENT;
 }
 
 /** Routes that name more of the path come first; `*` is the default route. */

@@ -1,12 +1,21 @@
 import type { Context } from "aws-lambda";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { FunctionTemplate } from "./template.ts";
+import type { FunctionTemplate, Template } from "./template.ts";
 
 /** A function as Lambda would run it: called with an event, cut off at its timeout. */
 export type Invoke = (event: unknown) => Promise<unknown>;
 
-export async function loadFunction(root: string, definition: FunctionTemplate): Promise<Invoke> {
+export interface LoadedFunction {
+  readonly definition: FunctionTemplate;
+  readonly invoke: Invoke;
+}
+
+export async function loadFunctions(root: string, { functions }: Template): Promise<LoadedFunction[]> {
+  return Promise.all(functions.map(async (definition) => ({ definition, invoke: await load(root, definition) })));
+}
+
+async function load(root: string, definition: FunctionTemplate): Promise<Invoke> {
   const [file = "", name = "handler"] = definition.handler.split(/\.(?=\w+$)/);
   const module = (await import(pathToFileURL(join(root, `${file}.ts`)).href)) as Record<string, Handler>;
   const handler = module[name];

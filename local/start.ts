@@ -2,15 +2,15 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createClock } from "../lib/clock.ts";
-import { readClock, setClock } from "./clock-file.ts";
+import { setClock } from "./clock-file.ts";
 import { startEmulators, type Emulators } from "./emulators.ts";
-import { startMapping, startSchedule, type Runner } from "./event-sources.ts";
+import type { Runner } from "./event-sources.ts";
 import { createGateway } from "./gateway.ts";
-import { loadFunction, type Invoke } from "./lambda.ts";
-import { provision, queueArn, queueName, type References } from "./provision.ts";
+import { loadFunctions, type LoadedFunction } from "./lambda.ts";
+import { provision, type References } from "./provision.ts";
 import { readTemplate, type Template } from "./template.ts";
 import { LOCAL_JWT_SECRET, signToken } from "./token.ts";
+import { startWorkers, startWorkersInThread, type WorkerSettings } from "./workers.ts";
 
 // The whole service on this machine: `npm start`. The story is in `start`, its steps below.
 
@@ -38,16 +38,16 @@ interface RunningStack {
 async function start(settings: Settings): Promise<void> {
   mkdirSync(settings.dir, { recursive: true });
   const template = readTemplate(ROOT);
-  const functions = loadFunctions(template);
+  const functions = settings.role === "worker" ? undefined : loadFunctions(ROOT, template);
   const stack = settings.role === "worker" ? joinStack(settings) : await foundStack(settings, template);
   Object.assign(process.env, stack.environment);
-  const invokes = await functions;
 
-  const runners = settings.role === "gateway" ? [] : startWorkers(template, invokes, stack.references, settings);
-  const server = settings.role === "worker" ? undefined : await listen(template, invokes, settings.port);
+  const { references } = stack;
+  const workers = await startRole(settings.role, { root: ROOT, dir: settings.dir, references });
+  const server = functions && (await listen(await functions, settings.port));
   onEnd(async () => {
     server?.close();
-    await Promise.race([Promise.all(runners.map((runner) => runner.stop())), sleep(STOP_WITHIN_MS)]);
+    await Promise.race([workers?.stop(), sleep(STOP_WITHIN_MS)]);
     await stack.stop();
   });
   if (server) await announce((server.address() as AddressInfo).port, settings);
@@ -66,17 +66,11 @@ function settingsOf(env: NodeJS.ProcessEnv): Settings {
   return { port, speed, role: ROLE, dir: resolve(DATA_DIR) };
 }
 
-async function loadFunctions(template: Template): Promise<Map<string, Invoke>> {
-  const loaded = template.functions.map(async (each) => [each.name, await loadFunction(ROOT, each)] as const);
-  return new Map(await Promise.all(loaded));
-}
-
 /** Starts what the environment does not name an endpoint for, and makes tables, queues and the bucket. */
 async function foundStack(settings: Settings, template: Template): Promise<RunningStack & { stop(): Promise<void> }> {
   const { dir, speed } = settings;
   const other = runningStack(dir);
-  // One that was told to stop, or whose npm was killed, is about to end.
-  for (const began = Date.now(); other && isAlive(other.pid) && Date.now() - began < 4_000;) await sleep(50);
+  if (other) await ended(other.pid);
   if (other && isAlive(other.pid)) {
     throw new Error(
       `A local stack (process ${other.pid}) is using ${dir}: stop it, set DATA_DIR to another folder, or join it with ROLE=worker`,
@@ -134,6 +128,12 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** Waits a while for a stack that was told to stop, or whose npm was killed, and so is about to end. */
+async function ended(pid: number): Promise<void> {
+  const patience = Date.now() + 4_000;
+  while (isAlive(pid) && Date.now() < patience) await sleep(50);
+}
+
 async function emulatorsFor(dir: string): Promise<{ emulators?: Emulators; endpoints: Emulators["endpoints"] }> {
   const { AWS_ENDPOINT_URL: all, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL_S3 } = process.env;
   const dynamodb = AWS_ENDPOINT_URL_DYNAMODB ?? all;
@@ -164,30 +164,21 @@ function environmentOf(template: Template, references: References): Record<strin
   return Object.fromEntries(entries.filter(([name, value]) => value !== "" && !(name in localDefaults())));
 }
 
-function startWorkers(
-  template: Template,
-  invokes: Map<string, Invoke>,
-  references: References,
-  { dir }: Settings,
-): Runner[] {
-  const clock = createClock(readClock(dir));
-  return template.functions.flatMap((definition) => {
-    const invoke = invokes.get(definition.name);
-    if (!invoke) return [];
-    const mappings = definition.queues.map(({ resource, batchSize, maximumConcurrency }) => {
-      const name = queueName(template.resources[resource]?.Properties ?? {});
-      const queueUrl = references[resource] ?? "";
-      return startMapping({ queueUrl, arn: queueArn(name), batchSize, maximumConcurrency }, invoke);
-    });
-    return [...mappings, ...definition.everyMs.map((everyMs) => startSchedule(everyMs, clock, invoke))];
-  });
+async function startRole(role: Settings["role"], settings: WorkerSettings): Promise<Runner | undefined> {
+  switch (role) {
+    case "gateway":
+      return undefined;
+    case "worker":
+      return startWorkers(settings);
+    case "all":
+      return startWorkersInThread(settings);
+    default:
+      return role satisfies never;
+  }
 }
 
-async function listen(template: Template, invokes: Map<string, Invoke>, port: number) {
-  const routes = template.functions.flatMap(({ name, routes: keys }) => {
-    const invoke = invokes.get(name);
-    return invoke ? keys.map((key) => [key, invoke] as const) : [];
-  });
+async function listen(functions: readonly LoadedFunction[], port: number) {
+  const routes = functions.flatMap(({ definition, invoke }) => definition.routes.map((key) => [key, invoke] as const));
   const server = createGateway(new Map(routes.toSorted(([a], [b]) => Number(a === "*") - Number(b === "*"))));
   return new Promise<typeof server>((resolveListening, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {

@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startEmulators, type Emulators } from "../local/emulators.ts";
-import { loadFunction, type Invoke } from "../local/lambda.ts";
+import { loadFunctions, type Invoke } from "../local/lambda.ts";
 import { provision } from "../local/provision.ts";
 import { readTemplate } from "../local/template.ts";
 import { LOCAL_JWT_SECRET } from "../local/token.ts";
@@ -26,7 +26,8 @@ beforeAll(async () => {
     JWT_SECRET: LOCAL_JWT_SECRET,
     ALLOW_PRIVATE_TARGETS: "true",
   });
-  for (const each of template.functions) functions.set(fileOf(each.handler), await loadFunction(ROOT, each));
+  for (const { definition, invoke } of await loadFunctions(ROOT, template))
+    functions.set(fileOf(definition.handler), invoke);
 });
 afterAll(async () => emulators.stop());
 

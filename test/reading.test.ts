@@ -24,7 +24,7 @@ async function create(token: string, options: { path?: string; metadata?: object
 }
 
 async function list(token: string, query: Record<string, string> = {}) {
-  const answer = await stack.call("GET", `/v1/admin/jobs?${new URLSearchParams(query)}`, { token });
+  const answer = await stack.call("GET", `/v1/admin/jobs?${String(new URLSearchParams(query))}`, { token });
   expect(answer.status).toBe(200);
   return answer.body.data as { items: { id: string; status: string }[]; nextCursor: string | null };
 }
@@ -123,7 +123,9 @@ test.each([
   ["offset", "5"],
 ])("%s=%s is refused with 400", async (field, value) => {
   const { token } = await newApp();
-  const answer = await stack.call("GET", `/v1/admin/jobs?${new URLSearchParams({ [field]: value })}`, { token });
+  const answer = await stack.call("GET", `/v1/admin/jobs?${String(new URLSearchParams({ [field]: value }))}`, {
+    token,
+  });
   expect(answer.status).toBe(400);
   expect(answer.body.error.details[0].field).toBe(field);
 });
@@ -138,7 +140,7 @@ test("a cursor is good for its own app and filter only", async () => {
     [two.token, { limit: "1", cursor }],
     [one.token, { status: "DEAD", cursor }],
   ] as const) {
-    const answer = await stack.call("GET", `/v1/admin/jobs?${new URLSearchParams(query)}`, { token });
+    const answer = await stack.call("GET", `/v1/admin/jobs?${String(new URLSearchParams(query))}`, { token });
     expect(answer.status).toBe(400);
   }
 });

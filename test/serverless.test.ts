@@ -45,6 +45,7 @@ test("packaging without credentials gives the CloudFormation template", { timeou
       "ReportBatchItemFailures",
     ]);
   }
+  expect(properties("ProcessJobsLambdaFunction").RecursiveLoop).toBe("Allow");
   expect(properties("JobsMainQueue")).toMatchObject({
     FifoQueue: true,
     DeduplicationScope: "messageGroup",

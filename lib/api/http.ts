@@ -68,7 +68,7 @@ export function httpFunction(routes: readonly Route[]) {
 
 async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructuredResultV2> {
   const headers = event.headers;
-  const caller = found.access ? await authenticate(headers["authorization"]) : NOBODY;
+  const caller = found.access ? await authenticate(headers["authorization"], parts().clock.realNow()) : NOBODY;
   found.access?.(caller);
   const body = found.body && parse(found.body, event.body, "body");
   const query = found.query && parse(found.query, event.queryStringParameters ?? {}, "query");

@@ -23,8 +23,7 @@ export const restApi: Executor<z.infer<typeof schema>> = {
   async execute(attempt, { allowPrivateTargets }) {
     const { lambdaProxyMessage, execution } = attempt.message;
     if (!lambdaProxyMessage) return { kind: "rejected", error: "The job has no lambdaProxyMessage" };
-    // Imported when something is sent: functions that only accept jobs start 70 ms sooner.
-    const { send } = await import("./send.ts");
+    const { send } = await sender();
     const exchange = await send({
       url: targetUrl(execution.baseUrl, lambdaProxyMessage),
       method: lambdaProxyMessage.httpMethod,
@@ -48,6 +47,11 @@ export const restApi: Executor<z.infer<typeof schema>> = {
     }
   },
 };
+
+let sending: Promise<typeof import("./send.ts")> | undefined;
+
+// Imported when something is sent: functions that only accept jobs start 70 ms sooner.
+const sender = () => (sending ??= import("./send.ts"));
 
 function outcomeOf(
   { status, retryAfter, excerpt }: { status: number; retryAfter?: string; excerpt: string },

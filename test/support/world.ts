@@ -38,7 +38,7 @@ export async function createWorld() {
 
   const ran: RunningAttempt[] = [];
   const logged: { event: string; fields: LogFields }[] = [];
-  let script = async (_: RunningAttempt): Promise<Outcome> => ({ kind: "succeeded", httpStatus: 200 });
+  let script: (attempt: RunningAttempt) => Promise<Outcome> = async () => ({ kind: "succeeded", httpStatus: 200 });
   const scripted: Executor = {
     ...executorOf("rest-api"),
     execute: (attempt) => {

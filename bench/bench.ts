@@ -1,0 +1,254 @@
+import { fork, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { Agent, request } from "undici";
+import { startEmulators, type Emulators } from "../local/emulators.ts";
+import { provision, type References } from "../local/provision.ts";
+import { readTemplate } from "../local/template.ts";
+import { signToken } from "../local/token.ts";
+import { capacityOf } from "./capacity.ts";
+import {
+  childOf,
+  cpuMs,
+  median,
+  peakMb,
+  percentile,
+  startCountingTarget,
+  wallMs,
+  type CountingTarget,
+} from "./measure.ts";
+import { INCOMPRESSIBLE, ORDER, jobFor, load, type FloorReply, type Load } from "./workload.ts";
+
+// `npm run bench`: what the service does on this machine, and what the bare AWS calls do in the same
+// minute. Absolute figures depend on the machine; the ratios are what to compare.
+
+const ROOT = resolve(import.meta.dirname, "..");
+const ROUNDS = Number(process.env["ROUNDS"] ?? 3);
+const JOBS = Number(process.env["JOBS"] ?? 1_500);
+const APP = "550e8400-e29b-41d4-a716-446655440000";
+
+/** Something that accepts jobs: the service, or the floor. */
+interface Subject {
+  readonly pid: number;
+  load(of: Load): Promise<void>;
+  end(): Promise<void>;
+}
+
+interface Figures {
+  accept8: number;
+  accept32: number;
+  endToEnd: number;
+  cpuOwn: number;
+  cpuDynamoDb: number;
+  p50: number;
+  p95: number;
+  p99: number;
+  peakMb: number;
+}
+
+interface World {
+  readonly env: Record<string, string>;
+  readonly endpoints: Emulators["endpoints"];
+  readonly references: References;
+  readonly dynamoDbPid: number;
+  readonly target: CountingTarget;
+  readonly end: () => Promise<void>;
+}
+
+/** Fresh emulators in memory, and what a process must know to use them. */
+async function createWorld(target: CountingTarget): Promise<World> {
+  const emulators = await startEmulators();
+  const { endpoints } = emulators;
+  const references = await provision(readTemplate(ROOT), endpoints);
+  const env = {
+    AWS_ENDPOINT_URL_DYNAMODB: endpoints.dynamodb,
+    AWS_ENDPOINT_URL_SQS: endpoints.sqs,
+    AWS_ENDPOINT_URL_S3: endpoints.s3,
+    JOBS_TABLE: references["JobsTable"] ?? "",
+    JOBS_FAIR_QUEUE_URL: references["JobsFairQueue"] ?? "",
+    TARGET: target.url,
+  };
+  return { env, endpoints, references, dynamoDbPid: childOf(emulators.pid), target, end: () => emulators.stop() };
+}
+
+async function startFloor({ env }: World, work: boolean): Promise<Subject> {
+  const child = fork(join(import.meta.dirname, "floor.ts"), { env: { ...process.env, ...env, WORK: String(work) } });
+  const reply = async () => (await once(child, "message"))[0] as FloorReply;
+  await reply();
+  return {
+    pid: child.pid ?? 0,
+    load: async (of) => {
+      child.send(of);
+      await reply();
+    },
+    end: async () => {
+      child.disconnect();
+      await once(child, "exit");
+    },
+  };
+}
+
+async function startService({ env, target }: World, work: boolean): Promise<Subject> {
+  const { url, child, dir } = await startStack({ ...env, ROLE: work ? "all" : "gateway" });
+  const token = await signToken({ appId: APP, sub: "bench", roles: ["APP_ADMIN"], permissions: [], expires: "1h" });
+  const dispatcher = new Agent();
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const accept = async () => {
+    const body = JSON.stringify(jobFor(target.url, ORDER, { "x-started": String(wallMs()) }));
+    const answer = await request(`${url}/v1/jobs/create`, { dispatcher, method: "POST", headers, body });
+    await answer.body.dump();
+    if (answer.statusCode !== 201) throw new Error(`The service answered ${answer.statusCode}`);
+  };
+  return {
+    pid: child.pid ?? 0,
+    load: (of) => load(of, accept),
+    end: async () => {
+      await dispatcher.close();
+      await stop(child);
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function startStack(
+  env: Record<string, string>,
+): Promise<{ url: string; child: ChildProcess; dir: string; readyMs: number }> {
+  const dir = mkdtempSync(join(tmpdir(), "bench-"));
+  const began = performance.now();
+  const child = spawn(process.execPath, ["local/start.ts"], {
+    cwd: ROOT,
+    env: { ...process.env, ...env, PORT: "0", DATA_DIR: dir },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const lines = createInterface({ input: child.stdout });
+  const url = await new Promise<string>((ready) => {
+    lines.on("line", (line) => line.startsWith("ready") && ready(/http:\S+/.exec(line)?.[0] ?? ""));
+  });
+  return { url, child, dir, readyMs: performance.now() - began };
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  const ended = once(child, "exit");
+  child.kill("SIGTERM");
+  await ended;
+}
+
+/** One round: the same loads, on emulators of its own. */
+async function measure(
+  start: (world: World, work: boolean) => Promise<Subject>,
+  target: CountingTarget,
+): Promise<Figures> {
+  const rate = async (subject: Subject, of: Load) => {
+    const began = performance.now();
+    await subject.load(of);
+    return (of.count * 1_000) / (performance.now() - began);
+  };
+  const accepting = await createWorld(target);
+  const gateway = await start(accepting, false);
+  await gateway.load({ count: 200, inFlight: 8 });
+  const accept8 = await rate(gateway, { count: JOBS, inFlight: 8 });
+  const accept32 = await rate(gateway, { count: JOBS, inFlight: 32 });
+  await gateway.end();
+  await accepting.end();
+
+  const world = await createWorld(target);
+  const subject = await start(world, true);
+  const deliver = async (of: Load) => {
+    target.reset();
+    await Promise.all([subject.load(of), target.reached(of.count)]);
+  };
+  await deliver({ count: 200, inFlight: 8 });
+  await deliver({ count: 500, perSecond: 50 });
+  const latencies = [...target.latencies];
+  const [cpu, cpuDb] = [cpuMs(subject.pid), cpuMs(world.dynamoDbPid)];
+  const began = performance.now();
+  await deliver({ count: JOBS, inFlight: 32 });
+  const endToEnd = (JOBS * 1_000) / (performance.now() - began);
+  const figures = {
+    accept8,
+    accept32,
+    endToEnd,
+    cpuOwn: (cpuMs(subject.pid) - cpu) / JOBS,
+    cpuDynamoDb: (cpuMs(world.dynamoDbPid) - cpuDb) / JOBS,
+    p50: percentile(latencies, 50),
+    p95: percentile(latencies, 95),
+    p99: percentile(latencies, 99),
+    peakMb: peakMb(subject.pid),
+  };
+  await subject.end();
+  await world.end();
+  return figures;
+}
+
+const LABELS: Record<keyof Figures, string> = {
+  accept8: "accepted, 8 in flight (jobs/s)",
+  accept32: "accepted, 32 in flight (jobs/s)",
+  endToEnd: "accepted and delivered, 32 in flight (jobs/s)",
+  cpuOwn: "CPU of our process (ms per job)",
+  cpuDynamoDb: "CPU of DynamoDB (ms per job)",
+  p50: "posted to target at 50 jobs/s, p50 (ms)",
+  p95: "posted to target at 50 jobs/s, p95 (ms)",
+  p99: "posted to target at 50 jobs/s, p99 (ms)",
+  peakMb: "peak memory of our process (MB)",
+};
+
+function row(label: string, value: number, floor?: number): void {
+  const ratio = floor === undefined ? "" : (value / floor).toFixed(2);
+  const columns = [value.toFixed(2).padStart(10), (floor?.toFixed(2) ?? "").padStart(10), ratio.padStart(7)];
+  process.stdout.write(`${label.padEnd(50)}${columns.join("")}\n`);
+  json.push(
+    JSON.stringify({
+      figure: label,
+      value: round(value),
+      ...(floor !== undefined && { floor: round(floor), ratio: round(value / floor) }),
+    }),
+  );
+}
+
+const json: string[] = [];
+const round = (value: number) => Math.round(value * 100) / 100;
+
+async function main(): Promise<void> {
+  Object.assign(process.env, { AWS_REGION: "local", AWS_ACCESS_KEY_ID: "local", AWS_SECRET_ACCESS_KEY: "local" });
+  const target = await startCountingTarget();
+  const rounds: { service: Figures; floor: Figures }[] = [];
+  for (let n = 1; n <= ROUNDS; n += 1) {
+    process.stderr.write(`round ${n} of ${ROUNDS}: the floor`);
+    const floor = await measure(startFloor, target);
+    process.stderr.write(", the service\n");
+    rounds.push({ floor, service: await measure(startService, target) });
+  }
+  const ready: number[] = [];
+  for (let n = 0; n < 5; n += 1) {
+    const { child, dir, readyMs } = await startStack({});
+    ready.push(readyMs);
+    await stop(child);
+    rmSync(dir, { recursive: true, force: true });
+  }
+  process.stdout.write(
+    `\n${"figure (median)".padEnd(50)}${"service".padStart(10)}${"floor".padStart(10)}${"ratio".padStart(7)}\n`,
+  );
+  for (const [name, label] of Object.entries(LABELS) as [keyof Figures, string][]) {
+    row(label, median(rounds.map(({ service }) => service[name])), median(rounds.map(({ floor }) => floor[name])));
+  }
+  row("npm start to ready (ms)", median(ready));
+
+  const world = await createWorld(target);
+  for (const [name, body] of [
+    ["1 KB JSON", ORDER],
+    ["1 KB that does not compress", INCOMPRESSIBLE],
+  ] as const) {
+    const { writes, reads, writeUnits } = await capacityOf(body, target.url, world.endpoints, world.references);
+    row(`DynamoDB writes per delivered job, ${name}`, writes);
+    row(`DynamoDB reads per delivered job, ${name}`, reads);
+    row(`DynamoDB write units per job, ${name}`, writeUnits);
+  }
+  await world.end();
+  target.close();
+  process.stdout.write(`\n${json.join("\n")}\n`);
+}
+
+await main();

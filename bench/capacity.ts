@@ -1,0 +1,64 @@
+import { DynamoDBClient, type ConsumedCapacity } from "@aws-sdk/client-dynamodb";
+import { SQSClient } from "@aws-sdk/client-sqs";
+import { randomUUID } from "node:crypto";
+import { createClock } from "../lib/clock.ts";
+import { createEngine } from "../lib/engine.ts";
+import { executorOf } from "../lib/executors/index.ts";
+import { createFiles } from "../lib/files.ts";
+import { createJobStore } from "../lib/job-store.ts";
+import { nextAttempt } from "../lib/job.ts";
+import { createQueue } from "../lib/queue.ts";
+import type { Emulators } from "../local/emulators.ts";
+import type { References } from "../local/provision.ts";
+import { jobFor } from "./workload.ts";
+
+export interface Consumed {
+  readonly writes: number;
+  readonly reads: number;
+  /** Write units, indexes included. */
+  readonly writeUnits: number;
+}
+
+/** What one delivered job takes of DynamoDB, by its own count (ConsumedCapacity). */
+export async function capacityOf(
+  body: string,
+  target: string,
+  endpoints: Emulators["endpoints"],
+  references: References,
+): Promise<Consumed> {
+  const consumed = { writes: 0, reads: 0, writeUnits: 0 };
+  const client = new DynamoDBClient({ endpoint: endpoints.dynamodb });
+  client.middlewareStack.add(
+    (next, context) => async (args) => {
+      Object.assign(args.input, { ReturnConsumedCapacity: "TOTAL" });
+      const answer = await next(args);
+      const { ConsumedCapacity: units } = answer.output as { ConsumedCapacity?: ConsumedCapacity };
+      if (/^(Put|Update)/.test(context.commandName ?? "")) {
+        consumed.writes += 1;
+        consumed.writeUnits += units?.CapacityUnits ?? NaN;
+      } else consumed.reads += 1;
+      return answer;
+    },
+    { step: "initialize" },
+  );
+  const sqs = new SQSClient({ endpoint: endpoints.sqs, useQueueUrlAsEndpoint: false });
+  const clock = createClock();
+  const files = createFiles(references["JobsBucket"] ?? "");
+  const urls = { fair: references["JobsFairQueue"] ?? "", main: references["JobsMainQueue"] ?? "" };
+  const store = createJobStore({ table: references["JobsTable"] ?? "", files, clock, client });
+  const queue = createQueue({ urls, files, clock, client: sqs });
+  const rules = { allowPrivateTargets: true };
+  const engine = createEngine({ clock, store, queue, executorOf, rules, log: () => {}, retention: 0 });
+
+  const { message } = jobFor(target, body);
+  const asked = { appId: randomUUID(), mode: "both", message, destination: target, timeoutMs: 30_000 } as const;
+  const submitted = await engine.submit(asked);
+  if (submitted.kind === "sent") throw new Error("The job was not stored");
+  await engine.run({ kind: "stored", ref: nextAttempt(submitted.job) }, () => 180_000);
+  const counted = { ...consumed };
+  const delivered = await store.get(submitted.job.id);
+  if (delivered?.status !== "SUCCEEDED") throw new Error(`The job is ${delivered?.status}, expected SUCCEEDED`);
+  client.destroy();
+  sqs.destroy();
+  return counted;
+}

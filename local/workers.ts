@@ -1,0 +1,58 @@
+import { parentPort, isMainThread, workerData, Worker } from "node:worker_threads";
+import { createClock } from "../lib/clock.ts";
+import { readClock } from "./clock-file.ts";
+import { startMapping, startSchedule, type Runner } from "./event-sources.ts";
+import { loadFunctions } from "./lambda.ts";
+import { queueArn, queueName, type References } from "./provision.ts";
+import { readTemplate } from "./template.ts";
+
+// What runs jobs: the event source mappings and schedules of serverless.yml.
+
+export interface WorkerSettings {
+  readonly root: string;
+  readonly dir: string;
+  readonly references: References;
+}
+
+export async function startWorkers({ root, dir, references }: WorkerSettings): Promise<Runner> {
+  const template = readTemplate(root);
+  const functions = await loadFunctions(root, template);
+  const clock = createClock(readClock(dir));
+  const runners = functions.flatMap(({ definition, invoke }) => [
+    ...definition.queues.map(({ resource, batchSize, maximumConcurrency }) => {
+      const arn = queueArn(queueName(template.resources[resource]?.Properties ?? {}));
+      const queueUrl = references[resource] ?? "";
+      return startMapping({ queueUrl, arn, batchSize, maximumConcurrency }, invoke);
+    }),
+    ...definition.everyMs.map((everyMs) => startSchedule(everyMs, clock, invoke)),
+  ]);
+  return { stop: async () => void (await Promise.all(runners.map((runner) => runner.stop()))) };
+}
+
+/** The same on a thread of its own, as on AWS: running jobs does not slow down accepting them. */
+export async function startWorkersInThread(settings: WorkerSettings): Promise<Runner> {
+  const thread = new Worker(new URL(import.meta.url), { workerData: settings });
+  const said = (word: string) =>
+    new Promise<void>((resolve, reject) => {
+      thread.on("message", (message) => message === word && resolve());
+      thread.once("error", reject);
+    });
+  await said("started");
+  // A worker that breaks must not leave a stack behind that accepts jobs and runs none.
+  thread.on("error", (error) => {
+    throw error;
+  });
+  return {
+    stop: async () => {
+      const stopped = said("stopped");
+      thread.postMessage("stop");
+      await stopped;
+    },
+  };
+}
+
+if (!isMainThread) {
+  const workers = await startWorkers(workerData as WorkerSettings);
+  parentPort?.once("message", () => void workers.stop().then(() => parentPort?.postMessage("stopped")));
+  parentPort?.postMessage("started");
+}
