@@ -76,16 +76,16 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
   const client = parts.client ?? lean(new DynamoDBClient(CLIENT_DEFAULTS));
 
   /** Puts a job unless its id is taken; then the one that has it is the answer. */
-  async function create(job: Job): Promise<Applied> {
+  async function create(accepted: Job): Promise<Applied> {
     const op = clock.operationId();
-    const item = await itemOf(job);
+    const job = { ...accepted, payload: await placed(accepted) };
     return race(
       job.id,
       op,
       client.send(
         new PutItemCommand({
           TableName: table,
-          Item: marshall({ ...item, op }, MARSHALL),
+          Item: marshall({ ...toItem(job), op }, MARSHALL),
           // An expired job counts as gone: TTL deletes within days, not at once.
           ConditionExpression: "attribute_not_exists(pk) OR expiresAt <= :now",
           ExpressionAttributeValues: { ":now": { N: String(Math.floor(clock.now() / SECOND)) } },
@@ -139,13 +139,10 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
   }
 
   /** Payloads that don't fit are put first, so that a stored job always has one. */
-  async function itemOf(job: Job): Promise<Record<string, unknown>> {
-    const item = toItem(job);
-    if (job.payload.at !== "inline" || fitsInline(item)) return item;
-    return toItem({ ...job, payload: await putPayload(job.id, job.payload.bytes) });
-  }
-
-  async function putPayload(id: string, bytes: Uint8Array): Promise<Payload> {
+  async function placed(job: Job): Promise<Payload> {
+    const { id, payload } = job;
+    if (payload.at !== "inline" || fitsInline(toItem(job))) return payload;
+    const { bytes } = payload;
     const hash = contentHash(bytes);
     if (bytes.length > LARGEST_ITEM_PAYLOAD) {
       await files.put(payloadKey(id, hash), bytes);
