@@ -11,6 +11,9 @@ import { fileURLToPath } from "node:url";
 export interface Emulators {
   readonly endpoints: { readonly dynamodb: string; readonly sqs: string; readonly s3: string };
   readonly pid: number;
+  readonly dynamoDbPid: number;
+  /** Resolves when they are no more, asked to stop or not. */
+  readonly ended: Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -21,21 +24,30 @@ export async function startEmulators(dir?: string): Promise<Emulators> {
     detached: true,
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
-  const endpoints = await new Promise<Emulators["endpoints"]>((resolve, reject) => {
-    child.once("message", (message) => resolve(message as Emulators["endpoints"]));
+  const { dynamoDbPid, ...endpoints } = await new Promise<Ready>((resolve, reject) => {
+    child.once("message", (message) => resolve(message as Ready));
     child.once("exit", (code) => reject(new Error(`The emulators ended with status ${code} before they were ready`)));
+  });
+  const ended = new Promise<void>((resolve) => {
+    child.once("exit", (_, signal) => {
+      // It takes DynamoDB with it but when it was killed itself.
+      if (signal) process.kill(dynamoDbPid, "SIGKILL");
+      resolve();
+    });
   });
   return {
     endpoints,
     pid: child.pid ?? 0,
+    dynamoDbPid,
+    ended,
     stop: async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const ended = new Promise((resolve) => child.once("exit", resolve));
-      child.disconnect();
+      if (child.connected) child.disconnect();
       await ended;
     },
   };
 }
+
+type Ready = Emulators["endpoints"] & { readonly dynamoDbPid: number };
 
 const LOOPBACK = "127.0.0.1";
 
@@ -47,13 +59,15 @@ async function main(dir: string | undefined): Promise<void> {
   process.on("SIGTERM", stop);
   dynamodb.process.on("exit", () => process.exit());
   if (!process.connected) stop();
-  process.send?.({ dynamodb: dynamodb.url, sqs: queues, s3: queues } satisfies Emulators["endpoints"]);
+  const dynamoDbPid = dynamodb.process.pid ?? 0;
+  process.send?.({ dynamodb: dynamodb.url, sqs: queues, s3: queues, dynamoDbPid } satisfies Ready);
 }
 
 async function startDynamoDb(dir: string | undefined): Promise<{ process: ChildProcess; url: string }> {
   const port = await freePort();
   const file = dir === undefined ? [] : ["--db-path", join(dir, "dynamodb.sqlite")];
   const child = spawn(dynamoDbBinary(), ["--host", LOOPBACK, "--port", String(port), ...file], { stdio: "ignore" });
+  process.on("exit", () => child.kill("SIGKILL"));
   child.on("error", (error) => {
     throw error;
   });

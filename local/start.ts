@@ -78,6 +78,8 @@ async function foundStack(settings: Settings, template: Template): Promise<Runni
   }
   const { emulators, endpoints } = await emulatorsFor(dir);
   Object.assign(process.env, localDefaults());
+  let stopping = false;
+  void emulators?.ended.then(() => stopping || fail(new Error("The emulators ended; start the stack again")));
   const references = await provision(template, endpoints);
   const { real, service } = setClock(dir, speed);
   const environment = {
@@ -99,6 +101,7 @@ async function foundStack(settings: Settings, template: Template): Promise<Runni
     environment,
     references,
     stop: async () => {
+      stopping = true;
       setClock(dir, 1);
       rmSync(file, { force: true });
       await emulators?.stop();
@@ -233,9 +236,13 @@ function onEnd(stop: () => Promise<void>): void {
   if (process.env["npm_lifecycle_event"]) setInterval(() => process.ppid !== PARENT && end(), 250).unref();
 }
 
+function fail(error: unknown): never {
+  process.stderr.write(`The local stack can't go on. ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}
+
 try {
   await start(settingsOf(process.env));
 } catch (error) {
-  process.stderr.write(`The local stack did not start. ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(1);
+  fail(error);
 }

@@ -196,6 +196,18 @@ test.each([
     "message.lambdaProxyMessage.headers.a",
     "line breaks",
   ],
+  [
+    "a header that HTTP can't carry",
+    webhook({ url: "https://a.example", headers: { a: "한국어" } }),
+    "message.lambdaProxyMessage.headers.a",
+    "Latin-1",
+  ],
+  [
+    "a base64 body that is none",
+    webhook({ url: "https://a.example", body: "{}", proxy: { isBase64Encoded: true } }),
+    "message.lambdaProxyMessage.body",
+    "not base64",
+  ],
   ["a base URL of another scheme", webhook({ url: "ftp://a.example" }), "message.execution.baseUrl", "https://"],
   ["a base URL with a password", webhook({ url: "https://u:p@a.example" }), "message.execution.baseUrl", "password"],
   [

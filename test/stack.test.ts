@@ -163,6 +163,14 @@ test("settings that make no sense are refused with what was expected", async () 
   }
 });
 
+test("a stack whose emulators die ends and says so", async () => {
+  const stack = await startStack();
+  const [emulators] = processesOf(stack.dir);
+  process.kill(emulators ?? 0, "SIGKILL");
+  await once(stack.process, "exit");
+  await until(() => stack.lines.some((line) => line.includes("The emulators ended")));
+});
+
 test("data outlive a kill -9", async () => {
   const dir = temporaryDir();
   const { token } = await newApp();

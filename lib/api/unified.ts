@@ -26,7 +26,9 @@ import { decodeCursor, encodeCursor } from "./pagination.ts";
 const idempotencyKey = z.string().regex(/^[\x20-\x7e]{1,255}$/, "expected 1 to 255 printable ASCII characters");
 
 const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]{1,256}$/, "is not a valid header name");
-const headerValue = z.string().regex(/^[^\0\r\n]*$/, "must not contain line breaks");
+const headerValue = z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be Latin-1 text without line breaks");
+
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
 const proxyMessage = z
   .strictObject({
@@ -42,6 +44,10 @@ const proxyMessage = z
     queryStringParameters: z.record(z.string(), z.string()).nullable().optional(),
     headers: z.record(headerName, headerValue).default({}),
     requestContext: z.record(z.string(), z.json()).optional(),
+  })
+  .refine(({ body, isBase64Encoded }) => !isBase64Encoded || BASE64.test(body ?? ""), {
+    path: ["body"],
+    error: "is not base64, though isBase64Encoded is true",
   })
   .transform((given): ProxyMessage => {
     const { path, httpMethod, resource } = given;
