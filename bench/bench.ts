@@ -10,16 +10,7 @@ import { provision, type References } from "../local/provision.ts";
 import { readTemplate } from "../local/template.ts";
 import { signToken } from "../local/token.ts";
 import { capacityOf } from "./capacity.ts";
-import {
-  childOf,
-  cpuMs,
-  median,
-  peakMb,
-  percentile,
-  startCountingTarget,
-  wallMs,
-  type CountingTarget,
-} from "./measure.ts";
+import { cpuMs, median, peakMb, percentile, startCountingTarget, wallMs, type CountingTarget } from "./measure.ts";
 import { INCOMPRESSIBLE, ORDER, jobFor, load, type FloorReply, type Load } from "./workload.ts";
 
 // `npm run bench`: what the service does on this machine, and what the bare AWS calls do in the same
@@ -71,7 +62,7 @@ async function createWorld(target: CountingTarget): Promise<World> {
     JOBS_FAIR_QUEUE_URL: references["JobsFairQueue"] ?? "",
     TARGET: target.url,
   };
-  return { env, endpoints, references, dynamoDbPid: childOf(emulators.pid), target, end: () => emulators.stop() };
+  return { env, endpoints, references, dynamoDbPid: emulators.dynamoDbPid, target, end: () => emulators.stop() };
 }
 
 async function startFloor({ env }: World, work: boolean): Promise<Subject> {

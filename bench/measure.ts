@@ -14,10 +14,6 @@ export function peakMb(pid: number): number {
   return Number(peak) / 1_024;
 }
 
-export function childOf(pid: number): number {
-  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ")[0]);
-}
-
 /** Real time with fractions of a millisecond, comparable between processes. */
 export function wallMs(): number {
   return performance.timeOrigin + performance.now();

@@ -10,7 +10,6 @@ import { fileURLToPath } from "node:url";
 
 export interface Emulators {
   readonly endpoints: { readonly dynamodb: string; readonly sqs: string; readonly s3: string };
-  readonly pid: number;
   readonly dynamoDbPid: number;
   /** Resolves when they are no more, asked to stop or not. */
   readonly ended: Promise<void>;
@@ -37,7 +36,6 @@ export async function startEmulators(dir?: string): Promise<Emulators> {
   });
   return {
     endpoints,
-    pid: child.pid ?? 0,
     dynamoDbPid,
     ended,
     stop: async () => {

@@ -169,6 +169,7 @@ test("a stack whose emulators die ends and says so", async () => {
   process.kill(emulators ?? 0, "SIGKILL");
   await once(stack.process, "exit");
   await until(() => stack.lines.some((line) => line.includes("The emulators ended")));
+  await until(() => processesOf(stack.dir).length === 0);
 });
 
 test("data outlive a kill -9", async () => {
