@@ -7,7 +7,7 @@ import { schedule } from "./schedule.ts";
 /** Every execution type there is: validation and dispatch follow from this list. */
 const registry = [restApi, lambdaInvoke, lambdaUrl, schedule] as const;
 
-const executors: readonly Executor[] = registry;
+export const executors: readonly Executor[] = registry;
 export const EXECUTION_TYPES = registry.map(({ type }) => type);
 /** One schema for each type, for a union that discriminates by `type`. */
 export const executionSchemas = registry.map(({ schema }) => schema) as unknown as readonly [
