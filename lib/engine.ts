@@ -214,7 +214,8 @@ export function createEngine({ clock, store, queue, executorOf, rules, log, rete
       swept.expired += shard.value.expired;
       swept.left += shard.value.left;
     }
-    log(swept.left > 0 ? "warn" : "info", "sweep.ended", { count: swept.sent + swept.expired, left: swept.left });
+    const count = swept.sent + swept.expired;
+    if (count + swept.left > 0) log(swept.left > 0 ? "warn" : "info", "sweep.ended", { count, left: swept.left });
     return swept;
   }
 

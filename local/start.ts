@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { setClock } from "./clock-file.ts";
+import { readEnvFile } from "./env-file.ts";
 import { startEmulators, type Emulators } from "./emulators.ts";
 import type { Runner } from "./event-sources.ts";
 import { createGateway } from "./gateway.ts";
@@ -242,6 +243,7 @@ function fail(error: unknown): never {
 }
 
 try {
+  readEnvFile();
   await start(settingsOf(process.env));
 } catch (error) {
   fail(error);

@@ -1,5 +1,6 @@
 import { SignJWT } from "jose";
 import { parseArgs } from "node:util";
+import { readEnvFile } from "./env-file.ts";
 
 /** The local stack's secret unless the environment sets one; the same in every DATA_DIR. */
 export const LOCAL_JWT_SECRET = "local-development-only-jwt-secret";
@@ -32,6 +33,7 @@ const USAGE = `Prints a token, signed with JWT_SECRET if that is set, else for t
 
 async function main(): Promise<void> {
   try {
+    readEnvFile();
     const { values } = parseArgs({
       options: {
         app: { type: "string" },

@@ -1,10 +1,11 @@
-import { execFileSync, spawn } from "node:child_process";
+import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 import { afterAll, expect, test } from "vitest";
 import {
   ROOT,
@@ -149,6 +150,16 @@ test("two stacks run side by side, and one folder serves one stack only", async 
   await expect(startStack({ dir: one.dir })).rejects.toThrow(/is using .*: stop it, set DATA_DIR/);
   const { port } = new URL(one.url);
   await expect(startStack({ env: { PORT: port } })).rejects.toThrow(`Port ${port} is in use: set PORT`);
+});
+
+test("a file .env sets what the environment does not", async () => {
+  const cwd = temporaryDir();
+  writeFileSync(join(cwd, ".env"), "SPEED=0\nPORT=http\n");
+  const run = promisify(execFile)(process.execPath, [join(ROOT, "local/start.ts")], {
+    cwd,
+    env: { ...cleanEnv(), PORT: "0" },
+  });
+  await expect(run).rejects.toThrow('SPEED is "0"');
 });
 
 test("settings that make no sense are refused with what was expected", async () => {
