@@ -1,8 +1,8 @@
 import { Unavailable } from "./errors.ts";
 
 /**
- * What every AWS client is made with. The SDK's default waits for ever; three tries of at most
- * 2 s stay under half the shortest lease (16 s). Endpoints, region and credentials come from the
+ * What every AWS client is made with. The SDK's default waits for ever; three tries of 2 s each stay
+ * under half the shortest lease (16 s). A connection that falls silent within an answer ends too. Endpoints, region and credentials come from the
  * environment: AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_DYNAMODB, AWS_REGION and so on.
  */
 export const CLIENT_DEFAULTS = {
@@ -10,6 +10,7 @@ export const CLIENT_DEFAULTS = {
   requestHandler: {
     connectionTimeout: 500,
     requestTimeout: 2_000,
+    socketTimeout: 2_000,
     throwOnRequestTimeout: true,
     httpAgent: { keepAlive: true, maxSockets: 256 },
     httpsAgent: { keepAlive: true, maxSockets: 256 },

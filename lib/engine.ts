@@ -1,6 +1,6 @@
 import type { SQSBatchResponse } from "aws-lambda";
 import { MINUTE, SECOND, type Clock, type EpochMs } from "./clock.ts";
-import { reasonOf } from "./errors.ts";
+import { Unavailable, reasonOf } from "./errors.ts";
 import type { Rules } from "./executors/executor.ts";
 import type { ExecutorOf } from "./executors/index.ts";
 import { DUE_SHARDS, type IndexEntry } from "./job-item.ts";
@@ -21,6 +21,7 @@ import {
   type Attempt,
   type AttemptRef,
   type Job,
+  type Message,
   type NewJob,
   type Outcome,
 } from "./job.ts";
@@ -59,7 +60,7 @@ export interface Swept {
   readonly sent: number;
   /** Attempts found lost. */
   readonly expired: number;
-  /** Due jobs not looked at because time ran out. */
+  /** Due jobs not looked at because time ran out, or that could not be written. */
   readonly left: number;
 }
 
@@ -74,7 +75,7 @@ export function createEngine({ clock, store, queue, executorOf, rules, log, rete
       return { kind: "sent" };
     }
     const created = await store.create(job);
-    if (!created.won && created.job) return { kind: "replayed", job: created.job };
+    if (!created.won) return { kind: "replayed", job: created.job };
     if (request.mode === "both") await handOver([departure(job)]);
     return { kind: "created", job };
   }
@@ -89,9 +90,17 @@ export function createEngine({ clock, store, queue, executorOf, rules, log, rete
         throw error;
       }
     });
-    await queue.release(unattempted);
+    await release(unattempted, 0);
+    await release(failed, FAULT_PAUSE_SECONDS);
     const batchItemFailures = [...failed, ...unattempted].map(({ messageId }) => ({ itemIdentifier: messageId }));
     return { batchItemFailures };
+  }
+
+  /** Decides when messages come again; if that fails, they come when their visibility ends. */
+  async function release(records: readonly QueueRecord[], seconds: number): Promise<void> {
+    await queue.release(records, seconds).catch((error: unknown) => {
+      log("warn", "message.not-released", { count: records.length, error: reasonOf(error) });
+    });
   }
 
   /** Handles one delivery. Throws when a part of ours failed, so that it is delivered again. */
@@ -126,37 +135,45 @@ export function createEngine({ clock, store, queue, executorOf, rules, log, rete
       const resumed = after(running, resume(running, { now, chance: clock.random(), retention }));
       await recordLost(running);
       const stored = await store.create(resumed);
-      return stored.job?.status === "RETRYING" ? runStored(nextAttempt(resumed)) : undefined;
+      return stored.job.status === "RETRYING" ? runStored(nextAttempt(resumed)) : goOn(stored);
     }
     const { outcome, durationMs } = await attempt(running);
     if (outcome.kind === "succeeded") return;
-    await store.recordAttempt(running.id, failedAttempt(running, outcome, durationMs));
+    // Only where there is none: the key may be that of a job which is stored already, and stands for this one.
+    await store.recordAttempt(running.id, failedAttempt(running, outcome, durationMs), "if absent");
     const ended = after(running, end(running, ending(outcome, durationMs)));
     await goOn(await store.create(ended));
   }
 
-  /** One run, from its start to its outcome, whatever the executor does. */
+  /**
+   * One run, from its start to its outcome, whatever the executor does. It ends before its lease: late
+   * answers of the table shorten it, and when nothing is left it does not start.
+   */
   async function attempt(job: Job): Promise<{ outcome: Outcome; durationMs: number }> {
+    const message = await whileLeased(job, () => store.message(job));
+    const leasedMs = clock.waitFor((job.leaseUntil ?? 0) - clock.now());
+    if (leasedMs <= 0) throw new Error(`The lease of attempt ${job.attempts} of job ${job.id} ended before it started`);
     const began = clock.realNow();
-    const outcome = await execute(job).catch((error: unknown): Outcome => {
-      log("error", "job.attempt-threw", { ...named(job), error: reasonOf(error) });
-      return { kind: "retry", error: "The attempt failed inside the service" };
-    });
+    const outcome = await execute(job, message, clock.timeout(Math.min(job.timeoutMs, leasedMs))).catch(
+      (error: unknown): Outcome => {
+        log("error", "job.attempt-threw", { ...named(job), error: reasonOf(error) });
+        return { kind: "retry", error: "The attempt failed inside the service" };
+      },
+    );
     const durationMs = clock.realNow() - began;
     const httpStatus = outcome.httpStatus;
     log("info", "job.attempted", { ...named(job), outcome: outcome.kind, durationMs, httpStatus });
     return { outcome, durationMs };
   }
 
-  async function execute(job: Job): Promise<Outcome> {
-    const message = await store.message(job);
+  async function execute(job: Job, message: Message, signal: AbortSignal): Promise<Outcome> {
     const running = {
       jobId: job.id,
       number: job.attempts,
       message,
       timeoutMs: job.timeoutMs,
       realTimeSeconds: Math.floor(clock.realNow() / SECOND),
-      signal: clock.timeout(job.timeoutMs),
+      signal,
     };
     return executorOf(job.executionType).execute(running, rules);
   }
@@ -168,15 +185,18 @@ export function createEngine({ clock, store, queue, executorOf, rules, log, rete
       await whileLeased(job, () => store.recordAttempt(job.id, failed));
     }
     const move = end(job, ending(outcome, durationMs));
-    await goOn(await whileLeased(job, () => store.apply(job, move)));
+    const op = clock.operationId();
+    await goOn(await whileLeased(job, () => store.apply(job, move, op)));
   }
 
+  /** Repeats what a part of ours could not do for the moment, as long as the attempt's lease lasts. */
   async function whileLeased<T>(job: Job, write: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
         return await write();
       } catch (error) {
-        if (clock.now() + clock.during(SECOND) >= (job.leaseUntil ?? 0)) throw error;
+        const isOver = clock.now() + clock.during(SECOND) >= (job.leaseUntil ?? 0);
+        if (isOver || !(error instanceof Unavailable)) throw error;
         await clock.sleep(SECOND / 2);
       }
     }
@@ -185,7 +205,7 @@ export function createEngine({ clock, store, queue, executorOf, rules, log, rete
   /** What follows from an ended attempt: the next one, or an end for good. */
   async function goOn(ended: Applied): Promise<void> {
     const { won, job } = ended;
-    if (!won || !job) return;
+    if (!won) return;
     if (job.status === "RETRYING" && travels(job, job.startAt - job.updatedAt)) await handOver([departure(job)]);
     else if (job.expiresAt !== undefined) await store.expireParts(job);
   }
@@ -223,7 +243,9 @@ export function createEngine({ clock, store, queue, executorOf, rules, log, rete
     const swept = { sent: 0, expired: 0, left: 0 };
     let from: IndexEntry | undefined;
     for (;;) {
-      if (timeLeft() < SWEEP_RESERVE_MS) return { ...swept, left: await store.countDue(shard, until, from) };
+      if (timeLeft() < SWEEP_RESERVE_MS) {
+        return { ...swept, left: swept.left + (await store.countDue(shard, until, from)) };
+      }
       const page = await store.due(shard, until, SWEEP_PAGE, from);
       const jobs = await store.getMany(
         page.entries.map(({ id }) => id),
@@ -232,15 +254,24 @@ export function createEngine({ clock, store, queue, executorOf, rules, log, rete
       const due = jobs.filter((job) => job.dueAt !== undefined && job.dueAt <= until);
       // A queue's batch at a time: all shards at once would be more calls than connections.
       for (let at = 0; at < due.length; at += LARGEST_SEND) {
-        const handled = await Promise.all(due.slice(at, at + LARGEST_SEND).map(sweepJob));
+        const handled = await Promise.all(due.slice(at, at + LARGEST_SEND).map(sweepJobSafely));
         const departures = handled.filter((it) => typeof it === "object");
         await handOver(departures);
         swept.sent += departures.length;
         swept.expired += handled.filter((it) => it === "expired").length;
+        swept.left += handled.filter((it) => it === "failed").length;
       }
       from = page.entries.at(-1);
       if (page.complete || !from) return swept;
     }
+  }
+
+  /** One job that can't be written must not keep the others of its shard waiting. */
+  async function sweepJobSafely(job: Job): Promise<Departure | "expired" | "left" | "failed"> {
+    return sweepJob(job).catch((error: unknown) => {
+      log("error", "sweep.job-failed", { ...named(job), error: reasonOf(error) });
+      return "failed" as const;
+    });
   }
 
   /** Decides on one due job as it stands. Sending comes after the write, which only one sweep wins. */
@@ -269,7 +300,8 @@ export function createEngine({ clock, store, queue, executorOf, rules, log, rete
   }
 
   async function recordLost(job: Job): Promise<void> {
-    await store.recordAttempt(job.id, failedAttempt(job, LOST));
+    // A worker's own word on its attempt stands.
+    await store.recordAttempt(job.id, failedAttempt(job, LOST), "if absent");
     log("warn", "job.attempt-lost", named(job));
   }
 
@@ -305,6 +337,8 @@ function failedAttempt(job: Job, outcome: Exclude<Outcome, { kind: "succeeded" }
   };
 }
 
+/** When messages come again that a fault of ours kept from being handled. */
+const FAULT_PAUSE_SECONDS = 60;
 /** How much time a sweep leaves itself to write down and send what it has read. */
 const SWEEP_RESERVE_MS = 10 * SECOND;
 const SWEEP_PAGE = 100;

@@ -152,7 +152,8 @@ export function expressionsOf(job: Pick<Job, "id" | "appId">, move: Move, op: st
   const listed = LISTED_STATUSES.has(move.to);
   const set: Item = {
     status: move.to,
-    op,
+    // What leaves the status alone leaves the mark of who set it: that one may still ask whether it won.
+    ...(move.from.includes(move.to) ? {} : { op }),
     ...fields,
     ...(fields.dueAt !== undefined && { due: dueShard(job.id) }),
     ...(expiresAt !== undefined && { expiresAt: expirySeconds(expiresAt) }),

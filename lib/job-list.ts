@@ -68,7 +68,8 @@ export async function listJobs(
   return { jobs, next: ended ? undefined : at };
 }
 
-function indexesOf(
+/** The indexes that a listing reads, by the names that its position uses. */
+export function indexesOf(
   { appId, status, executionType }: JobFilter,
   executionTypes: readonly string[],
 ): Record<string, AppIndex> {

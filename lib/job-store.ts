@@ -45,9 +45,9 @@ import {
 import { contentHash, decodeMessage } from "./payload.ts";
 
 /** A lost race is an answer: `job` is then what stands in the table instead, if anything. */
-export type Applied =
+export type Applied<Instead = Job | undefined> =
   | { readonly won: true; readonly job: Job }
-  | { readonly won: false; readonly job: Job | undefined };
+  | { readonly won: false; readonly job: Instead };
 
 export interface IndexPage {
   readonly entries: readonly IndexEntry[];
@@ -76,10 +76,11 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
   const client = parts.client ?? lean(new DynamoDBClient(CLIENT_DEFAULTS));
 
   /** Puts a job unless its id is taken; then the one that has it is the answer. */
-  async function create(accepted: Job): Promise<Applied> {
+  async function create(accepted: Job): Promise<Applied<Job>> {
     const op = clock.operationId();
+    const now = clock.now();
     const job = { ...accepted, payload: await placed(accepted) };
-    return race(
+    const created = await race(
       job.id,
       op,
       client.send(
@@ -88,17 +89,20 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
           Item: marshall({ ...toItem(job), op }, MARSHALL),
           // An expired job counts as gone: TTL deletes within days, not at once.
           ConditionExpression: "attribute_not_exists(pk) OR expiresAt <= :now",
-          ExpressionAttributeValues: { ":now": { N: String(Math.floor(clock.now() / SECOND)) } },
+          ExpressionAttributeValues: { ":now": { N: String(Math.floor(now / SECOND)) } },
           ReturnValuesOnConditionCheckFailure: "ALL_OLD",
         }),
       ),
       () => job,
+      now,
     );
+    if (created.job) return { ...created, job: created.job };
+    // Its key was taken by a job that has just expired or been deleted.
+    throw new Unavailable(TABLE, new Error(`what stood in the way of job ${job.id} is gone`));
   }
 
   /** Applies a move if its conditions still hold. A whole job need not be read back, a reference must. */
-  async function apply(of: Job | AttemptRef, move: Move): Promise<Applied> {
-    const op = clock.operationId();
+  async function apply(of: Job | AttemptRef, move: Move, op = clock.operationId()): Promise<Applied> {
     const job = "payload" in of ? of : undefined;
     return race(
       of.id,
@@ -125,6 +129,7 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
     op: string,
     write: Promise<{ Attributes?: Record<string, AttributeValue> | undefined }>,
     won: (attributes: Record<string, AttributeValue> | undefined) => Job,
+    now = clock.now(),
   ): Promise<Applied> {
     try {
       const { Attributes } = await askOf(TABLE, write);
@@ -134,7 +139,7 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
       if (!error.Item) return { won: false, job: undefined };
       const item = unmarshall(error.Item);
       if (item["op"] === op) return { won: true, job: jobOf({ ...jobKey(id), ...item }) };
-      return { won: false, job: current(item) };
+      return { won: false, job: hasExpired(item, now) ? undefined : jobOf(item) };
     }
   }
 
@@ -164,16 +169,13 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
     return decodeMessage(bytes);
   }
 
-  /**
-   * Records how a failed attempt ended, before the job says so. A worker's word stands; the sweep's
-   * "lost" only where there is no other.
-   */
-  async function recordAttempt(id: string, attempt: Attempt): Promise<void> {
+  /** Records how a failed attempt ended, before the job says so. */
+  async function recordAttempt(id: string, attempt: Attempt, condition?: "if absent"): Promise<void> {
     const { number, ...rest } = attempt;
     const put = new PutItemCommand({
       TableName: table,
       Item: marshall({ pk: jobKey(id).pk, sk: `A#${number}`, ...rest }, MARSHALL),
-      ...(attempt.outcome === "lost" && { ConditionExpression: "attribute_not_exists(pk)" }),
+      ...(condition && { ConditionExpression: "attribute_not_exists(pk)" }),
     });
     try {
       await askOf(TABLE, client.send(put));
@@ -291,7 +293,8 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
 
   /** Gives what hangs on a finished job its own expiry date. */
   async function expireParts(job: Job): Promise<void> {
-    if (job.expiresAt === undefined || (job.attempts <= 1 && job.payload.at !== "item")) return;
+    const standsAlone = job.success && job.attempts === 1 && job.payload.at !== "item";
+    if (job.expiresAt === undefined || standsAlone) return;
     const { items } = await query({
       KeyConditionExpression: "pk = :pk",
       ExpressionAttributeValues: marshall({ ":pk": jobKey(job.id).pk }),

@@ -143,6 +143,8 @@ export const LEASE_MARGIN_MS = 15 * SECOND;
 export const HEAD_START = 5 * MINUTE;
 /** The longest delay an SQS message can have. */
 export const LONGEST_MESSAGE_DELAY = 15 * MINUTE;
+/** Two machines' clocks may differ by this; nothing starts earlier, to the second. */
+const CLOCK_SKEW = SECOND - 1;
 const LONGEST_BACKOFF = DAY;
 
 // ---- The moves: from which statuses, under which condition, to what. ----
@@ -167,7 +169,7 @@ export function claim(ref: AttemptRef, now: EpochMs, leaseUntil: EpochMs): Move 
     to: "RUNNING",
     when: [
       ["attempts", "=", ref.attempt - 1],
-      ["startAt", "<=", now],
+      ["startAt", "<=", now + CLOCK_SKEW],
     ],
     set: { attempts: ref.attempt, startedAt: now, updatedAt: now, leaseUntil },
     remove: [],

