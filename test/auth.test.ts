@@ -147,6 +147,12 @@ test("the public keys of an issuer verify tokens, with its name and audience", a
   const confused = { ...good(), iss: "https://issuer.example", aud: "jobs" };
   expect(await status(await signed(confused, await exportSPKI(publicKey)))).toBe(401);
   server.close();
+  // Keys that can't be had are no fault of the token's: the client should keep it and try again.
+  const keyless = await startStack({
+    env: { JWKS_URL: url, JWT_ISSUER: "https://issuer.example", JWT_AUDIENCE: "jobs" },
+  });
+  const token = await of({ iss: "https://issuer.example", aud: "jobs" });
+  expect((await keyless.call("GET", "/v1/admin/jobs", { token })).status).toBe(503);
 });
 
 test("a configuration that would not protect is refused with what to do", () => {

@@ -263,6 +263,53 @@ test.each([
   expect(details).toContainEqual({ field, message: expect.stringContaining(message) });
 });
 
+test.each([
+  [
+    "nested deeper than 32 levels",
+    { requestContext: { a: JSON.parse(`${"[".repeat(2_000)}${"]".repeat(2_000)}`) } },
+    "body",
+    "32 levels",
+  ],
+  [
+    "300,000 unknown fields",
+    Object.fromEntries(Array.from({ length: 300_000 }, (_, n) => [`f${n}`, 1])),
+    expect.any(String),
+    "not a known",
+  ],
+  ["a field name of a megabyte", { ["x".repeat(1_000_000)]: 1 }, expect.any(String), "not a known"],
+])("a request with %s is refused by an answer of a sensible size", async (_, proxy, field, message) => {
+  const details = await detailsOf(webhook({ url: "https://a.example", proxy }));
+  expect(details).toContainEqual({ field, message: expect.stringContaining(message) });
+  expect(details.length).toBeLessThanOrEqual(20);
+  expect(JSON.stringify(details).length).toBeLessThan(10_000);
+});
+
+test("numbers and texts that a table can't hold are refused or rounded", async () => {
+  const { token } = await newApp();
+  const tiny = webhook({ url: target.url, metadata: { retry: { jitter: 1e-200 } } });
+  expect((await stack.call("POST", CREATE, { token, body: tiny })).status).toBe(201);
+  const half = webhook({ url: target.url, metadata: { messageGroupId: "\ud800" } });
+  expect((await stack.call("POST", CREATE, { token, body: half })).status).toBe(400);
+});
+
+test("a job whose request would not fit into an answer is answered without it", async () => {
+  const { token } = await newApp();
+  const body = webhook({ url: target.url, body: '"'.repeat(1_900_000), headers: { "X-Large": "yes" } });
+  const answer = await stack.call("POST", CREATE, {
+    token,
+    body,
+    headers: { "content-type": "application/octet-stream" },
+  });
+  expect(answer.status).toBe(201);
+  expect(answer.body.data).toMatchObject({
+    lambdaProxyMessage: null,
+    omitted: ["lambdaProxyMessage"],
+    status: "PENDING",
+  });
+  const shown = await stack.call("GET", `/v1/admin/jobs/${answer.body.data.id}`, { token });
+  expect(shown.body.data).toMatchObject({ lambdaProxyMessage: null, id: answer.body.data.id });
+});
+
 test("times of any precision and offset are accepted, and what the service sets itself is ignored", async () => {
   const { token, appId } = await newApp();
   for (const createdAt of ["2025-01-01T12:00:00Z", "2025-01-01T12:00:00.123456Z", "2025-01-01T21:00:00+09:00"]) {
@@ -386,14 +433,17 @@ test("credentials among the headers are delivered but never shown", async () => 
     Cookie: "a=b",
     "X-Plain": "shown",
   };
-  const body = webhook({ url: target.url, path: "/credentials", headers });
+  const proxy = { queryStringParameters: { access_token: "query-secret", page: "2" } };
+  const body = webhook({ url: target.url, path: "/credentials", headers, proxy });
   const answer = await stack.call("POST", CREATE, { token, body });
   const masked = { Authorization: "***", "X-API-Key": "***", Cookie: "***", "X-Plain": "shown" };
   expect(answer.body.data.lambdaProxyMessage.headers).toEqual(masked);
+  expect(answer.body.data.lambdaProxyMessage.queryStringParameters).toEqual({ access_token: "***", page: "2" });
   await stack.logged((line) => line.event === "job.attempted" && line.jobId === answer.body.data.id);
   const shown = await stack.call("GET", `/v1/admin/jobs/${answer.body.data.id}`, { token });
   expect(shown.body.data.lambdaProxyMessage.headers).toEqual(masked);
-  const delivered = target.received.find(({ url }) => url === "/credentials");
+  const delivered = target.received.find(({ url }) => url.startsWith("/credentials"));
+  expect(delivered?.url).toBe("/credentials?access_token=query-secret&page=2");
   expect(delivered?.headers).toMatchObject({
     authorization: "Bearer target-secret",
     "x-api-key": "key-secret",

@@ -205,3 +205,88 @@ test("a job is due until it has ended, whatever happens to it", async () => {
   expect(dead.status).toBe("DEAD");
   expect(dead.dueAt).toBeUndefined();
 });
+
+test("an attempt whose claim was answered after its lease had ended does not start", async () => {
+  const job = await world.submit();
+  const { apply } = world.store;
+  world.store.apply = async (...args) => {
+    const claimed = await apply(...args);
+    world.pass(46 * SECOND);
+    return claimed;
+  };
+  const records = await world.receive("fair");
+  const { batchItemFailures } = await world.engine.runBatch(records, PLENTY);
+  expect(batchItemFailures).toHaveLength(1);
+  expect(world.ran).toHaveLength(0);
+  expect((await stored(job)).status).toBe("RUNNING");
+});
+
+test("an attempt that starts late in its lease has to end before it", async () => {
+  await world.submit();
+  const { apply } = world.store;
+  world.store.apply = async (...args) => {
+    const claimed = await apply(...args);
+    world.pass(44.9 * SECOND);
+    return claimed;
+  };
+  world.execute(
+    ({ signal }) =>
+      new Promise((resolve) => {
+        signal.addEventListener("abort", () => resolve({ kind: "retry", error: "cut short" }));
+      }),
+  );
+  await world.engine.runBatch(await world.receive("fair"), PLENTY);
+  expect(world.ran).toHaveLength(1);
+});
+
+test("when messages can't be released, the others of the batch stay handled", async () => {
+  await world.submit();
+  await world.submit();
+  const records = await world.receive("fair");
+  world.queue.release = async () => {
+    throw new Error("the queue is away");
+  };
+  let first = true;
+  const { apply } = world.store;
+  world.store.apply = async (...args) => {
+    if (first) {
+      first = false;
+      throw new Error("the table is away");
+    }
+    return apply(...args);
+  };
+  const { batchItemFailures } = await world.engine.runBatch(records, PLENTY);
+  expect(batchItemFailures).toEqual([{ itemIdentifier: records[0]?.messageId }]);
+  expect(world.ran).toHaveLength(1);
+});
+
+test("a job that can't be written does not keep the sweep from the others", async () => {
+  const jobs: Job[] = [];
+  for (let n = 0; n < 30; n += 1) jobs.push(await world.submit("db"));
+  const { apply } = world.store;
+  world.store.apply = async (...args) => {
+    if (args[0].id === jobs[7]?.id) throw new Error("the item is broken");
+    return apply(...args);
+  };
+  expect(await world.engine.sweep(PLENTY)).toEqual({ sent: 29, expired: 0, left: 1 });
+  expect(world.logged.filter(({ event }) => event === "sweep.job-failed")).toHaveLength(1);
+});
+
+test("a worker whose clock is a little behind starts a job all the same", async () => {
+  await world.submit("both", { messageGroupId: "orders" });
+  world.pass(-200);
+  await world.engine.runBatch(await world.receive("main"), PLENTY);
+  expect(world.ran).toHaveLength(1);
+});
+
+test("a key whose job is stored already stands for a later job of mode sqs that fails", async () => {
+  const asked = request("both", { idempotencyKey: "k" });
+  await world.engine.submit(asked);
+  await world.engine.runBatch(await world.receive("fair"), PLENTY);
+  world.execute(fails);
+  await world.engine.submit({ ...asked, mode: "sqs" });
+  expect(await world.engine.runBatch(await world.receive("main"), PLENTY)).toEqual({ batchItemFailures: [] });
+  const [id] = world.ran.map(({ jobId }) => jobId);
+  const found = await world.store.history(id ?? "");
+  expect(found?.job).toMatchObject({ status: "SUCCEEDED", attempts: 1 });
+});

@@ -197,6 +197,28 @@ test("a payload that does not fit stands beside the job, and a losing replay doe
   }
 });
 
+test("a sweep in between does not hide from a claim whose reply was lost that it won", async () => {
+  const job = newJob();
+  await store.create(job);
+  const now = clock.now();
+  let isFirst = true;
+  // Between the committed claim and its repetition by the SDK, a sweep puts the job off.
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const answer = await next(args);
+      if (!isFirst) return answer;
+      isFirst = false;
+      const running = (await store.get(job.id)) as Job;
+      expect((await store.apply(running, postpone(running, now + DAY))).won).toBe(true);
+      throw Object.assign(new Error("socket hang up"), { name: "TimeoutError", code: "ECONNRESET" });
+    },
+    { step: "deserialize", name: "sweepInBetween" },
+  );
+  const claimedLate = await store.apply(nextAttempt(job), claim(nextAttempt(job), now, now + MINUTE));
+  client.middlewareStack.remove("sweepInBetween");
+  expect(claimedLate).toMatchObject({ won: true, job: { status: "RUNNING", attempts: 1, dueAt: now + DAY } });
+});
+
 test("the sweep's word on a lost attempt does not replace a worker's", async () => {
   const job = newJob();
   await store.create(job);

@@ -121,6 +121,7 @@ test.each([
   ["cursor", "not a cursor"],
   ["cursor", Buffer.from('{"of":"x","at":{}}').toString("base64url")],
   ["offset", "5"],
+  ["createdBefore", "1960-01-01T00:00:00Z"],
 ])("%s=%s is refused with 400", async (field, value) => {
   const { token } = await newApp();
   const answer = await stack.call("GET", `/v1/admin/jobs?${String(new URLSearchParams({ [field]: value }))}`, {
@@ -143,6 +144,32 @@ test("a cursor is good for its own app and filter only", async () => {
     const answer = await stack.call("GET", `/v1/admin/jobs?${String(new URLSearchParams(query))}`, { token });
     expect(answer.status).toBe(400);
   }
+});
+
+test("a cursor that was tampered with is refused", async () => {
+  const { token } = await newApp();
+  for (let n = 0; n < 3; n += 1) await create(token);
+  const createdAfter = "2020-01-01T00:00:00Z";
+  const { nextCursor } = await list(token, { limit: "1", createdAfter });
+  const content = JSON.parse(Buffer.from(nextCursor ?? "", "base64url").toString());
+  const { id } = content.at["rest-api"];
+  for (const at of [
+    { "rest-api": { id, at: 5 } },
+    { "no-such-index": { id, at: 5 } },
+    { "rest-api": { id: "x", at: 1e15 } },
+  ]) {
+    const cursor = Buffer.from(JSON.stringify({ ...content, at })).toString("base64url");
+    const query = String(new URLSearchParams({ limit: "1", createdAfter, cursor }));
+    expect((await stack.call("GET", `/v1/admin/jobs?${query}`, { token })).status).toBe(400);
+  }
+});
+
+test("a range of time that ends before it begins is refused", async () => {
+  const { token } = await newApp();
+  const query = "createdAfter=2026-01-02T00:00:00Z&createdBefore=2026-01-01T00:00:00Z";
+  const answer = await stack.call("GET", `/v1/admin/jobs?${query}`, { token });
+  expect(answer.status).toBe(400);
+  expect(answer.body.error.details[0].field).toBe("createdBefore");
 });
 
 test("unknown ids, foreign ids and nonsense get the same 404", async () => {

@@ -59,6 +59,7 @@ export async function createWorld() {
   return {
     engine,
     store,
+    queue,
     clock,
     ran,
     logged,
