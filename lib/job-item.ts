@@ -70,7 +70,9 @@ export function toItem(job: Job): Item {
     ...jobKey(id),
     byApp: byAppKey(appId, executionType),
     ...(LISTED_STATUSES.has(job.status) && { byStatus: byStatusKey(appId, job.status) }),
-    ...(dueAt !== undefined && { due: dueShard(id), dueAt }),
+    // Stays for good: the index has only items with both `due` and `dueAt`.
+    due: dueShard(id),
+    dueAt,
     ...(expiresAt !== undefined && { expiresAt: expirySeconds(expiresAt) }),
     ...fields,
     payload: payload.at === "inline" ? payload.bytes : `${payload.at}:${payload.hash}`,
@@ -132,7 +134,7 @@ function itemBytes(value: unknown): number {
 }
 
 /** The condition and the update that make a move of a stored job. */
-export function expressionsOf(job: Pick<Job, "id" | "appId">, move: Move, op: string) {
+export function expressionsOf(job: Pick<Job, "appId">, move: Move, op: string) {
   const names: Record<string, string> = {};
   const values = new Map<unknown, string>();
   const name = (field: string) => {
@@ -155,12 +157,10 @@ export function expressionsOf(job: Pick<Job, "id" | "appId">, move: Move, op: st
     // What leaves the status alone leaves the mark of who set it: that one may still ask whether it won.
     ...(move.from.includes(move.to) ? {} : { op }),
     ...fields,
-    ...(fields.dueAt !== undefined && { due: dueShard(job.id) }),
     ...(expiresAt !== undefined && { expiresAt: expirySeconds(expiresAt) }),
     ...(listed && { byStatus: byStatusKey(job.appId, move.to) }),
   };
-  const remove: string[] = [...move.remove, ...(listed ? [] : ["byStatus"])];
-  if (move.remove.includes("dueAt")) remove.push("due");
+  const remove = [...move.remove, ...(listed ? [] : ["byStatus"])];
   const setting = Object.entries(set).map(([field, to]) => `${name(field)} = ${value(to)}`);
   const removing = remove.length > 0 ? ` REMOVE ${remove.map(name).join(", ")}` : "";
   return {
