@@ -52,7 +52,8 @@ test.each(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"])("%s is sent as aske
 
 test("every attempt says which job and attempt it is, and when", async () => {
   const { job, request } = await deliver({ headers: { "x-job-attempt": "7", "webhook-id": "forged" } });
-  expect(request?.headers).toMatchObject({ "x-job-id": job.id, "x-job-attempt": "1", "webhook-id": job.id });
+  const own = { "x-job-id": job.id, "x-job-attempt": "1", "webhook-id": job.id, "user-agent": "unified-job-api" };
+  expect(request?.headers).toMatchObject(own);
   const seconds = Number(request?.headers["webhook-timestamp"]);
   expect(Math.abs(seconds - Date.now() / 1_000)).toBeLessThan(60);
 });

@@ -7,22 +7,28 @@ import { endStacks, newApp, startStack, webhook, type Stack } from "./support/st
 
 let connections = 0;
 let port = 0;
-const canary = createServer((socket) => {
-  connections += 1;
-  socket.end("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-});
+const canaries = ["127.0.0.1", "::1"].map((host) => ({
+  host,
+  server: createServer((socket) => {
+    connections += 1;
+    socket.end("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+  }),
+}));
 let stack: Stack;
 
 beforeAll(async () => {
-  await new Promise<void>((listening) => {
-    canary.listen(0, "::", listening);
-  });
-  port = (canary.address() as AddressInfo).port;
+  for (const { host, server } of canaries) {
+    await new Promise<void>((listening) => {
+      // A machine without IPv6 has only the first, whose port the second takes too.
+      server.once("error", () => listening()).listen(port, host, listening);
+    });
+    port ||= (server.address() as AddressInfo).port;
+  }
   stack = await startStack({ env: { ALLOW_PRIVATE_TARGETS: "false" } });
 });
 afterAll(async () => {
   await endStacks();
-  canary.close();
+  for (const { server } of canaries) server.close();
 });
 
 const request = (url: string, allowPrivateTargets: boolean) => ({

@@ -27,7 +27,7 @@ export const restApi: Executor<z.infer<typeof schema>> = {
     const exchange = await send({
       url: targetUrl(execution.baseUrl, lambdaProxyMessage),
       method: lambdaProxyMessage.httpMethod,
-      headers: { ...forwardable(lambdaProxyMessage.headers), ...ownHeaders(attempt) },
+      headers: { ...DEFAULT_HEADERS, ...forwardable(lambdaProxyMessage.headers), ...ownHeaders(attempt) },
       body: bodyOf(lambdaProxyMessage),
       signal: attempt.signal,
       allowPrivateTargets,
@@ -74,6 +74,9 @@ export function retryAfterMs(value: string | undefined, realTimeSeconds: number)
   const ms = /^\d+$/.test(value.trim()) ? Number(value) * SECOND : Date.parse(value) - realTimeSeconds * SECOND;
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), DAY);
 }
+
+// Many firewalls refuse a request that does not say who sends it.
+const DEFAULT_HEADERS = { "user-agent": "unified-job-api" };
 
 /** `webhook-id` is the job's id, the same at every attempt, so that a receiver can tell a repeat. */
 function ownHeaders({ jobId, number, realTimeSeconds }: RunningAttempt): Record<string, string> {
