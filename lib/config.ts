@@ -29,7 +29,11 @@ export function jobsConfig(env: Env): JobsConfig {
       main: required(env, "AWS_SQS_QUEUE_URL", "the URL of the queue jobs-main.fifo"),
     },
     retention: numberOf(env, "RETENTION_DAYS", 0) * DAY,
-    rules: { allowPrivateTargets: env["ALLOW_PRIVATE_TARGETS"] === "true" },
+    rules: {
+      allowPrivateTargets: env["ALLOW_PRIVATE_TARGETS"] === "true",
+      invokableFunctions: (env["INVOKABLE_FUNCTIONS"] ?? "").split(",").flatMap((pattern) => pattern.trim() || []),
+      ownFunctions: env["OWN_FUNCTIONS"] ?? "",
+    },
     clock: clockAnchor(env["SERVICE_CLOCK"]),
   };
 }

@@ -96,14 +96,14 @@ export interface Job {
   readonly leaseUntil?: EpochMs;
   readonly lastError?: string;
   /** The attempt that succeeded; failed ones are kept as attempts of their own. */
-  readonly success?: { readonly durationMs: number; readonly httpStatus?: number };
+  readonly success?: { readonly durationMs: number; readonly httpStatus?: number; readonly responseExcerpt?: string };
   /** When a finished job may be forgotten. */
   readonly expiresAt?: EpochMs;
 }
 
 /** What an attempt yields. Only `retry` may be tried again. */
 export type Outcome =
-  | { readonly kind: "succeeded"; readonly httpStatus?: number }
+  | { readonly kind: "succeeded"; readonly httpStatus?: number; readonly responseExcerpt?: string }
   | (Failure & { readonly kind: "retry"; readonly retryAfterMs?: number })
   | (Failure & { readonly kind: "rejected" })
   | (Failure & { readonly kind: "lost" });
@@ -194,8 +194,8 @@ export function end(job: Job, ending: Ending): Move {
   const retriesLeft = job.retryCount < job.maxRetries;
   switch (outcome.kind) {
     case "succeeded": {
-      const { httpStatus } = outcome;
-      const success = { durationMs, ...(httpStatus !== undefined && { httpStatus }) };
+      const { kind: _, ...answer } = outcome;
+      const success = { durationMs, ...answer };
       return finish(job, "SUCCEEDED", ending, { success });
     }
     case "rejected":

@@ -7,6 +7,7 @@ import { readEnvFile } from "./env-file.ts";
 import { startEmulators, type Emulators } from "./emulators.ts";
 import type { Runner } from "./event-sources.ts";
 import { createGateway } from "./gateway.ts";
+import { functionsFolder, startLambdaApi } from "./lambda-api.ts";
 import { loadFunctions, type LoadedFunction } from "./lambda.ts";
 import { provision, type References } from "./provision.ts";
 import { readTemplate, type Template } from "./template.ts";
@@ -39,13 +40,13 @@ interface RunningStack {
 async function start(settings: Settings): Promise<void> {
   mkdirSync(settings.dir, { recursive: true });
   const template = readTemplate(ROOT);
-  const functions = settings.role === "worker" ? undefined : loadFunctions(ROOT, template);
-  const stack = settings.role === "worker" ? joinStack(settings) : await foundStack(settings, template);
+  const functions = loadFunctions(ROOT, template);
+  const stack = settings.role === "worker" ? joinStack(settings) : await foundStack(settings, template, functions);
   Object.assign(process.env, stack.environment);
 
   const { references } = stack;
   const workers = await startRole(settings.role, { root: ROOT, dir: settings.dir, references });
-  const server = functions && (await listen(await functions, settings.port));
+  const server = settings.role === "worker" ? undefined : await listen(await functions, settings.port);
   onEnd(async () => {
     server?.close();
     await Promise.race([workers?.stop(), sleep(STOP_WITHIN_MS)]);
@@ -68,7 +69,11 @@ function settingsOf(env: NodeJS.ProcessEnv): Settings {
 }
 
 /** Starts what the environment does not name an endpoint for, and makes tables, queues and the bucket. */
-async function foundStack(settings: Settings, template: Template): Promise<RunningStack & { stop(): Promise<void> }> {
+async function foundStack(
+  settings: Settings,
+  template: Template,
+  functions: Promise<readonly LoadedFunction[]>,
+): Promise<RunningStack & { stop(): Promise<void> }> {
   const { dir, speed } = settings;
   const other = runningStack(dir);
   if (other) await ended(other.pid);
@@ -82,13 +87,16 @@ async function foundStack(settings: Settings, template: Template): Promise<Runni
   let stopping = false;
   void emulators?.ended.then(() => stopping || fail(new Error("The emulators ended; start the stack again")));
   const references = await provision(template, endpoints);
+  const own = environmentOf(template, references);
+  const lambdaApi = await startLambdaApi(functions, own["OWN_FUNCTIONS"] ?? "", functionsFolder(ROOT));
   const { real, service } = setClock(dir, speed);
   const environment = {
     ...localDefaults(),
-    ...environmentOf(template, references),
+    ...own,
     AWS_ENDPOINT_URL_DYNAMODB: endpoints.dynamodb,
     AWS_ENDPOINT_URL_SQS: endpoints.sqs,
     AWS_ENDPOINT_URL_S3: endpoints.s3,
+    AWS_ENDPOINT_URL_LAMBDA: process.env["AWS_ENDPOINT_URL_LAMBDA"] ?? lambdaApi.url,
     SERVICE_CLOCK: [real, service, speed].join(","),
   };
   const file = join(dir, "stack.json");
@@ -105,6 +113,7 @@ async function foundStack(settings: Settings, template: Template): Promise<Runni
       stopping = true;
       setClock(dir, 1);
       rmSync(file, { force: true });
+      lambdaApi.close();
       await emulators?.stop();
     },
   };
@@ -158,6 +167,7 @@ function localDefaults(): Record<string, string> {
     AWS_SECRET_ACCESS_KEY: env["AWS_SECRET_ACCESS_KEY"] ?? "local",
     ...(!env["JWKS_URL"] && { JWT_SECRET: env["JWT_SECRET"] || LOCAL_JWT_SECRET }),
     ALLOW_PRIVATE_TARGETS: env["ALLOW_PRIVATE_TARGETS"] ?? "true",
+    INVOKABLE_FUNCTIONS: env["INVOKABLE_FUNCTIONS"] ?? "*",
   };
 }
 

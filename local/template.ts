@@ -65,7 +65,7 @@ export function readTemplate(root: string): Template {
       };
     }),
     resources: Resources,
-    environment: substitute(serverless.params.default) as Template["environment"],
+    environment: substitute(serverless.params.default, serverless.service) as Template["environment"],
   };
 }
 
@@ -75,13 +75,16 @@ const CLOUDFORMATION_TAGS: ScalarTag[] = [
   { tag: "!Sub", resolve: (text) => ({ "Fn::Sub": text }) },
 ];
 
-/** `${env:NAME, 'unset'}` by the environment of the stack itself. */
-function substitute(value: unknown): unknown {
+/** `${env:NAME, 'unset'}` by the environment of the stack itself, and the few others that params use. */
+function substitute(value: unknown, service: string): unknown {
   if (typeof value === "string") {
-    return value.replace(/\$\{env:(\w+), '([^']*)'\}/g, (_, name: string, unset: string) => process.env[name] ?? unset);
+    return value
+      .replace("${self:service}", service)
+      .replace("${sls:stage}", "local")
+      .replace(/\$\{env:(\w+), '([^']*)'\}/g, (_, name: string, unset: string) => process.env[name] ?? unset);
   }
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, substitute(inner)]));
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, substitute(inner, service)]));
 }
 
 const UNITS: Record<string, number> = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };

@@ -125,7 +125,6 @@ test("an unknown execution type names the field and the types there are", async 
 
 test("types that do not run yet are refused by name once they are well-formed", async () => {
   for (const execution of [
-    { type: "lambda-invoke", functionName: "f" },
     { type: "lambda-url", functionUrl: "https://x.lambda-url.eu-west-1.on.aws/" },
     { type: "schedule", scheduledAt: "2030-01-01T00:00:00Z", targetJob: {} },
   ]) {

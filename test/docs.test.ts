@@ -38,7 +38,14 @@ test("every setting is in the README's table, in .env.example, and read by somet
   const example = [...read(".env.example").matchAll(/^#?([A-Z][A-Z0-9_]+)=/gm)].map(([, name]) => name);
   expect(new Set(example)).toEqual(new Set(documented));
 
-  const code = ["lib/config.ts", "lib/files.ts", "local/start.ts", "local/emulators.ts", "local/token.ts"]
+  const code = [
+    "lib/config.ts",
+    "lib/files.ts",
+    "local/start.ts",
+    "local/emulators.ts",
+    "local/token.ts",
+    "local/lambda-api.ts",
+  ]
     .map(read)
     .join("\n");
   for (const name of documented) expect(code).toContain(name);

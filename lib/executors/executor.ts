@@ -22,6 +22,10 @@ export interface Executor<E extends Execution = Execution> {
 export interface Rules {
   /** Whether loopback and private addresses may be called. */
   readonly allowPrivateTargets: boolean;
+  /** Names of functions that jobs may invoke; `*` stands for any characters. */
+  readonly invokableFunctions: readonly string[];
+  /** What the names of the service's own functions begin with: jobs never invoke those. */
+  readonly ownFunctions: string;
 }
 
 export interface RunningAttempt<E extends Execution = Execution> {

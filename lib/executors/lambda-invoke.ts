@@ -1,18 +1,125 @@
+import type { LambdaClient } from "@aws-sdk/client-lambda";
 import * as z from "zod";
-import { DEFAULT_TIMEOUT_MS } from "../job.ts";
-import { notAvailableYet, type Executor } from "./executor.ts";
+import { CLIENT_DEFAULTS, lean } from "../aws.ts";
+import { SECOND } from "../clock.ts";
+import type { Outcome } from "../job.ts";
+import type { Executor, Rules } from "./executor.ts";
 
 const schema = z.strictObject({
   type: z.literal("lambda-invoke"),
-  functionName: z.string().min(1).max(170),
+  /** A name, or an ARN with or without a version or alias. */
+  functionName: z
+    .string()
+    .max(170)
+    .regex(/^[\w:$-]+$/, "expected a function's name or ARN"),
   invocationType: z.enum(["Event", "RequestResponse"]).default("Event"),
+  timeoutSeconds: z.int().min(1).max(60).default(30),
 });
 
+const EXCERPT_BYTES = 1_024;
+
+/** Invokes a function with the whole `lambdaProxyMessage` as its event. */
 export const lambdaInvoke: Executor<z.infer<typeof schema>> = {
   type: "lambda-invoke",
   schema,
   proxyMessage: "required",
-  destination: ({ functionName }) => functionName,
-  timeoutMs: () => DEFAULT_TIMEOUT_MS,
-  ...notAvailableYet("lambda-invoke"),
+  destination: ({ functionName }) => bareName(functionName),
+  timeoutMs: ({ timeoutSeconds }) => timeoutSeconds * SECOND,
+  refuse: ({ execution }, rules) => {
+    const message = refusal(bareName(execution.functionName), rules);
+    return message === undefined ? [] : [{ field: "message.execution.functionName", message }];
+  },
+
+  async execute({ message, signal }, rules) {
+    const { functionName, invocationType } = message.execution;
+    const refused = refusal(bareName(functionName), rules);
+    if (refused !== undefined) return { kind: "rejected", error: `The function ${refused}` };
+    const { client, InvokeCommand } = await lambda();
+    const command = new InvokeCommand({
+      FunctionName: functionName,
+      InvocationType: invocationType,
+      Payload: Buffer.from(JSON.stringify(message.lambdaProxyMessage)),
+    });
+    try {
+      const answer = await client.send(command, { abortSignal: signal });
+      return outcomeOf(Buffer.from(answer.Payload ?? []), answer.FunctionError, answer.StatusCode);
+    } catch (error) {
+      return failureOf(error as Error, signal);
+    }
+  },
 };
+
+/** An accepted Event says nothing of how the function fares; a RequestResponse says all. */
+function outcomeOf(payload: Buffer, functionError: string | undefined, httpStatus = 200): Outcome {
+  const text = new TextDecoder().decode(payload.subarray(0, EXCERPT_BYTES), { stream: true });
+  const excerpt = text === "" ? {} : { responseExcerpt: text };
+  if (functionError === undefined) return { kind: "succeeded", httpStatus, ...excerpt };
+  return {
+    kind: "retry",
+    error: `The function failed: ${messageIn(payload) ?? functionError}`,
+    httpStatus,
+    ...excerpt,
+  };
+}
+
+function messageIn(payload: Buffer): string | undefined {
+  try {
+    const { errorMessage } = JSON.parse(payload.toString()) as { errorMessage?: unknown };
+    return typeof errorMessage === "string" ? errorMessage.slice(0, EXCERPT_BYTES) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What the Lambda service itself answers, told apart; again helps with all but what is too large or not understood. */
+function failureOf({ name }: Error, signal: AbortSignal): Outcome {
+  if (signal.aborted) return { kind: "retry", error: "no answer of the function in time" };
+  switch (name) {
+    case "ResourceNotFoundException":
+      return { kind: "retry", error: "no such function" };
+    case "TooManyRequestsException":
+    case "ThrottlingException":
+      return { kind: "retry", error: "the function is throttled" };
+    case "AccessDeniedException":
+      return {
+        kind: "retry",
+        error: "access to the function is denied: its policy or INVOKABLE_FUNCTIONS does not allow it",
+      };
+    case "RequestTooLargeException":
+    case "InvalidRequestContentException":
+    case "InvalidParameterValueException":
+      return { kind: "rejected", error: `Lambda refused the request (${name})` };
+    default:
+      return { kind: "retry", error: `Lambda did not take the request (${name})` };
+  }
+}
+
+/** `arn:aws:lambda:region:account:function:name:alias`, `account:function:name` or `name:alias` → `name`. */
+function bareName(functionName: string): string {
+  const [, afterFunction] = functionName.split(/(?:^|:)function:/);
+  return (afterFunction ?? functionName).split(":")[0] ?? "";
+}
+
+function refusal(name: string, { invokableFunctions, ownFunctions }: Rules): string | undefined {
+  if (ownFunctions !== "" && name.startsWith(ownFunctions)) return "is the service's own and can't be invoked by a job";
+  if (invokableFunctions.some((pattern) => matches(pattern, name))) return undefined;
+  return "is not among those that jobs may invoke; add its name or a pattern to INVOKABLE_FUNCTIONS and deploy";
+}
+
+/** `*` stands for any characters. */
+function matches(pattern: string, name: string): boolean {
+  const parts = pattern.split("*").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${parts.join(".*")}$`).test(name);
+}
+
+let shared: LambdaClient | undefined;
+
+// Imported when first used: most containers never invoke a function.
+async function lambda() {
+  const { LambdaClient, InvokeCommand } = await import("@aws-sdk/client-lambda");
+  // One try: the job has its own retries, and a second invocation could run the function twice. The attempt's signal is the timer.
+  const { connectionTimeout, httpAgent, httpsAgent } = CLIENT_DEFAULTS.requestHandler;
+  const requestHandler = { connectionTimeout, httpAgent, httpsAgent };
+  shared ??= lean(new LambdaClient({ maxAttempts: 1, requestHandler }));
+  return { client: shared, InvokeCommand };
+}

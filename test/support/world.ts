@@ -51,7 +51,7 @@ export async function createWorld() {
     store,
     queue,
     executorOf: () => scripted,
-    rules: { allowPrivateTargets: false },
+    rules: { allowPrivateTargets: false, invokableFunctions: [], ownFunctions: "" },
     log: (_, event, fields) => logged.push({ event, fields }),
     retention: 0,
   });

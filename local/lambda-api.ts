@@ -1,0 +1,85 @@
+import { existsSync, statSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { LoadedFunction } from "./lambda.ts";
+
+// The part of the Lambda API that invokes functions: the service's own, and those of a folder.
+
+const INVOCATIONS = /^\/2015-03-31\/functions\/([^/]+)\/invocations/;
+
+export interface LambdaApi {
+  readonly url: string;
+  close(): void;
+}
+
+/** Serves `OWN-NAME` for the service's functions under `prefix`, and `folder/NAME.ts` or `.mjs` for a user's. */
+export async function startLambdaApi(
+  own: Promise<readonly LoadedFunction[]>,
+  prefix: string,
+  folder: string,
+): Promise<LambdaApi> {
+  const server = createServer((request, response) => {
+    answer(request, response).catch((error: unknown) => fail(response, 500, "ServiceException", String(error)));
+  });
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+    const encoded = INVOCATIONS.exec(request.url ?? "")?.[1] ?? "";
+    const name =
+      decodeURIComponent(encoded)
+        .split(/(?:^|:)function:/)
+        .at(-1)
+        ?.split(":")[0] ?? "";
+    const call = await functionNamed(name);
+    if (!call) return fail(response, 404, "ResourceNotFoundException", `Function not found: ${name}`);
+    const invoking = call(JSON.parse(Buffer.concat(chunks).toString() || "null"));
+    if (request.headers["x-amz-invocation-type"] === "Event") {
+      void invoking.catch((error: unknown) => process.stdout.write(`lambda ${name}  failed: ${String(error)}\n`));
+      response.writeHead(202).end();
+      return;
+    }
+    try {
+      const result = JSON.stringify((await invoking) ?? null);
+      response.writeHead(200).end(result);
+    } catch (error) {
+      const { message, name: errorType } = error instanceof Error ? error : new Error(String(error));
+      const payload = JSON.stringify({ errorMessage: message, errorType });
+      response.writeHead(200, { "x-amz-function-error": "Unhandled" }).end(payload);
+    }
+  }
+
+  async function functionNamed(name: string): Promise<((event: unknown) => Promise<unknown>) | undefined> {
+    const ours = (await own).find(({ definition }) => `${prefix}${definition.name}` === name);
+    if (ours) return ours.invoke;
+    const file = [".ts", ".mjs"].map((ending) => resolve(folder, name + ending)).find((path) => existsSync(path));
+    if (!file || !/^[\w-]+$/.test(name)) return undefined;
+    // Under another address whenever it has changed, so that an edited function is loaded anew.
+    const address = `${pathToFileURL(file).href}?changed=${statSync(file).mtimeMs}`;
+    const module = (await import(address)) as { handler(event: unknown, context: object): Promise<unknown> };
+    return async (event) => module.handler(event, { functionName: name });
+  }
+
+  await new Promise<void>((listening) => {
+    server.listen(0, "127.0.0.1", listening);
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+function fail(response: ServerResponse, status: number, type: string, Message: string): void {
+  response.writeHead(status, { "content-type": "application/json", "x-amzn-errortype": type });
+  response.end(JSON.stringify({ Type: "User", Message }));
+}
+
+/** Where a user's functions are, unless LOCAL_FUNCTIONS says otherwise. */
+export function functionsFolder(root: string): string {
+  return resolve(process.env["LOCAL_FUNCTIONS"] ?? join(root, "local/functions"));
+}
