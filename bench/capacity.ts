@@ -48,7 +48,7 @@ export async function capacityOf(
   const store = createJobStore({ table: references["JobsTable"] ?? "", files, clock, client });
   const queue = createQueue({ urls, files, clock, client: sqs });
   const rules = { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "" };
-  const engine = createEngine({ clock, store, queue, executorOf, rules, log: () => {}, retention: 0 });
+  const engine = createEngine({ clock, store, queue, files, executorOf, rules, log: () => {}, retention: 0 });
 
   const { message } = jobFor(target, body);
   const asked = { appId: randomUUID(), mode: "both", message, destination: target, timeoutMs: 30_000 } as const;

@@ -3,6 +3,7 @@ import { MINUTE, SECOND, type Clock, type EpochMs } from "./clock.ts";
 import { Unavailable, reasonOf } from "./errors.ts";
 import type { Rules } from "./executors/executor.ts";
 import type { ExecutorOf } from "./executors/index.ts";
+import { unreadableKey, type Files } from "./files.ts";
 import { DUE_SHARDS, type IndexEntry } from "./job-item.ts";
 import type { Applied, JobStore } from "./job-store.ts";
 import {
@@ -15,7 +16,7 @@ import {
   end,
   expire,
   nextAttempt,
-  postpone,
+  becomeDue,
   resume,
   travels,
   type Attempt,
@@ -42,6 +43,7 @@ export interface Parts {
   readonly clock: Clock;
   readonly store: JobStore;
   readonly queue: Queue;
+  readonly files: Files;
   readonly executorOf: ExecutorOf;
   readonly rules: Rules;
   readonly log: Log;
@@ -65,7 +67,7 @@ export interface Swept {
 }
 
 /** The life of a job: accepted, run, ended; found again by the sweep whenever something was lost. */
-export function createEngine({ clock, store, queue, executorOf, rules, log, retention }: Parts) {
+export function createEngine({ clock, store, queue, files, executorOf, rules, log, retention }: Parts) {
   /** Accepts a job once. Throws `Unavailable` when it is unknown whether it was. */
   async function submit(request: NewJob): Promise<Submitted> {
     const payload = { at: "inline", bytes: encodeMessage(request.message) } as const;
@@ -92,8 +94,7 @@ export function createEngine({ clock, store, queue, executorOf, rules, log, rete
     });
     await release(unattempted, 0);
     await release(failed, FAULT_PAUSE_SECONDS);
-    const batchItemFailures = [...failed, ...unattempted].map(({ messageId }) => ({ itemIdentifier: messageId }));
-    return { batchItemFailures };
+    return retryOf([...failed, ...unattempted]);
   }
 
   /** Decides when messages come again; if that fails, they come when their visibility ends. */
@@ -101,6 +102,39 @@ export function createEngine({ clock, store, queue, executorOf, rules, log, rete
     await queue.release(records, seconds).catch((error: unknown) => {
       log("warn", "message.not-released", { count: records.length, error: reasonOf(error) });
     });
+  }
+
+  /**
+   * Takes in what a dead-letter queue holds: only attempts end a job, never the queue. A stored job becomes
+   * due, a carried one a stored one that is due, and what can't be read is kept for a person.
+   */
+  async function recoverBatch(records: readonly QueueRecord[]): Promise<SQSBatchResponse> {
+    const { failed, unattempted } = await handleBatch(records, async (record) => {
+      await recover(record);
+      return "done";
+    });
+    return retryOf([...failed, ...unattempted]);
+  }
+
+  async function recover(record: QueueRecord): Promise<void> {
+    const delivery = readable(record);
+    if (!delivery) {
+      await files.put(unreadableKey(record.messageId), Buffer.from(record.body));
+      log("error", "message.unreadable", { messageId: record.messageId });
+      return;
+    }
+    const job = delivery.kind === "stored" ? await store.get(delivery.ref.id) : (await storeCarried(delivery.job)).job;
+    if (job?.status !== "PENDING" && job?.status !== "RETRYING") return;
+    await store.apply(job, becomeDue(job, Math.max(clock.now(), job.startAt)));
+    log("warn", "message.recovered", named(job));
+  }
+
+  function readable(record: QueueRecord): Delivery | undefined {
+    try {
+      return parseRecord(record);
+    } catch {
+      return undefined;
+    }
   }
 
   /** Handles one delivery. Throws when a part of ours failed, so that it is delivered again. */
@@ -128,21 +162,31 @@ export function createEngine({ clock, store, queue, executorOf, rules, log, rete
 
   /** Runs a job that only its message holds; it is stored when that first attempt fails or was lost. */
   async function runCarried(carried: Job, receiveCount: number): Promise<void> {
-    const now = clock.now();
-    const ref = nextAttempt(carried);
-    const running = after(carried, claim(ref, now, now + leaseTime(carried.timeoutMs)));
     if (receiveCount > 1) {
-      const resumed = after(running, resume(running, { now, chance: clock.random(), retention }));
-      await recordLost(running);
-      const stored = await store.create(resumed);
-      return stored.job.status === "RETRYING" ? runStored(nextAttempt(resumed)) : goOn(stored);
+      const stored = await storeCarried(carried);
+      return stored.job.status === "RETRYING" ? runStored({ ...nextAttempt(carried), attempt: 2 }) : goOn(stored);
     }
+    const running = begun(carried);
     const { outcome, durationMs } = await attempt(running);
     if (outcome.kind === "succeeded") return;
     // Only where there is none: the key may be that of a job which is stored already, and stands for this one.
     await store.recordAttempt(running.id, failedAttempt(running, outcome, durationMs), "if absent");
     const ended = after(running, end(running, ending(outcome, durationMs)));
     await goOn(await store.create(ended));
+  }
+
+  /** Stores a job whose message came again: its first attempt, if there was one, was lost. */
+  async function storeCarried(carried: Job): Promise<Applied<Job>> {
+    const running = begun(carried);
+    await recordLost(running);
+    const now = clock.now();
+    return store.create(after(running, resume(running, { now, chance: clock.random(), retention })));
+  }
+
+  /** A carried job as it is during its first attempt, which no table knows of. */
+  function begun(carried: Job): Job {
+    const now = clock.now();
+    return after(carried, claim(nextAttempt(carried), now, now + leaseTime(carried.timeoutMs)));
   }
 
   /**
@@ -281,14 +325,14 @@ export function createEngine({ clock, store, queue, executorOf, rules, log, rete
     if (job.status === "RUNNING") {
       const leaseUntil = job.leaseUntil ?? now;
       if (leaseUntil <= now) return (await expireAttempt(job, now)) ? "expired" : "left";
-      if (leaseUntil !== dueAt) await store.apply(job, postpone(job, leaseUntil));
+      if (leaseUntil !== dueAt) await store.apply(job, becomeDue(job, leaseUntil));
       return "left";
     }
     const notBefore = Math.max(job.startAt, dueAt);
     // A FIFO queue takes no delay per message, so a lane's job waits here until it may start.
     if (job.lane !== undefined && notBefore > now) return "left";
     const overdue = Math.max(now - dueAt, 0);
-    const moved = await store.apply(job, postpone(job, Math.max(now, dueAt) + Math.max(HEAD_START, overdue)));
+    const moved = await store.apply(job, becomeDue(job, Math.max(now, dueAt) + Math.max(HEAD_START, overdue)));
     return moved.won ? { job: moved.job, notBefore } : "left";
   }
 
@@ -313,7 +357,12 @@ export function createEngine({ clock, store, queue, executorOf, rules, log, rete
     return clock.during(timeoutMs + LEASE_MARGIN_MS);
   }
 
-  return { submit, run, runBatch, sweep };
+  return { submit, run, runBatch, recoverBatch, sweep };
+}
+
+/** The answer to Lambda that names the messages to be delivered again. */
+function retryOf(records: readonly QueueRecord[]): SQSBatchResponse {
+  return { batchItemFailures: records.map(({ messageId }) => ({ itemIdentifier: messageId })) };
 }
 
 function departure(job: Job): Departure {

@@ -12,6 +12,11 @@ export function payloadKey(jobId: string, hash: string): string {
   return `payloads/${jobId}/${hash}`;
 }
 
+/** The key of a message that nothing here can read. */
+export function unreadableKey(messageId: string): string {
+  return `unreadable/${messageId}`;
+}
+
 export function createFiles(bucket: string): Files {
   const part = "The bucket";
   return {

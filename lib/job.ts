@@ -229,8 +229,8 @@ export const LOST = {
   error: "The attempt was lost: nothing was heard of it before its lease ended",
 } as const satisfies Outcome;
 
-/** Puts off when the sweep looks at the job again; fenced on what the sweep saw. */
-export function postpone(job: Job, dueAt: EpochMs): Move {
+/** Sets when the sweep looks at the job next; fenced on the state in which it was seen. */
+export function becomeDue(job: Job, dueAt: EpochMs): Move {
   return {
     from: [job.status],
     to: job.status,

@@ -24,6 +24,6 @@ function assemble() {
   const store = createJobStore({ table: config.table, files, clock });
   const queue = createQueue({ urls: config.queueUrls, files, clock });
   const { rules, retention } = config;
-  const engine = createEngine({ clock, store, queue, executorOf, rules, log, retention });
+  const engine = createEngine({ clock, store, queue, files, executorOf, rules, log, retention });
   return { clock, log, store, rules, engine };
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND } from "../lib/clock.ts";
 import { HEAD_START, nextAttempt, type Job } from "../lib/job.ts";
+import type { QueueRecord } from "../lib/queue.ts";
 import { PLENTY, createWorld, request, type World } from "./support/world.ts";
 
 let world: World;
@@ -289,4 +290,50 @@ test("a key whose job is stored already stands for a later job of mode sqs that 
   const [id] = world.ran.map(({ jobId }) => jobId);
   const found = await world.store.history(id ?? "");
   expect(found?.job).toMatchObject({ status: "SUCCEEDED", attempts: 1 });
+});
+
+/** A message as it arrives from a dead-letter queue. */
+function deadLetter(body: string): QueueRecord {
+  const attributes = { ApproximateReceiveCount: "1", MessageGroupId: "a" };
+  return { messageId: "m-1", receiptHandle: "r", body, attributes, eventSourceARN: "arn:aws:sqs:local:0:dead" };
+}
+
+test("a dead letter whose job is stored makes the job go on", async () => {
+  const job = await world.submit();
+  const [record] = await world.receive("fair");
+  const letter = deadLetter(record?.body ?? "");
+  expect(await world.engine.recoverBatch([letter])).toEqual({ batchItemFailures: [] });
+  expect(await world.engine.sweep(PLENTY)).toMatchObject({ sent: 1 });
+  await world.engine.runBatch(await world.receive("fair"), PLENTY);
+  expect((await stored(job)).status).toBe("SUCCEEDED");
+  // What has ended since is left alone.
+  await world.engine.recoverBatch([letter]);
+  expect(world.ran).toHaveLength(1);
+  expect(await world.depth("fair")).toEqual({ ready: 0, delayed: 0 });
+});
+
+test("a dead letter of mode sqs becomes a stored job that goes on", async () => {
+  await world.engine.submit(request("sqs", { idempotencyKey: "k" }));
+  const [record] = await world.receive("main");
+  await world.engine.recoverBatch([deadLetter(record?.body ?? "")]);
+  expect(await world.engine.sweep(PLENTY)).toMatchObject({ sent: 1 });
+  await world.engine.runBatch(await world.receive("fair"), PLENTY);
+  expect(world.ran.map(({ number }) => number)).toEqual([2]);
+  const [id] = world.ran.map(({ jobId }) => jobId);
+  expect(await world.store.get(id ?? "")).toMatchObject({ status: "SUCCEEDED", idempotencyKey: "k" });
+});
+
+test("a dead letter that can't be read is kept and counted", async () => {
+  expect(await world.engine.recoverBatch([deadLetter("not a job")])).toEqual({ batchItemFailures: [] });
+  expect(Buffer.from(await world.files.get("unreadable/m-1")).toString()).toBe("not a job");
+  expect(world.logged.at(-1)).toEqual({ event: "message.unreadable", fields: { messageId: "m-1" } });
+});
+
+test("a dead letter stays in its queue while the table is away", async () => {
+  const job = await world.submit();
+  world.store.get = async () => {
+    throw new Error("the table is away");
+  };
+  const letter = deadLetter(JSON.stringify({ attempt: nextAttempt(job) }));
+  expect(await world.engine.recoverBatch([letter])).toEqual({ batchItemFailures: [{ itemIdentifier: "m-1" }] });
 });

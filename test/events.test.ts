@@ -42,6 +42,7 @@ const EXPECTED: Record<string, unknown> = {
   "admin-api-get": { statusCode: 404 },
   "process-jobs-fair": { batchItemFailures: [] },
   "process-jobs-main": { batchItemFailures: [] },
+  "recover-dead-letters": { batchItemFailures: [] },
   "site-health": { statusCode: 200 },
   "sweep-jobs": { sent: expect.any(Number), expired: 0, left: 0 },
 };

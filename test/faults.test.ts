@@ -1,4 +1,4 @@
-import { GetQueueAttributesCommand, GetQueueUrlCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { GetQueueAttributesCommand, GetQueueUrlCommand, SQSClient, SendMessageCommand } from "@aws-sdk/client-sqs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startEmulators, type Emulators } from "../local/emulators.ts";
 import { startProxy, type Proxy } from "./support/proxy.ts";
@@ -147,4 +147,20 @@ test("jobs that were accepted but not started when the process was killed go on 
   const second = await startStack({ dir, env: { SPEED: "600" } });
   for (const id of ids) await jobIn(second, token, id, "SUCCEEDED");
   expect(target.received.filter(({ url }) => url === "/restart")).toHaveLength(20);
+});
+
+test("what ended in a dead-letter queue is taken in again", async () => {
+  const { stack, endpoints } = await stackBehindProxies({ SPEED: "600" });
+  const { token } = await newApp();
+  const { body } = await stack.call("POST", CREATE, { token, body: webhook({ url: target.url, mode: "db" }) });
+  const { id, appId } = body.data;
+  const client = new SQSClient({ endpoint: endpoints.sqs });
+  const { QueueUrl } = await client.send(new GetQueueUrlCommand({ QueueName: "local-jobs-fair-dead" }));
+  const attempt = { id, appId, attempt: 1, destination: target.url, timeoutMs: 30_000 };
+  for (const MessageBody of ["garbage", JSON.stringify({ attempt })]) {
+    await client.send(new SendMessageCommand({ QueueUrl, MessageBody }));
+  }
+  client.destroy();
+  await stack.logged(({ event }) => event === "message.unreadable");
+  await jobIn(stack, token, id, "SUCCEEDED");
 });

@@ -8,7 +8,7 @@ import { Unavailable } from "../lib/errors.ts";
 import { createFiles } from "../lib/files.ts";
 import { createJobStore, type JobStore } from "../lib/job-store.ts";
 import { DUE_SHARDS } from "../lib/job-item.ts";
-import { accept, claim, end, expire, nextAttempt, postpone, type Job, type Outcome } from "../lib/job.ts";
+import { accept, claim, end, expire, nextAttempt, becomeDue, type Job, type Outcome } from "../lib/job.ts";
 import { encodeMessage } from "../lib/payload.ts";
 import { startEmulators, type Emulators } from "../local/emulators.ts";
 import { provision } from "../local/provision.ts";
@@ -159,7 +159,7 @@ test("a retry can't be claimed before its time, nor under another number", async
 test("only one of two sweeps puts a job off", async () => {
   const job = newJob();
   await store.create(job);
-  const move = postpone(job, clock.now() + DAY);
+  const move = becomeDue(job, clock.now() + DAY);
   expect((await store.apply(job, move)).won).toBe(true);
   expect((await store.apply(job, move)).won).toBe(false);
 });
@@ -209,7 +209,7 @@ test("a sweep in between does not hide from a claim whose reply was lost that it
       if (!isFirst) return answer;
       isFirst = false;
       const running = (await store.get(job.id)) as Job;
-      expect((await store.apply(running, postpone(running, now + DAY))).won).toBe(true);
+      expect((await store.apply(running, becomeDue(running, now + DAY))).won).toBe(true);
       throw Object.assign(new Error("socket hang up"), { name: "TimeoutError", code: "ECONNRESET" });
     },
     { step: "deserialize", name: "sweepInBetween" },
@@ -256,12 +256,12 @@ test("throttling is told as unavailable, a fault of ours as it is", async () => 
   const throttled = new ThrottlingException({ message: "slow down", $metadata: { httpStatusCode: 400 } });
   mock.on(UpdateItemCommand).rejects(throttled);
   const job = newJob();
-  await expect(store.apply(job, postpone(job, 1))).rejects.toBeInstanceOf(Unavailable);
+  await expect(store.apply(job, becomeDue(job, 1))).rejects.toBeInstanceOf(Unavailable);
   const ours = Object.assign(new Error("bad expression"), {
     name: "ValidationException",
     $metadata: { httpStatusCode: 400 },
   });
   mock.on(UpdateItemCommand).rejects(ours);
-  await expect(store.apply(job, postpone(job, 1))).rejects.toBe(ours);
+  await expect(store.apply(job, becomeDue(job, 1))).rejects.toBe(ours);
   mock.restore();
 });

@@ -10,7 +10,7 @@ import {
   end,
   expire,
   nextAttempt,
-  postpone,
+  becomeDue,
   type Ending,
   type Job,
   type Metadata,
@@ -147,7 +147,7 @@ test("a claim names the attempt before it and waits for the start time", () => {
 
 test("putting a job off leaves its status and is fenced on what was seen", () => {
   const job = accepted();
-  const move = postpone(job, NOW + HOUR);
+  const move = becomeDue(job, NOW + HOUR);
   expect(move.to).toBe("PENDING");
   expect(move.when).toContainEqual(["dueAt", "=", NOW + HEAD_START]);
 });

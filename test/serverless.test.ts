@@ -25,7 +25,7 @@ test("packaging without credentials gives the CloudFormation template", { timeou
   const { Resources } = JSON.parse(readFileSync(join(dir, "cloudformation-template-update-stack.json"), "utf8"));
   const properties = (name: string) => Resources[name].Properties;
 
-  const functions = ["CreateJob", "AdminApi", "Site", "ProcessJobs", "SweepJobs"];
+  const functions = ["CreateJob", "AdminApi", "Site", "ProcessJobs", "RecoverDeadLetters", "SweepJobs"];
   for (const name of functions) {
     const { Runtime, Architectures, Environment } = properties(`${name}LambdaFunction`);
     expect([Runtime, Architectures]).toEqual(["nodejs24.x", ["arm64"]]);
@@ -51,6 +51,15 @@ test("packaging without credentials gives the CloudFormation template", { timeou
     DeduplicationScope: "messageGroup",
     FifoThroughputLimit: "perMessageGroupId",
   });
+  expect(properties("UnreadableMessages").LogGroupName).toEqual({ Ref: "RecoverDeadLettersLogGroup" });
+  for (const name of ["JobsFairDeadLetters", "JobsMainDeadLetters"]) {
+    expect(properties(name).VisibilityTimeout).toBeGreaterThanOrEqual(
+      6 * properties("RecoverDeadLettersLambdaFunction").Timeout,
+    );
+    expect(properties(`RecoverDeadLettersEventSourceMappingSQS${name}`).FunctionResponseTypes).toEqual([
+      "ReportBatchItemFailures",
+    ]);
+  }
   expect(properties("JobsTable").TimeToLiveSpecification).toEqual({ AttributeName: "expiresAt", Enabled: true });
   expect(JSON.stringify(Resources)).not.toMatch(/amazonaws\.com\/|\b\d{12}\b/);
 });
