@@ -47,7 +47,7 @@ export async function capacityOf(
   const urls = { fair: references["JobsFairQueue"] ?? "", main: references["JobsMainQueue"] ?? "" };
   const store = createJobStore({ table: references["JobsTable"] ?? "", files, clock, client });
   const queue = createQueue({ urls, files, clock, client: sqs });
-  const rules = { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "" };
+  const rules = { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" };
   const engine = createEngine({ clock, store, queue, files, executorOf, rules, log: () => {}, retention: 0 });
 
   const { message } = jobFor(target, body);

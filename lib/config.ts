@@ -33,6 +33,7 @@ export function jobsConfig(env: Env): JobsConfig {
       allowPrivateTargets: env["ALLOW_PRIVATE_TARGETS"] === "true",
       invokableFunctions: (env["INVOKABLE_FUNCTIONS"] ?? "").split(",").flatMap((pattern) => pattern.trim() || []),
       ownFunctions: env["OWN_FUNCTIONS"] ?? "",
+      localFunctionUrls: env["LOCAL_FUNCTION_URLS"] ?? "",
     },
     clock: clockAnchor(env["SERVICE_CLOCK"]),
   };

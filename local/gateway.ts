@@ -14,7 +14,8 @@ const LARGEST_EVENT = 6 * 1_024 * 1_024;
 const CERTAINLY_FITS = 900_000;
 const LONGEST_REQUEST_MS = 30_000;
 
-export function createGateway(routes: ReadonlyMap<string, Invoke>): Server {
+/** `functionUrl` serves what is called under `/lambda-url/`. */
+export function createGateway(routes: ReadonlyMap<string, Invoke>, functionUrl: FunctionUrl): Server {
   const table = [...routes].map(([key, invoke]) => ({ ...matcherOf(key), invoke }));
   const server = createServer((request, response) => {
     handle(request, response).catch(() => reply(response, 500, "Internal Server Error"));
@@ -28,6 +29,11 @@ export function createGateway(routes: ReadonlyMap<string, Invoke>): Server {
     const body = await bodyOf(request);
     if (!body) return reply(response, 413, "Request Entity Too Large");
     if (/^\/echo(\/|$)/.test(url.pathname)) return echo(request, url, body, response);
+    const [, name, path] = /^\/lambda-url\/([^/]+)(\/.*)?$/.exec(url.pathname) ?? [];
+    if (name !== undefined) {
+      const event = eventOf("$default", request, new URL(`${path ?? "/"}${url.search}`, url), {}, body);
+      return send(response, await functionUrl(name, request, body, event));
+    }
 
     const found = table
       .map((each) => ({ ...each, match: each.match(request.method ?? "", url.pathname) }))
@@ -48,6 +54,14 @@ export function createGateway(routes: ReadonlyMap<string, Invoke>): Server {
 function tooLarge(payload: object): boolean {
   return Buffer.byteLength(JSON.stringify(payload)) > LARGEST_EVENT;
 }
+
+/** Answers a call of a function's URL. */
+export type FunctionUrl = (
+  name: string,
+  request: IncomingMessage,
+  body: Buffer,
+  event: APIGatewayProxyEventV2,
+) => Promise<APIGatewayProxyStructuredResultV2>;
 
 /** Routes that name more of the path come first; `*` is the default route. */
 function matcherOf(key: string) {

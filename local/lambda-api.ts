@@ -11,12 +11,14 @@ const INVOCATIONS = /^\/2015-03-31\/functions\/([^/]+)\/invocations/;
 
 export interface LambdaApi {
   readonly url: string;
+  /** The function of a name, if there is one. */
+  functionNamed(name: string): Promise<((event: unknown) => Promise<unknown>) | undefined>;
   close(): void;
 }
 
 /** Serves `OWN-NAME` for the service's functions under `prefix`, and `folder/NAME.ts` or `.mjs` for a user's. */
 export async function startLambdaApi(
-  own: Promise<readonly LoadedFunction[]>,
+  own: readonly LoadedFunction[],
   prefix: string,
   folder: string,
 ): Promise<LambdaApi> {
@@ -52,7 +54,7 @@ export async function startLambdaApi(
   }
 
   async function functionNamed(name: string): Promise<((event: unknown) => Promise<unknown>) | undefined> {
-    const ours = (await own).find(({ definition }) => `${prefix}${definition.name}` === name);
+    const ours = own.find(({ definition }) => `${prefix}${definition.name}` === name);
     if (ours) return ours.invoke;
     const file = [".ts", ".mjs"].map((ending) => resolve(folder, name + ending)).find((path) => existsSync(path));
     if (!file || !/^[\w-]+$/.test(name)) return undefined;
@@ -67,6 +69,7 @@ export async function startLambdaApi(
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    functionNamed,
     close: () => {
       server.closeAllConnections();
       server.close();

@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -6,7 +7,8 @@ import { setClock } from "./clock-file.ts";
 import { readEnvFile } from "./env-file.ts";
 import { startEmulators, type Emulators } from "./emulators.ts";
 import type { Runner } from "./event-sources.ts";
-import { createGateway } from "./gateway.ts";
+import { createFunctionUrls } from "./function-urls.ts";
+import { createGateway, type FunctionUrl } from "./gateway.ts";
 import { functionsFolder, startLambdaApi } from "./lambda-api.ts";
 import { loadFunctions, type LoadedFunction } from "./lambda.ts";
 import { provision, type References } from "./provision.ts";
@@ -37,22 +39,24 @@ interface RunningStack {
   readonly references: References;
 }
 
+/** This process's part in it. */
+interface Stack extends RunningStack {
+  readonly server?: Server;
+  stop(): Promise<void>;
+}
+
 async function start(settings: Settings): Promise<void> {
   mkdirSync(settings.dir, { recursive: true });
-  const template = readTemplate(ROOT);
-  const functions = loadFunctions(ROOT, template);
-  const stack = settings.role === "worker" ? joinStack(settings) : await foundStack(settings, template, functions);
+  const stack = settings.role === "worker" ? joinStack(settings) : await foundStack(settings);
   Object.assign(process.env, stack.environment);
-
   const { references } = stack;
   const workers = await startRole(settings.role, { root: ROOT, dir: settings.dir, references });
-  const server = settings.role === "worker" ? undefined : await listen(await functions, settings.port);
   onEnd(async () => {
-    server?.close();
+    stack.server?.close();
     await Promise.race([workers?.stop(), sleep(STOP_WITHIN_MS)]);
     await stack.stop();
   });
-  if (server) await announce((server.address() as AddressInfo).port, settings);
+  if (stack.server) await announce(urlOf(stack.server), settings);
   else process.stdout.write(`ready: a worker of the stack in ${settings.dir}\n`);
 }
 
@@ -68,13 +72,9 @@ function settingsOf(env: NodeJS.ProcessEnv): Settings {
   return { port, speed, role: ROLE, dir: resolve(DATA_DIR) };
 }
 
-/** Starts what the environment does not name an endpoint for, and makes tables, queues and the bucket. */
-async function foundStack(
-  settings: Settings,
-  template: Template,
-  functions: Promise<readonly LoadedFunction[]>,
-): Promise<RunningStack & { stop(): Promise<void> }> {
-  const { dir, speed } = settings;
+/** Starts what the environment does not name an endpoint for, makes tables, queues and the bucket, and listens. */
+async function foundStack(settings: Settings): Promise<Stack> {
+  const { dir, speed, port } = settings;
   const other = runningStack(dir);
   if (other) await ended(other.pid);
   if (other && isAlive(other.pid)) {
@@ -82,13 +82,17 @@ async function foundStack(
       `A local stack (process ${other.pid}) is using ${dir}: stop it, set DATA_DIR to another folder, or join it with ROLE=worker`,
     );
   }
+  const template = readTemplate(ROOT);
+  const loading = loadFunctions(ROOT, template);
   const { emulators, endpoints } = await emulatorsFor(dir);
   Object.assign(process.env, localDefaults());
   let stopping = false;
   void emulators?.ended.then(() => stopping || fail(new Error("The emulators ended; start the stack again")));
   const references = await provision(template, endpoints);
   const own = environmentOf(template, references);
+  const functions = await loading;
   const lambdaApi = await startLambdaApi(functions, own["OWN_FUNCTIONS"] ?? "", functionsFolder(ROOT));
+  const server = await listen(functions, createFunctionUrls(lambdaApi), port);
   const { real, service } = setClock(dir, speed);
   const environment = {
     ...localDefaults(),
@@ -97,6 +101,7 @@ async function foundStack(
     AWS_ENDPOINT_URL_SQS: endpoints.sqs,
     AWS_ENDPOINT_URL_S3: endpoints.s3,
     AWS_ENDPOINT_URL_LAMBDA: process.env["AWS_ENDPOINT_URL_LAMBDA"] ?? lambdaApi.url,
+    LOCAL_FUNCTION_URLS: `${urlOf(server)}/lambda-url/`,
     SERVICE_CLOCK: [real, service, speed].join(","),
   };
   const file = join(dir, "stack.json");
@@ -109,6 +114,7 @@ async function foundStack(
     pid: process.pid,
     environment,
     references,
+    server,
     stop: async () => {
       stopping = true;
       setClock(dir, 1);
@@ -119,7 +125,7 @@ async function foundStack(
   };
 }
 
-function joinStack({ dir }: Settings): RunningStack & { stop(): Promise<void> } {
+function joinStack({ dir }: Settings): Stack {
   const stack = runningStack(dir);
   if (!stack) throw new Error(`No stack runs in ${dir}: start one with ROLE=gateway npm start, then its workers`);
   return { ...stack, stop: async () => {} };
@@ -191,10 +197,13 @@ async function startRole(role: Settings["role"], settings: WorkerSettings): Prom
   }
 }
 
-async function listen(functions: readonly LoadedFunction[], port: number) {
+async function listen(functions: readonly LoadedFunction[], functionUrl: FunctionUrl, port: number): Promise<Server> {
   const routes = functions.flatMap(({ definition, invoke }) => definition.routes.map((key) => [key, invoke] as const));
-  const server = createGateway(new Map(routes.toSorted(([a], [b]) => Number(a === "*") - Number(b === "*"))));
-  return new Promise<typeof server>((resolveListening, reject) => {
+  const server = createGateway(
+    new Map(routes.toSorted(([a], [b]) => Number(a === "*") - Number(b === "*"))),
+    functionUrl,
+  );
+  return new Promise((resolveListening, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const inUse = error.code === "EADDRINUSE";
       reject(
@@ -205,8 +214,11 @@ async function listen(functions: readonly LoadedFunction[], port: number) {
   });
 }
 
-async function announce(port: number, { dir, speed }: Settings): Promise<void> {
-  const url = `http://127.0.0.1:${port}`;
+function urlOf(server: Server): string {
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function announce(url: string, { dir, speed }: Settings): Promise<void> {
   const token = await signToken({
     appId: DEMO_APP,
     sub: "developer",

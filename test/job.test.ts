@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND } from "../lib/clock.ts";
-import { retryAfterMs } from "../lib/executors/rest-api.ts";
+import { retryAfterMs } from "../lib/executors/http-exchange.ts";
 import {
   HEAD_START,
   accept,

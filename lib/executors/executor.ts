@@ -26,6 +26,8 @@ export interface Rules {
   readonly invokableFunctions: readonly string[];
   /** What the names of the service's own functions begin with: jobs never invoke those. */
   readonly ownFunctions: string;
+  /** What the function URLs of the local stack begin with; empty when deployed. */
+  readonly localFunctionUrls: string;
 }
 
 export interface RunningAttempt<E extends Execution = Execution> {

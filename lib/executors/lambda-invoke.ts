@@ -1,9 +1,8 @@
-import type { LambdaClient } from "@aws-sdk/client-lambda";
 import * as z from "zod";
-import { CLIENT_DEFAULTS, lean } from "../aws.ts";
 import { SECOND } from "../clock.ts";
 import type { Outcome } from "../job.ts";
 import type { Executor, Rules } from "./executor.ts";
+import { lambda } from "./lambda-client.ts";
 
 const schema = z.strictObject({
   type: z.literal("lambda-invoke"),
@@ -110,16 +109,4 @@ function refusal(name: string, { invokableFunctions, ownFunctions }: Rules): str
 function matches(pattern: string, name: string): boolean {
   const parts = pattern.split("*").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   return new RegExp(`^${parts.join(".*")}$`).test(name);
-}
-
-let shared: LambdaClient | undefined;
-
-// Imported when first used: most containers never invoke a function.
-async function lambda() {
-  const { LambdaClient, InvokeCommand } = await import("@aws-sdk/client-lambda");
-  // One try: the job has its own retries, and a second invocation could run the function twice. The attempt's signal is the timer.
-  const { connectionTimeout, httpAgent, httpsAgent } = CLIENT_DEFAULTS.requestHandler;
-  const requestHandler = { connectionTimeout, httpAgent, httpsAgent };
-  shared ??= lean(new LambdaClient({ maxAttempts: 1, requestHandler }));
-  return { client: shared, InvokeCommand };
 }

@@ -1,18 +1,51 @@
 import * as z from "zod";
-import { DEFAULT_TIMEOUT_MS } from "../job.ts";
-import { notAvailableYet, type Executor } from "./executor.ts";
-import { httpBaseUrl } from "./target-url.ts";
+import { SECOND } from "../clock.ts";
+import type { Executor, Rules } from "./executor.ts";
+import { exchange, requestOf } from "./http-exchange.ts";
+import { lambda } from "./lambda-client.ts";
+import { httpBaseUrl, targetUrl } from "./target-url.ts";
 
 const schema = z.strictObject({
   type: z.literal("lambda-url"),
   functionUrl: httpBaseUrl,
+  timeoutSeconds: z.int().min(1).max(60).default(30),
 });
 
+/** Sends the request to a Lambda function's URL, signed for AWS_IAM; any 2xx is a success. */
 export const lambdaUrl: Executor<z.infer<typeof schema>> = {
   type: "lambda-url",
   schema,
   proxyMessage: "required",
   destination: ({ functionUrl }) => new URL(functionUrl).origin,
-  timeoutMs: () => DEFAULT_TIMEOUT_MS,
-  ...notAvailableYet("lambda-url"),
+  timeoutMs: ({ timeoutSeconds }) => timeoutSeconds * SECOND,
+  refuse: ({ execution }, rules) => {
+    if (isFunctionUrl(execution.functionUrl, rules)) return [];
+    const message = "expected https://<id>.lambda-url.<region>.on.aws/: requests to other hosts are not signed";
+    return [{ field: "message.execution.functionUrl", message }];
+  },
+
+  async execute(attempt, rules) {
+    const { lambdaProxyMessage, execution } = attempt.message;
+    if (!isFunctionUrl(execution.functionUrl, rules))
+      return { kind: "rejected", error: "The target is not a function's URL" };
+    const [{ signRequest }, { client }] = await Promise.all([import("./sign-request.ts"), lambda()]);
+    const request = requestOf(attempt, targetUrl(execution.functionUrl, lambdaProxyMessage));
+    const headers = await signRequest(request, await client.config.credentials(), {
+      service: "lambda",
+      region: regionOf(request.url) ?? (await client.config.region()),
+      signedAt: new Date(attempt.realTimeSeconds * SECOND),
+    });
+    return exchange(attempt, { ...request, headers }, rules.allowPrivateTargets);
+  },
 };
+
+/** Signed requests go to Lambda alone: to another host, they would hand out our signature. */
+function isFunctionUrl(functionUrl: string, { localFunctionUrls }: Rules): boolean {
+  const url = new URL(functionUrl);
+  if (localFunctionUrls !== "" && url.href.startsWith(localFunctionUrls)) return true;
+  return url.protocol === "https:" && url.port === "" && regionOf(url) !== undefined;
+}
+
+function regionOf(url: URL): string | undefined {
+  return /^[a-z0-9]+\.lambda-url\.([a-z0-9-]+)\.on\.aws$/.exec(url.hostname)?.[1];
+}

@@ -1,7 +1,7 @@
 import * as z from "zod";
-import { DAY, SECOND } from "../clock.ts";
-import type { Outcome, ProxyMessage } from "../job.ts";
-import type { Executor, RunningAttempt } from "./executor.ts";
+import { SECOND } from "../clock.ts";
+import type { Executor } from "./executor.ts";
+import { exchange, requestOf } from "./http-exchange.ts";
 import { httpBaseUrl, refuseTarget, targetUrl } from "./target-url.ts";
 
 const schema = z.strictObject({
@@ -20,87 +20,9 @@ export const restApi: Executor<z.infer<typeof schema>> = {
   refuse: ({ execution }, rules) =>
     refuseTarget("message.execution.baseUrl", execution.baseUrl, rules.allowPrivateTargets),
 
-  async execute(attempt, { allowPrivateTargets }) {
+  execute: (attempt, { allowPrivateTargets }) => {
     const { lambdaProxyMessage, execution } = attempt.message;
-    if (!lambdaProxyMessage) return { kind: "rejected", error: "The job has no lambdaProxyMessage" };
-    const { send } = await sender();
-    const exchange = await send({
-      url: targetUrl(execution.baseUrl, lambdaProxyMessage),
-      method: lambdaProxyMessage.httpMethod,
-      headers: { ...DEFAULT_HEADERS, ...forwardable(lambdaProxyMessage.headers), ...ownHeaders(attempt) },
-      body: bodyOf(lambdaProxyMessage),
-      signal: attempt.signal,
-      allowPrivateTargets,
-    });
-    switch (exchange.kind) {
-      case "blocked":
-        return { kind: "rejected", error: "The target is a private, loopback or otherwise reserved address" };
-      case "failed":
-        return {
-          kind: "retry",
-          error: `${exchange.reason}${attempt.signal.aborted ? ` (${attempt.timeoutMs / SECOND} s)` : ""}`,
-        };
-      case "answered":
-        return outcomeOf(exchange, attempt.realTimeSeconds);
-      default:
-        return exchange satisfies never;
-    }
+    const url = targetUrl(execution.baseUrl, lambdaProxyMessage);
+    return exchange(attempt, requestOf(attempt, url), allowPrivateTargets);
   },
 };
-
-let sending: Promise<typeof import("./send.ts")> | undefined;
-
-// Imported when something is sent: functions that only accept jobs start 70 ms sooner.
-const sender = () => (sending ??= import("./send.ts"));
-
-function outcomeOf(
-  { status, retryAfter, excerpt }: { status: number; retryAfter?: string; excerpt: string },
-  realTimeSeconds: number,
-): Outcome {
-  if (status >= 200 && status < 300) return { kind: "succeeded", httpStatus: status };
-  const asked = status === 429 || status === 503 ? retryAfterMs(retryAfter, realTimeSeconds) : undefined;
-  return {
-    kind: "retry",
-    error: `HTTP ${status}`,
-    httpStatus: status,
-    responseExcerpt: excerpt,
-    ...(asked !== undefined && { retryAfterMs: asked }),
-  };
-}
-
-/** Seconds or an HTTP date, as RFC 9110 §10.2.3 says; at most 24 h, nothing if it is neither. */
-export function retryAfterMs(value: string | undefined, realTimeSeconds: number): number | undefined {
-  if (value === undefined) return undefined;
-  const ms = /^\d+$/.test(value.trim()) ? Number(value) * SECOND : Date.parse(value) - realTimeSeconds * SECOND;
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), DAY);
-}
-
-// Many firewalls refuse a request that does not say who sends it.
-const DEFAULT_HEADERS = { "user-agent": "unified-job-api" };
-
-/** `webhook-id` is the job's id, the same at every attempt, so that a receiver can tell a repeat. */
-function ownHeaders({ jobId, number, realTimeSeconds }: RunningAttempt): Record<string, string> {
-  return {
-    "x-job-id": jobId,
-    "x-job-attempt": String(number),
-    "webhook-id": jobId,
-    "webhook-timestamp": String(realTimeSeconds),
-  };
-}
-
-/** Those that belong to one connection or to this service, or by which a proxy or AWS is told things. */
-const NOT_FORWARDED =
-  /^(host|content-length|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|forwarded|x-job-id|x-job-attempt|proxy-.*|x-forwarded-.*|x-amz-.*|webhook-.*)$/;
-
-function forwardable(headers: ProxyMessage["headers"]): Record<string, string> {
-  const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
-  const perConnection = new Set(
-    lower.flatMap(([name, value]) => (name === "connection" ? value.toLowerCase().split(/\s*,\s*/) : [])),
-  );
-  return Object.fromEntries(lower.filter(([name]) => !NOT_FORWARDED.test(name) && !perConnection.has(name)));
-}
-
-function bodyOf({ body, isBase64Encoded }: ProxyMessage): Uint8Array | null {
-  if (body === null || body === "") return null;
-  return Buffer.from(body, isBase64Encoded ? "base64" : "utf8");
-}

@@ -24,14 +24,19 @@ function baseUrlProblem(value: string): string | undefined {
  * baseUrl + path + query. The path is set on the parsed base: joined as text, `@evil.com/` or `//evil.com`
  * would name another host. A query within `path` is kept, before queryStringParameters.
  */
-export function targetUrl(baseUrl: string, request: Pick<ProxyMessage, "path" | "queryStringParameters">): URL {
+export function targetUrl(
+  baseUrl: string,
+  request: Pick<ProxyMessage, "path" | "queryStringParameters"> = { path: "" },
+): URL {
   const url = new URL(baseUrl);
   const { origin } = url;
   const [path = "", ...query] = request.path.split("?");
   url.pathname = `${url.pathname.replace(/\/$/, "")}${path}`;
   url.search = [query.join("?"), new URLSearchParams(request.queryStringParameters ?? {}).toString()]
     .filter((part) => part !== "")
-    .join("&");
+    .join("&")
+    // A space may be either, but a signature over the query knows only this one.
+    .replaceAll("+", "%20");
   if (url.origin !== origin) throw new Error("The path must not change the host");
   return url;
 }

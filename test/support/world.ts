@@ -52,7 +52,7 @@ export async function createWorld() {
     queue,
     files,
     executorOf: () => scripted,
-    rules: { allowPrivateTargets: false, invokableFunctions: [], ownFunctions: "" },
+    rules: { allowPrivateTargets: false, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
     log: (_, event, fields) => logged.push({ event, fields }),
     retention: 0,
   });
