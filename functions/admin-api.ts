@@ -1,4 +1,4 @@
 import { httpFunction } from "../lib/api/http.ts";
-import { getJob, listAppJobs } from "../lib/api/unified.ts";
+import { cancelJob, deadletterJob, deleteJob, getJob, listAppJobs, retryJob } from "../lib/api/unified.ts";
 
-export const handler = httpFunction([listAppJobs, getJob]);
+export const handler = httpFunction([listAppJobs, getJob, retryJob, cancelJob, deadletterJob, deleteJob]);

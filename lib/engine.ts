@@ -1,6 +1,6 @@
 import type { SQSBatchResponse } from "aws-lambda";
 import { MINUTE, SECOND, type Clock, type EpochMs } from "./clock.ts";
-import { Unavailable, reasonOf } from "./errors.ts";
+import { ClientError, Unavailable, reasonOf } from "./errors.ts";
 import type { Rules } from "./executors/executor.ts";
 import type { ExecutorOf } from "./executors/index.ts";
 import { unreadableKey, type Files } from "./files.ts";
@@ -15,16 +15,21 @@ import {
   claim,
   end,
   expire,
+  isFinished,
   nextAttempt,
   becomeDue,
   resume,
+  retry,
+  stop,
   travels,
   type Attempt,
   type AttemptRef,
   type Job,
   type Message,
+  type Move,
   type NewJob,
   type Outcome,
+  type StopStatus,
 } from "./job.ts";
 import type { Log, LogFields } from "./log.ts";
 import { encodeMessage } from "./payload.ts";
@@ -228,9 +233,17 @@ export function createEngine({ clock, store, queue, files, executorOf, rules, lo
       const failed = failedAttempt(job, outcome, durationMs);
       await whileLeased(job, () => store.recordAttempt(job.id, failed));
     }
+    const ended = await endAttempt(job, outcome, durationMs);
+    const stopped = ended.won ? undefined : ended.job;
+    const isOurs = stopped?.status === "RUNNING" && stopped.attempts === job.attempts;
+    // Somebody has asked to stop the job since it was claimed: what it ends as is decided anew.
+    await goOn(isOurs ? await endAttempt(stopped, outcome, durationMs) : ended);
+  }
+
+  async function endAttempt(job: Job, outcome: Outcome, durationMs: number): Promise<Applied> {
     const move = end(job, ending(outcome, durationMs));
     const op = clock.operationId();
-    await goOn(await whileLeased(job, () => store.apply(job, move, op)));
+    return whileLeased(job, () => store.apply(job, move, op));
   }
 
   /** Repeats what a part of ours could not do for the moment, as long as the attempt's lease lasts. */
@@ -252,6 +265,53 @@ export function createEngine({ clock, store, queue, files, executorOf, rules, lo
     if (!won) return;
     if (job.status === "RETRYING" && travels(job, job.startAt - job.updatedAt)) await handOver([departure(job)]);
     else if (job.expiresAt !== undefined) await store.expireParts(job);
+  }
+
+  /** Stops a job as far as it has come: a running attempt is let end. Throws CONFLICT when it has ended. */
+  async function stopJob(id: string, as: StopStatus): Promise<Job | undefined> {
+    return move(id, (job) => {
+      if (isFinished(job))
+        throw new ClientError("CONFLICT", `Only an unfinished job can be stopped; this one is ${job.status}`);
+      return stop(job, as, clock.now(), retention);
+    });
+  }
+
+  /** Tries a failed job again, with fresh retries. Throws CONFLICT when it has not failed. */
+  async function retryJob(id: string): Promise<Job | undefined> {
+    const retried = await move(id, async (job) => {
+      if (job.status !== "FAILED" && job.status !== "DEAD") {
+        throw new ClientError(
+          "CONFLICT",
+          `Only a job that is FAILED or DEAD can be retried; this one is ${job.status}`,
+        );
+      }
+      await store.keepParts(job);
+      return retry(job, clock.now());
+    });
+    if (retried) await handOver([departure(retried)]);
+    return retried;
+  }
+
+  /** Deletes a finished job with its attempts; its idempotency key is free again. Throws CONFLICT when unfinished. */
+  async function deleteJob(id: string): Promise<Job | undefined> {
+    const job = await store.get(id);
+    if (!job) return undefined;
+    if (isFinished(job) && (await store.remove(job))) return job;
+    throw new ClientError("CONFLICT", `Only a finished job can be deleted; this one is ${job.status}. Cancel it first`);
+  }
+
+  /** Makes a person's move on a job as it stands; looks again when somebody else was faster. */
+  async function move(id: string, make: (job: Job) => Move | Promise<Move>): Promise<Job | undefined> {
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      const job = await store.get(id);
+      if (!job) return undefined;
+      const moved = await store.apply(job, await make(job));
+      if (!moved.won) continue;
+      log("info", "job.moved", { ...named(moved.job), status: moved.job.status });
+      if (moved.job.expiresAt !== undefined) await store.expireParts(moved.job);
+      return moved.job;
+    }
+    throw new ClientError("CONFLICT", "The job is changing too fast; try again");
   }
 
   /** Sends next attempts. What the queue doesn't take, the sweep brings: each of these jobs is due. */
@@ -357,8 +417,10 @@ export function createEngine({ clock, store, queue, files, executorOf, rules, lo
     return clock.during(timeoutMs + LEASE_MARGIN_MS);
   }
 
-  return { submit, run, runBatch, recoverBatch, sweep };
+  return { submit, run, runBatch, recoverBatch, sweep, stopJob, retryJob, deleteJob };
 }
+
+const MOST_TRIES = 5;
 
 /** The answer to Lambda that names the messages to be delivered again. */
 function retryOf(records: readonly QueueRecord[]): SQSBatchResponse {

@@ -5,6 +5,7 @@ import { CLIENT_DEFAULTS, askOf } from "./aws.ts";
 export interface Files {
   put(key: string, bytes: Uint8Array): Promise<void>;
   get(key: string): Promise<Uint8Array>;
+  remove(key: string): Promise<void>;
 }
 
 /** The key of a payload too large for the table. */
@@ -30,6 +31,10 @@ export function createFiles(bucket: string): Files {
       if (!object.Body) throw new Error(`The bucket answered without the content of ${key}`);
       return object.Body.transformToByteArray();
     },
+    remove: async (key) => {
+      const { client, DeleteObjectCommand } = await s3();
+      await askOf(part, client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key })));
+    },
   };
 }
 
@@ -37,8 +42,8 @@ let shared: S3Client | undefined;
 
 // Imported when first used: few jobs need S3, and its client costs every cold start 60 ms.
 async function s3() {
-  const { S3Client, GetObjectCommand, PutObjectCommand } = await import("@aws-sdk/client-s3");
+  const { S3Client, DeleteObjectCommand, GetObjectCommand, PutObjectCommand } = await import("@aws-sdk/client-s3");
   const forcePathStyle = Boolean(process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL);
   shared ??= new S3Client({ ...CLIENT_DEFAULTS, forcePathStyle });
-  return { client: shared, GetObjectCommand, PutObjectCommand };
+  return { client: shared, DeleteObjectCommand, GetObjectCommand, PutObjectCommand };
 }

@@ -147,7 +147,10 @@ export function expressionsOf(job: Pick<Job, "appId">, move: Move, op: string) {
     return key;
   };
   const from = move.from.map(value).join(", ");
-  const holds = ([field, comparison, wanted]: Condition) => `${name(field)} ${comparison} ${value(wanted)}`;
+  const holds = (condition: Condition) =>
+    condition[1] === "absent"
+      ? `attribute_not_exists(${name(condition[0])})`
+      : `${name(condition[0])} ${condition[1]} ${value(condition[2])}`;
   const condition = [`${name("status")} IN (${from})`, ...move.when.map(holds)].join(" AND ");
 
   const { expiresAt, ...fields } = move.set;

@@ -1,6 +1,7 @@
 import {
   BatchGetItemCommand,
   ConditionalCheckFailedException,
+  DeleteItemCommand,
   DynamoDBClient,
   PutItemCommand,
   QueryCommand,
@@ -8,6 +9,7 @@ import {
   type AttributeValue,
   type BatchGetItemCommandOutput,
   type QueryCommandInput,
+  type UpdateItemCommandInput,
 } from "@aws-sdk/client-dynamodb";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
 import { CLIENT_DEFAULTS, askOf, lean } from "./aws.ts";
@@ -295,28 +297,75 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
   async function expireParts(job: Job): Promise<void> {
     const standsAlone = job.success && job.attempts === 1 && job.payload.at !== "item";
     if (job.expiresAt === undefined || standsAlone) return;
+    const ExpressionAttributeValues = marshall({ ":at": expirySeconds(job.expiresAt) });
+    await updateParts(job, { UpdateExpression: "SET expiresAt = :at", ExpressionAttributeValues });
+  }
+
+  /** Takes it away again, before a person's retry makes the job an unfinished one. */
+  async function keepParts(job: Job): Promise<void> {
+    if (job.expiresAt !== undefined) await updateParts(job, { UpdateExpression: "REMOVE expiresAt" });
+  }
+
+  async function updateParts(
+    job: Job,
+    update: Pick<UpdateItemCommandInput, "UpdateExpression" | "ExpressionAttributeValues">,
+  ) {
+    await Promise.all(
+      (await partsOf(job)).map((Key) =>
+        askOf(TABLE, client.send(new UpdateItemCommand({ TableName: table, Key, ...update }))),
+      ),
+    );
+  }
+
+  /** The keys of a job's payload and attempts. */
+  async function partsOf(job: Job) {
     const { items } = await query({
       KeyConditionExpression: "pk = :pk",
       ExpressionAttributeValues: marshall({ ":pk": jobKey(job.id).pk }),
       ProjectionExpression: "pk, sk",
     });
-    const parts = items.filter((item) => item["sk"] !== "J");
-    await Promise.all(
-      parts.map(async ({ pk, sk }) => {
-        const update = new UpdateItemCommand({
-          TableName: table,
-          Key: marshall({ pk, sk }),
-          UpdateExpression: "SET expiresAt = :at",
-          ExpressionAttributeValues: marshall({ ":at": expirySeconds(job.expiresAt ?? 0) }),
-        });
-        await askOf(TABLE, client.send(update));
-      }),
-    );
+    return items.filter((item) => item["sk"] !== "J").map(({ pk, sk }) => marshall({ pk, sk }));
+  }
+
+  /** Deletes a job that is still as it was seen, and then what hangs on it. False if it has changed. */
+  async function remove(job: Job): Promise<boolean> {
+    const seen = marshall({ ":status": job.status, ":attempts": job.attempts });
+    try {
+      const command = new DeleteItemCommand({
+        TableName: table,
+        Key: marshall(jobKey(job.id)),
+        ConditionExpression: "attribute_not_exists(pk) OR (#status = :status AND attempts = :attempts)",
+        ExpressionAttributeNames: { "#status": "status" },
+        ExpressionAttributeValues: seen,
+      });
+      await askOf(TABLE, client.send(command));
+    } catch (error) {
+      if (error instanceof ConditionalCheckFailedException) return false;
+      throw error;
+    }
+    const parts = await partsOf(job);
+    await Promise.all(parts.map((Key) => askOf(TABLE, client.send(new DeleteItemCommand({ TableName: table, Key })))));
+    if (job.payload.at === "s3") await files.remove(payloadKey(job.id, job.payload.hash));
+    return true;
   }
 
   function current(item: Item): Job | undefined {
     return hasExpired(item, clock.now()) ? undefined : jobOf(item);
   }
 
-  return { create, apply, recordAttempt, message, get, getMany, history, due, countDue, newest, expireParts };
+  return {
+    create,
+    apply,
+    recordAttempt,
+    message,
+    get,
+    getMany,
+    history,
+    due,
+    countDue,
+    newest,
+    expireParts,
+    keepParts,
+    remove,
+  };
 }

@@ -12,6 +12,9 @@ export const STATUSES = [
   "CANCELLED",
 ] as const satisfies readonly Status[];
 
+/** What a person can stop a job as: by a cancel, or by putting it among the dead letters. */
+export type StopStatus = "CANCELLED" | "DEAD";
+
 /** How a job is kept: sent only, stored only, or stored and then sent. Default `both`. */
 export type Mode = "sqs" | "db" | "both";
 
@@ -94,6 +97,9 @@ export interface Job {
   readonly startedAt?: EpochMs;
   /** Until when the running attempt is believed alive. */
   readonly leaseUntil?: EpochMs;
+  /** What the running attempt's job becomes when it ends other than by success, and since when. */
+  readonly stopAs?: StopStatus;
+  readonly stopRequestedAt?: EpochMs;
   readonly lastError?: string;
   /** The attempt that succeeded; failed ones are kept as attempts of their own. */
   readonly success?: { readonly durationMs: number; readonly httpStatus?: number; readonly responseExcerpt?: string };
@@ -151,8 +157,10 @@ const LONGEST_BACKOFF = DAY;
 
 type Comparison = "=" | "<=" | "<" | ">=" | ">";
 
-/** `[field, comparison, value]`: holds for a stored job only if it has the field. */
-export type Condition = readonly [field: keyof Job, comparison: Comparison, value: number | string];
+/** `[field, comparison, value]` holds for a stored job only if it has the field; `absent` if it has not. */
+export type Condition =
+  | readonly [field: keyof Job, comparison: Comparison, value: number | string]
+  | readonly [field: keyof Job, comparison: "absent"];
 
 export interface Move {
   readonly from: readonly Status[];
@@ -192,6 +200,8 @@ export interface Ending {
 export function end(job: Job, ending: Ending): Move {
   const { outcome, now, durationMs } = ending;
   const retriesLeft = job.retryCount < job.maxRetries;
+  // A success stays a success; everything else gives way to a person's wish.
+  if (job.stopAs && outcome.kind !== "succeeded") return finish(job, job.stopAs, ending, { lastError: outcome.error });
   switch (outcome.kind) {
     case "succeeded": {
       const { kind: _, ...answer } = outcome;
@@ -243,13 +253,34 @@ export function becomeDue(job: Job, dueAt: EpochMs): Move {
   };
 }
 
+/** Stops a job by a person's wish: at once while it waits, or when its running attempt ends. */
+export function stop(job: Job, as: StopStatus, now: EpochMs, retention: number): Move {
+  const when: Condition[] = [["attempts", "=", job.attempts]];
+  if (job.status === "RUNNING") {
+    return { from: ["RUNNING"], to: "RUNNING", when, set: { stopAs: as, stopRequestedAt: now }, remove: [] };
+  }
+  const expiry = retention > 0 ? { expiresAt: now + retention } : {};
+  return { from: ["PENDING", "RETRYING"], to: as, when, set: { ...expiry, updatedAt: now }, remove: ["dueAt"] };
+}
+
+/** Starts a new generation of a job that failed, with fresh retries; attempt numbers go on. */
+export function retry(job: Job, now: EpochMs): Move {
+  return {
+    from: ["FAILED", "DEAD"],
+    to: "PENDING",
+    when: [["attempts", "=", job.attempts]],
+    set: { retryCount: 0, startAt: now, dueAt: now + HEAD_START, updatedAt: now },
+    remove: ["expiresAt"],
+  };
+}
+
 function finish(job: Job, to: Status, ending: Ending, set: Partial<Job>): Move {
   const expiry = ending.retention > 0 ? { expiresAt: ending.now + ending.retention } : {};
   return {
-    ...ofThisAttempt(job),
+    ...ofThisAttempt(job, to === "SUCCEEDED"),
     to,
     set: { ...set, ...expiry, updatedAt: ending.now },
-    remove: ["dueAt", "leaseUntil"],
+    remove: ["dueAt", "leaseUntil", ...(job.stopAs ? STOP_FIELDS : [])],
   };
 }
 
@@ -264,9 +295,15 @@ function retryAt(job: Job, startAt: EpochMs, now: EpochMs, lastError: string): M
   };
 }
 
-/** The fence: whoever ends an attempt names it, and must still hold it. */
-function ofThisAttempt(job: Job): Pick<Move, "from" | "when"> {
-  return { from: ["RUNNING"], when: [["attempts", "=", job.attempts]] };
+const STOP_FIELDS = ["stopAs", "stopRequestedAt"] as const;
+
+/**
+ * The fence: whoever ends an attempt names it, and must still hold it. And must know whether the job
+ * is to stop, if that makes a difference.
+ */
+function ofThisAttempt(job: Job, regardlessOfStop = false): Pick<Move, "from" | "when"> {
+  const stop: Condition = job.stopAs ? ["stopAs", "=", job.stopAs] : ["stopAs", "absent"];
+  return { from: ["RUNNING"], when: [["attempts", "=", job.attempts], ...(regardlessOfStop ? [] : [stop])] };
 }
 
 /** The job as the move leaves it. */
@@ -277,6 +314,10 @@ export function after(job: Job, move: Move): Job {
 }
 
 // ---- Rules that the moves and the engine share. ----
+
+export function isFinished({ status }: Job): boolean {
+  return status === "SUCCEEDED" || status === "FAILED" || status === "DEAD" || status === "CANCELLED";
+}
 
 export interface NewJob {
   readonly appId: string;

@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { executors } from "../lib/executors/index.ts";
-import { after, claim, end, nextAttempt, type Job, type Outcome } from "../lib/job.ts";
+import { after, claim, end, nextAttempt, retry, stop, type Job, type Outcome } from "../lib/job.ts";
 import { readTemplate } from "../local/template.ts";
 import { ROOT } from "./support/stack.ts";
 
@@ -25,7 +25,15 @@ test("the diagram of a job's life has exactly the moves that the code makes", ()
       end({ ...running, retryCount }, { outcome, now: 0, durationMs: 0, chance: 0, retention: 0 }),
     ),
   );
-  const made = [claimed, ...ends].flatMap((move) => move.from.map((from) => `${from} → ${move.to}`));
+  const stops = (["CANCELLED", "DEAD"] as const).flatMap((as) => [
+    stop(job, as, 0, 0),
+    end(
+      { ...running, stopAs: as },
+      { outcome: { kind: "lost", error: "" }, now: 0, durationMs: 0, chance: 0, retention: 0 },
+    ),
+  ]);
+  const moves = [claimed, ...ends, ...stops, retry(job, 0)];
+  const made = moves.flatMap(({ from, to }) => from.map((each) => `${each} → ${to}`));
   expect(new Set(drawn)).toEqual(new Set(made));
 });
 

@@ -337,3 +337,50 @@ test("a dead letter stays in its queue while the table is away", async () => {
   const letter = deadLetter(JSON.stringify({ attempt: nextAttempt(job) }));
   expect(await world.engine.recoverBatch([letter])).toEqual({ batchItemFailures: [{ itemIdentifier: "m-1" }] });
 });
+
+test("a cancel that races with claims wins or loses as a whole: a cancelled job never starts", async () => {
+  let cancelled = 0;
+  for (let n = 0; n < 40; n += 1) {
+    const before = world.ran.length;
+    const job = await world.submit();
+    const ref = nextAttempt(job);
+    const [stopped] = await Promise.all([
+      world.engine.stopJob(job.id, "CANCELLED").catch(() => undefined),
+      (async () => {
+        // A claim is one call, a cancel two: some rounds give it a head start of a few.
+        for (let calls = 0; calls < n % 4; calls += 1) await stored(job);
+        await world.engine.run({ kind: "stored", ref }, PLENTY);
+      })(),
+    ]);
+    const ended = await stored(job);
+    expect(["CANCELLED", "SUCCEEDED"]).toContain(ended.status);
+    expect(world.ran.length - before).toBe(ended.status === "CANCELLED" ? 0 : 1);
+    if (ended.status === "CANCELLED") cancelled += 1;
+    if (stopped?.status === "CANCELLED") expect(ended.status).toBe("CANCELLED");
+    expect(ended.dueAt).toBeUndefined();
+  }
+  expect(cancelled).toBeGreaterThan(0);
+  expect(cancelled).toBeLessThan(40);
+});
+
+test("a cancel of a running job whose worker then dies takes effect when the attempt is found lost", async () => {
+  const job = await world.submit();
+  world.execute(() => new Promise(() => {}));
+  void world.engine.runBatch(await world.receive("fair"), PLENTY);
+  while ((await stored(job)).status !== "RUNNING");
+  await world.engine.stopJob(job.id, "CANCELLED");
+  world.pass(HEAD_START);
+  expect(await world.engine.sweep(PLENTY)).toMatchObject({ expired: 1 });
+  expect((await stored(job)).status).toBe("CANCELLED");
+});
+
+test("a person's retry runs a failed job again, under the next attempt number", async () => {
+  world.execute(async () => ({ kind: "rejected", error: "no" }));
+  const job = await world.submit();
+  await world.engine.runBatch(await world.receive("fair"), PLENTY);
+  expect((await stored(job)).status).toBe("FAILED");
+  world.execute(async () => ({ kind: "succeeded" }));
+  await world.engine.retryJob(job.id);
+  await world.engine.runBatch(await world.receive("fair"), PLENTY);
+  expect(await stored(job)).toMatchObject({ status: "SUCCEEDED", attempts: 2, retryCount: 0 });
+});

@@ -237,6 +237,35 @@ export const getJob = route({
   },
 });
 
+// ---- POST /v1/admin/jobs/{id}/retry, /cancel, /deadletter, DELETE /v1/admin/jobs/{id} ----
+
+export const retryJob = adminAction("POST", "/retry", (id, { engine }) => engine.retryJob(id));
+export const cancelJob = adminAction("POST", "/cancel", (id, { engine }) => engine.stopJob(id, "CANCELLED"));
+export const deadletterJob = adminAction("POST", "/deadletter", (id, { engine }) => engine.stopJob(id, "DEAD"));
+export const deleteJob = adminAction("DELETE", "", (id, { engine }) => engine.deleteJob(id));
+
+/** An action on one job of the caller's app. Answers with the job as it is then; of a deleted one, as it was. */
+function adminAction(
+  method: string,
+  action: string,
+  act: (id: string, service: ServiceParts) => Promise<Job | undefined>,
+) {
+  return route({
+    key: `${method} /v1/admin/jobs/{id}${action}`,
+    access: (caller) => requireRole(caller, "APP_ADMIN"),
+
+    async handle({ path, caller }, service): Promise<Answer> {
+      const appId = appOf(caller);
+      const id = z.guid().toLowerCase().safeParse(path["id"]);
+      const job = id.success ? await service.store.get(id.data) : undefined;
+      const isTheirs = job && (job.appId === appId || isPlatformAdmin(caller));
+      const acted = isTheirs ? await act(job.id, service) : undefined;
+      if (!acted) throw new ClientError("NOT_FOUND", "No such job");
+      return { status: 200, body: envelope(entityOf(acted)) };
+    },
+  });
+}
+
 // ---- The views ----
 
 /** An answer with the whole job, or without its request when that would not fit through Lambda. */
@@ -268,6 +297,7 @@ function entityOf(job: Job, message?: Message): object {
     nextRetryAt: job.status === "PENDING" ? iso(job.createdAt) : retrying,
     lastError: job.lastError ?? null,
     scheduleArn: null,
+    ...(job.stopRequestedAt !== undefined && { stopRequestedAt: iso(job.stopRequestedAt) }),
     createdAt: iso(job.createdAt),
     updatedAt: iso(job.updatedAt),
   };
