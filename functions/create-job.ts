@@ -1,4 +1,4 @@
 import { httpFunction } from "../lib/api/http.ts";
-import { createJob } from "../lib/api/unified.ts";
+import { createJob, createJobs } from "../lib/api/unified.ts";
 
-export const handler = httpFunction([createJob]);
+export const handler = httpFunction([createJob, createJobs]);

@@ -18,6 +18,7 @@ afterAll(endStacks);
 
 const ROUTES = [
   ["POST", "/v1/jobs/create"],
+  ["POST", "/v1/jobs/batch"],
   ["GET", "/v1/admin/jobs"],
   ["GET", `/v1/admin/jobs/${randomUUID()}`],
 ] as const;

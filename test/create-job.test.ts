@@ -455,3 +455,44 @@ test("a request id of the caller's own is kept; one that could break a log is no
   const odd = await stack.call("GET", "/v1/admin/jobs", { token, headers: { "x-request-id": 'a"b c' } });
   expect(odd.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
 });
+
+test("a batch accepts or refuses each job by itself", async () => {
+  const { token } = await newApp();
+  const good = webhook({ url: target.url, path: "/batch", metadata: { idempotencyKey: "b" } });
+  const first = await stack.call("POST", "/v1/jobs/batch", { token, body: { jobs: [good] } });
+  expect([first.status, first.body.success]).toEqual([207, true]);
+  expect(first.body.data.results).toMatchObject([{ status: 201, data: { status: "PENDING", idempotencyKey: "b" } }]);
+  const { id } = first.body.data.results[0].data;
+
+  const jobs = [
+    good,
+    webhook({ url: target.url, path: "/other", metadata: { idempotencyKey: "b" } }),
+    webhook({ url: "ftp://a.example" }),
+    "not a job",
+    { ...webhook({ url: target.url }), appId: randomUUID() },
+    webhook({ url: target.url, mode: "sqs" }),
+    webhook({ url: target.url, mode: "db" }),
+  ];
+  const { body } = await stack.call("POST", "/v1/jobs/batch", { token, body: { jobs } });
+  const { results } = body.data;
+  expect(results.map(({ status }: { status: number }) => status)).toEqual([200, 422, 400, 400, 403, 202, 201]);
+  expect(results[0].data.id).toBe(id);
+  expect(results[1].error.code).toBe("UNPROCESSABLE_ENTITY");
+  expect(results[2].error.details[0].field).toBe("message.execution.baseUrl");
+  expect(results[3].error.details[0].field).toBe("job");
+  expect(results[5]).toEqual({ status: 202, data: null });
+});
+
+test("a batch of 100 is accepted whole and in its order; one of 0 or 101 is refused", async () => {
+  const { token } = await newApp();
+  const of = (count: number) => ({
+    jobs: Array.from({ length: count }, (_, n) => webhook({ url: target.url, metadata: { idempotencyKey: `n-${n}` } })),
+  });
+  const { body } = await stack.call("POST", "/v1/jobs/batch", { token, body: of(100) });
+  const keys = body.data.results.map(({ data }: { data: { idempotencyKey: string } }) => data.idempotencyKey);
+  expect(keys).toEqual(Array.from({ length: 100 }, (_, n) => `n-${n}`));
+  for (const count of [0, 101]) {
+    const refused = await stack.call("POST", "/v1/jobs/batch", { token, body: of(count) });
+    expect([refused.status, refused.body.error.details[0].field]).toEqual([400, "jobs"]);
+  }
+});

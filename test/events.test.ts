@@ -36,6 +36,7 @@ const fileOf = (handler: string) => handler.replace(/^functions\/(.*)\.handler$/
 /** What each sample is answered, in the order in which they are fed. */
 const EXPECTED: Record<string, unknown> = {
   "create-job": { statusCode: 201 },
+  "create-job-batch": { statusCode: 207 },
   "create-job-db": { statusCode: 201 },
   "create-job-sqs": { statusCode: 202, body: "null" },
   "admin-api-list": { statusCode: 200 },

@@ -98,7 +98,8 @@ function isTooLarge(text: string): boolean {
   return text.length > CERTAINLY_FITS && Buffer.byteLength(JSON.stringify(text)) > LARGEST_ANSWER;
 }
 
-function parse<T>(schema: z.ZodType<T>, value: unknown, whole: string): T {
+/** What a schema makes of a value, or BAD_REQUEST with what is wrong, field by field. */
+export function parse<T>(schema: z.ZodType<T>, value: unknown, whole: string): T {
   const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;
   const details = parsed.error.issues.slice(0, MOST_DETAILS).flatMap((issue) => detailsOf(issue, whole));
@@ -205,22 +206,27 @@ function causeOf(error: unknown): string {
 function errorAnswers() {
   return {
     onError: (handling: Handling) => {
-      const { error, event, internal } = handling;
-      const told = toldToClient(error, event.requestContext.http.method);
-      if (!(error instanceof ClientError)) {
-        const about = { route: event.routeKey, requestId: internal.requestId ?? "", error: reasonOf(error) };
-        parts().log("error", "request.failed", about);
-      }
-      const { code, message, details } = told;
-      const body = {
-        success: false,
-        error: { code, message, ...(details.length > 0 && { details }) },
-        timestamp: iso(parts().clock.now()),
-      };
-      const retry = code === "SERVICE_UNAVAILABLE" ? { "retry-after": "5" } : {};
-      handling.response = answerOf({ status: STATUS_OF[code], body, headers: retry });
+      const { event, internal } = handling;
+      const { method } = event.requestContext.http;
+      const about = { method, route: event.routeKey, requestId: internal.requestId ?? "" };
+      const { status, error } = explain(handling.error, about);
+      const body = { success: false, error, timestamp: iso(parts().clock.now()) };
+      handling.response = answerOf({ status, body, headers: status === 503 ? { "retry-after": "5" } : {} });
     },
   };
+}
+
+interface Explanation {
+  readonly status: number;
+  readonly error: { code: ErrorCode; message: string; details?: readonly ErrorDetail[] };
+}
+
+/** What a client is told of an error. What is not meant for clients is logged. */
+export function explain(error: unknown, about: { method: string; route: string; requestId?: string }): Explanation {
+  const { code, message, details } = toldToClient(error, about.method);
+  const { method: _, ...fields } = about;
+  if (!(error instanceof ClientError)) parts().log("error", "request.failed", { ...fields, error: reasonOf(error) });
+  return { status: STATUS_OF[code], error: { code, message, ...(details.length > 0 && { details }) } };
 }
 
 function toldToClient(error: unknown, method: string): ClientError {

@@ -15,8 +15,8 @@ import {
   type ProxyMessage,
 } from "../job.ts";
 import type { ServiceParts } from "../parts.ts";
-import { appOf, isPlatformAdmin, requireRole } from "./auth.ts";
-import { envelope, route, type Answer } from "./http.ts";
+import { appOf, isPlatformAdmin, requireRole, type Caller } from "./auth.ts";
+import { envelope, explain, parse, route, type Answer } from "./http.ts";
 import { decodeCursor, encodeCursor } from "./pagination.ts";
 
 // The unified dialect: spec/unified-job-api.md.
@@ -104,27 +104,94 @@ export const createJob = route({
   body: createJobBody,
 
   async handle({ body, caller, headers }, service): Promise<Answer> {
-    const appId = appOf(caller, body.appId);
-    const message = messageOf(body, appId, headers["idempotency-key"]);
-    const executor = executorOf(message.execution.type);
-    const refused = executor.refuse(message, service.rules);
-    if (refused.length > 0) throw badRequest(refused);
-
-    const destination = executor.destination(message.execution);
-    const timeoutMs = executor.timeoutMs(message.execution);
-    const submitted = await service.engine.submit({ appId, mode: body.mode, message, destination, timeoutMs });
-    switch (submitted.kind) {
-      case "sent":
-        return { status: 202, body: null };
-      case "created":
-        return withEntity(201, submitted.job, message);
-      case "replayed":
-        return replay(submitted.job, destination, message, service);
-      default:
-        return submitted satisfies never;
-    }
+    const { status, job, message } = await acceptJob(body, caller, headers["idempotency-key"], service);
+    if (!job) return { status, body: null };
+    const again = status === 200 && { headers: { "idempotent-replayed": "true" } };
+    return { ...withEntity(status, job, message), ...again };
   },
 });
+
+interface Accepted {
+  /** 201 created, 200 there already, 202 sent and not stored. */
+  readonly status: 200 | 201 | 202;
+  readonly job?: Job;
+  readonly message: Message;
+}
+
+async function acceptJob(
+  body: CreateJobBody,
+  caller: Caller,
+  keyHeader: string | undefined,
+  service: ServiceParts,
+): Promise<Accepted> {
+  const appId = appOf(caller, body.appId);
+  const message = messageOf(body, appId, keyHeader);
+  const executor = executorOf(message.execution.type);
+  const refused = executor.refuse(message, service.rules);
+  if (refused.length > 0) throw badRequest(refused);
+
+  const destination = executor.destination(message.execution);
+  const timeoutMs = executor.timeoutMs(message.execution);
+  const submitted = await service.engine.submit({ appId, mode: body.mode, message, destination, timeoutMs });
+  switch (submitted.kind) {
+    case "sent":
+      return { status: 202, message };
+    case "created":
+      return { status: 201, job: submitted.job, message };
+    case "replayed":
+      return { status: 200, job: submitted.job, message: await replayed(submitted.job, destination, message, service) };
+    default:
+      return submitted satisfies never;
+  }
+}
+
+// ---- POST /v1/jobs/batch ----
+
+const MOST_JOBS_IN_A_BATCH = 100;
+/** Accepting a job is two calls; this many at a time keep the connections busy and not waiting. */
+const ACCEPTED_AT_ONCE = 10;
+
+const batchBody = z.strictObject({ jobs: z.array(z.unknown()).min(1).max(MOST_JOBS_IN_A_BATCH) });
+
+/** Each job as `POST /v1/jobs/create` takes it, accepted or refused by itself. */
+export const createJobs = route({
+  key: "POST /v1/jobs/batch",
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+  body: batchBody,
+
+  async handle({ body, caller }, service): Promise<Answer> {
+    const results: BatchResult[] = [];
+    for (let from = 0; from < body.jobs.length; from += ACCEPTED_AT_ONCE) {
+      const some = body.jobs.slice(from, from + ACCEPTED_AT_ONCE);
+      results.push(...(await Promise.all(some.map((job) => acceptInBatch(job, caller, service)))));
+    }
+    const answer = (show: (result: BatchResult) => object) => envelope({ results: results.map(show) });
+    return {
+      status: 207,
+      body: answer(({ status, job, message, error }) => ({
+        status,
+        ...(error ? { error } : { data: job ? entityOf(job, message) : null }),
+      })),
+      ifTooLarge: () =>
+        answer(({ status, job, error }) => ({ status, ...(error ? { error } : { data: job ? entityOf(job) : null }) })),
+    };
+  },
+});
+
+interface BatchResult {
+  readonly status: number;
+  readonly job?: Job;
+  readonly message?: Message;
+  readonly error?: object;
+}
+
+async function acceptInBatch(job: unknown, caller: Caller, service: ServiceParts): Promise<BatchResult> {
+  try {
+    return await acceptJob(parse(createJobBody, job, "job"), caller, undefined, service);
+  } catch (error) {
+    return explain(error, { method: "POST", route: "POST /v1/jobs/batch" });
+  }
+}
 
 /** The message as stored: checked beyond its shape, without what the service sets itself. */
 function messageOf({ message }: CreateJobBody, appId: string, keyHeader: string | undefined): Message {
@@ -159,8 +226,8 @@ function idempotencyKeyOf(inBody: string | undefined, inHeader: string | undefin
   return inHeader;
 }
 
-/** The job that has the key already, if it asks for the same thing. Bodies and times may differ. */
-async function replay(job: Job, destination: string, asked: Message, { store }: ServiceParts): Promise<Answer> {
+/** What the job that has the key already asks for, if that is the same thing. Bodies and times may differ. */
+async function replayed(job: Job, destination: string, asked: Message, { store }: ServiceParts): Promise<Message> {
   const stored = await store.message(job);
   const differing = [
     job.executionType !== asked.execution.type && "execution.type",
@@ -168,11 +235,9 @@ async function replay(job: Job, destination: string, asked: Message, { store }: 
     stored.lambdaProxyMessage?.httpMethod !== asked.lambdaProxyMessage?.httpMethod && "httpMethod",
     stored.lambdaProxyMessage?.path !== asked.lambdaProxyMessage?.path && "path",
   ].filter((field) => field !== false);
-  if (differing.length > 0) {
-    const message = `The idempotency key belongs to job ${job.id}, which differs in ${differing.join(", ")}; use another key`;
-    throw new ClientError("UNPROCESSABLE_ENTITY", message);
-  }
-  return { ...withEntity(200, job, stored), headers: { "idempotent-replayed": "true" } };
+  if (differing.length === 0) return stored;
+  const message = `The idempotency key belongs to job ${job.id}, which differs in ${differing.join(", ")}; use another key`;
+  throw new ClientError("UNPROCESSABLE_ENTITY", message);
 }
 
 // ---- GET /v1/admin/jobs, GET /v1/admin/jobs/{id} ----
