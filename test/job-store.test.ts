@@ -14,6 +14,7 @@ import { startEmulators, type Emulators } from "../local/emulators.ts";
 import { provision } from "../local/provision.ts";
 import { readTemplate } from "../local/template.ts";
 import { ROOT } from "./support/stack.ts";
+import { request } from "./support/world.ts";
 
 let emulators: Emulators;
 let client: DynamoDBClient;
@@ -50,21 +51,9 @@ function storeAt(of: Clock): JobStore {
 }
 
 function newJob(options: { key?: string; body?: string; appId?: string } = {}): Job {
-  const { key, body = "{}", appId = randomUUID() } = options;
-  const lambdaProxyMessage = {
-    body,
-    resource: "/{proxy+}",
-    path: "/",
-    httpMethod: "POST",
-    isBase64Encoded: false,
-    pathParameters: {},
-    headers: {},
-    requestContext: {},
-  };
-  const metadata = key === undefined ? {} : { idempotencyKey: key };
-  const message = { lambdaProxyMessage, execution: { type: "rest-api" }, metadata };
-  const request = { appId, mode: "both", message, destination: "https://a.example", timeoutMs: 30_000 } as const;
-  return accept(request, { at: "inline", bytes: encodeMessage(message) }, clock.now(), clock.uuid());
+  const { key, ...rest } = options;
+  const asked = request("both", key === undefined ? {} : { idempotencyKey: key }, rest);
+  return accept(asked, { at: "inline", bytes: encodeMessage(asked.message) }, clock.now(), clock.uuid());
 }
 
 async function claimed(job: Job): Promise<Job> {

@@ -116,9 +116,10 @@ export type World = Awaited<ReturnType<typeof createWorld>>;
 
 export const PLENTY: TimeLeft = () => 180_000;
 
-export function request(mode: Mode, metadata: Metadata = {}): NewJob {
+export function request(mode: Mode, metadata: Metadata = {}, options: { appId?: string; body?: string } = {}): NewJob {
+  const { appId = randomUUID(), body = "{}" } = options;
   const lambdaProxyMessage = {
-    body: "{}",
+    body,
     resource: "/{proxy+}",
     path: "/",
     httpMethod: "POST",
@@ -128,5 +129,5 @@ export function request(mode: Mode, metadata: Metadata = {}): NewJob {
     requestContext: {},
   };
   const message = { lambdaProxyMessage, execution: { type: "rest-api", baseUrl: "https://a.example" }, metadata };
-  return { appId: randomUUID(), mode, message, destination: "https://a.example", timeoutMs: 30_000 };
+  return { appId, mode, message, destination: "https://a.example", timeoutMs: 30_000 };
 }
