@@ -384,3 +384,17 @@ test("a person's retry runs a failed job again, under the next attempt number", 
   await world.engine.runBatch(await world.receive("fair"), PLENTY);
   expect(await stored(job)).toMatchObject({ status: "SUCCEEDED", attempts: 2, retryCount: 0 });
 });
+
+test("every wait of a job that fails eleven times is exactly that of the specification", async () => {
+  world.execute(fails);
+  const job = await world.submit();
+  const waits: number[] = [];
+  for (let attempt = 1; attempt <= 11; attempt += 1) {
+    await world.engine.run({ kind: "stored", ref: { ...nextAttempt(job), attempt } }, PLENTY);
+    const { status, startAt, updatedAt } = await stored(job);
+    if (status === "RETRYING") waits.push((startAt - updatedAt) / MINUTE);
+    world.pass(startAt - world.clock.now());
+  }
+  expect(waits).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 512]);
+  expect(await stored(job)).toMatchObject({ status: "DEAD", attempts: 11, retryCount: 10, lastError: "HTTP 500" });
+});
