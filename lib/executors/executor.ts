@@ -43,7 +43,7 @@ export interface RunningAttempt<E extends Execution = Execution> {
 
 /** For a type that is understood already but does not run: every job of it is refused, with this reason. */
 export function notAvailableYet(type: string): Pick<Executor, "refuse" | "execute"> {
-  const message = `execution.type ${type} is not available yet; use rest-api`;
+  const message = `execution.type ${type} is not available yet; use another one`;
   return {
     refuse: () => [{ field: "message.execution.type", message }],
     execute: async () => ({ kind: "rejected", error: message }),
