@@ -8,6 +8,7 @@ import { createFiles } from "../lib/files.ts";
 import { createJobStore } from "../lib/job-store.ts";
 import { nextAttempt } from "../lib/job.ts";
 import { createQueue } from "../lib/queue.ts";
+import { createScheduler } from "../lib/scheduler.ts";
 import type { Emulators } from "../local/emulators.ts";
 import type { References } from "../local/provision.ts";
 import { jobFor } from "./workload.ts";
@@ -48,10 +49,21 @@ export async function capacityOf(
   const store = createJobStore({ table: references["JobsTable"] ?? "", files, clock, client });
   const queue = createQueue({ urls, files, clock, client: sqs });
   const rules = { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" };
-  const engine = createEngine({ clock, store, queue, files, executorOf, rules, log: () => {}, retention: 0 });
+  const scheduler = createScheduler({ group: "", target: "", role: "", deadLetters: "" });
+  const engine = createEngine({
+    clock,
+    store,
+    queue,
+    scheduler,
+    files,
+    executorOf,
+    rules,
+    log: () => {},
+    retention: 0,
+  });
 
   const { message } = jobFor(target, body);
-  const asked = { appId: randomUUID(), mode: "both", message, destination: target, timeoutMs: 30_000 } as const;
+  const asked = { appId: randomUUID(), mode: "both", message } as const;
   const submitted = await engine.submit(asked);
   if (submitted.kind === "sent") throw new Error("The job was not stored");
   await engine.run({ kind: "stored", ref: nextAttempt(submitted.job) }, () => 180_000);

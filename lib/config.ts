@@ -1,5 +1,6 @@
 import { DAY, type ClockAnchor } from "./clock.ts";
 import type { Rules } from "./executors/executor.ts";
+import type { SchedulerConfig } from "./scheduler.ts";
 
 // What the environment says. Every variable is in the README's table and in .env.example.
 
@@ -7,6 +8,7 @@ export interface JobsConfig {
   readonly table: string;
   readonly bucket: string;
   readonly queueUrls: { readonly fair: string; readonly main: string };
+  readonly scheduler: SchedulerConfig;
   /** In ms; 0 keeps finished jobs for good. */
   readonly retention: number;
   readonly rules: Rules;
@@ -27,6 +29,12 @@ export function jobsConfig(env: Env): JobsConfig {
     queueUrls: {
       fair: required(env, "JOBS_FAIR_QUEUE_URL", "the URL of the queue jobs-fair"),
       main: required(env, "AWS_SQS_QUEUE_URL", "the URL of the queue jobs-main.fifo"),
+    },
+    scheduler: {
+      group: required(env, "AWS_SCHEDULER_GROUP_ARN", "the ARN of the group of EventBridge schedules"),
+      target: required(env, "AWS_SCHEDULER_TARGET_ARN", "the ARN of the function fire-schedule"),
+      role: required(env, "AWS_SCHEDULER_ROLE_ARN", "the ARN of the role that calls it"),
+      deadLetters: required(env, "AWS_SCHEDULER_DEAD_LETTERS_ARN", "the ARN of the queue schedules-dead"),
     },
     retention: numberOf(env, "RETENTION_DAYS", 0) * DAY,
     rules: {
@@ -57,6 +65,14 @@ export function tokenConfig(env: Env): TokenConfig {
   if (secret.includes("-----BEGIN"))
     throw new Error("JWT_SECRET is a PEM key: expected a secret; use JWKS_URL for keys");
   return { kind: "secret", secret, ...(issuer && { issuer }), ...(audience && { audience }) };
+}
+
+/** The token of the `/internal` endpoints, which don't exist without one. */
+export function internalToken(env: Env): string | undefined {
+  const token = env["INTERNAL_JWT_TOKEN"];
+  if (!token) return undefined;
+  if (token.length < 32) throw new Error("INTERNAL_JWT_TOKEN is too short: expected at least 32 characters");
+  return token;
 }
 
 function required(env: Env, name: string, what: string): string {

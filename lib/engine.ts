@@ -1,53 +1,56 @@
 import type { SQSBatchResponse } from "aws-lambda";
+import { createAdminActions } from "./admin-actions.ts";
 import { MINUTE, SECOND, type Clock, type EpochMs } from "./clock.ts";
-import { ClientError, Unavailable, reasonOf } from "./errors.ts";
+import { Unavailable, reasonOf } from "./errors.ts";
 import type { Rules } from "./executors/executor.ts";
 import type { ExecutorOf } from "./executors/index.ts";
 import { unreadableKey, type Files } from "./files.ts";
+import { submitFollowUps } from "./follow-ups.ts";
 import { DUE_SHARDS, type IndexEntry } from "./job-item.ts";
 import type { Applied, JobStore } from "./job-store.ts";
 import {
   HEAD_START,
   LEASE_MARGIN_MS,
   LOST,
-  accept,
   after,
   claim,
   end,
   expire,
   isFinished,
+  isSchedule,
   nextAttempt,
   becomeDue,
+  owed,
   resume,
-  retry,
-  stop,
   travels,
   type Attempt,
   type AttemptRef,
   type Job,
   type Message,
-  type Move,
   type NewJob,
   type Outcome,
-  type StopStatus,
 } from "./job.ts";
-import type { Log, LogFields } from "./log.ts";
-import { encodeMessage } from "./payload.ts";
+import { logged, type Log } from "./log.ts";
+import { newJob } from "./new-job.ts";
 import {
   LARGEST_SEND,
   handleBatch,
+  parseFiring,
   parseRecord,
   type Delivery,
   type Departure,
-  type Handled,
   type Queue,
   type QueueRecord,
 } from "./queue.ts";
+import { createRunHere } from "./run-here.ts";
+import type { Scheduler } from "./scheduler.ts";
+import { createSchedules } from "./schedules.ts";
 
 export interface Parts {
   readonly clock: Clock;
   readonly store: JobStore;
   readonly queue: Queue;
+  readonly scheduler: Scheduler;
   readonly files: Files;
   readonly executorOf: ExecutorOf;
   readonly rules: Rules;
@@ -71,27 +74,45 @@ export interface Swept {
   readonly left: number;
 }
 
+/** What came of a delivery: of an attempt, or of a schedule that fired. "skipped": there was nothing to do. */
+export type Ran = "succeeded" | "failed" | "skipped";
+
 /** The life of a job: accepted, run, ended; found again by the sweep whenever something was lost. */
-export function createEngine({ clock, store, queue, files, executorOf, rules, log, retention }: Parts) {
+export function createEngine(parts: Parts) {
+  const { clock, store, queue, scheduler, files, executorOf, rules, log, retention } = parts;
+  const handOverNew = (job: Job) => handOver([departure(job)]);
+  const schedules = createSchedules({ ...parts, handOver: handOverNew, goOn });
+  const here = createRunHere({ ...parts, sweepJob: sweepJobSafely, handOver, run, runRecords: runTaken });
+  const actions = createAdminActions({ ...parts, handOver: handOverNew, goOn, payUp, drop: schedules.drop });
+
   /** Accepts a job once. Throws `Unavailable` when it is unknown whether it was. */
-  async function submit(request: NewJob): Promise<Submitted> {
-    const payload = { at: "inline", bytes: encodeMessage(request.message) } as const;
-    const job = accept(request, payload, clock.now(), clock.uuid());
+  async function submit(request: NewJob, freshId = clock.uuid()): Promise<Submitted> {
+    const job = newJob(request, clock.now(), freshId);
     if (request.mode === "sqs") {
-      await queue.sendCarried(job);
+      await (isSchedule(job) ? schedules.carry(job, request.message) : queue.sendCarried(job));
       return { kind: "sent" };
     }
-    const created = await store.create(job);
+    const scheduleArn = isSchedule(job) && request.mode === "both" && !job.recurring && scheduler.arnOf(job.id);
+    const created = await store.create(scheduleArn ? { ...job, scheduleArn } : job);
     if (!created.won) return { kind: "replayed", job: created.job };
-    if (request.mode === "both") await handOver([departure(job)]);
-    return { kind: "created", job };
+    if (scheduleArn) await schedules.arrange(created.job);
+    else if (request.mode === "both" && !isSchedule(job)) await handOver([departure(job)]);
+    return { kind: "created", job: created.job };
   }
 
   /** Handles a batch of the queue's messages and names those that must come again: ours failed, not a target. */
   async function runBatch(records: readonly QueueRecord[], timeLeft: TimeLeft): Promise<SQSBatchResponse> {
+    return retryOf((await runRecords(records, timeLeft)).again);
+  }
+
+  async function runRecords(records: readonly QueueRecord[], timeLeft: TimeLeft) {
+    const ran: Ran[] = [];
     const { failed, unattempted } = await handleBatch(records, async (record) => {
       try {
-        return await run(parseRecord(record), timeLeft);
+        const result = await run(parseRecord(record), timeLeft);
+        if (result === "unattempted") return "unattempted";
+        ran.push(result);
+        return "done";
       } catch (error) {
         log("error", "message.failed", { messageId: record.messageId, error: reasonOf(error) });
         throw error;
@@ -99,7 +120,7 @@ export function createEngine({ clock, store, queue, files, executorOf, rules, lo
     });
     await release(unattempted, 0);
     await release(failed, FAULT_PAUSE_SECONDS);
-    return retryOf([...failed, ...unattempted]);
+    return { ran, again: [...failed, ...unattempted] };
   }
 
   /** Decides when messages come again; if that fails, they come when their visibility ends. */
@@ -128,10 +149,25 @@ export function createEngine({ clock, store, queue, files, executorOf, rules, lo
       log("error", "message.unreadable", { messageId: record.messageId });
       return;
     }
-    const job = delivery.kind === "stored" ? await store.get(delivery.ref.id) : (await storeCarried(delivery.job)).job;
+    const job = await storedFor(delivery);
     if (job?.status !== "PENDING" && job?.status !== "RETRYING") return;
     await store.apply(job, becomeDue(job, Math.max(clock.now(), job.startAt)));
-    log("warn", "message.recovered", named(job));
+    log("warn", "message.recovered", logged(job));
+  }
+
+  /** The job that a dead letter is about; one that it carried is stored now. */
+  async function storedFor(delivery: Delivery): Promise<Job | undefined> {
+    switch (delivery.kind) {
+      case "stored":
+      case "run":
+        return store.get(delivery.ref.id);
+      case "carried":
+        return (await storeCarried(delivery.job)).job;
+      case "target":
+        return (await store.create(schedules.begun(delivery.target))).job;
+      default:
+        return delivery satisfies never;
+    }
   }
 
   function readable(record: QueueRecord): Delivery | undefined {
@@ -143,20 +179,26 @@ export function createEngine({ clock, store, queue, files, executorOf, rules, lo
   }
 
   /** Handles one delivery. Throws when a part of ours failed, so that it is delivered again. */
-  async function run(delivery: Delivery, timeLeft: TimeLeft): Promise<Handled> {
+  async function run(delivery: Delivery, timeLeft: TimeLeft): Promise<Ran | "unattempted"> {
+    if (delivery.kind === "run" || delivery.kind === "target") {
+      return (await schedules.fire(delivery)) === "fired" ? "succeeded" : "skipped";
+    }
     const { timeoutMs } = delivery.kind === "stored" ? delivery.ref : delivery.job;
     if (timeLeft() < timeoutMs + LEASE_MARGIN_MS) return "unattempted";
-    await (delivery.kind === "stored" ? runStored(delivery.ref) : runCarried(delivery.job, delivery.receiveCount));
-    return "done";
+    return delivery.kind === "stored" ? runStored(delivery.ref) : runCarried(delivery.job, delivery.receiveCount);
   }
 
-  async function runStored(ref: AttemptRef): Promise<void> {
+  async function runStored(ref: AttemptRef): Promise<Ran> {
     const now = clock.now();
     const claimed = await store.apply(ref, claim(ref, now, now + leaseTime(ref.timeoutMs)));
-    if (!claimed.won) return tooEarly(claimed.job, ref, now) ? handOver([departure(claimed.job)]) : undefined;
+    if (!claimed.won) {
+      if (tooEarly(claimed.job, ref, now)) await handOver([departure(claimed.job)]);
+      return "skipped";
+    }
     const { job } = claimed;
     const { outcome, durationMs } = await attempt(job);
     await settle(job, outcome, durationMs);
+    return ranAs(outcome);
   }
 
   /** A message that came before its time goes back for the rest; any other lost race leaves nothing to do. */
@@ -166,18 +208,21 @@ export function createEngine({ clock, store, queue, files, executorOf, rules, lo
   }
 
   /** Runs a job that only its message holds; it is stored when that first attempt fails or was lost. */
-  async function runCarried(carried: Job, receiveCount: number): Promise<void> {
+  async function runCarried(carried: Job, receiveCount: number): Promise<Ran> {
     if (receiveCount > 1) {
       const stored = await storeCarried(carried);
-      return stored.job.status === "RETRYING" ? runStored({ ...nextAttempt(carried), attempt: 2 }) : goOn(stored);
+      if (stored.job.status === "RETRYING") return runStored({ ...nextAttempt(carried), attempt: 2 });
+      await goOn(stored);
+      return "skipped";
     }
     const running = begun(carried);
     const { outcome, durationMs } = await attempt(running);
-    if (outcome.kind === "succeeded") return;
+    if (outcome.kind === "succeeded") return "succeeded";
     // Only where there is none: the key may be that of a job which is stored already, and stands for this one.
     await store.recordAttempt(running.id, failedAttempt(running, outcome, durationMs), "if absent");
     const ended = after(running, end(running, ending(outcome, durationMs)));
     await goOn(await store.create(ended));
+    return "failed";
   }
 
   /** Stores a job whose message came again: its first attempt, if there was one, was lost. */
@@ -205,13 +250,13 @@ export function createEngine({ clock, store, queue, files, executorOf, rules, lo
     const began = clock.realNow();
     const outcome = await execute(job, message, clock.timeout(Math.min(job.timeoutMs, leasedMs))).catch(
       (error: unknown): Outcome => {
-        log("error", "job.attempt-threw", { ...named(job), error: reasonOf(error) });
+        log("error", "job.attempt-threw", { ...logged(job), error: reasonOf(error) });
         return { kind: "retry", error: "The attempt failed inside the service" };
       },
     );
     const durationMs = clock.realNow() - began;
     const httpStatus = outcome.httpStatus;
-    log("info", "job.attempted", { ...named(job), outcome: outcome.kind, durationMs, httpStatus });
+    log("info", "job.attempted", { ...logged(job), outcome: outcome.kind, durationMs, httpStatus });
     return { outcome, durationMs };
   }
 
@@ -259,68 +304,35 @@ export function createEngine({ clock, store, queue, files, executorOf, rules, lo
     }
   }
 
-  /** What follows from an ended attempt: the next one, or an end for good. */
-  async function goOn(ended: Applied): Promise<void> {
-    const { won, job } = ended;
+  /** What follows from a move: the next attempt, or what is left to do at an end. The sweep makes up for what fails. */
+  async function goOn(moved: Applied): Promise<void> {
+    const { won, job } = moved;
     if (!won) return;
     if (job.status === "RETRYING" && travels(job, job.startAt - job.updatedAt)) await handOver([departure(job)]);
-    else if (job.expiresAt !== undefined) await store.expireParts(job);
+    else if (owed(job).length > 0) {
+      await payUp(job).catch((error: unknown) => {
+        log("warn", "job.follow-ups-left", { ...logged(job), error: reasonOf(error) });
+      });
+    } else if (job.expiresAt !== undefined) await store.expireParts(job);
   }
 
-  /** Stops a job as far as it has come: a running attempt is let end. Throws CONFLICT when it has ended. */
-  async function stopJob(id: string, as: StopStatus): Promise<Job | undefined> {
-    return move(id, (job) => {
-      if (isFinished(job))
-        throw new ClientError("CONFLICT", `Only an unfinished job can be stopped; this one is ${job.status}`);
-      return stop(job, as, clock.now(), retention);
-    });
+  async function payUp(job: Job): Promise<void> {
+    await submitFollowUps(job, { store, clock, retention, submit: submitOwed });
   }
 
-  /** Tries a failed job again, with fresh retries. Throws CONFLICT when it has not failed. */
-  async function retryJob(id: string): Promise<Job | undefined> {
-    const retried = await move(id, async (job) => {
-      if (job.status !== "FAILED" && job.status !== "DEAD") {
-        throw new ClientError(
-          "CONFLICT",
-          `Only a job that is FAILED or DEAD can be retried; this one is ${job.status}`,
-        );
-      }
-      await store.keepParts(job);
-      return retry(job, clock.now());
-    });
-    if (retried) await handOver([departure(retried)]);
-    return retried;
-  }
-
-  /** Deletes a finished job with its attempts; its idempotency key is free again. Throws CONFLICT when unfinished. */
-  async function deleteJob(id: string): Promise<Job | undefined> {
-    const job = await store.get(id);
-    if (!job) return undefined;
-    if (isFinished(job) && (await store.remove(job))) return job;
-    throw new ClientError("CONFLICT", `Only a finished job can be deleted; this one is ${job.status}. Cancel it first`);
-  }
-
-  /** Makes a person's move on a job as it stands; looks again when somebody else was faster. */
-  async function move(id: string, make: (job: Job) => Move | Promise<Move>): Promise<Job | undefined> {
-    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-      const job = await store.get(id);
-      if (!job) return undefined;
-      const moved = await store.apply(job, await make(job));
-      if (!moved.won) continue;
-      log("info", "job.moved", { ...named(moved.job), status: moved.job.status });
-      if (moved.job.expiresAt !== undefined) await store.expireParts(moved.job);
-      return moved.job;
-    }
-    throw new ClientError("CONFLICT", "The job is changing too fast; try again");
+  async function submitOwed(request: NewJob, id: string): Promise<Job> {
+    const submitted = await submit(request, id);
+    if (submitted.kind === "sent") throw new Error("A follow-up is always stored");
+    return submitted.job;
   }
 
   /** Sends next attempts. What the queue doesn't take, the sweep brings: each of these jobs is due. */
   async function handOver(departures: readonly Departure[]): Promise<void> {
     try {
       const refused = await queue.sendAttempts(departures);
-      for (const { job } of refused) log("warn", "job.not-sent", { ...named(job), error: "The queue refused it" });
+      for (const { job } of refused) log("warn", "job.not-sent", { ...logged(job), error: "The queue refused it" });
     } catch (error) {
-      for (const { job } of departures) log("warn", "job.not-sent", { ...named(job), error: reasonOf(error) });
+      for (const { job } of departures) log("warn", "job.not-sent", { ...logged(job), error: reasonOf(error) });
     }
   }
 
@@ -373,7 +385,7 @@ export function createEngine({ clock, store, queue, files, executorOf, rules, lo
   /** One job that can't be written must not keep the others of its shard waiting. */
   async function sweepJobSafely(job: Job): Promise<Departure | "expired" | "left" | "failed"> {
     return sweepJob(job).catch((error: unknown) => {
-      log("error", "sweep.job-failed", { ...named(job), error: reasonOf(error) });
+      log("error", "sweep.job-failed", { ...logged(job), error: reasonOf(error) });
       return "failed" as const;
     });
   }
@@ -382,6 +394,10 @@ export function createEngine({ clock, store, queue, files, executorOf, rules, lo
   async function sweepJob(job: Job): Promise<Departure | "expired" | "left"> {
     const now = clock.now();
     const dueAt = job.dueAt ?? now;
+    if (isFinished(job)) {
+      if (dueAt <= now) await payUp(job);
+      return "left";
+    }
     if (job.status === "RUNNING") {
       const leaseUntil = job.leaseUntil ?? now;
       if (leaseUntil <= now) return (await expireAttempt(job, now)) ? "expired" : "left";
@@ -406,7 +422,7 @@ export function createEngine({ clock, store, queue, files, executorOf, rules, lo
   async function recordLost(job: Job): Promise<void> {
     // A worker's own word on its attempt stands.
     await store.recordAttempt(job.id, failedAttempt(job, LOST), "if absent");
-    log("warn", "job.attempt-lost", named(job));
+    log("warn", "job.attempt-lost", logged(job));
   }
 
   function ending(outcome: Outcome, durationMs: number) {
@@ -417,10 +433,24 @@ export function createEngine({ clock, store, queue, files, executorOf, rules, lo
     return clock.during(timeoutMs + LEASE_MARGIN_MS);
   }
 
-  return { submit, run, runBatch, recoverBatch, sweep, stopJob, retryJob, deleteJob };
+  /** Handles the event by which EventBridge fires a schedule. Throws BAD_REQUEST when it is not one. */
+  async function fire(event: unknown): Promise<Ran> {
+    return (await schedules.fire(parseFiring(event))) === "fired" ? "succeeded" : "skipped";
+  }
+
+  /** Handles messages that were received here, and deletes those that need not come again. */
+  async function runTaken(records: readonly QueueRecord[], timeLeft: TimeLeft): Promise<readonly Ran[]> {
+    const { ran, again } = await runRecords(records, timeLeft);
+    await queue.remove(records.filter((record) => !again.includes(record)));
+    return ran;
+  }
+
+  return { submit, run, runBatch, recoverBatch, fire, sweep, ...here, ...actions };
 }
 
-const MOST_TRIES = 5;
+function ranAs({ kind }: Outcome): Ran {
+  return kind === "succeeded" ? "succeeded" : "failed";
+}
 
 /** The answer to Lambda that names the messages to be delivered again. */
 function retryOf(records: readonly QueueRecord[]): SQSBatchResponse {
@@ -429,10 +459,6 @@ function retryOf(records: readonly QueueRecord[]): SQSBatchResponse {
 
 function departure(job: Job): Departure {
   return { job, notBefore: job.startAt };
-}
-
-function named(job: Job): LogFields {
-  return { jobId: job.id, appId: job.appId, attempt: job.attempts, executionType: job.executionType };
 }
 
 function failedAttempt(job: Job, outcome: Exclude<Outcome, { kind: "succeeded" }>, durationMs?: number): Attempt {

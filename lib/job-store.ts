@@ -5,6 +5,8 @@ import {
   DynamoDBClient,
   PutItemCommand,
   QueryCommand,
+  TransactWriteItemsCommand,
+  TransactionCanceledException,
   UpdateItemCommand,
   type AttributeValue,
   type BatchGetItemCommandOutput,
@@ -67,6 +69,7 @@ export interface TimeRange {
 }
 
 const TABLE = "The jobs table";
+const CONDITION_FAILED = "ConditionalCheckFailed";
 const LARGEST_ITEM_PAYLOAD = 256 * 1_024;
 /** DynamoDB's limit of a BatchGetItem. */
 const LARGEST_BATCH = 100;
@@ -80,7 +83,6 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
   /** Puts a job unless its id is taken; then the one that has it is the answer. */
   async function create(accepted: Job): Promise<Applied<Job>> {
     const op = clock.operationId();
-    const now = clock.now();
     const job = { ...accepted, payload: await placed(accepted) };
     const created = await race(
       job.id,
@@ -88,19 +90,56 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
       client.send(
         new PutItemCommand({
           TableName: table,
-          Item: marshall({ ...toItem(job), op }, MARSHALL),
-          // An expired job counts as gone: TTL deletes within days, not at once.
-          ConditionExpression: "attribute_not_exists(pk) OR expiresAt <= :now",
-          ExpressionAttributeValues: { ":now": { N: String(Math.floor(now / SECOND)) } },
+          ...putExpressions(job, op),
           ReturnValuesOnConditionCheckFailure: "ALL_OLD",
         }),
       ),
       () => job,
-      now,
     );
     if (created.job) return { ...created, job: created.job };
     // Its key was taken by a job that has just expired or been deleted.
     throw new Unavailable(TABLE, new Error(`what stood in the way of job ${job.id} is gone`));
+  }
+
+  /**
+   * Puts a job and makes a move of another, both or neither. A job that has the id already counts as
+   * the new one. Says what became of the move.
+   */
+  async function createWith(accepted: Job, of: Job, move: Move): Promise<Applied & { readonly created: boolean }> {
+    const op = clock.operationId();
+    const job = { ...accepted, payload: await placed(accepted) };
+    const put = { TableName: table, ...putExpressions(job, op) };
+    const update = {
+      TableName: table,
+      Key: marshall(jobKey(of.id)),
+      ...expressionsOf(of, move, op),
+      ReturnValuesOnConditionCheckFailure: "ALL_OLD",
+    } as const;
+    try {
+      await askOf(
+        TABLE,
+        client.send(new TransactWriteItemsCommand({ TransactItems: [{ Put: put }, { Update: update }] })),
+      );
+      return { won: true, job: after(of, move), created: true };
+    } catch (error) {
+      if (!(error instanceof TransactionCanceledException)) throw error;
+      const [ofPut, ofUpdate] = error.CancellationReasons ?? [];
+      if (ofUpdate?.Code === CONDITION_FAILED) {
+        const stands = lost(of.id, op, ofUpdate.Item);
+        return { ...stands, created: stands.won };
+      }
+      if (ofPut?.Code === CONDITION_FAILED) return { ...(await apply(of, move)), created: false };
+      throw new Unavailable(TABLE, error);
+    }
+  }
+
+  function putExpressions(job: Job, op: string) {
+    return {
+      Item: marshall({ ...toItem(job), op }, MARSHALL),
+      // An expired job counts as gone: TTL deletes within days, not at once.
+      ConditionExpression: "attribute_not_exists(pk) OR expiresAt <= :now",
+      ExpressionAttributeValues: { ":now": { N: String(Math.floor(clock.now() / SECOND)) } },
+    };
   }
 
   /** Applies a move if its conditions still hold. A whole job need not be read back, a reference must. */
@@ -131,18 +170,22 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
     op: string,
     write: Promise<{ Attributes?: Record<string, AttributeValue> | undefined }>,
     won: (attributes: Record<string, AttributeValue> | undefined) => Job,
-    now = clock.now(),
   ): Promise<Applied> {
     try {
       const { Attributes } = await askOf(TABLE, write);
       return { won: true, job: won(Attributes) };
     } catch (error) {
       if (!(error instanceof ConditionalCheckFailedException)) throw error;
-      if (!error.Item) return { won: false, job: undefined };
-      const item = unmarshall(error.Item);
-      if (item["op"] === op) return { won: true, job: jobOf({ ...jobKey(id), ...item }) };
-      return { won: false, job: hasExpired(item, now) ? undefined : jobOf(item) };
+      return lost(id, op, error.Item);
     }
+  }
+
+  /** What stands in the way of a write: perhaps the write itself. */
+  function lost(id: string, op: string, standing: Record<string, AttributeValue> | undefined): Applied {
+    if (!standing) return { won: false, job: undefined };
+    const item = unmarshall(standing);
+    if (item["op"] === op) return { won: true, job: jobOf({ ...jobKey(id), ...item }) };
+    return { won: false, job: current(item) };
   }
 
   /** Payloads that don't fit are put first, so that a stored job always has one. */
@@ -334,7 +377,8 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
       const command = new DeleteItemCommand({
         TableName: table,
         Key: marshall(jobKey(job.id)),
-        ConditionExpression: "attribute_not_exists(pk) OR (#status = :status AND attempts = :attempts)",
+        ConditionExpression:
+          "attribute_not_exists(pk) OR (#status = :status AND attempts = :attempts AND attribute_not_exists(dueAt))",
         ExpressionAttributeNames: { "#status": "status" },
         ExpressionAttributeValues: seen,
       });
@@ -355,6 +399,7 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
 
   return {
     create,
+    createWith,
     apply,
     recordAttempt,
     message,

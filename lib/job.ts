@@ -19,11 +19,35 @@ export type StopStatus = "CANCELLED" | "DEAD";
 export type Mode = "sqs" | "db" | "both";
 
 /** What the caller asked for, with every default filled in. */
-export interface Message {
+export interface Message extends FollowUps {
   readonly lambdaProxyMessage?: ProxyMessage;
   readonly execution: Execution;
   readonly metadata: Metadata;
 }
+
+/** What is to be submitted when a job ends: a callback with its final view, or another job. */
+export interface FollowUps {
+  readonly onComplete?: Callback;
+  readonly onSuccess?: FollowUpJob;
+  readonly onFailure?: FollowUpJob;
+}
+
+export type FollowUp = keyof FollowUps;
+
+export interface FollowUpJob extends FollowUps {
+  readonly message: Omit<Message, FollowUp>;
+}
+
+export interface Callback {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** At which ends. */
+  readonly on: readonly FinalStatus[];
+}
+
+export const FINAL_STATUSES = ["SUCCEEDED", "FAILED", "DEAD", "CANCELLED"] as const satisfies readonly Status[];
+
+export type FinalStatus = (typeof FINAL_STATUSES)[number];
 
 /** The request to make, in the shape of a Lambda proxy event. */
 export interface ProxyMessage {
@@ -105,6 +129,22 @@ export interface Job {
   readonly success?: { readonly durationMs: number; readonly httpStatus?: number; readonly responseExcerpt?: string };
   /** When a finished job may be forgotten. */
   readonly expiresAt?: EpochMs;
+  /** The job whose follow-up or target this one is. */
+  readonly parentJobId?: string;
+  /** At which ends a follow-up is to be submitted. */
+  readonly owes?: Readonly<Partial<Record<FollowUp, readonly FinalStatus[]>>>;
+  /** How often a job that may owe has ended: a person's retry makes it more than once. */
+  readonly endings?: number;
+  readonly followUpJobIds?: readonly string[];
+  /** Of a schedule in EventBridge. */
+  readonly scheduleArn?: string;
+  /** Of a schedule: it has more runs than one. Its next run is at `startAt`. */
+  readonly recurring?: true;
+  /** Of a schedule: how many runs it has had, which is also the number of the last one. */
+  readonly runs?: number;
+  readonly lastRunAt?: EpochMs;
+  /** The job that the last run created, or found under its key. */
+  readonly targetJobId?: string;
 }
 
 /** What an attempt yields. Only `retry` may be tried again. */
@@ -141,16 +181,24 @@ export interface AttemptRef {
   readonly timeoutMs: number;
 }
 
+/** One run of a schedule that is to come. */
+export interface RunRef {
+  readonly id: string;
+  readonly run: number;
+}
+
 export const DEFAULT_MAX_RETRIES = 10;
 export const DEFAULT_TIMEOUT_MS = 30 * SECOND;
 /** What an attempt gets on top of its timeout, to write down how it ended. */
 export const LEASE_MARGIN_MS = 15 * SECOND;
 /** The head start a queue has before the sweep believes a message lost. */
 export const HEAD_START = 5 * MINUTE;
+/** What whoever ends a job has to submit its follow-ups, before the sweep does. */
+const FOLLOW_UP_HEAD_START = MINUTE;
 /** The longest delay an SQS message can have. */
 export const LONGEST_MESSAGE_DELAY = 15 * MINUTE;
 /** Two machines' clocks may differ by this; nothing starts earlier, to the second. */
-const CLOCK_SKEW = SECOND - 1;
+export const CLOCK_SKEW = SECOND - 1;
 const LONGEST_BACKOFF = DAY;
 
 // ---- The moves: from which statuses, under which condition, to what. ----
@@ -259,28 +307,104 @@ export function stop(job: Job, as: StopStatus, now: EpochMs, retention: number):
   if (job.status === "RUNNING") {
     return { from: ["RUNNING"], to: "RUNNING", when, set: { stopAs: as, stopRequestedAt: now }, remove: [] };
   }
-  const expiry = retention > 0 ? { expiresAt: now + retention } : {};
-  return { from: ["PENDING", "RETRYING"], to: as, when, set: { ...expiry, updatedAt: now }, remove: ["dueAt"] };
+  return {
+    from: ["PENDING", "RETRYING"],
+    to: as,
+    when: [...when, ...(job.owes ? [unchanged(job, "endings")] : [])],
+    ...ended(job, as, now, retention),
+  };
 }
 
 /** Starts a new generation of a job that failed, with fresh retries; attempt numbers go on. */
 export function retry(job: Job, now: EpochMs): Move {
+  // A schedule keeps its time, and the sweep fires it.
+  const startAt = isSchedule(job) ? Math.max(job.startAt, now) : now;
+  const dueAt = isSchedule(job) ? startAt : now + HEAD_START;
   return {
     from: ["FAILED", "DEAD"],
     to: "PENDING",
-    when: [["attempts", "=", job.attempts]],
-    set: { retryCount: 0, startAt: now, dueAt: now + HEAD_START, updatedAt: now },
+    when: [
+      ["attempts", "=", job.attempts],
+      // What it owes for its end comes first.
+      ["dueAt", "absent"],
+    ],
+    set: { retryCount: 0, startAt, dueAt, updatedAt: now },
     remove: ["expiresAt"],
   };
 }
 
-function finish(job: Job, to: Status, ending: Ending, set: Partial<Job>): Move {
-  const expiry = ending.retention > 0 ? { expiresAt: ending.now + ending.retention } : {};
+/** A run of a schedule: `targetJobId` is created along with it. `next`: when the run after it comes, if one does. */
+export interface Run {
+  readonly now: EpochMs;
+  readonly targetJobId: string;
+  readonly next: EpochMs | undefined;
+  readonly retention: number;
+}
+
+/** Fires a schedule; the run number is the fence. */
+export function fire(schedule: Job, { now, targetJobId, next, retention }: Run): Move {
+  const ran = { runs: (schedule.runs ?? 0) + 1, lastRunAt: now, targetJobId };
+  const move = {
+    from: ["PENDING"],
+    when: [unchanged(schedule, "runs"), ["startAt", "<=", now + CLOCK_SKEW]],
+  } as const satisfies Partial<Move>;
+  if (next !== undefined) {
+    return { ...move, to: "PENDING", set: { ...ran, startAt: next, dueAt: next, updatedAt: now }, remove: [] };
+  }
+  const { set, remove } = ended(schedule, "SUCCEEDED", now, retention);
+  return { ...move, to: "SUCCEEDED", set: { ...ran, ...set }, remove };
+}
+
+/** Notes that what a finished job owed for this end has been submitted. */
+export function settleFollowUps(job: Job, submitted: readonly string[], now: EpochMs, retention: number): Move {
+  return {
+    from: [job.status],
+    to: job.status,
+    when: [unchanged(job, "endings"), ["dueAt", ">", 0]],
+    set: { followUpJobIds: [...(job.followUpJobIds ?? []), ...submitted], ...expiry(now, retention) },
+    remove: ["dueAt"],
+  };
+}
+
+/** The follow-ups that a finished job has not been known to have submitted. */
+export function owed(job: Job): FollowUp[] {
+  return job.dueAt === undefined ? [] : owedAt(job, job.status);
+}
+
+function owedAt({ owes = {} }: Job, status: Status): FollowUp[] {
+  const names = Object.keys(owes) as FollowUp[];
+  return names.filter((name) => owes[name]?.some((each) => each === status));
+}
+
+/** What every end sets and removes: a job that owes follow-ups stays due, and is not forgotten, until they are submitted. */
+function ended(job: Job, to: FinalStatus, now: EpochMs, retention: number): Pick<Move, "set" | "remove"> {
+  const owes = owedAt(job, to).length > 0;
+  return {
+    set: {
+      updatedAt: now,
+      ...(job.owes && { endings: (job.endings ?? 0) + 1 }),
+      ...(owes ? { dueAt: now + FOLLOW_UP_HEAD_START } : expiry(now, retention)),
+    },
+    remove: owes ? [] : ["dueAt"],
+  };
+}
+
+function expiry(now: EpochMs, retention: number): Pick<Job, "expiresAt"> {
+  return retention > 0 ? { expiresAt: now + retention } : {};
+}
+
+function unchanged(job: Job, field: "endings" | "runs"): Condition {
+  const seen = job[field];
+  return seen === undefined ? [field, "absent"] : [field, "=", seen];
+}
+
+function finish(job: Job, to: FinalStatus, ending: Ending, outcome: Partial<Job>): Move {
+  const { set, remove } = ended(job, to, ending.now, ending.retention);
   return {
     ...ofThisAttempt(job, to === "SUCCEEDED"),
     to,
-    set: { ...set, ...expiry, updatedAt: ending.now },
-    remove: ["dueAt", "leaseUntil", ...(job.stopAs ? STOP_FIELDS : [])],
+    set: { ...outcome, ...set },
+    remove: [...remove, "leaseUntil", ...(job.stopAs ? STOP_FIELDS : [])],
   };
 }
 
@@ -316,46 +440,84 @@ export function after(job: Job, move: Move): Job {
 // ---- Rules that the moves and the engine share. ----
 
 export function isFinished({ status }: Job): boolean {
-  return status === "SUCCEEDED" || status === "FAILED" || status === "DEAD" || status === "CANCELLED";
+  return FINAL_STATUSES.some((final) => final === status);
 }
 
+export function isSchedule({ executionType }: Pick<Job, "executionType">): boolean {
+  return executionType === SCHEDULE;
+}
+
+/** The execution type that is fired, not run. */
+export const SCHEDULE = "schedule";
+
+/** What a job is made of, when it is asked for by a client, by a schedule or by a job that has ended. */
 export interface NewJob {
   readonly appId: string;
   readonly mode: Mode;
   readonly message: Message;
+  readonly parentJobId?: string;
+}
+
+/** What its execution type says about it. */
+export interface Terms {
   readonly destination: string;
   readonly timeoutMs: number;
+  /** Of a schedule: its first run. */
+  readonly startAt?: EpochMs;
+  readonly recurring?: boolean;
 }
 
 /** A job as it is when accepted. `freshId` is taken when there is no idempotency key. */
-export function accept(request: NewJob, payload: Payload, now: EpochMs, freshId: string): Job {
+export function accept(request: NewJob, terms: Terms, payload: Payload, now: EpochMs, freshId: string): Job {
   const { metadata, execution } = request.message;
+  const owes = endsOf(request.message);
   const { idempotencyKey, messageGroupId } = metadata;
-  const ordered = request.mode !== "sqs" && messageGroupId !== undefined && messageGroupId !== execution.type;
+  const isFired = execution.type === SCHEDULE;
+  const ordered =
+    request.mode !== "sqs" && !isFired && messageGroupId !== undefined && messageGroupId !== execution.type;
+  const startAt = terms.startAt ?? now;
+  // Only the queue, and EventBridge for what runs once, have a head start on the sweep.
+  const isSent = request.mode !== "db" && !terms.recurring;
   return {
     id: idempotencyKey === undefined ? freshId : jobIdForKey(request.appId, idempotencyKey),
     appId: request.appId,
     executionType: execution.type,
-    destination: request.destination,
+    destination: terms.destination,
     status: "PENDING",
     payload,
     createdAt: now,
     updatedAt: now,
-    startAt: now,
-    dueAt: request.mode === "db" ? now : now + HEAD_START,
+    startAt,
+    dueAt: isSent ? startAt + HEAD_START : startAt,
     attempts: 0,
     retryCount: 0,
     maxRetries: metadata.maxRetries ?? DEFAULT_MAX_RETRIES,
     ...(metadata.retry && { retry: metadata.retry }),
-    timeoutMs: request.timeoutMs,
+    timeoutMs: terms.timeoutMs,
     ...(ordered && { lane: messageGroupId }),
     ...(idempotencyKey !== undefined && { idempotencyKey }),
+    ...(request.parentJobId !== undefined && { parentJobId: request.parentJobId }),
+    ...(terms.recurring && { recurring: true }),
+    ...(Object.keys(owes).length > 0 && { owes }),
+  };
+}
+
+/** At which ends each follow-up is owed. */
+function endsOf({ onComplete, onSuccess, onFailure }: FollowUps): NonNullable<Job["owes"]> {
+  return {
+    ...(onComplete && { onComplete: onComplete.on }),
+    ...(onSuccess && { onSuccess: ["SUCCEEDED"] }),
+    ...(onFailure && { onFailure: ["FAILED", "DEAD"] }),
   };
 }
 
 /** The one id that a key has in an app: idempotency is then one conditional put. */
 export function jobIdForKey(appId: string, idempotencyKey: string): string {
   return derivedUuid(appId, idempotencyKey);
+}
+
+export function nextRunOf(schedule: Job): RunRef {
+  return { id: schedule.id, run: (schedule.runs ?? 0) + 1 };
 }
 
 export function nextAttempt(job: Job): AttemptRef {

@@ -1,3 +1,5 @@
+import type { Job } from "./job.ts";
+
 /** The only fields a line may carry: none of them can hold a payload, a header or a token. */
 export interface LogFields {
   readonly jobId?: string;
@@ -11,10 +13,19 @@ export interface LogFields {
   readonly requestId?: string;
   readonly messageId?: string;
   readonly route?: string;
+  /** Of a schedule: which run, and the job that it created. */
+  readonly run?: number;
+  readonly targetJobId?: string;
   readonly count?: number;
   readonly left?: number;
   /** The name and message of an error of ours or of an AWS call; never of a target's answer. */
   readonly error?: string;
+}
+
+/** What every line about a job says of it. */
+export function logged(job: Job): LogFields {
+  const { id: jobId, appId, attempts: attempt, executionType } = job;
+  return { jobId, appId, attempt, executionType };
 }
 
 export type Level = "info" | "warn" | "error";

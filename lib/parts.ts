@@ -6,6 +6,7 @@ import { createFiles } from "./files.ts";
 import { createJobStore } from "./job-store.ts";
 import { createLog } from "./log.ts";
 import { createQueue } from "./queue.ts";
+import { createScheduler } from "./scheduler.ts";
 
 export type ServiceParts = ReturnType<typeof assemble>;
 
@@ -23,7 +24,8 @@ function assemble() {
   const files = createFiles(config.bucket);
   const store = createJobStore({ table: config.table, files, clock });
   const queue = createQueue({ urls: config.queueUrls, files, clock });
+  const scheduler = createScheduler(config.scheduler);
   const { rules, retention } = config;
-  const engine = createEngine({ clock, store, queue, files, executorOf, rules, log, retention });
+  const engine = createEngine({ clock, store, queue, scheduler, files, executorOf, rules, log, retention });
   return { clock, log, store, rules, engine };
 }

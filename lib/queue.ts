@@ -1,5 +1,7 @@
 import {
   ChangeMessageVisibilityBatchCommand,
+  DeleteMessageBatchCommand,
+  ReceiveMessageCommand,
   SQSClient,
   SendMessageBatchCommand,
   type SendMessageBatchRequestEntry,
@@ -7,9 +9,9 @@ import {
 import { createHash } from "node:crypto";
 import { CLIENT_DEFAULTS, askOf, lean } from "./aws.ts";
 import { SECOND, type Clock, type EpochMs } from "./clock.ts";
-import { Unavailable } from "./errors.ts";
+import { Unavailable, badRequest } from "./errors.ts";
 import { payloadKey, type Files } from "./files.ts";
-import { nextAttempt, type AttemptRef, type Job, type Payload } from "./job.ts";
+import { isSchedule, nextAttempt, nextRunOf, type AttemptRef, type Job, type Payload, type RunRef } from "./job.ts";
 import { contentHash } from "./payload.ts";
 
 /** `fair`: stored jobs without an order. `main`: the FIFO queue, for lanes and for `sqs` mode. */
@@ -18,7 +20,11 @@ export type Road = "fair" | "main";
 /** What a message brings: the name of an attempt of a stored job, or a job that nothing else stores. */
 export type Delivery =
   | { readonly kind: "stored"; readonly ref: AttemptRef }
-  | { readonly kind: "carried"; readonly job: Job; readonly receiveCount: number };
+  | { readonly kind: "carried"; readonly job: Job; readonly receiveCount: number }
+  | Firing;
+
+/** A schedule's time has come: a run of a stored one, or one that carries its target job itself. */
+export type Firing = { readonly kind: "run"; readonly ref: RunRef } | { readonly kind: "target"; readonly target: Job };
 
 /** A message as Lambda hands it over. */
 export interface QueueRecord {
@@ -64,14 +70,25 @@ export function createQueue(parts: { urls: Record<Road, string>; files: Files; c
 
   /** Sends a job that only its message will hold. Its id is also what SQS takes duplicates by. */
   async function sendCarried(job: Job): Promise<void> {
-    let body = carriedBody(job);
-    if (Buffer.byteLength(body) > LARGEST_MESSAGE && job.payload.at === "inline") {
-      const hash = contentHash(job.payload.bytes);
-      await files.put(payloadKey(job.id, hash), job.payload.bytes);
-      body = carriedBody({ ...job, payload: { at: "s3", hash } });
-    }
-    const refused = await send("main", [{ MessageBody: body, MessageGroupId: job.id, MessageDeduplicationId: job.id }]);
+    const MessageBody = await carrying(job, (carried) => ({ job: carried }));
+    const refused = await send("main", [{ MessageBody, MessageGroupId: job.id, MessageDeduplicationId: job.id }]);
     if (refused.size > 0) throw new Unavailable("The queue", new Error([...refused.values()].join()));
+  }
+
+  /** The event by which a schedule that nothing else stores fires its target. */
+  async function firingOf(target: Job): Promise<string> {
+    return carrying(target, (carried) => ({ fire: { target: carried } }));
+  }
+
+  /** A message with the whole job in it; one that would be too large leaves its payload in S3. */
+  async function carrying(job: Job, wrap: (carried: object) => object): Promise<string> {
+    const { payload } = job;
+    const bytes = payload.at === "inline" && Buffer.from(payload.bytes).toString("base64");
+    const text = JSON.stringify(wrap({ ...job, payload: bytes || payload }));
+    if (Buffer.byteLength(text) <= LARGEST_MESSAGE || payload.at !== "inline") return text;
+    const hash = contentHash(payload.bytes);
+    await files.put(payloadKey(job.id, hash), payload.bytes);
+    return JSON.stringify(wrap({ ...job, payload: { at: "s3", hash } }));
   }
 
   /** Returns the entries that SQS refused, by index, with the reason. */
@@ -87,25 +104,60 @@ export function createQueue(parts: { urls: Record<Road, string>; files: Files; c
     return {
       // The tenant: SQS fair queues keep one with many messages from holding up the others.
       MessageGroupId: job.appId,
-      MessageBody: JSON.stringify({ attempt: nextAttempt(job) }),
+      MessageBody: JSON.stringify(isSchedule(job) ? { fire: nextRunOf(job) } : { attempt: nextAttempt(job) }),
       DelaySeconds: Math.ceil(wait / SECOND),
     };
   }
 
   /** Makes messages visible after so many seconds instead of after the visibility timeout. */
   async function release(records: readonly QueueRecord[], seconds: number): Promise<void> {
-    for (const road of ["fair", "main"] as const) {
-      const name = urls[road].split("/").at(-1);
-      const Entries = records
-        .filter((record) => record.eventSourceARN.split(":").at(-1) === name)
-        .map(({ receiptHandle }, at) => ({ Id: String(at), ReceiptHandle: receiptHandle, VisibilityTimeout: seconds }));
-      if (Entries.length === 0) continue;
-      const command = new ChangeMessageVisibilityBatchCommand({ QueueUrl: urls[road], Entries });
-      await askOf("The queue", client.send(command));
+    for (const { road, Entries: taken } of byRoad(records)) {
+      const Entries = taken.map((entry) => ({ ...entry, VisibilityTimeout: seconds }));
+      await askOf("The queue", client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: urls[road], Entries })));
     }
   }
 
-  return { sendAttempts, sendCarried, release };
+  /** Takes up to 10 messages, as Lambda would hand them over. They are hidden until their visibility ends. */
+  async function receive(road: Road, limit: number): Promise<QueueRecord[]> {
+    const command = new ReceiveMessageCommand({
+      QueueUrl: urls[road],
+      MaxNumberOfMessages: limit,
+      // Without a wait, SQS asks only some of its servers.
+      WaitTimeSeconds: 1,
+      MessageSystemAttributeNames: ["ApproximateReceiveCount", "MessageGroupId"],
+    });
+    const { Messages = [] } = await askOf("The queue", client.send(command));
+    return Messages.map(({ MessageId = "", ReceiptHandle = "", Body = "", Attributes }) => ({
+      messageId: MessageId,
+      receiptHandle: ReceiptHandle,
+      body: Body,
+      attributes: { ...Attributes, ApproximateReceiveCount: Attributes?.ApproximateReceiveCount ?? "1" },
+      eventSourceARN: nameOf(road),
+    }));
+  }
+
+  /** Deletes what has been handled. */
+  async function remove(records: readonly QueueRecord[]): Promise<void> {
+    for (const { road, Entries } of byRoad(records)) {
+      await askOf("The queue", client.send(new DeleteMessageBatchCommand({ QueueUrl: urls[road], Entries })));
+    }
+  }
+
+  /** The queue of a record is told by the last part of its source's ARN. */
+  function byRoad(records: readonly QueueRecord[]) {
+    return (["fair", "main"] as const).flatMap((road) => {
+      const Entries = records
+        .filter((record) => record.eventSourceARN.split(":").at(-1) === nameOf(road))
+        .map(({ receiptHandle }, at) => ({ Id: String(at), ReceiptHandle: receiptHandle }));
+      return Entries.length > 0 ? [{ road, Entries }] : [];
+    });
+  }
+
+  function nameOf(road: Road): string {
+    return urls[road].split("/").at(-1) ?? "";
+  }
+
+  return { sendAttempts, sendCarried, firingOf, receive, release, remove };
 }
 
 function roadOf(job: Job): Road {
@@ -128,26 +180,38 @@ function laneId(job: Job): string {
     .digest("base64url");
 }
 
-function carriedBody(job: Job): string {
-  const { payload } = job;
-  const bytes = payload.at === "inline" && Buffer.from(payload.bytes).toString("base64");
-  return JSON.stringify({ job: { ...job, payload: bytes || payload } });
-}
-
 /** Reads a message of ours. Throws on anything else: the dead-letter queue is where that belongs. */
 export function parseRecord(record: QueueRecord): Delivery {
-  const body = fromJson(record.body);
-  if (isObject(body) && isObject(body["attempt"]) && typeof body["attempt"]["id"] === "string") {
-    return { kind: "stored", ref: body["attempt"] as unknown as AttemptRef };
+  const delivery = deliveryOf(fromJson(record.body), Number(record.attributes.ApproximateReceiveCount));
+  if (delivery) return delivery;
+  throw new Error(`Message ${record.messageId} is not of ours: expected an object with "attempt", "job" or "fire"`);
+}
+
+/** Reads the event by which EventBridge fires a schedule. Throws on anything else. */
+export function parseFiring(event: unknown): Firing {
+  const delivery = deliveryOf(event, 1);
+  if (delivery?.kind === "run" || delivery?.kind === "target") return delivery;
+  throw badRequest([{ field: "body", message: 'expected {"fire": {"id": "<id of a schedule>", "run": <number>}}' }]);
+}
+
+function deliveryOf(message: unknown, receiveCount: number): Delivery | undefined {
+  if (!isObject(message)) return undefined;
+  const { attempt, job, fire } = message;
+  if (isObject(attempt) && typeof attempt["id"] === "string") {
+    return { kind: "stored", ref: attempt as unknown as AttemptRef };
   }
-  if (isObject(body) && isObject(body["job"]) && typeof body["job"]["id"] === "string") {
-    const { payload, ...job } = body["job"];
-    const kept: Payload =
-      typeof payload === "string" ? { at: "inline", bytes: Buffer.from(payload, "base64") } : (payload as Payload);
-    const receiveCount = Number(record.attributes.ApproximateReceiveCount);
-    return { kind: "carried", job: { ...job, payload: kept } as unknown as Job, receiveCount };
-  }
-  throw new Error(`Message ${record.messageId} is not a job: expected an object with "attempt" or "job"`);
+  if (isObject(job) && typeof job["id"] === "string") return { kind: "carried", job: carriedJob(job), receiveCount };
+  if (!isObject(fire)) return undefined;
+  const { target, id, run } = fire;
+  if (isObject(target) && typeof target["id"] === "string") return { kind: "target", target: carriedJob(target) };
+  if (typeof id === "string" && typeof run === "number") return { kind: "run", ref: { id, run } };
+  return undefined;
+}
+
+function carriedJob({ payload, ...job }: Record<string, unknown>): Job {
+  const kept: Payload =
+    typeof payload === "string" ? { at: "inline", bytes: Buffer.from(payload, "base64") } : (payload as Payload);
+  return { ...job, payload: kept } as unknown as Job;
 }
 
 /** What JSON.parse says quotes the text; that must not end in a log. */

@@ -9,8 +9,10 @@ import { CreateQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
 import type { Emulators } from "./emulators.ts";
 import type { Resource, Template } from "./template.ts";
 
-/** What `!Ref` gives for each resource: a table's or bucket's name, a queue's URL. */
+/** What `!Ref` gives for each resource: a table's or bucket's name, a queue's URL; as `NAME.Arn`, its ARN. */
 export type References = Readonly<Record<string, string>>;
+
+export const ACCOUNT_ID = "000000000000";
 
 /** Makes the tables, queues and buckets of resources.yml where they don't exist yet. */
 export async function provision(template: Template, endpoints: Emulators["endpoints"]): Promise<References> {
@@ -24,7 +26,12 @@ export async function provision(template: Template, endpoints: Emulators["endpoi
   const resources = Object.entries(template.resources).toSorted(([, a], [, b]) => redrives(a) - redrives(b));
   for (const [name, { Type, Properties }] of resources) {
     if (Type === "AWS::DynamoDB::Table") references[name] = await createTable(clients.dynamodb, name, Properties);
-    if (Type === "AWS::SQS::Queue") references[name] = await createQueue(clients.sqs, Properties, template);
+    if (Type === "AWS::SQS::Queue") {
+      references[name] = await createQueue(clients.sqs, Properties, template);
+      references[`${name}.Arn`] = queueArn(queueName(Properties));
+    }
+    if (Type === "AWS::Scheduler::ScheduleGroup") references[`${name}.Arn`] = arn("scheduler", "schedule-group/jobs");
+    if (Type === "AWS::IAM::Role") references[`${name}.Arn`] = `arn:aws:iam::${ACCOUNT_ID}:role/${name}`;
     if (Type === "AWS::S3::Bucket") references[name] = await createBucket(clients.s3, name);
   }
   for (const client of Object.values(clients)) client.destroy();
@@ -36,7 +43,27 @@ export function queueName(queue: Resource["Properties"]): string {
 }
 
 export function queueArn(name: string): string {
-  return `arn:aws:sqs:${process.env["AWS_REGION"]}:000000000000:${name}`;
+  return arn("sqs", name);
+}
+
+function arn(service: string, resource: string): string {
+  return `arn:aws:${service}:${process.env["AWS_REGION"]}:${ACCOUNT_ID}:${resource}`;
+}
+
+/** The environment of every function, as CloudFormation would fill it in. */
+export function environmentOf(template: Template, references: References): Record<string, string> {
+  const pseudo: Record<string, string | undefined> = {
+    "AWS::Partition": "aws",
+    "AWS::Region": process.env["AWS_REGION"],
+    "AWS::AccountId": ACCOUNT_ID,
+  };
+  const valueOf = (value: Template["environment"][string]): string => {
+    if (typeof value === "string") return value;
+    if ("Ref" in value) return references[value.Ref] ?? "";
+    if ("Fn::GetAtt" in value) return references[value["Fn::GetAtt"]] ?? "";
+    return value["Fn::Sub"].replace(/\$\{(AWS::\w+)\}/g, (_, name: string) => pseudo[name] ?? "");
+  };
+  return Object.fromEntries(Object.entries(template.environment).map(([name, value]) => [name, valueOf(value)]));
 }
 
 function redrives({ Properties }: Resource): number {

@@ -1,18 +1,21 @@
+import { SQSClient, SendMessageCommand } from "@aws-sdk/client-sqs";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createClock, type Clock } from "../lib/clock.ts";
 import { setClock } from "./clock-file.ts";
 import { readEnvFile } from "./env-file.ts";
 import { startEmulators, type Emulators } from "./emulators.ts";
 import type { Runner } from "./event-sources.ts";
 import { createFunctionUrls } from "./function-urls.ts";
 import { createGateway, type FunctionUrl } from "./gateway.ts";
-import { functionsFolder, startLambdaApi } from "./lambda-api.ts";
+import { functionsFolder, startLambdaApi, type LambdaApi } from "./lambda-api.ts";
 import { loadFunctions, type LoadedFunction } from "./lambda.ts";
-import { provision, type References } from "./provision.ts";
-import { readTemplate, type Template } from "./template.ts";
+import { ACCOUNT_ID, environmentOf, provision, type References } from "./provision.ts";
+import { startScheduler, type Scheduler } from "./scheduler.ts";
+import { readTemplate } from "./template.ts";
 import { LOCAL_JWT_SECRET, signToken } from "./token.ts";
 import { startWorkers, startWorkersInThread, type WorkerSettings } from "./workers.ts";
 
@@ -89,12 +92,12 @@ async function foundStack(settings: Settings): Promise<Stack> {
   let stopping = false;
   void emulators?.ended.then(() => stopping || fail(new Error("The emulators ended; start the stack again")));
   const references = await provision(template, endpoints);
-  const own = environmentOf(template, references);
+  const own = ownEnvironment(environmentOf(template, references));
   const functions = await loading;
   const lambdaApi = await startLambdaApi(functions, own["OWN_FUNCTIONS"] ?? "", functionsFolder(ROOT));
   const server = await listen(functions, createFunctionUrls(lambdaApi), port);
-  const { real, service } = setClock(dir, speed);
-  const environment = {
+  const anchor = setClock(dir, speed);
+  const here = {
     ...localDefaults(),
     ...own,
     AWS_ENDPOINT_URL_DYNAMODB: endpoints.dynamodb,
@@ -102,7 +105,14 @@ async function foundStack(settings: Settings): Promise<Stack> {
     AWS_ENDPOINT_URL_S3: endpoints.s3,
     AWS_ENDPOINT_URL_LAMBDA: process.env["AWS_ENDPOINT_URL_LAMBDA"] ?? lambdaApi.url,
     LOCAL_FUNCTION_URLS: `${urlOf(server)}/lambda-url/`,
-    SERVICE_CLOCK: [real, service, speed].join(","),
+    SERVICE_CLOCK: [anchor.real, anchor.service, anchor.speed].join(","),
+  };
+  // A missed schedule fires as soon as the scheduler runs, and functions look here when first called.
+  Object.assign(process.env, here);
+  const scheduler = await scheduling(lambdaApi, references, dir, createClock(anchor));
+  const environment = {
+    ...here,
+    AWS_ENDPOINT_URL_SCHEDULER: process.env["AWS_ENDPOINT_URL_SCHEDULER"] ?? scheduler.url,
   };
   const file = join(dir, "stack.json");
   writeFileSync(
@@ -120,9 +130,31 @@ async function foundStack(settings: Settings): Promise<Stack> {
       setClock(dir, 1);
       rmSync(file, { force: true });
       lambdaApi.close();
+      await scheduler.stop();
       await emulators?.stop();
     },
   };
+}
+
+/** EventBridge Scheduler, which calls the stack's functions and has the stack's queues. */
+async function scheduling(lambdaApi: LambdaApi, references: References, dir: string, clock: Clock): Promise<Scheduler> {
+  const sqs = new SQSClient({ useQueueUrlAsEndpoint: false });
+  const { AWS_REGION: region = "" } = process.env;
+  return startScheduler({
+    dir: join(dir, "schedules"),
+    clock,
+    region,
+    accountId: ACCOUNT_ID,
+    invoke: async (arn, event) => {
+      const call = await lambdaApi.functionNamed(arn.split(":").at(-1) ?? "");
+      if (!call) throw new Error(`No function ${arn}`);
+      return call(event);
+    },
+    sendToQueue: async (arn, MessageBody) => {
+      const [name = ""] = Object.entries(references).find(([, value]) => value === arn) ?? [];
+      await sqs.send(new SendMessageCommand({ QueueUrl: references[name.replace(/\.Arn$/, "")], MessageBody }));
+    },
+  });
 }
 
 function joinStack({ dir }: Settings): Stack {
@@ -177,10 +209,9 @@ function localDefaults(): Record<string, string> {
   };
 }
 
-function environmentOf(template: Template, references: References): Record<string, string> {
-  const entries = Object.entries(template.environment).map(([name, value]) => {
-    return [name, typeof value === "string" ? value : (references[value.Ref] ?? "")] as const;
-  });
+/** What functions find in their environment but for what the stack's own defaults say. */
+function ownEnvironment(environment: Record<string, string>): Record<string, string> {
+  const entries = Object.entries(environment);
   return Object.fromEntries(entries.filter(([name, value]) => value !== "" && !(name in localDefaults())));
 }
 

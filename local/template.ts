@@ -24,9 +24,11 @@ export interface Resource {
 export interface Template {
   readonly functions: readonly FunctionTemplate[];
   readonly resources: Readonly<Record<string, Resource>>;
-  /** The environment of every function; `{Ref: resource}` where a resource is named. */
-  readonly environment: Readonly<Record<string, string | { Ref: string }>>;
+  /** The environment of every function, as written there. */
+  readonly environment: Readonly<Record<string, string | Reference>>;
 }
+
+type Reference = { Ref: string } | { "Fn::GetAtt": string } | { "Fn::Sub": string };
 
 interface ServerlessFile {
   service: string;

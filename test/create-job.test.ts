@@ -123,15 +123,6 @@ test("an unknown execution type names the field and the types there are", async 
   ]);
 });
 
-test("types that do not run yet are refused by name once they are well-formed", async () => {
-  for (const execution of [{ type: "schedule", scheduledAt: "2030-01-01T00:00:00Z", targetJob: {} }]) {
-    const { message } = webhook({ url: target.url });
-    const [detail] = await detailsOf({ message: { ...message, execution } });
-    expect(detail).toMatchObject({ field: "message.execution.type" });
-    expect(detail?.message).toContain("not available yet");
-  }
-});
-
 test("each execution type says which of its fields is missing", async () => {
   const cases = {
     "rest-api": "baseUrl",

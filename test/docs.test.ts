@@ -1,8 +1,8 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { executors } from "../lib/executors/index.ts";
-import { after, claim, end, nextAttempt, retry, stop, type Job, type Outcome } from "../lib/job.ts";
+import { EXECUTION_TYPES } from "../lib/executors/index.ts";
+import { after, claim, end, fire, nextAttempt, retry, stop, type Job, type Outcome } from "../lib/job.ts";
 import { readTemplate } from "../local/template.ts";
 import { ROOT } from "./support/stack.ts";
 
@@ -32,7 +32,9 @@ test("the diagram of a job's life has exactly the moves that the code makes", ()
       { outcome: { kind: "lost", error: "" }, now: 0, durationMs: 0, chance: 0, retention: 0 },
     ),
   ]);
-  const moves = [claimed, ...ends, ...stops, retry(job, 0)];
+  const run = { now: 0, targetJobId: "", retention: 0 };
+  const fired = [fire(job, { ...run, next: undefined })];
+  const moves = [claimed, ...fired, ...ends, ...stops, retry(job, 0)];
   const made = moves.flatMap(({ from, to }) => from.map((each) => `${each} → ${to}`));
   expect(new Set(drawn)).toEqual(new Set(made));
 });
@@ -65,12 +67,17 @@ test("the README names every endpoint and every execution type", () => {
   for (const { routes } of readTemplate(ROOT).functions) {
     for (const key of routes) if (key !== "*") expect(readme).toContain(`\`${key}\``);
   }
-  for (const { type } of executors) expect(readme).toContain(`\`${type}\``);
+  for (const type of EXECUTION_TYPES) expect(readme).toContain(`\`${type}\``);
 });
 
 test("the events of the log are those that the operator's page lists", () => {
   const listed = [...read("docs/operations.md").matchAll(/^\| `([a-z]+\.[a-z-]+)` \|/gm)].map(([, name]) => name);
-  const sources = ["lib/engine.ts", ...readdirSync(join(ROOT, "lib/api")).map((file) => `lib/api/${file}`)];
+  const sources = [
+    ...readdirSync(join(ROOT, "lib"))
+      .filter((file) => file.endsWith(".ts"))
+      .map((file) => `lib/${file}`),
+    ...readdirSync(join(ROOT, "lib/api")).map((file) => `lib/api/${file}`),
+  ];
   const logged = sources.flatMap((file) =>
     [...read(file).matchAll(/log\(\s*[^;]*?"([a-z]+\.[a-z-]+)"/g)].map(([, name]) => name),
   );

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startEmulators, type Emulators } from "../local/emulators.ts";
 import { loadFunctions, type Invoke } from "../local/lambda.ts";
-import { provision } from "../local/provision.ts";
+import { environmentOf, provision } from "../local/provision.ts";
 import { readTemplate } from "../local/template.ts";
 import { LOCAL_JWT_SECRET } from "../local/token.ts";
 import { ROOT } from "./support/stack.ts";
@@ -16,10 +16,7 @@ beforeAll(async () => {
   emulators = await startEmulators();
   const { endpoints } = emulators;
   const references = await provision(template, endpoints);
-  for (const [name, value] of Object.entries(template.environment)) {
-    process.env[name] = typeof value === "string" ? value : references[value.Ref];
-  }
-  Object.assign(process.env, {
+  Object.assign(process.env, environmentOf(template, references), {
     AWS_ENDPOINT_URL_DYNAMODB: endpoints.dynamodb,
     AWS_ENDPOINT_URL_SQS: endpoints.sqs,
     AWS_ENDPOINT_URL_S3: endpoints.s3,
@@ -41,6 +38,10 @@ const EXPECTED: Record<string, unknown> = {
   "create-job-sqs": { statusCode: 202, body: "null" },
   "admin-api-list": { statusCode: 200 },
   "admin-api-get": { statusCode: 404 },
+  "create-job-callback-http": { statusCode: 201 },
+  "fire-schedule": "skipped",
+  // Where INTERNAL_JWT_TOKEN is not set, it does not exist.
+  "internal-api": { statusCode: 404 },
   "process-jobs-fair": { batchItemFailures: [] },
   "process-jobs-main": { batchItemFailures: [] },
   "recover-dead-letters": { batchItemFailures: [] },
@@ -53,7 +54,10 @@ const samples = readdirSync(join(ROOT, "events")).map((file) => file.replace(/\.
 test.each(samples)("the sample %s is handled as its function promises", async (sample) => {
   const [, invoke] = [...functions].find(([name]) => sample.startsWith(name)) ?? [];
   const event: unknown = JSON.parse(readFileSync(join(ROOT, "events", `${sample}.json`), "utf8"));
-  expect(await invoke?.(event)).toMatchObject(EXPECTED[sample] as object);
+  const expected = EXPECTED[sample];
+  const answer = await invoke?.(event);
+  if (typeof expected === "object") expect(answer).toMatchObject(expected as object);
+  else expect(answer).toBe(expected);
 });
 
 test("every function has a sample", () => {

@@ -8,8 +8,8 @@ import { Unavailable } from "../lib/errors.ts";
 import { createFiles } from "../lib/files.ts";
 import { createJobStore, type JobStore } from "../lib/job-store.ts";
 import { DUE_SHARDS } from "../lib/job-item.ts";
-import { accept, claim, end, expire, nextAttempt, becomeDue, type Job, type Outcome } from "../lib/job.ts";
-import { encodeMessage } from "../lib/payload.ts";
+import { claim, end, expire, nextAttempt, becomeDue, type Job, type Outcome } from "../lib/job.ts";
+import { newJob } from "../lib/new-job.ts";
 import { startEmulators, type Emulators } from "../local/emulators.ts";
 import { provision } from "../local/provision.ts";
 import { readTemplate } from "../local/template.ts";
@@ -50,10 +50,10 @@ function storeAt(of: Clock): JobStore {
   return createJobStore({ table: "JobsTable", files: createFiles("jobsbucket"), clock: of, client });
 }
 
-function newJob(options: { key?: string; body?: string; appId?: string } = {}): Job {
+function someJob(options: { key?: string; body?: string; appId?: string } = {}): Job {
   const { key, ...rest } = options;
   const asked = request("both", key === undefined ? {} : { idempotencyKey: key }, rest);
-  return accept(asked, { at: "inline", bytes: encodeMessage(asked.message) }, clock.now(), clock.uuid());
+  return newJob(asked, clock.now(), clock.uuid());
 }
 
 async function claimed(job: Job): Promise<Job> {
@@ -66,14 +66,14 @@ async function claimed(job: Job): Promise<Job> {
 const ending = (outcome: Outcome) => ({ outcome, now: clock.now(), durationMs: 3, chance: 0, retention: 0 });
 
 test("a job reads back as it was put", async () => {
-  const job = newJob({ key: "k" });
+  const job = someJob({ key: "k" });
   await store.create(job);
   expect(await store.get(job.id)).toEqual({ ...job, payload: { at: "inline", bytes: expect.anything() } });
 });
 
 test("of two puts of one id one wins, and the other gets the job that stands", async () => {
   const appId = randomUUID();
-  const [one, two] = [newJob({ key: "k", appId }), newJob({ key: "k", appId })];
+  const [one, two] = [someJob({ key: "k", appId }), someJob({ key: "k", appId })];
   expect(one.id).toBe(two.id);
   expect((await store.create(one)).won).toBe(true);
   expect(await store.create(two)).toMatchObject({ won: false, job: { createdAt: one.createdAt } });
@@ -81,11 +81,11 @@ test("of two puts of one id one wins, and the other gets the job that stands", a
 
 test("a put whose reply was lost is known as one's own", async () => {
   loseReply = true;
-  expect((await store.create(newJob({ key: "lost" }))).won).toBe(true);
+  expect((await store.create(someJob({ key: "lost" }))).won).toBe(true);
 });
 
 test("a claim whose reply was lost is known as one's own, and counted once", async () => {
-  const job = newJob();
+  const job = someJob();
   await store.create(job);
   loseReply = true;
   const mine = await claimed(job);
@@ -94,7 +94,7 @@ test("a claim whose reply was lost is known as one's own, and counted once", asy
 });
 
 test("a finish whose reply was lost is known as one's own", async () => {
-  const job = newJob();
+  const job = someJob();
   await store.create(job);
   const mine = await claimed(job);
   loseReply = true;
@@ -105,7 +105,7 @@ test("a finish whose reply was lost is known as one's own", async () => {
 });
 
 test("of many claims of one attempt exactly one wins", async () => {
-  const job = newJob();
+  const job = someJob();
   await store.create(job);
   const now = clock.now();
   const claims = await Promise.all(
@@ -115,7 +115,7 @@ test("of many claims of one attempt exactly one wins", async () => {
 });
 
 test("a worker that has lost its attempt changes nothing", async () => {
-  const job = newJob();
+  const job = someJob();
   await store.create(job);
   const stale = await claimed(job);
   const later = clock.now() + MINUTE;
@@ -126,14 +126,14 @@ test("a worker that has lost its attempt changes nothing", async () => {
 });
 
 test("an attempt whose lease is not over can't be expired", async () => {
-  const job = newJob();
+  const job = someJob();
   await store.create(job);
   const mine = await claimed(job);
   expect((await store.apply(mine, expire(mine, { now: clock.now(), chance: 0, retention: 0 }))).won).toBe(false);
 });
 
 test("a retry can't be claimed before its time, nor under another number", async () => {
-  const job = newJob();
+  const job = someJob();
   await store.create(job);
   const mine = await claimed(job);
   const retrying = (await store.apply(mine, end(mine, ending(failed)))).job as Job;
@@ -146,7 +146,7 @@ test("a retry can't be claimed before its time, nor under another number", async
 });
 
 test("only one of two sweeps puts a job off", async () => {
-  const job = newJob();
+  const job = someJob();
   await store.create(job);
   const move = becomeDue(job, clock.now() + DAY);
   expect((await store.apply(job, move)).won).toBe(true);
@@ -154,7 +154,7 @@ test("only one of two sweeps puts a job off", async () => {
 });
 
 test("every unfinished job is in the due index, and a finished one is not", async () => {
-  const job = newJob();
+  const job = someJob();
   await store.create(job);
   const dueIds = async () => {
     const pages = await Promise.all(DUE_SHARDS.map((shard) => store.due(shard, clock.now() + 2 * DAY, 1_000)));
@@ -175,8 +175,8 @@ test("a payload that does not fit stands beside the job, and a losing replay doe
   const appId = randomUUID();
   for (const bytes of [2_000, 500_000]) {
     const key = `large-${bytes}`;
-    const mine = newJob({ key, appId, body: randomBytes(bytes).toString("hex") });
-    const other = newJob({ key, appId, body: randomBytes(bytes).toString("hex") });
+    const mine = someJob({ key, appId, body: randomBytes(bytes).toString("hex") });
+    const other = someJob({ key, appId, body: randomBytes(bytes).toString("hex") });
     await store.create(mine);
     expect((await store.create(other)).won).toBe(false);
     const stored = (await store.get(mine.id)) as Job;
@@ -187,7 +187,7 @@ test("a payload that does not fit stands beside the job, and a losing replay doe
 });
 
 test("a sweep in between does not hide from a claim whose reply was lost that it won", async () => {
-  const job = newJob();
+  const job = someJob();
   await store.create(job);
   const now = clock.now();
   let isFirst = true;
@@ -209,7 +209,7 @@ test("a sweep in between does not hide from a claim whose reply was lost that it
 });
 
 test("the sweep's word on a lost attempt does not replace a worker's", async () => {
-  const job = newJob();
+  const job = someJob();
   await store.create(job);
   await claimed(job);
   await store.recordAttempt(job.id, { number: 1, startedAt: 1, outcome: "retry", error: "HTTP 500" });
@@ -218,7 +218,7 @@ test("the sweep's word on a lost attempt does not replace a worker's", async () 
 });
 
 test("an expired job counts as gone though TTL has not deleted it, and its key is free again", async () => {
-  const job = (await store.create(newJob({ key: "kept", body: randomBytes(2_000).toString("hex") }))).job;
+  const job = (await store.create(someJob({ key: "kept", body: randomBytes(2_000).toString("hex") }))).job;
   const mine = await claimed(job);
   await store.recordAttempt(job.id, { number: 1, startedAt: clock.now(), outcome: "retry", error: "HTTP 500" });
   const retried = (await store.apply(mine, end(mine, ending(failed)))).job as Job;
@@ -242,14 +242,14 @@ test("an expired job counts as gone though TTL has not deleted it, and its key i
   const tomorrow = storeAt({ ...clock, now: () => clock.now() + 2 * DAY });
   expect(await tomorrow.get(job.id)).toBeUndefined();
   expect(await tomorrow.history(job.id)).toBeUndefined();
-  expect((await tomorrow.create(newJob({ key: "kept", appId: job.appId }))).won).toBe(true);
+  expect((await tomorrow.create(someJob({ key: "kept", appId: job.appId }))).won).toBe(true);
 });
 
 test("throttling is told as unavailable, a fault of ours as it is", async () => {
   const mock = mockClient(client);
   const throttled = new ThrottlingException({ message: "slow down", $metadata: { httpStatusCode: 400 } });
   mock.on(UpdateItemCommand).rejects(throttled);
-  const job = newJob();
+  const job = someJob();
   await expect(store.apply(job, becomeDue(job, 1))).rejects.toBeInstanceOf(Unavailable);
   const ours = Object.assign(new Error("bad expression"), {
     name: "ValidationException",

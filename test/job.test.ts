@@ -21,14 +21,11 @@ import {
 const NOW = Date.parse("2026-01-01T12:00:00Z");
 const payload = { at: "inline", bytes: new Uint8Array() } as const;
 
+const TERMS = { destination: "https://a.example", timeoutMs: 30_000 };
+
 function accepted(metadata: Metadata = {}, mode: Mode = "both"): Job {
   const message = { execution: { type: "rest-api" }, metadata };
-  return accept(
-    { appId: "app", mode, message, destination: "https://a.example", timeoutMs: 30_000 },
-    payload,
-    NOW,
-    "id",
-  );
+  return accept({ appId: "app", mode, message }, TERMS, payload, NOW, "id");
 }
 
 function running(metadata: Metadata = {}, attempts = 1): Job {

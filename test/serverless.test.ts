@@ -25,7 +25,16 @@ test("packaging without credentials gives the CloudFormation template", { timeou
   const { Resources } = JSON.parse(readFileSync(join(dir, "cloudformation-template-update-stack.json"), "utf8"));
   const properties = (name: string) => Resources[name].Properties;
 
-  const functions = ["CreateJob", "AdminApi", "Site", "ProcessJobs", "RecoverDeadLetters", "SweepJobs"];
+  const functions = [
+    "CreateJob",
+    "AdminApi",
+    "InternalApi",
+    "Site",
+    "ProcessJobs",
+    "FireSchedule",
+    "RecoverDeadLetters",
+    "SweepJobs",
+  ];
   for (const name of functions) {
     const { Runtime, Architectures, Environment } = properties(`${name}LambdaFunction`);
     expect([Runtime, Architectures]).toEqual(["nodejs24.x", ["arm64"]]);
@@ -52,7 +61,15 @@ test("packaging without credentials gives the CloudFormation template", { timeou
     FifoThroughputLimit: "perMessageGroupId",
   });
   expect(properties("UnreadableMessages").LogGroupName).toEqual({ Ref: "RecoverDeadLettersLogGroup" });
-  for (const name of ["JobsFairDeadLetters", "JobsMainDeadLetters"]) {
+  expect(properties("FireScheduleLambdaFunction").DeadLetterConfig.TargetArn).toEqual({
+    "Fn::GetAtt": ["SchedulesDeadLetters", "Arn"],
+  });
+  const [trust] = properties("SchedulesRole").AssumeRolePolicyDocument.Statement;
+  expect(trust.Condition.StringEquals).toEqual({
+    "aws:SourceAccount": { Ref: "AWS::AccountId" },
+    "aws:SourceArn": { "Fn::GetAtt": ["SchedulesGroup", "Arn"] },
+  });
+  for (const name of ["JobsFairDeadLetters", "JobsMainDeadLetters", "SchedulesDeadLetters"]) {
     expect(properties(name).VisibilityTimeout).toBeGreaterThanOrEqual(
       6 * properties("RecoverDeadLettersLambdaFunction").Timeout,
     );

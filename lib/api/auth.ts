@@ -1,8 +1,8 @@
-import { createSecretKey } from "node:crypto";
+import { createHash, createSecretKey, timingSafeEqual } from "node:crypto";
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from "jose";
 import * as z from "zod";
 import { MINUTE, SECOND } from "../clock.ts";
-import { defaultAppId, tokenConfig, type TokenConfig } from "../config.ts";
+import { defaultAppId, internalToken, tokenConfig, type TokenConfig } from "../config.ts";
 import { ClientError, Unavailable } from "../errors.ts";
 
 /** Who the token says is asking. */
@@ -34,7 +34,7 @@ const MOST_VERIFIED = 1_000;
 
 /** The caller of a request. Every way in which a token can be wrong is the same 401. */
 export async function authenticate(authorization: string | undefined, realNow: number): Promise<Caller> {
-  const token = /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1];
+  const token = bearerOf(authorization);
   if (!token || token.length > LONGEST_TOKEN) throw unauthorized();
   const known = verified.get(token);
   if (known && known.until > realNow) return known.caller;
@@ -75,6 +75,24 @@ function keysAreMissing(error: unknown): boolean {
 
 function unauthorized(): ClientError {
   return new ClientError("UNAUTHORIZED", "Invalid or missing authentication token");
+}
+
+/**
+ * Whether a request carries the operator's token. False if there is none, so that the endpoints do
+ * not exist; throws UNAUTHORIZED if it is another one.
+ */
+export function isInternal(authorization: string | undefined): boolean {
+  const expected = internalToken(process.env);
+  if (expected === undefined) return false;
+  const given = bearerOf(authorization) ?? "";
+  // Of hashes, which have one length: how long the comparison takes says nothing of the token.
+  const [a, b] = [given, expected].map((token) => createHash("sha256").update(token).digest());
+  if (!a || !b || !timingSafeEqual(a, b)) throw unauthorized();
+  return true;
+}
+
+function bearerOf(authorization: string | undefined): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1];
 }
 
 export function requireRole(caller: Caller, role: "APP_ADMIN"): void {

@@ -5,7 +5,7 @@ import type * as z from "zod";
 import { iso } from "../clock.ts";
 import { ClientError, Unavailable, badRequest, reasonOf, type ErrorCode, type ErrorDetail } from "../errors.ts";
 import { parts, type ServiceParts } from "../parts.ts";
-import { authenticate, type Caller } from "./auth.ts";
+import { authenticate, isInternal, type Caller } from "./auth.ts";
 
 /** One endpoint. What it takes is parsed before `handle` is called. */
 export interface Route<Body = unknown, Query = unknown> {
@@ -13,8 +13,8 @@ export interface Route<Body = unknown, Query = unknown> {
   readonly key: string;
   readonly body?: z.ZodType<Body>;
   readonly query?: z.ZodType<Query>;
-  /** Throws FORBIDDEN. Without it, the endpoint is open to anyone. */
-  readonly access?: (caller: Caller) => void;
+  /** Throws FORBIDDEN. `internal`: the operator's own token. Without it, the endpoint is open to anyone. */
+  readonly access?: ((caller: Caller) => void) | "internal";
   handle(request: Request<Body, Query>, service: ServiceParts): Promise<Answer>;
 }
 
@@ -68,19 +68,34 @@ export function httpFunction(routes: readonly Route[]) {
   const byKey = new Map(routes.map((each) => [each.key, each]));
   return middy(async (event: Event) => {
     const found = byKey.get(event.routeKey);
-    if (!found)
-      throw new ClientError("NOT_FOUND", `No such endpoint: ${event.requestContext.http.method} ${event.rawPath}`);
+    if (!found) throw noSuchEndpoint(event);
     return serve(found, event);
   }).use([requestIds(), errorAnswers(), bodySize(), jsonBody()]);
 }
 
 async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructuredResultV2> {
   const headers = event.headers;
-  const caller = found.access ? await authenticate(headers["authorization"], parts().clock.realNow()) : NOBODY;
-  found.access?.(caller);
+  const caller = await callerOf(found, event);
   const body = found.body && parse(found.body, event.body, "body");
   const query = found.query && parse(found.query, event.queryStringParameters ?? {}, "query");
   return answerOf(await found.handle({ caller, body, query, path: event.pathParameters ?? {}, headers }, parts()));
+}
+
+/** Who is asking, and may. */
+async function callerOf({ access }: Route, event: Event): Promise<Caller> {
+  if (!access) return NOBODY;
+  const { authorization } = event.headers;
+  if (access === "internal") {
+    if (!isInternal(authorization)) throw noSuchEndpoint(event);
+    return NOBODY;
+  }
+  const caller = await authenticate(authorization, parts().clock.realNow());
+  access(caller);
+  return caller;
+}
+
+function noSuchEndpoint({ requestContext, rawPath }: Event): ClientError {
+  return new ClientError("NOT_FOUND", `No such endpoint: ${requestContext.http.method} ${rawPath}`);
 }
 
 const NOBODY: Caller = { sub: "nobody", roles: [], permissions: [] };

@@ -1,104 +1,95 @@
 import * as z from "zod";
-import { badRequest } from "../errors.ts";
-import { EXECUTION_TYPES, executionSchemas, executorOf } from "../executors/index.ts";
-import { NO_POLICY, type Execution, type Message, type Metadata, type ProxyMessage } from "../job.ts";
+import { badRequest, type ErrorDetail } from "../errors.ts";
+import type { Asked } from "../executors/executor.ts";
+import { executionTypeOf, jobFields } from "../executors/index.ts";
+import { refuseTarget } from "../executors/target-url.ts";
+import { SCHEDULE, type FollowUpJob, type FollowUps, type Message } from "../job.ts";
+import { idempotencyKey } from "../message-schema.ts";
 
 // What a client posts to have a job: its schema, and the message that becomes of it.
-
-export const idempotencyKey = z.string().regex(/^[\x20-\x7e]{1,255}$/, "expected 1 to 255 printable ASCII characters");
-
-const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]{1,256}$/, "is not a valid header name");
-const headerValue = z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be Latin-1 text without line breaks");
-
-const isWellFormed = (text: string) => text.isWellFormed();
-
-const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
-
-const proxyMessage = z
-  .strictObject({
-    body: z.string().nullable(),
-    resource: z.string().default("/{proxy+}"),
-    path: z
-      .string()
-      .max(4_096)
-      .regex(/^\/[^#]*$/, "expected a path that begins with / and has no fragment"),
-    httpMethod: z.enum(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]),
-    isBase64Encoded: z.boolean().default(false),
-    pathParameters: z.record(z.string(), z.string()).nullable().default({}),
-    queryStringParameters: z.record(z.string(), z.string()).nullable().optional(),
-    headers: z.record(headerName, headerValue).default({}),
-    requestContext: z.record(z.string(), z.unknown()).optional(),
-  })
-  .refine(({ body, isBase64Encoded }) => !isBase64Encoded || BASE64.test(body ?? ""), {
-    path: ["body"],
-    error: "is not base64, though isBase64Encoded is true",
-  })
-  .transform((given): ProxyMessage => {
-    const { path, httpMethod, resource } = given;
-    return { ...given, requestContext: { path, resourcePath: resource, httpMethod, ...given.requestContext } };
-  });
-
-const retryPolicy = z
-  .strictObject({
-    baseDelaySeconds: z.number().min(1).max(86_400).default(NO_POLICY.baseDelaySeconds),
-    maxDelaySeconds: z.number().min(1).max(86_400).default(NO_POLICY.maxDelaySeconds),
-    jitter: z
-      .number()
-      .min(0)
-      .max(1)
-      .transform((jitter) => Math.round(jitter * 1_000) / 1_000)
-      .default(NO_POLICY.jitter),
-  })
-  .refine(({ baseDelaySeconds, maxDelaySeconds }) => baseDelaySeconds <= maxDelaySeconds, {
-    path: ["baseDelaySeconds"],
-    error: "must not be larger than maxDelaySeconds",
-  });
-
-const metadata = z.strictObject({
-  // These three are accepted for compatibility; the service sets them itself.
-  jobId: z.string().optional(),
-  retryCount: z.number().optional(),
-  appId: z.guid().toLowerCase().optional(),
-  messageGroupId: z.string().min(1).max(256).refine(isWellFormed, "has half a surrogate pair").optional(),
-  idempotencyKey: idempotencyKey.optional(),
-  createdAt: z.iso.datetime({ offset: true }).optional(),
-  maxRetries: z.int().min(0).max(50).optional(),
-  retry: retryPolicy.optional(),
-});
 
 export const createJobBody = z.strictObject({
   appId: z.guid().toLowerCase().optional(),
   mode: z.enum(["sqs", "db", "both"]).default("both"),
-  message: z.strictObject({
-    lambdaProxyMessage: proxyMessage.optional(),
-    execution: z.discriminatedUnion("type", executionSchemas, {
-      error: (issue) => (issue.code === "invalid_union" ? `expected one of ${EXECUTION_TYPES.join(", ")}` : undefined),
-    }),
-    metadata: metadata.default({}),
-  }),
+  message: z.strictObject(jobFields.message),
+  ...jobFields.followUps,
 });
 
 export type CreateJobBody = z.infer<typeof createJobBody>;
 
+/** How deep follow-ups may follow each other. */
+const LONGEST_CHAIN = 10;
+
 /** The message as stored: checked beyond its shape, without what the service sets itself. */
-export function messageOf({ message }: CreateJobBody, appId: string, keyHeader: string | undefined): Message {
-  const { lambdaProxyMessage } = message;
-  const execution = message.execution as Execution;
-  const { jobId: _, retryCount: __, appId: appInMessage, ...kept } = message.metadata;
-  const key = idempotencyKeyOf(kept.idempotencyKey, keyHeader);
-  const details = [];
-  if (!lambdaProxyMessage && executorOf(execution.type).proxyMessage === "required") {
-    details.push({ field: "message.lambdaProxyMessage", message: `is required for execution.type ${execution.type}` });
-  }
-  if (appInMessage !== undefined && appInMessage !== appId) {
-    details.push({ field: "message.metadata.appId", message: "differs from the app of the request; leave it out" });
-  }
-  if (details.length > 0) throw badRequest(details);
+export function messageOf(
+  body: CreateJobBody,
+  appId: string,
+  keyHeader: string | undefined,
+  asked: Omit<Asked, "mode">,
+): Message {
+  const { appId: _, mode, ...posted } = body;
+  const whole = messageIn(posted as FollowUpJob);
+  const problems = problemsOf(whole, { message: "message", beside: "" }, appId, { ...asked, mode });
+  if (problems.length > 0) throw badRequest(problems);
+  const { jobId: __, retryCount: ___, appId: ____, ...metadata } = body.message.metadata;
+  const key = idempotencyKeyOf(metadata.idempotencyKey, keyHeader);
   return {
-    ...(lambdaProxyMessage && { lambdaProxyMessage }),
-    execution,
-    metadata: { ...kept, ...(key !== undefined && { idempotencyKey: key }) } as Metadata,
+    ...whole,
+    metadata: { ...metadata, ...(key !== undefined && { idempotencyKey: key }) } as Message["metadata"],
   };
+}
+
+/** A message and what was posted beside it, as one. */
+function messageIn({ message, ...followUps }: FollowUpJob): Message {
+  return { ...message, ...followUps };
+}
+
+/** Where a message stands in the request, and where what is beside it. */
+interface Place {
+  readonly message: string;
+  readonly beside: string;
+}
+
+function problemsOf(message: Message, place: Place, appId: string, asked: Asked, depth = 0): ErrorDetail[] {
+  const { execution, lambdaProxyMessage, metadata } = message;
+  const type = executionTypeOf(execution.type);
+  const problems = [...type.refuse(message, asked)];
+  if (!lambdaProxyMessage && type.proxyMessage === "required") {
+    problems.push({ field: "lambdaProxyMessage", message: `is required for execution.type ${execution.type}` });
+  }
+  // Accepted for compatibility; the service takes the app of the request.
+  const { appId: named } = metadata as { appId?: string };
+  if (named !== undefined && named !== appId) {
+    problems.push({ field: "metadata.appId", message: "differs from the app of the request; leave it out" });
+  }
+  const target = execution.type === SCHEDULE ? (execution["targetJob"] as Message) : undefined;
+  const inTarget = `${place.message}.execution.targetJob`;
+  return [
+    ...problems.map((problem) => ({ ...problem, field: `${place.message}.${problem.field}` })),
+    ...(target ? problemsOf(target, { message: inTarget, beside: `${inTarget}.` }, appId, asked, depth) : []),
+    ...followUpProblems(message, place.beside, appId, asked, depth),
+  ];
+}
+
+function followUpProblems(followUps: FollowUps, at: string, appId: string, asked: Asked, depth: number): ErrorDetail[] {
+  const { onComplete } = followUps;
+  const given = (["onComplete", "onSuccess", "onFailure"] as const).filter((name) => followUps[name]);
+  if (asked.mode === "sqs" && given.length > 0) {
+    const message = "needs a job that is stored: use mode both or db";
+    return given.map((name) => ({ field: at + name, message }));
+  }
+  const refused = onComplete
+    ? refuseTarget(`${at}onComplete.url`, onComplete.url, asked.rules.allowPrivateTargets)
+    : [];
+  const next = (["onSuccess", "onFailure"] as const).flatMap((name) => {
+    const followUp = followUps[name];
+    if (!followUp) return [];
+    if (depth === LONGEST_CHAIN)
+      return [{ field: at + name, message: `must not be more than ${LONGEST_CHAIN} follow-ups deep` }];
+    const place = { message: `${at}${name}.message`, beside: `${at}${name}.` };
+    return problemsOf(messageIn(followUp), place, appId, asked, depth + 1);
+  });
+  return [...refused, ...next];
 }
 
 function idempotencyKeyOf(inBody: string | undefined, inHeader: string | undefined): string | undefined {

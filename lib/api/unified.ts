@@ -1,13 +1,16 @@
 import * as z from "zod";
-import { iso, type EpochMs } from "../clock.ts";
-import { ClientError, badRequest } from "../errors.ts";
-import { EXECUTION_TYPES, executorOf } from "../executors/index.ts";
+import type { EpochMs } from "../clock.ts";
+import { ClientError } from "../errors.ts";
+import { EXECUTION_TYPES } from "../executors/index.ts";
 import { listJobs, matches, type JobFilter, type JobPage } from "../job-list.ts";
-import { STATUSES, jobIdForKey, type Attempt, type Job, type Message, type ProxyMessage } from "../job.ts";
+import { entityOf, wholeEntityOf } from "../job-view.ts";
+import { STATUSES, jobIdForKey, type Job, type Message } from "../job.ts";
+import { idempotencyKey } from "../message-schema.ts";
 import type { ServiceParts } from "../parts.ts";
+import { acceptJob, accepted, withEntity } from "./accept-job.ts";
 import { appOf, isPlatformAdmin, requireRole, type Caller } from "./auth.ts";
 import { envelope, explain, parse, route, type Answer } from "./http.ts";
-import { createJobBody, idempotencyKey, messageOf, type CreateJobBody } from "./job-request.ts";
+import { createJobBody } from "./job-request.ts";
 import { decodeCursor, encodeCursor } from "./pagination.ts";
 
 // The unified dialect: spec/unified-job-api.md.
@@ -20,46 +23,9 @@ export const createJob = route({
   body: createJobBody,
 
   async handle({ body, caller, headers }, service): Promise<Answer> {
-    const { status, job, message } = await acceptJob(body, caller, headers["idempotency-key"], service);
-    if (!job) return { status, body: null };
-    const again = status === 200 && { headers: { "idempotent-replayed": "true" } };
-    return { ...withEntity(status, job, message), ...again };
+    return accepted(await acceptJob(body, caller, headers["idempotency-key"], service));
   },
 });
-
-interface Accepted {
-  /** 201 created, 200 there already, 202 sent and not stored. */
-  readonly status: 200 | 201 | 202;
-  readonly job?: Job;
-  readonly message: Message;
-}
-
-async function acceptJob(
-  body: CreateJobBody,
-  caller: Caller,
-  keyHeader: string | undefined,
-  service: ServiceParts,
-): Promise<Accepted> {
-  const appId = appOf(caller, body.appId);
-  const message = messageOf(body, appId, keyHeader);
-  const executor = executorOf(message.execution.type);
-  const refused = executor.refuse(message, service.rules);
-  if (refused.length > 0) throw badRequest(refused);
-
-  const destination = executor.destination(message.execution);
-  const timeoutMs = executor.timeoutMs(message.execution);
-  const submitted = await service.engine.submit({ appId, mode: body.mode, message, destination, timeoutMs });
-  switch (submitted.kind) {
-    case "sent":
-      return { status: 202, message };
-    case "created":
-      return { status: 201, job: submitted.job, message };
-    case "replayed":
-      return { status: 200, job: submitted.job, message: await replayed(submitted.job, destination, message, service) };
-    default:
-      return submitted satisfies never;
-  }
-}
 
 // ---- POST /v1/jobs/batch ----
 
@@ -107,20 +73,6 @@ async function acceptInBatch(job: unknown, caller: Caller, service: ServiceParts
   } catch (error) {
     return explain(error, { method: "POST", route: "POST /v1/jobs/batch" });
   }
-}
-
-/** What the job that has the key already asks for, if that is the same thing. Bodies and times may differ. */
-async function replayed(job: Job, destination: string, asked: Message, { store }: ServiceParts): Promise<Message> {
-  const stored = await store.message(job);
-  const differing = [
-    job.executionType !== asked.execution.type && "execution.type",
-    job.destination !== destination && "destination",
-    stored.lambdaProxyMessage?.httpMethod !== asked.lambdaProxyMessage?.httpMethod && "httpMethod",
-    stored.lambdaProxyMessage?.path !== asked.lambdaProxyMessage?.path && "path",
-  ].filter((field) => field !== false);
-  if (differing.length === 0) return stored;
-  const message = `The idempotency key belongs to job ${job.id}, which differs in ${differing.join(", ")}; use another key`;
-  throw new ClientError("UNPROCESSABLE_ENTITY", message);
 }
 
 // ---- GET /v1/admin/jobs, GET /v1/admin/jobs/{id} ----
@@ -180,8 +132,7 @@ export const getJob = route({
     if (!found || (found.job.appId !== appId && !isPlatformAdmin(caller)))
       throw new ClientError("NOT_FOUND", "No such job");
     const { job, recorded } = found;
-    const attempts = attemptsOf(job, recorded).map(attemptView);
-    return withEntity(200, job, await store.message(job), { attempts });
+    return withEntity(200, wholeEntityOf(job, await store.message(job), recorded));
   },
 });
 
@@ -212,79 +163,4 @@ function adminAction(
       return { status: 200, body: envelope(entityOf(acted)) };
     },
   });
-}
-
-// ---- The views ----
-
-/** An answer with the whole job, or without its request when that would not fit through Lambda. */
-function withEntity(status: number, job: Job, message: Message, more: object = {}): Answer {
-  const entity = { ...entityOf(job, message), ...more };
-  return {
-    status,
-    body: envelope(entity),
-    ifTooLarge: () => envelope({ ...entity, lambdaProxyMessage: null, omitted: ["lambdaProxyMessage"] }),
-  };
-}
-
-/** `JobEntity` of the specification. Lists leave the message out. */
-function entityOf(job: Job, message?: Message): object {
-  const retrying = job.status === "RETRYING" ? iso(job.startAt) : null;
-  return {
-    id: job.id,
-    appId: job.appId,
-    executionType: job.executionType,
-    status: job.status,
-    ...(message && {
-      lambdaProxyMessage: message.lambdaProxyMessage ? withoutCredentials(message.lambdaProxyMessage) : null,
-      executionConfig: message.execution,
-    }),
-    messageGroupId: message?.metadata.messageGroupId ?? job.lane ?? job.executionType,
-    idempotencyKey: job.idempotencyKey ?? null,
-    retryCount: job.retryCount,
-    maxRetries: job.maxRetries,
-    nextRetryAt: job.status === "PENDING" ? iso(job.createdAt) : retrying,
-    lastError: job.lastError ?? null,
-    scheduleArn: null,
-    ...(job.stopRequestedAt !== undefined && { stopRequestedAt: iso(job.stopRequestedAt) }),
-    createdAt: iso(job.createdAt),
-    updatedAt: iso(job.updatedAt),
-  };
-}
-
-const CREDENTIAL = /auth|cookie|token|secret|passw|signature|credential|session|jwt|(api|access|private)[-_]?key/i;
-
-function withoutCredentials(message: ProxyMessage): ProxyMessage {
-  const { headers, queryStringParameters: query } = message;
-  return { ...message, headers: masked(headers), ...(query && { queryStringParameters: masked(query) }) };
-}
-
-function masked(named: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(named).map(([name, value]) => [name, CREDENTIAL.test(name) ? "***" : value]),
-  );
-}
-
-/** All attempts that have started. One that left no record and is not the current one was lost. */
-function attemptsOf(job: Job, recorded: ReadonlyMap<number, Attempt>): Attempt[] {
-  return Array.from({ length: job.attempts }, (_, index): Attempt => {
-    const number = index + 1;
-    const startedAt = job.startedAt ?? job.updatedAt;
-    const last = number === job.attempts;
-    if (last && job.status === "RUNNING") return { number, startedAt, outcome: "running" };
-    if (last && job.success) return { number, startedAt, outcome: "succeeded", ...job.success };
-    return recorded.get(number) ?? { number, startedAt: job.createdAt, outcome: "lost" };
-  });
-}
-
-function attemptView(attempt: Attempt): object {
-  const { number, startedAt, durationMs, outcome, httpStatus, error, responseExcerpt } = attempt;
-  return {
-    number,
-    startedAt: iso(startedAt),
-    durationMs: durationMs ?? null,
-    outcome,
-    httpStatus: httpStatus ?? null,
-    error: error ?? null,
-    responseExcerpt: responseExcerpt ?? null,
-  };
 }

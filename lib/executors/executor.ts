@@ -1,9 +1,10 @@
 import type { ZodObject } from "zod";
+import type { EpochMs } from "../clock.ts";
 import type { ErrorDetail } from "../errors.ts";
-import type { Execution, Message, Outcome } from "../job.ts";
+import type { Execution, Message, Mode, Outcome } from "../job.ts";
 
-/** What one execution type is: how it is asked for, and how it is run. One file each. */
-export interface Executor<E extends Execution = Execution> {
+/** How an execution type is asked for. One file each. */
+export interface ExecutionType<E extends Execution = Execution> {
   readonly type: E["type"];
   /** Of `message.execution`, its `type` included. */
   readonly schema: ZodObject;
@@ -12,8 +13,19 @@ export interface Executor<E extends Execution = Execution> {
   destination(execution: E): string;
   /** Real milliseconds an attempt may take. */
   timeoutMs(execution: E): number;
-  /** Why a well-formed message can't be accepted; nothing if it can. */
-  refuse(message: Message & { readonly execution: E }, rules: Rules): readonly ErrorDetail[];
+  /** Why a well-formed message can't be accepted, by its fields; nothing if it can. */
+  refuse(message: Message & { readonly execution: E }, asked: Asked): readonly ErrorDetail[];
+}
+
+/** Under which circumstances a job is asked for. */
+export interface Asked {
+  readonly rules: Rules;
+  readonly mode: Mode;
+  readonly now: EpochMs;
+}
+
+/** How an execution type is run. */
+export interface Executor<E extends Execution = Execution> extends ExecutionType<E> {
   /** Runs one attempt. A throw counts as `retry`. */
   execute(attempt: RunningAttempt<E>, rules: Rules): Promise<Outcome>;
 }
@@ -39,13 +51,4 @@ export interface RunningAttempt<E extends Execution = Execution> {
   readonly realTimeSeconds: number;
   /** Aborts when the attempt's time is up. */
   readonly signal: AbortSignal;
-}
-
-/** For a type that is understood already but does not run: every job of it is refused, with this reason. */
-export function notAvailableYet(type: string): Pick<Executor, "refuse" | "execute"> {
-  const message = `execution.type ${type} is not available yet; use another one`;
-  return {
-    refuse: () => [{ field: "message.execution.type", message }],
-    execute: async () => ({ kind: "rejected", error: message }),
-  };
 }

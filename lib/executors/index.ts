@@ -1,25 +1,40 @@
-import type { Executor } from "./executor.ts";
+import { SCHEDULE } from "../job.ts";
+import { followUpFields, messageFields, type ExecutionSchemas } from "../message-schema.ts";
+import type { ExecutionType, Executor } from "./executor.ts";
 import { lambdaInvoke } from "./lambda-invoke.ts";
 import { lambdaUrl } from "./lambda-url.ts";
 import { restApi } from "./rest-api.ts";
-import { schedule } from "./schedule.ts";
+import { scheduleOf } from "./schedule.ts";
 
-/** Every execution type there is: validation and dispatch follow from this list. */
-const registry = [restApi, lambdaInvoke, lambdaUrl, schedule] as const;
+/** Every execution type that runs: validation and dispatch follow from this list. */
+const executors: readonly Executor[] = [restApi, lambdaInvoke, lambdaUrl];
 
-export const executors: readonly Executor[] = registry;
-export const EXECUTION_TYPES = registry.map(({ type }) => type);
-/** One schema for each type, for a union that discriminates by `type`. */
-export const executionSchemas = registry.map(({ schema }) => schema) as unknown as readonly [
-  (typeof registry)[0]["schema"],
-  ...(typeof registry)[number]["schema"][],
-];
+const runnable = executors.map(({ schema }) => schema) as unknown as ExecutionSchemas;
+const schedule = scheduleOf(runnable);
+
+/** Every execution type there is: those that run, and the schedule, which fires one of them. */
+export const executionTypes: readonly ExecutionType[] = [...executors, schedule];
+export const EXECUTION_TYPES = executionTypes.map(({ type }) => type);
+
+/** The schema of a message, and of the follow-ups that can be asked for beside it. */
+export const jobFields = {
+  message: messageFields([...runnable, schedule.schema]),
+  followUps: followUpFields(runnable),
+};
 
 export type ExecutorOf = (type: string) => Executor;
 
-/** The executor of a type. Its schema has checked what the executor then trusts. */
+/** The type of a name. Its schema has checked what it then trusts. */
+export function executionTypeOf(type: string): ExecutionType {
+  const found = executionTypes.find((each) => each.type === type);
+  if (!found) throw new Error(`No execution type ${type}; known: ${EXECUTION_TYPES.join(", ")}`);
+  return found;
+}
+
+/** The executor of a type that runs. */
 export const executorOf: ExecutorOf = (type) => {
   const found = executors.find((executor) => executor.type === type);
-  if (!found) throw new Error(`No executor for execution type ${type}; known: ${EXECUTION_TYPES.join(", ")}`);
+  if (!found)
+    throw new Error(`No executor for execution type ${type}${type === SCHEDULE ? ": a schedule is fired" : ""}`);
   return found;
 };

@@ -24,9 +24,9 @@ export const lambdaInvoke: Executor<z.infer<typeof schema>> = {
   proxyMessage: "required",
   destination: ({ functionName }) => bareName(functionName),
   timeoutMs: ({ timeoutSeconds }) => timeoutSeconds * SECOND,
-  refuse: ({ execution }, rules) => {
+  refuse: ({ execution }, { rules }) => {
     const message = refusal(bareName(execution.functionName), rules);
-    return message === undefined ? [] : [{ field: "message.execution.functionName", message }];
+    return message === undefined ? [] : [{ field: "execution.functionName", message }];
   },
 
   async execute({ message, signal }, rules) {

@@ -18,10 +18,10 @@ export const lambdaUrl: Executor<z.infer<typeof schema>> = {
   proxyMessage: "required",
   destination: ({ functionUrl }) => new URL(functionUrl).origin,
   timeoutMs: ({ timeoutSeconds }) => timeoutSeconds * SECOND,
-  refuse: ({ execution }, rules) => {
+  refuse: ({ execution }, { rules }) => {
     if (isFunctionUrl(execution.functionUrl, rules)) return [];
     const message = "expected https://<id>.lambda-url.<region>.on.aws/: requests to other hosts are not signed";
-    return [{ field: "message.execution.functionUrl", message }];
+    return [{ field: "execution.functionUrl", message }];
   },
 
   async execute(attempt, rules) {

@@ -17,8 +17,7 @@ export const restApi: Executor<z.infer<typeof schema>> = {
   proxyMessage: "required",
   destination: ({ baseUrl }) => new URL(baseUrl).origin,
   timeoutMs: ({ timeoutSeconds }) => timeoutSeconds * SECOND,
-  refuse: ({ execution }, rules) =>
-    refuseTarget("message.execution.baseUrl", execution.baseUrl, rules.allowPrivateTargets),
+  refuse: ({ execution }, { rules }) => refuseTarget("execution.baseUrl", execution.baseUrl, rules.allowPrivateTargets),
 
   execute: (attempt, { allowPrivateTargets }) => {
     const { lambdaProxyMessage, execution } = attempt.message;

@@ -1,24 +1,129 @@
 import * as z from "zod";
-import { DEFAULT_TIMEOUT_MS } from "../job.ts";
-import { notAvailableYet, type Executor } from "./executor.ts";
+import { SECOND, iso, type EpochMs } from "../clock.ts";
+import type { ErrorDetail } from "../errors.ts";
+import { DEFAULT_TIMEOUT_MS, SCHEDULE, type Execution, type Message } from "../job.ts";
+import { followUpFields, messageFields, type ExecutionSchemas } from "../message-schema.ts";
+import { isTimeZone, nextRun, parseExpression, type ScheduleExpression } from "../schedule-expression.ts";
+import type { Asked, ExecutionType } from "./executor.ts";
 
-const schema = z
-  .strictObject({
-    type: z.literal("schedule"),
-    scheduledAt: z.iso.datetime({ offset: true }).optional(),
-    scheduleExpression: z.string().min(1).max(256).optional(),
-    targetJob: z.looseObject({}),
-  })
-  .refine(({ scheduledAt, scheduleExpression }) => scheduledAt ?? scheduleExpression, {
-    path: ["scheduledAt"],
-    error: "expected scheduledAt or scheduleExpression, got neither",
-  });
+// Another job at its time: once, or again and again. It is fired (lib/schedules.ts), not run.
 
-export const schedule: Executor<z.infer<typeof schema>> = {
-  type: "schedule",
-  schema,
-  proxyMessage: "optional",
-  destination: () => "schedule",
-  timeoutMs: () => DEFAULT_TIMEOUT_MS,
-  ...notAvailableYet("schedule"),
-};
+export interface ScheduleExecution extends Execution {
+  readonly type: typeof SCHEDULE;
+  readonly scheduledAt?: string;
+  readonly scheduleExpression?: string;
+  readonly scheduleExpressionTimezone: string;
+  /** Of a recurring one: no run after this, and at most so many. */
+  readonly endsAt?: string;
+  readonly maxRuns?: number;
+  readonly targetJob: Message;
+}
+
+const time = z.iso.datetime({ offset: true });
+
+/** The execution type whose target jobs are of the given types. */
+export function scheduleOf(targets: ExecutionSchemas): ExecutionType<ScheduleExecution> & { schema: z.ZodObject } {
+  const schema = z
+    .strictObject({
+      type: z.literal(SCHEDULE),
+      scheduledAt: time.optional(),
+      scheduleExpression: z.string().min(1).max(256).optional(),
+      scheduleExpressionTimezone: z
+        .string()
+        .max(50)
+        .refine(isTimeZone, "is not a time zone of the IANA database; expected one such as UTC or Asia/Seoul")
+        .default("UTC"),
+      endsAt: time.optional(),
+      maxRuns: z.int().min(1).max(1_000_000_000).optional(),
+      targetJob: z.strictObject({ ...messageFields(targets), ...followUpFields(targets) }),
+    })
+    .refine(({ scheduledAt, scheduleExpression }) => scheduledAt ?? scheduleExpression, {
+      path: ["scheduledAt"],
+      error: "expected scheduledAt or scheduleExpression, got neither",
+    });
+  return {
+    type: SCHEDULE,
+    schema,
+    proxyMessage: "optional",
+    destination: () => SCHEDULE,
+    timeoutMs: () => DEFAULT_TIMEOUT_MS,
+    refuse: ({ execution }, asked) => refusals(execution, asked).map(([field, message]) => detail(field, message)),
+  };
+}
+
+function detail(field: keyof ScheduleExecution & string, message: string): ErrorDetail {
+  return { field: `execution.${field}`, message };
+}
+
+type Refusal = [field: keyof ScheduleExecution & string, message: string];
+
+function refusals(execution: ScheduleExecution, { mode, now }: Asked): Refusal[] {
+  const { scheduledAt, scheduleExpression = "", scheduleExpressionTimezone: zone, endsAt } = execution;
+  const expression = expressionOf(execution);
+  if (expression.kind === "malformed") return [["scheduleExpression", expression.problem]];
+  if (expression.kind === "at") {
+    const refused: Refusal[] = [];
+    if (scheduledAt !== undefined && toSeconds(Date.parse(scheduledAt)) !== toSeconds(expression.time)) {
+      const both = `${scheduleExpression} in ${zone} is ${iso(expression.time)}, scheduledAt is ${iso(Date.parse(scheduledAt))}`;
+      refused.push(["scheduleExpression", `must be the same time as scheduledAt, to the second: ${both}`]);
+    }
+    if (firstRun(execution, now).startAt <= now)
+      refused.push([
+        scheduledAt === undefined ? "scheduleExpression" : "scheduledAt",
+        `must be in the future: it is now ${iso(now)}`,
+      ]);
+    for (const field of ["endsAt", "maxRuns"] as const) {
+      if (execution[field] !== undefined) refused.push([field, "goes with rate(...) and cron(...) only"]);
+    }
+    return refused;
+  }
+  if (mode === "sqs")
+    return [["scheduleExpression", "recurs, which mode sqs can't, since it stores nothing; use mode both or db"]];
+  if (scheduledAt !== undefined)
+    return [["scheduledAt", "goes with at(...) only; leave it out, or take at(...) for a single run"]];
+  if (runAfter(execution, { after: now, anchor: now, runs: 0 }) === undefined) {
+    const until = endsAt === undefined ? "" : ` until ${iso(Date.parse(endsAt))}`;
+    return [[endsAt === undefined ? "scheduleExpression" : "endsAt", `leaves no run: none is to come${until}`]];
+  }
+  return [];
+}
+
+/** When a new schedule runs first, and whether that is not all. */
+export function firstRun(execution: ScheduleExecution, now: EpochMs): { startAt: EpochMs; recurring: boolean } {
+  const expression = expressionOf(execution);
+  switch (expression.kind) {
+    case "malformed":
+      throw new Error(`A malformed schedule was accepted: ${expression.problem}`);
+    case "at":
+      return { startAt: execution.scheduledAt ? Date.parse(execution.scheduledAt) : expression.time, recurring: false };
+    case "rate":
+    case "cron":
+      return { startAt: nextRun(expression, now, now) ?? now, recurring: true };
+    default:
+      return expression satisfies never;
+  }
+}
+
+/** The first run of a recurring schedule after a time; nothing when it has had its last one. */
+export function runAfter(
+  execution: ScheduleExecution,
+  { after, anchor, runs }: { after: EpochMs; anchor: EpochMs; runs: number },
+): EpochMs | undefined {
+  const expression = expressionOf(execution);
+  if (expression.kind === "malformed" || expression.kind === "at") return undefined;
+  if (execution.maxRuns !== undefined && runs >= execution.maxRuns) return undefined;
+  const next = nextRun(expression, after, anchor);
+  const isLate = next !== undefined && execution.endsAt !== undefined && next > Date.parse(execution.endsAt);
+  return isLate ? undefined : next;
+}
+
+/** `scheduledAt` alone is an expression too. */
+function expressionOf(execution: ScheduleExecution): ReturnType<typeof parseExpression> {
+  const { scheduledAt = "", scheduleExpression, scheduleExpressionTimezone } = execution;
+  if (scheduleExpression !== undefined) return parseExpression(scheduleExpression, scheduleExpressionTimezone);
+  return { kind: "at", time: Date.parse(scheduledAt) } satisfies ScheduleExpression;
+}
+
+function toSeconds(time: EpochMs): number {
+  return Math.floor(time / SECOND);
+}

@@ -4,19 +4,29 @@ import type { ProxyMessage } from "../job.ts";
 import { isPublicAddress, literalAddress } from "./public-address.ts";
 
 /** A URL that paths can be put behind: http or https, without credentials, query or fragment. */
-export const httpBaseUrl = z
-  .string()
-  .max(2_048)
-  .superRefine((value, context) => {
-    const problem = baseUrlProblem(value);
-    if (problem) context.addIssue({ code: "custom", message: problem });
-  });
+export const httpBaseUrl = httpUrl((url) =>
+  url.search || url.hash ? "must not hold a query or fragment; use queryStringParameters" : undefined,
+);
 
-function baseUrlProblem(value: string): string | undefined {
-  const url = URL.canParse(value) ? new URL(value) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol)) return "expected a URL that begins with https:// or http://";
+/** A whole URL: http or https, without credentials or fragment. */
+export const wholeUrl = httpUrl((url) => (url.hash ? "must not hold a fragment" : undefined));
+
+function httpUrl(problemOf: (url: URL) => string | undefined) {
+  return z
+    .string()
+    .max(2_048)
+    .superRefine((value, context) => {
+      const url = URL.canParse(value) ? new URL(value) : undefined;
+      const message = url ? (commonProblem(url) ?? problemOf(url)) : NOT_HTTP;
+      if (message) context.addIssue({ code: "custom", message });
+    });
+}
+
+const NOT_HTTP = "expected a URL that begins with https:// or http://";
+
+function commonProblem(url: URL): string | undefined {
+  if (!/^https?:$/.test(url.protocol)) return NOT_HTTP;
   if (url.username || url.password) return "must not hold a user name or password; use the Authorization header";
-  if (url.search || url.hash) return "must not hold a query or fragment; use queryStringParameters";
   return undefined;
 }
 

@@ -11,6 +11,7 @@ import { createJobStore } from "../../lib/job-store.ts";
 import type { Job, Metadata, Mode, NewJob, Outcome } from "../../lib/job.ts";
 import type { LogFields } from "../../lib/log.ts";
 import { createQueue, type QueueRecord, type Road } from "../../lib/queue.ts";
+import type { OneOff, Scheduler } from "../../lib/scheduler.ts";
 import { startEmulators } from "../../local/emulators.ts";
 import { provision } from "../../local/provision.ts";
 import { readTemplate } from "../../local/template.ts";
@@ -36,6 +37,19 @@ export async function createWorld() {
   const store = createJobStore({ table: references["JobsTable"] ?? "", files, clock, client: dynamodb });
   const queue = createQueue({ urls, files, clock, client: sqs });
 
+  const planned: OneOff[] = [];
+  const dropped: string[] = [];
+  let plan: () => Promise<"created" | "other"> = async () => "created";
+  const scheduler: Scheduler = {
+    arnOf: (jobId) => `arn:aws:scheduler:local:000000000000:schedule/jobs/${jobId}`,
+    create: async (wanted) => {
+      planned.push(wanted);
+      return plan();
+    },
+    replace: async (wanted) => void planned.push(wanted),
+    remove: async (jobId) => void dropped.push(jobId),
+  };
+
   const ran: RunningAttempt[] = [];
   const logged: { event: string; fields: LogFields }[] = [];
   let script: (attempt: RunningAttempt) => Promise<Outcome> = async () => ({ kind: "succeeded", httpStatus: 200 });
@@ -50,6 +64,7 @@ export async function createWorld() {
     clock,
     store,
     queue,
+    scheduler,
     files,
     executorOf: () => scripted,
     rules: { allowPrivateTargets: false, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
@@ -66,6 +81,13 @@ export async function createWorld() {
     ran,
     logged,
     sqs,
+    /** What EventBridge was asked for, and the jobs whose schedules it was to forget. */
+    planned,
+    dropped,
+    /** What EventBridge answers from now on. */
+    scheduling: (by: typeof plan) => {
+      plan = by;
+    },
     /** Lets service time pass. The queue's delays and visibility go by real time. */
     pass: (ms: number) => {
       ahead += ms;
@@ -128,6 +150,10 @@ export function request(mode: Mode, metadata: Metadata = {}, options: { appId?: 
     headers: {},
     requestContext: {},
   };
-  const message = { lambdaProxyMessage, execution: { type: "rest-api", baseUrl: "https://a.example" }, metadata };
-  return { appId, mode, message, destination: "https://a.example", timeoutMs: 30_000 };
+  const message = {
+    lambdaProxyMessage,
+    execution: { type: "rest-api", baseUrl: "https://a.example", timeoutSeconds: 30 },
+    metadata,
+  };
+  return { appId, mode, message };
 }

@@ -1,0 +1,86 @@
+import type { Clock } from "./clock.ts";
+import { ClientError } from "./errors.ts";
+import type { Applied, JobStore } from "./job-store.ts";
+import { isFinished, isSchedule, owed, retry, stop, type Job, type Move, type StopStatus } from "./job.ts";
+import { logged, type Log } from "./log.ts";
+
+interface Parts {
+  readonly clock: Clock;
+  readonly store: JobStore;
+  readonly log: Log;
+  readonly retention: number;
+  readonly handOver: (job: Job) => Promise<void>;
+  /** Does what follows from a move; what can't be done now is left to the sweep. */
+  readonly goOn: (moved: Applied) => Promise<void>;
+  /** Submits what an ended job owes. */
+  readonly payUp: (job: Job) => Promise<void>;
+  /** Takes an ended schedule out of EventBridge. */
+  readonly drop: (schedule: Job) => Promise<void>;
+}
+
+/** What people do to a job. Each answers with the job as it is then; nothing if there is none. */
+export function createAdminActions({ clock, store, log, retention, handOver, goOn, payUp, drop }: Parts) {
+  /** Stops a job as far as it has come: a running attempt is let end. Throws CONFLICT when it has ended. */
+  async function stopJob(id: string, as: StopStatus): Promise<Job | undefined> {
+    const stopped = await move(id, (job) => {
+      if (isFinished(job)) throw conflict(`Only an unfinished job can be stopped; this one is ${job.status}`);
+      return stop(job, as, clock.now(), retention);
+    });
+    if (!stopped || !isFinished(stopped)) return stopped;
+    await Promise.all([drop(stopped), goOn({ won: true, job: stopped })]);
+    return stopped;
+  }
+
+  /** Tries a failed job again, with fresh retries. Throws CONFLICT when it has not failed. */
+  async function retryJob(id: string): Promise<Job | undefined> {
+    const retried = await move(id, async (job) => {
+      if (job.status !== "FAILED" && job.status !== "DEAD") {
+        throw conflict(`Only a job that is FAILED or DEAD can be retried; this one is ${job.status}`);
+      }
+      if (owed(job).length > 0) return payUp(job);
+      await store.keepParts(job);
+      return retry(job, clock.now());
+    });
+    if (retried && !isSchedule(retried)) await handOver(retried);
+    return retried;
+  }
+
+  /** Deletes a finished job with its attempts; its idempotency key is free again. Throws CONFLICT when unfinished. */
+  async function deleteJob(id: string): Promise<Job | undefined> {
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      const job = await store.get(id);
+      if (!job) return undefined;
+      if (!isFinished(job))
+        throw conflict(`Only a finished job can be deleted; this one is ${job.status}. Cancel it first`);
+      if (owed(job).length > 0) await payUp(job);
+      else if (await store.remove(job)) return job;
+    }
+    throw tooFast();
+  }
+
+  /** Makes a move on a job as it stands; looks again when somebody else was faster, or when there is none yet. */
+  async function move(id: string, make: (job: Job) => Move | Promise<Move | void>): Promise<Job | undefined> {
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      const job = await store.get(id);
+      if (!job) return undefined;
+      const made = await make(job);
+      const moved = made && (await store.apply(job, made));
+      if (!moved?.won) continue;
+      log("info", "job.moved", { ...logged(moved.job), status: moved.job.status });
+      return moved.job;
+    }
+    throw tooFast();
+  }
+
+  return { stopJob, retryJob, deleteJob };
+}
+
+const MOST_TRIES = 5;
+
+function conflict(message: string): ClientError {
+  return new ClientError("CONFLICT", message);
+}
+
+function tooFast(): ClientError {
+  return conflict("The job is changing too fast; try again");
+}

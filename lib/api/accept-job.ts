@@ -1,0 +1,67 @@
+import { ClientError } from "../errors.ts";
+import { executionTypeOf } from "../executors/index.ts";
+import { entityOf, withoutRequest } from "../job-view.ts";
+import type { Job, Message } from "../job.ts";
+import type { ServiceParts } from "../parts.ts";
+import { appOf, type Caller } from "./auth.ts";
+import { envelope, type Answer } from "./http.ts";
+import { messageOf, type CreateJobBody } from "./job-request.ts";
+
+// How every endpoint that makes a job accepts it, and answers.
+
+export interface Accepted {
+  /** 201 created, 200 there already, 202 sent and not stored. */
+  readonly status: 200 | 201 | 202;
+  readonly job?: Job;
+  readonly message: Message;
+}
+
+/** Accepts what a caller may ask for, once per idempotency key. */
+export async function acceptJob(
+  body: CreateJobBody,
+  caller: Caller,
+  keyHeader: string | undefined,
+  service: ServiceParts,
+): Promise<Accepted> {
+  const appId = appOf(caller, body.appId);
+  const { rules, clock } = service;
+  const message = messageOf(body, appId, keyHeader, { rules, now: clock.now() });
+  const submitted = await service.engine.submit({ appId, mode: body.mode, message });
+  switch (submitted.kind) {
+    case "sent":
+      return { status: 202, message };
+    case "created":
+      return { status: 201, job: submitted.job, message };
+    case "replayed":
+      return { status: 200, job: submitted.job, message: await replayed(submitted.job, message, service) };
+    default:
+      return submitted satisfies never;
+  }
+}
+
+/** What the job that has the key already asks for, if that is the same thing. Bodies and times may differ. */
+async function replayed(job: Job, asked: Message, { store }: ServiceParts): Promise<Message> {
+  const destination = executionTypeOf(asked.execution.type).destination(asked.execution);
+  const stored = await store.message(job);
+  const differing = [
+    job.executionType !== asked.execution.type && "execution.type",
+    job.destination !== destination && "destination",
+    stored.lambdaProxyMessage?.httpMethod !== asked.lambdaProxyMessage?.httpMethod && "httpMethod",
+    stored.lambdaProxyMessage?.path !== asked.lambdaProxyMessage?.path && "path",
+  ].filter((field) => field !== false);
+  if (differing.length === 0) return stored;
+  const message = `The idempotency key belongs to job ${job.id}, which differs in ${differing.join(", ")}; use another key`;
+  throw new ClientError("UNPROCESSABLE_ENTITY", message);
+}
+
+/** The answer to a job that was accepted. `more`: what a dialect shows besides. */
+export function accepted({ status, job, message }: Accepted, more: object = {}): Answer {
+  if (!job) return { status, body: null };
+  const again = status === 200 && { headers: { "idempotent-replayed": "true" } };
+  return { ...withEntity(status, { ...entityOf(job, message), ...more }), ...again };
+}
+
+/** An answer with the whole job, or without its request when that would not fit through Lambda. */
+export function withEntity(status: number, entity: object): Answer {
+  return { status, body: envelope(entity), ifTooLarge: () => envelope(withoutRequest(entity)) };
+}

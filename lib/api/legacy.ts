@@ -1,0 +1,50 @@
+import * as z from "zod";
+import { wholeUrl } from "../executors/target-url.ts";
+import { masked } from "../job-view.ts";
+import { headers, httpMethod, idempotencyKey } from "../message-schema.ts";
+import { acceptJob, accepted } from "./accept-job.ts";
+import { requireRole } from "./auth.ts";
+import { parse, route, type Answer } from "./http.ts";
+import { createJobBody } from "./job-request.ts";
+
+// The endpoint that came before the unified one: spec/hybrid-queue-migration.md.
+
+const callbackBody = z.strictObject({
+  appId: z.guid().toLowerCase().optional(),
+  url: wholeUrl,
+  method: httpMethod.default("POST"),
+  headers: headers.default({}),
+  /** Text goes out as it is, anything else as JSON. */
+  body: z.unknown().optional(),
+  idempotencyKey: idempotencyKey.optional(),
+  maxRetries: z.int().min(0).max(50).optional(),
+});
+
+/** A webhook by its URL. It becomes a `rest-api` job, which shows the two deprecated fields too. */
+export const createCallbackJob = route({
+  key: "POST /v1/jobs/callback-http",
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+  body: callbackBody,
+
+  async handle({ body: asked, caller, headers: { "idempotency-key": key } }, service): Promise<Answer> {
+    const { appId, url, method, body } = asked;
+    const target = new URL(url);
+    const isJson = body !== undefined && body !== null && typeof body !== "string";
+    const request = {
+      ...(appId !== undefined && { appId }),
+      message: {
+        lambdaProxyMessage: {
+          path: target.pathname + target.search,
+          httpMethod: method,
+          headers: { ...(isJson && { "content-type": "application/json" }), ...asked.headers },
+          body: isJson ? JSON.stringify(body) : (body ?? null),
+        },
+        execution: { type: "rest-api", baseUrl: target.origin },
+        metadata: { idempotencyKey: asked.idempotencyKey, maxRetries: asked.maxRetries },
+      },
+    };
+    const job = await acceptJob(parse(createJobBody, request, "body"), caller, key, service);
+    const payload = { url, method, headers: masked(asked.headers), body: body ?? null };
+    return accepted(job, { type: "callback-http", payload });
+  },
+});

@@ -1,0 +1,78 @@
+import { derivedUuid, type Clock } from "./clock.ts";
+import type { JobStore } from "./job-store.ts";
+import { wholeEntityOf, withoutRequest } from "./job-view.ts";
+import {
+  owed,
+  settleFollowUps,
+  type Callback,
+  type FollowUp,
+  type FollowUpJob,
+  type FollowUps,
+  type Job,
+  type Message,
+  type NewJob,
+} from "./job.ts";
+
+// What is submitted when a job ends: a callback with its final view, and the next job of a chain.
+
+const CALLBACK_RETRIES = 3;
+/** A larger view travels without the request that the job made. */
+const LARGEST_VIEW = 256 * 1_024;
+
+interface Parts {
+  readonly store: JobStore;
+  readonly clock: Clock;
+  readonly retention: number;
+  /** Accepts a job under an id unless its own key gives it another; answers with the one that has the id. */
+  readonly submit: (request: NewJob, id: string) => Promise<Job>;
+}
+
+/**
+ * Submits what a finished job owes, and notes that. Whoever ends a job does so at once; if they don't
+ * live to, the sweep does. Ids that follow from this ending make a repeat change nothing.
+ */
+export async function submitFollowUps(job: Job, { store, clock, retention, submit }: Parts): Promise<void> {
+  const message = await store.message(job);
+  const submitted: string[] = [];
+  for (const name of owed(job)) {
+    const request = await requestOf(job, message, name, store);
+    const followUp = await submit(request, derivedUuid(job.id, String(job.endings), name));
+    submitted.push(followUp.id);
+  }
+  const settled = await store.apply(job, settleFollowUps(job, submitted, clock.now(), retention));
+  if (settled.won) await store.expireParts(settled.job);
+}
+
+async function requestOf(job: Job, message: FollowUps, name: FollowUp, store: JobStore): Promise<NewJob> {
+  const followUp = message[name];
+  if (!followUp) throw new Error(`Job ${job.id} owes ${name}, which its message does not have`);
+  const asked = "url" in followUp ? await callbackOf(job, followUp, store) : chainedOf(followUp);
+  return { appId: job.appId, mode: "both", message: asked, parentJobId: job.id };
+}
+
+function chainedOf({ message, ...followUps }: FollowUpJob): Message {
+  return { ...message, ...followUps };
+}
+
+/** A webhook with the job as it ended. */
+async function callbackOf(job: Job, { url, headers }: Callback, store: JobStore): Promise<Message> {
+  const { origin, pathname: path, search } = new URL(url);
+  const recorded = (await store.history(job.id))?.recorded ?? new Map();
+  const view = wholeEntityOf(job, await store.message(job), recorded);
+  const whole = JSON.stringify(view);
+  const body = Buffer.byteLength(whole) > LARGEST_VIEW ? JSON.stringify(withoutRequest(view)) : whole;
+  return {
+    lambdaProxyMessage: {
+      body,
+      resource: "/{proxy+}",
+      path: path + search,
+      httpMethod: "POST",
+      isBase64Encoded: false,
+      pathParameters: {},
+      headers: { "content-type": "application/json", ...headers },
+      requestContext: { path, resourcePath: "/{proxy+}", httpMethod: "POST" },
+    },
+    execution: { type: "rest-api", baseUrl: origin, timeoutSeconds: 30 },
+    metadata: { maxRetries: CALLBACK_RETRIES },
+  };
+}

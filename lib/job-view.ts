@@ -1,0 +1,135 @@
+import { iso } from "./clock.ts";
+import {
+  SCHEDULE,
+  isSchedule,
+  type Attempt,
+  type FollowUpJob,
+  type FollowUps,
+  type Job,
+  type Message,
+  type ProxyMessage,
+} from "./job.ts";
+
+// A job as it is shown: by the unified API, and in callbacks. Credentials are masked.
+
+/** `JobEntity` of the specification. Lists leave the message out. */
+export function entityOf(job: Job, message?: Message): object {
+  const retrying = job.status === "RETRYING" ? iso(job.startAt) : null;
+  return {
+    id: job.id,
+    appId: job.appId,
+    executionType: job.executionType,
+    status: job.status,
+    ...(message && messageView(message)),
+    messageGroupId: message?.metadata.messageGroupId ?? job.lane ?? job.executionType,
+    idempotencyKey: job.idempotencyKey ?? null,
+    retryCount: job.retryCount,
+    maxRetries: job.maxRetries,
+    nextRetryAt: job.status === "PENDING" ? iso(job.createdAt) : retrying,
+    lastError: job.lastError ?? null,
+    scheduleArn: job.scheduleArn ?? null,
+    ...(isSchedule(job) && scheduleView(job)),
+    ...(job.parentJobId !== undefined && { parentJobId: job.parentJobId }),
+    ...(job.owes && { followUpJobIds: job.followUpJobIds ?? [] }),
+    ...(job.stopRequestedAt !== undefined && { stopRequestedAt: iso(job.stopRequestedAt) }),
+    createdAt: iso(job.createdAt),
+    updatedAt: iso(job.updatedAt),
+  };
+}
+
+/** With its attempts, as `GET /v1/admin/jobs/{id}` shows it. */
+export function wholeEntityOf(job: Job, message: Message, recorded: ReadonlyMap<number, Attempt>): object {
+  return { ...entityOf(job, message), attempts: attemptsOf(job, recorded).map(attemptView) };
+}
+
+/** The same for where it does not fit: what is large of the request is left out. */
+export function withoutRequest(entity: object): object {
+  const parts = ["lambdaProxyMessage", "executionConfig", "onSuccess", "onFailure"] as const;
+  const shown = entity as Partial<Record<(typeof parts)[number], unknown>>;
+  const omitted = parts.filter((part) => (JSON.stringify(shown[part])?.length ?? 0) > LARGEST_PART);
+  return { ...entity, ...Object.fromEntries(omitted.map((part) => [part, null])), omitted };
+}
+
+const LARGEST_PART = 16 * 1_024;
+
+function messageView({ lambdaProxyMessage, execution, ...followUps }: Message): object {
+  const { targetJob, ...config } = execution;
+  const target = execution.type === SCHEDULE && { targetJob: targetView(targetJob as Message) };
+  return { ...requestView(lambdaProxyMessage), executionConfig: { ...config, ...target }, ...followUpsView(followUps) };
+}
+
+function targetView({ lambdaProxyMessage, execution, metadata, ...followUps }: Message): object {
+  return { ...requestView(lambdaProxyMessage), execution, metadata, ...followUpsView(followUps) };
+}
+
+function requestView(message: ProxyMessage | undefined): object {
+  return { lambdaProxyMessage: message ? withoutCredentials(message) : null };
+}
+
+function followUpsView({ onComplete, onSuccess, onFailure }: FollowUps): object {
+  const followUp = ({ message, ...further }: FollowUpJob) => ({
+    message: targetView(message),
+    ...followUpsView(further),
+  });
+  return {
+    ...(onComplete && {
+      onComplete: { ...onComplete, url: maskedQuery(onComplete.url), headers: masked(onComplete.headers) },
+    }),
+    ...(onSuccess && { onSuccess: followUp(onSuccess) }),
+    ...(onFailure && { onFailure: followUp(onFailure) }),
+  };
+}
+
+function scheduleView(job: Job): object {
+  return {
+    nextRunAt: job.status === "PENDING" ? iso(job.startAt) : null,
+    lastRunAt: job.lastRunAt === undefined ? null : iso(job.lastRunAt),
+    runCount: job.runs ?? 0,
+    targetJobId: job.targetJobId ?? null,
+  };
+}
+
+const CREDENTIAL = /auth|cookie|token|secret|passw|signature|credential|session|jwt|(api|access|private)[-_]?key/i;
+
+function withoutCredentials(message: ProxyMessage): ProxyMessage {
+  const { headers, queryStringParameters: query } = message;
+  return { ...message, headers: masked(headers), ...(query && { queryStringParameters: masked(query) }) };
+}
+
+/** Named values; those that by their names are credentials can't be read. */
+export function masked(named: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(named).map(([name, value]) => [name, CREDENTIAL.test(name) ? "***" : value]),
+  );
+}
+
+function maskedQuery(address: string): string {
+  const url = new URL(address);
+  if (url.search) url.search = new URLSearchParams(masked(Object.fromEntries(url.searchParams))).toString();
+  return url.href;
+}
+
+/** All attempts that have started. One that left no record and is not the current one was lost. */
+function attemptsOf(job: Job, recorded: ReadonlyMap<number, Attempt>): Attempt[] {
+  return Array.from({ length: job.attempts }, (_, index): Attempt => {
+    const number = index + 1;
+    const startedAt = job.startedAt ?? job.updatedAt;
+    const last = number === job.attempts;
+    if (last && job.status === "RUNNING") return { number, startedAt, outcome: "running" };
+    if (last && job.success) return { number, startedAt, outcome: "succeeded", ...job.success };
+    return recorded.get(number) ?? { number, startedAt: job.createdAt, outcome: "lost" };
+  });
+}
+
+function attemptView(attempt: Attempt): object {
+  const { number, startedAt, durationMs, outcome, httpStatus, error, responseExcerpt } = attempt;
+  return {
+    number,
+    startedAt: iso(startedAt),
+    durationMs: durationMs ?? null,
+    outcome,
+    httpStatus: httpStatus ?? null,
+    error: error ?? null,
+    responseExcerpt: responseExcerpt ?? null,
+  };
+}

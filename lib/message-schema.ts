@@ -1,0 +1,108 @@
+import * as z from "zod";
+import { wholeUrl } from "./executors/target-url.ts";
+import { FINAL_STATUSES, NO_POLICY, SCHEDULE, type ProxyMessage } from "./job.ts";
+
+// What a job's message must look like. The executors bring the schema of `execution`.
+
+export const idempotencyKey = z.string().regex(/^[\x20-\x7e]{1,255}$/, "expected 1 to 255 printable ASCII characters");
+
+const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]{1,256}$/, "is not a valid header name");
+const headerValue = z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be Latin-1 text without line breaks");
+export const headers = z.record(headerName, headerValue);
+
+const isWellFormed = (text: string) => text.isWellFormed();
+
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+
+export const httpMethod = z.enum(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]);
+
+export const proxyMessage = z
+  .strictObject({
+    body: z.string().nullable(),
+    resource: z.string().default("/{proxy+}"),
+    path: z
+      .string()
+      .max(4_096)
+      .regex(/^\/[^#]*$/, "expected a path that begins with / and has no fragment"),
+    httpMethod,
+    isBase64Encoded: z.boolean().default(false),
+    pathParameters: z.record(z.string(), z.string()).nullable().default({}),
+    queryStringParameters: z.record(z.string(), z.string()).nullable().optional(),
+    headers: headers.default({}),
+    requestContext: z.record(z.string(), z.unknown()).optional(),
+  })
+  .refine(({ body, isBase64Encoded }) => !isBase64Encoded || BASE64.test(body ?? ""), {
+    path: ["body"],
+    error: "is not base64, though isBase64Encoded is true",
+  })
+  .transform((given): ProxyMessage => {
+    const { path, httpMethod: method, resource } = given;
+    return { ...given, requestContext: { path, resourcePath: resource, httpMethod: method, ...given.requestContext } };
+  });
+
+const retryPolicy = z
+  .strictObject({
+    baseDelaySeconds: z.number().min(1).max(86_400).default(NO_POLICY.baseDelaySeconds),
+    maxDelaySeconds: z.number().min(1).max(86_400).default(NO_POLICY.maxDelaySeconds),
+    jitter: z
+      .number()
+      .min(0)
+      .max(1)
+      .transform((jitter) => Math.round(jitter * 1_000) / 1_000)
+      .default(NO_POLICY.jitter),
+  })
+  .refine(({ baseDelaySeconds, maxDelaySeconds }) => baseDelaySeconds <= maxDelaySeconds, {
+    path: ["baseDelaySeconds"],
+    error: "must not be larger than maxDelaySeconds",
+  });
+
+const metadata = z.strictObject({
+  // These three are accepted for compatibility; the service sets them itself.
+  jobId: z.string().optional(),
+  retryCount: z.number().optional(),
+  appId: z.guid().toLowerCase().optional(),
+  messageGroupId: z.string().min(1).max(256).refine(isWellFormed, "has half a surrogate pair").optional(),
+  idempotencyKey: idempotencyKey.optional(),
+  createdAt: z.iso.datetime({ offset: true }).optional(),
+  maxRetries: z.int().min(0).max(50).optional(),
+  retry: retryPolicy.optional(),
+});
+
+/** The schemas of execution types, for a union that tells them apart by `type`. */
+export type ExecutionSchemas = readonly [z.ZodObject, ...z.ZodObject[]];
+
+/** The fields of a message whose execution is one of these types. */
+export function messageFields(schemas: ExecutionSchemas) {
+  const types = schemas.map(({ shape }) => (shape["type"] as unknown as z.ZodLiteral<string>).value);
+  const execution = z.discriminatedUnion("type", schemas as never, {
+    error: (issue) => {
+      if (issue.code !== "invalid_union") return undefined;
+      const nested = (issue.input as { type?: unknown } | undefined)?.type === SCHEDULE && !types.includes(SCHEDULE);
+      return `expected one of ${types.join(", ")}${nested ? "; a schedule can't stand within another job" : ""}`;
+    },
+  }) as unknown as z.ZodType<z.infer<ExecutionSchemas[number]> & { type: string }>;
+  return { lambdaProxyMessage: proxyMessage.optional(), execution, metadata: metadata.default({}) };
+}
+
+/** The fields that ask for follow-ups, which are jobs of these types. */
+export function followUpFields(schemas: ExecutionSchemas) {
+  const callback = z.strictObject({
+    url: wholeUrl,
+    headers: headers.default({}),
+    on: z
+      .array(z.enum(FINAL_STATUSES))
+      .min(1)
+      .default([...FINAL_STATUSES]),
+  });
+  const followUpJob = z.strictObject({
+    message: z.strictObject(messageFields(schemas)),
+    onComplete: callback.optional(),
+    get onSuccess(): z.ZodOptional<z.ZodType> {
+      return followUpJob.optional();
+    },
+    get onFailure(): z.ZodOptional<z.ZodType> {
+      return followUpJob.optional();
+    },
+  });
+  return { onComplete: callback.optional(), onSuccess: followUpJob.optional(), onFailure: followUpJob.optional() };
+}

@@ -1,0 +1,95 @@
+import { SECOND, type Clock } from "./clock.ts";
+import type { Ran, TimeLeft } from "./engine.ts";
+import { DUE_SHARDS } from "./job-item.ts";
+import type { JobStore } from "./job-store.ts";
+import { isSchedule, nextAttempt, nextRunOf, type Job } from "./job.ts";
+import type { Delivery, Departure, Queue, QueueRecord } from "./queue.ts";
+
+/** What came of jobs or messages: each was run, or there was nothing to run. */
+export interface Tally {
+  readonly processed: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+interface Parts {
+  readonly clock: Clock;
+  readonly store: JobStore;
+  readonly queue: Queue;
+  /** Decides on one due job; only one sweep wins it. */
+  readonly sweepJob: (job: Job) => Promise<Departure | "expired" | "left" | "failed">;
+  readonly handOver: (departures: readonly Departure[]) => Promise<void>;
+  readonly run: (delivery: Delivery, timeLeft: TimeLeft) => Promise<Ran | "unattempted">;
+  /** Handles messages, and deletes those that need not come again. */
+  readonly runRecords: (records: readonly QueueRecord[], timeLeft: TimeLeft) => Promise<readonly Ran[]>;
+}
+
+/** Nothing starts later than this. The gateway cuts a request at 30 s; its function has time for any attempt that has started. */
+const START_WITHIN_MS = 20 * SECOND;
+const AT_ONCE = 10;
+
+/** Running jobs within the request that asks for it, instead of handing them to a queue. */
+export function createRunHere({ clock, store, queue, sweepJob, handOver, run, runRecords }: Parts) {
+  /** Runs the jobs that have been due longest. */
+  async function runDue(limit: number): Promise<Tally> {
+    const timeLeft = untilStartsEnd();
+    const waiting = await dueJobs(limit);
+    const ran: Ran[] = [];
+    const worker = async () => {
+      while (timeLeft() > 0) {
+        const job = waiting.shift();
+        if (!job) return;
+        ran.push(await runJob(job, timeLeft));
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    return tally(ran);
+  }
+
+  async function dueJobs(limit: number): Promise<Job[]> {
+    const now = clock.now();
+    const pages = await Promise.all(DUE_SHARDS.map((shard) => store.due(shard, now, limit)));
+    const oldest = pages.flatMap(({ entries }) => entries).toSorted((a, b) => a.at - b.at);
+    const ids = oldest.slice(0, limit).map(({ id }) => id);
+    return store.getMany(ids, { consistent: true });
+  }
+
+  async function runJob(job: Job, timeLeft: TimeLeft): Promise<Ran> {
+    const departure = await sweepJob(job);
+    if (departure === "expired") return "failed";
+    if (typeof departure === "string") return "skipped";
+    const { job: due } = departure;
+    // What has an order keeps it: its queue runs it.
+    if (due.lane !== undefined) {
+      await handOver([departure]);
+      return "skipped";
+    }
+    const delivery: Delivery = isSchedule(due)
+      ? { kind: "run", ref: nextRunOf(due) }
+      : { kind: "stored", ref: nextAttempt(due) };
+    const ran = await run(delivery, timeLeft);
+    return ran === "unattempted" ? "skipped" : ran;
+  }
+
+  /** Receives messages, those with an order first, and handles them. */
+  async function pollQueues(limit: number): Promise<Tally> {
+    const timeLeft = untilStartsEnd();
+    const ordered = await queue.receive("main", limit);
+    const rest = limit - ordered.length;
+    const records = rest > 0 ? [...ordered, ...(await queue.receive("fair", rest))] : ordered;
+    return tally(await runRecords(records, timeLeft));
+  }
+
+  function untilStartsEnd(): TimeLeft {
+    const began = clock.realNow();
+    return () => (clock.realNow() - began < START_WITHIN_MS ? Infinity : 0);
+  }
+
+  return { runDue, pollQueues, tally };
+}
+
+function tally(ran: readonly Ran[]): Tally {
+  const count = (of: Ran) => ran.filter((it) => it === of).length;
+  return { processed: ran.length, succeeded: count("succeeded"), failed: count("failed"), skipped: count("skipped") };
+}

@@ -1,0 +1,97 @@
+import type { CreateScheduleCommandInput, SchedulerClient } from "@aws-sdk/client-scheduler";
+import { CLIENT_DEFAULTS, askOf } from "./aws.ts";
+import type { EpochMs } from "./clock.ts";
+import { atExpression } from "./schedule-expression.ts";
+
+/** ARNs that the deployment knows: of the group, of what a schedule calls and as whom, of its dead-letter queue. */
+export interface SchedulerConfig {
+  readonly group: string;
+  readonly target: string;
+  readonly role: string;
+  readonly deadLetters: string;
+}
+
+/** A schedule in EventBridge that runs once. */
+export interface OneOff {
+  readonly jobId: string;
+  readonly at: EpochMs;
+  /** The event of `fire-schedule`, as JSON of at most 256 KB. */
+  readonly event: string;
+}
+
+export type Scheduler = ReturnType<typeof createScheduler>;
+
+const PART = "The scheduler";
+
+export function createScheduler(config: SchedulerConfig) {
+  const groupName = config.group.split("/").at(-1) ?? "";
+
+  /** Known before the schedule is made: it follows from the job's id. */
+  function arnOf(jobId: string): string {
+    return `${config.group.replace(":schedule-group/", ":schedule/")}/${jobId}`;
+  }
+
+  /** Makes a schedule. "other": one of this name was there already, with other contents. */
+  async function create(wanted: OneOff): Promise<"created" | "other"> {
+    const { client, CreateScheduleCommand, ConflictException, GetScheduleCommand } = await eventBridge();
+    const request = requestOf(wanted);
+    try {
+      await askOf(PART, client.send(new CreateScheduleCommand(request)));
+      return "created";
+    } catch (error) {
+      if (!(error instanceof ConflictException)) throw error;
+      const name = { Name: request.Name, GroupName: request.GroupName };
+      const there = await askOf(PART, client.send(new GetScheduleCommand(name)));
+      const isOurs =
+        there.ScheduleExpression === request.ScheduleExpression && there.Target?.Input === request.Target?.Input;
+      return isOurs ? "created" : "other";
+    }
+  }
+
+  /** Gives a schedule that is there these contents. */
+  async function replace(wanted: OneOff): Promise<void> {
+    const { client, UpdateScheduleCommand } = await eventBridge();
+    const { ClientToken: _, ...request } = requestOf(wanted);
+    await askOf(PART, client.send(new UpdateScheduleCommand(request)));
+  }
+
+  /** Deletes the schedule of a job, if there is one. */
+  async function remove(jobId: string): Promise<void> {
+    const { client, DeleteScheduleCommand, ResourceNotFoundException } = await eventBridge();
+    try {
+      await askOf(PART, client.send(new DeleteScheduleCommand({ Name: jobId, GroupName: groupName })));
+    } catch (error) {
+      if (!(error instanceof ResourceNotFoundException)) throw error;
+    }
+  }
+
+  function requestOf({ jobId, at, event }: OneOff): CreateScheduleCommandInput {
+    return {
+      Name: jobId,
+      GroupName: groupName,
+      // The same for the same job: a repeat whose first try worked is then a success.
+      ClientToken: jobId,
+      ScheduleExpression: atExpression(at),
+      ScheduleExpressionTimezone: "UTC",
+      FlexibleTimeWindow: { Mode: "OFF" },
+      ActionAfterCompletion: "DELETE",
+      Target: {
+        Arn: config.target,
+        RoleArn: config.role,
+        Input: event,
+        DeadLetterConfig: { Arn: config.deadLetters },
+      },
+    };
+  }
+
+  return { arnOf, create, replace, remove };
+}
+
+let shared: SchedulerClient | undefined;
+
+// Imported when first used: few containers ever see a schedule.
+async function eventBridge() {
+  const sdk = await import("@aws-sdk/client-scheduler");
+  const client = (shared ??= new sdk.SchedulerClient(CLIENT_DEFAULTS));
+  return { ...sdk, client };
+}
