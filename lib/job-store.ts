@@ -19,6 +19,7 @@ import { SECOND, type Clock, type EpochMs } from "./clock.ts";
 import { Unavailable } from "./errors.ts";
 import { payloadKey, type Files } from "./files.ts";
 import {
+  DUE_SHARDS,
   MARSHALL,
   attemptOf,
   byAppKey,
@@ -293,6 +294,12 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
     return { entries: page.items.map((item) => entryOf(item, "dueAt")), complete: !page.next };
   }
 
+  /** Since when the job that has waited longest has been due; nothing if none is. */
+  async function oldestDue(): Promise<EpochMs | undefined> {
+    const pages = await Promise.all(DUE_SHARDS.map((shard) => due(shard, clock.now(), 1)));
+    return pages.flatMap(({ entries }) => entries.map(({ at }) => at)).toSorted((a, b) => a - b)[0];
+  }
+
   /** How many are due after an entry of a shard: exact up to about 10,000, one index page. */
   async function countDue(shard: string, until: EpochMs, from?: IndexEntry): Promise<number> {
     const page = await query({
@@ -407,6 +414,7 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
     getMany,
     history,
     due,
+    oldestDue,
     countDue,
     newest,
     expireParts,

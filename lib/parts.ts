@@ -7,6 +7,7 @@ import { createJobStore } from "./job-store.ts";
 import { createLog } from "./log.ts";
 import { createQueue } from "./queue.ts";
 import { createScheduler } from "./scheduler.ts";
+import { createStats } from "./stats.ts";
 
 export type ServiceParts = ReturnType<typeof assemble>;
 
@@ -27,5 +28,6 @@ function assemble() {
   const scheduler = createScheduler(config.scheduler);
   const { rules, retention } = config;
   const engine = createEngine({ clock, store, queue, scheduler, files, executorOf, rules, log, retention });
-  return { clock, log, store, rules, engine };
+  const stats = createStats({ table: config.table, clock });
+  return { clock, log, store, rules, stats, engine };
 }

@@ -1,7 +1,9 @@
 import {
   CreateTableCommand,
+  DescribeTableCommand,
   DynamoDBClient,
   ResourceInUseException,
+  UpdateTableCommand,
   type CreateTableCommandInput,
 } from "@aws-sdk/client-dynamodb";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
@@ -75,14 +77,18 @@ async function createTable(
   TableName: string,
   properties: Resource["Properties"],
 ): Promise<string> {
-  const { AttributeDefinitions, KeySchema, BillingMode, GlobalSecondaryIndexes } =
+  const { AttributeDefinitions, KeySchema, BillingMode, GlobalSecondaryIndexes, StreamSpecification } =
     properties as unknown as CreateTableCommandInput;
+  const definition = { AttributeDefinitions, KeySchema, BillingMode, GlobalSecondaryIndexes };
   try {
-    await client.send(
-      new CreateTableCommand({ TableName, AttributeDefinitions, KeySchema, BillingMode, GlobalSecondaryIndexes }),
-    );
+    await client.send(new CreateTableCommand({ TableName, ...definition }));
   } catch (error) {
     if (!(error instanceof ResourceInUseException)) throw error;
+  }
+  const { Table } = await client.send(new DescribeTableCommand({ TableName }));
+  if (StreamSpecification && !Table?.LatestStreamArn) {
+    const stream = { StreamEnabled: true, StreamViewType: StreamSpecification.StreamViewType };
+    await client.send(new UpdateTableCommand({ TableName, StreamSpecification: stream }));
   }
   return TableName;
 }

@@ -15,6 +15,7 @@ import { functionsFolder, startLambdaApi, type LambdaApi } from "./lambda-api.ts
 import { loadFunctions, type LoadedFunction } from "./lambda.ts";
 import { ACCOUNT_ID, environmentOf, provision, type References } from "./provision.ts";
 import { startScheduler, type Scheduler } from "./scheduler.ts";
+import { startStreamMapping } from "./table-stream.ts";
 import { readTemplate } from "./template.ts";
 import { LOCAL_JWT_SECRET, signToken } from "./token.ts";
 import { startWorkers, startWorkersInThread, type WorkerSettings } from "./workers.ts";
@@ -110,6 +111,19 @@ async function foundStack(settings: Settings): Promise<Stack> {
   // A missed schedule fires as soon as the scheduler runs, and functions look here when first called.
   Object.assign(process.env, here);
   const scheduler = await scheduling(lambdaApi, references, dir, createClock(anchor));
+  const streams = functions.flatMap(({ definition, invoke }) =>
+    definition.streams.map(({ table, ...mapping }) =>
+      startStreamMapping(
+        {
+          ...mapping,
+          endpoint: endpoints.dynamodb,
+          table: references[table] ?? "",
+          positionFile: join(dir, `${definition.name}.position`),
+        },
+        invoke,
+      ),
+    ),
+  );
   const environment = {
     ...here,
     AWS_ENDPOINT_URL_SCHEDULER: process.env["AWS_ENDPOINT_URL_SCHEDULER"] ?? scheduler.url,
@@ -130,7 +144,7 @@ async function foundStack(settings: Settings): Promise<Stack> {
       setClock(dir, 1);
       rmSync(file, { force: true });
       lambdaApi.close();
-      await scheduler.stop();
+      await Promise.all([scheduler.stop(), ...streams.map((stream) => stream.stop())]);
       await emulators?.stop();
     },
   };

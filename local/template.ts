@@ -12,6 +12,7 @@ export interface FunctionTemplate {
   /** `POST /v1/jobs/create`; `*` is the default route. */
   readonly routes: readonly string[];
   readonly queues: readonly { resource: string; batchSize: number; maximumConcurrency: number }[];
+  readonly streams: readonly { table: string; batchSize: number; filters: readonly unknown[] }[];
   /** In service time. */
   readonly everyMs: readonly number[];
 }
@@ -41,6 +42,7 @@ interface ServerlessEvent {
   httpApi?: string;
   schedule?: string;
   sqs?: { arn: { "Fn::GetAtt": string }; batchSize?: number; maximumConcurrency?: number };
+  stream?: { arn: { "Fn::GetAtt": string }; batchSize?: number; filterPatterns?: unknown[] };
 }
 
 export function readTemplate(root: string): Template {
@@ -59,9 +61,16 @@ export function readTemplate(root: string): Template {
         queues: events
           .flatMap(({ sqs }) => sqs ?? [])
           .map(({ arn, batchSize = 10, maximumConcurrency = 10 }) => ({
-            resource: arn["Fn::GetAtt"].split(".")[0] ?? "",
+            resource: resourceOf(arn),
             batchSize,
             maximumConcurrency,
+          })),
+        streams: events
+          .flatMap(({ stream }) => stream ?? [])
+          .map(({ arn, batchSize = 100, filterPatterns: filters = [] }) => ({
+            table: resourceOf(arn),
+            batchSize,
+            filters,
           })),
         everyMs: events.flatMap(({ schedule }) => schedule ?? []).map(rateMs),
       };
@@ -69,6 +78,10 @@ export function readTemplate(root: string): Template {
     resources: Resources,
     environment: substitute(serverless.params.default, serverless.service) as Template["environment"],
   };
+}
+
+function resourceOf(arn: { "Fn::GetAtt": string }): string {
+  return arn["Fn::GetAtt"].split(".")[0] ?? "";
 }
 
 const CLOUDFORMATION_TAGS: ScalarTag[] = [

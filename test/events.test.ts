@@ -38,6 +38,8 @@ const EXPECTED: Record<string, unknown> = {
   "create-job-sqs": { statusCode: 202, body: "null" },
   "admin-api-list": { statusCode: 200 },
   "admin-api-get": { statusCode: 404 },
+  "admin-api-stats": { statusCode: 200 },
+  "count-jobs": undefined,
   "create-job-callback-http": { statusCode: 201 },
   "fire-schedule": "skipped",
   // Where INTERNAL_JWT_TOKEN is not set, it does not exist.

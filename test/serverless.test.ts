@@ -77,6 +77,13 @@ test("packaging without credentials gives the CloudFormation template", { timeou
       "ReportBatchItemFailures",
     ]);
   }
+  const [mapping] = Object.keys(Resources).filter((name) => name.startsWith("CountJobsEventSourceMapping"));
+  expect(properties(mapping ?? "")).toMatchObject({
+    BatchSize: 1_000,
+    MaximumBatchingWindowInSeconds: 10,
+    FilterCriteria: { Filters: [{ Pattern: JSON.stringify({ dynamodb: { Keys: { sk: { S: ["J"] } } } }) }] },
+  });
+  expect(properties("JobsTable").StreamSpecification.StreamViewType).toBe("NEW_AND_OLD_IMAGES");
   expect(properties("JobsTable").TimeToLiveSpecification).toEqual({ AttributeName: "expiresAt", Enabled: true });
   expect(JSON.stringify(Resources)).not.toMatch(/amazonaws\.com\/|\b\d{12}\b/);
 });

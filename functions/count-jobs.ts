@@ -1,0 +1,5 @@
+import type { DynamoDBStreamEvent } from "aws-lambda";
+import { parts } from "../lib/parts.ts";
+
+export const handler = async ({ Records }: DynamoDBStreamEvent): Promise<void> =>
+  parts().stats.count(Records.map(({ dynamodb }) => ({ before: dynamodb?.OldImage, after: dynamodb?.NewImage })));

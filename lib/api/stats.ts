@@ -1,0 +1,18 @@
+import * as z from "zod";
+import { SECOND } from "../clock.ts";
+import { appOf, requireRole } from "./auth.ts";
+import { envelope, route } from "./http.ts";
+
+/** What has become of an app's jobs, and how far behind the service is. */
+export const getStats = route({
+  key: "GET /v1/admin/stats",
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+  query: z.strictObject({ appId: z.guid().toLowerCase().optional() }),
+
+  async handle({ query, caller }, { stats, store, clock }) {
+    const [windows, oldest] = await Promise.all([stats.of(appOf(caller, query.appId)), store.oldestDue()]);
+    const now = clock.now();
+    const oldestDueAgeSeconds = Math.floor(Math.max(now - (oldest ?? now), 0) / SECOND);
+    return { status: 200, body: envelope({ approximate: true, oldestDueAgeSeconds, ...windows }) };
+  },
+});
