@@ -92,7 +92,8 @@ export function createStats(parts: { table: string; clock: Clock; client?: Dynam
       found.push(...(page.Items ?? []).map((item): Item => unmarshall(item)));
       ExclusiveStartKey = page.LastEvaluatedKey;
     } while (ExclusiveStartKey);
-    return found.map(({ pk: _, sk, expiresAt: __, ...counters }) => ({ start: Date.parse(String(sk)), counters }));
+    // What is not a counter of theirs, such as the expiry date, `summed` knows nothing of.
+    return found.map((counters) => ({ start: Date.parse(String(counters["sk"])), counters }));
   }
 
   return { count, of };
@@ -136,13 +137,13 @@ function stepOf(ms: number): number {
 function summed(buckets: readonly { counters: Item }[]): WindowStats {
   const total = new Map<string, number>();
   for (const { counters } of buckets) {
-    // What was counted twice, or not at all, must not show as less than nothing.
     for (const [name, count] of Object.entries(counters)) total.set(name, (total.get(name) ?? 0) + Number(count));
   }
   const byStatus = Object.fromEntries(STATUSES.map((status) => [status, 0])) as Record<Status, number>;
   const byExecutionType: Record<string, number> = {};
   const steps: [step: number, count: number][] = [];
   for (const [name, counted] of total) {
+    // What was counted twice, or not at all, must not show as less than nothing.
     const count = Math.max(counted, 0);
     const [kind, first = "", status = ""] = name.split(":");
     if (kind === "latency") steps.push([Number(first), count]);
