@@ -39,8 +39,6 @@ const TABLE = "The jobs table";
 /** How much each counter of a bucket grows: `status:rest-api:DEAD`, `retries`, `latency:44`. */
 type Increments = Map<string, number>;
 
-export type Stats = ReturnType<typeof createStats>;
-
 export function createStats(parts: { table: string; clock: Clock; client?: DynamoDBClient }) {
   const { table, clock } = parts;
   let client = parts.client;
