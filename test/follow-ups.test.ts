@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DAY, HOUR, MINUTE } from "../lib/clock.ts";
 import { Unavailable } from "../lib/errors.ts";
-import { FINAL_STATUSES, type FollowUps, type Job, type Message } from "../lib/job.ts";
+import { FINAL_STATUSES, retry, type FollowUps, type Job, type Message } from "../lib/job.ts";
 import { PLENTY, createWorld, request, type World } from "./support/world.ts";
 
 let world: World;
@@ -206,4 +206,15 @@ test("credentials of the job do not travel with its callback", async () => {
   const delivery = world.ran[1]?.message.lambdaProxyMessage;
   expect(delivery?.body).not.toContain("of-the-");
   expect(delivery?.headers["authorization"]).toBe("Bearer of-the-callback");
+});
+
+test("a retry that was decided on before the job owed something waits for that", async () => {
+  world.execute(rejects);
+  const job = await submit({ onComplete: callback });
+  const { create } = world.store;
+  world.store.create = async () => Promise.reject(new Unavailable("The jobs table", new Error("503")));
+  await workOff();
+  const owing = await stored(job.id);
+  expect((await world.store.apply(owing, retry(owing, world.clock.now()))).won).toBe(false);
+  world.store.create = create;
 });

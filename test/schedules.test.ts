@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND, iso } from "../lib/clock.ts";
 import { Unavailable } from "../lib/errors.ts";
 import type { ScheduleExecution } from "../lib/executors/schedule.ts";
-import { nextRunOf, type Job, type Mode } from "../lib/job.ts";
+import { fire, nextRunOf, type Job, type Mode } from "../lib/job.ts";
 import { PLENTY, createWorld, request, type World } from "./support/world.ts";
 
 let world: World;
@@ -327,4 +327,11 @@ test("of a recurring schedule, each run is fired once however often its message 
   const fired = await Promise.all([first, first, second, first].map((ref) => world.engine.fire({ fire: ref })));
   expect(fired.filter((it) => it === "succeeded")).toHaveLength(1);
   expect((await stored(job)).runs).toBe(1);
+});
+
+test("a firing that was decided on before another one won changes nothing, however late it comes", async () => {
+  const seen = await schedule({ scheduleExpression: "rate(1 hour)" });
+  const firing = (now: number) => fire(seen, { now, targetJobId: "t", next: now + HOUR, retention: 0 });
+  expect((await world.store.apply(seen, firing(seen.startAt))).won).toBe(true);
+  expect((await world.store.apply(seen, firing(seen.startAt + DAY))).won).toBe(false);
 });
