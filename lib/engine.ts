@@ -92,7 +92,7 @@ export function createEngine(parts: Parts) {
       await (isSchedule(job) ? schedules.carry(job, request.message) : queue.sendCarried(job));
       return { kind: "sent" };
     }
-    const scheduleArn = isSchedule(job) && request.mode === "both" && !job.recurring && scheduler.arnOf(job.id);
+    const scheduleArn = isSchedule(job) && !job.recurring && scheduler.arnOf(job.id);
     const created = await store.create(scheduleArn ? { ...job, scheduleArn } : job);
     if (!created.won) return { kind: "replayed", job: created.job };
     if (scheduleArn) await schedules.arrange(created.job);

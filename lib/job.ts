@@ -476,8 +476,8 @@ export function accept(request: NewJob, terms: Terms, payload: Payload, now: Epo
   const ordered =
     request.mode !== "sqs" && !isFired && messageGroupId !== undefined && messageGroupId !== execution.type;
   const startAt = terms.startAt ?? now;
-  // Only the queue, and EventBridge for what runs once, have a head start on the sweep.
-  const isSent = request.mode !== "db" && !terms.recurring;
+  // A queue has a head start on the sweep, and so has EventBridge, which fires what runs once.
+  const isSent = isFired ? !terms.recurring : request.mode !== "db";
   return {
     id: idempotencyKey === undefined ? freshId : jobIdForKey(request.appId, idempotencyKey),
     appId: request.appId,

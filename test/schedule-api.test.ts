@@ -109,6 +109,16 @@ test("in mode sqs, a schedule answers null and still delivers", async () => {
   await until(() => target.received.some(({ url }) => url === "/carried"));
 });
 
+test("a schedule that is posted again after its time is the same job", async () => {
+  const { token } = await newApp();
+  const execution = { type: "schedule", scheduledAt: await ahead(1), targetJob: targetJob("/again") };
+  const body = { message: { execution, metadata: { idempotencyKey: "again" } } };
+  const first = await stack.call("POST", "/v1/jobs/create", { token, body });
+  await jobIn(stack, token, first.body.data.id, "SUCCEEDED");
+  const repeat = await stack.call("POST", "/v1/jobs/create", { token, body });
+  expect([repeat.status, repeat.body.data.id]).toEqual([200, first.body.data.id]);
+});
+
 test("callbacks and chained jobs go out by HTTP", async () => {
   const { token } = await newApp();
   const chained = { message: targetJob("/chained") };

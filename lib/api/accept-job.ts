@@ -1,7 +1,8 @@
+import type { EpochMs } from "../clock.ts";
 import { ClientError } from "../errors.ts";
 import { executionTypeOf } from "../executors/index.ts";
 import { entityOf, withoutRequest } from "../job-view.ts";
-import type { Job, Message } from "../job.ts";
+import { SCHEDULE, jobIdForKey, type Job, type Message } from "../job.ts";
 import type { ServiceParts } from "../parts.ts";
 import { appOf, type Caller } from "./auth.ts";
 import { envelope, type Answer } from "./http.ts";
@@ -24,8 +25,8 @@ export async function acceptJob(
   service: ServiceParts,
 ): Promise<Accepted> {
   const appId = appOf(caller, body.appId);
-  const { rules, clock } = service;
-  const message = messageOf(body, appId, keyHeader, { rules, now: clock.now() });
+  const now = await askedAt(body, appId, keyHeader, service);
+  const message = messageOf(body, appId, keyHeader, { rules: service.rules, now });
   const submitted = await service.engine.submit({ appId, mode: body.mode, message });
   switch (submitted.kind) {
     case "sent":
@@ -37,6 +38,18 @@ export async function acceptJob(
     default:
       return submitted satisfies never;
   }
+}
+
+/** A repeat may come when the time that it asks for has passed: that counts from when the first one was accepted. */
+async function askedAt(
+  { message }: CreateJobBody,
+  appId: string,
+  keyHeader: string | undefined,
+  { store, clock }: ServiceParts,
+): Promise<EpochMs> {
+  const key = message.metadata.idempotencyKey ?? keyHeader;
+  if (message.execution.type !== SCHEDULE || key === undefined) return clock.now();
+  return (await store.get(jobIdForKey(appId, key)))?.createdAt ?? clock.now();
 }
 
 /** What the job that has the key already asks for, if that is the same thing. Bodies and times may differ. */
