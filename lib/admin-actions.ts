@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 import { ClientError } from "./errors.ts";
 import type { Applied, JobStore } from "./job-store.ts";
-import { isFinished, isSchedule, owed, retry, stop, type Job, type Move, type StopStatus } from "./job.ts";
+import { isFinished, isSchedule, isUnsettled, retry, stop, type Job, type Move, type StopStatus } from "./job.ts";
 import { logged, type Log } from "./log.ts";
 
 interface Parts {
@@ -12,14 +12,14 @@ interface Parts {
   readonly handOver: (job: Job) => Promise<void>;
   /** Does what follows from a move; what can't be done now is left to the sweep. */
   readonly goOn: (moved: Applied) => Promise<void>;
-  /** Submits what an ended job owes. */
-  readonly payUp: (job: Job) => Promise<void>;
+  /** Does what a job's end has left to do. */
+  readonly settleEnd: (job: Job) => Promise<void>;
   /** Takes an ended schedule out of EventBridge. */
   readonly drop: (schedule: Job) => Promise<void>;
 }
 
 /** What people do to a job. Each answers with the job as it is then; nothing if there is none. */
-export function createAdminActions({ clock, store, log, retention, handOver, goOn, payUp, drop }: Parts) {
+export function createAdminActions({ clock, store, log, retention, handOver, goOn, settleEnd, drop }: Parts) {
   /** Stops a job as far as it has come: a running attempt is let end. Throws CONFLICT when it has ended. */
   async function stopJob(id: string, as: StopStatus): Promise<Job | undefined> {
     const stopped = await move(id, (job) => {
@@ -37,7 +37,7 @@ export function createAdminActions({ clock, store, log, retention, handOver, goO
       if (job.status !== "FAILED" && job.status !== "DEAD") {
         throw conflict(`Only a job that is FAILED or DEAD can be retried; this one is ${job.status}`);
       }
-      if (owed(job).length > 0) return payUp(job);
+      if (isUnsettled(job)) return settleEnd(job);
       await store.keepParts(job);
       return retry(job, clock.now());
     });
@@ -52,7 +52,7 @@ export function createAdminActions({ clock, store, log, retention, handOver, goO
       if (!job) return undefined;
       if (!isFinished(job))
         throw conflict(`Only a finished job can be deleted; this one is ${job.status}. Cancel it first`);
-      if (owed(job).length > 0) await payUp(job);
+      if (isUnsettled(job)) await settleEnd(job);
       else if (await store.remove(job)) return job;
     }
     throw tooFast();

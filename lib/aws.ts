@@ -44,6 +44,8 @@ interface ServiceFault {
 function isOurFault(error: unknown): boolean {
   const { $metadata, $retryable } = error as ServiceFault;
   const status = $metadata?.httpStatusCode ?? 500;
-  const throttled = $retryable !== undefined || /Throttl|Exceeded/.test((error as Error).name);
+  const throttled =
+    $retryable !== undefined ||
+    /Throttl|Exceeded|TransactionConflict|TransactionInProgress/.test((error as Error).name);
   return status >= 400 && status < 500 && !throttled;
 }

@@ -5,7 +5,7 @@ import { Unavailable, reasonOf } from "./errors.ts";
 import type { Rules } from "./executors/executor.ts";
 import type { ExecutorOf } from "./executors/index.ts";
 import { unreadableKey, type Files } from "./files.ts";
-import { submitFollowUps } from "./follow-ups.ts";
+import { settleUp } from "./follow-ups.ts";
 import { DUE_SHARDS, type IndexEntry } from "./job-item.ts";
 import type { Applied, JobStore } from "./job-store.ts";
 import {
@@ -18,9 +18,9 @@ import {
   expire,
   isFinished,
   isSchedule,
+  isUnsettled,
   nextAttempt,
   becomeDue,
-  owed,
   resume,
   travels,
   type Attempt,
@@ -83,7 +83,7 @@ export function createEngine(parts: Parts) {
   const handOverNew = (job: Job) => handOver([departure(job)]);
   const schedules = createSchedules({ ...parts, handOver: handOverNew, goOn });
   const here = createRunHere({ ...parts, sweepJob: sweepJobSafely, handOver, run, runRecords: runTaken });
-  const actions = createAdminActions({ ...parts, handOver: handOverNew, goOn, payUp, drop: schedules.drop });
+  const actions = createAdminActions({ ...parts, handOver: handOverNew, goOn, settleEnd, drop: schedules.drop });
 
   /** Accepts a job once. Throws `Unavailable` when it is unknown whether it was. */
   async function submit(request: NewJob, freshId = clock.uuid()): Promise<Submitted> {
@@ -309,15 +309,15 @@ export function createEngine(parts: Parts) {
     const { won, job } = moved;
     if (!won) return;
     if (job.status === "RETRYING" && travels(job, job.startAt - job.updatedAt)) await handOver([departure(job)]);
-    else if (owed(job).length > 0) {
-      await payUp(job).catch((error: unknown) => {
-        log("warn", "job.follow-ups-left", { ...logged(job), error: reasonOf(error) });
+    else if (isUnsettled(job)) {
+      await settleEnd(job).catch((error: unknown) => {
+        log("warn", "job.not-settled", { ...logged(job), error: reasonOf(error) });
       });
-    } else if (job.expiresAt !== undefined) await store.expireParts(job);
+    }
   }
 
-  async function payUp(job: Job): Promise<void> {
-    await submitFollowUps(job, { store, clock, retention, submit: submitOwed });
+  async function settleEnd(job: Job): Promise<void> {
+    await settleUp(job, { store, clock, retention, submit: submitOwed });
   }
 
   async function submitOwed(request: NewJob, id: string): Promise<Job> {
@@ -395,7 +395,7 @@ export function createEngine(parts: Parts) {
     const now = clock.now();
     const dueAt = job.dueAt ?? now;
     if (isFinished(job)) {
-      if (dueAt <= now) await payUp(job);
+      if (dueAt <= now) await settleLater(job, now);
       return "left";
     }
     if (job.status === "RUNNING") {
@@ -410,6 +410,16 @@ export function createEngine(parts: Parts) {
     const overdue = Math.max(now - dueAt, 0);
     const moved = await store.apply(job, becomeDue(job, Math.max(now, dueAt) + Math.max(HEAD_START, overdue)));
     return moved.won ? { job: moved.job, notBefore } : "left";
+  }
+
+  /** What can't be submitted is tried again less often than every minute. */
+  async function settleLater(job: Job, now: EpochMs): Promise<void> {
+    try {
+      await settleEnd(job);
+    } catch (error) {
+      await store.apply(job, becomeDue(job, now + HEAD_START));
+      throw error;
+    }
   }
 
   async function expireAttempt(job: Job, now: EpochMs): Promise<boolean> {

@@ -29,8 +29,15 @@ export class ClientError extends Error {
   }
 }
 
+const MOST_DETAILS = 20;
+const LONGEST_FIELD_NAME = 200;
+
+/** Says what is wrong, field by field: of the first 20, so that no answer grows with a bad request. */
 export function badRequest(details: readonly ErrorDetail[]): ClientError {
-  return new ClientError("BAD_REQUEST", "Validation failed", details);
+  const told = details
+    .slice(0, MOST_DETAILS)
+    .map(({ field, message }) => ({ field: field.slice(0, LONGEST_FIELD_NAME), message }));
+  return new ClientError("BAD_REQUEST", "Validation failed", told);
 }
 
 /** A part this service stands on (table, queue, bucket) did not answer as it should. */

@@ -2,8 +2,9 @@ import { derivedUuid, type Clock } from "./clock.ts";
 import type { JobStore } from "./job-store.ts";
 import { wholeEntityOf, withoutRequest } from "./job-view.ts";
 import {
+  after,
   owed,
-  settleFollowUps,
+  settleEnd,
   type Callback,
   type FollowUp,
   type FollowUpJob,
@@ -13,7 +14,7 @@ import {
   type NewJob,
 } from "./job.ts";
 
-// What is submitted when a job ends: a callback with its final view, and the next job of a chain.
+// What a job's end leaves to do: a callback with its final view, the next job of a chain, expiry dates.
 
 const CALLBACK_RETRIES = 3;
 /** A larger view travels without the request that the job made. */
@@ -28,19 +29,22 @@ interface Parts {
 }
 
 /**
- * Submits what a finished job owes, and notes that. Whoever ends a job does so at once; if they don't
- * live to, the sweep does. Ids that follow from this ending make a repeat change nothing.
+ * Does what a job's end has left to do, and notes that. Whoever ends a job does so at once; if they don't
+ * live to, the sweep does. Ids that follow from this ending make a repeat change nothing; the time is in
+ * them because a job that was deleted, and posted again with its key, ends for the first time again.
  */
-export async function submitFollowUps(job: Job, { store, clock, retention, submit }: Parts): Promise<void> {
-  const message = await store.message(job);
+export async function settleUp(job: Job, { store, clock, retention, submit }: Parts): Promise<void> {
+  const names = owed(job);
+  const message = names.length > 0 ? await store.message(job) : undefined;
   const submitted: string[] = [];
-  for (const name of owed(job)) {
-    const request = await requestOf(job, message, name, store);
-    const followUp = await submit(request, derivedUuid(job.id, String(job.endings), name));
+  for (const name of names) {
+    const request = await requestOf(job, message ?? {}, name, store);
+    const followUp = await submit(request, derivedUuid(job.id, String(job.createdAt), String(job.endings), name));
     submitted.push(followUp.id);
   }
-  const settled = await store.apply(job, settleFollowUps(job, submitted, clock.now(), retention));
-  if (settled.won) await store.expireParts(settled.job);
+  const settled = settleEnd(job, submitted, clock.now(), retention);
+  await store.expireParts(after(job, settled));
+  await store.apply(job, settled);
 }
 
 async function requestOf(job: Job, message: FollowUps, name: FollowUp, store: JobStore): Promise<NewJob> {

@@ -345,8 +345,7 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
 
   /** Gives what hangs on a finished job its own expiry date. */
   async function expireParts(job: Job): Promise<void> {
-    const standsAlone = job.success && job.attempts === 1 && job.payload.at !== "item";
-    if (job.expiresAt === undefined || standsAlone) return;
+    if (job.expiresAt === undefined) return;
     const ExpressionAttributeValues = marshall({ ":at": expirySeconds(job.expiresAt) });
     await updateParts(job, { UpdateExpression: "SET expiresAt = :at", ExpressionAttributeValues });
   }

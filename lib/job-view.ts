@@ -44,7 +44,7 @@ export function wholeEntityOf(job: Job, message: Message, recorded: ReadonlyMap<
 
 /** The same for where it does not fit: what is large of the request is left out. */
 export function withoutRequest(entity: object): object {
-  const parts = ["lambdaProxyMessage", "executionConfig", "onSuccess", "onFailure"] as const;
+  const parts = ["lambdaProxyMessage", "executionConfig", "onSuccess", "onFailure", "payload"] as const;
   const shown = entity as Partial<Record<(typeof parts)[number], unknown>>;
   const omitted = parts.filter((part) => (JSON.stringify(shown[part])?.length ?? 0) > LARGEST_PART);
   return { ...entity, ...Object.fromEntries(omitted.map((part) => [part, null])), omitted };
@@ -92,8 +92,18 @@ function scheduleView(job: Job): object {
 const CREDENTIAL = /auth|cookie|token|secret|passw|signature|credential|session|jwt|(api|access|private)[-_]?key/i;
 
 function withoutCredentials(message: ProxyMessage): ProxyMessage {
-  const { headers, queryStringParameters: query } = message;
-  return { ...message, headers: masked(headers), ...(query && { queryStringParameters: masked(query) }) };
+  const { headers, path, queryStringParameters: query, requestContext } = message;
+  const { path: contextPath } = requestContext;
+  return {
+    ...message,
+    path: maskedQuery(path),
+    headers: masked(headers),
+    ...(query && { queryStringParameters: masked(query) }),
+    requestContext: {
+      ...requestContext,
+      ...(typeof contextPath === "string" && { path: maskedQuery(contextPath) }),
+    },
+  };
 }
 
 /** Named values; those that by their names are credentials can't be read. */
@@ -103,10 +113,24 @@ export function masked(named: Readonly<Record<string, string>>): Record<string, 
   );
 }
 
-function maskedQuery(address: string): string {
-  const url = new URL(address);
-  if (url.search) url.search = new URLSearchParams(masked(Object.fromEntries(url.searchParams))).toString();
-  return url.href;
+/** A path or URL whose query shows no credentials. */
+export function maskedQuery(address: string): string {
+  const [before = "", ...query] = address.split("?");
+  if (query.length === 0) return address;
+  const parameters = query.join("?").split("&");
+  const shown = parameters.map((parameter) => {
+    const [name = ""] = parameter.split("=");
+    return CREDENTIAL.test(decodeURIComponentSafely(name)) ? `${name}=***` : parameter;
+  });
+  return `${before}?${shown.join("&")}`;
+}
+
+function decodeURIComponentSafely(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** All attempts that have started. One that left no record and is not the current one was lost. */

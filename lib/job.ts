@@ -193,8 +193,8 @@ export const DEFAULT_TIMEOUT_MS = 30 * SECOND;
 export const LEASE_MARGIN_MS = 15 * SECOND;
 /** The head start a queue has before the sweep believes a message lost. */
 export const HEAD_START = 5 * MINUTE;
-/** What whoever ends a job has to submit its follow-ups, before the sweep does. */
-const FOLLOW_UP_HEAD_START = MINUTE;
+/** What whoever ends a job has to do what that leaves to do, before the sweep does. */
+const SETTLE_HEAD_START = MINUTE;
 /** The longest delay an SQS message can have. */
 export const LONGEST_MESSAGE_DELAY = 15 * MINUTE;
 /** Two machines' clocks may differ by this; nothing starts earlier, to the second. */
@@ -317,15 +317,15 @@ export function stop(job: Job, as: StopStatus, now: EpochMs, retention: number):
 
 /** Starts a new generation of a job that failed, with fresh retries; attempt numbers go on. */
 export function retry(job: Job, now: EpochMs): Move {
-  // A schedule keeps its time, and the sweep fires it.
-  const startAt = isSchedule(job) ? Math.max(job.startAt, now) : now;
-  const dueAt = isSchedule(job) ? startAt : now + HEAD_START;
+  // A schedule keeps its time, and the sweep fires it, at once if it has missed that.
+  const startAt = isSchedule(job) ? job.startAt : now;
+  const dueAt = isSchedule(job) ? Math.max(startAt, now) : now + HEAD_START;
   return {
     from: ["FAILED", "DEAD"],
     to: "PENDING",
     when: [
       ["attempts", "=", job.attempts],
-      // What it owes for its end comes first.
+      // What its end has left to do comes first.
       ["dueAt", "absent"],
     ],
     set: { retryCount: 0, startAt, dueAt, updatedAt: now },
@@ -355,20 +355,33 @@ export function fire(schedule: Job, { now, targetJobId, next, retention }: Run):
   return { ...move, to: "SUCCEEDED", set: { ...ran, ...set }, remove };
 }
 
-/** Notes that what a finished job owed for this end has been submitted. */
-export function settleFollowUps(job: Job, submitted: readonly string[], now: EpochMs, retention: number): Move {
+/** Notes that what a job's end has left to do is done: these follow-ups are submitted. From now on it may be forgotten. */
+export function settleEnd(job: Job, submitted: readonly string[], now: EpochMs, retention: number): Move {
   return {
     from: [job.status],
     to: job.status,
-    when: [unchanged(job, "endings"), ["dueAt", ">", 0]],
-    set: { followUpJobIds: [...(job.followUpJobIds ?? []), ...submitted], ...expiry(now, retention) },
+    when: [unchanged(job, "endings"), ["dueAt", "=", job.dueAt ?? 0]],
+    set: {
+      ...(job.owes && { followUpJobIds: [...(job.followUpJobIds ?? []), ...submitted] }),
+      ...expiry(now, retention),
+    },
     remove: ["dueAt"],
   };
 }
 
+/** Whether an end has left something to do: follow-ups to submit, or parts that are to expire. */
+export function isUnsettled(job: Job): boolean {
+  return isFinished(job) && job.dueAt !== undefined;
+}
+
 /** The follow-ups that a finished job has not been known to have submitted. */
 export function owed(job: Job): FollowUp[] {
-  return job.dueAt === undefined ? [] : owedAt(job, job.status);
+  return isUnsettled(job) ? owedAt(job, job.status) : [];
+}
+
+/** Whether something hangs on a job that has an expiry date of its own: attempts, or a payload. */
+function hasParts(job: Job, to: FinalStatus): boolean {
+  return job.payload.at === "item" || job.attempts > (to === "SUCCEEDED" ? 1 : 0);
 }
 
 function owedAt({ owes = {} }: Job, status: Status): FollowUp[] {
@@ -376,16 +389,16 @@ function owedAt({ owes = {} }: Job, status: Status): FollowUp[] {
   return names.filter((name) => owes[name]?.some((each) => each === status));
 }
 
-/** What every end sets and removes: a job that owes follow-ups stays due, and is not forgotten, until they are submitted. */
+/** What every end sets and removes: a job that leaves something to do stays due, and is not forgotten, until that is done. */
 function ended(job: Job, to: FinalStatus, now: EpochMs, retention: number): Pick<Move, "set" | "remove"> {
-  const owes = owedAt(job, to).length > 0;
+  const isUnsettledEnd = owedAt(job, to).length > 0 || (retention > 0 && hasParts(job, to));
   return {
     set: {
       updatedAt: now,
       ...(job.owes && { endings: (job.endings ?? 0) + 1 }),
-      ...(owes ? { dueAt: now + FOLLOW_UP_HEAD_START } : expiry(now, retention)),
+      ...(isUnsettledEnd ? { dueAt: now + SETTLE_HEAD_START } : expiry(now, retention)),
     },
-    remove: owes ? [] : ["dueAt"],
+    remove: isUnsettledEnd ? [] : ["dueAt"],
   };
 }
 

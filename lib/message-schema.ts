@@ -10,6 +10,10 @@ const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]{1,256}$/, "is not a val
 const headerValue = z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be Latin-1 text without line breaks");
 export const headers = z.record(headerName, headerValue);
 
+const LARGEST_CALLBACK_HEADERS = 8 * 1_024;
+
+const fitsIn = (bytes: number) => (value: object) => JSON.stringify(value).length <= bytes;
+
 const isWellFormed = (text: string) => text.isWellFormed();
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
@@ -88,10 +92,11 @@ export function messageFields(schemas: ExecutionSchemas) {
 export function followUpFields(schemas: ExecutionSchemas) {
   const callback = z.strictObject({
     url: wholeUrl,
-    headers: headers.default({}),
+    headers: headers.refine(fitsIn(LARGEST_CALLBACK_HEADERS), "must not be larger than 8 KB").default({}),
     on: z
       .array(z.enum(FINAL_STATUSES))
       .min(1)
+      .max(FINAL_STATUSES.length)
       .default([...FINAL_STATUSES]),
   });
   const followUpJob = z.strictObject({

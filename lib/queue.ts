@@ -45,6 +45,8 @@ type Entry = Omit<SendMessageBatchRequestEntry, "Id">;
 
 /** SQS takes 1 MiB by now, but bills by 64 KB: larger jobs travel as a pointer to S3. */
 const LARGEST_MESSAGE = 256 * 1_024;
+/** EventBridge takes 256 KB, and wraps it once more for its dead-letter queue. */
+const LARGEST_EVENT = 200 * 1_024;
 /** SQS's limit of a batch. */
 export const LARGEST_SEND = 10;
 
@@ -77,15 +79,15 @@ export function createQueue(parts: { urls: Record<Road, string>; files: Files; c
 
   /** The event by which a schedule that nothing else stores fires its target. */
   async function firingOf(target: Job): Promise<string> {
-    return carrying(target, (carried) => ({ fire: { target: carried } }));
+    return carrying(target, (carried) => ({ fire: { target: carried } }), LARGEST_EVENT);
   }
 
   /** A message with the whole job in it; one that would be too large leaves its payload in S3. */
-  async function carrying(job: Job, wrap: (carried: object) => object): Promise<string> {
+  async function carrying(job: Job, wrap: (carried: object) => object, largest = LARGEST_MESSAGE): Promise<string> {
     const { payload } = job;
     const bytes = payload.at === "inline" && Buffer.from(payload.bytes).toString("base64");
     const text = JSON.stringify(wrap({ ...job, payload: bytes || payload }));
-    if (Buffer.byteLength(text) <= LARGEST_MESSAGE || payload.at !== "inline") return text;
+    if (Buffer.byteLength(text) <= largest || payload.at !== "inline") return text;
     const hash = contentHash(payload.bytes);
     await files.put(payloadKey(job.id, hash), payload.bytes);
     return JSON.stringify(wrap({ ...job, payload: { at: "s3", hash } }));
@@ -196,7 +198,9 @@ export function parseFiring(event: unknown): Firing {
 
 function deliveryOf(message: unknown, receiveCount: number): Delivery | undefined {
   if (!isObject(message)) return undefined;
-  const { attempt, job, fire } = message;
+  const { attempt, job, fire, Payload: event } = message;
+  // EventBridge's dead letters hold its whole call of the function.
+  if (event !== undefined) return deliveryOf(typeof event === "string" ? fromJson(event) : event, receiveCount);
   if (isObject(attempt) && typeof attempt["id"] === "string") {
     return { kind: "stored", ref: attempt as unknown as AttemptRef };
   }

@@ -1,8 +1,10 @@
 import { SECOND, type Clock } from "./clock.ts";
 import type { Ran, TimeLeft } from "./engine.ts";
+import { reasonOf } from "./errors.ts";
 import { DUE_SHARDS } from "./job-item.ts";
 import type { JobStore } from "./job-store.ts";
 import { isSchedule, nextAttempt, nextRunOf, type Job } from "./job.ts";
+import { logged, type Log } from "./log.ts";
 import type { Delivery, Departure, Queue, QueueRecord } from "./queue.ts";
 
 /** What came of jobs or messages: each was run, or there was nothing to run. */
@@ -17,6 +19,7 @@ interface Parts {
   readonly clock: Clock;
   readonly store: JobStore;
   readonly queue: Queue;
+  readonly log: Log;
   /** Decides on one due job; only one sweep wins it. */
   readonly sweepJob: (job: Job) => Promise<Departure | "expired" | "left" | "failed">;
   readonly handOver: (departures: readonly Departure[]) => Promise<void>;
@@ -30,7 +33,7 @@ const START_WITHIN_MS = 20 * SECOND;
 const AT_ONCE = 10;
 
 /** Running jobs within the request that asks for it, instead of handing them to a queue. */
-export function createRunHere({ clock, store, queue, sweepJob, handOver, run, runRecords }: Parts) {
+export function createRunHere({ clock, store, queue, log, sweepJob, handOver, run, runRecords }: Parts) {
   /** Runs the jobs that have been due longest. */
   async function runDue(limit: number): Promise<Tally> {
     const timeLeft = untilStartsEnd();
@@ -40,7 +43,13 @@ export function createRunHere({ clock, store, queue, sweepJob, handOver, run, ru
       while (timeLeft() > 0) {
         const job = waiting.shift();
         if (!job) return;
-        ran.push(await runJob(job, timeLeft));
+        // One job that can't be run must not end the request, and with it the attempts of others.
+        ran.push(
+          await runJob(job, timeLeft).catch((error: unknown) => {
+            log("error", "job.not-run", { ...logged(job), error: reasonOf(error) });
+            return "failed" as const;
+          }),
+        );
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
@@ -57,7 +66,7 @@ export function createRunHere({ clock, store, queue, sweepJob, handOver, run, ru
 
   async function runJob(job: Job, timeLeft: TimeLeft): Promise<Ran> {
     const departure = await sweepJob(job);
-    if (departure === "expired") return "failed";
+    if (departure === "expired" || departure === "failed") return "failed";
     if (typeof departure === "string") return "skipped";
     const { job: due } = departure;
     // What has an order keeps it: its queue runs it.

@@ -86,12 +86,14 @@ function parseCron(content: string, zone: string): Parsed {
   const fields = content.split(" ");
   const expected =
     "expected cron(<minute> <hour> <day of month> <month> <day of week> <year>), ? for one of the two days, as in cron(0 9 ? * MON-FRI *)";
-  const [minute, hour, day, month, weekday, year] = fields;
+  const [minute, hour, day, month, weekday = "", year] = fields;
   const isElsewhere = [minute, hour, month, year].some((field) => field?.includes("?"));
-  if (fields.length !== 6 || isElsewhere || (day === "?") === (weekday === "?")) return malformed(expected);
+  const hasOneDay = (day === "?") !== (weekday === "?");
+  if (fields.length !== 6 || isElsewhere || !hasOneDay || weekday.includes("8")) return malformed(expected);
   try {
-    // Seconds first. Weekdays count from Sunday = 1, and 0/15 is a range, as AWS has them.
-    const cron = new Cron(`0 ${content}`, { timezone: zone, alternativeWeekdays: true, sloppyRanges: true });
+    // Seconds first. Weekdays count from Sunday = 1, the last one is Saturday, and 0/15 is a range, as AWS has them.
+    const pattern = ["0", minute, hour, day, month, weekday === "L" ? "7" : weekday, year].join(" ");
+    const cron = new Cron(pattern, { timezone: zone, alternativeWeekdays: true, sloppyRanges: true });
     return { kind: "cron", cron };
   } catch (error) {
     const reason = error instanceof Error ? error.message.replace(/^CronPattern: /, "") : "";

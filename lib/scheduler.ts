@@ -14,6 +14,8 @@ export interface SchedulerConfig {
 /** A schedule in EventBridge that runs once. */
 export interface OneOff {
   readonly jobId: string;
+  /** The same for the same schedule: a repeat whose first try worked is then a success. */
+  readonly token: string;
   readonly at: EpochMs;
   /** The event of `fire-schedule`, as JSON of at most 256 KB. */
   readonly event: string;
@@ -65,12 +67,11 @@ export function createScheduler(config: SchedulerConfig) {
     }
   }
 
-  function requestOf({ jobId, at, event }: OneOff): CreateScheduleCommandInput {
+  function requestOf({ jobId, token, at, event }: OneOff): CreateScheduleCommandInput {
     return {
       Name: jobId,
       GroupName: groupName,
-      // The same for the same job: a repeat whose first try worked is then a success.
-      ClientToken: jobId,
+      ClientToken: token,
       ScheduleExpression: atExpression(at),
       ScheduleExpressionTimezone: "UTC",
       FlexibleTimeWindow: { Mode: "OFF" },

@@ -6,7 +6,7 @@ import { CLOCK_SKEW, HEAD_START, becomeDue, fire, nextRunOf, type Job, type Mess
 import { logged, type Log } from "./log.ts";
 import { newJob } from "./new-job.ts";
 import type { Firing, Queue } from "./queue.ts";
-import type { Scheduler } from "./scheduler.ts";
+import type { OneOff, Scheduler } from "./scheduler.ts";
 
 interface Parts {
   readonly clock: Clock;
@@ -28,7 +28,7 @@ interface Parts {
 export function createSchedules({ clock, store, queue, scheduler, log, retention, handOver, goOn }: Parts) {
   /** Has a stored schedule fired by EventBridge. If it can't be, it is due at its time. */
   async function arrange(schedule: Job): Promise<void> {
-    const wanted = { jobId: schedule.id, at: schedule.startAt, event: JSON.stringify({ fire: nextRunOf(schedule) }) };
+    const wanted = oneOff(schedule, JSON.stringify({ fire: nextRunOf(schedule) }));
     try {
       // One that is there is what an earlier job with this id has left.
       if ((await scheduler.create(wanted)) === "other") await scheduler.replace(wanted);
@@ -45,7 +45,7 @@ export function createSchedules({ clock, store, queue, scheduler, log, retention
   async function carry(schedule: Job, message: Message): Promise<void> {
     const event = await queue.firingOf(targetOf(schedule, message.execution as ScheduleExecution, "sqs"));
     // One that is there has the same idempotency key, and stands for this one.
-    await scheduler.create({ jobId: schedule.id, at: schedule.startAt, event }).catch((error: unknown) => {
+    await scheduler.create(oneOff(schedule, event)).catch((error: unknown) => {
       throw error instanceof Unavailable ? error : new Unavailable("The scheduler", error);
     });
   }
@@ -87,7 +87,11 @@ export function createSchedules({ clock, store, queue, scheduler, log, retention
   function targetOf(schedule: Job, { targetJob }: ScheduleExecution, mode: "both" | "sqs"): Job {
     const message = schedule.recurring ? keyedByRun(targetJob, iso(schedule.startAt)) : targetJob;
     const request = { appId: schedule.appId, mode, message, parentJobId: schedule.id };
-    return newJob(request, clock.now(), derivedUuid(schedule.id, String(nextRunOf(schedule).run)));
+    return newJob(
+      request,
+      clock.now(),
+      derivedUuid(schedule.id, String(schedule.createdAt), String(nextRunOf(schedule).run)),
+    );
   }
 
   /** A target that travelled in its schedule, as a job that is accepted now. */
@@ -97,6 +101,10 @@ export function createSchedules({ clock, store, queue, scheduler, log, retention
   }
 
   return { arrange, carry, drop, fire: fireOnce, begun };
+}
+
+function oneOff(schedule: Job, event: string): OneOff {
+  return { jobId: schedule.id, token: `${schedule.id}-${schedule.createdAt}`, at: schedule.startAt, event };
 }
 
 /** Each run of a recurring schedule is another job, so its key holds the time of the run. */

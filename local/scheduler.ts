@@ -103,7 +103,9 @@ export async function startScheduler(settings: SchedulerSettings): Promise<Sched
       if (retry) return replace(schedule, firing, [retry]);
       // What the queue does not take is lost, as on AWS.
       const lost = (reason: unknown) => report(schedule, `no dead letter in ${DeadLetterConfig?.Arn}`, reason);
-      if (DeadLetterConfig?.Arn) await sendToQueue(DeadLetterConfig.Arn, Input).catch(lost);
+      // A dead letter is the whole call of the target.
+      const call = JSON.stringify({ FunctionName: Arn, InvocationType: "Event", Payload: Input });
+      if (DeadLetterConfig?.Arn) await sendToQueue(DeadLetterConfig.Arn, call).catch(lost);
       if (stopping) return;
     }
     replace(schedule, firing, []);

@@ -398,3 +398,14 @@ test("every wait of a job that fails eleven times is exactly that of the specifi
   expect(waits).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 512]);
   expect(await stored(job)).toMatchObject({ status: "DEAD", attempts: 11, retryCount: 10, lastError: "HTTP 500" });
 });
+
+test("a due job that can't be run does not end the request that runs the others", async () => {
+  const good = await world.submit("db");
+  const bad = await world.submit("db");
+  const { apply } = world.store;
+  world.store.apply = async (of, move, op) =>
+    of.id === bad.id && move.to === "RUNNING" ? Promise.reject(new Error("lost")) : apply(of, move, op);
+  expect(await world.engine.runDue(10)).toEqual({ processed: 2, succeeded: 1, failed: 1, skipped: 0 });
+  expect((await stored(good)).status).toBe("SUCCEEDED");
+  expect(world.logged.map(({ event }) => event)).toContain("job.not-run");
+});

@@ -152,7 +152,7 @@ test("a table that fails between an end and its callback leaves the callback to 
   const { create } = world.store;
   world.store.create = async () => Promise.reject(new Unavailable("The jobs table", new Error("503")));
   await workOff();
-  expect(world.logged.map(({ event }) => event)).toContain("job.follow-ups-left");
+  expect(world.logged.map(({ event }) => event)).toContain("job.not-settled");
   world.store.create = create;
   world.pass(MINUTE);
   await world.engine.sweep(PLENTY);
@@ -217,4 +217,55 @@ test("a retry that was decided on before the job owed something waits for that",
   const owing = await stored(job.id);
   expect((await world.store.apply(owing, retry(owing, world.clock.now()))).won).toBe(false);
   world.store.create = create;
+});
+
+test("with a retention, a process that dies after an end leaves expiry dates to the sweep", async () => {
+  const kept = await createWorld({ retention: 7 * DAY });
+  kept.execute(rejects);
+  const job = await kept.submit("both", { maxRetries: 0 });
+  const { expireParts } = kept.store;
+  kept.store.expireParts = async () => new Promise(() => {});
+  void kept.engine.runBatch(await kept.receive("fair"), PLENTY);
+  await expect.poll(async () => (await kept.store.get(job.id))?.status).toBe("DEAD");
+  kept.store.expireParts = expireParts;
+  expect((await kept.store.get(job.id))?.expiresAt).toBeUndefined();
+  kept.pass(MINUTE);
+  await kept.engine.sweep(PLENTY);
+  const settled = await kept.store.get(job.id);
+  expect([settled?.dueAt, settled?.expiresAt]).toEqual([undefined, expect.any(Number)]);
+  expect((await kept.store.history(job.id))?.recorded.size).toBe(1);
+  kept.pass(8 * DAY);
+  expect(await kept.store.history(job.id)).toBeUndefined();
+  await kept.end();
+});
+
+test("a job that is deleted and posted again with its key calls back again", async () => {
+  const { appId } = request("both");
+  const message = { ...messageWith({ onComplete: callback }), metadata: { idempotencyKey: "again" } };
+  for (let round = 1; round <= 2; round += 1) {
+    const submitted = await world.engine.submit({ appId, mode: "both", message });
+    if (submitted.kind !== "created") throw new Error(`The job was ${submitted.kind}`);
+    await workOff();
+    expect(ranFor(submitted.job)).toHaveLength(round);
+    await world.engine.deleteJob(submitted.job.id);
+  }
+});
+
+test("what can't be submitted for good is tried again every five minutes, not every minute", async () => {
+  const job = await submit({ onComplete: callback });
+  world.store.create = async () => Promise.reject(new Error("ValidationException"));
+  await workOff();
+  const tries: number[] = [];
+  const { message } = world.store;
+  world.store.message = async (of) => {
+    tries.push(world.clock.now());
+    return message(of);
+  };
+  for (let minute = 0; minute < 12; minute += 1) {
+    world.pass(MINUTE);
+    await world.engine.sweep(PLENTY);
+  }
+  expect((await stored(job.id)).dueAt).toBeGreaterThan(world.clock.now());
+  // Each try reads the message twice: for what follows, and for the view.
+  expect(tries.length / 2).toBeLessThanOrEqual(3);
 });

@@ -8,7 +8,7 @@ import { Unavailable } from "../lib/errors.ts";
 import { createFiles } from "../lib/files.ts";
 import { createJobStore, type JobStore } from "../lib/job-store.ts";
 import { DUE_SHARDS } from "../lib/job-item.ts";
-import { claim, end, expire, nextAttempt, becomeDue, type Job, type Outcome } from "../lib/job.ts";
+import { claim, end, expire, nextAttempt, becomeDue, settleEnd, type Job, type Outcome } from "../lib/job.ts";
 import { newJob } from "../lib/new-job.ts";
 import { startEmulators, type Emulators } from "../local/emulators.ts";
 import { provision } from "../local/provision.ts";
@@ -224,7 +224,11 @@ test("an expired job counts as gone though TTL has not deleted it, and its key i
   const retried = (await store.apply(mine, end(mine, ending(failed)))).job as Job;
   const now = retried.startAt;
   const again = (await store.apply(retried, claim(nextAttempt(retried), now, now + MINUTE))).job as Job;
-  const ended = (await store.apply(again, end(again, { ...ending({ kind: "succeeded" }), retention: DAY }))).job as Job;
+  const left = (await store.apply(again, end(again, { ...ending({ kind: "succeeded" }), retention: DAY }))).job as Job;
+  // Due until its parts have their dates.
+  expect([left.expiresAt, left.dueAt]).toEqual([undefined, expect.any(Number)]);
+  const ended = (await store.apply(left, settleEnd(left, [], clock.now(), DAY))).job as Job;
+  expect(ended.dueAt).toBeUndefined();
   await store.expireParts(ended);
 
   const expiryOf = async (sk: string) => {
@@ -250,6 +254,12 @@ test("throttling is told as unavailable, a fault of ours as it is", async () => 
   const throttled = new ThrottlingException({ message: "slow down", $metadata: { httpStatusCode: 400 } });
   mock.on(UpdateItemCommand).rejects(throttled);
   const job = someJob();
+  await expect(store.apply(job, becomeDue(job, 1))).rejects.toBeInstanceOf(Unavailable);
+  const conflict = Object.assign(new Error("Transaction is ongoing for the item"), {
+    name: "TransactionConflictException",
+    $metadata: { httpStatusCode: 400 },
+  });
+  mock.on(UpdateItemCommand).rejects(conflict);
   await expect(store.apply(job, becomeDue(job, 1))).rejects.toBeInstanceOf(Unavailable);
   const ours = Object.assign(new Error("bad expression"), {
     name: "ValidationException",

@@ -109,6 +109,50 @@ test("in mode sqs, a schedule answers null and still delivers", async () => {
   await until(() => target.received.some(({ url }) => url === "/carried"));
 });
 
+test("credentials in queries are shown nowhere, and sent as they are", async () => {
+  const { token } = await newApp();
+  const url = `${target.url}/masked?order=7&access_token=s3cret`;
+  const body = { ...webhook({ url: target.url, path: "/masked?api_key=s3cret" }), onComplete: { url } };
+  const created = await stack.call("POST", "/v1/jobs/create", { token, body });
+  await until(() => target.received.filter(({ url: path }) => path.startsWith("/masked")).length === 2);
+  const job = await until(async () => {
+    const { body: found } = await stack.call("GET", `/v1/admin/jobs/${created.body.data.id}`, { token });
+    return found.data.followUpJobIds.length === 1 && found.data;
+  });
+  const called = await jobIn(stack, token, job.followUpJobIds[0], "SUCCEEDED");
+  const legacy = await stack.call("POST", "/v1/jobs/callback-http", { token, body: { url } });
+  expect(legacy.body.data.payload.url).toContain("order=7&access_token=***");
+  for (const shown of [created.body, job, called, legacy.body]) expect(JSON.stringify(shown)).not.toContain("s3cret");
+  const paths = target.received.map(({ url: path }) => path);
+  expect(paths).toEqual(expect.arrayContaining(["/masked?api_key=s3cret", "/masked?order=7&access_token=s3cret"]));
+});
+
+test("a large job is answered without what is large of it, and errors of a batch stay small", async () => {
+  const { token } = await newApp();
+  const call = async (path: string, body: object) => {
+    const headers = { "content-type": "application/octet-stream" };
+    return stack.call("POST", path, { token, headers, body: JSON.stringify(body) });
+  };
+  const large = "x".repeat(3_900_000);
+  const legacy = await call("/v1/jobs/callback-http", { url: target.url, body: { large } });
+  expect([legacy.status, legacy.body.data.omitted]).toEqual([201, ["lambdaProxyMessage", "payload"]]);
+  const wrapped = { execution: { type: "schedule", scheduledAt: "2099-01-01T00:00:00Z", targetJob: targetJob() } };
+  // Escaped twice in the answer.
+  wrapped.execution.targetJob.lambdaProxyMessage.body = '"'.repeat(1_900_000);
+  const scheduled = await call("/v1/jobs/create", { message: wrapped });
+  expect([scheduled.status, scheduled.body.data.omitted]).toEqual([201, ["executionConfig"]]);
+
+  const hook = webhook({ url: target.url });
+  const wrong = { ...hook, onSuccess: { message: { ...hook.message, execution: { type: "rest-api", baseUrl: "x" } } } };
+  const batch = await call("/v1/jobs/batch", { jobs: [hook, ...Array.from({ length: 99 }, () => wrong)] });
+  expect([batch.status, batch.body.data.results[0].status]).toEqual([207, 201]);
+  const chain = (length: number): object =>
+    length === 0 ? {} : { onSuccess: { message: { execution: hook.message.execution }, ...chain(length - 1) } };
+  const many = { ...hook, ...chain(10), onFailure: { message: { execution: hook.message.execution }, ...chain(9) } };
+  const refused = await call("/v1/jobs/create", many);
+  expect(refused.body.error.details.length).toBeLessThanOrEqual(20);
+});
+
 test("a schedule that is posted again after its time is the same job", async () => {
   const { token } = await newApp();
   const execution = { type: "schedule", scheduledAt: await ahead(1), targetJob: targetJob("/again") };
@@ -232,6 +276,21 @@ test("what a schedule or a follow-up wraps is checked where it stands", async ()
       message: { execution: { type: "schedule", scheduleExpression: "rate(1 day)", targetJob: targetJob() } },
     }),
   ).toEqual([expect.stringContaining("recurs, which mode sqs can't")]);
+  const keyed = { ...hook.message, metadata: { idempotencyKey: "same" } };
+  const same = "is the key of the job that this one hangs on";
+  const around = { execution: { type: "schedule", ...at, targetJob: keyed }, metadata: { idempotencyKey: "same" } };
+  expect(await refusals({ message: around })).toEqual([
+    expect.stringContaining(`${inTarget}.metadata.idempotencyKey: ${same}`),
+  ]);
+  expect(
+    await refusals({ message: keyed, onSuccess: { message: hook.message, onFailure: { message: keyed } } }),
+  ).toEqual([expect.stringContaining(`onSuccess.onFailure.message.metadata.idempotencyKey: ${same}`)]);
+  expect(
+    await refusals({ ...hook, onComplete: { url: target.url, on: Array.from({ length: 5 }, () => "DEAD") } }),
+  ).toEqual([expect.stringContaining("onComplete.on: ")]);
+  expect(await refusals({ ...hook, onComplete: { url: target.url, headers: { a: "x".repeat(9_000) } } })).toEqual([
+    "onComplete.headers: must not be larger than 8 KB",
+  ]);
   const chain = (length: number): object => (length === 0 ? {} : { onFailure: { ...hook, ...chain(length - 1) } });
   expect(await refusals({ ...hook, ...chain(11) })).toEqual([
     expect.stringMatching(/^(onFailure\.){10}onFailure: must not be more than 10 follow-ups deep$/),

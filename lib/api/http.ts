@@ -38,8 +38,6 @@ type Event = Omit<APIGatewayProxyEventV2, "body"> & { body?: unknown };
 
 /** Larger bodies would not survive the way through Lambda once escaped. */
 const LARGEST_BODY = 4 * 1_024 * 1_024;
-const MOST_DETAILS = 20;
-const LONGEST_FIELD_NAME = 200;
 const DEEPEST_NESTING = 32;
 /** Lambda's answer holds 6 MB with the body as a JSON string within it. */
 const LARGEST_ANSWER = 5.9 * 1_024 * 1_024;
@@ -117,12 +115,7 @@ function isTooLarge(text: string): boolean {
 export function parse<T>(schema: z.ZodType<T>, value: unknown, whole: string): T {
   const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;
-  const details = parsed.error.issues.slice(0, MOST_DETAILS).flatMap((issue) => detailsOf(issue, whole));
-  throw badRequest(
-    details
-      .slice(0, MOST_DETAILS)
-      .map(({ field, message }) => ({ field: field.slice(0, LONGEST_FIELD_NAME), message })),
-  );
+  throw badRequest(parsed.error.issues.flatMap((issue) => detailsOf(issue, whole)));
 }
 
 function detailsOf(issue: z.core.$ZodIssue, whole: string): ErrorDetail[] {

@@ -28,15 +28,14 @@ export function messageOf(
   asked: Omit<Asked, "mode">,
 ): Message {
   const { appId: _, mode, ...posted } = body;
-  const whole = messageIn(posted as FollowUpJob);
-  const problems = problemsOf(whole, { message: "message", beside: "" }, appId, { ...asked, mode });
-  if (problems.length > 0) throw badRequest(problems);
-  const { jobId: __, retryCount: ___, appId: ____, ...metadata } = body.message.metadata;
+  const { jobId: __, retryCount: ___, ...metadata } = body.message.metadata;
   const key = idempotencyKeyOf(metadata.idempotencyKey, keyHeader);
-  return {
-    ...whole,
-    metadata: { ...metadata, ...(key !== undefined && { idempotencyKey: key }) } as Message["metadata"],
-  };
+  const keyed = { ...metadata, ...(key !== undefined && { idempotencyKey: key }) } as Message["metadata"];
+  const whole = { ...messageIn(posted as FollowUpJob), metadata: keyed };
+  const problems = problemsOf(whole, { message: "message", beside: "" }, { ...asked, mode, appId, keys: [] });
+  if (problems.length > 0) throw badRequest(problems);
+  const { appId: ____, ...kept } = keyed as Message["metadata"] & { appId?: string };
+  return { ...whole, metadata: kept };
 }
 
 /** A message and what was posted beside it, as one. */
@@ -50,46 +49,60 @@ interface Place {
   readonly beside: string;
 }
 
-function problemsOf(message: Message, place: Place, appId: string, asked: Asked, depth = 0): ErrorDetail[] {
+/** What goes for a whole request; `keys` are those of the jobs that a message hangs on. */
+interface Within extends Asked {
+  readonly appId: string;
+  readonly keys: readonly (string | undefined)[];
+}
+
+function problemsOf(message: Message, place: Place, within: Within): ErrorDetail[] {
   const { execution, lambdaProxyMessage, metadata } = message;
   const type = executionTypeOf(execution.type);
-  const problems = [...type.refuse(message, asked)];
+  const problems = [...type.refuse(message, within)];
   if (!lambdaProxyMessage && type.proxyMessage === "required") {
     problems.push({ field: "lambdaProxyMessage", message: `is required for execution.type ${execution.type}` });
   }
   // Accepted for compatibility; the service takes the app of the request.
-  const { appId: named } = metadata as { appId?: string };
-  if (named !== undefined && named !== appId) {
+  const { appId: named, idempotencyKey: key } = metadata as Message["metadata"] & { appId?: string };
+  if (named !== undefined && named !== within.appId) {
     problems.push({ field: "metadata.appId", message: "differs from the app of the request; leave it out" });
   }
+  if (key !== undefined && within.keys.includes(key)) {
+    const reason = "is the key of the job that this one hangs on, and so would be that job; use another";
+    problems.push({ field: "metadata.idempotencyKey", message: reason });
+  }
+  const below = { ...within, keys: [...within.keys, key] };
   const target = execution.type === SCHEDULE ? (execution["targetJob"] as Message) : undefined;
   const inTarget = `${place.message}.execution.targetJob`;
   return [
     ...problems.map((problem) => ({ ...problem, field: `${place.message}.${problem.field}` })),
-    ...(target ? problemsOf(target, { message: inTarget, beside: `${inTarget}.` }, appId, asked, depth) : []),
-    ...followUpProblems(message, place.beside, appId, asked, depth),
+    ...(target ? problemsOf(target, { message: inTarget, beside: `${inTarget}.` }, below) : []),
+    ...followUpProblems(message, place.beside, below),
   ];
 }
 
-function followUpProblems(followUps: FollowUps, at: string, appId: string, asked: Asked, depth: number): ErrorDetail[] {
+function followUpProblems(followUps: FollowUps, at: string, within: Within): ErrorDetail[] {
   const { onComplete } = followUps;
   const given = (["onComplete", "onSuccess", "onFailure"] as const).filter((name) => followUps[name]);
-  if (asked.mode === "sqs" && given.length > 0) {
+  if (within.mode === "sqs" && given.length > 0) {
     const message = "needs a job that is stored: use mode both or db";
     return given.map((name) => ({ field: at + name, message }));
   }
   const refused = onComplete
-    ? refuseTarget(`${at}onComplete.url`, onComplete.url, asked.rules.allowPrivateTargets)
+    ? refuseTarget(`${at}onComplete.url`, onComplete.url, within.rules.allowPrivateTargets)
     : [];
   const next = (["onSuccess", "onFailure"] as const).flatMap((name) => {
     const followUp = followUps[name];
     if (!followUp) return [];
-    if (depth === LONGEST_CHAIN)
+    if (depthOf(at) === LONGEST_CHAIN)
       return [{ field: at + name, message: `must not be more than ${LONGEST_CHAIN} follow-ups deep` }];
-    const place = { message: `${at}${name}.message`, beside: `${at}${name}.` };
-    return problemsOf(messageIn(followUp), place, appId, asked, depth + 1);
+    return problemsOf(messageIn(followUp), { message: `${at}${name}.message`, beside: `${at}${name}.` }, within);
   });
   return [...refused, ...next];
+}
+
+function depthOf(place: string): number {
+  return place.split(/\bon(?:Success|Failure)\./).length - 1;
 }
 
 function idempotencyKeyOf(inBody: string | undefined, inHeader: string | undefined): string | undefined {

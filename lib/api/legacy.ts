@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { wholeUrl } from "../executors/target-url.ts";
-import { masked } from "../job-view.ts";
+import { masked, maskedQuery } from "../job-view.ts";
 import { headers, httpMethod, idempotencyKey } from "../message-schema.ts";
 import { acceptJob, accepted } from "./accept-job.ts";
 import { requireRole } from "./auth.ts";
@@ -44,7 +44,7 @@ export const createCallbackJob = route({
       },
     };
     const job = await acceptJob(parse(createJobBody, request, "body"), caller, key, service);
-    const payload = { url, method, headers: masked(asked.headers), body: body ?? null };
+    const payload = { url: maskedQuery(url), method, headers: masked(asked.headers), body: body ?? null };
     return accepted(job, { type: "callback-http", payload });
   },
 });

@@ -18,7 +18,7 @@ import { readTemplate } from "../../local/template.ts";
 import { ROOT } from "./stack.ts";
 
 /** The engine on the embedded table, queues and bucket, with a clock to turn and an executor to script. */
-export async function createWorld() {
+export async function createWorld({ retention = 0 } = {}) {
   const emulators = await startEmulators();
   const { endpoints } = emulators;
   process.env["AWS_ENDPOINT_URL_S3"] = endpoints.s3;
@@ -69,7 +69,7 @@ export async function createWorld() {
     executorOf: () => scripted,
     rules: { allowPrivateTargets: false, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
     log: (_, event, fields) => logged.push({ event, fields }),
-    retention: 0,
+    retention,
   });
 
   return {
