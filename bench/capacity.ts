@@ -1,6 +1,7 @@
 import { DynamoDBClient, type ConsumedCapacity } from "@aws-sdk/client-dynamodb";
 import { SQSClient } from "@aws-sdk/client-sqs";
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
+import { createAppStore } from "../lib/app-store.ts";
 import { createClock } from "../lib/clock.ts";
 import { createEngine } from "../lib/engine.ts";
 import { executorOf } from "../lib/executors/index.ts";
@@ -9,6 +10,7 @@ import { createJobStore } from "../lib/job-store.ts";
 import { nextAttempt } from "../lib/job.ts";
 import { createQueue } from "../lib/queue.ts";
 import { createScheduler } from "../lib/scheduler.ts";
+import { createSealer } from "../lib/sealer.ts";
 import type { Emulators } from "../local/emulators.ts";
 import type { References } from "../local/provision.ts";
 import { jobFor } from "./workload.ts";
@@ -49,10 +51,13 @@ export async function capacityOf(
   const store = createJobStore({ table: references["JobsTable"] ?? "", files, clock, client });
   const queue = createQueue({ urls, files, clock, client: sqs });
   const rules = { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" };
+  const sealer = createSealer({ kind: "local", key: randomBytes(32) });
+  const apps = createAppStore({ table: references["JobsTable"] ?? "", clock, sealer });
   const scheduler = createScheduler({ group: "", target: "", role: "", deadLetters: "" });
   const engine = createEngine({
     clock,
     store,
+    apps,
     queue,
     scheduler,
     files,

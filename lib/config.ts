@@ -1,6 +1,7 @@
 import { DAY, type ClockAnchor } from "./clock.ts";
-import type { Rules } from "./executors/executor.ts";
+import type { DeploymentRules } from "./executors/executor.ts";
 import type { SchedulerConfig } from "./scheduler.ts";
+import type { SealingKey } from "./sealer.ts";
 
 // What the environment says. Every variable is in the README's table and in .env.example.
 
@@ -11,7 +12,8 @@ export interface JobsConfig {
   readonly scheduler: SchedulerConfig;
   /** In ms; 0 keeps finished jobs for good. */
   readonly retention: number;
-  readonly rules: Rules;
+  readonly rules: DeploymentRules;
+  readonly sealing: SealingKey;
   readonly clock: ClockAnchor | undefined;
 }
 
@@ -43,8 +45,16 @@ export function jobsConfig(env: Env): JobsConfig {
       ownFunctions: env["OWN_FUNCTIONS"] ?? "",
       localFunctionUrls: env["LOCAL_FUNCTION_URLS"] ?? "",
     },
+    sealing: sealingKey(env),
     clock: clockAnchor(env["SERVICE_CLOCK"]),
   };
+}
+
+/** What signing secrets are encrypted with. */
+function sealingKey(env: Env): SealingKey {
+  const local = env["LOCAL_SECRETS_KEY"];
+  if (local) return { kind: "local", key: Buffer.from(local, "base64") };
+  return { kind: "kms", keyId: required(env, "SECRETS_KMS_KEY_ID", "the ARN of the KMS key that encrypts secrets") };
 }
 
 export function defaultAppId(env: Env): string {

@@ -1,9 +1,11 @@
 import type { SQSBatchResponse } from "aws-lambda";
 import { createAdminActions } from "./admin-actions.ts";
+import type { AppStore } from "./app-store.ts";
 import { MINUTE, SECOND, type Clock, type EpochMs } from "./clock.ts";
 import { Unavailable, reasonOf } from "./errors.ts";
-import type { Rules } from "./executors/executor.ts";
+import type { DeploymentRules } from "./executors/executor.ts";
 import type { ExecutorOf } from "./executors/index.ts";
+import { webhookSignature } from "./executors/webhook-signature.ts";
 import { unreadableKey, type Files } from "./files.ts";
 import { settleUp } from "./follow-ups.ts";
 import { DUE_SHARDS, type IndexEntry } from "./job-item.ts";
@@ -53,7 +55,8 @@ export interface Parts {
   readonly scheduler: Scheduler;
   readonly files: Files;
   readonly executorOf: ExecutorOf;
-  readonly rules: Rules;
+  readonly apps: Pick<AppStore, "settingsOf" | "keysOf">;
+  readonly rules: DeploymentRules;
   readonly log: Log;
   /** How long finished jobs are kept, in ms; 0 keeps them for good. */
   readonly retention: number;
@@ -79,7 +82,7 @@ export type Ran = "succeeded" | "failed" | "skipped";
 
 /** The life of a job: accepted, run, ended; found again by the sweep whenever something was lost. */
 export function createEngine(parts: Parts) {
-  const { clock, store, queue, scheduler, files, executorOf, rules, log, retention } = parts;
+  const { clock, store, apps, queue, scheduler, files, executorOf, rules, log, retention } = parts;
   const handOverNew = (job: Job) => handOver([departure(job)]);
   const schedules = createSchedules({ ...parts, handOver: handOverNew, goOn });
   const here = createRunHere({ ...parts, sweepJob: sweepJobSafely, handOver, run, runRecords: runTaken });
@@ -261,15 +264,21 @@ export function createEngine(parts: Parts) {
   }
 
   async function execute(job: Job, message: Message, signal: AbortSignal): Promise<Outcome> {
+    const settings = await whileLeased(job, () => apps.settingsOf(job.appId));
+    const timestamp = Math.floor(clock.realNow() / SECOND);
     const running = {
       jobId: job.id,
       number: job.attempts,
       message,
       timeoutMs: job.timeoutMs,
-      realTimeSeconds: Math.floor(clock.realNow() / SECOND),
+      realTimeSeconds: timestamp,
+      sign: async (body: Uint8Array) => {
+        const keys = await whileLeased(job, () => apps.keysOf(job.appId));
+        return webhookSignature(keys, { id: job.id, timestamp, body });
+      },
       signal,
     };
-    return executorOf(job.executionType).execute(running, rules);
+    return executorOf(job.executionType).execute(running, { ...rules, ...settings });
   }
 
   /** Writes down how an attempt ended, as long as its lease lasts: an outage then costs no second run. */

@@ -88,17 +88,19 @@ export function messageFields(schemas: ExecutionSchemas) {
   return { lambdaProxyMessage: proxyMessage.optional(), execution, metadata: metadata.default({}) };
 }
 
+/** Where the final view of a job is posted. */
+export const callback = z.strictObject({
+  url: wholeUrl,
+  headers: headers.refine(fitsIn(LARGEST_CALLBACK_HEADERS), "must not be larger than 8 KB").default({}),
+  on: z
+    .array(z.enum(FINAL_STATUSES))
+    .min(1)
+    .max(FINAL_STATUSES.length)
+    .default([...FINAL_STATUSES]),
+});
+
 /** The fields that ask for follow-ups, which are jobs of these types. */
 export function followUpFields(schemas: ExecutionSchemas) {
-  const callback = z.strictObject({
-    url: wholeUrl,
-    headers: headers.refine(fitsIn(LARGEST_CALLBACK_HEADERS), "must not be larger than 8 KB").default({}),
-    on: z
-      .array(z.enum(FINAL_STATUSES))
-      .min(1)
-      .max(FINAL_STATUSES.length)
-      .default([...FINAL_STATUSES]),
-  });
   const followUpJob = z.strictObject({
     message: z.strictObject(messageFields(schemas)),
     onComplete: callback.optional(),

@@ -1,3 +1,4 @@
+import { createAppStore } from "./app-store.ts";
 import { createClock, iso } from "./clock.ts";
 import { jobsConfig } from "./config.ts";
 import { createEngine } from "./engine.ts";
@@ -7,6 +8,7 @@ import { createJobStore } from "./job-store.ts";
 import { createLog } from "./log.ts";
 import { createQueue } from "./queue.ts";
 import { createScheduler } from "./scheduler.ts";
+import { createSealer } from "./sealer.ts";
 import { createStats } from "./stats.ts";
 
 export type ServiceParts = ReturnType<typeof assemble>;
@@ -26,8 +28,9 @@ function assemble() {
   const store = createJobStore({ table: config.table, files, clock });
   const queue = createQueue({ urls: config.queueUrls, files, clock });
   const scheduler = createScheduler(config.scheduler);
+  const apps = createAppStore({ table: config.table, clock, sealer: createSealer(config.sealing) });
   const { rules, retention } = config;
-  const engine = createEngine({ clock, store, queue, scheduler, files, executorOf, rules, log, retention });
+  const engine = createEngine({ clock, store, apps, queue, scheduler, files, executorOf, rules, log, retention });
   const stats = createStats({ table: config.table, clock });
-  return { clock, log, store, rules, stats, engine };
+  return { clock, log, store, apps, rules, stats, engine };
 }

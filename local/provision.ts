@@ -33,6 +33,7 @@ export async function provision(template: Template, endpoints: Emulators["endpoi
       references[`${name}.Arn`] = queueArn(queueName(Properties));
     }
     if (Type === "AWS::Scheduler::ScheduleGroup") references[`${name}.Arn`] = arn("scheduler", "schedule-group/jobs");
+    if (Type === "AWS::KMS::Key") references[`${name}.Arn`] = arn("kms", `key/${name}`);
     if (Type === "AWS::IAM::Role") references[`${name}.Arn`] = `arn:aws:iam::${ACCOUNT_ID}:role/${name}`;
     if (Type === "AWS::S3::Bucket") references[name] = await createBucket(clients.s3, name);
   }

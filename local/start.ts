@@ -1,4 +1,5 @@
 import { SQSClient, SendMessageCommand } from "@aws-sdk/client-sqs";
+import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -106,6 +107,7 @@ async function foundStack(settings: Settings): Promise<Stack> {
     AWS_ENDPOINT_URL_S3: endpoints.s3,
     AWS_ENDPOINT_URL_LAMBDA: process.env["AWS_ENDPOINT_URL_LAMBDA"] ?? lambdaApi.url,
     LOCAL_FUNCTION_URLS: `${urlOf(server)}/lambda-url/`,
+    LOCAL_SECRETS_KEY: process.env["LOCAL_SECRETS_KEY"] ?? secretsKey(dir),
     SERVICE_CLOCK: [anchor.real, anchor.service, anchor.speed].join(","),
   };
   // A missed schedule fires as soon as the scheduler runs, and functions look here when first called.
@@ -148,6 +150,18 @@ async function foundStack(settings: Settings): Promise<Stack> {
       await emulators?.stop();
     },
   };
+}
+
+/** The key that stands in for KMS: made once, kept with the data that it encrypts. */
+function secretsKey(dir: string): string {
+  const file = join(dir, "secrets.key");
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    const key = randomBytes(32).toString("base64");
+    writeFileSync(file, key, { mode: 0o600, flag: "wx" });
+    return key;
+  }
 }
 
 /** EventBridge Scheduler, which calls the stack's functions and has the stack's queues. */

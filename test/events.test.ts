@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -21,6 +22,7 @@ beforeAll(async () => {
     AWS_ENDPOINT_URL_SQS: endpoints.sqs,
     AWS_ENDPOINT_URL_S3: endpoints.s3,
     JWT_SECRET: LOCAL_JWT_SECRET,
+    LOCAL_SECRETS_KEY: randomBytes(32).toString("base64"),
     ALLOW_PRIVATE_TARGETS: "true",
   });
   for (const { definition, invoke } of await loadFunctions(ROOT, template))

@@ -1,3 +1,4 @@
+import type { AppSettings } from "../app-store.ts";
 import type { EpochMs } from "../clock.ts";
 import { ClientError } from "../errors.ts";
 import { executionTypeOf } from "../executors/index.ts";
@@ -26,7 +27,9 @@ export async function acceptJob(
 ): Promise<Accepted> {
   const appId = appOf(caller, body.appId);
   const now = await askedAt(body, appId, keyHeader, service);
-  const message = messageOf(body, appId, keyHeader, { rules: service.rules, now });
+  const settings = await service.apps.settingsOf(appId);
+  const rules = { ...service.rules, ...settings };
+  const message = messageOf(withDefaults(body, settings), appId, keyHeader, { rules, now });
   const submitted = await service.engine.submit({ appId, mode: body.mode, message });
   switch (submitted.kind) {
     case "sent":
@@ -38,6 +41,15 @@ export async function acceptJob(
     default:
       return submitted satisfies never;
   }
+}
+
+/** A job that says nothing of a callback gets the app's; of a schedule, that is its target. */
+function withDefaults(body: CreateJobBody, { onComplete }: AppSettings): CreateJobBody {
+  const { execution } = body.message;
+  if (!onComplete || body.mode === "sqs") return body;
+  if (execution.type !== SCHEDULE) return { onComplete, ...body } as CreateJobBody;
+  const targetJob = { onComplete, ...(execution["targetJob"] as Message) };
+  return { ...body, message: { ...body.message, execution: { ...execution, targetJob } } };
 }
 
 /** A repeat may come when the time that it asks for has passed: that counts from when the first one was accepted. */

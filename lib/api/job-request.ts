@@ -88,9 +88,7 @@ function followUpProblems(followUps: FollowUps, at: string, within: Within): Err
     const message = "needs a job that is stored: use mode both or db";
     return given.map((name) => ({ field: at + name, message }));
   }
-  const refused = onComplete
-    ? refuseTarget(`${at}onComplete.url`, onComplete.url, within.rules.allowPrivateTargets)
-    : [];
+  const refused = onComplete ? refuseTarget(`${at}onComplete.url`, new URL(onComplete.url), within.rules) : [];
   const next = (["onSuccess", "onFailure"] as const).flatMap((name) => {
     const followUp = followUps[name];
     if (!followUp) return [];

@@ -30,8 +30,18 @@ export interface Executor<E extends Execution = Execution> extends ExecutionType
   execute(attempt: RunningAttempt<E>, rules: Rules): Promise<Outcome>;
 }
 
-/** What whoever deploys the service allows. */
-export interface Rules {
+/** What a job may do: what the deployment allows, and its app within that. */
+export type Rules = DeploymentRules & AppRules;
+
+/** What the administrators of an app allow. Empty lists allow whatever the deployment does. */
+export interface AppRules {
+  /** Origins with an optional path prefix; see `matchesUrl`. */
+  readonly allowedCallbackUrls: readonly string[];
+  /** Functions' names or origins; `*` stands for any characters. */
+  readonly allowedFunctions: readonly string[];
+}
+
+export interface DeploymentRules {
   /** Whether loopback and private addresses may be called. */
   readonly allowPrivateTargets: boolean;
   /** Names of functions that jobs may invoke; `*` stands for any characters. */
@@ -49,6 +59,8 @@ export interface RunningAttempt<E extends Execution = Execution> {
   readonly timeoutMs: number;
   /** Real seconds since 1970, for headers that a target checks against its own clock. */
   readonly realTimeSeconds: number;
+  /** The header `webhook-signature` for what is sent, by the app's secrets. */
+  readonly sign: (body: Uint8Array) => Promise<string>;
   /** Aborts when the attempt's time is up. */
   readonly signal: AbortSignal;
 }

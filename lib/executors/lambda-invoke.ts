@@ -99,14 +99,16 @@ function bareName(functionName: string): string {
   return (afterFunction ?? functionName).split(":")[0] ?? "";
 }
 
-function refusal(name: string, { invokableFunctions, ownFunctions }: Rules): string | undefined {
+function refusal(name: string, { invokableFunctions, ownFunctions, allowedFunctions }: Rules): string | undefined {
   if (ownFunctions !== "" && name.startsWith(ownFunctions)) return "is the service's own and can't be invoked by a job";
-  if (invokableFunctions.some((pattern) => matches(pattern, name))) return undefined;
-  return "is not among those that jobs may invoke; add its name or a pattern to INVOKABLE_FUNCTIONS and deploy";
+  if (!invokableFunctions.some((pattern) => matchesName(pattern, name)))
+    return "is not among those that jobs may invoke; add its name or a pattern to INVOKABLE_FUNCTIONS and deploy";
+  if (allowedFunctions.length === 0 || allowedFunctions.some((pattern) => matchesName(pattern, name))) return undefined;
+  return "is not among the app's allowedFunctions; an administrator of the app can add it";
 }
 
 /** `*` stands for any characters. */
-function matches(pattern: string, name: string): boolean {
+export function matchesName(pattern: string, name: string): boolean {
   const parts = pattern.split("*").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   return new RegExp(`^${parts.join(".*")}$`).test(name);
 }

@@ -3,6 +3,7 @@ import { SECOND } from "../clock.ts";
 import type { Executor, Rules } from "./executor.ts";
 import { exchange, requestOf } from "./http-exchange.ts";
 import { lambda } from "./lambda-client.ts";
+import { matchesName } from "./lambda-invoke.ts";
 import { httpBaseUrl, targetUrl } from "./target-url.ts";
 
 const schema = z.strictObject({
@@ -19,15 +20,14 @@ export const lambdaUrl: Executor<z.infer<typeof schema>> = {
   destination: ({ functionUrl }) => new URL(functionUrl).origin,
   timeoutMs: ({ timeoutSeconds }) => timeoutSeconds * SECOND,
   refuse: ({ execution }, { rules }) => {
-    if (isFunctionUrl(execution.functionUrl, rules)) return [];
-    const message = "expected https://<id>.lambda-url.<region>.on.aws/: requests to other hosts are not signed";
-    return [{ field: "execution.functionUrl", message }];
+    const message = refusal(execution.functionUrl, rules);
+    return message === undefined ? [] : [{ field: "execution.functionUrl", message }];
   },
 
   async execute(attempt, rules) {
     const { lambdaProxyMessage, execution } = attempt.message;
-    if (!isFunctionUrl(execution.functionUrl, rules))
-      return { kind: "rejected", error: "The target is not a function's URL" };
+    const refused = refusal(execution.functionUrl, rules);
+    if (refused !== undefined) return { kind: "rejected", error: `The function's URL: ${refused}` };
     const [{ signRequest }, { client }] = await Promise.all([import("./sign-request.ts"), lambda()]);
     const request = requestOf(attempt, targetUrl(execution.functionUrl, lambdaProxyMessage));
     const headers = await signRequest(request, await client.config.credentials(), {
@@ -38,6 +38,16 @@ export const lambdaUrl: Executor<z.infer<typeof schema>> = {
     return exchange(attempt, { ...request, headers }, rules.allowPrivateTargets);
   },
 };
+
+function refusal(functionUrl: string, rules: Rules): string | undefined {
+  if (!isFunctionUrl(functionUrl, rules))
+    return "expected https://<id>.lambda-url.<region>.on.aws/: requests to other hosts are not signed";
+  const { origin } = new URL(functionUrl);
+  const { allowedFunctions } = rules;
+  if (allowedFunctions.length === 0 || allowedFunctions.some((pattern) => matchesName(pattern, origin)))
+    return undefined;
+  return "is not among the app's allowedFunctions; an administrator of the app can add its origin";
+}
 
 /** Signed requests go to Lambda alone: to another host, they would hand out our signature. */
 function isFunctionUrl(functionUrl: string, { localFunctionUrls }: Rules): boolean {

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { SECOND } from "../clock.ts";
 import type { Executor } from "./executor.ts";
 import { exchange, requestOf } from "./http-exchange.ts";
-import { httpBaseUrl, refuseTarget, targetUrl } from "./target-url.ts";
+import { httpBaseUrl, refuseTarget, targetProblem, targetUrl } from "./target-url.ts";
 
 const schema = z.strictObject({
   type: z.literal("rest-api"),
@@ -17,11 +17,17 @@ export const restApi: Executor<z.infer<typeof schema>> = {
   proxyMessage: "required",
   destination: ({ baseUrl }) => new URL(baseUrl).origin,
   timeoutMs: ({ timeoutSeconds }) => timeoutSeconds * SECOND,
-  refuse: ({ execution }, { rules }) => refuseTarget("execution.baseUrl", execution.baseUrl, rules.allowPrivateTargets),
+  refuse: ({ execution, lambdaProxyMessage }, { rules }) =>
+    refuseTarget("execution.baseUrl", targetUrl(execution.baseUrl, lambdaProxyMessage), rules),
 
-  execute: (attempt, { allowPrivateTargets }) => {
+  async execute(attempt, rules) {
     const { lambdaProxyMessage, execution } = attempt.message;
     const url = targetUrl(execution.baseUrl, lambdaProxyMessage);
-    return exchange(attempt, requestOf(attempt, url), allowPrivateTargets);
+    const problem = targetProblem(url, rules);
+    if (problem !== undefined) return { kind: "rejected", error: `The target ${problem}` };
+    const request = requestOf(attempt, url);
+    const signature = await attempt.sign(request.body ?? new Uint8Array());
+    const headers = { ...request.headers, "webhook-signature": signature };
+    return exchange(attempt, { ...request, headers }, rules.allowPrivateTargets);
   },
 };

@@ -1,6 +1,8 @@
 import * as z from "zod";
 import type { ErrorDetail } from "../errors.ts";
 import type { ProxyMessage } from "../job.ts";
+import { matchesUrl } from "../url-pattern.ts";
+import type { Rules } from "./executor.ts";
 import { isPublicAddress, literalAddress } from "./public-address.ts";
 
 /** A URL that paths can be put behind: http or https, without credentials, query or fragment. */
@@ -51,9 +53,24 @@ export function targetUrl(
   return url;
 }
 
-/** Refuses an address that is not public where the URL says it literally; names are checked when connecting. */
-export function refuseTarget(field: string, url: string, allowPrivateTargets: boolean): ErrorDetail[] {
-  const address = literalAddress(new URL(url).hostname);
-  if (allowPrivateTargets || address === undefined || isPublicAddress(address)) return [];
-  return [{ field, message: "must not be a private, loopback or otherwise reserved address" }];
+/** Why an app's jobs may not go to a URL, by its text: a name's addresses are checked when connecting. */
+export function targetProblem(url: URL, rules: TargetRules): string | undefined {
+  const { allowPrivateTargets, allowedCallbackUrls } = rules;
+  const address = literalAddress(url.hostname);
+  if (!allowPrivateTargets && address !== undefined && !isPublicAddress(address)) {
+    return "must not be a private, loopback or otherwise reserved address";
+  }
+  if (allowedCallbackUrls.length > 0) {
+    if (allowedCallbackUrls.some((pattern) => matchesUrl(pattern, url))) return undefined;
+    return "is not among the app's allowedCallbackUrls; an administrator of the app can add it";
+  }
+  if (allowPrivateTargets || (url.protocol === "https:" && url.port === "")) return undefined;
+  return "must be https on port 443, unless the app's allowedCallbackUrls name it";
+}
+
+export type TargetRules = Pick<Rules, "allowPrivateTargets" | "allowedCallbackUrls">;
+
+export function refuseTarget(field: string, url: URL, rules: TargetRules): ErrorDetail[] {
+  const message = targetProblem(url, rules);
+  return message === undefined ? [] : [{ field, message }];
 }

@@ -1,6 +1,7 @@
 import { GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
+import { createAppStore } from "../../lib/app-store.ts";
 import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
 import { createClock, type Clock } from "../../lib/clock.ts";
 import { createEngine, type TimeLeft } from "../../lib/engine.ts";
@@ -12,6 +13,7 @@ import type { Job, Metadata, Mode, NewJob, Outcome } from "../../lib/job.ts";
 import type { LogFields } from "../../lib/log.ts";
 import { createQueue, type QueueRecord, type Road } from "../../lib/queue.ts";
 import type { OneOff, Scheduler } from "../../lib/scheduler.ts";
+import { createSealer } from "../../lib/sealer.ts";
 import { startEmulators } from "../../local/emulators.ts";
 import { provision } from "../../local/provision.ts";
 import { readTemplate } from "../../local/template.ts";
@@ -35,6 +37,8 @@ export async function createWorld({ retention = 0 } = {}) {
   };
   const files = createFiles(references["JobsBucket"] ?? "");
   const store = createJobStore({ table: references["JobsTable"] ?? "", files, clock, client: dynamodb });
+  const sealer = createSealer({ kind: "local", key: randomBytes(32) });
+  const apps = createAppStore({ table: references["JobsTable"] ?? "", clock, sealer, client: dynamodb });
   const queue = createQueue({ urls, files, clock, client: sqs });
 
   const planned: OneOff[] = [];
@@ -63,6 +67,7 @@ export async function createWorld({ retention = 0 } = {}) {
   const engine = createEngine({
     clock,
     store,
+    apps,
     queue,
     scheduler,
     files,
@@ -75,6 +80,7 @@ export async function createWorld({ retention = 0 } = {}) {
   return {
     engine,
     store,
+    apps,
     queue,
     files,
     clock,

@@ -1,0 +1,144 @@
+import * as z from "zod";
+import type { AppSettings, VersionedSettings } from "../app-store.ts";
+import { iso } from "../clock.ts";
+import { ClientError, badRequest } from "../errors.ts";
+import { callback } from "../message-schema.ts";
+import { refuseTarget } from "../executors/target-url.ts";
+import { masked } from "../job-view.ts";
+import { URL_PATTERN } from "../url-pattern.ts";
+import type { ServiceParts } from "../parts.ts";
+import { isPlatformAdmin, requireRole, type Caller } from "./auth.ts";
+import { envelope, route, type Answer } from "./http.ts";
+
+// What the administrators of an app decide about it, and who changed what.
+
+const MOST_ENTRIES = 100;
+
+const settingsBody = z.strictObject({
+  version: z.int().min(0),
+  name: z.string().min(1).max(100).nullable().default(null),
+  allowedCallbackUrls: z
+    .array(
+      z
+        .string()
+        .max(500)
+        .regex(URL_PATTERN, "expected https://host, with an optional port and path; the host may begin with *."),
+    )
+    .max(MOST_ENTRIES)
+    .default([]),
+  allowedFunctions: z
+    .array(z.string().regex(/^[\w*$.:/-]{1,170}$/, "expected a function's name or URL, with * for any characters"))
+    .max(MOST_ENTRIES)
+    .default([]),
+  onComplete: callback.nullable().default(null),
+});
+
+export const getApp = appRoute("GET", "", undefined, async ({ appId }, { apps }) => {
+  return ok(await appView(appId, await apps.read(appId), apps));
+});
+
+/** Replaces all settings; what is left out gets its default. */
+export const putApp = appRoute("PUT", "", settingsBody, async ({ appId, caller, body }, { apps, rules }) => {
+  const { version, ...settings } = body;
+  refuseSettings(settings, rules.allowPrivateTargets);
+  const before = await apps.read(appId);
+  const isCurrent = before.version === version && (await apps.change(before, appId, settings, caller.sub));
+  if (!isCurrent) {
+    const { version: current } = await apps.read(appId);
+    throw new ClientError(
+      "CONFLICT",
+      `version is ${version}, but the settings are at ${current}; read them and try again`,
+    );
+  }
+  return ok(await appView(appId, { ...settings, version: version + 1 }, apps));
+});
+
+export const rotateSecret = appRoute("POST", "/signing-secrets", undefined, async ({ appId, caller }, { apps }) => {
+  const { id, secret, createdAt } = await apps.rotate(appId, caller.sub);
+  return { status: 201, body: envelope({ id, secret, createdAt: iso(createdAt) }) };
+});
+
+export const deleteSecret = appRoute("DELETE", "/signing-secrets/{id}", undefined, async (asked, { apps }) => {
+  const id = asked.path["id"] ?? "";
+  if (!(await apps.removeSecret(asked.appId, id, asked.caller.sub)))
+    throw new ClientError("NOT_FOUND", "No such secret");
+  return ok({ id });
+});
+
+const auditQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+  cursor: z.base64url().max(200).optional(),
+});
+
+export const listAudit = route({
+  key: "GET /v1/admin/apps/{appId}/audit",
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+  query: auditQuery,
+
+  async handle({ path, caller, query }, { apps }): Promise<Answer> {
+    const appId = appInPath(path["appId"], caller);
+    const before = query.cursor === undefined ? undefined : Buffer.from(query.cursor, "base64url").toString();
+    if (before !== undefined && !/^AUDIT#[\w:.-]+#[\w-]+$/.test(before)) {
+      throw badRequest([
+        { field: "cursor", message: "is not a cursor of this list; take nextCursor of the page before" },
+      ]);
+    }
+    const { entries, next } = await apps.audit(appId, query.limit, before);
+    const items = entries.map(({ at, by, action, changes }) => ({ at: iso(at), by, action, changes }));
+    return ok({ items, nextCursor: next === undefined ? null : Buffer.from(next).toString("base64url") });
+  },
+});
+
+interface Asked<Body> {
+  readonly appId: string;
+  readonly caller: Caller;
+  readonly body: Body;
+  readonly path: Readonly<Record<string, string | undefined>>;
+}
+
+function appRoute<Body>(
+  method: string,
+  below: string,
+  body: z.ZodType<Body> | undefined,
+  act: (asked: Asked<Body>, service: ServiceParts) => Promise<Answer>,
+) {
+  return route<Body, unknown>({
+    key: `${method} /v1/admin/apps/{appId}${below}`,
+    access: (caller) => requireRole(caller, "APP_ADMIN"),
+    ...(body && { body }),
+    handle: async ({ path, caller, body: parsed }, service) =>
+      act({ appId: appInPath(path["appId"], caller), caller, body: parsed, path }, service),
+  });
+}
+
+/** The caller's own app, or any for a platform administrator. Others are the same as none. */
+function appInPath(named: string | undefined, caller: Caller): string {
+  const appId = z.guid().toLowerCase().safeParse(named);
+  if (appId.success && (appId.data === caller.appId || isPlatformAdmin(caller))) return appId.data;
+  throw new ClientError("NOT_FOUND", "No such app");
+}
+
+function refuseSettings({ onComplete, allowedCallbackUrls }: AppSettings, allowPrivateTargets: boolean): void {
+  if (!onComplete) return;
+  const refused = refuseTarget("onComplete.url", new URL(onComplete.url), { allowPrivateTargets, allowedCallbackUrls });
+  if (refused.length > 0) throw badRequest(refused);
+}
+
+async function appView(appId: string, settings: VersionedSettings, apps: ServiceParts["apps"]): Promise<object> {
+  const { onComplete } = settings;
+  const secrets = await apps.secrets(appId);
+  return {
+    appId,
+    ...settings,
+    onComplete: onComplete && { ...onComplete, headers: masked(onComplete.headers) },
+    signingSecrets: secrets.map(({ id, createdAt, expiresAt }) => ({
+      id,
+      createdAt: iso(createdAt),
+      expiresAt: expiresAt === undefined ? null : iso(expiresAt),
+    })),
+  };
+}
+
+function ok(data: unknown): Answer {
+  return { status: 200, body: envelope(data) };
+}

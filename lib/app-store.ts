@@ -1,0 +1,244 @@
+import {
+  DynamoDBClient,
+  GetItemCommand,
+  QueryCommand,
+  TransactWriteItemsCommand,
+  TransactionCanceledException,
+  type AttributeValue,
+} from "@aws-sdk/client-dynamodb";
+import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
+import { randomBytes } from "node:crypto";
+import { CLIENT_DEFAULTS, askOf, lean } from "./aws.ts";
+import { DAY, SECOND, iso, type Clock, type EpochMs } from "./clock.ts";
+import { Unavailable } from "./errors.ts";
+import { MARSHALL, type Item } from "./job-item.ts";
+import type { Callback } from "./job.ts";
+import type { Sealer } from "./sealer.ts";
+
+/** What the administrators of an app have decided. An app exists once a token names it; these are its defaults. */
+export interface AppSettings {
+  readonly name: string | null;
+  /** Where its jobs may go: origins with an optional path prefix, `*.` for any host below. Empty: any public https. */
+  readonly allowedCallbackUrls: readonly string[];
+  /** Which of the deployment's functions its jobs may invoke, with `*` for any characters. Empty: all of them. */
+  readonly allowedFunctions: readonly string[];
+  /** Of jobs that ask for none themselves. */
+  readonly onComplete: Callback | null;
+}
+
+export const DEFAULT_SETTINGS: AppSettings = {
+  name: null,
+  allowedCallbackUrls: [],
+  allowedFunctions: [],
+  onComplete: null,
+};
+
+/** As read: `version` is 0 until somebody changes them, and then counts the changes. */
+export interface VersionedSettings extends AppSettings {
+  readonly version: number;
+}
+
+/** A key by which receivers verify what an app sends. The secret itself is sealed. Real time. */
+export interface SigningSecret {
+  readonly id: string;
+  readonly createdAt: number;
+  /** Set when a newer one has taken over: until then both sign. */
+  readonly expiresAt?: number;
+}
+
+export interface AuditEntry {
+  readonly at: EpochMs;
+  /** The `sub` of the token. */
+  readonly by: string;
+  readonly action: string;
+  readonly changes: readonly { readonly field: string; readonly from: unknown; readonly to: unknown }[];
+}
+
+interface SealedSecret extends SigningSecret {
+  readonly sealed: Uint8Array;
+}
+
+interface Secrets {
+  readonly version: number;
+  readonly list: readonly SealedSecret[];
+}
+
+const TABLE = "The jobs table";
+/** How long a container goes by what it has read: a change takes effect within this. */
+const FRESH_FOR_MS = 10 * SECOND;
+const MOST_CACHED = 1_000;
+/** How long an older secret goes on signing beside the newer one. */
+const OVERLAP = DAY;
+const SECRET_BYTES = 32;
+/** However often they rotate, a receiver's header holds no more signatures than these. */
+const MOST_SECRETS = 5;
+const MOST_TRIES = 5;
+
+export type AppStore = ReturnType<typeof createAppStore>;
+
+export function createAppStore(parts: { table: string; clock: Clock; sealer: Sealer; client?: DynamoDBClient }) {
+  const { table, clock, sealer } = parts;
+  let client = parts.client;
+  const dynamodb = () => (client ??= lean(new DynamoDBClient(CLIENT_DEFAULTS)));
+  const settingsOf = cached(read);
+  const keysOf = cached(readKeys);
+
+  /** The settings as they are now. */
+  async function read(appId: string): Promise<VersionedSettings> {
+    const { pk: _, sk: __, ...stored } = await item(appId, "SETTINGS");
+    return { version: 0, ...DEFAULT_SETTINGS, ...stored };
+  }
+
+  /** Changes settings that are still of a version, and records who did. False if they are of another by now. */
+  async function change(before: VersionedSettings, appId: string, to: AppSettings, by: string): Promise<boolean> {
+    const changes = (Object.keys(to) as (keyof AppSettings)[])
+      .filter((field) => JSON.stringify(before[field]) !== JSON.stringify(to[field]))
+      .map((field) => ({ field, from: before[field], to: to[field] }));
+    const stored = { ...to, version: before.version + 1 };
+    return write(appId, "SETTINGS", before.version, stored, { by, action: "settings.changed", changes });
+  }
+
+  /** Makes a new signing secret; the one before goes on signing for 24 hours. The secret can't be read again. */
+  async function rotate(appId: string, by: string): Promise<SigningSecret & { secret: string }> {
+    const bytes = randomBytes(SECRET_BYTES);
+    const now = clock.realNow();
+    const made = { id: clock.uuid(), createdAt: now, sealed: await sealer.seal(appId, bytes) };
+    await changeSecrets(appId, by, "signing-secret.created", made.id, (list) => [
+      made,
+      ...list
+        .filter(({ expiresAt = Infinity }) => expiresAt > now)
+        .slice(0, MOST_SECRETS - 1)
+        .map((older) => ({ ...older, expiresAt: Math.min(older.expiresAt ?? Infinity, now + OVERLAP) })),
+    ]);
+    return { id: made.id, createdAt: now, secret: `whsec_${bytes.toString("base64")}` };
+  }
+
+  /** Takes a signing secret back at once. False if there is none of this id. */
+  async function removeSecret(appId: string, id: string, by: string): Promise<boolean> {
+    return changeSecrets(appId, by, "signing-secret.deleted", id, (list) =>
+      list.some((secret) => secret.id === id) ? list.filter((secret) => secret.id !== id) : undefined,
+    );
+  }
+
+  /** The secrets that sign now, the newest first. */
+  async function secrets(appId: string): Promise<SigningSecret[]> {
+    const { list } = await readSecrets(appId);
+    const now = clock.realNow();
+    return list.filter(({ expiresAt = Infinity }) => expiresAt > now);
+  }
+
+  /** The keys that sign what an app sends now, the newest first. An app's first send makes one. */
+  async function readKeys(appId: string): Promise<Uint8Array[]> {
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      const now = clock.realNow();
+      const { list } = await readSecrets(appId);
+      const valid = list.filter(({ expiresAt = Infinity }) => expiresAt > now);
+      if (valid.length > 0) return Promise.all(valid.map(({ sealed }) => sealer.open(appId, sealed)));
+      const made = { id: clock.uuid(), createdAt: now, sealed: await sealer.seal(appId, randomBytes(SECRET_BYTES)) };
+      // Only where there is none; whoever was faster has made the one to read.
+      await changeSecrets(appId, "first send", "signing-secret.created", made.id, (there) =>
+        there.some(({ expiresAt = Infinity }) => expiresAt > now) ? undefined : [made],
+      );
+    }
+    throw new Unavailable(TABLE, new Error("the signing secret is changing too fast"));
+  }
+
+  async function readSecrets(appId: string): Promise<Secrets> {
+    const { version = 0, list = [] } = (await item(appId, "SECRETS")) as Partial<Secrets>;
+    return { version, list };
+  }
+
+  /** Changes the list of secrets, looking again when somebody else was faster. False if there is nothing to change. */
+  async function changeSecrets(
+    appId: string,
+    by: string,
+    action: string,
+    id: string,
+    make: (list: readonly SealedSecret[]) => readonly SealedSecret[] | undefined,
+  ): Promise<boolean> {
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      const { version, list } = await readSecrets(appId);
+      const changed = make(list);
+      if (!changed) return false;
+      const entry = { by, action, changes: [{ field: "signingSecrets", from: null, to: id }] };
+      if (await write(appId, "SECRETS", version, { version: version + 1, list: changed }, entry)) return true;
+    }
+    throw new Unavailable(TABLE, new Error("the signing secrets are changing too fast"));
+  }
+
+  /** Who changed what and when, newest first; `before` is the key of the last one seen. */
+  async function audit(appId: string, limit: number, before?: string) {
+    const query = new QueryCommand({
+      TableName: table,
+      KeyConditionExpression: "pk = :pk AND sk BETWEEN :first AND :last",
+      ExpressionAttributeValues: marshall({ ":pk": pkOf(appId), ":first": "AUDIT#", ":last": "AUDIT#~" }),
+      ScanIndexForward: false,
+      Limit: limit,
+      ...(before !== undefined && { ExclusiveStartKey: marshall({ pk: pkOf(appId), sk: before }) }),
+    });
+    const { Items = [], LastEvaluatedKey } = await askOf(TABLE, dynamodb().send(query));
+    const entries = Items.map((found) => unmarshall(found) as unknown as AuditEntry);
+    return { entries, next: LastEvaluatedKey?.["sk"]?.S };
+  }
+
+  async function item(appId: string, sk: string): Promise<Item> {
+    const get = new GetItemCommand({ TableName: table, Key: marshall({ pk: pkOf(appId), sk }), ConsistentRead: true });
+    const { Item: found } = await askOf(TABLE, dynamodb().send(get));
+    return found ? unmarshall(found) : {};
+  }
+
+  /** Puts an item that is still of a version, along with who did and what. */
+  async function write(
+    appId: string,
+    sk: string,
+    version: number,
+    stored: object,
+    entry: Omit<AuditEntry, "at">,
+  ): Promise<boolean> {
+    const at = clock.now();
+    const put = (key: string, fields: object): { TableName: string; Item: Record<string, AttributeValue> } => ({
+      TableName: table,
+      Item: marshall({ pk: pkOf(appId), sk: key, ...fields }, MARSHALL),
+    });
+    const versioned = {
+      ConditionExpression: version === 0 ? "attribute_not_exists(pk)" : "version = :version",
+      ...(version > 0 && { ExpressionAttributeValues: marshall({ ":version": version }) }),
+    };
+    const TransactItems = [
+      { Put: { ...put(sk, stored), ...versioned } },
+      { Put: put(`AUDIT#${iso(at)}#${clock.operationId()}`, { at, ...entry }) },
+    ];
+    try {
+      await askOf(TABLE, dynamodb().send(new TransactWriteItemsCommand({ TransactItems })));
+    } catch (error) {
+      if (!(error instanceof TransactionCanceledException)) throw error;
+      const isOutdated = error.CancellationReasons?.some(({ Code }) => Code === "ConditionalCheckFailed");
+      if (isOutdated) return false;
+      throw new Unavailable(TABLE, error);
+    }
+    settingsOf.forget(appId);
+    keysOf.forget(appId);
+    return true;
+  }
+
+  /** What a read gave, for some seconds: jobs ask for it at every attempt. */
+  function cached<T>(load: (appId: string) => Promise<T>) {
+    const known = new Map<string, { readonly value: Promise<T>; readonly until: number }>();
+    const look = async (appId: string): Promise<T> => {
+      const found = known.get(appId);
+      if (found && found.until > clock.realNow()) return found.value;
+      if (known.size >= MOST_CACHED) known.clear();
+      const value = load(appId);
+      known.set(appId, { value, until: clock.realNow() + FRESH_FOR_MS });
+      value.catch(() => known.delete(appId));
+      return value;
+    };
+    return Object.assign(look, { forget: (appId: string) => void known.delete(appId) });
+  }
+
+  return { read, change, rotate, removeSecret, secrets, audit, settingsOf, keysOf };
+}
+
+function pkOf(appId: string): string {
+  return `APP#${appId}`;
+}
