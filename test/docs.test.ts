@@ -50,6 +50,7 @@ test("every setting is in the README's table, in .env.example, and read by somet
 
   const code = [
     "lib/config.ts",
+    "secrets.cjs",
     "lib/files.ts",
     "local/start.ts",
     "local/emulators.ts",

@@ -88,6 +88,90 @@ test("packaging without credentials gives the CloudFormation template", { timeou
   expect(JSON.stringify(Resources)).not.toMatch(/amazonaws\.com\/|\b\d{12}\b/);
 });
 
+interface Resource {
+  readonly Type: string;
+  // oxlint-disable-next-line typescript/no-explicit-any -- CloudFormation's JSON is asserted on, not trusted
+  readonly Properties: Record<string, any>;
+}
+
+interface Statement {
+  readonly Effect: string;
+  readonly Action: string | string[];
+  readonly Resource: unknown;
+  readonly Condition?: object;
+}
+
+test(
+  "the packaged template keeps to least privilege, encryption and private storage",
+  { timeout: 90_000 },
+  async () => {
+    const dir = temporaryDir();
+    await serverless(["package", "--package", dir], {
+      SECRETS_NAME: "jobs/test",
+      INVOKABLE_FUNCTIONS: "reward-*",
+      JWT_SECRET: "a-secret-that-stays-at-home-123456",
+    });
+    const text = readFileSync(join(dir, "cloudformation-template-update-stack.json"), "utf8");
+    const { Resources } = JSON.parse(text);
+    const ofType = (type: string) => Object.entries<Resource>(Resources).filter(([, { Type }]) => Type === type);
+
+    // One role a function, and nothing in it that is wider than it must be.
+    const functions = ofType("AWS::Lambda::Function");
+    const roles = functions.map(([, { Properties }]) => Properties["Role"]["Fn::GetAtt"][0]);
+    expect(new Set(roles).size).toBe(functions.length);
+    for (const [name, { Properties }] of ofType("AWS::IAM::Role")) {
+      const statements = Properties["Policies"].flatMap(
+        ({ PolicyDocument }: { PolicyDocument: { Statement: Statement[] } }) => PolicyDocument.Statement,
+      ) as Statement[];
+      for (const { Action, Resource } of statements) {
+        const actions = [Action].flat();
+        expect([name, actions.filter((action) => action.includes("*"))]).toEqual([name, []]);
+        const isAnything = JSON.stringify(Resource) === '"*"';
+        // Traces know no resources.
+        if (isAnything) expect(actions.every((action) => action.startsWith("xray:"))).toBe(true);
+      }
+    }
+    const mayOf = (role: string) =>
+      Resources[role].Properties.Policies[0].PolicyDocument.Statement.flatMap(
+        ({ Action }: Statement) => Action,
+      ) as string[];
+    expect(mayOf("SiteRole").every((action) => /^(logs|xray):/.test(action))).toBe(true);
+    expect(JSON.stringify(Resources.ProcessJobsRole)).toContain(":function:reward-*");
+    for (const role of ["CreateJobRole", "SweepJobsRole", "FireScheduleRole", "CountJobsRole"]) {
+      expect(mayOf(role).some((action) => /^(kms|lambda):/.test(action))).toBe(false);
+    }
+
+    // Nothing in the clear, on the wire or at rest.
+    const queues = ofType("AWS::SQS::Queue");
+    for (const [, { Properties }] of queues) expect(Properties["SqsManagedSseEnabled"]).toBe(true);
+    const queuesPolicy = Resources.QueuesPolicy.Properties;
+    expect(queuesPolicy["Queues"].map(({ Ref }: { Ref: string }) => Ref).toSorted()).toEqual(
+      queues.map(([name]) => name).toSorted(),
+    );
+    for (const policy of ["QueuesPolicy", "JobsBucketPolicy"]) {
+      expect(Resources[policy].Properties.PolicyDocument.Statement).toContainEqual(
+        expect.objectContaining({ Effect: "Deny", Condition: { Bool: { "aws:SecureTransport": "false" } } }),
+      );
+    }
+    const bucket = Resources.JobsBucket.Properties;
+    expect(Object.values(bucket.PublicAccessBlockConfiguration)).toEqual([true, true, true, true]);
+    expect(bucket.BucketEncryption).toBeDefined();
+    const table = Resources.JobsTable.Properties;
+    expect(table.SSESpecification.SSEEnabled).toBe(true);
+    expect(table.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled).toBe(true);
+    expect(table.DeletionProtectionEnabled).toBe(true);
+    expect(Resources.SecretsKey.Properties.EnableKeyRotation).toBe(true);
+
+    // Secrets are looked up when it is deployed.
+    expect(text).not.toContain("a-secret-that-stays-at-home");
+    for (const [, { Properties }] of functions) {
+      const { JWT_SECRET, INTERNAL_JWT_TOKEN } = Properties["Environment"].Variables;
+      for (const value of [JWT_SECRET, INTERNAL_JWT_TOKEN])
+        expect(value).toMatch(/^\{\{resolve:secretsmanager:jobs\/test:/);
+    }
+  },
+);
+
 test("invoke local runs a function against the running local stack", { timeout: 90_000 }, async () => {
   const stack = await startStack();
   const args = ["invoke", "local", "-f", "createJob", "-p", "events/create-job.json"];

@@ -1,0 +1,112 @@
+// What each function may do in AWS: one role a function, read by serverless.yml. CloudFormation's JSON.
+
+const sub = (text) => ({ "Fn::Sub": text });
+const arnOf = (resource) => ({ "Fn::GetAtt": [resource, "Arn"] });
+const allow = (Action, Resource, Condition) => ({ Effect: "Allow", Action, Resource, ...(Condition && { Condition }) });
+
+const patterns = (process.env.INVOKABLE_FUNCTIONS || "").split(",").flatMap((pattern) => pattern.trim() || []);
+
+const TABLE = [arnOf("JobsTable"), sub("${JobsTable.Arn}/index/*")];
+const QUEUES = [arnOf("JobsFairQueue"), arnOf("JobsMainQueue")];
+const DEAD_LETTERS = [arnOf("JobsFairDeadLetters"), arnOf("JobsMainDeadLetters"), arnOf("SchedulesDeadLetters")];
+const PAYLOADS = sub("${JobsBucket.Arn}/payloads/*");
+const SCHEDULES = sub("arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:schedule/${SchedulesGroup}/*");
+const DATABASE = [
+  "dynamodb:GetItem",
+  "dynamodb:BatchGetItem",
+  "dynamodb:Query",
+  "dynamodb:PutItem",
+  "dynamodb:UpdateItem",
+];
+const consume = (queues) =>
+  allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"], queues);
+
+/** Accepting, moving and handing on jobs. */
+const jobs = [
+  allow(DATABASE, TABLE),
+  allow("sqs:SendMessage", QUEUES),
+  allow(["s3:GetObject", "s3:PutObject"], PAYLOADS),
+];
+
+/** Running attempts: signing what is sent, and invoking what jobs may invoke. */
+const attempts = [
+  ...jobs,
+  consume(QUEUES),
+  allow(["kms:Encrypt", "kms:Decrypt"], arnOf("SecretsKey")),
+  // A policy needs a resource: without patterns it names a function that can't exist.
+  allow(
+    ["lambda:InvokeFunction", "lambda:InvokeFunctionUrl"],
+    (patterns.length > 0 ? patterns : ["-"]).map((pattern) =>
+      sub(`arn:\${AWS::Partition}:lambda:\${AWS::Region}:\${AWS::AccountId}:function:${pattern}`),
+    ),
+  ),
+];
+
+const FUNCTIONS = {
+  createJob: [
+    ...jobs,
+    allow(["scheduler:CreateSchedule", "scheduler:UpdateSchedule", "scheduler:GetSchedule"], SCHEDULES),
+    allow("iam:PassRole", arnOf("SchedulesRole"), {
+      StringEquals: { "iam:PassedToService": "scheduler.amazonaws.com" },
+    }),
+  ],
+  adminApi: [
+    ...jobs,
+    allow("dynamodb:DeleteItem", arnOf("JobsTable")),
+    allow("s3:DeleteObject", PAYLOADS),
+    allow("scheduler:DeleteSchedule", SCHEDULES),
+    allow("kms:Encrypt", arnOf("SecretsKey")),
+  ],
+  internalApi: attempts,
+  site: [],
+  processJobs: attempts,
+  // Where Lambda puts a firing that failed again and again.
+  fireSchedule: [...jobs, allow("sqs:SendMessage", arnOf("SchedulesDeadLetters"))],
+  recoverDeadLetters: [...jobs, consume(DEAD_LETTERS), allow("s3:PutObject", sub("${JobsBucket.Arn}/unreadable/*"))],
+  countJobs: [
+    allow("dynamodb:UpdateItem", arnOf("JobsTable")),
+    allow(
+      ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"],
+      sub("${JobsTable.Arn}/stream/*"),
+    ),
+  ],
+  sweepJobs: jobs,
+};
+
+/** What every function needs to be seen: its own log, and traces, which know no resources. */
+function observed(name) {
+  const log = `arn:\${AWS::Partition}:logs:\${AWS::Region}:\${AWS::AccountId}:log-group:/aws/lambda/\${self:custom.prefix}-${name}:*`;
+  return [
+    allow(["logs:CreateLogStream", "logs:PutLogEvents"], sub(log)),
+    allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"),
+  ];
+}
+
+function role(name, statements) {
+  return {
+    Type: "AWS::IAM::Role",
+    Properties: {
+      AssumeRolePolicyDocument: {
+        Version: "2012-10-17",
+        Statement: [{ Effect: "Allow", Principal: { Service: "lambda.amazonaws.com" }, Action: "sts:AssumeRole" }],
+      },
+      Policies: [
+        {
+          PolicyName: name,
+          PolicyDocument: { Version: "2012-10-17", Statement: [...observed(name), ...statements] },
+        },
+      ],
+    },
+  };
+}
+
+/** `createJob` → `CreateJobRole` */
+const roleName = (name) => `${name[0].toUpperCase()}${name.slice(1)}Role`;
+
+module.exports = {
+  resources: {
+    Resources: Object.fromEntries(
+      Object.entries(FUNCTIONS).map(([name, statements]) => [roleName(name), role(name, statements)]),
+    ),
+  },
+};
