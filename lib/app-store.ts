@@ -4,13 +4,14 @@ import {
   QueryCommand,
   TransactWriteItemsCommand,
   TransactionCanceledException,
+  UpdateItemCommand,
   type AttributeValue,
 } from "@aws-sdk/client-dynamodb";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
 import { randomBytes } from "node:crypto";
 import { CLIENT_DEFAULTS, askOf, lean } from "./aws.ts";
 import { DAY, SECOND, iso, type Clock, type EpochMs } from "./clock.ts";
-import { Unavailable } from "./errors.ts";
+import { ClientError, Unavailable } from "./errors.ts";
 import { MARSHALL, type Item } from "./job-item.ts";
 import type { Callback } from "./job.ts";
 import type { Sealer } from "./sealer.ts";
@@ -24,6 +25,10 @@ export interface AppSettings {
   readonly allowedFunctions: readonly string[];
   /** Of jobs that ask for none themselves. */
   readonly onComplete: Callback | null;
+  /** How many requests of the app are answered; null: all of them. */
+  readonly requestsPerSecond: number | null;
+  /** Jobs are accepted and kept, and none starts. */
+  readonly paused: boolean;
 }
 
 export const DEFAULT_SETTINGS: AppSettings = {
@@ -31,6 +36,8 @@ export const DEFAULT_SETTINGS: AppSettings = {
   allowedCallbackUrls: [],
   allowedFunctions: [],
   onComplete: null,
+  requestsPerSecond: null,
+  paused: false,
 };
 
 /** As read: `version` is 0 until somebody changes them, and then counts the changes. */
@@ -96,6 +103,24 @@ export function createAppStore(parts: { table: string; clock: Clock; sealer: Sea
       .map((field) => ({ field, from: before[field], to: to[field] }));
     const stored = { ...to, version: before.version + 1 };
     return write(appId, "SETTINGS", before.version, stored, { by, action: "settings.changed", changes });
+  }
+
+  /** Throws TOO_MANY_REQUESTS when an app that has a limit has reached it in this second. */
+  async function admit(appId: string): Promise<void> {
+    const { requestsPerSecond } = await settingsOf(appId);
+    if (requestsPerSecond === null) return;
+    const second = Math.floor(clock.realNow() / SECOND);
+    const count = new UpdateItemCommand({
+      TableName: table,
+      Key: marshall({ pk: pkOf(appId), sk: `REQUESTS#${second}` }),
+      UpdateExpression: "SET expiresAt = :expiry ADD requests :one",
+      ExpressionAttributeValues: marshall({ ":expiry": second + 60, ":one": 1 }),
+      ReturnValues: "UPDATED_NEW",
+    });
+    const { Attributes } = await askOf(TABLE, dynamodb().send(count));
+    if (Number(Attributes?.["requests"]?.N) <= requestsPerSecond) return;
+    const message = `The app's requestsPerSecond of ${requestsPerSecond} is reached; try again in a second`;
+    throw new ClientError("TOO_MANY_REQUESTS", message);
   }
 
   /** Makes a new signing secret; the one before goes on signing for 24 hours. The secret can't be read again. */
@@ -236,7 +261,7 @@ export function createAppStore(parts: { table: string; clock: Clock; sealer: Sea
     return Object.assign(look, { forget: (appId: string) => void known.delete(appId) });
   }
 
-  return { read, change, rotate, removeSecret, secrets, audit, settingsOf, keysOf };
+  return { read, change, admit, rotate, removeSecret, secrets, audit, settingsOf, keysOf };
 }
 
 function pkOf(appId: string): string {

@@ -193,6 +193,7 @@ export function createEngine(parts: Parts) {
 
   async function runStored(ref: AttemptRef): Promise<Ran> {
     const now = clock.now();
+    if ((await apps.settingsOf(ref.appId)).paused) return putOff(ref, now);
     const claimed = await store.apply(ref, claim(ref, now, now + leaseTime(ref.timeoutMs)));
     if (!claimed.won) {
       if (tooEarly(claimed.job, ref, now)) await handOver([departure(claimed.job)]);
@@ -210,12 +211,25 @@ export function createEngine(parts: Parts) {
     return job.attempts === ref.attempt - 1 && job.startAt > now && travels(job, job.startAt - now);
   }
 
+  /** Leaves a job of a paused app to a later sweep; nothing is counted. */
+  async function putOff(ref: AttemptRef, now: EpochMs): Promise<Ran> {
+    const job = await store.get(ref.id);
+    const waits = (job?.status === "PENDING" || job?.status === "RETRYING") && job.attempts === ref.attempt - 1;
+    const delay = Math.min(Math.max(now - (job?.startAt ?? now), MINUTE), LONGEST_PAUSE_LOOK);
+    if (job && waits) await store.apply(job, becomeDue(job, now + delay));
+    return "skipped";
+  }
+
   /** Runs a job that only its message holds; it is stored when that first attempt fails or was lost. */
   async function runCarried(carried: Job, receiveCount: number): Promise<Ran> {
     if (receiveCount > 1) {
       const stored = await storeCarried(carried);
       if (stored.job.status === "RETRYING") return runStored({ ...nextAttempt(carried), attempt: 2 });
       await goOn(stored);
+      return "skipped";
+    }
+    if ((await apps.settingsOf(carried.appId)).paused) {
+      await store.create({ ...carried, dueAt: clock.now() + MINUTE });
       return "skipped";
     }
     const running = begun(carried);
@@ -495,6 +509,8 @@ function failedAttempt(job: Job, outcome: Exclude<Outcome, { kind: "succeeded" }
 
 /** When messages come again that a fault of ours kept from being handled. */
 const FAULT_PAUSE_SECONDS = 60;
+/** How long a job of a paused app waits before it is looked at again. */
+const LONGEST_PAUSE_LOOK = 5 * MINUTE;
 /** How much time a sweep leaves itself to write down and send what it has read. */
 const SWEEP_RESERVE_MS = 10 * SECOND;
 const SWEEP_PAGE = 100;

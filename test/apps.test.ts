@@ -48,6 +48,8 @@ test("an app has defaults until somebody changes its settings", async () => {
     allowedCallbackUrls: [],
     allowedFunctions: [],
     onComplete: null,
+    requestsPerSecond: null,
+    paused: false,
     signingSecrets: [],
   });
   const changed = await put(appId, token, {
@@ -154,6 +156,24 @@ test("jobs that ask for no callback get the app's", async () => {
   expect(called.headers.authorization).toBe("Bearer app");
   const refused = await put(appId, token, { version: 1, onComplete: { url: "ftp://a.example" } });
   expect([refused.status, refused.body.error.details[0].field]).toEqual([400, "onComplete.url"]);
+});
+
+test("over its requests per second an app gets 429 with Retry-After, and nobody else does", async () => {
+  const [mine, other] = await Promise.all([newApp(), newApp()]);
+  await put(mine.appId, mine.token, { version: 0, requestsPerSecond: 3 });
+  const list = async (token: string) => stack.call("GET", "/v1/admin/jobs", { token });
+  const answers = await Promise.all(Array.from({ length: 20 }, async () => list(mine.token)));
+  const refused = answers.filter(({ status }) => status === 429);
+  expect(refused.length).toBeGreaterThanOrEqual(10);
+  expect(answers.some(({ status }) => status === 200)).toBe(true);
+  expect(refused[0]?.headers.get("retry-after")).toBe("1");
+  expect(refused[0]?.body.error).toEqual({
+    code: "TOO_MANY_REQUESTS",
+    message: expect.stringContaining("requestsPerSecond of 3"),
+  });
+  const others = await Promise.all(Array.from({ length: 10 }, async () => list(other.token)));
+  expect(others.every(({ status }) => status === 200)).toBe(true);
+  await until(async () => (await list(mine.token)).status === 200);
 });
 
 test("every webhook is signed; after a rotation both secrets verify, after a deletion one", async () => {

@@ -409,3 +409,33 @@ test("a due job that can't be run does not end the request that runs the others"
   expect((await stored(good)).status).toBe("SUCCEEDED");
   expect(world.logged.map(({ event }) => event)).toContain("job.not-run");
 });
+
+test("jobs of a paused app are kept, and none starts until it goes on", async () => {
+  const stored = [await world.submit(), await world.submit("db")];
+  const [first] = stored;
+  const { appId } = first as Job;
+  const pause = async (paused: boolean) => {
+    for (const app of new Set(stored.map((job) => job.appId))) {
+      const before = await world.apps.read(app);
+      expect(await world.apps.change(before, app, { ...before, paused }, "me")).toBe(true);
+    }
+  };
+  await pause(true);
+  await world.engine.submit(request("sqs", {}, { appId }));
+  const runAll = async () => {
+    await world.engine.sweep(PLENTY);
+    for (const road of ["fair", "main"] as const) await world.engine.runBatch(await world.receive(road), PLENTY);
+  };
+  // A longer step than any wait: the queue's own delays go by real time.
+  for (let round = 0; round < 5; round += 1) {
+    await runAll();
+    world.pass(6 * MINUTE);
+  }
+  expect(world.ran).toHaveLength(0);
+  for (const job of stored) expect(await world.store.get(job.id)).toMatchObject({ status: "PENDING", attempts: 0 });
+  await pause(false);
+  await runAll();
+  await runAll();
+  expect(world.ran).toHaveLength(3);
+  expect(world.ran.every(({ number }) => number === 1)).toBe(true);
+});

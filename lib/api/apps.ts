@@ -31,6 +31,8 @@ const settingsBody = z.strictObject({
     .max(MOST_ENTRIES)
     .default([]),
   onComplete: callback.nullable().default(null),
+  requestsPerSecond: z.int().min(1).max(10_000).nullable().default(null),
+  paused: z.boolean().default(false),
 });
 
 export const getApp = appRoute("GET", "", undefined, async ({ appId }, { apps }) => {

@@ -89,6 +89,7 @@ async function callerOf({ access }: Route, event: Event): Promise<Caller> {
   }
   const caller = await authenticate(authorization, parts().clock.realNow());
   access(caller);
+  if (caller.appId !== undefined) await parts().apps.admit(caller.appId);
   return caller;
 }
 
@@ -219,9 +220,14 @@ function errorAnswers() {
       const about = { method, route: event.routeKey, requestId: internal.requestId ?? "" };
       const { status, error } = explain(handling.error, about);
       const body = { success: false, error, timestamp: iso(parts().clock.now()) };
-      handling.response = answerOf({ status, body, headers: status === 503 ? { "retry-after": "5" } : {} });
+      handling.response = answerOf({ status, body, headers: retryAfter(status) });
     },
   };
+}
+
+function retryAfter(status: number): Record<string, string> {
+  if (status === 503) return { "retry-after": "5" };
+  return status === 429 ? { "retry-after": "1" } : {};
 }
 
 interface Explanation {
