@@ -77,6 +77,11 @@ export function tokenConfig(env: Env): TokenConfig {
   return { kind: "secret", secret, ...(issuer && { issuer }), ...(audience && { audience }) };
 }
 
+/** Web pages that may call the API, by their origins; `*` for any. */
+export function corsOrigins(env: Env): readonly string[] {
+  return (env["CORS_ORIGINS"] ?? "").split(",").flatMap((origin) => origin.trim() || []);
+}
+
 /** The token of the `/internal` endpoints, which don't exist without one. */
 export function internalToken(env: Env): string | undefined {
   const token = env["INTERNAL_JWT_TOKEN"];

@@ -6,6 +6,7 @@ import { iso } from "../clock.ts";
 import { ClientError, Unavailable, badRequest, reasonOf, type ErrorCode, type ErrorDetail } from "../errors.ts";
 import { parts, type ServiceParts } from "../parts.ts";
 import { authenticate, isInternal, type Caller } from "./auth.ts";
+import { corsHeaders, preflight } from "./cors.ts";
 
 /** One endpoint. What it takes is parsed before `handle` is called. */
 export interface Route<Body = unknown, Query = unknown> {
@@ -65,10 +66,12 @@ export function route<Body, Query>(definition: Route<Body, Query>): Route {
 export function httpFunction(routes: readonly Route[]) {
   const byKey = new Map(routes.map((each) => [each.key, each]));
   return middy(async (event: Event) => {
+    const asked = preflight(event.requestContext.http.method, event.headers);
+    if (asked) return { statusCode: 204, headers: asked };
     const found = byKey.get(event.routeKey);
     if (!found) throw noSuchEndpoint(event);
     return serve(found, event);
-  }).use([requestIds(), errorAnswers(), bodySize(), jsonBody()]);
+  }).use([stamps(), errorAnswers(), bodySize(), jsonBody()]);
 }
 
 async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructuredResultV2> {
@@ -145,10 +148,12 @@ type Handling = {
   internal: { requestId?: string };
 };
 
-/** The caller's own request id is kept if it can stand in a header and a log. */
-function requestIds() {
-  const stamp = ({ response, internal }: Handling) => {
-    if (response) response.headers = { ...response.headers, "x-request-id": internal.requestId ?? "" };
+/** On every answer: the request's id, the caller's own if it can stand in a header and a log, and who may read it. */
+function stamps() {
+  const stamp = ({ event, response, internal }: Handling) => {
+    if (!response) return;
+    const own = { "x-request-id": internal.requestId ?? "", ...corsHeaders(event.headers) };
+    response.headers = { ...response.headers, ...own };
   };
   return {
     before: ({ event, internal }: Handling) => {
