@@ -14,7 +14,10 @@ const LARGEST_CALLBACK_HEADERS = 8 * 1_024;
 
 const fitsIn = (bytes: number) => (value: object) => JSON.stringify(value).length <= bytes;
 
-const isWellFormed = (text: string) => text.isWellFormed();
+// UTF-8 can't hold such text: it would arrive as something else.
+const HALF_PAIR = "has half a surrogate pair";
+const isWellFormed = (value: string) => value.isWellFormed();
+const text = z.string().refine(isWellFormed, HALF_PAIR);
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
@@ -22,16 +25,17 @@ export const httpMethod = z.enum(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD
 
 export const proxyMessage = z
   .strictObject({
-    body: z.string().nullable(),
+    body: text.nullable(),
     resource: z.string().default("/{proxy+}"),
     path: z
       .string()
       .max(4_096)
-      .regex(/^\/[^#]*$/, "expected a path that begins with / and has no fragment"),
+      .regex(/^\/[^#]*$/, "expected a path that begins with / and has no fragment")
+      .refine(isWellFormed, HALF_PAIR),
     httpMethod,
     isBase64Encoded: z.boolean().default(false),
     pathParameters: z.record(z.string(), z.string()).nullable().default({}),
-    queryStringParameters: z.record(z.string(), z.string()).nullable().optional(),
+    queryStringParameters: z.record(text, text).nullable().optional(),
     headers: headers.default({}),
     requestContext: z.record(z.string(), z.unknown()).optional(),
   })
@@ -65,7 +69,7 @@ const metadata = z.strictObject({
   jobId: z.string().optional(),
   retryCount: z.number().optional(),
   appId: z.guid().toLowerCase().optional(),
-  messageGroupId: z.string().min(1).max(256).refine(isWellFormed, "has half a surrogate pair").optional(),
+  messageGroupId: z.string().min(1).max(256).refine(isWellFormed, HALF_PAIR).optional(),
   idempotencyKey: idempotencyKey.optional(),
   createdAt: z.iso.datetime({ offset: true }).optional(),
   maxRetries: z.int().min(0).max(50).optional(),

@@ -115,6 +115,21 @@ test("mode db answers 201 and sends nothing; the sweep delivers", async () => {
   expect(jobId).toBe(answer.body.data.id);
 });
 
+test("text that UTF-8 can't hold is refused where it would be altered", async () => {
+  const half = "a\ud800b";
+  const cases = {
+    "message.lambdaProxyMessage.body": { body: half },
+    "message.lambdaProxyMessage.path": { path: `/${half}` },
+    "message.lambdaProxyMessage.queryStringParameters.a": { proxy: { queryStringParameters: { a: half } } },
+    "message.metadata.messageGroupId": { metadata: { messageGroupId: half } },
+  };
+  for (const [field, options] of Object.entries(cases)) {
+    expect(await detailsOf(webhook({ url: target.url, ...options }))).toEqual([
+      { field, message: "has half a surrogate pair" },
+    ]);
+  }
+});
+
 test("an unknown execution type names the field and the types there are", async () => {
   const body = webhook({ url: target.url, execution: { type: "carrier-pigeon" } });
   const details = await detailsOf(body);
