@@ -172,6 +172,45 @@ test(
   },
 );
 
+/** The resources that a part of the template refers to. */
+function referencesIn(value: unknown): string[] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => {
+    if (key === "Ref") return [String(inner)];
+    if (key === "Fn::GetAtt") return [String(Array.isArray(inner) ? inner[0] : inner).split(".")[0] ?? ""];
+    if (key === "DependsOn") return [inner].flat() as string[];
+    const inText = key === "Fn::Sub" && typeof inner === "string" ? inner.matchAll(/\$\{([\w:]+)(\.\w+)?\}/g) : [];
+    return [...[...inText].map(([, name = ""]) => name), ...referencesIn(inner)];
+  });
+}
+
+test(
+  "the packaged template refers to nothing that it lacks, and to nothing in a circle",
+  { timeout: 90_000 },
+  async () => {
+    const dir = temporaryDir();
+    await serverless(["package", "--package", dir]);
+    const { Resources } = JSON.parse(readFileSync(join(dir, "cloudformation-template-update-stack.json"), "utf8"));
+    const edges = new Map(
+      Object.entries(Resources).map(([name, resource]) => [
+        name,
+        new Set(referencesIn(resource).filter((other) => !other.startsWith("AWS::"))),
+      ]),
+    );
+    for (const [name, others] of edges) {
+      for (const other of others) expect([name, other, edges.has(other)]).toEqual([name, other, true]);
+    }
+    const done = new Set<string>();
+    const visit = (name: string, path: readonly string[]): void => {
+      expect(path, `a circle: ${[...path, name].join(" → ")}`).not.toContain(name);
+      if (done.has(name)) return;
+      for (const other of edges.get(name) ?? []) visit(other, [...path, name]);
+      done.add(name);
+    };
+    for (const name of edges.keys()) visit(name, []);
+  },
+);
+
 test("invoke local runs a function against the running local stack", { timeout: 90_000 }, async () => {
   const stack = await startStack();
   const args = ["invoke", "local", "-f", "createJob", "-p", "events/create-job.json"];
