@@ -19,10 +19,21 @@ async function serverless(args: string[], env: Record<string, string> = {}) {
   });
 }
 
-test("packaging without credentials gives the CloudFormation template", { timeout: 90_000 }, async () => {
+let unset: Promise<string> | undefined;
+
+/** The template that packaging makes, once for all who set nothing. */
+async function packaged(): Promise<string> {
+  return (unset ??= packagedWith({}));
+}
+
+async function packagedWith(env: Record<string, string>): Promise<string> {
   const dir = temporaryDir();
-  await serverless(["package", "--package", dir]);
-  const { Resources } = JSON.parse(readFileSync(join(dir, "cloudformation-template-update-stack.json"), "utf8"));
+  await serverless(["package", "--package", dir], env);
+  return readFileSync(join(dir, "cloudformation-template-update-stack.json"), "utf8");
+}
+
+test("packaging without credentials gives the CloudFormation template", { timeout: 90_000 }, async () => {
+  const { Resources } = JSON.parse(await packaged());
   const properties = (name: string) => Resources[name].Properties;
 
   const functions = [
@@ -105,13 +116,11 @@ test(
   "the packaged template keeps to least privilege, encryption and private storage",
   { timeout: 90_000 },
   async () => {
-    const dir = temporaryDir();
-    await serverless(["package", "--package", dir], {
+    const text = await packagedWith({
       SECRETS_NAME: "jobs/test",
       INVOKABLE_FUNCTIONS: "reward-*",
       JWT_SECRET: "a-secret-that-stays-at-home-123456",
     });
-    const text = readFileSync(join(dir, "cloudformation-template-update-stack.json"), "utf8");
     const { Resources } = JSON.parse(text);
     const ofType = (type: string) => Object.entries<Resource>(Resources).filter(([, { Type }]) => Type === type);
 
@@ -188,9 +197,7 @@ test(
   "the packaged template refers to nothing that it lacks, and to nothing in a circle",
   { timeout: 90_000 },
   async () => {
-    const dir = temporaryDir();
-    await serverless(["package", "--package", dir]);
-    const { Resources } = JSON.parse(readFileSync(join(dir, "cloudformation-template-update-stack.json"), "utf8"));
+    const { Resources } = JSON.parse(await packaged());
     const edges = new Map(
       Object.entries(Resources).map(([name, resource]) => [
         name,
