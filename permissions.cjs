@@ -4,6 +4,8 @@ const sub = (text) => ({ "Fn::Sub": text });
 const arnOf = (resource) => ({ "Fn::GetAtt": [resource, "Arn"] });
 const allow = (Action, Resource, Condition) => ({ Effect: "Allow", Action, Resource, ...(Condition && { Condition }) });
 
+const functionArn = (name) => sub(`arn:\${AWS::Partition}:lambda:\${AWS::Region}:\${AWS::AccountId}:function:${name}`);
+
 const patterns = (process.env.INVOKABLE_FUNCTIONS || "").split(",").flatMap((pattern) => pattern.trim() || []);
 
 const TABLE = [arnOf("JobsTable"), sub("${JobsTable.Arn}/index/*")];
@@ -36,10 +38,13 @@ const attempts = [
   // A policy needs a resource: without patterns it names a function that can't exist.
   allow(
     ["lambda:InvokeFunction", "lambda:InvokeFunctionUrl"],
-    (patterns.length > 0 ? patterns : ["-"]).map((pattern) =>
-      sub(`arn:\${AWS::Partition}:lambda:\${AWS::Region}:\${AWS::AccountId}:function:${pattern}`),
-    ),
+    // With its versions and aliases.
+    (patterns.length > 0 ? patterns : ["-"]).flatMap((pattern) => [functionArn(pattern), functionArn(`${pattern}:*`)]),
   ),
+  {
+    ...allow(["lambda:InvokeFunction", "lambda:InvokeFunctionUrl"], functionArn("${self:custom.prefix}-*")),
+    Effect: "Deny",
+  },
 ];
 
 const FUNCTIONS = {

@@ -4,4 +4,8 @@
 const name = process.env.SECRETS_NAME;
 const secret = (key) => (name ? `{{resolve:secretsmanager:${name}:SecretString:${key}}}` : "");
 
-module.exports = { JWT_SECRET: secret("JWT_SECRET"), INTERNAL_JWT_TOKEN: secret("INTERNAL_JWT_TOKEN") };
+// With the public keys of an issuer, there is no shared secret to look up.
+module.exports = {
+  JWT_SECRET: process.env.JWKS_URL ? "" : secret("JWT_SECRET"),
+  INTERNAL_JWT_TOKEN: secret("INTERNAL_JWT_TOKEN"),
+};

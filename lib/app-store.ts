@@ -13,6 +13,7 @@ import { CLIENT_DEFAULTS, askOf, lean } from "./aws.ts";
 import { DAY, SECOND, iso, type Clock, type EpochMs } from "./clock.ts";
 import { ClientError, Unavailable } from "./errors.ts";
 import { MARSHALL, type Item } from "./job-item.ts";
+import { callbackView } from "./job-view.ts";
 import type { Callback } from "./job.ts";
 import type { Sealer } from "./sealer.ts";
 
@@ -89,6 +90,7 @@ export function createAppStore(parts: { table: string; clock: Clock; sealer: Sea
   const dynamodb = () => (client ??= lean(new DynamoDBClient(CLIENT_DEFAULTS)));
   const settingsOf = cached(read);
   const keysOf = cached(readKeys);
+  const exceeded = new Map<string, number>();
 
   /** The settings as they are now. */
   async function read(appId: string): Promise<VersionedSettings> {
@@ -100,92 +102,101 @@ export function createAppStore(parts: { table: string; clock: Clock; sealer: Sea
   async function change(before: VersionedSettings, appId: string, to: AppSettings, by: string): Promise<boolean> {
     const changes = (Object.keys(to) as (keyof AppSettings)[])
       .filter((field) => JSON.stringify(before[field]) !== JSON.stringify(to[field]))
-      .map((field) => ({ field, from: before[field], to: to[field] }));
+      .map((field) => ({ field, from: shown(before)[field], to: shown(to)[field] }));
     const stored = { ...to, version: before.version + 1 };
     return write(appId, "SETTINGS", before.version, stored, { by, action: "settings.changed", changes });
   }
 
   /** Throws TOO_MANY_REQUESTS when an app that has a limit has reached it in this second. */
-  async function admit(appId: string): Promise<void> {
+  async function admit(appId: string, requests = 1): Promise<void> {
     const { requestsPerSecond } = await settingsOf(appId);
-    if (requestsPerSecond === null) return;
+    if (requestsPerSecond === null || requests === 0) return;
     const second = Math.floor(clock.realNow() / SECOND);
+    const message = `The app's requestsPerSecond of ${requestsPerSecond} is reached; try again in a second`;
+    const over = new ClientError("TOO_MANY_REQUESTS", message);
+    // What this container has seen exceeded need not be counted any further.
+    if (exceeded.get(appId) === second) throw over;
     const count = new UpdateItemCommand({
       TableName: table,
-      Key: marshall({ pk: pkOf(appId), sk: `REQUESTS#${second}` }),
+      // Apart from the app's settings, which its deliveries read.
+      Key: marshall({ pk: `RATE#${appId}#${second}`, sk: "RATE" }),
       UpdateExpression: "SET expiresAt = :expiry ADD requests :one",
-      ExpressionAttributeValues: marshall({ ":expiry": second + 60, ":one": 1 }),
+      ExpressionAttributeValues: marshall({ ":expiry": second + 60, ":one": requests }),
       ReturnValues: "UPDATED_NEW",
     });
     const { Attributes } = await askOf(TABLE, dynamodb().send(count));
     if (Number(Attributes?.["requests"]?.N) <= requestsPerSecond) return;
-    const message = `The app's requestsPerSecond of ${requestsPerSecond} is reached; try again in a second`;
-    throw new ClientError("TOO_MANY_REQUESTS", message);
+    if (exceeded.size >= MOST_CACHED) exceeded.clear();
+    exceeded.set(appId, second);
+    throw over;
   }
 
-  /** Makes a new signing secret; the one before goes on signing for 24 hours. The secret can't be read again. */
+  /**
+   * Makes a new signing secret; the ones before go on signing for 24 hours. The secret can't be read
+   * again. Throws CONFLICT when there are five already.
+   */
   async function rotate(appId: string, by: string): Promise<SigningSecret & { secret: string }> {
     const bytes = randomBytes(SECRET_BYTES);
-    const now = clock.realNow();
-    const made = { id: clock.uuid(), createdAt: now, sealed: await sealer.seal(appId, bytes) };
-    await changeSecrets(appId, by, "signing-secret.created", made.id, (list) => [
-      made,
-      ...list
-        .filter(({ expiresAt = Infinity }) => expiresAt > now)
-        .slice(0, MOST_SECRETS - 1)
-        .map((older) => ({ ...older, expiresAt: Math.min(older.expiresAt ?? Infinity, now + OVERLAP) })),
-    ]);
-    return { id: made.id, createdAt: now, secret: `whsec_${bytes.toString("base64")}` };
+    const made = await newSecret(appId, bytes);
+    await changeSecrets(appId, by, { to: made.id }, (list) => {
+      if (list.length === MOST_SECRETS) {
+        const message = `${MOST_SECRETS} secrets sign already, the older ones for 24 hours after the next; delete one first`;
+        throw new ClientError("CONFLICT", message);
+      }
+      const until = made.createdAt + OVERLAP;
+      return [made, ...list.map((older) => ({ ...older, expiresAt: Math.min(older.expiresAt ?? until, until) }))];
+    });
+    return { id: made.id, createdAt: made.createdAt, secret: `whsec_${bytes.toString("base64")}` };
+  }
+
+  async function newSecret(appId: string, bytes: Uint8Array): Promise<SealedSecret> {
+    return { id: clock.uuid(), createdAt: clock.realNow(), sealed: await sealer.seal(appId, bytes) };
   }
 
   /** Takes a signing secret back at once. False if there is none of this id. */
   async function removeSecret(appId: string, id: string, by: string): Promise<boolean> {
-    return changeSecrets(appId, by, "signing-secret.deleted", id, (list) =>
+    return changeSecrets(appId, by, { from: id }, (list) =>
       list.some((secret) => secret.id === id) ? list.filter((secret) => secret.id !== id) : undefined,
     );
   }
 
   /** The secrets that sign now, the newest first. */
-  async function secrets(appId: string): Promise<SigningSecret[]> {
-    const { list } = await readSecrets(appId);
-    const now = clock.realNow();
-    return list.filter(({ expiresAt = Infinity }) => expiresAt > now);
+  async function secrets(appId: string): Promise<readonly SigningSecret[]> {
+    return (await readSecrets(appId)).list;
   }
 
   /** The keys that sign what an app sends now, the newest first. An app's first send makes one. */
   async function readKeys(appId: string): Promise<Uint8Array[]> {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-      const now = clock.realNow();
       const { list } = await readSecrets(appId);
-      const valid = list.filter(({ expiresAt = Infinity }) => expiresAt > now);
-      if (valid.length > 0) return Promise.all(valid.map(({ sealed }) => sealer.open(appId, sealed)));
-      const made = { id: clock.uuid(), createdAt: now, sealed: await sealer.seal(appId, randomBytes(SECRET_BYTES)) };
+      if (list.length > 0) return Promise.all(list.map(({ sealed }) => sealer.open(appId, sealed)));
+      const made = await newSecret(appId, randomBytes(SECRET_BYTES));
       // Only where there is none; whoever was faster has made the one to read.
-      await changeSecrets(appId, "first send", "signing-secret.created", made.id, (there) =>
-        there.some(({ expiresAt = Infinity }) => expiresAt > now) ? undefined : [made],
-      );
+      await changeSecrets(appId, "first send", { to: made.id }, (there) => (there.length > 0 ? undefined : [made]));
     }
     throw new Unavailable(TABLE, new Error("the signing secret is changing too fast"));
   }
 
+  /** Those that have not expired. */
   async function readSecrets(appId: string): Promise<Secrets> {
     const { version = 0, list = [] } = (await item(appId, "SECRETS")) as Partial<Secrets>;
-    return { version, list };
+    const now = clock.realNow();
+    return { version, list: list.filter(({ expiresAt = Infinity }) => expiresAt > now) };
   }
 
   /** Changes the list of secrets, looking again when somebody else was faster. False if there is nothing to change. */
   async function changeSecrets(
     appId: string,
     by: string,
-    action: string,
-    id: string,
+    { from = null, to = null }: { from?: string | null; to?: string | null },
     make: (list: readonly SealedSecret[]) => readonly SealedSecret[] | undefined,
   ): Promise<boolean> {
+    const action = to === null ? "signing-secret.deleted" : "signing-secret.created";
+    const entry = { by, action, changes: [{ field: "signingSecrets", from, to }] };
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const { version, list } = await readSecrets(appId);
       const changed = make(list);
       if (!changed) return false;
-      const entry = { by, action, changes: [{ field: "signingSecrets", from: null, to: id }] };
       if (await write(appId, "SECRETS", version, { version: version + 1, list: changed }, entry)) return true;
     }
     throw new Unavailable(TABLE, new Error("the signing secrets are changing too fast"));
@@ -262,6 +273,12 @@ export function createAppStore(parts: { table: string; clock: Clock; sealer: Sea
   }
 
   return { read, change, admit, rotate, removeSecret, secrets, audit, settingsOf, keysOf };
+}
+
+/** Settings without credentials: an audit log is read for longer than they are valid. */
+function shown(settings: AppSettings): AppSettings {
+  const { onComplete } = settings;
+  return { ...settings, onComplete: onComplete && callbackView(onComplete) };
 }
 
 function pkOf(appId: string): string {

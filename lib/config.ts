@@ -58,7 +58,7 @@ function sealingKey(env: Env): SealingKey {
 }
 
 export function defaultAppId(env: Env): string {
-  return env["DEFAULT_APP_ID"] || "eb3fcbb2-7bb3-4ac7-aa38-1cb4bf00e405";
+  return env["DEFAULT_APP_ID"]?.toLowerCase() || "eb3fcbb2-7bb3-4ac7-aa38-1cb4bf00e405";
 }
 
 export function tokenConfig(env: Env): TokenConfig {

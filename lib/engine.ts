@@ -215,9 +215,13 @@ export function createEngine(parts: Parts) {
   async function putOff(ref: AttemptRef, now: EpochMs): Promise<Ran> {
     const job = await store.get(ref.id);
     const waits = (job?.status === "PENDING" || job?.status === "RETRYING") && job.attempts === ref.attempt - 1;
-    const delay = Math.min(Math.max(now - (job?.startAt ?? now), MINUTE), LONGEST_PAUSE_LOOK);
-    if (job && waits) await store.apply(job, becomeDue(job, now + delay));
+    if (job && waits) await store.apply(job, becomeDue(job, now + pauseOf(job, now)));
     return "skipped";
+  }
+
+  /** How long a job of a paused app is left alone. */
+  function pauseOf(job: Job, now: EpochMs): number {
+    return Math.min(Math.max(now - job.startAt, MINUTE), LONGEST_PAUSE_LOOK);
   }
 
   /** Runs a job that only its message holds; it is stored when that first attempt fails or was lost. */
@@ -425,6 +429,10 @@ export function createEngine(parts: Parts) {
       const leaseUntil = job.leaseUntil ?? now;
       if (leaseUntil <= now) return (await expireAttempt(job, now)) ? "expired" : "left";
       if (leaseUntil !== dueAt) await store.apply(job, becomeDue(job, leaseUntil));
+      return "left";
+    }
+    if (!isSchedule(job) && (await apps.settingsOf(job.appId)).paused) {
+      await store.apply(job, becomeDue(job, now + pauseOf(job, now)));
       return "left";
     }
     const notBefore = Math.max(job.startAt, dueAt);

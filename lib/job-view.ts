@@ -3,6 +3,7 @@ import {
   SCHEDULE,
   isSchedule,
   type Attempt,
+  type Callback,
   type FollowUpJob,
   type FollowUps,
   type Job,
@@ -72,12 +73,15 @@ function followUpsView({ onComplete, onSuccess, onFailure }: FollowUps): object 
     ...followUpsView(further),
   });
   return {
-    ...(onComplete && {
-      onComplete: { ...onComplete, url: maskedQuery(onComplete.url), headers: masked(onComplete.headers) },
-    }),
+    ...(onComplete && { onComplete: callbackView(onComplete) }),
     ...(onSuccess && { onSuccess: followUp(onSuccess) }),
     ...(onFailure && { onFailure: followUp(onFailure) }),
   };
+}
+
+/** A callback without the credentials in its URL and headers. */
+export function callbackView(callback: Callback): Callback {
+  return { ...callback, url: maskedQuery(callback.url), headers: masked(callback.headers) };
 }
 
 function scheduleView(job: Job): object {
@@ -89,6 +93,8 @@ function scheduleView(job: Job): object {
   };
 }
 
+/** Stands where a credential is. */
+export const MASK = "***";
 const CREDENTIAL = /auth|cookie|token|secret|passw|signature|credential|session|jwt|(api|access|private)[-_]?key/i;
 
 function withoutCredentials(message: ProxyMessage): ProxyMessage {
@@ -108,9 +114,7 @@ function withoutCredentials(message: ProxyMessage): ProxyMessage {
 
 /** Named values; those that by their names are credentials can't be read. */
 export function masked(named: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(named).map(([name, value]) => [name, CREDENTIAL.test(name) ? "***" : value]),
-  );
+  return Object.fromEntries(Object.entries(named).map(([name, value]) => [name, CREDENTIAL.test(name) ? MASK : value]));
 }
 
 /** A path or URL whose query shows no credentials. */

@@ -10,6 +10,8 @@ const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]{1,256}$/, "is not a val
 const headerValue = z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be Latin-1 text without line breaks");
 export const headers = z.record(headerName, headerValue);
 
+/** No server takes more. */
+const LARGEST_HEADERS = 16 * 1_024;
 const LARGEST_CALLBACK_HEADERS = 8 * 1_024;
 
 const fitsIn = (bytes: number) => (value: object) => JSON.stringify(value).length <= bytes;
@@ -36,7 +38,7 @@ export const proxyMessage = z
     isBase64Encoded: z.boolean().default(false),
     pathParameters: z.record(z.string(), z.string()).nullable().default({}),
     queryStringParameters: z.record(text, text).nullable().optional(),
-    headers: headers.default({}),
+    headers: headers.refine(fitsIn(LARGEST_HEADERS), "must not be larger than 16 KB").default({}),
     requestContext: z.record(z.string(), z.unknown()).optional(),
   })
   .refine(({ body, isBase64Encoded }) => !isBase64Encoded || BASE64.test(body ?? ""), {

@@ -123,6 +123,16 @@ test("what jobs may call is checked when they are accepted, and names the rule",
     message: { ...webhook({ url: target.url }).message, execution: { type: "lambda-invoke", functionName } },
   });
   expect(await refusal(invoke("reward-grant"))).toBe(201);
+  expect(await refusal(invoke("arn:aws:lambda:us-east-1:123456789012:function:reward-grant:live"))).toBe(201);
+  // An account is no name.
+  for (const name of ["123456789012:echo", "us-east-1:123456789012:echo"]) {
+    expect(await refusal(invoke(name))).toMatchObject({ message: expect.stringContaining("allowedFunctions") });
+  }
+  const functionUrl = "https://abcdefghij.lambda-url.eu-west-1.on.aws";
+  const signed = {
+    message: { ...webhook({ url: target.url }).message, execution: { type: "lambda-url", functionUrl } },
+  };
+  expect(await refusal(signed)).toMatchObject({ field: "message.execution.functionUrl" });
   expect(await refusal(invoke("echo"))).toEqual({
     field: "message.execution.functionName",
     message: expect.stringContaining("allowedFunctions"),
@@ -154,6 +164,15 @@ test("jobs that ask for no callback get the app's", async () => {
   await deliver(token, "/with-app-callback");
   const called = await until(() => target.received.find(({ url }) => url === "/app-wide"));
   expect(called.headers.authorization).toBe("Bearer app");
+  // Neither the settings nor the audit log shows it, and what is shown can't be written back for it.
+  const { body: log } = await stack.call("GET", `/v1/admin/apps/${appId}/audit`, { token });
+  expect(JSON.stringify([log, await settingsOf(appId, token)])).not.toContain("Bearer app");
+  const { signingSecrets: _, appId: __, ...shown } = await settingsOf(appId, token);
+  const back = await put(appId, token, shown);
+  expect([back.status, back.body.error.details[0].message]).toEqual([
+    400,
+    expect.stringContaining("give the credential"),
+  ]);
   const refused = await put(appId, token, { version: 1, onComplete: { url: "ftp://a.example" } });
   expect([refused.status, refused.body.error.details[0].field]).toEqual([400, "onComplete.url"]);
 });
@@ -171,6 +190,15 @@ test("over its requests per second an app gets 429 with Retry-After, and nobody 
     code: "TOO_MANY_REQUESTS",
     message: expect.stringContaining("requestsPerSecond of 3"),
   });
+  // Whoever may change the limit can, however many requests there are.
+  const settings = { version: 99, requestsPerSecond: 3 };
+  expect(
+    (await Promise.all(Array.from({ length: 10 }, async () => put(mine.appId, mine.token, settings)))).map(
+      ({ status }) => status,
+    ),
+  ).toEqual(Array.from({ length: 10 }, () => 409));
+  const jobs = Array.from({ length: 50 }, () => webhook({ url: target.url }));
+  expect((await stack.call("POST", "/v1/jobs/batch", { token: mine.token, body: { jobs } })).status).toBe(429);
   const others = await Promise.all(Array.from({ length: 10 }, async () => list(other.token)));
   expect(others.every(({ status }) => status === 200)).toBe(true);
   await until(async () => (await list(mine.token)).status === 200);
@@ -218,6 +246,21 @@ test("every webhook is signed; after a rotation both secrets verify, after a del
     for (const file of files) expect(file.includes(bytes) || file.includes(secret.slice(6))).toBe(false);
     expect(stack.lines.join("\n")).not.toContain(secret.slice("whsec_".length));
   }
+});
+
+test("no more than five secrets sign at a time", async () => {
+  const { appId, token } = await newApp();
+  const rotate = async () => stack.call("POST", `/v1/admin/apps/${appId}/signing-secrets`, { token });
+  for (let n = 0; n < 5; n += 1) expect((await rotate()).status).toBe(201);
+  expect((await rotate()).status).toBe(409);
+  const { signingSecrets } = await settingsOf(appId, token);
+  await stack.call("DELETE", `/v1/admin/apps/${appId}/signing-secrets/${signingSecrets[4].id}`, { token });
+  expect((await rotate()).status).toBe(201);
+  const { body } = await stack.call("GET", `/v1/admin/apps/${appId}/audit?limit=2`, { token });
+  expect(body.data.items[1]).toMatchObject({
+    action: "signing-secret.deleted",
+    changes: [{ field: "signingSecrets", from: signingSecrets[4].id, to: null }],
+  });
 });
 
 test("settings, secrets and audit are for the app's administrators; others' apps are 404", async () => {

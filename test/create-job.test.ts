@@ -115,6 +115,13 @@ test("mode db answers 201 and sends nothing; the sweep delivers", async () => {
   expect(jobId).toBe(answer.body.data.id);
 });
 
+test("headers that no server would take are refused", async () => {
+  const headers = { connection: " ".repeat(20_000) };
+  expect(await detailsOf(webhook({ url: target.url, headers }))).toEqual([
+    { field: "message.lambdaProxyMessage.headers", message: "must not be larger than 16 KB" },
+  ]);
+});
+
 test("text that UTF-8 can't hold is refused where it would be altered", async () => {
   const half = "a\ud800b";
   const cases = {

@@ -74,6 +74,8 @@ test("the caller's headers arrive, but not those of a connection or of a proxy",
       Forwarded: "for=10.0.0.1",
       "X-Amz-Security-Token": "x",
       "webhook-signature": "forged",
+      webhook_signature: "forged",
+      "http2-settings": "x",
     },
   });
   expect(request?.headers).toMatchObject({
@@ -89,6 +91,8 @@ test("the caller's headers arrive, but not those of a connection or of a proxy",
     "x-forwarded-for",
     "forwarded",
     "x-amz-security-token",
+    "webhook_signature",
+    "http2-settings",
   ]) {
     expect(request?.headers).not.toHaveProperty(name);
   }

@@ -4,8 +4,8 @@ import { iso } from "../clock.ts";
 import { ClientError, badRequest } from "../errors.ts";
 import { callback } from "../message-schema.ts";
 import { refuseTarget } from "../executors/target-url.ts";
-import { masked } from "../job-view.ts";
-import { URL_PATTERN } from "../url-pattern.ts";
+import { MASK, callbackView } from "../job-view.ts";
+import { isUrlPattern } from "../patterns.ts";
 import type { ServiceParts } from "../parts.ts";
 import { isPlatformAdmin, requireRole, type Caller } from "./auth.ts";
 import { envelope, route, type Answer } from "./http.ts";
@@ -22,7 +22,7 @@ const settingsBody = z.strictObject({
       z
         .string()
         .max(500)
-        .regex(URL_PATTERN, "expected https://host, with an optional port and path; the host may begin with *."),
+        .refine(isUrlPattern, "expected https://host, with an optional port and path; the host may begin with *."),
     )
     .max(MOST_ENTRIES)
     .default([]),
@@ -31,7 +31,7 @@ const settingsBody = z.strictObject({
     .max(MOST_ENTRIES)
     .default([]),
   onComplete: callback.nullable().default(null),
-  requestsPerSecond: z.int().min(1).max(10_000).nullable().default(null),
+  requestsPerSecond: z.int().min(1).max(1_000).nullable().default(null),
   paused: z.boolean().default(false),
 });
 
@@ -122,6 +122,15 @@ function appInPath(named: string | undefined, caller: Caller): string {
 
 function refuseSettings({ onComplete, allowedCallbackUrls }: AppSettings, allowPrivateTargets: boolean): void {
   if (!onComplete) return;
+  const hidden = Object.entries(onComplete.headers).filter(([, value]) => value === MASK);
+  if (hidden.length > 0 || onComplete.url.includes(`=${MASK}`)) {
+    throw badRequest([
+      {
+        field: "onComplete",
+        message: `holds ${MASK}, which stands for a credential that is not shown; give the credential`,
+      },
+    ]);
+  }
   const refused = refuseTarget("onComplete.url", new URL(onComplete.url), { allowPrivateTargets, allowedCallbackUrls });
   if (refused.length > 0) throw badRequest(refused);
 }
@@ -132,7 +141,7 @@ async function appView(appId: string, settings: VersionedSettings, apps: Service
   return {
     appId,
     ...settings,
-    onComplete: onComplete && { ...onComplete, headers: masked(onComplete.headers) },
+    onComplete: onComplete && callbackView(onComplete),
     signingSecrets: secrets.map(({ id, createdAt, expiresAt }) => ({
       id,
       createdAt: iso(createdAt),

@@ -42,6 +42,8 @@ export const createJobs = route({
   body: batchBody,
 
   async handle({ body, caller }, service): Promise<Answer> {
+    // Each job counts as a request; one of them is this one.
+    if (caller.appId !== undefined) await service.apps.admit(caller.appId, body.jobs.length - 1);
     const results: BatchResult[] = [];
     for (let from = 0; from < body.jobs.length; from += ACCEPTED_AT_ONCE) {
       const some = body.jobs.slice(from, from + ACCEPTED_AT_ONCE);

@@ -82,16 +82,20 @@ function ownHeaders({ jobId, number, realTimeSeconds }: RunningAttempt): Record<
   };
 }
 
-/** Those that belong to one connection or to this service, or by which a proxy or AWS is told things. */
+/** Those that belong to one connection or to this service, or by which a proxy or AWS is told things; `_` is read as `-` by many. */
 const NOT_FORWARDED =
-  /^(host|content-length|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|forwarded|x-job-id|x-job-attempt|proxy-.*|x-forwarded-.*|x-amz-.*|webhook-.*)$/;
+  /^(host|content-length|connection|keep-alive|te|trailer|transfer-encoding|upgrade|http2-settings|expect|forwarded|x-job-id|x-job-attempt|proxy-.*|x-forwarded-.*|x-amz-.*|webhook-.*)$/;
 
 function forwardable(headers: ProxyMessage["headers"]): Record<string, string> {
   const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
-  const perConnection = new Set(
-    lower.flatMap(([name, value]) => (name === "connection" ? value.toLowerCase().split(/\s*,\s*/) : [])),
+  const perConnection = new Set(lower.flatMap(([name, value]) => (name === "connection" ? namesIn(value) : [])));
+  return Object.fromEntries(
+    lower.filter(([name]) => !NOT_FORWARDED.test(name.replaceAll("_", "-")) && !perConnection.has(name)),
   );
-  return Object.fromEntries(lower.filter(([name]) => !NOT_FORWARDED.test(name) && !perConnection.has(name)));
+}
+
+function namesIn(list: string): string[] {
+  return list.split(",").map((name) => name.trim().toLowerCase());
 }
 
 function bodyOf({ body, isBase64Encoded }: ProxyMessage): Uint8Array | null {

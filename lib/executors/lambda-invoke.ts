@@ -1,16 +1,18 @@
 import * as z from "zod";
 import { SECOND } from "../clock.ts";
 import type { Outcome } from "../job.ts";
+import { matchesName } from "../patterns.ts";
 import type { Executor, Rules } from "./executor.ts";
 import { lambda } from "./lambda-client.ts";
+
+/** As Lambda's own API reads it; the group is the bare name. */
+const FUNCTION_NAME =
+  /^(?:arn:[\w-]{1,20}:lambda:)?(?:[a-z]{2}(?:-[a-z]{1,12}){1,3}-\d:)?(?:\d{12}:)?(?:function:)?([\w-]{1,64})(?::[\w$-]{1,128})?$/;
 
 const schema = z.strictObject({
   type: z.literal("lambda-invoke"),
   /** A name, or an ARN with or without a version or alias. */
-  functionName: z
-    .string()
-    .max(170)
-    .regex(/^[\w:$-]+$/, "expected a function's name or ARN"),
+  functionName: z.string().max(170).regex(FUNCTION_NAME, "expected a function's name or ARN"),
   invocationType: z.enum(["Event", "RequestResponse"]).default("Event"),
   timeoutSeconds: z.int().min(1).max(60).default(30),
 });
@@ -93,10 +95,9 @@ function failureOf({ name }: Error, signal: AbortSignal): Outcome {
   }
 }
 
-/** `arn:aws:lambda:region:account:function:name:alias`, `account:function:name` or `name:alias` → `name`. */
+/** The name within what Lambda takes for one: `arn:aws:lambda:region:account:function:name:alias`, `account:name`, `name`. */
 function bareName(functionName: string): string {
-  const [, afterFunction] = functionName.split(/(?:^|:)function:/);
-  return (afterFunction ?? functionName).split(":")[0] ?? "";
+  return FUNCTION_NAME.exec(functionName)?.[1] ?? "";
 }
 
 function refusal(name: string, { invokableFunctions, ownFunctions, allowedFunctions }: Rules): string | undefined {
@@ -105,10 +106,4 @@ function refusal(name: string, { invokableFunctions, ownFunctions, allowedFuncti
     return "is not among those that jobs may invoke; add its name or a pattern to INVOKABLE_FUNCTIONS and deploy";
   if (allowedFunctions.length === 0 || allowedFunctions.some((pattern) => matchesName(pattern, name))) return undefined;
   return "is not among the app's allowedFunctions; an administrator of the app can add it";
-}
-
-/** `*` stands for any characters. */
-export function matchesName(pattern: string, name: string): boolean {
-  const parts = pattern.split("*").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  return new RegExp(`^${parts.join(".*")}$`).test(name);
 }

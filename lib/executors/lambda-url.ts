@@ -1,9 +1,9 @@
 import * as z from "zod";
 import { SECOND } from "../clock.ts";
+import { matchesName, matchesUrl } from "../patterns.ts";
 import type { Executor, Rules } from "./executor.ts";
 import { exchange, requestOf } from "./http-exchange.ts";
 import { lambda } from "./lambda-client.ts";
-import { matchesName } from "./lambda-invoke.ts";
 import { httpBaseUrl, targetUrl } from "./target-url.ts";
 
 const schema = z.strictObject({
@@ -19,17 +19,18 @@ export const lambdaUrl: Executor<z.infer<typeof schema>> = {
   proxyMessage: "required",
   destination: ({ functionUrl }) => new URL(functionUrl).origin,
   timeoutMs: ({ timeoutSeconds }) => timeoutSeconds * SECOND,
-  refuse: ({ execution }, { rules }) => {
-    const message = refusal(execution.functionUrl, rules);
+  refuse: ({ execution, lambdaProxyMessage }, { rules }) => {
+    const message = refusal(targetUrl(execution.functionUrl, lambdaProxyMessage), rules);
     return message === undefined ? [] : [{ field: "execution.functionUrl", message }];
   },
 
   async execute(attempt, rules) {
     const { lambdaProxyMessage, execution } = attempt.message;
-    const refused = refusal(execution.functionUrl, rules);
+    const url = targetUrl(execution.functionUrl, lambdaProxyMessage);
+    const refused = refusal(url, rules);
     if (refused !== undefined) return { kind: "rejected", error: `The function's URL: ${refused}` };
     const [{ signRequest }, { client }] = await Promise.all([import("./sign-request.ts"), lambda()]);
-    const request = requestOf(attempt, targetUrl(execution.functionUrl, lambdaProxyMessage));
+    const request = requestOf(attempt, url);
     const headers = await signRequest(request, await client.config.credentials(), {
       service: "lambda",
       region: regionOf(request.url) ?? (await client.config.region()),
@@ -39,19 +40,22 @@ export const lambdaUrl: Executor<z.infer<typeof schema>> = {
   },
 };
 
-function refusal(functionUrl: string, rules: Rules): string | undefined {
-  if (!isFunctionUrl(functionUrl, rules))
+function refusal(url: URL, rules: Rules): string | undefined {
+  const { allowedFunctions, allowedCallbackUrls } = rules;
+  if (!isFunctionUrl(url, rules))
     return "expected https://<id>.lambda-url.<region>.on.aws/: requests to other hosts are not signed";
-  const { origin } = new URL(functionUrl);
-  const { allowedFunctions } = rules;
-  if (allowedFunctions.length === 0 || allowedFunctions.some((pattern) => matchesName(pattern, origin)))
+  if (allowedFunctions.length > 0) {
+    if (allowedFunctions.some((pattern) => matchesName(pattern, url.origin))) return undefined;
+    return "is not among the app's allowedFunctions; an administrator of the app can add its origin";
+  }
+  // Anybody can have a function's URL: where the app says where its jobs may go, that holds for them too.
+  if (allowedCallbackUrls.length === 0 || allowedCallbackUrls.some((pattern) => matchesUrl(pattern, url)))
     return undefined;
-  return "is not among the app's allowedFunctions; an administrator of the app can add its origin";
+  return "is not among the app's allowedCallbackUrls or allowedFunctions; an administrator of the app can add it";
 }
 
 /** Signed requests go to Lambda alone: to another host, they would hand out our signature. */
-function isFunctionUrl(functionUrl: string, { localFunctionUrls }: Rules): boolean {
-  const url = new URL(functionUrl);
+function isFunctionUrl(url: URL, { localFunctionUrls }: Rules): boolean {
   if (localFunctionUrls !== "" && url.href.startsWith(localFunctionUrls)) return true;
   return url.protocol === "https:" && url.port === "" && regionOf(url) !== undefined;
 }

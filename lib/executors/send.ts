@@ -95,7 +95,7 @@ const lookupPublic: LookupFunction = (hostname, options, callback) => {
   });
 };
 
-const connectPublic = buildConnector({ timeout: CONNECT_TIMEOUT_MS, lookup: lookupPublic });
+const connectPublic = buildConnector({ timeout: CONNECT_TIMEOUT_MS, lookup: lookupPublic, allowH2: false });
 
 /** `lookup` is never called for a literal address, and a resolver may lie: both ends are checked too. */
 const guardedConnect: buildConnector.connector = (options, callback) => {
@@ -110,12 +110,13 @@ const guardedConnect: buildConnector.connector = (options, callback) => {
   });
 };
 
-// The attempt's own signal is the only timer; connections stay open for the next attempt.
-const UNTIMED = { headersTimeout: 0, bodyTimeout: 0 };
+// The attempt's own signal is the only timer; connections stay open for the next attempt. No HTTP/2: its
+// sessions are shared, so that one tenant's request could end those of others to the same host.
+const OPTIONS = { headersTimeout: 0, bodyTimeout: 0, allowH2: false };
 
 const agents = {
-  publicOnly: once(() => new Agent({ ...UNTIMED, connect: guardedConnect })),
-  any: once(() => new Agent({ ...UNTIMED, connect: { timeout: CONNECT_TIMEOUT_MS } })),
+  publicOnly: once(() => new Agent({ ...OPTIONS, connect: guardedConnect })),
+  any: once(() => new Agent({ ...OPTIONS, connect: { timeout: CONNECT_TIMEOUT_MS } })),
 };
 
 function once<T>(make: () => T): () => T {

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import type { ErrorDetail } from "../errors.ts";
 import type { ProxyMessage } from "../job.ts";
-import { matchesUrl } from "../url-pattern.ts";
+import { matchesUrl } from "../patterns.ts";
 import type { Rules } from "./executor.ts";
 import { isPublicAddress, literalAddress } from "./public-address.ts";
 

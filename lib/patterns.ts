@@ -1,0 +1,45 @@
+// Patterns by which the settings of an app name where its jobs may go.
+
+const URL_PATTERN = /^(https?:\/\/)(\*\.)?([a-z0-9.[\]:-]+(?:\/[^?#\s]*)?)$/i;
+
+/** Whether it is an origin with an optional path: `https://api.example.com/hooks`, `https://*.example.com:8443`. */
+export function isUrlPattern(pattern: string): boolean {
+  return partsOf(pattern) !== undefined;
+}
+
+/** Whether a URL has the pattern's origin and lies below its path. `*.` stands for any host below. */
+export function matchesUrl(pattern: string, url: URL): boolean {
+  const parts = partsOf(pattern);
+  if (!parts) return false;
+  const { allowed, anyHostBelow } = parts;
+  if (url.protocol !== allowed.protocol || url.port !== allowed.port) return false;
+  const isHost = anyHostBelow ? url.hostname.endsWith(`.${allowed.hostname}`) : url.hostname === allowed.hostname;
+  const prefix = allowed.pathname.replace(/\/$/, "");
+  if (prefix !== "" && AMBIGUOUS_PATH.test(url.pathname)) return false;
+  return isHost && (url.pathname === prefix || url.pathname.startsWith(`${prefix}/`));
+}
+
+/** What some receivers decode into a path that leaves the prefix: encoded slashes, dots and percents, and `..;`. */
+const AMBIGUOUS_PATH = /%(?:2f|5c|25|00|2e)|\.\.;/i;
+
+function partsOf(pattern: string): { allowed: URL; anyHostBelow: boolean } | undefined {
+  const [, scheme = "", wildcard, rest = ""] = URL_PATTERN.exec(pattern) ?? [];
+  if (scheme === "" || !URL.canParse(scheme + rest)) return undefined;
+  return { allowed: new URL(scheme + rest), anyHostBelow: wildcard !== undefined };
+}
+
+/** Whether a name fits a pattern in which `*` stands for any characters. Takes time in proportion to both. */
+export function matchesName(pattern: string, name: string): boolean {
+  const [first = "", ...middle] = pattern.split("*");
+  const last = middle.pop();
+  if (last === undefined) return pattern === name;
+  const end = name.length - last.length;
+  if (!name.startsWith(first) || !name.endsWith(last) || end < first.length) return false;
+  let at = first.length;
+  for (const part of middle) {
+    const found = name.indexOf(part, at);
+    if (found < 0 || found + part.length > end) return false;
+    at = found + part.length;
+  }
+  return true;
+}
