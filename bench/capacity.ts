@@ -52,7 +52,9 @@ export async function capacityOf(
   const queue = createQueue({ urls, files, clock, client: sqs });
   const rules = { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" };
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
-  const apps = createAppStore({ table: references["JobsTable"] ?? "", clock, sealer });
+  // A container reads an app's settings and keys once in ten seconds, whatever it delivers: not counted.
+  const apart = new DynamoDBClient({ endpoint: endpoints.dynamodb });
+  const apps = createAppStore({ table: references["JobsTable"] ?? "", clock, sealer, client: apart });
   const scheduler = createScheduler({ group: "", target: "", role: "", deadLetters: "" });
   const engine = createEngine({
     clock,
@@ -76,6 +78,7 @@ export async function capacityOf(
   const delivered = await store.get(submitted.job.id);
   if (delivered?.status !== "SUCCEEDED") throw new Error(`The job is ${delivered?.status}, expected SUCCEEDED`);
   client.destroy();
+  apart.destroy();
   sqs.destroy();
   return counted;
 }
