@@ -1,7 +1,8 @@
 import type { Clock } from "./clock.ts";
 import { ClientError } from "./errors.ts";
 import type { Applied, JobStore } from "./job-store.ts";
-import { isFinished, isSchedule, isUnsettled, retry, stop, type Job, type Move, type StopStatus } from "./job.ts";
+import { isFinished, isSchedule, isUnsettled, type Job, type StopStatus } from "./job.ts";
+import { retry, stop, type Move } from "./moves.ts";
 import { logged, type Log } from "./log.ts";
 
 interface Parts {

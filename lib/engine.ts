@@ -13,17 +13,10 @@ import type { Applied, JobStore } from "./job-store.ts";
 import {
   HEAD_START,
   LEASE_MARGIN_MS,
-  LOST,
-  after,
-  claim,
-  end,
-  expire,
   isFinished,
   isSchedule,
   isUnsettled,
   nextAttempt,
-  becomeDue,
-  resume,
   travels,
   type Attempt,
   type AttemptRef,
@@ -32,6 +25,7 @@ import {
   type NewJob,
   type Outcome,
 } from "./job.ts";
+import { LOST, after, claim, end, expire, becomeDue, resume } from "./moves.ts";
 import { logged, type Log } from "./log.ts";
 import { newJob } from "./new-job.ts";
 import {

@@ -2,9 +2,7 @@ import { derivedUuid, type Clock } from "./clock.ts";
 import type { JobStore } from "./job-store.ts";
 import { wholeEntityOf, withoutRequest } from "./job-view.ts";
 import {
-  after,
   owed,
-  settleEnd,
   type Callback,
   type FollowUp,
   type FollowUpJob,
@@ -13,6 +11,7 @@ import {
   type Message,
   type NewJob,
 } from "./job.ts";
+import { after, settleEnd } from "./moves.ts";
 
 // What a job's end leaves to do: a callback with its final view, the next job of a chain, expiry dates.
 

@@ -37,16 +37,8 @@ import {
   type Item,
   type ItemKey,
 } from "./job-item.ts";
-import {
-  after,
-  type Attempt,
-  type AttemptRef,
-  type Job,
-  type Message,
-  type Move,
-  type Payload,
-  type Status,
-} from "./job.ts";
+import type { Attempt, AttemptRef, Job, Message, Payload, Status } from "./job.ts";
+import { after, type Move } from "./moves.ts";
 import { contentHash, decodeMessage } from "./payload.ts";
 
 /** A lost race is an answer: `job` is then what stands in the table instead, if anything. */

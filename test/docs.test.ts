@@ -2,7 +2,8 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { EXECUTION_TYPES } from "../lib/executors/index.ts";
-import { after, claim, end, fire, nextAttempt, retry, stop, type Job, type Outcome } from "../lib/job.ts";
+import { nextAttempt, type Job, type Outcome } from "../lib/job.ts";
+import { after, claim, end, fire, retry, stop } from "../lib/moves.ts";
 import { readTemplate } from "../local/template.ts";
 import { ROOT } from "./support/stack.ts";
 

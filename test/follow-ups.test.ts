@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DAY, HOUR, MINUTE } from "../lib/clock.ts";
 import { Unavailable } from "../lib/errors.ts";
-import { FINAL_STATUSES, retry, type FollowUps, type Job, type Message } from "../lib/job.ts";
+import { FINAL_STATUSES, type FollowUps, type Job, type Message } from "../lib/job.ts";
+import { retry } from "../lib/moves.ts";
 import { PLENTY, createWorld, request, type World } from "./support/world.ts";
 
 let world: World;

@@ -49,6 +49,11 @@ test.each([
     "job imports only clock and errors",
   ],
   [
+    "lib/moves.ts",
+    'import { createQueue } from "./queue.ts";\nexport const planted = createQueue;\n',
+    "moves imports only clock and job",
+  ],
+  [
     "lib/clock.ts",
     'import { ClientError } from "./errors.ts";\nexport const planted = ClientError;\n',
     "import nothing of ours",

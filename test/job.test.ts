@@ -4,19 +4,14 @@ import { retryAfterMs } from "../lib/executors/http-exchange.ts";
 import {
   HEAD_START,
   accept,
-  after,
   backoffDelay,
-  claim,
-  end,
-  expire,
   nextAttempt,
-  becomeDue,
-  type Ending,
   type Job,
   type Metadata,
   type Mode,
   type Outcome,
 } from "../lib/job.ts";
+import { after, claim, end, expire, becomeDue, type Ending } from "../lib/moves.ts";
 
 const NOW = Date.parse("2026-01-01T12:00:00Z");
 const payload = { at: "inline", bytes: new Uint8Array() } as const;

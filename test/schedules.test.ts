@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND, iso } from "../lib/clock.ts";
 import { Unavailable } from "../lib/errors.ts";
 import type { ScheduleExecution } from "../lib/executors/schedule.ts";
-import { fire, nextRunOf, type Job, type Mode } from "../lib/job.ts";
+import { nextRunOf, type Job, type Mode } from "../lib/job.ts";
+import { fire } from "../lib/moves.ts";
 import { PLENTY, createWorld, request, type World } from "./support/world.ts";
 
 let world: World;
