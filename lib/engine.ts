@@ -186,8 +186,9 @@ export function createEngine(parts: Parts) {
   }
 
   async function runStored(ref: AttemptRef): Promise<Ran> {
+    if ((await apps.settingsOf(ref.appId)).paused) return putOff(ref);
+    // Not earlier: what the read before took must not come off the lease.
     const now = clock.now();
-    if ((await apps.settingsOf(ref.appId)).paused) return putOff(ref, now);
     const claimed = await store.apply(ref, claim(ref, now, now + leaseTime(ref.timeoutMs)));
     if (!claimed.won) {
       if (tooEarly(claimed.job, ref, now)) await handOver([departure(claimed.job)]);
@@ -206,8 +207,9 @@ export function createEngine(parts: Parts) {
   }
 
   /** Leaves a job of a paused app to a later sweep; nothing is counted. */
-  async function putOff(ref: AttemptRef, now: EpochMs): Promise<Ran> {
+  async function putOff(ref: AttemptRef): Promise<Ran> {
     const job = await store.get(ref.id);
+    const now = clock.now();
     const waits = (job?.status === "PENDING" || job?.status === "RETRYING") && job.attempts === ref.attempt - 1;
     if (job && waits) await store.apply(job, becomeDue(job, now + pauseOf(job, now)));
     return "skipped";

@@ -95,10 +95,11 @@ export function createRunHere({ clock, store, queue, log, sweepJob, handOver, ru
     return () => (clock.realNow() - began < START_WITHIN_MS ? Infinity : 0);
   }
 
-  return { runDue, pollQueues, tally };
+  return { runDue, pollQueues };
 }
 
-function tally(ran: readonly Ran[]): Tally {
+/** Counts what came of them. */
+export function tally(ran: readonly Ran[]): Tally {
   const count = (of: Ran) => ran.filter((it) => it === of).length;
   return { processed: ran.length, succeeded: count("succeeded"), failed: count("failed"), skipped: count("skipped") };
 }

@@ -441,3 +441,22 @@ test("jobs of a paused app are kept, and none starts until it goes on", async ()
   expect(world.ran).toHaveLength(3);
   expect(world.ran.every(({ number }) => number === 1)).toBe(true);
 });
+
+test("a slow read of the app's settings does not come off the lease", async () => {
+  const job = await world.submit();
+  const { settingsOf } = world.apps;
+  world.apps.settingsOf = Object.assign(async (appId: string) => {
+    world.pass(20 * SECOND);
+    return settingsOf(appId);
+  }, settingsOf);
+  let lease = 0;
+  world.execute(async () => {
+    const { leaseUntil = 0, startedAt = 0 } = await stored(job);
+    lease = leaseUntil - startedAt;
+    // Read once before the claim, once after it.
+    expect(startedAt).toBeGreaterThanOrEqual(job.createdAt + 20 * SECOND);
+    return { kind: "succeeded" };
+  });
+  await world.engine.run({ kind: "stored", ref: nextAttempt(job) }, PLENTY);
+  expect([lease, (await stored(job)).status]).toEqual([45 * SECOND, "SUCCEEDED"]);
+});

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { Tally } from "../run-here.ts";
+import { tally, type Tally } from "../run-here.ts";
 import { envelope, route, type Answer } from "./http.ts";
 
 // What an operator, or a scheduler of one's own, may have run at once: spec/hybrid-queue-migration.md.
@@ -32,7 +32,7 @@ export const processScheduledMessage = route({
   key: "POST /internal/v1/process-scheduled-message",
   access: "internal",
   body: z.unknown(),
-  handle: async ({ body }, { engine }) => tallied(engine.tally([await engine.fire(body)])),
+  handle: async ({ body }, { engine }) => tallied(tally([await engine.fire(body)])),
 });
 
 function tallied(tally: Tally): Answer {
