@@ -10,6 +10,7 @@ import { provision, type References } from "../local/provision.ts";
 import { readTemplate } from "../local/template.ts";
 import { signToken } from "../local/token.ts";
 import { capacityOf } from "./capacity.ts";
+import { isolationOf } from "./isolation.ts";
 import { cpuMs, median, peakMb, percentile, startCountingTarget, wallMs, type CountingTarget } from "./measure.ts";
 import { INCOMPRESSIBLE, ORDER, jobFor, load, type FloorReply, type Load } from "./workload.ts";
 
@@ -26,6 +27,11 @@ interface Subject {
   readonly pid: number;
   load(of: Load): Promise<void>;
   end(): Promise<void>;
+}
+
+interface Service extends Subject {
+  /** Posts a job, to the counting target unless another URL is given. */
+  accept(to?: string): Promise<void>;
 }
 
 interface Figures {
@@ -82,13 +88,13 @@ async function startFloor({ env }: World, work: boolean): Promise<Subject> {
   };
 }
 
-async function startService({ env, target }: World, work: boolean): Promise<Subject> {
+async function startService({ env, target }: World, work: boolean): Promise<Service> {
   const { url, child, dir } = await startStack({ ...env, ROLE: work ? "all" : "gateway" });
   const token = await signToken({ appId: APP, sub: "bench", roles: ["APP_ADMIN"], permissions: [], expires: "1h" });
   const dispatcher = new Agent();
   const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
-  const accept = async () => {
-    const body = JSON.stringify(jobFor(target.url, ORDER, { "x-started": String(wallMs()) }));
+  const accept = async (to = target.url) => {
+    const body = JSON.stringify(jobFor(to, ORDER, { "x-started": String(wallMs()) }));
     const answer = await request(`${url}/v1/jobs/create`, { dispatcher, method: "POST", headers, body });
     await answer.body.dump();
     if (answer.statusCode !== 201) throw new Error(`The service answered ${answer.statusCode}`);
@@ -96,6 +102,7 @@ async function startService({ env, target }: World, work: boolean): Promise<Subj
   return {
     pid: child.pid ?? 0,
     load: (of) => load(of, accept),
+    accept,
     end: async () => {
       await dispatcher.close();
       await stop(child);
@@ -205,6 +212,10 @@ const round = (value: number) => Math.round(value * 100) / 100;
 async function main(): Promise<void> {
   Object.assign(process.env, { AWS_REGION: "local", AWS_ACCESS_KEY_ID: "local", AWS_SECRET_ACCESS_KEY: "local" });
   const target = await startCountingTarget();
+  if (process.argv.includes("isolation")) {
+    await benchIsolation(target);
+    return target.close();
+  }
   const rounds: { service: Figures; floor: Figures }[] = [];
   for (let n = 1; n <= ROUNDS; n += 1) {
     process.stderr.write(`round ${n} of ${ROUNDS}: the floor`);
@@ -238,8 +249,19 @@ async function main(): Promise<void> {
     row(`DynamoDB write units per job, ${name}`, writeUnits);
   }
   await world.end();
+  await benchIsolation(target);
   target.close();
   process.stdout.write(`\n${json.join("\n")}\n`);
+}
+
+async function benchIsolation(target: CountingTarget): Promise<void> {
+  process.stderr.write("healthy destinations, alone and beside a slow and a dead one (3 minutes)\n");
+  const world = await createWorld(target);
+  const service = await startService(world, true);
+  const { alone, beside } = await isolationOf((url) => service.accept(url), target);
+  row("p99 beside a slow and a dead destination, and alone", beside, alone);
+  await service.end();
+  await world.end();
 }
 
 await main();

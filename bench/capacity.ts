@@ -3,6 +3,7 @@ import { SQSClient } from "@aws-sdk/client-sqs";
 import { randomBytes, randomUUID } from "node:crypto";
 import { createAppStore } from "../lib/app-store.ts";
 import { createClock } from "../lib/clock.ts";
+import { createDestinationStore } from "../lib/destination-store.ts";
 import { createEngine } from "../lib/engine.ts";
 import { executorOf } from "../lib/executors/index.ts";
 import { createFiles } from "../lib/files.ts";
@@ -52,14 +53,16 @@ export async function capacityOf(
   const queue = createQueue({ urls, files, clock, client: sqs });
   const rules = { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" };
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
-  // A container reads an app's settings and keys once in ten seconds, whatever it delivers: not counted.
+  // A container reads an app's settings and keys, and what is wrong with a destination, once in ten seconds, whatever it delivers: not counted.
   const apart = new DynamoDBClient({ endpoint: endpoints.dynamodb });
   const apps = createAppStore({ table: references["JobsTable"] ?? "", clock, sealer, client: apart });
+  const destinations = createDestinationStore({ table: references["JobsTable"] ?? "", clock, client: apart });
   const scheduler = createScheduler({ group: "", target: "", role: "", deadLetters: "" });
   const engine = createEngine({
     clock,
     store,
     apps,
+    destinations,
     queue,
     scheduler,
     files,

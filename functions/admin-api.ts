@@ -1,4 +1,5 @@
 import { deleteSecret, getApp, listAudit, putApp, rotateSecret } from "../lib/api/apps.ts";
+import { listDestinations, resumeDestination } from "../lib/api/destinations.ts";
 import { httpFunction } from "../lib/api/http.ts";
 import { getStats } from "../lib/api/stats.ts";
 import { cancelJob, deadletterJob, deleteJob, getJob, listAppJobs, retryJob } from "../lib/api/unified.ts";
@@ -11,6 +12,8 @@ export const handler = httpFunction([
   deadletterJob,
   deleteJob,
   getStats,
+  listDestinations,
+  resumeDestination,
   getApp,
   putApp,
   rotateSecret,

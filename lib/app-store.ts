@@ -1,6 +1,7 @@
 import {
   DynamoDBClient,
   GetItemCommand,
+  PutItemCommand,
   QueryCommand,
   TransactWriteItemsCommand,
   TransactionCanceledException,
@@ -10,6 +11,7 @@ import {
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
 import { randomBytes } from "node:crypto";
 import { CLIENT_DEFAULTS, askOf, lean } from "./aws.ts";
+import { cached } from "./cached.ts";
 import { DAY, SECOND, iso, type Clock, type EpochMs } from "./clock.ts";
 import { ClientError, Unavailable } from "./errors.ts";
 import { MARSHALL, type Item } from "./job-item.ts";
@@ -28,8 +30,20 @@ export interface AppSettings {
   readonly onComplete: Callback | null;
   /** How many requests of the app are answered; null: all of them. */
   readonly requestsPerSecond: number | null;
+  /** How many tasks of the app run at once. */
+  readonly maxConcurrentTasks: number;
+  /** Where fewer attempts may go than the service makes. */
+  readonly destinations: readonly DestinationLimits[];
   /** Jobs are accepted and kept, and none starts. */
   readonly paused: boolean;
+}
+
+/** Null: no limit. */
+export interface DestinationLimits {
+  /** An origin or a function's name. */
+  readonly destination: string;
+  readonly rateLimitPerSecond: number | null;
+  readonly maxConcurrency: number | null;
 }
 
 export const DEFAULT_SETTINGS: AppSettings = {
@@ -38,6 +52,8 @@ export const DEFAULT_SETTINGS: AppSettings = {
   allowedFunctions: [],
   onComplete: null,
   requestsPerSecond: null,
+  maxConcurrentTasks: 5,
+  destinations: [],
   paused: false,
 };
 
@@ -72,9 +88,7 @@ interface Secrets {
 }
 
 const TABLE = "The jobs table";
-/** How long a container goes by what it has read: a change takes effect within this. */
-const FRESH_FOR_MS = 10 * SECOND;
-const MOST_CACHED = 1_000;
+const MOST_REMEMBERED = 1_000;
 /** How long an older secret goes on signing beside the newer one. */
 const OVERLAP = DAY;
 const SECRET_BYTES = 32;
@@ -88,8 +102,8 @@ export function createAppStore(parts: { table: string; clock: Clock; sealer: Sea
   const { table, clock, sealer } = parts;
   let client = parts.client;
   const dynamodb = () => (client ??= lean(new DynamoDBClient(CLIENT_DEFAULTS)));
-  const settingsOf = cached(read);
-  const keysOf = cached(readKeys);
+  const settingsOf = cached(clock, read);
+  const keysOf = cached(clock, readKeys);
   const exceeded = new Map<string, number>();
 
   /** The settings as they are now. */
@@ -126,7 +140,7 @@ export function createAppStore(parts: { table: string; clock: Clock; sealer: Sea
     });
     const { Attributes } = await askOf(TABLE, dynamodb().send(count));
     if (Number(Attributes?.["requests"]?.N) <= requestsPerSecond) return;
-    if (exceeded.size >= MOST_CACHED) exceeded.clear();
+    if (exceeded.size >= MOST_REMEMBERED) exceeded.clear();
     exceeded.set(appId, second);
     throw over;
   }
@@ -217,6 +231,20 @@ export function createAppStore(parts: { table: string; clock: Clock; sealer: Sea
     return { entries, next: LastEvaluatedKey?.["sk"]?.S };
   }
 
+  /** Writes down who did what, where that is not a change of settings or secrets. */
+  async function record(appId: string, entry: Omit<AuditEntry, "at">): Promise<void> {
+    await askOf(TABLE, dynamodb().send(new PutItemCommand(auditPut(appId, entry))));
+  }
+
+  function auditPut(appId: string, entry: Omit<AuditEntry, "at">) {
+    const at = clock.now();
+    return put(appId, `AUDIT#${iso(at)}#${clock.operationId()}`, { at, ...entry });
+  }
+
+  function put(appId: string, sk: string, fields: object): { TableName: string; Item: Record<string, AttributeValue> } {
+    return { TableName: table, Item: marshall({ pk: pkOf(appId), sk, ...fields }, MARSHALL) };
+  }
+
   async function item(appId: string, sk: string): Promise<Item> {
     const get = new GetItemCommand({ TableName: table, Key: marshall({ pk: pkOf(appId), sk }), ConsistentRead: true });
     const { Item: found } = await askOf(TABLE, dynamodb().send(get));
@@ -231,19 +259,11 @@ export function createAppStore(parts: { table: string; clock: Clock; sealer: Sea
     stored: object,
     entry: Omit<AuditEntry, "at">,
   ): Promise<boolean> {
-    const at = clock.now();
-    const put = (key: string, fields: object): { TableName: string; Item: Record<string, AttributeValue> } => ({
-      TableName: table,
-      Item: marshall({ pk: pkOf(appId), sk: key, ...fields }, MARSHALL),
-    });
     const versioned = {
       ConditionExpression: version === 0 ? "attribute_not_exists(pk)" : "version = :version",
       ...(version > 0 && { ExpressionAttributeValues: marshall({ ":version": version }) }),
     };
-    const TransactItems = [
-      { Put: { ...put(sk, stored), ...versioned } },
-      { Put: put(`AUDIT#${iso(at)}#${clock.operationId()}`, { at, ...entry }) },
-    ];
+    const TransactItems = [{ Put: { ...put(appId, sk, stored), ...versioned } }, { Put: auditPut(appId, entry) }];
     try {
       await askOf(TABLE, dynamodb().send(new TransactWriteItemsCommand({ TransactItems })));
     } catch (error) {
@@ -257,22 +277,7 @@ export function createAppStore(parts: { table: string; clock: Clock; sealer: Sea
     return true;
   }
 
-  /** What a read gave, for some seconds: jobs ask for it at every attempt. */
-  function cached<T>(load: (appId: string) => Promise<T>) {
-    const known = new Map<string, { readonly value: Promise<T>; readonly until: number }>();
-    const look = async (appId: string): Promise<T> => {
-      const found = known.get(appId);
-      if (found && found.until > clock.realNow()) return found.value;
-      if (known.size >= MOST_CACHED) known.clear();
-      const value = load(appId);
-      known.set(appId, { value, until: clock.realNow() + FRESH_FOR_MS });
-      value.catch(() => known.delete(appId));
-      return value;
-    };
-    return Object.assign(look, { forget: (appId: string) => void known.delete(appId) });
-  }
-
-  return { read, change, admit, rotate, removeSecret, secrets, audit, settingsOf, keysOf };
+  return { read, change, admit, rotate, removeSecret, secrets, audit, record, settingsOf, keysOf };
 }
 
 /** Settings without credentials: an audit log is read for longer than they are valid. */

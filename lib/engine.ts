@@ -1,12 +1,14 @@
 import type { SQSBatchResponse } from "aws-lambda";
 import { createAdminActions } from "./admin-actions.ts";
 import type { AppStore } from "./app-store.ts";
+import type { DestinationStore } from "./destination-store.ts";
 import { MINUTE, SECOND, type Clock, type EpochMs } from "./clock.ts";
 import { Unavailable, reasonOf } from "./errors.ts";
 import type { DeploymentRules } from "./executors/executor.ts";
 import type { ExecutorOf } from "./executors/index.ts";
 import { webhookSignature } from "./executors/webhook-signature.ts";
 import { unreadableKey, type Files } from "./files.ts";
+import { arrival, createFlowControl, waiting, type Wait } from "./flow-control.ts";
 import { settleUp } from "./follow-ups.ts";
 import { DUE_SHARDS, type IndexEntry } from "./job-item.ts";
 import type { Applied, JobStore } from "./job-store.ts";
@@ -29,10 +31,12 @@ import { LOST, after, claim, end, expire, becomeDue, resume } from "./moves.ts";
 import { logged, type Log } from "./log.ts";
 import { newJob } from "./new-job.ts";
 import {
+  AT_ONCE,
   LARGEST_SEND,
   handleBatch,
   parseFiring,
   parseRecord,
+  type ComeAgain,
   type Delivery,
   type Departure,
   type Queue,
@@ -50,6 +54,7 @@ export interface Parts {
   readonly files: Files;
   readonly executorOf: ExecutorOf;
   readonly apps: Pick<AppStore, "settingsOf" | "keysOf">;
+  readonly destinations: Omit<DestinationStore, "list" | "read">;
   readonly rules: DeploymentRules;
   readonly log: Log;
   /** How long finished jobs are kept, in ms; 0 keeps them for good. */
@@ -78,6 +83,7 @@ export type Ran = "succeeded" | "failed" | "skipped";
 export function createEngine(parts: Parts) {
   const { clock, store, apps, queue, scheduler, files, executorOf, rules, log, retention } = parts;
   const handOverNew = (job: Job) => handOver([departure(job)]);
+  const flow = createFlowControl(parts);
   const schedules = createSchedules({ ...parts, handOver: handOverNew, goOn });
   const here = createRunHere({ ...parts, sweepJob: sweepJobSafely, handOver, run, runRecords: runTaken });
   const actions = createAdminActions({ ...parts, handOver: handOverNew, goOn, settleEnd, drop: schedules.drop });
@@ -104,10 +110,10 @@ export function createEngine(parts: Parts) {
 
   async function runRecords(records: readonly QueueRecord[], timeLeft: TimeLeft) {
     const ran: Ran[] = [];
-    const { failed, unattempted } = await handleBatch(records, async (record) => {
+    const again = await handleBatch(records, async (record) => {
       try {
         const result = await run(parseRecord(record), timeLeft);
-        if (result === "unattempted") return "unattempted";
+        if (typeof result === "object") return result;
         ran.push(result);
         return "done";
       } catch (error) {
@@ -115,16 +121,11 @@ export function createEngine(parts: Parts) {
         throw error;
       }
     });
-    await release(unattempted, 0);
-    await release(failed, FAULT_PAUSE_SECONDS);
-    return { ran, again: [...failed, ...unattempted] };
-  }
-
-  /** Decides when messages come again; if that fails, they come when their visibility ends. */
-  async function release(records: readonly QueueRecord[], seconds: number): Promise<void> {
-    await queue.release(records, seconds).catch((error: unknown) => {
-      log("warn", "message.not-released", { count: records.length, error: reasonOf(error) });
+    // If that fails, they come again when their visibility ends.
+    await queue.release(again).catch((error: unknown) => {
+      log("warn", "message.not-released", { count: again.size, error: reasonOf(error) });
     });
+    return { ran, again: [...again.keys()] };
   }
 
   /**
@@ -132,11 +133,11 @@ export function createEngine(parts: Parts) {
    * due, a carried one a stored one that is due, and what can't be read is kept for a person.
    */
   async function recoverBatch(records: readonly QueueRecord[]): Promise<SQSBatchResponse> {
-    const { failed, unattempted } = await handleBatch(records, async (record) => {
+    const again = await handleBatch(records, async (record) => {
       await recover(record);
       return "done";
     });
-    return retryOf([...failed, ...unattempted]);
+    return retryOf([...again.keys()]);
   }
 
   async function recover(record: QueueRecord): Promise<void> {
@@ -176,28 +177,33 @@ export function createEngine(parts: Parts) {
   }
 
   /** Handles one delivery. Throws when a part of ours failed, so that it is delivered again. */
-  async function run(delivery: Delivery, timeLeft: TimeLeft): Promise<Ran | "unattempted"> {
+  async function run(delivery: Delivery, timeLeft: TimeLeft): Promise<Ran | ComeAgain> {
     if (delivery.kind === "run" || delivery.kind === "target") {
       return (await schedules.fire(delivery)) === "fired" ? "succeeded" : "skipped";
     }
     const { timeoutMs } = delivery.kind === "stored" ? delivery.ref : delivery.job;
-    if (timeLeft() < timeoutMs + LEASE_MARGIN_MS) return "unattempted";
+    if (timeLeft() < timeoutMs + LEASE_MARGIN_MS) return AT_ONCE;
     return delivery.kind === "stored" ? runStored(delivery.ref) : runCarried(delivery.job, delivery.receiveCount);
   }
 
-  async function runStored(ref: AttemptRef): Promise<Ran> {
-    if ((await apps.settingsOf(ref.appId)).paused) return putOff(ref);
-    // Not earlier: what the read before took must not come off the lease.
+  async function runStored(ref: AttemptRef): Promise<Ran | ComeAgain> {
+    const entry = await flow.enter(ref);
+    return entry.kind === "admitted" ? ranAs(await entry.during(() => runClaimed(ref))) : putOff(ref, entry);
+  }
+
+  /** Nothing when the attempt was not to start: it has, or the job has been stopped. */
+  async function runClaimed(ref: AttemptRef): Promise<Outcome | undefined> {
+    // Not earlier: what the reads before took must not come off the lease.
     const now = clock.now();
     const claimed = await store.apply(ref, claim(ref, now, now + leaseTime(ref.timeoutMs)));
     if (!claimed.won) {
       if (tooEarly(claimed.job, ref, now)) await handOver([departure(claimed.job)]);
-      return "skipped";
+      return undefined;
     }
     const { job } = claimed;
     const { outcome, durationMs } = await attempt(job);
     await settle(job, outcome, durationMs);
-    return ranAs(outcome);
+    return outcome;
   }
 
   /** A message that came before its time goes back for the rest; any other lost race leaves nothing to do. */
@@ -206,40 +212,50 @@ export function createEngine(parts: Parts) {
     return job.attempts === ref.attempt - 1 && job.startAt > now && travels(job, job.startAt - now);
   }
 
-  /** Leaves a job of a paused app to a later sweep; nothing is counted. */
-  async function putOff(ref: AttemptRef): Promise<Ran> {
+  /** Makes a job wait: in the table, or for its turn in its queue. */
+  async function putOff(ref: AttemptRef, wait: Wait): Promise<Ran | ComeAgain> {
     const job = await store.get(ref.id);
-    const now = clock.now();
     const waits = (job?.status === "PENDING" || job?.status === "RETRYING") && job.attempts === ref.attempt - 1;
-    if (job && waits) await store.apply(job, becomeDue(job, now + pauseOf(job, now)));
+    if (!job || !waits) return "skipped";
+    const deferred = await store.apply(job, waiting(job, wait, clock.now()));
+    if (!deferred.won || wait.kind !== "turn") return "skipped";
+    if (ref.ordered) return { inSeconds: secondsUntil(arrival(deferred.job, clock)) };
+    return bringAtItsTurn(deferred.job);
+  }
+
+  async function bringAtItsTurn(job: Job): Promise<Ran> {
+    const notBefore = arrival(job, clock);
+    if (travels(job, notBefore - clock.now())) await handOver([{ job, notBefore }]);
     return "skipped";
   }
 
-  /** How long a job of a paused app is left alone. */
-  function pauseOf(job: Job, now: EpochMs): number {
-    return Math.min(Math.max(now - job.startAt, MINUTE), LONGEST_PAUSE_LOOK);
+  function secondsUntil(time: EpochMs): number {
+    return Math.ceil(Math.max(clock.waitFor(time - clock.now()), 0) / SECOND);
   }
 
   /** Runs a job that only its message holds; it is stored when that first attempt fails or was lost. */
-  async function runCarried(carried: Job, receiveCount: number): Promise<Ran> {
+  async function runCarried(carried: Job, receiveCount: number): Promise<Ran | ComeAgain> {
     if (receiveCount > 1) {
       const stored = await storeCarried(carried);
       if (stored.job.status === "RETRYING") return runStored({ ...nextAttempt(carried), attempt: 2 });
       await goOn(stored);
       return "skipped";
     }
-    if ((await apps.settingsOf(carried.appId)).paused) {
-      await store.create({ ...carried, dueAt: clock.now() + MINUTE });
-      return "skipped";
-    }
+    const entry = await flow.enter(nextAttempt(carried));
+    if (entry.kind === "admitted") return ranAs(await entry.during(() => runUnstored(carried)));
+    const stored = await store.create(after(carried, waiting(carried, entry, clock.now())));
+    return stored.won && entry.kind === "turn" ? bringAtItsTurn(stored.job) : "skipped";
+  }
+
+  async function runUnstored(carried: Job): Promise<Outcome> {
     const running = begun(carried);
     const { outcome, durationMs } = await attempt(running);
-    if (outcome.kind === "succeeded") return "succeeded";
+    if (outcome.kind === "succeeded") return outcome;
     // Only where there is none: the key may be that of a job which is stored already, and stands for this one.
     await store.recordAttempt(running.id, failedAttempt(running, outcome, durationMs), "if absent");
     const ended = after(running, end(running, ending(outcome, durationMs)));
     await goOn(await store.create(ended));
-    return "failed";
+    return outcome;
   }
 
   /** Stores a job whose message came again: its first attempt, if there was one, was lost. */
@@ -365,14 +381,18 @@ export function createEngine(parts: Parts) {
    */
   async function sweep(timeLeft: TimeLeft): Promise<Swept> {
     const until = clock.now() + MINUTE;
-    const shards = await Promise.allSettled(DUE_SHARDS.map((shard) => sweepShard(shard, until, timeLeft)));
+    const shards = [...DUE_SHARDS];
     const swept = { sent: 0, expired: 0, left: 0 };
-    for (const shard of shards) {
-      if (shard.status === "rejected") throw shard.reason;
-      swept.sent += shard.value.sent;
-      swept.expired += shard.value.expired;
-      swept.left += shard.value.left;
-    }
+    const sweeper = async () => {
+      for (let shard = shards.pop(); shard !== undefined; shard = shards.pop()) {
+        const { sent, expired, left } = await sweepShard(shard, until, timeLeft);
+        swept.sent += sent;
+        swept.expired += expired;
+        swept.left += left;
+      }
+    };
+    const sweepers = await Promise.allSettled(Array.from({ length: SHARDS_AT_ONCE }, sweeper));
+    for (const ended of sweepers) if (ended.status === "rejected") throw ended.reason;
     const count = swept.sent + swept.expired;
     if (count + swept.left > 0) log(swept.left > 0 ? "warn" : "info", "sweep.ended", { count, left: swept.left });
     return swept;
@@ -427,8 +447,9 @@ export function createEngine(parts: Parts) {
       if (leaseUntil !== dueAt) await store.apply(job, becomeDue(job, leaseUntil));
       return "left";
     }
-    if (!isSchedule(job) && (await apps.settingsOf(job.appId)).paused) {
-      await store.apply(job, becomeDue(job, now + pauseOf(job, now)));
+    const wait = await flow.waitOf(job);
+    if (wait) {
+      await store.apply(job, waiting(job, wait, now));
       return "left";
     }
     const notBefore = Math.max(job.startAt, dueAt);
@@ -485,8 +506,9 @@ export function createEngine(parts: Parts) {
   return { submit, run, runBatch, recoverBatch, fire, sweep, ...here, ...actions };
 }
 
-function ranAs({ kind }: Outcome): Ran {
-  return kind === "succeeded" ? "succeeded" : "failed";
+function ranAs(outcome: Outcome | undefined): Ran {
+  if (!outcome) return "skipped";
+  return outcome.kind === "succeeded" ? "succeeded" : "failed";
 }
 
 /** The answer to Lambda that names the messages to be delivered again. */
@@ -511,10 +533,8 @@ function failedAttempt(job: Job, outcome: Exclude<Outcome, { kind: "succeeded" }
   };
 }
 
-/** When messages come again that a fault of ours kept from being handled. */
-const FAULT_PAUSE_SECONDS = 60;
-/** How long a job of a paused app waits before it is looked at again. */
-const LONGEST_PAUSE_LOOK = 5 * MINUTE;
 /** How much time a sweep leaves itself to write down and send what it has read. */
 const SWEEP_RESERVE_MS = 10 * SECOND;
 const SWEEP_PAGE = 100;
+/** More would keep the table from those that accept and run jobs. */
+const SHARDS_AT_ONCE = 4;

@@ -127,6 +127,8 @@ export interface Job {
   readonly lastError?: string;
   /** The attempt that succeeded; failed ones are kept as attempts of their own. */
   readonly success?: { readonly durationMs: number; readonly httpStatus?: number; readonly responseExcerpt?: string };
+  /** Its next attempt's turn at a destination that has limits. */
+  readonly turnAt?: EpochMs;
   /** When a finished job may be forgotten. */
   readonly expiresAt?: EpochMs;
   /** The job whose follow-up or target this one is. */
@@ -179,6 +181,9 @@ export interface AttemptRef {
   readonly attempt: number;
   readonly destination: string;
   readonly timeoutMs: number;
+  /** Of a job in a lane: those behind it wait for it. */
+  readonly ordered?: true;
+  readonly turnAt?: EpochMs;
 }
 
 /** One run of a schedule that is to come. */
@@ -304,8 +309,16 @@ export function nextRunOf(schedule: Job): RunRef {
 }
 
 export function nextAttempt(job: Job): AttemptRef {
-  const { id, appId, destination, timeoutMs } = job;
-  return { id, appId, destination, timeoutMs, attempt: job.attempts + 1 };
+  const { id, appId, destination, timeoutMs, lane, turnAt } = job;
+  return {
+    id,
+    appId,
+    destination,
+    timeoutMs,
+    attempt: job.attempts + 1,
+    ...(lane !== undefined && { ordered: true }),
+    ...(turnAt !== undefined && { turnAt }),
+  };
 }
 
 /** Whether a wait is spent in the queue. A FIFO queue takes no delay per message. */

@@ -46,7 +46,7 @@ export function claim(ref: AttemptRef, now: EpochMs, leaseUntil: EpochMs): Move 
       ["startAt", "<=", now + CLOCK_SKEW],
     ],
     set: { attempts: ref.attempt, startedAt: now, updatedAt: now, leaseUntil },
-    remove: [],
+    remove: ["turnAt"],
   };
 }
 
@@ -117,6 +117,14 @@ export function becomeDue(job: Job, dueAt: EpochMs): Move {
     set: { dueAt },
     remove: [],
   };
+}
+
+/** Puts a job off until its turn at a destination comes; nothing is counted. */
+export function defer(job: Job, turnAt: EpochMs, now: EpochMs): Move {
+  // A lane's job keeps its place in its queue.
+  const isInQueue = job.lane !== undefined || travels(job, turnAt - now);
+  const due = becomeDue(job, isInQueue ? turnAt + HEAD_START : turnAt);
+  return { ...due, set: { ...due.set, startAt: turnAt, turnAt } };
 }
 
 /** Stops a job by a person's wish: at once while it waits, or when its running attempt ends. */

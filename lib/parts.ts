@@ -1,6 +1,7 @@
 import { createAppStore } from "./app-store.ts";
 import { createClock, iso } from "./clock.ts";
 import { jobsConfig } from "./config.ts";
+import { createDestinationStore } from "./destination-store.ts";
 import { createEngine } from "./engine.ts";
 import { executorOf } from "./executors/index.ts";
 import { createFiles } from "./files.ts";
@@ -29,8 +30,21 @@ function assemble() {
   const queue = createQueue({ urls: config.queueUrls, files, clock });
   const scheduler = createScheduler(config.scheduler);
   const apps = createAppStore({ table: config.table, clock, sealer: createSealer(config.sealing) });
+  const destinations = createDestinationStore({ table: config.table, clock });
   const { rules, retention } = config;
-  const engine = createEngine({ clock, store, apps, queue, scheduler, files, executorOf, rules, log, retention });
+  const engine = createEngine({
+    clock,
+    store,
+    apps,
+    destinations,
+    queue,
+    scheduler,
+    files,
+    executorOf,
+    rules,
+    log,
+    retention,
+  });
   const stats = createStats({ table: config.table, clock });
-  return { clock, log, store, apps, rules, stats, engine };
+  return { clock, log, store, apps, destinations, rules, stats, engine };
 }

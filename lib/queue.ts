@@ -111,10 +111,13 @@ export function createQueue(parts: { urls: Record<Road, string>; files: Files; c
     };
   }
 
-  /** Makes messages visible after so many seconds instead of after the visibility timeout. */
-  async function release(records: readonly QueueRecord[], seconds: number): Promise<void> {
-    for (const { road, Entries: taken } of byRoad(records)) {
-      const Entries = taken.map((entry) => ({ ...entry, VisibilityTimeout: seconds }));
+  /** Makes messages visible when they are to come again, and not when their visibility ends. */
+  async function release(again: ReadonlyMap<QueueRecord, ComeAgain>): Promise<void> {
+    for (const { road, taken } of byRoad([...again.keys()])) {
+      const Entries = taken.map((record, at) => ({
+        ...entryOf(record, at),
+        VisibilityTimeout: Math.min(again.get(record)?.inSeconds ?? 0, LONGEST_HIDDEN_SECONDS),
+      }));
       await askOf("The queue", client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: urls[road], Entries })));
     }
   }
@@ -140,7 +143,8 @@ export function createQueue(parts: { urls: Record<Road, string>; files: Files; c
 
   /** Deletes what has been handled. */
   async function remove(records: readonly QueueRecord[]): Promise<void> {
-    for (const { road, Entries } of byRoad(records)) {
+    for (const { road, taken } of byRoad(records)) {
+      const Entries = taken.map(entryOf);
       await askOf("The queue", client.send(new DeleteMessageBatchCommand({ QueueUrl: urls[road], Entries })));
     }
   }
@@ -148,10 +152,8 @@ export function createQueue(parts: { urls: Record<Road, string>; files: Files; c
   /** The queue of a record is told by the last part of its source's ARN. */
   function byRoad(records: readonly QueueRecord[]) {
     return (["fair", "main"] as const).flatMap((road) => {
-      const Entries = records
-        .filter((record) => record.eventSourceARN.split(":").at(-1) === nameOf(road))
-        .map(({ receiptHandle }, at) => ({ Id: String(at), ReceiptHandle: receiptHandle }));
-      return Entries.length > 0 ? [{ road, Entries }] : [];
+      const taken = records.filter((record) => record.eventSourceARN.split(":").at(-1) === nameOf(road));
+      return taken.length > 0 ? [{ road, taken }] : [];
     });
   }
 
@@ -231,8 +233,19 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 
-/** What became of a message: `unattempted` was left for later because time was short. */
-export type Handled = "done" | "unattempted";
+/** What became of a message: done with, or to come again when its time has come. */
+export type Handled = "done" | ComeAgain;
+
+export interface ComeAgain {
+  readonly inSeconds: number;
+}
+
+/** What was not attempted because time was short. */
+export const AT_ONCE: ComeAgain = { inSeconds: 0 };
+/** What a fault of ours kept from being handled. */
+const AFTER_A_FAULT: ComeAgain = { inSeconds: 60 };
+/** SQS hides a message for 12 hours at most from when it was received. */
+const LONGEST_HIDDEN_SECONDS = 11 * 3_600;
 
 /**
  * Handles a batch of messages at the same time, those of one lane one after another. Names the
@@ -241,22 +254,26 @@ export type Handled = "done" | "unattempted";
 export async function handleBatch(
   records: readonly QueueRecord[],
   handle: (record: QueueRecord) => Promise<Handled>,
-): Promise<{ failed: QueueRecord[]; unattempted: QueueRecord[] }> {
+): Promise<Map<QueueRecord, ComeAgain>> {
   const lanes = Map.groupBy(records, (record) => laneOf(record) ?? record.messageId);
-  const failed: QueueRecord[] = [];
-  const unattempted: QueueRecord[] = [];
+  const again = new Map<QueueRecord, ComeAgain>();
   await Promise.all(
     [...lanes.values()].map(async (lane) => {
       for (const [at, record] of lane.entries()) {
-        const handled = await handle(record).catch(() => "failed" as const);
+        const handled = await handle(record).catch(() => AFTER_A_FAULT);
         if (handled === "done") continue;
-        if (handled === "failed") failed.push(record);
-        unattempted.push(...lane.slice(handled === "failed" ? at + 1 : at));
+        again.set(record, handled);
+        // SQS keeps them behind the one that comes first.
+        for (const behind of lane.slice(at + 1)) again.set(behind, AT_ONCE);
         return;
       }
     }),
   );
-  return { failed, unattempted };
+  return again;
+}
+
+function entryOf({ receiptHandle }: QueueRecord, at: number) {
+  return { Id: String(at), ReceiptHandle: receiptHandle };
 }
 
 function laneOf(record: QueueRecord): string | undefined {

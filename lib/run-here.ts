@@ -5,7 +5,7 @@ import { DUE_SHARDS } from "./job-item.ts";
 import type { JobStore } from "./job-store.ts";
 import { isSchedule, nextAttempt, nextRunOf, type Job } from "./job.ts";
 import { logged, type Log } from "./log.ts";
-import type { Delivery, Departure, Queue, QueueRecord } from "./queue.ts";
+import type { ComeAgain, Delivery, Departure, Queue, QueueRecord } from "./queue.ts";
 
 /** What came of jobs or messages: each was run, or there was nothing to run. */
 export interface Tally {
@@ -23,7 +23,7 @@ interface Parts {
   /** Decides on one due job; only one sweep wins it. */
   readonly sweepJob: (job: Job) => Promise<Departure | "expired" | "left" | "failed">;
   readonly handOver: (departures: readonly Departure[]) => Promise<void>;
-  readonly run: (delivery: Delivery, timeLeft: TimeLeft) => Promise<Ran | "unattempted">;
+  readonly run: (delivery: Delivery, timeLeft: TimeLeft) => Promise<Ran | ComeAgain>;
   /** Handles messages, and deletes those that need not come again. */
   readonly runRecords: (records: readonly QueueRecord[], timeLeft: TimeLeft) => Promise<readonly Ran[]>;
 }
@@ -78,7 +78,7 @@ export function createRunHere({ clock, store, queue, log, sweepJob, handOver, ru
       ? { kind: "run", ref: nextRunOf(due) }
       : { kind: "stored", ref: nextAttempt(due) };
     const ran = await run(delivery, timeLeft);
-    return ran === "unattempted" ? "skipped" : ran;
+    return typeof ran === "object" ? "skipped" : ran;
   }
 
   /** Receives messages, those with an order first, and handles them. */

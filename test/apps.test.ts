@@ -49,6 +49,8 @@ test("an app has defaults until somebody changes its settings", async () => {
     allowedFunctions: [],
     onComplete: null,
     requestsPerSecond: null,
+    maxConcurrentTasks: 5,
+    destinations: [],
     paused: false,
     signingSecrets: [],
   });

@@ -55,6 +55,8 @@ const CASES: Record<string, Case> = {
   "POST /v1/admin/jobs/{id}/deadletter": { allowed: 200 },
   "POST /v1/admin/jobs/{id}/cancel": { allowed: 409 },
   "GET /v1/admin/stats": { allowed: 200 },
+  "GET /v1/admin/destinations": { allowed: 200 },
+  "POST /v1/admin/destinations/resume": { body: () => ({ destination: "https://a.example" }), allowed: 404 },
   "GET /v1/admin/apps/{appId}": { allowed: 200 },
   "PUT /v1/admin/apps/{appId}": { body: () => ({ version: 99 }), allowed: 409 },
   "POST /v1/admin/apps/{appId}/signing-secrets": { allowed: 201 },

@@ -12,15 +12,17 @@ function record(messageId: string, lane: string, eventSourceARN = FIFO, body = "
 /** Handles a batch by a script: what becomes of each message. Tells the order in which they were begun. */
 async function handled(records: QueueRecord[], script: Record<string, Handled | "throw"> = {}) {
   const begun: string[] = [];
-  const { failed, unattempted } = await handleBatch(records, async ({ messageId }) => {
+  const again = await handleBatch(records, async ({ messageId }) => {
     begun.push(messageId);
     await Promise.resolve();
     const what = script[messageId] ?? "done";
     if (what === "throw") throw new Error("the table is away");
     return what;
   });
-  const ids = (of: readonly QueueRecord[]) => of.map(({ messageId }) => messageId);
-  return { begun, failed: ids(failed), unattempted: ids(unattempted) };
+  return {
+    begun,
+    again: Object.fromEntries([...again].map(([{ messageId }, { inSeconds }]) => [messageId, inSeconds])),
+  };
 }
 
 test("the messages of a lane are handled one after another, lanes at the same time", async () => {
@@ -48,21 +50,20 @@ test("after a failure in a lane, that message and all later ones of the lane com
   const records = ["a1", "a2", "a3", "b1"].map((id) => record(id, id.charAt(0)));
   const result = await handled(records, { a2: "throw" });
   expect(result.begun.toSorted()).toEqual(["a1", "a2", "b1"]);
-  expect(result.failed).toEqual(["a2"]);
-  expect(result.unattempted).toEqual(["a3"]);
+  expect(result.again).toEqual({ a2: 60, a3: 0 });
 });
 
-test("a message for which time was short is not a failed one, and neither are those behind it", async () => {
+test("a message that is to come later does so when it says, and those behind it wait for it", async () => {
   const records = ["a1", "a2", "a3"].map((id) => record(id, "a"));
-  const result = await handled(records, { a2: "unattempted" });
-  expect(result).toEqual({ begun: ["a1", "a2"], failed: [], unattempted: ["a2", "a3"] });
+  const result = await handled(records, { a2: { inSeconds: 7 } });
+  expect(result).toEqual({ begun: ["a1", "a2"], again: { a2: 7, a3: 0 } });
 });
 
 test("on a standard queue one message's failure concerns no other, same tenant or not", async () => {
   const records = ["a1", "a2", "a3"].map((id) => record(id, "tenant", FAIR));
   const result = await handled(records, { a1: "throw" });
   expect(result.begun).toEqual(["a1", "a2", "a3"]);
-  expect(result).toMatchObject({ failed: ["a1"], unattempted: [] });
+  expect(result.again).toEqual({ a1: 60 });
 });
 
 test("what is not a message of ours is refused, so that it ends in the dead-letter queue", () => {

@@ -8,11 +8,18 @@ import { MASK, callbackView } from "../job-view.ts";
 import { isUrlPattern } from "../patterns.ts";
 import type { ServiceParts } from "../parts.ts";
 import { isPlatformAdmin, requireRole, type Caller } from "./auth.ts";
+import { destinationName } from "./destinations.ts";
 import { envelope, route, type Answer } from "./http.ts";
 
 // What the administrators of an app decide about it, and who changed what.
 
 const MOST_ENTRIES = 100;
+
+const destinationLimits = z.strictObject({
+  destination: destinationName,
+  rateLimitPerSecond: z.number().min(0.01).max(1_000).nullable().default(null),
+  maxConcurrency: z.int().min(1).max(200).nullable().default(null),
+});
 
 const settingsBody = z.strictObject({
   version: z.int().min(0),
@@ -32,6 +39,12 @@ const settingsBody = z.strictObject({
     .default([]),
   onComplete: callback.nullable().default(null),
   requestsPerSecond: z.int().min(1).max(1_000).nullable().default(null),
+  maxConcurrentTasks: z.int().min(1).max(100).default(5),
+  destinations: z
+    .array(destinationLimits)
+    .max(MOST_ENTRIES)
+    .refine((all) => new Set(all.map(({ destination }) => destination)).size === all.length, "name a destination twice")
+    .default([]),
   paused: z.boolean().default(false),
 });
 

@@ -4,6 +4,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { createAppStore } from "../../lib/app-store.ts";
 import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
 import { createClock, type Clock } from "../../lib/clock.ts";
+import { createDestinationStore } from "../../lib/destination-store.ts";
 import { createEngine, type TimeLeft } from "../../lib/engine.ts";
 import type { Executor, RunningAttempt } from "../../lib/executors/executor.ts";
 import { executorOf } from "../../lib/executors/index.ts";
@@ -39,6 +40,7 @@ export async function createWorld({ retention = 0 } = {}) {
   const store = createJobStore({ table: references["JobsTable"] ?? "", files, clock, client: dynamodb });
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
   const apps = createAppStore({ table: references["JobsTable"] ?? "", clock, sealer, client: dynamodb });
+  const destinations = createDestinationStore({ table: references["JobsTable"] ?? "", clock, client: dynamodb });
   const queue = createQueue({ urls, files, clock, client: sqs });
 
   const planned: OneOff[] = [];
@@ -68,6 +70,7 @@ export async function createWorld({ retention = 0 } = {}) {
     clock,
     store,
     apps,
+    destinations,
     queue,
     scheduler,
     files,
@@ -81,6 +84,7 @@ export async function createWorld({ retention = 0 } = {}) {
     engine,
     store,
     apps,
+    destinations,
     queue,
     files,
     clock,
