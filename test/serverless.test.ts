@@ -15,7 +15,7 @@ async function serverless(args: string[], env: Record<string, string> = {}) {
   return run("serverless", args, {
     cwd: ROOT,
     env: { ...cleanEnv(), HOME: temporaryDir(), PATH: path, ...env },
-    timeout: 60_000,
+    timeout: 150_000,
   });
 }
 
@@ -32,7 +32,7 @@ async function packagedWith(env: Record<string, string>): Promise<string> {
   return readFileSync(join(dir, "cloudformation-template-update-stack.json"), "utf8");
 }
 
-test("packaging without credentials gives the CloudFormation template", { timeout: 90_000 }, async () => {
+test("packaging without credentials gives the CloudFormation template", { timeout: 180_000 }, async () => {
   const { Resources } = JSON.parse(await packaged());
   const properties = (name: string) => Resources[name].Properties;
 
@@ -114,7 +114,7 @@ interface Statement {
 
 test(
   "the packaged template keeps to least privilege, encryption and private storage",
-  { timeout: 90_000 },
+  { timeout: 180_000 },
   async () => {
     const text = await packagedWith({
       SECRETS_NAME: "jobs/test",
@@ -197,7 +197,7 @@ function referencesIn(value: unknown): string[] {
 
 test(
   "the packaged template refers to nothing that it lacks, and to nothing in a circle",
-  { timeout: 90_000 },
+  { timeout: 180_000 },
   async () => {
     const { Resources } = JSON.parse(await packaged());
     const edges = new Map(
@@ -220,7 +220,7 @@ test(
   },
 );
 
-test("invoke local runs a function against the running local stack", { timeout: 90_000 }, async () => {
+test("invoke local runs a function against the running local stack", { timeout: 180_000 }, async () => {
   const stack = await startStack();
   const args = ["invoke", "local", "-f", "createJob", "-p", "events/create-job.json"];
   const { stdout } = await serverless(args, { DATA_DIR: stack.dir });
@@ -231,7 +231,7 @@ test("invoke local runs a function against the running local stack", { timeout: 
   await jobIn(stack, token, data.id, "SUCCEEDED", "RETRYING");
 });
 
-test("without a running stack, invoke local says to start one", { timeout: 90_000 }, async () => {
+test("without a running stack, invoke local says to start one", { timeout: 180_000 }, async () => {
   const args = ["invoke", "local", "-f", "createJob", "-p", "events/create-job.json"];
   const failed = await serverless(args, { DATA_DIR: temporaryDir() }).catch((error: unknown) => error);
   const { stdout, stderr } = failed as { stdout: string; stderr: string };
