@@ -1,5 +1,4 @@
 import { httpFunction } from "../lib/api/http.ts";
-import { createCallbackJob } from "../lib/api/legacy.ts";
-import { createJob, createJobs } from "../lib/api/unified.ts";
+import { createJobRoutes } from "../lib/api/routes.ts";
 
-export const handler = httpFunction([createJob, createJobs, createCallbackJob]);
+export const handler = httpFunction(createJobRoutes);

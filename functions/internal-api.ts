@@ -1,4 +1,4 @@
 import { httpFunction } from "../lib/api/http.ts";
-import { pollSqs, processScheduledMessage, runDbJobs, runJobs } from "../lib/api/internal.ts";
+import { internalRoutes } from "../lib/api/routes.ts";
 
-export const handler = httpFunction([runJobs, runDbJobs, pollSqs, processScheduledMessage]);
+export const handler = httpFunction(internalRoutes);

@@ -1,5 +1,5 @@
 import { httpFunction } from "../lib/api/http.ts";
-import { health } from "../lib/api/site.ts";
+import { siteRoutes } from "../lib/api/site.ts";
 
 // Also the default route: what no other function serves gets its 404 here.
-export const handler = httpFunction([health]);
+export const handler = httpFunction(siteRoutes);

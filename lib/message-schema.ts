@@ -4,7 +4,10 @@ import { FINAL_STATUSES, NO_POLICY, SCHEDULE, type ProxyMessage } from "./job.ts
 
 // What a job's message must look like. The executors bring the schema of `execution`.
 
-export const idempotencyKey = z.string().regex(/^[\x20-\x7e]{1,255}$/, "expected 1 to 255 printable ASCII characters");
+export const idempotencyKey = z
+  .string()
+  .regex(/^[\x20-\x7e]{1,255}$/, "expected 1 to 255 printable ASCII characters")
+  .describe("1 to 255 printable ASCII characters: the same key is the same job.");
 
 const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]{1,256}$/, "is not a valid header name");
 const headerValue = z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be Latin-1 text without line breaks");
@@ -27,13 +30,14 @@ export const httpMethod = z.enum(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD
 
 export const proxyMessage = z
   .strictObject({
-    body: text.nullable(),
+    body: text.nullable().describe("Sent as it is, or decoded if isBase64Encoded; null for none."),
     resource: z.string().default("/{proxy+}"),
     path: z
       .string()
       .max(4_096)
       .regex(/^\/[^#]*$/, "expected a path that begins with / and has no fragment")
-      .refine(isWellFormed, HALF_PAIR),
+      .refine(isWellFormed, HALF_PAIR)
+      .describe("Put behind the target's URL, with queryStringParameters."),
     httpMethod,
     isBase64Encoded: z.boolean().default(false),
     pathParameters: z.record(z.string(), z.string()).nullable().default({}),
@@ -48,7 +52,8 @@ export const proxyMessage = z
   .transform((given): ProxyMessage => {
     const { path, httpMethod: method, resource } = given;
     return { ...given, requestContext: { path, resourcePath: resource, httpMethod: method, ...given.requestContext } };
-  });
+  })
+  .meta({ id: "ProxyMessage", description: "The request to make, in the shape of a Lambda proxy event." });
 
 const retryPolicy = z
   .strictObject({
@@ -64,19 +69,28 @@ const retryPolicy = z
   .refine(({ baseDelaySeconds, maxDelaySeconds }) => baseDelaySeconds <= maxDelaySeconds, {
     path: ["baseDelaySeconds"],
     error: "must not be larger than maxDelaySeconds",
-  });
+  })
+  .describe("Retry n waits baseDelaySeconds · 2^(n−1), at most maxDelaySeconds; chance takes away up to jitter of it.");
 
-const metadata = z.strictObject({
-  // These three are accepted for compatibility; the service sets them itself.
-  jobId: z.string().optional(),
-  retryCount: z.number().optional(),
-  appId: z.guid().toLowerCase().optional(),
-  messageGroupId: z.string().min(1).max(256).refine(isWellFormed, HALF_PAIR).optional(),
-  idempotencyKey: idempotencyKey.optional(),
-  createdAt: z.iso.datetime({ offset: true }).optional(),
-  maxRetries: z.int().min(0).max(50).optional(),
-  retry: retryPolicy.optional(),
-});
+export const jobMetadata = z
+  .strictObject({
+    // These three are accepted for compatibility; the service sets them itself.
+    jobId: z.string().describe("Ignored: the service sets it.").optional(),
+    retryCount: z.number().describe("Ignored: the service sets it.").optional(),
+    appId: z.guid().toLowerCase().describe("The app of the request, or left out.").optional(),
+    messageGroupId: z
+      .string()
+      .min(1)
+      .max(256)
+      .refine(isWellFormed, HALF_PAIR)
+      .describe("Other than the execution type: jobs of the group are first attempted in the order of acceptance.")
+      .optional(),
+    idempotencyKey: idempotencyKey.optional(),
+    createdAt: z.iso.datetime({ offset: true }).optional(),
+    maxRetries: z.int().min(0).max(50).describe("Default 10.").optional(),
+    retry: retryPolicy.optional(),
+  })
+  .meta({ id: "Metadata" });
 
 /** The schemas of execution types, for a union that tells them apart by `type`. */
 export type ExecutionSchemas = readonly [z.ZodObject, ...z.ZodObject[]];
@@ -91,31 +105,39 @@ export function messageFields(schemas: ExecutionSchemas) {
       return `expected one of ${types.join(", ")}${nested ? "; a schedule can't stand within another job" : ""}`;
     },
   }) as unknown as z.ZodType<z.infer<ExecutionSchemas[number]> & { type: string }>;
-  return { lambdaProxyMessage: proxyMessage.optional(), execution, metadata: metadata.default({}) };
+  return { lambdaProxyMessage: proxyMessage.optional(), execution, metadata: jobMetadata.default({}) };
 }
 
 /** Where the final view of a job is posted. */
-export const callback = z.strictObject({
-  url: wholeUrl,
-  headers: headers.refine(fitsIn(LARGEST_CALLBACK_HEADERS), "must not be larger than 8 KB").default({}),
-  on: z
-    .array(z.enum(FINAL_STATUSES))
-    .min(1)
-    .max(FINAL_STATUSES.length)
-    .default([...FINAL_STATUSES]),
-});
+export const callback = z
+  .strictObject({
+    url: wholeUrl,
+    headers: headers.refine(fitsIn(LARGEST_CALLBACK_HEADERS), "must not be larger than 8 KB").default({}),
+    on: z
+      .array(z.enum(FINAL_STATUSES))
+      .min(1)
+      .max(FINAL_STATUSES.length)
+      .default([...FINAL_STATUSES]),
+  })
+  .meta({ id: "Callback", description: "Where the job is posted as it ended, and at which ends." });
 
-/** The fields that ask for follow-ups, which are jobs of these types. */
-export function followUpFields(schemas: ExecutionSchemas) {
-  const followUpJob = z.strictObject({
-    message: z.strictObject(messageFields(schemas)),
-    onComplete: callback.optional(),
-    get onSuccess(): z.ZodOptional<z.ZodType> {
-      return followUpJob.optional();
-    },
-    get onFailure(): z.ZodOptional<z.ZodType> {
-      return followUpJob.optional();
-    },
-  });
-  return { onComplete: callback.optional(), onSuccess: followUpJob.optional(), onFailure: followUpJob.optional() };
+export type JobFields = ReturnType<typeof jobFieldsOf>;
+
+/** The fields of a message whose execution is one of these types, and of the follow-ups beside it. */
+export function jobFieldsOf(schemas: ExecutionSchemas) {
+  const message = messageFields(schemas);
+  const followUpJob: z.ZodType = z
+    .strictObject({
+      message: z.strictObject(message),
+      onComplete: callback.optional(),
+      get onSuccess(): z.ZodOptional<z.ZodType> {
+        return followUpJob.optional();
+      },
+      get onFailure(): z.ZodOptional<z.ZodType> {
+        return followUpJob.optional();
+      },
+    })
+    .meta({ id: "FollowUpJob", description: "A job that is submitted when the one it stands beside has ended." });
+  const next = followUpJob.optional();
+  return { message, followUps: { onComplete: callback.optional(), onSuccess: next, onFailure: next } };
 }

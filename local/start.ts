@@ -304,6 +304,9 @@ curl -s ${url}/v1/jobs/create -H 'Authorization: Bearer ${token}' -H 'Content-Ty
 See what became of it:
 curl -s '${url}/v1/admin/jobs?limit=10' -H 'Authorization: Bearer ${token}'
 
+Browse the API and try it out, with that token behind "Authorize":
+${url}/api-docs
+
 `);
 }
 

@@ -64,7 +64,7 @@ const CASES: Record<string, Case> = {
   "GET /v1/admin/apps/{appId}/audit": { allowed: 200 },
 };
 
-const OPEN = ["GET /health", "*"];
+const OPEN = ["GET /health", "GET /openapi.json", "GET /api-docs", "GET /api-docs/{file}", "*"];
 
 const routes = readTemplate(ROOT).functions.flatMap(({ routes: keys }) => keys);
 

@@ -7,6 +7,7 @@ import { loadFunctions, type Invoke } from "../local/lambda.ts";
 import { environmentOf, provision } from "../local/provision.ts";
 import { readTemplate } from "../local/template.ts";
 import { LOCAL_JWT_SECRET } from "../local/token.ts";
+import { checkAnswer } from "./support/api-document.ts";
 import { ROOT } from "./support/stack.ts";
 
 let emulators: Emulators;
@@ -49,7 +50,10 @@ const EXPECTED: Record<string, unknown> = {
   "process-jobs-fair": { batchItemFailures: [] },
   "process-jobs-main": { batchItemFailures: [] },
   "recover-dead-letters": { batchItemFailures: [] },
+  "site-api-docs": { statusCode: 200 },
+  "site-api-docs-file": { statusCode: 200 },
   "site-health": { statusCode: 200 },
+  "site-openapi": { statusCode: 200 },
   "sweep-jobs": { sent: expect.any(Number), expired: 0, left: 0 },
 };
 
@@ -60,9 +64,26 @@ test.each(samples)("the sample %s is handled as its function promises", async (s
   const event: unknown = JSON.parse(readFileSync(join(ROOT, "events", `${sample}.json`), "utf8"));
   const expected = EXPECTED[sample];
   const answer = await invoke?.(event);
+  if (isHttp(event)) checkInvoked(event, answer);
   if (typeof expected === "object") expect(answer).toMatchObject(expected as object);
   else expect(answer).toBe(expected);
 });
+
+interface HttpEvent {
+  readonly rawPath: string;
+  readonly requestContext: { readonly http: { readonly method: string } };
+}
+
+function isHttp(event: unknown): event is HttpEvent {
+  return typeof event === "object" && event !== null && "rawPath" in event;
+}
+
+/** Holds what a function answers against the API document, as `stack.call` does. */
+function checkInvoked({ rawPath: path, requestContext }: HttpEvent, answer: unknown): void {
+  const { statusCode: status, headers, body: text } = answer as { statusCode: number; headers: object; body: string };
+  const { method } = requestContext.http;
+  checkAnswer({ method, path, status, text, headers: new Headers(Object.entries(headers)) });
+}
 
 test("every function has a sample", () => {
   for (const { handler } of template.functions) {

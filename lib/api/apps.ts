@@ -7,9 +7,10 @@ import { refuseTarget } from "../executors/target-url.ts";
 import { MASK, callbackView } from "../job-view.ts";
 import { isUrlPattern } from "../patterns.ts";
 import type { ServiceParts } from "../parts.ts";
+import { enveloped, pageOf, shownCallback, time } from "./answers.ts";
 import { isPlatformAdmin, requireRole, type Caller } from "./auth.ts";
 import { destinationName } from "./destinations.ts";
-import { envelope, route, type Answer } from "./http.ts";
+import { envelope, route, type Answer, type Route } from "./http.ts";
 
 // What the administrators of an app decide about it, and who changed what.
 
@@ -48,12 +49,60 @@ const settingsBody = z.strictObject({
   paused: z.boolean().default(false),
 });
 
-export const getApp = appRoute("GET", "", undefined, async ({ appId }, { apps }) => {
+/** Every setting as it is: what has a default in a request is always there. */
+const settingsShown = Object.fromEntries(
+  Object.entries(settingsBody.shape).map(([name, field]) => [
+    name,
+    field instanceof z.ZodDefault ? field.unwrap() : field,
+  ]),
+);
+const secretShown = z.strictObject({ id: z.guid(), createdAt: time, expiresAt: time.nullable() });
+const appShown = enveloped(
+  z.strictObject({
+    appId: z.guid(),
+    ...settingsShown,
+    onComplete: shownCallback.nullable(),
+    signingSecrets: z.array(secretShown),
+  }),
+).describe("The settings.");
+const secretMade = enveloped(z.strictObject({ id: z.guid(), secret: z.string(), createdAt: time }));
+
+const auditEntry = z.strictObject({
+  at: time,
+  by: z.string(),
+  action: z.string(),
+  changes: z.array(z.strictObject({ field: z.string(), from: z.unknown(), to: z.unknown() })),
+});
+
+/** What the API document says of the routes below. */
+const about = {
+  get: { id: "getApp", summary: "Shows an app's settings", answers: { 200: appShown } },
+  put: {
+    id: "putApp",
+    summary: "Replaces an app's settings; what is left out gets its default",
+    answers: { 200: appShown },
+    refusals: ["CONFLICT"],
+    body: settingsBody,
+  },
+  rotate: {
+    id: "rotateSigningSecret",
+    summary: "Makes a new signing secret; those before sign for 24 more hours",
+    answers: { 201: secretMade.describe("The secret, which can't be read again.") },
+    refusals: ["CONFLICT"],
+  },
+  delete: {
+    id: "deleteSigningSecret",
+    summary: "Takes a signing secret back at once",
+    answers: { 200: enveloped(z.strictObject({ id: z.string() })).describe("It signs no more.") },
+  },
+} as const;
+
+export const getApp = appRoute("GET", "", about.get, async ({ appId }, { apps }) => {
   return ok(await appView(appId, await apps.read(appId), apps));
 });
 
 /** Replaces all settings; what is left out gets its default. */
-export const putApp = appRoute("PUT", "", settingsBody, async ({ appId, caller, body }, { apps, rules }) => {
+export const putApp = appRoute("PUT", "", about.put, async ({ appId, caller, body }, { apps, rules }) => {
   const { version, ...settings } = body;
   refuseSettings(settings, rules.allowPrivateTargets);
   const before = await apps.read(appId);
@@ -68,12 +117,12 @@ export const putApp = appRoute("PUT", "", settingsBody, async ({ appId, caller, 
   return ok(await appView(appId, { ...settings, version: version + 1 }, apps));
 });
 
-export const rotateSecret = appRoute("POST", "/signing-secrets", undefined, async ({ appId, caller }, { apps }) => {
+export const rotateSecret = appRoute("POST", "/signing-secrets", about.rotate, async ({ appId, caller }, { apps }) => {
   const { id, secret, createdAt } = await apps.rotate(appId, caller.sub);
   return { status: 201, body: envelope({ id, secret, createdAt: iso(createdAt) }) };
 });
 
-export const deleteSecret = appRoute("DELETE", "/signing-secrets/{id}", undefined, async (asked, { apps }) => {
+export const deleteSecret = appRoute("DELETE", "/signing-secrets/{id}", about.delete, async (asked, { apps }) => {
   const id = asked.path["id"] ?? "";
   if (!(await apps.removeSecret(asked.appId, id, asked.caller.sub)))
     throw new ClientError("NOT_FOUND", "No such secret");
@@ -87,6 +136,9 @@ const auditQuery = z.strictObject({
 
 export const listAudit = route({
   key: "GET /v1/admin/apps/{appId}/audit",
+  id: "listAudit",
+  summary: "Lists who changed what and when, newest first",
+  answers: { 200: pageOf(auditEntry).describe("A page.") },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   query: auditQuery,
 
@@ -111,16 +163,18 @@ interface Asked<Body> {
   readonly path: Readonly<Record<string, string | undefined>>;
 }
 
+type Definition<Body> = Omit<Route<Body>, "key" | "access" | "query" | "handle">;
+
 function appRoute<Body>(
   method: string,
   below: string,
-  body: z.ZodType<Body> | undefined,
+  definition: Definition<Body>,
   act: (asked: Asked<Body>, service: ServiceParts) => Promise<Answer>,
 ) {
   return route<Body, unknown>({
     key: `${method} /v1/admin/apps/{appId}${below}`,
     access: (caller) => requireRole(caller, "APP_ADMIN"),
-    ...(body && { body }),
+    ...definition,
     handle: async ({ path, caller, body: parsed }, service) =>
       act({ appId: appInPath(path["appId"], caller), caller, body: parsed, path }, service),
   });

@@ -12,6 +12,19 @@ import { corsHeaders, preflight } from "./cors.ts";
 export interface Route<Body = unknown, Query = unknown> {
   /** Method and path as API Gateway writes them: `GET /v1/admin/jobs/{id}`. */
   readonly key: string;
+  /** Its name and what it does, in the API document. */
+  readonly id: string;
+  readonly summary: string;
+  /** What it answers when all is well, by status. */
+  readonly answers: Readonly<Record<number, z.ZodType>>;
+  /** How it may refuse, beside what goes for every route of its kind. */
+  readonly refusals?: readonly ErrorCode[];
+  /** Takes the header `Idempotency-Key`; a repeat is answered 200. */
+  readonly idempotent?: true;
+  /** Requests that can be sent as they are; `target` is a URL that accepts anything. */
+  readonly examples?: (target: string) => Readonly<Record<string, unknown>>;
+  /** Of the answers; default JSON. */
+  readonly contentTypes?: readonly string[];
   readonly body?: z.ZodType<Body>;
   readonly query?: z.ZodType<Query>;
   /** Throws FORBIDDEN. `internal`: the operator's own token. Without it, the endpoint is open to anyone. */
@@ -29,6 +42,7 @@ export interface Request<Body, Query> {
 
 export interface Answer {
   readonly status: number;
+  /** Goes out as JSON; bytes as they are, under the `content-type` that `headers` name. */
   readonly body: unknown;
   /** What to answer when the body would pass Lambda's limit. */
   readonly ifTooLarge?: () => unknown;
@@ -45,7 +59,7 @@ const LARGEST_ANSWER = 5.9 * 1_024 * 1_024;
 /** Escaped twice, a character can take six bytes; fewer than this always fit. */
 const CERTAINLY_FITS = 900_000;
 
-const STATUS_OF: Record<ErrorCode, number> = {
+export const STATUS_OF: Record<ErrorCode, number> = {
   BAD_REQUEST: 400,
   UNAUTHORIZED: 401,
   FORBIDDEN: 403,
@@ -65,13 +79,14 @@ export function route<Body, Query>(definition: Route<Body, Query>): Route {
 /** The Lambda handler that serves these endpoints. */
 export function httpFunction(routes: readonly Route[]) {
   const byKey = new Map(routes.map((each) => [each.key, each]));
+  const takesBody = ({ routeKey }: Event) => byKey.get(routeKey)?.body !== undefined;
   return middy(async (event: Event) => {
     const asked = preflight(event.requestContext.http.method, event.headers);
     if (asked) return { statusCode: 204, headers: asked };
     const found = byKey.get(event.routeKey);
     if (!found) throw noSuchEndpoint(event);
     return serve(found, event);
-  }).use([stamps(), errorAnswers(), bodySize(), jsonBody()]);
+  }).use([stamps(), errorAnswers(), jsonBody(takesBody)]);
 }
 
 async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructuredResultV2> {
@@ -92,9 +107,13 @@ async function callerOf({ access, key }: Route, event: Event): Promise<Caller> {
   }
   const caller = await authenticate(authorization, parts().clock.realNow());
   access(caller);
-  // Whoever may change the limit must be able to.
-  if (caller.appId !== undefined && !key.includes("/apps/{appId}")) await parts().apps.admit(caller.appId);
+  if (caller.appId !== undefined && isLimited(key)) await parts().apps.admit(caller.appId);
   return caller;
+}
+
+/** Whether requests count towards `requestsPerSecond`. Whoever may change the limit must be able to. */
+export function isLimited(key: string): boolean {
+  return !key.includes("/apps/{appId}");
 }
 
 function noSuchEndpoint({ requestContext, rawPath }: Event): ClientError {
@@ -104,6 +123,14 @@ function noSuchEndpoint({ requestContext, rawPath }: Event): ClientError {
 const NOBODY: Caller = { sub: "nobody", roles: [], permissions: [] };
 
 function answerOf({ status, body, headers, ifTooLarge }: Answer): APIGatewayProxyStructuredResultV2 {
+  if (body instanceof Uint8Array) {
+    return {
+      statusCode: status,
+      headers: { ...headers },
+      body: Buffer.from(body).toString("base64"),
+      isBase64Encoded: true,
+    };
+  }
   const text = JSON.stringify(body);
   return {
     statusCode: status,
@@ -166,24 +193,13 @@ function stamps() {
   };
 }
 
-function bodySize() {
-  return {
-    before: ({ event }: Handling) => {
-      const size =
-        typeof event.body === "string" ? Buffer.byteLength(event.body, event.isBase64Encoded ? "base64" : "utf8") : 0;
-      if (size <= LARGEST_BODY) return;
-      const message = `The body has ${size} bytes; at most ${LARGEST_BODY} are accepted. Keep large data in S3 and send its address`;
-      throw new ClientError("PAYLOAD_TOO_LARGE", message);
-    },
-  };
-}
-
-/** Parses a body as JSON whatever its content type says, and leaves a request without one alone. */
-function jsonBody() {
+/** Parses a body as JSON whatever its content type says. Where none is asked for, what comes is not looked at. */
+function jsonBody(takesBody: (event: Event) => boolean) {
   const { before } = httpJsonBodyParser({ disableContentTypeCheck: true });
   return {
     before: async (handling: Handling) => {
-      if (!handling.event.body) return;
+      if (!handling.event.body || !takesBody(handling.event)) return;
+      refuseLarge(handling.event);
       try {
         await before?.(handling as never);
       } catch (error) {
@@ -194,6 +210,13 @@ function jsonBody() {
       }
     },
   };
+}
+
+function refuseLarge({ body, isBase64Encoded }: Event): void {
+  const size = typeof body === "string" ? Buffer.byteLength(body, isBase64Encoded ? "base64" : "utf8") : 0;
+  if (size <= LARGEST_BODY) return;
+  const message = `The body has ${size} bytes; at most ${LARGEST_BODY} are accepted. Keep large data in S3 and send its address`;
+  throw new ClientError("PAYLOAD_TOO_LARGE", message);
 }
 
 /** Level by level and not by recursion, which a deep body would overflow. */

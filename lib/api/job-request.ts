@@ -8,12 +8,17 @@ import { idempotencyKey } from "../message-schema.ts";
 
 // What a client posts to have a job: its schema, and the message that becomes of it.
 
-export const createJobBody = z.strictObject({
-  appId: z.guid().toLowerCase().optional(),
-  mode: z.enum(["sqs", "db", "both"]).default("both"),
-  message: z.strictObject(jobFields.message),
-  ...jobFields.followUps,
-});
+export const createJobBody = z
+  .strictObject({
+    appId: z.guid().toLowerCase().describe("Default: the token's. Another one is for PLATFORM_ADMIN.").optional(),
+    mode: z
+      .enum(["sqs", "db", "both"])
+      .describe("`both` stores the job and sends it, `db` stores it, `sqs` only sends it.")
+      .default("both"),
+    message: z.strictObject(jobFields.message),
+    ...jobFields.followUps,
+  })
+  .meta({ id: "CreateJob" });
 
 export type CreateJobBody = z.infer<typeof createJobBody>;
 

@@ -3,6 +3,7 @@ import { wholeUrl } from "../executors/target-url.ts";
 import { masked, maskedQuery } from "../job-view.ts";
 import { headers, httpMethod, idempotencyKey } from "../message-schema.ts";
 import { acceptJob, accepted } from "./accept-job.ts";
+import { callbackJobEntity, enveloped } from "./answers.ts";
 import { requireRole } from "./auth.ts";
 import { parse, route, type Answer } from "./http.ts";
 import { createJobBody } from "./job-request.ts";
@@ -14,8 +15,7 @@ const callbackBody = z.strictObject({
   url: wholeUrl,
   method: httpMethod.default("POST"),
   headers: headers.default({}),
-  /** Text goes out as it is, anything else as JSON. */
-  body: z.unknown().optional(),
+  body: z.unknown().describe("Text goes out as it is, anything else as JSON.").optional(),
   idempotencyKey: idempotencyKey.optional(),
   maxRetries: z.int().min(0).max(50).optional(),
 });
@@ -23,6 +23,15 @@ const callbackBody = z.strictObject({
 /** A webhook by its URL. It becomes a `rest-api` job, which shows the two deprecated fields too. */
 export const createCallbackJob = route({
   key: "POST /v1/jobs/callback-http",
+  id: "createCallbackJob",
+  summary: "Accepts a webhook by its URL, as earlier versions did",
+  answers: {
+    200: enveloped(callbackJobEntity).describe("The idempotency key was there already: the job that has it."),
+    201: enveloped(callbackJobEntity).describe("The job, PENDING."),
+  },
+  refusals: ["UNPROCESSABLE_ENTITY"],
+  idempotent: true,
+  examples: (url) => ({ webhook: { url, body: { orderId: "123" } } }),
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   body: callbackBody,
 

@@ -1,7 +1,33 @@
+import * as z from "zod";
 import { iso } from "../clock.ts";
-import { route } from "./http.ts";
+import { time } from "./answers.ts";
+import { docsAsset, docsPage } from "./docs-page.ts";
+import { route, type Route } from "./http.ts";
+import { openApi } from "./openapi.ts";
+import { adminRoutes, createJobRoutes, internalRoutes } from "./routes.ts";
 
-export const health = route({
+// What is open to anyone: how the service is, and how to use it.
+
+const health = route({
   key: "GET /health",
+  id: "getHealth",
+  summary: "Tells that the service runs, and its time",
+  answers: { 200: z.strictObject({ status: z.literal("ok"), now: time }).describe("It runs.") },
   handle: async (_request, { clock }) => ({ status: 200, body: { status: "ok", now: iso(clock.now()) } }),
 });
+
+const document = route({
+  key: "GET /openapi.json",
+  id: "getDocument",
+  summary: "This document",
+  answers: { 200: z.looseObject({ openapi: z.literal("3.1.1") }).describe("OpenAPI 3.1.") },
+  handle: async (_request, { rules }) => ({ status: 200, body: apiDocument(rules.localFunctionUrls) }),
+});
+
+export const siteRoutes: readonly Route[] = [health, document, docsPage, docsAsset];
+
+/** The document of the whole API. Its examples go to the echo target of the local stack, if this is one. */
+export function apiDocument(localUrls = ""): object {
+  const target = localUrls === "" ? "https://example.com" : new URL("/echo", localUrls).href;
+  return openApi([...createJobRoutes, ...adminRoutes, ...internalRoutes, ...siteRoutes], target);
+}

@@ -8,6 +8,7 @@ import { STATUSES, jobIdForKey, type Job, type Message } from "../job.ts";
 import { idempotencyKey } from "../message-schema.ts";
 import type { ServiceParts } from "../parts.ts";
 import { acceptJob, accepted, withEntity } from "./accept-job.ts";
+import { enveloped, jobEntity, jobWithAttempts, pageOf, results } from "./answers.ts";
 import { appOf, isPlatformAdmin, requireRole, type Caller } from "./auth.ts";
 import { envelope, explain, parse, route, type Answer } from "./http.ts";
 import { createJobBody } from "./job-request.ts";
@@ -19,6 +20,25 @@ import { decodeCursor, encodeCursor } from "./pagination.ts";
 
 export const createJob = route({
   key: "POST /v1/jobs/create",
+  id: "createJob",
+  summary: "Accepts a job",
+  answers: {
+    200: enveloped(jobEntity).describe("The idempotency key was there already: the job that has it."),
+    201: enveloped(jobEntity).describe("The job, PENDING."),
+    202: z.null().describe("Mode sqs: sent, and stored only if its first attempt fails."),
+  },
+  refusals: ["UNPROCESSABLE_ENTITY"],
+  idempotent: true,
+  examples: (baseUrl) => {
+    const lambdaProxyMessage = { path: "/webhooks/payment", httpMethod: "POST", body: '{"orderId":"123"}' };
+    const webhook = { lambdaProxyMessage, execution: { type: "rest-api", baseUrl } };
+    const every5Minutes = { type: "schedule", scheduleExpression: "rate(5 minutes)", maxRuns: 3, targetJob: webhook };
+    return {
+      webhook: { message: webhook },
+      "webhook with a callback": { message: webhook, onComplete: { url: `${baseUrl}/job-ended` } },
+      schedule: { message: { execution: every5Minutes } },
+    };
+  },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   body: createJobBody,
 
@@ -33,11 +53,16 @@ const MOST_JOBS_IN_A_BATCH = 100;
 /** Accepting a job is two calls; this many at a time keep the connections busy and not waiting. */
 const ACCEPTED_AT_ONCE = 10;
 
-const batchBody = z.strictObject({ jobs: z.array(z.unknown()).min(1).max(MOST_JOBS_IN_A_BATCH) });
+// Each is parsed by itself, so that one can be refused and the others accepted.
+const unparsedJob = z.unknown().meta({ $ref: "#/components/schemas/CreateJob" });
+const batchBody = z.strictObject({ jobs: z.array(unparsedJob).min(1).max(MOST_JOBS_IN_A_BATCH) });
 
 /** Each job as `POST /v1/jobs/create` takes it, accepted or refused by itself. */
 export const createJobs = route({
   key: "POST /v1/jobs/batch",
+  id: "createJobs",
+  summary: "Accepts up to 100 jobs, each by itself",
+  answers: { 207: enveloped(results).describe("What `POST /v1/jobs/create` would have answered, job by job.") },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   body: batchBody,
 
@@ -99,6 +124,9 @@ const listQuery = z
 
 export const listAppJobs = route({
   key: "GET /v1/admin/jobs",
+  id: "listJobs",
+  summary: "Lists an app's jobs, newest first",
+  answers: { 200: pageOf(jobEntity).describe("A page; it may be short, or empty, before the last one.") },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   query: listQuery,
 
@@ -124,6 +152,9 @@ async function jobWithKey(store: ServiceParts["store"], filter: JobFilter, key: 
 
 export const getJob = route({
   key: "GET /v1/admin/jobs/{id}",
+  id: "getJob",
+  summary: "Shows a job with its message and attempts",
+  answers: { 200: enveloped(jobWithAttempts).describe("The job.") },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
 
   async handle({ path, caller }, { store }): Promise<Answer> {
@@ -140,19 +171,32 @@ export const getJob = route({
 
 // ---- POST /v1/admin/jobs/{id}/retry, /cancel, /deadletter, DELETE /v1/admin/jobs/{id} ----
 
-export const retryJob = adminAction("POST", "/retry", (id, { engine }) => engine.retryJob(id));
-export const cancelJob = adminAction("POST", "/cancel", (id, { engine }) => engine.stopJob(id, "CANCELLED"));
-export const deadletterJob = adminAction("POST", "/deadletter", (id, { engine }) => engine.stopJob(id, "DEAD"));
-export const deleteJob = adminAction("DELETE", "", (id, { engine }) => engine.deleteJob(id));
+export const retryJob = adminAction("POST", "retry", "Tries a FAILED or DEAD job again", (id, { engine }) =>
+  engine.retryJob(id),
+);
+export const cancelJob = adminAction("POST", "cancel", "Ends an unfinished job as CANCELLED", (id, { engine }) =>
+  engine.stopJob(id, "CANCELLED"),
+);
+export const deadletterJob = adminAction("POST", "deadletter", "Ends an unfinished job as DEAD", (id, { engine }) =>
+  engine.stopJob(id, "DEAD"),
+);
+export const deleteJob = adminAction("DELETE", "delete", "Deletes a finished job", (id, { engine }) =>
+  engine.deleteJob(id),
+);
 
 /** An action on one job of the caller's app. Answers with the job as it is then; of a deleted one, as it was. */
 function adminAction(
-  method: string,
+  method: "POST" | "DELETE",
   action: string,
+  summary: string,
   act: (id: string, service: ServiceParts) => Promise<Job | undefined>,
 ) {
   return route({
-    key: `${method} /v1/admin/jobs/{id}${action}`,
+    key: `${method} /v1/admin/jobs/{id}${method === "POST" ? `/${action}` : ""}`,
+    id: `${action}Job`,
+    summary,
+    answers: { 200: enveloped(jobEntity).describe("The job as it is then; of a deleted one, as it was.") },
+    refusals: ["CONFLICT"],
     access: (caller) => requireRole(caller, "APP_ADMIN"),
 
     async handle({ path, caller }, service): Promise<Answer> {

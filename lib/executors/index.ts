@@ -1,5 +1,5 @@
 import { SCHEDULE } from "../job.ts";
-import { followUpFields, messageFields, type ExecutionSchemas } from "../message-schema.ts";
+import { jobFieldsOf, messageFields, type ExecutionSchemas } from "../message-schema.ts";
 import type { ExecutionType, Executor } from "./executor.ts";
 import { lambdaInvoke } from "./lambda-invoke.ts";
 import { lambdaUrl } from "./lambda-url.ts";
@@ -9,8 +9,10 @@ import { scheduleOf } from "./schedule.ts";
 /** Every execution type that runs: validation and dispatch follow from this list. */
 const executors: readonly Executor[] = [restApi, lambdaInvoke, lambdaUrl];
 
-const runnable = executors.map(({ schema }) => schema) as unknown as ExecutionSchemas;
-const schedule = scheduleOf(runnable);
+export const runnable = executors.map(({ schema }) => schema) as unknown as ExecutionSchemas;
+/** Of a job that stands within another one: any but a schedule. */
+const inner = jobFieldsOf(runnable);
+export const schedule = scheduleOf(inner);
 
 /** Every execution type there is: those that run, and the schedule, which fires one of them. */
 export const executionTypes: readonly ExecutionType[] = [...executors, schedule];
@@ -19,7 +21,7 @@ export const EXECUTION_TYPES = executionTypes.map(({ type }) => type);
 /** The schema of a message, and of the follow-ups that can be asked for beside it. */
 export const jobFields = {
   message: messageFields([...runnable, schedule.schema]),
-  followUps: followUpFields(runnable),
+  followUps: inner.followUps,
 };
 
 export type ExecutorOf = (type: string) => Executor;

@@ -9,13 +9,18 @@ import { lambda } from "./lambda-client.ts";
 const FUNCTION_NAME =
   /^(?:arn:[\w-]{1,20}:lambda:)?(?:[a-z]{2}(?:-[a-z]{1,12}){1,3}-\d:)?(?:\d{12}:)?(?:function:)?([\w-]{1,64})(?::[\w$-]{1,128})?$/;
 
-const schema = z.strictObject({
-  type: z.literal("lambda-invoke"),
-  /** A name, or an ARN with or without a version or alias. */
-  functionName: z.string().max(170).regex(FUNCTION_NAME, "expected a function's name or ARN"),
-  invocationType: z.enum(["Event", "RequestResponse"]).default("Event"),
-  timeoutSeconds: z.int().min(1).max(60).default(30),
-});
+const schema = z
+  .strictObject({
+    type: z.literal("lambda-invoke"),
+    /** A name, or an ARN with or without a version or alias. */
+    functionName: z.string().max(170).regex(FUNCTION_NAME, "expected a function's name or ARN"),
+    invocationType: z.enum(["Event", "RequestResponse"]).default("Event"),
+    timeoutSeconds: z.int().min(1).max(60).default(30),
+  })
+  .meta({
+    id: "LambdaInvokeExecution",
+    description: "Invokes a function with the whole lambdaProxyMessage as its event.",
+  });
 
 const EXCERPT_BYTES = 1_024;
 

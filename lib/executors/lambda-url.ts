@@ -6,11 +6,13 @@ import { exchange, requestOf } from "./http-exchange.ts";
 import { lambda } from "./lambda-client.ts";
 import { httpBaseUrl, targetUrl } from "./target-url.ts";
 
-const schema = z.strictObject({
-  type: z.literal("lambda-url"),
-  functionUrl: httpBaseUrl,
-  timeoutSeconds: z.int().min(1).max(60).default(30),
-});
+const schema = z
+  .strictObject({
+    type: z.literal("lambda-url"),
+    functionUrl: httpBaseUrl,
+    timeoutSeconds: z.int().min(1).max(60).default(30),
+  })
+  .meta({ id: "LambdaUrlExecution", description: "Sends the request, signed with SigV4, to the URL of a function." });
 
 /** Sends the request to a Lambda function's URL, signed for AWS_IAM; any 2xx is a success. */
 export const lambdaUrl: Executor<z.infer<typeof schema>> = {

@@ -4,11 +4,13 @@ import type { Executor } from "./executor.ts";
 import { exchange, requestOf } from "./http-exchange.ts";
 import { httpBaseUrl, refuseTarget, targetProblem, targetUrl } from "./target-url.ts";
 
-const schema = z.strictObject({
-  type: z.literal("rest-api"),
-  baseUrl: httpBaseUrl,
-  timeoutSeconds: z.int().min(1).max(60).default(30),
-});
+const schema = z
+  .strictObject({
+    type: z.literal("rest-api"),
+    baseUrl: httpBaseUrl,
+    timeoutSeconds: z.int().min(1).max(60).default(30),
+  })
+  .meta({ id: "RestApiExecution", description: "Sends the request to baseUrl + path; any 2xx is a success." });
 
 /** Sends the request to `baseUrl` + `path`; any 2xx is a success. */
 export const restApi: Executor<z.infer<typeof schema>> = {

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { SECOND, iso, type EpochMs } from "../clock.ts";
 import type { ErrorDetail } from "../errors.ts";
 import { DEFAULT_TIMEOUT_MS, SCHEDULE, type Execution, type Message } from "../job.ts";
-import { followUpFields, messageFields, type ExecutionSchemas } from "../message-schema.ts";
+import type { JobFields } from "../message-schema.ts";
 import { isTimeZone, nextRun, parseExpression, type ScheduleExpression } from "../schedule-expression.ts";
 import type { Asked, ExecutionType } from "./executor.ts";
 
@@ -21,8 +21,11 @@ export interface ScheduleExecution extends Execution {
 
 const time = z.iso.datetime({ offset: true });
 
-/** The execution type whose target jobs are of the given types. */
-export function scheduleOf(targets: ExecutionSchemas): ExecutionType<ScheduleExecution> & { schema: z.ZodObject } {
+/** The execution type whose target jobs have the given fields. */
+export function scheduleOf({
+  message,
+  followUps,
+}: JobFields): ExecutionType<ScheduleExecution> & { schema: z.ZodObject } {
   const schema = z
     .strictObject({
       type: z.literal(SCHEDULE),
@@ -35,12 +38,13 @@ export function scheduleOf(targets: ExecutionSchemas): ExecutionType<ScheduleExe
         .default("UTC"),
       endsAt: time.optional(),
       maxRuns: z.int().min(1).max(1_000_000_000).optional(),
-      targetJob: z.strictObject({ ...messageFields(targets), ...followUpFields(targets) }),
+      targetJob: z.strictObject({ ...message, ...followUps }).meta({ id: "TargetJob" }),
     })
     .refine(({ scheduledAt, scheduleExpression }) => scheduledAt ?? scheduleExpression, {
       path: ["scheduledAt"],
       error: "expected scheduledAt or scheduleExpression, got neither",
-    });
+    })
+    .meta({ id: "ScheduleExecution", description: "Submits another job: once, or at every time of an expression." });
   return {
     type: SCHEDULE,
     schema,

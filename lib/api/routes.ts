@@ -1,0 +1,39 @@
+import { deleteSecret, getApp, listAudit, putApp, rotateSecret } from "./apps.ts";
+import { listDestinations, resumeDestination } from "./destinations.ts";
+import type { Route } from "./http.ts";
+import { pollSqs, processScheduledMessage, runDbJobs, runJobs } from "./internal.ts";
+import { createCallbackJob } from "./legacy.ts";
+import { getStats } from "./stats.ts";
+import {
+  cancelJob,
+  createJob,
+  createJobs,
+  deadletterJob,
+  deleteJob,
+  getJob,
+  listAppJobs,
+  retryJob,
+} from "./unified.ts";
+
+// What the functions serve, each its own list. `site.ts` has the last one, since it shows them all.
+
+export const createJobRoutes: readonly Route[] = [createJob, createJobs, createCallbackJob];
+
+export const adminRoutes: readonly Route[] = [
+  listAppJobs,
+  getJob,
+  retryJob,
+  cancelJob,
+  deadletterJob,
+  deleteJob,
+  getStats,
+  listDestinations,
+  resumeDestination,
+  getApp,
+  putApp,
+  rotateSecret,
+  deleteSecret,
+  listAudit,
+];
+
+export const internalRoutes: readonly Route[] = [runJobs, runDbJobs, pollSqs, processScheduledMessage];
