@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { checkAnswer } from "./api-document.ts";
 import { signToken, type TokenClaims } from "../../local/token.ts";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
@@ -129,6 +130,7 @@ async function call(base: string, method: string, path: string, options: CallOpt
     ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
   });
   const text = await response.text();
+  checkAnswer({ method, path, status: response.status, headers: response.headers, text });
   return { status: response.status, headers: response.headers, body: text === "" ? undefined : JSON.parse(text) };
 }
 
