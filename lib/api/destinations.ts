@@ -3,6 +3,7 @@ import type { DestinationLimits } from "../app-store.ts";
 import type { Circuit } from "../circuit.ts";
 import { iso } from "../clock.ts";
 import { ClientError, badRequest } from "../errors.ts";
+import { enveloped, pageOf, time } from "./answers.ts";
 import { appOf, requireRole } from "./auth.ts";
 import { envelope, route, type Answer } from "./http.ts";
 
@@ -24,6 +25,20 @@ function bare(url: URL): string {
   return url.href === `${url.origin}/` ? url.origin : url.href;
 }
 
+const destinationShown = z
+  .strictObject({
+    destination: z.string(),
+    state: z.enum(["closed", "open", "held"]),
+    since: time.nullable(),
+    consecutiveFailures: z.int().describe("At most 20."),
+    lastFailureAt: time.nullable(),
+    lastError: z.string().nullable(),
+    nextProbeAt: time.nullable().describe("Of an open one."),
+    rateLimitPerSecond: z.number().nullable(),
+    maxConcurrency: z.int().nullable(),
+  })
+  .meta({ id: "Destination" });
+
 const listQuery = z.strictObject({
   appId: z.guid().toLowerCase().optional(),
   limit: z.coerce.number().int().min(1).max(100).default(50),
@@ -33,6 +48,9 @@ const listQuery = z.strictObject({
 /** The destinations that have failed lately; all others work as they should. */
 export const listDestinations = route({
   key: "GET /v1/admin/destinations",
+  id: "listDestinations",
+  summary: "Lists the destinations that have failed lately or are held",
+  answers: { 200: pageOf(destinationShown).describe("By name; what is not listed works as it should.") },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   query: listQuery,
 
@@ -51,6 +69,10 @@ const resumeBody = z.strictObject({ appId: z.guid().toLowerCase().optional(), de
 /** Ends a hold, or an outage at once; what waits goes out within five minutes. */
 export const resumeDestination = route({
   key: "POST /v1/admin/destinations/resume",
+  id: "resumeDestination",
+  summary: "Lets an app's jobs go to a destination again",
+  answers: { 200: enveloped(destinationShown).describe("It is closed; what waits goes out within five minutes.") },
+  refusals: ["NOT_FOUND"],
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   body: resumeBody,
 
