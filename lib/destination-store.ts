@@ -24,6 +24,8 @@ export interface DestinationRef {
 /** A place among the attempts that may run at a destination at once. */
 export interface Slot extends DestinationRef {
   readonly holder: string;
+  /** When the attempt that has it is over for certain. */
+  readonly until: EpochMs;
 }
 
 const TABLE = "The jobs table";
@@ -151,74 +153,48 @@ export function createDestinationStore(parts: { table: string; clock: Clock; cli
     throw new Unavailable(TABLE, new Error("the turns of the destination are changing too fast"));
   }
 
-  /**
-   * Takes a place for an attempt that ends by `until`. When all are taken: how long the last attempt that
-   * left took, in service time.
-   */
-  async function takeSlot(slot: Slot, most: number, until: EpochMs): Promise<"taken" | { readonly tookMs: number }> {
+  /** Takes a place. When all are taken: how long the last attempt that left took, in service time. */
+  async function takeSlot(slot: Slot, most: number): Promise<"taken" | { readonly tookMs: number }> {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const taken = await update(slot, "SLOTS", {
-        UpdateExpression: "SET slots.#holder = :until, expiresAt = :expiresAt",
+        UpdateExpression: "ADD slots :slot SET expiresAt = :expiresAt",
         // It may be there: written by a call whose answer was lost.
-        ConditionExpression: "size(slots) < :most OR attribute_exists(slots.#holder)",
-        names: { "#holder": slot.holder },
-        values: { ":until": until, ":most": most, ":expiresAt": expirySeconds(until + DAY) },
+        ConditionExpression: "attribute_not_exists(slots) OR size(slots) < :most OR contains(slots, :name)",
+        values: {
+          ":slot": new Set([nameOf(slot)]),
+          ":name": nameOf(slot),
+          ":most": most,
+          ":expiresAt": expirySeconds(slot.until + DAY),
+        },
       });
       if (taken.held) return "taken";
-      const slots = taken.item["slots"] as Record<string, EpochMs> | undefined;
-      const over = Object.entries(slots ?? {}).find(([, end]) => end <= clock.now());
-      if (slots && !over) return { tookMs: Number(taken.item["tookMs"] ?? SECOND) };
-      // The worker that held it is gone; or this is the first one there.
-      if (over) await freeSlot({ ...slot, holder: over[0] }, over[1]);
-      else await firstSlot(slot);
+      const slots = [...(taken.item["slots"] as Set<string>)];
+      // The worker that held it is gone.
+      const over = slots.filter((name) => Number(name.split(" ")[0]) <= clock.now());
+      if (over.length === 0) return { tookMs: Number(taken.item["tookMs"] ?? SECOND) };
+      await update(slot, "SLOTS", { UpdateExpression: "DELETE slots :over", values: { ":over": new Set(over) } });
     }
     throw new Unavailable(TABLE, new Error("the slots of the destination are changing too fast"));
-  }
-
-  async function firstSlot(slot: Slot): Promise<void> {
-    await update(slot, "SLOTS", {
-      UpdateExpression: "SET slots = :none",
-      ConditionExpression: "attribute_not_exists(slots)",
-      values: { ":none": {} },
-    });
-  }
-
-  async function freeSlot(slot: Slot, until: EpochMs): Promise<void> {
-    await update(slot, "SLOTS", {
-      UpdateExpression: "REMOVE slots.#holder",
-      ConditionExpression: "slots.#holder = :until",
-      names: { "#holder": slot.holder },
-      values: { ":until": until },
-    });
   }
 
   /** Gives a place back. `tookMs`: how long an attempt had it, in service time; none if it had not started. */
   async function leaveSlot(slot: Slot, tookMs?: number): Promise<void> {
     await update(slot, "SLOTS", {
-      UpdateExpression: `${tookMs === undefined ? "" : "SET tookMs = :took "}REMOVE slots.#holder`,
-      ConditionExpression: "attribute_exists(slots)",
-      names: { "#holder": slot.holder },
-      ...(tookMs !== undefined && { values: { ":took": tookMs } }),
+      UpdateExpression: `DELETE slots :slot${tookMs === undefined ? "" : " SET tookMs = :took"}`,
+      values: { ":slot": new Set([nameOf(slot)]), ...(tookMs !== undefined && { ":took": tookMs }) },
     });
   }
 
   async function update(
     { appId, destination }: DestinationRef,
     sk: string,
-    change: {
-      UpdateExpression: string;
-      ConditionExpression: string;
-      names?: Record<string, string>;
-      values?: Record<string, unknown>;
-    },
+    { values, ...expressions }: { UpdateExpression: string; ConditionExpression?: string; values: Item },
   ): Promise<Written> {
-    const { names, values, ...expressions } = change;
     const command = new UpdateItemCommand({
       TableName: table,
       Key: marshall({ pk: `FLOW#${appId}#${destination}`, sk }),
       ...expressions,
-      ...(names && { ExpressionAttributeNames: names }),
-      ...(values && { ExpressionAttributeValues: marshall(values) }),
+      ExpressionAttributeValues: marshall(values),
       ReturnValues: "ALL_NEW",
       ReturnValuesOnConditionCheckFailure: "ALL_OLD",
     });
@@ -260,6 +236,10 @@ function itemKey({ appId, destination }: DestinationRef) {
 
 function destinationIn(item: Item): string {
   return String(item["sk"]).slice(PREFIX.length);
+}
+
+function nameOf({ until, holder }: Slot): string {
+  return `${until} ${holder}`;
 }
 
 function keyOf({ appId, destination }: DestinationRef): string {

@@ -112,10 +112,14 @@ export function createFlowControl({ clock, store, apps, destinations, log }: Par
   }
 
   async function takeSlot(ref: AttemptRef, most: number): Promise<Entry> {
-    const slot = { appId: ref.appId, destination: ref.destination, holder: clock.operationId() };
     const enteredAt = clock.now();
-    const until = enteredAt + clock.during(ref.timeoutMs + 2 * LEASE_MARGIN_MS);
-    const taken = await destinations.takeSlot(slot, most, until);
+    const slot = {
+      appId: ref.appId,
+      destination: ref.destination,
+      holder: clock.operationId(),
+      until: enteredAt + clock.during(ref.timeoutMs + 2 * LEASE_MARGIN_MS),
+    };
+    const taken = await destinations.takeSlot(slot, most);
     if (taken === "taken") return admitted(ref, { slot, enteredAt });
     // Those that wait come back about as fast as places become free.
     const turnAt = await destinations.takeTurn(ref, "slots", Math.max(taken.tookMs / most, 1));

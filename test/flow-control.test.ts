@@ -211,8 +211,8 @@ test("no more attempts run at once than a destination takes, and a place is give
 
 test("the place of a worker that died is free when the attempt's time is over", async () => {
   await limit({ maxConcurrency: 1 });
-  const slot = { appId, destination: ORIGIN, holder: "gone" };
-  expect(await world.destinations.takeSlot(slot, 1, world.clock.now() + MINUTE)).toBe("taken");
+  const slot = { appId, destination: ORIGIN, holder: "gone", until: world.clock.now() + MINUTE };
+  expect(await world.destinations.takeSlot(slot, 1)).toBe("taken");
   const job = await submit();
   expect(await run(job)).toBe("skipped");
   world.pass(MINUTE);
