@@ -18,21 +18,21 @@ export function unreadableKey(messageId: string): string {
   return `unreadable/${messageId}`;
 }
 
-export function createFiles(bucket: string): Files {
+export function createFiles(bucket: string, given?: S3Client): Files {
   const part = "The bucket";
   return {
     put: async (key, bytes) => {
-      const { client, PutObjectCommand } = await s3();
+      const { client, PutObjectCommand } = await s3(given);
       await askOf(part, client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: bytes })));
     },
     get: async (key) => {
-      const { client, GetObjectCommand } = await s3();
+      const { client, GetObjectCommand } = await s3(given);
       const object = await askOf(part, client.send(new GetObjectCommand({ Bucket: bucket, Key: key })));
       if (!object.Body) throw new Error(`The bucket answered without the content of ${key}`);
       return object.Body.transformToByteArray();
     },
     remove: async (key) => {
-      const { client, DeleteObjectCommand } = await s3();
+      const { client, DeleteObjectCommand } = await s3(given);
       await askOf(part, client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key })));
     },
   };
@@ -41,9 +41,9 @@ export function createFiles(bucket: string): Files {
 let shared: S3Client | undefined;
 
 // Imported when first used: few jobs need S3, and its client costs every cold start 60 ms.
-async function s3() {
+async function s3(given: S3Client | undefined) {
   const { S3Client, DeleteObjectCommand, GetObjectCommand, PutObjectCommand } = await import("@aws-sdk/client-s3");
   const forcePathStyle = Boolean(process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL);
-  shared ??= new S3Client({ ...CLIENT_DEFAULTS, forcePathStyle });
-  return { client: shared, DeleteObjectCommand, GetObjectCommand, PutObjectCommand };
+  const client = given ?? (shared ??= new S3Client({ ...CLIENT_DEFAULTS, forcePathStyle }));
+  return { client, DeleteObjectCommand, GetObjectCommand, PutObjectCommand };
 }

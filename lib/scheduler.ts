@@ -25,7 +25,7 @@ export type Scheduler = ReturnType<typeof createScheduler>;
 
 const PART = "The scheduler";
 
-export function createScheduler(config: SchedulerConfig) {
+export function createScheduler(config: SchedulerConfig, given?: SchedulerClient) {
   const groupName = config.group.split("/").at(-1) ?? "";
 
   /** Known before the schedule is made: it follows from the job's id. */
@@ -35,7 +35,7 @@ export function createScheduler(config: SchedulerConfig) {
 
   /** Makes a schedule. "other": one of this name was there already, with other contents. */
   async function create(wanted: OneOff): Promise<"created" | "other"> {
-    const { client, CreateScheduleCommand, ConflictException, GetScheduleCommand } = await eventBridge();
+    const { client, CreateScheduleCommand, ConflictException, GetScheduleCommand } = await eventBridge(given);
     const request = requestOf(wanted);
     try {
       await askOf(PART, client.send(new CreateScheduleCommand(request)));
@@ -52,14 +52,14 @@ export function createScheduler(config: SchedulerConfig) {
 
   /** Gives a schedule that is there these contents. */
   async function replace(wanted: OneOff): Promise<void> {
-    const { client, UpdateScheduleCommand } = await eventBridge();
+    const { client, UpdateScheduleCommand } = await eventBridge(given);
     const { ClientToken: _, ...request } = requestOf(wanted);
     await askOf(PART, client.send(new UpdateScheduleCommand(request)));
   }
 
   /** Deletes the schedule of a job, if there is one. */
   async function remove(jobId: string): Promise<void> {
-    const { client, DeleteScheduleCommand, ResourceNotFoundException } = await eventBridge();
+    const { client, DeleteScheduleCommand, ResourceNotFoundException } = await eventBridge(given);
     try {
       await askOf(PART, client.send(new DeleteScheduleCommand({ Name: jobId, GroupName: groupName })));
     } catch (error) {
@@ -91,8 +91,8 @@ export function createScheduler(config: SchedulerConfig) {
 let shared: SchedulerClient | undefined;
 
 // Imported when first used: few containers ever see a schedule.
-async function eventBridge() {
+async function eventBridge(given: SchedulerClient | undefined) {
   const sdk = await import("@aws-sdk/client-scheduler");
-  const client = (shared ??= new sdk.SchedulerClient(CLIENT_DEFAULTS));
+  const client = given ?? (shared ??= new sdk.SchedulerClient(CLIENT_DEFAULTS));
   return { ...sdk, client };
 }
