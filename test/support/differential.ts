@@ -1,0 +1,25 @@
+import * as fc from "fast-check";
+import type { Command, Send } from "../../sim/models/client.ts";
+
+/** Before the test's own time is over, so that a failure tells its seed however far it has been shrunk. */
+export const LONGEST_MS = 45_000;
+
+/** A hundred operations. One that shrinks to nothing is left out. */
+export function hundredOf<One extends { readonly kind: string }>(operation: fc.Arbitrary<One>) {
+  return fc
+    .array(operation, { minLength: 100, maxLength: 100 })
+    .map((drawn) => drawn.filter((one): one is Exclude<One, { readonly kind: "nothing" }> => one.kind !== "nothing"));
+}
+
+/** What a call comes to: its answer, or the name of its error with what hangs on it. */
+export async function outcome(send: Send, command: Command): Promise<Record<string, unknown>> {
+  try {
+    const { $metadata: _, ...answer } = (await send(command)) as { $metadata?: object };
+    return answer;
+  } catch (error) {
+    const { name, Item, CancellationReasons } = error as Error & { Item?: object; CancellationReasons?: object[] };
+    if (!("$metadata" in (error as object))) throw error;
+    // An error of SQS has another name in its older protocol.
+    return { error: name.replace("AWS.SimpleQueueService.", ""), Item, CancellationReasons };
+  }
+}
