@@ -10,7 +10,7 @@ let copy: string;
 
 beforeAll(() => {
   copy = temporaryDir();
-  for (const name of ["lib", "functions", "tsconfig.json", ".oxlintrc.json"])
+  for (const name of ["lib", "functions", "sim", "tsconfig.json", ".oxlintrc.json"])
     cpSync(join(ROOT, name), join(copy, name), { recursive: true });
   symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
 });
@@ -73,6 +73,17 @@ test.each([
     'import { createQueue } from "../lib/queue.ts";\nexport const planted = createQueue;\n',
     "A function only translates",
   ],
+  [
+    "lib/engine.ts",
+    'import { createSqs } from "../sim/models/sqs.ts";\nexport const planted = createSqs;\n',
+    "Imports go one way",
+  ],
+  [
+    "lib/planted.ts",
+    'import { createSqs } from "../sim/models/sqs.ts";\nexport const planted = createSqs;\n',
+    "The simulator imports the service",
+  ],
+  ["sim/models/planted.ts", "export const planted = Date.now();\n", "Time is an argument"],
   ["lib/planted.ts", "export const planted = Date.now();\n", "Time is an argument"],
   ["lib/planted.ts", "export const planted = Math.random();\n", "Chance is an argument"],
   ["lib/planted.ts", "export async function planted(): Promise<void> {}\nplanted();\n", "floating"],
