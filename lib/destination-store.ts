@@ -116,8 +116,8 @@ export function createDestinationStore(parts: { table: string; clock: Clock; cli
   async function list(appId: string, limit: number, after?: string) {
     const query = new QueryCommand({
       TableName: table,
-      KeyConditionExpression: "pk = :pk AND begins_with(sk, :prefix)",
-      ExpressionAttributeValues: marshall({ ":pk": `APP#${appId}`, ":prefix": PREFIX }),
+      KeyConditionExpression: "pk = :pk AND sk BETWEEN :first AND :last",
+      ExpressionAttributeValues: marshall({ ":pk": `APP#${appId}`, ":first": PREFIX, ":last": `${PREFIX}~` }),
       Limit: limit,
       ...(after !== undefined && { ExclusiveStartKey: marshall(itemKey({ appId, destination: after })) }),
     });

@@ -351,11 +351,15 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
     job: Job,
     update: Pick<UpdateItemCommandInput, "UpdateExpression" | "ExpressionAttributeValues">,
   ) {
-    await Promise.all(
-      (await partsOf(job)).map((Key) =>
-        askOf(TABLE, client.send(new UpdateItemCommand({ TableName: table, Key, ...update }))),
-      ),
-    );
+    const updates = (await partsOf(job)).map(async (Key) => {
+      // What has been deleted meanwhile must not come back as an item of nothing else.
+      const there = { ConditionExpression: "attribute_exists(pk)" };
+      const command = new UpdateItemCommand({ TableName: table, Key, ...update, ...there });
+      await askOf(TABLE, client.send(command)).catch((error: unknown) => {
+        if (!(error instanceof ConditionalCheckFailedException)) throw error;
+      });
+    });
+    await Promise.all(updates);
   }
 
   /** The keys of a job's payload and attempts. */
@@ -364,6 +368,8 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
       KeyConditionExpression: "pk = :pk",
       ExpressionAttributeValues: marshall({ ":pk": jobKey(job.id).pk }),
       ProjectionExpression: "pk, sk",
+      // The last attempt has only just been written.
+      ConsistentRead: true,
     });
     return items.filter((item) => item["sk"] !== "J").map(({ pk, sk }) => marshall({ pk, sk }));
   }

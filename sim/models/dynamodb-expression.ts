@@ -26,7 +26,8 @@ export type Condition =
   | { readonly kind: "between"; readonly of: Operand; readonly low: Operand; readonly high: Operand }
   | { readonly kind: "in"; readonly of: Operand; readonly among: readonly Operand[] }
   | { readonly kind: "exists"; readonly name: string; readonly wanted: boolean }
-  | { readonly kind: "begins"; readonly of: Operand; readonly prefix: Operand };
+  | { readonly kind: "begins"; readonly of: Operand; readonly prefix: Operand }
+  | { readonly kind: "contains"; readonly name: string; readonly part: Operand };
 
 type Term =
   | Operand
@@ -38,6 +39,8 @@ interface Update {
   readonly set: readonly { readonly name: string; readonly to: Term }[];
   readonly remove: readonly string[];
   readonly add: readonly { readonly name: string; readonly by: Operand }[];
+  /** From sets. */
+  readonly delete: readonly { readonly name: string; readonly by: Operand }[];
 }
 
 /** What the placeholders of one call stand for. */
@@ -137,6 +140,13 @@ function predicate(source: Source): Condition {
   if (isCall(source)) {
     if (accepts(source, "ATTRIBUTE_EXISTS")) return existence(source, true);
     if (accepts(source, "ATTRIBUTE_NOT_EXISTS")) return existence(source, false);
+    if (accepts(source, "CONTAINS")) {
+      return inParentheses(source, () => {
+        const name = attributeName(source);
+        expects(source, ",");
+        return { kind: "contains", name, part: operand(source) };
+      });
+    }
     if (accepts(source, "BEGINS_WITH")) {
       return inParentheses(source, () => {
         const of = operand(source);
@@ -189,11 +199,17 @@ function attributeName(source: Source): string {
 }
 
 function update(source: Source): Update {
-  const parsed: { -readonly [Clause in keyof Update]: Update[Clause] } = { set: [], remove: [], add: [] };
+  const parsed: { -readonly [Clause in keyof Update]: Update[Clause] } = ({
+	set: [],
+	remove: [],
+	add: [],
+	delete: []
+});
   while (source.at < source.tokens.length) {
     if (parsed.set.length === 0 && accepts(source, "SET")) parsed.set = list(source, assignment);
     else if (parsed.remove.length === 0 && accepts(source, "REMOVE")) parsed.remove = list(source, attributeName);
     else if (parsed.add.length === 0 && accepts(source, "ADD")) parsed.add = list(source, addition);
+    else if (parsed.delete.length === 0 && accepts(source, "DELETE")) parsed.delete = list(source, addition);
     else throw unknown(source);
   }
   return parsed;
@@ -295,6 +311,11 @@ export function holds(condition: Condition, item: Item, given: Substitutes): boo
       const [of, prefix] = [valueOf(condition.of, item, given), valueOf(condition.prefix, item, given)];
       return of?.S !== undefined && prefix?.S !== undefined && of.S.startsWith(prefix.S);
     }
+    case "contains": {
+      const [of, part] = [item[nameOf(condition.name, given)], valueOf(condition.part, item, given)];
+      if (part?.S === undefined) return false;
+      return of?.SS?.includes(part.S) ?? of?.S?.includes(part.S) ?? false;
+    }
     default:
       return condition satisfies never;
   }
@@ -322,8 +343,8 @@ function compares(by: Comparison, left: AttributeValue | undefined, right: Attri
 }
 
 /** The attributes that an update names, none of them twice. */
-export function attributesOf({ set, remove, add }: Update, given: Substitutes): string[] {
-  const names = [...set.map(({ name }) => name), ...remove, ...add.map(({ name }) => name)];
+export function attributesOf({ set, remove, ...sets }: Update, given: Substitutes): string[] {
+  const names = [...remove, ...[...set, ...sets.add, ...sets.delete].map(({ name }) => name)];
   const attributes = names.map((name) => nameOf(name, given));
   const twice = attributes.find((name, at) => attributes.indexOf(name) !== at);
   if (twice !== undefined) throw invalid(`Two document paths overlap with each other: [${twice}]`);
@@ -331,15 +352,33 @@ export function attributesOf({ set, remove, add }: Update, given: Substitutes): 
 }
 
 /** The item after an update. Everything is taken from the item before it. */
-export function updated({ set, remove, add }: Update, item: Item, given: Substitutes): Item {
+export function updated({ set, remove, add, ...rest }: Update, item: Item, given: Substitutes): Item {
   const after: Record<string, AttributeValue> = { ...item };
   for (const { name, to } of set) after[nameOf(name, given)] = termValue(to, item, given);
   for (const name of remove) delete after[nameOf(name, given)];
   for (const { name, by } of add) {
     const attribute = nameOf(name, given);
-    after[attribute] = sum(item[attribute] ?? ZERO, valueOf(by, item, given) ?? ZERO, 1);
+    const added = valueOf(by, item, given) ?? ZERO;
+    after[attribute] = added.SS ? union(item[attribute], added.SS) : sum(item[attribute] ?? ZERO, added, 1);
+  }
+  for (const { name, by } of rest.delete) {
+    const attribute = nameOf(name, given);
+    const taken = valueOf(by, item, given)?.SS;
+    const left = setIn(item[attribute]).filter((one) => !taken?.includes(one));
+    // No set is empty.
+    if (left.length > 0) after[attribute] = { SS: left };
+    else delete after[attribute];
   }
   return after;
+}
+
+function union(value: AttributeValue | undefined, added: readonly string[]): AttributeValue {
+  return { SS: [...new Set([...setIn(value), ...added])] };
+}
+
+function setIn(value: AttributeValue | undefined): readonly string[] {
+  if (value && !value.SS) throw wrongType();
+  return value?.SS ?? [];
 }
 
 const ZERO: AttributeValue = { N: "0" };

@@ -6,7 +6,7 @@ import { invalid } from "./dynamodb-errors.ts";
 /** Never changed once it is in the table. */
 export type Item = Readonly<Record<string, AttributeValue>>;
 
-type Type = "S" | "N" | "B" | "BOOL" | "NULL" | "M" | "L";
+type Type = "S" | "N" | "B" | "BOOL" | "NULL" | "M" | "L" | "SS";
 
 export function typeOf(value: AttributeValue): Type {
   if (value.S !== undefined) return "S";
@@ -16,6 +16,7 @@ export function typeOf(value: AttributeValue): Type {
   if (value.NULL !== undefined) return "NULL";
   if (value.M !== undefined) return "M";
   if (value.L !== undefined) return "L";
+  if (value.SS !== undefined) return "SS";
   throw new Error(`The model of DynamoDB does not know values of type ${Object.keys(value).join()}`);
 }
 
@@ -41,6 +42,10 @@ export function sameValue(a: AttributeValue, b: AttributeValue): boolean {
       const names = Object.keys(left);
       const isSame = (name: string) => name in right && sameValue(left[name] ?? NOTHING, right[name] ?? NOTHING);
       return names.length === Object.keys(right).length && names.every(isSame);
+    }
+    case "SS": {
+      const [left, right] = [a.SS ?? [], b.SS ?? []];
+      return left.length === right.length && left.every((one) => right.includes(one));
     }
     default:
       return type satisfies never;
@@ -72,6 +77,7 @@ export function sizeOf(value: AttributeValue): number {
   if (value.B !== undefined) return value.B.length;
   if (value.L !== undefined) return value.L.length;
   if (value.M !== undefined) return Object.keys(value.M).length;
+  if (value.SS !== undefined) return value.SS.length;
   throw invalid("Invalid operand type for size()");
 }
 
@@ -88,6 +94,7 @@ function bytesOf(value: AttributeValue): number {
   if (value.B !== undefined) return value.B.length;
   if (value.L !== undefined) return value.L.reduce((sum, one) => sum + bytesOf(one) + 1, 3);
   if (value.M !== undefined) return itemBytes(value.M) + Object.keys(value.M).length + 3;
+  if (value.SS !== undefined) return value.SS.reduce((sum, one) => sum + Buffer.byteLength(one) + 1, 3);
   return 1;
 }
 
@@ -97,7 +104,8 @@ export function stored(value: AttributeValue): AttributeValue {
   if (value.B !== undefined) return { B: new Uint8Array(value.B) };
   if (value.L !== undefined) return { L: value.L.map(stored) };
   if (value.M !== undefined) return { M: storedItem(value.M) };
-  // Throws on sets, which nothing here uses.
+  if (value.SS !== undefined) return { SS: [...value.SS] };
+  // Throws on other sets, which nothing here uses.
   typeOf(value);
   return value;
 }
