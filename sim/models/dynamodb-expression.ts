@@ -199,12 +199,12 @@ function attributeName(source: Source): string {
 }
 
 function update(source: Source): Update {
-  const parsed: { -readonly [Clause in keyof Update]: Update[Clause] } = ({
-	set: [],
-	remove: [],
-	add: [],
-	delete: []
-});
+  const parsed: { -readonly [Clause in keyof Update]: Update[Clause] } = {
+    set: [],
+    remove: [],
+    add: [],
+    delete: [],
+  };
   while (source.at < source.tokens.length) {
     if (parsed.set.length === 0 && accepts(source, "SET")) parsed.set = list(source, assignment);
     else if (parsed.remove.length === 0 && accepts(source, "REMOVE")) parsed.remove = list(source, attributeName);
