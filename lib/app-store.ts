@@ -213,7 +213,7 @@ export function createAppStore(parts: { table: string; clock: Clock; sealer: Sea
       if (!changed) return false;
       if (await write(appId, "SECRETS", version, { version: version + 1, list: changed }, entry)) return true;
     }
-    throw new Unavailable(TABLE, new Error("the signing secrets are changing too fast"));
+    throw new ClientError("CONFLICT", "The signing secrets are changing too fast; try again");
   }
 
   /** Who changed what and when, newest first; `before` is the key of the last one seen. */

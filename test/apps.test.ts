@@ -1,8 +1,12 @@
+import { TransactWriteItemsCommand, TransactionCanceledException, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createAppStore } from "../lib/app-store.ts";
+import { createClock } from "../lib/clock.ts";
+import { createSealer } from "../lib/sealer.ts";
 import { endStacks, jobIn, newApp, startStack, tokenFor, until, webhook, type Stack } from "./support/stack.ts";
 import { startTarget, type Received, type Target } from "./support/target.ts";
 
@@ -301,4 +305,20 @@ test.each([
   const { appId, token } = await newApp();
   const answer = await put(appId, token, body);
   expect([answer.status, answer.body.error.details[0].field]).toEqual([400, field]);
+});
+
+test("signing secrets that others keep changing answer 409, since nothing is out of order", async () => {
+  const lost = new TransactionCanceledException({
+    $metadata: { httpStatusCode: 400 },
+    message: "",
+    CancellationReasons: [{ Code: "ConditionalCheckFailed" }],
+  });
+  const send = async (command: unknown) => {
+    if (command instanceof TransactWriteItemsCommand) throw lost;
+    return {};
+  };
+  const sealer = createSealer({ kind: "local", key: randomBytes(32) });
+  const client = { send } as unknown as DynamoDBClient;
+  const apps = createAppStore({ table: "jobs", clock: createClock(), sealer, client });
+  await expect(apps.rotate("app", "me")).rejects.toMatchObject({ code: "CONFLICT" });
 });
