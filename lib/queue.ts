@@ -209,9 +209,21 @@ function deliveryOf(message: unknown, receiveCount: number): Delivery | undefine
   if (isObject(job) && typeof job["id"] === "string") return { kind: "carried", job: carriedJob(job), receiveCount };
   if (!isObject(fire)) return undefined;
   const { target, id, run } = fire;
-  if (isObject(target) && typeof target["id"] === "string") return { kind: "target", target: carriedJob(target) };
-  if (typeof id === "string" && typeof run === "number") return { kind: "run", ref: { id, run } };
-  return undefined;
+  // An operator may post such an event by hand.
+  if (target !== undefined) return isCarried(target) ? { kind: "target", target: carriedJob(target) } : undefined;
+  if (!isJobId(id)) return undefined;
+  return typeof run === "number" && Number.isSafeInteger(run) ? { kind: "run", ref: { id, run } } : undefined;
+}
+
+function isCarried(value: unknown): value is Record<string, unknown> {
+  if (!isObject(value)) return false;
+  const { id, appId, executionType, payload } = value;
+  const isComplete = isJobId(id) && typeof appId === "string" && typeof executionType === "string";
+  return isComplete && (typeof payload === "string" || isObject(payload));
+}
+
+function isJobId(value: unknown): value is string {
+  return typeof value === "string" && /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/.test(value);
 }
 
 function carriedJob({ payload, ...job }: Record<string, unknown>): Job {

@@ -127,7 +127,16 @@ test("process-scheduled-message takes the event of fire-schedule, and a repeat i
   await jobIn(stack, token, schedule.targetJobId, "SUCCEEDED");
   expect(target.received.filter(({ url }) => url === "/fired")).toHaveLength(1);
 
-  for (const wrong of [undefined, {}, { fire: {} }, { fire: { id: 1, run: 1 } }, []]) {
+  const { id } = created.body.data;
+  const odd = [
+    { id: 1, run: 1 },
+    { id: "\udfff\ud800", run: 1 },
+    { id, run: 1.5 },
+    { id, run: 2 ** 60 },
+    { target: { id } },
+    { target: { id: "x", appId: "x", executionType: "rest-api", payload: "x" } },
+  ];
+  for (const wrong of [undefined, {}, { fire: {} }, ...odd.map((fire) => ({ fire })), []]) {
     const { status, body } = await internal("process-scheduled-message", wrong);
     expect([status, body.error.details[0].message]).toEqual([400, expect.stringContaining('expected {"fire"')]);
   }
