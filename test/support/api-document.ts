@@ -44,7 +44,7 @@ const routes = Object.entries(DOCUMENT.paths).flatMap(([path, operations]) =>
 
 /** The route that serves a path, as the document writes it. */
 export function routeOf(method: string, path: string): (typeof routes)[number] | undefined {
-  const { pathname } = new URL(path, "http://stack");
+  const { pathname } = new URL(`http://stack${path}`);
   return routes.find((route) => route.method === method && route.pattern.test(pathname));
 }
 
