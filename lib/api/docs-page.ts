@@ -43,8 +43,13 @@ const START = `SwaggerUIBundle({
 });
 `;
 
+interface Asset {
+  readonly type: string;
+  readonly text: () => Promise<string>;
+}
+
 /** By their names. Those of Swagger UI come with the package: serverless.yml names them too. */
-const ASSETS: Readonly<Record<string, { type: string; text: () => Promise<string> }>> = {
+const ASSETS: Readonly<Record<string, Asset>> = {
   "start.js": { type: "text/javascript", text: async () => START },
   "swagger-ui.css": { type: "text/css", text: async () => viewerFile("swagger-ui.css") },
   "swagger-ui-bundle.js": { type: "text/javascript", text: async () => viewerFile("swagger-ui-bundle.js") },
@@ -84,7 +89,7 @@ export const docsAsset = route({
     if (!/\bgzip\b/.test(headers["accept-encoding"] ?? "")) {
       return { status: 200, headers: common, body: Buffer.from(await asset.text()) };
     }
-    return { status: 200, headers: { ...common, "content-encoding": "gzip" }, body: await compressed(name) };
+    return { status: 200, headers: { ...common, "content-encoding": "gzip" }, body: await compressed(name, asset) };
   },
 });
 
@@ -96,12 +101,11 @@ function headersOf(type: string): Record<string, string> {
   };
 }
 
-const kept = new Map<string, Promise<Buffer>>();
+const kept = new Map<string, Buffer>();
 
 /** API Gateway doesn't compress. Once a container. */
-async function compressed(name: string): Promise<Buffer> {
-  const found = kept.get(name) ?? ASSETS[name]?.text().then((text) => promisify(gzip)(text));
-  if (!found) throw new Error(`No asset ${name}`);
-  kept.set(name, found);
-  return found;
+async function compressed(name: string, asset: Asset): Promise<Buffer> {
+  const made = kept.get(name) ?? (await promisify(gzip)(await asset.text()));
+  kept.set(name, made);
+  return made;
 }
