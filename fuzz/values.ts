@@ -42,6 +42,8 @@ const BY_NAME: Readonly<Record<string, Value>> = {
   appId: fc.oneof({ weight: 6, arbitrary: one("@self") }, { weight: 1, arbitrary: uuid }),
   baseUrl: one("@stack/echo", "@stack/echo", "http://127.0.0.1:9", "http://[::1]:9/a/b"),
   url: one("@stack/echo/called", "@stack/echo?token=x", "http://127.0.0.1:9/"),
+  // The first is where nothing listens, so that there are outages to resume from.
+  destination: one("http://127.0.0.1:9", "http://127.0.0.1:9", "@stack", "fail", "https://hooks.example.com"),
   functionUrl: one("@stack/lambda-url/echo/", "@stack/lambda-url/fail/", "https://example.com"),
   functionName: one("echo", "fail", "nothing", "arn:aws:lambda:us-east-1:123456789012:function:echo"),
   scheduleExpression: one("rate(5 minutes)", "cron(0 9 ? * MON-FRI *)", "cron(0 0 31 2 ? *)", "rate(0 days)"),
