@@ -29,51 +29,50 @@ export interface Options {
   readonly progress?: (done: number) => void;
 }
 
-/** Plans are made so many at a time; each such lot has a seed of its own, the next number. */
-const LOT = 10_000;
+/** Each lot has a stack of its own, which would slow down as it fills, and a seed of its own, the next number. */
+const LOT = 20_000;
 /** Enough to keep the stack busy while answers are checked. */
 const IN_FLIGHT = 24;
 
+type Answers = Map<string, Map<number, number>>;
+
 export async function fuzz({ requests, seed, progress }: Options): Promise<Report> {
+  const answers: Answers = new Map();
+  for (let done = 0, lot = 0; done < requests; lot += 1) {
+    const numRuns = Math.min(LOT, requests - done);
+    const failure = await fuzzLot({ seed: seed + lot, numRuns }, answers);
+    done += numRuns;
+    if (failure !== undefined) return { seed: seed + lot, requests: done, answers, unreached: [], failure };
+    progress?.(done);
+  }
+  return { seed, requests, answers, unreached: unreached(answers) };
+}
+
+/** What was found, if anything was. */
+async function fuzzLot(drawn: { seed: number; numRuns: number }, answers: Answers): Promise<string | undefined> {
   // In memory: a disk would only slow them down.
   const emulators = await startEmulators();
   const { dynamodb, sqs, s3 } = emulators.endpoints;
   const endpoints = { AWS_ENDPOINT_URL_DYNAMODB: dynamodb, AWS_ENDPOINT_URL_SQS: sqs, AWS_ENDPOINT_URL_S3: s3 };
   const stack = await startStack({ env: { ROLE: "gateway", INTERNAL_JWT_TOKEN: OPERATOR, ...endpoints } });
   const agent = new Agent({ keepAlive: true, maxSockets: IN_FLIGHT });
-  const answers = new Map<string, Map<number, number>>();
   try {
     const world = await createWorld(stack);
-    const ask = async (plan: Plan): Promise<Exchange & { problem?: string }> => {
+    const ask: Ask = async (plan) => {
       const asked = world.authorized(plan, wire(plan, world.known));
       const answer = await send(agent, stack.url, asked);
       const problem = problemOf(asked, answer);
       if (problem === undefined) world.learn(plan, answer);
       return { asked, answer, ...(problem !== undefined && { problem }) };
     };
-
-    let done = 0;
-    for (let lot = 0; done < requests; lot += 1) {
-      const drawn = { seed: seed + lot, numRuns: Math.min(LOT, requests - done) };
-      const found = await askAll(fc.sample(plans, drawn), async (plan) => {
-        const { asked, answer, problem } = await ask(plan);
-        const key = routeOf(asked.method, asked.path)?.key ?? "no route";
-        const counts = answers.get(key) ?? new Map<number, number>();
-        answers.set(key, counts.set(answer.status, (counts.get(answer.status) ?? 0) + 1));
-        return problem;
-      });
-      done += drawn.numRuns;
-      if (found) {
-        const failure = await smallest(drawn.seed, found, ask, stack.url);
-        return { seed: drawn.seed, requests: done, answers, unreached: [], failure };
-      }
-      // Nobody reads them, and a long run prints a lot.
-      stack.lines.length = 0;
-      progress?.(done);
-    }
-    const changed = await world.foreignChanges();
-    const failure = changed && { failure: changed };
-    return { seed, requests, answers, unreached: unreached(answers), ...failure };
+    const found = await askAll(fc.sample(plans, drawn), async (plan) => {
+      const { asked, answer, problem } = await ask(plan);
+      const key = routeOf(asked.method, asked.path)?.key ?? "no route";
+      const counts = answers.get(key) ?? new Map<number, number>();
+      answers.set(key, counts.set(answer.status, (counts.get(answer.status) ?? 0) + 1));
+      return problem;
+    });
+    return await (found ? smallest(drawn.seed, found, ask, stack.url) : world.foreignChanges());
   } finally {
     agent.destroy();
     await stack.end();
@@ -108,16 +107,14 @@ async function askAll(
 interface Exchange {
   readonly asked: Wire;
   readonly answer: Received;
+  readonly problem?: string;
 }
 
+type Ask = (plan: Plan) => Promise<Exchange>;
+
 /** Draws the plan again and makes it smaller as long as the answer stays wrong. */
-async function smallest(
-  seed: number,
-  { index, problem }: Found,
-  ask: (plan: Plan) => Promise<Exchange & { problem?: string }>,
-  url: string,
-): Promise<string> {
-  let last: (Exchange & { problem?: string }) | undefined;
+async function smallest(seed: number, { index, problem }: Found, ask: Ask, url: string): Promise<string> {
+  let last: Exchange | undefined;
   const property = fc.asyncProperty(plans, async (plan) => {
     const asked = await ask(plan);
     if (asked.problem !== undefined) last = asked;
