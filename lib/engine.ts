@@ -130,7 +130,8 @@ export function createEngine(parts: Parts) {
 
   /**
    * Takes in what a dead-letter queue holds: only attempts end a job, never the queue. A stored job becomes
-   * due, a carried one a stored one that is due, and what can't be read is kept for a person.
+   * due, a carried one a stored one that is due, a target that was not fired is sent, and what can't be read is
+   * kept for a person.
    */
   async function recoverBatch(records: readonly QueueRecord[]): Promise<SQSBatchResponse> {
     const again = await handleBatch(records, async (record) => {
@@ -162,7 +163,9 @@ export function createEngine(parts: Parts) {
       case "carried":
         return (await storeCarried(delivery.job)).job;
       case "target":
-        return (await store.create(schedules.begun(delivery.target))).job;
+        // It may have been sent all the same: then SQS takes this for a repeat.
+        await queue.sendCarried(schedules.begun(delivery.target));
+        return undefined;
       default:
         return delivery satisfies never;
     }

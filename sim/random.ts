@@ -1,15 +1,15 @@
 /** Chance that can be repeated: the same seed gives the same draws. */
 export interface Random {
   /** At least 0, less than 1. */
-  next(): number;
+  readonly next: () => number;
   /** A whole number from 0 to less than `n`. */
-  below(n: number): number;
-  between(from: number, to: number): number;
-  chance(of: number): boolean;
-  pick<T>(from: readonly T[]): T;
-  shuffle<T>(items: T[]): T[];
+  readonly below: (n: number) => number;
+  readonly between: (from: number, to: number) => number;
+  readonly chance: (of: number) => boolean;
+  readonly pick: <T>(from: readonly T[]) => T;
+  readonly shuffle: <T>(items: T[]) => T[];
   /** Draws of its own, which do not depend on how often this one is asked. */
-  fork(name: string): Random;
+  readonly fork: (name: string) => Random;
 }
 
 /** sfc32, by Chris Doty-Humphrey; its state comes from the seed's text by FNV-1a. */

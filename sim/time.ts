@@ -5,11 +5,11 @@ import type { Random } from "./random.ts";
 // happens in an order that is drawn.
 
 export interface Time {
-  now(): EpochMs;
+  readonly now: () => EpochMs;
   /** Has something happen later. Returns what takes that back. */
-  after(ms: number, happens: () => void): () => void;
+  readonly after: (ms: number, happens: () => void) => () => void;
   /** Lets things happen until nothing is left, or it is over. */
-  run(isOver: () => boolean): Promise<void>;
+  readonly run: (isOver: () => boolean) => Promise<void>;
 }
 
 interface Happening {

@@ -304,6 +304,10 @@ export function createSqs(options: SqsOptions) {
     urlOf: (name: string) => queueNamed(name).url,
     /** What a queue holds, hidden or not, in the order in which it was sent. */
     messages: (name: string): readonly Message[] => [...queueNamed(name).messages.values()],
+    /** Loses messages. */
+    forget: (name: string, lost: readonly Message[]): void => {
+      for (const { id } of lost) queueNamed(name).messages.delete(id);
+    },
     /** When the next message shows that is hidden now, if there is one: nothing changes by itself before. */
     nextVisibleAt: (name: string): EpochMs | undefined => {
       const hidden = [...queueNamed(name).messages.values()].filter(({ visibleAt }) => visibleAt > now());

@@ -1,0 +1,172 @@
+import type { createEngine } from "../lib/engine.ts";
+import type { Job, Outcome } from "../lib/job.ts";
+import type { Move } from "../lib/moves.ts";
+
+// Bugs that the simulator must find: each a wrapper around a part of the engine, or around a move.
+
+type Parts = Parameters<typeof createEngine>[0];
+
+export interface Plant {
+  readonly name: string;
+  readonly parts?: (parts: Parts) => Partial<Parts>;
+  /** What an executor says came of an attempt. */
+  readonly outcome?: (outcome: Outcome) => Outcome;
+  /** What a mapping deletes, and when, other than what was handled, afterwards. */
+  readonly acknowledges?: "before" | "all";
+}
+
+const ANY = ["PENDING", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED", "DEAD", "CANCELLED"] as const;
+
+/** Moves are other than they should be. */
+function moving(name: string, change: (move: Move) => Move): Plant {
+  return {
+    name,
+    parts: ({ store }) => ({ store: { ...store, apply: (of, move, op) => store.apply(of, change(move), op) } }),
+  };
+}
+
+/** Jobs are put other than they should be. */
+function putting(name: string, change: (job: Job, parts: Parts) => Job): Plant {
+  return {
+    name,
+    parts: (parts) => {
+      const { store } = parts;
+      return {
+        store: {
+          ...store,
+          create: (job) => store.create(change(job, parts)),
+          createWith: (job, of, move) => store.createWith(change(job, parts), of, move),
+        },
+      };
+    },
+  };
+}
+
+const isClaim = ({ to, set }: Move) => to === "RUNNING" && set.attempts !== undefined;
+const isFinal = ({ to }: Move) => to !== "PENDING" && to !== "RUNNING" && to !== "RETRYING";
+const endsAttempt = ({ from, to }: Move) => from.includes("RUNNING") && to !== "RUNNING";
+const isLook = ({ from, to, set }: Move) => from[0] === to && Object.keys(set).join() === "dueAt";
+const without = (move: Move, ...fields: string[]) => ({
+  ...move,
+  when: move.when.filter(([field]) => !fields.includes(field)),
+});
+const unfenced = (move: Move): Move => ({ ...move, from: ANY, when: [] });
+
+export const PLANTS: readonly Plant[] = [
+  moving("the fence is dropped", (move) => without(move, "attempts")),
+  moving("a job is claimed whatever it is", (move) => (isClaim(move) ? { ...move, from: ANY } : move)),
+  moving("an attempt ends whatever the job is", (move) => (endsAttempt(move) ? unfenced(move) : move)),
+  moving("an attempt's number is used again", (move) =>
+    isClaim(move) ? { ...move, set: { ...move.set, attempts: (move.set.attempts ?? 1) - 1 } } : move,
+  ),
+  moving("a retry is not counted", (move) => {
+    const { retryCount: _, ...set } = move.set;
+    return move.to === "RETRYING" ? { ...move, set } : move;
+  }),
+  moving("the sweep writes without looking", (move) => (isLook(move) ? unfenced(move) : move)),
+  moving("an end forgets that it owes something", (move) => {
+    const { dueAt: _, ...set } = move.set;
+    return isFinal(move) ? { ...move, set, remove: [...move.remove, "dueAt"] } : move;
+  }),
+  moving("a wish to stop is overlooked", (move) => (endsAttempt(move) ? without(move, "stopAs") : move)),
+  moving("a running job is cancelled at once", (move) => {
+    const { stopAs, ...set } = move.set;
+    return stopAs && move.to === "RUNNING" ? { ...move, to: stopAs, set, remove: ["dueAt"] } : move;
+  }),
+  {
+    name: "the sweep expires whatever runs",
+    parts: ({ store }) => ({
+      store: {
+        ...store,
+        apply: (of, move, op) => {
+          const { startedAt } = move.set;
+          const looked =
+            isClaim(move) && startedAt !== undefined ? { ...move, set: { ...move.set, dueAt: startedAt } } : move;
+          return store.apply(of, without(looked, "leaseUntil"), op);
+        },
+        getMany: async (...asked) => (await store.getMany(...asked)).map((job) => ({ ...job, leaseUntil: 0 })),
+      },
+    }),
+  },
+  {
+    name: "an attempt outlives its lease",
+    parts: ({ clock }) => ({ clock: { ...clock, timeout: () => new AbortController().signal } }),
+  },
+  {
+    name: "nobody looks whether it is time",
+    parts: ({ store, queue }) => ({
+      store: {
+        ...store,
+        apply: (of, move, op) => store.apply(of, isClaim(move) ? without(move, "startAt") : move, op),
+      },
+      queue: { ...queue, sendAttempts: (all) => queue.sendAttempts(all.map((one) => ({ ...one, notBefore: 0 }))) },
+    }),
+  },
+  putting("a stored job is not due", (job) => {
+    const { dueAt: _, ...rest } = job;
+    return rest;
+  }),
+  putting("a key does not make the id", (job, { clock }) =>
+    job.idempotencyKey === undefined ? job : { ...job, id: clock.uuid() },
+  ),
+  putting("what follows from a job gets a fresh id", (job, { clock }) =>
+    job.parentJobId === undefined ? job : { ...job, id: clock.uuid() },
+  ),
+  {
+    name: "a schedule fires in two steps",
+    parts: ({ store, clock }) => ({
+      store: {
+        ...store,
+        createWith: async (job, of, move) => {
+          const { won: created } = await store.create({ ...job, id: clock.uuid() });
+          return { ...(await store.apply(of, move)), created };
+        },
+      },
+    }),
+  },
+  {
+    name: "a job of mode sqs that failed is not stored",
+    parts: ({ store }) => ({
+      store: { ...store, create: async (job) => (job.attempts > 0 ? { won: true, job } : store.create(job)) },
+    }),
+  },
+  {
+    name: "what the queue did not take counts as sent",
+    parts: ({ queue }) => ({ queue: { ...queue, sendCarried: (job) => queue.sendCarried(job).catch(() => {}) } }),
+  },
+  {
+    name: "lanes are mixed",
+    parts: ({ queue }) => ({
+      queue: {
+        ...queue,
+        sendAttempts: (all) =>
+          queue.sendAttempts(
+            all.map((one) => ({
+              ...one,
+              job: one.job.lane === undefined ? one.job : { ...one.job, lane: `${one.job.lane} ${one.job.id}` },
+            })),
+          ),
+      },
+    }),
+  },
+  {
+    name: "the sweep leaves out a shard",
+    parts: ({ store }) => ({
+      store: {
+        ...store,
+        due: async (shard, ...asked) =>
+          shard === "0" || shard === "a" ? { entries: [], complete: true } : store.due(shard, ...asked),
+      },
+    }),
+  },
+  {
+    name: "places at a destination are not counted",
+    parts: ({ destinations }) => ({ destinations: { ...destinations, takeSlot: async () => "taken" } }),
+  },
+  {
+    name: "a failure is written down as a success",
+    outcome: (outcome) => ({ ...outcome, kind: "succeeded" }),
+  },
+  { name: "a message is acknowledged before it is handled", acknowledges: "before" },
+  { name: "a message that must come again is acknowledged", acknowledges: "all" },
+];

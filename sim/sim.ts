@@ -1,0 +1,184 @@
+import { createHash } from "node:crypto";
+import { on } from "node:events";
+import { join } from "node:path";
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
+import { readTemplate } from "../local/template.ts";
+import { everyDeath } from "./exhaustive.ts";
+import { planOf } from "./plan.ts";
+import { PLANTS, type Plant } from "./planted.ts";
+import { shrink } from "./shrink.ts";
+import { story } from "./story.ts";
+import { simulate } from "./world.ts";
+
+// `npm run sim`: the service against every fault that seeds can think of. Exit status 0 only if all rules held.
+
+const ROOT = join(import.meta.dirname, "..");
+const template = readTemplate(ROOT);
+const WITHIN = 2_000;
+/** Seeds given to a thread at a time. */
+const LOT = 50;
+
+const { values: options } = parseArgs({
+  args: isMainThread ? process.argv.slice(2) : [],
+  options: {
+    seeds: { type: "string", default: String(WITHIN) },
+    from: { type: "string", default: "0" },
+    seed: { type: "string" },
+    trace: { type: "boolean", default: false },
+    planted: { type: "boolean", default: false },
+    exhaustive: { type: "boolean", default: false },
+  },
+});
+
+/** What a thread is asked, and what it answers. */
+type Task =
+  | { readonly kind: "seeds"; readonly from: number; readonly count: number }
+  | { readonly kind: "plant"; readonly at: number };
+
+interface Done {
+  readonly count: number;
+  readonly jobs: number;
+  readonly calls: number;
+  readonly hashes: string;
+  readonly failed: readonly { readonly seed: number; readonly rule: string }[];
+}
+
+// ---- In a thread ----
+
+async function runSeeds(from: number, count: number, plant?: Plant, stopAtFirst = false): Promise<Done> {
+  const failed: { seed: number; rule: string }[] = [];
+  let [jobs, calls, hashes] = [0, 0, ""];
+  let seed = from;
+  for (; seed < from + count; seed += 1) {
+    const plan = planOf(String(seed));
+    const ran = await simulate(plan, { template, ...(plant && { plant }) });
+    jobs += ran.jobs;
+    calls += ran.calls;
+    hashes += ran.hash;
+    const [first] = ran.violations;
+    // The same seed does the same, or its story could not be told.
+    const again = plant ? ran : await simulate(plan, { template });
+    if (again.hash !== ran.hash) failed.push({ seed, rule: "the same seed gives the same run" });
+    else if (first) failed.push({ seed, rule: first.rule });
+    if (stopAtFirst && failed.length > 0) break;
+  }
+  return { count: seed - from, jobs, calls, hashes, failed };
+}
+
+async function work(task: Task): Promise<Done> {
+  return task.kind === "seeds" ? runSeeds(task.from, task.count) : runSeeds(0, WITHIN, PLANTS[task.at], true);
+}
+
+// ---- In the main thread ----
+
+/** Has the tasks done by as many threads as there are cores; in their order when all are done. */
+async function share(tasks: readonly Task[], onDone: (done: Done, at: number) => void): Promise<Done[]> {
+  const done: Done[] = [];
+  let next = 0;
+  const thread = async () => {
+    const worker = new Worker(new URL(import.meta.url), { workerData: "work" });
+    for (let at = next++; at < tasks.length; at = next++) {
+      const answer = await new Promise<Done>((resolve, reject) => {
+        worker.once("message", resolve);
+        worker.once("error", reject);
+        worker.postMessage(tasks[at]);
+      });
+      worker.removeAllListeners();
+      done[at] = answer;
+      onDone(answer, at);
+    }
+    await worker.terminate();
+  };
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), tasks.length) }, thread));
+  return done;
+}
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+const tell = (line: string) => void (process.stderr.isTTY && process.stderr.write(`\r${line}   `));
+
+async function manySeeds(from: number, count: number): Promise<boolean> {
+  const began = performance.now();
+  const lots = Math.ceil(count / LOT);
+  const tasks = Array.from({ length: lots }, (_, lot): Task => {
+    return { kind: "seeds", from: from + lot * LOT, count: Math.min(LOT, count - lot * LOT) };
+  });
+  let seen = 0;
+  const done = await share(tasks, (each) => tell(`${(seen += each.count)} of ${count} seeds`));
+  const failed = done.flatMap((each) => each.failed);
+  const sum = (of: "jobs" | "calls") => done.reduce((total, each) => total + each[of], 0);
+  tell("");
+  for (const { seed, rule } of failed.slice(0, 10)) say(`seed ${seed}: ${rule}; npm run sim -- --seed ${seed}`);
+  const hash = createHash("sha256")
+    .update(done.map(({ hashes }) => hashes).join(""))
+    .digest("hex")
+    .slice(0, 16);
+  const seconds = ((performance.now() - began) / 1_000).toFixed(1);
+  say(`${count} seeds from ${from}, each run twice: ${sum("jobs")} jobs, ${sum("calls")} calls, ${seconds} s`);
+  say(`violations: ${failed.length}`);
+  say(`trace hash: ${hash}`);
+  const [first] = failed;
+  if (first) await oneSeed(String(first.seed), false);
+  return failed.length === 0;
+}
+
+async function oneSeed(seed: string, trace: boolean): Promise<boolean> {
+  const plan = planOf(seed);
+  const ran = await simulate(plan, { template, ...(trace && { onLine: say }) });
+  say(
+    `seed ${seed}: ${ran.jobs} jobs, ${ran.calls} calls, violations: ${ran.violations.length}, trace hash: ${ran.hash}`,
+  );
+  const [violation] = ran.violations;
+  if (!violation) return true;
+  const smallest = await shrink(plan, async (smaller) => {
+    const { violations } = await simulate(smaller, { template });
+    return violations.some(({ rule }) => rule === violation.rule);
+  });
+  const lines: string[] = [];
+  const { violations } = await simulate(smallest, { template, onLine: (line) => void lines.push(line) });
+  say(story(smallest, violations[0] ?? violation, lines));
+  return false;
+}
+
+async function planted(): Promise<boolean> {
+  const done = await share(
+    PLANTS.map((_, at): Task => ({ kind: "plant", at })),
+    ({ failed: [found], count }, at) => {
+      say(
+        `${found ? `found by seed ${found.seed}` : `NOT FOUND in ${count} seeds`}: ${PLANTS[at]?.name}${found ? ` (${found.rule})` : ""}`,
+      );
+    },
+  );
+  const found = done.filter(({ failed }) => failed.length > 0).length;
+  say(`${found} of ${PLANTS.length} planted bugs found`);
+  return found === PLANTS.length;
+}
+
+async function exhaustive(): Promise<boolean> {
+  const runs = new Map<string, number>();
+  let failures = 0;
+  for await (const { life, kills, ran } of everyDeath((plan, deaths) => simulate(plan, { template, kills: deaths }))) {
+    runs.set(life, (runs.get(life) ?? 0) + 1);
+    const [violation] = ran.violations;
+    if (!violation) continue;
+    failures += 1;
+    const at = kills.map(({ write, when }) => `${when} write ${write}`).join(", then ");
+    if (failures <= 10) say(`${life}: a process dies ${at}: ${violation.rule}: ${violation.what}`);
+  }
+  for (const [life, count] of runs) say(`${life}: ${count} deaths and pairs of deaths`);
+  say(`violations: ${failures}`);
+  return failures === 0;
+}
+
+async function main(): Promise<boolean> {
+  if (options.planted) return planted();
+  if (options.exhaustive) return exhaustive();
+  if (options.seed !== undefined) return oneSeed(options.seed, options.trace);
+  return manySeeds(Number(options.from), Number(options.seeds));
+}
+
+if (isMainThread) process.exit((await main()) ? 0 : 1);
+for await (const [task] of parentPort && workerData === "work" ? on(parentPort, "message") : []) {
+  parentPort?.postMessage(await work(task as Task));
+}
