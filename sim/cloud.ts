@@ -169,8 +169,6 @@ export class Broken extends Error {
   }
 }
 
-export type Cloud = ReturnType<typeof createCloud>;
-
 /** What a call is about, for a reader. */
 function subject({ input }: Command): string {
   const { Key, Item, TransactItems, Entries, Name } = input as {

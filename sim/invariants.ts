@@ -30,8 +30,6 @@ const SKEW = 600;
 /** Until all processes go by a change of settings, and what started before it is over. */
 const SETTLED_AFTER = 2 * MINUTE;
 
-export type Invariants = ReturnType<typeof createInvariants>;
-
 export function createInvariants({ now, trace }: { now: () => EpochMs; trace: (line: string) => void }) {
   const violations: Violation[] = [];
   const jobs = new Map<string, Job>();

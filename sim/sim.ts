@@ -79,13 +79,11 @@ async function share(tasks: readonly Task[], onDone: (done: Done, at: number) =>
   let next = 0;
   const thread = async () => {
     const worker = new Worker(new URL(import.meta.url), { workerData: "work" });
+    const answers = on(worker, "message");
     for (let at = next++; at < tasks.length; at = next++) {
-      const answer = await new Promise<Done>((resolve, reject) => {
-        worker.once("message", resolve);
-        worker.once("error", reject);
-        worker.postMessage(tasks[at]);
-      });
-      worker.removeAllListeners();
+      worker.postMessage(tasks[at]);
+      // Throws what the thread throws.
+      const [answer] = (await answers.next()).value as [Done];
       done[at] = answer;
       onDone(answer, at);
     }
