@@ -169,11 +169,18 @@ async function exhaustive(): Promise<boolean> {
   return failures === 0;
 }
 
+function wholeNumber(name: "from" | "seeds"): number {
+  const value = Number(options[name]);
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  say(`--${name} is "${options[name]}": expected a whole number such as 2000`);
+  return process.exit(2);
+}
+
 async function main(): Promise<boolean> {
   if (options.planted) return planted();
   if (options.exhaustive) return exhaustive();
   if (options.seed !== undefined) return oneSeed(options.seed, options.trace);
-  return manySeeds(Number(options.from), Number(options.seeds));
+  return manySeeds(wholeNumber("from"), wholeNumber("seeds"));
 }
 
 if (isMainThread) process.exit((await main()) ? 0 : 1);

@@ -344,8 +344,8 @@ test("a cancel that races with claims wins or loses as a whole: a cancelled job 
     const before = world.ran.length;
     const job = await world.submit();
     const ref = nextAttempt(job);
-    // A container knows the app's settings already.
-    await world.apps.settingsOf(job.appId);
+    // A container knows the app's settings and the destination already.
+    await Promise.all([world.apps.settingsOf(job.appId), world.destinations.circuitOf(job)]);
     const [stopped] = await Promise.all([
       world.engine.stopJob(job.id, "CANCELLED").catch(() => undefined),
       (async () => {
