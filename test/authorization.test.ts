@@ -137,7 +137,9 @@ test("another app can't be named: in a body, a query, a cursor or a nested job",
   expect((await post("/v1/jobs/create", inBody)).status).toBe(403);
   expect((await post("/v1/jobs/batch", { jobs: [inBody] })).body.data.results[0].status).toBe(403);
   expect((await post("/v1/jobs/callback-http", { url: "https://a.example", appId: other.appId })).status).toBe(403);
-  for (const path of ["/v1/admin/jobs", "/v1/admin/stats"]) {
+  const resumed = { destination: "https://a.example", appId: other.appId };
+  expect((await post("/v1/admin/destinations/resume", resumed)).status).toBe(403);
+  for (const path of ["/v1/admin/jobs", "/v1/admin/stats", "/v1/admin/destinations"]) {
     const answer = await stack.call("GET", `${path}?appId=${other.appId}`, { token: mine.token });
     expect(answer.status).toBe(403);
   }
