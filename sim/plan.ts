@@ -36,7 +36,7 @@ export const DESTINATIONS = ["https://a.example", "https://b.example", "https://
 export const QUEUES = ["JobsFairQueue", "JobsMainQueue"] as const;
 
 const POSTING = 12 * MINUTE;
-const MOST_RETRIES = 3;
+export const MOST_RETRIES = 3;
 
 export function planOf(seed: string): Plan {
   const random = createRandom(`${seed}/plan`);

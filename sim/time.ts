@@ -8,6 +8,7 @@ export interface Time {
   readonly now: () => EpochMs;
   /** Has something happen later. Returns what takes that back. */
   readonly after: (ms: number, happens: () => void) => () => void;
+  readonly pass: (ms: number) => Promise<void>;
   /** Lets things happen until nothing is left, or it is over. */
   readonly run: (isOver: () => boolean) => Promise<void>;
 }
@@ -54,13 +55,19 @@ export function createTime(start: EpochMs, random: Random): Time {
     return first;
   }
 
+  function after(ms: number, happens: () => void): () => void {
+    const one: Happening = { at: now + Math.max(0, ms), order: random.next(), happens };
+    push(one);
+    return () => void (one.happens = undefined);
+  }
+
   return {
     now: () => now,
-    after: (ms, happens) => {
-      const one: Happening = { at: now + Math.max(0, ms), order: random.next(), happens };
-      push(one);
-      return () => void (one.happens = undefined);
-    },
+    after,
+    pass: (ms) =>
+      new Promise((resolve) => {
+        after(ms, resolve);
+      }),
     run: async (isOver) => {
       for (;;) {
         await quiet();

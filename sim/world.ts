@@ -1,5 +1,3 @@
-import { DeleteMessageCommand, ReceiveMessageCommand, SendMessageCommand } from "@aws-sdk/client-sqs";
-import type { SQSBatchResponse } from "aws-lambda";
 import { createHash } from "node:crypto";
 import { acceptJob } from "../lib/api/accept-job.ts";
 import { createJobBody } from "../lib/api/job-request.ts";
@@ -8,21 +6,21 @@ import { MINUTE, SECOND, iso } from "../lib/clock.ts";
 import { createDestinationStore } from "../lib/destination-store.ts";
 import { createEngine, type TimeLeft } from "../lib/engine.ts";
 import { ClientError } from "../lib/errors.ts";
-import type { Executor } from "../lib/executors/executor.ts";
-import { executorOf } from "../lib/executors/index.ts";
 import { createFiles } from "../lib/files.ts";
 import { createJobStore } from "../lib/job-store.ts";
-import type { Outcome } from "../lib/job.ts";
-import { createQueue, type QueueRecord } from "../lib/queue.ts";
+import { HEAD_START } from "../lib/job.ts";
+import { createQueue } from "../lib/queue.ts";
 import { createScheduler } from "../lib/scheduler.ts";
 import type { Template } from "../local/template.ts";
-import { BUCKET, Broken, START, SWEEP_EVERY, TABLE, createCloud, type Kill } from "./cloud.ts";
+import { createCallers } from "./callers.ts";
+import { BUCKET, Broken, START, TABLE, createCloud, type Kill } from "./cloud.ts";
 import { createInvariants, type Violation } from "./invariants.ts";
 import { clientOf, type Command } from "./models/client.ts";
 import type { Service } from "./models/faults.ts";
-import { APPS, DESTINATIONS, type Action, type Mood, type PersonDoes, type Plan } from "./plan.ts";
+import { APPS, DESTINATIONS, MOST_RETRIES, type Action, type PersonDoes, type Plan } from "./plan.ts";
 import type { Plant } from "./planted.ts";
 import { createProcess, type Process } from "./process.ts";
+import { createTargets } from "./targets.ts";
 import { createRandom } from "./random.ts";
 import { createTime } from "./time.ts";
 
@@ -49,7 +47,7 @@ export interface Ran {
 type Engine = ReturnType<typeof createEngine>;
 type Parts = Parameters<typeof createEngine>[0];
 
-interface Container extends Process {
+export interface Container extends Process {
   readonly engine: Engine;
   readonly parts: Parts;
   readonly apps: AppStore;
@@ -58,19 +56,26 @@ interface Container extends Process {
 
 /** What EventBridge and the queues' mappings are told of functions, as serverless.yml has it. */
 const TIMEOUTS = { "process-jobs": 180 * SECOND, sweep: 55 * SECOND, "fire-schedule": 29 * SECOND, api: 29 * SECOND };
-const BATCH = 10;
-const POLLERS = 2;
+type FunctionName = keyof typeof TIMEOUTS;
+
+/** Has something run in a container of a function. Nothing comes of it if that died, or threw. */
+export type Invoke = <T>(
+  name: FunctionName,
+  run: (container: Container, timeLeft: TimeLeft) => Promise<T>,
+) => Promise<T | undefined>;
+
 const GROUP = "arn:aws:scheduler:sim:0:schedule-group/jobs";
 const SCHEDULER = { group: GROUP, target: "arn:fire", role: "arn:role", deadLetters: "SchedulesDeadLetters" };
-const DEAD = ["JobsFairDeadLetters", "JobsMainDeadLetters", "SchedulesDeadLetters"] as const;
-/** Nothing in a plan takes longer once faults end: see docs/reliability.md. */
-const LONGEST_END = 10 * 60 * MINUTE;
+/** An attempt with all that may come before it: it waits, is lost twice, and runs out its lease. */
+const LONGEST_ATTEMPT = 240 * SECOND + 2 * HEAD_START + 45 * SECOND;
+/** A job, what follows from it, and what follows from that. */
+const LONGEST_CHAIN = 3;
 
 export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
   // What the service imports when it first needs it, and what nothing on virtual time may wait for.
   await Promise.all([import("@aws-sdk/client-s3"), import("@aws-sdk/client-scheduler")]);
   const random = createRandom(plan.seed);
-  const [chance, moods, order] = [random.fork("processes"), random.fork("moods"), random.fork("order")];
+  const [chance, order] = [random.fork("processes"), random.fork("order")];
   const time = createTime(START, order);
   const hash = createHash("sha256");
   const elapsed = () => time.now() - START;
@@ -91,15 +96,19 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
     trace,
     onWrite: invariants.written,
     onSent: invariants.queued,
-    onQueue: () => wakePollers(),
-    onSchedule: () => void time.after(0, fireDue),
+    onQueue: () => callers.wakePollers(),
+    onSchedule: () => void time.after(0, callers.fireDue),
   });
   const plant = options.plant;
-  const later = (ms: number) =>
-    new Promise<void>((resolve) => {
-      time.after(ms, resolve);
-    });
-  const mood = new Map<string, Mood>();
+  const targets = createTargets({
+    random: random.fork("moods"),
+    onStart: (process, attempt) => {
+      invariants.started(process, attempt);
+      trace(`${process.name} sends ${attempt.jobId} attempt ${attempt.number}`);
+    },
+    onEnd: invariants.ran,
+    told: plant?.outcome,
+  });
   /** The job of each post, once its client knows it. */
   const posted = new Map<number, string>();
   let broken: unknown;
@@ -136,7 +145,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
       queue,
       scheduler: createScheduler(SCHEDULER, client("scheduler")),
       files,
-      executorOf: () => target(process),
+      executorOf: () => targets.executorIn(process),
       rules: { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
       log: (_, event, { jobId = "", attempt = "" }) => trace(`${process.name} logs ${event} ${jobId} ${attempt}`),
       retention: 0,
@@ -153,10 +162,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
   }
 
   /** Runs something in a container of a function that is idle, or a new one. `undefined` if it died or threw. */
-  async function invoke<T>(
-    name: keyof typeof TIMEOUTS,
-    run: (container: Container, timeLeft: TimeLeft) => Promise<T>,
-  ): Promise<T | undefined> {
+  async function invoke<T>(name: FunctionName, run: (container: Container, timeLeft: TimeLeft) => Promise<T>) {
     const idle = [...containers].find((one) => one.name.startsWith(`${name}-`) && !one.isBusy);
     const container = idle ?? start(name);
     container.isBusy = true;
@@ -179,144 +185,17 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
     return undefined;
   }
 
-  // ---- What targets do ----
-
-  function target(process: Process): Executor {
-    const base = executorOf("rest-api");
-    return {
-      ...base,
-      execute: async (attempt) => {
-        const { baseUrl } = attempt.message.execution as unknown as { baseUrl: string };
-        invariants.started(process, attempt);
-        trace(`${process.name} sends ${attempt.jobId} attempt ${attempt.number}`);
-        const execution = answer(process, mood.get(baseUrl) ?? "well", attempt.signal);
-        const outcome = await execution.catch(() => undefined);
-        invariants.ran(process, attempt, outcome);
-        return outcome && plant?.outcome ? plant.outcome(outcome) : execution;
-      },
-    };
-  }
-
-  async function answer(process: Process, how: Mood, signal: AbortSignal): Promise<Outcome> {
-    const took = await arrival(
-      process,
-      how === "slow" ? moods.between(0, 40) * SECOND : moods.between(5, 400),
-      how,
-      signal,
-    );
-    if (took === "late") return { kind: "retry", error: "no complete answer in time" };
-    const failing = how === "failing" || (how === "flaky" && moods.chance(0.5));
-    if (how === "gone") return { kind: "retry", error: "HTTP 410", httpStatus: 410 };
-    if (how === "busy" && moods.chance(0.7))
-      return { kind: "retry", error: "HTTP 429", httpStatus: 429, retryAfterMs: 20 * SECOND };
-    if (failing && moods.chance(0.1)) return { kind: "rejected", error: "The target is not allowed" };
-    if (failing && moods.chance(0.1)) throw new Error("The executor broke");
-    return failing ? { kind: "retry", error: "HTTP 500", httpStatus: 500 } : { kind: "succeeded", httpStatus: 200 };
-  }
-
-  async function arrival(process: Process, ms: number, how: Mood, signal: AbortSignal): Promise<"answered" | "late"> {
-    const late = new Promise<"late">((resolve) => {
-      signal.addEventListener("abort", () => resolve("late"));
-    });
-    if (how === "silent") return late;
-    return Promise.race([process.pause(ms).then(() => "answered" as const), late]);
-  }
-
-  // ---- What calls functions ----
-
-  let pollers: (() => void)[] = [];
-
-  function wakePollers(): void {
-    const waiting = pollers;
-    pollers = [];
-    for (const wake of waiting) time.after(1, wake);
-  }
-
-  /** A mapping's poller: receives, has its function run, deletes what was handled. */
-  async function poll(
-    name: string,
-    run: (container: Container, records: QueueRecord[], timeLeft: TimeLeft) => Promise<SQSBatchResponse>,
-  ) {
-    const url = cloud.sqs.urlOf(name);
-    for (;;) {
-      const receive = new ReceiveMessageCommand({
-        QueueUrl: url,
-        MaxNumberOfMessages: 1 + chance.below(BATCH),
-        MessageSystemAttributeNames: ["ApproximateReceiveCount", "MessageGroupId"],
-      });
-      const { Messages = [] } = (await cloud.sqs.send(receive)) as { Messages?: Received[] };
-      if (Messages.length === 0) {
-        await untilQueue(name);
-        continue;
-      }
-      const records = Messages.map((message) => recordOf(message, url));
-      trace(`${name} gives ${records.map(({ body }) => body.slice(0, 70)).join(" ")}`);
-      if (plant?.acknowledges === "before") remove(url, records);
-      const handled = await invoke("process-jobs", (container, timeLeft) => run(container, records, timeLeft));
-      if (handled) {
-        const again = new Set(handled.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
-        const done = records.filter(({ messageId }) => plant?.acknowledges === "all" || !again.has(messageId));
-        invariants.acknowledged(done);
-        // A deletion that fails: they come again.
-        if (!isRough() || !chance.chance(plan.faultRate)) remove(url, done);
-      }
-      await later(5);
-    }
-  }
-
-  function remove(url: string, records: readonly QueueRecord[]): void {
-    for (const { receiptHandle } of records) {
-      // Too late for a message of a FIFO queue that shows again: it is not deleted.
-      void cloud.sqs.send(new DeleteMessageCommand({ QueueUrl: url, ReceiptHandle: receiptHandle })).catch(() => {});
-    }
-    wakePollers();
-  }
-
-  async function untilQueue(name: string): Promise<void> {
-    const next = cloud.sqs.nextVisibleAt(name);
-    await new Promise<void>((resolve) => {
-      pollers.push(resolve);
-      if (next !== undefined) time.after(next - time.now() + 1, resolve);
-    });
-  }
-
-  const firing = new Set<object>();
-
-  /** EventBridge: on time or late, twice or never. What its target does not take goes to the dead letters. */
-  function fireDue(): void {
-    for (const schedule of cloud.scheduler.schedules()) {
-      if (firing.has(schedule) || schedule.isOver) continue;
-      firing.add(schedule);
-      const wait = schedule.at - time.now() + chance.between(0, 60) * SECOND;
-      time.after(wait, () => {
-        if (!cloud.scheduler.schedules().includes(schedule)) return;
-        const times = isRough() && plan.faultRate > 0 ? chance.pick([0, 1, 1, 1, 2]) : 1;
-        cloud.scheduler.fired(schedule);
-        for (let n = 0; n < times; n += 1) {
-          void invoke("fire-schedule", async ({ engine }) => engine.fire(JSON.parse(schedule.input))).then((fired) => {
-            if (fired === undefined) deadLetter(schedule.input);
-          });
-        }
-      });
-    }
-  }
-
-  function deadLetter(input: string): void {
-    const MessageBody = JSON.stringify({ Payload: input });
-    const QueueUrl = cloud.sqs.urlOf("SchedulesDeadLetters");
-    void cloud.sqs.send(new SendMessageCommand({ QueueUrl, MessageBody }));
-    wakePollers();
-  }
-
-  function everyMinute(): void {
-    time.after(SWEEP_EVERY, everyMinute);
-    if (isRough() && chance.chance(0.05)) return;
-    if (!invariants.isAnythingDue(time.now() + MINUTE)) return;
-    // A schedule's rule may call its function twice.
-    for (let times = isRough() && chance.chance(0.3) ? 2 : 1; times > 0; times -= 1) {
-      void invoke("sweep", async ({ engine }, timeLeft) => engine.sweep(timeLeft));
-    }
-  }
+  const callers = createCallers({
+    time,
+    random: chance,
+    cloud,
+    invariants,
+    invoke,
+    faultRate: plan.faultRate,
+    isRough,
+    plant,
+    trace,
+  });
 
   // ---- What people and clients do ----
 
@@ -330,7 +209,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
       case "settings":
         return void change(APPS[action.app] ?? "", action.settings);
       case "target":
-        return void mood.set(DESTINATIONS[action.destination] ?? "", action.mood);
+        return targets.become(DESTINATIONS[action.destination] ?? "", action.mood);
       case "kill":
       case "freeze": {
         const alive = [...containers];
@@ -382,7 +261,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
         if (answered.status !== 400) invariants.accepted({ appId, body, key, ...answered });
         return;
       }
-      await later(chance.between(1, 20) * SECOND);
+      await time.pass(chance.between(1, 20) * SECOND);
     }
   }
 
@@ -416,7 +295,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
         return apps.change(before, appId, { ...settings, ...wanted }, "person");
       });
       if (changed) return invariants.limited(appId, wanted);
-      await later(5 * SECOND);
+      await time.pass(5 * SECOND);
     }
   }
 
@@ -425,25 +304,20 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
       await parts.destinations.change({ appId, destination }, () => undefined);
       return true;
     };
-    while (!(await invoke("api", resumed))) await later(5 * SECOND);
+    while (!(await invoke("api", resumed))) await time.pass(5 * SECOND);
   }
 
   // ---- The run ----
 
-  for (const name of ["JobsFairQueue", "JobsMainQueue"]) {
-    for (let n = 0; n < POLLERS; n += 1)
-      void poll(name, async ({ engine }, records, left) => engine.runBatch(records, left));
-  }
-  for (const name of DEAD) void poll(name, async ({ engine }, records) => engine.recoverBatch(records));
+  callers.start();
   for (const action of plan.actions) {
     time.after(action.at, () => {
       trace(`happens ${action.kind} ${JSON.stringify({ ...action, body: undefined })}`);
       act(action);
     });
   }
-  time.after(SWEEP_EVERY * chance.next(), everyMinute);
   time.after(plan.faultsEndAt, () => {
-    for (const destination of DESTINATIONS) mood.set(destination, "well");
+    for (const destination of DESTINATIONS) targets.become(destination, "well");
     for (const appId of APPS) {
       void change(appId, { paused: false });
       for (const destination of DESTINATIONS) {
@@ -457,15 +331,12 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
   let isOver = false;
   const look = () => {
     nextLook = elapsed() + MINUTE;
-    isOver = invariants.isSettled() && cloud.scheduler.schedules().length === 0 && isQuiet();
+    isOver = invariants.isSettled() && cloud.scheduler.schedules().length === 0 && callers.isQuiet();
     if (!isOver) time.after(MINUTE, look);
   };
-  const isQuiet = () =>
-    ["JobsFairQueue", "JobsMainQueue", ...DEAD].every((name) => cloud.sqs.messages(name).length === 0);
   time.after(nextLook, look);
   await time.run(
-    () =>
-      isOver || broken !== undefined || invariants.violations.length > 0 || elapsed() > plan.faultsEndAt + LONGEST_END,
+    () => isOver || broken !== undefined || invariants.violations.length > 0 || elapsed() > latestEnd(plan),
   );
   if (broken) throw broken as Error;
   if (isOver) invariants.atTheEnd();
@@ -479,20 +350,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
   };
 }
 
-interface Received {
-  readonly MessageId: string;
-  readonly ReceiptHandle: string;
-  readonly Body: string;
-  readonly Attributes: { readonly ApproximateReceiveCount: string; readonly MessageGroupId?: string };
-}
-
-function recordOf({ MessageId, ReceiptHandle, Body, Attributes }: Received, url: string): QueueRecord {
-  const name = url.split("/").at(-1) ?? "";
-  return {
-    messageId: MessageId,
-    receiptHandle: ReceiptHandle,
-    body: Body,
-    attributes: Attributes,
-    eventSourceARN: `arn:aws:sqs:sim:0:${name}`,
-  };
+/** By when everything has ended: a job that was overdue while things went wrong waits as long again. */
+function latestEnd({ faultsEndAt }: Plan): number {
+  return faultsEndAt + LONGEST_CHAIN * ((MOST_RETRIES + 1) * LONGEST_ATTEMPT + faultsEndAt);
 }
