@@ -11,7 +11,7 @@ import {
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
 import { randomBytes } from "node:crypto";
 import { CLIENT_DEFAULTS, askOf, lean } from "./aws.ts";
-import { cached } from "./cached.ts";
+import { cached, remember } from "./cached.ts";
 import { DAY, SECOND, iso, type Clock, type EpochMs } from "./clock.ts";
 import { ClientError, Unavailable } from "./errors.ts";
 import { MARSHALL, type Item } from "./job-item.ts";
@@ -88,7 +88,6 @@ interface Secrets {
 }
 
 const TABLE = "The jobs table";
-const MOST_REMEMBERED = 1_000;
 /** How long an older secret goes on signing beside the newer one. */
 const OVERLAP = DAY;
 const SECRET_BYTES = 32;
@@ -140,8 +139,7 @@ export function createAppStore(parts: { table: string; clock: Clock; sealer: Sea
     });
     const { Attributes } = await askOf(TABLE, dynamodb().send(count));
     if (Number(Attributes?.["requests"]?.N) <= requestsPerSecond) return;
-    if (exceeded.size >= MOST_REMEMBERED) exceeded.clear();
-    exceeded.set(appId, second);
+    remember(exceeded, appId, second);
     throw over;
   }
 

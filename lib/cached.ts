@@ -2,7 +2,15 @@ import { SECOND, type Clock } from "./clock.ts";
 
 /** How long a container goes by what it has read: a change takes effect within this. */
 const FRESH_FOR_MS = 10 * SECOND;
-const MOST_CACHED = 1_000;
+const MOST_REMEMBERED = 1_000;
+
+/** Keeps the latest thousand: no tenant makes a process forget what it knows of all others, nor remember for ever. */
+export function remember<T>(known: Map<string, T>, key: string, value: T): void {
+  known.delete(key);
+  known.set(key, value);
+  const [oldest] = known.keys();
+  if (known.size > MOST_REMEMBERED && oldest !== undefined) known.delete(oldest);
+}
 
 export interface Cached<T> {
   (key: string): Promise<T>;
@@ -15,8 +23,7 @@ export interface Cached<T> {
 export function cached<T>(clock: Pick<Clock, "realNow">, load: (key: string) => Promise<T>): Cached<T> {
   const known = new Map<string, { readonly value: Promise<T>; readonly until: number }>();
   const keep = (key: string, value: Promise<T>) => {
-    if (known.size >= MOST_CACHED) known.clear();
-    known.set(key, { value, until: clock.realNow() + FRESH_FOR_MS });
+    remember(known, key, { value, until: clock.realNow() + FRESH_FOR_MS });
     return value;
   };
   const look = async (key: string): Promise<T> => {

@@ -25,7 +25,9 @@ export const FAILURE_WINDOW = 10 * MINUTE;
 export const PROBE_EVERY = MINUTE;
 /** So many of those that wait look again at the next probe, as many at the one after it, and so on. */
 const LOOKS_A_PROBE = 10;
-const MOST_PROBES_SKIPPED = 4;
+/** Or, of an outage that lasts, a tenth of it, up to an hour: then somebody has to see to it anyway. */
+const FEWEST_SKIPPED = 4;
+const MOST_SKIPPED = 59;
 const GONE = 410;
 
 /** A failure that comes after a success which this process knows of is the first one again. */
@@ -48,8 +50,9 @@ export function afterFailure(
  * When a job that an open circuit keeps waiting looks again. Each look is a write, so that of many jobs only
  * the first few, by their place among those that look now, come to every probe, and the rest within minutes.
  */
-export function nextLook({ probeAt = 0 }: Circuit, now: EpochMs, place: number, chance: number): EpochMs {
+export function nextLook({ since, probeAt = 0 }: Circuit, now: EpochMs, place: number, chance: number): EpochMs {
   const next = Math.max(probeAt, now + PROBE_EVERY / 2);
-  const skipped = Math.min(Math.floor(place / LOOKS_A_PROBE), MOST_PROBES_SKIPPED);
+  const most = Math.min(Math.max((now - since) / (10 * PROBE_EVERY), FEWEST_SKIPPED), MOST_SKIPPED);
+  const skipped = Math.min(Math.floor(place / LOOKS_A_PROBE), most);
   return skipped === 0 ? next : Math.round(next + (skipped - 1 + chance) * PROBE_EVERY);
 }

@@ -13,6 +13,7 @@ import { cached } from "./cached.ts";
 import { FAILURE_WINDOW, PROBE_EVERY, type Circuit } from "./circuit.ts";
 import { DAY, HOUR, SECOND, type Clock, type EpochMs } from "./clock.ts";
 import { Unavailable } from "./errors.ts";
+import { LONGEST_MESSAGE_DELAY } from "./job.ts";
 import { MARSHALL, expirySeconds, hasExpired, type Item } from "./job-item.ts";
 
 /** A destination of an app's jobs: an origin or a function's name. */
@@ -24,6 +25,7 @@ export interface DestinationRef {
 /** A place among the attempts that may run at a destination at once. */
 export interface Slot extends DestinationRef {
   readonly holder: string;
+  readonly since: EpochMs;
   /** When the attempt that has it is over for certain. */
   readonly until: EpochMs;
 }
@@ -132,28 +134,38 @@ export function createDestinationStore(parts: { table: string; clock: Clock; cli
 
   // ---- Turns: what the limits of a destination are kept by, apart from the app's item, which deliveries read. ----
 
-  /** Takes the next turn in a row of turns that are `step` apart, in service time. Now, if nobody waits. */
-  async function takeTurn(ref: DestinationRef, row: "rate" | "slots", step: number): Promise<EpochMs> {
+  /**
+   * Takes the next turn in a row of turns that are `step` apart, in service time: now, if nobody waits.
+   * Nothing when the row is longer than a message can be delayed: who comes later is not worse off.
+   */
+  async function takeTurn(ref: DestinationRef, row: "rate" | "slots", step: number): Promise<EpochMs | undefined> {
+    const apart = Math.max(1, Math.ceil(step));
+    // Another limit is another row: nobody waits by the old one.
+    const sk = row === "rate" ? `TURNS#rate#${apart}` : "TURNS#slots";
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const now = clock.now();
       const expiresAt = expirySeconds(now + DAY);
-      const next = await update(ref, `TURNS#${row}`, {
+      const next = await update(ref, sk, {
         UpdateExpression: "SET nextAt = nextAt + :step, expiresAt = :expiresAt",
-        ConditionExpression: "nextAt > :now",
-        values: { ":step": step, ":now": now, ":expiresAt": expiresAt },
+        ConditionExpression: "nextAt BETWEEN :now AND :last",
+        values: { ":step": apart, ":now": now, ":last": now + LONGEST_MESSAGE_DELAY, ":expiresAt": expiresAt },
       });
-      if (next.held) return Math.round(Number(next.item["nextAt"]) - step);
-      const first = await update(ref, `TURNS#${row}`, {
+      if (next.held) return Number(next.item["nextAt"]) - apart;
+      if (Number(next.item["nextAt"] ?? 0) > now + LONGEST_MESSAGE_DELAY) return undefined;
+      const first = await update(ref, sk, {
         UpdateExpression: "SET nextAt = :next, expiresAt = :expiresAt",
-        ConditionExpression: "attribute_not_exists(nextAt) OR nextAt <= :now",
-        values: { ":next": now + step, ":now": now, ":expiresAt": expiresAt },
+        ConditionExpression: "attribute_not_exists(nextAt) OR nextAt < :now",
+        values: { ":next": now + apart, ":now": now, ":expiresAt": expiresAt },
       });
       if (first.held) return now;
     }
     throw new Unavailable(TABLE, new Error("the turns of the destination are changing too fast"));
   }
 
-  /** Takes a place. When all are taken: how long the last attempt that left took, in service time. */
+  /**
+   * Takes a place. When all are taken: how long one is taken for, in service time, as far as that is known: by
+   * the last that was given back, and by the one that has been held longest.
+   */
   async function takeSlot(slot: Slot, most: number): Promise<"taken" | { readonly tookMs: number }> {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const taken = await update(slot, "SLOTS", {
@@ -171,7 +183,10 @@ export function createDestinationStore(parts: { table: string; clock: Clock; cli
       const slots = [...(taken.item["slots"] as Set<string>)];
       // The worker that held it is gone.
       const over = slots.filter((name) => Number(name.split(" ")[0]) <= clock.now());
-      if (over.length === 0) return { tookMs: Number(taken.item["tookMs"] ?? SECOND) };
+      if (over.length === 0) {
+        const heldMs = clock.now() - Math.min(...slots.map((name) => Number(name.split(" ")[1])));
+        return { tookMs: Math.max(Number(taken.item["tookMs"] ?? SECOND), heldMs) };
+      }
       await update(slot, "SLOTS", { UpdateExpression: "DELETE slots :over", values: { ":over": new Set(over) } });
     }
     throw new Unavailable(TABLE, new Error("the slots of the destination are changing too fast"));
@@ -238,8 +253,8 @@ function destinationIn(item: Item): string {
   return String(item["sk"]).slice(PREFIX.length);
 }
 
-function nameOf({ until, holder }: Slot): string {
-  return `${until} ${holder}`;
+function nameOf({ until, since, holder }: Slot): string {
+  return `${until} ${since} ${holder}`;
 }
 
 function keyOf({ appId, destination }: DestinationRef): string {

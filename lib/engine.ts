@@ -8,7 +8,7 @@ import type { DeploymentRules } from "./executors/executor.ts";
 import type { ExecutorOf } from "./executors/index.ts";
 import { webhookSignature } from "./executors/webhook-signature.ts";
 import { unreadableKey, type Files } from "./files.ts";
-import { arrival, createFlowControl, waiting, type Wait } from "./flow-control.ts";
+import { arrival, createFlowControl, isShort, waiting, type Wait } from "./flow-control.ts";
 import { settleUp } from "./follow-ups.ts";
 import type { Applied, JobStore } from "./job-store.ts";
 import {
@@ -210,12 +210,12 @@ export function createEngine(parts: Parts) {
     const waits = (job?.status === "PENDING" || job?.status === "RETRYING") && job.attempts === ref.attempt - 1;
     if (!job || !waits) return "skipped";
     const deferred = await store.apply(job, waiting(job, wait, clock.now()));
-    if (!deferred.won || wait.kind !== "turn") return "skipped";
+    if (!deferred.won || !isShort(wait)) return "skipped";
     if (ref.ordered) return { inSeconds: secondsUntil(arrival(deferred.job, clock)) };
-    return bringAtItsTurn(deferred.job);
+    return bringLater(deferred.job);
   }
 
-  async function bringAtItsTurn(job: Job): Promise<Ran> {
+  async function bringLater(job: Job): Promise<Ran> {
     const notBefore = arrival(job, clock);
     if (travels(job, notBefore - clock.now())) await handOver([{ job, notBefore }]);
     return "skipped";
@@ -233,10 +233,10 @@ export function createEngine(parts: Parts) {
       await goOn(stored);
       return "skipped";
     }
-    const entry = await flow.enter(nextAttempt(carried));
+    const entry = await flow.enterCarried(nextAttempt(carried));
     if (entry.kind === "admitted") return ranAs(await entry.during(() => runUnstored(carried)));
     const stored = await store.create(after(carried, waiting(carried, entry, clock.now())));
-    return stored.won && entry.kind === "turn" ? bringAtItsTurn(stored.job) : "skipped";
+    return stored.won && isShort(entry) ? bringLater(stored.job) : "skipped";
   }
 
   async function runUnstored(carried: Job): Promise<Outcome> {
@@ -253,9 +253,11 @@ export function createEngine(parts: Parts) {
   /** Stores a job whose message came again: its first attempt, if there was one, was lost. */
   async function storeCarried(carried: Job): Promise<Applied<Job>> {
     const running = begun(carried);
-    await recordLost(running);
     const now = clock.now();
-    return store.create(after(running, resume(running, { now, chance: clock.random(), retention })));
+    const stored = await store.create(after(running, resume(running, { now, chance: clock.random(), retention })));
+    // Else it is there already, and its attempts are its own.
+    if (stored.won) await recordLost(running);
+    return stored;
   }
 
   /** A carried job as it is during its first attempt, which no table knows of. */
@@ -276,7 +278,7 @@ export function createEngine(parts: Parts) {
     const outcome = await execute(job, message, clock.timeout(Math.min(job.timeoutMs, leasedMs))).catch(
       (error: unknown): Outcome => {
         log("error", "job.attempt-threw", { ...logged(job), error: reasonOf(error) });
-        return { kind: "retry", error: "The attempt failed inside the service" };
+        return { kind: "retry", error: "The attempt failed inside the service", isOurs: true };
       },
     );
     const durationMs = clock.realNow() - began;

@@ -1,10 +1,11 @@
 import type { AppStore, DestinationLimits } from "./app-store.ts";
 import { PROBE_EVERY, afterFailure, nextLook, type Circuit, type FailedAttempt } from "./circuit.ts";
-import { MINUTE, SECOND, type Clock, type EpochMs } from "./clock.ts";
+import { remember } from "./cached.ts";
+import { HOUR, MINUTE, SECOND, type Clock, type EpochMs } from "./clock.ts";
 import type { DestinationRef, DestinationStore, Slot } from "./destination-store.ts";
-import { reasonOf } from "./errors.ts";
+import { Unavailable, reasonOf } from "./errors.ts";
 import type { JobStore } from "./job-store.ts";
-import { LEASE_MARGIN_MS, isSchedule, type AttemptRef, type Job, type Outcome } from "./job.ts";
+import { LEASE_MARGIN_MS, LONGEST_MESSAGE_DELAY, isSchedule, type AttemptRef, type Job, type Outcome } from "./job.ts";
 import type { Log } from "./log.ts";
 import { becomeDue, defer, type Move } from "./moves.ts";
 
@@ -17,8 +18,11 @@ export interface Admitted {
   during(attempt: () => Promise<Outcome | undefined>): Promise<Outcome | undefined>;
 }
 
-/** `again`: when to look again. `turn`: the job's turn comes at a time, which is kept for it. `person`: somebody must act. */
-export type Wait = { readonly kind: "again" | "turn"; readonly at: EpochMs } | { readonly kind: "person" };
+/**
+ * `turn`: the job's turn comes at a time, and is kept for it. `place`: about then a place is free. `again`: when
+ * to look again. `person`: somebody must act.
+ */
+export type Wait = { readonly kind: "turn" | "place" | "again"; readonly at: EpochMs } | { readonly kind: "person" };
 
 interface Parts {
   readonly clock: Clock;
@@ -28,14 +32,15 @@ interface Parts {
   readonly log: Log;
 }
 
-const LONGEST_LOOK = 5 * MINUTE;
+const LONGEST_LOOK = HOUR;
 /** A turn counts for so long: what comes later, or the sweep brought, takes another. */
 const TURN_KEPT = MINUTE + 15 * SECOND;
 /** A shorter wait is spent in the function; a queue's delays are of whole seconds. */
 const SHORT_WAIT_MS = SECOND;
+/** A message comes so much before its turn; less than what two clocks may differ by. */
+const EARLY_MS = 900;
 /** DNS has no longer names, so nothing answers there. */
 const LONGEST_DESTINATION = 300;
-const MOST_REMEMBERED = 1_000;
 
 /** Decides which attempts may start: those whose app is not paused, and whose destination works and has room. */
 export function createFlowControl({ clock, store, apps, destinations, log }: Parts) {
@@ -50,9 +55,19 @@ export function createFlowControl({ clock, store, apps, destinations, log }: Par
     const [settings, circuit] = await Promise.all([apps.settingsOf(ref.appId), circuitOf(ref)]);
     if (settings.paused) return { kind: "person" };
     const wait = circuit && (await circuitWait(ref, circuit));
-    if (wait) return wait;
+    if (typeof wait === "object") return wait;
     const limits = settings.destinations.find(({ destination }) => destination === ref.destination);
-    return limits ? enterLimited(ref, limits) : admitted(ref);
+    return limits
+      ? enterLimited(ref, wait === "probe" ? { ...limits, rateLimitPerSecond: null } : limits)
+      : admitted(ref);
+  }
+
+  /** The same for a job that only its message holds: a table that is away must not cost it its first attempt. */
+  async function enterCarried(ref: AttemptRef): Promise<Entry> {
+    return enter(ref).catch((error: unknown) => {
+      if (!(error instanceof Unavailable)) throw error;
+      return admitted(ref);
+    });
   }
 
   /** Why a due job is not to be handed to its queue yet. */
@@ -71,10 +86,11 @@ export function createFlowControl({ clock, store, apps, destinations, log }: Par
     return undefined;
   }
 
-  async function circuitWait(ref: AttemptRef, circuit: Circuit): Promise<Wait | undefined> {
+  /** Why an attempt must wait, or that it is the one that probes. */
+  async function circuitWait(ref: AttemptRef, circuit: Circuit): Promise<Wait | "probe" | undefined> {
     if (circuit.state === "closed") return undefined;
     if (circuit.state === "held") return { kind: "person" };
-    if ((circuit.probeAt ?? 0) <= clock.now() && (await destinations.takeProbe(ref))) return undefined;
+    if ((circuit.probeAt ?? 0) <= clock.now() && (await destinations.takeProbe(ref))) return "probe";
     // As it is now that this one was not let through: it may be closed again.
     const current = await destinations.circuitOf(ref);
     if (current?.state === "held") return { kind: "person" };
@@ -96,7 +112,8 @@ export function createFlowControl({ clock, store, apps, destinations, log }: Par
 
   async function enterLimited(ref: AttemptRef, limits: DestinationLimits): Promise<Entry> {
     const { rateLimitPerSecond: rate, maxConcurrency } = limits;
-    const turnAt = rate === null ? (ref.turnAt ?? 0) : await turnOf(ref, rate);
+    const turnAt = rate === null ? 0 : await turnOf(ref, rate);
+    if (turnAt === undefined) return afterTheRow(ref);
     const waitMs = clock.waitFor(turnAt - clock.now());
     if (waitMs > SHORT_WAIT_MS) return { kind: "turn", at: turnAt };
     if (waitMs > 0) await clock.sleep(waitMs);
@@ -104,7 +121,7 @@ export function createFlowControl({ clock, store, apps, destinations, log }: Par
   }
 
   /** The turn that was kept for this attempt, or the next one. */
-  async function turnOf(ref: AttemptRef, rate: number): Promise<EpochMs> {
+  async function turnOf(ref: AttemptRef, rate: number): Promise<EpochMs | undefined> {
     // A lane's message is the one that it came with first.
     const kept = ref.turnAt ?? (ref.ordered ? (await store.get(ref.id))?.turnAt : undefined);
     if (kept !== undefined && clock.now() - kept < clock.during(TURN_KEPT)) return kept;
@@ -117,13 +134,24 @@ export function createFlowControl({ clock, store, apps, destinations, log }: Par
       appId: ref.appId,
       destination: ref.destination,
       holder: clock.operationId(),
+      since: enteredAt,
       until: enteredAt + clock.during(ref.timeoutMs + 2 * LEASE_MARGIN_MS),
     };
     const taken = await destinations.takeSlot(slot, most);
     if (taken === "taken") return admitted(ref, { slot, enteredAt });
     // Those that wait come back about as fast as places become free.
-    const turnAt = await destinations.takeTurn(ref, "slots", Math.max(taken.tookMs / most, 1));
-    return { kind: "turn", at: Math.max(turnAt, clock.now() + clock.during(SHORT_WAIT_MS)) };
+    const at = await destinations.takeTurn(ref, "slots", taken.tookMs / most);
+    return at === undefined
+      ? afterTheRow(ref)
+      : { kind: "place", at: Math.max(at, clock.now() + clock.during(SHORT_WAIT_MS)) };
+  }
+
+  /** Where more wait than a queue can hold back, the rest wait in the table; but a lane, which keeps its order. */
+  function afterTheRow({ ordered }: AttemptRef): Wait {
+    return {
+      kind: ordered ? "place" : "again",
+      at: Math.round(clock.now() + LONGEST_MESSAGE_DELAY * (0.5 + clock.random() / 2)),
+    };
   }
 
   function admitted(ref: AttemptRef, held?: { slot: Slot; enteredAt: EpochMs }): Admitted {
@@ -156,7 +184,7 @@ export function createFlowControl({ clock, store, apps, destinations, log }: Par
       remember(succeededAt, keyOf(ref), clock.now());
       // Only a person ends a hold.
       if (circuit) await destinations.change(ref, (known) => (known?.state === "held" ? known : undefined));
-    } else if (outcome.kind === "retry" && (circuit?.state ?? "closed") === "closed") {
+    } else if (outcome.kind === "retry" && !outcome.isOurs && isNews(circuit, outcome)) {
       await noteFailure(ref, outcome);
     }
   }
@@ -189,25 +217,38 @@ export function createFlowControl({ clock, store, apps, destinations, log }: Par
     log("warn", "destination.shut", { jobId, appId, attempt, status: changed.state });
   }
 
-  return { enter, waitOf };
+  return { enter, enterCarried, waitOf };
 }
 
-/** When the message of a job that waits for its turn may arrive: early, as a queue's delays are of whole seconds. */
+/** Whether a wait is spent in the queue, if it can be. */
+export function isShort(wait: Wait): boolean {
+  return wait.kind === "turn" || wait.kind === "place";
+}
+
+/** When the message of a job that waits in the queue may arrive. */
 export function arrival(job: Job, clock: Clock): EpochMs {
-  return job.startAt - clock.during(SHORT_WAIT_MS);
+  return job.turnAt === undefined ? job.startAt : job.turnAt - clock.during(EARLY_MS);
 }
 
 /** How a job waits, as a move; nothing is counted. */
 export function waiting(job: Job, wait: Wait, now: EpochMs): Move {
-  if (wait.kind === "turn") return defer(job, wait.at, now);
-  // What waits for a person is looked at less often the longer it has waited: each look is a write.
-  const look = Math.min(Math.max(now - job.startAt, MINUTE), LONGEST_LOOK);
-  return becomeDue(job, wait.kind === "person" ? now + look : wait.at);
+  switch (wait.kind) {
+    case "turn":
+    case "place":
+      return defer(job, wait.at, now, wait.kind === "turn");
+    case "again":
+      return becomeDue(job, wait.at);
+    case "person":
+      // Each look is a write: less often the longer it has waited.
+      return becomeDue(job, Math.round(now + Math.min(Math.max((now - job.startAt) / 10, MINUTE), LONGEST_LOOK)));
+    default:
+      return wait satisfies never;
+  }
 }
 
-function remember<T>(map: Map<string, T>, key: string, value: T): void {
-  if (map.size >= MOST_REMEMBERED) map.clear();
-  map.set(key, value);
+/** What a circuit that is open or held has not counted. */
+function isNews(circuit: Circuit | undefined, failure: FailedAttempt): boolean {
+  return !circuit || afterFailure(circuit, failure, 0) !== circuit;
 }
 
 function keyOf({ appId, destination }: DestinationRef): string {

@@ -127,7 +127,7 @@ export interface Job {
   readonly lastError?: string;
   /** The attempt that succeeded; failed ones are kept as attempts of their own. */
   readonly success?: { readonly durationMs: number; readonly httpStatus?: number; readonly responseExcerpt?: string };
-  /** Its next attempt's turn at a destination that has limits. */
+  /** Its next attempt's turn at a destination that has a rate. */
   readonly turnAt?: EpochMs;
   /** When a finished job may be forgotten. */
   readonly expiresAt?: EpochMs;
@@ -152,7 +152,8 @@ export interface Job {
 /** What an attempt yields. Only `retry` may be tried again. */
 export type Outcome =
   | { readonly kind: "succeeded"; readonly httpStatus?: number; readonly responseExcerpt?: string }
-  | (Failure & { readonly kind: "retry"; readonly retryAfterMs?: number })
+  /** `isOurs`: it failed inside the service, and says nothing of the target. */
+  | (Failure & { readonly kind: "retry"; readonly retryAfterMs?: number; readonly isOurs?: true })
   | (Failure & { readonly kind: "rejected" })
   | (Failure & { readonly kind: "lost" });
 

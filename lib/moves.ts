@@ -119,12 +119,13 @@ export function becomeDue(job: Job, dueAt: EpochMs): Move {
   };
 }
 
-/** Puts a job off until its turn at a destination comes; nothing is counted. */
-export function defer(job: Job, turnAt: EpochMs, now: EpochMs): Move {
+/** Puts a job off to a later start; nothing is counted. `isTurn`: its turn comes then, and is kept for it. */
+export function defer(job: Job, startAt: EpochMs, now: EpochMs, isTurn: boolean): Move {
   // A lane's job keeps its place in its queue.
-  const isInQueue = job.lane !== undefined || travels(job, turnAt - now);
-  const due = becomeDue(job, isInQueue ? turnAt + HEAD_START : turnAt);
-  return { ...due, set: { ...due.set, startAt: turnAt, turnAt } };
+  const isInQueue = job.lane !== undefined || travels(job, startAt - now);
+  const due = becomeDue(job, isInQueue ? startAt + HEAD_START : startAt);
+  const turn = isTurn ? { set: { turnAt: startAt } } : { remove: ["turnAt"] as const };
+  return { ...due, ...turn, set: { ...due.set, ...turn.set, startAt } };
 }
 
 /** Stops a job by a person's wish: at once while it waits, or when its running attempt ends. */

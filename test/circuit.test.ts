@@ -55,6 +55,9 @@ test("of those that wait a few look again at each probe, and the rest within fiv
   expect(looks(START + SECOND, 10, 0.5)).toBe(1.5);
   expect(looks(START + SECOND, 20, 0.5)).toBe(2.5);
   expect(looks(START + SECOND, 5_000, 0.5)).toBe(4.5);
+  // An outage that lasts is looked at less often, but at every probe by a few.
+  expect(looks(START + 600 * MINUTE, 0, 0.5)).toBe(600.5);
+  expect(looks(START + 600 * MINUTE, 5_000, 0.5)).toBe(659);
   // The probe was taken or lost: not at once.
   expect(looks(START + 5 * MINUTE, 0, 0.9)).toBe(5.5);
 });

@@ -88,29 +88,52 @@ describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
 
   test("turns are a step apart, and none is given twice", async () => {
     const ref = somewhere();
-    const first = await store.takeTurn(ref, "rate", 1_000);
-    const turns = await Promise.all(Array.from({ length: 5 }, async () => store.takeTurn(ref, "rate", 1_000)));
+    const take = async (row: "rate" | "slots", step: number) => (await store.takeTurn(ref, row, step)) ?? NaN;
+    const first = await take("rate", 1_000);
+    const turns = await Promise.all(Array.from({ length: 5 }, async () => take("rate", 1_000)));
     expect(turns.toSorted((a, b) => a - b).map((turn) => turn - first)).toEqual([1_000, 2_000, 3_000, 4_000, 5_000]);
-    // Another row has turns of its own; and nobody waits for one that has passed.
-    expect((await store.takeTurn(ref, "slots", 1_000)) - clock.now()).toBeLessThanOrEqual(0);
+    // Another row has turns of its own, and so has another limit; and nobody waits for one that has passed.
+    expect((await take("slots", 1_000)) - clock.now()).toBeLessThanOrEqual(0);
+    expect((await take("rate", 333.3)) - clock.now()).toBeLessThanOrEqual(0);
     ahead += MINUTE;
-    expect(Math.abs((await store.takeTurn(ref, "rate", 1_000)) - clock.now())).toBeLessThan(5_000);
+    expect(Math.abs((await take("rate", 1_000)) - clock.now())).toBeLessThan(5_000);
+  });
+
+  test("a row is no longer than the queue can hold back", async () => {
+    const ref = somewhere();
+    const turns: (number | undefined)[] = [];
+    for (let n = 0; n < 6; n += 1) turns.push(await store.takeTurn(ref, "rate", 5 * MINUTE));
+    const now = clock.now();
+    expect(turns.map((turn) => turn && Math.abs(Math.round((turn - now) / MINUTE)))).toEqual([
+      0,
+      5,
+      10,
+      15,
+      undefined,
+      undefined,
+    ]);
+    ahead += 6 * MINUTE;
+    expect(await store.takeTurn(ref, "rate", 5 * MINUTE)).toBeGreaterThan(clock.now());
   });
 
   test("no more places are taken than there are; those of the dead are free when their time is over", async () => {
     const ref = somewhere();
-    const slot = (holder: string, ms = MINUTE) => ({ ...ref, holder, until: clock.now() + ms });
+    const slot = (holder: string, ms = MINUTE) => ({ ...ref, holder, since: clock.now(), until: clock.now() + ms });
     const slots = Array.from({ length: 5 }, (_, n) => slot(String(n)));
     const taken = await Promise.all(slots.map(async (one) => store.takeSlot(one, 3)));
     expect(taken.filter((one) => one === "taken")).toHaveLength(3);
     expect(taken.filter((one) => one !== "taken")).toEqual([{ tookMs: 1_000 }, { tookMs: 1_000 }]);
+    ahead += 20 * SECOND;
+    // Nobody has come back yet: it takes as long as the one that has been there longest.
+    const asked = (await store.takeSlot(slot("asks"), 3)) as { tookMs: number };
+    expect(Math.round(asked.tookMs / SECOND)).toBe(20);
     const held = slots[taken.indexOf("taken")]!;
     // As after an answer that was lost.
     expect(await store.takeSlot(held, 3)).toBe("taken");
-    await store.leaveSlot(held, 700);
-    await store.leaveSlot(held, 700);
+    await store.leaveSlot(held, 90_000);
+    await store.leaveSlot(held, 90_000);
     expect(await store.takeSlot(slot("next"), 3)).toBe("taken");
-    expect(await store.takeSlot(slot("over"), 3)).toEqual({ tookMs: 700 });
+    expect(await store.takeSlot(slot("over"), 3)).toEqual({ tookMs: 90_000 });
     ahead += MINUTE;
     const again = await Promise.all(["a", "b", "c", "d"].map(async (name) => store.takeSlot(slot(name), 3)));
     expect(again.filter((one) => one === "taken")).toHaveLength(3);

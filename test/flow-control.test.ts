@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { DestinationLimits } from "../lib/app-store.ts";
-import { MINUTE, SECOND } from "../lib/clock.ts";
+import { HOUR, MINUTE, SECOND } from "../lib/clock.ts";
+import { Unavailable } from "../lib/errors.ts";
+import { createFlowControl } from "../lib/flow-control.ts";
 import { nextAttempt, type Job, type Metadata, type Mode } from "../lib/job.ts";
 import { PLENTY, createWorld, request, type World } from "./support/world.ts";
 
@@ -130,7 +132,8 @@ test("a 410 holds the destination until it is resumed; held jobs wait and none i
   expect(await Promise.all(held.map(stored))).toMatchObject(held.map(() => ({ status: "PENDING", attempts: 0 })));
 
   await world.destinations.change({ appId, destination: ORIGIN }, () => undefined);
-  world.pass(6 * MINUTE);
+  // They look again after a tenth of the time for which they have waited.
+  world.pass(20 * MINUTE);
   await world.engine.sweep(PLENTY);
   for (const job of [gone, ...held]) await run(await stored(job));
   expect(await Promise.all([gone, ...held].map(stored))).toMatchObject(
@@ -200,7 +203,8 @@ test("no more attempts run at once than a destination takes, and a place is give
   while (ends.length < 2) await new Promise(setImmediate);
   for (const job of jobs.slice(2)) expect(await run(job)).toBe("skipped");
   const waiting = await Promise.all(jobs.slice(2).map(stored));
-  expect(waiting).toMatchObject(waiting.map(() => ({ status: "PENDING", attempts: 0, turnAt: expect.any(Number) })));
+  expect(waiting).toMatchObject(waiting.map(() => ({ status: "PENDING", attempts: 0 })));
+  expect(waiting.every(({ startAt, createdAt }) => startAt > createdAt)).toBe(true);
   for (const end of ends) end();
   await Promise.all(first);
   world.execute(succeeds);
@@ -211,7 +215,13 @@ test("no more attempts run at once than a destination takes, and a place is give
 
 test("the place of a worker that died is free when the attempt's time is over", async () => {
   await limit({ maxConcurrency: 1 });
-  const slot = { appId, destination: ORIGIN, holder: "gone", until: world.clock.now() + MINUTE };
+  const slot = {
+    appId,
+    destination: ORIGIN,
+    holder: "gone",
+    since: world.clock.now(),
+    until: world.clock.now() + MINUTE,
+  };
   expect(await world.destinations.takeSlot(slot, 1)).toBe("taken");
   const job = await submit();
   expect(await run(job)).toBe("skipped");
@@ -225,4 +235,60 @@ test("failures that can't be noted leave the attempt as it ended", async () => {
   const broken = { ...job, destination: "x".repeat(5_000) };
   await world.engine.run({ kind: "stored", ref: { ...nextAttempt(job), destination: broken.destination } }, PLENTY);
   expect(await stored(job)).toMatchObject({ status: "RETRYING", lastError: "HTTP 500" });
+});
+
+test("a probe that is answered 410 holds the destination", async () => {
+  await failing(20);
+  world.pass(MINUTE + SECOND);
+  world.execute(fails(410));
+  await run(await submit());
+  expect(await circuit()).toMatchObject({ state: "held", lastError: "HTTP 410" });
+});
+
+test("what failed inside the service says nothing of the target", async () => {
+  world.execute(async () => Promise.reject(new Error("a bug of ours")));
+  for (let n = 0; n < 21; n += 1) await run(await submit());
+  expect(await circuit()).toBeUndefined();
+});
+
+test("a waiting job gets its turn by the limit that is set now", async () => {
+  await limit({ rateLimitPerSecond: 0.01 });
+  for (let n = 0; n < 12; n += 1) await run(await submit());
+  await limit({ rateLimitPerSecond: 100 });
+  expect(await run(await submit())).toBe("succeeded");
+});
+
+test("where a rate and a number of places are set, both are kept", async () => {
+  await limit({ rateLimitPerSecond: 0.5, maxConcurrency: 1 });
+  const slot = {
+    appId,
+    destination: ORIGIN,
+    holder: "busy",
+    since: world.clock.now(),
+    until: world.clock.now() + HOUR,
+  };
+  await world.destinations.takeSlot(slot, 1);
+  const jobs = await Promise.all(Array.from({ length: 4 }, async () => submit()));
+  for (const job of jobs) await run(job);
+  world.pass(10 * SECOND);
+  // Their turns have come, and no place is free.
+  for (const job of jobs) await run(await stored(job));
+  await world.destinations.leaveSlot(slot, SECOND);
+  world.pass(MINUTE);
+  const ran = await Promise.all((await Promise.all(jobs.map(stored))).map(run));
+  expect(ran.filter((one) => one === "succeeded").length).toBeLessThanOrEqual(1);
+});
+
+test("a job of mode sqs runs though nothing is known of its destination for the moment", async () => {
+  const away = createFlowControl({
+    ...world,
+    destinations: {
+      ...world.destinations,
+      circuitOf: async () => Promise.reject(new Unavailable("The jobs table", new Error("throttled"))),
+    },
+    log: () => {},
+  });
+  const ref = nextAttempt(await submit());
+  expect((await away.enterCarried(ref)).kind).toBe("admitted");
+  await expect(away.enter(ref)).rejects.toThrow(Unavailable);
 });

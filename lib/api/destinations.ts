@@ -66,12 +66,16 @@ export const listDestinations = route({
 
 const resumeBody = z.strictObject({ appId: z.guid().toLowerCase().optional(), destination: destinationName });
 
-/** Ends a hold, or an outage at once; what waits goes out within five minutes. */
+/** Ends a hold, or an outage at once; what waits goes out when it looks again. */
 export const resumeDestination = route({
   key: "POST /v1/admin/destinations/resume",
   id: "resumeDestination",
   summary: "Lets an app's jobs go to a destination again",
-  answers: { 200: enveloped(destinationShown).describe("It is closed; what waits goes out within five minutes.") },
+  answers: {
+    200: enveloped(destinationShown).describe(
+      "It is closed; what waits goes out within a minute, or a tenth of the time that it has waited.",
+    ),
+  },
   refusals: ["NOT_FOUND"],
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   body: resumeBody,
