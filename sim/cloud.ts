@@ -3,7 +3,7 @@ import type { Template } from "../local/template.ts";
 import type { Command } from "./models/client.ts";
 import { createDynamoDb } from "./models/dynamodb.ts";
 import type { Item } from "./models/dynamodb-value.ts";
-import { failed, inTransaction, throttled, timedOut, type Service } from "./models/faults.ts";
+import { failed, inTransaction, throttled, timedOut, transactionConflict, type Service } from "./models/faults.ts";
 import { createS3 } from "./models/s3.ts";
 import { createSchedules } from "./models/scheduler.ts";
 import { createSqs } from "./models/sqs.ts";
@@ -17,7 +17,21 @@ export const TABLE = "jobs";
 export const BUCKET = "jobs";
 
 /** What becomes of one try of a call. */
-type Fate = "fine" | "throttled" | "failed" | "lost" | "dies before" | "dies after" | "slow";
+type Fate =
+  | "fine"
+  | "throttled"
+  | "failed"
+  | "conflict"
+  /** Done, and the answer lost. */
+  | "lost"
+  /** Not done until the caller has given up. */
+  | "late"
+  | "dies before"
+  | "dies after"
+  | "slow";
+
+/** `isFinal`: the SDK does not try again. */
+type Tried = { readonly value: object } | { readonly error: Error; readonly isFinal?: boolean };
 
 /** Dies at the nth write of a run, counted from 1: before it is made, or once it is done. */
 export interface Kill {
@@ -43,6 +57,8 @@ export interface CloudOptions {
 
 /** To die before or after one of these is to die at the write before it, or after it. */
 const READS = /^(Get|BatchGet|Query|Head)/;
+const CONFLICTS: ReadonlySet<string> = new Set(["UpdateItemCommand", "PutItemCommand", "TransactWriteItemsCommand"]);
+const FATES: readonly Fate[] = ["throttled", "failed", "lost", "lost", "late", "dies before", "dies after", "slow"];
 const TRIES = 3;
 /** Until the SDK gives an answer up. */
 const CALL_TIMEOUT = 2 * SECOND;
@@ -78,60 +94,94 @@ export function createCloud(options: CloudOptions) {
   /** A call as the SDK makes it: tried again when a service fails or doesn't answer. */
   async function call(process: Process, service: Service, command: Command): Promise<object> {
     calls += 1;
-    if (!READS.test(command.constructor.name)) writes += 1;
-    const kill = options.kills.find((one) => one.write === writes && !READS.test(command.constructor.name));
+    const isWrite = !READS.test(command.constructor.name);
+    if (isWrite) writes += 1;
+    const kill = options.kills.find((one) => isWrite && one.write === writes);
     for (let tries = 1; ; tries += 1) {
-      const fate = tries === 1 && kill ? (`dies ${kill.when}` as const) : draw(service);
-      const name = `${process.name} ${service} ${command.constructor.name.replace("Command", "")}${subject(command)}`;
-      await process.pause(latency());
-      if (fate === "dies before") {
+      const fate = tries === 1 && kill ? (`dies ${kill.when}` as const) : draw(service, command);
+      const tried = await tryOnce(process, service, command, fate);
+      if ("value" in tried) return tried.value;
+      if (tried.isFinal || tries === TRIES) throw tried.error;
+      await process.pause(random.between(20, 200) * tries);
+    }
+  }
+
+  async function tryOnce(process: Process, service: Service, command: Command, fate: Fate): Promise<Tried> {
+    const name = `${process.name} ${service} ${command.constructor.name.replace("Command", "")}${subject(command)}`;
+    await process.pause(latency());
+    switch (fate) {
+      case "dies before":
         trace(`${name} † before`);
         process.kill();
-        await process.pause(0);
-      }
-      if (fate === "throttled" || fate === "failed") {
+        break;
+      case "throttled":
+      case "failed":
         trace(`${name} ${fate}`);
-        if (tries === TRIES) throw fate === "throttled" ? throttled(service) : failed(service);
-        await process.pause(random.between(20, 200) * tries);
-        continue;
-      }
-      if (
-        service === "dynamodb" &&
-        command.constructor.name === "UpdateItemCommand" &&
-        isRough() &&
-        random.chance(0.01)
-      ) {
+        return { error: fate === "throttled" ? throttled(service) : failed(service) };
+      case "conflict":
         trace(`${name} conflict`);
-        if (tries === TRIES) throw inTransaction();
-        continue;
-      }
-      writer = process;
-      const done = models[service].send(command);
-      writer = undefined;
-      const answer = await done.then(
-        (value) => ({ value }),
-        (error: unknown) => ({ error }),
-      );
-      trace(`${name} ${"error" in answer ? (answer.error as Error).name : "ok"}${fate === "fine" ? "" : ` (${fate})`}`);
-      if (service === "sqs" && "value" in answer) took(command);
-      if (service === "scheduler") options.onSchedule();
-      if (fate === "dies after") {
-        process.kill();
-        await process.pause(0);
-      }
-      if (fate === "lost") {
+        return conflictOf(command);
+      case "late":
+        // It is on its way, and arrives when nobody waits for it any more.
+        time.after(random.between(2, 10) * SECOND, () => void made(process, service, command, `${name} (late)`));
         await process.pause(CALL_TIMEOUT);
-        if (tries === TRIES) throw timedOut();
-        continue;
-      }
-      await process.pause(fate === "slow" ? random.between(500, CALL_TIMEOUT) : latency());
-      if ("error" in answer) {
-        // A model that does not know what it is asked is a fault of the simulator.
-        if ((answer.error as Error).message.startsWith("The model")) throw new Broken(answer.error as Error);
-        throw answer.error;
-      }
-      return answer.value;
+        return { error: timedOut() };
+      case "fine":
+      case "lost":
+      case "slow":
+      case "dies after":
+        break;
+      default:
+        return fate satisfies never;
     }
+    // The dead do nothing.
+    await process.pause(0);
+    const answer = await made(process, service, command, `${name}${fate === "fine" ? "" : ` (${fate})`}`);
+    if (fate === "dies after") process.kill();
+    await process.pause(
+      fate === "lost" ? CALL_TIMEOUT : fate === "slow" ? random.between(500, CALL_TIMEOUT) : latency(),
+    );
+    return fate === "lost" ? { error: timedOut() } : answer;
+  }
+
+  /** Done at once, as a service does it. */
+  async function made(process: Process, service: Service, command: Command, name: string): Promise<Tried> {
+    const [taken, refused] = partly(service, command);
+    writer = process;
+    const done = taken ? models[service].send(taken) : Promise.resolve({});
+    writer = undefined;
+    const answer = await done.then(
+      (value) => ({ value: refused ? { ...value, Failed: [refused] } : value }),
+      (error: Error) => ({ error, isFinal: true }),
+    );
+    trace(`${name} ${"error" in answer ? answer.error.name : "ok"}`);
+    if ("error" in answer) {
+      // What a model does not know, or AWS would refuse, is a mistake of the simulator or of ours.
+      const isMistake = answer.error.message.startsWith("The model") || answer.error.name === "ValidationException";
+      return isMistake ? { error: new Broken(answer.error), isFinal: true } : answer;
+    }
+    if (service === "sqs" && taken) took(taken);
+    if (service === "scheduler") options.onSchedule();
+    return answer;
+  }
+
+  /** A batch of which SQS does not take one entry. */
+  function partly(service: Service, command: Command): readonly [Command | undefined, object?] {
+    const { Entries = [], ...input } = command.input as { Entries?: { Id?: string }[] };
+    if (service !== "sqs" || Entries.length === 0 || !isRough() || !random.chance(0.02)) return [command];
+    const refused = random.pick(Entries);
+    const rest = Entries.filter((entry) => entry !== refused);
+    const failure = { Id: refused.Id, Code: "InternalError", SenderFault: false };
+    if (rest.length === 0) return [undefined, failure];
+    const taken = Object.create(Object.getPrototypeOf(command) as object) as Command;
+    return [Object.assign(taken, { input: { ...input, Entries: rest } }), failure];
+  }
+
+  function conflictOf({ input }: Command): Tried {
+    const { TransactItems } = input as { TransactItems?: unknown[] };
+    return TransactItems
+      ? { error: transactionConflict(TransactItems.length), isFinal: true }
+      : { error: inTransaction() };
   }
 
   function took({ input }: Command): void {
@@ -144,11 +194,12 @@ export function createCloud(options: CloudOptions) {
     return isRough() && random.chance(0.03) ? random.between(50, 1_000) : random.between(1, 6);
   }
 
-  function draw(service: Service): Fate {
+  function draw(service: Service, command: Command): Fate {
     const rate = faultRate();
     if ((outages.get(service) ?? 0) > time.now()) return random.pick(["throttled", "failed", "lost"]);
     if (rate === 0 || !random.chance(rate)) return "fine";
-    return random.pick(["throttled", "failed", "lost", "lost", "dies before", "dies after", "slow"]);
+    const isWritten = CONFLICTS.has(command.constructor.name);
+    return random.pick([...FATES, isWritten ? "conflict" : "failed"]);
   }
 
   return {

@@ -25,13 +25,29 @@ interface Accepted {
   readonly job?: Job | undefined;
 }
 
+interface Live {
+  readonly process: Process;
+  readonly place: string;
+  readonly until: EpochMs;
+  isFrozen: boolean;
+}
+
+interface Settings {
+  readonly destinations?: readonly { readonly destination: string; readonly maxConcurrency: number | null }[];
+  readonly paused?: boolean;
+}
+
 /** By how much the clocks of processes may differ, on top of the second that the service allows. */
 const SKEW = 600;
 /** Until all processes go by a change of settings, and what started before it is over. */
 const SETTLED_AFTER = 2 * MINUTE;
+/** Until all processes know that a destination is down, and what had been let through has started. */
+const KNOWN_AFTER = 25 * SECOND;
 
 export function createInvariants({ now, trace }: { now: () => EpochMs; trace: (line: string) => void }) {
   const violations: Violation[] = [];
+  /** No process has stood still between being let through and starting. */
+  let areAwake = true;
   const jobs = new Map<string, Job>();
   const deleted = new Set<string>();
   /** Who claimed the attempt that runs. */
@@ -40,7 +56,12 @@ export function createInvariants({ now, trace }: { now: () => EpochMs; trace: (l
   const before = new Map<string, number>();
   const starts = new Map<string, number>();
   const answers = new Map<string, Outcome>();
-  const live = new Map<string, { readonly process: Process; readonly place: string }>();
+  const live = new Map<string, Live>();
+  const circuits = new Map<
+    string,
+    { readonly state: string; readonly since: EpochMs; probedAt: EpochMs | undefined }
+  >();
+  const paused = new Map<string, EpochMs>();
   const asked = new Map<string, Set<PersonDoes>>();
   const answered: Accepted[] = [];
   const keys = new Map<string, string>();
@@ -63,7 +84,10 @@ export function createInvariants({ now, trace }: { now: () => EpochMs; trace: (l
 
   function written(from: Item | undefined, to: Item | undefined, writer: Process | undefined): void {
     const item = to ?? from;
-    if (item?.["sk"]?.S !== "J") return;
+    const sk = item?.["sk"]?.S ?? "";
+    if (sk.startsWith("DEST#") && to)
+      return circuitWritten(`${to["pk"]?.S?.slice("APP#".length)} ${sk.slice("DEST#".length)}`, to);
+    if (sk !== "J") return;
     const old = from && jobOf(unmarshall(from));
     const job = to && jobOf(unmarshall(to));
     if (!job) return removed(old as Job);
@@ -83,9 +107,30 @@ export function createInvariants({ now, trace }: { now: () => EpochMs; trace: (l
     holds("no generation has more attempts than retries and one", inGeneration <= job.maxRetries + 1, told);
   }
 
+  function circuitWritten(place: string, item: Item): void {
+    const { state } = unmarshall(item);
+    trace(`circuit of ${place} is ${state}`);
+    if (circuits.get(place)?.state !== state)
+      circuits.set(place, { state: String(state), since: now(), probedAt: undefined });
+  }
+
+  /** Whether an app, and one of its destinations, let an attempt start now that all processes know of them. */
+  function mayStart(appId: string | undefined, place: string, told: () => string): void {
+    const pausedSince = paused.get(appId ?? "");
+    const isPaused = pausedSince !== undefined && pausedSince + SETTLED_AFTER < now();
+    holds("nothing starts while its app is paused", !isPaused, told);
+    const circuit = circuits.get(place);
+    if (!circuit || circuit.state === "closed" || circuit.since + KNOWN_AFTER > now()) return;
+    holds("nothing starts at a destination that is held", circuit.state !== "held", told);
+    const isProbe = circuit.probedAt === undefined || now() - circuit.probedAt > MINUTE - KNOWN_AFTER;
+    holds("one attempt a minute probes a destination that is down", isProbe, told);
+    circuit.probedAt = now();
+  }
+
   function removed(job: Job): void {
     const wasAsked = asked.get(job.id)?.has("delete") === true;
     holds("a job is deleted by a person, and only when finished", wasAsked && isFinished(job), () => job.id);
+    asked.get(job.id)?.delete("delete");
     jobs.delete(job.id);
     deleted.add(job.id);
     for (const known of [starts, answers]) {
@@ -105,6 +150,7 @@ export function createInvariants({ now, trace }: { now: () => EpochMs; trace: (l
     const wasAsked = asked.get(job.id)?.has("retry") === true;
     const isRetry = job.status === "PENDING" && (old.status === "FAILED" || old.status === "DEAD") && wasAsked;
     holds("a finished job changes by a person's retry alone", isRetry, told);
+    asked.get(job.id)?.delete("retry");
     before.set(job.id, job.attempts);
   }
 
@@ -154,7 +200,9 @@ export function createInvariants({ now, trace }: { now: () => EpochMs; trace: (l
     const count = (starts.get(name) ?? 0) + 1;
     starts.set(name, count);
     holds("one attempt number starts at most once", count === 1, told);
-    holds("no job has two live attempts", !live.has(jobId), told);
+    const other = live.get(jobId);
+    // What stands still does not know that its lease is over.
+    holds("no job has two live attempts", !other || (other.isFrozen && other.until <= now() + SKEW), told);
     const job = jobs.get(jobId);
     const isClaimed = job?.status === "RUNNING" && job.attempts === number;
     // In mode sqs the first attempt is in no table.
@@ -166,10 +214,11 @@ export function createInvariants({ now, trace }: { now: () => EpochMs; trace: (l
     }
     const { baseUrl } = message.execution as unknown as { baseUrl: string };
     const place = `${job?.appId} ${new URL(baseUrl).origin}`;
-    live.set(jobId, { process, place });
+    if (areAwake) mayStart(job?.appId, place, told);
+    live.set(jobId, { process, place, until: job?.leaseUntil ?? Infinity, isFrozen: false });
     const limit = limits.get(place);
     if (!limit || limit.since + SETTLED_AFTER > now()) return;
-    const running = [...live.values()].filter((one) => one.place === place).length;
+    const running = [...live.values()].filter((one) => one.place === place && one.until > now()).length;
     holds("no more attempts run at once than a destination takes", running <= limit.most, told);
   }
 
@@ -181,6 +230,11 @@ export function createInvariants({ now, trace }: { now: () => EpochMs; trace: (l
 
   function died(process: Process): void {
     for (const [id, one] of live) if (one.process === process) live.delete(id);
+  }
+
+  function frozen(process: Process): void {
+    areAwake = false;
+    for (const one of live.values()) if (one.process === process) one.isFrozen = true;
   }
 
   // ---- Messages ----
@@ -271,6 +325,7 @@ export function createInvariants({ now, trace }: { now: () => EpochMs; trace: (l
     started,
     ran,
     died,
+    frozen,
     queued,
     acknowledged,
     accepted,
@@ -278,9 +333,9 @@ export function createInvariants({ now, trace }: { now: () => EpochMs; trace: (l
     overdue,
     asked: (id: string, does: PersonDoes) => void asked.set(id, new Set([...(asked.get(id) ?? []), does])),
     limited: (appId: string, settings: object) => {
-      const { destinations = [] } = settings as {
-        destinations?: { destination: string; maxConcurrency: number | null }[];
-      };
+      const { destinations = [], paused: isPaused } = settings as Settings;
+      if (isPaused === true) paused.set(appId, now());
+      else if (isPaused === false) paused.delete(appId);
       for (const { destination, maxConcurrency } of destinations) {
         if (maxConcurrency !== null) limits.set(`${appId} ${destination}`, { most: maxConcurrency, since: now() });
       }

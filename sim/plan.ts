@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { MINUTE, SECOND } from "../lib/clock.ts";
 import type { Service } from "./models/faults.ts";
 import { createRandom, type Random } from "./random.ts";
@@ -48,6 +49,7 @@ export function planOf(seed: string): Plan {
   const actions: Action[] = [];
   const add = (action: Action) => actions.push(action);
   const posted = Array.from({ length: posts }, (_, n) => post(random, n, burst));
+  if (random.chance(0.06)) for (const action of outageOf(random, posts)) add(action);
   for (const each of posted) add(each);
   for (let n = random.below(6); n > 0; n -= 1) {
     const { n: of, at: postedAt } = random.pick(posted);
@@ -74,6 +76,25 @@ export function planOf(seed: string): Plan {
   }
   if (random.chance(0.3)) add(settings(random, burst));
   return { seed, actions: actions.toSorted((a, b) => a.at - b.at), faultRate, faultsEndAt };
+}
+
+/** A target that is down while more jobs come for it than it takes to open its circuit, and up again later. */
+function outageOf(random: Random, from: number): Action[] {
+  const at = random.between(0, 3) * MINUTE;
+  const app = random.below(APPS.length);
+  const execution = { type: "rest-api", baseUrl: DESTINATIONS[0], timeoutSeconds: 10 };
+  const jobs = Array.from({ length: 24 + random.below(12) }, (_, n): Action => {
+    const metadata = { maxRetries: random.below(3), retry: { baseDelaySeconds: 5, maxDelaySeconds: 60, jitter: 0 } };
+    const message = { lambdaProxyMessage: { body: "{}", path: "/down", httpMethod: "POST" }, execution, metadata };
+    const body = { mode: "both", message };
+    return { at: at + random.between(0, 150) * SECOND, kind: "post", n: from + n, app, body, times: 1 };
+  });
+  const isUpAt = at + random.between(3, 9) * MINUTE;
+  return [
+    { at, kind: "target", destination: 0, mood: "failing" },
+    ...jobs,
+    { at: isUpAt, kind: "target", destination: 0, mood: random.pick(["well", "well", "gone"]) },
+  ];
 }
 
 /** While most happens, or whenever. */
@@ -115,8 +136,9 @@ function post(random: Random, n: number, burst: Burst | undefined): Action & { r
 }
 
 function webhook(random: Random, n: number) {
-  // Some too large for their job's item.
-  const body = random.chance(0.2) ? noise(random, 1_500) : `{"n":${n}}`;
+  // Some too large for their job's item, a few for the table.
+  const size = random.next();
+  const body = size < 0.02 ? hugeNoise(random) : size < 0.2 ? noise(random, 1_500) : `{"n":${n}}`;
   return {
     lambdaProxyMessage: { body, path: `/${n}`, httpMethod: "POST" },
     execution: {
@@ -125,6 +147,14 @@ function webhook(random: Random, n: number) {
       timeoutSeconds: random.pick([1, 10, 30]),
     },
   };
+}
+
+/** Over 256 KB when compressed. */
+function hugeNoise(random: Random): string {
+  const start = random.next();
+  return Array.from({ length: 6_000 }, (_, n) => createHash("sha256").update(`${start} ${n}`).digest("base64")).join(
+    "",
+  );
 }
 
 function noise(random: Random, length: number): string {

@@ -160,6 +160,43 @@ export const PLANTS: readonly Plant[] = [
     }),
   },
   {
+    name: "whoever asks may probe",
+    parts: ({ destinations }) => ({
+      destinations: {
+        ...destinations,
+        takeProbe: async () => true,
+        circuitOf: async (ref) => {
+          const circuit = await destinations.circuitOf(ref);
+          return circuit && { ...circuit, probeAt: 0 };
+        },
+      },
+    }),
+  },
+  {
+    name: "a hold is overlooked",
+    parts: ({ destinations }) => ({
+      destinations: {
+        ...destinations,
+        circuitOf: async (ref) => {
+          const circuit = await destinations.circuitOf(ref);
+          return circuit?.state === "held" ? undefined : circuit;
+        },
+      },
+    }),
+  },
+  {
+    name: "a pause is overlooked",
+    parts: ({ apps }) => ({
+      apps: {
+        ...apps,
+        settingsOf: Object.assign(
+          async (appId: string) => ({ ...(await apps.settingsOf(appId)), paused: false }),
+          apps.settingsOf,
+        ),
+      },
+    }),
+  },
+  {
     name: "places at a destination are not counted",
     parts: ({ destinations }) => ({ destinations: { ...destinations, takeSlot: async () => "taken" } }),
   },

@@ -229,7 +229,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
   function freeze(victim: Container, ms: number): void {
     trace(`${victim.name} stands still for ${ms}`);
     victim.freeze(ms);
-    invariants.died(victim);
+    invariants.frozen(victim);
   }
 
   function empty(queue: string): void {
@@ -301,7 +301,8 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
 
   async function resume(appId: string, destination: string): Promise<void> {
     const resumed = async ({ parts }: Container) => {
-      await parts.destinations.change({ appId, destination }, () => undefined);
+      // What is down has to be found up again by a probe.
+      await parts.destinations.change({ appId, destination }, (known) => (known?.state === "held" ? undefined : known));
       return true;
     };
     while (!(await invoke("api", resumed))) await time.pass(5 * SECOND);
