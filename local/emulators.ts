@@ -61,8 +61,9 @@ async function main(dir: string | undefined): Promise<void> {
   process.send?.({ dynamodb: dynamodb.url, sqs: queues, s3: queues, dynamoDbPid } satisfies Ready);
 }
 
-async function startDynamoDb(dir: string | undefined): Promise<{ process: ChildProcess; url: string }> {
-  const port = await freePort();
+/** `given`: the port; any that is free if there is none. */
+export async function startDynamoDb(dir?: string, given?: number): Promise<{ process: ChildProcess; url: string }> {
+  const port = given ?? (await freePort());
   const file = dir === undefined ? [] : ["--db-path", join(dir, "dynamodb.sqlite")];
   const child = spawn(dynamoDbBinary(), ["--host", LOOPBACK, "--port", String(port), ...file], { stdio: "ignore" });
   process.on("exit", () => child.kill("SIGKILL"));
@@ -89,11 +90,11 @@ function dynamoDbBinary(): string {
   }
 }
 
-async function startQueuesAndBucket(dir: string | undefined): Promise<string> {
+export async function startQueuesAndBucket(dir?: string, given = 0): Promise<string> {
   listenOnLoopbackOnly();
   const { startFauxqs } = await import("fauxqs");
   const { port } = await startFauxqs({
-    port: 0,
+    port: given,
     logger: false,
     ...(dir !== undefined && { s3StorageDir: join(dir, "s3") }),
   });
@@ -110,7 +111,7 @@ function listenOnLoopbackOnly(): void {
   } as typeof Server.prototype.listen;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer().listen(0, LOOPBACK, () => {
       const address = server.address();
