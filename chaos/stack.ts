@@ -122,19 +122,20 @@ function createPart({ name, args, env, log, over }: PartOptions, onFall: (how: s
   let child: ChildProcess | undefined;
   /** Of the process that a signal is for; an emulator's is not that of the one which keeps it. */
   let pid: number | undefined;
-  /** Counts starts and kills: the last one is in force. */
-  let turn = 0;
+  /** From a start to the next kill. */
+  let life = new AbortController();
 
   async function start(): Promise<void> {
-    turn += 1;
-    const own = turn;
-    for (const began = performance.now(); own === turn && !over.aborted; await sleep(START_AGAIN_MS)) {
-      if (await startOnce(own)) return;
+    life.abort();
+    life = new AbortController();
+    const killed = AbortSignal.any([life.signal, over]);
+    for (const began = performance.now(); !killed.aborted; await sleep(START_AGAIN_MS)) {
+      if (await startOnce(killed)) return;
       if (performance.now() > began + START_WITHIN_MS) throw new Error(`The ${name} does not start: see ${log}`);
     }
   }
 
-  async function startOnce(own: number): Promise<boolean> {
+  async function startOnce(killed: AbortSignal): Promise<boolean> {
     const started = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ["pipe", "pipe", "pipe"] });
     child = started;
     for (const stream of [started.stdout, started.stderr]) stream.pipe(written, { end: false });
@@ -146,7 +147,7 @@ function createPart({ name, args, env, log, over }: PartOptions, onFall: (how: s
     pid = Number(/process (\d+)/.exec(line)?.[1] ?? started.pid);
     started.once("exit", (code, signal) => {
       pid = undefined;
-      if (own !== turn) return;
+      if (killed.aborted) return;
       onFall(`the ${name} ended with ${signal ?? code}`);
       void start().catch((error: unknown) => onFall(String(error)));
     });
@@ -154,7 +155,7 @@ function createPart({ name, args, env, log, over }: PartOptions, onFall: (how: s
   }
 
   async function kill(): Promise<void> {
-    turn += 1;
+    life.abort();
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, "exit");
     // One that is only just starting may not have told yet which process is meant.
