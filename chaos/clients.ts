@@ -110,10 +110,11 @@ const TIMEOUT_SECONDS = 2;
 
 /** A request for a webhook, which may be lost in any of the ways there are: by mode, size, lane, retries, callback. */
 export function anyJob(random: Random, target: string, key: string): object {
-  const size = random.chance(0.02) ? 300_000 : random.chance(0.1) ? 3_000 : 0;
+  // In the job's item, in one beside it, in the bucket: nothing of it can be compressed away.
+  const size = random.chance(0.02) ? 600_000 : random.chance(0.1) ? 3_000 : 0;
   const { message } = plainJob(target, key);
   const { lambdaProxyMessage, execution, metadata } = message;
-  const patient = { maxRetries: 50, retry: { baseDelaySeconds: 30, maxDelaySeconds: 240 } };
+  const patient = { maxRetries: 50, retry: { baseDelaySeconds: 30, maxDelaySeconds: 120 } };
   const retries = random.chance(0.1) ? { maxRetries: 2 } : patient;
   const lane = random.chance(0.15) && { messageGroupId: `lane-${random.below(5)}` };
   return {
