@@ -32,8 +32,7 @@ export interface Report {
   readonly passed: boolean;
 }
 
-// The embedded database reads its whole stream for every write, so that it slows down as jobs come in.
-const JOBS_PER_SECOND = 8;
+const JOBS_PER_SECOND = 10;
 const PROGRESS_EVERY_MS = 5_000;
 /** Service time. What waits for its turn to be looked at waits as long again as it has waited already. */
 const PATIENCE_MS = 2 * HOUR;

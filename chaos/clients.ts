@@ -114,7 +114,7 @@ export function anyJob(random: Random, target: string, key: string): object {
   const size = random.chance(0.02) ? 600_000 : random.chance(0.1) ? 3_000 : 0;
   const { message } = plainJob(target, key);
   const { lambdaProxyMessage, execution, metadata } = message;
-  const patient = { maxRetries: 50, retry: { baseDelaySeconds: 30, maxDelaySeconds: 120 } };
+  const patient = { maxRetries: 50, retry: { baseDelaySeconds: 30, maxDelaySeconds: 240 } };
   const retries = random.chance(0.1) ? { maxRetries: 2 } : patient;
   const lane = random.chance(0.15) && { messageGroupId: `lane-${random.below(5)}` };
   return {

@@ -39,8 +39,8 @@ export interface ChaosStack {
   end(keep?: boolean): Promise<void>;
 }
 
-/** A minute of the service's time is two seconds: retries, sweeps and head starts pass quickly, leases do not. */
-export const SPEED = 30;
+/** A minute of the service's time is a second: retries, sweeps and head starts pass quickly, leases do not. */
+export const SPEED = 60;
 const WORKERS = 3;
 const START_AGAIN_MS = 200;
 const START_WITHIN_MS = 60_000;

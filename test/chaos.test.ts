@@ -28,8 +28,8 @@ test(
     const say = (line: string) => void lines.push(line);
     const report = await chaos({ lastMs: 15_000, seed: "1", rounds: 20, say });
     const told = [...lines, table(report)].join("\n");
-    expect(report.count?.accepted, told).toBe(120);
-    expect(report.count?.stored, told).toBe(120);
+    expect(report.count?.accepted, told).toBe(150);
+    expect(report.count?.stored, told).toBe(150);
     expect(report.count?.lost, told).toEqual([]);
     expect(report.count?.endedTwice, told).toEqual([]);
     expect(report.keys?.wrong, told).toEqual([]);
