@@ -2,6 +2,7 @@ import { fork, spawn, type ChildProcess } from "node:child_process";
 import { createRequire } from "node:module";
 import { createServer, connect, Server } from "node:net";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
@@ -61,8 +62,9 @@ async function main(dir: string | undefined): Promise<void> {
   process.send?.({ dynamodb: dynamodb.url, sqs: queues, s3: queues, dynamoDbPid } satisfies Ready);
 }
 
-async function startDynamoDb(dir: string | undefined): Promise<{ process: ChildProcess; url: string }> {
-  const port = await freePort();
+/** `given`: the port; any that is free if there is none. */
+export async function startDynamoDb(dir?: string, given?: number): Promise<{ process: ChildProcess; url: string }> {
+  const port = given ?? (await freePort());
   const file = dir === undefined ? [] : ["--db-path", join(dir, "dynamodb.sqlite")];
   const child = spawn(dynamoDbBinary(), ["--host", LOOPBACK, "--port", String(port), ...file], { stdio: "ignore" });
   process.on("exit", () => child.kill("SIGKILL"));
@@ -73,7 +75,22 @@ async function startDynamoDb(dir: string | undefined): Promise<{ process: ChildP
     if (child.exitCode !== null) throw new Error(`dynoxide ended with status ${child.exitCode} before it was ready`);
     await sleep(5);
   }
+  if (dir !== undefined) indexStream(join(dir, "dynamodb.sqlite"));
   return { process: child, url: `http://${LOOPBACK}:${port}` };
+}
+
+/** For each write dynoxide asks for the stream's last number: without an index it reads the whole stream for that. */
+function indexStream(file: string): void {
+  const database = new DatabaseSync(file, { timeout: 5_000 });
+  try {
+    database.exec(
+      "CREATE INDEX IF NOT EXISTS stream_order ON _stream_records (table_name, CAST(sequence_number AS INTEGER))",
+    );
+  } catch {
+    // Another binary's tables may differ: it is only slower then.
+  } finally {
+    database.close();
+  }
 }
 
 /** dynoxide comes with npm for linux-x64; DYNOXIDE names another binary, AWS_ENDPOINT_URL_DYNAMODB another server. */
@@ -89,11 +106,11 @@ function dynamoDbBinary(): string {
   }
 }
 
-async function startQueuesAndBucket(dir: string | undefined): Promise<string> {
+export async function startQueuesAndBucket(dir?: string, given = 0): Promise<string> {
   listenOnLoopbackOnly();
   const { startFauxqs } = await import("fauxqs");
   const { port } = await startFauxqs({
-    port: 0,
+    port: given,
     logger: false,
     ...(dir !== undefined && { s3StorageDir: join(dir, "s3") }),
   });
@@ -110,7 +127,7 @@ function listenOnLoopbackOnly(): void {
   } as typeof Server.prototype.listen;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer().listen(0, LOOPBACK, () => {
       const address = server.address();
