@@ -12,7 +12,7 @@ import { mockClient } from "aws-sdk-client-mock";
 import { randomBytes, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CLIENT_DEFAULTS } from "../lib/aws.ts";
-import { DAY, MINUTE, SECOND, createClock, type Clock } from "../lib/clock.ts";
+import { DAY, HOUR, MINUTE, SECOND, createClock, type Clock } from "../lib/clock.ts";
 import { Unavailable } from "../lib/errors.ts";
 import { createFiles, type Files } from "../lib/files.ts";
 import { createJobStore, type JobStore } from "../lib/job-store.ts";
@@ -139,6 +139,15 @@ describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s
     expect(await store.get(job.id)).toEqual({ ...job, payload: { at: "inline", bytes: expect.anything() } });
   });
 
+  test("an item that names neither a timeout nor a number of retries is of a job with 30 s and ten", async () => {
+    const job = someJob();
+    await store.create({ ...job, timeoutMs: 30_000, maxRetries: 10 });
+    const Key = { pk: { S: `J#${job.id}` }, sk: { S: "J" } };
+    const { Item } = await ground.client.send(new GetItemCommand({ TableName: TABLE, Key }));
+    for (const field of ["timeoutMs", "maxRetries"]) expect(Item).not.toHaveProperty(field);
+    expect(await store.get(job.id)).toMatchObject({ timeoutMs: 30_000, maxRetries: 10 });
+  });
+
   test("of two puts of one id one wins, and the other gets the job that stands", async () => {
     const appId = randomUUID();
     const [one, two] = [someJob({ key: "k", appId }), someJob({ key: "k", appId })];
@@ -210,7 +219,11 @@ describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s
     expect((await store.apply(ref, claim(ref, early, early + MINUTE))).won).toBe(false);
     const onTime = clock.now() + 61 * SECOND;
     expect((await store.apply(ref, claim({ ...ref, attempt: 3 }, onTime, onTime + MINUTE))).won).toBe(false);
-    expect((await store.apply(ref, claim(ref, onTime, onTime + MINUTE))).won).toBe(true);
+    const { createdAt, executionType } = job;
+    expect(await store.apply(ref, claim(ref, onTime, onTime + MINUTE))).toMatchObject({
+      won: true,
+      job: { id: job.id, appId: job.appId, executionType, createdAt, attempts: 2, retryCount: 1 },
+    });
   });
 
   test("only one of two sweeps puts a job off", async () => {
@@ -251,6 +264,16 @@ describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s
       expect(stored.payload.at).toBe(bytes === 2_000 ? "item" : "s3");
       const { body } = (await store.message(stored)).lambdaProxyMessage ?? {};
       expect(body).toBe((await store.message(mine)).lambdaProxyMessage?.body);
+    }
+  });
+
+  test("a payload of 256 KB stands beside the job, a larger one in S3", async () => {
+    for (const [length, at] of [
+      [256 * 1_024, "item"],
+      [256 * 1_024 + 1, "s3"],
+    ] as const) {
+      const { job } = await store.create({ ...someJob(), payload: { at: "inline", bytes: randomBytes(length) } });
+      expect(job.payload.at).toBe(at);
     }
   });
 
@@ -559,4 +582,21 @@ test("a history of more than one page is read to its end", async () => {
   expect(await store.history("a")).toBeUndefined();
   expect(asked).toHaveLength(2);
   expect(asked[1]).toMatchObject({ ExclusiveStartKey: key, ConsistentRead: true });
+});
+
+test("what has only just been written counts, though other reads don't see it yet", async () => {
+  const { Properties: properties = {} } = template.resources[TABLE] ?? {};
+  const model = createDynamoDb({ now: () => clock.now(), table: TABLE, properties, readLagMs: () => HOUR });
+  const client = clientOf(model.send);
+  const lagging = storeAt({ client, files: createFiles(BUCKET) }, clock);
+  const job = (await lagging.create(someJob({ body: randomBytes(2_000).toString("hex") }))).job;
+  expect(await lagging.getMany([job.id], { consistent: false })).toEqual([]);
+  expect(await lagging.get(job.id)).toBeDefined();
+  expect(await lagging.message(job)).toBeDefined();
+  await lagging.recordAttempt(job.id, { number: 1, startedAt: 1, outcome: "retry", error: "HTTP 500" });
+  expect((await lagging.history(job.id))?.recorded.size).toBe(1);
+  await lagging.expireParts({ ...job, expiresAt: 5 * SECOND });
+  const Key = { pk: { S: `J#${job.id}` }, sk: { S: "A#1" } };
+  const read = new GetItemCommand({ TableName: TABLE, Key, ConsistentRead: true });
+  expect((await client.send(read)).Item).toMatchObject({ expiresAt: { N: "5" } });
 });

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND } from "../lib/clock.ts";
 import {
+  STATUSES,
   accept,
   hasParts,
   isUnsettled,
@@ -380,4 +381,13 @@ test("after a move a job is what it was, with what was set and without what was 
     startedAt: NOW,
     leaseUntil: LATER,
   });
+});
+
+test("every status that a move comes from or leads to is one that can be asked for, and there are no others", () => {
+  const job = running({ metadata: { maxRetries: 1 } });
+  const ends = [succeeded, failed, rejected].map((outcome) => end(job, ending(outcome)));
+  const last = end({ ...job, retryCount: 1 }, ending(failed));
+  const moves = [...ends, last, claim(nextAttempt(job), NOW, LATER), stop(accepted(), "CANCELLED", NOW, 0)];
+  const statuses = moves.flatMap(({ from, to }) => [...from, to]);
+  expect(new Set(STATUSES)).toEqual(new Set(statuses));
 });
