@@ -1,9 +1,18 @@
-import { DynamoDBClient, GetItemCommand, ThrottlingException, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+import {
+  ConditionalCheckFailedException,
+  DeleteItemCommand,
+  DynamoDBClient,
+  GetItemCommand,
+  ThrottlingException,
+  TransactionCanceledException,
+  UpdateItemCommand,
+  type AttributeValue,
+} from "@aws-sdk/client-dynamodb";
 import { mockClient } from "aws-sdk-client-mock";
 import { randomBytes, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CLIENT_DEFAULTS } from "../lib/aws.ts";
-import { DAY, MINUTE, SECOND, createClock, type Clock } from "../lib/clock.ts";
+import { DAY, HOUR, MINUTE, SECOND, createClock, type Clock } from "../lib/clock.ts";
 import { Unavailable } from "../lib/errors.ts";
 import { createFiles, type Files } from "../lib/files.ts";
 import { createJobStore, type JobStore } from "../lib/job-store.ts";
@@ -103,10 +112,12 @@ function someJob(options: { key?: string; body?: string; appId?: string } = {}):
 
 const ending = (outcome: Outcome) => ({ outcome, now: clock.now(), durationMs: 3, chance: 0, retention: 0 });
 
-describe.each([
+const GROUNDS: [string, () => Promise<Ground>][] = [
   ["the embedded DynamoDB", embedded],
   ["the model", modelled],
-])("on %s", (_, stand) => {
+];
+
+describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s", (_, stand) => {
   let ground: Ground;
   let store: JobStore;
   beforeAll(async () => {
@@ -126,6 +137,15 @@ describe.each([
     const job = someJob({ key: "k" });
     await store.create(job);
     expect(await store.get(job.id)).toEqual({ ...job, payload: { at: "inline", bytes: expect.anything() } });
+  });
+
+  test("an item that names neither a timeout nor a number of retries is of a job with 30 s and ten", async () => {
+    const job = someJob();
+    await store.create({ ...job, timeoutMs: 30_000, maxRetries: 10 });
+    const Key = { pk: { S: `J#${job.id}` }, sk: { S: "J" } };
+    const { Item } = await ground.client.send(new GetItemCommand({ TableName: TABLE, Key }));
+    for (const field of ["timeoutMs", "maxRetries"]) expect(Item).not.toHaveProperty(field);
+    expect(await store.get(job.id)).toMatchObject({ timeoutMs: 30_000, maxRetries: 10 });
   });
 
   test("of two puts of one id one wins, and the other gets the job that stands", async () => {
@@ -199,7 +219,11 @@ describe.each([
     expect((await store.apply(ref, claim(ref, early, early + MINUTE))).won).toBe(false);
     const onTime = clock.now() + 61 * SECOND;
     expect((await store.apply(ref, claim({ ...ref, attempt: 3 }, onTime, onTime + MINUTE))).won).toBe(false);
-    expect((await store.apply(ref, claim(ref, onTime, onTime + MINUTE))).won).toBe(true);
+    const { createdAt, executionType } = job;
+    expect(await store.apply(ref, claim(ref, onTime, onTime + MINUTE))).toMatchObject({
+      won: true,
+      job: { id: job.id, appId: job.appId, executionType, createdAt, attempts: 2, retryCount: 1 },
+    });
   });
 
   test("only one of two sweeps puts a job off", async () => {
@@ -240,6 +264,16 @@ describe.each([
       expect(stored.payload.at).toBe(bytes === 2_000 ? "item" : "s3");
       const { body } = (await store.message(stored)).lambdaProxyMessage ?? {};
       expect(body).toBe((await store.message(mine)).lambdaProxyMessage?.body);
+    }
+  });
+
+  test("a payload of 256 KB stands beside the job, a larger one in S3", async () => {
+    for (const [length, at] of [
+      [256 * 1_024, "item"],
+      [256 * 1_024 + 1, "s3"],
+    ] as const) {
+      const { job } = await store.create({ ...someJob(), payload: { at: "inline", bytes: randomBytes(length) } });
+      expect(job.payload.at).toBe(at);
     }
   });
 
@@ -298,6 +332,142 @@ describe.each([
     expect(await tomorrow.history(job.id)).toBeUndefined();
     expect((await tomorrow.create(someJob({ key: "kept", appId: job.appId }))).won).toBe(true);
   });
+
+  /** A job as it ends at its first attempt, with nothing left to do. */
+  async function failedFor(job: Job): Promise<Job> {
+    await store.create(job);
+    const mine = await claimed(((await store.get(job.id)) as Job) ?? job);
+    await store.recordAttempt(job.id, {
+      number: 1,
+      startedAt: 5,
+      durationMs: 3,
+      outcome: "rejected",
+      error: "HTTP 400",
+    });
+    return (await store.apply(mine, end(mine, ending({ kind: "rejected", error: "HTTP 400" })))).job as Job;
+  }
+
+  test("many jobs come in the order asked for, without those that don't exist", async () => {
+    const jobs = Array.from({ length: 102 }, () => someJob());
+    await Promise.all(jobs.map((job) => store.create(job)));
+    const ids = jobs.map(({ id }) => id).toReversed();
+    const found = await store.getMany([...ids.slice(0, 50), randomUUID(), ...ids.slice(50)], { consistent: true });
+    expect(found.map(({ id }) => id)).toEqual(ids);
+    expect(await store.getMany([], { consistent: false })).toEqual([]);
+  });
+
+  test("what is due in a shard comes oldest first, page by page, and the rest can be counted", async () => {
+    const past = clock.now() - 100 * DAY;
+    const jobs = [2, 0, 1, 3].map((at) => newJob(request("db"), past + at, `${randomUUID().slice(0, -1)}7`));
+    for (const job of jobs) await store.create(job);
+    const inOrder = jobs.toSorted((a, b) => a.startAt - b.startAt).map(({ id, startAt }) => ({ id, at: startAt }));
+    const first = await store.due("7", past + 2, 2);
+    expect(first).toEqual({ entries: inOrder.slice(0, 2), complete: false });
+    expect(await store.due("7", past + 2, 2, first.entries[1])).toEqual({ entries: [inOrder[2]], complete: true });
+    expect(await store.countDue("7", past + 2)).toBe(3);
+    expect(await store.countDue("7", past + 3, first.entries[1])).toBe(2);
+    expect(await store.countDue("7", past - 1)).toBe(0);
+    expect(await store.due("8", past + 3, 9)).toEqual({ entries: [], complete: true });
+    expect(await store.oldestDue()).toBe(past);
+  });
+
+  test("an app's jobs come newest first, by type or by status, in a range of time", async () => {
+    const appId = randomUUID();
+    const at = clock.now() - 10 * DAY;
+    const jobs = [0, 1, 2, 3].map((n) => newJob(request("db", {}, { appId }), at + n, randomUUID()));
+    for (const job of jobs) await store.create(job);
+    await store.create(someJob());
+    const entries = jobs.map(({ id, createdAt }) => ({ id, at: createdAt })).toReversed();
+    const all = { appId, executionType: "rest-api" };
+    expect(await store.newest(all, {}, 9)).toEqual({ entries, complete: true });
+    const range = { from: at + 1, to: at + 2 };
+    expect((await store.newest(all, range, 9)).entries).toEqual(entries.slice(1, 3));
+    const page = await store.newest(all, {}, 2);
+    expect(page).toEqual({ entries: entries.slice(0, 2), complete: false });
+    expect((await store.newest(all, {}, 9, page.entries[1])).entries).toEqual(entries.slice(2));
+    await failedFor(newJob(request("db", {}, { appId }), at, randomUUID()));
+    const failures = await store.newest({ appId, status: "FAILED" }, {}, 9);
+    expect(failures).toMatchObject({ entries: [{ at }], complete: true });
+    expect((await store.newest({ appId, status: "DEAD" }, {}, 9)).entries).toEqual([]);
+  });
+
+  test("a job's history is the job and its failed attempts by number, whatever its payload", async () => {
+    const job = await failedFor(someJob({ body: randomBytes(2_000).toString("hex") }));
+    const attempt = { number: 1, startedAt: 5, durationMs: 3, outcome: "rejected", error: "HTTP 400" };
+    const history = await store.history(job.id);
+    expect(history?.job).toEqual(await store.get(job.id));
+    expect(history?.recorded).toEqual(new Map([[1, attempt]]));
+    expect(await store.history(randomUUID())).toBeUndefined();
+  });
+
+  test("a job is deleted as it was seen, with all that hangs on it, or not at all", async () => {
+    for (const bytes of [2_000, 500_000]) {
+      const job = await failedFor(someJob({ body: randomBytes(bytes).toString("hex") }));
+      expect(await store.remove({ ...job, status: "DEAD" })).toBe(false);
+      expect(await store.remove({ ...job, attempts: 2 })).toBe(false);
+      expect(await store.get(job.id)).toBeDefined();
+      expect(await store.remove(job)).toBe(true);
+      expect(await store.history(job.id)).toBeUndefined();
+      await expect(store.message(job)).rejects.toThrow();
+      // Once more: it is gone.
+      expect(await store.remove(job)).toBe(true);
+      await store.create(someJob());
+    }
+    const due = someJob();
+    await store.create(due);
+    expect(await store.remove(due)).toBe(false);
+  });
+
+  test("parts that were deleted meanwhile don't come back with an expiry date, and no date changes nothing", async () => {
+    const job = await failedFor(someJob());
+    const Key = { pk: { S: `J#${job.id}` }, sk: { S: "A#1" } };
+    const read = async () => (await ground.client.send(new GetItemCommand({ TableName: TABLE, Key }))).Item;
+    await store.expireParts(job);
+    expect(await read()).not.toHaveProperty("expiresAt");
+    const expiring = { ...job, expiresAt: clock.now() + DAY };
+    await store.expireParts(expiring);
+    await store.keepParts(job);
+    expect(await read()).toHaveProperty("expiresAt");
+    ground.interrupt(async () => {
+      await ground.client.send(new DeleteItemCommand({ TableName: TABLE, Key }));
+    });
+    await store.keepParts(expiring);
+    expect(await read()).toBeUndefined();
+  });
+
+  test("a job and another's move are written both or neither", async () => {
+    const of = someJob();
+    await store.create(of);
+    const target = someJob({ body: randomBytes(2_000).toString("hex") });
+    const move = becomeDue(of, clock.now() + DAY);
+    const written = await store.createWith(target, of, move);
+    expect(written).toEqual({ won: true, created: true, job: { ...of, dueAt: move.set.dueAt } });
+    expect((await store.get(target.id))?.payload.at).toBe("item");
+    expect((await store.get(of.id))?.dueAt).toBe(move.set.dueAt);
+    const other = someJob();
+    const late = await store.createWith(other, of, move);
+    expect(late).toMatchObject({ won: false, created: false, job: { id: of.id, dueAt: move.set.dueAt } });
+    expect(await store.get(other.id)).toBeUndefined();
+  });
+
+  test("a job whose id is taken counts as the new one: the move is made all the same", async () => {
+    const [of, taken] = [someJob(), someJob()];
+    await store.create(of);
+    await store.create(taken);
+    const move = becomeDue(of, clock.now() + DAY);
+    const written = await store.createWith({ ...taken, appId: "another" }, of, move);
+    expect(written).toMatchObject({ won: true, created: false, job: { id: of.id, dueAt: move.set.dueAt } });
+    expect((await store.get(taken.id))?.appId).toBe(taken.appId);
+    expect((await store.get(of.id))?.dueAt).toBe(move.set.dueAt);
+  });
+
+  test("a job and a move whose reply was lost are known as one's own", async () => {
+    const of = someJob();
+    await store.create(of);
+    ground.interrupt(loseReply);
+    const written = await store.createWith(someJob(), of, becomeDue(of, clock.now() + DAY));
+    expect(written).toMatchObject({ won: true, created: true, job: { id: of.id, status: "PENDING" } });
+  });
 });
 
 test("throttling is told as unavailable, a fault of ours as it is", async () => {
@@ -321,4 +491,112 @@ test("throttling is told as unavailable, a fault of ours as it is", async () => 
   mock.on(UpdateItemCommand).rejects(ours);
   await expect(store.apply(job, becomeDue(job, 1))).rejects.toBe(ours);
   mock.restore();
+});
+
+/** A store on a table that answers as it is told, and a record of what it was asked. Its clock only notes waits. */
+function storeOn(answer: (input: object) => object) {
+  const waits: number[] = [];
+  const asked: object[] = [];
+  const client = clientOf(async ({ input }) => {
+    asked.push(input);
+    return answer(input);
+  });
+  const sleep = async (ms: number) => void waits.push(ms);
+  const files = createFiles(BUCKET, clientOf(createS3({ bucket: BUCKET }).send));
+  return { waits, asked, store: createJobStore({ table: TABLE, files, client, clock: { ...clock, sleep } }) };
+}
+
+const refusal = (Item?: Record<string, AttributeValue>) =>
+  new ConditionalCheckFailedException({ message: "no", $metadata: { httpStatusCode: 400 }, ...(Item && { Item }) });
+
+test("keys that a table leaves unprocessed are asked for again, ever later, five times in all", async () => {
+  const Keys = [{ pk: { S: "J#a" }, sk: { S: "J" } }];
+  const { store, waits, asked } = storeOn(() => ({ UnprocessedKeys: { [TABLE]: { Keys } } }));
+  await expect(store.getMany(["a"], { consistent: false })).rejects.toThrow(Unavailable);
+  expect(waits).toEqual([100, 200, 400, 800]);
+  expect(asked).toHaveLength(5);
+  expect(asked[4]).toEqual({ RequestItems: { [TABLE]: { Keys, ConsistentRead: false } } });
+});
+
+test("a hundred keys are one call; a job is read as it is at that moment", async () => {
+  const { store, asked } = storeOn(() => ({}));
+  await store.getMany(Array.from({ length: 201 }, String), { consistent: false });
+  expect(asked).toHaveLength(3);
+  await store.get("a");
+  expect(asked[3]).toMatchObject({ RequestItems: { [TABLE]: { ConsistentRead: true } } });
+});
+
+test("what stood in the way and is gone is no answer: the service is unavailable", async () => {
+  const { store } = storeOn(() => {
+    throw refusal();
+  });
+  await expect(store.create(someJob())).rejects.toThrow(Unavailable);
+  const job = someJob();
+  expect(await store.apply(job, becomeDue(job, 1))).toEqual({ won: false, job: undefined });
+});
+
+test("a job that stands in the way but has expired is as good as gone", async () => {
+  const expired = { pk: { S: "J#a" }, sk: { S: "J" }, expiresAt: { N: "5" } };
+  const { store } = storeOn(() => {
+    throw refusal(expired);
+  });
+  const job = someJob();
+  expect(await store.apply(job, becomeDue(job, 1))).toEqual({ won: false, job: undefined });
+});
+
+test("a transaction that was cancelled for neither condition is told as unavailable, other errors as they are", async () => {
+  const job = someJob();
+  const write = (error: Error) => {
+    const { store } = storeOn(() => {
+      throw error;
+    });
+    return store.createWith(someJob(), job, becomeDue(job, 1));
+  };
+  const Reasons = { CancellationReasons: [{ Code: "None" }, { Code: "TransactionConflict" }] };
+  const options = { message: "no", $metadata: { httpStatusCode: 400 } };
+  await expect(write(new TransactionCanceledException({ ...options, ...Reasons }))).rejects.toThrow(Unavailable);
+  await expect(write(new TransactionCanceledException(options))).rejects.toThrow(Unavailable);
+  const ours = Object.assign(new Error("bad expression"), { $metadata: { httpStatusCode: 400 } });
+  await expect(write(ours)).rejects.toBe(ours);
+});
+
+test("a fault while an attempt is recorded, parts are dated or a job is deleted is not hidden", async () => {
+  const ours = Object.assign(new Error("bad expression"), { $metadata: { httpStatusCode: 400 } });
+  const items = { Items: [{ pk: { S: "J#a" }, sk: { S: "A#1" } }] };
+  const { store } = storeOn((input) => {
+    if ("KeyConditionExpression" in input) return items;
+    throw ours;
+  });
+  const job = { ...someJob(), expiresAt: 5 };
+  await expect(store.recordAttempt("a", { number: 1, startedAt: 1, outcome: "retry" })).rejects.toBe(ours);
+  await expect(store.expireParts(job)).rejects.toBe(ours);
+  await expect(store.remove(job)).rejects.toBe(ours);
+});
+
+test("a history of more than one page is read to its end", async () => {
+  const key = { pk: { S: "J#a" }, sk: { S: "A#1" } };
+  const job = (n: number) => ({ ...key, sk: { S: `A#${n}` }, startedAt: { N: "1" }, outcome: { S: "retry" } });
+  const { store, asked } = storeOn((input) => {
+    return "ExclusiveStartKey" in input ? { Items: [job(2)] } : { Items: [job(1)], LastEvaluatedKey: key };
+  });
+  expect(await store.history("a")).toBeUndefined();
+  expect(asked).toHaveLength(2);
+  expect(asked[1]).toMatchObject({ ExclusiveStartKey: key, ConsistentRead: true });
+});
+
+test("what has only just been written counts, though other reads don't see it yet", async () => {
+  const { Properties: properties = {} } = template.resources[TABLE] ?? {};
+  const model = createDynamoDb({ now: () => clock.now(), table: TABLE, properties, readLagMs: () => HOUR });
+  const client = clientOf(model.send);
+  const lagging = storeAt({ client, files: createFiles(BUCKET) }, clock);
+  const job = (await lagging.create(someJob({ body: randomBytes(2_000).toString("hex") }))).job;
+  expect(await lagging.getMany([job.id], { consistent: false })).toEqual([]);
+  expect(await lagging.get(job.id)).toBeDefined();
+  expect(await lagging.message(job)).toBeDefined();
+  await lagging.recordAttempt(job.id, { number: 1, startedAt: 1, outcome: "retry", error: "HTTP 500" });
+  expect((await lagging.history(job.id))?.recorded.size).toBe(1);
+  await lagging.expireParts({ ...job, expiresAt: 5 * SECOND });
+  const Key = { pk: { S: `J#${job.id}` }, sk: { S: "A#1" } };
+  const read = new GetItemCommand({ TableName: TABLE, Key, ConsistentRead: true });
+  expect((await client.send(read)).Item).toMatchObject({ expiresAt: { N: "5" } });
 });
