@@ -253,13 +253,18 @@ test("what becomes due changes nothing else, and only as it was seen", () => {
 
 test("a deferred job is the queue's until its turn if its message can wait so long, and else the sweep's", () => {
   const soon = NOW + 15 * MINUTE;
-  const deferred = defer(accepted(), soon, NOW);
+  const deferred = defer(accepted(), soon, NOW, true);
   expect(deferred).toEqual({
     ...becomeDue(accepted(), soon + 5 * MINUTE),
     set: { dueAt: soon + 5 * MINUTE, startAt: soon, turnAt: soon },
   });
-  expect(defer(accepted(), LATER, NOW).set.dueAt).toBe(LATER);
-  expect(defer({ ...accepted(), lane: "orders" }, LATER, NOW).set.dueAt).toBe(LATER + 5 * MINUTE);
+  expect(defer(accepted(), LATER, NOW, true).set.dueAt).toBe(LATER);
+  expect(defer({ ...accepted(), lane: "orders" }, LATER, NOW, true).set.dueAt).toBe(LATER + 5 * MINUTE);
+  // A turn that it had counts no more where it waits for a place.
+  expect(defer(accepted(), soon, NOW, false)).toMatchObject({
+    set: { dueAt: soon + 5 * MINUTE, startAt: soon },
+    remove: ["turnAt"],
+  });
 });
 
 test("a running job is asked to stop, and goes on until its attempt ends", () => {
