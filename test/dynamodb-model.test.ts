@@ -15,7 +15,7 @@ import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
 import { isDeepStrictEqual } from "node:util";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { CLIENT_DEFAULTS, lean } from "../lib/aws.ts";
+import { lean } from "../lib/aws.ts";
 import { SECOND } from "../lib/clock.ts";
 import { expressionsOf } from "../lib/job-item.ts";
 import { STATUSES } from "../lib/job.ts";
@@ -25,7 +25,7 @@ import { provision } from "../local/provision.ts";
 import { readTemplate } from "../local/template.ts";
 import type { Command, Send } from "../sim/models/client.ts";
 import { createDynamoDb, type DynamoDbOptions } from "../sim/models/dynamodb.ts";
-import { LONGEST_MS, hundredOf, outcome } from "./support/differential.ts";
+import { PATIENT, runs, hundredOf, outcome } from "./support/differential.ts";
 import { ROOT } from "./support/stack.ts";
 
 // The same random operations on a model and on the embedded service: every answer must be the same. On a
@@ -42,7 +42,7 @@ beforeAll(async () => {
   emulators = await startEmulators();
   const { endpoints } = emulators;
   await provision(template, endpoints);
-  dynamodb = lean(new DynamoDBClient({ ...CLIENT_DEFAULTS, endpoint: endpoints.dynamodb }));
+  dynamodb = lean(new DynamoDBClient({ ...PATIENT, endpoint: endpoints.dynamodb }));
 });
 afterAll(async () => {
   dynamodb.destroy();
@@ -480,39 +480,43 @@ function inRun(run: string) {
   };
 }
 
-let runs = 0;
+let count = 0;
 
-test("the model of DynamoDB answers 5,000 random operations as the embedded one does", async () => {
-  let operations = 0;
-  const both = async (sends: readonly [Send, Send], command: Command) => {
-    operations += 1;
-    const answer = sorted(await outcome(sends[0], command));
-    const expected = sorted(await outcome(sends[1], command));
-    if (!isDeepStrictEqual(answer, expected)) {
-      const call = { command: command.constructor.name, input: command.input };
-      expect({ ...call, answer }).toEqual({ ...call, answer: expected });
-    }
-    return expected;
-  };
-  const property = fc.asyncProperty(hundredOf(operation), async (drawn) => {
-    const run = inRun(`${(runs += 1)}-`);
-    const now = Date.now();
-    const { Properties: properties = {} } = template.resources["JobsTable"] ?? {};
-    const model = createDynamoDb({ now: () => now, table: TableName, properties });
-    const sends = [model.send, async (command: Command) => dynamodb.send(command as never)] as const;
-    for (const one of drawn) {
-      const command = run.commandOf(one);
-      let { LastEvaluatedKey: start } = await both(sends, command);
-      // A query goes on to its end.
-      while (start) {
-        const next = new QueryCommand({ ...(command.input as QueryCommandInput), ExclusiveStartKey: start as Image });
-        ({ LastEvaluatedKey: start } = await both(sends, next));
+test(
+  "the model of DynamoDB answers 5,000 random operations as the embedded one does",
+  { timeout: 180_000 },
+  async () => {
+    let operations = 0;
+    const both = async (sends: readonly [Send, Send], command: Command) => {
+      operations += 1;
+      const answer = sorted(await outcome(sends[0], command));
+      const expected = sorted(await outcome(sends[1], command));
+      if (!isDeepStrictEqual(answer, expected)) {
+        const call = { command: command.constructor.name, input: command.input };
+        expect({ ...call, answer }).toEqual({ ...call, answer: expected });
       }
-    }
-  });
-  await fc.assert(property, { numRuns: RUNS, interruptAfterTimeLimit: LONGEST_MS });
-  expect(operations).toBeGreaterThanOrEqual(5_000);
-});
+      return expected;
+    };
+    const property = fc.asyncProperty(hundredOf(operation), async (drawn) => {
+      const run = inRun(`${(count += 1)}-`);
+      const now = Date.now();
+      const { Properties: properties = {} } = template.resources["JobsTable"] ?? {};
+      const model = createDynamoDb({ now: () => now, table: TableName, properties });
+      const sends = [model.send, async (command: Command) => dynamodb.send(command as never)] as const;
+      for (const one of drawn) {
+        const command = run.commandOf(one);
+        let { LastEvaluatedKey: start } = await both(sends, command);
+        // A query goes on to its end.
+        while (start) {
+          const next = new QueryCommand({ ...(command.input as QueryCommandInput), ExclusiveStartKey: start as Image });
+          ({ LastEvaluatedKey: start } = await both(sends, next));
+        }
+      }
+    });
+    await fc.assert(property, runs(RUNS));
+    expect(operations).toBeGreaterThanOrEqual(5_000);
+  },
+);
 
 /** Those of a batch come in any order. */
 function sorted(answer: Record<string, unknown>): Record<string, unknown> {

@@ -11,14 +11,14 @@ import {
 } from "@aws-sdk/client-sqs";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { CLIENT_DEFAULTS, lean } from "../lib/aws.ts";
+import { lean } from "../lib/aws.ts";
 import { MINUTE, SECOND } from "../lib/clock.ts";
 import { startEmulators, type Emulators } from "../local/emulators.ts";
 import { provision, type References } from "../local/provision.ts";
 import { readTemplate } from "../local/template.ts";
 import type { Command, Send } from "../sim/models/client.ts";
 import { createSqs, type Message, type SqsOptions } from "../sim/models/sqs.ts";
-import { LONGEST_MS, hundredOf, outcome } from "./support/differential.ts";
+import { PATIENT, runs, hundredOf, outcome } from "./support/differential.ts";
 import { ROOT } from "./support/stack.ts";
 
 /** Of a hundred operations each. */
@@ -39,7 +39,7 @@ let client: SQSClient;
 
 beforeAll(async () => {
   emulators = await startEmulators();
-  client = lean(new SQSClient({ ...CLIENT_DEFAULTS, useQueueUrlAsEndpoint: false, endpoint: emulators.endpoints.sqs }));
+  client = lean(new SQSClient({ ...PATIENT, useQueueUrlAsEndpoint: false, endpoint: emulators.endpoints.sqs }));
 });
 afterAll(async () => {
   client.destroy();
@@ -251,12 +251,12 @@ async function end(side: Side, queue: QueueName, bodies: readonly string[], by: 
   return answers;
 }
 
-let runs = 0;
+let count = 0;
 
-test("the model of SQS answers 2,000 random operations as the embedded one does", async () => {
+test("the model of SQS answers 2,000 random operations as the embedded one does", { timeout: 180_000 }, async () => {
   let operations = 0;
   const property = fc.asyncProperty(hundredOf(operation), async (drawn) => {
-    const resources = resourcesOf((runs += 1));
+    const resources = resourcesOf((count += 1));
     const references: References = await provision({ functions: [], resources, environment: {} }, emulators.endpoints);
     const now = Date.now();
     let took: readonly (string | undefined)[] = [];
@@ -318,7 +318,7 @@ test("the model of SQS answers 2,000 random operations as the embedded one does"
       expect({ one, answer }).toEqual({ one, answer: await sendTo(other, one.queue, entries, bodies, how) });
     }
   });
-  await fc.assert(property, { numRuns: RUNS, interruptAfterTimeLimit: LONGEST_MS });
+  await fc.assert(property, runs(RUNS));
   expect(operations).toBeGreaterThanOrEqual(2_000);
 });
 
