@@ -66,7 +66,9 @@ export const PLANTS: readonly Plant[] = [
   moving("the sweep writes without looking", (move) => (isLook(move) ? unfenced(move) : move)),
   moving("an end forgets that it owes something", (move) => {
     const { dueAt: _, ...set } = move.set;
-    return isFinal(move) ? { ...move, set, remove: [...move.remove, "dueAt"] } : move;
+    return isFinal(move)
+      ? { ...move, set, remove: [...move.remove.filter((field) => field !== "dueAt"), "dueAt"] }
+      : move;
   }),
   moving("a wish to stop is overlooked", (move) => (endsAttempt(move) ? without(move, "stopAs") : move)),
   moving("a running job is cancelled at once", (move) => {
