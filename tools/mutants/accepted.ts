@@ -44,7 +44,7 @@ export const ACCEPTED: readonly Accepted[] = [
     code: 'const asked = outcome.kind === "retry" ? (outcome.retryAfterMs ?? 0) : 0;',
     was: "0",
     becomes: "1",
-    reason: "The later of this and the backoff counts, which is at least half a second.",
+    reason: "The later of this and the backoff counts: a difference of a millisecond, if any.",
   },
   {
     file: "lib/job-store.ts",
