@@ -224,7 +224,8 @@ function finish(job: Job, to: FinalStatus, ending: Ending, outcome: Partial<Job>
     ...ofThisAttempt(job, to === "SUCCEEDED"),
     to,
     set: { ...outcome, ...set },
-    remove: [...remove, "leaseUntil", ...(job.stopAs ? STOP_FIELDS : [])],
+    // A success need not know whether somebody has asked to stop the job meanwhile.
+    remove: [...remove, "leaseUntil", ...(job.stopAs || to === "SUCCEEDED" ? STOP_FIELDS : [])],
   };
 }
 

@@ -146,6 +146,7 @@ test("a job of mode sqs that has to wait is stored, not run and not lost", async
   await run(await submit());
   world.execute(succeeds);
   world.ran.length = 0;
+  const before = await world.depth("fair");
   const { message } = request("sqs");
   await world.engine.submit({ appId, mode: "sqs", message });
   const records = await world.receive("main");
@@ -153,6 +154,7 @@ test("a job of mode sqs that has to wait is stored, not run and not lost", async
   expect(world.ran).toHaveLength(0);
   const id = JSON.parse(records[0]?.body ?? "{}").job.id as string;
   expect(await world.store.get(id)).toMatchObject({ status: "PENDING", attempts: 0 });
+  expect(await world.depth("fair")).toEqual(before);
 });
 
 test("a rate spaces attempts out: whose turn is later travels as a delayed message that keeps its turn", async () => {
@@ -171,6 +173,30 @@ test("a rate spaces attempts out: whose turn is later travels as a delayed messa
   world.pass(7 * SECOND);
   for (const job of rest) expect(await run(job)).toBe("succeeded");
   expect(world.ran).toHaveLength(4);
+});
+
+test("a job of mode sqs whose turn is later is stored, and its message comes at its turn", async () => {
+  await limit({ rateLimitPerSecond: 0.5 });
+  await run(await submit());
+  world.ran.length = 0;
+  const before = await world.depth("fair");
+  const carried = async (idempotencyKey: string) => {
+    await world.engine.submit({ ...request("sqs", { idempotencyKey }, { appId }) });
+    const records = await world.receive("main");
+    expect(await world.engine.runBatch(records, PLENTY)).toEqual({ batchItemFailures: [] });
+    await world.queue.remove(records);
+    return JSON.parse(records[0]?.body ?? "{}").job as Job;
+  };
+  const job = await stored(await carried("k"));
+  expect(world.ran).toHaveLength(0);
+  expect(job).toMatchObject({ status: "PENDING", attempts: 0, startAt: job.turnAt });
+  expect(await world.depth("fair")).toEqual({ ...before, delayed: before.delayed + 1 });
+
+  // A job that is stored already has its own message.
+  const stands = await submit(appId, "db", { idempotencyKey: "l" });
+  await carried("l");
+  expect((await stored(stands)).turnAt).toBeUndefined();
+  expect(await world.depth("fair")).toEqual({ ...before, delayed: before.delayed + 1 });
 });
 
 test("a lane keeps its order where a rate makes it wait: its message stays in the queue", async () => {

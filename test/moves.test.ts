@@ -160,7 +160,7 @@ test("a success ends whatever a person has wished", () => {
       to: "SUCCEEDED",
       when: [["attempts", "=", 1]],
       set: { updatedAt: LATER, success: { durationMs: 5, httpStatus: 200 } },
-      remove: ["dueAt", "leaseUntil", ...(stopAs ? ["stopAs", "stopRequestedAt"] : [])],
+      remove: ["dueAt", "leaseUntil", "stopAs", "stopRequestedAt"],
     });
   }
 });

@@ -315,6 +315,15 @@ test("a recurring schedule stays PENDING, fires at every time of its own, and en
   expect(await world.depth("fair")).toEqual({ ready: 0, delayed: 0 });
 });
 
+test("a message of a run says whether it fired: the first one does", async () => {
+  const job = await schedule({ scheduledAt: inOneHour() });
+  const delivery = { kind: "run", ref: nextRunOf(job) } as const;
+  expect(await world.engine.run(delivery, PLENTY)).toBe("skipped");
+  world.pass(HOUR);
+  expect(await world.engine.run(delivery, PLENTY)).toBe("succeeded");
+  expect(await world.engine.run(delivery, PLENTY)).toBe("skipped");
+});
+
 test("a recurring schedule makes up for the runs it has missed with one", async () => {
   const job = await schedule({ scheduleExpression: "rate(1 hour)" });
   world.pass(DAY);

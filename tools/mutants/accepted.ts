@@ -1,0 +1,77 @@
+/** A mutant that may survive. `code` is its line. */
+interface Accepted {
+  readonly file: string;
+  readonly code: string;
+  readonly was: string;
+  readonly becomes: string;
+  readonly reason: string;
+}
+
+const ALWAYS_THERE = "The default is for the types alone: the field is always there.";
+const LOST_TAKES_NO_TIME = "A lost attempt never succeeds, and only a success keeps its duration.";
+
+export const ACCEPTED: readonly Accepted[] = [
+  {
+    file: "lib/queue.ts",
+    code: 'return Messages.map(({ MessageId = "", ReceiptHandle = "", Body = "", Attributes }) => ({',
+    was: '""',
+    becomes: '"x"',
+    reason: ALWAYS_THERE,
+  },
+  {
+    file: "lib/queue.ts",
+    code: "const delivery = deliveryOf(event, 1);",
+    was: "1",
+    becomes: "2",
+    reason: "Only carried jobs keep their count, and those are no firings.",
+  },
+  {
+    file: "lib/queue.ts",
+    code: "const client = parts.client ?? lean(new SQSClient({ ...CLIENT_DEFAULTS, useQueueUrlAsEndpoint: false }));",
+    was: "false",
+    becomes: "true",
+    reason: "Matters only where a queue's URL names another host than the endpoint, as no test's does.",
+  },
+  {
+    file: "lib/moves.ts",
+    code: "const move = end(job, { ...ending, outcome: LOST, durationMs: 0 });",
+    was: "0",
+    becomes: "1",
+    reason: LOST_TAKES_NO_TIME,
+  },
+  {
+    file: "lib/moves.ts",
+    code: 'const asked = outcome.kind === "retry" ? (outcome.retryAfterMs ?? 0) : 0;',
+    was: "0",
+    becomes: "1",
+    reason: "The later of this and the backoff counts: a difference of a millisecond, if any.",
+  },
+  {
+    file: "lib/job-store.ts",
+    code: '":from": range.from ?? 0,',
+    was: "0",
+    becomes: "1",
+    reason: "No job is of the first millisecond of 1970.",
+  },
+  {
+    file: "lib/engine.ts",
+    code: "const leasedMs = clock.waitFor((job.leaseUntil ?? 0) - clock.now());",
+    was: "0",
+    becomes: "1",
+    reason: ALWAYS_THERE,
+  },
+  {
+    file: "lib/engine.ts",
+    code: "const isOver = clock.now() + clock.during(SECOND) >= (job.leaseUntil ?? 0);",
+    was: "0",
+    becomes: "1",
+    reason: ALWAYS_THERE,
+  },
+  {
+    file: "lib/sweep.ts",
+    code: "{ consistent: true },",
+    was: "true",
+    becomes: "false",
+    reason: "Moves are fenced on what was read: a late read costs a lost write, not a job.",
+  },
+];
