@@ -170,3 +170,16 @@ test("a job of mode sqs that ends with its lost first attempt calls back at once
   expect(await stored(job)).toMatchObject({ status: "DEAD", followUpJobIds: [expect.any(String)] });
   expect(world.ran).toEqual([]);
 });
+
+test("of the messages that are run within a request, those that were handled are deleted, and no others", async () => {
+  const [broken, well] = [await world.submit(), await world.submit()];
+  const removed: string[] = [];
+  world.queue.remove = async (records) => void removed.push(...records.map(({ body }) => body));
+  const { apply } = world.store;
+  world.store.apply = async (of, ...rest) => {
+    if (of.id === broken.id) throw new Error("the table is away");
+    return apply(of, ...rest);
+  };
+  expect(await world.engine.pollQueues(10)).toMatchObject({ processed: 1, succeeded: 1 });
+  expect(removed.map((body) => JSON.parse(body) as object)).toMatchObject([{ attempt: { id: well.id } }]);
+});

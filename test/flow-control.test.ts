@@ -5,6 +5,7 @@ import { HOUR, MINUTE, SECOND } from "../lib/clock.ts";
 import { Unavailable } from "../lib/errors.ts";
 import { createFlowControl } from "../lib/flow-control.ts";
 import { nextAttempt, type Job, type Metadata, type Mode } from "../lib/job.ts";
+import { claim } from "../lib/moves.ts";
 import { PLENTY, createWorld, request, type World } from "./support/world.ts";
 
 let world: World;
@@ -173,6 +174,17 @@ test("a rate spaces attempts out: whose turn is later travels as a delayed messa
   world.pass(7 * SECOND);
   for (const job of rest) expect(await run(job)).toBe("succeeded");
   expect(world.ran).toHaveLength(4);
+});
+
+test("a message of an attempt that has started already puts nothing off", async () => {
+  await limit({ rateLimitPerSecond: 0.5 });
+  const job = await submit();
+  const now = world.clock.now();
+  await world.store.apply(job, claim(nextAttempt(job), now, now + MINUTE));
+  await run(await submit());
+  const before = await stored(job);
+  expect(await run(job)).toBe("skipped");
+  expect(await stored(job)).toEqual(before);
 });
 
 test("a job of mode sqs whose turn is later is stored, and its message comes at its turn", async () => {
