@@ -122,6 +122,15 @@ function compile(mutants: readonly Mutant[]): void {
   }
 }
 
+/** Who notices something where nothing is changed would kill every mutant. */
+async function check(asked: readonly Killer[]): Promise<void> {
+  const copy = copyOfRepository();
+  for (const { name, notices } of asked) {
+    const noticed = await notices(copy);
+    if (noticed !== undefined) throw new Error(`${name} fails without a mutant, so that it can't be asked: ${noticed}`);
+  }
+}
+
 /** Asks one killer after another, until one notices. */
 async function hunt(mutant: Mutant, copy: string, states: ReadonlyMap<Killer, string>): Promise<void> {
   const key = keyOf(mutant);
@@ -176,6 +185,7 @@ async function main(): Promise<boolean> {
   // Before the copies are made: what changes here meanwhile is for the next run.
   const states = new Map(asked.map((killer) => [killer, stateOf(killer)]));
   const waiting = [...chosen];
+  if (chosen.some((mutant) => !isKilled(mutant))) await check(asked);
   let done = 0;
   const lane = async () => {
     const copy = copyOfRepository();
