@@ -44,7 +44,10 @@ const settingsBody = z.strictObject({
   destinations: z
     .array(destinationLimits)
     .max(MOST_ENTRIES)
-    .refine((all) => new Set(all.map(({ destination }) => destination)).size === all.length, "name a destination twice")
+    .refine(
+      (all) => new Set(all.map(({ destination }) => destination)).size === all.length,
+      "names a destination twice: expected each once, with all its limits",
+    )
     .default([]),
   paused: z.boolean().default(false),
 });
