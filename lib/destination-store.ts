@@ -257,7 +257,8 @@ function nameOf({ until, since, holder }: Slot): string {
   return `${until} ${since} ${holder}`;
 }
 
-function keyOf({ appId, destination }: DestinationRef): string {
+/** Tells the destinations of all apps apart. */
+export function keyOf({ appId, destination }: DestinationRef): string {
   return `${appId} ${destination}`;
 }
 

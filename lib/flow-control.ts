@@ -2,7 +2,7 @@ import type { AppStore, DestinationLimits } from "./app-store.ts";
 import { PROBE_EVERY, afterFailure, nextLook, type Circuit, type FailedAttempt } from "./circuit.ts";
 import { remember } from "./cached.ts";
 import { HOUR, MINUTE, SECOND, type Clock, type EpochMs } from "./clock.ts";
-import type { DestinationRef, DestinationStore, Slot } from "./destination-store.ts";
+import { keyOf, type DestinationRef, type DestinationStore, type Slot } from "./destination-store.ts";
 import { Unavailable, reasonOf } from "./errors.ts";
 import type { JobStore } from "./job-store.ts";
 import { LEASE_MARGIN_MS, LONGEST_MESSAGE_DELAY, isSchedule, type AttemptRef, type Job, type Outcome } from "./job.ts";
@@ -249,8 +249,4 @@ export function waiting(job: Job, wait: Wait, now: EpochMs): Move {
 /** What a circuit that is open or held has not counted. */
 function isNews(circuit: Circuit | undefined, failure: FailedAttempt): boolean {
   return !circuit || afterFailure(circuit, failure, 0) !== circuit;
-}
-
-function keyOf({ appId, destination }: DestinationRef): string {
-  return `${appId} ${destination}`;
 }

@@ -1,4 +1,4 @@
-import { DAY, MINUTE, SECOND, type EpochMs } from "../lib/clock.ts";
+import { MINUTE, SECOND, type EpochMs } from "../lib/clock.ts";
 import type { Template } from "../local/template.ts";
 import type { Command } from "./models/client.ts";
 import { createDynamoDb } from "./models/dynamodb.ts";
@@ -208,8 +208,6 @@ export function createCloud(options: CloudOptions) {
     calls: () => calls,
     writes: () => writes,
     outage: (service: Service, ms: number) => void outages.set(service, time.now() + ms),
-    /** TTL, as late as it comes. */
-    forgetExpired: () => dynamodb.removeExpired((item) => Number(item["expiresAt"]?.N) * SECOND < time.now() - DAY / 2),
   };
 }
 

@@ -47,7 +47,7 @@ test("a 410 holds it at once, whatever it was, and no later failure changes that
   }
 });
 
-test("of those that wait a few look again at each probe, and the rest within five minutes", () => {
+test("of those that wait a few look again at each probe, and the rest within minutes, or later the longer it lasts", () => {
   const open = failing(20, 0) as Circuit;
   const looks = (now: number, place: number, chance: number) => (nextLook(open, now, place, chance) - START) / MINUTE;
   expect(looks(START + SECOND, 0, 0.9)).toBe(1);

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { DestinationLimits } from "../lib/app-store.ts";
 import { HOUR, MINUTE, SECOND } from "../lib/clock.ts";
+import type { Slot } from "../lib/destination-store.ts";
 import { Unavailable } from "../lib/errors.ts";
 import { createFlowControl } from "../lib/flow-control.ts";
 import { nextAttempt, type Job, type Metadata, type Mode } from "../lib/job.ts";
@@ -40,6 +41,12 @@ async function limit(limits: Partial<DestinationLimits>): Promise<void> {
   const { version: _, ...settings } = before;
   const destination = { destination: ORIGIN, rateLimitPerSecond: null, maxConcurrency: null, ...limits };
   await world.apps.change(before, appId, { ...settings, destinations: [destination] }, "tester");
+}
+
+/** A place at the destination that somebody has for so long. */
+function slotFor(ms: number): Slot {
+  const since = world.clock.now();
+  return { appId, destination: ORIGIN, holder: "somebody", since, until: since + ms };
 }
 
 /** Jobs that fail one after another. */
@@ -253,13 +260,7 @@ test("no more attempts run at once than a destination takes, and a place is give
 
 test("the place of a worker that died is free when the attempt's time is over", async () => {
   await limit({ maxConcurrency: 1 });
-  const slot = {
-    appId,
-    destination: ORIGIN,
-    holder: "gone",
-    since: world.clock.now(),
-    until: world.clock.now() + MINUTE,
-  };
+  const slot = slotFor(MINUTE);
   expect(await world.destinations.takeSlot(slot, 1)).toBe("taken");
   const job = await submit();
   expect(await run(job)).toBe("skipped");
@@ -298,13 +299,7 @@ test("a waiting job gets its turn by the limit that is set now", async () => {
 
 test("where a rate and a number of places are set, both are kept", async () => {
   await limit({ rateLimitPerSecond: 0.5, maxConcurrency: 1 });
-  const slot = {
-    appId,
-    destination: ORIGIN,
-    holder: "busy",
-    since: world.clock.now(),
-    until: world.clock.now() + HOUR,
-  };
+  const slot = slotFor(HOUR);
   await world.destinations.takeSlot(slot, 1);
   const jobs = await Promise.all(Array.from({ length: 4 }, async () => submit()));
   for (const job of jobs) await run(job);
