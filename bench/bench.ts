@@ -255,7 +255,7 @@ async function main(): Promise<void> {
 }
 
 async function benchIsolation(target: CountingTarget): Promise<void> {
-  process.stderr.write("healthy destinations, alone and beside a slow and a dead one (3 minutes)\n");
+  process.stderr.write("healthy destinations, alone and beside a slow and a dead one (5 minutes)\n");
   // On disk, where the emulator's table does not get slower as it fills.
   const dir = mkdtempSync(join(tmpdir(), "bench-"));
   const world = await createWorld(target, dir);

@@ -6,11 +6,12 @@ import { load } from "./workload.ts";
 // What the jobs of healthy destinations notice of a slow and of a dead one of the same app.
 
 const ROUNDS = 5;
-const HEALTHY = { count: 300, perSecond: 20 } as const;
-/** Posted at once before each round with them, and then by the second. */
+const HEALTHY = { count: 600, perSecond: 30 } as const;
+/** Jobs of each that have been tried and are not over when a round with them begins; more come by the second. */
 const BACKLOG = 100;
 const TROUBLED_PER_SECOND = 2;
-const SLOW_ANSWER_MS = 10_000;
+/** Answers take between half of it and this, so that they do not all end at once. */
+const SLOWEST_ANSWER_MS = 15_000;
 
 export interface Isolation {
   /** p99 from posted to target, in ms; medians of five rounds. */
@@ -20,7 +21,13 @@ export interface Isolation {
 
 /** `accept` posts a job to a URL. */
 export async function isolationOf(accept: (url: string) => Promise<void>, target: CountingTarget): Promise<Isolation> {
-  const slow = createServer((_, response) => void setTimeout(() => response.end(), SLOW_ANSWER_MS).unref());
+  let answering = 0;
+  let check = () => {};
+  const slow = createServer((_, response) => {
+    answering += 1;
+    check();
+    setTimeout(() => response.end(), SLOWEST_ANSWER_MS * (0.5 + Math.random() / 2)).unref();
+  });
   await new Promise<void>((listening) => {
     slow.listen(0, "127.0.0.1", listening);
   });
@@ -41,13 +48,19 @@ export async function isolationOf(accept: (url: string) => Promise<void>, target
   await healthy();
   for (let round = 0; round < ROUNDS; round += 1) {
     alone.push(await healthy());
-    for (const url of [slowUrl, deadUrl]) await load({ count: BACKLOG, inFlight: 8 }, () => accept(url));
+    answering = 0;
+    // What is posted at once costs its time wherever it goes, so that it is over first.
+    const allAnswering = new Promise<void>((done) => {
+      check = () => answering >= BACKLOG && done();
+    });
+    for (const url of [deadUrl, slowUrl]) await load({ count: BACKLOG, inFlight: 8 }, () => accept(url));
+    await allAnswering;
     const count = seconds * TROUBLED_PER_SECOND;
     const [p99] = await Promise.all([healthy(), troubled(slowUrl, count), troubled(deadUrl, count)]);
     beside.push(p99);
     // Until the slow answers are over, so that the next round alone is that.
     await new Promise((over) => {
-      setTimeout(over, SLOW_ANSWER_MS);
+      setTimeout(over, SLOWEST_ANSWER_MS);
     });
   }
   slow.closeAllConnections();
