@@ -1,0 +1,25 @@
+import * as z from "zod";
+import { defineTask, done, failed } from "./task.ts";
+
+const payload = z.strictObject({
+  words: z.array(z.string().max(200)).min(1).max(1_000).describe("What to count the letters of."),
+});
+
+/** Counts letters: the task that docs/tasks.md explains. */
+export const example = defineTask({
+  jobType: "example",
+  summary: "Counts the letters of words",
+  payload,
+
+  async run({ words }, { log, progress, signal }) {
+    let letters = 0;
+    for (const [index, word] of words.entries()) {
+      signal.throwIfAborted();
+      if (word.trim() === "") return failed(`Word ${index + 1} is empty: expected at least one letter`);
+      letters += [...word].length;
+      await log.info(`Counted ${word}`, { rowNumber: index + 1 });
+      await progress(index + 1, words.length);
+    }
+    return done({ letters });
+  },
+});
