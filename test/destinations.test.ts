@@ -103,12 +103,13 @@ test("a rate that is set is kept, and every job delivered once", async () => {
   const app = await newApp();
   expect((await limit(app, { rateLimitPerSecond: 10 })).status).toBe(200);
   target.answer((_, response) => void response.end());
+  const began = Date.now();
   const ids = await batch(app, "/rated", 31);
   for (const id of ids) expect((await jobIn(stack, app.token, id, "SUCCEEDED")).attempts).toHaveLength(1);
   const times = at("/rated").map((one) => one.at);
   expect(times).toHaveLength(31);
-  // Thirty gaps of a tenth of a second of real time; a slow machine makes them longer.
-  expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(2_700);
+  // Thirty gaps of a tenth of a second of real time; the first one may come late on a slow machine.
+  expect(Math.max(...times) - began).toBeGreaterThan(2_900);
 }, 60_000);
 
 test("as many attempts run at once as are set, and no more", async () => {
