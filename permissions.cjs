@@ -9,8 +9,13 @@ const functionArn = (name) => sub(`arn:\${AWS::Partition}:lambda:\${AWS::Region}
 const patterns = (process.env.INVOKABLE_FUNCTIONS || "").split(",").flatMap((pattern) => pattern.trim() || []);
 
 const TABLE = [arnOf("JobsTable"), sub("${JobsTable.Arn}/index/*")];
-const QUEUES = [arnOf("JobsFairQueue"), arnOf("JobsMainQueue")];
-const DEAD_LETTERS = [arnOf("JobsFairDeadLetters"), arnOf("JobsMainDeadLetters"), arnOf("SchedulesDeadLetters")];
+const QUEUES = [arnOf("JobsFairQueue"), arnOf("JobsMainQueue"), arnOf("JobsTasksQueue")];
+const DEAD_LETTERS = [
+  arnOf("JobsFairDeadLetters"),
+  arnOf("JobsMainDeadLetters"),
+  arnOf("JobsTasksDeadLetters"),
+  arnOf("SchedulesDeadLetters"),
+];
 const PAYLOADS = sub("${JobsBucket.Arn}/payloads/*");
 const SCHEDULES = sub("arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:schedule/${SchedulesGroup}/*");
 const DATABASE = [
@@ -65,6 +70,7 @@ const FUNCTIONS = {
   internalApi: attempts,
   site: [],
   processJobs: attempts,
+  runTasks: attempts,
   // Where Lambda puts a firing that failed again and again.
   fireSchedule: [...jobs, allow("sqs:SendMessage", arnOf("SchedulesDeadLetters"))],
   recoverDeadLetters: [...jobs, consume(DEAD_LETTERS), allow("s3:PutObject", sub("${JobsBucket.Arn}/unreadable/*"))],

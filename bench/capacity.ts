@@ -11,6 +11,7 @@ import { createJobStore } from "../lib/job-store.ts";
 import { nextAttempt } from "../lib/job.ts";
 import { createQueue } from "../lib/queue.ts";
 import { createScheduler } from "../lib/scheduler.ts";
+import { createTaskSlots } from "../lib/task-slots.ts";
 import { createSealer } from "../lib/sealer.ts";
 import type { Emulators } from "../local/emulators.ts";
 import type { References } from "../local/provision.ts";
@@ -48,7 +49,7 @@ export async function capacityOf(
   const sqs = new SQSClient({ endpoint: endpoints.sqs, useQueueUrlAsEndpoint: false });
   const clock = createClock();
   const files = createFiles(references["JobsBucket"] ?? "");
-  const urls = { fair: references["JobsFairQueue"] ?? "", main: references["JobsMainQueue"] ?? "" };
+  const urls = { fair: references["JobsFairQueue"] ?? "", main: references["JobsMainQueue"] ?? "", tasks: "" };
   const store = createJobStore({ table: references["JobsTable"] ?? "", files, clock, client });
   const queue = createQueue({ urls, files, clock, client: sqs });
   const rules = { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" };
@@ -67,6 +68,7 @@ export async function capacityOf(
     scheduler,
     files,
     executorOf,
+    slots: createTaskSlots({ table: references["JobsTable"] ?? "", clock, client: apart }),
     rules,
     log: () => {},
     retention: 0,

@@ -11,9 +11,12 @@ import { unreadableKey, type Files } from "./files.ts";
 import { arrival, createFlowControl, isShort, waiting, type Wait } from "./flow-control.ts";
 import { settleUp } from "./follow-ups.ts";
 import type { Applied, JobStore } from "./job-store.ts";
+import { keepLease, type Lease } from "./lease.ts";
 import {
   LEASE_MARGIN_MS,
+  TASK_LEASE_MS,
   isSchedule,
+  isTask,
   isUnsettled,
   nextAttempt,
   travels,
@@ -42,6 +45,8 @@ import { createRunHere } from "./run-here.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { createSchedules } from "./schedules.ts";
 import { createSweep } from "./sweep.ts";
+import { createTaskLine } from "./task-line.ts";
+import type { TaskSlots } from "./task-slots.ts";
 
 export interface Parts {
   readonly clock: Clock;
@@ -52,6 +57,7 @@ export interface Parts {
   readonly executorOf: ExecutorOf;
   readonly apps: Pick<AppStore, "settingsOf" | "keysOf">;
   readonly destinations: Omit<DestinationStore, "list" | "read">;
+  readonly slots: TaskSlots;
   readonly rules: DeploymentRules;
   readonly log: Log;
   /** How long finished jobs are kept, in ms; 0 keeps them for good. */
@@ -72,6 +78,7 @@ export function createEngine(parts: Parts) {
   const { clock, store, apps, queue, scheduler, files, executorOf, rules, log, retention } = parts;
   const handOverNew = (job: Job) => handOver([departure(job)]);
   const flow = createFlowControl(parts);
+  const line = createTaskLine({ ...parts, handOver });
   const schedules = createSchedules({ ...parts, handOver: handOverNew, goOn });
   const { sweep, sweepJob } = createSweep({ ...parts, waitOf: flow.waitOf, handOver, goOn, settleEnd, recordLost });
   const here = createRunHere({ ...parts, sweepJob, handOver, run, runRecords: runTaken });
@@ -88,7 +95,8 @@ export function createEngine(parts: Parts) {
     const created = await store.create(scheduleArn ? { ...job, scheduleArn } : job);
     if (!created.won) return { kind: "replayed", job: created.job };
     if (scheduleArn) await schedules.arrange(created.job);
-    else if (request.mode === "both" && !isSchedule(job)) await handOver([departure(job)]);
+    else if (request.mode === "both" && !isSchedule(job) && travels(job, job.startAt - job.createdAt))
+      await handOver([departure(job)]);
     return { kind: "created", job: created.job };
   }
 
@@ -179,21 +187,39 @@ export function createEngine(parts: Parts) {
   }
 
   async function runStored(ref: AttemptRef): Promise<Ran | ComeAgain> {
+    if (ref.rank !== undefined) return runTask(ref, ref.rank);
     const entry = await flow.enter(ref);
-    return entry.kind === "admitted" ? ranAs(await entry.during(() => runClaimed(ref))) : putOff(ref, entry);
+    if (entry.kind !== "admitted") return putOff(ref, entry);
+    const runClaimed = async () => {
+      const claimed = await claimAttempt(ref);
+      return claimed.won ? runAttempt(claimed.job) : undefined;
+    };
+    return ranAs(await entry.during(runClaimed));
   }
 
-  /** Nothing when the attempt was not to start: it has, or the job has been stopped. */
-  async function runClaimed(ref: AttemptRef): Promise<Outcome | undefined> {
+  /** A task starts when it is its turn among those of its app, and takes one of its app's slots. */
+  async function runTask(ref: AttemptRef, rank: string): Promise<Ran | ComeAgain> {
+    const { paused, maxConcurrentTasks: slots } = await apps.settingsOf(ref.appId);
+    if (paused) return putOff(ref, { kind: "person" });
+    const place = await line.placeOf(ref, rank, slots);
+    if (!place.isNext) return putOff(ref, { kind: "slot" });
+    const claimed = await claimAttempt(ref, slots);
+    if (!claimed.won) return claimed.isFull ? putOff(ref, { kind: "slot" }) : "skipped";
+    if (place.isInLine) await line.started(claimed.job);
+    return ranAs(await runAttempt(claimed.job));
+  }
+
+  /** Lost when the attempt was not to start: it has, or the job has been stopped, or no slot was left. */
+  async function claimAttempt(ref: AttemptRef, slots?: number): Promise<Applied> {
     // Not earlier: what the reads before took must not come off the lease.
     const now = clock.now();
-    const claimed = await store.apply(ref, claim(ref, now, now + leaseTime(ref.timeoutMs)));
-    if (!claimed.won) {
-      if (tooEarly(claimed.job, ref, now)) await handOver([departure(claimed.job)]);
-      return undefined;
-    }
-    const { job } = claimed;
-    const { outcome, durationMs } = await attempt(job);
+    const claimed = await store.apply(ref, claim(ref, now, now + leaseTime(ref), slots));
+    if (!claimed.won && tooEarly(claimed.job, ref, now)) await handOver([departure(claimed.job)]);
+    return claimed;
+  }
+
+  async function runAttempt(claimed: Job): Promise<Outcome> {
+    const { job, outcome, durationMs } = await attempt(claimed);
     await settle(job, outcome, durationMs);
     return outcome;
   }
@@ -209,10 +235,19 @@ export function createEngine(parts: Parts) {
     const job = await store.get(ref.id);
     const waits = (job?.status === "PENDING" || job?.status === "RETRYING") && job.attempts === ref.attempt - 1;
     if (!job || !waits) return "skipped";
+    if (wait.kind === "slot") return waitInLine(job, wait);
     const deferred = await store.apply(job, waiting(job, wait, clock.now()));
     if (!deferred.won || !isShort(wait)) return "skipped";
     if (ref.ordered) return { inSeconds: secondsUntil(arrival(deferred.job, clock)) };
     return bringLater(deferred.job);
+  }
+
+  async function waitInLine(job: Job, wait: Wait): Promise<Ran> {
+    await line.wait(job);
+    await store.apply(job, waiting(job, wait, clock.now()));
+    // One that was given back before the job stood in the line has called nobody.
+    await line.callNext(job.appId);
+    return "skipped";
   }
 
   async function bringLater(job: Job): Promise<Ran> {
@@ -263,34 +298,41 @@ export function createEngine(parts: Parts) {
   /** A carried job as it is during its first attempt, which no table knows of. */
   function begun(carried: Job): Job {
     const now = clock.now();
-    return after(carried, claim(nextAttempt(carried), now, now + leaseTime(carried.timeoutMs)));
+    const ref = nextAttempt(carried);
+    return after(carried, claim(ref, now, now + leaseTime(ref)));
   }
 
   /**
    * One run, from its start to its outcome, whatever the executor does. It ends before its lease: late
-   * answers of the table shorten it, and when nothing is left it does not start.
+   * answers of the table shorten it, and when nothing is left it does not start. A task's is extended as long
+   * as it runs. Answers with the job as it was last seen.
    */
-  async function attempt(job: Job): Promise<{ outcome: Outcome; durationMs: number }> {
+  async function attempt(job: Job): Promise<{ job: Job; outcome: Outcome; durationMs: number }> {
     const message = await whileLeased(job, () => store.message(job));
     const leasedMs = clock.waitFor((job.leaseUntil ?? 0) - clock.now());
     if (leasedMs <= 0) throw new Error(`The lease of attempt ${job.attempts} of job ${job.id} ended before it started`);
     const began = clock.realNow();
-    const outcome = await execute(job, message, clock.timeout(Math.min(job.timeoutMs, leasedMs))).catch(
-      (error: unknown): Outcome => {
-        log("error", "job.attempt-threw", { ...logged(job), error: reasonOf(error) });
-        return { kind: "retry", error: "The attempt failed inside the service", isOurs: true };
-      },
-    );
+    const lease = isTask(job) ? keepLease(job, parts) : undefined;
+    const signal = lease
+      ? AbortSignal.any([clock.timeout(job.timeoutMs), lease.signal])
+      : clock.timeout(Math.min(job.timeoutMs, leasedMs));
+    const outcome = await execute(job, message, signal, lease).catch((error: unknown): Outcome => {
+      log("error", "job.attempt-threw", { ...logged(job), error: reasonOf(error) });
+      return { kind: "retry", error: "The attempt failed inside the service", isOurs: true };
+    });
+    const seen = lease ? await lease.release() : job;
     const durationMs = clock.realNow() - began;
     const httpStatus = outcome.httpStatus;
     log("info", "job.attempted", { ...logged(job), outcome: outcome.kind, durationMs, httpStatus });
-    return { outcome, durationMs };
+    return { job: seen, outcome, durationMs };
   }
 
-  async function execute(job: Job, message: Message, signal: AbortSignal): Promise<Outcome> {
+  async function execute(job: Job, message: Message, signal: AbortSignal, lease?: Lease): Promise<Outcome> {
     const settings = await whileLeased(job, () => apps.settingsOf(job.appId));
     const timestamp = Math.floor(clock.realNow() / SECOND);
     const running = {
+      job,
+      ...(lease && { lease }),
       jobId: job.id,
       number: job.attempts,
       message,
@@ -341,6 +383,7 @@ export function createEngine(parts: Parts) {
   async function goOn(moved: Applied): Promise<void> {
     const { won, job } = moved;
     if (!won) return;
+    if (isTask(job)) await line.callNext(job.appId);
     if (job.status === "RETRYING" && travels(job, job.startAt - job.updatedAt)) await handOver([departure(job)]);
     else if (isUnsettled(job)) {
       await settleEnd(job).catch((error: unknown) => {
@@ -379,8 +422,8 @@ export function createEngine(parts: Parts) {
     return { outcome, durationMs, now: clock.now(), chance: clock.random(), retention };
   }
 
-  function leaseTime(timeoutMs: number): number {
-    return clock.during(timeoutMs + LEASE_MARGIN_MS);
+  function leaseTime({ rank, timeoutMs }: AttemptRef): number {
+    return clock.during(rank === undefined ? timeoutMs + LEASE_MARGIN_MS : TASK_LEASE_MS);
   }
 
   /** Handles the event by which EventBridge fires a schedule. Throws BAD_REQUEST when it is not one. */

@@ -5,7 +5,16 @@ import { HOUR, MINUTE, SECOND, type Clock, type EpochMs } from "./clock.ts";
 import { keyOf, type DestinationRef, type DestinationStore, type Slot } from "./destination-store.ts";
 import { Unavailable, reasonOf } from "./errors.ts";
 import type { JobStore } from "./job-store.ts";
-import { LEASE_MARGIN_MS, LONGEST_MESSAGE_DELAY, isSchedule, type AttemptRef, type Job, type Outcome } from "./job.ts";
+import {
+  HEAD_START,
+  LEASE_MARGIN_MS,
+  LONGEST_MESSAGE_DELAY,
+  isSchedule,
+  isTask,
+  type AttemptRef,
+  type Job,
+  type Outcome,
+} from "./job.ts";
 import type { Log } from "./log.ts";
 import { becomeDue, defer, type Move } from "./moves.ts";
 
@@ -20,9 +29,11 @@ export interface Admitted {
 
 /**
  * `turn`: the job's turn comes at a time, and is kept for it. `place`: about then a place is free. `again`: when
- * to look again. `person`: somebody must act.
+ * to look again. `person`: somebody must act. `slot`: a task of the same app must end first.
  */
-export type Wait = { readonly kind: "turn" | "place" | "again"; readonly at: EpochMs } | { readonly kind: "person" };
+export type Wait =
+  | { readonly kind: "turn" | "place" | "again"; readonly at: EpochMs }
+  | { readonly kind: "person" | "slot" };
 
 interface Parts {
   readonly clock: Clock;
@@ -75,6 +86,7 @@ export function createFlowControl({ clock, store, apps, destinations, log }: Par
     if (isSchedule(job)) return undefined;
     const now = clock.now();
     if ((await apps.settingsOf(job.appId)).paused) return { kind: "person" };
+    if (isTask(job)) return undefined;
     const circuit = await circuitOf(job);
     if (circuit?.state === "held") return { kind: "person" };
     if (circuit?.state !== "open") return undefined;
@@ -239,11 +251,18 @@ export function waiting(job: Job, wait: Wait, now: EpochMs): Move {
     case "again":
       return becomeDue(job, wait.at);
     case "person":
-      // Each look is a write: less often the longer it has waited.
-      return becomeDue(job, Math.round(now + Math.min(Math.max((now - job.startAt) / 10, MINUTE), LONGEST_LOOK)));
+      return becomeDue(job, nextGlance(job, now, MINUTE));
+    case "slot":
+      // Whoever gives back a slot calls it; this is for when that is lost.
+      return becomeDue(job, nextGlance(job, now, HEAD_START));
     default:
       return wait satisfies never;
   }
+}
+
+/** Each look is a write: less often the longer a job has waited. */
+function nextGlance({ startAt }: Job, now: EpochMs, least: number): EpochMs {
+  return Math.round(now + Math.min(Math.max((now - startAt) / 10, least), LONGEST_LOOK));
 }
 
 /** What a circuit that is open or held has not counted. */

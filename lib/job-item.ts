@@ -39,6 +39,15 @@ export function byAppKey(appId: string, executionType: string): string {
   return `${appId}#${executionType}#0`;
 }
 
+export function byOwnerKey(appId: string, userId: string): string {
+  return `${appId}#${userId}`;
+}
+
+/** Of the item that counts the tasks of an app which run. */
+export function slotsKey(appId: string): ItemKey {
+  return { pk: `SLOTS#${appId}`, sk: "S" };
+}
+
 export function byStatusKey(appId: string, status: Status): string {
   return `${appId}#${status}`;
 }
@@ -54,13 +63,14 @@ export function expirySeconds(expiresAt: EpochMs): number {
 
 /**
  * The item of a job. Its size is charged at every write, so what a default or a key says already is
- * left out: `byApp` holds the app and the execution type.
+ * left out: `byApp` holds the app and the execution type, `byOwner` the user.
  */
 export function toItem(job: Job): Item {
-  const { id, appId, executionType, payload, expiresAt, dueAt, ...fields } = job;
+  const { id, appId, executionType, userId, payload, expiresAt, dueAt, ...fields } = job;
   return {
     ...jobKey(id),
     byApp: byAppKey(appId, executionType),
+    ...(userId !== undefined && { byOwner: byOwnerKey(appId, userId) }),
     ...(LISTED_STATUSES.has(job.status) && { byStatus: byStatusKey(appId, job.status) }),
     // Stays for good: the index has only items with both `due` and `dueAt`.
     due: dueShard(id),
@@ -75,8 +85,8 @@ export function toItem(job: Job): Item {
 }
 
 export function jobOf(item: Item): Job {
-  const { pk, sk: _, byApp, byStatus: __, due: ___, op: ____, payload, expiresAt, ...fields } = item;
-  const [appId, executionType] = String(byApp).split("#");
+  const { pk, sk: _, byApp, byStatus: __, due: ___, op: ____, byOwner, payload, expiresAt, ...fields } = item;
+  const [appId = "", executionType] = String(byApp).split("#");
   return {
     maxRetries: DEFAULT_MAX_RETRIES,
     timeoutMs: DEFAULT_TIMEOUT_MS,
@@ -86,6 +96,7 @@ export function jobOf(item: Item): Job {
     id: String(pk).slice(2),
     appId,
     executionType,
+    ...(byOwner !== undefined && { userId: String(byOwner).slice(appId.length + 1) }),
     payload: payloadOf(payload),
   } as Job;
 }

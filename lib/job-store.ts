@@ -32,6 +32,8 @@ import {
   jobKey,
   jobOf,
   payloadSortKey,
+  byOwnerKey,
+  slotsKey,
   toItem,
   type IndexEntry,
   type Item,
@@ -44,17 +46,19 @@ import { contentHash, decodeMessage } from "./payload.ts";
 /** A lost race is an answer: `job` is then what stands in the table instead, if anything. */
 export type Applied<Instead = Job | undefined> =
   | { readonly won: true; readonly job: Job }
-  | { readonly won: false; readonly job: Instead };
+  /** `isFull`: the app had no slot left for it. */
+  | { readonly won: false; readonly job: Instead; readonly isFull?: true };
 
 export interface IndexPage {
   readonly entries: readonly IndexEntry[];
   readonly complete: boolean;
 }
 
-/** Jobs of an app, newest first: all of one execution type, or those in a listed status. */
+/** Jobs of an app, newest first: all of one execution type, those in a listed status, or those of a user. */
 export type AppIndex =
   | { readonly appId: string; readonly executionType: string }
-  | { readonly appId: string; readonly status: Status };
+  | { readonly appId: string; readonly status: Status }
+  | { readonly appId: string; readonly userId: string };
 
 export interface TimeRange {
   readonly from?: EpochMs | undefined;
@@ -64,6 +68,8 @@ export interface TimeRange {
 const TABLE = "The jobs table";
 const CONDITION_FAILED = "ConditionalCheckFailed";
 const LARGEST_ITEM_PAYLOAD = 256 * 1_024;
+/** Of a transaction that meets others; the last waits are a third of a second each. */
+const MOST_TRIES = 8;
 /** DynamoDB's limit of a BatchGetItem. */
 const LARGEST_BATCH = 100;
 
@@ -138,6 +144,7 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
   /** Applies a move if its conditions still hold. A whole job need not be read back, a reference must. */
   async function apply(of: Job | AttemptRef, move: Move, op = clock.operationId()): Promise<Applied> {
     const job = "payload" in of ? of : undefined;
+    if (move.slot) return applyWithSlot(job ?? (await get(of.id)), move, move.slot, op);
     return race(
       of.id,
       op,
@@ -152,6 +159,38 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
       ),
       (attributes) => (job ? after(job, move) : jobOf(unmarshall(attributes ?? {}))),
     );
+  }
+
+  /** The same along with the app's slots, both or neither. */
+  async function applyWithSlot(
+    job: Job | undefined,
+    move: Move,
+    slot: NonNullable<Move["slot"]>,
+    op: string,
+  ): Promise<Applied> {
+    if (!job) return { won: false, job };
+    const names = { TableName: table, ReturnValuesOnConditionCheckFailure: "ALL_OLD" } as const;
+    const update = { ...names, Key: marshall(jobKey(job.id)), ...expressionsOf(job, move, op) };
+    const slots = { ...names, Key: marshall(slotsKey(job.appId)), ...slotExpressions(job.id, slot) };
+    for (let tries = 1; ; tries += 1) {
+      const write = new TransactWriteItemsCommand({ TransactItems: [{ Update: update }, { Update: slots }] });
+      try {
+        await askOf(TABLE, client.send(write));
+        return { won: true, job: after(job, move) };
+      } catch (error) {
+        if (!(error instanceof TransactionCanceledException)) throw error;
+        const [ofJob, ofSlots] = error.CancellationReasons ?? [];
+        if (ofJob?.Code === CONDITION_FAILED) {
+          const stands = lost(job.id, op, ofJob.Item);
+          // Its own write: as it was, and not as somebody may have changed it since.
+          return stands.won ? { won: true, job: after(job, move) } : stands;
+        }
+        if (ofSlots?.Code === CONDITION_FAILED) return { won: false, job, isFull: true };
+        // Tasks of one app that start or end at the same moment are in each other's way.
+        if (tries === MOST_TRIES) throw new Unavailable(TABLE, error);
+        await clock.sleep(clock.random() * 20 * 2 ** tries);
+      }
+    }
   }
 
   /**
@@ -306,10 +345,7 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
 
   /** A page of an app's jobs, newest first, after `from`. */
   async function newest(index: AppIndex, range: TimeRange, limit: number, from?: IndexEntry): Promise<IndexPage> {
-    const [name, partition] =
-      "status" in index
-        ? (["byStatus", byStatusKey(index.appId, index.status)] as const)
-        : (["byApp", byAppKey(index.appId, index.executionType)] as const);
+    const [name, partition] = partitionOf(index);
     const page = await query({
       IndexName: name,
       KeyConditionExpression: "#partition = :partition AND createdAt BETWEEN :from AND :to",
@@ -417,5 +453,23 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
     expireParts,
     keepParts,
     remove,
+  };
+}
+
+/** An index and the partition of it that holds these jobs. */
+function partitionOf(index: AppIndex): ["byStatus" | "byApp" | "byOwner", string] {
+  if ("status" in index) return ["byStatus", byStatusKey(index.appId, index.status)];
+  if ("userId" in index) return ["byOwner", byOwnerKey(index.appId, index.userId)];
+  return ["byApp", byAppKey(index.appId, index.executionType)];
+}
+
+/** A set of the tasks that run: one is in it once, however often it is put there. */
+function slotExpressions(jobId: string, slot: NonNullable<Move["slot"]>) {
+  const holder = { ":holder": { SS: [jobId] } };
+  if (slot === "back") return { UpdateExpression: "DELETE holders :holder", ExpressionAttributeValues: holder };
+  return {
+    UpdateExpression: "ADD holders :holder",
+    ConditionExpression: "attribute_not_exists(holders) OR size(holders) < :of",
+    ExpressionAttributeValues: { ...holder, ":of": { N: String(slot.of) } },
   };
 }

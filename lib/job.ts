@@ -116,6 +116,13 @@ export interface Job {
   readonly timeoutMs: number;
   /** The caller's messageGroupId where it asks for an order. */
   readonly lane?: string;
+  /** Who asked for it, where users have jobs of their own. */
+  readonly userId?: string;
+  /** Of a task: those with a higher one start first. Default 0. */
+  readonly priority?: number;
+  /** Of a task: how far its last attempt has come, and what the next one may go on from, as JSON. */
+  readonly progress?: Progress;
+  readonly saved?: string;
   readonly idempotencyKey?: string;
   /** When the last attempt started. */
   readonly startedAt?: EpochMs;
@@ -126,7 +133,12 @@ export interface Job {
   readonly stopRequestedAt?: EpochMs;
   readonly lastError?: string;
   /** The attempt that succeeded; failed ones are kept as attempts of their own. */
-  readonly success?: { readonly durationMs: number; readonly httpStatus?: number; readonly responseExcerpt?: string };
+  readonly success?: {
+    readonly durationMs: number;
+    readonly httpStatus?: number;
+    readonly responseExcerpt?: string;
+    readonly result?: string;
+  };
   /** Its next attempt's turn at a destination that has a rate. */
   readonly turnAt?: EpochMs;
   /** When a finished job may be forgotten. */
@@ -149,9 +161,22 @@ export interface Job {
   readonly targetJobId?: string;
 }
 
-/** What an attempt yields. Only `retry` may be tried again. */
+/** How far a task is: `step` of `totalSteps`. */
+export interface Progress {
+  readonly percent: number;
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly label?: string;
+}
+
+/** What an attempt yields. Only `retry` may be tried again. `result`: of a task, as JSON. */
 export type Outcome =
-  | { readonly kind: "succeeded"; readonly httpStatus?: number; readonly responseExcerpt?: string }
+  | {
+      readonly kind: "succeeded";
+      readonly httpStatus?: number;
+      readonly responseExcerpt?: string;
+      readonly result?: string;
+    }
   /** `isOurs`: it failed inside the service, and says nothing of the target. */
   | (Failure & { readonly kind: "retry"; readonly retryAfterMs?: number; readonly isOurs?: true })
   | (Failure & { readonly kind: "rejected" })
@@ -185,6 +210,8 @@ export interface AttemptRef {
   /** Of a job in a lane: those behind it wait for it. */
   readonly ordered?: true;
   readonly turnAt?: EpochMs;
+  /** Of a task, which needs a slot of its app: its place among those that wait for one. */
+  readonly rank?: string;
 }
 
 /** One run of a schedule that is to come. */
@@ -197,6 +224,10 @@ export const DEFAULT_MAX_RETRIES = 10;
 export const DEFAULT_TIMEOUT_MS = 30 * SECOND;
 /** What an attempt gets on top of its timeout, to write down how it ended. */
 export const LEASE_MARGIN_MS = 15 * SECOND;
+/** Of a task: it is extended as long as its attempt lives. */
+export const TASK_LEASE_MS = MINUTE;
+/** Attempts that may take longer run where tasks do. */
+export const LONG_ATTEMPT_MS = MINUTE;
 /** The head start a queue has before the sweep believes a message lost. */
 export const HEAD_START = 5 * MINUTE;
 /** The longest delay an SQS message can have. */
@@ -239,12 +270,34 @@ export function isSchedule({ executionType }: Pick<Job, "executionType">): boole
 /** The execution type that is fired, not run. */
 export const SCHEDULE = "schedule";
 
+/** The execution type whose code lives here; its destination is its job type. */
+export const TASK = "task";
+
+export function isTask({ executionType }: Pick<Job, "executionType">): boolean {
+  return executionType === TASK;
+}
+
+/** Whether an attempt runs where there is time for it. */
+export function isLong(job: Pick<Job, "executionType" | "timeoutMs">): boolean {
+  return isTask(job) || job.timeoutMs > LONG_ATTEMPT_MS;
+}
+
+/** Orders the tasks of an app as text: highest priority first, then oldest. */
+export function rankOf({ priority = 0, createdAt, id }: Job): string {
+  return `${String(HIGHEST_PRIORITY - priority).padStart(2, "0")}#${String(createdAt).padStart(15, "0")}#${id}`;
+}
+
+export const HIGHEST_PRIORITY = 10;
+
 /** What a job is made of, when it is asked for by a client, by a schedule or by a job that has ended. */
 export interface NewJob {
   readonly appId: string;
   readonly mode: Mode;
   readonly message: Message;
   readonly parentJobId?: string;
+  readonly userId?: string;
+  /** When its first attempt may start, if not at once. */
+  readonly startAt?: EpochMs;
 }
 
 /** What its execution type says about it. */
@@ -254,6 +307,10 @@ export interface Terms {
   /** Of a schedule: its first run. */
   readonly startAt?: EpochMs;
   readonly recurring?: boolean;
+  /** Of a task. */
+  readonly priority?: number;
+  /** Unless the job itself says so; default 10. */
+  readonly maxRetries?: number;
 }
 
 /** A job as it is when accepted. `freshId` is taken when there is no idempotency key. */
@@ -264,9 +321,9 @@ export function accept(request: NewJob, terms: Terms, payload: Payload, now: Epo
   const isFired = execution.type === SCHEDULE;
   const ordered =
     request.mode !== "sqs" && !isFired && messageGroupId !== undefined && messageGroupId !== execution.type;
-  const startAt = terms.startAt ?? now;
+  const startAt = terms.startAt ?? Math.max(request.startAt ?? now, now);
   // A queue has a head start on the sweep, and so has EventBridge, which fires what runs once.
-  const isSent = isFired ? !terms.recurring : request.mode !== "db";
+  const isSent = isFired ? !terms.recurring : request.mode !== "db" && startAt - now <= LONGEST_MESSAGE_DELAY;
   return {
     id: idempotencyKey === undefined ? freshId : jobIdForKey(request.appId, idempotencyKey),
     appId: request.appId,
@@ -280,12 +337,14 @@ export function accept(request: NewJob, terms: Terms, payload: Payload, now: Epo
     dueAt: isSent ? startAt + HEAD_START : startAt,
     attempts: 0,
     retryCount: 0,
-    maxRetries: metadata.maxRetries ?? DEFAULT_MAX_RETRIES,
+    maxRetries: metadata.maxRetries ?? terms.maxRetries ?? DEFAULT_MAX_RETRIES,
     ...(metadata.retry && { retry: metadata.retry }),
     timeoutMs: terms.timeoutMs,
     ...(ordered && { lane: messageGroupId }),
     ...(idempotencyKey !== undefined && { idempotencyKey }),
     ...(request.parentJobId !== undefined && { parentJobId: request.parentJobId }),
+    ...(request.userId !== undefined && { userId: request.userId }),
+    ...(terms.priority && { priority: terms.priority }),
     ...(terms.recurring && { recurring: true }),
     ...(Object.keys(owes).length > 0 && { owes }),
   };
@@ -319,6 +378,7 @@ export function nextAttempt(job: Job): AttemptRef {
     attempt: job.attempts + 1,
     ...(lane !== undefined && { ordered: true }),
     ...(turnAt !== undefined && { turnAt }),
+    ...(isTask(job) && { rank: rankOf(job) }),
   };
 }
 

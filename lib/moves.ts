@@ -6,12 +6,14 @@ import {
   backoffDelay,
   hasParts,
   isSchedule,
+  isTask,
   owedAt,
   travels,
   type AttemptRef,
   type FinalStatus,
   type Job,
   type Outcome,
+  type Progress,
   type Status,
   type StopStatus,
 } from "./job.ts";
@@ -34,10 +36,12 @@ export interface Move {
   readonly when: readonly Condition[];
   readonly set: Partial<Job>;
   readonly remove: readonly (keyof Job)[];
+  /** Takes one of so many slots for tasks that the app has, or gives it back, along with the move. */
+  readonly slot?: { readonly of: number } | "back";
 }
 
-/** Starts attempt `ref.attempt`. Only this move changes the attempt number. */
-export function claim(ref: AttemptRef, now: EpochMs, leaseUntil: EpochMs): Move {
+/** Starts attempt `ref.attempt`. Only this move changes the attempt number. `slots`: how many tasks its app may run. */
+export function claim(ref: AttemptRef, now: EpochMs, leaseUntil: EpochMs, slots?: number): Move {
   return {
     from: ["PENDING", "RETRYING"],
     to: "RUNNING",
@@ -45,8 +49,35 @@ export function claim(ref: AttemptRef, now: EpochMs, leaseUntil: EpochMs): Move 
       ["attempts", "=", ref.attempt - 1],
       ["startAt", "<=", now + CLOCK_SKEW],
     ],
-    set: { attempts: ref.attempt, startedAt: now, updatedAt: now, leaseUntil },
-    remove: ["turnAt"],
+    set: {
+      attempts: ref.attempt,
+      startedAt: now,
+      updatedAt: now,
+      leaseUntil,
+      // A task's lease is short, and others wait for its slot: the sweep is to look when it is over.
+      ...(slots !== undefined && { dueAt: leaseUntil }),
+    },
+    remove: ["turnAt", ...(slots === undefined ? [] : (["progress"] as const))],
+    ...(slots !== undefined && { slot: { of: slots } }),
+  };
+}
+
+/** Extends the lease of a running attempt that has not lost it, with what it says of itself. */
+export function extend(
+  job: Job,
+  now: EpochMs,
+  leaseUntil: EpochMs,
+  said: { readonly progress?: Progress; readonly saved?: string },
+): Move {
+  return {
+    from: ["RUNNING"],
+    to: "RUNNING",
+    when: [
+      ["attempts", "=", job.attempts],
+      ["leaseUntil", ">", now],
+    ],
+    set: { leaseUntil, updatedAt: now, ...said },
+    remove: [],
   };
 }
 
@@ -144,6 +175,15 @@ export function stop(job: Job, as: StopStatus, now: EpochMs, retention: number):
 
 /** Starts a new generation of a job that failed, with fresh retries; attempt numbers go on. */
 export function retry(job: Job, now: EpochMs): Move {
+  return restart(job, now, 0);
+}
+
+/** Tries a job that failed once more, as one of the retries that it has left. */
+export function retryOnce(job: Job, now: EpochMs): Move {
+  return restart(job, now, job.retryCount + 1);
+}
+
+function restart(job: Job, now: EpochMs, retryCount: number): Move {
   // A schedule keeps its time, and the sweep fires it, at once if it has missed that.
   const startAt = isSchedule(job) ? job.startAt : now;
   const dueAt = isSchedule(job) ? Math.max(startAt, now) : now + HEAD_START;
@@ -155,8 +195,8 @@ export function retry(job: Job, now: EpochMs): Move {
       // What its end has left to do comes first.
       ["dueAt", "absent"],
     ],
-    set: { retryCount: 0, startAt, dueAt, updatedAt: now },
-    remove: ["expiresAt"],
+    set: { retryCount, startAt, dueAt, updatedAt: now },
+    remove: ["expiresAt", ...(isTask(job) ? (["progress"] as const) : [])],
   };
 }
 
@@ -246,9 +286,13 @@ const STOP_FIELDS = ["stopAs", "stopRequestedAt"] as const;
  * The fence: whoever ends an attempt names it, and must still hold it. And must know whether the job
  * is to stop, if that makes a difference.
  */
-function ofThisAttempt(job: Job, regardlessOfStop = false): Pick<Move, "from" | "when"> {
+function ofThisAttempt(job: Job, regardlessOfStop = false): Pick<Move, "from" | "when" | "slot"> {
   const stop: Condition = job.stopAs ? ["stopAs", "=", job.stopAs] : ["stopAs", "absent"];
-  return { from: ["RUNNING"], when: [["attempts", "=", job.attempts], ...(regardlessOfStop ? [] : [stop])] };
+  return {
+    from: ["RUNNING"],
+    when: [["attempts", "=", job.attempts], ...(regardlessOfStop ? [] : [stop])],
+    ...(isTask(job) && { slot: "back" }),
+  };
 }
 
 /** The job as the move leaves it. */

@@ -11,6 +11,8 @@ export function newJob(request: NewJob, now: EpochMs, freshId: string): Job {
   const terms = {
     destination: type.destination(execution),
     timeoutMs: type.timeoutMs(execution),
+    ...(type.priority && { priority: type.priority(execution) }),
+    ...(type.maxRetries && { maxRetries: type.maxRetries(execution) }),
     ...(execution.type === SCHEDULE && firstRun(execution as ScheduleExecution, now)),
   };
   const payload = { at: "inline", bytes: encodeMessage(request.message) } as const;

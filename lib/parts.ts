@@ -11,6 +11,10 @@ import { createQueue } from "./queue.ts";
 import { createScheduler } from "./scheduler.ts";
 import { createSealer } from "./sealer.ts";
 import { createStats } from "./stats.ts";
+import { TASK } from "./job.ts";
+import { createTaskExecutor } from "./task-executor.ts";
+import { createTaskLog } from "./task-log.ts";
+import { createTaskSlots } from "./task-slots.ts";
 
 export type ServiceParts = ReturnType<typeof assemble>;
 
@@ -31,6 +35,9 @@ function assemble() {
   const scheduler = createScheduler(config.scheduler);
   const apps = createAppStore({ table: config.table, clock, sealer: createSealer(config.sealing) });
   const destinations = createDestinationStore({ table: config.table, clock });
+  const slots = createTaskSlots({ table: config.table, clock });
+  const taskLog = createTaskLog({ table: config.table, clock });
+  const tasks = createTaskExecutor({ clock, taskLog, log, submit: async (request, id) => engine.submit(request, id) });
   const { rules, retention } = config;
   const engine = createEngine({
     clock,
@@ -40,11 +47,12 @@ function assemble() {
     queue,
     scheduler,
     files,
-    executorOf,
+    executorOf: (type) => (type === TASK ? tasks : executorOf(type)),
+    slots,
     rules,
     log,
     retention,
   });
   const stats = createStats({ table: config.table, clock });
-  return { clock, log, store, apps, destinations, rules, stats, engine };
+  return { clock, log, store, apps, destinations, taskLog, rules, stats, engine };
 }

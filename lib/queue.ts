@@ -11,11 +11,25 @@ import { CLIENT_DEFAULTS, askOf, lean } from "./aws.ts";
 import { SECOND, type Clock, type EpochMs } from "./clock.ts";
 import { Unavailable, badRequest } from "./errors.ts";
 import { payloadKey, type Files } from "./files.ts";
-import { isSchedule, nextAttempt, nextRunOf, type AttemptRef, type Job, type Payload, type RunRef } from "./job.ts";
+import {
+  isLong,
+  isSchedule,
+  nextAttempt,
+  nextRunOf,
+  type AttemptRef,
+  type Job,
+  type Payload,
+  type RunRef,
+} from "./job.ts";
 import { contentHash } from "./payload.ts";
 
-/** `fair`: stored jobs without an order. `main`: the FIFO queue, for lanes and for `sqs` mode. */
-export type Road = "fair" | "main";
+/**
+ * `fair`: stored jobs without an order. `main`: the FIFO queue, for lanes and for `sqs` mode. `tasks`: what may
+ * take longer than a minute.
+ */
+export type Road = "fair" | "main" | "tasks";
+
+const ROADS = ["fair", "main", "tasks"] as const satisfies readonly Road[];
 
 /** What a message brings: the name of an attempt of a stored job, or a job that nothing else stores. */
 export type Delivery =
@@ -59,7 +73,7 @@ export function createQueue(parts: { urls: Record<Road, string>; files: Files; c
   /** Sends next attempts, each to arrive at its time. Returns those that SQS refused. */
   async function sendAttempts(departures: readonly Departure[]): Promise<Departure[]> {
     const failed: Departure[] = [];
-    for (const road of ["fair", "main"] as const) {
+    for (const road of ROADS) {
       const onRoad = departures.filter(({ job }) => roadOf(job) === road);
       for (let from = 0; from < onRoad.length; from += LARGEST_SEND) {
         const batch = onRoad.slice(from, from + LARGEST_SEND);
@@ -151,7 +165,7 @@ export function createQueue(parts: { urls: Record<Road, string>; files: Files; c
 
   /** The queue of a record is told by the last part of its source's ARN. */
   function byRoad(records: readonly QueueRecord[]) {
-    return (["fair", "main"] as const).flatMap((road) => {
+    return ROADS.flatMap((road) => {
       const taken = records.filter((record) => record.eventSourceARN.split(":").at(-1) === nameOf(road));
       return taken.length > 0 ? [{ road, taken }] : [];
     });
@@ -165,7 +179,8 @@ export function createQueue(parts: { urls: Record<Road, string>; files: Files; c
 }
 
 function roadOf(job: Job): Road {
-  return job.lane === undefined ? "fair" : "main";
+  if (job.lane !== undefined) return "main";
+  return isLong(job) ? "tasks" : "fair";
 }
 
 function inLane({ job }: Departure): Entry {

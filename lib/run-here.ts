@@ -3,7 +3,7 @@ import type { Ran, TimeLeft } from "./engine.ts";
 import { reasonOf } from "./errors.ts";
 import { DUE_SHARDS } from "./job-item.ts";
 import type { JobStore } from "./job-store.ts";
-import { isSchedule, nextAttempt, nextRunOf, type Job } from "./job.ts";
+import { isLong, isSchedule, nextAttempt, nextRunOf, type Job } from "./job.ts";
 import { logged, type Log } from "./log.ts";
 import type { ComeAgain, Delivery, Departure, Queue, QueueRecord } from "./queue.ts";
 
@@ -69,8 +69,8 @@ export function createRunHere({ clock, store, queue, log, sweepJob, handOver, ru
     if (departure === "expired" || departure === "failed") return "failed";
     if (typeof departure === "string") return "skipped";
     const { job: due } = departure;
-    // What has an order keeps it: its queue runs it.
-    if (due.lane !== undefined) {
+    // What has an order keeps it, and what takes long would not end with the request: its queue runs it.
+    if (due.lane !== undefined || isLong(due)) {
       await handOver([departure]);
       return "skipped";
     }

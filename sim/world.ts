@@ -10,6 +10,7 @@ import { createFiles } from "../lib/files.ts";
 import { createJobStore } from "../lib/job-store.ts";
 import { HEAD_START } from "../lib/job.ts";
 import { createQueue } from "../lib/queue.ts";
+import { createTaskSlots } from "../lib/task-slots.ts";
 import { createScheduler } from "../lib/scheduler.ts";
 import type { Template } from "../local/template.ts";
 import { createCallers } from "./callers.ts";
@@ -132,7 +133,11 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
     const { clock } = process;
     const files = createFiles(BUCKET, client("s3"));
     const store = createJobStore({ table: TABLE, files, clock, client: client("dynamodb") });
-    const urls = { fair: cloud.sqs.urlOf("JobsFairQueue"), main: cloud.sqs.urlOf("JobsMainQueue") };
+    const urls = {
+      fair: cloud.sqs.urlOf("JobsFairQueue"),
+      main: cloud.sqs.urlOf("JobsMainQueue"),
+      tasks: cloud.sqs.urlOf("JobsTasksQueue"),
+    };
     const queue = createQueue({ urls, files, clock, client: client("sqs") });
     // Nothing here is signed, so nothing is sealed.
     const sealer = { seal: async () => new Uint8Array(1), open: async () => new Uint8Array(1) };
@@ -146,6 +151,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
       scheduler: createScheduler(SCHEDULER, client("scheduler")),
       files,
       executorOf: () => targets.executorIn(process),
+      slots: createTaskSlots({ table: TABLE, clock, client: client("dynamodb") }),
       rules: { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
       log: (_, event, { jobId = "", attempt = "" }) => trace(`${process.name} logs ${event} ${jobId} ${attempt}`),
       retention: 0,

@@ -93,7 +93,11 @@ function stand(answer: (input: Record<string, unknown>) => object = () => ({})) 
     return answer({ ...input });
   });
   const files = createFiles(BUCKET, clientOf(createS3({ bucket: BUCKET }).send));
-  const urls = { fair: "https://sqs.local/0/jobs-fair", main: "https://sqs.local/0/jobs-main.fifo" };
+  const urls = {
+    fair: "https://sqs.local/0/jobs-fair",
+    main: "https://sqs.local/0/jobs-main.fifo",
+    tasks: "https://sqs.local/0/jobs-tasks",
+  };
   return { asked, files, queue: createQueue({ urls, files, client, clock: { ...createClock(), now: () => NOW } }) };
 }
 

@@ -30,7 +30,7 @@ export function messageOf(
   body: CreateJobBody,
   appId: string,
   keyHeader: string | undefined,
-  asked: Omit<Asked, "mode">,
+  asked: Omit<Asked, "mode" | "appId">,
 ): Message {
   const { appId: _, mode, ...posted } = body;
   const { jobId: __, retryCount: ___, ...metadata } = body.message.metadata;
@@ -56,7 +56,6 @@ interface Place {
 
 /** What goes for a whole request; `keys` are those of the jobs that a message hangs on. */
 interface Within extends Asked {
-  readonly appId: string;
   readonly keys: readonly (string | undefined)[];
 }
 

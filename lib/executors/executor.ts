@@ -1,7 +1,8 @@
 import type { ZodObject } from "zod";
 import type { EpochMs } from "../clock.ts";
 import type { ErrorDetail } from "../errors.ts";
-import type { Execution, Message, Mode, Outcome } from "../job.ts";
+import type { Execution, Job, Message, Mode, Outcome } from "../job.ts";
+import type { Lease } from "../lease.ts";
 
 /** How an execution type is asked for. One file each. */
 export interface ExecutionType<E extends Execution = Execution> {
@@ -13,12 +14,17 @@ export interface ExecutionType<E extends Execution = Execution> {
   destination(execution: E): string;
   /** Real milliseconds an attempt may take. */
   timeoutMs(execution: E): number;
+  /** Of a task; default 0. */
+  priority?(execution: E): number;
+  /** Unless a job says so itself; default 10. */
+  maxRetries?(execution: E): number;
   /** Why a well-formed message can't be accepted, by its fields; nothing if it can. */
   refuse(message: Message & { readonly execution: E }, asked: Asked): readonly ErrorDetail[];
 }
 
 /** Under which circumstances a job is asked for. */
 export interface Asked {
+  readonly appId: string;
   readonly rules: Rules;
   readonly mode: Mode;
   readonly now: EpochMs;
@@ -53,6 +59,10 @@ export interface DeploymentRules {
 }
 
 export interface RunningAttempt<E extends Execution = Execution> {
+  /** As it was claimed. */
+  readonly job: Job;
+  /** Of a task. */
+  readonly lease?: Lease;
   readonly jobId: string;
   readonly number: number;
   readonly message: Message & { readonly execution: E };

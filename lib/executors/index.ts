@@ -5,17 +5,18 @@ import { lambdaInvoke } from "./lambda-invoke.ts";
 import { lambdaUrl } from "./lambda-url.ts";
 import { restApi } from "./rest-api.ts";
 import { scheduleOf } from "./schedule.ts";
+import { task } from "./task.ts";
 
-/** Every execution type that runs: validation and dispatch follow from this list. */
+/** Every execution type that runs by itself: validation and dispatch follow from this list. */
 const executors: readonly Executor[] = [restApi, lambdaInvoke, lambdaUrl];
 
-export const runnable = executors.map(({ schema }) => schema) as unknown as ExecutionSchemas;
+export const runnable = [...executors, task].map(({ schema }) => schema) as unknown as ExecutionSchemas;
 /** Of a job that stands within another one: any but a schedule. */
 const inner = jobFieldsOf(runnable);
 export const schedule = scheduleOf(inner);
 
-/** Every execution type there is: those that run, and the schedule, which fires one of them. */
-export const executionTypes: readonly ExecutionType[] = [...executors, schedule];
+/** Every execution type there is: also tasks, which need more than a request, and the schedule, which fires one. */
+export const executionTypes: readonly ExecutionType[] = [...executors, task, schedule];
 export const EXECUTION_TYPES = executionTypes.map(({ type }) => type);
 
 /** The schema of a message, and of the follow-ups that can be asked for beside it. */
@@ -33,7 +34,7 @@ export function executionTypeOf(type: string): ExecutionType {
   return found;
 }
 
-/** The executor of a type that runs. */
+/** The executor of a type that runs by itself. */
 export const executorOf: ExecutorOf = (type) => {
   const found = executors.find((executor) => executor.type === type);
   if (!found)

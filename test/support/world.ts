@@ -15,6 +15,7 @@ import type { Job, Metadata, Mode, NewJob, Outcome } from "../../lib/job.ts";
 import type { LogFields } from "../../lib/log.ts";
 import { createQueue, type QueueRecord, type Road } from "../../lib/queue.ts";
 import type { OneOff, Scheduler } from "../../lib/scheduler.ts";
+import { createTaskSlots } from "../../lib/task-slots.ts";
 import { createSealer } from "../../lib/sealer.ts";
 import { startEmulators } from "../../local/emulators.ts";
 import { provision } from "../../local/provision.ts";
@@ -56,7 +57,7 @@ async function modelled(): Promise<Ground> {
   const table = createDynamoDb({ now, table: "JobsTable", properties: resources["JobsTable"]?.Properties ?? {} });
   const queues = createSqs({ now, resources });
   const references: Record<string, string> = { JobsTable: "JobsTable", JobsBucket: "jobsbucket" };
-  for (const name of ["JobsFairQueue", "JobsMainQueue"]) references[name] = queues.urlOf(name);
+  for (const name of ["JobsFairQueue", "JobsMainQueue", "JobsTasksQueue"]) references[name] = queues.urlOf(name);
   const sqs = clientOf(async (command) => {
     if (!(command instanceof GetQueueAttributesCommand)) return queues.send(command);
     const name = Object.keys(references).find((each) => references[each] === command.input.QueueUrl) ?? "";
@@ -84,12 +85,14 @@ export async function createWorld({ retention = 0 } = {}) {
   const urls: Record<Road, string> = {
     fair: references["JobsFairQueue"] ?? "",
     main: references["JobsMainQueue"] ?? "",
+    tasks: references["JobsTasksQueue"] ?? "",
   };
   const files = createFiles(references["JobsBucket"] ?? "", ground.s3);
   const store = createJobStore({ table: references["JobsTable"] ?? "", files, clock, client: dynamodb });
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
   const apps = createAppStore({ table: references["JobsTable"] ?? "", clock, sealer, client: dynamodb });
   const destinations = createDestinationStore({ table: references["JobsTable"] ?? "", clock, client: dynamodb });
+  const slots = createTaskSlots({ table: references["JobsTable"] ?? "", clock, client: dynamodb });
   const queue = createQueue({ urls, files, clock, client: sqs });
 
   const planned: OneOff[] = [];
@@ -124,6 +127,7 @@ export async function createWorld({ retention = 0 } = {}) {
     scheduler,
     files,
     executorOf: () => scripted,
+    slots,
     rules: { allowPrivateTargets: false, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
     log: (_, event, fields) => logged.push({ event, fields }),
     retention,
@@ -134,6 +138,7 @@ export async function createWorld({ retention = 0 } = {}) {
     store,
     apps,
     destinations,
+    slots,
     queue,
     files,
     clock,

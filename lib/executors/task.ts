@@ -1,0 +1,78 @@
+import * as z from "zod";
+import type { ErrorDetail } from "../errors.ts";
+import { HIGHEST_PRIORITY, TASK, type Execution } from "../job.ts";
+import { ownsFile } from "../files.ts";
+import { taskOf, tasks } from "../tasks/index.ts";
+import type { Task } from "../tasks/task.ts";
+import type { ExecutionType } from "./executor.ts";
+
+// A piece of work that lives here. `lib/task-executor.ts` runs it.
+
+export interface TaskExecution extends Execution {
+  readonly type: typeof TASK;
+  readonly jobType: string;
+  readonly payload: Readonly<Record<string, unknown>>;
+  readonly priority: number;
+  /** The uploaded file that it is about. */
+  readonly file?: { readonly key: string; readonly name: string };
+}
+
+export const JOB_TYPES = tasks.map(({ jobType }) => jobType);
+export const priority = z
+  .int()
+  .min(0)
+  .max(HIGHEST_PRIORITY)
+  .default(0)
+  .describe("Tasks with a higher one start first.");
+
+const schema = z
+  .strictObject({
+    type: z.literal(TASK),
+    jobType: z.enum(JOB_TYPES),
+    payload: z.record(z.string(), z.unknown()).default({}).describe("As the job type wants it."),
+    priority,
+    file: z
+      .strictObject({ key: z.string().max(1_024), name: z.string().max(255) })
+      .describe("An uploaded file: its fileKey and its name.")
+      .optional(),
+  })
+  .meta({ id: "TaskExecution", description: "Runs a piece of work that is built in." });
+
+export const task: ExecutionType<TaskExecution> = {
+  type: TASK,
+  schema,
+  proxyMessage: "optional",
+  destination: ({ jobType }) => jobType,
+  timeoutMs: ({ jobType }) => definitionOf(jobType).timeoutMs,
+  priority: (execution) => execution.priority,
+  maxRetries: ({ jobType }) => definitionOf(jobType).maxRetries,
+
+  refuse: ({ execution, metadata }, { mode, appId }) => {
+    const { messageGroupId: group } = metadata;
+    const { file } = execution;
+    const problems = payloadProblems(execution.jobType, execution.payload, "execution.payload");
+    if (mode === "sqs")
+      problems.push({ field: "execution.type", message: "is task, which is always stored: use mode both or db" });
+    if (group !== undefined && group !== TASK) {
+      const message = "asks for an order, which tasks don't have: leave it out, and use priority or onSuccess";
+      problems.push({ field: "metadata.messageGroupId", message });
+    }
+    if (file && !ownsFile(appId, file.key))
+      problems.push({ field: "execution.file.key", message: "is not the key of an uploaded file of this app" });
+    return problems;
+  },
+};
+
+/** The task of a name that its schema has let through. */
+export function definitionOf(jobType: string): Task {
+  const found = taskOf(jobType);
+  if (!found) throw new Error(`No task ${jobType}; known: ${JOB_TYPES.join(", ")}`);
+  return found;
+}
+
+/** What is wrong with a payload, by its fields within `at`. */
+export function payloadProblems(jobType: string, payload: unknown, at: string): ErrorDetail[] {
+  const parsed = definitionOf(jobType).payload.safeParse(payload);
+  if (parsed.success) return [];
+  return parsed.error.issues.map(({ path, message }) => ({ field: [at, ...path].join("."), message }));
+}

@@ -1,0 +1,110 @@
+import { SECOND, type Clock, type EpochMs } from "./clock.ts";
+import { Unavailable, reasonOf } from "./errors.ts";
+import type { JobStore } from "./job-store.ts";
+import { TASK_LEASE_MS, nextAttempt, type Job, type Progress } from "./job.ts";
+import { logged, type Log } from "./log.ts";
+import { extend } from "./moves.ts";
+
+interface Parts {
+  readonly clock: Clock;
+  readonly store: Pick<JobStore, "apply">;
+  readonly log: Log;
+}
+
+/** The lease of a running task, kept alive while it runs. */
+export interface Lease {
+  /** Aborts when somebody has asked to stop the job, and when the lease is lost. */
+  readonly signal: AbortSignal;
+  /** Shows how far the attempt is; not more often than once a second. */
+  progress(progress: Progress): Promise<void>;
+  /** Keeps what the next attempt may go on from, before it returns. */
+  save(saved: string): Promise<void>;
+  /** Stops keeping it. Answers with the job as it was last seen. */
+  release(): Promise<Job>;
+}
+
+/** Also how soon a task learns that it is to stop. */
+const HEARTBEAT_MS = 10 * SECOND;
+const SHOWN_EVERY_MS = SECOND;
+const RETRY_MS = SECOND;
+
+/** Extends the lease of a claimed job until it is released. A lease that is over is never taken up again. */
+export function keepLease(claimed: Job, { clock, store, log }: Parts): Lease {
+  const ended = new AbortController();
+  const released = new AbortController();
+  const ref = { ...nextAttempt(claimed), attempt: claimed.attempts };
+  let job = claimed;
+  let shownAt = clock.realNow();
+  let unsaid: { progress?: Progress; saved?: string } = {};
+  // One write at a time: the later one knows more.
+  let writing: Promise<void> = Promise.resolve();
+
+  async function beat(): Promise<void> {
+    const now = clock.now();
+    const said = unsaid;
+    unsaid = {};
+    shownAt = clock.realNow();
+    try {
+      // By its name, so that the job is read back: somebody may have asked to stop it.
+      const extended = await store.apply(ref, extend(job, now, now + clock.during(TASK_LEASE_MS), said));
+      if (!extended.won) return end("The attempt has lost its lease");
+      job = extended.job;
+      if (job.stopAs) end("The job is to stop");
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      unsaid = { ...said, ...unsaid };
+      if (isOver(clock.now())) return end("The attempt could not extend its lease");
+      throw error;
+    }
+  }
+
+  async function write(): Promise<void> {
+    const next = writing.then(beat);
+    writing = next.catch(() => {});
+    return next;
+  }
+
+  function isOver(now: EpochMs): boolean {
+    return (job.leaseUntil ?? 0) <= now + clock.during(RETRY_MS);
+  }
+
+  function end(reason: string): void {
+    if (!ended.signal.aborted) ended.abort(new Error(reason));
+  }
+
+  async function keep(): Promise<void> {
+    let wait = HEARTBEAT_MS;
+    while (!ended.signal.aborted) {
+      await clock.sleep(wait, released.signal).catch(() => {});
+      if (released.signal.aborted) return;
+      wait = await write().then(
+        () => HEARTBEAT_MS,
+        (error: unknown) => {
+          log("warn", "job.lease-not-extended", { ...logged(job), error: reasonOf(error) });
+          return RETRY_MS;
+        },
+      );
+    }
+  }
+
+  const keeping = keep();
+  return {
+    signal: ended.signal,
+    progress: async (progress) => {
+      unsaid = { ...unsaid, progress };
+      if (clock.realNow() - shownAt >= SHOWN_EVERY_MS) await write().catch(() => {});
+    },
+    save: async (saved) => {
+      unsaid = { ...unsaid, saved };
+      await write();
+    },
+    release: async () => {
+      released.abort();
+      await keeping;
+      // What was said last is shown, whatever came of the attempt.
+      if (unsaid.progress && !ended.signal.aborted) await write().catch(() => {});
+      await writing;
+      return job;
+    },
+  };
+}
