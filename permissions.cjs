@@ -67,6 +67,7 @@ const FUNCTIONS = {
     allow("scheduler:DeleteSchedule", SCHEDULES),
     allow("kms:Encrypt", arnOf("SecretsKey")),
   ],
+  taskApi: jobs,
   internalApi: attempts,
   site: [],
   processJobs: attempts,

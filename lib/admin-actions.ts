@@ -1,8 +1,8 @@
-import type { Clock } from "./clock.ts";
+import type { Clock, EpochMs } from "./clock.ts";
 import { ClientError } from "./errors.ts";
 import type { Applied, JobStore } from "./job-store.ts";
 import { isFinished, isSchedule, isUnsettled, type Job, type StopStatus } from "./job.ts";
-import { retry, stop, type Move } from "./moves.ts";
+import { retry, retryOnce, stop, type Move } from "./moves.ts";
 import { logged, type Log } from "./log.ts";
 
 interface Parts {
@@ -34,13 +34,25 @@ export function createAdminActions({ clock, store, log, retention, handOver, goO
 
   /** Tries a failed job again, with fresh retries. Throws CONFLICT when it has not failed. */
   async function retryJob(id: string): Promise<Job | undefined> {
+    return restartJob(id, retry);
+  }
+
+  /** Tries it once more, as one of the retries that it has left. Throws CONFLICT when it has none. */
+  async function retryJobOnce(id: string): Promise<Job | undefined> {
+    return restartJob(id, (job, now) => {
+      if (job.retryCount >= job.maxRetries) throw conflict(`All ${job.maxRetries} retries of the job are used up`);
+      return retryOnce(job, now);
+    });
+  }
+
+  async function restartJob(id: string, restart: (job: Job, now: EpochMs) => Move): Promise<Job | undefined> {
     const retried = await move(id, async (job) => {
       if (job.status !== "FAILED" && job.status !== "DEAD") {
         throw conflict(`Only a job that is FAILED or DEAD can be retried; this one is ${job.status}`);
       }
       if (isUnsettled(job)) return settleEnd(job);
       await store.keepParts(job);
-      return retry(job, clock.now());
+      return restart(job, clock.now());
     });
     if (retried && !isSchedule(retried)) await handOver(retried);
     return retried;
@@ -73,7 +85,7 @@ export function createAdminActions({ clock, store, log, retention, handOver, goO
     throw tooFast();
   }
 
-  return { stopJob, retryJob, deleteJob };
+  return { stopJob, retryJob, retryJobOnce, deleteJob };
 }
 
 const MOST_TRIES = 5;

@@ -87,6 +87,7 @@ export function toItem(job: Job): Item {
 export function jobOf(item: Item): Job {
   const { pk, sk: _, byApp, byStatus: __, due: ___, op: ____, byOwner, payload, expiresAt, ...fields } = item;
   const [appId = "", executionType] = String(byApp).split("#");
+  const owner = typeof byOwner === "string" && { userId: byOwner.slice(appId.length + 1) };
   return {
     maxRetries: DEFAULT_MAX_RETRIES,
     timeoutMs: DEFAULT_TIMEOUT_MS,
@@ -96,7 +97,7 @@ export function jobOf(item: Item): Job {
     id: String(pk).slice(2),
     appId,
     executionType,
-    ...(byOwner !== undefined && { userId: String(byOwner).slice(appId.length + 1) }),
+    ...owner,
     payload: payloadOf(payload),
   } as Job;
 }

@@ -118,6 +118,8 @@ export interface Job {
   readonly lane?: string;
   /** Who asked for it, where users have jobs of their own. */
   readonly userId?: string;
+  /** When it was to start, where somebody asked for that. */
+  readonly scheduledAt?: EpochMs;
   /** Of a task: those with a higher one start first. Default 0. */
   readonly priority?: number;
   /** Of a task: how far its last attempt has come, and what the next one may go on from, as JSON. */
@@ -344,6 +346,7 @@ export function accept(request: NewJob, terms: Terms, payload: Payload, now: Epo
     ...(idempotencyKey !== undefined && { idempotencyKey }),
     ...(request.parentJobId !== undefined && { parentJobId: request.parentJobId }),
     ...(request.userId !== undefined && { userId: request.userId }),
+    ...(request.startAt !== undefined && { scheduledAt: request.startAt }),
     ...(terms.priority && { priority: terms.priority }),
     ...(terms.recurring && { recurring: true }),
     ...(Object.keys(owes).length > 0 && { owes }),

@@ -86,7 +86,7 @@ export function createTaskExecutor({ clock, taskLog, log, submit }: Parts): Exec
         await submit({ ...request, ...(userId !== undefined && { userId }) }, id);
         return id;
       },
-      now: clock.now,
+      now: () => clock.now(),
     };
   }
 

@@ -189,7 +189,7 @@ export function createTaskLog(parts: { table: string; clock: Clock; client?: Dyn
   }
 
   async function putChunk(jobId: string, level: LogLevel, part: Part, lines: readonly LogLine[]): Promise<void> {
-    const bytes = deflateRawSync(JSON.stringify(lines.map(({ level: _, ...line }) => line)));
+    const bytes = deflateRawSync(JSON.stringify(lines.map((line) => ({ ...line, level: undefined }))));
     await put({ pk: logPk(jobId), sk: chunkKey(level, part), lines: bytes });
   }
 

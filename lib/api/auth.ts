@@ -96,8 +96,18 @@ function bearerOf(authorization: string | undefined): string | undefined {
 }
 
 export function requireRole(caller: Caller, role: "APP_ADMIN"): void {
-  if (caller.roles.includes(role) || isPlatformAdmin(caller)) return;
+  if (isAppAdmin(caller)) return;
   throw new ClientError("FORBIDDEN", `Access denied: ${role} role required`);
+}
+
+/** An administrator has all permissions in their app. */
+export function requirePermission(caller: Caller, permission: string): void {
+  if (caller.permissions.includes(permission) || isAppAdmin(caller)) return;
+  throw new ClientError("FORBIDDEN", `Access denied: permission ${permission} required`);
+}
+
+export function isAppAdmin(caller: Caller): boolean {
+  return caller.roles.includes("APP_ADMIN") || isPlatformAdmin(caller);
 }
 
 export function isPlatformAdmin(caller: Caller): boolean {

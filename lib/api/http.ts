@@ -5,6 +5,7 @@ import type * as z from "zod";
 import { iso } from "../clock.ts";
 import { ClientError, Unavailable, badRequest, reasonOf, type ErrorCode, type ErrorDetail } from "../errors.ts";
 import { parts, type ServiceParts } from "../parts.ts";
+import { problemsIn } from "../validation.ts";
 import { authenticate, isInternal, type Caller } from "./auth.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 
@@ -147,19 +148,7 @@ function isTooLarge(text: string): boolean {
 export function parse<T>(schema: z.ZodType<T>, value: unknown, whole: string): T {
   const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;
-  throw badRequest(parsed.error.issues.flatMap((issue) => detailsOf(issue, whole)));
-}
-
-function detailsOf(issue: z.core.$ZodIssue, whole: string): ErrorDetail[] {
-  if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => ({
-      field: [...issue.path, key].join("."),
-      message: "is not a known field; remove it or check its spelling",
-    }));
-  }
-  // A record's key that is not allowed: what is wrong with it stands one level down.
-  const message = (issue.code === "invalid_key" && issue.issues[0]?.message) || issue.message;
-  return [{ field: issue.path.join(".") || whole, message }];
+  throw badRequest(problemsIn(parsed.error, whole));
 }
 
 /** The body of an answer in the envelope of the unified API. */

@@ -34,7 +34,7 @@ export function messageOf(
 ): Message {
   const { appId: _, mode, ...posted } = body;
   const { jobId: __, retryCount: ___, ...metadata } = body.message.metadata;
-  const key = idempotencyKeyOf(metadata.idempotencyKey, keyHeader);
+  const key = keyOf(metadata.idempotencyKey, keyHeader, "message.metadata.idempotencyKey");
   const keyed = { ...metadata, ...(key !== undefined && { idempotencyKey: key }) } as Message["metadata"];
   const whole = { ...messageIn(posted as FollowUpJob), metadata: keyed };
   const problems = problemsOf(whole, { message: "message", beside: "" }, { ...asked, mode, appId, keys: [] });
@@ -107,14 +107,15 @@ function depthOf(place: string): number {
   return place.split(/\bon(?:Success|Failure)\./).length - 1;
 }
 
-function idempotencyKeyOf(inBody: string | undefined, inHeader: string | undefined): string | undefined {
+/** The idempotency key of a request; `field` is where its body has it. */
+export function keyOf(inBody: string | undefined, inHeader: string | undefined, field: string): string | undefined {
   if (inHeader === undefined) return inBody;
   const parsed = idempotencyKey.safeParse(inHeader);
   if (!parsed.success)
     throw badRequest([{ field: "Idempotency-Key", message: "expected 1 to 255 printable ASCII characters" }]);
   if (inBody !== undefined && inBody !== inHeader) {
     const message = "differs from the Idempotency-Key header; send one of them, or the same in both";
-    throw badRequest([{ field: "message.metadata.idempotencyKey", message }]);
+    throw badRequest([{ field, message }]);
   }
   return inHeader;
 }

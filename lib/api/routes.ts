@@ -4,6 +4,7 @@ import type { Route } from "./http.ts";
 import { pollSqs, processScheduledMessage, runDbJobs, runJobs } from "./internal.ts";
 import { createCallbackJob } from "./legacy.ts";
 import { getStats } from "./stats.ts";
+import { cancelTypedJob, createTypedJob, getTypedJob, listTypedEvents, listTypedJobs, retryTypedJob } from "./typed.ts";
 import {
   cancelJob,
   createJob,
@@ -34,6 +35,15 @@ export const adminRoutes: readonly Route[] = [
   rotateSecret,
   deleteSecret,
   listAudit,
+];
+
+export const taskRoutes: readonly Route[] = [
+  createTypedJob,
+  listTypedJobs,
+  getTypedJob,
+  cancelTypedJob,
+  retryTypedJob,
+  listTypedEvents,
 ];
 
 export const internalRoutes: readonly Route[] = [runJobs, runDbJobs, pollSqs, processScheduledMessage];

@@ -4,6 +4,7 @@ import { HIGHEST_PRIORITY, TASK, type Execution } from "../job.ts";
 import { ownsFile } from "../files.ts";
 import { taskOf, tasks } from "../tasks/index.ts";
 import type { Task } from "../tasks/task.ts";
+import { problemsIn } from "../validation.ts";
 import type { ExecutionType } from "./executor.ts";
 
 // A piece of work that lives here. `lib/task-executor.ts` runs it.
@@ -74,5 +75,8 @@ export function definitionOf(jobType: string): Task {
 export function payloadProblems(jobType: string, payload: unknown, at: string): ErrorDetail[] {
   const parsed = definitionOf(jobType).payload.safeParse(payload);
   if (parsed.success) return [];
-  return parsed.error.issues.map(({ path, message }) => ({ field: [at, ...path].join("."), message }));
+  return problemsIn(parsed.error, "").map(({ field, message }) => ({
+    field: field === "" ? at : `${at}.${field}`,
+    message,
+  }));
 }

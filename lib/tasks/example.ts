@@ -16,7 +16,7 @@ export const example = defineTask({
     for (const [index, word] of words.entries()) {
       signal.throwIfAborted();
       if (word.trim() === "") return failed(`Word ${index + 1} is empty: expected at least one letter`);
-      letters += [...word].length;
+      letters += word.length;
       await log.info(`Counted ${word}`, { rowNumber: index + 1 });
       await progress(index + 1, words.length);
     }

@@ -36,17 +36,17 @@ export interface TaskContext {
   /** A line of the job's log. Await it: it waits when lines come faster than they can be kept. */
   readonly log: Readonly<Record<LogLevel, (message: string, detail?: LogDetail) => Promise<void>>>;
   /** How far it is: `step` of `totalSteps`, which is also the percentage unless that is given. */
-  progress(step: number, totalSteps: number, shown?: { percent?: number; label?: string }): Promise<void>;
+  readonly progress: (step: number, totalSteps: number, shown?: { percent?: number; label?: string }) => Promise<void>;
   /** Aborts when the job is cancelled, when the attempt has lost its lease, and when its time is up. */
   readonly signal: AbortSignal;
   /** What an earlier attempt has saved last; undefined at the first. */
   readonly saved: unknown;
   /** Keeps at most 4 KB of JSON for the next attempt, should this one be lost. */
-  checkpoint(value: unknown): Promise<void>;
+  readonly checkpoint: (value: unknown) => Promise<void>;
   /** Submits another task of the same app, once per `name` and job however often this is run. Returns its id. */
-  submit(name: string, jobType: string, payload: unknown): Promise<string>;
+  readonly submit: (name: string, jobType: string, payload: unknown) => Promise<string>;
   /** Service time. */
-  now(): EpochMs;
+  readonly now: () => EpochMs;
 }
 
 /** The job that is run, as its task may know it. */
@@ -83,7 +83,7 @@ type Definition<P> = Omit<Task<P>, "maxRetries" | "timeoutMs"> & {
 export function defineTask<P>({ maxRetries = DEFAULT_MAX_RETRIES, timeout, ...task }: Definition<P>): Task {
   const timeoutMs = Math.min(timeout ?? LONGEST_RUN, LONGEST_RUN);
   // Its payload has been parsed by its own schema whenever it is run.
-  return { ...task, maxRetries, timeoutMs } as Task<P> as Task;
+  return { ...task, maxRetries, timeoutMs } as Task;
 }
 
 export function done(result: TaskResult = {}): TaskOutcome {
