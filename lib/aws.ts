@@ -41,7 +41,7 @@ interface ServiceFault {
   readonly $retryable?: object;
 }
 
-function isOurFault(error: unknown): boolean {
+export function isOurFault(error: unknown): boolean {
   const { $metadata, $retryable } = error as ServiceFault;
   const status = $metadata?.httpStatusCode ?? 500;
   const throttled =

@@ -12,6 +12,8 @@ export interface JobsConfig {
   readonly scheduler: SchedulerConfig;
   /** In ms; 0 keeps finished jobs for good. */
   readonly retention: number;
+  /** Whom e-mails are from; without one, none can be sent. */
+  readonly emailSender: string | undefined;
   readonly rules: DeploymentRules;
   readonly sealing: SealingKey;
   readonly clock: ClockAnchor | undefined;
@@ -40,6 +42,7 @@ export function jobsConfig(env: Env): JobsConfig {
       deadLetters: required(env, "AWS_SCHEDULER_DEAD_LETTERS_ARN", "the ARN of the queue schedules-dead"),
     },
     retention: numberOf(env, "RETENTION_DAYS", 0) * DAY,
+    emailSender: env["EMAIL_SENDER"] || undefined,
     rules: {
       allowPrivateTargets: env["ALLOW_PRIVATE_TARGETS"] === "true",
       invokableFunctions: (env["INVOKABLE_FUNCTIONS"] ?? "").split(",").flatMap((pattern) => pattern.trim() || []),

@@ -13,11 +13,6 @@ export function payloadKey(jobId: string, hash: string): string {
   return `payloads/${jobId}/${hash}`;
 }
 
-/** Uploaded files and what tasks write, by the app that they belong to. */
-export function ownsFile(appId: string, key: string): boolean {
-  return key.startsWith(`files/${appId}/`);
-}
-
 /** The key of a message that nothing here can read. */
 export function unreadableKey(messageId: string): string {
   return `unreadable/${messageId}`;

@@ -3,7 +3,9 @@ import { createClock, iso } from "./clock.ts";
 import { jobsConfig } from "./config.ts";
 import { createDestinationStore } from "./destination-store.ts";
 import { createEngine } from "./engine.ts";
-import { executorOf } from "./executors/index.ts";
+import { createDatasetStore } from "./datasets.ts";
+import { EXECUTION_TYPES as executionTypes, executorOf } from "./executors/index.ts";
+import { createFileStore } from "./file-store.ts";
 import { createFiles } from "./files.ts";
 import { createJobStore } from "./job-store.ts";
 import { createLog } from "./log.ts";
@@ -11,8 +13,10 @@ import { createQueue } from "./queue.ts";
 import { createScheduler } from "./scheduler.ts";
 import { createSealer } from "./sealer.ts";
 import { createStats } from "./stats.ts";
-import { TASK } from "./job.ts";
+import { TASK, type NewJob } from "./job.ts";
+import { createMail } from "./mail.ts";
 import { createTaskExecutor } from "./task-executor.ts";
+import { createTaskServices } from "./task-services.ts";
 import { createTaskLog } from "./task-log.ts";
 import { createTaskSlots } from "./task-slots.ts";
 
@@ -37,8 +41,13 @@ function assemble() {
   const destinations = createDestinationStore({ table: config.table, clock });
   const slots = createTaskSlots({ table: config.table, clock });
   const taskLog = createTaskLog({ table: config.table, clock });
-  const tasks = createTaskExecutor({ clock, taskLog, log, submit: async (request, id) => engine.submit(request, id) });
   const { rules, retention } = config;
+  const fileStore = createFileStore({ bucket: config.bucket, clock });
+  const datasets = createDatasetStore({ table: config.table, clock, files: fileStore });
+  const mail = createMail(config.emailSender);
+  const services = createTaskServices({ clock, store, apps, files: fileStore, datasets, mail, rules, executionTypes });
+  const submit = async (request: NewJob, id: string) => engine.submit(request, id);
+  const tasks = createTaskExecutor({ clock, taskLog, log, submit, services });
   const engine = createEngine({
     clock,
     store,
@@ -54,5 +63,5 @@ function assemble() {
     retention,
   });
   const stats = createStats({ table: config.table, clock });
-  return { clock, log, store, apps, destinations, taskLog, rules, stats, engine };
+  return { clock, log, store, apps, destinations, taskLog, fileStore, datasets, rules, stats, engine };
 }

@@ -6,6 +6,7 @@ import { TASK, type NewJob, type Outcome } from "./job.ts";
 import { logged, type Log } from "./log.ts";
 import type { LogWriter, TaskLog } from "./task-log.ts";
 import { LOG_LEVELS } from "./task-log.ts";
+import type { TaskRun, TaskServices } from "./task-services.ts";
 import type { TaskContext, TaskOutcome } from "./tasks/task.ts";
 
 interface Parts {
@@ -14,6 +15,7 @@ interface Parts {
   readonly log: Log;
   /** Accepts a job under an id; one that has the id already stands for it. */
   readonly submit: (request: NewJob, id: string) => Promise<unknown>;
+  readonly services: (run: TaskRun) => TaskServices;
 }
 
 const LARGEST_RESULT = 16 * 1_024;
@@ -22,7 +24,7 @@ const FLUSHED_EVERY_MS = SECOND;
 const LONGEST_ERROR = 1_000;
 
 /** Runs the tasks of `lib/tasks`. */
-export function createTaskExecutor({ clock, taskLog, log, submit }: Parts): Executor<TaskExecution> {
+export function createTaskExecutor({ clock, taskLog, log, submit, services }: Parts): Executor<TaskExecution> {
   return {
     ...task,
     async execute(attempt) {
@@ -51,6 +53,7 @@ export function createTaskExecutor({ clock, taskLog, log, submit }: Parts): Exec
     if (!lease) throw new Error(`Task ${job.id} runs without a lease`);
     const { file } = message.execution;
     return {
+      ...services({ appId: job.appId, jobId: job.id, attempt: attempt.number, signal }),
       job: {
         id: job.id,
         appId: job.appId,

@@ -70,7 +70,7 @@ export function retryAfterMs(value: string | undefined, realTimeSeconds: number)
 }
 
 // Many firewalls refuse a request that does not say who sends it.
-const DEFAULT_HEADERS = { "user-agent": "unified-job-api" };
+export const DEFAULT_HEADERS = { "user-agent": "unified-job-api" };
 
 /** `webhook-id` is the job's id, the same at every attempt, so that a receiver can tell a repeat. */
 function ownHeaders({ jobId, number, realTimeSeconds }: RunningAttempt): Record<string, string> {
@@ -86,7 +86,8 @@ function ownHeaders({ jobId, number, realTimeSeconds }: RunningAttempt): Record<
 const NOT_FORWARDED =
   /^(host|content-length|connection|keep-alive|te|trailer|transfer-encoding|upgrade|http2-settings|expect|forwarded|x-job-id|x-job-attempt|proxy-.*|x-forwarded-.*|x-amz-.*|webhook-.*)$/;
 
-function forwardable(headers: ProxyMessage["headers"]): Record<string, string> {
+/** What a caller's headers leave to be sent. */
+export function forwardable(headers: ProxyMessage["headers"]): Record<string, string> {
   const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
   const perConnection = new Set(lower.flatMap(([name, value]) => (name === "connection" ? namesIn(value) : [])));
   return Object.fromEntries(

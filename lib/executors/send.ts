@@ -1,6 +1,6 @@
 import { lookup } from "node:dns";
 import type { LookupFunction } from "node:net";
-import { Agent, buildConnector, request } from "undici";
+import { Agent, buildConnector, request, type Dispatcher } from "undici";
 import { isPublicAddress, literalAddress } from "./public-address.ts";
 
 /** The only place that sends to addresses that users choose. */
@@ -26,26 +26,41 @@ const CONNECT_TIMEOUT_MS = 10_000;
 
 /** Sends a request once; follows no redirect and reads at most 64 KB of the answer. */
 export async function send(outgoing: OutgoingRequest): Promise<Exchange> {
+  return exchanged(outgoing, async ({ statusCode: status, headers, body }) => {
+    const retryAfter = headers["retry-after"];
+    const excerpt = await excerptOf(body);
+    return { kind: "answered", status, excerpt, ...(typeof retryAfter === "string" && { retryAfter }) };
+  });
+}
+
+export type WholeAnswer =
+  | { readonly kind: "answered"; readonly status: number; readonly body: Uint8Array }
+  | { readonly kind: "too large" }
+  | Exclude<Exchange, { kind: "answered" }>;
+
+/** Sends a request once; follows no redirect and reads the whole answer, if it is no larger than `mostBytes`. */
+export async function fetchWhole(outgoing: OutgoingRequest, mostBytes: number): Promise<WholeAnswer> {
+  return exchanged(outgoing, async ({ statusCode: status, body }) => {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      size += chunk.length;
+      if (size > mostBytes) return { kind: "too large" };
+      chunks.push(chunk);
+    }
+    return { kind: "answered", status, body: Buffer.concat(chunks) };
+  });
+}
+
+async function exchanged<A>(outgoing: OutgoingRequest, read: (answer: Dispatcher.ResponseData) => Promise<A>) {
   const { url, method, headers, body, signal } = outgoing;
+  const dispatcher = outgoing.allowPrivateTargets ? agents.any() : agents.publicOnly();
   try {
-    const answer = await request(url, {
-      dispatcher: outgoing.allowPrivateTargets ? agents.any() : agents.publicOnly(),
-      method,
-      headers,
-      body,
-      signal,
-    });
-    const excerpt = await excerptOf(answer.body);
-    const retryAfter = answer.headers["retry-after"];
-    return {
-      kind: "answered",
-      status: answer.statusCode,
-      excerpt,
-      ...(typeof retryAfter === "string" && { retryAfter }),
-    };
+    return await read(await request(url, { dispatcher, method, headers, body, signal }));
   } catch (error) {
-    if (isBlocked(error)) return { kind: "blocked" };
-    return { kind: "failed", reason: signal.aborted ? "no complete answer in time" : failureReason(error) };
+    if (isBlocked(error)) return { kind: "blocked" } as const;
+    const reason = signal.aborted ? "no complete answer in time" : failureReason(error);
+    return { kind: "failed", reason } as const;
   }
 }
 

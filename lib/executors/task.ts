@@ -1,9 +1,9 @@
 import * as z from "zod";
 import type { ErrorDetail } from "../errors.ts";
 import { HIGHEST_PRIORITY, TASK, type Execution } from "../job.ts";
-import { ownsFile } from "../files.ts";
 import { taskOf, tasks } from "../tasks/index.ts";
-import type { Task } from "../tasks/task.ts";
+import type { Task, TaskJob } from "../tasks/task.ts";
+import { filesPrefix } from "../task-services.ts";
 import { problemsIn } from "../validation.ts";
 import type { ExecutionType } from "./executor.ts";
 
@@ -15,8 +15,10 @@ export interface TaskExecution extends Execution {
   readonly payload: Readonly<Record<string, unknown>>;
   readonly priority: number;
   /** The uploaded file that it is about. */
-  readonly file?: { readonly key: string; readonly name: string };
+  readonly file?: TaskFile;
 }
+
+export type TaskFile = NonNullable<TaskJob["file"]>;
 
 export const JOB_TYPES = tasks.map(({ jobType }) => jobType);
 export const priority = z
@@ -33,8 +35,13 @@ const schema = z
     payload: z.record(z.string(), z.unknown()).default({}).describe("As the job type wants it."),
     priority,
     file: z
-      .strictObject({ key: z.string().max(1_024), name: z.string().max(255) })
-      .describe("An uploaded file: its fileKey and its name.")
+      .strictObject({
+        key: z.string().max(1_024),
+        name: z.string().max(255),
+        bytes: z.int().min(0).optional(),
+        mimeType: z.string().max(255).optional(),
+      })
+      .describe("An uploaded file: its key, and what its uploader says of it.")
       .optional(),
   })
   .meta({ id: "TaskExecution", description: "Runs a piece of work that is built in." });
@@ -58,7 +65,7 @@ export const task: ExecutionType<TaskExecution> = {
       const message = "asks for an order, which tasks don't have: leave it out, and use priority or onSuccess";
       problems.push({ field: "metadata.messageGroupId", message });
     }
-    if (file && !ownsFile(appId, file.key))
+    if (file && !file.key.startsWith(filesPrefix(appId)))
       problems.push({ field: "execution.file.key", message: "is not the key of an uploaded file of this app" });
     return problems;
   },

@@ -11,14 +11,15 @@ export const example = defineTask({
   summary: "Counts the letters of words",
   payload,
 
-  async run({ words }, { log, progress, signal }) {
+  async run({ words }, context) {
+    const { log, signal } = context;
     let letters = 0;
     for (const [index, word] of words.entries()) {
       signal.throwIfAborted();
       if (word.trim() === "") return failed(`Word ${index + 1} is empty: expected at least one letter`);
-      letters += word.length;
+      letters += Array.from(word).length;
       await log.info(`Counted ${word}`, { rowNumber: index + 1 });
-      await progress(index + 1, words.length);
+      await context.progress(index + 1, words.length);
     }
     return done({ letters });
   },

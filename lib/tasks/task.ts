@@ -1,5 +1,6 @@
 import type * as z from "zod";
 import { MINUTE, type EpochMs } from "../clock.ts";
+import type { TaskServices } from "../task-services.ts";
 
 // What a task is: work that lives here. docs/tasks.md shows how to add one.
 
@@ -30,8 +31,8 @@ export interface TaskResult {
   readonly [field: string]: unknown;
 }
 
-/** What a run is given. */
-export interface TaskContext {
+/** What a run is given: what it can reach of its app, and what follows. */
+export interface TaskContext extends TaskServices {
   readonly job: TaskJob;
   /** A line of the job's log. Await it: it waits when lines come faster than they can be kept. */
   readonly log: Readonly<Record<LogLevel, (message: string, detail?: LogDetail) => Promise<void>>>;
@@ -57,8 +58,8 @@ export interface TaskJob {
   readonly userId?: string;
   readonly attempt: number;
   readonly createdAt: EpochMs;
-  /** The uploaded file of a file job. */
-  readonly file?: { readonly key: string; readonly name: string };
+  /** The uploaded file of a file job, with the size and type that the uploader has announced. */
+  readonly file?: { readonly key: string; readonly name: string; readonly bytes?: number; readonly mimeType?: string };
 }
 
 export type LogLevel = "debug" | "info" | "warning" | "error";
@@ -83,7 +84,7 @@ type Definition<P> = Omit<Task<P>, "maxRetries" | "timeoutMs"> & {
 export function defineTask<P>({ maxRetries = DEFAULT_MAX_RETRIES, timeout, ...task }: Definition<P>): Task {
   const timeoutMs = Math.min(timeout ?? LONGEST_RUN, LONGEST_RUN);
   // Its payload has been parsed by its own schema whenever it is run.
-  return { ...task, maxRetries, timeoutMs } as Task;
+  return { ...task, maxRetries, timeoutMs };
 }
 
 export function done(result: TaskResult = {}): TaskOutcome {

@@ -1,0 +1,190 @@
+import type { AppStore } from "./app-store.ts";
+import { MINUTE, SECOND, type Clock } from "./clock.ts";
+import type { AppDatasets, DatasetStore } from "./datasets.ts";
+import type { DeploymentRules } from "./executors/executor.ts";
+import { DEFAULT_HEADERS, forwardable } from "./executors/http-exchange.ts";
+import { targetProblem } from "./executors/target-url.ts";
+import { webhookSignature } from "./executors/webhook-signature.ts";
+import { safeFileName, type FileInfo, type FileStore, type Upload } from "./file-store.ts";
+import { listJobs, type JobPage, type Position } from "./job-list.ts";
+import type { JobStore, TimeRange } from "./job-store.ts";
+import { isFinished, type Job } from "./job.ts";
+import type { Mail } from "./mail.ts";
+
+// What a task can reach, and only within its own app: the app is the job's, never the payload's.
+
+export interface TaskServices {
+  readonly files: AppFiles;
+  readonly datasets: AppDatasets;
+  readonly jobs: AppJobs;
+  readonly mail: Mail;
+  readonly http: AppHttp;
+}
+
+/** The app's files; keys begin with `files/` and the app's id, and any other key is an error. */
+export interface AppFiles {
+  head(key: string): Promise<FileInfo | undefined>;
+  read(key: string): AsyncIterable<Uint8Array>;
+  /** A new file of this job and attempt, under a name that people may see. */
+  create(name: string, contentType: string): Upload & { readonly key: string };
+  /** All of them, a page at a time. */
+  list(): AsyncIterable<readonly FileInfo[]>;
+  remove(keys: readonly string[]): Promise<void>;
+  /** A URL that is good for an hour. */
+  link(key: string, fileName: string): Promise<string>;
+}
+
+/** The app's jobs, this one included. */
+export interface AppJobs {
+  /** Newest first, a page at a time. `from`: the position that a page has named as the next. */
+  pages(created: TimeRange, from?: Position): AsyncIterable<JobPage>;
+  get(id: string): Promise<Job | undefined>;
+  /** Deletes a finished job with all that hangs on it. False if there is something that it still owes. */
+  remove(job: Job): Promise<boolean>;
+}
+
+/** Requests to where the app's jobs may go. */
+export interface AppHttp {
+  send(request: TaskRequest): Promise<TaskAnswer>;
+}
+
+export interface TaskRequest {
+  readonly method: "GET" | "POST";
+  readonly url: URL;
+  /** Those that belong to the connection or to this service are left out. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  /** How much of an answer is read; more is an error. Default 64 KB. */
+  readonly mostBytes?: number;
+}
+
+export type TaskAnswer =
+  | { readonly kind: "answered"; readonly status: number; readonly body: Uint8Array }
+  /** It was not sent, or must not be answered like this: trying again would not help. */
+  | { readonly kind: "refused"; readonly problem: string }
+  | { readonly kind: "failed"; readonly problem: string };
+
+/** A run of a job. */
+export interface TaskRun {
+  readonly appId: string;
+  readonly jobId: string;
+  readonly attempt: number;
+  readonly signal: AbortSignal;
+}
+
+export interface TaskServiceParts {
+  readonly clock: Clock;
+  readonly store: JobStore;
+  readonly apps: Pick<AppStore, "settingsOf" | "keysOf">;
+  readonly files: FileStore;
+  readonly datasets: DatasetStore;
+  readonly mail: Mail;
+  readonly rules: Pick<DeploymentRules, "allowPrivateTargets">;
+  /** Of all jobs there may be: what a listing goes through. */
+  readonly executionTypes: readonly string[];
+}
+
+const LONGEST_REQUEST_MS = MINUTE;
+const LARGEST_ANSWER = 64 * 1_024;
+const JOBS_A_PAGE = 100;
+
+/** Where an app's files are. What comes next is the id of the job that they belong to. */
+export function filesPrefix(appId: string): string {
+  return `files/${appId}/`;
+}
+
+export function createTaskServices(parts: TaskServiceParts): (run: TaskRun) => TaskServices {
+  return (run) => ({
+    files: filesOf(parts, run),
+    datasets: parts.datasets.of(run),
+    jobs: jobsOf(parts, run),
+    mail: { send: async (email) => parts.mail.send(email, run.signal) },
+    http: httpOf(parts, run),
+  });
+}
+
+function filesOf({ files }: TaskServiceParts, { appId, jobId, attempt, signal }: TaskRun): AppFiles {
+  const prefix = filesPrefix(appId);
+  const own = (key: string): string => {
+    if (!key.startsWith(prefix)) throw new Error(`Expected a key of app ${appId}: it must begin with ${prefix}`);
+    return key;
+  };
+  return {
+    head: async (key) => files.head(own(key), signal),
+    read: (key) => files.read(own(key), signal),
+    create: (name, contentType) => {
+      // An attempt that has lost its lease must not replace the file that another one has named in a result.
+      const key = `${prefix}${jobId}/${attempt}/${safeFileName(name)}`;
+      return { key, ...files.upload(key, contentType, signal) };
+    },
+    list: () => files.list(prefix, signal),
+    remove: async (keys) => files.remove(keys.map(own), signal),
+    link: async (key, fileName) => files.link(own(key), fileName),
+  };
+}
+
+function jobsOf({ store, executionTypes }: TaskServiceParts, { appId, signal }: TaskRun): AppJobs {
+  return {
+    async *pages(created, from) {
+      let position: Position | undefined = from;
+      do {
+        signal.throwIfAborted();
+        const page: JobPage = await listJobs(store, { appId, created }, executionTypes, JOBS_A_PAGE, position);
+        yield page;
+        position = page.next;
+      } while (position);
+    },
+    get: async (id) => {
+      const job = await store.get(id);
+      return job?.appId === appId ? job : undefined;
+    },
+    remove: async (job) => job.appId === appId && isFinished(job) && store.remove(job),
+  };
+}
+
+function httpOf({ clock, apps, rules }: TaskServiceParts, { appId, jobId, attempt, signal }: TaskRun): AppHttp {
+  return {
+    send: async ({ method, url, headers = {}, body = new Uint8Array(), mostBytes = LARGEST_ANSWER }) => {
+      const { allowedCallbackUrls } = await apps.settingsOf(appId);
+      const { allowPrivateTargets } = rules;
+      const problem = targetProblem(url, { allowPrivateTargets, allowedCallbackUrls });
+      if (problem !== undefined) return { kind: "refused", problem: `the target ${problem}` };
+      const { fetchWhole } = await import("./executors/send.ts");
+      const answer = await fetchWhole(
+        {
+          url,
+          method,
+          headers: { ...DEFAULT_HEADERS, ...forwardable(headers), ...(await signed(body)) },
+          body: body.length > 0 ? body : null,
+          signal: AbortSignal.any([signal, clock.timeout(LONGEST_REQUEST_MS)]),
+          allowPrivateTargets,
+        },
+        mostBytes,
+      );
+      signal.throwIfAborted();
+      switch (answer.kind) {
+        case "answered":
+          return answer;
+        case "blocked":
+          return { kind: "refused", problem: "the target is a private, loopback or otherwise reserved address" };
+        case "too large":
+          return { kind: "refused", problem: `the answer is too large: expected at most ${mostBytes} bytes` };
+        case "failed":
+          return { kind: "failed", problem: answer.reason };
+        default:
+          return answer satisfies never;
+      }
+    },
+  };
+
+  async function signed(body: Uint8Array): Promise<Record<string, string>> {
+    const timestamp = Math.floor(clock.realNow() / SECOND);
+    return {
+      "x-job-id": jobId,
+      "x-job-attempt": String(attempt),
+      "webhook-id": jobId,
+      "webhook-timestamp": String(timestamp),
+      "webhook-signature": webhookSignature(await apps.keysOf(appId), { id: jobId, timestamp, body }),
+    };
+  }
+}

@@ -1,0 +1,115 @@
+import * as z from "zod";
+import { DAY, type EpochMs } from "../clock.ts";
+import type { FileInfo } from "../file-store.ts";
+import type { Position } from "../job-list.ts";
+import { isFinished, isUnsettled, type Job } from "../job.ts";
+import { defineTask, done, type TaskContext } from "./task.ts";
+
+const payload = z.strictObject({
+  olderThanDays: z.int().min(1).max(3_650),
+  dryRun: z.boolean().default(true).describe("Only counts what would be deleted."),
+});
+
+interface Counts {
+  readonly jobs: number;
+  readonly files: number;
+  readonly fileBytes: number;
+}
+
+/** How far an earlier attempt has come. */
+interface Saved {
+  readonly counts: Counts;
+  /** Where the listing of jobs goes on; nothing once it has ended. */
+  readonly jobsFrom?: Position;
+  /** What was older than that when the job first ran; jobs go on ageing while it runs. */
+  readonly before: EpochMs;
+  readonly step: "jobs" | "files";
+}
+
+const CONCURRENCY = 10;
+const STEPS = 3;
+
+/** Deletes the app's finished jobs of long ago, with their logs and files, and what lost imports have left. */
+export const cleanup = defineTask({
+  jobType: "cleanup",
+  summary: "Deletes an app's old finished jobs and their files",
+  payload,
+
+  async run({ olderThanDays, dryRun }, context) {
+    const { jobs, files, datasets, job } = context;
+    const begun: Saved = {
+      counts: { jobs: 0, files: 0, fileBytes: 0 },
+      before: context.now() - olderThanDays * DAY,
+      step: "jobs",
+    };
+    let saved = (context.saved as Saved | undefined) ?? begun;
+    const { before } = saved;
+
+    if (saved.step === "jobs") {
+      await context.progress(0, STEPS, { label: "jobs" });
+      for await (const page of jobs.pages({ to: before }, saved.jobsFrom)) {
+        const old = page.jobs.filter((each) => each.id !== job.id && isOld(each, before));
+        const removed = dryRun ? old.length : await inTurn(old, async (each) => jobs.remove(each));
+        const { jobsFrom: _, ...rest } = saved;
+        const counts = { ...saved.counts, jobs: saved.counts.jobs + removed };
+        saved = page.next ? { ...rest, counts, jobsFrom: page.next } : { ...rest, counts, step: "files" };
+        await context.checkpoint(saved);
+      }
+    }
+
+    await context.progress(1, STEPS, { label: "files" });
+    for await (const page of files.list()) {
+      const old = await withoutJob(page, before, context);
+      if (!dryRun) await files.remove(old.map(({ key }) => key));
+      const { counts } = saved;
+      const fileBytes = old.reduce((sum, { bytes }) => sum + bytes, counts.fileBytes);
+      saved = { ...saved, counts: { ...counts, files: counts.files + old.length, fileBytes } };
+      // A dry run deletes nothing, so that another attempt would count it again.
+      if (!dryRun) await context.checkpoint(saved);
+    }
+
+    await context.progress(2, STEPS, { label: "lost rows" });
+    const isUnfinished = async (id: string) => {
+      const found = await jobs.get(id);
+      return found !== undefined && !isFinished(found);
+    };
+    const datasetFiles = await datasets.removeLost(before, isUnfinished, dryRun);
+    await context.progress(STEPS, STEPS);
+    return done({ dryRun, ...saved.counts, datasetFiles });
+  },
+});
+
+/** Whether it ended before then, and owes nothing any more. */
+function isOld(job: Job, before: EpochMs): boolean {
+  return isFinished(job) && !isUnsettled(job) && job.updatedAt < before;
+}
+
+/** Of old files, those whose job is gone or has ended long ago; their keys name it. */
+async function withoutJob(
+  page: readonly FileInfo[],
+  before: EpochMs,
+  { jobs, job }: TaskContext,
+): Promise<readonly FileInfo[]> {
+  const kept = new Map<string, boolean>();
+  const old: FileInfo[] = [];
+  for (const file of page) {
+    const [, , id = ""] = file.key.split("/");
+    if (file.modifiedAt >= before || id === job.id) continue;
+    if (!kept.has(id)) {
+      const found = await jobs.get(id);
+      kept.set(id, found !== undefined && !isOld(found, before));
+    }
+    if (!kept.get(id)) old.push(file);
+  }
+  return old;
+}
+
+/** How many it was true for. */
+async function inTurn(of: readonly Job[], remove: (job: Job) => Promise<boolean>): Promise<number> {
+  let removed = 0;
+  for (let from = 0; from < of.length; from += CONCURRENCY) {
+    const results = await Promise.all(of.slice(from, from + CONCURRENCY).map(remove));
+    removed += results.filter(Boolean).length;
+  }
+  return removed;
+}

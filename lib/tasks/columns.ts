@@ -1,0 +1,112 @@
+import * as z from "zod";
+import { COLUMN_TYPES, MOST_COLUMNS, type ColumnType, type Columns } from "../datasets.ts";
+import { DAY, type EpochMs } from "../clock.ts";
+
+// How payloads name datasets and columns, and what the columns' types make of text.
+
+/** `jobs` is the name of a report. */
+export const datasetName = z
+  .string()
+  .regex(/^(?!jobs$)[a-z0-9][a-z0-9_-]{0,63}$/, "expected a-z, 0-9, _ and - (at most 64), and not the name jobs")
+  .meta({ description: "A dataset of the app." });
+
+const NOT_A_NAME = /^(__proto__|constructor|prototype)$|[\p{Cc}]/u;
+
+export const columnName = z
+  .string()
+  .min(1)
+  .max(100)
+  .refine(isColumnName, "must not hold control characters or be a name that JavaScript reserves");
+
+export function isColumnName(name: string): boolean {
+  return name !== "" && name.length <= 100 && !NOT_A_NAME.test(name);
+}
+
+const given = z.enum(COLUMN_TYPES.filter((type) => type !== "any"));
+
+export const columnTypes = z.record(columnName, given).refine((columns) => {
+  const count = Object.keys(columns).length;
+  return count >= 1 && count <= MOST_COLUMNS;
+}, `expected 1 to ${MOST_COLUMNS} columns`);
+
+export type Cell = { readonly value: string | number | boolean | null } | { readonly expected: string };
+
+/** What text means in a column. Nothing means null, but in a column of text. */
+export function cellOf(type: ColumnType, text: string): Cell {
+  if (type === "string" || type === "any") return { value: text };
+  const trimmed = text.trim();
+  if (trimmed === "") return { value: null };
+  switch (type) {
+    case "number": {
+      const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$/i.test(trimmed) ? Number(trimmed) : NaN;
+      return Number.isFinite(value) ? { value } : { expected: "a number such as 12.5" };
+    }
+    case "integer": {
+      const value = /^[+-]?\d+$/.test(trimmed) ? Number(trimmed) : NaN;
+      return Number.isSafeInteger(value) ? { value } : { expected: "a whole number up to 2^53" };
+    }
+    case "boolean": {
+      const value = BOOLEANS.get(trimmed.toLowerCase());
+      return value === undefined ? { expected: "true or false" } : { value };
+    }
+    case "date": {
+      const value = dateOf(trimmed);
+      return value === undefined ? { expected: "a date such as 2026-01-31 or 2026-01-31T12:00:00Z" } : { value };
+    }
+    default:
+      return type satisfies never;
+  }
+}
+
+const BOOLEANS = new Map([
+  ["true", true],
+  ["1", true],
+  ["yes", true],
+  ["false", false],
+  ["0", false],
+  ["no", false],
+]);
+
+const DATE = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:?\d{2})?)?$/i;
+
+/** A day as it is, an instant in UTC; one without an offset is taken for UTC. Nothing for what is no date. */
+function dateOf(text: string): string | undefined {
+  const [, day = "", time, offset = "Z"] = DATE.exec(text) ?? [];
+  const midnight = day === "" ? NaN : Date.parse(`${day}T00:00:00Z`);
+  // Date.parse takes February 30 for March 2.
+  if (Number.isNaN(midnight) || new Date(midnight).toISOString().slice(0, 10) !== day) return undefined;
+  if (time === undefined) return day;
+  const instant = Date.parse(`${day}T${time}${offset.replace(/^(.\d{2})(\d{2})$/, "$1:$2").toUpperCase()}`);
+  return Number.isNaN(instant) ? undefined : new Date(instant).toISOString();
+}
+
+/** Days in UTC, both of them included. */
+export interface Days {
+  readonly dateFrom?: string | undefined;
+  readonly dateTo?: string | undefined;
+}
+
+export function timeRangeOf({ dateFrom, dateTo }: Days): { from?: EpochMs; to?: EpochMs } {
+  return {
+    ...(dateFrom !== undefined && { from: Date.parse(dateFrom) }),
+    ...(dateTo !== undefined && { to: Date.parse(dateTo) + DAY - 1 }),
+  };
+}
+
+/** The column's type that holds what a value is. */
+export function typeOf(value: unknown): ColumnType {
+  if (typeof value === "string") return "string";
+  if (typeof value === "number") return "number";
+  return typeof value === "boolean" ? "boolean" : "any";
+}
+
+/** Why a dataset can't be filtered by a column, or nothing. */
+export function dateFieldProblem(dateField: string | undefined, columns: Columns): string | undefined {
+  if (dateField === undefined || (Object.hasOwn(columns, dateField) && columns[dateField] === "date")) return undefined;
+  return `dateField is ${dateField}: expected one of the columns, of type date`;
+}
+
+/** Text of a file or an answer, short enough for a line. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}
