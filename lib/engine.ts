@@ -14,6 +14,7 @@ import type { Applied, JobStore } from "./job-store.ts";
 import { keepLease, type Lease } from "./lease.ts";
 import {
   LEASE_MARGIN_MS,
+  LONGEST_MESSAGE_DELAY,
   TASK_LEASE_MS,
   isSchedule,
   isTask,
@@ -95,8 +96,7 @@ export function createEngine(parts: Parts) {
     const created = await store.create(scheduleArn ? { ...job, scheduleArn } : job);
     if (!created.won) return { kind: "replayed", job: created.job };
     if (scheduleArn) await schedules.arrange(created.job);
-    else if (request.mode === "both" && !isSchedule(job) && travels(job, job.startAt - job.createdAt))
-      await handOver([departure(job)]);
+    else if (request.mode === "both" && !isSchedule(job) && isSoon(created.job)) await handOver([departure(job)]);
     return { kind: "created", job: created.job };
   }
 
@@ -449,6 +449,11 @@ function ranAs(outcome: Outcome | undefined): Ran {
 /** The answer to Lambda that names the messages to be delivered again. */
 function retryOf(records: readonly QueueRecord[]): SQSBatchResponse {
   return { batchItemFailures: records.map(({ messageId }) => ({ itemIdentifier: messageId })) };
+}
+
+/** Whether a message can bring it in time; for later ones the sweep does. */
+function isSoon({ startAt, createdAt }: Job): boolean {
+  return startAt - createdAt <= LONGEST_MESSAGE_DELAY;
 }
 
 function departure(job: Job): Departure {

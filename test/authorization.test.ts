@@ -10,12 +10,14 @@ import { ROOT, endStacks, newApp, startStack, tokenFor, webhook, type Answer, ty
 interface App {
   readonly appId: string;
   readonly token: string;
-  /** A job and a signing secret of its own. */
+  /** A job, a task that waits, and a signing secret of its own. */
   readonly jobId: string;
+  readonly taskId: string;
   readonly secretId: string;
 }
 
 const INTERNAL = "an-internal-token-of-32-characters-or-more";
+const task = { jobType: "example", payload: { words: ["one"] } };
 const hook = webhook({ url: "https://a.example", mode: "db" });
 
 let stack: Stack;
@@ -34,7 +36,9 @@ async function makeApp(): Promise<App> {
   const body = { ...hook, message: { ...hook.message, metadata } };
   const job = await stack.call("POST", "/v1/jobs/create", { token, body });
   const secret = await stack.call("POST", `/v1/admin/apps/${appId}/signing-secrets`, { token });
-  return { appId, token, jobId: job.body.data.id, secretId: secret.body.data.id };
+  const waiting = { ...task, scheduledAt: new Date(Date.now() + 3_600_000).toISOString() };
+  const taskId = (await stack.call("POST", "/v1/jobs", { token, body: waiting })).body.jobId;
+  return { appId, token, jobId: job.body.data.id, taskId, secretId: secret.body.data.id };
 }
 
 interface Case {
@@ -48,6 +52,12 @@ const CASES: Record<string, Case> = {
   "POST /v1/jobs/create": { body: () => hook, allowed: 201 },
   "POST /v1/jobs/batch": { body: () => ({ jobs: [hook] }), allowed: 207 },
   "POST /v1/jobs/callback-http": { body: () => ({ url: "https://a.example" }), allowed: 201 },
+  "POST /v1/jobs": { body: () => task, allowed: 201 },
+  "GET /v1/jobs": { allowed: 200 },
+  "GET /v1/jobs/{id}/status": { allowed: 200 },
+  "GET /v1/jobs/{id}/events": { allowed: 200 },
+  "POST /v1/jobs/{id}/retry": { allowed: 409 },
+  "POST /v1/jobs/{id}/cancel": { allowed: 200 },
   "GET /v1/admin/jobs": { allowed: 200 },
   "GET /v1/admin/jobs/{id}": { allowed: 200 },
   "POST /v1/admin/jobs/{id}/retry": { allowed: 409 },
@@ -75,7 +85,8 @@ test("every route is in the table of this test", () => {
 
 async function ask(key: string, app: App, token: string | undefined, query = ""): Promise<Answer> {
   const [method = "", path = ""] = key.split(" ");
-  const id = path.includes("/apps/") ? app.secretId : app.jobId;
+  const jobId = path.startsWith("/v1/jobs/") ? app.taskId : app.jobId;
+  const id = path.includes("/apps/") ? app.secretId : jobId;
   const filled = path.replace("{appId}", app.appId).replace("{id}", id);
   const body = CASES[key]?.body?.(app);
   return stack.call(method, filled + query, {
@@ -104,7 +115,7 @@ describe.each(Object.keys(CASES))("%s", (key) => {
     }
   });
 
-  test("is for administrators of an app", async () => {
+  test("is for administrators of an app, and those whom a permission allows it", async () => {
     for (const roles of [[], ["USER"], ["app_admin"], ["APP_ADMIN "]]) {
       const token = await tokenFor({ appId: mine.appId, roles });
       expect((await ask(key, mine, token)).status).toBe(403);
@@ -116,7 +127,13 @@ describe.each(Object.keys(CASES))("%s", (key) => {
 
   test("answers the same for what belongs to others and what does not exist", async () => {
     if (!key.includes("{")) return;
-    const unknown = { ...other, appId: randomUUID(), jobId: randomUUID(), secretId: randomUUID() };
+    const unknown = {
+      ...other,
+      appId: randomUUID(),
+      jobId: randomUUID(),
+      taskId: randomUUID(),
+      secretId: randomUUID(),
+    };
     const foreign = told(await ask(key, other, mine.token));
     expect(foreign.status).toBe(404);
     expect(told(await ask(key, unknown, mine.token))).toEqual(foreign);

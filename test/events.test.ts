@@ -50,10 +50,13 @@ const EXPECTED: Record<string, unknown> = {
   "process-jobs-fair": { batchItemFailures: [] },
   "process-jobs-main": { batchItemFailures: [] },
   "recover-dead-letters": { batchItemFailures: [] },
+  "run-tasks": { batchItemFailures: [] },
   "site-api-docs": { statusCode: 200 },
   "site-api-docs-file": { statusCode: 200 },
   "site-health": { statusCode: 200 },
   "site-openapi": { statusCode: 200 },
+  "task-api-create": { statusCode: 201 },
+  "task-api-list": { statusCode: 200 },
   "sweep-jobs": { sent: expect.any(Number), expired: 0, left: 0 },
 };
 

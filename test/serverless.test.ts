@@ -177,7 +177,7 @@ test(
       const { JWT_SECRET, INTERNAL_JWT_TOKEN } = Properties["Environment"].Variables;
       // Only who verifies tokens can read what verifies them.
       const held = [JWT_SECRET, INTERNAL_JWT_TOKEN].filter((value) => value !== undefined);
-      expect([name, held.length]).toEqual([name, /^(CreateJob|AdminApi|InternalApi)Lambda/.test(name) ? 1 : 0]);
+      expect([name, held.length]).toEqual([name, /^(CreateJob|AdminApi|TaskApi|InternalApi)Lambda/.test(name) ? 1 : 0]);
       for (const value of held) expect(value).toMatch(/^\{\{resolve:secretsmanager:jobs\/test:/);
     }
   },
