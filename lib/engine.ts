@@ -203,7 +203,8 @@ export function createEngine(parts: Parts) {
     if (paused) return putOff(ref, { kind: "person" });
     const place = await line.placeOf(ref, rank, slots);
     if (!place.isNext) return putOff(ref, { kind: "slot" });
-    const claimed = await claimAttempt(ref, slots);
+    // Others may be claimed at the same moment: those that wait before it are to find their slots all the same.
+    const claimed = await claimAttempt(ref, place.left);
     if (!claimed.won) return claimed.isFull ? putOff(ref, { kind: "slot" }) : "skipped";
     if (place.isInLine) await line.started(claimed.job);
     return ranAs(await runAttempt(claimed.job));

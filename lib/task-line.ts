@@ -17,6 +17,8 @@ interface Parts {
 }
 
 export interface Place {
+  /** How many of the app's slots are left by those that wait before it. */
+  readonly left: number;
   readonly isNext: boolean;
   /** It has waited, and is to leave the line when it starts. */
   readonly isInLine: boolean;
@@ -30,8 +32,8 @@ export function createTaskLine({ clock, store, apps, slots, log, handOver }: Par
   /** Where a task stands: it is next when fewer wait before it than slots are free. */
   async function placeOf(ref: AttemptRef, rank: string, of: number): Promise<Place> {
     const { taken, first } = await slots.look(ref.appId, Math.min(of, MOST_LOOKED_AT));
-    const before = first.filter((other) => other < rank).length;
-    return { isNext: before < of - taken, isInLine: first.includes(rank) };
+    const left = of - first.filter((other) => other < rank).length;
+    return { left, isNext: taken < left, isInLine: first.includes(rank) };
   }
 
   /** Has a task wait for a slot. Call `callNext` afterwards: one may have become free meanwhile. */

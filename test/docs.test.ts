@@ -72,6 +72,11 @@ test("the README names every endpoint and every execution type", () => {
   for (const type of EXECUTION_TYPES) expect(readme).toContain(`\`${type}\``);
 });
 
+test("the task that docs/tasks.md shows is the one that there is", () => {
+  const [, shown] = /```ts\n([\s\S]*?)```/.exec(read("docs/tasks.md")) ?? [];
+  expect(shown).toBe(read("lib/tasks/example.ts"));
+});
+
 test("the events of the log are those that the operator's page lists", () => {
   const listed = [...read("docs/operations.md").matchAll(/^\| `([a-z]+\.[a-z-]+)` \|/gm)].map(([, name]) => name);
   const sources = [

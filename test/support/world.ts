@@ -6,7 +6,7 @@ import { createAppStore } from "../../lib/app-store.ts";
 import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
 import { createClock, type Clock } from "../../lib/clock.ts";
 import { createDestinationStore } from "../../lib/destination-store.ts";
-import { createEngine, type TimeLeft } from "../../lib/engine.ts";
+import { createEngine, type Parts, type TimeLeft } from "../../lib/engine.ts";
 import type { Executor, RunningAttempt } from "../../lib/executors/executor.ts";
 import { executorOf } from "../../lib/executors/index.ts";
 import { createFiles } from "../../lib/files.ts";
@@ -118,7 +118,7 @@ export async function createWorld({ retention = 0 } = {}) {
       return script(attempt);
     },
   };
-  const engine = createEngine({
+  const parts: Parts = {
     clock,
     store,
     apps,
@@ -131,9 +131,12 @@ export async function createWorld({ retention = 0 } = {}) {
     rules: { allowPrivateTargets: false, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
     log: (_, event, fields) => logged.push({ event, fields }),
     retention,
-  });
+  };
+  const engine = createEngine(parts);
 
   return {
+    /** What the engine is made of, for tests that want another one on the same ground. */
+    parts,
     engine,
     store,
     apps,
