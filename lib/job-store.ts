@@ -39,7 +39,7 @@ import {
   type Item,
   type ItemKey,
 } from "./job-item.ts";
-import type { Attempt, AttemptRef, Job, Message, Payload, Status } from "./job.ts";
+import { type Attempt, type AttemptRef, type Job, type Message, type Payload, type Status } from "./job.ts";
 import { after, type Move } from "./moves.ts";
 import { contentHash, decodeMessage } from "./payload.ts";
 
@@ -95,7 +95,10 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
       ),
       () => job,
     );
-    if (created.job) return { ...created, job: created.job };
+    if (created.job) {
+      if (!created.won) await discard(accepted, job, created.job);
+      return { ...created, job: created.job };
+    }
     // Its key was taken by a job that has just expired or been deleted.
     throw new Unavailable(TABLE, new Error(`what stood in the way of job ${job.id} is gone`));
   }
@@ -107,13 +110,9 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
   async function createWith(accepted: Job, of: Job, move: Move): Promise<Applied & { readonly created: boolean }> {
     const op = clock.operationId();
     const job = { ...accepted, payload: await placed(accepted) };
-    const put = { TableName: table, ...putExpressions(job, op) };
-    const update = {
-      TableName: table,
-      Key: marshall(jobKey(of.id)),
-      ...expressionsOf(of, move, op),
-      ReturnValuesOnConditionCheckFailure: "ALL_OLD",
-    } as const;
+    const standing = { ReturnValuesOnConditionCheckFailure: "ALL_OLD" } as const;
+    const put = { TableName: table, ...putExpressions(job, op), ...standing };
+    const update = { TableName: table, Key: marshall(jobKey(of.id)), ...expressionsOf(of, move, op), ...standing };
     try {
       await askOf(
         TABLE,
@@ -123,6 +122,7 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
     } catch (error) {
       if (!(error instanceof TransactionCanceledException)) throw error;
       const [ofPut, ofUpdate] = error.CancellationReasons ?? [];
+      if (ofPut?.Item) await discard(accepted, job, jobOf(unmarshall(ofPut.Item)));
       if (ofUpdate?.Code === CONDITION_FAILED) {
         const stands = lost(of.id, op, ofUpdate.Item);
         return { ...stands, created: stands.won };
@@ -220,12 +220,28 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
     return { won: false, job: current(item) };
   }
 
+  /** Takes back the payload that a losing put has put first. It has a name of its own: nobody else needs it. */
+  async function discard(accepted: Job, { id, payload }: Job, standing: Job): Promise<void> {
+    const isPut = accepted.payload.at === "inline" && payload.at !== "inline";
+    const isItsOwn =
+      standing.payload.at !== "inline" && payload.at !== "inline" && standing.payload.hash === payload.hash;
+    if (isPut && !isItsOwn) await removePayload(id, payload);
+  }
+
+  async function removePayload(id: string, payload: Payload): Promise<void> {
+    if (payload.at === "s3") await files.remove(payloadKey(id, payload.hash));
+    if (payload.at !== "item") return;
+    const Key = marshall({ pk: jobKey(id).pk, sk: payloadSortKey(payload.hash) });
+    await askOf(TABLE, client.send(new DeleteItemCommand({ TableName: table, Key })));
+  }
+
   /** Payloads that don't fit are put first, so that a stored job always has one. */
   async function placed(job: Job): Promise<Payload> {
     const { id, payload } = job;
     if (payload.at !== "inline" || fitsInline(toItem(job))) return payload;
     const { bytes } = payload;
-    const hash = contentHash(bytes);
+    // Its own, even where the same is posted again: whoever deletes a job takes no payload from the next one.
+    const hash = contentHash(Buffer.concat([bytes, Buffer.from(String(job.createdAt))]));
     if (bytes.length > LARGEST_ITEM_PAYLOAD) {
       await files.put(payloadKey(id, hash), bytes);
       return { at: "s3", hash };
@@ -294,19 +310,13 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
 
   /** A job with the attempts that did not succeed, by number. */
   async function history(id: string): Promise<{ job: Job; recorded: Map<number, Attempt> } | undefined> {
-    const items: Item[] = [];
-    let start: Record<string, AttributeValue> | undefined;
-    do {
-      const page = await query({
-        // Reads the job and its attempts ("A#…", "J"), not the payload ("P#…").
-        KeyConditionExpression: "pk = :pk AND sk <= :job",
-        ExpressionAttributeValues: marshall({ ":pk": jobKey(id).pk, ":job": "J" }),
-        ConsistentRead: true,
-        ...(start && { ExclusiveStartKey: start }),
-      });
-      items.push(...page.items.filter((item) => !hasExpired(item, clock.now())));
-      start = page.next;
-    } while (start);
+    const stored = await queryAll({
+      // Reads the job and its attempts ("A#…", "J"), not the payload ("P#…").
+      KeyConditionExpression: "pk = :pk AND sk <= :job",
+      ExpressionAttributeValues: marshall({ ":pk": jobKey(id).pk, ":job": "J" }),
+      ConsistentRead: true,
+    });
+    const items = stored.filter((item) => !hasExpired(item, clock.now()));
     const found = items.find((item) => item["sk"] === "J");
     if (!found) return undefined;
     const recorded = items.filter((item) => item !== found).map(attemptOf);
@@ -362,6 +372,18 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
     return { entries: page.items.map((item) => entryOf(item, "createdAt")), complete: !page.next };
   }
 
+  /** Page by page: what a page leaves out stands on the next one. */
+  async function queryAll(input: Omit<QueryCommandInput, "TableName">): Promise<Item[]> {
+    const items: Item[] = [];
+    let start: Record<string, AttributeValue> | undefined;
+    do {
+      const page = await query({ ...input, ...(start && { ExclusiveStartKey: start }) });
+      items.push(...page.items);
+      start = page.next;
+    } while (start);
+    return items;
+  }
+
   async function query(input: Omit<QueryCommandInput, "TableName">) {
     const answer = await askOf(TABLE, client.send(new QueryCommand({ TableName: table, ...input })));
     return {
@@ -400,7 +422,7 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
 
   /** The keys of a job's payload and attempts. */
   async function partsOf(job: Job) {
-    const { items } = await query({
+    const items = await queryAll({
       KeyConditionExpression: "pk = :pk",
       ExpressionAttributeValues: marshall({ ":pk": jobKey(job.id).pk }),
       ProjectionExpression: "pk, sk",
@@ -427,9 +449,12 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
       if (error instanceof ConditionalCheckFailedException) return false;
       throw error;
     }
-    const parts = await partsOf(job);
-    await Promise.all(parts.map((Key) => askOf(TABLE, client.send(new DeleteItemCommand({ TableName: table, Key })))));
-    if (job.payload.at === "s3") await files.remove(payloadKey(job.id, job.payload.hash));
+    // Another payload is that of a job which takes this one's place.
+    const attempts = (await partsOf(job)).filter(({ sk }) => !sk?.S?.startsWith(payloadSortKey("")));
+    await Promise.all(
+      attempts.map((Key) => askOf(TABLE, client.send(new DeleteItemCommand({ TableName: table, Key })))),
+    );
+    await removePayload(job.id, job.payload);
     return true;
   }
 

@@ -86,7 +86,8 @@ export interface RetryPolicy {
 
 /**
  * Where the message of a job is kept, compressed: in the job's own item, in an item beside it, or
- * in S3. The latter two are named by the content's hash, so a losing replay overwrites nothing.
+ * in S3. The latter two are named by a hash of the content and of when the job was accepted, so that neither
+ * a losing replay nor the deletion of an earlier job of the key touches them.
  */
 export type Payload =
   | { readonly at: "inline"; readonly bytes: Uint8Array }

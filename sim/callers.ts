@@ -96,7 +96,9 @@ export function createCallers({ time, random, cloud, invariants, invoke, faultRa
       const wait = schedule.at - time.now() + random.between(0, 60) * SECOND;
       time.after(wait, () => {
         if (!cloud.scheduler.schedules().includes(schedule)) return;
-        const times = isRough() && faultRate > 0 ? random.pick([0, 1, 1, 1, 2]) : 1;
+        // What nothing else stores is as safe as EventBridge: it comes late, or twice.
+        const never = schedule.input.startsWith('{"fire":{"target"') ? 1 : 0;
+        const times = isRough() && faultRate > 0 ? random.pick([never, 1, 1, 1, 2]) : 1;
         cloud.scheduler.fired(schedule);
         for (let n = 0; n < times; n += 1) {
           void invoke("fire-schedule", async ({ engine }) => engine.fire(JSON.parse(schedule.input))).then((fired) => {

@@ -33,10 +33,10 @@ type Fate =
 /** `isFinal`: the SDK does not try again. */
 type Tried = { readonly value: object } | { readonly error: Error; readonly isFinal?: boolean };
 
-/** Dies at the nth write of a run, counted from 1: before it is made, or once it is done. */
-export interface Kill {
+/** What happens at the nth write of a run, counted from 1: its writer dies before or after it, or its answer is lost. */
+export interface Mishap {
   readonly write: number;
-  readonly when: "before" | "after";
+  readonly fate: "dies before" | "dies after" | "lost";
 }
 
 export interface CloudOptions {
@@ -44,7 +44,7 @@ export interface CloudOptions {
   readonly random: Random;
   readonly template: Template;
   readonly faultRate: () => number;
-  readonly kills: readonly Kill[];
+  readonly mishaps: readonly Mishap[];
   readonly trace: (line: string) => void;
   readonly onWrite: (before: Item | undefined, after: Item | undefined, writer: Process | undefined) => void;
   /** A queue has taken a message. */
@@ -96,9 +96,9 @@ export function createCloud(options: CloudOptions) {
     calls += 1;
     const isWrite = !READS.test(command.constructor.name);
     if (isWrite) writes += 1;
-    const kill = options.kills.find((one) => isWrite && one.write === writes);
+    const mishap = options.mishaps.find((one) => isWrite && one.write === writes);
     for (let tries = 1; ; tries += 1) {
-      const fate = tries === 1 && kill ? (`dies ${kill.when}` as const) : draw(service, command);
+      const fate = tries === 1 && mishap ? mishap.fate : draw(service, command);
       const tried = await tryOnce(process, service, command, fate);
       if ("value" in tried) return tried.value;
       if (tried.isFinal || tries === TRIES) throw tried.error;

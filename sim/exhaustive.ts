@@ -1,14 +1,10 @@
 import { MINUTE, SECOND } from "../lib/clock.ts";
-import type { Kill } from "./cloud.ts";
-import { DESTINATIONS, type Action, type Plan } from "./plan.ts";
+import type { Mishap } from "./cloud.ts";
+import type { Action, Plan } from "./plan.ts";
+import { DESTINATIONS } from "./requests.ts";
 import type { Ran } from "./world.ts";
 
-// Every place at which a process can die in the life of a job, and every pair of such places.
-
-export interface Death {
-  readonly life: string;
-  readonly kills: readonly Kill[];
-}
+// Every place at which a process can die in the life of a job, or an answer be lost, and every pair of such places.
 
 const target = DESTINATIONS[0];
 const webhook = {
@@ -23,52 +19,59 @@ const recovers: readonly Action[] = [
 ];
 
 function life(body: object, ...actions: readonly Action[]): Plan {
-  const post: Action = { at: SECOND, kind: "post", n: 0, app: 0, body, times: 1 };
   return {
     seed: "exhaustive",
-    actions: [...actions, post].toSorted((a, b) => a.at - b.at),
+    actions: [...actions, post(0, body)].toSorted((a, b) => a.at - b.at),
     faultRate: 0,
     faultsEndAt: MINUTE,
+    retentionMs: 0,
   };
 }
 
+function post(n: number, body: object): Action {
+  return { at: SECOND + n, kind: "post", n, app: 0, body, times: 1 };
+}
+
+const inLane = { ...webhook, metadata: { ...webhook.metadata, messageGroupId: "lane" } };
+
 export const LIVES: Readonly<Record<string, Plan>> = {
-  "stored and sent, fails once, with a callback": life(
-    { mode: "both", message: webhook, onComplete: { url: `${target}/done` } },
-    ...recovers,
-  ),
+  "stored and sent, fails once": life({ mode: "both", message: webhook }, ...recovers),
   "stored and left to the sweep": life({ mode: "db", message: webhook }),
   "sent only, fails once": life({ mode: "sqs", message: webhook }, ...recovers),
   "a schedule": life({
     message: { execution: { type: "schedule", scheduledAt: `+${2 * MINUTE}`, targetJob: webhook } },
   }),
+  "with a callback": life({ mode: "db", message: webhook, onComplete: { url: `${target}/done` } }),
+  "a chain": life({ mode: "both", message: webhook, onSuccess: { message: webhook } }),
+  "two of a lane": life({ mode: "both", message: inLane }, post(1, { mode: "both", message: inLane })),
   cancelled: life({ mode: "both", message: webhook }, ...recovers, {
     at: SECOND + 200,
     kind: "person",
+    app: 0,
     does: "cancel",
     post: 0,
   }),
 };
 
-const WHEN = ["before", "after"] as const;
+export const FATES = ["dies before", "dies after", "lost"] as const satisfies readonly Mishap["fate"][];
 
-/** Runs a life with every single death and every pair of deaths. `onRun` hears of each. */
-export async function* everyDeath(
-  simulate: (plan: Plan, kills: readonly Kill[]) => Promise<Ran>,
-): AsyncGenerator<Death & { readonly ran: Ran }> {
-  for (const [name, plan] of Object.entries(LIVES)) {
-    const { writes } = await simulate(plan, []);
-    for (let first = 1; first <= writes; first += 1) {
-      for (const when of WHEN) {
-        const one: Kill = { write: first, when };
-        const ran = await simulate(plan, [one]);
-        yield { life: name, kills: [one], ran };
-        for (let second = first + 1; second <= ran.writes; second += 1) {
-          for (const then of WHEN) {
-            const kills = [one, { write: second, when: then }];
-            yield { life: name, kills, ran: await simulate(plan, kills) };
-          }
-        }
+/** Runs a life with every mishap of a kind, alone and with every other one after it. */
+export async function* everyMishap(
+  life: string,
+  fate: Mishap["fate"],
+  simulate: (plan: Plan, mishaps: readonly Mishap[]) => Promise<Ran>,
+): AsyncGenerator<{ readonly mishaps: readonly Mishap[]; readonly ran: Ran }> {
+  const plan = LIVES[life];
+  if (!plan) throw new Error(`There is no life "${life}"; there are ${Object.keys(LIVES).join(", ")}`);
+  const { writes } = await simulate(plan, []);
+  for (let write = 1; write <= writes; write += 1) {
+    const first: Mishap = { write, fate };
+    const ran = await simulate(plan, [first]);
+    yield { mishaps: [first], ran };
+    for (let next = write + 1; next <= ran.writes; next += 1) {
+      for (const then of FATES) {
+        const mishaps = [first, { write: next, fate: then }];
+        yield { mishaps, ran: await simulate(plan, mishaps) };
       }
     }
   }

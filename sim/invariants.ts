@@ -1,12 +1,28 @@
 import { unmarshall } from "@aws-sdk/util-dynamodb";
-import { MINUTE, SECOND, type EpochMs } from "../lib/clock.ts";
+import { SECOND, type EpochMs } from "../lib/clock.ts";
 import type { RunningAttempt } from "../lib/executors/executor.ts";
 import { jobOf } from "../lib/job-item.ts";
-import { SCHEDULE, isFinished, isSchedule, jobIdForKey, owedAt, type Job, type Outcome } from "../lib/job.ts";
-import type { QueueRecord } from "../lib/queue.ts";
+import {
+  SCHEDULE,
+  isFinished,
+  isSchedule,
+  jobIdForKey,
+  owedAt,
+  type Execution,
+  type Job,
+  type Outcome,
+} from "../lib/job.ts";
 import type { Item } from "./models/dynamodb-value.ts";
+import type { Message } from "./models/sqs.ts";
 import type { PersonDoes } from "./plan.ts";
 import type { Process } from "./process.ts";
+import { createExpiryRules } from "./rules/expiry.ts";
+import { createFlowRules, type Live } from "./rules/flow.ts";
+import { createLaneRules } from "./rules/lanes.ts";
+import { createMessageRules } from "./rules/messages.ts";
+import { createReceiverRules, type Sent } from "./rules/receivers.ts";
+import { SKEW } from "./rules/rule.ts";
+import { createScheduleRules } from "./rules/schedules.ts";
 
 // What must hold after every step, whatever happens. Each rule has a name that users were promised.
 
@@ -19,36 +35,36 @@ export interface Violation {
 /** What a client was told. */
 interface Accepted {
   readonly appId: string;
-  readonly body: { readonly mode: string; readonly message: { readonly execution: { readonly type: string } } };
+  readonly body: {
+    readonly message: {
+      readonly execution: Execution;
+      readonly lambdaProxyMessage?: { readonly path: string } | undefined;
+    };
+  };
   readonly key: string | undefined;
   readonly status: number;
   readonly job?: Job | undefined;
 }
 
-interface Live {
-  readonly process: Process;
-  readonly place: string;
-  readonly until: EpochMs;
-  isFrozen: boolean;
+interface Options {
+  readonly now: () => EpochMs;
+  readonly trace: (line: string) => void;
+  /** How long finished jobs are kept, in ms; 0 keeps them for good. */
+  readonly retention: number;
+  /** Nothing is to go wrong. */
+  readonly isCalm: boolean;
+  /** Every item of the table. */
+  readonly items: () => readonly Item[];
+  /** What the queue of lanes holds, in its order. */
+  readonly inQueue: () => readonly Message[];
 }
 
-interface Settings {
-  readonly destinations?: readonly { readonly destination: string; readonly maxConcurrency: number | null }[];
-  readonly paused?: boolean;
-}
-
-/** By how much the clocks of processes may differ, on top of the second that the service allows. */
-const SKEW = 600;
-/** Until all processes go by a change of settings, and what started before it is over. */
-const SETTLED_AFTER = 2 * MINUTE;
-/** Until all processes know that a destination is down, and what had been let through has started. */
-const KNOWN_AFTER = 25 * SECOND;
-
-export function createInvariants({ now, trace }: { now: () => EpochMs; trace: (line: string) => void }) {
+export function createInvariants({ now, trace, retention, isCalm, items, inQueue }: Options) {
   const violations: Violation[] = [];
   /** No process has stood still between being let through and starting. */
   let areAwake = true;
   const jobs = new Map<string, Job>();
+  const everStored = new Set<string>();
   const deleted = new Set<string>();
   /** Who claimed the attempt that runs. */
   const owners = new Map<string, Process>();
@@ -57,27 +73,28 @@ export function createInvariants({ now, trace }: { now: () => EpochMs; trace: (l
   const starts = new Map<string, number>();
   const answers = new Map<string, Outcome>();
   const live = new Map<string, Live>();
-  const circuits = new Map<
-    string,
-    { readonly state: string; readonly since: EpochMs; probedAt: EpochMs | undefined }
-  >();
-  const paused = new Map<string, EpochMs>();
   const asked = new Map<string, Set<PersonDoes>>();
-  const answered: Accepted[] = [];
+  const answered: Job[] = [];
+  /** The job of an app's key. */
   const keys = new Map<string, string>();
-  const expected = new Map<string, string[]>();
-  const sent = new Map<string, { readonly order: number; times: number }>();
-  const lanes = new Map<string, string[]>();
-  const carried = new Set<string>();
-  const limits = new Map<string, { readonly most: number; readonly since: EpochMs }>();
+  /** How many follow-ups the ends of a job owe in all, and the jobs that were made of it. */
+  const owed = new Map<string, number>();
+  const made = new Map<string, string[]>();
+
+  const holds = (rule: string, does: boolean, what: () => string): void => {
+    if (!does) broken(rule, what());
+  };
+  const judge = { now, holds };
+  const flow = createFlowRules({ ...judge, trace });
+  const lanes = createLaneRules({ ...judge, jobs, inQueue });
+  const messages = createMessageRules({ ...judge, jobs, deleted, isDelivered });
+  const schedules = createScheduleRules({ ...judge, jobs });
+  const receivers = createReceiverRules(judge);
+  const expiry = createExpiryRules({ ...judge, jobs, retention, isCalm, items });
 
   function broken(rule: string, what: string): void {
     trace(`VIOLATION ${rule}: ${what}`);
     violations.push({ rule, what, at: now() });
-  }
-
-  function holds(rule: string, does: boolean, what: () => string): void {
-    if (!does) broken(rule, what());
   }
 
   // ---- Writes ----
@@ -85,51 +102,41 @@ export function createInvariants({ now, trace }: { now: () => EpochMs; trace: (l
   function written(from: Item | undefined, to: Item | undefined, writer: Process | undefined): void {
     const item = to ?? from;
     const sk = item?.["sk"]?.S ?? "";
-    if (sk.startsWith("DEST#") && to)
-      return circuitWritten(`${to["pk"]?.S?.slice("APP#".length)} ${sk.slice("DEST#".length)}`, to);
+    const pk = item?.["pk"]?.S ?? "";
+    if (sk.startsWith("DEST#") && to) {
+      return flow.circuitWritten(`${pk.slice("APP#".length)} ${sk.slice("DEST#".length)}`, to);
+    }
+    if (pk.startsWith("J#") && sk !== "J" && !to) return expiry.partRemoved(pk.slice("J#".length), sk);
     if (sk !== "J") return;
-    const old = from && jobOf(unmarshall(from));
+    const last = from && jobOf(unmarshall(from));
     const job = to && jobOf(unmarshall(to));
-    if (!job) return removed(old as Job);
+    if (last && (!job || last.createdAt !== job.createdAt)) removed(last);
+    if (!job) return;
+    const old = last?.createdAt === job.createdAt ? last : undefined;
     jobs.set(job.id, job);
     const told = () => `${job.id} ${old?.status ?? "nothing"} → ${job.status}, attempt ${job.attempts}`;
     trace(`job ${told()}`);
     holds("an unfinished job is always due", isFinished(job) || job.dueAt !== undefined, told);
     holds("retries never exceed what is allowed", job.retryCount <= job.maxRetries, told);
+    expiry.written(job, told);
     if (!old) return created(job);
-    holds("a job stays its app's own", old.appId === job.appId && old.createdAt === job.createdAt, told);
+    holds("a job stays its app's own", old.appId === job.appId, told);
     if (isFinished(old) && old.status !== job.status) reopened(old, job, told);
     if (old.attempts !== job.attempts) claimed(old, job, writer, told);
     if (old.status === "RUNNING" && job.status !== "RUNNING") left(old, job, writer, told);
     if (!isFinished(old) && isFinished(job)) ended(job, told);
-    if (isSchedule(job)) fired(old, job, told);
+    if (isSchedule(job)) schedules.written(old, job, told);
+    const isPostponed = old.status === job.status && old.dueAt !== job.dueAt && old.startAt === job.startAt;
+    if (job.lane !== undefined && isPostponed) lanes.postponed(job, writer?.name.startsWith("process-jobs") === true);
+    if (isStopped(old, job))
+      holds("a job is stopped by a person of its app", wasAsked(job, "cancel", "deadletter"), told);
     const inGeneration = job.attempts - (before.get(job.id) ?? 0);
     holds("no generation has more attempts than retries and one", inGeneration <= job.maxRetries + 1, told);
   }
 
-  function circuitWritten(place: string, item: Item): void {
-    const { state } = unmarshall(item);
-    trace(`circuit of ${place} is ${state}`);
-    if (circuits.get(place)?.state !== state)
-      circuits.set(place, { state: String(state), since: now(), probedAt: undefined });
-  }
-
-  /** Whether an app, and one of its destinations, let an attempt start now that all processes know of them. */
-  function mayStart(appId: string | undefined, place: string, told: () => string): void {
-    const pausedSince = paused.get(appId ?? "");
-    const isPaused = pausedSince !== undefined && pausedSince + SETTLED_AFTER < now();
-    holds("nothing starts while its app is paused", !isPaused, told);
-    const circuit = circuits.get(place);
-    if (!circuit || circuit.state === "closed" || circuit.since + KNOWN_AFTER > now()) return;
-    holds("nothing starts at a destination that is held", circuit.state !== "held", told);
-    const isProbe = circuit.probedAt === undefined || now() - circuit.probedAt > MINUTE - KNOWN_AFTER;
-    holds("one attempt a minute probes a destination that is down", isProbe, told);
-    circuit.probedAt = now();
-  }
-
   function removed(job: Job): void {
-    const wasAsked = asked.get(job.id)?.has("delete") === true;
-    holds("a job is deleted by a person, and only when finished", wasAsked && isFinished(job), () => job.id);
+    const mayGo = expiry.hasExpired(job) || (isFinished(job) && wasAsked(job, "delete"));
+    holds("a job goes when it has expired, or is finished and deleted by a person", mayGo, () => job.id);
     asked.get(job.id)?.delete("delete");
     jobs.delete(job.id);
     deleted.add(job.id);
@@ -141,14 +148,32 @@ export function createInvariants({ now, trace }: { now: () => EpochMs; trace: (l
   }
 
   function created(job: Job): void {
+    everStored.add(job.id);
+    deleted.delete(job.id);
     const told = () => `${job.id} created ${job.status}`;
-    if (job.status === "SUCCEEDED") holds("nothing is created as succeeded", false, told);
+    holds("nothing is created as succeeded", job.status !== "SUCCEEDED", told);
     if (isFinished(job)) ended(job, told);
+    const { parentJobId } = job;
+    // The target of a schedule that is only sent has a parent that nothing stores.
+    if (parentJobId !== undefined && !messages.carries(job.id)) {
+      made.set(parentJobId, [...(made.get(parentJobId) ?? []), job.id]);
+    }
+    if (job.idempotencyKey !== undefined) keyed(job.appId, job.idempotencyKey, job.id);
+  }
+
+  function keyed(appId: string, key: string, id: string): void {
+    const name = `${appId} ${key}`;
+    holds("one key is one job", (keys.get(name) ?? id) === id, () => `${id} has the key ${key} of ${appId}`);
+    keys.set(name, id);
+  }
+
+  function wasAsked({ id }: Job, ...does: readonly PersonDoes[]): boolean {
+    return does.some((one) => asked.get(id)?.has(one));
   }
 
   function reopened(old: Job, job: Job, told: () => string): void {
-    const wasAsked = asked.get(job.id)?.has("retry") === true;
-    const isRetry = job.status === "PENDING" && (old.status === "FAILED" || old.status === "DEAD") && wasAsked;
+    const hasFailed = old.status === "FAILED" || old.status === "DEAD";
+    const isRetry = job.status === "PENDING" && hasFailed && wasAsked(job, "retry");
     holds("a finished job changes by a person's retry alone", isRetry, told);
     asked.get(job.id)?.delete("retry");
     before.set(job.id, job.attempts);
@@ -181,51 +206,48 @@ export function createInvariants({ now, trace }: { now: () => EpochMs; trace: (l
 
   function ended(job: Job, told: () => string): void {
     const owes = owedAt(job, job.status);
-    expected.set(job.id, [...(expected.get(job.id) ?? []), ...owes]);
+    owed.set(job.id, (owed.get(job.id) ?? 0) + owes.length);
     holds("what an ended job owes keeps it due", owes.length === 0 || job.dueAt !== undefined, told);
-  }
-
-  function fired(old: Job, schedule: Job, told: () => string): void {
-    const [were, are] = [old.runs ?? 0, schedule.runs ?? 0];
-    if (were === are) return;
-    holds("a schedule's runs come one after another", are === were + 1 && old.status === "PENDING", told);
-    holds("nothing runs early", old.startAt <= now() + SECOND + SKEW, told);
   }
 
   // ---- Attempts ----
 
-  function started(process: Process, { jobId, number, message }: RunningAttempt): void {
+  function started(process: Process, { jobId, number, message }: RunningAttempt, sent: Sent): void {
     const name = attemptName(jobId, number);
     const told = () => `${jobId} attempt ${number} in ${process.name}`;
     const count = (starts.get(name) ?? 0) + 1;
     starts.set(name, count);
-    holds("one attempt number starts at most once", count === 1, told);
+    // What nothing stores is known by its message alone, and SQS tells repeats for five minutes.
+    const most = number === 1 && !jobs.has(jobId) ? messages.timesOf(jobId) : 1;
+    holds("one attempt number starts at most once", count <= most, told);
     const other = live.get(jobId);
     // What stands still does not know that its lease is over.
     holds("no job has two live attempts", !other || (other.isFrozen && other.until <= now() + SKEW), told);
     const job = jobs.get(jobId);
     const isClaimed = job?.status === "RUNNING" && job.attempts === number;
     // In mode sqs the first attempt is in no table.
-    const isFirst = number === 1 && carried.has(jobId);
+    const isFirst = number === 1 && messages.carries(jobId);
     holds("an attempt starts of a job that is claimed for it", isClaimed || isFirst, () => `${told()}: ${job?.status}`);
-    if (job && number === 1 && job.lane !== undefined) {
-      const lane = `${job.appId} ${job.lane}`;
-      lanes.set(lane, [...(lanes.get(lane) ?? []), jobId]);
-    }
+    if (job && number === 1 && job.lane !== undefined) lanes.started(job);
+    const appId = job?.appId ?? messages.appOf(jobId);
+    receivers.received(appId, jobId, sent, told);
+    schedules.started(`${appId} ${sent.path}`, told);
     const { baseUrl } = message.execution as unknown as { baseUrl: string };
     const place = `${job?.appId} ${new URL(baseUrl).origin}`;
-    if (areAwake) mayStart(job?.appId, place, told);
+    if (areAwake) flow.mayStart(job?.appId, place, told);
     live.set(jobId, { process, place, until: job?.leaseUntil ?? Infinity, isFrozen: false });
-    const limit = limits.get(place);
-    if (!limit || limit.since + SETTLED_AFTER > now()) return;
-    const running = [...live.values()].filter((one) => one.place === place && one.until > now()).length;
-    holds("no more attempts run at once than a destination takes", running <= limit.most, told);
+    flow.hasRoom(place, live.values(), told);
   }
 
   /** An attempt is over; without an outcome where its executor threw. */
   function ran(process: Process, { jobId, number }: RunningAttempt, outcome: Outcome | undefined): void {
     if (outcome) answers.set(attemptName(jobId, number), outcome);
     if (live.get(jobId)?.process === process) live.delete(jobId);
+  }
+
+  /** Whether the first attempt of a job that only a message holds has succeeded. */
+  function isDelivered(id: string): boolean {
+    return answers.get(attemptName(id, 1))?.kind === "succeeded";
   }
 
   function died(process: Process): void {
@@ -237,80 +259,58 @@ export function createInvariants({ now, trace }: { now: () => EpochMs; trace: (l
     for (const one of live.values()) if (one.process === process) one.isFrozen = true;
   }
 
-  // ---- Messages ----
-
-  /** A message was taken by a queue. */
-  function queued(body: string): void {
-    const { attempt, job } = JSON.parse(body) as { attempt?: { id: string; attempt: number }; job?: { id: string } };
-    if (job) carried.add(job.id);
-    if (attempt?.attempt !== 1) return;
-    const known = sent.get(attempt.id);
-    if (known) known.times += 1;
-    else sent.set(attempt.id, { order: sent.size, times: 1 });
-  }
-
-  /** Messages that nobody will see again. */
-  function acknowledged(records: readonly QueueRecord[]): void {
-    for (const { body } of records) {
-      const { attempt, job } = JSON.parse(body) as { attempt?: { id: string }; job?: { id: string } };
-      const id = attempt?.id ?? job?.id;
-      if (id === undefined) continue;
-      const stored = jobs.get(id);
-      const isKept = stored ? isFinished(stored) || stored.dueAt !== undefined : deleted.has(id);
-      const isDone = answers.get(attemptName(id, 1))?.kind === "succeeded";
-      holds(
-        "a message is acknowledged only when its job is kept or done",
-        isKept || (job !== undefined && isDone),
-        () => id,
-      );
-    }
-  }
-
   // ---- Clients and people ----
 
-  function accepted(told: Accepted): void {
-    answered.push(told);
-    const { appId, body, key, status, job } = told;
+  function accepted({ appId, body, key, status, job }: Accepted): void {
     const what = () => `${job?.id ?? key} of ${appId}, answered ${status}`;
-    if (key !== undefined && job) {
-      const name = `${appId} ${key}`;
-      holds("one key is one job", (keys.get(name) ?? job.id) === job.id, what);
-      keys.set(name, job.id);
-    }
-    if (job) holds("what is accepted is stored", jobs.has(job.id) || deleted.has(job.id), what);
-    else if (key !== undefined && body.message.execution.type !== SCHEDULE) {
-      holds("what is accepted is sent", carried.has(jobIdForKey(appId, key)), what);
+    const { execution, lambdaProxyMessage } = body.message;
+    const target = `${appId} ${pathOf(execution) ?? lambdaProxyMessage?.path}`;
+    if (job) {
+      answered.push(job);
+      shown(appId, [job]);
+      if (key !== undefined) keyed(appId, key, job.id);
+      holds("what is accepted is stored", jobs.has(job.id) || deleted.has(job.id), what);
+      if (execution.type === SCHEDULE) schedules.accepted(job, execution);
+    } else if (execution.type === SCHEDULE) {
+      schedules.carried(target, execution);
+    } else {
+      const isSent = messages.countTo(target) > 0 || (key !== undefined && messages.carries(jobIdForKey(appId, key)));
+      // What is too large to be looked into travels as a pointer.
+      holds("what is accepted is sent", isSent || JSON.stringify(body).length > LARGEST_READ, what);
     }
   }
+
+  /** A person asks for something to be done to a job. What is another app's they must not get at. */
+  function wanted(appId: string, id: string, does: PersonDoes): void {
+    const isTheirs = (jobs.get(id)?.appId ?? appId) === appId;
+    if (isTheirs) asked.set(id, new Set([...(asked.get(id) ?? []), does]));
+  }
+
+  /** Jobs that somebody of an app is shown. */
+  function shown(appId: string, seen: readonly Pick<Job, "id" | "appId">[]): void {
+    for (const { id, appId: owner } of seen) {
+      const isTheirs = owner === appId && (jobs.get(id)?.appId ?? appId) === appId;
+      holds("nobody gets at the jobs of another app", isTheirs, () => `${id} is shown to ${appId}`);
+    }
+  }
+
+  // ---- The end ----
 
   function atTheEnd(): void {
     for (const job of jobs.values()) {
-      holds(
-        "an accepted job ends, and owes nothing",
-        isFinished(job) && job.dueAt === undefined,
-        () => `${job.id} ${job.status}`,
-      );
+      const isOver = isFinished(job) && job.dueAt === undefined;
+      holds("an accepted job ends, and owes nothing", isOver, () => `${job.id} ${job.status}`);
     }
-    const children = Map.groupBy(jobs.values(), ({ parentJobId }) => parentJobId);
-    for (const job of jobs.values()) {
-      const found = children.get(job.id)?.length ?? 0;
-      const wanted = isSchedule(job) ? (job.runs ?? 0) : (expected.get(job.id)?.length ?? 0);
-      holds("every follow-up, and every run, is submitted exactly once", found === wanted, () => {
-        return `${job.id} ${job.status} has ${found} of ${wanted}`;
-      });
+    for (const id of new Set([...owed.keys(), ...made.keys()])) {
+      const wanted = owed.get(id) ?? 0;
+      const found = (made.get(id) ?? []).filter((child) => !schedules.hasMade(id, child));
+      const told = () => `${id} has ${found.length} of ${wanted}`;
+      holds("every follow-up is submitted exactly once", found.length === wanted, told);
     }
-    for (const { job } of answered) {
-      if (job) holds("no accepted job is lost", jobs.has(job.id) || deleted.has(job.id), () => job.id);
-    }
-    for (const id of carried) {
-      const isDone = jobs.has(id) || deleted.has(id) || answers.get(attemptName(id, 1))?.kind === "succeeded";
-      holds("no accepted job is lost", isDone, () => `${id} (mode sqs)`);
-    }
-    for (const [lane, order] of lanes) {
-      const untouched = order.filter((id) => sent.get(id)?.times === 1 && jobs.has(id));
-      const wanted = untouched.toSorted((a, b) => (sent.get(a)?.order ?? 0) - (sent.get(b)?.order ?? 0));
-      holds("a lane keeps its order", untouched.join() === wanted.join(), () => `${lane}: ${untouched.join(", ")}`);
-    }
+    for (const { id } of answered) holds("no accepted job is lost", jobs.has(id) || deleted.has(id), () => id);
+    messages.atTheEnd();
+    schedules.atTheEnd(messages.countTo);
+    expiry.atTheEnd((id) => everStored.has(id));
   }
 
   function overdue(): void {
@@ -326,24 +326,33 @@ export function createInvariants({ now, trace }: { now: () => EpochMs; trace: (l
     ran,
     died,
     frozen,
-    queued,
-    acknowledged,
+    queued: messages.queued,
+    acknowledged: messages.acknowledged,
     accepted,
     atTheEnd,
     overdue,
-    asked: (id: string, does: PersonDoes) => void asked.set(id, new Set([...(asked.get(id) ?? []), does])),
-    limited: (appId: string, settings: object) => {
-      const { destinations = [], paused: isPaused } = settings as Settings;
-      if (isPaused === true) paused.set(appId, now());
-      else if (isPaused === false) paused.delete(appId);
-      for (const { destination, maxConcurrency } of destinations) {
-        if (maxConcurrency !== null) limits.set(`${appId} ${destination}`, { most: maxConcurrency, since: now() });
-      }
-    },
+    asked: wanted,
+    shown,
+    limited: flow.limited,
     isAnythingDue: (until: EpochMs) => [...jobs.values()].some(({ dueAt }) => dueAt !== undefined && dueAt <= until),
     isSettled: () => [...jobs.values()].every((job) => isFinished(job) && job.dueAt === undefined),
-    jobs: () => jobs.size,
+    jobs: () => everStored.size,
   };
+}
+
+/** Of a body that plans have; one that is carried inline is smaller. */
+const LARGEST_READ = 200 * 1_024;
+
+/** What is stopped while it waits, or is to stop when its attempt ends. */
+function isStopped(old: Job, job: Job): boolean {
+  const isEnded = job.status === "CANCELLED" || job.status === "DEAD";
+  return isEnded ? old.status === "PENDING" || old.status === "RETRYING" : job.stopAs !== old.stopAs;
+}
+
+/** Where the target of a schedule goes. */
+function pathOf(execution: Execution): string | undefined {
+  const { targetJob } = execution as { targetJob?: { lambdaProxyMessage?: { path: string } } };
+  return targetJob?.lambdaProxyMessage?.path;
 }
 
 function attemptName(id: string, number: number): string {

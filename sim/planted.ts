@@ -1,6 +1,11 @@
+import type { Caller } from "../lib/api/auth.ts";
+import { DAY, HOUR, MINUTE, SECOND, derivedUuid } from "../lib/clock.ts";
 import type { createEngine } from "../lib/engine.ts";
-import type { Job, Outcome } from "../lib/job.ts";
+import type { RunningAttempt } from "../lib/executors/executor.ts";
+import { HEAD_START, type Job, type Outcome } from "../lib/job.ts";
 import type { Move } from "../lib/moves.ts";
+import { decodeMessage } from "../lib/payload.ts";
+import type { OneOff } from "../lib/scheduler.ts";
 
 // Bugs that the simulator must find: each a wrapper around a part of the engine, or around a move.
 
@@ -9,6 +14,10 @@ type Parts = Parameters<typeof createEngine>[0];
 export interface Plant {
   readonly name: string;
   readonly parts?: (parts: Parts) => Partial<Parts>;
+  /** Whom the API takes a caller for. */
+  readonly caller?: (caller: Caller) => Caller;
+  /** What a request tells of its attempt. */
+  readonly shown?: (attempt: RunningAttempt) => RunningAttempt;
   /** What an executor says came of an attempt. */
   readonly outcome?: (outcome: Outcome) => Outcome;
   /** What a mapping deletes, and when, other than what was handled, afterwards. */
@@ -21,7 +30,43 @@ const ANY = ["PENDING", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED", "DEAD", "C
 function moving(name: string, change: (move: Move) => Move): Plant {
   return {
     name,
-    parts: ({ store }) => ({ store: { ...store, apply: (of, move, op) => store.apply(of, change(move), op) } }),
+    parts: ({ store }) => ({
+      store: {
+        ...store,
+        apply: (of, move, op) => store.apply(of, change(move), op),
+        createWith: (job, of, move) => store.createWith(job, of, change(move)),
+      },
+    }),
+  };
+}
+
+/** EventBridge is given what carries its target otherwise than it should be. */
+function carrying(name: string, create: (wanted: OneOff, parts: Parts) => Promise<"created" | "other">): Plant {
+  return {
+    name,
+    parts: (parts) => {
+      const { scheduler } = parts;
+      const isCarrying = ({ event }: OneOff) => event.startsWith('{"fire":{"target"');
+      return {
+        scheduler: {
+          ...scheduler,
+          create: (wanted) => (isCarrying(wanted) ? create(wanted, parts) : scheduler.create(wanted)),
+        },
+      };
+    },
+  };
+}
+
+/** Attempts are sent other than they should be. */
+function sending(name: string, change: (job: Job) => Job): Plant {
+  return {
+    name,
+    parts: ({ queue }) => ({
+      queue: {
+        ...queue,
+        sendAttempts: (all) => queue.sendAttempts(all.map((one) => ({ ...one, job: change(one.job) }))),
+      },
+    }),
   };
 }
 
@@ -51,6 +96,11 @@ const without = (move: Move, ...fields: string[]) => ({
   when: move.when.filter(([field]) => !fields.includes(field)),
 });
 const unfenced = (move: Move): Move => ({ ...move, from: ANY, when: [] });
+
+const otherLane = (job: Job, name: string): Job =>
+  job.lane === undefined ? job : { ...job, lane: `${job.lane} ${name}` };
+const isCallback = ({ payload }: Job) =>
+  payload.at === "inline" && decodeMessage(payload.bytes).lambdaProxyMessage?.path === "/done";
 
 export const PLANTS: readonly Plant[] = [
   moving("the fence is dropped", (move) => without(move, "attempts")),
@@ -127,6 +177,80 @@ export const PLANTS: readonly Plant[] = [
     }),
   },
   {
+    name: "a callback is made anew at every try",
+    parts: ({ store, queue, clock }) => {
+      const renamed = new Map<string, string>();
+      const name = (job: Job) => ({ ...job, id: renamed.get(job.id) ?? job.id });
+      return {
+        store: {
+          ...store,
+          create: (job) => {
+            if (isCallback(job)) renamed.set(job.id, clock.uuid());
+            return store.create(name(job));
+          },
+        },
+        queue: {
+          ...queue,
+          sendAttempts: (all) => queue.sendAttempts(all.map((one) => ({ ...one, job: name(one.job) }))),
+        },
+      };
+    },
+  },
+  putting("a key is one job of all apps", (job) =>
+    job.idempotencyKey === undefined ? job : { ...job, id: derivedUuid(job.idempotencyKey) },
+  ),
+  moving("a schedule leaves a run out", (move) => {
+    const { runs, startAt } = move.set;
+    return runs === undefined || startAt === undefined
+      ? move
+      : { ...move, set: { ...move.set, startAt: startAt + 12 * MINUTE } };
+  }),
+  moving("a schedule ends too soon", (move) => {
+    const { dueAt: _, ...set } = move.set;
+    return set.runs === undefined || move.to !== "PENDING"
+      ? move
+      : { ...move, to: "SUCCEEDED", set, remove: ["dueAt"] };
+  }),
+  moving("a schedule forgets which job it made", (move) =>
+    move.set.targetJobId === undefined ? move : { ...move, set: { ...move.set, targetJobId: "forgotten" } },
+  ),
+  carrying("what EventBridge did not take counts as taken", (wanted, { scheduler }) =>
+    scheduler.create(wanted).catch(() => "created"),
+  ),
+  carrying("what EventBridge alone holds fires an hour early", (wanted, { scheduler, clock }) =>
+    scheduler.create({ ...wanted, at: Math.max(wanted.at - HOUR, clock.now() + SECOND) }),
+  ),
+  moving("what waits is stopped by nobody", (move) =>
+    isLook(move) && move.to === "RETRYING" ? { ...move, to: "CANCELLED", set: {}, remove: ["dueAt"] } : move,
+  ),
+  {
+    name: "every attempt has a webhook-id of its own",
+    shown: (attempt) => ({ ...attempt, jobId: `${attempt.jobId}-${attempt.number}` }),
+  },
+  {
+    name: "whoever asks may do all that the platform's administrators may",
+    caller: (caller) => ({ ...caller, roles: [...caller.roles, "PLATFORM_ADMIN"] }),
+  },
+  { name: "what is finished is forgotten too soon", parts: ({ retention }) => ({ retention: retention / 2 }) },
+  moving("what owes something expires", (move) => {
+    const { dueAt, updatedAt = 0 } = move.set;
+    return isFinal(move) && dueAt !== undefined ? { ...move, set: { ...move.set, expiresAt: updatedAt + DAY } } : move;
+  }),
+  {
+    name: "what hangs on a job is kept for good",
+    parts: ({ store }) => ({ store: { ...store, expireParts: async () => {} } }),
+  },
+  {
+    name: "what hangs on a job goes before it",
+    parts: ({ store }) => ({
+      store: {
+        ...store,
+        expireParts: async (job) =>
+          store.expireParts(job.expiresAt === undefined ? job : { ...job, expiresAt: job.updatedAt }),
+      },
+    }),
+  },
+  {
     name: "a job of mode sqs that failed is not stored",
     parts: ({ store }) => ({
       store: { ...store, create: async (job) => (job.attempts > 0 ? { won: true, job } : store.create(job)) },
@@ -136,21 +260,10 @@ export const PLANTS: readonly Plant[] = [
     name: "what the queue did not take counts as sent",
     parts: ({ queue }) => ({ queue: { ...queue, sendCarried: (job) => queue.sendCarried(job).catch(() => {}) } }),
   },
-  {
-    name: "lanes are mixed",
-    parts: ({ queue }) => ({
-      queue: {
-        ...queue,
-        sendAttempts: (all) =>
-          queue.sendAttempts(
-            all.map((one) => ({
-              ...one,
-              job: one.job.lane === undefined ? one.job : { ...one.job, lane: `${one.job.lane} ${one.job.id}` },
-            })),
-          ),
-      },
-    }),
-  },
+  sending("lanes are mixed", (job) => otherLane(job, job.id)),
+  sending("what the sweep brings again leaves its lane", (job) =>
+    job.dueAt === job.startAt + HEAD_START ? job : otherLane(job, "again"),
+  ),
   {
     name: "the sweep leaves out a shard",
     parts: ({ store }) => ({

@@ -17,6 +17,7 @@ export async function shrink(plan: Plan, fails: (plan: Plan) => Promise<boolean>
 
 function* smaller(plan: Plan): Generator<Plan> {
   if (plan.faultRate > 0) yield { ...plan, faultRate: 0 };
+  if (plan.retentionMs > 0) yield { ...plan, retentionMs: 0 };
   for (const at of plan.actions.keys()) yield { ...plan, actions: plan.actions.toSpliced(at, 1) };
   for (const [at, action] of plan.actions.entries()) {
     if (action.kind !== "post" || action.times === 1) continue;

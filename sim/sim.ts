@@ -5,7 +5,7 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 import { readTemplate } from "../local/template.ts";
-import { everyDeath } from "./exhaustive.ts";
+import { FATES, LIVES, everyMishap } from "./exhaustive.ts";
 import { planOf } from "./plan.ts";
 import { PLANTS, type Plant } from "./planted.ts";
 import { shrink } from "./shrink.ts";
@@ -35,14 +35,15 @@ const { values: options } = parseArgs({
 /** What a thread is asked, and what it answers. */
 type Task =
   | { readonly kind: "seeds"; readonly from: number; readonly count: number }
-  | { readonly kind: "plant"; readonly at: number };
+  | { readonly kind: "plant"; readonly at: number }
+  | { readonly kind: "life"; readonly life: string; readonly fate: (typeof FATES)[number] };
 
 interface Done {
   readonly count: number;
   readonly jobs: number;
   readonly calls: number;
   readonly hashes: string;
-  readonly failed: readonly { readonly seed: number; readonly rule: string }[];
+  readonly failed: readonly { readonly seed: number | string; readonly rule: string }[];
 }
 
 // ---- In a thread ----
@@ -67,8 +68,31 @@ async function runSeeds(from: number, count: number, plant?: Plant, stopAtFirst 
   return { count: seed - from, jobs, calls, hashes, failed };
 }
 
+async function runLife(life: string, fate: (typeof FATES)[number]): Promise<Done> {
+  const failed: { seed: string; rule: string }[] = [];
+  let count = 0;
+  for await (const { mishaps, ran } of everyMishap(life, fate, (plan, some) =>
+    simulate(plan, { template, mishaps: some }),
+  )) {
+    count += 1;
+    const [violation] = ran.violations;
+    const at = mishaps.map((one) => `write ${one.write} ${one.fate}`).join(", then ");
+    if (violation) failed.push({ seed: `${life}: ${at}`, rule: `${violation.rule}: ${violation.what}` });
+  }
+  return { count, jobs: 0, calls: 0, hashes: "", failed };
+}
+
 async function work(task: Task): Promise<Done> {
-  return task.kind === "seeds" ? runSeeds(task.from, task.count) : runSeeds(0, WITHIN, PLANTS[task.at], true);
+  switch (task.kind) {
+    case "seeds":
+      return runSeeds(task.from, task.count);
+    case "plant":
+      return runSeeds(0, WITHIN, PLANTS[task.at], true);
+    case "life":
+      return runLife(task.life, task.fate);
+    default:
+      return task satisfies never;
+  }
 }
 
 // ---- In the main thread ----
@@ -154,19 +178,16 @@ async function planted(): Promise<boolean> {
 }
 
 async function exhaustive(): Promise<boolean> {
-  const runs = new Map<string, number>();
-  let failures = 0;
-  for await (const { life, kills, ran } of everyDeath((plan, deaths) => simulate(plan, { template, kills: deaths }))) {
-    runs.set(life, (runs.get(life) ?? 0) + 1);
-    const [violation] = ran.violations;
-    if (!violation) continue;
-    failures += 1;
-    const at = kills.map(({ write, when }) => `${when} write ${write}`).join(", then ");
-    if (failures <= 10) say(`${life}: a process dies ${at}: ${violation.rule}: ${violation.what}`);
+  const tasks = Object.keys(LIVES).flatMap((life) => FATES.map((fate) => ({ kind: "life", life, fate }) as const));
+  const done = await share(tasks, () => {});
+  const failed = done.flatMap((each) => each.failed);
+  for (const { seed, rule } of failed.slice(0, 10)) say(`${seed}: ${rule}`);
+  for (const life of Object.keys(LIVES)) {
+    const count = done.reduce((sum, each, at) => sum + (tasks[at]?.life === life ? each.count : 0), 0);
+    say(`${life}: ${count} mishaps and pairs of mishaps`);
   }
-  for (const [life, count] of runs) say(`${life}: ${count} deaths and pairs of deaths`);
-  say(`violations: ${failures}`);
-  return failures === 0;
+  say(`violations: ${failed.length}`);
+  return failed.length === 0;
 }
 
 function wholeNumber(name: "from" | "seeds"): number {

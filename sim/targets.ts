@@ -1,22 +1,27 @@
 import { SECOND } from "../lib/clock.ts";
 import type { Executor, RunningAttempt } from "../lib/executors/executor.ts";
+import { requestOf } from "../lib/executors/http-exchange.ts";
 import { executorOf } from "../lib/executors/index.ts";
+import { targetUrl } from "../lib/executors/target-url.ts";
 import type { Outcome } from "../lib/job.ts";
 import type { Mood } from "./plan.ts";
 import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
+import type { Sent } from "./rules/receivers.ts";
 
 // What jobs are sent to, as an executor that makes no request: targets that are well, slow, wrong or dead.
 
 interface Options {
   readonly random: Random;
-  readonly onStart: (process: Process, attempt: RunningAttempt) => void;
+  readonly onStart: (process: Process, attempt: RunningAttempt, sent: Sent) => void;
   readonly onEnd: (process: Process, attempt: RunningAttempt, outcome: Outcome | undefined) => void;
   /** What the executor says came of an attempt, if that is another thing. */
   readonly told?: ((outcome: Outcome) => Outcome) | undefined;
+  /** The attempt as its request tells of it, if that is another one. */
+  readonly shown?: ((attempt: RunningAttempt) => RunningAttempt) | undefined;
 }
 
-export function createTargets({ random, onStart, onEnd, told }: Options) {
+export function createTargets({ random, onStart, onEnd, told, shown }: Options) {
   const moods = new Map<string, Mood>();
 
   function executorIn(process: Process): Executor {
@@ -24,7 +29,7 @@ export function createTargets({ random, onStart, onEnd, told }: Options) {
       ...executorOf("rest-api"),
       execute: async (attempt) => {
         const { baseUrl } = attempt.message.execution as unknown as { baseUrl: string };
-        onStart(process, attempt);
+        onStart(process, attempt, sentBy(shown?.(attempt) ?? attempt));
         const answered = answer(process, moods.get(baseUrl) ?? "well", attempt.signal);
         const outcome = await answered.catch(() => undefined);
         onEnd(process, attempt, outcome);
@@ -70,6 +75,14 @@ export function createTargets({ random, onStart, onEnd, told }: Options) {
   }
 
   return { executorIn, become: (destination: string, mood: Mood) => void moods.set(destination, mood) };
+}
+
+/** The request as the service makes it, unsigned. */
+function sentBy(attempt: RunningAttempt): Sent {
+  const { execution, lambdaProxyMessage } = attempt.message;
+  const url = targetUrl((execution as unknown as { baseUrl: string }).baseUrl, lambdaProxyMessage);
+  const { headers, body } = requestOf(attempt, url);
+  return { path: url.pathname, body: body ? Buffer.from(body).toString() : "", headers };
 }
 
 function success(): Outcome {

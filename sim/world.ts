@@ -1,11 +1,8 @@
 import { createHash } from "node:crypto";
-import { acceptJob } from "../lib/api/accept-job.ts";
-import { createJobBody } from "../lib/api/job-request.ts";
 import { createAppStore, type AppStore } from "../lib/app-store.ts";
-import { MINUTE, SECOND, iso } from "../lib/clock.ts";
+import { MINUTE, SECOND } from "../lib/clock.ts";
 import { createDestinationStore } from "../lib/destination-store.ts";
 import { createEngine, type TimeLeft } from "../lib/engine.ts";
-import { ClientError } from "../lib/errors.ts";
 import { createFiles } from "../lib/files.ts";
 import { createJobStore } from "../lib/job-store.ts";
 import { HEAD_START } from "../lib/job.ts";
@@ -14,13 +11,15 @@ import { createTaskSlots } from "../lib/task-slots.ts";
 import { createScheduler } from "../lib/scheduler.ts";
 import type { Template } from "../local/template.ts";
 import { createCallers } from "./callers.ts";
-import { BUCKET, Broken, START, TABLE, createCloud, type Kill } from "./cloud.ts";
+import { createClients } from "./clients.ts";
+import { BUCKET, Broken, START, TABLE, createCloud, type Mishap } from "./cloud.ts";
 import { createInvariants, type Violation } from "./invariants.ts";
 import { clientOf, type Command } from "./models/client.ts";
 import type { Service } from "./models/faults.ts";
-import { APPS, DESTINATIONS, MOST_RETRIES, type Action, type PersonDoes, type Plan } from "./plan.ts";
+import type { Action, Plan } from "./plan.ts";
 import type { Plant } from "./planted.ts";
 import { createProcess, type Process } from "./process.ts";
+import { APPS, DESTINATIONS, MOST_RETRIES } from "./requests.ts";
 import { createTargets } from "./targets.ts";
 import { createRandom } from "./random.ts";
 import { createTime } from "./time.ts";
@@ -30,7 +29,7 @@ import { createTime } from "./time.ts";
 
 export interface RunOptions {
   readonly template: Template;
-  readonly kills?: readonly Kill[];
+  readonly mishaps?: readonly Mishap[];
   readonly plant?: Plant;
   /** Every line of what happens. */
   readonly onLine?: (line: string) => void;
@@ -86,14 +85,20 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
     hash.update(stamped);
     options.onLine?.(stamped);
   };
-  const kills = options.kills ?? [];
-  const invariants = createInvariants({ now: time.now, trace });
+  const invariants = createInvariants({
+    now: time.now,
+    trace,
+    retention: plan.retentionMs,
+    isCalm: isCalm(plan) && options.mishaps === undefined,
+    items: () => cloud.dynamodb.items(),
+    inQueue: () => cloud.sqs.messages("JobsMainQueue"),
+  });
   const cloud = createCloud({
     time,
     random: random.fork("cloud"),
     template: options.template,
     faultRate: () => (isRough() ? plan.faultRate : 0),
-    kills,
+    mishaps: options.mishaps ?? [],
     trace,
     onWrite: invariants.written,
     onSent: invariants.queued,
@@ -103,15 +108,14 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
   const plant = options.plant;
   const targets = createTargets({
     random: random.fork("moods"),
-    onStart: (process, attempt) => {
-      invariants.started(process, attempt);
+    onStart: (process, attempt, sent) => {
+      invariants.started(process, attempt, sent);
       trace(`${process.name} sends ${attempt.jobId} attempt ${attempt.number}`);
     },
     onEnd: invariants.ran,
     told: plant?.outcome,
+    shown: plant?.shown,
   });
-  /** The job of each post, once its client knows it. */
-  const posted = new Map<number, string>();
   let broken: unknown;
 
   // ---- Containers ----
@@ -154,7 +158,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
       slots: createTaskSlots({ table: TABLE, clock, client: client("dynamodb") }),
       rules: { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
       log: (_, event, { jobId = "", attempt = "" }) => trace(`${process.name} logs ${event} ${jobId} ${attempt}`),
-      retention: 0,
+      retention: plan.retentionMs,
     };
     const parts = plant?.parts ? { ...plain, ...plant.parts(plain) } : plain;
     const container = Object.assign(process, { engine: createEngine(parts), parts, apps, isBusy: false });
@@ -203,17 +207,19 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
     trace,
   });
 
-  // ---- What people and clients do ----
+  const clients = createClients({ time, random: chance, invariants, invoke, plant, trace });
+
+  // ---- What happens ----
 
   function act(action: Action): void {
     switch (action.kind) {
       case "post":
-        for (let n = 0; n < action.times; n += 1) void post(action);
+        for (let n = 0; n < action.times; n += 1) void clients.post(action);
         return;
       case "person":
-        return void person(action.does, posted.get(action.post));
+        return void clients.person(action);
       case "settings":
-        return void change(APPS[action.app] ?? "", action.settings);
+        return void clients.change(APPS[action.app] ?? "", action.settings);
       case "target":
         return targets.become(DESTINATIONS[action.destination] ?? "", action.mood);
       case "kill":
@@ -246,76 +252,17 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
     cloud.sqs.forget(queue, lost);
   }
 
-  /** A client: repeats what it does not know the fate of, with the same key. */
-  async function post(action: Action & { kind: "post" }): Promise<void> {
-    const appId = APPS[action.app] ?? "";
-    const body = createJobBody.parse(dated(action.body));
-    const key = body.message.metadata.idempotencyKey;
-    for (let tries = 0; tries < (key === undefined ? 1 : 4); tries += 1) {
-      const caller = { sub: "client", appId, roles: ["APP_ADMIN"], permissions: [] };
-      const answered = await invoke("api", async (container) => {
-        const { parts, apps, engine } = container;
-        const service = { ...parts, apps, engine } as unknown as Parameters<typeof acceptJob>[3];
-        return acceptJob(body, caller, undefined, service).catch((error: unknown) => {
-          if (error instanceof ClientError) return { status: 400, message: error.message, job: undefined } as const;
-          throw error;
-        });
-      });
-      if (answered) {
-        trace(`client is answered ${answered.status} ${answered.job?.id ?? ""}`);
-        if (answered.job) posted.set(action.n, answered.job.id);
-        if (answered.status !== 400) invariants.accepted({ appId, body, key, ...answered });
-        return;
-      }
-      await time.pass(chance.between(1, 20) * SECOND);
-    }
-  }
-
-  function dated(body: object): object {
-    return JSON.parse(JSON.stringify(body), (_, value: unknown) =>
-      typeof value === "string" && /^\+\d+$/.test(value)
-        ? iso(START + Math.round(Number(value) / SECOND) * SECOND)
-        : value,
-    ) as object;
-  }
-
-  async function person(does: PersonDoes, id: string | undefined): Promise<void> {
-    if (id === undefined) return;
-    await invoke("api", async ({ engine }) => {
-      invariants.asked(id, does);
-      try {
-        if (does === "retry") await engine.retryJob(id);
-        else if (does === "delete") await engine.deleteJob(id);
-        else await engine.stopJob(id, does === "cancel" ? "CANCELLED" : "DEAD");
-      } catch (error) {
-        if (!(error instanceof ClientError)) throw error;
-      }
-    });
-  }
-
-  async function change(appId: string, wanted: object): Promise<void> {
-    for (;;) {
-      const changed = await invoke("api", async ({ apps }) => {
-        const before = await apps.read(appId);
-        const { version: _, ...settings } = before;
-        return apps.change(before, appId, { ...settings, ...wanted }, "person");
-      });
-      if (changed) return invariants.limited(appId, wanted);
-      await time.pass(5 * SECOND);
-    }
-  }
-
-  async function resume(appId: string, destination: string): Promise<void> {
-    const resumed = async ({ parts }: Container) => {
-      // What is down has to be found up again by a probe.
-      await parts.destinations.change({ appId, destination }, (known) => (known?.state === "held" ? undefined : known));
-      return true;
-    };
-    while (!(await invoke("api", resumed))) await time.pass(5 * SECOND);
-  }
-
   // ---- The run ----
 
+  /** TTL deletes what has expired, sooner or later. */
+  function expireSome(): void {
+    time.after(MINUTE, expireSome);
+    for (const item of cloud.dynamodb.removeExpired(() => chance.chance(0.3))) {
+      trace(`TTL removes ${item["pk"]?.S} ${item["sk"]?.S}`);
+    }
+  }
+
+  if (plan.retentionMs > 0) expireSome();
   callers.start();
   for (const action of plan.actions) {
     time.after(action.at, () => {
@@ -326,10 +273,8 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
   time.after(plan.faultsEndAt, () => {
     for (const destination of DESTINATIONS) targets.become(destination, "well");
     for (const appId of APPS) {
-      void change(appId, { paused: false });
-      for (const destination of DESTINATIONS) {
-        void resume(appId, destination);
-      }
+      void clients.change(appId, { paused: false });
+      for (const destination of DESTINATIONS) void clients.resume(appId, destination);
     }
   });
 
@@ -360,4 +305,8 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
 /** By when everything has ended: a job that was overdue while things went wrong waits as long again. */
 function latestEnd({ faultsEndAt }: Plan): number {
   return faultsEndAt + LONGEST_CHAIN * ((MOST_RETRIES + 1) * LONGEST_ATTEMPT + faultsEndAt);
+}
+
+function isCalm({ faultRate, actions }: Plan): boolean {
+  return faultRate === 0 && actions.every(({ kind }) => kind !== "kill" && kind !== "freeze" && kind !== "outage");
 }

@@ -3,6 +3,7 @@ import {
   DeleteItemCommand,
   DynamoDBClient,
   GetItemCommand,
+  QueryCommand,
   ThrottlingException,
   TransactionCanceledException,
   UpdateItemCommand,
@@ -333,6 +334,37 @@ describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s
     expect((await tomorrow.create(someJob({ key: "kept", appId: job.appId }))).won).toBe(true);
   });
 
+  test("a losing replay takes its payload back, in a transaction too", async () => {
+    const body = randomBytes(2_000).toString("hex");
+    const job = (await store.create(someJob({ key: "again", body }))).job;
+    const again = { ...someJob({ key: "again", appId: job.appId, body }), createdAt: job.createdAt + 1 };
+    const other = someJob();
+    await store.create(other);
+    expect((await store.create(again)).won).toBe(false);
+    await store.createWith(again, other, becomeDue(other, clock.now() + DAY));
+    const pk = { S: `J#${job.id}` };
+    const query = new QueryCommand({
+      TableName: TABLE,
+      KeyConditionExpression: "pk = :pk AND sk >= :p",
+      ExpressionAttributeValues: { ":pk": pk, ":p": { S: "P#" } },
+    });
+    expect((await ground.client.send(query)).Items).toHaveLength(1);
+    expect(await store.message(job)).toBeDefined();
+  });
+
+  test("the deletion of a job takes no payload from the one that is posted with its key meanwhile", async () => {
+    for (const bytes of [2_000, 500_000]) {
+      const body = randomBytes(bytes).toString("hex");
+      const job = await failedFor(someJob({ key: `next-${bytes}`, body }));
+      const next = { ...someJob({ key: `next-${bytes}`, appId: job.appId, body }), createdAt: job.createdAt + 1 };
+      ground.interrupt(async () => void (await store.create(next)));
+      expect(await store.remove(job)).toBe(true);
+      const stored = (await store.get(next.id)) as Job;
+      expect(stored.createdAt).toBe(next.createdAt);
+      expect(await store.message(stored)).toBeDefined();
+    }
+  });
+
   /** A job as it ends at its first attempt, with nothing left to do. */
   async function failedFor(job: Job): Promise<Job> {
     await store.create(job);
@@ -582,6 +614,18 @@ test("a history of more than one page is read to its end", async () => {
   expect(await store.history("a")).toBeUndefined();
   expect(asked).toHaveLength(2);
   expect(asked[1]).toMatchObject({ ExclusiveStartKey: key, ConsistentRead: true });
+});
+
+test("what hangs on a job is found on every page", async () => {
+  const key = { pk: { S: "J#a" }, sk: { S: "A#1" } };
+  const { store, asked } = storeOn((input) => {
+    if (!("KeyConditionExpression" in input)) return {};
+    return "ExclusiveStartKey" in input
+      ? { Items: [{ ...key, sk: { S: "A#2" } }] }
+      : { Items: [key], LastEvaluatedKey: key };
+  });
+  expect(await store.remove(someJob())).toBe(true);
+  expect(asked.slice(3)).toMatchObject([{ Key: { sk: { S: "A#1" } } }, { Key: { sk: { S: "A#2" } } }]);
 });
 
 test("what has only just been written counts, though other reads don't see it yet", async () => {

@@ -132,12 +132,17 @@ function answerOf({ status, body, headers, ifTooLarge }: Answer): APIGatewayProx
       isBase64Encoded: true,
     };
   }
-  const text = JSON.stringify(body);
+  const text = JSON.stringify(stamped(body));
   return {
     statusCode: status,
     headers: { "content-type": "application/json", ...headers },
-    body: ifTooLarge && isTooLarge(text) ? JSON.stringify(ifTooLarge()) : text,
+    body: ifTooLarge && isTooLarge(text) ? JSON.stringify(stamped(ifTooLarge())) : text,
   };
+}
+
+/** What is in the envelope of the unified API goes out with the time. */
+function stamped(body: unknown): unknown {
+  return isContainer(body) && "success" in body ? { ...body, timestamp: iso(parts().clock.now()) } : body;
 }
 
 function isTooLarge(text: string): boolean {
@@ -151,9 +156,9 @@ export function parse<T>(schema: z.ZodType<T>, value: unknown, whole: string): T
   throw badRequest(problemsIn(parsed.error, whole));
 }
 
-/** The body of an answer in the envelope of the unified API. */
+/** The body of an answer in the envelope of the unified API, but for the time at which it goes out. */
 export function envelope(data: unknown): object {
-  return { success: true, data, timestamp: iso(parts().clock.now()) };
+  return { success: true, data };
 }
 
 // ---- Middleware ----
@@ -237,7 +242,7 @@ function errorAnswers() {
       const { method } = event.requestContext.http;
       const about = { method, route: event.routeKey, requestId: internal.requestId ?? "" };
       const { status, error } = explain(handling.error, about);
-      const body = { success: false, error, timestamp: iso(parts().clock.now()) };
+      const body = { success: false, error };
       handling.response = answerOf({ status, body, headers: retryAfter(status) });
     },
   };
