@@ -141,7 +141,7 @@ test("an unknown execution type names the field and the types there are", async 
   const body = webhook({ url: target.url, execution: { type: "carrier-pigeon" } });
   const details = await detailsOf(body);
   expect(details).toEqual([
-    { field: "message.execution.type", message: "expected one of rest-api, lambda-invoke, lambda-url, schedule" },
+    { field: "message.execution.type", message: "expected one of rest-api, lambda-invoke, lambda-url, task, schedule" },
   ]);
 });
 
@@ -226,10 +226,26 @@ test.each([
     "queryStringParameters",
   ],
   [
-    "a timeout over a minute",
-    webhook({ url: "https://a.example", execution: { timeoutSeconds: 61 } }),
+    "a timeout over ten minutes",
+    webhook({ url: "https://a.example", execution: { timeoutSeconds: 601 } }),
     "message.execution.timeoutSeconds",
-    "60",
+    "600",
+  ],
+  [
+    "a timeout over a minute in mode sqs",
+    webhook({ url: "https://a.example", mode: "sqs", execution: { timeoutSeconds: 61 } }),
+    "message.execution.timeoutSeconds",
+    "stored",
+  ],
+  [
+    "a timeout over a minute in an order",
+    webhook({
+      url: "https://a.example",
+      execution: { timeoutSeconds: 61 },
+      metadata: { messageGroupId: "orders" },
+    }),
+    "message.metadata.messageGroupId",
+    "60 s",
   ],
   [
     "too many retries",

@@ -463,3 +463,19 @@ test("a slow read of the app's settings does not come off the lease", async () =
   await world.engine.run({ kind: "stored", ref: nextAttempt(job) }, PLENTY);
   expect([lease, (await stored(job)).status]).toEqual([45 * SECOND, "SUCCEEDED"]);
 });
+
+test("an attempt that may take longer than a minute runs where there is time for it", async () => {
+  const { message, ...asked } = request("both");
+  const execution = { ...message.execution, timeoutSeconds: 600 };
+  const submitted = await world.engine.submit({ ...asked, message: { ...message, execution } });
+  if (submitted.kind !== "created") throw new Error(`The job was ${submitted.kind}`);
+  expect(await world.receive("fair")).toEqual([]);
+  const records = await world.receive("tasks");
+  expect(records).toHaveLength(1);
+  // A function that has too little time left gives it back.
+  expect((await world.engine.runBatch(records, PLENTY)).batchItemFailures).toHaveLength(1);
+  expect(await world.engine.runDue(10)).toMatchObject({ processed: 0 });
+  await world.engine.run({ kind: "stored", ref: nextAttempt(submitted.job) }, () => 900_000);
+  expect(world.ran).toHaveLength(1);
+  expect((await world.store.get(submitted.job.id))?.status).toBe("SUCCEEDED");
+});

@@ -3,7 +3,7 @@ import { badRequest, type ErrorDetail } from "../errors.ts";
 import type { Asked } from "../executors/executor.ts";
 import { executionTypeOf, jobFields } from "../executors/index.ts";
 import { refuseTarget } from "../executors/target-url.ts";
-import { SCHEDULE, type FollowUpJob, type FollowUps, type Message } from "../job.ts";
+import { SCHEDULE, TASK, isLong, type FollowUpJob, type FollowUps, type Message, type Mode } from "../job.ts";
 import { idempotencyKey } from "../message-schema.ts";
 
 // What a client posts to have a job: its schema, and the message that becomes of it.
@@ -62,7 +62,7 @@ interface Within extends Asked {
 function problemsOf(message: Message, place: Place, within: Within): ErrorDetail[] {
   const { execution, lambdaProxyMessage, metadata } = message;
   const type = executionTypeOf(execution.type);
-  const problems = [...type.refuse(message, within)];
+  const problems = [...type.refuse(message, within), ...longProblems(message, within.mode)];
   if (!lambdaProxyMessage && type.proxyMessage === "required") {
     problems.push({ field: "lambdaProxyMessage", message: `is required for execution.type ${execution.type}` });
   }
@@ -82,6 +82,21 @@ function problemsOf(message: Message, place: Place, within: Within): ErrorDetail
     ...problems.map((problem) => ({ ...problem, field: `${place.message}.${problem.field}` })),
     ...(target ? problemsOf(target, { message: inTarget, beside: `${inTarget}.` }, below) : []),
     ...followUpProblems(message, place.beside, below),
+  ];
+}
+
+/** What may take long has a queue of its own, which holds no jobs and keeps no order. */
+function longProblems({ execution, metadata }: Message, mode: Mode): ErrorDetail[] {
+  const type = executionTypeOf(execution.type);
+  if (!isLong({ executionType: type.type, timeoutMs: type.timeoutMs(execution) })) return [];
+  const [field, what] =
+    type.type === TASK ? ["execution.type", "a task"] : ["execution.timeoutSeconds", "an attempt of more than 60 s"];
+  const { messageGroupId: group } = metadata;
+  return [
+    ...(mode === "sqs" ? [{ field, message: `${what} needs a job that is stored: use mode both or db` }] : []),
+    ...(group !== undefined && group !== type.type
+      ? [{ field: "metadata.messageGroupId", message: `asks for an order, which ${what} can't keep: leave it out` }]
+      : []),
   ];
 }
 

@@ -1,14 +1,22 @@
-import type { ZodObject } from "zod";
+import * as z from "zod";
 import type { EpochMs } from "../clock.ts";
 import type { ErrorDetail } from "../errors.ts";
 import type { Execution, Job, Message, Mode, Outcome } from "../job.ts";
 import type { Lease } from "../lease.ts";
 
+/** Of the execution types that call something: how long one attempt may take. */
+export const timeoutSeconds = z
+  .int()
+  .min(1)
+  .max(600)
+  .default(30)
+  .describe("For the whole exchange. Over 60: not in mode sqs, and not with a messageGroupId of its own.");
+
 /** How an execution type is asked for. One file each. */
 export interface ExecutionType<E extends Execution = Execution> {
   readonly type: E["type"];
   /** Of `message.execution`, its `type` included. */
-  readonly schema: ZodObject;
+  readonly schema: z.ZodObject;
   readonly proxyMessage: "required" | "optional";
   /** Where the job goes, as flow control sees it. */
   destination(execution: E): string;

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { SECOND } from "../clock.ts";
 import type { Outcome } from "../job.ts";
 import { matchesName } from "../patterns.ts";
-import type { Executor, Rules } from "./executor.ts";
+import { timeoutSeconds, type Executor, type Rules } from "./executor.ts";
 import { lambda } from "./lambda-client.ts";
 
 /** As Lambda's own API reads it; the group is the bare name. */
@@ -15,7 +15,7 @@ const schema = z
     /** A name, or an ARN with or without a version or alias. */
     functionName: z.string().max(170).regex(FUNCTION_NAME, "expected a function's name or ARN"),
     invocationType: z.enum(["Event", "RequestResponse"]).default("Event"),
-    timeoutSeconds: z.int().min(1).max(60).default(30),
+    timeoutSeconds,
   })
   .meta({
     id: "LambdaInvokeExecution",

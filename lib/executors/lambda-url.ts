@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { SECOND } from "../clock.ts";
 import { matchesName, matchesUrl } from "../patterns.ts";
-import type { Executor, Rules } from "./executor.ts";
+import { timeoutSeconds, type Executor, type Rules } from "./executor.ts";
 import { exchange, requestOf } from "./http-exchange.ts";
 import { lambda } from "./lambda-client.ts";
 import { httpBaseUrl, targetUrl } from "./target-url.ts";
@@ -10,7 +10,7 @@ const schema = z
   .strictObject({
     type: z.literal("lambda-url"),
     functionUrl: httpBaseUrl,
-    timeoutSeconds: z.int().min(1).max(60).default(30),
+    timeoutSeconds,
   })
   .meta({ id: "LambdaUrlExecution", description: "Sends the request, signed with SigV4, to the URL of a function." });
 

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { SECOND } from "../clock.ts";
-import type { Executor } from "./executor.ts";
+import { timeoutSeconds, type Executor } from "./executor.ts";
 import { exchange, requestOf } from "./http-exchange.ts";
 import { httpBaseUrl, refuseTarget, targetProblem, targetUrl } from "./target-url.ts";
 
@@ -8,7 +8,7 @@ const schema = z
   .strictObject({
     type: z.literal("rest-api"),
     baseUrl: httpBaseUrl,
-    timeoutSeconds: z.int().min(1).max(60).default(30),
+    timeoutSeconds,
   })
   .meta({ id: "RestApiExecution", description: "Sends the request to baseUrl + path; any 2xx is a success." });
 

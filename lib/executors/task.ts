@@ -55,16 +55,9 @@ export const task: ExecutionType<TaskExecution> = {
   priority: (execution) => execution.priority,
   maxRetries: ({ jobType }) => definitionOf(jobType).maxRetries,
 
-  refuse: ({ execution, metadata }, { mode, appId }) => {
-    const { messageGroupId: group } = metadata;
+  refuse: ({ execution }, { appId }) => {
     const { file } = execution;
     const problems = payloadProblems(execution.jobType, execution.payload, "execution.payload");
-    if (mode === "sqs")
-      problems.push({ field: "execution.type", message: "is task, which is always stored: use mode both or db" });
-    if (group !== undefined && group !== TASK) {
-      const message = "asks for an order, which tasks don't have: leave it out, and use priority or onSuccess";
-      problems.push({ field: "metadata.messageGroupId", message });
-    }
     if (file && !file.key.startsWith(filesPrefix(appId)))
       problems.push({ field: "execution.file.key", message: "is not the key of an uploaded file of this app" });
     return problems;
