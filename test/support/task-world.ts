@@ -48,7 +48,7 @@ interface RunOptions {
 }
 
 /** What built-in tasks stand on: real emulators, and what an executor would give a run. */
-export async function createTaskWorld(rules = { allowPrivateTargets: true }) {
+export async function createTaskWorld() {
   const emulators = await startEmulators();
   const { endpoints } = emulators;
   process.env["AWS_ENDPOINT_URL_S3"] = endpoints.s3;
@@ -70,19 +70,12 @@ export async function createTaskWorld(rules = { allowPrivateTargets: true }) {
   const apps = createAppStore({ table, clock, sealer, client });
   const datasets = createDatasetStore({ table, clock, files, client });
   const mail = createMail("jobs@example.com", ses);
-  const servicesOf = createTaskServices({
-    clock,
-    store,
-    apps,
-    files,
-    datasets,
-    mail,
-    rules,
-    executionTypes: EXECUTION_TYPES,
-  });
+  const parts = { clock, store, apps, files, datasets, mail, executionTypes: EXECUTION_TYPES };
+  const servicesOf = createTaskServices({ ...parts, rules: { allowPrivateTargets: true } });
+  const guardedServicesOf = createTaskServices({ ...parts, rules: { allowPrivateTargets: false } });
   const appId = randomUUID();
 
-  async function run(jobType: string, payload: unknown, options: RunOptions = {}): Promise<Ran> {
+  async function run(jobType: string, payload: unknown, options: RunOptions = {}, services = servicesOf): Promise<Ran> {
     const task = taskOf(jobType);
     if (!task) throw new Error(`No task ${jobType}`);
     const { jobId = clock.uuid(), attempt = 1, file, signal = new AbortController().signal, at } = options;
@@ -94,7 +87,7 @@ export async function createTaskWorld(rules = { allowPrivateTargets: true }) {
     const line = (level: LogLevel) => async (message: string, detail?: { readonly rowNumber?: number }) =>
       void logs.push({ level, message, rowNumber: detail?.rowNumber });
     const context: TaskContext = {
-      ...servicesOf(by),
+      ...services(by),
       job: { id: jobId, appId: by.appId, attempt, createdAt: clock.now(), ...(file && { file }) },
       log: { debug: line("debug"), info: line("info"), warning: line("warning"), error: line("error") },
       progress: async (step, total, shown) => {
@@ -152,6 +145,7 @@ export async function createTaskWorld(rules = { allowPrivateTargets: true }) {
 
   return {
     appId,
+    bucket,
     clock,
     files,
     store,
@@ -159,6 +153,8 @@ export async function createTaskWorld(rules = { allowPrivateTargets: true }) {
     datasets,
     servicesOf,
     run,
+    /** Runs a task as a deployment would, where no private address may be called. */
+    guarded: () => async (jobType: string, payload: unknown) => run(jobType, payload, {}, guardedServicesOf),
     upload,
     rowsOf,
     content,
