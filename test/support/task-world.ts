@@ -146,6 +146,8 @@ export async function createTaskWorld() {
   return {
     appId,
     bucket,
+    table,
+    endpoints,
     clock,
     files,
     store,
