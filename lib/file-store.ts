@@ -103,18 +103,23 @@ export function createFileStore(parts: { bucket: string; clock: Clock; client?: 
     }
   }
 
-  /** Writes a file in parts, one of which is on its way while the next is filled: at most 24 MiB at once. */
+  /** Writes a file in parts, one of which is on its way while the next is filled, in two buffers of a part each. */
   function upload(key: string, contentType: string, signal?: AbortSignal): Upload {
-    let held: Uint8Array[] = [];
-    let heldBytes = 0;
+    let filling = Buffer.alloc(0);
+    let spare = Buffer.alloc(0);
+    let filled = 0;
     let bytes = 0;
     let uploadId: string | undefined;
     let ended = false;
     const sent: CompletedPart[] = [];
     let underWay: Promise<void> = Promise.resolve();
 
-    async function sendPart(body: Uint8Array): Promise<void> {
+    /** Sends what is filled, once the part before it has arrived: its buffer is then free. */
+    async function sendPart(): Promise<void> {
       await underWay;
+      const body = filling.subarray(0, filled);
+      [filling, spare] = [spare, filling];
+      filled = 0;
       const { client, CreateMultipartUploadCommand, UploadPartCommand } = await s3();
       if (uploadId === undefined) {
         const create = new CreateMultipartUploadCommand({ Bucket, Key: key, ContentType: contentType });
@@ -138,23 +143,29 @@ export function createFileStore(parts: { bucket: string; clock: Clock; client?: 
 
     return {
       write: async (chunk) => {
-        held.push(chunk);
-        heldBytes += chunk.length;
         bytes += chunk.length;
-        if (heldBytes < PART_BYTES) return;
-        let all: Uint8Array = Buffer.concat(held);
-        for (; all.length >= PART_BYTES; all = all.subarray(PART_BYTES)) await sendPart(all.subarray(0, PART_BYTES));
-        held = [all];
-        heldBytes = all.length;
+        for (let from = 0; from < chunk.length;) {
+          // Memory that is not written to is not taken from the machine either.
+          if (filling.length === 0) filling = Buffer.allocUnsafeSlow(PART_BYTES);
+          const end = Math.min(chunk.length, from + PART_BYTES - filled);
+          filling.set(chunk.subarray(from, end), filled);
+          filled += end - from;
+          from = end;
+          if (filled === PART_BYTES) await sendPart();
+        }
       },
       complete: async () => {
-        const rest = Buffer.concat(held);
         const { client, PutObjectCommand, CompleteMultipartUploadCommand } = await s3();
         if (sent.length === 0) {
-          const put = new PutObjectCommand({ Bucket, Key: key, ContentType: contentType, Body: rest });
+          const put = new PutObjectCommand({
+            Bucket,
+            Key: key,
+            ContentType: contentType,
+            Body: filling.subarray(0, filled),
+          });
           await askOf(BUCKET, client.send(put, options(signal)));
         } else {
-          if (rest.length > 0) await sendPart(rest);
+          if (filled > 0) await sendPart();
           await underWay;
           const complete = { Bucket, Key: key, UploadId: uploadId, MultipartUpload: { Parts: sent } };
           await askOf(BUCKET, client.send(new CompleteMultipartUploadCommand(complete), options(signal)));
@@ -165,7 +176,6 @@ export function createFileStore(parts: { bucket: string; clock: Clock; client?: 
       abort: async () => {
         if (ended) return;
         ended = true;
-        held = [];
         // A part that arrives after the end would be kept, and paid for, until somebody looks.
         await underWay.catch(() => {});
         if (uploadId === undefined) return;
