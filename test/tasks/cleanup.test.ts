@@ -70,8 +70,8 @@ test("finished jobs of long ago go, with their attempts and files; what is unfin
   const still = [pending, owing, foreign, recent, own].filter((job) => job !== undefined);
   expect(await standing(still)).toBe(5);
   expect(await world.store.history(gone[0]?.id ?? "")).toBeUndefined();
-  const left = [...(await world.keys("files/"))].map((key) => key.split("/")[2]);
-  expect(left.toSorted()).toEqual([pending, owing, foreign, recent].map((job) => job?.id).toSorted());
+  const left = (await world.keys("files/")).map((key) => key.split("/")[2]);
+  expect(new Set(left)).toEqual(new Set([pending, owing, foreign, recent].map((job) => job?.id)));
 });
 
 test("a run that is lost goes on where it was, and counts each job once", async () => {
