@@ -124,6 +124,31 @@ test("more groups than memory holds are a failure, and leave the target as it wa
   expect(await world.datasets.get(world.appId, target)).toBeUndefined();
 });
 
+test("a dataset that is replaced while it is read throws the run away, and the next one reads the new rows", async () => {
+  const columns = { n: "integer", text: "string" };
+  const rows = (first: number) =>
+    Array.from({ length: 2_000 }, (_, index) => `${first + index},${"x".repeat(100)}`).join("\n");
+  for (const first of [0, 2_000]) {
+    const file = await world.upload(`n,text\n${rows(first)}`);
+    await world.run("import_csv", { dataset: "moving", columns }, { file });
+  }
+  const { datasets } = world.servicesOf({
+    appId: world.appId,
+    jobId: "reader",
+    attempt: 1,
+    signal: new AbortController().signal,
+  });
+  const reading = datasets.rows("moving")[Symbol.asyncIterator]();
+  await reading.next();
+  const file = await world.upload("n,text\n1,y\n");
+  await world.run("import_csv", { dataset: "moving", columns, mode: "replace" }, { file });
+  const rest = async () => {
+    while (!(await reading.next()).done);
+  };
+  await expect(rest()).rejects.toMatchObject({ name: "NoSuchKey" });
+  expect(await world.rowsOf("moving")).toEqual([{ n: 1, text: "y" }]);
+});
+
 test("a dataset can be its own target, and a retry does not process it twice", async () => {
   await process({}, {});
   const source = `target-${number}`;
