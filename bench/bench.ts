@@ -12,6 +12,7 @@ import { signToken } from "../local/token.ts";
 import { capacityOf } from "./capacity.ts";
 import { isolationOf } from "./isolation.ts";
 import { cpuMs, median, peakMb, percentile, startCountingTarget, wallMs, type CountingTarget } from "./measure.ts";
+import { benchTasks } from "./tasks.ts";
 import { INCOMPRESSIBLE, ORDER, jobFor, load, type FloorReply, type Load } from "./workload.ts";
 
 // `npm run bench`: what the service does on this machine, and what the bare AWS calls do in the same
@@ -267,4 +268,4 @@ async function benchIsolation(target: CountingTarget): Promise<void> {
   rmSync(dir, { recursive: true, force: true });
 }
 
-await main();
+await (process.argv[2] === "tasks" ? benchTasks() : main());

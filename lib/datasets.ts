@@ -126,7 +126,7 @@ export function createDatasetStore(parts: { table: string; clock: Clock; files: 
 
   async function list(appId: string): Promise<Dataset[]> {
     const items = await query(headKey(appId, "").pk, "DATASET#");
-    return items.map((item) => viewOf(String(item["sk"]).slice("DATASET#".length), item as unknown as Head));
+    return items.map((item) => viewOf(String(item["sk"]).slice("DATASET#".length), headIn(item)));
   }
 
   async function get(appId: string, name: string): Promise<Dataset | undefined> {
@@ -135,7 +135,8 @@ export function createDatasetStore(parts: { table: string; clock: Clock; files: 
   }
 
   async function headOf(appId: string, name: string): Promise<Head | undefined> {
-    return (await item(headKey(appId, name))) as Head | undefined;
+    const found = await item(headKey(appId, name));
+    return found && headIn(found);
   }
 
   async function partOf(appId: string, name: string, jobId: string): Promise<Part | undefined> {
@@ -259,12 +260,14 @@ export function createDatasetStore(parts: { table: string; clock: Clock; files: 
             ConditionExpression: "version = :version",
             ExpressionAttributeValues: marshall({ ":version": version }),
           };
+    // A map in DynamoDB has no order, and reports have the columns in theirs.
+    const stored = { ...head, columns: JSON.stringify(head.columns) };
     const partItem = { ...partKey(appId, name, part.jobId), ...part };
     const TransactItems = [
       {
         Put: { TableName, Item: marshall(partItem, MARSHALL), ConditionExpression: "attribute_not_exists(pk)" },
       },
-      { Put: { TableName, Item: marshall({ ...headKey(appId, name), ...head }, MARSHALL), ...unchanged } },
+      { Put: { TableName, Item: marshall({ ...headKey(appId, name), ...stored }, MARSHALL), ...unchanged } },
     ];
     try {
       await askOf(TABLE, dynamodb().send(new TransactWriteItemsCommand({ TransactItems })));
@@ -377,6 +380,11 @@ export function createDatasetStore(parts: { table: string; clock: Clock; files: 
 }
 
 const NOTHING: SavedPart = { rows: 0, bytes: 0, files: [] };
+
+function headIn(item: Item): Head {
+  const head = item as unknown as Head;
+  return { ...head, columns: JSON.parse(String(item["columns"])) as Columns };
+}
 
 function viewOf(name: string, { rows, bytes, columns, dateField, updatedAt }: Head): Dataset {
   return { name, rows, bytes, columns, dateField, updatedAt };

@@ -34,9 +34,35 @@ const LINK_SECONDS = 3_600;
 
 export function createFileStore(parts: { bucket: string; clock: Clock; client?: S3Client }) {
   const { bucket: Bucket, clock } = parts;
+  let made: S3Client | undefined;
+
+  // Imported when first used, as lib/files.ts does; the client is another for its timeouts.
+  async function s3() {
+    const sdk = await import("@aws-sdk/client-s3");
+    const forcePathStyle = Boolean(process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL);
+    // What is read in ranges has no checksum to compare with.
+    const reading = { forcePathStyle, responseChecksumValidation: "WHEN_REQUIRED" } as const;
+    const client =
+      parts.client ?? (made ??= new sdk.S3Client({ ...CLIENT_DEFAULTS, requestHandler: PATIENT, ...reading }));
+    const { HeadObjectCommand, GetObjectCommand, PutObjectCommand, ListObjectsV2Command, DeleteObjectsCommand } = sdk;
+    const { CreateMultipartUploadCommand, UploadPartCommand, CompleteMultipartUploadCommand } = sdk;
+    const { AbortMultipartUploadCommand } = sdk;
+    return {
+      client,
+      HeadObjectCommand,
+      GetObjectCommand,
+      PutObjectCommand,
+      ListObjectsV2Command,
+      DeleteObjectsCommand,
+      CreateMultipartUploadCommand,
+      UploadPartCommand,
+      CompleteMultipartUploadCommand,
+      AbortMultipartUploadCommand,
+    };
+  }
 
   async function head(key: string, signal?: AbortSignal): Promise<FileInfo | undefined> {
-    const { client, HeadObjectCommand } = await s3(parts.client);
+    const { client, HeadObjectCommand } = await s3();
     try {
       const found = await askOf(BUCKET, client.send(new HeadObjectCommand({ Bucket, Key: key }), options(signal)));
       const { ContentLength = 0, LastModified, ContentType } = found;
@@ -50,7 +76,7 @@ export function createFileStore(parts: { bucket: string; clock: Clock; client?: 
 
   /** The content as it comes. A stream that breaks is taken up where it broke, if the file is still the same. */
   async function* read(key: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-    const { client, GetObjectCommand } = await s3(parts.client);
+    const { client, GetObjectCommand } = await s3();
     let at = 0;
     let size = 0;
     let etag: string | undefined;
@@ -77,19 +103,24 @@ export function createFileStore(parts: { bucket: string; clock: Clock; client?: 
     }
   }
 
-  /** Writes a file in parts, one of which is on its way while the next is filled: at most 24 MiB at once. */
+  /** Writes a file in parts, one of which is on its way while the next is filled, in two buffers of a part each. */
   function upload(key: string, contentType: string, signal?: AbortSignal): Upload {
-    let held: Uint8Array[] = [];
-    let heldBytes = 0;
+    let filling = Buffer.alloc(0);
+    let spare = Buffer.alloc(0);
+    let filled = 0;
     let bytes = 0;
     let uploadId: string | undefined;
     let ended = false;
     const sent: CompletedPart[] = [];
     let underWay: Promise<void> = Promise.resolve();
 
-    async function sendPart(body: Uint8Array): Promise<void> {
+    /** Sends what is filled, once the part before it has arrived: its buffer is then free. */
+    async function sendPart(): Promise<void> {
       await underWay;
-      const { client, CreateMultipartUploadCommand, UploadPartCommand } = await s3(parts.client);
+      const body = filling.subarray(0, filled);
+      [filling, spare] = [spare, filling];
+      filled = 0;
+      const { client, CreateMultipartUploadCommand, UploadPartCommand } = await s3();
       if (uploadId === undefined) {
         const create = new CreateMultipartUploadCommand({ Bucket, Key: key, ContentType: contentType });
         uploadId = (await askOf(BUCKET, client.send(create, options(signal)))).UploadId;
@@ -112,23 +143,29 @@ export function createFileStore(parts: { bucket: string; clock: Clock; client?: 
 
     return {
       write: async (chunk) => {
-        held.push(chunk);
-        heldBytes += chunk.length;
         bytes += chunk.length;
-        if (heldBytes < PART_BYTES) return;
-        let all: Uint8Array = Buffer.concat(held);
-        for (; all.length >= PART_BYTES; all = all.subarray(PART_BYTES)) await sendPart(all.subarray(0, PART_BYTES));
-        held = [all];
-        heldBytes = all.length;
+        for (let from = 0; from < chunk.length;) {
+          // Memory that is not written to is not taken from the machine either.
+          if (filling.length === 0) filling = Buffer.allocUnsafeSlow(PART_BYTES);
+          const end = Math.min(chunk.length, from + PART_BYTES - filled);
+          filling.set(chunk.subarray(from, end), filled);
+          filled += end - from;
+          from = end;
+          if (filled === PART_BYTES) await sendPart();
+        }
       },
       complete: async () => {
-        const rest = Buffer.concat(held);
-        const { client, PutObjectCommand, CompleteMultipartUploadCommand } = await s3(parts.client);
+        const { client, PutObjectCommand, CompleteMultipartUploadCommand } = await s3();
         if (sent.length === 0) {
-          const put = new PutObjectCommand({ Bucket, Key: key, ContentType: contentType, Body: rest });
+          const put = new PutObjectCommand({
+            Bucket,
+            Key: key,
+            ContentType: contentType,
+            Body: filling.subarray(0, filled),
+          });
           await askOf(BUCKET, client.send(put, options(signal)));
         } else {
-          if (rest.length > 0) await sendPart(rest);
+          if (filled > 0) await sendPart();
           await underWay;
           const complete = { Bucket, Key: key, UploadId: uploadId, MultipartUpload: { Parts: sent } };
           await askOf(BUCKET, client.send(new CompleteMultipartUploadCommand(complete), options(signal)));
@@ -139,11 +176,10 @@ export function createFileStore(parts: { bucket: string; clock: Clock; client?: 
       abort: async () => {
         if (ended) return;
         ended = true;
-        held = [];
         // A part that arrives after the end would be kept, and paid for, until somebody looks.
         await underWay.catch(() => {});
         if (uploadId === undefined) return;
-        const { client, AbortMultipartUploadCommand } = await s3(parts.client);
+        const { client, AbortMultipartUploadCommand } = await s3();
         const command = new AbortMultipartUploadCommand({ Bucket, Key: key, UploadId: uploadId });
         // The bucket's lifecycle removes what can't be removed now.
         await client.send(command).catch(() => {});
@@ -153,7 +189,7 @@ export function createFileStore(parts: { bucket: string; clock: Clock; client?: 
 
   /** Files whose keys begin so, a page at a time, in the order of their keys. */
   async function* list(prefix: string, signal?: AbortSignal): AsyncGenerator<readonly FileInfo[]> {
-    const { client, ListObjectsV2Command } = await s3(parts.client);
+    const { client, ListObjectsV2Command } = await s3();
     let token: string | undefined;
     do {
       const list = new ListObjectsV2Command({ Bucket, Prefix: prefix, ...(token && { ContinuationToken: token }) });
@@ -168,7 +204,7 @@ export function createFileStore(parts: { bucket: string; clock: Clock; client?: 
   }
 
   async function remove(keys: readonly string[], signal?: AbortSignal): Promise<void> {
-    const { client, DeleteObjectsCommand } = await s3(parts.client);
+    const { client, DeleteObjectsCommand } = await s3();
     for (let from = 0; from < keys.length; from += LARGEST_BATCH) {
       const Objects = keys.slice(from, from + LARGEST_BATCH).map((Key) => ({ Key }));
       const command = new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } });
@@ -180,7 +216,7 @@ export function createFileStore(parts: { bucket: string; clock: Clock; client?: 
 
   /** A URL by which anybody may download the file within an hour, under a name that no browser acts on. */
   async function link(key: string, fileName: string): Promise<string> {
-    const { client, GetObjectCommand } = await s3(parts.client);
+    const { client, GetObjectCommand } = await s3();
     const { getSignedUrl } = await import("@aws-sdk/s3-request-presigner");
     const ResponseContentDisposition = attachmentOf(fileName);
     const get = new GetObjectCommand({ Bucket, Key: key, ResponseContentDisposition });
@@ -211,31 +247,5 @@ function options(signal: AbortSignal | undefined) {
   return signal ? { abortSignal: signal } : {};
 }
 
-let shared: S3Client | undefined;
-
 /** A part of 8 MiB may take longer than the 2 s that other calls get, and a reader may pause. */
 const PATIENT = { ...CLIENT_DEFAULTS.requestHandler, requestTimeout: 30 * SECOND, socketTimeout: 30 * SECOND };
-
-// Imported when first used, as lib/files.ts does; the client is another for its timeouts.
-async function s3(given: S3Client | undefined) {
-  const sdk = await import("@aws-sdk/client-s3");
-  const forcePathStyle = Boolean(process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL);
-  const settings = { ...CLIENT_DEFAULTS, requestHandler: PATIENT, forcePathStyle };
-  // What is read in ranges has no checksum to compare with.
-  const client = given ?? (shared ??= new sdk.S3Client({ ...settings, responseChecksumValidation: "WHEN_REQUIRED" }));
-  const { HeadObjectCommand, GetObjectCommand, PutObjectCommand, ListObjectsV2Command, DeleteObjectsCommand } = sdk;
-  const { CreateMultipartUploadCommand, UploadPartCommand, CompleteMultipartUploadCommand } = sdk;
-  const { AbortMultipartUploadCommand } = sdk;
-  return {
-    client,
-    HeadObjectCommand,
-    GetObjectCommand,
-    PutObjectCommand,
-    ListObjectsV2Command,
-    DeleteObjectsCommand,
-    CreateMultipartUploadCommand,
-    UploadPartCommand,
-    CompleteMultipartUploadCommand,
-    AbortMultipartUploadCommand,
-  };
-}

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { echo } from "./echo.ts";
 import type { Invoke } from "./lambda.ts";
+import type { Page } from "./mailbox.ts";
 
 // An API Gateway HTTP API on this machine, with its limits.
 
@@ -14,8 +15,12 @@ const LARGEST_EVENT = 6 * 1_024 * 1_024;
 const CERTAINLY_FITS = 900_000;
 const LONGEST_REQUEST_MS = 30_000;
 
-/** `functionUrl` serves what is called under `/lambda-url/`. */
-export function createGateway(routes: ReadonlyMap<string, Invoke>, functionUrl: FunctionUrl): Server {
+/** `functionUrl` serves what is called under `/lambda-url/`, `mailbox` what is below `/local/mailbox`. */
+export function createGateway(
+  routes: ReadonlyMap<string, Invoke>,
+  functionUrl: FunctionUrl,
+  mailbox: (path: string) => Page,
+): Server {
   const table = [...routes].map(([key, invoke]) => ({ ...matcherOf(key), invoke }));
   const server = createServer((request, response) => {
     handle(request, response).catch(() => reply(response, 500, "Internal Server Error"));
@@ -29,6 +34,11 @@ export function createGateway(routes: ReadonlyMap<string, Invoke>, functionUrl: 
     const body = await bodyOf(request);
     if (!body) return reply(response, 413, "Request Entity Too Large");
     if (/^\/echo(\/|$)/.test(url.pathname)) return echo(request, url, body, response);
+    const [inMailbox, email = ""] = /^\/local\/mailbox(\/[^/]*)?$/.exec(url.pathname) ?? [];
+    if (inMailbox !== undefined && request.method === "GET") {
+      const { status: statusCode, ...page } = mailbox(email);
+      return send(response, { ...page, statusCode });
+    }
     const [, name, path] = /^\/lambda-url\/([^/]+)(\/.*)?$/.exec(url.pathname) ?? [];
     if (name !== undefined) {
       const event = eventOf("$default", request, new URL(`${path ?? "/"}${url.search}`, url), {}, body);

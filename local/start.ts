@@ -14,6 +14,7 @@ import { createFunctionUrls } from "./function-urls.ts";
 import { createGateway, type FunctionUrl } from "./gateway.ts";
 import { functionsFolder, startLambdaApi, type LambdaApi } from "./lambda-api.ts";
 import { loadFunctions, type LoadedFunction } from "./lambda.ts";
+import { mailboxPage, startMailbox } from "./mailbox.ts";
 import { ACCOUNT_ID, environmentOf, provision, type References } from "./provision.ts";
 import { startScheduler, type Scheduler } from "./scheduler.ts";
 import { startStreamMapping } from "./table-stream.ts";
@@ -97,7 +98,10 @@ async function foundStack(settings: Settings): Promise<Stack> {
   const own = ownEnvironment(environmentOf(template, references));
   const functions = await loading;
   const lambdaApi = await startLambdaApi(functions, own["OWN_FUNCTIONS"] ?? "", functionsFolder(ROOT));
-  const server = await listen(functions, createFunctionUrls(lambdaApi), port);
+  const mailDir = join(dir, "mailbox");
+  const mailbox = await startMailbox(mailDir);
+  const showMail = (path: string) => mailboxPage(mailDir, path);
+  const server = await listen(functions, createFunctionUrls(lambdaApi), showMail, port);
   const anchor = setClock(dir, speed);
   const here = {
     ...localDefaults(),
@@ -106,6 +110,7 @@ async function foundStack(settings: Settings): Promise<Stack> {
     AWS_ENDPOINT_URL_SQS: endpoints.sqs,
     AWS_ENDPOINT_URL_S3: endpoints.s3,
     AWS_ENDPOINT_URL_LAMBDA: process.env["AWS_ENDPOINT_URL_LAMBDA"] ?? lambdaApi.url,
+    AWS_ENDPOINT_URL_SESV2: process.env["AWS_ENDPOINT_URL_SESV2"] ?? mailbox.url,
     LOCAL_FUNCTION_URLS: `${urlOf(server)}/lambda-url/`,
     LOCAL_SECRETS_KEY: process.env["LOCAL_SECRETS_KEY"] ?? secretsKey(dir),
     SERVICE_CLOCK: [anchor.real, anchor.service, anchor.speed].join(","),
@@ -146,6 +151,7 @@ async function foundStack(settings: Settings): Promise<Stack> {
       setClock(dir, 1);
       rmSync(file, { force: true });
       lambdaApi.close();
+      mailbox.close();
       await Promise.all([scheduler.stop(), ...streams.map((stream) => stream.stop())]);
       await emulators?.stop();
     },
@@ -235,6 +241,7 @@ function localDefaults(): Record<string, string> {
     ALLOW_PRIVATE_TARGETS: env["ALLOW_PRIVATE_TARGETS"] ?? "true",
     INVOKABLE_FUNCTIONS: env["INVOKABLE_FUNCTIONS"] ?? "*",
     CORS_ORIGINS: env["CORS_ORIGINS"] ?? "*",
+    EMAIL_SENDER: env["EMAIL_SENDER"] ?? "jobs@example.com",
   };
 }
 
@@ -257,11 +264,17 @@ async function startRole(role: Settings["role"], settings: WorkerSettings): Prom
   }
 }
 
-async function listen(functions: readonly LoadedFunction[], functionUrl: FunctionUrl, port: number): Promise<Server> {
+async function listen(
+  functions: readonly LoadedFunction[],
+  functionUrl: FunctionUrl,
+  showMail: Parameters<typeof createGateway>[2],
+  port: number,
+): Promise<Server> {
   const routes = functions.flatMap(({ definition, invoke }) => definition.routes.map((key) => [key, invoke] as const));
   const server = createGateway(
     new Map(routes.toSorted(([a], [b]) => Number(a === "*") - Number(b === "*"))),
     functionUrl,
+    showMail,
   );
   return new Promise((resolveListening, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
@@ -306,6 +319,9 @@ curl -s '${url}/v1/admin/jobs?limit=10' -H 'Authorization: Bearer ${token}'
 
 Browse the API and try it out, with that token behind "Authorize":
 ${url}/api-docs
+
+Read the e-mails that jobs have sent:
+${url}/local/mailbox
 
 `);
 }

@@ -42,6 +42,11 @@ test.each([
     'import { createEngine } from "../engine.ts";\nexport const planted = createEngine;\n',
     "Executors never import the engine",
   ],
+  [
+    "lib/tasks/planted.ts",
+    'import { createJobStore } from "../job-store.ts";\nexport const planted = createJobStore;\n',
+    "A task reaches what its context gives it",
+  ],
   ["lib/engine.ts", 'import { parts } from "./parts.ts";\nexport const planted = parts;\n', "Imports go one way"],
   [
     "lib/job.ts",

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { ColumnType, Columns, Dataset, Row } from "../datasets.ts";
+import { MOST_COLUMNS, type ColumnType, type Columns, type Dataset, type Row } from "../datasets.ts";
 import { columnName, dateFieldProblem, datasetName } from "./columns.ts";
 import { defineTask, done, failed } from "./task.ts";
 
@@ -37,12 +37,15 @@ const payload = z.strictObject({
   where: z.array(condition).max(20).default([]).describe("Conditions of which a row must meet all."),
   select: z
     .record(columnName, expression)
+    .refine((given) => Object.keys(given).length <= MOST_COLUMNS, `expected at most ${MOST_COLUMNS} columns`)
     .optional()
     .describe("The columns of a row: a field of the source, or arithmetic on fields and numbers. Default: all fields."),
   groupBy: z
     .strictObject({
       fields: z.array(columnName).max(10),
-      aggregates: z.record(columnName, aggregate),
+      aggregates: z
+        .record(columnName, aggregate)
+        .refine((given) => Object.keys(given).length <= 20, "expected at most 20"),
     })
     .optional()
     .describe("Makes one row of all that have the same values in these columns, after `select`."),
@@ -55,7 +58,7 @@ type Aggregate = z.infer<typeof aggregate>;
 
 /** What is kept in memory: a group takes about 1 KB with its key. */
 const MOST_GROUPS = 100_000;
-const MOST_KEY_CHARACTERS = 16 * 1_024 * 1_024;
+const MOST_CHARACTERS = 16 * 1_024 * 1_024;
 
 /** Filters, maps and groups the rows of a dataset into another. It is described by data: no code is run. */
 export const dataProcessing = defineTask({
@@ -265,15 +268,15 @@ function createGroups({ fields, aggregates }: GroupBy): Groups {
       let group = groups.get(key);
       if (!group) {
         characters += key.length;
-        if (groups.size === MOST_GROUPS || characters > MOST_KEY_CHARACTERS) return false;
+        if (groups.size === MOST_GROUPS) return false;
         group = { values, sums: wanted.map(() => ({ count: 0, sum: 0, min: null, max: null })) };
         groups.set(key, group);
       }
       for (const [index, [, each]] of wanted.entries()) {
         const sum = group.sums[index];
-        if (sum) addTo(sum, each, row);
+        if (sum) characters += addTo(sum, each, row);
       }
-      return true;
+      return characters <= MOST_CHARACTERS;
     },
     *rows() {
       for (const { values, sums } of groups.values()) {
@@ -285,21 +288,24 @@ function createGroups({ fields, aggregates }: GroupBy): Groups {
   };
 }
 
-/** Rows without a value count for `count` alone. */
-function addTo(sum: Sum, each: Aggregate, row: Row): void {
-  if (each.op === "count") {
-    sum.count += 1;
-    return;
-  }
-  const value = own(row, each.field);
-  if (value === null) return;
+/** Rows without a value count for `count` alone. Answers how many more characters are kept. */
+function addTo(sum: Sum, each: Aggregate, row: Row): number {
+  const value = each.op === "count" ? true : own(row, each.field);
+  if (value === null) return 0;
   if (each.op === "min" || each.op === "max") {
     const kept = sum[each.op];
-    if (kept === null || compares(value, each.op === "min" ? "lt" : "gt", kept)) sum[each.op] = value;
-  } else if (typeof value === "number") {
-    sum.count += 1;
-    sum.sum += value;
+    if (kept !== null && !compares(value, each.op === "min" ? "lt" : "gt", kept)) return 0;
+    sum[each.op] = value;
+    return charactersOf(value) - charactersOf(kept);
   }
+  if (each.op !== "count" && typeof value !== "number") return 0;
+  sum.count += 1;
+  sum.sum += Number(value);
+  return 0;
+}
+
+function charactersOf(value: unknown): number {
+  return typeof value === "string" ? value.length : 0;
 }
 
 function resultOf(op: Aggregate["op"], sum: Sum | undefined): unknown {

@@ -195,7 +195,7 @@ const formats: Record<Format, Writer> = {
   },
 
   async *xlsx(columns, rows, { log }, bytes) {
-    const { writeXlsxStream } = await import("hucre/xlsx");
+    const { writeXlsxStream } = await import("./write-xlsx.ts");
     let number = 1;
     async function* sheetRows() {
       for await (const batch of rows) {

@@ -66,6 +66,8 @@ async function importRows(asked: Import, file: FileInfo, part: PartWriter, conte
   const parser = parse({
     bom: true,
     delimiter: asked.delimiter,
+    // Of its own accord it takes the first that it sees for all of them.
+    record_delimiter: ["\r\n", "\n", "\r"],
     max_record_size: LARGEST_ROW,
     // A row of another length is a bad row, not a bad file.
     relax_column_count: true,
@@ -239,7 +241,7 @@ function problemIn(error: unknown): string | undefined {
   if (code === "CSV_MAX_RECORD_SIZE") {
     return `Line ${lines} is longer than ${LARGEST_ROW} characters, or has a quote that is not closed: expected one row a line`;
   }
-  if (code?.startsWith("CSV_")) {
+  if (code !== undefined && /^(CSV|INVALID)_/.test(code)) {
     return `Line ${lines} has a quote where none can be, or that is not closed: expected "" for a quote within quotes; correct the file`;
   }
   return undefined;

@@ -1,0 +1,159 @@
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { createAppStore } from "../lib/app-store.ts";
+import { CLIENT_DEFAULTS } from "../lib/aws.ts";
+import { createClock } from "../lib/clock.ts";
+import { createDatasetStore } from "../lib/datasets.ts";
+import { createFileStore } from "../lib/file-store.ts";
+import { createFiles } from "../lib/files.ts";
+import { createJobStore } from "../lib/job-store.ts";
+import { createMail } from "../lib/mail.ts";
+import { createSealer } from "../lib/sealer.ts";
+import { createTaskServices } from "../lib/task-services.ts";
+import { taskOf } from "../lib/tasks/index.ts";
+import { peakMb } from "./measure.ts";
+
+// `npm run bench -- tasks`: a million rows in and out of a dataset, each task in a process of its own,
+// on embedded parts in memory. Prints rows per second, the most memory held, and writes to DynamoDB.
+
+const ROWS = Number(process.env["ROWS"] ?? 1_000_000);
+/** Makes rows longer: `FILL=950` is a gigabyte. */
+const FILL = "x".repeat(Number(process.env["FILL"] ?? 0));
+/** What Lambda starts Node with in 256 MB: 5 % and 90 % of it. Otherwise the heap grows by what the machine has. */
+const HEAP = ["--max-semi-space-size=12", "--max-old-space-size=230"];
+
+const COLUMNS = {
+  id: "integer",
+  region: "string",
+  amount: "number",
+  paid: "boolean",
+  on: "date",
+  note: "string",
+};
+
+const PAYLOADS = {
+  import: ["import_csv", { dataset: "rows", columns: COLUMNS }],
+  csv: ["export_report", { reportType: "rows", format: "csv" }],
+  json: ["export_report", { reportType: "rows", format: "json" }],
+  xlsx: ["export_report", { reportType: "rows", format: "xlsx" }],
+  group: [
+    "data_processing",
+    {
+      source: "rows",
+      target: "regions",
+      groupBy: { fields: ["region"], aggregates: { total: { op: "sum", field: "amount" } } },
+    },
+  ],
+} as const;
+
+type Case = keyof typeof PAYLOADS;
+
+interface Order {
+  readonly what: Case;
+  readonly env: Record<string, string>;
+  readonly appId: string;
+  readonly fileKey: string;
+}
+
+interface Reply {
+  readonly ms: number;
+  readonly writes: number;
+  /** How often progress was told: another write each time, if the executor keeps all of it. */
+  readonly shown: number;
+  readonly outcome: unknown;
+}
+
+export async function benchTasks(): Promise<void> {
+  const local = { AWS_REGION: "local", AWS_ACCESS_KEY_ID: "local", AWS_SECRET_ACCESS_KEY: "local" };
+  Object.assign(process.env, local);
+  const { createTaskWorld } = await import("../test/support/task-world.ts");
+  const world = await createTaskWorld();
+  const env = {
+    ...local,
+    AWS_ENDPOINT_URL_DYNAMODB: world.endpoints.dynamodb,
+    AWS_ENDPOINT_URL_S3: world.endpoints.s3,
+    TABLE: world.table,
+    BUCKET: world.bucket,
+  };
+  const file = world.files.upload(`files/${world.appId}/bench/rows.csv`, "text/csv");
+  await file.write(Buffer.from(`${Object.keys(COLUMNS).join(",")}\n`));
+  for (let from = 0; from < ROWS; from += 10_000) {
+    const rows = Array.from({ length: Math.min(10_000, ROWS - from) }, (_, index) => rowOf(from + index));
+    await file.write(Buffer.from(rows.join("")));
+  }
+  const bytes = await file.complete();
+  process.stdout.write(`${ROWS} rows, ${(bytes / 1e6).toFixed(0)} MB of CSV\n`);
+  for (const what of Object.keys(PAYLOADS) as Case[]) {
+    const order = { what, env, appId: world.appId, fileKey: `files/${world.appId}/bench/rows.csv` };
+    const child = fork(fileURLToPath(import.meta.url), { execArgv: HEAP });
+    child.send(order satisfies Order);
+    const [reply] = (await once(child, "message")) as [Reply];
+    const perSecond = Math.round((1_000 * ROWS) / reply.ms);
+    const memory = peakMb(child.pid ?? 0).toFixed(0);
+    process.stdout.write(
+      `${what.padEnd(7)} ${String(perSecond).padStart(8)} rows/s  ${(reply.ms / 1_000).toFixed(1)} s  ` +
+        `${memory} MB at most  ${reply.writes} writes to DynamoDB and ${reply.shown} of progress  ${JSON.stringify(reply.outcome)}\n`,
+    );
+    child.disconnect();
+  }
+  await world.end();
+}
+
+function rowOf(id: number): string {
+  return `${id},region-${id % 50},${(id % 1_000) / 8},${id % 2 === 0},2026-01-${String((id % 28) + 1).padStart(2, "0")},"a note, of row ${id}${FILL}"\n`;
+}
+
+/** One task, in this process alone, with what an executor would give it. */
+async function work({ what, env, appId, fileKey }: Order): Promise<void> {
+  Object.assign(process.env, env);
+  const { BUCKET: bucket = "", TABLE: table = "" } = env;
+  const clock = createClock();
+  const client = new DynamoDBClient(CLIENT_DEFAULTS);
+  let writes = 0;
+  client.middlewareStack.add(
+    (next, { commandName = "" }) =>
+      async (args) => {
+        if (!/^(Get|BatchGet|Query)/.test(commandName)) writes += 1;
+        return next(args);
+      },
+    { step: "initialize" },
+  );
+  const files = createFileStore({ bucket, clock });
+  const store = createJobStore({ table, files: createFiles(bucket), clock, client });
+  const sealer = createSealer({ kind: "local", key: Buffer.alloc(32) });
+  const servicesOf = createTaskServices({
+    clock,
+    store,
+    apps: createAppStore({ table, clock, sealer, client }),
+    files,
+    datasets: createDatasetStore({ table, clock, files, client }),
+    mail: createMail(undefined),
+    rules: { allowPrivateTargets: false },
+    executionTypes: [],
+  });
+  const [jobType, asked] = PAYLOADS[what];
+  const task = taskOf(jobType);
+  if (!task) throw new Error(`No task ${jobType}`);
+  const run = { appId, jobId: clock.uuid(), attempt: 1, signal: new AbortController().signal };
+  let shown = 0;
+  const line = async () => {};
+  const started = performance.now();
+  const outcome = await task.run(task.payload.parse(asked), {
+    ...servicesOf(run),
+    job: { id: run.jobId, appId, attempt: 1, createdAt: clock.now(), file: { key: fileKey, name: "rows.csv" } },
+    log: { debug: line, info: line, warning: line, error: line },
+    progress: async () => void (shown += 1),
+    signal: run.signal,
+    saved: undefined,
+    checkpoint: async () => {},
+    submit: async () => "",
+    now: () => clock.now(),
+  });
+  process.send?.({ ms: performance.now() - started, writes, shown, outcome } satisfies Reply);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  process.once("message", (order) => void work(order as Order));
+}

@@ -1,0 +1,154 @@
+import { randomUUID } from "node:crypto";
+import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+
+// Amazon SES on this machine: it keeps the e-mails that it is given, and sends none. People read them
+// at /local/mailbox.
+
+export interface Mailbox {
+  /** What AWS_ENDPOINT_URL_SESV2 is to say. */
+  readonly url: string;
+  close(): void;
+}
+
+export interface StoredEmail {
+  readonly id: string;
+  readonly at: string;
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly subject: string;
+  readonly text?: string;
+  readonly html?: string;
+}
+
+/** The shape of a SendEmail request, as far as the service uses it. */
+interface SendEmail {
+  readonly FromEmailAddress?: string;
+  readonly Destination?: { readonly ToAddresses?: readonly string[] };
+  readonly Content?: {
+    readonly Simple?: {
+      readonly Subject?: { readonly Data?: string };
+      readonly Body?: { readonly Text?: { readonly Data?: string }; readonly Html?: { readonly Data?: string } };
+    };
+  };
+}
+
+const SHOWN = 200;
+const ID = /^[0-9a-z-]{10,80}$/i;
+
+/** `dir`: where the e-mails are kept, each in a file. */
+export async function startMailbox(dir: string): Promise<Mailbox> {
+  mkdirSync(dir, { recursive: true });
+  const server = createServer((request, response) => {
+    receive(dir, request, response).catch(() => answer(response, 500, { message: "Internal failure" }));
+  });
+  await new Promise<void>((listening) => {
+    server.listen(0, "127.0.0.1", listening);
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+async function receive(dir: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+  if (request.method !== "POST" || request.url !== "/v2/email/outbound-emails") {
+    return answer(response, 404, { message: "The local stack knows SendEmail alone" });
+  }
+  const { FromEmailAddress: from, Destination, Content } = JSON.parse(Buffer.concat(chunks).toString()) as SendEmail;
+  const to = Destination?.ToAddresses ?? [];
+  const { Subject, Body } = Content?.Simple ?? {};
+  const text = Body?.Text?.Data;
+  const html = Body?.Html?.Data;
+  if (!from || to.length === 0 || to.length > 50 || (text === undefined && html === undefined)) {
+    response.setHeader("x-amzn-errortype", "BadRequestException");
+    return answer(response, 400, { message: "Expected a sender, 1 to 50 recipients, and a text" });
+  }
+  // Listed by their names, the newest come last.
+  const id = `${Date.now().toString().padStart(14, "0")}-${randomUUID()}`;
+  const subject = Subject?.Data ?? "";
+  const at = new Date().toISOString();
+  const kept = { ...(text !== undefined && { text }), ...(html !== undefined && { html }) };
+  const email: StoredEmail = { id, at, from, to, subject, ...kept };
+  const file = join(dir, `${id}.json`);
+  writeFileSync(`${file}.new`, JSON.stringify(email));
+  renameSync(`${file}.new`, file);
+  answer(response, 200, { MessageId: id });
+}
+
+function answer(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { "content-type": "application/json" });
+  response.end(JSON.stringify(body));
+}
+
+/** The e-mails that are kept, the newest first. */
+export function emailsIn(dir: string): StoredEmail[] {
+  const names = readdirSync(dir).filter((name) => name.endsWith(".json"));
+  return names
+    .toSorted()
+    .toReversed()
+    .slice(0, SHOWN)
+    .map((name) => JSON.parse(readFileSync(join(dir, name), "utf8")) as StoredEmail);
+}
+
+/** What the gateway shows at /local/mailbox. */
+export interface Page {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+// An e-mail's HTML is somebody else's: no script of it runs, nothing is fetched, and no form is sent.
+const HEADERS = {
+  "content-type": "text/html; charset=utf-8",
+  "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cache-control": "no-store",
+};
+
+/** `path`: what follows /local/mailbox. */
+export function mailboxPage(dir: string, path: string): Page {
+  const id = path.replace(/^\//, "");
+  if (id === "") return page(200, "Mailbox", listOf(emailsIn(dir)));
+  const email = ID.test(id) ? emailsIn(dir).find((each) => each.id === id) : undefined;
+  return email ? page(200, email.subject, contentOf(email)) : page(404, "Not found", "<p>No such e-mail.</p>");
+}
+
+function listOf(emails: readonly StoredEmail[]): string {
+  if (emails.length === 0) return "<p>No e-mail has been sent yet.</p>";
+  const rows = emails.map(
+    ({ id, at, to, subject }) =>
+      `<tr><td>${escaped(at)}</td><td>${escaped(to.join(", "))}</td><td><a href="/local/mailbox/${id}">${escaped(subject)}</a></td></tr>`,
+  );
+  return `<table><tr><th>At</th><th>To</th><th>Subject</th></tr>${rows.join("")}</table>`;
+}
+
+function contentOf({ at, from, to, text, html }: StoredEmail): string {
+  return [
+    `<p><a href="/local/mailbox">All e-mails</a></p>`,
+    `<p>From ${escaped(from)} to ${escaped(to.join(", "))}, ${escaped(at)}</p>`,
+    ...(text === undefined ? [] : [`<h2>Text</h2><pre>${escaped(text)}</pre>`]),
+    ...(html === undefined ? [] : [`<h2>HTML</h2><iframe sandbox="" srcdoc="${escaped(html)}"></iframe>`]),
+  ].join("\n");
+}
+
+function page(status: number, title: string, content: string): Page {
+  const style =
+    "body{font:15px sans-serif;max-width:60em;margin:2em auto}td,th{text-align:left;padding:.3em 1em .3em 0}pre{white-space:pre-wrap}iframe{width:100%;height:30em;border:1px solid #ccc}";
+  const body = `<!doctype html><html lang="en"><meta charset="utf-8"><title>${escaped(title)}</title><style>${style}</style><h1>${escaped(title)}</h1>${content}</html>`;
+  return { status, headers: HEADERS, body };
+}
+
+const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+
+function escaped(text: string): string {
+  return text.replace(/[&<>"']/g, (char) => ENTITIES[char] ?? char);
+}

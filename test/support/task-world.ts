@@ -1,0 +1,196 @@
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { SESv2Client } from "@aws-sdk/client-sesv2";
+import { GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { randomBytes, randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createAppStore } from "../../lib/app-store.ts";
+import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
+import { createClock, type Clock } from "../../lib/clock.ts";
+import { createDatasetStore, type Row } from "../../lib/datasets.ts";
+import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
+import { createFileStore } from "../../lib/file-store.ts";
+import { createFiles } from "../../lib/files.ts";
+import { createJobStore } from "../../lib/job-store.ts";
+import { accept, type Job, type Status } from "../../lib/job.ts";
+import { createMail } from "../../lib/mail.ts";
+import { encodeMessage } from "../../lib/payload.ts";
+import { createSealer } from "../../lib/sealer.ts";
+import { createTaskServices, filesPrefix } from "../../lib/task-services.ts";
+import { taskOf } from "../../lib/tasks/index.ts";
+import type { LogLevel, TaskContext, TaskJob, TaskOutcome } from "../../lib/tasks/task.ts";
+import { startEmulators } from "../../local/emulators.ts";
+import { emailsIn, startMailbox } from "../../local/mailbox.ts";
+import { provision } from "../../local/provision.ts";
+import { readTemplate } from "../../local/template.ts";
+import { ROOT } from "./stack.ts";
+
+export interface Ran {
+  /** Undefined when the run threw. */
+  readonly outcome: TaskOutcome | undefined;
+  readonly thrown: unknown;
+  readonly logs: readonly { level: LogLevel; message: string; rowNumber?: number | undefined }[];
+  readonly steps: readonly { step: number; total: number; percent: number; label?: string | undefined }[];
+  /** The last checkpoint: what the next attempt is given. */
+  readonly saved: unknown;
+}
+
+interface RunOptions {
+  readonly appId?: string;
+  readonly jobId?: string;
+  readonly attempt?: number;
+  readonly file?: TaskJob["file"];
+  readonly saved?: unknown;
+  readonly signal?: AbortSignal;
+  /** Called at each checkpoint and progress: what throws here is a crash. */
+  readonly at?: (what: "checkpoint" | "progress", count: number) => void;
+}
+
+/** What built-in tasks stand on: real emulators, and what an executor would give a run. */
+export async function createTaskWorld() {
+  const emulators = await startEmulators();
+  const { endpoints } = emulators;
+  process.env["AWS_ENDPOINT_URL_S3"] = endpoints.s3;
+  const references = await provision(readTemplate(ROOT), endpoints);
+  const mailDir = mkdtempSync(join(tmpdir(), "mailbox-"));
+  const mailbox = await startMailbox(mailDir);
+  const table = references["JobsTable"] ?? "";
+  const bucket = references["JobsBucket"] ?? "";
+  const client = new DynamoDBClient({ ...CLIENT_DEFAULTS, endpoint: endpoints.dynamodb });
+  const ses = new SESv2Client({ endpoint: mailbox.url, maxAttempts: 1 });
+  // Of the test's own: what the service's client does with its connections must not matter.
+  const s3 = new S3Client({ endpoint: endpoints.s3, forcePathStyle: true });
+  let ahead = 0;
+  const real = createClock();
+  const clock: Clock = { ...real, now: () => real.now() + ahead };
+  const files = createFileStore({ bucket, clock });
+  const store = createJobStore({ table, files: createFiles(bucket), clock, client });
+  const sealer = createSealer({ kind: "local", key: randomBytes(32) });
+  const apps = createAppStore({ table, clock, sealer, client });
+  const datasets = createDatasetStore({ table, clock, files, client });
+  const mail = createMail("jobs@example.com", ses);
+  const parts = { clock, store, apps, files, datasets, mail, executionTypes: EXECUTION_TYPES };
+  const servicesOf = createTaskServices({ ...parts, rules: { allowPrivateTargets: true } });
+  const guardedServicesOf = createTaskServices({ ...parts, rules: { allowPrivateTargets: false } });
+  const appId = randomUUID();
+
+  async function run(jobType: string, payload: unknown, options: RunOptions = {}, services = servicesOf): Promise<Ran> {
+    const task = taskOf(jobType);
+    if (!task) throw new Error(`No task ${jobType}`);
+    const { jobId = clock.uuid(), attempt = 1, file, signal = new AbortController().signal, at } = options;
+    const by = { appId: options.appId ?? appId, jobId, attempt, signal };
+    const logs: { level: LogLevel; message: string; rowNumber?: number | undefined }[] = [];
+    const steps: { step: number; total: number; percent: number; label?: string | undefined }[] = [];
+    let saved = options.saved;
+    let checkpoints = 0;
+    const line = (level: LogLevel) => async (message: string, detail?: { readonly rowNumber?: number }) =>
+      void logs.push({ level, message, rowNumber: detail?.rowNumber });
+    const context: TaskContext = {
+      ...services(by),
+      job: { id: jobId, appId: by.appId, attempt, createdAt: clock.now(), ...(file && { file }) },
+      log: { debug: line("debug"), info: line("info"), warning: line("warning"), error: line("error") },
+      progress: async (step, total, shown) => {
+        steps.push({ step, total, percent: shown?.percent ?? Math.floor((100 * step) / total), label: shown?.label });
+        at?.("progress", steps.length);
+      },
+      signal,
+      saved,
+      checkpoint: async (value) => {
+        const text = JSON.stringify(value);
+        if (text.length > 4_096) throw new Error(`A checkpoint of ${text.length} characters`);
+        saved = JSON.parse(text) as unknown;
+        checkpoints += 1;
+        at?.("checkpoint", checkpoints);
+      },
+      submit: async () => {
+        throw new Error("No built-in task submits another");
+      },
+      now: () => clock.now(),
+    };
+    const parsed = task.payload.parse(payload);
+    try {
+      const outcome = await task.run(parsed, context);
+      return { outcome, thrown: undefined, logs, steps, saved };
+    } catch (thrown) {
+      return { outcome: undefined, thrown, logs, steps, saved };
+    }
+  }
+
+  /** Puts a file where an upload would have put it. */
+  async function upload(content: string | Uint8Array, name = "rows.csv", mimeType = "text/csv") {
+    const key = `${filesPrefix(appId)}${clock.uuid()}/${name}`;
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: content, ContentType: mimeType }));
+    return { key, name };
+  }
+
+  async function rowsOf(dataset: string, of = appId): Promise<Row[]> {
+    const { datasets: own } = servicesOf({ appId: of, jobId: "-", attempt: 1, signal: new AbortController().signal });
+    const rows: Row[] = [];
+    for await (const batch of own.rows(dataset)) rows.push(...batch);
+    return rows;
+  }
+
+  async function content(key: string): Promise<Buffer> {
+    const object = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+    return Buffer.from((await object.Body?.transformToByteArray()) ?? []);
+  }
+
+  /** All keys that begin so. */
+  async function keys(prefix: string): Promise<string[]> {
+    const found: string[] = [];
+    for await (const page of files.list(prefix)) found.push(...page.map(({ key }) => key));
+    return found;
+  }
+
+  return {
+    appId,
+    bucket,
+    table,
+    endpoints,
+    clock,
+    files,
+    store,
+    apps,
+    datasets,
+    servicesOf,
+    run,
+    /** Runs a task as a deployment would, where no private address may be called. */
+    guarded: () => async (jobType: string, payload: unknown) => run(jobType, payload, {}, guardedServicesOf),
+    upload,
+    rowsOf,
+    content,
+    keys,
+    emails: () => emailsIn(mailDir),
+    mailDir,
+    /** Lets service time pass; the bucket's goes on by real time. */
+    pass: (ms: number) => {
+      ahead += ms;
+    },
+    /** A job of the app as if it had come to this status. */
+    job: async (status: Status, fields: Partial<Job> = {}): Promise<Job> => {
+      const message = {
+        execution: { type: "rest-api", baseUrl: "https://a.example", timeoutSeconds: 30 },
+        metadata: {},
+      };
+      const payload = { at: "inline", bytes: encodeMessage(message) } as const;
+      const terms = { destination: "https://a.example", timeoutMs: 30_000 };
+      const accepted = accept({ appId, mode: "both", message }, terms, payload, clock.now(), clock.uuid());
+      const { dueAt, ...finished } = accepted;
+      const kept = ["PENDING", "RUNNING", "RETRYING"].includes(status) && dueAt !== undefined ? { dueAt } : {};
+      const job: Job = { ...finished, ...kept, status, ...fields };
+      await store.create(job);
+      return job;
+    },
+    end: async () => {
+      client.destroy();
+      s3.destroy();
+      ses.destroy();
+      mailbox.close();
+      rmSync(mailDir, { recursive: true, force: true });
+      await emulators.stop();
+    },
+  };
+}
+
+export type TaskWorld = Awaited<ReturnType<typeof createTaskWorld>>;
