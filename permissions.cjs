@@ -24,6 +24,8 @@ const DATABASE = [
   "dynamodb:Query",
   "dynamodb:PutItem",
   "dynamodb:UpdateItem",
+  // Of those that leave the line of waiting tasks.
+  "dynamodb:BatchWriteItem",
 ];
 const consume = (queues) =>
   allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"], queues);
@@ -33,6 +35,14 @@ const jobs = [
   allow(DATABASE, TABLE),
   allow("sqs:SendMessage", QUEUES),
   allow(["s3:GetObject", "s3:PutObject"], PAYLOADS),
+];
+
+/** Files of apps, of any size, and what tasks keep in datasets. */
+const FILES = [sub("${JobsBucket.Arn}/files/*"), sub("${JobsBucket.Arn}/datasets/*")];
+const files = [
+  allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"], FILES),
+  // Without it, what is not there is forbidden and not missing.
+  allow("s3:ListBucket", arnOf("JobsBucket")),
 ];
 
 /** Running attempts: signing what is sent, and invoking what jobs may invoke. */
@@ -67,11 +77,18 @@ const FUNCTIONS = {
     allow("scheduler:DeleteSchedule", SCHEDULES),
     allow("kms:Encrypt", arnOf("SecretsKey")),
   ],
-  taskApi: jobs,
+  taskApi: [...jobs, ...files],
   internalApi: attempts,
   site: [],
   processJobs: attempts,
-  runTasks: attempts,
+  runTasks: [
+    ...attempts,
+    ...files,
+    allow("dynamodb:DeleteItem", arnOf("JobsTable")),
+    allow("s3:DeleteObject", PAYLOADS),
+    // The sender is EMAIL_SENDER, or an address of a domain that is verified.
+    allow("ses:SendEmail", sub("arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*")),
+  ],
   // Where Lambda puts a firing that failed again and again.
   fireSchedule: [...jobs, allow("sqs:SendMessage", arnOf("SchedulesDeadLetters"))],
   recoverDeadLetters: [...jobs, consume(DEAD_LETTERS), allow("s3:PutObject", sub("${JobsBucket.Arn}/unreadable/*"))],
