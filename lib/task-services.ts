@@ -39,6 +39,8 @@ export interface AppJobs {
   /** Newest first, a page at a time. `from`: the position that a page has named as the next. */
   pages(created: TimeRange, from?: Position): AsyncIterable<JobPage>;
   get(id: string): Promise<Job | undefined>;
+  /** The key of the uploaded file that a job is about. */
+  fileKey(job: Job): Promise<string | undefined>;
   /** Deletes a finished job with all that hangs on it. False if there is something that it still owes. */
   remove(job: Job): Promise<boolean>;
 }
@@ -87,8 +89,10 @@ export interface TaskServiceParts {
 const LONGEST_REQUEST_MS = MINUTE;
 const LARGEST_ANSWER = 64 * 1_024;
 const JOBS_A_PAGE = 100;
+/** The execution type of jobs that are built-in tasks. */
+const TASK = "task";
 
-/** Where an app's files are. What comes next is the id of the job that they belong to. */
+/** Where an app's files are. What comes next is the id of the job that has made them, or `uploads`. */
 export function filesPrefix(appId: string): string {
   return `files/${appId}/`;
 }
@@ -137,6 +141,11 @@ function jobsOf({ store, executionTypes }: TaskServiceParts, { appId, signal }: 
     get: async (id) => {
       const job = await store.get(id);
       return job?.appId === appId ? job : undefined;
+    },
+    fileKey: async (job) => {
+      if (job.appId !== appId || job.executionType !== TASK) return undefined;
+      const { execution } = await store.message(job);
+      return (execution["file"] as { key?: string } | undefined)?.key;
     },
     remove: async (job) => job.appId === appId && isFinished(job) && store.remove(job),
   };

@@ -27,6 +27,8 @@ interface Saved {
 }
 
 const CONCURRENCY = 10;
+/** What is remembered of them takes some 30 MB. */
+const MOST_UPLOADS = 100_000;
 const STEPS = 3;
 
 /** Deletes the app's finished jobs of long ago, with their logs and files, and what lost imports have left. */
@@ -58,8 +60,9 @@ export const cleanup = defineTask({
     }
 
     await context.progress(1, STEPS, { label: "files" });
+    const uploads = uploadsNamed(before, context);
     for await (const page of files.list()) {
-      const old = await withoutJob(page, before, context);
+      const old = await withoutJob(page, before, uploads, context);
       if (!dryRun) await files.remove(old.map(({ key }) => key));
       const { counts } = saved;
       const fileBytes = old.reduce((sum, { bytes }) => sum + bytes, counts.fileBytes);
@@ -84,10 +87,33 @@ function isOld(job: Job, before: EpochMs): boolean {
   return isFinished(job) && !isUnsettled(job) && job.updatedAt < before;
 }
 
-/** Of old files, those whose job is gone or has ended long ago; their keys name it. */
+/**
+ * The uploads that some job is about that is not old itself, found out when first asked for. Nothing if
+ * they are too many to remember: then all uploads stay.
+ */
+function uploadsNamed(before: EpochMs, { jobs, log }: TaskContext): () => Promise<ReadonlySet<string> | undefined> {
+  const find = async () => {
+    const named = new Set<string>();
+    for await (const page of jobs.pages({})) {
+      const keys = await Promise.all(
+        page.jobs.map(async (each) => (isOld(each, before) ? undefined : jobs.fileKey(each))),
+      );
+      for (const key of keys) if (key !== undefined) named.add(key);
+      if (named.size <= MOST_UPLOADS) continue;
+      await log.warning(`More than ${MOST_UPLOADS} jobs have uploaded files: no upload was deleted`);
+      return undefined;
+    }
+    return named;
+  };
+  let found: ReturnType<typeof find> | undefined;
+  return () => (found ??= find());
+}
+
+/** Of old files, those whose job is gone or has ended long ago: their keys name it, or the job names an upload. */
 async function withoutJob(
   page: readonly FileInfo[],
   before: EpochMs,
+  uploads: () => Promise<ReadonlySet<string> | undefined>,
   { jobs, job }: TaskContext,
 ): Promise<readonly FileInfo[]> {
   const kept = new Map<string, boolean>();
@@ -95,6 +121,11 @@ async function withoutJob(
   for (const file of page) {
     const [, , id = ""] = file.key.split("/");
     if (file.modifiedAt >= before || id === job.id) continue;
+    if (id === "uploads") {
+      const named = await uploads();
+      if (named && !named.has(file.key)) old.push(file);
+      continue;
+    }
     if (!kept.has(id)) {
       const found = await jobs.get(id);
       kept.set(id, found !== undefined && !isOld(found, before));

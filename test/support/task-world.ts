@@ -13,7 +13,7 @@ import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
 import { createFileStore } from "../../lib/file-store.ts";
 import { createFiles } from "../../lib/files.ts";
 import { createJobStore } from "../../lib/job-store.ts";
-import { accept, type Job, type Status } from "../../lib/job.ts";
+import { accept, type Execution, type Job, type Status } from "../../lib/job.ts";
 import { createMail } from "../../lib/mail.ts";
 import { encodeMessage } from "../../lib/payload.ts";
 import { createSealer } from "../../lib/sealer.ts";
@@ -70,7 +70,15 @@ export async function createTaskWorld() {
   const apps = createAppStore({ table, clock, sealer, client });
   const datasets = createDatasetStore({ table, clock, files, client });
   const mail = createMail("jobs@example.com", ses);
-  const parts = { clock, store, apps, files, datasets, mail, executionTypes: EXECUTION_TYPES };
+  const parts = {
+    clock,
+    store,
+    apps,
+    files,
+    datasets,
+    mail,
+    executionTypes: [...new Set([...EXECUTION_TYPES, "task"])],
+  };
   const servicesOf = createTaskServices({ ...parts, rules: { allowPrivateTargets: true } });
   const guardedServicesOf = createTaskServices({ ...parts, rules: { allowPrivateTargets: false } });
   const appId = randomUUID();
@@ -168,11 +176,9 @@ export async function createTaskWorld() {
       ahead += ms;
     },
     /** A job of the app as if it had come to this status. */
-    job: async (status: Status, fields: Partial<Job> = {}): Promise<Job> => {
-      const message = {
-        execution: { type: "rest-api", baseUrl: "https://a.example", timeoutSeconds: 30 },
-        metadata: {},
-      };
+    job: async (status: Status, fields: Partial<Job> = {}, execution?: Execution): Promise<Job> => {
+      const webhook = { type: "rest-api", baseUrl: "https://a.example", timeoutSeconds: 30 };
+      const message = { execution: execution ?? webhook, metadata: {} };
       const payload = { at: "inline", bytes: encodeMessage(message) } as const;
       const terms = { destination: "https://a.example", timeoutMs: 30_000 };
       const accepted = accept({ appId, mode: "both", message }, terms, payload, clock.now(), clock.uuid());

@@ -74,6 +74,28 @@ test("finished jobs of long ago go, with their attempts and files; what is unfin
   expect(new Set(left)).toEqual(new Set([pending, owing, foreign, recent].map((job) => job?.id)));
 });
 
+test("an upload of long ago stays as long as a job that is not old is about it", async () => {
+  const upload = async (name: string) => put(`${filesPrefix(world.appId)}uploads/user/${name}/rows.csv`);
+  const about = (key: string) => ({
+    type: "task",
+    jobType: "import_csv",
+    payload: {},
+    file: { key, name: "rows.csv" },
+  });
+  const [unused, ofOld, ofBoth, ofPending] = await Promise.all(["a", "b", "c", "d"].map(upload));
+  for (const key of [ofOld, ofBoth]) await world.job("SUCCEEDED", {}, about(key ?? ""));
+  await world.job("PENDING", {}, about(ofPending ?? ""));
+  world.pass(31 * DAY);
+  await world.job("SUCCEEDED", {}, about(ofBoth ?? ""));
+  const dry = await world.run("cleanup", { olderThanDays: 30 });
+  const { outcome } = await world.run("cleanup", { olderThanDays: 30, dryRun: false });
+  for (const each of [dry.outcome, outcome])
+    expect(each).toMatchObject({ kind: "done", result: { jobs: 2, files: 2 } });
+  const left = await world.keys("files/");
+  expect(left).toEqual([ofBoth, ofPending]);
+  expect(left).not.toContain(unused);
+});
+
 test("a run that is lost goes on where it was, and counts each job once", async () => {
   const old = world.clock.now() - 40 * DAY;
   for (let count = 0; count < 230; count += 1) {
