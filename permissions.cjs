@@ -17,6 +17,8 @@ const DEAD_LETTERS = [
   arnOf("SchedulesDeadLetters"),
 ];
 const PAYLOADS = sub("${JobsBucket.Arn}/payloads/*");
+const FILES = sub("${JobsBucket.Arn}/files/*");
+const DATASETS = sub("${JobsBucket.Arn}/datasets/*");
 const SCHEDULES = sub("arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:schedule/${SchedulesGroup}/*");
 const DATABASE = [
   "dynamodb:GetItem",
@@ -34,6 +36,10 @@ const jobs = [
   allow("sqs:SendMessage", QUEUES),
   allow(["s3:GetObject", "s3:PutObject"], PAYLOADS),
 ];
+
+/** To list them, and to be told that one is not there: without it, S3 says that it is forbidden to know. */
+const find = (...prefixes) =>
+  allow("s3:ListBucket", arnOf("JobsBucket"), { StringLike: { "s3:prefix": prefixes.map((prefix) => `${prefix}/*`) } });
 
 /** Running attempts: signing what is sent, and invoking what jobs may invoke. */
 const attempts = [
@@ -67,11 +73,18 @@ const FUNCTIONS = {
     allow("scheduler:DeleteSchedule", SCHEDULES),
     allow("kms:Encrypt", arnOf("SecretsKey")),
   ],
-  taskApi: jobs,
+  // Its links to files, and those by which parts are uploaded, may do no more than it may itself.
+  taskApi: [...jobs, allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], FILES), find("files")],
   internalApi: attempts,
   site: [],
   processJobs: attempts,
-  runTasks: attempts,
+  runTasks: [
+    ...attempts,
+    allow("dynamodb:DeleteItem", arnOf("JobsTable")),
+    allow("s3:DeleteObject", PAYLOADS),
+    allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"], [FILES, DATASETS]),
+    find("files", "datasets"),
+  ],
   // Where Lambda puts a firing that failed again and again.
   fireSchedule: [...jobs, allow("sqs:SendMessage", arnOf("SchedulesDeadLetters"))],
   recoverDeadLetters: [...jobs, consume(DEAD_LETTERS), allow("s3:PutObject", sub("${JobsBucket.Arn}/unreadable/*"))],

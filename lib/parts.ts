@@ -19,6 +19,7 @@ import { createTaskExecutor } from "./task-executor.ts";
 import { createTaskServices } from "./task-services.ts";
 import { createTaskLog } from "./task-log.ts";
 import { createTaskSlots } from "./task-slots.ts";
+import { createUploads } from "./uploads.ts";
 
 export type ServiceParts = ReturnType<typeof assemble>;
 
@@ -43,6 +44,7 @@ function assemble() {
   const taskLog = createTaskLog({ table: config.table, clock });
   const { rules, retention } = config;
   const fileStore = createFileStore({ bucket: config.bucket, clock });
+  const uploads = createUploads({ table: config.table, bucket: config.bucket, clock });
   const datasets = createDatasetStore({ table: config.table, clock, files: fileStore });
   const mail = createMail(config.emailSender);
   const services = createTaskServices({ clock, store, apps, files: fileStore, datasets, mail, rules, executionTypes });
@@ -63,5 +65,5 @@ function assemble() {
     retention,
   });
   const stats = createStats({ table: config.table, clock });
-  return { clock, log, store, apps, destinations, taskLog, fileStore, datasets, rules, stats, engine };
+  return { clock, log, store, apps, destinations, taskLog, fileStore, uploads, datasets, rules, stats, engine };
 }
