@@ -2,7 +2,7 @@ import * as z from "zod";
 import { derivedUuid, type EpochMs } from "../clock.ts";
 import { ClientError, badRequest } from "../errors.ts";
 import { definitionOf, payloadProblems } from "../executors/task.ts";
-import { TASK, isTask, type Job } from "../job.ts";
+import { TASK, isTask, type Dialect, type Job } from "../job.ts";
 import type { AppIndex } from "../job-store.ts";
 import type { ServiceParts } from "../parts.ts";
 import { appOf, isAppAdmin, requirePermission, type Caller } from "./auth.ts";
@@ -25,15 +25,16 @@ interface AskedTask {
   /** Idempotency key, of this user. */
   readonly key?: string;
   readonly startAt?: EpochMs;
+  readonly dialect?: Dialect;
 }
 
 /** Accepts a task for a user, once per key of theirs, and writes down who asked for it. */
 export async function submitTask(asked: AskedTask, { engine, apps, clock }: ServiceParts) {
-  const { appId, userId, execution, maxRetries, key, startAt } = asked;
+  const { execution, maxRetries, key, ...request } = asked;
+  const { appId, userId, dialect } = request;
   const metadata = maxRetries === undefined ? {} : { maxRetries };
-  const request = { appId, userId, mode: "both", message: { execution, metadata } } as const;
   const id = key === undefined ? clock.uuid() : derivedUuid(appId, userId, key);
-  const submitted = await engine.submit({ ...request, ...(startAt !== undefined && { startAt }) }, id);
+  const submitted = await engine.submit({ ...request, mode: "both", message: { execution, metadata } }, id);
   if (submitted.kind === "sent") throw new Error("A task is always stored");
   const { job } = submitted;
   if (submitted.kind === "created") {
@@ -44,8 +45,10 @@ export async function submitTask(asked: AskedTask, { engine, apps, clock }: Serv
     });
     return { job, isNew: true };
   }
-  if (job.destination === execution.jobType) return { job, isNew: false };
-  const message = `The idempotency key belongs to job ${job.id}, which differs in jobType; use another key`;
+  const isOther = job.destination !== execution.jobType;
+  if (!isOther && job.dialect === dialect) return { job, isNew: false };
+  const differs = isOther ? "jobType" : "the API that asked for it";
+  const message = `The idempotency key belongs to job ${job.id}, which differs in ${differs}; use another key`;
   throw new ClientError("UNPROCESSABLE_ENTITY", message);
 }
 
