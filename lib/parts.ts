@@ -35,13 +35,13 @@ function assemble() {
   const clock = createClock(config.clock);
   const log = createLog(() => iso(clock.now()));
   const files = createFiles(config.bucket);
-  const store = createJobStore({ table: config.table, files, clock });
+  const taskLog = createTaskLog({ table: config.table, clock });
+  const store = createJobStore({ table: config.table, files, clock, removeLog: taskLog.remove });
   const queue = createQueue({ urls: config.queueUrls, files, clock });
   const scheduler = createScheduler(config.scheduler);
   const apps = createAppStore({ table: config.table, clock, sealer: createSealer(config.sealing) });
   const destinations = createDestinationStore({ table: config.table, clock });
   const slots = createTaskSlots({ table: config.table, clock });
-  const taskLog = createTaskLog({ table: config.table, clock });
   const { rules, retention } = config;
   const fileStore = createFileStore({ bucket: config.bucket, clock });
   const uploads = createUploads({ table: config.table, bucket: config.bucket, clock });

@@ -42,7 +42,11 @@ function formOf({ jobType = "import_csv", payload = IMPORT, meta, content = CSV,
 }
 
 /** Sends a body that is not JSON, and holds the answer against the document. */
-async function post(token: string, body: NonNullable<RequestInit["body"]>, headers: Record<string, string> = {}): Promise<Answer> {
+async function post(
+  token: string,
+  body: NonNullable<RequestInit["body"]>,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
   const path = "/api/jobs";
   const response = await fetch(stack.url + path, {
     method: "POST",
@@ -247,7 +251,7 @@ test("users see their own file jobs, an administrator the app's, and nobody thos
   expect(idsOf(await list(ben, "?jobType=example"))).toEqual([bens]);
   // The typed API shows them all.
   const all = await get(admin, "/v1/jobs");
-  expect(idsOf(all.body).toSorted()).toEqual([...ids, wrong, bens, typed].toSorted());
+  expect(new Set(idsOf(all.body))).toEqual(new Set([...ids, wrong, bens, typed]));
 
   const unknown = await get(ann, `/api/jobs/${randomUUID()}`);
   expect(unknown.status).toBe(404);
@@ -314,7 +318,8 @@ test("a user's idempotency key makes one job of many uploads, and is no other us
   const key = { "idempotency-key": "upload-7" };
   const answers = await Promise.all(Array.from({ length: 5 }, async () => upload(ann, {}, key)));
   expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
-  expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 200, 200, 200, 201]);
+  expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(4);
   for (const { status, headers, body } of answers) {
     expect(headers.get("idempotent-replayed")).toBe(status === 200 ? "true" : null);
     expect(body.fileKey).toBe(answers[0]?.body.fileKey);

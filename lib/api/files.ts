@@ -6,7 +6,7 @@ import { numberedPage } from "../job-pages.ts";
 import { idempotencyKey } from "../message-schema.ts";
 import type { ServiceParts } from "../parts.ts";
 import type { LogLevel } from "../tasks/task.ts";
-import { appOf, requirePermission, type Caller } from "./auth.ts";
+import { requirePermission, type Caller } from "./auth.ts";
 import {
   FILE_STATUSES,
   SHOWN_LEVELS,
@@ -213,14 +213,14 @@ export const listFileJobLogs = route({
 
   async handle({ path, caller, query }, service): Promise<Answer> {
     const { page, pageSize, level, order } = query;
-    const { id } = await ownFileJob(path["id"], caller, service);
-    const { lines, total } = await service.taskLog.read(id, {
+    const job = await ownFileJob(path["id"], caller, service);
+    const { lines, total } = await service.taskLog.read(job, {
       level: level && (level.toLowerCase() as LogLevel),
       newestFirst: order === "newest",
       offset: (page - 1) * pageSize,
       limit: pageSize,
     });
-    const logs = lines.map((line) => logView(id, line));
+    const logs = lines.map((line) => logView(job.id, line));
     return { status: 200, body: { logs, total, page, pageSize, totalPages: Math.ceil(total / pageSize) } };
   },
 });

@@ -120,8 +120,9 @@ function isForm({ form }: Route, { headers }: Event): boolean {
 
 async function formOf(event: Event): Promise<Form> {
   refuseLarge(event);
-  const body = Buffer.from(String(event.body ?? ""), event.isBase64Encoded ? "base64" : "utf8");
-  return readForm(event.headers["content-type"] ?? "", body);
+  const { body, headers, isBase64Encoded } = event;
+  const bytes = Buffer.from(typeof body === "string" ? body : "", isBase64Encoded ? "base64" : "utf8");
+  return readForm(headers["content-type"] ?? "", bytes);
 }
 
 /** Who is asking, and may. */

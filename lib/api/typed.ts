@@ -282,7 +282,7 @@ export const listTypedEvents = route({
     const [lines = "0", shown = ""] = (query.after ?? "0.").split(".");
     for (;;) {
       const job = await ownTask(path["id"], caller, service);
-      const page = await taskLog.read(job.id, { offset: Number(lines), limit: MOST_LINES });
+      const page = await taskLog.read(job, { offset: Number(lines), limit: MOST_LINES });
       const state = stateOf(job);
       const isNews = page.lines.length > 0 || state !== shown;
       const seen = Number(lines) + page.lines.length;
