@@ -180,11 +180,11 @@ export function createFileStore(parts: { bucket: string; clock: Clock; client?: 
 
   /** A URL by which anybody may download the file within an hour, under a name that no browser acts on. */
   async function link(key: string, fileName: string): Promise<string> {
-    const { client, GetObjectCommand } = await s3(parts.client);
+    const { signer, GetObjectCommand } = await s3(parts.client);
     const { getSignedUrl } = await import("@aws-sdk/s3-request-presigner");
     const ResponseContentDisposition = attachmentOf(fileName);
     const get = new GetObjectCommand({ Bucket, Key: key, ResponseContentDisposition });
-    return getSignedUrl(client, get, { expiresIn: LINK_SECONDS });
+    return getSignedUrl(signer, get, { expiresIn: LINK_SECONDS });
   }
 
   return { head, read, upload, list, remove, link };
@@ -212,6 +212,7 @@ function options(signal: AbortSignal | undefined) {
 }
 
 let shared: S3Client | undefined;
+let sharedSigner: S3Client | undefined;
 
 /** A part of 8 MiB may take longer than the 2 s that other calls get, and a reader may pause. */
 const PATIENT = { ...CLIENT_DEFAULTS.requestHandler, requestTimeout: 30 * SECOND, socketTimeout: 30 * SECOND };
@@ -222,12 +223,17 @@ async function s3(given: S3Client | undefined) {
   const forcePathStyle = Boolean(process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL);
   const settings = { ...CLIENT_DEFAULTS, requestHandler: PATIENT, forcePathStyle };
   // What is read in ranges has no checksum to compare with.
-  const client = given ?? (shared ??= new sdk.S3Client({ ...settings, responseChecksumValidation: "WHEN_REQUIRED" }));
+  const unchecked = { responseChecksumValidation: "WHEN_REQUIRED" } as const;
+  const client = given ?? (shared ??= new sdk.S3Client({ ...settings, ...unchecked }));
+  // A link would name the checksum of a body that it has not.
+  const signing = { ...settings, ...unchecked, requestChecksumCalculation: "WHEN_REQUIRED" } as const;
+  const signer = given ?? (sharedSigner ??= new sdk.S3Client(signing));
   const { HeadObjectCommand, GetObjectCommand, PutObjectCommand, ListObjectsV2Command, DeleteObjectsCommand } = sdk;
   const { CreateMultipartUploadCommand, UploadPartCommand, CompleteMultipartUploadCommand } = sdk;
   const { AbortMultipartUploadCommand } = sdk;
   return {
     client,
+    signer,
     HeadObjectCommand,
     GetObjectCommand,
     PutObjectCommand,

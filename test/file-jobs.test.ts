@@ -148,6 +148,7 @@ test("a file that comes with its job is imported, and the job shows all of it", 
   const file = await fetch(job.fileUrl);
   expect(await file.text()).toBe(CSV);
   expect(job.fileUrl).toContain("X-Amz-Expires=3600");
+  expect(job.fileUrl).not.toMatch(/checksum/i);
   expect(file.headers.get("content-type")).toBe("text/csv");
 
   const logs = await get(token, `/api/jobs/${job.id}/logs`);
@@ -300,14 +301,33 @@ test("each thing that is done needs its permission", async () => {
 });
 
 test("a cancelled job is shown as failed, for that reason", async () => {
-  const { appId, token } = await newApp();
-  const settings = (await get(token, `/v1/admin/apps/${appId}`)).body.data;
-  const paused = { version: settings.version, paused: true };
-  expect((await stack.call("PUT", `/v1/admin/apps/${appId}`, { token, body: paused })).status).toBe(200);
+  const { token } = await pausedApp();
   const { id } = (await upload(token)).body;
   expect((await send(token, `/v1/jobs/${id}/cancel`, undefined)).status).toBe(200);
   expect((await get(token, `/api/jobs/${id}`)).body).toMatchObject({ status: "FAILED", errorReason: "cancelled" });
   expect((await get(token, "/api/jobs?status=FAILED")).body.total).toBe(1);
+});
+
+/** An app whose jobs wait. */
+async function pausedApp(): Promise<{ token: string }> {
+  const { appId, token } = await newApp();
+  const paused = { version: 0, paused: true };
+  expect((await stack.call("PUT", `/v1/admin/apps/${appId}`, { token, body: paused })).status).toBe(200);
+  return { token };
+}
+
+test("a page that would be too large for an answer leaves payloads out", async () => {
+  const { token } = await pausedApp();
+  const words = Array.from({ length: 1_000 }, () => "w".repeat(200));
+  const fileKey = await uploaded(token);
+  const create = { jobType: "example", payload: { words }, meta: { a: 1 }, fileKey };
+  for (let n = 0; n < 30; n += 1) expect((await send(token, "/api/jobs", create)).status).toBe(201);
+  const { status, body } = await get(token, "/api/jobs?pageSize=100");
+  expect(status).toBe(200);
+  expect(body.jobs).toHaveLength(30);
+  expect(body.jobs[0]).toMatchObject({ payload: null, meta: null, fileKey });
+  const few = await get(token, "/api/jobs?pageSize=2");
+  expect(few.body.jobs[0]).toMatchObject({ payload: { words }, meta: { a: 1 } });
 });
 
 // ---- Idempotency ----
@@ -338,6 +358,20 @@ test("a user's idempotency key makes one job of many uploads, and is no other us
   expect((await send(await tokenFor({ appId, sub: "ann" }), "/v1/jobs", typed)).status).toBe(422);
   expect((await upload(ann, {}, { "idempotency-key": "x".repeat(256) })).status).toBe(400);
   expect((await get(ann, "/api/jobs")).body.total).toBe(1);
+});
+
+test("a job that was deleted leaves its key to another, and no log", async () => {
+  const { token } = await newApp();
+  const key = { "idempotency-key": "again" };
+  const { id } = (await upload(token, {}, key)).body;
+  expect((await ended(token, id)).status).toBe("COMPLETED");
+  expect((await get(token, `/api/jobs/${id}/logs`)).body.total).toBe(1);
+  expect((await stack.call("DELETE", `/v1/admin/jobs/${id}`, { token })).status).toBe(200);
+  expect((await get(token, `/api/jobs/${id}/logs`)).status).toBe(404);
+  const anew = await upload(token, { content: "name,age\nAnn,31\n" }, key);
+  expect(anew).toMatchObject({ status: 201, body: { id } });
+  expect((await ended(token, id)).status).toBe("COMPLETED");
+  expect((await get(token, `/api/jobs/${id}/logs`)).body).toMatchObject({ logs: [], total: 0 });
 });
 
 // ---- Bad input ----
