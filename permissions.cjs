@@ -26,6 +26,8 @@ const DATABASE = [
   "dynamodb:Query",
   "dynamodb:PutItem",
   "dynamodb:UpdateItem",
+  // Tasks that no longer wait, and payloads of jobs whose key was taken.
+  "dynamodb:DeleteItem",
 ];
 const consume = (queues) =>
   allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"], queues);
@@ -34,7 +36,7 @@ const consume = (queues) =>
 const jobs = [
   allow(DATABASE, TABLE),
   allow("sqs:SendMessage", QUEUES),
-  allow(["s3:GetObject", "s3:PutObject"], PAYLOADS),
+  allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], PAYLOADS),
 ];
 
 /** To list them, and to be told that one is not there: without it, S3 says that it is forbidden to know. */
@@ -66,13 +68,7 @@ const FUNCTIONS = {
       StringEquals: { "iam:PassedToService": "scheduler.amazonaws.com" },
     }),
   ],
-  adminApi: [
-    ...jobs,
-    allow("dynamodb:DeleteItem", arnOf("JobsTable")),
-    allow("s3:DeleteObject", PAYLOADS),
-    allow("scheduler:DeleteSchedule", SCHEDULES),
-    allow("kms:Encrypt", arnOf("SecretsKey")),
-  ],
+  adminApi: [...jobs, allow("scheduler:DeleteSchedule", SCHEDULES), allow("kms:Encrypt", arnOf("SecretsKey"))],
   // Its links to files, and those by which parts are uploaded, may do no more than it may itself.
   taskApi: [...jobs, allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], FILES), find("files")],
   internalApi: attempts,
@@ -80,8 +76,6 @@ const FUNCTIONS = {
   processJobs: attempts,
   runTasks: [
     ...attempts,
-    allow("dynamodb:DeleteItem", arnOf("JobsTable")),
-    allow("s3:DeleteObject", PAYLOADS),
     allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"], [FILES, DATASETS]),
     find("files", "datasets"),
   ],
