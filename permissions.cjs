@@ -17,6 +17,8 @@ const DEAD_LETTERS = [
   arnOf("SchedulesDeadLetters"),
 ];
 const PAYLOADS = sub("${JobsBucket.Arn}/payloads/*");
+const FILES = sub("${JobsBucket.Arn}/files/*");
+const DATASETS = sub("${JobsBucket.Arn}/datasets/*");
 const SCHEDULES = sub("arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:schedule/${SchedulesGroup}/*");
 const DATABASE = [
   "dynamodb:GetItem",
@@ -24,7 +26,8 @@ const DATABASE = [
   "dynamodb:Query",
   "dynamodb:PutItem",
   "dynamodb:UpdateItem",
-  // Of those that leave the line of waiting tasks.
+  // Tasks that no longer wait, and payloads of jobs whose key was taken.
+  "dynamodb:DeleteItem",
   "dynamodb:BatchWriteItem",
 ];
 const consume = (queues) =>
@@ -34,16 +37,11 @@ const consume = (queues) =>
 const jobs = [
   allow(DATABASE, TABLE),
   allow("sqs:SendMessage", QUEUES),
-  allow(["s3:GetObject", "s3:PutObject"], PAYLOADS),
+  allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], PAYLOADS),
 ];
 
-/** Files of apps, of any size, and what tasks keep in datasets. */
-const FILES = [sub("${JobsBucket.Arn}/files/*"), sub("${JobsBucket.Arn}/datasets/*")];
-const files = [
-  allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"], FILES),
-  // Without it, what is not there is forbidden and not missing.
-  allow("s3:ListBucket", arnOf("JobsBucket")),
-];
+/** To list them, and to be told that one is not there: without it, S3 says that it is forbidden to know. */
+const find = allow("s3:ListBucket", arnOf("JobsBucket"));
 
 /** Running attempts: signing what is sent, and invoking what jobs may invoke. */
 const attempts = [
@@ -70,22 +68,16 @@ const FUNCTIONS = {
       StringEquals: { "iam:PassedToService": "scheduler.amazonaws.com" },
     }),
   ],
-  adminApi: [
-    ...jobs,
-    allow("dynamodb:DeleteItem", arnOf("JobsTable")),
-    allow("s3:DeleteObject", PAYLOADS),
-    allow("scheduler:DeleteSchedule", SCHEDULES),
-    allow("kms:Encrypt", arnOf("SecretsKey")),
-  ],
-  taskApi: [...jobs, ...files],
+  adminApi: [...jobs, allow("scheduler:DeleteSchedule", SCHEDULES), allow("kms:Encrypt", arnOf("SecretsKey"))],
+  // Its links to files, and those by which parts are uploaded, may do no more than it may itself.
+  taskApi: [...jobs, allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], FILES), find],
   internalApi: attempts,
   site: [],
   processJobs: attempts,
   runTasks: [
     ...attempts,
-    ...files,
-    allow("dynamodb:DeleteItem", arnOf("JobsTable")),
-    allow("s3:DeleteObject", PAYLOADS),
+    allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"], [FILES, DATASETS]),
+    find,
     // The sender is EMAIL_SENDER, or an address of a domain that is verified.
     allow("ses:SendEmail", sub("arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*")),
   ],

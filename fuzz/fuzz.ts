@@ -208,7 +208,10 @@ async function createWorld(stack: Stack) {
   const [self, other] = [randomUUID(), randomUUID()];
   const tokens = await tokensOf(self);
   const foreign = await ownedBy(other, stack);
-  const kept: Record<string, unknown[]> = { foreign: foreign.ids, job: [], secret: [], schedule: [], cursor: [] };
+  const files = [await uploadedFile(stack, tokens["admin"] ?? "", "a.csv")];
+  const owned = { foreign: foreign.ids, foreignFile: [foreign.fileKey], file: files };
+  const none = { job: [], task: [], fileJob: [], secret: [], schedule: [], cursor: [] };
+  const kept: Record<string, unknown[]> = { ...owned, ...none };
   let version = 0;
 
   const keep = (kind: string, value: unknown) => {
@@ -231,7 +234,13 @@ async function createWorld(stack: Stack) {
 
     /** Takes what later requests can ask for. */
     learn: ({ key }: Plan, { status, text }: Received): void => {
-      if (!key.includes(" /v1/") || status >= 300) return;
+      if (status >= 300) return;
+      if (/^POST \/(v1|api)\/jobs$/.test(key)) {
+        const { jobId, id = jobId } = JSON.parse(text) as { jobId?: string; id?: string };
+        for (const kind of ["job", "task"]) keep(kind, id);
+        if (key.includes("/api/")) keep("fileJob", id);
+      }
+      if (!key.includes(" /v1/")) return;
       const { data } = (JSON.parse(text) ?? {}) as { data?: Record<string, unknown> };
       if (typeof data?.["executionType"] === "string" && status === 201) {
         keep("job", data["id"]);
@@ -285,6 +294,9 @@ async function ownedBy(appId: string, stack: Stack) {
     const { body } = await stack.call("POST", "/v1/jobs/create", { token, body: { message: { execution, metadata } } });
     ids.push(body.data.id);
   }
+  const fileKey = await uploadedFile(stack, token, `${CANARY}.csv`);
+  const about = { jobType: "example", payload: { words: [CANARY] }, fileKey, meta: { CANARY } };
+  ids.push((await stack.call("POST", "/api/jobs", { token, body: about })).body.id);
   const app = `/v1/admin/apps/${appId}`;
   await stack.call("PUT", app, { token, body: { version: 0, name: CANARY, onComplete: { url } } });
   await stack.call("POST", `${app}/signing-secrets`, { token });
@@ -292,7 +304,17 @@ async function ownedBy(appId: string, stack: Stack) {
     const asked = ["/v1/admin/jobs", app, `${app}/audit`].map(async (path) => stack.call("GET", path, { token }));
     return (await Promise.all(asked)).map(({ body }) => body.data);
   };
-  return { ids, look, before: await look() };
+  return { ids, fileKey, look, before: await look() };
+}
+
+/** The key of a file of one byte. */
+async function uploadedFile(stack: Stack, token: string, fileName: string): Promise<string> {
+  const announced = { fileName, size: 1, contentType: "text/csv" };
+  const { fileKey, parts } = (await stack.call("POST", "/api/jobs/uploads", { token, body: announced })).body;
+  const { headers } = await fetch(parts[0].url, { method: "PUT", body: "a" });
+  const body = { fileKey, parts: [{ partNumber: 1, etag: headers.get("etag") }] };
+  await stack.call("POST", "/api/jobs/uploads/complete", { token, body });
+  return fileKey;
 }
 
 // ---- npm run fuzz ----

@@ -66,8 +66,38 @@ const BY_NAME: Readonly<Record<string, Value>> = {
   createdBefore: one("2099-01-01T00:00:00Z", "1969-01-01T00:00:00Z"),
 };
 
-/** By an operation's id, where the document allows anything. */
+const EXAMPLE = {
+  jobType: one("example"),
+  payload: fc.record({ words: fc.array(fc.string(), { minLength: 1, maxLength: 5 }) }),
+};
+const fileKey = fc.oneof({ weight: 8, arbitrary: fc.nat(9).map((n) => `@file:${n}`) }, one("@foreignFile:0", "../a"));
+
+/** By an operation's id, where the document allows anything, or too much. */
 export const BODIES: Readonly<Record<string, Value>> = {
+  createTypedJob: fc.record(
+    { ...EXAMPLE, priority: fc.nat(10), maxRetries: fc.nat(50), scheduledAt: soon },
+    { requiredKeys: ["jobType", "payload"] },
+  ),
+  createFileJob: fc.record(
+    { ...EXAMPLE, fileKey, meta: fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 3 }) },
+    { requiredKeys: ["jobType", "payload", "fileKey"] },
+  ),
+  // Each part's URL is signed.
+  createUpload: fc.record({
+    fileName: fc.string({ unit: "grapheme", minLength: 1, maxLength: 60 }),
+    contentType: one("text/csv", "application/octet-stream", "text/plain; charset=utf-8"),
+    size: fc.integer({ min: 1, max: 20_000_000 }),
+  }),
+  completeUpload: fc.record({
+    fileKey,
+    parts: fc.array(
+      fc.record({ partNumber: fc.integer({ min: 1, max: 640 }), etag: fc.stringMatching(/^[0-9a-f]{32}$/) }),
+      {
+        minLength: 1,
+        maxLength: 3,
+      },
+    ),
+  }),
   processScheduledMessage: fc.record({
     fire: fc.record({ id: fc.nat(9).map((n) => `@schedule:${n}`), run: fc.integer({ min: 0, max: 3 }) }),
   }),
@@ -76,12 +106,18 @@ export const BODIES: Readonly<Record<string, Value>> = {
 export const ID: Readonly<Record<string, (path: string) => Value>> = {
   appId: () => one("@self", "@self", "@self", "@self", "@other", "550e8400-e29b-41d4-a716-446655440000"),
   id: (path) => {
-    const own = path.includes("signing-secrets") ? "secret" : "job";
+    const own = ownKind(path);
     const mine = fc.nat(49).map((n) => `@${own}:${n}`);
     return fc.oneof({ weight: 8, arbitrary: mine }, { weight: 2, arbitrary: fc.nat(9).map((n) => `@foreign:${n}`) });
   },
   file: () => one("start.js", "start.js", "start.js", "swagger-ui.css", "swagger-ui-bundle.js", "package.json"),
 };
+
+function ownKind(path: string): string {
+  if (path.includes("/api/jobs/")) return "fileJob";
+  if (path.includes("/v1/jobs/")) return "task";
+  return path.includes("signing-secrets") ? "secret" : "job";
+}
 
 // ---- Values by their schemas ----
 

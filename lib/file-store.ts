@@ -35,6 +35,7 @@ const LINK_SECONDS = 3_600;
 export function createFileStore(parts: { bucket: string; clock: Clock; client?: S3Client }) {
   const { bucket: Bucket, clock } = parts;
   let made: S3Client | undefined;
+  let madeSigner: S3Client | undefined;
 
   // Imported when first used, as lib/files.ts does; the client is another for its timeouts.
   async function s3() {
@@ -42,13 +43,17 @@ export function createFileStore(parts: { bucket: string; clock: Clock; client?: 
     const forcePathStyle = Boolean(process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL);
     // What is read in ranges has no checksum to compare with.
     const reading = { forcePathStyle, responseChecksumValidation: "WHEN_REQUIRED" } as const;
-    const client =
-      parts.client ?? (made ??= new sdk.S3Client({ ...CLIENT_DEFAULTS, requestHandler: PATIENT, ...reading }));
+    const settings = { ...CLIENT_DEFAULTS, requestHandler: PATIENT, ...reading };
+    const client = parts.client ?? (made ??= new sdk.S3Client(settings));
+    // A link would name the checksum of a body that it has not.
+    const signing = { ...settings, requestChecksumCalculation: "WHEN_REQUIRED" } as const;
+    const signer = parts.client ?? (madeSigner ??= new sdk.S3Client(signing));
     const { HeadObjectCommand, GetObjectCommand, PutObjectCommand, ListObjectsV2Command, DeleteObjectsCommand } = sdk;
     const { CreateMultipartUploadCommand, UploadPartCommand, CompleteMultipartUploadCommand } = sdk;
     const { AbortMultipartUploadCommand } = sdk;
     return {
       client,
+      signer,
       HeadObjectCommand,
       GetObjectCommand,
       PutObjectCommand,
@@ -216,11 +221,11 @@ export function createFileStore(parts: { bucket: string; clock: Clock; client?: 
 
   /** A URL by which anybody may download the file within an hour, under a name that no browser acts on. */
   async function link(key: string, fileName: string): Promise<string> {
-    const { client, GetObjectCommand } = await s3();
+    const { signer, GetObjectCommand } = await s3();
     const { getSignedUrl } = await import("@aws-sdk/s3-request-presigner");
     const ResponseContentDisposition = attachmentOf(fileName);
     const get = new GetObjectCommand({ Bucket, Key: key, ResponseContentDisposition });
-    return getSignedUrl(client, get, { expiresIn: LINK_SECONDS });
+    return getSignedUrl(signer, get, { expiresIn: LINK_SECONDS });
   }
 
   return { head, read, upload, list, remove, link };

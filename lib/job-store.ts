@@ -39,7 +39,7 @@ import {
   type Item,
   type ItemKey,
 } from "./job-item.ts";
-import { type Attempt, type AttemptRef, type Job, type Message, type Payload, type Status } from "./job.ts";
+import { isTask, type Attempt, type AttemptRef, type Job, type Message, type Payload, type Status } from "./job.ts";
 import { after, type Move } from "./moves.ts";
 import { contentHash, decodeMessage } from "./payload.ts";
 
@@ -75,8 +75,17 @@ const LARGEST_BATCH = 100;
 
 export type JobStore = ReturnType<typeof createJobStore>;
 
-export function createJobStore(parts: { table: string; files: Files; clock: Clock; client?: DynamoDBClient }) {
-  const { table, files, clock } = parts;
+interface Parts {
+  readonly table: string;
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly client?: DynamoDBClient;
+  /** Deletes what a job has logged, where jobs log. */
+  readonly removeLog?: (job: Job) => Promise<void>;
+}
+
+export function createJobStore(parts: Parts) {
+  const { table, files, clock, removeLog } = parts;
   const client = parts.client ?? lean(new DynamoDBClient(CLIENT_DEFAULTS));
 
   /** Puts a job unless its id is taken; then the one that has it is the answer. */
@@ -455,6 +464,7 @@ export function createJobStore(parts: { table: string; files: Files; clock: Cloc
       attempts.map((Key) => askOf(TABLE, client.send(new DeleteItemCommand({ TableName: table, Key })))),
     );
     await removePayload(job.id, job.payload);
+    if (isTask(job)) await removeLog?.(job);
     return true;
   }
 

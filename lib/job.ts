@@ -119,6 +119,8 @@ export interface Job {
   readonly lane?: string;
   /** Who asked for it, where users have jobs of their own. */
   readonly userId?: string;
+  /** Where it was asked for, if only that dialect's lists show it. */
+  readonly dialect?: Dialect;
   /** When it was to start, where somebody asked for that. */
   readonly scheduledAt?: EpochMs;
   /** Of a task: those with a higher one start first. Default 0. */
@@ -163,6 +165,9 @@ export interface Job {
   /** The job that the last run created, or found under its key. */
   readonly targetJobId?: string;
 }
+
+/** `files`: through `/api/jobs`. */
+export type Dialect = "files";
 
 /** How far a task is: `step` of `totalSteps`. */
 export interface Progress {
@@ -299,6 +304,7 @@ export interface NewJob {
   readonly message: Message;
   readonly parentJobId?: string;
   readonly userId?: string;
+  readonly dialect?: Dialect;
   /** When its first attempt may start, if not at once. */
   readonly startAt?: EpochMs;
 }
@@ -347,6 +353,7 @@ export function accept(request: NewJob, terms: Terms, payload: Payload, now: Epo
     ...(idempotencyKey !== undefined && { idempotencyKey }),
     ...(request.parentJobId !== undefined && { parentJobId: request.parentJobId }),
     ...(request.userId !== undefined && { userId: request.userId }),
+    ...(request.dialect !== undefined && { dialect: request.dialect }),
     ...(request.startAt !== undefined && { scheduledAt: request.startAt }),
     ...(terms.priority && { priority: terms.priority }),
     ...(terms.recurring && { recurring: true }),

@@ -19,6 +19,7 @@ import { createTaskExecutor } from "./task-executor.ts";
 import { createTaskServices } from "./task-services.ts";
 import { createTaskLog } from "./task-log.ts";
 import { createTaskSlots } from "./task-slots.ts";
+import { createUploads } from "./uploads.ts";
 
 export type ServiceParts = ReturnType<typeof assemble>;
 
@@ -34,15 +35,16 @@ function assemble() {
   const clock = createClock(config.clock);
   const log = createLog(() => iso(clock.now()));
   const files = createFiles(config.bucket);
-  const store = createJobStore({ table: config.table, files, clock });
+  const taskLog = createTaskLog({ table: config.table, clock });
+  const store = createJobStore({ table: config.table, files, clock, removeLog: taskLog.remove });
   const queue = createQueue({ urls: config.queueUrls, files, clock });
   const scheduler = createScheduler(config.scheduler);
   const apps = createAppStore({ table: config.table, clock, sealer: createSealer(config.sealing) });
   const destinations = createDestinationStore({ table: config.table, clock });
   const slots = createTaskSlots({ table: config.table, clock });
-  const taskLog = createTaskLog({ table: config.table, clock });
   const { rules, retention } = config;
   const fileStore = createFileStore({ bucket: config.bucket, clock });
+  const uploads = createUploads({ table: config.table, bucket: config.bucket, clock });
   const datasets = createDatasetStore({ table: config.table, clock, files: fileStore });
   const mail = createMail(config.emailSender);
   const services = createTaskServices({ clock, store, apps, files: fileStore, datasets, mail, rules, executionTypes });
@@ -63,5 +65,5 @@ function assemble() {
     retention,
   });
   const stats = createStats({ table: config.table, clock });
-  return { clock, log, store, apps, destinations, taskLog, fileStore, datasets, rules, stats, engine };
+  return { clock, log, store, apps, destinations, taskLog, fileStore, uploads, datasets, rules, stats, engine };
 }

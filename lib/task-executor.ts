@@ -29,7 +29,7 @@ export function createTaskExecutor({ clock, taskLog, log, submit, services }: Pa
     ...task,
     async execute(attempt) {
       const { jobType, payload } = attempt.message.execution;
-      const writer = await taskLog.open(attempt.jobId, attempt.number);
+      const writer = await taskLog.open(attempt.job, attempt.number);
       const ended = new AbortController();
       const flushing = flushNowAndThen(writer, attempt, ended.signal);
       try {

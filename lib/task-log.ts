@@ -4,12 +4,15 @@ import {
   DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
+  QueryCommand,
+  type QueryCommandOutput,
 } from "@aws-sdk/client-dynamodb";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { CLIENT_DEFAULTS, askOf, lean } from "./aws.ts";
 import { DAY, SECOND, type Clock, type EpochMs } from "./clock.ts";
 import { expirySeconds, hasExpired, type Item } from "./job-item.ts";
+import type { Job } from "./job.ts";
 import type { LogDetail, LogLevel } from "./tasks/task.ts";
 
 // The lines that tasks log, in chunks: an index names the chunks of each level, so that a page is read
@@ -41,6 +44,16 @@ export interface LogWriter {
 /** Where the lines of a level are: attempt and number of a chunk, its first line and how many it has. */
 type Part = [attempt: number, chunk: number, first: number, count: number];
 
+interface Chunk {
+  readonly level: LogLevel;
+  readonly part: Part;
+  readonly lines: LogLine[];
+  bytes: number;
+}
+
+/** A job that is made anew under the id of one that was deleted has a log of its own. */
+type LoggingJob = Pick<Job, "id" | "createdAt">;
+
 interface LogIndex {
   readonly lines: number;
   readonly parts: Readonly<Record<LogLevel, readonly Part[]>>;
@@ -57,6 +70,7 @@ const LARGEST_META = 4_000;
 const MOST_LINES = 200_000;
 const KEPT = 30 * DAY;
 const FLUSHED_EVERY_MS = 2 * SECOND;
+const REMOVED_AT_ONCE = 25;
 const INDEX = "M";
 const NOTHING: LogIndex = { lines: 0, parts: { debug: [], info: [], warning: [], error: [] } };
 
@@ -68,16 +82,20 @@ export function createTaskLog(parts: { table: string; clock: Clock; client?: Dyn
   const dynamodb = () => (client ??= lean(new DynamoDBClient(CLIENT_DEFAULTS)));
 
   /** Goes on where the attempts before it have ended. What an attempt writes that another has followed is dropped. */
-  async function open(jobId: string, attempt: number): Promise<LogWriter> {
-    const before = attempt > 1 ? await indexOf(jobId) : NOTHING;
+  async function open(job: LoggingJob, attempt: number): Promise<LogWriter> {
+    const before = attempt > 1 ? await indexOf(job) : NOTHING;
     const done = Object.fromEntries(LOG_LEVELS.map((level) => [level, [...before.parts[level]]])) as Record<
       LogLevel,
       Part[]
     >;
-    const chunks = new Map<LogLevel, { part: Part; lines: LogLine[]; bytes: number; isKept: boolean }>();
+    /** Those that take more lines. */
+    const growing = new Map<LogLevel, Chunk>();
+    /** Those that the table does not have as they are. */
+    const unkept = new Set<Chunk>();
     let next = before.lines;
     let indexed = before.lines;
     let flushedAt = clock.realNow();
+    let writing: Promise<void> = Promise.resolve();
 
     async function line(level: LogLevel, message: string, detail: LogDetail = {}): Promise<void> {
       if (next >= MOST_LINES) return;
@@ -87,99 +105,110 @@ export function createTaskLog(parts: { table: string; clock: Clock; client?: Dyn
         : message.slice(0, LONGEST_MESSAGE);
       const written = { number: next, level, message: text.toWellFormed(), at: clock.now(), ...kept(detail) };
       next += 1;
-      const chunk = chunks.get(level) ?? begin(level, written.number);
+      const chunk = growing.get(level) ?? begin(level, written.number);
       chunk.lines.push(written);
       chunk.part[3] += 1;
       chunk.bytes += Buffer.byteLength(JSON.stringify(written));
-      chunk.isKept = false;
+      unkept.add(chunk);
       if (chunk.lines.length === CHUNK_LINES || chunk.bytes >= CHUNK_BYTES) {
-        chunks.delete(level);
-        await putChunk(jobId, level, chunk.part, chunk.lines);
+        growing.delete(level);
+        await inTurn(async () => keep(chunk));
       }
       if (clock.realNow() - flushedAt >= FLUSHED_EVERY_MS) await flush();
     }
 
-    function begin(level: LogLevel, first: number) {
+    function begin(level: LogLevel, first: number): Chunk {
       const number = done[level].filter(([of]) => of === attempt).length;
       const part: Part = [attempt, number, first, 0];
       done[level].push(part);
-      const chunk = { part, lines: [], bytes: 0, isKept: false };
-      chunks.set(level, chunk);
+      const chunk = { level, part, lines: [], bytes: 0 };
+      growing.set(level, chunk);
       return chunk;
     }
 
     async function flush(): Promise<void> {
       flushedAt = clock.realNow();
-      if (indexed === next) return;
-      const index = { lines: next, parts: structuredClone(done) };
-      for (const [level, chunk] of chunks) {
-        if (chunk.isKept) continue;
-        chunk.isKept = true;
-        await putChunk(jobId, level, chunk.part, chunk.lines).catch((error: unknown) => {
-          chunk.isKept = false;
-          throw error;
-        });
-      }
-      await putIndex(jobId, attempt, index);
-      indexed = index.lines;
+      await inTurn(async () => {
+        if (indexed === next) return;
+        const index = { lines: next, parts: structuredClone(done) };
+        // Before the index, which promises them.
+        for (const chunk of unkept) await keep(chunk);
+        await putIndex(job, attempt, index);
+        indexed = index.lines;
+      });
+    }
+
+    async function keep(chunk: Chunk): Promise<void> {
+      if (!unkept.delete(chunk)) return;
+      await putChunk(job, chunk).catch((error: unknown) => {
+        unkept.add(chunk);
+        throw error;
+      });
+    }
+
+    /** One write after the other: an earlier state must not replace a later one. */
+    async function inTurn(write: () => Promise<void>): Promise<void> {
+      const turn = writing.then(write);
+      writing = turn.catch(() => {});
+      return turn;
     }
 
     return { line, flush };
   }
 
   /** A page of a job's lines, and how many there are of its level. */
-  async function read(jobId: string, { level, newestFirst = false, offset, limit }: LogPage) {
-    const index = await indexOf(jobId);
+  async function read(job: LoggingJob, { level, newestFirst = false, offset, limit }: LogPage) {
+    const index = await indexOf(job);
     const total = level ? countOf(index.parts[level]) : index.lines;
     const to = Math.max(0, newestFirst ? total - offset : Math.min(total, offset + limit));
     const from = Math.max(0, newestFirst ? to - limit : offset);
-    const lines = await (level ? ofLevel(jobId, index, level, from, to) : ofAll(jobId, index, from, to));
+    const lines = await (level ? ofLevel(job, index, level, from, to) : ofAll(job, index, from, to));
     return { lines: newestFirst ? lines.toReversed() : lines, total };
   }
 
   /** Of all levels, a line's place is its number. */
-  async function ofAll(jobId: string, { parts: of }: LogIndex, from: number, to: number): Promise<LogLine[]> {
+  async function ofAll(job: LoggingJob, { parts: of }: LogIndex, from: number, to: number): Promise<LogLine[]> {
     const wanted = LOG_LEVELS.flatMap((level) =>
       of[level]
         .filter(([, , first], at) => first < to && (of[level][at + 1]?.[2] ?? Infinity) > from)
         .map((part) => ({ level, part })),
     );
-    const found = await Promise.all(wanted.map(async ({ level, part }) => chunkOf(jobId, level, part)));
+    const found = await Promise.all(wanted.map(async ({ level, part }) => chunkOf(job, level, part)));
     return found
       .flat()
       .filter(({ number }) => number >= from && number < to)
       .toSorted((a, b) => a.number - b.number);
   }
 
-  async function ofLevel(jobId: string, index: LogIndex, level: LogLevel, from: number, to: number) {
+  async function ofLevel(job: LoggingJob, index: LogIndex, level: LogLevel, from: number, to: number) {
     let before = 0;
     const wanted: Promise<LogLine[]>[] = [];
     for (const part of index.parts[level]) {
       const begin = before;
       before += part[3];
       if (begin >= to || before <= from) continue;
-      const lines = chunkOf(jobId, level, part);
+      const lines = chunkOf(job, level, part);
       wanted.push(lines.then((all) => all.slice(Math.max(0, from - begin), to - begin)));
     }
     return (await Promise.all(wanted)).flat();
   }
 
-  async function indexOf(jobId: string): Promise<LogIndex> {
-    const item = await get(jobId, INDEX);
+  async function indexOf(job: LoggingJob): Promise<LogIndex> {
+    const item = await get(job, INDEX);
     if (!item) return NOTHING;
     return { lines: Number(item["lines"]), parts: JSON.parse(String(item["parts"])) as LogIndex["parts"] };
   }
 
-  async function chunkOf(jobId: string, level: LogLevel, part: Part): Promise<LogLine[]> {
-    const item = await get(jobId, chunkKey(level, part));
+  async function chunkOf(job: LoggingJob, level: LogLevel, part: Part): Promise<LogLine[]> {
+    const item = await get(job, chunkKey(level, part));
     if (!item) return [];
     const lines = JSON.parse(inflateRawSync(item["lines"] as Uint8Array).toString()) as Omit<LogLine, "level">[];
     // More may have been written since the index was.
     return lines.slice(0, part[3]).map((line) => ({ ...line, level }));
   }
 
-  async function get(jobId: string, sk: string): Promise<Item | undefined> {
-    const Key = marshall({ pk: logPk(jobId), sk });
+  async function get(job: LoggingJob, sk: string): Promise<Item | undefined> {
+    const Key = marshall({ pk: logPk(job), sk });
     const { Item: found } = await askOf(
       TABLE,
       dynamodb().send(new GetItemCommand({ TableName: table, Key, ConsistentRead: true })),
@@ -188,13 +217,13 @@ export function createTaskLog(parts: { table: string; clock: Clock; client?: Dyn
     return item && !hasExpired(item, clock.now()) ? item : undefined;
   }
 
-  async function putChunk(jobId: string, level: LogLevel, part: Part, lines: readonly LogLine[]): Promise<void> {
+  async function putChunk(job: LoggingJob, { level, part, lines }: Chunk): Promise<void> {
     const bytes = deflateRawSync(JSON.stringify(lines.map((line) => ({ ...line, level: undefined }))));
-    await put({ pk: logPk(jobId), sk: chunkKey(level, part), lines: bytes });
+    await put({ pk: logPk(job), sk: chunkKey(level, part), lines: bytes });
   }
 
-  async function putIndex(jobId: string, attempt: number, { lines, parts: of }: LogIndex): Promise<void> {
-    const item = { pk: logPk(jobId), sk: INDEX, attempt, lines, parts: JSON.stringify(of) };
+  async function putIndex(job: LoggingJob, attempt: number, { lines, parts: of }: LogIndex): Promise<void> {
+    const item = { pk: logPk(job), sk: INDEX, attempt, lines, parts: JSON.stringify(of) };
     // An attempt that has lost its lease may still write.
     await put(item, {
       ConditionExpression: "attribute_not_exists(pk) OR attempt <= :attempt",
@@ -211,20 +240,34 @@ export function createTaskLog(parts: { table: string; clock: Clock; client?: Dyn
     }
   }
 
-  async function remove(jobId: string): Promise<void> {
-    const index = await indexOf(jobId);
-    const chunks = LOG_LEVELS.flatMap((level) => index.parts[level].map((part) => chunkKey(level, part)));
-    for (const sk of [...chunks, INDEX]) {
-      const Key = marshall({ pk: logPk(jobId), sk });
-      await askOf(TABLE, dynamodb().send(new DeleteItemCommand({ TableName: table, Key })));
-    }
+  /** All that hangs on it, and what no index names any more. */
+  async function remove(job: LoggingJob): Promise<void> {
+    let from: QueryCommandOutput["LastEvaluatedKey"];
+    do {
+      const query = new QueryCommand({
+        TableName: table,
+        KeyConditionExpression: "pk = :pk",
+        ExpressionAttributeValues: marshall({ ":pk": logPk(job) }),
+        ProjectionExpression: "pk, sk",
+        ConsistentRead: true,
+        ...(from && { ExclusiveStartKey: from }),
+      });
+      const page: QueryCommandOutput = await askOf(TABLE, dynamodb().send(query));
+      const { Items: keys = [] } = page;
+      for (let at = 0; at < keys.length; at += REMOVED_AT_ONCE) {
+        const some = keys.slice(at, at + REMOVED_AT_ONCE);
+        const commands = some.map((Key) => new DeleteItemCommand({ TableName: table, Key }));
+        await Promise.all(commands.map(async (command) => askOf(TABLE, dynamodb().send(command))));
+      }
+      from = page.LastEvaluatedKey;
+    } while (from);
   }
 
   return { open, read, remove };
 }
 
-function logPk(jobId: string): string {
-  return `L#${jobId}`;
+function logPk({ id, createdAt }: LoggingJob): string {
+  return `L#${id}#${createdAt}`;
 }
 
 function chunkKey(level: LogLevel, [attempt, chunk]: Part): string {

@@ -10,14 +10,17 @@ import { ROOT, endStacks, newApp, startStack, tokenFor, webhook, type Answer, ty
 interface App {
   readonly appId: string;
   readonly token: string;
-  /** A job, a task that waits, and a signing secret of its own. */
+  /** A job, a task that waits, one with a file, an upload, and a signing secret of its own. */
   readonly jobId: string;
   readonly taskId: string;
+  readonly fileJobId: string;
+  readonly fileKey: string;
   readonly secretId: string;
 }
 
 const INTERNAL = "an-internal-token-of-32-characters-or-more";
 const task = { jobType: "example", payload: { words: ["one"] } };
+const announced = { fileName: "a.csv", size: 1, contentType: "text/csv" };
 const hook = webhook({ url: "https://a.example", mode: "db" });
 
 let stack: Stack;
@@ -38,7 +41,12 @@ async function makeApp(): Promise<App> {
   const secret = await stack.call("POST", `/v1/admin/apps/${appId}/signing-secrets`, { token });
   const waiting = { ...task, scheduledAt: new Date(Date.now() + 3_600_000).toISOString() };
   const taskId = (await stack.call("POST", "/v1/jobs", { token, body: waiting })).body.jobId;
-  return { appId, token, jobId: job.body.data.id, taskId, secretId: secret.body.data.id };
+  const { fileKey, parts } = (await stack.call("POST", "/api/jobs/uploads", { token, body: announced })).body;
+  const { headers } = await fetch(parts[0].url, { method: "PUT", body: "a" });
+  const complete = { fileKey, parts: [{ partNumber: 1, etag: headers.get("etag") }] };
+  await stack.call("POST", "/api/jobs/uploads/complete", { token, body: complete });
+  const fileJobId = (await stack.call("POST", "/api/jobs", { token, body: { ...task, fileKey } })).body.id;
+  return { appId, token, jobId: job.body.data.id, taskId, fileJobId, fileKey, secretId: secret.body.data.id };
 }
 
 interface Case {
@@ -58,6 +66,15 @@ const CASES: Record<string, Case> = {
   "GET /v1/jobs/{id}/events": { allowed: 200 },
   "POST /v1/jobs/{id}/retry": { allowed: 409 },
   "POST /v1/jobs/{id}/cancel": { allowed: 200 },
+  "POST /api/jobs": { body: ({ fileKey }) => ({ ...task, fileKey }), allowed: 201 },
+  "POST /api/jobs/uploads": { body: () => announced, allowed: 201 },
+  "POST /api/jobs/uploads/complete": {
+    body: ({ fileKey }) => ({ fileKey, parts: [{ partNumber: 1, etag: "a" }] }),
+    allowed: 200,
+  },
+  "GET /api/jobs": { allowed: 200 },
+  "GET /api/jobs/{id}": { allowed: 200 },
+  "GET /api/jobs/{id}/logs": { allowed: 200 },
   "GET /v1/admin/jobs": { allowed: 200 },
   "GET /v1/admin/jobs/{id}": { allowed: 200 },
   "POST /v1/admin/jobs/{id}/retry": { allowed: 409 },
@@ -85,14 +102,19 @@ test("every route is in the table of this test", () => {
 
 async function ask(key: string, app: App, token: string | undefined, query = ""): Promise<Answer> {
   const [method = "", path = ""] = key.split(" ");
-  const jobId = path.startsWith("/v1/jobs/") ? app.taskId : app.jobId;
-  const id = path.includes("/apps/") ? app.secretId : jobId;
+  const id = idFor(path, app);
   const filled = path.replace("{appId}", app.appId).replace("{id}", id);
   const body = CASES[key]?.body?.(app);
   return stack.call(method, filled + query, {
     ...(token !== undefined && { token }),
     ...(body !== undefined && { body }),
   });
+}
+
+function idFor(path: string, app: App): string {
+  if (path.includes("/apps/")) return app.secretId;
+  if (path.startsWith("/api/jobs/")) return app.fileJobId;
+  return path.startsWith("/v1/jobs/") ? app.taskId : app.jobId;
 }
 
 /** An error without what differs from request to request. */
@@ -132,6 +154,7 @@ describe.each(Object.keys(CASES))("%s", (key) => {
       appId: randomUUID(),
       jobId: randomUUID(),
       taskId: randomUUID(),
+      fileJobId: randomUUID(),
       secretId: randomUUID(),
     };
     const foreign = told(await ask(key, other, mine.token));

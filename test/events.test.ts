@@ -57,6 +57,7 @@ const EXPECTED: Record<string, unknown> = {
   "site-openapi": { statusCode: 200 },
   "task-api-create": { statusCode: 201 },
   "task-api-list": { statusCode: 200 },
+  "task-api-upload": { statusCode: 201 },
   "sweep-jobs": { sent: expect.any(Number), expired: 0, left: 0 },
 };
 

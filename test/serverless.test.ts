@@ -119,6 +119,7 @@ test(
     const text = await packagedWith({
       SECRETS_NAME: "jobs/test",
       INVOKABLE_FUNCTIONS: "reward-*",
+      CORS_ORIGINS: "https://app.example",
       JWT_SECRET: "a-secret-that-stays-at-home-123456",
     });
     const { Resources } = JSON.parse(text);
@@ -146,6 +147,16 @@ test(
       ) as string[];
     expect(mayOf("SiteRole").every((action) => /^(logs|xray):/.test(action))).toBe(true);
     expect(JSON.stringify(Resources.ProcessJobsRole)).toContain(":function:reward-*");
+    // Uploads and links to files, and nothing else of the bucket.
+    const ofTasks = Resources.TaskApiRole.Properties.Policies[0].PolicyDocument.Statement as Statement[];
+    const writes = ofTasks.filter(({ Action }) => [Action].flat().includes("s3:PutObject"));
+    expect(writes.map(({ Resource }) => Resource)).toEqual([
+      { "Fn::Sub": "${JobsBucket.Arn}/payloads/*" },
+      { "Fn::Sub": "${JobsBucket.Arn}/files/*" },
+    ]);
+    expect(ofTasks.find(({ Action }) => Action === "s3:ListBucket")?.Condition).toEqual({
+      StringLike: { "s3:prefix": ["files/*"] },
+    });
     for (const role of ["CreateJobRole", "SweepJobsRole", "FireScheduleRole", "CountJobsRole"]) {
       expect(mayOf(role).some((action) => /^(kms|lambda):/.test(action))).toBe(false);
     }
@@ -165,6 +176,18 @@ test(
     const bucket = Resources.JobsBucket.Properties;
     expect(Object.values(bucket.PublicAccessBlockConfiguration)).toEqual([true, true, true, true]);
     expect(bucket.BucketEncryption).toBeDefined();
+    // What is deleted or never finished is not kept, nor paid for, for good.
+    expect(bucket.VersioningConfiguration).toEqual({ Status: "Enabled" });
+    const rules = Object.assign({}, ...bucket.LifecycleConfiguration.Rules);
+    expect(rules).toMatchObject({
+      AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 },
+      NoncurrentVersionExpiration: { NoncurrentDays: 7 },
+      ExpiredObjectDeleteMarker: true,
+    });
+    // Only pages that may call the API may send files.
+    expect(bucket.CorsConfiguration.CorsRules).toMatchObject([
+      { AllowedOrigins: ["https://app.example"], AllowedMethods: ["GET", "HEAD", "PUT"], ExposedHeaders: ["ETag"] },
+    ]);
     const table = Resources.JobsTable.Properties;
     expect(table.SSESpecification.SSEEnabled).toBe(true);
     expect(table.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled).toBe(true);

@@ -8,6 +8,7 @@ import { parts, type ServiceParts } from "../parts.ts";
 import { problemsIn } from "../validation.ts";
 import { authenticate, isInternal, type Caller } from "./auth.ts";
 import { corsHeaders, preflight } from "./cors.ts";
+import { isMultipart, readForm, type Form, type FormFile } from "./multipart.ts";
 
 /** One endpoint. What it takes is parsed before `handle` is called. */
 export interface Route<Body = unknown, Query = unknown> {
@@ -27,6 +28,8 @@ export interface Route<Body = unknown, Query = unknown> {
   /** Of the answers; default JSON. */
   readonly contentTypes?: readonly string[];
   readonly body?: z.ZodType<Body>;
+  /** The fields of a form, where one is taken too: with a file in `file`, they make the same body. */
+  readonly form?: z.ZodType<Body>;
   readonly query?: z.ZodType<Query>;
   /** Throws FORBIDDEN. `internal`: the operator's own token. Without it, the endpoint is open to anyone. */
   readonly access?: ((caller: Caller) => void) | "internal";
@@ -36,6 +39,8 @@ export interface Route<Body = unknown, Query = unknown> {
 export interface Request<Body, Query> {
   readonly caller: Caller;
   readonly body: Body;
+  /** If it came as a form. */
+  readonly file?: FormFile;
   readonly query: Query;
   readonly path: Readonly<Record<string, string | undefined>>;
   readonly headers: Readonly<Record<string, string | undefined>>;
@@ -80,22 +85,44 @@ export function route<Body, Query>(definition: Route<Body, Query>): Route {
 /** The Lambda handler that serves these endpoints. */
 export function httpFunction(routes: readonly Route[]) {
   const byKey = new Map(routes.map((each) => [each.key, each]));
-  const takesBody = ({ routeKey }: Event) => byKey.get(routeKey)?.body !== undefined;
+  const takesJson = (event: Event) => {
+    const found = byKey.get(event.routeKey);
+    return found?.body !== undefined && !isForm(found, event);
+  };
   return middy(async (event: Event) => {
     const asked = preflight(event.requestContext.http.method, event.headers);
     if (asked) return { statusCode: 204, headers: asked };
     const found = byKey.get(event.routeKey);
     if (!found) throw noSuchEndpoint(event);
     return serve(found, event);
-  }).use([stamps(), errorAnswers(), jsonBody(takesBody)]);
+  }).use([stamps(), errorAnswers(), jsonBody(takesJson)]);
 }
 
 async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructuredResultV2> {
   const headers = event.headers;
   const caller = await callerOf(found, event);
-  const body = found.body && parse(found.body, event.body, "body");
+  const form = isForm(found, event) ? await formOf(event) : undefined;
+  const body = form ? found.form && parse(found.form, form.fields, "body") : bodyOf(found, event);
   const query = found.query && parse(found.query, event.queryStringParameters ?? {}, "query");
-  return answerOf(await found.handle({ caller, body, query, path: event.pathParameters ?? {}, headers }, parts()));
+  const path = event.pathParameters ?? {};
+  return answerOf(
+    await found.handle({ caller, body, query, path, headers, ...(form && { file: form.file }) }, parts()),
+  );
+}
+
+function bodyOf({ body }: Route, event: Event): unknown {
+  return body && parse(body, event.body, "body");
+}
+
+function isForm({ form }: Route, { headers }: Event): boolean {
+  return form !== undefined && isMultipart(headers["content-type"]);
+}
+
+async function formOf(event: Event): Promise<Form> {
+  refuseLarge(event);
+  const { body, headers, isBase64Encoded } = event;
+  const bytes = Buffer.from(typeof body === "string" ? body : "", isBase64Encoded ? "base64" : "utf8");
+  return readForm(headers["content-type"] ?? "", bytes);
 }
 
 /** Who is asking, and may. */
@@ -188,20 +215,18 @@ function stamps() {
 }
 
 /** Parses a body as JSON whatever its content type says. Where none is asked for, what comes is not looked at. */
-function jsonBody(takesBody: (event: Event) => boolean) {
+function jsonBody(takesJson: (event: Event) => boolean) {
   const { before } = httpJsonBodyParser({ disableContentTypeCheck: true });
   return {
     before: async (handling: Handling) => {
-      if (!handling.event.body || !takesBody(handling.event)) return;
+      if (!handling.event.body || !takesJson(handling.event)) return;
       refuseLarge(handling.event);
       try {
         await before?.(handling as never);
       } catch (error) {
         throw badRequest([{ field: "body", message: `expected JSON: ${causeOf(error)}` }]);
       }
-      if (isDeeper(handling.event.body, DEEPEST_NESTING)) {
-        throw badRequest([{ field: "body", message: `must not be nested deeper than ${DEEPEST_NESTING} levels` }]);
-      }
+      if (isTooDeep(handling.event.body)) throw badRequest([{ field: "body", message: TOO_DEEP }]);
     },
   };
 }
@@ -213,11 +238,13 @@ function refuseLarge({ body, isBase64Encoded }: Event): void {
   throw new ClientError("PAYLOAD_TOO_LARGE", message);
 }
 
+export const TOO_DEEP = `must not be nested deeper than ${DEEPEST_NESTING} levels`;
+
 /** Level by level and not by recursion, which a deep body would overflow. */
-function isDeeper(value: unknown, levels: number): boolean {
+export function isTooDeep(value: unknown): boolean {
   let level = [value].filter(isContainer);
   for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth === levels) return true;
+    if (depth === DEEPEST_NESTING) return true;
     level = level.flatMap((container) => Object.values(container).filter(isContainer));
   }
   return false;

@@ -3,6 +3,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import type { ErrorCode } from "../errors.ts";
 import { errorAnswer, gatewayAnswer } from "./answers.ts";
 import { STATUS_OF, isLimited, type Route } from "./http.ts";
+import { FILE_FIELD } from "./multipart.ts";
 
 // The OpenAPI document, from the routes: what they take by the schemas that validate it.
 
@@ -10,6 +11,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 const TAGS: readonly [begins: string, name: string, description: string][] = [
   ["/v1/jobs", "Jobs", "Asking for jobs."],
+  ["/api/jobs", "File jobs", "Jobs about a file that comes with them, or is uploaded before."],
   ["/v1/admin/apps", "Apps", "What the administrators of an app decide about it."],
   ["/v1/admin", "Administration", "What has become of jobs, and what people do to them."],
   ["/internal", "Internal", "For operators: without `INTERNAL_JWT_TOKEN` in the configuration, these answer 404."],
@@ -81,7 +83,7 @@ const GATEWAY = ref("responses/Gateway");
 type SchemaOf = (schema: z.ZodType) => Json;
 
 function operation(route: Route, path: string, target: string, schemaOf: SchemaOf): Json {
-  const { id, summary, access, body, answers } = route;
+  const { id, summary, access, body, form, answers } = route;
   const parameters = parametersOf(route, path, schemaOf);
   const entries = Object.entries(answers).map(([status, schema]) => [status, success(route, status, schema, schemaOf)]);
   const refusals = refusalsOf(route).map((code) => [STATUS_OF[code], ref(`responses/${code}`)]);
@@ -95,10 +97,23 @@ function operation(route: Route, path: string, target: string, schemaOf: SchemaO
     ...(body && {
       requestBody: {
         required: !body.safeParse(undefined).success,
-        content: json(schemaOf(body), examples.length > 0 ? { examples: Object.fromEntries(examples) } : {}),
+        content: {
+          ...json(schemaOf(body), examples.length > 0 ? { examples: Object.fromEntries(examples) } : {}),
+          ...(form && { "multipart/form-data": { schema: withFile(schemaOf(form)) } }),
+        },
       },
     }),
     responses: { ...Object.fromEntries([...entries, ...refusals]), "4XX": GATEWAY, "5XX": GATEWAY },
+  };
+}
+
+/** A form's fields, and its file. */
+function withFile({ properties, required, ...schema }: Json): Json {
+  const file = { type: "string", format: "binary", description: "At least one byte; the whole form up to 4 MB." };
+  return {
+    ...schema,
+    properties: { ...(properties as Json), [FILE_FIELD]: file },
+    required: [...((required as string[] | undefined) ?? []), FILE_FIELD],
   };
 }
 

@@ -1,5 +1,6 @@
 import { deleteSecret, getApp, listAudit, putApp, rotateSecret } from "./apps.ts";
 import { listDestinations, resumeDestination } from "./destinations.ts";
+import { createFileJob, getFileJob, listFileJobLogs, listFileJobs } from "./files.ts";
 import type { Route } from "./http.ts";
 import { pollSqs, processScheduledMessage, runDbJobs, runJobs } from "./internal.ts";
 import { createCallbackJob } from "./legacy.ts";
@@ -15,6 +16,7 @@ import {
   listAppJobs,
   retryJob,
 } from "./unified.ts";
+import { completeUpload, createUpload } from "./uploads.ts";
 
 // What the functions serve, each its own list. `site.ts` has the last one, since it shows them all.
 
@@ -44,6 +46,12 @@ export const taskRoutes: readonly Route[] = [
   cancelTypedJob,
   retryTypedJob,
   listTypedEvents,
+  createFileJob,
+  createUpload,
+  completeUpload,
+  listFileJobs,
+  getFileJob,
+  listFileJobLogs,
 ];
 
 export const internalRoutes: readonly Route[] = [runJobs, runDbJobs, pollSqs, processScheduledMessage];

@@ -1,18 +1,18 @@
 import * as z from "zod";
-import { MINUTE, SECOND, derivedUuid, iso, type Clock, type EpochMs } from "../clock.ts";
+import { MINUTE, SECOND, iso, type Clock, type EpochMs } from "../clock.ts";
 import { ClientError, badRequest } from "../errors.ts";
-import { JOB_TYPES, definitionOf, payloadProblems, priority } from "../executors/task.ts";
+import { JOB_TYPES, priority } from "../executors/task.ts";
 import { TASK, isFinished, isTask, type Job } from "../job.ts";
 import { numberedPage } from "../job-pages.ts";
-import type { AppIndex } from "../job-store.ts";
 import { idempotencyKey } from "../message-schema.ts";
 import type { ServiceParts } from "../parts.ts";
 import { LOG_LEVELS, type LogLine } from "../task-log.ts";
 import { time } from "./answers.ts";
-import { appOf, isAppAdmin, requirePermission, type Caller } from "./auth.ts";
+import { appOf, isAppAdmin, requirePermission } from "./auth.ts";
 import { route, type Answer } from "./http.ts";
 import { keyOf } from "./job-request.ts";
 import { shownResult } from "./task-result.ts";
+import { checkTask, indexOf, ownTask, submitTask } from "./tasks.ts";
 import {
   TYPED_STATUSES,
   percentOf,
@@ -63,10 +63,7 @@ export const createTypedJob = route({
 
   async handle({ body, caller, headers }, service): Promise<Answer> {
     const { jobType, payload, maxRetries } = body;
-    const { permission } = definitionOf(jobType);
-    if (permission !== undefined) requirePermission(caller, permission);
-    const problems = payloadProblems(jobType, payload, "payload");
-    if (problems.length > 0) throw badRequest(problems);
+    checkTask(jobType, payload, caller);
     const key = keyOf(body.idempotencyKey, headers["idempotency-key"], "idempotencyKey");
     const startAt = startOf(body.scheduledAt, service.clock);
     const { job, isNew } = await submitTask(
@@ -95,38 +92,6 @@ function startOf(scheduledAt: string | undefined, clock: Clock): EpochMs | undef
   if (at > clock.now() + FARTHEST_AHEAD)
     throw badRequest([{ field: "scheduledAt", message: "is more than ten years ahead; check the year" }]);
   return at;
-}
-
-interface AskedTask {
-  readonly appId: string;
-  readonly userId: string;
-  readonly execution: { readonly type: typeof TASK; readonly jobType: string; readonly [field: string]: unknown };
-  readonly maxRetries?: number;
-  /** Idempotency key, of this user. */
-  readonly key?: string;
-  readonly startAt?: EpochMs;
-}
-
-/** Accepts a task for a user, once per key of theirs, and writes down who asked for it. */
-export async function submitTask(asked: AskedTask, { engine, apps, clock }: ServiceParts) {
-  const { appId, userId, execution, maxRetries, key, startAt } = asked;
-  const metadata = maxRetries === undefined ? {} : { maxRetries };
-  const request = { appId, userId, mode: "both", message: { execution, metadata } } as const;
-  const id = key === undefined ? clock.uuid() : derivedUuid(appId, userId, key);
-  const submitted = await engine.submit({ ...request, ...(startAt !== undefined && { startAt }) }, id);
-  if (submitted.kind === "sent") throw new Error("A task is always stored");
-  const { job } = submitted;
-  if (submitted.kind === "created") {
-    await apps.record(appId, { by: userId, action: "job.created", changes: [change(job.id, null, execution.jobType)] });
-    return { job, isNew: true };
-  }
-  if (job.destination === execution.jobType) return { job, isNew: false };
-  const message = `The idempotency key belongs to job ${job.id}, which differs in jobType; use another key`;
-  throw new ClientError("UNPROCESSABLE_ENTITY", message);
-}
-
-function change(field: string, from: unknown, to: unknown) {
-  return { field, from, to };
 }
 
 // ---- GET /v1/jobs ----
@@ -167,12 +132,6 @@ export const listTypedJobs = route({
     return { status: 200, body: { jobs: shown, ...page } };
   },
 });
-
-/** An administrator sees the app's, everybody else their own. */
-export function indexOf(caller: Caller): AppIndex {
-  const appId = appOf(caller);
-  return isAppAdmin(caller) ? { appId, executionType: TASK } : { appId, userId: caller.sub };
-}
 
 async function viewOf(job: Job, service: ServiceParts): Promise<object> {
   return typedView(job, await service.store.message(job), await shownResult(job, service));
@@ -217,15 +176,6 @@ function pollAfter(job: Job, now: EpochMs): number | undefined {
   if (isFinished(job)) return undefined;
   if (now - job.createdAt < FIRST_POLLS) return 2;
   return job.status === "RUNNING" ? 5 : 10;
-}
-
-/** The task of an id, if the caller may see it. For others there is none, whether it exists or not. */
-export async function ownTask(id: string | undefined, caller: Caller, { store }: ServiceParts): Promise<Job> {
-  const parsed = z.guid().toLowerCase().safeParse(id);
-  const job = parsed.success ? await store.get(parsed.data) : undefined;
-  const isTheirs = job && job.appId === appOf(caller) && (isAppAdmin(caller) || job.userId === caller.sub);
-  if (!isTheirs || !isTask(job)) throw new ClientError("NOT_FOUND", "No such job");
-  return job;
 }
 
 // ---- POST /v1/jobs/{id}/cancel, /retry ----
@@ -273,7 +223,7 @@ function personAction(about: {
       if (reason !== undefined) throw new ClientError("CONFLICT", reason);
       const acted = await act(job, service);
       if (!acted) throw new ClientError("NOT_FOUND", "No such job");
-      const changes = [change(job.id, typedStatus(job), typedStatus(acted))];
+      const changes = [{ field: job.id, from: typedStatus(job), to: typedStatus(acted) }];
       await service.apps.record(job.appId, { by: caller.sub, action: `job.${action}`, changes });
       return { status: 200, body: { message } };
     },
@@ -332,7 +282,7 @@ export const listTypedEvents = route({
     const [lines = "0", shown = ""] = (query.after ?? "0.").split(".");
     for (;;) {
       const job = await ownTask(path["id"], caller, service);
-      const page = await taskLog.read(job.id, { offset: Number(lines), limit: MOST_LINES });
+      const page = await taskLog.read(job, { offset: Number(lines), limit: MOST_LINES });
       const state = stateOf(job);
       const isNews = page.lines.length > 0 || state !== shown;
       const seen = Number(lines) + page.lines.length;

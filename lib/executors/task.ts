@@ -16,6 +16,8 @@ export interface TaskExecution extends Execution {
   readonly priority: number;
   /** The uploaded file that it is about. */
   readonly file?: TaskFile;
+  /** The caller's own. */
+  readonly meta?: Readonly<Record<string, unknown>>;
 }
 
 export type TaskFile = NonNullable<TaskJob["file"]>;
@@ -43,6 +45,7 @@ const schema = z
       })
       .describe("An uploaded file: its key, and what its uploader says of it.")
       .optional(),
+    meta: z.record(z.string(), z.unknown()).describe("The caller's own: kept, and shown as it came.").optional(),
   })
   .meta({ id: "TaskExecution", description: "Runs a piece of work that is built in." });
 

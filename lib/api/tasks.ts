@@ -1,0 +1,68 @@
+import * as z from "zod";
+import { derivedUuid, type EpochMs } from "../clock.ts";
+import { ClientError, badRequest } from "../errors.ts";
+import { definitionOf, payloadProblems } from "../executors/task.ts";
+import { TASK, isTask, type Dialect, type Job } from "../job.ts";
+import type { AppIndex } from "../job-store.ts";
+import type { ServiceParts } from "../parts.ts";
+import { appOf, isAppAdmin, requirePermission, type Caller } from "./auth.ts";
+
+// What the dialects that show tasks have in common: asking for one, and whose one may see.
+
+/** Throws FORBIDDEN or BAD_REQUEST unless the caller may ask for a task of the type with this payload. */
+export function checkTask(jobType: string, payload: unknown, caller: Caller): void {
+  const { permission } = definitionOf(jobType);
+  if (permission !== undefined) requirePermission(caller, permission);
+  const problems = payloadProblems(jobType, payload, "payload");
+  if (problems.length > 0) throw badRequest(problems);
+}
+
+interface AskedTask {
+  readonly appId: string;
+  readonly userId: string;
+  readonly execution: { readonly type: typeof TASK; readonly jobType: string; readonly [field: string]: unknown };
+  readonly maxRetries?: number;
+  /** Idempotency key, of this user. */
+  readonly key?: string;
+  readonly startAt?: EpochMs;
+  readonly dialect?: Dialect;
+}
+
+/** Accepts a task for a user, once per key of theirs, and writes down who asked for it. */
+export async function submitTask(asked: AskedTask, { engine, apps, clock }: ServiceParts) {
+  const { execution, maxRetries, key, ...request } = asked;
+  const { appId, userId, dialect } = request;
+  const metadata = maxRetries === undefined ? {} : { maxRetries };
+  const id = key === undefined ? clock.uuid() : derivedUuid(appId, userId, key);
+  const submitted = await engine.submit({ ...request, mode: "both", message: { execution, metadata } }, id);
+  if (submitted.kind === "sent") throw new Error("A task is always stored");
+  const { job } = submitted;
+  if (submitted.kind === "created") {
+    await apps.record(appId, {
+      by: userId,
+      action: "job.created",
+      changes: [{ field: job.id, from: null, to: execution.jobType }],
+    });
+    return { job, isNew: true };
+  }
+  const isOther = job.destination !== execution.jobType;
+  if (!isOther && job.dialect === dialect) return { job, isNew: false };
+  const differs = isOther ? "jobType" : "the API that asked for it";
+  const message = `The idempotency key belongs to job ${job.id}, which differs in ${differs}; use another key`;
+  throw new ClientError("UNPROCESSABLE_ENTITY", message);
+}
+
+/** An administrator sees the app's, everybody else their own. */
+export function indexOf(caller: Caller): AppIndex {
+  const appId = appOf(caller);
+  return isAppAdmin(caller) ? { appId, executionType: TASK } : { appId, userId: caller.sub };
+}
+
+/** The task of an id, if the caller may see it. For others there is none, whether it exists or not. */
+export async function ownTask(id: string | undefined, caller: Caller, { store }: ServiceParts): Promise<Job> {
+  const parsed = z.guid().toLowerCase().safeParse(id);
+  const job = parsed.success ? await store.get(parsed.data) : undefined;
+  const isTheirs = job && job.appId === appOf(caller) && (isAppAdmin(caller) || job.userId === caller.sub);
+  if (!isTheirs || !isTask(job)) throw new ClientError("NOT_FOUND", "No such job");
+  return job;
+}
