@@ -131,12 +131,13 @@ async function work({ what, env, appId, fileKey }: Order): Promise<void> {
     datasets: createDatasetStore({ table, clock, files, client }),
     mail: createMail(undefined),
     rules: { allowPrivateTargets: false },
+    people: { retryJob: async () => undefined, stopJob: async () => undefined },
     executionTypes: [],
   });
   const [jobType, asked] = PAYLOADS[what];
   const task = taskOf(jobType);
   if (!task) throw new Error(`No task ${jobType}`);
-  const run = { appId, jobId: clock.uuid(), attempt: 1, signal: new AbortController().signal };
+  const run = { appId, jobId: clock.uuid(), createdAt: 0, attempt: 1, signal: new AbortController().signal };
   let shown = 0;
   const line = async () => {};
   const started = performance.now();

@@ -324,10 +324,11 @@ export function createDatasetStore(parts: { table: string; clock: Clock; files: 
     for await (const page of files.list(`datasets/${appId}/`, signal)) {
       const lost: string[] = [];
       for (const { key, modifiedAt } of page) {
-        const [, , name = "", jobId = ""] = key.split("/");
-        const folder = `${name}/${jobId}`;
+        const [, , name = "", run = ""] = key.split("/");
+        const folder = `${name}/${run}`;
         if (judged?.folder !== folder) {
-          const isLost = !(await partOf(appId, name, jobId)) && !(await isUnfinished(jobId));
+          const [jobId = ""] = run.split("@");
+          const isLost = !(await partOf(appId, name, run)) && !(await isUnfinished(jobId));
           judged = { folder, isLost };
         }
         if (judged.isLost && modifiedAt < before) lost.push(key);
@@ -363,7 +364,9 @@ export function createDatasetStore(parts: { table: string; clock: Clock; files: 
   }
 
   /** What a run of a job may use: its own app's datasets, and of those only its own part to write. */
-  function of(run: DatasetRun): AppDatasets {
+  function of(asked: DatasetRun & { readonly createdAt: EpochMs }): AppDatasets {
+    // A job that was deleted, and posted again with its key, has the same id and is another one.
+    const run = { ...asked, jobId: `${asked.jobId}@${asked.createdAt}` };
     const { appId, jobId, signal } = run;
     return {
       list: async () => list(appId),

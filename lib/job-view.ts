@@ -4,6 +4,7 @@ import {
   isSchedule,
   type Attempt,
   type Callback,
+  type Execution,
   type FollowUpJob,
   type FollowUps,
   type Job,
@@ -54,13 +55,38 @@ export function withoutRequest(entity: object): object {
 const LARGEST_PART = 16 * 1_024;
 
 function messageView({ lambdaProxyMessage, execution, ...followUps }: Message): object {
-  const { targetJob, ...config } = execution;
+  const { targetJob, ...config } = executionView(execution);
   const target = execution.type === SCHEDULE && { targetJob: targetView(targetJob as Message) };
   return { ...requestView(lambdaProxyMessage), executionConfig: { ...config, ...target }, ...followUpsView(followUps) };
 }
 
 function targetView({ lambdaProxyMessage, execution, metadata, ...followUps }: Message): object {
-  return { ...requestView(lambdaProxyMessage), execution, metadata, ...followUpsView(followUps) };
+  return {
+    ...requestView(lambdaProxyMessage),
+    execution: executionView(execution),
+    metadata,
+    ...followUpsView(followUps),
+  };
+}
+
+function executionView(execution: Execution): Execution {
+  const { payload } = execution;
+  return payload === undefined ? execution : { ...execution, payload: payloadView(payload) };
+}
+
+/** A task's payload without the credentials in the headers and addresses that it names. */
+export function payloadView(payload: unknown): unknown {
+  if (Array.isArray(payload)) return payload.map(payloadView);
+  if (typeof payload !== "object" || payload === null) return payload;
+  const shown = Object.entries(payload).map(([name, value]: [string, unknown]) => {
+    if (name === "headers" && isNamed(value)) return [name, masked(value)];
+    return [name, name === "url" && typeof value === "string" ? maskedQuery(value) : payloadView(value)];
+  });
+  return Object.fromEntries(shown) as unknown;
+}
+
+function isNamed(value: unknown): value is Record<string, string> {
+  return typeof value === "object" && value !== null && Object.values(value).every((each) => typeof each === "string");
 }
 
 function requestView(message: ProxyMessage | undefined): object {

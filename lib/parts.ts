@@ -16,7 +16,7 @@ import { createStats } from "./stats.ts";
 import { TASK, type NewJob } from "./job.ts";
 import { createMail } from "./mail.ts";
 import { createTaskExecutor } from "./task-executor.ts";
-import { createTaskServices } from "./task-services.ts";
+import { createTaskServices, type TaskServiceParts } from "./task-services.ts";
 import { createTaskLog } from "./task-log.ts";
 import { createTaskSlots } from "./task-slots.ts";
 import { createUploads } from "./uploads.ts";
@@ -47,7 +47,22 @@ function assemble() {
   const uploads = createUploads({ table: config.table, bucket: config.bucket, clock });
   const datasets = createDatasetStore({ table: config.table, clock, files: fileStore });
   const mail = createMail(config.emailSender);
-  const services = createTaskServices({ clock, store, apps, files: fileStore, datasets, mail, rules, executionTypes });
+  // Made below: a task's run can do what people do.
+  const people: TaskServiceParts["people"] = {
+    retryJob: async (id) => engine.retryJob(id),
+    stopJob: async (id, as) => engine.stopJob(id, as),
+  };
+  const services = createTaskServices({
+    clock,
+    store,
+    apps,
+    files: fileStore,
+    datasets,
+    mail,
+    rules,
+    people,
+    executionTypes,
+  });
   const submit = async (request: NewJob, id: string) => engine.submit(request, id);
   const tasks = createTaskExecutor({ clock, taskLog, log, submit, services });
   const engine = createEngine({

@@ -53,7 +53,7 @@ export function createTaskExecutor({ clock, taskLog, log, submit, services }: Pa
     if (!lease) throw new Error(`Task ${job.id} runs without a lease`);
     const { file } = message.execution;
     return {
-      ...services({ appId: job.appId, jobId: job.id, attempt: attempt.number, signal }),
+      ...services({ appId: job.appId, jobId: job.id, createdAt: job.createdAt, attempt: attempt.number, signal }),
       job: {
         id: job.id,
         appId: job.appId,

@@ -1,14 +1,15 @@
 import type { AppStore } from "./app-store.ts";
-import { MINUTE, SECOND, type Clock } from "./clock.ts";
+import { MINUTE, SECOND, type Clock, type EpochMs } from "./clock.ts";
 import type { AppDatasets, DatasetStore } from "./datasets.ts";
+import { ClientError } from "./errors.ts";
 import type { DeploymentRules } from "./executors/executor.ts";
 import { DEFAULT_HEADERS, forwardable } from "./executors/http-exchange.ts";
 import { targetProblem } from "./executors/target-url.ts";
 import { webhookSignature } from "./executors/webhook-signature.ts";
 import { safeFileName, type FileInfo, type FileStore, type Upload } from "./file-store.ts";
-import { listJobs, type JobPage, type Position } from "./job-list.ts";
-import type { JobStore, TimeRange } from "./job-store.ts";
-import { isFinished, type Job } from "./job.ts";
+import { listJobs, type JobFilter, type JobPage, type Position } from "./job-list.ts";
+import type { JobStore } from "./job-store.ts";
+import { isFinished, type Job, type StopStatus } from "./job.ts";
 import type { Mail } from "./mail.ts";
 
 // What a task can reach, and only within its own app: the app is the job's, never the payload's.
@@ -37,13 +38,18 @@ export interface AppFiles {
 /** The app's jobs, this one included. */
 export interface AppJobs {
   /** Newest first, a page at a time. `from`: the position that a page has named as the next. */
-  pages(created: TimeRange, from?: Position): AsyncIterable<JobPage>;
+  pages(wanted: WantedJobs, from?: Position): AsyncIterable<JobPage>;
   get(id: string): Promise<Job | undefined>;
   /** The key of the uploaded file that a job is about. */
   fileKey(job: Job): Promise<string | undefined>;
   /** Deletes a finished job with all that hangs on it. False if there is something that it still owes. */
   remove(job: Job): Promise<boolean>;
+  /** Tries it again with fresh retries, and ends it, as an administrator would. False if it can't be done any more. */
+  redrive(job: Job): Promise<boolean>;
+  cancel(job: Job): Promise<boolean>;
 }
+
+export type WantedJobs = Omit<JobFilter, "appId">;
 
 /** Requests to where the app's jobs may go. */
 export interface AppHttp {
@@ -70,6 +76,7 @@ export type TaskAnswer =
 export interface TaskRun {
   readonly appId: string;
   readonly jobId: string;
+  readonly createdAt: EpochMs;
   readonly attempt: number;
   readonly signal: AbortSignal;
 }
@@ -82,6 +89,11 @@ export interface TaskServiceParts {
   readonly datasets: DatasetStore;
   readonly mail: Mail;
   readonly rules: Pick<DeploymentRules, "allowPrivateTargets">;
+  /** What people do to jobs. */
+  readonly people: {
+    retryJob(id: string): Promise<Job | undefined>;
+    stopJob(id: string, as: StopStatus): Promise<Job | undefined>;
+  };
   /** Of all jobs there may be: what a listing goes through. */
   readonly executionTypes: readonly string[];
 }
@@ -127,13 +139,13 @@ function filesOf({ files }: TaskServiceParts, { appId, jobId, attempt, signal }:
   };
 }
 
-function jobsOf({ store, executionTypes }: TaskServiceParts, { appId, signal }: TaskRun): AppJobs {
+function jobsOf({ store, people, executionTypes }: TaskServiceParts, { appId, signal }: TaskRun): AppJobs {
   return {
-    async *pages(created, from) {
+    async *pages(wanted, from) {
       let position: Position | undefined = from;
       do {
         signal.throwIfAborted();
-        const page: JobPage = await listJobs(store, { appId, created }, executionTypes, JOBS_A_PAGE, position);
+        const page: JobPage = await listJobs(store, { appId, ...wanted }, executionTypes, JOBS_A_PAGE, position);
         yield page;
         position = page.next;
       } while (position);
@@ -148,7 +160,19 @@ function jobsOf({ store, executionTypes }: TaskServiceParts, { appId, signal }: 
       return (execution["file"] as { key?: string } | undefined)?.key;
     },
     remove: async (job) => job.appId === appId && isFinished(job) && store.remove(job),
+    redrive: async (job) => job.appId === appId && wasDone(people.retryJob(job.id)),
+    cancel: async (job) => job.appId === appId && wasDone(people.stopJob(job.id, "CANCELLED")),
   };
+}
+
+/** Whether it could be done to the job as it was by then. */
+async function wasDone(action: Promise<Job | undefined>): Promise<boolean> {
+  try {
+    return (await action) !== undefined;
+  } catch (error) {
+    if (error instanceof ClientError) return false;
+    throw error;
+  }
 }
 
 function httpOf({ clock, apps, rules }: TaskServiceParts, { appId, jobId, attempt, signal }: TaskRun): AppHttp {

@@ -13,6 +13,7 @@ interface App {
   /** A job, a task that waits, one with a file, an upload, and a signing secret of its own. */
   readonly jobId: string;
   readonly taskId: string;
+  readonly bulkId: string;
   readonly fileJobId: string;
   readonly fileKey: string;
   readonly secretId: string;
@@ -41,12 +42,14 @@ async function makeApp(): Promise<App> {
   const secret = await stack.call("POST", `/v1/admin/apps/${appId}/signing-secrets`, { token });
   const waiting = { ...task, scheduledAt: new Date(Date.now() + 3_600_000).toISOString() };
   const taskId = (await stack.call("POST", "/v1/jobs", { token, body: waiting })).body.jobId;
+  const bulk = await stack.call("POST", "/v1/admin/jobs/redrive", { token, body: { status: "DEAD" } });
+  const bulkId = bulk.body.data.id;
   const { fileKey, parts } = (await stack.call("POST", "/api/jobs/uploads", { token, body: announced })).body;
   const { headers } = await fetch(parts[0].url, { method: "PUT", body: "a" });
   const complete = { fileKey, parts: [{ partNumber: 1, etag: headers.get("etag") }] };
   await stack.call("POST", "/api/jobs/uploads/complete", { token, body: complete });
   const fileJobId = (await stack.call("POST", "/api/jobs", { token, body: { ...task, fileKey } })).body.id;
-  return { appId, token, jobId: job.body.data.id, taskId, fileJobId, fileKey, secretId: secret.body.data.id };
+  return { appId, token, jobId: job.body.data.id, taskId, bulkId, fileJobId, fileKey, secretId: secret.body.data.id };
 }
 
 interface Case {
@@ -64,6 +67,7 @@ const CASES: Record<string, Case> = {
   "GET /v1/jobs": { allowed: 200 },
   "GET /v1/jobs/{id}/status": { allowed: 200 },
   "GET /v1/jobs/{id}/events": { allowed: 200 },
+  "GET /v1/datasets": { allowed: 200 },
   "POST /v1/jobs/{id}/retry": { allowed: 409 },
   "POST /v1/jobs/{id}/cancel": { allowed: 200 },
   "POST /api/jobs": { body: ({ fileKey }) => ({ ...task, fileKey }), allowed: 201 },
@@ -81,6 +85,10 @@ const CASES: Record<string, Case> = {
   "DELETE /v1/admin/jobs/{id}": { allowed: 409 },
   "POST /v1/admin/jobs/{id}/deadletter": { allowed: 200 },
   "POST /v1/admin/jobs/{id}/cancel": { allowed: 409 },
+  "POST /v1/admin/jobs/redrive": { body: () => ({ status: "DEAD" }), allowed: 202 },
+  "POST /v1/admin/jobs/cancel": { body: () => ({ status: "RETRYING" }), allowed: 202 },
+  "GET /v1/admin/bulk-actions/{id}": { allowed: 200 },
+  "POST /v1/admin/bulk-actions/{id}/abort": { allowed: 200 },
   "GET /v1/admin/stats": { allowed: 200 },
   "GET /v1/admin/destinations": { allowed: 200 },
   "POST /v1/admin/destinations/resume": { body: () => ({ destination: "https://a.example" }), allowed: 404 },
@@ -114,6 +122,7 @@ async function ask(key: string, app: App, token: string | undefined, query = "")
 function idFor(path: string, app: App): string {
   if (path.includes("/apps/")) return app.secretId;
   if (path.startsWith("/api/jobs/")) return app.fileJobId;
+  if (path.includes("/bulk-actions/")) return app.bulkId;
   return path.startsWith("/v1/jobs/") ? app.taskId : app.jobId;
 }
 
@@ -154,6 +163,7 @@ describe.each(Object.keys(CASES))("%s", (key) => {
       appId: randomUUID(),
       jobId: randomUUID(),
       taskId: randomUUID(),
+      bulkId: randomUUID(),
       fileJobId: randomUUID(),
       secretId: randomUUID(),
     };

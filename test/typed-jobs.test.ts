@@ -227,3 +227,18 @@ test("a task can be created as any job: alone, in a batch, by a schedule, and af
   const wrong = { execution: { ...execution, payload: { words: [] } } };
   expect(await refused({ message: wrong })).toMatchObject({ field: "message.execution.payload.words" });
 }, 90_000);
+
+test("credentials in a payload's headers and addresses are masked, in every view", async () => {
+  const { token } = await newApp();
+  const payload = { url: "https://127.0.0.1:1/x?api_key=SECRET", dataset: "d", headers: { authorization: "SECRET" } };
+  const scheduledAt = new Date(Date.now() + 3_600_000).toISOString();
+  const { jobId } = (await create(token, { jobType: "sync", payload, scheduledAt })).body;
+  const typed = await statusOf(token, jobId);
+  const unified = await stack.call("GET", `/v1/admin/jobs/${jobId}`, { token });
+  const list = await stack.call("GET", "/v1/jobs", { token });
+  expect(typed.body.job.payload).toMatchObject({ dataset: "d", headers: { authorization: "***" } });
+  for (const { status, body } of [typed, unified, list]) {
+    expect(status).toBe(200);
+    expect(JSON.stringify(body)).not.toContain("SECRET");
+  }
+});

@@ -1,4 +1,6 @@
+import { listDatasets } from "./datasets.ts";
 import { deleteSecret, getApp, listAudit, putApp, rotateSecret } from "./apps.ts";
+import { abortBulkAction, cancelJobs, getBulkAction, redriveJobs } from "./bulk.ts";
 import { listDestinations, resumeDestination } from "./destinations.ts";
 import { createFileJob, getFileJob, listFileJobLogs, listFileJobs } from "./files.ts";
 import type { Route } from "./http.ts";
@@ -29,6 +31,10 @@ export const adminRoutes: readonly Route[] = [
   cancelJob,
   deadletterJob,
   deleteJob,
+  redriveJobs,
+  cancelJobs,
+  getBulkAction,
+  abortBulkAction,
   getStats,
   listDestinations,
   resumeDestination,
@@ -46,6 +52,7 @@ export const taskRoutes: readonly Route[] = [
   cancelTypedJob,
   retryTypedJob,
   listTypedEvents,
+  listDatasets,
   createFileJob,
   createUpload,
   completeUpload,

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { iso } from "../clock.ts";
 import type { TaskExecution } from "../executors/task.ts";
+import { payloadView } from "../job-view.ts";
 import { isFinished, type Job, type Message, type Status } from "../job.ts";
 import { time } from "./answers.ts";
 
@@ -30,7 +31,7 @@ export const typedJob = z
     priority: z.int(),
     retryCount: z.int(),
     maxRetries: z.int(),
-    payload: z.record(z.string(), z.unknown()),
+    payload: z.record(z.string(), z.unknown()).nullable().describe("Null where the answer would be too large."),
     result: z.record(z.string(), z.unknown()).nullable(),
     errorMessage: z.string().nullable(),
     progress: z.int().describe("Percent."),
@@ -59,7 +60,7 @@ export function typedView(job: Job, message: Message, result: object | null): ob
     priority: job.priority ?? 0,
     retryCount: job.retryCount,
     maxRetries: job.maxRetries,
-    payload: (message.execution as TaskExecution).payload,
+    payload: payloadView((message.execution as TaskExecution).payload),
     result,
     errorMessage: job.status === "SUCCEEDED" ? null : (job.lastError ?? null),
     progress: percentOf(job),
@@ -71,6 +72,11 @@ export function typedView(job: Job, message: Message, result: object | null): ob
     createdAt: iso(job.createdAt),
     updatedAt: iso(job.updatedAt),
   };
+}
+
+/** The same for where it does not fit. */
+export function withoutPayload(view: object): object {
+  return { ...view, payload: null };
 }
 
 export function percentOf(job: Job): number {

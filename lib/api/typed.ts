@@ -19,6 +19,7 @@ import {
   typedJob,
   typedStatus,
   typedView,
+  withoutPayload,
   whyNotCancel,
   whyNotRetry,
 } from "./typed-view.ts";
@@ -129,7 +130,8 @@ export const listTypedJobs = route({
     const filter = status === undefined && jobType === undefined && isAppAdmin(caller) ? undefined : matches;
     const { jobs, ...page } = await numberedPage(service.store, indexOf(caller), query, filter);
     const shown = await Promise.all(jobs.map(async (job) => viewOf(job, service)));
-    return { status: 200, body: { jobs: shown, ...page } };
+    const ifTooLarge = () => ({ jobs: shown.map(withoutPayload), ...page });
+    return { status: 200, body: { jobs: shown, ...page }, ifTooLarge };
   },
 });
 
@@ -156,14 +158,17 @@ export const getTypedJob = route({
   async handle({ path, caller }, service): Promise<Answer> {
     const job = await ownTask(path["id"], caller, service);
     const wait = pollAfter(job, service.clock.now());
+    const shown = await viewOf(job, service);
+    const body = {
+      job: shown,
+      progress: percentOf(job),
+      canCancel: whyNotCancel(job) === undefined,
+      canRetry: whyNotRetry(job) === undefined,
+    };
     return {
       status: 200,
-      body: {
-        job: await viewOf(job, service),
-        progress: percentOf(job),
-        canCancel: whyNotCancel(job) === undefined,
-        canRetry: whyNotRetry(job) === undefined,
-      },
+      body,
+      ifTooLarge: () => ({ ...body, job: withoutPayload(shown) }),
       ...(wait !== undefined && { headers: { "retry-after": String(wait) } }),
     };
   },
@@ -266,7 +271,8 @@ const typedEvents = z.strictObject({
 
 const WAIT_AT_MOST_MS = 20 * SECOND;
 const LOOK_EVERY_MS = SECOND / 2;
-const MOST_LINES = 500;
+/** Of at most 2,000 characters and 4 KB of `meta`: they fit into an answer. */
+const MOST_LINES = 200;
 
 export const listTypedEvents = route({
   key: "GET /v1/jobs/{id}/events",

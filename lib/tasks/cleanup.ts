@@ -49,7 +49,7 @@ export const cleanup = defineTask({
 
     if (saved.step === "jobs") {
       await context.progress(0, STEPS, { label: "jobs" });
-      for await (const page of jobs.pages({ to: before }, saved.jobsFrom)) {
+      for await (const page of jobs.pages({ created: { to: before } }, saved.jobsFrom)) {
         const old = page.jobs.filter((each) => each.id !== job.id && isOld(each, before));
         const removed = dryRun ? old.length : await inTurn(old, async (each) => jobs.remove(each));
         const { jobsFrom: _, ...rest } = saved;
@@ -94,7 +94,7 @@ function isOld(job: Job, before: EpochMs): boolean {
 function uploadsNamed(before: EpochMs, { jobs, log }: TaskContext): () => Promise<ReadonlySet<string> | undefined> {
   const find = async () => {
     const named = new Set<string>();
-    for await (const page of jobs.pages({})) {
+    for await (const page of jobs.pages({ created: {} })) {
       const keys = await Promise.all(
         page.jobs.map(async (each) => (isOld(each, before) ? undefined : jobs.fileKey(each))),
       );

@@ -95,7 +95,7 @@ async function sourceOf(
   { datasets, jobs }: TaskContext,
 ): Promise<Source | { problem: string } | undefined> {
   const created = timeRangeOf(filters);
-  if (reportType === "jobs") return { columns: JOB_COLUMNS, rows: jobRows(jobs.pages(created)), bytes: 0 };
+  if (reportType === "jobs") return { columns: JOB_COLUMNS, rows: jobRows(jobs.pages({ created })), bytes: 0 };
   const dataset = await datasets.get(reportType);
   if (!dataset) return undefined;
   const columns = Object.keys(dataset.columns);

@@ -1,3 +1,4 @@
+import { bulkAction } from "./bulk-action.ts";
 import { cleanup } from "./cleanup.ts";
 import { dataProcessing } from "./data-processing.ts";
 import { example } from "./example.ts";
@@ -8,7 +9,16 @@ import { sync } from "./sync.ts";
 import type { Task } from "./task.ts";
 
 /** Every task there is: validation, the API document and dispatch follow from this list. */
-export const tasks: readonly Task[] = [example, importCsv, exportReport, dataProcessing, notification, cleanup, sync];
+export const tasks: readonly Task[] = [
+  example,
+  importCsv,
+  exportReport,
+  dataProcessing,
+  notification,
+  cleanup,
+  sync,
+  bulkAction,
+];
 
 export function taskOf(jobType: string): Task | undefined {
   return tasks.find((task) => task.jobType === jobType);

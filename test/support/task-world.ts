@@ -39,6 +39,8 @@ export interface Ran {
 interface RunOptions {
   readonly appId?: string;
   readonly jobId?: string;
+  /** Of a job that was posted again, another one. */
+  readonly createdAt?: number;
   readonly attempt?: number;
   readonly file?: TaskJob["file"];
   readonly saved?: unknown;
@@ -77,7 +79,8 @@ export async function createTaskWorld() {
     files,
     datasets,
     mail,
-    executionTypes: [...new Set([...EXECUTION_TYPES, "task"])],
+    people: { retryJob: async () => undefined, stopJob: async () => undefined },
+    executionTypes: EXECUTION_TYPES,
   };
   const servicesOf = createTaskServices({ ...parts, rules: { allowPrivateTargets: true } });
   const guardedServicesOf = createTaskServices({ ...parts, rules: { allowPrivateTargets: false } });
@@ -86,8 +89,15 @@ export async function createTaskWorld() {
   async function run(jobType: string, payload: unknown, options: RunOptions = {}, services = servicesOf): Promise<Ran> {
     const task = taskOf(jobType);
     if (!task) throw new Error(`No task ${jobType}`);
-    const { jobId = clock.uuid(), attempt = 1, file, signal = new AbortController().signal, at } = options;
-    const by = { appId: options.appId ?? appId, jobId, attempt, signal };
+    const {
+      jobId = clock.uuid(),
+      createdAt = 0,
+      attempt = 1,
+      file,
+      signal = new AbortController().signal,
+      at,
+    } = options;
+    const by = { appId: options.appId ?? appId, jobId, createdAt, attempt, signal };
     const logs: { level: LogLevel; message: string; rowNumber?: number | undefined }[] = [];
     const steps: { step: number; total: number; percent: number; label?: string | undefined }[] = [];
     let saved = options.saved;
@@ -133,7 +143,13 @@ export async function createTaskWorld() {
   }
 
   async function rowsOf(dataset: string, of = appId): Promise<Row[]> {
-    const { datasets: own } = servicesOf({ appId: of, jobId: "-", attempt: 1, signal: new AbortController().signal });
+    const { datasets: own } = servicesOf({
+      appId: of,
+      jobId: "-",
+      createdAt: 0,
+      attempt: 1,
+      signal: new AbortController().signal,
+    });
     const rows: Row[] = [];
     for await (const batch of own.rows(dataset)) rows.push(...batch);
     return rows;

@@ -135,6 +135,7 @@ test("a dataset that is replaced while it is read throws the run away, and the n
   const { datasets } = world.servicesOf({
     appId: world.appId,
     jobId: "reader",
+    createdAt: 0,
     attempt: 1,
     signal: new AbortController().signal,
   });

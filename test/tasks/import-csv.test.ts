@@ -169,6 +169,16 @@ test("a job that is run twice, one after the other or at once, adds its rows onc
   expect(await world.keys(`datasets/${world.appId}/${dataset}/`)).toHaveLength(2);
 });
 
+test("a job that is posted again with its key, after it was deleted, is another one", async () => {
+  const dataset = fresh();
+  const payload = { dataset, columns: { n: "integer" } };
+  await world.run("import_csv", payload, { file: await world.upload("n\n1\n2\n"), jobId: "keyed", createdAt: 1 });
+  const file = await world.upload("n\n3\n");
+  const posted = await world.run("import_csv", payload, { file, jobId: "keyed", createdAt: 2 });
+  expect(posted.outcome).toMatchObject({ kind: "done", result: { imported: 1 } });
+  expect(await world.rowsOf(dataset)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
+});
+
 test("of many jobs that add to a dataset at once, none is lost", async () => {
   const dataset = fresh();
   const file = await world.upload("n\n1\n");

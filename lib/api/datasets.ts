@@ -1,0 +1,33 @@
+import * as z from "zod";
+import { iso } from "../clock.ts";
+import { COLUMN_TYPES } from "../datasets.ts";
+import { time } from "./answers.ts";
+import { appOf, requirePermission } from "./auth.ts";
+import { route, type Answer } from "./http.ts";
+
+// What tasks have imported: the datasets of an app.
+
+const datasetShown = z
+  .strictObject({
+    name: z.string(),
+    rows: z.int(),
+    bytes: z.int(),
+    columns: z.record(z.string(), z.enum(COLUMN_TYPES)),
+    dateField: z.string().nullable().describe("By which reports are filtered."),
+    updatedAt: time,
+  })
+  .meta({ id: "Dataset" });
+
+export const listDatasets = route({
+  key: "GET /v1/datasets",
+  id: "listDatasets",
+  summary: "Lists the app's datasets by name",
+  answers: { 200: z.strictObject({ datasets: z.array(datasetShown) }).describe("All of them.") },
+  access: (caller) => requirePermission(caller, "jobs.view_jobs"),
+
+  async handle({ caller }, { datasets }): Promise<Answer> {
+    const found = await datasets.list(appOf(caller));
+    const shown = found.map(({ updatedAt, ...dataset }) => ({ ...dataset, updatedAt: iso(updatedAt) }));
+    return { status: 200, body: { datasets: shown } };
+  },
+});

@@ -1,0 +1,112 @@
+import * as z from "zod";
+import type { EpochMs } from "../clock.ts";
+import type { Position } from "../job-list.ts";
+import { isFinished, type Job, type Status } from "../job.ts";
+import { defineTask, done } from "./task.ts";
+
+const time = z.iso.datetime({ offset: true });
+
+/** Which jobs: those that fit all of what is given. */
+export const bulkFilter = z
+  .strictObject({
+    status: z.enum(["PENDING", "RUNNING", "RETRYING", "FAILED", "DEAD"]).optional(),
+    executionType: z.string().min(1).max(64).optional(),
+    host: z.string().min(1).max(255).describe("Of the destination: a host, or a function's name.").optional(),
+    createdAfter: time.optional(),
+    createdBefore: time.optional(),
+    errorContains: z.string().min(1).max(200).describe("In the last error, by its letters.").optional(),
+  })
+  .refine((filter) => Object.values(filter).some((value) => value !== undefined), {
+    error: "expected at least one condition: an empty filter would take all jobs of the app",
+  });
+
+export type BulkFilter = z.infer<typeof bulkFilter>;
+
+const payload = z.strictObject({ action: z.enum(["redrive", "cancel"]), filter: bulkFilter });
+
+/** What has been done so far, as the job keeps it. */
+export interface BulkProgress {
+  /** Jobs that were read, those among them that fit, and those of these that could be changed. */
+  readonly looked: number;
+  readonly matched: number;
+  readonly changed: number;
+  /** Where each of the listings goes on; the first ones are done. */
+  readonly listing: number;
+  readonly from?: Position;
+}
+
+export const BULK_ACTION = "bulk_action";
+export const NOTHING_DONE: BulkProgress = { looked: 0, matched: 0, changed: 0, listing: 0 };
+const AT_ONCE = 10;
+
+/** Redrives or cancels the app's jobs that fit a filter, if nothing has changed them since this was asked for. */
+export const bulkAction = defineTask({
+  jobType: BULK_ACTION,
+  summary: "Redrives or cancels many jobs, for administrators",
+  payload,
+  // No user has it unless somebody gives it; administrators have all.
+  permission: "jobs.bulk_actions",
+
+  async run({ action, filter }, context) {
+    const { jobs, job, signal } = context;
+    let so = (context.saved as BulkProgress | undefined) ?? NOTHING_DONE;
+    const listings = listingsOf(action, filter);
+    const created = {
+      ...(filter.createdAfter !== undefined && { from: Date.parse(filter.createdAfter) }),
+      to: Math.min(job.createdAt, filter.createdBefore === undefined ? Infinity : Date.parse(filter.createdBefore)),
+    };
+    const change = async (each: Job) => (action === "redrive" ? jobs.redrive(each) : jobs.cancel(each));
+    for (let listing = so.listing; listing < listings.length; listing += 1) {
+      const wanted = { created, status: listings[listing], executionType: filter.executionType };
+      for await (const page of jobs.pages(wanted, so.from)) {
+        signal.throwIfAborted();
+        const fit = page.jobs.filter((each) => each.id !== job.id && fits(each, action, filter, job.createdAt));
+        const changed = await inTurn(fit, change);
+        const { from: _, ...counts } = so;
+        so = {
+          ...counts,
+          looked: so.looked + page.jobs.length,
+          matched: so.matched + fit.length,
+          changed: so.changed + changed,
+          listing: page.next ? listing : listing + 1,
+          ...(page.next && { from: page.next }),
+        };
+        await context.checkpoint(so);
+        await context.progress(listing, listings.length, { label: `${so.changed} jobs changed` });
+      }
+    }
+    return done({ looked: so.looked, matched: so.matched, changed: so.changed });
+  },
+});
+
+/** The statuses that have an index of their own are listed by it; all others are found among all jobs. */
+function listingsOf(action: "redrive" | "cancel", { status }: BulkFilter): (Status | undefined)[] {
+  if (status !== undefined) return [status];
+  return action === "redrive" ? ["FAILED", "DEAD"] : [undefined];
+}
+
+function fits(job: Job, action: "redrive" | "cancel", filter: BulkFilter, before: EpochMs): boolean {
+  const isOpen = action === "redrive" ? job.status === "FAILED" || job.status === "DEAD" : !isFinished(job);
+  return (
+    isOpen &&
+    job.updatedAt <= before &&
+    // One bulk action is not to end another, nor to begin it again.
+    job.destination !== BULK_ACTION &&
+    (filter.status === undefined || job.status === filter.status) &&
+    (filter.host === undefined || hostOf(job.destination) === filter.host.toLowerCase()) &&
+    (filter.errorContains === undefined || (job.lastError ?? "").includes(filter.errorContains))
+  );
+}
+
+function hostOf(destination: string): string {
+  return URL.canParse(destination) ? new URL(destination).hostname : destination.toLowerCase();
+}
+
+async function inTurn(jobs: readonly Job[], change: (job: Job) => Promise<boolean>): Promise<number> {
+  let changed = 0;
+  for (let at = 0; at < jobs.length; at += AT_ONCE) {
+    const results = await Promise.all(jobs.slice(at, at + AT_ONCE).map(change));
+    changed += results.filter(Boolean).length;
+  }
+  return changed;
+}
