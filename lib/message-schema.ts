@@ -15,7 +15,7 @@ export const headers = z.record(headerName, headerValue);
 
 /** No server takes more. */
 const LARGEST_HEADERS = 16 * 1_024;
-const LARGEST_CALLBACK_HEADERS = 8 * 1_024;
+const LARGEST_SMALL_HEADERS = 8 * 1_024;
 
 const fitsIn = (bytes: number) => (value: object) => JSON.stringify(value).length <= bytes;
 
@@ -108,11 +108,14 @@ export function messageFields(schemas: ExecutionSchemas) {
   return { lambdaProxyMessage: proxyMessage.optional(), execution, metadata: jobMetadata.default({}) };
 }
 
+/** Of what the service sends besides jobs' own requests. */
+export const smallHeaders = headers.refine(fitsIn(LARGEST_SMALL_HEADERS), "must not be larger than 8 KB").default({});
+
 /** Where the final view of a job is posted. */
 export const callback = z
   .strictObject({
     url: wholeUrl,
-    headers: headers.refine(fitsIn(LARGEST_CALLBACK_HEADERS), "must not be larger than 8 KB").default({}),
+    headers: smallHeaders,
     on: z
       .array(z.enum(FINAL_STATUSES))
       .min(1)

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { wholeUrl } from "../executors/target-url.ts";
+import { smallHeaders } from "../message-schema.ts";
 import { again, defineTask, done, failed, type TaskContext, type TaskOutcome } from "./task.ts";
 
 const email = z
@@ -13,15 +14,7 @@ const email = z
 
 const webhook = z.strictObject({
   url: wholeUrl,
-  headers: z
-    .record(
-      z.string().regex(/^[\w-]{1,100}$/),
-      z
-        .string()
-        .max(4_096)
-        .regex(/^[\t\x20-\x7e]*$/),
-    )
-    .default({}),
+  headers: smallHeaders,
   body: z.record(z.string(), z.json()).default({}).describe("Sent as JSON; `{{name}}` in its texts is filled in."),
 });
 

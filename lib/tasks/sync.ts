@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { MOST_COLUMNS, type ColumnType, type Columns, type Row, type SavedPart } from "../datasets.ts";
 import { wholeUrl } from "../executors/target-url.ts";
+import { smallHeaders } from "../message-schema.ts";
 import { datasetName, isColumnName, quoted, typeOf } from "./columns.ts";
 import { again, defineTask, done, failed } from "./task.ts";
 
@@ -10,15 +11,7 @@ const payload = z.strictObject({
   url: wholeUrl,
   dataset: datasetName,
   mode: z.enum(["append", "replace"]).default("replace"),
-  headers: z
-    .record(
-      z.string().regex(/^[\w-]{1,100}$/),
-      z
-        .string()
-        .max(4_096)
-        .regex(/^[\t\x20-\x7e]*$/),
-    )
-    .default({}),
+  headers: smallHeaders,
   pagination: z
     .discriminatedUnion("by", [
       z.strictObject({
