@@ -210,7 +210,7 @@ async function createWorld(stack: Stack) {
   const foreign = await ownedBy(other, stack);
   const files = [await uploadedFile(stack, tokens["admin"] ?? "", "a.csv")];
   const owned = { foreign: foreign.ids, foreignFile: [foreign.fileKey], file: files };
-  const none = { job: [], task: [], fileJob: [], secret: [], schedule: [], cursor: [] };
+  const none = { job: [], task: [], bulk: [], fileJob: [], secret: [], schedule: [], cursor: [] };
   const kept: Record<string, unknown[]> = { ...owned, ...none };
   let version = 0;
 
@@ -246,6 +246,7 @@ async function createWorld(stack: Stack) {
         keep("job", data["id"]);
         if (data["executionType"] === "schedule") keep("schedule", data["id"]);
       }
+      if (status === 202 && data) keep("bulk", data["id"]);
       if (typeof data?.["secret"] === "string") keep("secret", data["id"]);
       if (typeof data?.["nextCursor"] === "string") keep("cursor", data["nextCursor"]);
       if (typeof data?.["version"] === "number") version = data["version"];

@@ -116,6 +116,7 @@ export const ID: Readonly<Record<string, (path: string) => Value>> = {
 function ownKind(path: string): string {
   if (path.includes("/api/jobs/")) return "fileJob";
   if (path.includes("/v1/jobs/")) return "task";
+  if (path.includes("/bulk-actions/")) return "bulk";
   return path.includes("signing-secrets") ? "secret" : "job";
 }
 

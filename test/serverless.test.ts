@@ -154,9 +154,6 @@ test(
       { "Fn::Sub": "${JobsBucket.Arn}/payloads/*" },
       { "Fn::Sub": "${JobsBucket.Arn}/files/*" },
     ]);
-    expect(ofTasks.find(({ Action }) => Action === "s3:ListBucket")?.Condition).toEqual({
-      StringLike: { "s3:prefix": ["files/*"] },
-    });
     for (const role of ["CreateJobRole", "SweepJobsRole", "FireScheduleRole", "CountJobsRole"]) {
       expect(mayOf(role).some((action) => /^(kms|lambda):/.test(action))).toBe(false);
     }

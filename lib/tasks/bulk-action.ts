@@ -6,15 +6,23 @@ import { defineTask, done } from "./task.ts";
 
 const time = z.iso.datetime({ offset: true });
 
+/** Who did what is written down as it was asked for, and the table can't hold half a surrogate pair. */
+const text = (most: number) =>
+  z
+    .string()
+    .min(1)
+    .max(most)
+    .refine((value) => value.isWellFormed(), "has half a surrogate pair");
+
 /** Which jobs: those that fit all of what is given. */
 export const bulkFilter = z
   .strictObject({
     status: z.enum(["PENDING", "RUNNING", "RETRYING", "FAILED", "DEAD"]).optional(),
-    executionType: z.string().min(1).max(64).optional(),
-    host: z.string().min(1).max(255).describe("Of the destination: a host, or a function's name.").optional(),
+    executionType: text(64).optional(),
+    host: text(255).describe("Of the destination: a host, or a function's name.").optional(),
     createdAfter: time.optional(),
     createdBefore: time.optional(),
-    errorContains: z.string().min(1).max(200).describe("In the last error, by its letters.").optional(),
+    errorContains: text(200).describe("In the last error, by its letters.").optional(),
   })
   .refine((filter) => Object.values(filter).some((value) => value !== undefined), {
     error: "expected at least one condition: an empty filter would take all jobs of the app",
