@@ -299,8 +299,9 @@ function placesIn(container: object): [container: object, name: string][] {
 function filledIn(value: unknown, known: (name: string) => unknown): unknown {
   if (typeof value === "string") {
     const [whole, name = ""] =
-      /^@(self|other|version|(?:job|task|fileJob|file|foreignFile|foreign|secret|schedule|cursor):\d+)$/.exec(value) ??
-      [];
+      /^@(self|other|version|(?:job|task|bulk|fileJob|file|foreignFile|foreign|secret|schedule|cursor):\d+)$/.exec(
+        value,
+      ) ?? [];
     return whole ? known(name) : value.replace(/^@stack\b/, () => String(known("stack")));
   }
   if (Array.isArray(value)) return value.map((item) => filledIn(item, known));
