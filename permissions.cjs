@@ -78,6 +78,8 @@ const FUNCTIONS = {
     ...attempts,
     allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"], [FILES, DATASETS]),
     find,
+    // Of schedules that a bulk action cancels.
+    allow("scheduler:DeleteSchedule", SCHEDULES),
     // The sender is EMAIL_SENDER, or an address of a domain that is verified.
     allow("ses:SendEmail", sub("arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*")),
   ],

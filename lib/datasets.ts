@@ -328,7 +328,8 @@ export function createDatasetStore(parts: { table: string; clock: Clock; files: 
         const folder = `${name}/${run}`;
         if (judged?.folder !== folder) {
           const [jobId = ""] = run.split("@");
-          const isLost = !(await partOf(appId, name, run)) && !(await isUnfinished(jobId));
+          // In this order: a job that ends in between has made its part known by then.
+          const isLost = !(await isUnfinished(jobId)) && !(await partOf(appId, name, run));
           judged = { folder, isLost };
         }
         if (judged.isLost && modifiedAt < before) lost.push(key);

@@ -48,6 +48,7 @@ import { createSchedules } from "./schedules.ts";
 import { createSweep } from "./sweep.ts";
 import { createTaskLine } from "./task-line.ts";
 import type { TaskSlots } from "./task-slots.ts";
+import { isUrgent } from "./tasks/index.ts";
 
 export interface Parts {
   readonly clock: Clock;
@@ -199,6 +200,7 @@ export function createEngine(parts: Parts) {
 
   /** A task starts when it is its turn among those of its app, and takes one of its app's slots. */
   async function runTask(ref: AttemptRef, rank: string): Promise<Ran | ComeAgain> {
+    if (isUrgent(ref.destination)) return runUrgent(ref);
     const { paused, maxConcurrentTasks: slots } = await apps.settingsOf(ref.appId);
     if (paused) return putOff(ref, { kind: "person" });
     const place = await line.placeOf(ref, rank, slots);
@@ -208,6 +210,12 @@ export function createEngine(parts: Parts) {
     if (!claimed.won) return claimed.isFull ? putOff(ref, { kind: "slot" }) : "skipped";
     if (place.isInLine) await line.started(claimed.job);
     return ranAs(await runAttempt(claimed.job));
+  }
+
+  /** It takes a slot of its own, beside those that the app has. */
+  async function runUrgent(ref: AttemptRef): Promise<Ran> {
+    const claimed = await claimAttempt(ref, MOST_SLOTS);
+    return claimed.won ? ranAs(await runAttempt(claimed.job)) : "skipped";
   }
 
   /** Lost when the attempt was not to start: it has, or the job has been stopped, or no slot was left. */
@@ -451,6 +459,9 @@ function ranAs(outcome: Outcome | undefined): Ran {
 function retryOf(records: readonly QueueRecord[]): SQSBatchResponse {
   return { batchItemFailures: records.map(({ messageId }) => ({ itemIdentifier: messageId })) };
 }
+
+/** More than any app has. */
+const MOST_SLOTS = 1_000;
 
 /** Whether a message can bring it in time; for later ones the sweep does. */
 function isSoon({ startAt, createdAt }: Job): boolean {

@@ -17,6 +17,7 @@ import {
 } from "./job.ts";
 import type { Log } from "./log.ts";
 import { becomeDue, defer, type Move } from "./moves.ts";
+import { isUrgent } from "./tasks/index.ts";
 
 /** An attempt that may start, or one that has to wait. */
 export type Entry = Admitted | Wait;
@@ -85,6 +86,7 @@ export function createFlowControl({ clock, store, apps, destinations, log }: Par
   async function waitOf(job: Job): Promise<Wait | undefined> {
     if (isSchedule(job)) return undefined;
     const now = clock.now();
+    if (isTask(job) && isUrgent(job.destination)) return undefined;
     if ((await apps.settingsOf(job.appId)).paused) return { kind: "person" };
     if (isTask(job)) return undefined;
     const circuit = await circuitOf(job);

@@ -1,5 +1,5 @@
 import { SECOND, type Clock, type EpochMs } from "./clock.ts";
-import { Unavailable, reasonOf } from "./errors.ts";
+import { reasonOf } from "./errors.ts";
 import type { JobStore } from "./job-store.ts";
 import { TASK_LEASE_MS, nextAttempt, type Job, type Progress } from "./job.ts";
 import { logged, type Log } from "./log.ts";
@@ -35,6 +35,7 @@ export function keepLease(claimed: Job, { clock, store, log }: Parts): Lease {
   const ref = { ...nextAttempt(claimed), attempt: claimed.attempts };
   let job = claimed;
   let shownAt = clock.realNow();
+  let isToBeShown = false;
   let unsaid: { progress?: Progress; saved?: string } = {};
   // One write at a time: the later one knows more.
   let writing: Promise<void> = Promise.resolve();
@@ -51,7 +52,6 @@ export function keepLease(claimed: Job, { clock, store, log }: Parts): Lease {
       job = extended.job;
       if (job.stopAs) end("The job is to stop");
     } catch (error) {
-      if (!(error instanceof Unavailable)) throw error;
       unsaid = { ...said, ...unsaid };
       if (isOver(clock.now())) return end("The attempt could not extend its lease");
       throw error;
@@ -87,12 +87,22 @@ export function keepLease(claimed: Job, { clock, store, log }: Parts): Lease {
     }
   }
 
+  /** What comes too soon is shown together with what comes until then. */
+  async function showAfter(ms: number): Promise<void> {
+    isToBeShown = true;
+    await clock.sleep(ms, released.signal).catch(() => {});
+    isToBeShown = false;
+    if (unsaid.progress && !released.signal.aborted && !ended.signal.aborted) await write().catch(() => {});
+  }
+
   const keeping = keep();
   return {
     signal: ended.signal,
     progress: async (progress) => {
       unsaid = { ...unsaid, progress };
-      if (clock.realNow() - shownAt >= SHOWN_EVERY_MS) await write().catch(() => {});
+      const wait = SHOWN_EVERY_MS - (clock.realNow() - shownAt);
+      if (wait <= 0) await write().catch(() => {});
+      else if (!isToBeShown) void showAfter(wait);
     },
     save: async (saved) => {
       unsaid = { ...unsaid, saved };

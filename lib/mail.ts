@@ -1,7 +1,6 @@
 import type { SESv2Client } from "@aws-sdk/client-sesv2";
 import { CLIENT_DEFAULTS, askOf, isOurFault } from "./aws.ts";
 import { SECOND } from "./clock.ts";
-import { reasonOf } from "./errors.ts";
 
 export interface Email {
   readonly to: readonly string[];
@@ -43,7 +42,8 @@ export function createMail(sender: string | undefined, given?: SESv2Client): Mai
         return { kind: "sent", messageId: MessageId };
       } catch (error) {
         if (!isOurFault(error)) throw error;
-        return { kind: "refused", problem: `SES refused the e-mail: ${reasonOf(error)}` };
+        // Its message may name accounts and identities.
+        return { kind: "refused", problem: `SES refused the e-mail: ${(error as Error).name}` };
       }
     },
   };

@@ -115,7 +115,9 @@ export function createTaskExecutor({ clock, taskLog, log, submit, services }: Pa
       return { kind: "retry", error: isOver ? `The task took longer than ${timeoutMs / SECOND} s` : messageOf(reason) };
     }
     log("error", "job.attempt-threw", { ...logged(job), error: reasonOf(error) });
-    if (error instanceof Unavailable)
+    // What AWS says names accounts and roles.
+    const isFromAws = typeof error === "object" && error !== null && "$metadata" in error;
+    if (error instanceof Unavailable || isFromAws)
       return { kind: "retry", error: "A part of the service was not available", isOurs: true };
     return { kind: "retry", error: `The task failed: ${messageOf(error)}` };
   }

@@ -1,7 +1,7 @@
 import type { AppStore } from "./app-store.ts";
 import { reasonOf } from "./errors.ts";
 import type { JobStore } from "./job-store.ts";
-import { rankOf, type AttemptRef, type Job } from "./job.ts";
+import { CLOCK_SKEW, rankOf, type AttemptRef, type Job } from "./job.ts";
 import type { Log } from "./log.ts";
 import type { Departure } from "./queue.ts";
 import type { TaskSlots } from "./task-slots.ts";
@@ -70,7 +70,7 @@ export function createTaskLine({ clock, store, apps, slots, log, handOver }: Par
   }
 
   function isWaiting(job: Job): boolean {
-    return (job.status === "PENDING" || job.status === "RETRYING") && job.startAt <= clock.now();
+    return (job.status === "PENDING" || job.status === "RETRYING") && job.startAt <= clock.now() + CLOCK_SKEW;
   }
 
   function noted(appId: string) {

@@ -187,7 +187,7 @@ function httpOf({ clock, apps, rules }: TaskServiceParts, { appId, jobId, attemp
         {
           url,
           method,
-          headers: { ...DEFAULT_HEADERS, ...forwardable(headers), ...(await signed(body)) },
+          headers: { ...DEFAULT_HEADERS, ...forwardable(headers), ...(method === "POST" && (await signed(body))) },
           body: body.length > 0 ? body : null,
           signal: AbortSignal.any([signal, clock.timeout(LONGEST_REQUEST_MS)]),
           allowPrivateTargets,

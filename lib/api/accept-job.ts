@@ -3,11 +3,12 @@ import type { EpochMs } from "../clock.ts";
 import { ClientError } from "../errors.ts";
 import { executionTypeOf } from "../executors/index.ts";
 import { entityOf, withoutRequest } from "../job-view.ts";
-import { SCHEDULE, jobIdForKey, type Job, type Message } from "../job.ts";
+import { SCHEDULE, isTask, jobIdForKey, type Job, type Message } from "../job.ts";
 import type { ServiceParts } from "../parts.ts";
 import { appOf, type Caller } from "./auth.ts";
 import { envelope, type Answer } from "./http.ts";
 import { messageOf, type CreateJobBody } from "./job-request.ts";
+import { recordCreated } from "./tasks.ts";
 
 // How every endpoint that makes a job accepts it, and answers.
 
@@ -35,6 +36,7 @@ export async function acceptJob(
     case "sent":
       return { status: 202, message };
     case "created":
+      if (isTask(submitted.job)) await recordCreated(submitted.job, caller.sub, service);
       return { status: 201, job: submitted.job, message };
     case "replayed":
       return { status: 200, job: submitted.job, message: await replayed(submitted.job, message, service) };

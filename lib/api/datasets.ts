@@ -12,7 +12,7 @@ const datasetShown = z
     name: z.string(),
     rows: z.int(),
     bytes: z.int(),
-    columns: z.record(z.string(), z.enum(COLUMN_TYPES)),
+    columns: z.record(z.string(), z.enum(COLUMN_TYPES)).describe("Empty where the answer would be too large."),
     dateField: z.string().nullable().describe("By which reports are filtered."),
     updatedAt: time,
   })
@@ -28,6 +28,7 @@ export const listDatasets = route({
   async handle({ caller }, { datasets }): Promise<Answer> {
     const found = await datasets.list(appOf(caller));
     const shown = found.map(({ updatedAt, ...dataset }) => ({ ...dataset, updatedAt: iso(updatedAt) }));
-    return { status: 200, body: { datasets: shown } };
+    const ifTooLarge = () => ({ datasets: shown.map((dataset) => ({ ...dataset, columns: {} })) });
+    return { status: 200, body: { datasets: shown }, ifTooLarge };
   },
 });

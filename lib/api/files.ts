@@ -20,7 +20,7 @@ import {
 import { TOO_DEEP, isTooDeep, parse, route, type Answer } from "./http.ts";
 import { keyOf } from "./job-request.ts";
 import type { FormFile } from "./multipart.ts";
-import { checkTask, indexOf, ownTask, submitTask } from "./tasks.ts";
+import { checkTask, indexOf, ownTask, submitTask, viewsOf } from "./tasks.ts";
 import { announcedFile, ownerOf } from "./uploads.ts";
 
 // Tasks about a file: spec/file-jobs-tasks.md.
@@ -154,7 +154,7 @@ export const listFileJobs = route({
         (status === undefined || fileStatus(job) === status) &&
         (jobType === undefined || job.destination === jobType),
     );
-    const shown = await Promise.all(jobs.map(async (job) => fileView(job, service)));
+    const shown = await viewsOf(jobs, async (job) => fileView(job, service), withoutOwn);
     return {
       status: 200,
       body: { jobs: shown, ...page },

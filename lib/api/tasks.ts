@@ -5,7 +5,7 @@ import { definitionOf, payloadProblems } from "../executors/task.ts";
 import { TASK, isTask, type Dialect, type Job } from "../job.ts";
 import type { AppIndex } from "../job-store.ts";
 import type { ServiceParts } from "../parts.ts";
-import { appOf, isAppAdmin, requirePermission, type Caller } from "./auth.ts";
+import { appOf, isAppAdmin, isPlatformAdmin, requirePermission, type Caller } from "./auth.ts";
 
 // What the dialects that show tasks have in common: asking for one, and whose one may see.
 
@@ -29,7 +29,8 @@ interface AskedTask {
 }
 
 /** Accepts a task for a user, once per key of theirs, and writes down who asked for it. */
-export async function submitTask(asked: AskedTask, { engine, apps, clock }: ServiceParts) {
+export async function submitTask(asked: AskedTask, service: ServiceParts) {
+  const { engine, clock } = service;
   const { execution, maxRetries, key, ...request } = asked;
   const { appId, userId, dialect } = request;
   const metadata = maxRetries === undefined ? {} : { maxRetries };
@@ -38,11 +39,7 @@ export async function submitTask(asked: AskedTask, { engine, apps, clock }: Serv
   if (submitted.kind === "sent") throw new Error("A task is always stored");
   const { job } = submitted;
   if (submitted.kind === "created") {
-    await apps.record(appId, {
-      by: userId,
-      action: "job.created",
-      changes: [{ field: job.id, from: null, to: execution.jobType }],
-    });
+    await recordCreated(job, userId, service);
     return { job, isNew: true };
   }
   const isOther = job.destination !== execution.jobType;
@@ -50,6 +47,12 @@ export async function submitTask(asked: AskedTask, { engine, apps, clock }: Serv
   const differs = isOther ? "jobType" : "the API that asked for it";
   const message = `The idempotency key belongs to job ${job.id}, which differs in ${differs}; use another key`;
   throw new ClientError("UNPROCESSABLE_ENTITY", message);
+}
+
+/** Writes down who has asked for a task. */
+export async function recordCreated(task: Job, by: string, { apps }: Pick<ServiceParts, "apps">): Promise<void> {
+  const changes = [{ field: task.id, from: null, to: task.destination }];
+  await apps.record(task.appId, { by, action: "job.created", changes });
 }
 
 /** An administrator sees the app's, everybody else their own. */
@@ -62,7 +65,33 @@ export function indexOf(caller: Caller): AppIndex {
 export async function ownTask(id: string | undefined, caller: Caller, { store }: ServiceParts): Promise<Job> {
   const parsed = z.guid().toLowerCase().safeParse(id);
   const job = parsed.success ? await store.get(parsed.data) : undefined;
-  const isTheirs = job && job.appId === appOf(caller) && (isAppAdmin(caller) || job.userId === caller.sub);
+  const isTheirs =
+    job &&
+    (isPlatformAdmin(caller) || (job.appId === appOf(caller) && (isAppAdmin(caller) || job.userId === caller.sub)));
   if (!isTheirs || !isTask(job)) throw new ClientError("NOT_FOUND", "No such job");
   return job;
+}
+
+/** Far below what an answer holds, so that it fits once it is escaped. */
+const LARGEST_LIST = 2 * 1_024 * 1_024;
+
+/** A list's views, made one after another; once they have become large, those that follow are made `without`. */
+export async function viewsOf(
+  jobs: readonly Job[],
+  view: (job: Job) => Promise<object>,
+  without: (shown: object) => object,
+): Promise<object[]> {
+  const views: object[] = [];
+  let size = 0;
+  for (const job of jobs) {
+    const whole = await view(job);
+    const shown = size + lengthOf(whole) > LARGEST_LIST ? without(whole) : whole;
+    size += lengthOf(shown);
+    views.push(shown);
+  }
+  return views;
+}
+
+function lengthOf(view: object): number {
+  return JSON.stringify(view).length;
 }

@@ -12,7 +12,7 @@ import { appOf, isAppAdmin, requirePermission } from "./auth.ts";
 import { route, type Answer } from "./http.ts";
 import { keyOf } from "./job-request.ts";
 import { shownResult } from "./task-result.ts";
-import { checkTask, indexOf, ownTask, submitTask } from "./tasks.ts";
+import { checkTask, indexOf, ownTask, submitTask, viewsOf } from "./tasks.ts";
 import {
   TYPED_STATUSES,
   percentOf,
@@ -129,7 +129,7 @@ export const listTypedJobs = route({
     // Only of the index of tasks alone is everything shown.
     const filter = status === undefined && jobType === undefined && isAppAdmin(caller) ? undefined : matches;
     const { jobs, ...page } = await numberedPage(service.store, indexOf(caller), query, filter);
-    const shown = await Promise.all(jobs.map(async (job) => viewOf(job, service)));
+    const shown = await viewsOf(jobs, async (job) => viewOf(job, service), withoutPayload);
     const ifTooLarge = () => ({ jobs: shown.map(withoutPayload), ...page });
     return { status: 200, body: { jobs: shown, ...page }, ifTooLarge };
   },

@@ -206,6 +206,8 @@ function adminAction(
       const isTheirs = job && (job.appId === appId || isPlatformAdmin(caller));
       const acted = isTheirs ? await act(job.id, service) : undefined;
       if (!acted) throw new ClientError("NOT_FOUND", "No such job");
+      const changes = [{ field: acted.id, from: job?.status, to: action === "delete" ? null : acted.status }];
+      await service.apps.record(acted.appId, { by: caller.sub, action: `job.${action}`, changes });
       return { status: 200, body: envelope(entityOf(acted)) };
     },
   });

@@ -54,6 +54,7 @@ export const bulkAction = defineTask({
   payload,
   // No user has it unless somebody gives it; administrators have all.
   permission: "jobs.bulk_actions",
+  isUrgent: true,
 
   async run({ action, filter }, context) {
     const { jobs, job, signal } = context;
@@ -97,7 +98,8 @@ function fits(job: Job, action: "redrive" | "cancel", filter: BulkFilter, before
   const isOpen = action === "redrive" ? job.status === "FAILED" || job.status === "DEAD" : !isFinished(job);
   return (
     isOpen &&
-    job.updatedAt <= before &&
+    // A running task says every few seconds that it lives.
+    (job.status === "RUNNING" ? (job.startedAt ?? 0) : job.updatedAt) <= before &&
     // One bulk action is not to end another, nor to begin it again.
     job.destination !== BULK_ACTION &&
     (filter.status === undefined || job.status === filter.status) &&

@@ -36,6 +36,8 @@ export const cleanup = defineTask({
   jobType: "cleanup",
   summary: "Deletes an app's old finished jobs and their files",
   payload,
+  // It takes everybody's.
+  permission: "jobs.clean_up",
 
   async run({ olderThanDays, dryRun }, context) {
     const { jobs, files, datasets, job } = context;

@@ -29,6 +29,9 @@ export const columnTypes = z.record(columnName, given).refine((columns) => {
   return count >= 1 && count <= MOST_COLUMNS;
 }, `expected 1 to ${MOST_COLUMNS} columns`);
 
+const NUMBER = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,3})?$/i;
+const LONGEST_NUMBER = 400;
+
 export type Cell = { readonly value: string | number | boolean | null } | { readonly expected: string };
 
 /** What text means in a column. Nothing means null, but in a column of text. */
@@ -38,7 +41,7 @@ export function cellOf(type: ColumnType, text: string): Cell {
   if (trimmed === "") return { value: null };
   switch (type) {
     case "number": {
-      const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$/i.test(trimmed) ? Number(trimmed) : NaN;
+      const value = trimmed.length <= LONGEST_NUMBER && NUMBER.test(trimmed) ? Number(trimmed) : NaN;
       return Number.isFinite(value) ? { value } : { expected: "a number such as 12.5" };
     }
     case "integer": {

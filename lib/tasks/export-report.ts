@@ -177,7 +177,8 @@ const formats: Record<Format, Writer> = {
   async *csv(columns, rows) {
     const { stringify } = await import("csv-stringify/sync");
     // What a spreadsheet takes for a formula gets an apostrophe in front; numbers stay numbers.
-    const options = { escape_formulas: true, record_delimiter: "windows" } as const;
+    // Elsewhere a semicolon or a tab begins the next cell: what holds one is quoted.
+    const options = { escape_formulas: true, quoted_match: /[;\t]/, record_delimiter: "windows" } as const;
     yield Buffer.from(stringify([[...columns]], options));
     for await (const batch of rows) {
       const cells = batch.map((row) => columns.map((name) => cellOf(own(row, name))));

@@ -191,7 +191,8 @@ function cutOff(bytes: Uint8Array): number {
 function headerOf(cells: readonly string[], { columns, delimiter }: Import): readonly string[] {
   const names = cells.map((name) => name.trim());
   const expected = Object.keys(columns);
-  const repeated = names.find((name, index) => names.indexOf(name) !== index);
+  const distinct = new Set<string>();
+  const repeated = names.find((name) => distinct.size === distinct.add(name).size);
   const missing = expected.filter((name) => !names.includes(name));
   const unknown = names.filter((name) => !Object.hasOwn(columns, name));
   if (repeated === undefined && missing.length === 0 && unknown.length === 0) return names;

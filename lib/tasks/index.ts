@@ -20,6 +20,11 @@ export const tasks: readonly Task[] = [
   bulkAction,
 ];
 
+/** Whether a job of the type starts whatever else runs. */
+export function isUrgent(jobType: string): boolean {
+  return taskOf(jobType)?.isUrgent === true;
+}
+
 export function taskOf(jobType: string): Task | undefined {
   return tasks.find((task) => task.jobType === jobType);
 }

@@ -14,6 +14,8 @@ export interface Task<P = unknown> {
   /** What a caller of `/v1/jobs` needs beside `jobs.create_jobs`. */
   readonly permission?: string;
   readonly maxRetries: number;
+  /** Starts at once, also when its app is paused or has no slot left: people want it to end such a state. */
+  readonly isUrgent?: true;
   /** Real milliseconds that an attempt may take. */
   readonly timeoutMs: number;
   run(payload: P, context: TaskContext): Promise<TaskOutcome>;

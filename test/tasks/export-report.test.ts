@@ -69,7 +69,7 @@ test("text that a spreadsheet takes for a formula is neutralised in CSV, and num
     "'+2,-4.5",
     "'-3,-4.5",
     "'@x,-4.5",
-    "'\ty,-4.5",
+    '"\'\ty",-4.5',
     '"with, comma",-4.5',
     '"say ""hi""",-4.5',
     "plain,-4.5",

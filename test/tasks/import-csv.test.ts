@@ -169,6 +169,15 @@ test("a job that is run twice, one after the other or at once, adds its rows onc
   expect(await world.keys(`datasets/${world.appId}/${dataset}/`)).toHaveLength(2);
 });
 
+// It would not end while a pattern tries every way to split them.
+test("a cell of very many digits, and a header of very many names, are refused at once", async () => {
+  const columns = { amount: "number" };
+  const { outcome } = await importing(`amount\n${"1".repeat(900_000)}x\n1\n`, { columns });
+  expect(outcome).toMatchObject({ kind: "done", result: { imported: 1, rejected: 1 } });
+  const names = Array.from({ length: 100_000 }, (_, index) => `n${index}`).join(",");
+  expect((await importing(`${names}\n1\n`)).outcome).toMatchObject({ kind: "failed" });
+});
+
 test("a job that is posted again with its key, after it was deleted, is another one", async () => {
   const dataset = fresh();
   const payload = { dataset, columns: { n: "integer" } };

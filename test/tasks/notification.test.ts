@@ -22,6 +22,12 @@ afterAll(async () => {
 
 const EMAIL = { to: ["a@example.com", "b@example.com"], subject: "Hello {{name}}", text: "Dear {{ name }}, {{count}}" };
 
+// It would not end while a pattern tries every way to split them.
+test("a template of nothing but an open brace and spaces is read at once", async () => {
+  const text = `{{${" ".repeat(90_000)}`;
+  await world.run("notification", { email: { to: ["a@example.com"], subject: "s", text } });
+});
+
 test("an e-mail is sent once, with its variables filled in, and escaped in HTML alone", async () => {
   const variables = { name: `<b>"Eve" & 'co'</b>`, count: 3 };
   const email = { ...EMAIL, html: '<p title="{{name}}">{{name}}</p>' };
