@@ -37,6 +37,9 @@ const bulkShown = z
 export const redriveJobs = bulkRoute("redrive", "Tries all FAILED or DEAD jobs again that fit a filter");
 export const cancelJobs = bulkRoute("cancel", "Ends all unfinished jobs that fit a filter as CANCELLED");
 
+/** An attempt has 14 minutes, and the next one goes on where it was: many of them are one long action. */
+const LONG_RUN = { maxRetries: 50, retry: { baseDelaySeconds: 1, maxDelaySeconds: 60, jitter: 0 } };
+
 function bulkRoute(action: "redrive" | "cancel", summary: string) {
   return route({
     key: `POST /v1/admin/jobs/${action}`,
@@ -51,7 +54,7 @@ function bulkRoute(action: "redrive" | "cancel", summary: string) {
       const appId = appOf(caller, named);
       const filter = parse(bulkFilter, conditions, "body");
       const execution = { type: TASK, jobType: BULK_ACTION, payload: { action, filter }, priority: 0 } as const;
-      const { job } = await submitTask({ appId, userId: caller.sub, execution }, service);
+      const { job } = await submitTask({ appId, userId: caller.sub, execution, ...LONG_RUN }, service);
       const changes = [{ field: job.id, from: null, to: filter }];
       await service.apps.record(appId, { by: caller.sub, action: `jobs.${action}`, changes });
       return { status: 202, body: envelope(view(job, action, filter)) };

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { derivedUuid, type EpochMs } from "../clock.ts";
 import { ClientError, badRequest } from "../errors.ts";
 import { definitionOf, payloadProblems } from "../executors/task.ts";
-import { TASK, isTask, type Dialect, type Job } from "../job.ts";
+import { TASK, isTask, type Dialect, type Job, type RetryPolicy } from "../job.ts";
 import type { AppIndex } from "../job-store.ts";
 import type { ServiceParts } from "../parts.ts";
 import { appOf, isAppAdmin, isPlatformAdmin, requirePermission, type Caller } from "./auth.ts";
@@ -22,6 +22,7 @@ interface AskedTask {
   readonly userId: string;
   readonly execution: { readonly type: typeof TASK; readonly jobType: string; readonly [field: string]: unknown };
   readonly maxRetries?: number;
+  readonly retry?: RetryPolicy;
   /** Idempotency key, of this user. */
   readonly key?: string;
   readonly startAt?: EpochMs;
@@ -31,9 +32,9 @@ interface AskedTask {
 /** Accepts a task for a user, once per key of theirs, and writes down who asked for it. */
 export async function submitTask(asked: AskedTask, service: ServiceParts) {
   const { engine, clock } = service;
-  const { execution, maxRetries, key, ...request } = asked;
+  const { execution, maxRetries, retry, key, ...request } = asked;
   const { appId, userId, dialect } = request;
-  const metadata = maxRetries === undefined ? {} : { maxRetries };
+  const metadata = { ...(maxRetries !== undefined && { maxRetries }), ...(retry && { retry }) };
   const id = key === undefined ? clock.uuid() : derivedUuid(appId, userId, key);
   const submitted = await engine.submit({ ...request, mode: "both", message: { execution, metadata } }, id);
   if (submitted.kind === "sent") throw new Error("A task is always stored");
