@@ -51,8 +51,9 @@ export function createAdminActions({ clock, store, log, retention, handOver, goO
         throw conflict(`Only a job that is FAILED or DEAD can be retried; this one is ${job.status}`);
       }
       if (isUnsettled(job)) return settleEnd(job);
+      const restarted = restart(job, clock.now());
       await store.keepParts(job);
-      return restart(job, clock.now());
+      return restarted;
     });
     if (retried && !isSchedule(retried)) await handOver(retried);
     return retried;
@@ -60,9 +61,12 @@ export function createAdminActions({ clock, store, log, retention, handOver, goO
 
   /** Deletes a finished job with its attempts; its idempotency key is free again. Throws CONFLICT when unfinished. */
   async function deleteJob(id: string): Promise<Job | undefined> {
+    let wanted: Job | undefined;
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const job = await store.get(id);
-      if (!job) return undefined;
+      // It is gone, by a try whose answer was lost or by somebody else; what has its key now is another.
+      if (!job || (wanted && wanted.createdAt !== job.createdAt)) return wanted;
+      wanted = job;
       if (!isFinished(job))
         throw conflict(`Only a finished job can be deleted; this one is ${job.status}. Cancel it first`);
       if (isUnsettled(job)) await settleEnd(job);

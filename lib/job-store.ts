@@ -153,7 +153,7 @@ export function createJobStore(parts: Parts) {
   /** Applies a move if its conditions still hold. A whole job need not be read back, a reference must. */
   async function apply(of: Job | AttemptRef, move: Move, op = clock.operationId()): Promise<Applied> {
     const job = "payload" in of ? of : undefined;
-    if (move.slot) return applyWithSlot(job ?? (await get(of.id)), move, move.slot, op);
+    if (move.slot) return job ? applyWithSlot(job, move, move.slot, op) : readAndApply(of.id, move, move.slot, op);
     return race(
       of.id,
       op,
@@ -170,14 +170,15 @@ export function createJobStore(parts: Parts) {
     );
   }
 
-  /** The same along with the app's slots, both or neither. */
-  async function applyWithSlot(
-    job: Job | undefined,
-    move: Move,
-    slot: NonNullable<Move["slot"]>,
-    op: string,
-  ): Promise<Applied> {
+  /** A transaction reads nothing back: the job has to be as it was read before. */
+  async function readAndApply(id: string, move: Move, slot: NonNullable<Move["slot"]>, op: string): Promise<Applied> {
+    const job = await get(id);
     if (!job) return { won: false, job };
+    return applyWithSlot(job, { ...move, when: [...move.when, ["updatedAt", "=", job.updatedAt]] }, slot, op);
+  }
+
+  /** The same along with the app's slots, both or neither. */
+  async function applyWithSlot(job: Job, move: Move, slot: NonNullable<Move["slot"]>, op: string): Promise<Applied> {
     const names = { TableName: table, ReturnValuesOnConditionCheckFailure: "ALL_OLD" } as const;
     const update = { ...names, Key: marshall(jobKey(job.id)), ...expressionsOf(job, move, op) };
     const slots = { ...names, Key: marshall(slotsKey(job.appId)), ...slotExpressions(job.id, slot) };
@@ -441,15 +442,18 @@ export function createJobStore(parts: Parts) {
     return items.filter((item) => item["sk"] !== "J").map(({ pk, sk }) => marshall({ pk, sk }));
   }
 
-  /** Deletes a job that is still as it was seen, and then what hangs on it. False if it has changed. */
+  /**
+   * Deletes a job that is still as it was seen, and then what hangs on it. False if it has changed, or if
+   * another has its key by now: a deletion whose answer was lost is sent again.
+   */
   async function remove(job: Job): Promise<boolean> {
-    const seen = marshall({ ":status": job.status, ":attempts": job.attempts });
+    const seen = marshall({ ":status": job.status, ":attempts": job.attempts, ":createdAt": job.createdAt });
     try {
       const command = new DeleteItemCommand({
         TableName: table,
         Key: marshall(jobKey(job.id)),
         ConditionExpression:
-          "attribute_not_exists(pk) OR (#status = :status AND attempts = :attempts AND attribute_not_exists(dueAt))",
+          "attribute_not_exists(pk) OR (createdAt = :createdAt AND #status = :status AND attempts = :attempts AND attribute_not_exists(dueAt))",
         ExpressionAttributeNames: { "#status": "status" },
         ExpressionAttributeValues: seen,
       });

@@ -64,6 +64,16 @@ export function keepLease(claimed: Job, { clock, store, log }: Parts): Lease {
     return next;
   }
 
+  /** A call may take long, or never be answered: the attempt ends before its lease all the same. */
+  async function watch(): Promise<void> {
+    for (;;) {
+      const left = clock.waitFor((job.leaseUntil ?? 0) - clock.now()) - RETRY_MS;
+      if (left <= 0) return end("The attempt could not extend its lease");
+      await clock.sleep(left, released.signal).catch(() => {});
+      if (released.signal.aborted || ended.signal.aborted) return;
+    }
+  }
+
   function isOver(now: EpochMs): boolean {
     return (job.leaseUntil ?? 0) <= now + clock.during(RETRY_MS);
   }
@@ -96,6 +106,7 @@ export function keepLease(claimed: Job, { clock, store, log }: Parts): Lease {
   }
 
   const keeping = keep();
+  void watch();
   return {
     signal: ended.signal,
     progress: async (progress) => {

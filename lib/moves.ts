@@ -75,6 +75,8 @@ export function extend(
     when: [
       ["attempts", "=", job.attempts],
       ["leaseUntil", ">", now],
+      // A call that was given up and comes late takes nothing back of those after it.
+      ["leaseUntil", "<=", leaseUntil],
     ],
     set: { leaseUntil, updatedAt: now, ...said },
     remove: [],

@@ -77,7 +77,11 @@ export function createTaskExecutor({ clock, taskLog, log, submit, services }: Pa
         }),
       signal,
       saved: job.saved === undefined ? undefined : JSON.parse(job.saved),
-      checkpoint: async (value) => lease.save(within(LARGEST_CHECKPOINT, "A checkpoint", value)),
+      checkpoint: async (value) => {
+        await lease.save(within(LARGEST_CHECKPOINT, "A checkpoint", value));
+        // One that was not kept, because the lease is lost, is the end of the run.
+        signal.throwIfAborted();
+      },
       submit: async (name, jobType, payload) => {
         const id = derivedUuid(job.id, String(job.createdAt), "child", name);
         const execution = { type: TASK, jobType, payload, priority: job.priority ?? 0 };

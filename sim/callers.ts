@@ -5,10 +5,10 @@ import type { TimeLeft } from "../lib/engine.ts";
 import type { QueueRecord } from "../lib/queue.ts";
 import { SWEEP_EVERY, type createCloud } from "./cloud.ts";
 import type { createInvariants } from "./invariants.ts";
-import type { Plant } from "./planted.ts";
+import type { Plant } from "./plant.ts";
 import type { Random } from "./random.ts";
 import type { Time } from "./time.ts";
-import type { Container, Invoke } from "./world.ts";
+import type { Container, FunctionName, Invoke } from "./world.ts";
 
 // What calls functions without HTTP: the mappings of queues, EventBridge, the rule of the sweep.
 
@@ -28,9 +28,12 @@ interface Parts {
 type Handle = (container: Container, records: QueueRecord[], timeLeft: TimeLeft) => Promise<SQSBatchResponse>;
 
 const QUEUES = ["JobsFairQueue", "JobsMainQueue"] as const;
-const DEAD = ["JobsFairDeadLetters", "JobsMainDeadLetters", "SchedulesDeadLetters"] as const;
+const TASKS = "JobsTasksQueue";
+const DEAD = ["JobsFairDeadLetters", "JobsMainDeadLetters", "JobsTasksDeadLetters", "SchedulesDeadLetters"] as const;
 const BATCH = 10;
 const POLLERS = 2;
+/** More than apps have slots: some wait, or stand still. */
+const MOST_TASKS = 12;
 
 export function createCallers({ time, random, cloud, invariants, invoke, faultRate, isRough, plant, trace }: Parts) {
   let pollers: (() => void)[] = [];
@@ -43,31 +46,51 @@ export function createCallers({ time, random, cloud, invariants, invoke, faultRa
 
   /** A mapping's poller: receives, has its function run, deletes what was handled. */
   async function poll(name: string, run: Handle): Promise<void> {
-    const url = cloud.sqs.urlOf(name);
     for (;;) {
-      const receive = new ReceiveMessageCommand({
-        QueueUrl: url,
-        MaxNumberOfMessages: 1 + random.below(BATCH),
-        MessageSystemAttributeNames: ["ApproximateReceiveCount", "MessageGroupId"],
-      });
-      const { Messages = [] } = (await cloud.sqs.send(receive)) as { Messages?: Received[] };
-      if (Messages.length === 0) {
-        await untilQueue(name);
-        continue;
-      }
-      const records = Messages.map((message) => recordOf(message, url));
-      trace(`${name} gives ${records.map(({ body }) => body.slice(0, 70)).join(" ")}`);
-      if (plant?.acknowledges === "before") remove(url, records);
-      const handled = await invoke("process-jobs", (container, timeLeft) => run(container, records, timeLeft));
-      if (handled) {
-        const again = new Set(handled.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
-        const done = records.filter(({ messageId }) => plant?.acknowledges === "all" || !again.has(messageId));
-        invariants.acknowledged(done);
-        // A deletion that fails: they come again.
-        if (!isRough() || !random.chance(faultRate)) remove(url, done);
-      }
+      const records = await receive(name, 1 + random.below(BATCH));
+      await handle(name, "process-jobs", records, run);
       await time.pass(5);
     }
+  }
+
+  /** The same for messages that come one at a time, of which many are handled at once. */
+  async function pollTasks(run: Handle): Promise<void> {
+    const running = new Set<Promise<void>>();
+    for (;;) {
+      if (running.size === MOST_TASKS) await Promise.race(running);
+      const handled = handle(TASKS, "run-tasks", await receive(TASKS, 1), run);
+      running.add(handled);
+      void handled.then(() => running.delete(handled));
+      await time.pass(5);
+    }
+  }
+
+  /** Messages of a queue, when it has some. */
+  async function receive(name: string, most: number): Promise<QueueRecord[]> {
+    const url = cloud.sqs.urlOf(name);
+    for (;;) {
+      const command = new ReceiveMessageCommand({
+        QueueUrl: url,
+        MaxNumberOfMessages: most,
+        MessageSystemAttributeNames: ["ApproximateReceiveCount", "MessageGroupId"],
+      });
+      const { Messages = [] } = (await cloud.sqs.send(command)) as { Messages?: Received[] };
+      if (Messages.length > 0) return Messages.map((message) => recordOf(message, url));
+      await untilQueue(name);
+    }
+  }
+
+  async function handle(name: string, by: FunctionName, records: QueueRecord[], run: Handle): Promise<void> {
+    const url = cloud.sqs.urlOf(name);
+    trace(`${name} gives ${records.map(({ body }) => body.slice(0, 70)).join(" ")}`);
+    if (plant?.acknowledges === "before") remove(url, records);
+    const handled = await invoke(by, (container, timeLeft) => run(container, records, timeLeft));
+    if (!handled) return;
+    const again = new Set(handled.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
+    const done = records.filter(({ messageId }) => plant?.acknowledges === "all" || !again.has(messageId));
+    invariants.acknowledged(done);
+    // A deletion that fails: they come again.
+    if (!isRough() || !random.chance(faultRate)) remove(url, done);
   }
 
   function remove(url: string, records: readonly QueueRecord[]): void {
@@ -131,11 +154,12 @@ export function createCallers({ time, random, cloud, invariants, invoke, faultRa
       for (let n = 0; n < POLLERS; n += 1)
         void poll(name, ({ engine }, records, left) => engine.runBatch(records, left));
     }
+    void pollTasks(({ engine }, records, left) => engine.runBatch(records, left));
     for (const name of DEAD) void poll(name, ({ engine }, records) => engine.recoverBatch(records));
     time.after(SWEEP_EVERY * random.next(), everyMinute);
   }
 
-  const isQuiet = () => [...QUEUES, ...DEAD].every((name) => cloud.sqs.messages(name).length === 0);
+  const isQuiet = () => [...QUEUES, TASKS, ...DEAD].every((name) => cloud.sqs.messages(name).length === 0);
 
   return { start, wakePollers, fireDue, isQuiet };
 }

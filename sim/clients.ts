@@ -2,6 +2,7 @@ import { acceptJob } from "../lib/api/accept-job.ts";
 import type { Caller } from "../lib/api/auth.ts";
 import type { Route } from "../lib/api/http.ts";
 import { createJobBody } from "../lib/api/job-request.ts";
+import { submitTask } from "../lib/api/tasks.ts";
 import { cancelJob, deadletterJob, deleteJob, getJob, listAppJobs, retryJob } from "../lib/api/unified.ts";
 import { SECOND, iso } from "../lib/clock.ts";
 import { ClientError } from "../lib/errors.ts";
@@ -10,7 +11,7 @@ import type { ServiceParts } from "../lib/parts.ts";
 import { START } from "./cloud.ts";
 import type { createInvariants } from "./invariants.ts";
 import type { Action, PersonDoes } from "./plan.ts";
-import type { Plant } from "./planted.ts";
+import type { Plant } from "./plant.ts";
 import type { Random } from "./random.ts";
 import { APPS } from "./requests.ts";
 import type { Time } from "./time.ts";
@@ -27,7 +28,7 @@ interface Parts {
   readonly trace: (line: string) => void;
 }
 
-const ROUTES: Readonly<Record<PersonDoes, Route>> = {
+const ROUTES: Readonly<Record<Exclude<PersonDoes, "retry once">, Route>> = {
   read: getJob,
   cancel: cancelJob,
   deadletter: deadletterJob,
@@ -44,11 +45,11 @@ export function createClients({ time, random, invariants, invoke, plant, trace }
   /** A client: repeats what it does not know the fate of, with the same key. */
   async function post(action: Action & { kind: "post" }): Promise<void> {
     const appId = APPS[action.app] ?? "";
-    const body = createJobBody.parse(dated(action.body));
-    const key = body.message.metadata.idempotencyKey;
+    const body = dated(action.body);
+    const { key, submit } = "message" in body ? asked(appId, body) : askedByUser(appId, body as TypedBody);
     for (let tries = 0; tries < (key === undefined ? 1 : MOST_TRIES); tries += 1) {
       const answered = await invoke("api", async (container) => {
-        return acceptJob(body, callerOf(appId), undefined, serviceIn(container)).catch((error: unknown) => {
+        return submit(serviceIn(container)).catch((error: unknown) => {
           if (error instanceof ClientError) return { status: 400, message: error.message, job: undefined } as const;
           throw error;
         });
@@ -56,11 +57,34 @@ export function createClients({ time, random, invariants, invoke, plant, trace }
       if (answered) {
         trace(`client is answered ${answered.status} ${answered.job?.id ?? ""}`);
         if (answered.job) posted.set(action.n, answered.job.id);
-        if (answered.status !== 400) invariants.accepted({ appId, body, key, ...answered });
         return;
       }
       await time.pass(random.between(1, 20) * SECOND);
     }
+  }
+
+  /** A job of any type, asked for by its message. */
+  function asked(appId: string, from: object): Asked {
+    const body = createJobBody.parse(from);
+    const key = body.message.metadata.idempotencyKey;
+    const submit = async (service: ServiceParts) => {
+      const answered = await acceptJob(body, callerOf(appId), undefined, service);
+      invariants.accepted({ appId, body, key, ...answered });
+      return answered;
+    };
+    return { key, submit };
+  }
+
+  /** A task that a user asks for. Their key makes the id, but is none of the job's. */
+  function askedByUser(appId: string, { execution, maxRetries, startAt, key }: TypedBody): Asked {
+    const at = startAt === undefined ? {} : { startAt: Date.parse(startAt) };
+    const task = { appId, userId: "user", execution, maxRetries, ...(key !== undefined && { key }), ...at };
+    const submit = async (service: ServiceParts) => {
+      const { job } = await submitTask(task, service);
+      invariants.accepted({ appId, body: { message: { execution } }, key: undefined, status: 201, job });
+      return { status: 201, job } as const;
+    };
+    return { key, submit };
   }
 
   function dated(body: object): object {
@@ -79,9 +103,18 @@ export function createClients({ time, random, invariants, invoke, plant, trace }
     if (id === undefined) return;
     await invoke("api", async (container) => {
       invariants.asked(appId, id, does);
+      if (does === "retry once") return retryOnce(appId, id, container);
       const answer = await shownBy(ROUTES[does], { caller: callerOf(appId), path: { id } }, container);
       if (answer) invariants.shown(appId, [answer as Job]);
       if (does === "read") await list(appId, container);
+    });
+  }
+
+  /** Of the app's own jobs: its route looks, and nothing else would. */
+  async function retryOnce(appId: string, id: string, { engine }: Container): Promise<void> {
+    if (!invariants.isOf(appId, id)) return;
+    await engine.retryJobOnce(id).catch((error: unknown) => {
+      if (!(error instanceof ClientError)) throw error;
     });
   }
 
@@ -130,6 +163,20 @@ export function createClients({ time, random, invariants, invoke, plant, trace }
   }
 
   return { post, person, change, resume };
+}
+
+/** How a job is asked for, once or again by its key. */
+interface Asked {
+  readonly key: string | undefined;
+  readonly submit: (service: ServiceParts) => Promise<{ readonly status: number; readonly job?: Job | undefined }>;
+}
+
+/** What a user asks a task with. */
+interface TypedBody {
+  readonly execution: { readonly type: "task"; readonly jobType: string };
+  readonly maxRetries: number;
+  readonly startAt?: string;
+  readonly key?: string;
 }
 
 /** Of what stands for a time in a plan. */

@@ -47,6 +47,8 @@ export interface CloudOptions {
   readonly mishaps: readonly Mishap[];
   readonly trace: (line: string) => void;
   readonly onWrite: (before: Item | undefined, after: Item | undefined, writer: Process | undefined) => void;
+  /** A partition of the table has been read. */
+  readonly onQuery: (reader: Process, partition: string) => void;
   /** A queue has taken a message. */
   readonly onSent: (body: string) => void;
   /** A queue may hold something new to be had. */
@@ -150,6 +152,7 @@ export function createCloud(options: CloudOptions) {
     writer = process;
     const done = taken ? models[service].send(taken) : Promise.resolve({});
     writer = undefined;
+    if (command.constructor.name === "QueryCommand") options.onQuery(process, partitionOf(command));
     const answer = await done.then(
       (value) => ({ value: refused ? { ...value, Failed: [refused] } : value }),
       (error: Error) => ({ error, isFinal: true }),
@@ -216,6 +219,11 @@ export class Broken extends Error {
   constructor(cause: Error) {
     super(cause.message, { cause });
   }
+}
+
+function partitionOf({ input }: Command): string {
+  const { ExpressionAttributeValues = {} } = input as { ExpressionAttributeValues?: Record<string, { S?: string }> };
+  return ExpressionAttributeValues[":pk"]?.S ?? "";
 }
 
 /** What a call is about, for a reader. */

@@ -2,6 +2,7 @@ import { MINUTE, SECOND } from "../lib/clock.ts";
 import type { Mishap } from "./cloud.ts";
 import type { Action, Plan } from "./plan.ts";
 import { DESTINATIONS } from "./requests.ts";
+import type { Manner } from "./task-requests.ts";
 import type { Ran } from "./world.ts";
 
 // Every place at which a process can die in the life of a job, or an answer be lost, and every pair of such places.
@@ -32,6 +33,15 @@ function post(n: number, body: object): Action {
   return { at: SECOND + n, kind: "post", n, app: 0, body, times: 1 };
 }
 
+/** Of an app that has one slot, so that the other one waits until it is called. */
+const oneSlot: Action = { at: 0, kind: "settings", app: 0, settings: { maxConcurrentTasks: 1 } };
+const task = (manner: Manner) => ({
+  mode: "both",
+  message: {
+    execution: { type: "task", jobType: "example", payload: { words: [manner] } },
+    metadata: { maxRetries: 2, retry: { baseDelaySeconds: 1, maxDelaySeconds: 1 } },
+  },
+});
 const inLane = { ...webhook, metadata: { ...webhook.metadata, messageGroupId: "lane" } };
 
 export const LIVES: Readonly<Record<string, Plan>> = {
@@ -44,6 +54,7 @@ export const LIVES: Readonly<Record<string, Plan>> = {
   "with a callback": life({ mode: "db", message: webhook, onComplete: { url: `${target}/done` } }),
   "a chain": life({ mode: "both", message: webhook, onSuccess: { message: webhook } }),
   "two of a lane": life({ mode: "both", message: inLane }, post(1, { mode: "both", message: inLane })),
+  "two tasks and one slot": life(task("brief"), post(500, task("short")), oneSlot),
   cancelled: life({ mode: "both", message: webhook }, ...recovers, {
     at: SECOND + 200,
     kind: "person",

@@ -6,6 +6,7 @@ import {
   SCHEDULE,
   isFinished,
   isSchedule,
+  isTask,
   jobIdForKey,
   owedAt,
   type Execution,
@@ -19,10 +20,13 @@ import type { Process } from "./process.ts";
 import { createExpiryRules } from "./rules/expiry.ts";
 import { createFlowRules, type Live } from "./rules/flow.ts";
 import { createLaneRules } from "./rules/lanes.ts";
+import { createLeaseRules } from "./rules/leases.ts";
 import { createMessageRules } from "./rules/messages.ts";
 import { createReceiverRules, type Sent } from "./rules/receivers.ts";
 import { SKEW } from "./rules/rule.ts";
 import { createScheduleRules } from "./rules/schedules.ts";
+import { createSlotRules } from "./rules/slots.ts";
+import { createTurnRules } from "./rules/turns.ts";
 
 // What must hold after every step, whatever happens. Each rule has a name that users were promised.
 
@@ -53,13 +57,16 @@ interface Options {
   readonly retention: number;
   /** Nothing is to go wrong. */
   readonly isCalm: boolean;
+  readonly startedAt: EpochMs;
+  /** From when on nothing goes wrong any more. */
+  readonly quietFrom: EpochMs;
   /** Every item of the table. */
   readonly items: () => readonly Item[];
   /** What the queue of lanes holds, in its order. */
   readonly inQueue: () => readonly Message[];
 }
 
-export function createInvariants({ now, trace, retention, isCalm, items, inQueue }: Options) {
+export function createInvariants({ now, trace, retention, isCalm, startedAt, quietFrom, items, inQueue }: Options) {
   const violations: Violation[] = [];
   /** No process has stood still between being let through and starting. */
   let areAwake = true;
@@ -91,6 +98,10 @@ export function createInvariants({ now, trace, retention, isCalm, items, inQueue
   const schedules = createScheduleRules({ ...judge, jobs });
   const receivers = createReceiverRules(judge);
   const expiry = createExpiryRules({ ...judge, jobs, retention, isCalm, items });
+  const leases = createLeaseRules(judge);
+  const slots = createSlotRules({ ...judge, jobs, isCalm });
+  const { appOf, isStartable } = slots;
+  const turns = createTurnRules({ ...judge, jobs, appOf, isStartable, startedAt, quietFrom });
 
   function broken(rule: string, what: string): void {
     trace(`VIOLATION ${rule}: ${what}`);
@@ -100,6 +111,11 @@ export function createInvariants({ now, trace, retention, isCalm, items, inQueue
   // ---- Writes ----
 
   function written(from: Item | undefined, to: Item | undefined, writer: Process | undefined): void {
+    itemWritten(from, to, writer);
+    slots.writeEnded();
+  }
+
+  function itemWritten(from: Item | undefined, to: Item | undefined, writer: Process | undefined): void {
     const item = to ?? from;
     const sk = item?.["sk"]?.S ?? "";
     const pk = item?.["pk"]?.S ?? "";
@@ -107,7 +123,7 @@ export function createInvariants({ now, trace, retention, isCalm, items, inQueue
       return flow.circuitWritten(`${pk.slice("APP#".length)} ${sk.slice("DEST#".length)}`, to);
     }
     if (pk.startsWith("J#") && sk !== "J" && !to) return expiry.partRemoved(pk.slice("J#".length), sk);
-    if (sk !== "J") return;
+    if (sk !== "J") return slots.itemWritten(pk, sk, to);
     const last = from && jobOf(unmarshall(from));
     const job = to && jobOf(unmarshall(to));
     if (last && (!job || last.createdAt !== job.createdAt)) removed(last);
@@ -116,6 +132,7 @@ export function createInvariants({ now, trace, retention, isCalm, items, inQueue
     jobs.set(job.id, job);
     const told = () => `${job.id} ${old?.status ?? "nothing"} → ${job.status}, attempt ${job.attempts}`;
     trace(`job ${told()}`);
+    if (isTask(job)) taskWritten(old, job, writer, told);
     holds("an unfinished job is always due", isFinished(job) || job.dueAt !== undefined, told);
     holds("retries never exceed what is allowed", job.retryCount <= job.maxRetries, told);
     expiry.written(job, told);
@@ -134,6 +151,18 @@ export function createInvariants({ now, trace, retention, isCalm, items, inQueue
     holds("no generation has more attempts than retries and one", inGeneration <= job.maxRetries + 1, told);
   }
 
+  function taskWritten(old: Job | undefined, job: Job, writer: Process | undefined, told: () => string): void {
+    const [wasRunning, isRunning] = [old?.status === "RUNNING", job.status === "RUNNING"];
+    if (isRunning && !wasRunning) slots.claimed(job, writer, told);
+    if (old && isRunning && wasRunning) {
+      leases.extended(old, job, told);
+      const one = live.get(job.id);
+      if (one) one.until = job.leaseUntil ?? 0;
+    }
+    slots.taskWritten(job.id, job.appId, isRunning);
+    turns.changed(job.appId, isRunning ? (wasRunning ? "else" : "claimed") : wasRunning ? "given back" : "else");
+  }
+
   function removed(job: Job): void {
     const mayGo = expiry.hasExpired(job) || (isFinished(job) && wasAsked(job, "delete"));
     holds("a job goes when it has expired, or is finished and deleted by a person", mayGo, () => job.id);
@@ -145,6 +174,7 @@ export function createInvariants({ now, trace, retention, isCalm, items, inQueue
     }
     before.delete(job.id);
     owners.delete(job.id);
+    leases.removed(job.id);
   }
 
   function created(job: Job): void {
@@ -173,10 +203,12 @@ export function createInvariants({ now, trace, retention, isCalm, items, inQueue
 
   function reopened(old: Job, job: Job, told: () => string): void {
     const hasFailed = old.status === "FAILED" || old.status === "DEAD";
-    const isRetry = job.status === "PENDING" && hasFailed && wasAsked(job, "retry");
+    const isOnceMore = job.retryCount > 0;
+    const does = isOnceMore ? "retry once" : "retry";
+    const isRetry = job.status === "PENDING" && hasFailed && wasAsked(job, does);
     holds("a finished job changes by a person's retry alone", isRetry, told);
-    asked.get(job.id)?.delete("retry");
-    before.set(job.id, job.attempts);
+    asked.get(job.id)?.delete(does);
+    if (!isOnceMore) before.set(job.id, job.attempts);
   }
 
   function claimed(old: Job, job: Job, writer: Process | undefined, told: () => string): void {
@@ -212,7 +244,9 @@ export function createInvariants({ now, trace, retention, isCalm, items, inQueue
 
   // ---- Attempts ----
 
-  function started(process: Process, { jobId, number, message }: RunningAttempt, sent: Sent): void {
+  /** `sent`: what its target gets; nothing of a task. */
+  function started(process: Process, attempt: RunningAttempt, sent?: Sent): void {
+    const { jobId, number, message } = attempt;
     const name = attemptName(jobId, number);
     const told = () => `${jobId} attempt ${number} in ${process.name}`;
     const count = (starts.get(name) ?? 0) + 1;
@@ -230,10 +264,12 @@ export function createInvariants({ now, trace, retention, isCalm, items, inQueue
     holds("an attempt starts of a job that is claimed for it", isClaimed || isFirst, () => `${told()}: ${job?.status}`);
     if (job && number === 1 && job.lane !== undefined) lanes.started(job);
     const appId = job?.appId ?? messages.appOf(jobId);
-    receivers.received(appId, jobId, sent, told);
-    schedules.started(`${appId} ${sent.path}`, told);
-    const { baseUrl } = message.execution as unknown as { baseUrl: string };
-    const place = `${job?.appId} ${new URL(baseUrl).origin}`;
+    if (sent) {
+      receivers.received(appId, jobId, sent, told);
+      schedules.started(`${appId} ${sent.path}`, told);
+    } else leases.started(attempt.job, told);
+    const { baseUrl, jobType } = message.execution as unknown as { baseUrl?: string; jobType?: string };
+    const place = `${job?.appId} ${baseUrl === undefined ? jobType : new URL(baseUrl).origin}`;
     if (areAwake) flow.mayStart(job?.appId, place, told);
     live.set(jobId, { process, place, until: job?.leaseUntil ?? Infinity, isFrozen: false });
     flow.hasRoom(place, live.values(), told);
@@ -310,6 +346,7 @@ export function createInvariants({ now, trace, retention, isCalm, items, inQueue
     for (const { id } of answered) holds("no accepted job is lost", jobs.has(id) || deleted.has(id), () => id);
     messages.atTheEnd();
     schedules.atTheEnd(messages.countTo);
+    slots.atTheEnd();
     expiry.atTheEnd((id) => everStored.has(id));
   }
 
@@ -332,10 +369,16 @@ export function createInvariants({ now, trace, retention, isCalm, items, inQueue
     atTheEnd,
     overdue,
     asked: wanted,
+    isOf: (appId: string, id: string) => jobs.get(id)?.appId === appId,
     shown,
+    looked: slots.looked,
+    saves: leases.saves,
     limited: flow.limited,
     isAnythingDue: (until: EpochMs) => [...jobs.values()].some(({ dueAt }) => dueAt !== undefined && dueAt <= until),
-    isSettled: () => [...jobs.values()].every((job) => isFinished(job) && job.dueAt === undefined),
+    isSettled: () => {
+      turns.lookAtAll();
+      return [...jobs.values()].every((job) => isFinished(job) && job.dueAt === undefined);
+    },
     jobs: () => everStored.size,
   };
 }

@@ -1,8 +1,9 @@
 import { MINUTE, SECOND } from "../lib/clock.ts";
+import { crowd } from "./crowd.ts";
 import type { Service } from "./models/faults.ts";
 import { createRandom, type Random } from "./random.ts";
 import { APPS, DESTINATIONS, POSTING, request } from "./requests.ts";
-import { sceneOf } from "./scenes.ts";
+import { MOST_IN_SCENE, sceneOf } from "./scenes.ts";
 
 // What a seed has happen: who asks for what and when, and what goes wrong. Plain data, so that it can be shrunk.
 
@@ -30,16 +31,28 @@ export type Action = { readonly at: number } & (
   | { readonly kind: "empty"; readonly queue: string }
 );
 
-export type PersonDoes = "read" | "cancel" | "deadletter" | "retry" | "delete";
+export type PersonDoes = "read" | "cancel" | "deadletter" | "retry" | "retry once" | "delete";
+
+const DOINGS = [
+  "read",
+  "cancel",
+  "cancel",
+  "deadletter",
+  "retry",
+  "retry",
+  "retry once",
+  "delete",
+] as const satisfies readonly PersonDoes[];
 
 /** How a target behaves. `gone` answers 410, `silent` never answers. */
 export type Mood = "well" | "failing" | "flaky" | "slow" | "silent" | "busy" | "gone";
 
-export const QUEUES = ["JobsFairQueue", "JobsMainQueue"] as const;
+export const QUEUES = ["JobsFairQueue", "JobsMainQueue", "JobsTasksQueue"] as const;
 
 export function planOf(seed: string): Plan {
   const random = createRandom(`${seed}/plan`);
-  const posts = 3 + random.below(8);
+  const isCrowded = random.chance(0.25);
+  const posts = (isCrowded ? 1 : 3) + random.below(isCrowded ? 4 : 7);
   // In some, nothing goes wrong: what is left behind then is a fault of ours.
   const isCalm = random.chance(0.1);
   const faultRate = isCalm ? 0 : random.pick([0, 0.005, 0.02, 0.06]);
@@ -48,13 +61,17 @@ export function planOf(seed: string): Plan {
   // Half of them at about the same time, and of one app: they meet in lanes, at destinations, in batches.
   const burst = random.chance(0.5) ? { at: random.between(1, 8) * MINUTE, app: random.below(APPS.length) } : undefined;
   const posted = Array.from({ length: posts }, (_, n) => postsOf(random, n, posts, burst, retentionMs)).flat();
-  const actions: Action[] = [...(isCalm ? [] : sceneOf(random, 2 * posts)), ...posted];
+  const scene = isCalm ? [] : sceneOf(random, 2 * posts);
+  const tasks = isCrowded ? crowd(random, 2 * posts + MOST_IN_SCENE, isCalm) : [];
+  const actions: Action[] = [...scene, ...tasks, ...posted];
+  const busyAt = tasks.find(({ kind }) => kind === "post")?.at ?? burst?.at;
+  const seen = [...posted, ...tasks.filter((action) => action.kind === "post")];
   const add = (action: Action) => actions.push(action);
   for (let n = random.below(7); n > 0; n -= 1) {
-    const { n: of, at: postedAt, app: owner } = random.pick(posted);
+    const { n: of, at: postedAt, app: owner } = random.pick(seen);
     // Soon after, while it waits and runs, or whenever.
     const at = random.chance(0.6) ? postedAt + random.between(0, 90) * SECOND : random.between(0, faultsEndAt);
-    const does = random.pick(["read", "cancel", "cancel", "deadletter", "retry", "retry", "delete"] as const);
+    const does = random.pick(DOINGS);
     const app = random.chance(0.2) ? random.below(APPS.length) : owner;
     add({ at, kind: "person", app, does, post: of });
   }
@@ -65,14 +82,14 @@ export function planOf(seed: string): Plan {
   }
   for (let n = isCalm ? 0 : random.below(5); n > 0; n -= 1) {
     const kind = random.pick(["kill", "kill", "freeze"] as const);
-    add({ at: around(random, burst?.at, faultsEndAt), kind, ms: random.between(1, 180) * SECOND });
+    add({ at: around(random, busyAt, faultsEndAt), kind, ms: random.between(1, 180) * SECOND });
   }
   if (!isCalm && random.chance(0.4)) {
     const service = random.pick(["dynamodb", "dynamodb", "sqs", "s3", "scheduler"] as const);
-    add({ at: around(random, burst?.at, POSTING), kind: "outage", service, ms: random.between(5, 300) * SECOND });
+    add({ at: around(random, busyAt, POSTING), kind: "outage", service, ms: random.between(5, 300) * SECOND });
   }
   if (random.chance(0.2)) {
-    add({ at: around(random, burst?.at, POSTING), kind: "empty", queue: random.pick(QUEUES) });
+    add({ at: around(random, busyAt, POSTING), kind: "empty", queue: random.pick(QUEUES) });
   }
   if (random.chance(0.3)) add(settings(random, burst));
   return { seed, actions: actions.toSorted((a, b) => a.at - b.at), faultRate, faultsEndAt, retentionMs };

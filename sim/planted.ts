@@ -1,101 +1,24 @@
-import type { Caller } from "../lib/api/auth.ts";
 import { DAY, HOUR, MINUTE, SECOND, derivedUuid } from "../lib/clock.ts";
-import type { createEngine } from "../lib/engine.ts";
-import type { RunningAttempt } from "../lib/executors/executor.ts";
-import { HEAD_START, type Job, type Outcome } from "../lib/job.ts";
-import type { Move } from "../lib/moves.ts";
+import { HEAD_START, type Job } from "../lib/job.ts";
 import { decodeMessage } from "../lib/payload.ts";
-import type { OneOff } from "../lib/scheduler.ts";
+import {
+  ANY,
+  carrying,
+  endsAttempt,
+  foundBy,
+  isClaim,
+  isFinal,
+  isLook,
+  moving,
+  putting,
+  sending,
+  unfenced,
+  without,
+  type Plant,
+} from "./plant.ts";
+import { TASK_PLANTS } from "./planted-tasks.ts";
 
-// Bugs that the simulator must find: each a wrapper around a part of the engine, or around a move.
-
-type Parts = Parameters<typeof createEngine>[0];
-
-export interface Plant {
-  readonly name: string;
-  readonly parts?: (parts: Parts) => Partial<Parts>;
-  /** Whom the API takes a caller for. */
-  readonly caller?: (caller: Caller) => Caller;
-  /** What a request tells of its attempt. */
-  readonly shown?: (attempt: RunningAttempt) => RunningAttempt;
-  /** What an executor says came of an attempt. */
-  readonly outcome?: (outcome: Outcome) => Outcome;
-  /** What a mapping deletes, and when, other than what was handled, afterwards. */
-  readonly acknowledges?: "before" | "all";
-}
-
-const ANY = ["PENDING", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED", "DEAD", "CANCELLED"] as const;
-
-/** Moves are other than they should be. */
-function moving(name: string, change: (move: Move) => Move): Plant {
-  return {
-    name,
-    parts: ({ store }) => ({
-      store: {
-        ...store,
-        apply: (of, move, op) => store.apply(of, change(move), op),
-        createWith: (job, of, move) => store.createWith(job, of, change(move)),
-      },
-    }),
-  };
-}
-
-/** EventBridge is given what carries its target otherwise than it should be. */
-function carrying(name: string, create: (wanted: OneOff, parts: Parts) => Promise<"created" | "other">): Plant {
-  return {
-    name,
-    parts: (parts) => {
-      const { scheduler } = parts;
-      const isCarrying = ({ event }: OneOff) => event.startsWith('{"fire":{"target"');
-      return {
-        scheduler: {
-          ...scheduler,
-          create: (wanted) => (isCarrying(wanted) ? create(wanted, parts) : scheduler.create(wanted)),
-        },
-      };
-    },
-  };
-}
-
-/** Attempts are sent other than they should be. */
-function sending(name: string, change: (job: Job) => Job): Plant {
-  return {
-    name,
-    parts: ({ queue }) => ({
-      queue: {
-        ...queue,
-        sendAttempts: (all) => queue.sendAttempts(all.map((one) => ({ ...one, job: change(one.job) }))),
-      },
-    }),
-  };
-}
-
-/** Jobs are put other than they should be. */
-function putting(name: string, change: (job: Job, parts: Parts) => Job): Plant {
-  return {
-    name,
-    parts: (parts) => {
-      const { store } = parts;
-      return {
-        store: {
-          ...store,
-          create: (job) => store.create(change(job, parts)),
-          createWith: (job, of, move) => store.createWith(change(job, parts), of, move),
-        },
-      };
-    },
-  };
-}
-
-const isClaim = ({ to, set }: Move) => to === "RUNNING" && set.attempts !== undefined;
-const isFinal = ({ to }: Move) => to !== "PENDING" && to !== "RUNNING" && to !== "RETRYING";
-const endsAttempt = ({ from, to }: Move) => from.includes("RUNNING") && to !== "RUNNING";
-const isLook = ({ from, to, set }: Move) => from[0] === to && Object.keys(set).join() === "dueAt";
-const without = (move: Move, ...fields: string[]) => ({
-  ...move,
-  when: move.when.filter(([field]) => !fields.includes(field)),
-});
-const unfenced = (move: Move): Move => ({ ...move, from: ANY, when: [] });
+// Bugs that the simulator must find.
 
 const otherLane = (job: Job, name: string): Job =>
   job.lane === undefined ? job : { ...job, lane: `${job.lane} ${name}` };
@@ -120,7 +43,10 @@ export const PLANTS: readonly Plant[] = [
       ? { ...move, set, remove: [...move.remove.filter((field) => field !== "dueAt"), "dueAt"] }
       : move;
   }),
-  moving("a wish to stop is overlooked", (move) => (endsAttempt(move) ? without(move, "stopAs") : move)),
+  foundBy(
+    553,
+    moving("a wish to stop is overlooked", (move) => (endsAttempt(move) ? without(move, "stopAs") : move)),
+  ),
   moving("a running job is cancelled at once", (move) => {
     const { stopAs, ...set } = move.set;
     return stopAs && move.to === "RUNNING" ? { ...move, to: stopAs, set, remove: ["dueAt"] } : move;
@@ -142,6 +68,7 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "an attempt outlives its lease",
+    seed: 360,
     parts: ({ clock }) => ({ clock: { ...clock, timeout: () => new AbortController().signal } }),
   },
   {
@@ -258,6 +185,7 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "what the queue did not take counts as sent",
+    seed: 102,
     parts: ({ queue }) => ({ queue: { ...queue, sendCarried: (job) => queue.sendCarried(job).catch(() => {}) } }),
   },
   sending("lanes are mixed", (job) => otherLane(job, job.id)),
@@ -321,4 +249,5 @@ export const PLANTS: readonly Plant[] = [
   },
   { name: "a message is acknowledged before it is handled", acknowledges: "before" },
   { name: "a message that must come again is acknowledged", acknowledges: "all" },
+  ...TASK_PLANTS,
 ];

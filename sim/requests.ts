@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { MINUTE, SECOND } from "../lib/clock.ts";
 import type { Random } from "./random.ts";
+import { taskExecution, taskRequest } from "./task-requests.ts";
 
 // What clients ask for. The nth request goes to the path /n, so that a receiver can tell them apart.
 
@@ -20,6 +21,7 @@ export interface Request {
 export function request(random: Random, n: number): Request {
   const mode = random.pick(["both", "both", "both", "db", "sqs"] as const);
   const hasKey = random.chance(0.5);
+  if (random.chance(0.12)) return { body: taskRequest(random, n, hasKey, POSTING), hasKey, isStored: true };
   const key = hasKey ? { idempotencyKey: `key-${n}` } : {};
   const asked = random.chance(0.2)
     ? { message: { execution: schedule(random, mode, n), metadata: key } }
@@ -72,12 +74,14 @@ export function noise(random: Random, length: number): string {
   return Array.from({ length }, () => random.below(36).toString(36)).join("");
 }
 
-function schedule(random: Random, mode: string, n: number): object {
+export function schedule(random: Random, mode: string, n: number): object {
   // Every run goes there, so its path is not that of one job.
   const path = `/schedules/${n}`;
   const body = random.chance(0.2) ? noise(random, 1_500) : `{"n":${n}}`;
   const key = random.chance(0.4) ? { idempotencyKey: `run-${n}` } : {};
-  const targetJob = { ...webhook(random, path, body), metadata: { ...key, maxRetries: random.below(3) } };
+  const target =
+    mode !== "sqs" && random.chance(0.15) ? { execution: taskExecution(random) } : webhook(random, path, body);
+  const targetJob = { ...target, metadata: { ...key, maxRetries: random.below(3) } };
   const at = offset(random.between(POSTING, POSTING + 10 * MINUTE));
   const once = random.pick([{ scheduledAt: at }, { scheduleExpression: `at(${at})` }]);
   const recurring = { scheduleExpression: random.pick(["rate(2 minutes)", "rate(3 minutes)"]) };
@@ -97,7 +101,8 @@ function schedule(random: Random, mode: string, n: number): object {
 
 function followUps(random: Random, n: number): object {
   const onComplete = { url: `${random.pick(DESTINATIONS)}/done` };
-  const next = () => ({ message: { ...webhook(random, `/after/${n}`, "{}"), metadata: { maxRetries: 1 } } });
+  const work = () => (random.chance(0.2) ? { execution: taskExecution(random) } : webhook(random, `/after/${n}`, "{}"));
+  const next = () => ({ message: { ...work(), metadata: { maxRetries: 1 } } });
   return {
     ...(random.chance(0.2) && { onComplete }),
     ...(random.chance(0.15) && { onSuccess: next() }),

@@ -1,7 +1,7 @@
 import { MINUTE, SECOND } from "../lib/clock.ts";
 import type { Action } from "./plan.ts";
 import type { Random } from "./random.ts";
-import { APPS, DESTINATIONS, noise, webhook } from "./requests.ts";
+import { APPS, DESTINATIONS, noise, schedule, webhook } from "./requests.ts";
 
 // What rarely comes together by chance, played in some of the seeds. Posts are numbered from `from`.
 
@@ -28,6 +28,17 @@ const carriedInOutage: Scene = (random, from) => {
     { at, kind: "outage", service: "dynamodb", ms: random.between(60, 200) * SECOND },
     { at: at + 4 * MINUTE, kind: "target", destination: 0, mood: "well" },
   ];
+};
+
+/** Schedules that nothing but EventBridge holds are asked for while it is away. */
+const schedulerAway: Scene = (random, from) => {
+  const at = random.between(1, 8) * MINUTE;
+  const asked = Array.from({ length: 4 }, (_, index): Action => {
+    const n = from + index;
+    const body = { mode: "sqs", message: { execution: schedule(random, "sqs", n), metadata: {} } };
+    return { at: at + random.between(0, 30) * SECOND, kind: "post", n, app: random.below(APPS.length), body, times: 1 };
+  });
+  return [{ at, kind: "outage", service: "scheduler", ms: random.between(20, 60) * SECOND }, ...asked];
 };
 
 /** A lane whose jobs wait for each other for so long that the sweep takes their messages for lost, or they are. */
@@ -57,9 +68,13 @@ const deletedAndPosted: Scene = (random, from) => {
 const SCENES: readonly (readonly [chance: number, Scene])[] = [
   [0.05, targetDown],
   [0.05, carriedInOutage],
-  [0.05, crowdedLane],
+  [0.03, schedulerAway],
+  [0.08, crowdedLane],
   [0.05, deletedAndPosted],
 ];
+
+/** More posts than any of them has. */
+export const MOST_IN_SCENE = 100;
 
 /** The scene of a seed, if it has one. */
 export function sceneOf(random: Random, from: number): Action[] {

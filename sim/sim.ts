@@ -7,7 +7,8 @@ import { Worker, isMainThread, parentPort, workerData } from "node:worker_thread
 import { readTemplate } from "../local/template.ts";
 import { FATES, LIVES, everyMishap } from "./exhaustive.ts";
 import { planOf } from "./plan.ts";
-import { PLANTS, type Plant } from "./planted.ts";
+import type { Plant } from "./plant.ts";
+import { PLANTS } from "./planted.ts";
 import { shrink } from "./shrink.ts";
 import { story } from "./story.ts";
 import { simulate } from "./world.ts";
@@ -68,6 +69,15 @@ async function runSeeds(from: number, count: number, plant?: Plant, stopAtFirst 
   return { count: seed - from, jobs, calls, hashes, failed };
 }
 
+/** Stops at the first seed that finds it. */
+async function findPlant(plant: Plant | undefined): Promise<Done> {
+  if (plant?.seed !== undefined) {
+    const found = await runSeeds(plant.seed, 1, plant);
+    if (found.failed.length > 0) return found;
+  }
+  return runSeeds(0, WITHIN, plant, true);
+}
+
 async function runLife(life: string, fate: (typeof FATES)[number]): Promise<Done> {
   const failed: { seed: string; rule: string }[] = [];
   let count = 0;
@@ -87,7 +97,7 @@ async function work(task: Task): Promise<Done> {
     case "seeds":
       return runSeeds(task.from, task.count);
     case "plant":
-      return runSeeds(0, WITHIN, PLANTS[task.at], true);
+      return findPlant(PLANTS[task.at]);
     case "life":
       return runLife(task.life, task.fate);
     default:

@@ -5,7 +5,7 @@ import { createDestinationStore } from "../lib/destination-store.ts";
 import { createEngine, type TimeLeft } from "../lib/engine.ts";
 import { createFiles } from "../lib/files.ts";
 import { createJobStore } from "../lib/job-store.ts";
-import { HEAD_START } from "../lib/job.ts";
+import { HEAD_START, TASK } from "../lib/job.ts";
 import { createQueue } from "../lib/queue.ts";
 import { createTaskSlots } from "../lib/task-slots.ts";
 import { createScheduler } from "../lib/scheduler.ts";
@@ -17,10 +17,11 @@ import { createInvariants, type Violation } from "./invariants.ts";
 import { clientOf, type Command } from "./models/client.ts";
 import type { Service } from "./models/faults.ts";
 import type { Action, Plan } from "./plan.ts";
-import type { Plant } from "./planted.ts";
+import type { Plant } from "./plant.ts";
 import { createProcess, type Process } from "./process.ts";
 import { APPS, DESTINATIONS, MOST_RETRIES } from "./requests.ts";
 import { createTargets } from "./targets.ts";
+import { createTaskRuns } from "./task-runs.ts";
 import { createRandom } from "./random.ts";
 import { createTime } from "./time.ts";
 
@@ -55,8 +56,14 @@ export interface Container extends Process {
 }
 
 /** What EventBridge and the queues' mappings are told of functions, as serverless.yml has it. */
-const TIMEOUTS = { "process-jobs": 180 * SECOND, sweep: 55 * SECOND, "fire-schedule": 29 * SECOND, api: 29 * SECOND };
-type FunctionName = keyof typeof TIMEOUTS;
+const TIMEOUTS = {
+  "process-jobs": 180 * SECOND,
+  "run-tasks": 15 * MINUTE,
+  sweep: 55 * SECOND,
+  "fire-schedule": 29 * SECOND,
+  api: 29 * SECOND,
+};
+export type FunctionName = keyof typeof TIMEOUTS;
 
 /** Has something run in a container of a function. Nothing comes of it if that died, or threw. */
 export type Invoke = <T>(
@@ -68,6 +75,8 @@ const GROUP = "arn:aws:scheduler:sim:0:schedule-group/jobs";
 const SCHEDULER = { group: GROUP, target: "arn:fire", role: "arn:role", deadLetters: "SchedulesDeadLetters" };
 /** An attempt with all that may come before it: it waits, is lost twice, and runs out its lease. */
 const LONGEST_ATTEMPT = 240 * SECOND + 2 * HEAD_START + 45 * SECOND;
+/** Of plans. */
+const LONGEST_FREEZE = 3 * MINUTE;
 /** A job, what follows from it, and what follows from that. */
 const LONGEST_CHAIN = 3;
 
@@ -90,6 +99,8 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
     trace,
     retention: plan.retentionMs,
     isCalm: isCalm(plan) && options.mishaps === undefined,
+    startedAt: START,
+    quietFrom: START + (options.mishaps ? afterFaults(plan) : quietAfter(plan)),
     items: () => cloud.dynamodb.items(),
     inQueue: () => cloud.sqs.messages("JobsMainQueue"),
   });
@@ -101,6 +112,9 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
     mishaps: options.mishaps ?? [],
     trace,
     onWrite: invariants.written,
+    onQuery: (reader, partition) => {
+      if (partition.startsWith("WAIT#")) invariants.looked(reader, partition.slice("WAIT#".length));
+    },
     onSent: invariants.queued,
     onQueue: () => callers.wakePollers(),
     onSchedule: () => void time.after(0, callers.fireDue),
@@ -115,6 +129,15 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
     onEnd: invariants.ran,
     told: plant?.outcome,
     shown: plant?.shown,
+  });
+  const taskRuns = createTaskRuns({
+    random: random.fork("tasks"),
+    onStart: (process, attempt) => {
+      invariants.started(process, attempt);
+      trace(`${process.name} runs ${attempt.jobId} attempt ${attempt.number}`);
+    },
+    onEnd: invariants.ran,
+    onSave: (attempt, saved, stage) => invariants.saves(attempt.jobId, attempt.number, saved, stage),
   });
   let broken: unknown;
 
@@ -154,7 +177,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
       queue,
       scheduler: createScheduler(SCHEDULER, client("scheduler")),
       files,
-      executorOf: () => targets.executorIn(process),
+      executorOf: (type) => (type === TASK ? taskRuns : targets).executorIn(process),
       slots: createTaskSlots({ table: TABLE, clock, client: client("dynamodb") }),
       rules: { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
       log: (_, event, { jobId = "", attempt = "" }) => trace(`${process.name} logs ${event} ${jobId} ${attempt}`),
@@ -226,7 +249,8 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
       case "freeze": {
         const alive = [...containers];
         if (alive.length === 0) return;
-        const victim = chance.pick(alive);
+        const busy = alive.filter(({ isBusy }) => isBusy);
+        const victim = chance.pick(busy.length > 0 && chance.chance(0.7) ? busy : alive);
         return action.kind === "kill" ? victim.kill() : freeze(victim, action.ms);
       }
       case "outage":
@@ -305,6 +329,16 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
 /** By when everything has ended: a job that was overdue while things went wrong waits as long again. */
 function latestEnd({ faultsEndAt }: Plan): number {
   return faultsEndAt + LONGEST_CHAIN * ((MOST_RETRIES + 1) * LONGEST_ATTEMPT + faultsEndAt);
+}
+
+/** From when on no call fails, no process dies, and all that stood still go on. */
+function quietAfter(plan: Plan): number {
+  const isQuiet = isCalm(plan) && plan.actions.every(({ kind }) => kind !== "empty");
+  return isQuiet ? 0 : afterFaults(plan);
+}
+
+function afterFaults({ faultsEndAt }: Plan): number {
+  return faultsEndAt + LONGEST_FREEZE + MINUTE;
 }
 
 function isCalm({ faultRate, actions }: Plan): boolean {

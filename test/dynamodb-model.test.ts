@@ -1,5 +1,6 @@
 import {
   BatchGetItemCommand,
+  BatchWriteItemCommand,
   DeleteItemCommand,
   DynamoDBClient,
   GetItemCommand,
@@ -103,7 +104,7 @@ type Operation =
   | { readonly kind: "move"; readonly key: Key; readonly move: Move; readonly returns: string }
   | { readonly kind: "transact"; readonly writes: readonly Write[]; readonly token: string | undefined }
   | { readonly kind: "get"; readonly key: Key }
-  | { readonly kind: "batchGet"; readonly keys: readonly Key[] }
+  | { readonly kind: "batchGet" | "batchDelete"; readonly keys: readonly Key[] }
   | {
       readonly kind: "query";
       readonly pk: string;
@@ -248,7 +249,7 @@ const operation: fc.Arbitrary<Operation | { readonly kind: "nothing" }> = fc.one
   {
     weight: 4,
     arbitrary: fc.record({
-      kind: fc.constant("batchGet" as const),
+      kind: fc.constantFrom("batchGet" as const, "batchDelete" as const),
       keys: fc.array(someKey, { minLength: 1, maxLength: 4 }),
     }),
   },
@@ -442,6 +443,10 @@ function inRun(run: string) {
         case "batchGet":
           return new BatchGetItemCommand({
             RequestItems: { [TableName]: { Keys: of.keys.map((key) => marshall(keyed(key))), ConsistentRead: true } },
+          });
+        case "batchDelete":
+          return new BatchWriteItemCommand({
+            RequestItems: { [TableName]: of.keys.map((key) => ({ DeleteRequest: { Key: marshall(keyed(key)) } })) },
           });
         case "query": {
           const { page: drawn } = of;

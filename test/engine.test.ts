@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND } from "../lib/clock.ts";
+import { createEngine } from "../lib/engine.ts";
 import { HEAD_START, nextAttempt, type Job } from "../lib/job.ts";
 import type { QueueRecord } from "../lib/queue.ts";
 import { PLENTY, createWorld, request, type World } from "./support/world.ts";
@@ -478,4 +479,25 @@ test("an attempt that may take longer than a minute runs where there is time for
   await world.engine.run({ kind: "stored", ref: nextAttempt(submitted.job) }, () => 900_000);
   expect(world.ran).toHaveLength(1);
   expect((await world.store.get(submitted.job.id))?.status).toBe("SUCCEEDED");
+});
+
+test("a deletion whose answer was lost deletes no job that has taken its key, and has ended, since", async () => {
+  const asked = request("both", { idempotencyKey: "key" });
+  const end = async () => {
+    const { job } = (await world.engine.submit(asked)) as { job: Job };
+    await world.engine.run({ kind: "stored", ref: nextAttempt(job) }, PLENTY);
+    return stored(job);
+  };
+  const first = await end();
+  let next: Job | undefined;
+  const remove: typeof world.store.remove = async (job) => {
+    await world.store.remove(job);
+    if (next) return true;
+    world.pass(SECOND);
+    next = await end();
+    return false;
+  };
+  const engine = createEngine({ ...world.parts, store: { ...world.store, remove } });
+  expect(await engine.deleteJob(first.id)).toEqual(first);
+  expect(await stored(first)).toEqual(next);
 });

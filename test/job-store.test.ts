@@ -19,7 +19,7 @@ import { createFiles, type Files } from "../lib/files.ts";
 import { createJobStore, type JobStore } from "../lib/job-store.ts";
 import { DUE_SHARDS } from "../lib/job-item.ts";
 import { nextAttempt, type Job, type Outcome } from "../lib/job.ts";
-import { claim, end, expire, becomeDue, settleEnd } from "../lib/moves.ts";
+import { claim, end, expire, extend, becomeDue, retry, settleEnd, stop } from "../lib/moves.ts";
 import { newJob } from "../lib/new-job.ts";
 import { startEmulators } from "../local/emulators.ts";
 import { provision } from "../local/provision.ts";
@@ -109,6 +109,13 @@ function someJob(options: { key?: string; body?: string; appId?: string } = {}):
   const { key, ...rest } = options;
   const asked = request("both", key === undefined ? {} : { idempotencyKey: key }, rest);
   return newJob(asked, clock.now(), clock.uuid());
+}
+
+function someTask(): Job {
+  const execution = { type: "task", jobType: "example", payload: { words: ["a"] }, priority: 0 };
+  const retryPolicy = { baseDelaySeconds: 1, maxDelaySeconds: 1, jitter: 0 };
+  const message = { execution, metadata: { maxRetries: 2, retry: retryPolicy } };
+  return newJob({ appId: randomUUID(), mode: "both", message }, clock.now(), clock.uuid());
 }
 
 const ending = (outcome: Outcome) => ({ outcome, now: clock.now(), durationMs: 3, chance: 0, retention: 0 });
@@ -363,6 +370,49 @@ describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s
       expect(stored.createdAt).toBe(next.createdAt);
       expect(await store.message(stored)).toBeDefined();
     }
+  });
+
+  test("a deletion that is sent again deletes no job that was posted with its key, and has ended, meanwhile", async () => {
+    const job = await failedFor(someJob({ key: "again" }));
+    const next = { ...someJob({ key: "again", appId: job.appId }), createdAt: job.createdAt + 1 };
+    ground.interrupt(async () => {
+      await failedFor(next);
+      loseReply();
+    });
+    expect(await store.remove(job)).toBe(false);
+    expect((await store.get(job.id))?.createdAt).toBe(next.createdAt);
+  });
+
+  test("a task that is claimed by its name is as it was read, or the claim is lost", async () => {
+    const job = someTask();
+    await store.create(job);
+    const take = async (seen: Job) =>
+      store.apply(nextAttempt(seen), claim(nextAttempt(seen), clock.now(), clock.now() + MINUTE, 5));
+    const mine = (await take(job)).job as Job;
+    const waiting = (await store.apply(mine, end(mine, ending(failed)))).job as Job;
+    await store.apply(waiting, { ...becomeDue(waiting, 0), set: { startAt: 0 } });
+    expect(waiting).toMatchObject({ status: "RETRYING", retryCount: 1 });
+    // A person stops it, and has it tried again with fresh retries, after it was read for the claim.
+    ground.interrupt(async () => {
+      const dead = (await store.apply(waiting, stop(waiting, "DEAD", clock.now(), 0))).job as Job;
+      await store.apply(dead, retry(dead, clock.now() + 5));
+    });
+    expect(await take(waiting)).toMatchObject({ won: false, job: { status: "PENDING", retryCount: 0 } });
+    expect(await take(waiting)).toMatchObject({ won: true, job: { status: "RUNNING", attempts: 2, retryCount: 0 } });
+  });
+
+  test("a lease that was extended is not made shorter, nor what was saved taken back, by a call that comes late", async () => {
+    const job = someTask();
+    await store.create(job);
+    const now = clock.now();
+    const first = nextAttempt(job);
+    const mine = (await store.apply(first, claim(first, now, now + MINUTE, 5))).job as Job;
+    const late = extend(mine, now + SECOND, now + SECOND + MINUTE, { saved: "1" });
+    const kept = extend(mine, now + 9 * SECOND, now + 9 * SECOND + MINUTE, { saved: "2" });
+    // Those of one moment follow on each other.
+    for (const move of [kept, kept]) expect((await store.apply(first, move)).won).toBe(true);
+    expect((await store.apply(first, late)).won).toBe(false);
+    expect(await store.get(job.id)).toMatchObject({ saved: "2", leaseUntil: now + 9 * SECOND + MINUTE });
   });
 
   /** A job as it ends at its first attempt, with nothing left to do. */

@@ -1,9 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { MINUTE, SECOND } from "../lib/clock.ts";
+import { HOUR, MINUTE, SECOND } from "../lib/clock.ts";
+import { createEngine } from "../lib/engine.ts";
 import type { RunningAttempt } from "../lib/executors/executor.ts";
 import { nextAttempt, type Job, type Outcome } from "../lib/job.ts";
+import { keepLease } from "../lib/lease.ts";
 import type { QueueRecord } from "../lib/queue.ts";
+import { createProcess } from "../sim/process.ts";
+import { createRandom } from "../sim/random.ts";
+import { createTime } from "../sim/time.ts";
 import { PLENTY, createWorld, type World } from "./support/world.ts";
 
 // What sets tasks apart from other jobs: slots, their order, and leases that are extended.
@@ -159,6 +164,7 @@ test("a task whose lease is over gives back its slot with its attempt, and calls
   await world.apps.change({ ...settings, version: 0 }, appId, { ...settings, maxConcurrentTasks: 1 }, "tester");
   const { started } = gate();
   const lost = await submit();
+  // Its process goes on, and may find the table gone.
   void run(lost).catch(() => {});
   await startedOf(started, 1);
   const next = await submit();
@@ -215,6 +221,34 @@ test("an attempt that has lost its lease is told so, and changes nothing", async
   expect(attempt?.signal.reason).toMatchObject({ message: "The attempt has lost its lease" });
   expect(await world.store.get(job.id)).toMatchObject({ status: "RETRYING", attempts: 1 });
   expect(await holders()).toBe(0);
+});
+
+test("an attempt ends before its lease, though the table does not answer", async () => {
+  const time = createTime(0, createRandom("order"));
+  const { clock } = createProcess("worker", time, createRandom("process"));
+  const job = { ...(await submit()), leaseUntil: clock.now() + MINUTE };
+  const store = { apply: async () => new Promise<never>(() => {}) };
+  const { signal } = keepLease(job, { clock, store, log: () => {} });
+  await time.run(() => signal.aborted);
+  expect(signal.reason).toMatchObject({ message: "The attempt could not extend its lease" });
+  expect(clock.now()).toBeLessThan(job.leaseUntil);
+});
+
+test("a task that can't be tried once more still expires with all that hangs on it", async () => {
+  const kept: string[] = [];
+  const { store } = world.parts;
+  const keepParts: typeof store.keepParts = async ({ id }) => void kept.push(id);
+  const engine = createEngine({ ...world.parts, store: { ...store, keepParts }, retention: HOUR });
+  const execution = { type: "task", jobType: "example", payload: { words: ["one"] }, priority: 0 };
+  const message = { execution, metadata: { maxRetries: 0 } };
+  const { job } = (await engine.submit({ appId, mode: "both", message })) as { job: Job };
+  world.execute(async () => ({ kind: "retry", error: "out of order" }));
+  expect(await engine.run({ kind: "stored", ref: nextAttempt(job) }, () => 15 * MINUTE)).toBe("failed");
+  expect(await store.get(job.id)).toMatchObject({ status: "DEAD" });
+  await expect(engine.retryJobOnce(job.id)).rejects.toThrow("All 0 retries of the job are used up");
+  expect(kept).toEqual([]);
+  await engine.retryJob(job.id);
+  expect(kept).toEqual([job.id]);
 });
 
 test("a task that waits is passed over when it has been cancelled", async () => {

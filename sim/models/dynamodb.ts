@@ -5,6 +5,7 @@ import {
   TransactionCanceledException,
   type AttributeValue,
   type BatchGetItemCommandInput,
+  type BatchWriteItemCommandInput,
   type CancellationReason,
   type GetItemCommandInput,
   type QueryCommandInput,
@@ -37,7 +38,7 @@ export interface DynamoDbOptions extends TableOptions {
   readonly table: string;
   /** How much a query reads before it ends its page. Default 1 MiB. */
   readonly pageBytes?: number;
-  /** Whether a batch leaves a key unprocessed; never its first. Default: no. */
+  /** Whether a batch leaves a key or a write unprocessed; never its first. Default: no. */
   readonly unprocessed?: () => boolean;
   /** The order of a batch's items. Default: as asked for. */
   readonly shuffle?: <T>(items: T[]) => T[];
@@ -58,6 +59,7 @@ type WriteKind = keyof TransactWriteItem;
 
 const PAGE_BYTES = 1_024 * 1_024;
 const LARGEST_BATCH = 100;
+const LARGEST_BATCH_WRITE = 25;
 const LARGEST_BATCH_BYTES = 16 * 1_024 * 1_024;
 const LARGEST_KEY = { pk: 2_048, sk: 1_024 };
 /** For how long a transaction's token protects it from being made twice. */
@@ -90,6 +92,8 @@ export function createDynamoDb(options: DynamoDbOptions) {
         return write("Update", input);
       case "DeleteItemCommand":
         return write("Delete", input);
+      case "BatchWriteItemCommand":
+        return batchWriteItem(input);
       case "TransactWriteItemsCommand":
         return transactWriteItems(input, command);
       default:
@@ -187,6 +191,31 @@ export function createDynamoDb(options: DynamoDbOptions) {
     table.commit([prepared]);
     const Attributes = returned(prepared, input);
     return Attributes && Object.keys(Attributes).length > 0 ? { Attributes } : {};
+  }
+
+  /** Each of its writes is a step of its own; some may be left undone, but never all. */
+  function batchWriteItem(input: Partial<BatchWriteItemCommandInput>): object {
+    checkParameters(input, BATCH_WRITE);
+    const [[name, requests] = ["", []], ...others] = Object.entries(input.RequestItems ?? {});
+    if (others.length > 0) throw new Error("The model of DynamoDB has one table");
+    checkTable(name);
+    if (requests.length < 1 || requests.length > LARGEST_BATCH_WRITE) {
+      throw invalid(`Expected 1 to ${LARGEST_BATCH_WRITE} writes`);
+    }
+    const prepared = requests.map(({ PutRequest: put, DeleteRequest: remove }) =>
+      put
+        ? prepare("Put", { TableName: name, Item: put.Item })
+        : prepare("Delete", { TableName: name, Key: remove?.Key }),
+    );
+    if (new Set(prepared.map(({ key }) => idOf(key))).size < prepared.length) {
+      throw invalid("Provided list of item keys contains duplicates");
+    }
+    const left: typeof requests = [];
+    for (const [at, request] of requests.entries()) {
+      if (at > 0 && unprocessed()) left.push(request);
+      else table.commit(prepared.slice(at, at + 1));
+    }
+    return { UnprocessedItems: left.length > 0 ? { [name]: left } : {} };
   }
 
   /** What a write comes to; throws what DynamoDB would if its condition fails or it is not allowed. */
@@ -289,6 +318,7 @@ export function createDynamoDb(options: DynamoDbOptions) {
 
 const GET = new Set(["TableName", "Key", "ConsistentRead"]);
 const BATCH_GET = new Set(["RequestItems"]);
+const BATCH_WRITE = new Set(["RequestItems"]);
 const BATCH_GET_TABLE = new Set(["Keys", "ConsistentRead"]);
 const SUBSTITUTES = ["ExpressionAttributeNames", "ExpressionAttributeValues"];
 const QUERY = new Set([

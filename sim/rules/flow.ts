@@ -10,7 +10,7 @@ import type { Judge } from "./rule.ts";
 export interface Live {
   readonly process: Process;
   readonly place: string;
-  readonly until: EpochMs;
+  until: EpochMs;
   isFrozen: boolean;
 }
 
