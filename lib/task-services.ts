@@ -9,7 +9,7 @@ import { webhookSignature } from "./executors/webhook-signature.ts";
 import { safeFileName, type FileInfo, type FileStore, type Upload } from "./file-store.ts";
 import { listJobs, type JobFilter, type JobPage, type Position } from "./job-list.ts";
 import type { JobStore } from "./job-store.ts";
-import { isFinished, type Job, type StopStatus } from "./job.ts";
+import { TASK, SCHEDULE, isFinished, type Job, type Message, type StopStatus } from "./job.ts";
 import type { Mail } from "./mail.ts";
 
 // What a task can reach, and only within its own app: the app is the job's, never the payload's.
@@ -40,8 +40,8 @@ export interface AppJobs {
   /** Newest first, a page at a time. `from`: the position that a page has named as the next. */
   pages(wanted: WantedJobs, from?: Position): AsyncIterable<JobPage>;
   get(id: string): Promise<Job | undefined>;
-  /** The key of the uploaded file that a job is about. */
-  fileKey(job: Job): Promise<string | undefined>;
+  /** The keys of the uploaded files that a job is about, or one that it is to submit. */
+  fileKeys(job: Job): Promise<string[]>;
   /** Deletes a finished job with all that hangs on it. False if there is something that it still owes. */
   remove(job: Job): Promise<boolean>;
   /** Tries it again with fresh retries, and ends it, as an administrator would. False if it can't be done any more. */
@@ -101,8 +101,6 @@ export interface TaskServiceParts {
 const LONGEST_REQUEST_MS = MINUTE;
 const LARGEST_ANSWER = 64 * 1_024;
 const JOBS_A_PAGE = 100;
-/** The execution type of jobs that are built-in tasks. */
-const TASK = "task";
 
 /** Where an app's files are. What comes next is the id of the job that has made them, or `uploads`. */
 export function filesPrefix(appId: string): string {
@@ -154,15 +152,25 @@ function jobsOf({ store, people, executionTypes }: TaskServiceParts, { appId, si
       const job = await store.get(id);
       return job?.appId === appId ? job : undefined;
     },
-    fileKey: async (job) => {
-      if (job.appId !== appId || job.executionType !== TASK) return undefined;
-      const { execution } = await store.message(job);
-      return (execution["file"] as { key?: string } | undefined)?.key;
+    fileKeys: async (job) => {
+      const mayName = job.executionType === TASK || job.executionType === SCHEDULE || job.owes !== undefined;
+      return job.appId === appId && mayName ? filesIn(await store.message(job)) : [];
     },
     remove: async (job) => job.appId === appId && isFinished(job) && store.remove(job),
     redrive: async (job) => job.appId === appId && wasDone(people.retryJob(job.id)),
     cancel: async (job) => job.appId === appId && wasDone(people.stopJob(job.id, "CANCELLED")),
   };
+}
+
+/** The files that a message names: for itself, for the target of a schedule, and for what follows. */
+function filesIn({ execution, onSuccess, onFailure }: Message): string[] {
+  const { file, targetJob } = execution as { file?: { key: string }; targetJob?: Message };
+  const next = [onSuccess, onFailure].flatMap((followUp) => {
+    if (!followUp) return [];
+    const { message, ...further } = followUp;
+    return filesIn({ ...message, ...further });
+  });
+  return [...(file ? [file.key] : []), ...(targetJob ? filesIn(targetJob) : []), ...next];
 }
 
 /** Whether it could be done to the job as it was by then. */

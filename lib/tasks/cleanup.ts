@@ -97,10 +97,8 @@ function uploadsNamed(before: EpochMs, { jobs, log }: TaskContext): () => Promis
   const find = async () => {
     const named = new Set<string>();
     for await (const page of jobs.pages({ created: {} })) {
-      const keys = await Promise.all(
-        page.jobs.map(async (each) => (isOld(each, before) ? undefined : jobs.fileKey(each))),
-      );
-      for (const key of keys) if (key !== undefined) named.add(key);
+      const keys = await Promise.all(page.jobs.map(async (each) => (isOld(each, before) ? [] : jobs.fileKeys(each))));
+      for (const key of keys.flat()) named.add(key);
       if (named.size <= MOST_UPLOADS) continue;
       await log.warning(`More than ${MOST_UPLOADS} jobs have uploaded files: no upload was deleted`);
       return undefined;

@@ -96,6 +96,23 @@ test("an upload of long ago stays as long as a job that is not old is about it",
   expect(left).not.toContain(unused);
 });
 
+test("an upload stays that a schedule, or what follows a job, will need", async () => {
+  const upload = async (name: string) => put(`${filesPrefix(world.appId)}uploads/user/${name}/rows.csv`);
+  const [ofTarget, ofNext, ofLast, unused] = await Promise.all(["e", "f", "g", "h"].map(upload));
+  const about = (key = "") => ({
+    execution: { type: "task", jobType: "import_csv", payload: {}, file: { key, name: "rows.csv" } },
+    metadata: {},
+  });
+  const chain = { message: about(ofNext), onFailure: { message: about(ofLast) } };
+  const targetJob = { ...about(ofTarget), onSuccess: chain };
+  await world.job("PENDING", {}, { type: "schedule", scheduleExpression: "rate(30 days)", targetJob });
+  world.pass(31 * DAY);
+  await world.run("cleanup", { olderThanDays: 30, dryRun: false });
+  const left = await world.keys("files/");
+  for (const key of [ofTarget, ofNext, ofLast]) expect(left).toContain(key);
+  expect(left).not.toContain(unused);
+});
+
 test("a run that is lost goes on where it was, and counts each job once", async () => {
   const old = world.clock.now() - 40 * DAY;
   for (let count = 0; count < 230; count += 1) {
