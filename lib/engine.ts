@@ -322,9 +322,7 @@ export function createEngine(parts: Parts) {
     if (leasedMs <= 0) throw new Error(`The lease of attempt ${job.attempts} of job ${job.id} ended before it started`);
     const began = clock.realNow();
     const lease = isTask(job) ? keepLease(job, parts) : undefined;
-    const signal = lease
-      ? AbortSignal.any([clock.timeout(job.timeoutMs), lease.signal])
-      : clock.timeout(Math.min(job.timeoutMs, leasedMs));
+    const signal = lease ? lease.signal : clock.timeout(Math.min(job.timeoutMs, leasedMs));
     const outcome = await execute(job, message, signal, lease).catch((error: unknown): Outcome => {
       log("error", "job.attempt-threw", { ...logged(job), error: reasonOf(error) });
       return { kind: "retry", error: "The attempt failed inside the service", isOurs: true };

@@ -13,7 +13,7 @@ interface Parts {
 
 /** The lease of a running task, kept alive while it runs. */
 export interface Lease {
-  /** Aborts when somebody has asked to stop the job, and when the lease is lost. */
+  /** Aborts when the attempt's time is up, when somebody has asked to stop the job, and when the lease is lost. */
   readonly signal: AbortSignal;
   /** Shows how far the attempt is; not more often than once a second. */
   progress(progress: Progress): Promise<void>;
@@ -28,7 +28,10 @@ const HEARTBEAT_MS = 10 * SECOND;
 const SHOWN_EVERY_MS = SECOND;
 const RETRY_MS = SECOND;
 
-/** Extends the lease of a claimed job until it is released. A lease that is over is never taken up again. */
+/**
+ * Extends the lease of a claimed job until it is released, or its signal has aborted: an attempt that does not
+ * heed that loses it within a minute. A lease that is over is never taken up again.
+ */
 export function keepLease(claimed: Job, { clock, store, log }: Parts): Lease {
   const ended = new AbortController();
   const released = new AbortController();
@@ -105,6 +108,8 @@ export function keepLease(claimed: Job, { clock, store, log }: Parts): Lease {
     if (unsaid.progress && !released.signal.aborted && !ended.signal.aborted) await write().catch(() => {});
   }
 
+  const late = clock.timeout(claimed.timeoutMs);
+  late.addEventListener("abort", () => ended.abort(late.reason), { signal: released.signal });
   const keeping = keep();
   void watch();
   return {

@@ -5,6 +5,7 @@ import { createDestinationStore } from "./destination-store.ts";
 import { createEngine } from "./engine.ts";
 import { createDatasetStore } from "./datasets.ts";
 import { EXECUTION_TYPES as executionTypes, executorOf } from "./executors/index.ts";
+import { definitionOf } from "./executors/task.ts";
 import { createFileStore } from "./file-store.ts";
 import { createFiles } from "./files.ts";
 import { createJobStore } from "./job-store.ts";
@@ -64,7 +65,7 @@ function assemble() {
     executionTypes,
   });
   const submit = async (request: NewJob, id: string) => engine.submit(request, id);
-  const tasks = createTaskExecutor({ clock, taskLog, log, submit, services });
+  const tasks = createTaskExecutor({ clock, taskLog, log, submit, services, definitionOf });
   const engine = createEngine({
     clock,
     store,

@@ -1,13 +1,14 @@
+import * as z from "zod";
 import { SECOND, derivedUuid, type Clock } from "./clock.ts";
 import { Unavailable, reasonOf } from "./errors.ts";
 import type { Executor, RunningAttempt } from "./executors/executor.ts";
-import { definitionOf, task, type TaskExecution } from "./executors/task.ts";
+import { task, type TaskExecution } from "./executors/task.ts";
 import { TASK, type NewJob, type Outcome } from "./job.ts";
 import { logged, type Log } from "./log.ts";
 import type { LogWriter, TaskLog } from "./task-log.ts";
 import { LOG_LEVELS } from "./task-log.ts";
 import type { TaskRun, TaskServices } from "./task-services.ts";
-import type { TaskContext, TaskOutcome } from "./tasks/task.ts";
+import type { Task, TaskContext, TaskOutcome } from "./tasks/task.ts";
 
 interface Parts {
   readonly clock: Clock;
@@ -16,6 +17,8 @@ interface Parts {
   /** Accepts a job under an id; one that has the id already stands for it. */
   readonly submit: (request: NewJob, id: string) => Promise<unknown>;
   readonly services: (run: TaskRun) => TaskServices;
+  /** The task of a name. Throws when there is none. */
+  readonly definitionOf: (jobType: string) => Task;
 }
 
 const LARGEST_RESULT = 16 * 1_024;
@@ -24,7 +27,14 @@ const FLUSHED_EVERY_MS = SECOND;
 const LONGEST_ERROR = 1_000;
 
 /** Runs the tasks of `lib/tasks`. */
-export function createTaskExecutor({ clock, taskLog, log, submit, services }: Parts): Executor<TaskExecution> {
+export function createTaskExecutor({
+  clock,
+  taskLog,
+  log,
+  submit,
+  services,
+  definitionOf,
+}: Parts): Executor<TaskExecution> {
   return {
     ...task,
     async execute(attempt) {
@@ -85,9 +95,8 @@ export function createTaskExecutor({ clock, taskLog, log, submit, services }: Pa
       submit: async (name, jobType, payload) => {
         const id = derivedUuid(job.id, String(job.createdAt), "child", name);
         const execution = { type: TASK, jobType, payload, priority: job.priority ?? 0 };
-        const problems = task.refuse({ execution, metadata: {} } as never, { mode: "both", appId: job.appId } as never);
-        if (problems.length > 0)
-          throw new Error(`Child job ${name}: ${problems.map(({ field }) => field).join()} is wrong`);
+        const parsed = definitionOf(jobType).payload.safeParse(payload);
+        if (!parsed.success) throw new Error(`Child job ${name}: ${z.prettifyError(parsed.error)}`);
         const { appId, userId } = job;
         const request = { appId, mode: "both", message: { execution, metadata: {} }, parentJobId: job.id } as const;
         await submit({ ...request, ...(userId !== undefined && { userId }) }, id);

@@ -135,6 +135,8 @@ export async function createWorld({ retention = 0 } = {}) {
   const engine = createEngine(parts);
 
   return {
+    dynamodb,
+    table: references["JobsTable"] ?? "",
     /** What the engine is made of, for tests that want another one on the same ground. */
     parts,
     engine,
