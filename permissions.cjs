@@ -9,16 +9,18 @@ const functionArn = (name) => sub(`arn:\${AWS::Partition}:lambda:\${AWS::Region}
 const patterns = (process.env.INVOKABLE_FUNCTIONS || "").split(",").flatMap((pattern) => pattern.trim() || []);
 
 const TABLE = [arnOf("JobsTable"), sub("${JobsTable.Arn}/index/*")];
-const QUEUES = [arnOf("JobsFairQueue"), arnOf("JobsMainQueue"), arnOf("JobsTasksQueue")];
+const QUEUES = [arnOf("JobsFairQueue"), arnOf("JobsMainQueue"), arnOf("JobsTasksQueue"), arnOf("JobsPdfQueue")];
 const DEAD_LETTERS = [
   arnOf("JobsFairDeadLetters"),
   arnOf("JobsMainDeadLetters"),
   arnOf("JobsTasksDeadLetters"),
+  arnOf("JobsPdfDeadLetters"),
   arnOf("SchedulesDeadLetters"),
 ];
 const PAYLOADS = sub("${JobsBucket.Arn}/payloads/*");
 const FILES = sub("${JobsBucket.Arn}/files/*");
 const DATASETS = sub("${JobsBucket.Arn}/datasets/*");
+const PDFS = sub("${JobsBucket.Arn}/pdfs/*");
 const SCHEDULES = sub("arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:schedule/${SchedulesGroup}/*");
 const DATABASE = [
   "dynamodb:GetItem",
@@ -42,6 +44,9 @@ const jobs = [
 
 /** To list them, and to be told that one is not there: without it, S3 says that it is forbidden to know. */
 const find = allow("s3:ListBucket", arnOf("JobsBucket"));
+
+/** Links to PDFs, in views and in the webhooks that end their jobs. */
+const linkPdfs = allow("s3:GetObject", PDFS);
 
 /** Running attempts: signing what is sent, and invoking what jobs may invoke. */
 const attempts = [
@@ -68,10 +73,16 @@ const FUNCTIONS = {
       StringEquals: { "iam:PassedToService": "scheduler.amazonaws.com" },
     }),
   ],
-  adminApi: [...jobs, allow("scheduler:DeleteSchedule", SCHEDULES), allow("kms:Encrypt", arnOf("SecretsKey"))],
+  adminApi: [
+    ...jobs,
+    linkPdfs,
+    allow("scheduler:DeleteSchedule", SCHEDULES),
+    allow("kms:Encrypt", arnOf("SecretsKey")),
+  ],
   // Its links to files, and those by which parts are uploaded, may do no more than it may itself.
-  taskApi: [...jobs, allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], FILES), find],
-  internalApi: attempts,
+  taskApi: [...jobs, linkPdfs, allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], FILES), find],
+  pdfApi: [...jobs, linkPdfs, allow("sqs:GetQueueAttributes", arnOf("JobsPdfQueue"))],
+  internalApi: [...attempts, linkPdfs],
   site: [],
   processJobs: attempts,
   runTasks: [
@@ -83,6 +94,13 @@ const FUNCTIONS = {
     // The sender is EMAIL_SENDER, or an address of a domain that is verified.
     allow("ses:SendEmail", sub("arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*")),
   ],
+  // What users send is opened here: it signs nothing, invokes nothing and reads no other files.
+  renderPdf: [
+    ...jobs,
+    consume([arnOf("JobsPdfQueue")]),
+    linkPdfs,
+    allow(["s3:PutObject", "s3:AbortMultipartUpload"], PDFS),
+  ],
   // Where Lambda puts a firing that failed again and again.
   fireSchedule: [...jobs, allow("sqs:SendMessage", arnOf("SchedulesDeadLetters"))],
   recoverDeadLetters: [...jobs, consume(DEAD_LETTERS), allow("s3:PutObject", sub("${JobsBucket.Arn}/unreadable/*"))],
@@ -93,7 +111,7 @@ const FUNCTIONS = {
       sub("${JobsTable.Arn}/stream/*"),
     ),
   ],
-  sweepJobs: jobs,
+  sweepJobs: [...jobs, linkPdfs],
 };
 
 /** What every function needs to be seen: its own log, and traces, which know no resources. */

@@ -49,7 +49,8 @@ export async function capacityOf(
   const sqs = new SQSClient({ endpoint: endpoints.sqs, useQueueUrlAsEndpoint: false });
   const clock = createClock();
   const files = createFiles(references["JobsBucket"] ?? "");
-  const urls = { fair: references["JobsFairQueue"] ?? "", main: references["JobsMainQueue"] ?? "", tasks: "" };
+  const { JobsFairQueue: fair = "", JobsMainQueue: main = "" } = references;
+  const urls = { fair, main, tasks: "", pdf: "" };
   const store = createJobStore({ table: references["JobsTable"] ?? "", files, clock, client });
   const queue = createQueue({ urls, files, clock, client: sqs });
   const rules = { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" };
@@ -71,6 +72,7 @@ export async function capacityOf(
     slots: createTaskSlots({ table: references["JobsTable"] ?? "", clock, client: apart }),
     rules,
     log: () => {},
+    link: async (key) => key,
     retention: 0,
   });
 

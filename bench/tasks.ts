@@ -11,6 +11,7 @@ import { createFiles } from "../lib/files.ts";
 import { createJobStore } from "../lib/job-store.ts";
 import { createMail } from "../lib/mail.ts";
 import { createSealer } from "../lib/sealer.ts";
+import { createPdfs } from "../lib/pdf/pdfs.ts";
 import { createTaskServices } from "../lib/task-services.ts";
 import { taskOf } from "../lib/tasks/index.ts";
 import { peakMb } from "./measure.ts";
@@ -123,11 +124,13 @@ async function work({ what, env, appId, fileKey }: Order): Promise<void> {
   const files = createFileStore({ bucket, clock });
   const store = createJobStore({ table, files: createFiles(bucket), clock, client });
   const sealer = createSealer({ kind: "local", key: Buffer.alloc(32) });
+  const apps = createAppStore({ table, clock, sealer, client });
   const servicesOf = createTaskServices({
     clock,
     store,
-    apps: createAppStore({ table, clock, sealer, client }),
+    apps,
     files,
+    pdfs: createPdfs({ table, clock, log: () => {}, apps, files, client, renderer: () => undefined }),
     datasets: createDatasetStore({ table, clock, files, client }),
     mail: createMail(undefined),
     rules: { allowPrivateTargets: false },

@@ -50,6 +50,7 @@ export function createAdminActions({ clock, store, log, retention, handOver, goO
       if (job.status !== "FAILED" && job.status !== "DEAD") {
         throw conflict(`Only a job that is FAILED or DEAD can be retried; this one is ${job.status}`);
       }
+      if (job.quick) throw conflict("What a quick job was about is not kept: post it again");
       if (isUnsettled(job)) return settleEnd(job);
       const restarted = restart(job, clock.now());
       await store.keepParts(job);

@@ -32,6 +32,8 @@ export interface AppSettings {
   readonly requestsPerSecond: number | null;
   /** How many tasks of the app run at once. */
   readonly maxConcurrentTasks: number;
+  /** How many pages of PDFs the app may have rendered on a day of UTC; null: any number. */
+  readonly pdfPagesPerDay: number | null;
   /** Where fewer attempts may go than the service makes. */
   readonly destinations: readonly DestinationLimits[];
   /** Jobs are accepted and kept, and none starts. */
@@ -53,6 +55,7 @@ export const DEFAULT_SETTINGS: AppSettings = {
   onComplete: null,
   requestsPerSecond: null,
   maxConcurrentTasks: 5,
+  pdfPagesPerDay: null,
   destinations: [],
   paused: false,
 };
@@ -214,6 +217,19 @@ export function createAppStore(parts: { table: string; clock: Clock; sealer: Sea
     throw new ClientError("CONFLICT", "The signing secrets are changing too fast; try again");
   }
 
+  /** Where a user's long PDF jobs tell their end. */
+  async function webhookOf(appId: string, userId: string): Promise<string | null> {
+    const { webhookUrl = null } = (await item(appId, userKey(userId))) as { webhookUrl?: string | null };
+    return webhookUrl;
+  }
+
+  /** Changes that; answers with what it was. */
+  async function setWebhook(appId: string, userId: string, webhookUrl: string | null): Promise<string | null> {
+    const command = new PutItemCommand({ ...put(appId, userKey(userId), { webhookUrl }), ReturnValues: "ALL_OLD" });
+    const { Attributes } = await askOf(TABLE, dynamodb().send(command));
+    return Attributes?.["webhookUrl"]?.S ?? null;
+  }
+
   /** Who changed what and when, newest first; `before` is the key of the last one seen. */
   async function audit(appId: string, limit: number, before?: string) {
     const query = new QueryCommand({
@@ -275,13 +291,30 @@ export function createAppStore(parts: { table: string; clock: Clock; sealer: Sea
     return true;
   }
 
-  return { read, change, admit, rotate, removeSecret, secrets, audit, record, settingsOf, keysOf };
+  return {
+    read,
+    change,
+    admit,
+    rotate,
+    removeSecret,
+    secrets,
+    webhookOf,
+    setWebhook,
+    audit,
+    record,
+    settingsOf,
+    keysOf,
+  };
 }
 
 /** Settings without credentials: an audit log is read for longer than they are valid. */
 function shown(settings: AppSettings): AppSettings {
   const { onComplete } = settings;
   return { ...settings, onComplete: onComplete && callbackView(onComplete) };
+}
+
+function userKey(userId: string): string {
+  return `USER#${userId}`;
 }
 
 function pkOf(appId: string): string {

@@ -8,7 +8,7 @@ import type { SealingKey } from "./sealer.ts";
 export interface JobsConfig {
   readonly table: string;
   readonly bucket: string;
-  readonly queueUrls: { readonly fair: string; readonly main: string; readonly tasks: string };
+  readonly queueUrls: { readonly fair: string; readonly main: string; readonly tasks: string; readonly pdf: string };
   readonly scheduler: SchedulerConfig;
   /** In ms; 0 keeps finished jobs for good. */
   readonly retention: number;
@@ -34,6 +34,7 @@ export function jobsConfig(env: Env): JobsConfig {
       fair: required(env, "JOBS_FAIR_QUEUE_URL", "the URL of the queue jobs-fair"),
       main: required(env, "AWS_SQS_QUEUE_URL", "the URL of the queue jobs-main.fifo"),
       tasks: required(env, "SQS_JOBS_QUEUE_URL", "the URL of the queue jobs-tasks"),
+      pdf: required(env, "SQS_PDF_QUEUE_URL", "the URL of the queue jobs-pdf"),
     },
     scheduler: {
       group: required(env, "AWS_SCHEDULER_GROUP_ARN", "the ARN of the group of EventBridge schedules"),

@@ -20,6 +20,7 @@ import {
   isTask,
   isUnsettled,
   nextAttempt,
+  takesSlot,
   travels,
   type Attempt,
   type AttemptRef,
@@ -62,6 +63,8 @@ export interface Parts {
   readonly slots: TaskSlots;
   readonly rules: DeploymentRules;
   readonly log: Log;
+  /** A URL of a file that is good for an hour. */
+  readonly link: (key: string, fileName: string) => Promise<string>;
   /** How long finished jobs are kept, in ms; 0 keeps them for good. */
   readonly retention: number;
 }
@@ -72,12 +75,20 @@ export type Submitted = { readonly kind: "created" | "replayed"; readonly job: J
 /** Real milliseconds that the function running this still has. */
 export type TimeLeft = () => number;
 
+/** What runs a job within the request that asks for it. */
+export type Work = (signal: AbortSignal) => Promise<Outcome>;
+
+/** `job`: as it was when it started, or the one that has its id. */
+export type RanAtOnce =
+  | { readonly isNew: true; readonly job: Job; readonly outcome: Outcome }
+  | { readonly isNew: false; readonly job: Job };
+
 /** What came of a delivery: of an attempt, or of a schedule that fired. "skipped": there was nothing to do. */
 export type Ran = "succeeded" | "failed" | "skipped";
 
 /** The life of a job: accepted, run, ended; found again by the sweep whenever something was lost. */
 export function createEngine(parts: Parts) {
-  const { clock, store, apps, queue, scheduler, files, executorOf, rules, log, retention } = parts;
+  const { clock, store, apps, queue, scheduler, files, executorOf, rules, log, link, retention } = parts;
   const handOverNew = (job: Job) => handOver([departure(job)]);
   const flow = createFlowControl(parts);
   const line = createTaskLine({ ...parts, handOver });
@@ -99,6 +110,19 @@ export function createEngine(parts: Parts) {
     if (scheduleArn) await schedules.arrange(created.job);
     else if (request.mode === "both" && !isSchedule(job) && isSoon(created.job)) await handOver([departure(job)]);
     return { kind: "created", job: created.job };
+  }
+
+  /**
+   * Accepts a job and runs it by `work` within the request that asks for it, once: should this process die, the sweep
+   * finds it lost. A job that has the id already stands for it, and nothing is run.
+   */
+  async function runAtOnce(request: NewJob, id: string, timeoutMs: number, work: Work): Promise<RanAtOnce> {
+    const now = clock.now();
+    const accepted = { ...newJob(request, now, id), timeoutMs, maxRetries: 0, quick: true } as const;
+    const running = after(accepted, claim(nextAttempt(accepted), now, now + clock.during(TASK_LEASE_MS), MOST_SLOTS));
+    const created = await store.create(running);
+    if (!created.won) return { isNew: false, job: created.job };
+    return { isNew: true, job: created.job, outcome: await runAttempt(created.job, work) };
   }
 
   /** Handles a batch of the queue's messages and names those that must come again: ours failed, not a target. */
@@ -227,8 +251,8 @@ export function createEngine(parts: Parts) {
     return claimed;
   }
 
-  async function runAttempt(claimed: Job): Promise<Outcome> {
-    const { job, outcome, durationMs } = await attempt(claimed);
+  async function runAttempt(claimed: Job, work?: Work): Promise<Outcome> {
+    const { job, outcome, durationMs } = await attempt(claimed, work);
     await settle(job, outcome, durationMs);
     return outcome;
   }
@@ -314,16 +338,17 @@ export function createEngine(parts: Parts) {
   /**
    * One run, from its start to its outcome, whatever the executor does. It ends before its lease: late
    * answers of the table shorten it, and when nothing is left it does not start. A task's is extended as long
-   * as it runs. Answers with the job as it was last seen.
+   * as it runs. Answers with the job as it was last seen. `work` runs it instead of its executor.
    */
-  async function attempt(job: Job): Promise<{ job: Job; outcome: Outcome; durationMs: number }> {
+  async function attempt(job: Job, work?: Work): Promise<{ job: Job; outcome: Outcome; durationMs: number }> {
     const message = await whileLeased(job, () => store.message(job));
     const leasedMs = clock.waitFor((job.leaseUntil ?? 0) - clock.now());
     if (leasedMs <= 0) throw new Error(`The lease of attempt ${job.attempts} of job ${job.id} ended before it started`);
     const began = clock.realNow();
     const lease = isTask(job) ? keepLease(job, parts) : undefined;
     const signal = lease ? lease.signal : clock.timeout(Math.min(job.timeoutMs, leasedMs));
-    const outcome = await execute(job, message, signal, lease).catch((error: unknown): Outcome => {
+    const run = async () => (work ? work(signal) : execute(job, message, signal, lease));
+    const outcome = await run().catch((error: unknown): Outcome => {
       log("error", "job.attempt-threw", { ...logged(job), error: reasonOf(error) });
       return { kind: "retry", error: "The attempt failed inside the service", isOurs: true };
     });
@@ -390,7 +415,7 @@ export function createEngine(parts: Parts) {
   async function goOn(moved: Applied): Promise<void> {
     const { won, job } = moved;
     if (!won) return;
-    if (isTask(job)) await line.callNext(job.appId);
+    if (takesSlot(job)) await line.callNext(job.appId);
     if (job.status === "RETRYING" && travels(job, job.startAt - job.updatedAt)) await handOver([departure(job)]);
     else if (isUnsettled(job)) {
       await settleEnd(job).catch((error: unknown) => {
@@ -400,7 +425,7 @@ export function createEngine(parts: Parts) {
   }
 
   async function settleEnd(job: Job): Promise<void> {
-    await settleUp(job, { store, clock, retention, submit: submitOwed });
+    await settleUp(job, { store, clock, retention, link, submit: submitOwed });
   }
 
   async function submitOwed(request: NewJob, id: string): Promise<Job> {
@@ -445,7 +470,7 @@ export function createEngine(parts: Parts) {
     return ran;
   }
 
-  return { submit, run, runBatch, recoverBatch, fire, sweep, ...here, ...actions };
+  return { submit, runAtOnce, run, runBatch, recoverBatch, fire, sweep, ...here, ...actions };
 }
 
 function ranAs(outcome: Outcome | undefined): Ran {

@@ -1,5 +1,6 @@
 import { derivedUuid, type Clock } from "./clock.ts";
 import type { JobStore } from "./job-store.ts";
+import { pdfWebhook } from "./pdf/view.ts";
 import { wholeEntityOf, withoutRequest } from "./job-view.ts";
 import {
   owed,
@@ -23,6 +24,8 @@ interface Parts {
   readonly store: JobStore;
   readonly clock: Clock;
   readonly retention: number;
+  /** A URL that is good for an hour. */
+  readonly link: (key: string, fileName: string) => Promise<string>;
   /** Accepts a job under an id unless its own key gives it another; answers with the one that has the id. */
   readonly submit: (request: NewJob, id: string) => Promise<Job>;
 }
@@ -32,12 +35,13 @@ interface Parts {
  * live to, the sweep does. Ids that follow from this ending make a repeat change nothing; the time is in
  * them because a job that was deleted, and posted again with its key, ends for the first time again.
  */
-export async function settleUp(job: Job, { store, clock, retention, submit }: Parts): Promise<void> {
+export async function settleUp(job: Job, parts: Parts): Promise<void> {
+  const { store, clock, retention, submit } = parts;
   const names = owed(job);
   const message = names.length > 0 ? await store.message(job) : undefined;
   const submitted: string[] = [];
   for (const name of names) {
-    const request = await requestOf(job, message ?? {}, name, store);
+    const request = await requestOf(job, message ?? {}, name, parts);
     const followUp = await submit(request, derivedUuid(job.id, String(job.createdAt), String(job.endings), name));
     submitted.push(followUp.id);
   }
@@ -46,24 +50,30 @@ export async function settleUp(job: Job, { store, clock, retention, submit }: Pa
   await store.apply(job, settled);
 }
 
-async function requestOf(job: Job, message: FollowUps, name: FollowUp, store: JobStore): Promise<NewJob> {
+async function requestOf(job: Job, message: FollowUps, name: FollowUp, parts: Parts): Promise<NewJob> {
   const followUp = message[name];
   if (!followUp) throw new Error(`Job ${job.id} owes ${name}, which its message does not have`);
-  const asked = "url" in followUp ? await callbackOf(job, followUp, store) : chainedOf(followUp);
-  return { appId: job.appId, mode: "both", message: asked, parentJobId: job.id };
+  const asked = "url" in followUp ? await callbackOf(job, followUp, parts) : chainedOf(followUp);
+  const { appId, dialect } = job;
+  return { appId, mode: "both", message: asked, parentJobId: job.id, ...(dialect === "pdf" && { dialect }) };
 }
 
 function chainedOf({ message, ...followUps }: FollowUpJob): Message {
   return { ...message, ...followUps };
 }
 
-/** A webhook with the job as it ended. */
-async function callbackOf(job: Job, { url, headers }: Callback, store: JobStore): Promise<Message> {
-  const { origin, pathname: path, search } = new URL(url);
+/** The job as the unified API shows it. */
+async function entityText(job: Job, { store }: Parts): Promise<string> {
   const recorded = (await store.history(job.id))?.recorded ?? new Map();
   const view = wholeEntityOf(job, await store.message(job), recorded);
   const whole = JSON.stringify(view);
-  const body = Buffer.byteLength(whole) > LARGEST_VIEW ? JSON.stringify(withoutRequest(view)) : whole;
+  return Buffer.byteLength(whole) > LARGEST_VIEW ? JSON.stringify(withoutRequest(view)) : whole;
+}
+
+/** A webhook with the job as it ended. */
+async function callbackOf(job: Job, { url, headers }: Callback, parts: Parts): Promise<Message> {
+  const { origin, pathname: path, search } = new URL(url);
+  const body = job.dialect === "pdf" ? JSON.stringify(await pdfWebhook(job, parts)) : await entityText(job, parts);
   return {
     lambdaProxyMessage: {
       body,

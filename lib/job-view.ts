@@ -164,7 +164,7 @@ function decodeURIComponentSafely(text: string): string {
 }
 
 /** All attempts that have started. One that left no record and is not the current one was lost. */
-function attemptsOf(job: Job, recorded: ReadonlyMap<number, Attempt>): Attempt[] {
+export function attemptsOf(job: Job, recorded: ReadonlyMap<number, Attempt>): Attempt[] {
   return Array.from({ length: job.attempts }, (_, index): Attempt => {
     const number = index + 1;
     const startedAt = job.startedAt ?? job.updatedAt;

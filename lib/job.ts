@@ -123,6 +123,10 @@ export interface Job {
   readonly dialect?: Dialect;
   /** When it was to start, where somebody asked for that. */
   readonly scheduledAt?: EpochMs;
+  /** Of one that was asked for as a PDF. */
+  readonly pdf?: PdfJob;
+  /** Run within the request that asks for it: it has one attempt, and no slot. */
+  readonly quick?: true;
   /** Of a task: those with a higher one start first. Default 0. */
   readonly priority?: number;
   /** Of a task: how far its last attempt has come, and what the next one may go on from, as JSON. */
@@ -166,8 +170,14 @@ export interface Job {
   readonly targetJobId?: string;
 }
 
-/** `files`: through `/api/jobs`. */
-export type Dialect = "files";
+/** `files`: through `/api/jobs`; `pdf`: through `/quickjob` and `/longjob`, and the webhooks of the latter. */
+export type Dialect = "files" | "pdf";
+
+/** What is shown of a PDF job beside its state: its message may be large, and is not read for that. */
+export interface PdfJob {
+  readonly inputType: "html" | "markdown";
+  readonly webhookUrl?: string;
+}
 
 /** How far a task is: `step` of `totalSteps`. */
 export interface Progress {
@@ -281,8 +291,16 @@ export const SCHEDULE = "schedule";
 /** The execution type whose code lives here; its destination is its job type. */
 export const TASK = "task";
 
+/** The job type that makes PDFs. */
+export const GENERATE_PDF = "generate_pdf";
+
 export function isTask({ executionType }: Pick<Job, "executionType">): boolean {
   return executionType === TASK;
+}
+
+/** Whether its attempts take one of its app's slots for tasks. */
+export function takesSlot(job: Pick<Job, "executionType" | "quick">): boolean {
+  return isTask(job) && !job.quick;
 }
 
 /** Whether an attempt runs where there is time for it. */
@@ -305,6 +323,7 @@ export interface NewJob {
   readonly parentJobId?: string;
   readonly userId?: string;
   readonly dialect?: Dialect;
+  readonly pdf?: PdfJob;
   /** When its first attempt may start, if not at once. */
   readonly startAt?: EpochMs;
 }
@@ -354,6 +373,7 @@ export function accept(request: NewJob, terms: Terms, payload: Payload, now: Epo
     ...(request.parentJobId !== undefined && { parentJobId: request.parentJobId }),
     ...(request.userId !== undefined && { userId: request.userId }),
     ...(request.dialect !== undefined && { dialect: request.dialect }),
+    ...(request.pdf && { pdf: request.pdf }),
     ...(request.startAt !== undefined && { scheduledAt: request.startAt }),
     ...(terms.priority && { priority: terms.priority }),
     ...(terms.recurring && { recurring: true }),

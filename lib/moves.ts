@@ -8,6 +8,7 @@ import {
   isSchedule,
   isTask,
   owedAt,
+  takesSlot,
   travels,
   type AttemptRef,
   type FinalStatus,
@@ -293,7 +294,7 @@ function ofThisAttempt(job: Job, regardlessOfStop = false): Pick<Move, "from" | 
   return {
     from: ["RUNNING"],
     when: [["attempts", "=", job.attempts], ...(regardlessOfStop ? [] : [stop])],
-    ...(isTask(job) && { slot: "back" }),
+    ...(takesSlot(job) && { slot: "back" }),
   };
 }
 

@@ -3,6 +3,7 @@ import { createClock, iso } from "./clock.ts";
 import { jobsConfig } from "./config.ts";
 import { createDestinationStore } from "./destination-store.ts";
 import { createEngine } from "./engine.ts";
+import { createCounters } from "./counters.ts";
 import { createDatasetStore } from "./datasets.ts";
 import { EXECUTION_TYPES as executionTypes, executorOf } from "./executors/index.ts";
 import { definitionOf } from "./executors/task.ts";
@@ -16,13 +17,22 @@ import { createSealer } from "./sealer.ts";
 import { createStats } from "./stats.ts";
 import { TASK, type NewJob } from "./job.ts";
 import { createMail } from "./mail.ts";
+import { createPdfs, type MakeRenderer } from "./pdf/pdfs.ts";
 import { createTaskExecutor } from "./task-executor.ts";
 import { createTaskServices, type TaskServiceParts } from "./task-services.ts";
 import { createTaskLog } from "./task-log.ts";
 import { createTaskSlots } from "./task-slots.ts";
 import { createUploads } from "./uploads.ts";
+import { createUsage } from "./usage.ts";
 
 export type ServiceParts = ReturnType<typeof assemble>;
+
+let makeRenderer: MakeRenderer | undefined;
+
+/** Said by the function that has a browser, before it asks for the parts. */
+export function withRenderer(make: MakeRenderer): void {
+  makeRenderer = make;
+}
 
 let assembled: ServiceParts | undefined;
 
@@ -48,6 +58,7 @@ function assemble() {
   const uploads = createUploads({ table: config.table, bucket: config.bucket, clock });
   const datasets = createDatasetStore({ table: config.table, clock, files: fileStore });
   const mail = createMail(config.emailSender);
+  const pdfs = createPdfs({ table: config.table, clock, log, apps, files: fileStore, renderer: () => makeRenderer });
   // Made below: a task's run can do what people do.
   const people: TaskServiceParts["people"] = {
     retryJob: async (id) => engine.retryJob(id),
@@ -60,6 +71,7 @@ function assemble() {
     files: fileStore,
     datasets,
     mail,
+    pdfs,
     rules,
     people,
     executionTypes,
@@ -78,8 +90,27 @@ function assemble() {
     slots,
     rules,
     log,
+    link: fileStore.link,
     retention,
   });
-  const stats = createStats({ table: config.table, clock });
-  return { clock, log, store, apps, destinations, taskLog, fileStore, uploads, datasets, rules, stats, engine };
+  const counters = createCounters({ table: config.table });
+  const stats = createStats({ counters, clock });
+  const usage = createUsage({ counters, clock });
+  return {
+    clock,
+    log,
+    store,
+    apps,
+    destinations,
+    queue,
+    taskLog,
+    fileStore,
+    uploads,
+    datasets,
+    pdfs,
+    rules,
+    stats,
+    usage,
+    engine,
+  };
 }

@@ -1,6 +1,7 @@
 import {
   ChangeMessageVisibilityBatchCommand,
   DeleteMessageBatchCommand,
+  GetQueueAttributesCommand,
   ReceiveMessageCommand,
   SQSClient,
   SendMessageBatchCommand,
@@ -14,6 +15,7 @@ import { payloadKey, type Files } from "./files.ts";
 import {
   isLong,
   isSchedule,
+  isTask,
   nextAttempt,
   nextRunOf,
   type AttemptRef,
@@ -22,14 +24,15 @@ import {
   type RunRef,
 } from "./job.ts";
 import { contentHash } from "./payload.ts";
+import { needsBrowser } from "./tasks/index.ts";
 
 /**
  * `fair`: stored jobs without an order. `main`: the FIFO queue, for lanes and for `sqs` mode. `tasks`: what may
- * take longer than a minute.
+ * take longer than a minute. `pdf`: tasks that need a browser.
  */
-export type Road = "fair" | "main" | "tasks";
+export type Road = "fair" | "main" | "tasks" | "pdf";
 
-const ROADS = ["fair", "main", "tasks"] as const satisfies readonly Road[];
+const ROADS = ["fair", "main", "tasks", "pdf"] as const satisfies readonly Road[];
 
 /** What a message brings: the name of an attempt of a stored job, or a job that nothing else stores. */
 export type Delivery =
@@ -175,11 +178,20 @@ export function createQueue(parts: { urls: Record<Road, string>; files: Files; c
     return urls[road].split("/").at(-1) ?? "";
   }
 
-  return { sendAttempts, sendCarried, firingOf, receive, release, remove };
+  /** About how many messages wait on a road. */
+  async function depth(road: Road): Promise<number> {
+    const names = ["ApproximateNumberOfMessages" as const];
+    const get = new GetQueueAttributesCommand({ QueueUrl: urls[road], AttributeNames: names });
+    const { Attributes } = await askOf("The queue", client.send(get));
+    return Number(Attributes?.ApproximateNumberOfMessages ?? 0);
+  }
+
+  return { sendAttempts, sendCarried, firingOf, receive, release, remove, depth };
 }
 
 function roadOf(job: Job): Road {
   if (job.lane !== undefined) return "main";
+  if (isTask(job) && needsBrowser(job.destination)) return "pdf";
   return isLong(job) ? "tasks" : "fair";
 }
 

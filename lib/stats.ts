@@ -1,21 +1,9 @@
-import { DynamoDBClient, QueryCommand, UpdateItemCommand, type AttributeValue } from "@aws-sdk/client-dynamodb";
-import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
-import { CLIENT_DEFAULTS, askOf, lean } from "./aws.ts";
-import { DAY, HOUR, MINUTE, SECOND, iso, type Clock, type EpochMs } from "./clock.ts";
-import { jobOf, type Item } from "./job-item.ts";
+import { DAY, HOUR, MINUTE, iso, type Clock, type EpochMs } from "./clock.ts";
+import { grow, jobIn, percentile, stepOf, type Change, type Counters, type Increments } from "./counters.ts";
+import type { Item } from "./job-item.ts";
 import { STATUSES, isSchedule, type Job, type Status } from "./job.ts";
 
-// Counts of an app's jobs, from the table's stream: no job's own path writes them. A stream delivers at
-// least once, so they are approximate. A job counts where it was created, as what it is by now.
-
-/** A job's item before and after a change of the table, as the stream shows it. */
-export interface Change {
-  readonly before: Image | undefined;
-  readonly after: Image | undefined;
-}
-
-/** An item in DynamoDB's JSON. */
-type Image = Readonly<Record<string, object>>;
+// Counts of an app's jobs of the last hour and day. A job counts where it was created, as what it is by now.
 
 /** Jobs created within a window, by what they are now. */
 export interface WindowStats {
@@ -32,66 +20,26 @@ export interface WindowStats {
 /** "Last hour" is up to this much more. */
 const BUCKET = 5 * MINUTE;
 const KEPT = 2 * DAY;
-/** Latencies are told apart by a factor of 2^(1/4), 19 %. */
-const STEPS_PER_DOUBLING = 4;
-const TABLE = "The jobs table";
 
-/** How much each counter of a bucket grows: `status:rest-api:DEAD`, `retries`, `latency:44`. */
-type Increments = Map<string, number>;
-
-export function createStats(parts: { table: string; clock: Clock; client?: DynamoDBClient }) {
-  const { table, clock } = parts;
-  let client = parts.client;
-  // Made when first used: most functions never count.
-  const dynamodb = () => (client ??= lean(new DynamoDBClient(CLIENT_DEFAULTS)));
-
+/** Counters are `status:rest-api:DEAD`, `retries`, `latency:44`. */
+export function createStats({ counters, clock }: { counters: Counters; clock: Clock }) {
   /** Counts changes of jobs: one write for each app and five minutes in which some of them were created. */
   async function count(changes: readonly Change[]): Promise<void> {
     const buckets = incrementsOf(changes, clock.now() - DAY - BUCKET);
-    await Promise.all([...buckets].map(async ([key, increments]) => add(key, increments)));
-  }
-
-  async function add(key: string, increments: Increments): Promise<void> {
-    const [appId = "", start = ""] = key.split("/");
-    const counters = [...increments].filter(([, by]) => by !== 0);
-    if (counters.length === 0) return;
-    const command = new UpdateItemCommand({
-      TableName: table,
-      Key: marshall({ pk: `STATS#${appId}`, sk: iso(Number(start)) }),
-      UpdateExpression: `SET expiresAt = :expiry ADD ${counters.map((_, at) => `#c${at} :c${at}`).join(", ")}`,
-      ExpressionAttributeNames: Object.fromEntries(counters.map(([name], at) => [`#c${at}`, name])),
-      ExpressionAttributeValues: marshall({
-        ":expiry": Math.ceil((Number(start) + KEPT) / SECOND),
-        ...Object.fromEntries(counters.map(([, by], at) => [`:c${at}`, by])),
-      }),
+    const adding = [...buckets].map(async ([key, increments]) => {
+      const [appId = "", start = ""] = key.split("/");
+      await counters.add(pkOf(appId), iso(Number(start)), increments, Number(start) + KEPT);
     });
-    await askOf(TABLE, dynamodb().send(command));
+    await Promise.all(adding);
   }
 
   /** What has become of an app's jobs of the last hour and day. Reads one small item for every five minutes. */
   async function of(appId: string): Promise<{ lastHour: WindowStats; lastDay: WindowStats }> {
     const now = clock.now();
-    const buckets = await bucketsSince(appId, now - DAY - BUCKET);
+    const found = await counters.between(pkOf(appId), iso(now - DAY - BUCKET + 1), iso(now));
+    const buckets = found.map(({ at, counters: item }) => ({ start: Date.parse(at), counters: item }));
     const lastHour = buckets.filter(({ start }) => start > now - HOUR - BUCKET);
     return { lastHour: summed(lastHour), lastDay: summed(buckets) };
-  }
-
-  async function bucketsSince(appId: string, since: EpochMs): Promise<{ start: EpochMs; counters: Item }[]> {
-    const found: Item[] = [];
-    let ExclusiveStartKey: Record<string, AttributeValue> | undefined;
-    do {
-      const query = new QueryCommand({
-        TableName: table,
-        KeyConditionExpression: "pk = :pk AND sk > :since",
-        ExpressionAttributeValues: marshall({ ":pk": `STATS#${appId}`, ":since": iso(since) }),
-        ...(ExclusiveStartKey && { ExclusiveStartKey }),
-      });
-      const page = await askOf(TABLE, dynamodb().send(query));
-      found.push(...(page.Items ?? []).map((item): Item => unmarshall(item)));
-      ExclusiveStartKey = page.LastEvaluatedKey;
-    } while (ExclusiveStartKey);
-    // What is not a counter of theirs, such as the expiry date, `summed` knows nothing of.
-    return found.map((counters) => ({ start: Date.parse(String(counters["sk"])), counters }));
   }
 
   return { count, of };
@@ -102,10 +50,8 @@ export function incrementsOf(changes: readonly Change[], since: EpochMs): Map<st
   const buckets = new Map<string, Increments>();
   const add = (job: Job, sign: 1 | -1) => {
     if (job.createdAt < since) return;
-    const key = `${job.appId}/${Math.floor(job.createdAt / BUCKET) * BUCKET}`;
-    const bucket = buckets.get(key) ?? new Map<string, number>();
-    buckets.set(key, bucket);
-    for (const [name, by] of countersOf(job)) bucket.set(name, (bucket.get(name) ?? 0) + sign * by);
+    const counted = countersOf(job).map(([name, by]) => [name, sign * by] as const);
+    grow(buckets, `${job.appId}/${Math.floor(job.createdAt / BUCKET) * BUCKET}`, counted);
   };
   for (const { before, after } of changes) {
     if (before) add(jobIn(before), -1);
@@ -114,8 +60,8 @@ export function incrementsOf(changes: readonly Change[], since: EpochMs): Map<st
   return buckets;
 }
 
-function jobIn(image: Image): Job {
-  return jobOf(unmarshall(image as Record<string, AttributeValue>));
+function pkOf(appId: string): string {
+  return `STATS#${appId}`;
 }
 
 /** What one job as it stands counts for. */
@@ -126,10 +72,6 @@ function countersOf(job: Job): [name: string, by: number][] {
     ["retries", job.retryCount],
     ...(latency ? [[`latency:${stepOf(job.updatedAt - job.createdAt)}`, 1] as [string, number]] : []),
   ];
-}
-
-function stepOf(ms: number): number {
-  return Math.max(0, Math.ceil(Math.log2(Math.max(ms, 1)) * STEPS_PER_DOUBLING));
 }
 
 function summed(buckets: readonly { counters: Item }[]): WindowStats {
@@ -163,16 +105,4 @@ function summed(buckets: readonly { counters: Item }[]): WindowStats {
 
 function rounded(ratio: number): number {
   return Math.round(ratio * 10_000) / 10_000;
-}
-
-/** The upper end of the step in which a percentile lies, in ms. */
-function percentile(steps: readonly [step: number, count: number][], share: number): number | null {
-  const sorted = steps.toSorted(([a], [b]) => a - b);
-  let left = share * sorted.reduce((sum, [, count]) => sum + count, 0);
-  if (left === 0) return null;
-  for (const [step, count] of sorted) {
-    left -= count;
-    if (left <= 0) return Math.round(2 ** (step / STEPS_PER_DOUBLING));
-  }
-  return null;
 }

@@ -11,6 +11,9 @@ import { listJobs, type JobFilter, type JobPage, type Position } from "./job-lis
 import type { JobStore } from "./job-store.ts";
 import { TASK, SCHEDULE, isFinished, type Job, type Message, type StopStatus } from "./job.ts";
 import type { Mail } from "./mail.ts";
+import type { Pdfs } from "./pdf/pdfs.ts";
+import type { PdfRequest } from "./pdf/request.ts";
+import type { KeptPdf } from "./pdf/view.ts";
 
 // What a task can reach, and only within its own app: the app is the job's, never the payload's.
 
@@ -20,6 +23,7 @@ export interface TaskServices {
   readonly jobs: AppJobs;
   readonly mail: Mail;
   readonly http: AppHttp;
+  readonly pdfs: AppPdfs;
 }
 
 /** The app's files; keys begin with `files/` and the app's id, and any other key is an error. */
@@ -33,6 +37,12 @@ export interface AppFiles {
   remove(keys: readonly string[]): Promise<void>;
   /** A URL that is good for an hour. */
   link(key: string, fileName: string): Promise<string>;
+}
+
+/** PDFs, which are kept for a day. Only where there is a browser. */
+export interface AppPdfs {
+  /** Throws `BadDocument` for what does not become one. */
+  make(request: PdfRequest): Promise<KeptPdf>;
 }
 
 /** The app's jobs, this one included. */
@@ -88,6 +98,7 @@ export interface TaskServiceParts {
   readonly files: FileStore;
   readonly datasets: DatasetStore;
   readonly mail: Mail;
+  readonly pdfs: Pdfs;
   readonly rules: Pick<DeploymentRules, "allowPrivateTargets">;
   /** What people do to jobs. */
   readonly people: {
@@ -114,6 +125,7 @@ export function createTaskServices(parts: TaskServiceParts): (run: TaskRun) => T
     jobs: jobsOf(parts, run),
     mail: { send: async (email) => parts.mail.send(email, run.signal) },
     http: httpOf(parts, run),
+    pdfs: { make: async (request) => parts.pdfs.keep(run, await parts.pdfs.make(run.appId, request, run.signal)) },
   });
 }
 

@@ -1,3 +1,4 @@
+import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient, SendMessageCommand } from "@aws-sdk/client-sqs";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -5,15 +6,16 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createClock, type Clock } from "../lib/clock.ts";
+import { MINUTE, createClock, type Clock } from "../lib/clock.ts";
 import { setClock } from "./clock-file.ts";
 import { readEnvFile } from "./env-file.ts";
 import { startEmulators, type Emulators } from "./emulators.ts";
-import type { Runner } from "./event-sources.ts";
+import { startSchedule, type Runner } from "./event-sources.ts";
 import { createFunctionUrls } from "./function-urls.ts";
 import { createGateway, type FunctionUrl } from "./gateway.ts";
 import { functionsFolder, startLambdaApi, type LambdaApi } from "./lambda-api.ts";
 import { loadFunctions, type LoadedFunction } from "./lambda.ts";
+import { expireFiles, rulesOf } from "./lifecycle.ts";
 import { mailboxPage, startMailbox } from "./mailbox.ts";
 import { ACCOUNT_ID, environmentOf, provision, type References } from "./provision.ts";
 import { startScheduler, type Scheduler } from "./scheduler.ts";
@@ -117,7 +119,12 @@ async function foundStack(settings: Settings): Promise<Stack> {
   };
   // A missed schedule fires as soon as the scheduler runs, and functions look here when first called.
   Object.assign(process.env, here);
-  const scheduler = await scheduling(lambdaApi, references, dir, createClock(anchor));
+  const clock = createClock(anchor);
+  const scheduler = await scheduling(lambdaApi, references, dir, clock);
+  const s3 = new S3Client({ forcePathStyle: true });
+  const lifecycle = startSchedule(MINUTE, clock, async () =>
+    expireFiles(s3, references["JobsBucket"] ?? "", rulesOf(template, "JobsBucket"), clock),
+  );
   const streams = functions.flatMap(({ definition, invoke }) =>
     definition.streams.map(({ table, ...mapping }) =>
       startStreamMapping(
@@ -152,7 +159,7 @@ async function foundStack(settings: Settings): Promise<Stack> {
       rmSync(file, { force: true });
       lambdaApi.close();
       mailbox.close();
-      await Promise.all([scheduler.stop(), ...streams.map((stream) => stream.stop())]);
+      await Promise.all([scheduler.stop(), lifecycle.stop(), ...streams.map((stream) => stream.stop())]);
       await emulators?.stop();
     },
   };

@@ -164,6 +164,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
       fair: cloud.sqs.urlOf("JobsFairQueue"),
       main: cloud.sqs.urlOf("JobsMainQueue"),
       tasks: cloud.sqs.urlOf("JobsTasksQueue"),
+      pdf: cloud.sqs.urlOf("JobsPdfQueue"),
     };
     const queue = createQueue({ urls, files, clock, client: client("sqs") });
     // Nothing here is signed, so nothing is sealed.
@@ -181,6 +182,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
       slots: createTaskSlots({ table: TABLE, clock, client: client("dynamodb") }),
       rules: { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
       log: (_, event, { jobId = "", attempt = "" }) => trace(`${process.name} logs ${event} ${jobId} ${attempt}`),
+      link: async (key) => key,
       retention: plan.retentionMs,
     };
     const parts = plant?.parts ? { ...plain, ...plant.parts(plain) } : plain;

@@ -16,11 +16,13 @@ interface App {
   readonly bulkId: string;
   readonly fileJobId: string;
   readonly fileKey: string;
+  readonly pdfId: string;
   readonly secretId: string;
 }
 
 const INTERNAL = "an-internal-token-of-32-characters-or-more";
 const task = { jobType: "example", payload: { words: ["one"] } };
+const page = { input_type: "markdown", markdown: "# A page" };
 const announced = { fileName: "a.csv", size: 1, contentType: "text/csv" };
 const hook = webhook({ url: "https://a.example", mode: "db" });
 
@@ -49,13 +51,17 @@ async function makeApp(): Promise<App> {
   const complete = { fileKey, parts: [{ partNumber: 1, etag: headers.get("etag") }] };
   await stack.call("POST", "/api/jobs/uploads/complete", { token, body: complete });
   const fileJobId = (await stack.call("POST", "/api/jobs", { token, body: { ...task, fileKey } })).body.id;
-  return { appId, token, jobId: job.body.data.id, taskId, bulkId, fileJobId, fileKey, secretId: secret.body.data.id };
+  const pdfId = (await stack.call("POST", "/longjob", { token, body: page })).body.job_id;
+  const secretId = secret.body.data.id;
+  return { appId, token, jobId: job.body.data.id, taskId, bulkId, fileJobId, fileKey, pdfId, secretId };
 }
 
 interface Case {
   readonly body?: (app: App) => unknown;
   /** What an administrator of the app gets. */
   readonly allowed: number;
+  /** Whoever the app knows gets the same: it is about what is the caller's own. */
+  readonly anyUser?: true;
 }
 
 /** What each route is asked; a route that is missing here fails the first test. */
@@ -76,6 +82,11 @@ const CASES: Record<string, Case> = {
     body: ({ fileKey }) => ({ fileKey, parts: [{ partNumber: 1, etag: "a" }] }),
     allowed: 200,
   },
+  "POST /quickjob": { body: () => page, allowed: 200, anyUser: true },
+  "POST /longjob": { body: () => page, allowed: 202, anyUser: true },
+  "GET /jobs/{id}": { allowed: 200, anyUser: true },
+  "GET /accounts/me/webhook": { allowed: 200, anyUser: true },
+  "PUT /accounts/me/webhook": { body: () => ({ webhook_url: null }), allowed: 200, anyUser: true },
   "GET /api/jobs": { allowed: 200 },
   "GET /api/jobs/{id}": { allowed: 200 },
   "GET /api/jobs/{id}/logs": { allowed: 200 },
@@ -97,6 +108,7 @@ const CASES: Record<string, Case> = {
   "POST /v1/admin/apps/{appId}/signing-secrets": { allowed: 201 },
   "DELETE /v1/admin/apps/{appId}/signing-secrets/{id}": { allowed: 200 },
   "GET /v1/admin/apps/{appId}/audit": { allowed: 200 },
+  "GET /v1/admin/apps/{appId}/usage": { allowed: 200 },
 };
 
 const OPEN = ["GET /health", "GET /openapi.json", "GET /api-docs", "GET /api-docs/{file}", "*"];
@@ -122,6 +134,7 @@ async function ask(key: string, app: App, token: string | undefined, query = "")
 function idFor(path: string, app: App): string {
   if (path.includes("/apps/")) return app.secretId;
   if (path.startsWith("/api/jobs/")) return app.fileJobId;
+  if (path.startsWith("/jobs/")) return app.pdfId;
   if (path.includes("/bulk-actions/")) return app.bulkId;
   return path.startsWith("/v1/jobs/") ? app.taskId : app.jobId;
 }
@@ -146,10 +159,11 @@ describe.each(Object.keys(CASES))("%s", (key) => {
     }
   });
 
-  test("is for administrators of an app, and those whom a permission allows it", async () => {
+  test("is for administrators of an app, those whom a permission allows it, or every user", async () => {
+    const { allowed, anyUser = false } = CASES[key] as Case;
     for (const roles of [[], ["USER"], ["app_admin"], ["APP_ADMIN "]]) {
       const token = await tokenFor({ appId: mine.appId, roles });
-      expect((await ask(key, mine, token)).status).toBe(403);
+      expect((await ask(key, mine, token)).status).toBe(anyUser ? allowed : 403);
     }
     const appless = await ask(key, mine, await tokenFor({ roles: ["APP_ADMIN"] }));
     // A batch answers for each of its jobs.
@@ -165,6 +179,7 @@ describe.each(Object.keys(CASES))("%s", (key) => {
       taskId: randomUUID(),
       bulkId: randomUUID(),
       fileJobId: randomUUID(),
+      pdfId: randomUUID(),
       secretId: randomUUID(),
     };
     const foreign = told(await ask(key, other, mine.token));

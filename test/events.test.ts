@@ -47,9 +47,12 @@ const EXPECTED: Record<string, unknown> = {
   "fire-schedule": "skipped",
   // Where INTERNAL_JWT_TOKEN is not set, it does not exist.
   "internal-api": { statusCode: 404 },
+  "pdf-api-create": { statusCode: 202 },
   "process-jobs-fair": { batchItemFailures: [] },
   "process-jobs-main": { batchItemFailures: [] },
   "recover-dead-letters": { batchItemFailures: [] },
+  "render-pdf-queue": { batchItemFailures: [] },
+  "render-pdf-quick": { statusCode: 200 },
   "run-tasks": { batchItemFailures: [] },
   "site-api-docs": { statusCode: 200 },
   "site-api-docs-file": { statusCode: 200 },

@@ -8,6 +8,7 @@ import {
   nextAttempt,
   nextRunOf,
   owed,
+  rankOf,
   travels,
   type Job,
   type Message,
@@ -88,6 +89,48 @@ test("an accepted job keeps what the caller asked for", () => {
     owes: { onComplete: ["SUCCEEDED", "CANCELLED"], onSuccess: ["SUCCEEDED"], onFailure: ["FAILED", "DEAD"] },
   });
   expect(accepted({ metadata }, { mode: "sqs" })).not.toHaveProperty("lane");
+});
+
+test("a task keeps who asked for it, and when, where and how urgently", () => {
+  const request = { userId: "ann", dialect: "pdf", pdf: { inputType: "html" }, startAt: LATER } as const;
+  const asked = { appId: "app", mode: "both", message: { execution: { type: "task" }, metadata: {} } } as const;
+  const task = accept({ ...asked, ...request }, { ...TERMS, priority: 3 }, payload, NOW, "id");
+  expect(task).toMatchObject({ ...request, scheduledAt: LATER, priority: 3 });
+  const plain = accept(asked, { ...TERMS, priority: 0 }, payload, NOW, "id");
+  for (const field of ["userId", "dialect", "pdf", "scheduledAt", "priority"]) expect(plain).not.toHaveProperty(field);
+});
+
+test("tasks stand in line by their priority, then by their age", () => {
+  const at = (priority: number | undefined, createdAt: number) =>
+    rankOf({ ...accepted(), id: "id", createdAt, ...(priority !== undefined && { priority }) });
+  expect(at(3, 7)).toBe("07#000000000000007#id");
+  expect([at(0, 9), at(10, 8), at(undefined, 8), at(2, 1)].toSorted()).toEqual([
+    at(10, 8),
+    at(2, 1),
+    at(undefined, 8),
+    at(0, 9),
+  ]);
+  expect(at(undefined, 1)).toBe(at(0, 1));
+});
+
+test("a claim that takes a slot is due when its lease is over, and starts its progress anew", () => {
+  const ref = nextAttempt(accepted());
+  expect(claim(ref, NOW, LATER, 5)).toMatchObject({
+    set: { leaseUntil: LATER, dueAt: LATER },
+    remove: ["turnAt", "progress"],
+    slot: { of: 5 },
+  });
+  const without = claim(ref, NOW, LATER);
+  expect(without).toMatchObject({ remove: ["turnAt"] });
+  expect(without.set).not.toHaveProperty("dueAt");
+  expect(without).not.toHaveProperty("slot");
+});
+
+test("an attempt gives back the slot that it has, and a quick job has none", () => {
+  const task = { ...running(), executionType: "task" };
+  expect(end(task, ending(succeeded))).toHaveProperty("slot", "back");
+  expect(end({ ...task, quick: true }, ending(succeeded))).not.toHaveProperty("slot");
+  expect(end(running(), ending(succeeded))).not.toHaveProperty("slot");
 });
 
 test("a schedule that runs once leaves EventBridge a head start; a recurring one is the sweep's from its first run", () => {

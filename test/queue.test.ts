@@ -97,6 +97,7 @@ function stand(answer: (input: Record<string, unknown>) => object = () => ({})) 
     fair: "https://sqs.local/0/jobs-fair",
     main: "https://sqs.local/0/jobs-main.fifo",
     tasks: "https://sqs.local/0/jobs-tasks",
+    pdf: "https://sqs.local/0/jobs-pdf",
   };
   return { asked, files, queue: createQueue({ urls, files, client, clock: { ...createClock(), now: () => NOW } }) };
 }

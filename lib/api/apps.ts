@@ -41,6 +41,7 @@ const settingsBody = z.strictObject({
   onComplete: callback.nullable().default(null),
   requestsPerSecond: z.int().min(1).max(1_000).nullable().default(null),
   maxConcurrentTasks: z.int().min(1).max(100).default(5),
+  pdfPagesPerDay: z.int().min(0).max(1_000_000_000).nullable().default(null),
   destinations: z
     .array(destinationLimits)
     .max(MOST_ENTRIES)
@@ -184,7 +185,7 @@ function appRoute<Body>(
 }
 
 /** The caller's own app, or any for a platform administrator. Others are the same as none. */
-function appInPath(named: string | undefined, caller: Caller): string {
+export function appInPath(named: string | undefined, caller: Caller): string {
   const appId = z.guid().toLowerCase().safeParse(named);
   if (appId.success && (appId.data === caller.appId || isPlatformAdmin(caller))) return appId.data;
   throw new ClientError("NOT_FOUND", "No such app");

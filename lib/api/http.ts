@@ -21,11 +21,11 @@ export interface Route<Body = unknown, Query = unknown> {
   readonly answers: Readonly<Record<number, z.ZodType>>;
   /** How it may refuse, beside what goes for every route of its kind. */
   readonly refusals?: readonly ErrorCode[];
-  /** Takes the header `Idempotency-Key`; a repeat is answered 200. */
+  /** Takes the header `Idempotency-Key`; a repeat is answered 200 where the first answer is another. */
   readonly idempotent?: true;
   /** Requests that can be sent as they are; `target` is a URL that accepts anything. */
   readonly examples?: (target: string) => Readonly<Record<string, unknown>>;
-  /** Of the answers; default JSON. */
+  /** Of the answer 200; default JSON. */
   readonly contentTypes?: readonly string[];
   readonly body?: z.ZodType<Body>;
   /** The fields of a form, where one is taken too: with a file in `file`, they make the same body. */
@@ -70,6 +70,7 @@ export const STATUS_OF: Record<ErrorCode, number> = {
   UNAUTHORIZED: 401,
   FORBIDDEN: 403,
   NOT_FOUND: 404,
+  REQUEST_TIMEOUT: 408,
   CONFLICT: 409,
   PAYLOAD_TOO_LARGE: 413,
   UNPROCESSABLE_ENTITY: 422,

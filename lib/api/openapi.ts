@@ -9,13 +9,14 @@ import { FILE_FIELD } from "./multipart.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
-const TAGS: readonly [begins: string, name: string, description: string][] = [
-  ["/v1/jobs", "Jobs", "Asking for jobs."],
-  ["/api/jobs", "File jobs", "Jobs about a file that comes with them, or is uploaded before."],
-  ["/v1/admin/apps", "Apps", "What the administrators of an app decide about it."],
-  ["/v1/admin", "Administration", "What has become of jobs, and what people do to them."],
-  ["/internal", "Internal", "For operators: without `INTERNAL_JWT_TOKEN` in the configuration, these answer 404."],
-  ["/", "Service", "Open to anyone."],
+const TAGS: readonly [begins: readonly string[], name: string, description: string][] = [
+  [["/v1/jobs"], "Jobs", "Asking for jobs."],
+  [["/api/jobs"], "File jobs", "Jobs about a file that comes with them, or is uploaded before."],
+  [["/quickjob", "/longjob", "/jobs", "/accounts"], "PDF", "Documents as PDFs, at once or later."],
+  [["/v1/admin/apps"], "Apps", "What the administrators of an app decide about it."],
+  [["/v1/admin"], "Administration", "What has become of jobs, and what people do to them."],
+  [["/internal"], "Internal", "For operators: without `INTERNAL_JWT_TOKEN` in the configuration, these answer 404."],
+  [["/"], "Service", "Open to anyone."],
 ];
 
 const REFUSALS: Readonly<Record<ErrorCode, string>> = {
@@ -23,6 +24,7 @@ const REFUSALS: Readonly<Record<ErrorCode, string>> = {
   UNAUTHORIZED: "The token is missing or invalid.",
   FORBIDDEN: "The token does not allow it.",
   NOT_FOUND: "There is no such thing, or it belongs to others.",
+  REQUEST_TIMEOUT: "It took too long; the message says what to do instead.",
   CONFLICT: "It can't be done to what is there now.",
   PAYLOAD_TOO_LARGE: "The body is over 4 MB.",
   UNPROCESSABLE_ENTITY: "The idempotency key belongs to a job that asks for something else.",
@@ -91,7 +93,7 @@ function operation(route: Route, path: string, target: string, schemaOf: SchemaO
   return {
     operationId: id,
     summary,
-    tags: [TAGS.find(([begins]) => path.startsWith(begins))?.[1]],
+    tags: [TAGS.find(([begins]) => begins.some((start) => path.startsWith(start)))?.[1]],
     security: access ? [{ [access === "internal" ? "internalToken" : "token"]: [] }] : [],
     parameters,
     ...(body && {
@@ -136,9 +138,12 @@ function parametersOf({ query, idempotent }: Route, path: string, schemaOf: Sche
 }
 
 function success(route: Route, status: string, schema: z.ZodType, schemaOf: SchemaOf): Json {
-  const { contentTypes = ["application/json"] } = route;
+  const isOk = status === "200";
+  const contentTypes = (isOk && route.contentTypes) || ["application/json"];
   const { description = "", ...shape } = schemaOf(schema);
-  const replayed = status === "200" && route.idempotent && { "Idempotent-Replayed": ref("headers/Replayed") };
+  // Where the first answer is another.
+  const isReplay = isOk && route.idempotent && Object.keys(route.answers).length > 1 && !route.contentTypes;
+  const replayed = isReplay && { "Idempotent-Replayed": ref("headers/Replayed") };
   return {
     description,
     headers: { "x-request-id": ref("headers/RequestId"), ...replayed },

@@ -1,3 +1,4 @@
+import { getWebhook, putWebhook } from "./accounts.ts";
 import { listDatasets } from "./datasets.ts";
 import { deleteSecret, getApp, listAudit, putApp, rotateSecret } from "./apps.ts";
 import { abortBulkAction, cancelJobs, getBulkAction, redriveJobs } from "./bulk.ts";
@@ -6,6 +7,7 @@ import { createFileJob, getFileJob, listFileJobLogs, listFileJobs } from "./file
 import type { Route } from "./http.ts";
 import { pollSqs, processScheduledMessage, runDbJobs, runJobs } from "./internal.ts";
 import { createCallbackJob } from "./legacy.ts";
+import { createLongJob, createQuickJob, getPdfJob } from "./pdf.ts";
 import { getStats } from "./stats.ts";
 import { cancelTypedJob, createTypedJob, getTypedJob, listTypedEvents, listTypedJobs, retryTypedJob } from "./typed.ts";
 import {
@@ -19,6 +21,7 @@ import {
   retryJob,
 } from "./unified.ts";
 import { completeUpload, createUpload } from "./uploads.ts";
+import { getUsage } from "./usage.ts";
 
 // What the functions serve, each its own list. `site.ts` has the last one, since it shows them all.
 
@@ -43,6 +46,7 @@ export const adminRoutes: readonly Route[] = [
   rotateSecret,
   deleteSecret,
   listAudit,
+  getUsage,
 ];
 
 export const taskRoutes: readonly Route[] = [
@@ -60,5 +64,10 @@ export const taskRoutes: readonly Route[] = [
   getFileJob,
   listFileJobLogs,
 ];
+
+export const pdfRoutes: readonly Route[] = [createLongJob, getPdfJob, getWebhook, putWebhook];
+
+/** Of the function that has a browser. */
+export const quickRoutes: readonly Route[] = [createQuickJob];
 
 export const internalRoutes: readonly Route[] = [runJobs, runDbJobs, pollSqs, processScheduledMessage];

@@ -4,7 +4,7 @@ import { time } from "./answers.ts";
 import { docsAsset, docsPage } from "./docs-page.ts";
 import { route, type Route } from "./http.ts";
 import { openApi } from "./openapi.ts";
-import { adminRoutes, createJobRoutes, internalRoutes, taskRoutes } from "./routes.ts";
+import { adminRoutes, createJobRoutes, internalRoutes, pdfRoutes, quickRoutes, taskRoutes } from "./routes.ts";
 
 // What is open to anyone: how the service is, and how to use it.
 
@@ -32,5 +32,8 @@ export const siteRoutes: readonly Route[] = [health, document, docsPage, docsAss
 /** The document of the whole API. Its examples go to the echo target of the local stack, if this is one. */
 export function apiDocument(localUrls = ""): object {
   const target = localUrls === "" ? "https://example.com" : new URL("/echo", localUrls).href;
-  return openApi([...createJobRoutes, ...taskRoutes, ...adminRoutes, ...internalRoutes, ...siteRoutes], target);
+  return openApi(
+    [...createJobRoutes, ...taskRoutes, ...quickRoutes, ...pdfRoutes, ...adminRoutes, ...internalRoutes, ...siteRoutes],
+    target,
+  );
 }

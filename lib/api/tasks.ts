@@ -1,8 +1,17 @@
 import * as z from "zod";
-import { derivedUuid, type EpochMs } from "../clock.ts";
+import { derivedUuid, type Clock, type EpochMs } from "../clock.ts";
 import { ClientError, badRequest } from "../errors.ts";
 import { definitionOf, payloadProblems } from "../executors/task.ts";
-import { TASK, isTask, type Dialect, type Job, type RetryPolicy } from "../job.ts";
+import {
+  GENERATE_PDF,
+  TASK,
+  isTask,
+  type Callback,
+  type Dialect,
+  type Job,
+  type PdfJob,
+  type RetryPolicy,
+} from "../job.ts";
 import type { AppIndex } from "../job-store.ts";
 import type { ServiceParts } from "../parts.ts";
 import { appOf, isAppAdmin, isPlatformAdmin, requirePermission, type Caller } from "./auth.ts";
@@ -27,27 +36,38 @@ interface AskedTask {
   readonly key?: string;
   readonly startAt?: EpochMs;
   readonly dialect?: Dialect;
+  readonly pdf?: PdfJob;
+  readonly onComplete?: Callback;
 }
 
 /** Accepts a task for a user, once per key of theirs, and writes down who asked for it. */
 export async function submitTask(asked: AskedTask, service: ServiceParts) {
-  const { engine, clock } = service;
-  const { execution, maxRetries, retry, key, ...request } = asked;
-  const { appId, userId, dialect } = request;
+  const { engine, clock, store, pdfs } = service;
+  const { execution, maxRetries, retry, key, onComplete, ...request } = asked;
+  const { appId, dialect } = request;
   const metadata = { ...(maxRetries !== undefined && { maxRetries }), ...(retry && { retry }) };
-  const id = key === undefined ? clock.uuid() : derivedUuid(appId, userId, key);
-  const submitted = await engine.submit({ ...request, mode: "both", message: { execution, metadata } }, id);
+  const id = taskIdOf(asked, clock);
+  const isPdf = execution.jobType === GENERATE_PDF;
+  // A repeat makes no pages.
+  if (isPdf && !(key !== undefined && (await store.get(id)))) await pdfs.admit(appId);
+  const message = { execution, metadata, ...(onComplete && { onComplete }) };
+  const submitted = await engine.submit({ ...request, mode: "both", message }, id);
   if (submitted.kind === "sent") throw new Error("A task is always stored");
   const { job } = submitted;
   if (submitted.kind === "created") {
-    await recordCreated(job, userId, service);
+    await recordCreated(job, request.userId, service);
     return { job, isNew: true };
   }
   const isOther = job.destination !== execution.jobType;
   if (!isOther && job.dialect === dialect) return { job, isNew: false };
   const differs = isOther ? "jobType" : "the API that asked for it";
-  const message = `The idempotency key belongs to job ${job.id}, which differs in ${differs}; use another key`;
-  throw new ClientError("UNPROCESSABLE_ENTITY", message);
+  const problem = `The idempotency key belongs to job ${job.id}, which differs in ${differs}; use another key`;
+  throw new ClientError("UNPROCESSABLE_ENTITY", problem);
+}
+
+/** The one id that a key of a user has, or a new one. */
+export function taskIdOf({ appId, userId, key }: Pick<AskedTask, "appId" | "userId" | "key">, clock: Clock): string {
+  return key === undefined ? clock.uuid() : derivedUuid(appId, userId, key);
 }
 
 /** Writes down who has asked for a task. */

@@ -3,6 +3,7 @@ import { cleanup } from "./cleanup.ts";
 import { dataProcessing } from "./data-processing.ts";
 import { example } from "./example.ts";
 import { exportReport } from "./export-report.ts";
+import { generatePdf } from "./generate-pdf.ts";
 import { importCsv } from "./import-csv.ts";
 import { notification } from "./notification.ts";
 import { sync } from "./sync.ts";
@@ -18,11 +19,17 @@ export const tasks: readonly Task[] = [
   cleanup,
   sync,
   bulkAction,
+  generatePdf,
 ];
 
 /** Whether a job of the type starts whatever else runs. */
 export function isUrgent(jobType: string): boolean {
   return taskOf(jobType)?.isUrgent === true;
+}
+
+/** Whether a job of the type needs a browser. */
+export function needsBrowser(jobType: string): boolean {
+  return taskOf(jobType)?.needsBrowser === true;
 }
 
 export function taskOf(jobType: string): Task | undefined {

