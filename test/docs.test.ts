@@ -83,7 +83,7 @@ test("the events of the log are those that the operator's page lists", () => {
     ...readdirSync(join(ROOT, "lib"))
       .filter((file) => file.endsWith(".ts"))
       .map((file) => `lib/${file}`),
-    ...readdirSync(join(ROOT, "lib/api")).map((file) => `lib/api/${file}`),
+    ...["lib/api", "lib/pdf"].flatMap((folder) => readdirSync(join(ROOT, folder)).map((file) => `${folder}/${file}`)),
   ];
   const logged = sources.flatMap((file) =>
     [...read(file).matchAll(/log\(\s*[^;]*?"([a-z]+\.[a-z-]+)"/g)].map(([, name]) => name),

@@ -1,0 +1,106 @@
+import { createReadStream, createWriteStream, existsSync } from "node:fs";
+import { lstat, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { createBrotliDecompress } from "node:zlib";
+import { extract } from "tar-fs";
+import type { Clock } from "../clock.ts";
+import type { Log } from "../log.ts";
+import { fontsConfig } from "./fonts.ts";
+
+// Chromium's files: out of the package into the temporary folder, once a machine or container.
+
+/** What starting a browser takes. */
+export interface Chromium {
+  readonly executable: string;
+  /** Of a browser that is to write nothing but below `home`: all that it gets to see of the environment. */
+  envIn(home: string): Record<string, string>;
+  /** An empty folder for one browser, with the fonts' configuration in it. */
+  createHome(): Promise<string>;
+}
+
+const PACKAGE = "@sparticuz/chromium";
+const HOME = "pdf-home";
+
+/** Unpacks it unless that has been done. Processes may do so at once. */
+export async function unpackChromium({ clock, log }: { clock: Clock; log: Log }): Promise<Chromium> {
+  const modules = modulesFolder();
+  const bin = join(modules, PACKAGE, "bin");
+  const { size } = await stat(join(bin, "chromium.br"));
+  const user = process.getuid?.() ?? 0;
+  // Another version has another size.
+  const name = `pdf-chromium-${size}-${user}`;
+  const folder = join(tmpdir(), name);
+  await Promise.all([sweep(HOME), sweep(name)]);
+  const found = await lstat(folder).catch(() => undefined);
+  if (found && !(found.isDirectory() && found.uid === user)) {
+    throw new Error(`Expected ${folder} to be a folder of this user's, found something else; remove it`);
+  }
+  if (!found) {
+    const began = clock.realNow();
+    await unpack(bin, folder);
+    log("info", "pdf.chromium-unpacked", { durationMs: clock.realNow() - began });
+  }
+  return {
+    executable: join(folder, "chromium"),
+    envIn: (home) => ({
+      HOME: home,
+      TMPDIR: home,
+      LANG: "en_US.UTF-8",
+      TZ: "UTC",
+      FONTCONFIG_FILE: join(home, "fonts.conf"),
+      LD_LIBRARY_PATH: join(folder, "lib"),
+    }),
+    createHome: async () => {
+      const home = await mkdtemp(own(HOME));
+      await writeFile(join(home, "fonts.conf"), fontsConfig(modules, join(folder, "fonts-cache")));
+      return home;
+    },
+  };
+}
+
+/** Where this was started, a project's folder or a function's, or above. */
+function modulesFolder(): string {
+  const started = resolve(process.env["LAMBDA_TASK_ROOT"] ?? ".");
+  let folder = started;
+  while (!existsSync(join(folder, "node_modules", PACKAGE, "bin", "chromium.br"))) {
+    if (folder === dirname(folder)) {
+      const expected = `Expected node_modules/${PACKAGE}/bin in ${started} or above, found none`;
+      throw new Error(`${expected}; run npm ci, or package it with the function`);
+    }
+    folder = dirname(folder);
+  }
+  return join(folder, "node_modules");
+}
+
+/** The folder gets its name when it is whole. */
+async function unpack(bin: string, folder: string): Promise<void> {
+  const making = await mkdtemp(own(folder));
+  await Promise.all([
+    pipeline(
+      createReadStream(join(bin, "chromium.br"), { highWaterMark: 4 << 20 }),
+      createBrotliDecompress({ chunkSize: 2 << 20 }),
+      createWriteStream(join(making, "chromium"), { mode: 0o700 }),
+    ),
+    // Libraries that a bare system lacks.
+    pipeline(createReadStream(join(bin, "al2023.tar.br")), createBrotliDecompress(), extract(making)),
+    mkdir(join(making, "fonts-cache")),
+  ]);
+  // Whoever was first has made the same.
+  await rename(making, folder).catch(async () => rm(making, { recursive: true, force: true }));
+}
+
+/** Names the process, so that it can be told whether what is left behind is still in use. */
+function own(name: string): string {
+  return `${resolve(tmpdir(), name)}-of-${process.pid}-`;
+}
+
+/** Removes what processes that are gone have left. */
+async function sweep(name: string): Promise<void> {
+  for (const each of await readdir(tmpdir())) {
+    const [, pid] = each.startsWith(`${name}-of-`) ? (/-of-(\d+)-\w+$/.exec(each) ?? []) : [];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    await rm(join(tmpdir(), each), { recursive: true, force: true }).catch(() => {});
+  }
+}

@@ -1,0 +1,76 @@
+import type { PDFOptions, PaperFormat } from "puppeteer-core";
+import { inchesOf, type PdfOptions, type PdfRequest } from "./request.ts";
+
+// What Chromium gets to see of a request: a page of HTML, and how to print it.
+
+export interface PrintableDocument {
+  readonly html: string;
+  readonly print: PDFOptions;
+}
+
+const SIDES = ["top", "right", "bottom", "left"] as const;
+const MARKDOWN_MARGIN = "20mm";
+/** An empty template would be Chromium's own, with date and address. */
+const NO_TEMPLATE = "<span></span>";
+
+const STYLE = `
+body { margin: 0; font: 11pt/1.5 sans-serif; color: #1f2328; overflow-wrap: break-word; }
+h1, h2, h3, h4, h5, h6 { margin: 1.4em 0 .5em; line-height: 1.25; break-after: avoid; }
+h1 { font-size: 20pt; } h2 { font-size: 16pt; } h3 { font-size: 13pt; } h4, h5, h6 { font-size: 11pt; }
+h1, h2 { padding-bottom: .2em; border-bottom: 1px solid #d1d9e0; }
+body > :first-child { margin-top: 0; }
+p, ul, ol, pre, table, blockquote { margin: 0 0 .8em; }
+p { orphans: 2; widows: 2; }
+li > ul, li > ol { margin: 0; }
+a { color: #0757ba; }
+code, pre { font-family: monospace; font-size: 9pt; background: #f3f4f6; border-radius: 3px; }
+code { padding: .1em .3em; }
+pre { padding: .8em; white-space: pre-wrap; line-height: 1.4; }
+pre code { padding: 0; }
+blockquote { padding: 0 1em; color: #59636e; border-left: 3px solid #d1d9e0; }
+table { border-collapse: collapse; max-width: 100%; }
+thead { display: table-header-group; }
+tr, img { break-inside: avoid; }
+th, td { padding: .3em .7em; border: 1px solid #d1d9e0; vertical-align: top; }
+th { background: #f3f4f6; }
+img { max-width: 100%; }
+hr { border: 0; border-top: 1px solid #d1d9e0; }
+`;
+
+export async function documentOf(request: PdfRequest): Promise<PrintableDocument> {
+  const { options = {} } = request;
+  switch (request.input_type) {
+    case "html":
+      return { html: request.html.toWellFormed(), print: printOf(options, 0) };
+    case "markdown":
+      return { html: await pageOf(request.markdown.toWellFormed()), print: printOf(options, MARKDOWN_MARGIN) };
+    default:
+      return request satisfies never;
+  }
+}
+
+async function pageOf(markdown: string): Promise<string> {
+  const { default: MarkdownIt } = await import("markdown-it");
+  // No HTML: what a text may show is what Markdown knows.
+  const body = new MarkdownIt({ html: false, linkify: true }).render(markdown);
+  return `<!doctype html><html><head><meta charset="utf-8"><style>${STYLE}</style></head><body>${body}</body></html>`;
+}
+
+function printOf(options: PdfOptions, margin: number | string): PDFOptions {
+  const { format, headerTemplate, footerTemplate } = options;
+  return {
+    format: (format?.toLowerCase() ?? "a4") as PaperFormat,
+    preferCSSPageSize: format === undefined,
+    margin: Object.fromEntries(SIDES.map((side) => [side, `${inchesOf(options.margin?.[side] ?? margin)}in`])),
+    printBackground: options.printBackground ?? true,
+    scale: options.scale ?? 1,
+    landscape: options.landscape ?? false,
+    ...((headerTemplate !== undefined || footerTemplate !== undefined) && {
+      displayHeaderFooter: true,
+      headerTemplate: (headerTemplate || NO_TEMPLATE).toWellFormed(),
+      footerTemplate: (footerTemplate || NO_TEMPLATE).toWellFormed(),
+    }),
+    // Whoever waits has a deadline; a second one here would only blur it.
+    timeout: 0,
+  };
+}

@@ -1,0 +1,70 @@
+import { basename, dirname, join } from "node:path";
+
+// The fonts that documents may count on, and how fontconfig is told of them.
+
+/** Below `node_modules`; serverless.yml packages the same. */
+export const FONTS: readonly string[] = [
+  ...["arimo/*/Arimo", "tinos/*/Tinos", "cousine/*/Cousine"].flatMap((family) =>
+    ["400Regular", "400Regular_Italic", "700Bold", "700Bold_Italic"].map(
+      (style) => `@expo-google-fonts/${family.replace("*", style)}_${style}.ttf`,
+    ),
+  ),
+  "@expo-google-fonts/noto-color-emoji/400Regular/NotoColorEmoji_400Regular.ttf",
+  ...["sc/fonts/NotoSansHans", "jp/fonts/NotoSansJP", "kr/fonts/NotoSansKR"].flatMap((family) =>
+    ["Regular", "Bold"].map((style) => `@embedpdf/fonts-${family}-${style}.otf`),
+  ),
+];
+
+/** What is taken, and for what. Arimo, Tinos and Cousine are as wide as Arial, Times New Roman and Courier New. */
+const ALIASES: Readonly<Record<string, readonly string[]>> = {
+  Arimo: ["sans-serif", "Arial", "Helvetica", "Helvetica Neue", "Liberation Sans", "system-ui"],
+  Tinos: ["serif", "Times", "Times New Roman", "Liberation Serif"],
+  Cousine: ["monospace", "Courier", "Courier New", "Consolas", "Menlo", "Liberation Mono"],
+  "Noto Color Emoji": ["emoji", "Apple Color Emoji", "Segoe UI Emoji"],
+};
+
+const CHINESE = "Noto Sans S Chinese";
+const JAPANESE = "Noto Sans JP";
+const KOREAN = "Noto Sans KR";
+
+/** Han characters look different in each. */
+const BY_LANGUAGE = { zh: CHINESE, ja: JAPANESE, ko: KOREAN };
+
+/** For what the fonts above don't have. Chinese goes before Japanese, for it has all of its characters. */
+const LAST = ["Arimo", CHINESE, KOREAN, JAPANESE];
+
+/** The text of a fonts.conf; `modules` is the folder `node_modules`. */
+export function fontsConfig(modules: string, cache: string): string {
+  const files = FONTS.map((file) => join(modules, file));
+  const folders = new Set(files.map((file) => dirname(file)));
+  return [
+    `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd"><fontconfig>`,
+    ...[...folders].map((folder) => element("dir", folder)),
+    element("cachedir", cache),
+    // The packages hold weights that a function's package does not: everywhere the same. By their names alone,
+    // for fontconfig cuts off the current folder before it compares.
+    `<selectfont><rejectfont><glob>*</glob></rejectfont><acceptfont>`,
+    ...files.map((file) => element("glob", `*${basename(file)}`)),
+    `</acceptfont></selectfont>`,
+    ...Object.entries(ALIASES).flatMap(([family, names]) =>
+      names.map((name) => rule({ family, mode: "assign", binding: "same" }, { test: "family", value: name })),
+    ),
+    ...Object.entries(BY_LANGUAGE).map(([language, family]) =>
+      rule({ family, mode: "prepend_first", binding: "strong" }, { test: "lang", value: language }),
+    ),
+    ...LAST.map((family) => rule({ family, mode: "append_last", binding: "weak" })),
+    `</fontconfig>`,
+  ].join("\n");
+}
+
+function rule(
+  { family, mode, binding }: { family: string; mode: string; binding: string },
+  when?: { test: string; value: string },
+): string {
+  const test = when ? `<test name="${when.test}" compare="eq">${element("string", when.value)}</test>` : "";
+  return `<match>${test}<edit name="family" mode="${mode}" binding="${binding}">${element("string", family)}</edit></match>`;
+}
+
+function element(name: string, text: string): string {
+  return `<${name}>${text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")}</${name}>`;
+}

@@ -1,0 +1,129 @@
+import type { Clock } from "../clock.ts";
+import type { Log } from "../log.ts";
+import { BrowserGone, startBrowser, type Browser } from "./browser.ts";
+import { unpackChromium, type Chromium } from "./chromium.ts";
+import { documentOf, type PrintableDocument } from "./document.ts";
+import { BadDocument, type PdfRequest } from "./request.ts";
+
+export interface RenderedPdf {
+  readonly file: Uint8Array;
+  /** Of the whole document. */
+  readonly pages: number;
+  /** Whether only the first 100 are in the file. */
+  readonly truncated: boolean;
+}
+
+export interface Renderer {
+  /**
+   * One after the other, in the order of the calls. Throws `BadDocument` if trying again would not help. When the
+   * signal aborts, Chromium is killed and it rejects with the signal's reason at once.
+   */
+  render(request: PdfRequest, signal: AbortSignal): Promise<RenderedPdf>;
+  /** Kills Chromium. What is being rendered is lost; resolves when its processes and files are gone. */
+  end(): Promise<void>;
+}
+
+interface Parts {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Documents for which Chromium takes more are refused. Default: 1,536. */
+  readonly memoryMb?: number;
+}
+
+/** So that nothing that it may leak becomes much. */
+const DOCUMENTS_A_BROWSER = 50;
+const DEFAULT_MEMORY_MB = 1_536;
+
+/** Chromium is started with the first document, and used again for the next. */
+export function createRenderer({ clock, log, memoryMb = DEFAULT_MEMORY_MB }: Parts): Renderer {
+  let unpacked: Promise<Chromium> | undefined;
+  let browser: Browser | undefined;
+  let turn: Promise<unknown> = Promise.resolve();
+  const over = new AbortController();
+
+  async function render(request: PdfRequest, signal: AbortSignal): Promise<RenderedPdf> {
+    const until = AbortSignal.any([signal, over.signal]);
+    const mine = turn.then(async () => renderNow(request, until));
+    turn = mine.catch(() => {});
+    return Promise.race([mine, rejection(until)]);
+  }
+
+  async function renderNow(request: PdfRequest, until: AbortSignal): Promise<RenderedPdf> {
+    until.throwIfAborted();
+    const document = await documentOf(request);
+    const used = await usable(until);
+    const isFresh = used.documents === 0;
+    try {
+      return await printIn(used, document, until);
+    } catch (error) {
+      // It may be for a document before this one.
+      if (!isFresh && error instanceof BrowserGone && !until.aborted) {
+        return await printIn(await usable(until), document, until).catch(asRefused);
+      }
+      return asRefused(error);
+    }
+  }
+
+  async function printIn(used: Browser, document: PrintableDocument, until: AbortSignal): Promise<RenderedPdf> {
+    const stop = () => used.kill("deadline");
+    until.addEventListener("abort", stop);
+    try {
+      until.throwIfAborted();
+      return await used.print(document);
+    } catch (error) {
+      // Whatever it was, it is not there for the next one.
+      used.kill("failed");
+      throw error;
+    } finally {
+      until.removeEventListener("abort", stop);
+    }
+  }
+
+  /** The one there is, unless it is worn out or dead. */
+  async function usable(until: AbortSignal): Promise<Browser> {
+    if (browser && browser.documents >= DOCUMENTS_A_BROWSER) browser.kill("recycled");
+    if (browser?.isAlive) return browser;
+    // Two at once would take twice the memory.
+    await browser?.ended;
+    browser = undefined;
+    unpacked ??= unpackChromium({ clock, log });
+    const chromium = await unpacked.catch((error: unknown) => {
+      unpacked = undefined;
+      throw error;
+    });
+    until.throwIfAborted();
+    browser = await startBrowser({ clock, log, chromium, memoryMb }, until);
+    return browser;
+  }
+
+  function asRefused(error: unknown): never {
+    if (!(error instanceof BrowserGone)) throw error;
+    if (error.end === "memory") {
+      throw new BadDocument(
+        `Expected a document that can be printed with ${memoryMb} MB of memory, and it took more; use fewer or smaller images and less of filters and shadows`,
+        error,
+      );
+    }
+    if (error.end === "crashed") {
+      throw new BadDocument("The document makes Chromium crash; leave out what is unusual in it, and try again", error);
+    }
+    throw error;
+  }
+
+  return {
+    render,
+    end: async () => {
+      over.abort(new Error("The renderer has ended"));
+      browser?.kill("ended");
+      await turn;
+      await browser?.ended;
+    },
+  };
+}
+
+async function rejection(signal: AbortSignal): Promise<never> {
+  signal.throwIfAborted();
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+  });
+}

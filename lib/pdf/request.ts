@@ -1,0 +1,140 @@
+import * as z from "zod";
+
+// What a client sends to have a PDF. Light: functions that only accept or show such jobs import it.
+
+/** The formats that Chromium knows, in inches, upright. */
+const PAPER = {
+  Letter: [8.5, 11],
+  Legal: [8.5, 14],
+  Tabloid: [11, 17],
+  Ledger: [17, 11],
+  A0: [33.1102, 46.811],
+  A1: [23.3858, 33.1102],
+  A2: [16.5354, 23.3858],
+  A3: [11.6929, 16.5354],
+  A4: [8.2677, 11.6929],
+  A5: [5.8268, 8.2677],
+  A6: [4.1339, 5.8268],
+} as const;
+
+type Format = keyof typeof PAPER;
+
+const FORMATS = Object.keys(PAPER) as Format[];
+const INCHES = { px: 1 / 96, in: 1, cm: 1 / 2.54, mm: 1 / 25.4 } as const;
+const LENGTH = /^(\d{1,5}(?:\.\d{1,4})?)(px|in|cm|mm)?$/;
+/** Less than this is no page to print on. */
+const LEAST_ROOM_INCHES = 0.5;
+const LONGEST_TEMPLATE = 8_192;
+
+const length = z
+  .union([
+    z.number("must be a number of pixels, or a length such as 20mm").min(0).max(99_999),
+    z.string().regex(LENGTH, "must be a length such as 20mm, 2cm, 0.5in or 48px; a number alone is pixels"),
+  ])
+  .describe("`20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels.");
+
+const margin = z
+  .strictObject({
+    top: length.optional(),
+    right: length.optional(),
+    bottom: length.optional(),
+    left: length.optional(),
+  })
+  .describe("Each side's default: 0 for HTML, 20mm for Markdown.");
+
+const template = z
+  .string()
+  .max(LONGEST_TEMPLATE, `must be at most ${LONGEST_TEMPLATE} characters`)
+  .describe(
+    "HTML on every page, within the margin. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in.",
+  );
+
+export const pdfOptions = z
+  .strictObject({
+    format: z
+      .enum(
+        [...FORMATS, ...FORMATS.map((name) => name.toLowerCase() as Lowercase<Format>)],
+        `must be one of ${FORMATS.join(", ")}`,
+      )
+      .describe("Default: what `@page` in the document says, else A4."),
+    margin,
+    printBackground: z.boolean().describe("Backgrounds and their colours. Default: true."),
+    scale: z.number().min(0.1, "must be at least 0.1").max(2, "must be at most 2").describe("Default: 1."),
+    landscape: z.boolean().describe("Default: false."),
+    headerTemplate: template,
+    footerTemplate: template,
+  })
+  .partial()
+  .superRefine((options, context) => {
+    for (const { sides, inches } of pageOf(options)) {
+      const taken = sides.map((side) => inchesOf(options.margin?.[side] ?? 0)).reduce((sum, each) => sum + each, 0);
+      if (inches - taken >= LEAST_ROOM_INCHES) continue;
+      const message = `leaves no room: ${sides.join(" and ")} take ${told(taken)} of the page's ${told(inches)}; make them smaller`;
+      context.addIssue({ code: "custom", path: ["margin"], message });
+    }
+  });
+
+export type PdfOptions = z.infer<typeof pdfOptions>;
+
+const content = (what: string) => z.string().regex(/\S/, `must not be empty; send the ${what} to print`);
+
+/** What is to become a PDF, as users send it. */
+export const pdfRequest = z.discriminatedUnion(
+  "input_type",
+  [
+    z.strictObject({ input_type: z.literal("html"), html: content("HTML"), options: pdfOptions.optional() }),
+    z.strictObject({
+      input_type: z.literal("markdown"),
+      markdown: content("Markdown"),
+      options: pdfOptions.optional(),
+    }),
+  ],
+  "must be html or markdown",
+);
+
+export type PdfRequest = z.infer<typeof pdfRequest>;
+
+/** The document cannot become a PDF, however often it is tried. Its message is for whoever sent it. */
+export class BadDocument extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = "BadDocument";
+  }
+}
+
+/** What a Lambda of about 2 GB takes. */
+const MS_A_DOCUMENT = 400;
+const MS_A_THOUSAND_CHARACTERS = 4;
+const MS_A_THOUSAND_OF_DATA = 0.2;
+
+/** How long it takes to render, in ms, as far as its size tells; a cold start comes on top. */
+export function estimateMs(request: PdfRequest): number {
+  const text = request.input_type === "html" ? request.html : request.markdown;
+  const data = [...text.matchAll(DATA)].reduce((sum, [{ length }]) => sum + length, 0);
+  return Math.round(
+    MS_A_DOCUMENT + ((text.length - data) / 1_000) * MS_A_THOUSAND_CHARACTERS + (data / 1_000) * MS_A_THOUSAND_OF_DATA,
+  );
+}
+
+/** Mostly images. */
+const DATA = /\bdata:[\w/+.;=-]*,[\w+/%=.~-]+/g;
+
+/** Of a length that the schema lets through. */
+export function inchesOf(given: string | number): number {
+  if (typeof given === "number") return given * INCHES.px;
+  const [, digits, unit = "px"] = LENGTH.exec(given) ?? [];
+  return Number(digits) * INCHES[unit as keyof typeof INCHES];
+}
+
+/** Width and height, and the margins that take of them. */
+function pageOf({ format = "A4", landscape = false }: PdfOptions) {
+  const [width, height] = PAPER[FORMATS.find((name) => name.toLowerCase() === format.toLowerCase()) ?? "A4"];
+  return [
+    { sides: ["left", "right"], inches: landscape ? height : width },
+    { sides: ["top", "bottom"], inches: landscape ? width : height },
+  ] as const;
+}
+
+function told(inches: number): string {
+  return `${Math.round(inches * 25.4)} mm`;
+}
