@@ -130,7 +130,7 @@ async function work({ what, env, appId, fileKey }: Order): Promise<void> {
     store,
     apps,
     files,
-    pdfs: createPdfs({ table, clock, log: () => {}, apps, files, client, renderer: () => undefined }),
+    pdfs: createPdfs({ table, clock, log: () => {}, apps, files, client, memoryMb: 0, renderer: () => undefined }),
     datasets: createDatasetStore({ table, clock, files, client }),
     mail: createMail(undefined),
     rules: { allowPrivateTargets: false },

@@ -14,6 +14,8 @@ export interface JobsConfig {
   readonly retention: number;
   /** Whom e-mails are from; without one, none can be sent. */
   readonly emailSender: string | undefined;
+  /** Of the function that has a browser. */
+  readonly pdfMemoryMb: number;
   readonly rules: DeploymentRules;
   readonly sealing: SealingKey;
   readonly clock: ClockAnchor | undefined;
@@ -44,6 +46,7 @@ export function jobsConfig(env: Env): JobsConfig {
     },
     retention: numberOf(env, "RETENTION_DAYS", 0) * DAY,
     emailSender: env["EMAIL_SENDER"] || undefined,
+    pdfMemoryMb: numberOf(env, "PDF_MEMORY_MB", 3_008),
     rules: {
       allowPrivateTargets: env["ALLOW_PRIVATE_TARGETS"] === "true",
       invokableFunctions: (env["INVOKABLE_FUNCTIONS"] ?? "").split(",").flatMap((pattern) => pattern.trim() || []),

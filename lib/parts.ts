@@ -58,7 +58,8 @@ function assemble() {
   const uploads = createUploads({ table: config.table, bucket: config.bucket, clock });
   const datasets = createDatasetStore({ table: config.table, clock, files: fileStore });
   const mail = createMail(config.emailSender);
-  const pdfs = createPdfs({ table: config.table, clock, log, apps, files: fileStore, renderer: () => makeRenderer });
+  const { table, pdfMemoryMb: memoryMb } = config;
+  const pdfs = createPdfs({ table, clock, log, apps, files: fileStore, memoryMb, renderer: () => makeRenderer });
   // Made below: a task's run can do what people do.
   const people: TaskServiceParts["people"] = {
     retryJob: async (id) => engine.retryJob(id),

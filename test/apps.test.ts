@@ -54,6 +54,7 @@ test("an app has defaults until somebody changes its settings", async () => {
     onComplete: null,
     requestsPerSecond: null,
     maxConcurrentTasks: 5,
+    pdfPagesPerDay: null,
     destinations: [],
     paused: false,
     signingSecrets: [],

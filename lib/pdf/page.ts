@@ -2,12 +2,11 @@ import type { CDPSession, PDFOptions, Page } from "puppeteer-core";
 import type { PrintableDocument } from "./document.ts";
 import { countPages } from "./page-count.ts";
 import type { RenderedPdf } from "./renderer.ts";
-import { BadDocument } from "./request.ts";
+import { BadDocument, MOST_PAGES } from "./request.ts";
 
 // One document on a page of its own. It is locked in four times: no JavaScript; a policy that knows nothing but
 // `data:`; every request is refused before it is made; and Chromium (browser.ts) could reach no address.
 
-const MOST_PAGES = 100;
 const LARGEST_MB = 50;
 /** Nobody is ever asked for it: the document is what is answered. */
 const ADDRESS = "http://document.invalid/";

@@ -11,7 +11,7 @@ import { BadDocument, MOST_PAGES, type PdfRequest } from "./request.ts";
 import type { KeptPdf } from "./view.ts";
 
 /** Starts what renders. Only one function's bundle holds a browser, so that is handed in. */
-export type MakeRenderer = (parts: { clock: Clock; log: Log }) => Renderer;
+export type MakeRenderer = (parts: { clock: Clock; log: Log; memoryMb: number }) => Renderer;
 
 interface Parts {
   readonly table: string;
@@ -19,12 +19,16 @@ interface Parts {
   readonly log: Log;
   readonly apps: Pick<AppStore, "settingsOf">;
   readonly files: Pick<FileStore, "upload">;
+  /** What the function that renders has. */
+  readonly memoryMb: number;
   readonly renderer: () => MakeRenderer | undefined;
   readonly client?: DynamoDBClient;
 }
 
 /** A document that takes longer would do so again. Less than an attempt has. */
 const LONGEST_RENDER = 3 * MINUTE;
+/** What Node takes beside Chromium. */
+const OUR_OWN_MB = 512;
 const TABLE = "The jobs table";
 const CONTENT_TYPE = "application/pdf";
 
@@ -40,7 +44,7 @@ export function createPdfs(parts: Parts) {
   function renderer(): Renderer {
     const make = parts.renderer();
     if (!make) throw new Error("There is no browser here: expected a job that needs one on the road pdf");
-    return (made ??= make({ clock, log }));
+    return (made ??= make({ clock, log, memoryMb: parts.memoryMb - OUR_OWN_MB }));
   }
 
   /** Throws FORBIDDEN when an app that has a limit of pages has reached it today. */

@@ -78,19 +78,21 @@ export type PdfOptions = z.infer<typeof pdfOptions>;
 
 const content = (what: string) => z.string().regex(/\S/, `must not be empty; send the ${what} to print`);
 
+/** What is to become a PDF, and what a request says beside that. */
+export function documentWith<Beside extends z.ZodRawShape>(beside: Beside) {
+  const common = { options: pdfOptions.optional(), ...beside };
+  return z.discriminatedUnion(
+    "input_type",
+    [
+      z.strictObject({ input_type: z.literal("html"), html: content("HTML"), ...common }),
+      z.strictObject({ input_type: z.literal("markdown"), markdown: content("Markdown"), ...common }),
+    ],
+    "must be html or markdown",
+  );
+}
+
 /** What is to become a PDF, as users send it. */
-export const pdfRequest = z.discriminatedUnion(
-  "input_type",
-  [
-    z.strictObject({ input_type: z.literal("html"), html: content("HTML"), options: pdfOptions.optional() }),
-    z.strictObject({
-      input_type: z.literal("markdown"),
-      markdown: content("Markdown"),
-      options: pdfOptions.optional(),
-    }),
-  ],
-  "must be html or markdown",
-);
+export const pdfRequest = documentWith({});
 
 export type PdfRequest = z.infer<typeof pdfRequest>;
 
@@ -102,17 +104,26 @@ export class BadDocument extends Error {
   }
 }
 
-/** What a Lambda of about 2 GB takes. */
+/** Of a longer document, the first ones are in the file. */
+export const MOST_PAGES = 100;
+
+/** What a Lambda of 3 GB takes, at most and roughly; pages of dense tables are what takes longest. */
 const MS_A_DOCUMENT = 400;
-const MS_A_THOUSAND_CHARACTERS = 4;
+const MS_A_THOUSAND_CHARACTERS = 2;
+const MS_AN_ELEMENT = 0.1;
 const MS_A_THOUSAND_OF_DATA = 0.2;
 
 /** How long it takes to render, in ms, as far as its size tells; a cold start comes on top. */
 export function estimateMs(request: PdfRequest): number {
   const text = request.input_type === "html" ? request.html : request.markdown;
   const data = [...text.matchAll(DATA)].reduce((sum, [{ length }]) => sum + length, 0);
+  // Tags, or lines and cells.
+  const elements = text.split(request.input_type === "html" ? "<" : /[\n|]/).length;
   return Math.round(
-    MS_A_DOCUMENT + ((text.length - data) / 1_000) * MS_A_THOUSAND_CHARACTERS + (data / 1_000) * MS_A_THOUSAND_OF_DATA,
+    MS_A_DOCUMENT +
+      ((text.length - data) / 1_000) * MS_A_THOUSAND_CHARACTERS +
+      elements * MS_AN_ELEMENT +
+      (data / 1_000) * MS_A_THOUSAND_OF_DATA,
   );
 }
 

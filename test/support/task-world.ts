@@ -80,7 +80,7 @@ export async function createTaskWorld() {
     files,
     datasets,
     mail,
-    pdfs: createPdfs({ table, clock, log: () => {}, apps, files, client, renderer: () => undefined }),
+    pdfs: createPdfs({ table, clock, log: () => {}, apps, files, client, memoryMb: 0, renderer: () => undefined }),
     people: { retryJob: async () => undefined, stopJob: async () => undefined },
     executionTypes: EXECUTION_TYPES,
   };

@@ -1,0 +1,34 @@
+import { afterAll, expect, test } from "vitest";
+import { endStacks, newApp, startStack } from "../support/stack.ts";
+
+afterAll(endStacks);
+
+/** Small, and takes hours to style. */
+const rules = Array.from({ length: 200 }, (_, n) => `i:has(~ i:nth-last-child(${n + 3})) ~ i:has(+ i) { color: red }`);
+const endless = { input_type: "html", html: `<style>${rules.join("")}</style>${"<i>x</i>".repeat(5_000)}` };
+const next = { input_type: "html", html: "<p>next" };
+
+test("a quick job that takes too long is stopped, and the next one works", { timeout: 60_000 }, async () => {
+  const stack = await startStack({ env: { ROLE: "gateway" } });
+  const { token } = await newApp();
+  const quick = async (body: object) =>
+    stack.call("POST", "/quickjob", { token, body, headers: { "idempotency-key": JSON.stringify(body).slice(0, 99) } });
+  const late = quick(endless);
+  await stack.logged(({ event }) => event === "pdf.browser-started");
+  // It waits for the browser until that is free again.
+  const behind = quick(next);
+  const { status, body } = await late;
+  expect([status, body.error.message]).toEqual([408, expect.stringContaining("/longjob")]);
+  expect((await behind).status).toBe(200);
+  const id = (await quick(endless)).body.error.details[0].message;
+  const { body: job } = await stack.call("GET", `/jobs/${id}`, { token });
+  expect(job).toMatchObject({
+    status: "timeout",
+    job_type: "quick",
+    timeout_occurred: true,
+    pages: null,
+    s3_url: null,
+  });
+  const retried = await stack.call("POST", `/v1/admin/jobs/${id}/retry`, { token });
+  expect([retried.status, retried.body.error.message]).toEqual([409, expect.stringContaining("post it again")]);
+});
