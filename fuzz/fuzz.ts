@@ -210,7 +210,7 @@ async function createWorld(stack: Stack) {
   const foreign = await ownedBy(other, stack);
   const files = [await uploadedFile(stack, tokens["admin"] ?? "", "a.csv")];
   const owned = { foreign: foreign.ids, foreignFile: [foreign.fileKey], file: files };
-  const none = { job: [], task: [], bulk: [], fileJob: [], secret: [], schedule: [], cursor: [] };
+  const none = { job: [], task: [], bulk: [], fileJob: [], pdf: [], secret: [], schedule: [], cursor: [] };
   const kept: Record<string, unknown[]> = { ...owned, ...none };
   let version = 0;
 
@@ -239,6 +239,10 @@ async function createWorld(stack: Stack) {
         const { jobId, id = jobId } = JSON.parse(text) as { jobId?: string; id?: string };
         for (const kind of ["job", "task"]) keep(kind, id);
         if (key.includes("/api/")) keep("fileJob", id);
+      }
+      if (key === "POST /longjob") {
+        const { job_id: id } = JSON.parse(text) as { job_id: string };
+        for (const kind of ["job", "task", "pdf"]) keep(kind, id);
       }
       if (!key.includes(" /v1/")) return;
       const { data } = (JSON.parse(text) ?? {}) as { data?: Record<string, unknown> };

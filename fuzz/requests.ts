@@ -299,7 +299,7 @@ function placesIn(container: object): [container: object, name: string][] {
 function filledIn(value: unknown, known: (name: string) => unknown): unknown {
   if (typeof value === "string") {
     const [whole, name = ""] =
-      /^@(self|other|version|(?:job|task|bulk|fileJob|file|foreignFile|foreign|secret|schedule|cursor):\d+)$/.exec(
+      /^@(self|other|version|(?:job|task|bulk|fileJob|pdf|file|foreignFile|foreign|secret|schedule|cursor):\d+)$/.exec(
         value,
       ) ?? [];
     return whole ? known(name) : value.replace(/^@stack\b/, () => String(known("stack")));

@@ -72,6 +72,20 @@ const EXAMPLE = {
 };
 const fileKey = fc.oneof({ weight: 8, arbitrary: fc.nat(9).map((n) => `@file:${n}`) }, one("@foreignFile:0", "../a"));
 
+/** Seldom one that is rendered: each takes as long as a hundred other requests. */
+const page = fc.oneof(
+  { weight: 1, arbitrary: fc.record({ input_type: one("html"), html: one("<p>a page") }) },
+  {
+    weight: 9,
+    arbitrary: fc.record({
+      input_type: one("html", "markdown", "pdf"),
+      html: fc.string(),
+      markdown: one(" "),
+      options: fc.record({ margin: fc.record({ top: one("20mm", "9m", -1, "90cm") }), scale: one(0, 1, 3) }),
+    }),
+  },
+);
+
 /** By an operation's id, where the document allows anything, or too much. */
 export const BODIES: Readonly<Record<string, Value>> = {
   createTypedJob: fc.record(
@@ -98,6 +112,8 @@ export const BODIES: Readonly<Record<string, Value>> = {
       },
     ),
   }),
+  createQuickJob: page,
+  createLongJob: page,
   processScheduledMessage: fc.record({
     fire: fc.record({ id: fc.nat(9).map((n) => `@schedule:${n}`), run: fc.integer({ min: 0, max: 3 }) }),
   }),
@@ -116,6 +132,7 @@ export const ID: Readonly<Record<string, (path: string) => Value>> = {
 function ownKind(path: string): string {
   if (path.includes("/api/jobs/")) return "fileJob";
   if (path.includes("/v1/jobs/")) return "task";
+  if (path.startsWith("/jobs/")) return "pdf";
   if (path.includes("/bulk-actions/")) return "bulk";
   return path.includes("signing-secrets") ? "secret" : "job";
 }

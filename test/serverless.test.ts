@@ -65,7 +65,9 @@ test("packaging without credentials gives the CloudFormation template", { timeou
       "ReportBatchItemFailures",
     ]);
   }
-  expect(properties("ProcessJobsLambdaFunction").RecursiveLoop).toBe("Allow");
+  expect(properties("RenderPdfLambdaFunction")).toMatchObject({ Architectures: ["x86_64"], MemorySize: 3_008 });
+  for (const name of ["ProcessJobs", "RunTasks", "RenderPdf"])
+    expect(properties(`${name}LambdaFunction`).RecursiveLoop).toBe("Allow");
   expect(properties("JobsMainQueue")).toMatchObject({
     FifoQueue: true,
     DeduplicationScope: "messageGroup",
@@ -154,6 +156,13 @@ test(
       { "Fn::Sub": "${JobsBucket.Arn}/payloads/*" },
       { "Fn::Sub": "${JobsBucket.Arn}/files/*" },
     ]);
+    // What opens the documents of users may invoke nothing, sign nothing, and touch no other files.
+    const ofPdfs = Resources.RenderPdfRole.Properties.Policies[0].PolicyDocument.Statement as Statement[];
+    expect(mayOf("RenderPdfRole").filter((action) => /^(kms|lambda|scheduler|ses|iam):/.test(action))).toEqual([]);
+    const files = ofPdfs.filter(({ Action }) => JSON.stringify(Action).includes("s3:"));
+    expect(new Set(files.map(({ Resource }) => JSON.stringify(Resource)))).toEqual(
+      new Set(["payloads", "pdfs"].map((at) => JSON.stringify({ "Fn::Sub": `\${JobsBucket.Arn}/${at}/*` }))),
+    );
     for (const role of ["CreateJobRole", "SweepJobsRole", "FireScheduleRole", "CountJobsRole"]) {
       expect(mayOf(role).some((action) => /^(kms|lambda):/.test(action))).toBe(false);
     }
@@ -175,12 +184,11 @@ test(
     expect(bucket.BucketEncryption).toBeDefined();
     // What is deleted or never finished is not kept, nor paid for, for good.
     expect(bucket.VersioningConfiguration).toEqual({ Status: "Enabled" });
-    const rules = Object.assign({}, ...bucket.LifecycleConfiguration.Rules);
-    expect(rules).toMatchObject({
-      AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 },
-      NoncurrentVersionExpiration: { NoncurrentDays: 7 },
-      ExpiredObjectDeleteMarker: true,
-    });
+    expect(bucket.LifecycleConfiguration.Rules).toMatchObject([
+      { AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } },
+      { NoncurrentVersionExpiration: { NoncurrentDays: 7 }, ExpiredObjectDeleteMarker: true },
+      { Prefix: "pdfs/", ExpirationInDays: 1, NoncurrentVersionExpiration: { NoncurrentDays: 1 } },
+    ]);
     // Only pages that may call the API may send files.
     expect(bucket.CorsConfiguration.CorsRules).toMatchObject([
       { AllowedOrigins: ["https://app.example"], AllowedMethods: ["GET", "HEAD", "PUT"], ExposedHeaders: ["ETag"] },
@@ -197,7 +205,10 @@ test(
       const { JWT_SECRET, INTERNAL_JWT_TOKEN } = Properties["Environment"].Variables;
       // Only who verifies tokens can read what verifies them.
       const held = [JWT_SECRET, INTERNAL_JWT_TOKEN].filter((value) => value !== undefined);
-      expect([name, held.length]).toEqual([name, /^(CreateJob|AdminApi|TaskApi|InternalApi)Lambda/.test(name) ? 1 : 0]);
+      expect([name, held.length]).toEqual([
+        name,
+        /^(CreateJob|AdminApi|TaskApi|InternalApi|PdfApi|RenderPdf)Lambda/.test(name) ? 1 : 0,
+      ]);
       for (const value of held) expect(value).toMatch(/^\{\{resolve:secretsmanager:jobs\/test:/);
     }
   },

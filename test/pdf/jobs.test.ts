@@ -1,4 +1,7 @@
+import { GetQueueAttributesCommand, SQSClient, SendMessageCommand } from "@aws-sdk/client-sqs";
 import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { endStacks, newApp, startStack, tokenFor, until, type Answer, type Stack } from "../support/stack.ts";
@@ -307,4 +310,48 @@ test("usage counts what became of a day's PDF jobs", async () => {
   expect(before.body.data).toEqual({ approximate: true, from: "2019-12-02", to: "2020-01-01", days: [] });
   const wrong = await stack.call("GET", `${path}?from=2020-01-02&to=2020-01-01`, { token });
   expect([wrong.status, wrong.body.error.details[0].field]).toEqual([400, "from"]);
+});
+
+test("a PDF over 4 MB is behind a link", async () => {
+  const { token } = await newApp();
+  const noise = '<filter id="noise"><feTurbulence baseFrequency="0.9" numOctaves="9"/></filter>';
+  const image = `<svg width="900" height="900">${noise}<rect width="900" height="900" filter="url(#noise)"/></svg>`;
+  const answer = await post("/quickjob", token, html(image));
+  expect(answer.status).toBe(303);
+  const location = answer.headers.get("location") ?? "";
+  expect(answer.body).toEqual({ job_id: answer.headers.get("x-job-id"), s3_url: location });
+  const file = await (await fetch(location)).arrayBuffer();
+  expect(file.byteLength).toBeGreaterThan(4 * 1_024 * 1_024);
+  const shown = await get(token, answer.body.job_id);
+  expect(shown).toMatchObject({ job_type: "quick", status: "completed", s3_url: expect.any(String), message: null });
+});
+
+test("a message that comes again and again renders its document once", async () => {
+  const { token } = await newApp();
+  const { environment } = JSON.parse(readFileSync(join(stack.dir, "stack.json"), "utf8"));
+  const sqs = new SQSClient({
+    endpoint: environment.AWS_ENDPOINT_URL_SQS,
+    useQueueUrlAsEndpoint: false,
+    region: "local",
+    credentials: { accessKeyId: "local", secretAccessKey: "local" },
+  });
+  const { body } = await post("/longjob", token, pages(3));
+  const id = body.job_id;
+  const { data } = (await stack.call("GET", `/v1/admin/jobs/${id}`, { token })).body;
+  const attempt = { id, appId: data.appId, destination: "generate_pdf", timeoutMs: 240_000, attempt: 1 };
+  const rank = `10#${String(Date.parse(data.createdAt)).padStart(15, "0")}#${id}`;
+  const again = new SendMessageCommand({
+    QueueUrl: environment.SQS_PDF_QUEUE_URL,
+    MessageBody: JSON.stringify({ attempt: { ...attempt, rank } }),
+    MessageGroupId: data.appId,
+  });
+  await Promise.all(Array.from({ length: 8 }, async () => sqs.send(again)));
+  await ended(token, id);
+  const left = new GetQueueAttributesCommand({
+    QueueUrl: environment.SQS_PDF_QUEUE_URL,
+    AttributeNames: ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+  });
+  await until(async () => Object.values((await sqs.send(left)).Attributes ?? {}).every((count) => count === "0"));
+  const attempts = stack.lines.filter((line) => line.includes('"job.attempted"') && line.includes(id));
+  expect(attempts).toHaveLength(1);
 });
