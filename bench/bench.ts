@@ -12,6 +12,7 @@ import { signToken } from "../local/token.ts";
 import { capacityOf } from "./capacity.ts";
 import { isolationOf } from "./isolation.ts";
 import { cpuMs, median, peakMb, percentile, startCountingTarget, wallMs, type CountingTarget } from "./measure.ts";
+import { benchPdf } from "./pdf.ts";
 import { benchTasks } from "./tasks.ts";
 import { INCOMPRESSIBLE, ORDER, jobFor, load, type FloorReply, type Load } from "./workload.ts";
 
@@ -268,4 +269,5 @@ async function benchIsolation(target: CountingTarget): Promise<void> {
   rmSync(dir, { recursive: true, force: true });
 }
 
-await (process.argv[2] === "tasks" ? benchTasks() : main());
+const BENCHES: Readonly<Record<string, () => Promise<void>>> = { tasks: benchTasks, pdf: benchPdf };
+await (BENCHES[process.argv[2] ?? ""] ?? main)();

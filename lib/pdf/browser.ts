@@ -8,6 +8,7 @@ import type { Chromium } from "./chromium.ts";
 import type { PrintableDocument } from "./document.ts";
 import { printOn } from "./page.ts";
 import type { RenderedPdf } from "./renderer.ts";
+import { BadDocument } from "./request.ts";
 
 // The life of one Chromium. It is never asked to end: its process group is killed, for a page that hangs hangs
 // whatever it is asked. If this process dies, Chromium ends by itself, for its pipe does.
@@ -16,8 +17,10 @@ import type { RenderedPdf } from "./renderer.ts";
 export type End = "deadline" | "memory" | "failed" | "recycled" | "ended" | "crashed";
 
 export interface Browser {
-  /** How many documents it was given. */
-  readonly documents: number;
+  /** It has had no document yet. */
+  readonly isFresh: boolean;
+  /** Time for another: it has had many documents, or has kept much memory. */
+  readonly isWorn: boolean;
   readonly isAlive: boolean;
   /** One at a time. Throws `BrowserGone` if it ends meanwhile. */
   print(document: PrintableDocument): Promise<RenderedPdf>;
@@ -54,9 +57,12 @@ const WANTED = [
   "--disable-gpu",
   "--disable-software-rasterizer",
 ];
+/** So that nothing that it may leak becomes much. */
+const MOST_DOCUMENTS = 50;
 const MEMORY_LOOKED_AT_EVERY_MS = SECOND / 5;
 const PAGE_BYTES = 4_096;
 const CLOSING_MS = 2 * SECOND;
+const ENDING_MS = SECOND;
 const REMOVED = { recursive: true, force: true, maxRetries: 3 } as const;
 
 /** Aborting the signal while it starts kills it. */
@@ -101,6 +107,7 @@ export async function startBrowser({ clock, log, chromium, memoryMb }: Parts, si
   log("info", "pdf.browser-started", { durationMs: clock.realNow() - began });
 
   let documents = 0;
+  let keptMb = 0;
   let why: End | undefined;
   let isAlive = child.exitCode === null && child.signalCode === null;
   let closing: Promise<void> = Promise.resolve();
@@ -132,6 +139,11 @@ export async function startBrowser({ clock, log, chromium, memoryMb }: Parts, si
     void watchMemory(AbortSignal.any([over.signal, gone.signal]));
     try {
       return await Promise.race([lost, printed(document)]);
+    } catch (error) {
+      if (error instanceof BadDocument) throw error;
+      // Whoever talks to it hears of its end before it is known to have ended.
+      await Promise.race([lost, clock.sleep(ENDING_MS, gone.signal).catch(() => {})]);
+      throw error;
     } finally {
       over.abort();
     }
@@ -141,6 +153,7 @@ export async function startBrowser({ clock, log, chromium, memoryMb }: Parts, si
     const page = await launched.newPage();
     const rendered = await printOn(page, document);
     closing = close(page);
+    keptMb = await memoryMbOf(pid);
     return rendered;
   }
 
@@ -163,8 +176,11 @@ export async function startBrowser({ clock, log, chromium, memoryMb }: Parts, si
   }
 
   return {
-    get documents() {
-      return documents;
+    get isFresh() {
+      return documents === 0;
+    },
+    get isWorn() {
+      return documents >= MOST_DOCUMENTS || keptMb > memoryMb / 2;
     },
     get isAlive() {
       return isAlive;

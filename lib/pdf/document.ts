@@ -10,6 +10,8 @@ export interface PrintableDocument {
 
 const SIDES = ["top", "right", "bottom", "left"] as const;
 const MARKDOWN_MARGIN = "20mm";
+/** In characters. Tags for screen readers make a table of 100 KB take twice the time, and thirty times the bytes. */
+const LONGEST_TAGGED = 100_000;
 /** An empty template would be Chromium's own, with date and address. */
 const NO_TEMPLATE = "<span></span>";
 
@@ -41,12 +43,17 @@ export async function documentOf(request: PdfRequest): Promise<PrintableDocument
   const { options = {} } = request;
   switch (request.input_type) {
     case "html":
-      return { html: request.html.toWellFormed(), print: printOf(options, 0) };
+      return printable(request.html, options, 0);
     case "markdown":
-      return { html: await pageOf(request.markdown.toWellFormed()), print: printOf(options, MARKDOWN_MARGIN) };
+      return printable(await pageOf(request.markdown), options, MARKDOWN_MARGIN);
     default:
       return request satisfies never;
   }
+}
+
+function printable(html: string, options: PdfOptions, margin: number | string): PrintableDocument {
+  const print = { ...printOf(options, margin), tagged: html.length <= LONGEST_TAGGED };
+  return { html: html.toWellFormed(), print };
 }
 
 async function pageOf(markdown: string): Promise<string> {

@@ -23,9 +23,16 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
   "Noto Color Emoji": ["emoji", "Apple Color Emoji", "Segoe UI Emoji"],
 };
 
+/** As the files call themselves. */
 const CHINESE = "Noto Sans S Chinese";
-const JAPANESE = "Noto Sans JP";
-const KOREAN = "Noto Sans KR";
+const JAPANESE = "Noto Sans Japanese";
+const KOREAN = "Noto Sans Korean";
+
+const HAN_ALIASES: typeof ALIASES = {
+  [CHINESE]: ["Noto Sans SC", "Noto Sans CJK SC", "Microsoft YaHei", "SimSun", "PingFang SC"],
+  [JAPANESE]: ["Noto Sans JP", "Noto Sans CJK JP", "Meiryo", "Yu Gothic", "MS Gothic", "Hiragino Sans"],
+  [KOREAN]: ["Noto Sans KR", "Noto Sans CJK KR", "Malgun Gothic", "Apple SD Gothic Neo"],
+};
 
 /** Han characters look different in each. */
 const BY_LANGUAGE = { zh: CHINESE, ja: JAPANESE, ko: KOREAN };
@@ -46,7 +53,7 @@ export function fontsConfig(modules: string, cache: string): string {
     `<selectfont><rejectfont><glob>*</glob></rejectfont><acceptfont>`,
     ...files.map((file) => element("glob", `*${basename(file)}`)),
     `</acceptfont></selectfont>`,
-    ...Object.entries(ALIASES).flatMap(([family, names]) =>
+    ...Object.entries({ ...ALIASES, ...HAN_ALIASES }).flatMap(([family, names]) =>
       names.map((name) => rule({ family, mode: "assign", binding: "same" }, { test: "family", value: name })),
     ),
     ...Object.entries(BY_LANGUAGE).map(([language, family]) =>
@@ -61,7 +68,9 @@ function rule(
   { family, mode, binding }: { family: string; mode: string; binding: string },
   when?: { test: string; value: string },
 ): string {
-  const test = when ? `<test name="${when.test}" compare="eq">${element("string", when.value)}</test>` : "";
+  const test = when
+    ? `<test name="${when.test}" compare="${when.test === "lang" ? "contains" : "eq"}">${element("string", when.value)}</test>`
+    : "";
   return `<match>${test}<edit name="family" mode="${mode}" binding="${binding}">${element("string", family)}</edit></match>`;
 }
 

@@ -30,8 +30,6 @@ interface Parts {
   readonly memoryMb?: number;
 }
 
-/** So that nothing that it may leak becomes much. */
-const DOCUMENTS_A_BROWSER = 50;
 const DEFAULT_MEMORY_MB = 1_536;
 
 /** Chromium is started with the first document, and used again for the next. */
@@ -52,7 +50,7 @@ export function createRenderer({ clock, log, memoryMb = DEFAULT_MEMORY_MB }: Par
     until.throwIfAborted();
     const document = await documentOf(request);
     const used = await usable(until);
-    const isFresh = used.documents === 0;
+    const { isFresh } = used;
     try {
       return await printIn(used, document, until);
     } catch (error) {
@@ -81,7 +79,7 @@ export function createRenderer({ clock, log, memoryMb = DEFAULT_MEMORY_MB }: Par
 
   /** The one there is, unless it is worn out or dead. */
   async function usable(until: AbortSignal): Promise<Browser> {
-    if (browser && browser.documents >= DOCUMENTS_A_BROWSER) browser.kill("recycled");
+    if (browser?.isWorn) browser.kill("recycled");
     if (browser?.isAlive) return browser;
     // Two at once would take twice the memory.
     await browser?.ended;

@@ -25,6 +25,9 @@ const LENGTH = /^(\d{1,5}(?:\.\d{1,4})?)(px|in|cm|mm)?$/;
 /** Less than this is no page to print on. */
 const LEAST_ROOM_INCHES = 0.5;
 const LONGEST_TEMPLATE = 8_192;
+/** Chromium prints headers in a place of their own, where scripts would run, and crashes if they load a style sheet. */
+const UNPRINTABLE =
+  /<(?:script|link|meta|base|iframe|object|embed)\b|@import\b|\son\w+\s*=|\burl\(\s*["']?(?!data:|#)/i;
 
 const length = z
   .union([
@@ -45,6 +48,7 @@ const margin = z
 const template = z
   .string()
   .max(LONGEST_TEMPLATE, `must be at most ${LONGEST_TEMPLATE} characters`)
+  .refine((html) => !UNPRINTABLE.test(html), "must not load or run anything; use style attributes and data: images")
   .describe(
     "HTML on every page, within the margin. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in.",
   );
