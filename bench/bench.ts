@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
 import { startEmulators, type Emulators } from "../local/emulators.ts";
 import { provision, type References } from "../local/provision.ts";
@@ -22,6 +23,7 @@ import { INCOMPRESSIBLE, ORDER, jobFor, load, type FloorReply, type Load } from 
 const ROOT = resolve(import.meta.dirname, "..");
 const ROUNDS = Number(process.env["ROUNDS"] ?? 3);
 const JOBS = Number(process.env["JOBS"] ?? 1_500);
+const LONG_JOBS = 50;
 const APP = "550e8400-e29b-41d4-a716-446655440000";
 
 /** Something that accepts jobs: the service, or the floor. */
@@ -269,5 +271,39 @@ async function benchIsolation(target: CountingTarget): Promise<void> {
   rmSync(dir, { recursive: true, force: true });
 }
 
-const BENCHES: Readonly<Record<string, () => Promise<void>>> = { tasks: benchTasks, pdf: benchPdf };
+/** Fifty documents of ten pages, asked for at once, through the whole service. */
+async function benchLongJobs(): Promise<void> {
+  const { url, child, dir } = await startStack({});
+  const token = await signToken({ appId: APP, sub: "bench", roles: ["APP_ADMIN"], permissions: [], expires: "1h" });
+  const ask = async (path: string, body?: object) => {
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    const answer = await fetch(url + path, { headers, ...(body && { method: "POST", body: JSON.stringify(body) }) });
+    return (await answer.json()) as { job_id: string; status: string };
+  };
+  const page =
+    '<section style="break-before: page"><h2>Chapter</h2><p>The quick brown fox jumps over the lazy dog.</p></section>';
+  const document = { input_type: "html", html: page.repeat(10) };
+  const began = performance.now();
+  const accepted = await Promise.all(Array.from({ length: LONG_JOBS }, async () => ask("/longjob", document)));
+  const acceptedMs = performance.now() - began;
+  for (const { job_id: id } of accepted) {
+    let status = "queued";
+    while (status === "queued" || status === "processing") {
+      await sleep(50);
+      ({ status } = await ask(`/jobs/${id}`));
+    }
+    if (status !== "completed") throw new Error(`Job ${id} is ${status}`);
+  }
+  row(`${LONG_JOBS} long jobs at once, accepted within (ms)`, acceptedMs);
+  row(`${LONG_JOBS} long jobs at once, completed per second`, (LONG_JOBS * 1_000) / (performance.now() - began));
+  await stop(child);
+  rmSync(dir, { recursive: true, force: true });
+}
+
+async function benchPdfs(): Promise<void> {
+  await benchPdf();
+  await benchLongJobs();
+}
+
+const BENCHES: Readonly<Record<string, () => Promise<void>>> = { tasks: benchTasks, pdf: benchPdfs };
 await (BENCHES[process.argv[2] ?? ""] ?? main)();

@@ -43,7 +43,7 @@ import {
   type Queue,
   type QueueRecord,
 } from "./queue.ts";
-import { createRunHere } from "./run-here.ts";
+import { createRunHere, type Work } from "./run-here.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { createSchedules } from "./schedules.ts";
 import { createSweep } from "./sweep.ts";
@@ -75,14 +75,6 @@ export type Submitted = { readonly kind: "created" | "replayed"; readonly job: J
 /** Real milliseconds that the function running this still has. */
 export type TimeLeft = () => number;
 
-/** What runs a job within the request that asks for it. */
-export type Work = (signal: AbortSignal) => Promise<Outcome>;
-
-/** `job`: as it was when it started, or the one that has its id. */
-export type RanAtOnce =
-  | { readonly isNew: true; readonly job: Job; readonly outcome: Outcome }
-  | { readonly isNew: false; readonly job: Job };
-
 /** What came of a delivery: of an attempt, or of a schedule that fired. "skipped": there was nothing to do. */
 export type Ran = "succeeded" | "failed" | "skipped";
 
@@ -94,7 +86,7 @@ export function createEngine(parts: Parts) {
   const line = createTaskLine({ ...parts, handOver });
   const schedules = createSchedules({ ...parts, handOver: handOverNew, goOn });
   const { sweep, sweepJob } = createSweep({ ...parts, waitOf: flow.waitOf, handOver, goOn, settleEnd, recordLost });
-  const here = createRunHere({ ...parts, sweepJob, handOver, run, runRecords: runTaken });
+  const here = createRunHere({ ...parts, sweepJob, handOver, run, runAttempt, runRecords: runTaken });
   const actions = createAdminActions({ ...parts, handOver: handOverNew, goOn, settleEnd, drop: schedules.drop });
 
   /** Accepts a job once. Throws `Unavailable` when it is unknown whether it was. */
@@ -110,19 +102,6 @@ export function createEngine(parts: Parts) {
     if (scheduleArn) await schedules.arrange(created.job);
     else if (request.mode === "both" && !isSchedule(job) && isSoon(created.job)) await handOver([departure(job)]);
     return { kind: "created", job: created.job };
-  }
-
-  /**
-   * Accepts a job and runs it by `work` within the request that asks for it, once: should this process die, the sweep
-   * finds it lost. A job that has the id already stands for it, and nothing is run.
-   */
-  async function runAtOnce(request: NewJob, id: string, timeoutMs: number, work: Work): Promise<RanAtOnce> {
-    const now = clock.now();
-    const accepted = { ...newJob(request, now, id), timeoutMs, maxRetries: 0, quick: true } as const;
-    const running = after(accepted, claim(nextAttempt(accepted), now, now + clock.during(TASK_LEASE_MS), MOST_SLOTS));
-    const created = await store.create(running);
-    if (!created.won) return { isNew: false, job: created.job };
-    return { isNew: true, job: created.job, outcome: await runAttempt(created.job, work) };
   }
 
   /** Handles a batch of the queue's messages and names those that must come again: ours failed, not a target. */
@@ -470,7 +449,7 @@ export function createEngine(parts: Parts) {
     return ran;
   }
 
-  return { submit, runAtOnce, run, runBatch, recoverBatch, fire, sweep, ...here, ...actions };
+  return { submit, run, runBatch, recoverBatch, fire, sweep, ...here, ...actions };
 }
 
 function ranAs(outcome: Outcome | undefined): Ran {

@@ -3,8 +3,19 @@ import type { Ran, TimeLeft } from "./engine.ts";
 import { reasonOf } from "./errors.ts";
 import { DUE_SHARDS } from "./job-item.ts";
 import type { JobStore } from "./job-store.ts";
-import { isLong, isSchedule, nextAttempt, nextRunOf, type Job } from "./job.ts";
+import {
+  TASK_LEASE_MS,
+  isLong,
+  isSchedule,
+  nextAttempt,
+  nextRunOf,
+  type Job,
+  type NewJob,
+  type Outcome,
+} from "./job.ts";
 import { logged, type Log } from "./log.ts";
+import { after, claim } from "./moves.ts";
+import { newJob } from "./new-job.ts";
 import type { ComeAgain, Delivery, Departure, Queue, QueueRecord } from "./queue.ts";
 
 /** What came of jobs or messages: each was run, or there was nothing to run. */
@@ -15,6 +26,14 @@ export interface Tally {
   readonly skipped: number;
 }
 
+/** What runs a job within the request that asks for it. */
+export type Work = (signal: AbortSignal) => Promise<Outcome>;
+
+/** `job`: as it was when it started, or the one that has its id. */
+export type RanAtOnce =
+  | { readonly isNew: true; readonly job: Job; readonly outcome: Outcome }
+  | { readonly isNew: false; readonly job: Job };
+
 interface Parts {
   readonly clock: Clock;
   readonly store: JobStore;
@@ -24,6 +43,8 @@ interface Parts {
   readonly sweepJob: (job: Job) => Promise<Departure | "expired" | "left" | "failed">;
   readonly handOver: (departures: readonly Departure[]) => Promise<void>;
   readonly run: (delivery: Delivery, timeLeft: TimeLeft) => Promise<Ran | ComeAgain>;
+  /** Runs an attempt that has been claimed, by `work` if that is given, and writes down how it ended. */
+  readonly runAttempt: (claimed: Job, work?: Work) => Promise<Outcome>;
   /** Handles messages, and deletes those that need not come again. */
   readonly runRecords: (records: readonly QueueRecord[], timeLeft: TimeLeft) => Promise<readonly Ran[]>;
 }
@@ -33,7 +54,23 @@ const START_WITHIN_MS = 20 * SECOND;
 const AT_ONCE = 10;
 
 /** Running jobs within the request that asks for it, instead of handing them to a queue. */
-export function createRunHere({ clock, store, queue, log, sweepJob, handOver, run, runRecords }: Parts) {
+export function createRunHere(parts: Parts) {
+  const { clock, store, queue, log, sweepJob, handOver, run, runAttempt, runRecords } = parts;
+
+  /**
+   * Accepts a job and runs it by `work` within the request that asks for it, once: should this process die, the sweep
+   * finds it lost. A job that has the id already stands for it, and nothing is run.
+   */
+  async function runAtOnce(request: NewJob, id: string, timeoutMs: number, work: Work): Promise<RanAtOnce> {
+    const now = clock.now();
+    const accepted = { ...newJob(request, now, id), timeoutMs, maxRetries: 0, quick: true } as const;
+    const leaseUntil = now + clock.during(TASK_LEASE_MS);
+    const running = after(accepted, claim(nextAttempt(accepted), now, leaseUntil));
+    const created = await store.create({ ...running, dueAt: leaseUntil });
+    if (!created.won) return { isNew: false, job: created.job };
+    return { isNew: true, job: created.job, outcome: await runAttempt(created.job, work) };
+  }
+
   /** Runs the jobs that have been due longest. */
   async function runDue(limit: number): Promise<Tally> {
     const timeLeft = untilStartsEnd();
@@ -95,7 +132,7 @@ export function createRunHere({ clock, store, queue, log, sweepJob, handOver, ru
     return () => (clock.realNow() - began < START_WITHIN_MS ? Infinity : 0);
   }
 
-  return { runDue, pollQueues };
+  return { runAtOnce, runDue, pollQueues };
 }
 
 /** Counts what came of them. */

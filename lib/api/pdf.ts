@@ -13,7 +13,7 @@ import { appOf, type Caller } from "./auth.ts";
 import { route, type Answer } from "./http.ts";
 import { keyOf } from "./job-request.ts";
 import { pdfJob, pdfJobView } from "./pdf-view.ts";
-import { ownTask, recordCreated, submitTask, taskIdOf } from "./tasks.ts";
+import { ownTask, submitTask, taskIdOf } from "./tasks.ts";
 import { ownerOf } from "./uploads.ts";
 
 // Documents to PDFs, at once or later: spec/quickjob-longjob-pdf.md.
@@ -70,6 +70,7 @@ export const createQuickJob = route({
     const id = taskIdOf({ appId, userId, ...(key !== undefined && { key }) }, service.clock);
     const known = key === undefined ? undefined : await service.store.get(id);
     if (known) throw keyTaken(known);
+    await refusePaused(appId, service);
     await service.pdfs.admit(appId);
     const { input_type: inputType, options } = request;
     // Without the document itself, which nobody is to run again.
@@ -90,7 +91,6 @@ export const createQuickJob = route({
       return { kind: "succeeded", result: JSON.stringify(result.kept) };
     });
     if (!ran.isNew) throw keyTaken(ran.job);
-    await recordCreated(ran.job, userId, service);
     return made ? answerOf(id, made, service) : refusalOf(id, ran.outcome);
   },
 });
@@ -144,6 +144,13 @@ function refusalOf(id: string, outcome: Outcome): never {
   if (outcome.kind === "rejected") throw badRequest([{ field: "body", message: error }]);
   const message = `Job ${id} could not be finished: ${error}. Try again, with another idempotency key`;
   throw new ClientError("SERVICE_UNAVAILABLE", message);
+}
+
+async function refusePaused(appId: string, { apps }: ServiceParts): Promise<void> {
+  const { paused } = await apps.settingsOf(appId);
+  if (!paused) return;
+  const message = "The app is paused, and a quick job can't wait: POST it to /longjob, which keeps it until then";
+  throw new ClientError("CONFLICT", message);
 }
 
 function refuseSlow(request: PdfRequest): void {

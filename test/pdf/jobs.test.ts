@@ -355,3 +355,12 @@ test("a message that comes again and again renders its document once", async () 
   const attempts = stack.lines.filter((line) => line.includes('"job.attempted"') && line.includes(id));
   expect(attempts).toHaveLength(1);
 });
+
+test("in an app that is paused, a quick job is refused and a long one is kept", async () => {
+  const { appId, token } = await newApp();
+  await stack.call("PUT", `/v1/admin/apps/${appId}`, { token, body: { version: 0, paused: true } });
+  const quick = await post("/quickjob", token, html("a"));
+  expect([quick.status, quick.body.error.message]).toEqual([409, expect.stringContaining("/longjob")]);
+  const long = await post("/longjob", token, html("a"));
+  expect([long.status, long.body.status]).toEqual([202, "queued"]);
+});
