@@ -63,6 +63,7 @@ test("a task that finds its app's slots taken waits, and is called when one is g
   const [first, second] = [await submit(), await submit()];
   await called();
   const end = await start(first);
+  world.pass(3 * MINUTE);
   expect(await run(second)).toBe("skipped");
   const waiting = await now(second);
   expect(waiting.status).toBe("PENDING");

@@ -90,10 +90,10 @@ export const ACCEPTED: readonly Accepted[] = [
   },
   {
     file: "lib/engine.ts",
-    code: 'if (!place.isNext) return putOff(ref, { kind: "slot" });',
-    was: "!place.isNext",
-    becomes: "false",
-    reason: "The claim asks the same as its condition: it is then lost, and the task waits all the same.",
+    code: "if (takesSlot(job)) await line.callNext(job.appId);",
+    was: "takesSlot(job)",
+    becomes: "true",
+    reason: "Whoever has a slot has been called: looking for others changes nothing, and costs a read.",
   },
   {
     file: "lib/engine.ts",
