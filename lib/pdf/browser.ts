@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Page } from "puppeteer-core";
+import type { CDPSession } from "puppeteer-core";
 import { SECOND, type Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { Chromium } from "./chromium.ts";
 import type { PrintableDocument } from "./document.ts";
-import { printOn } from "./page.ts";
+import { openPage, type OpenPage } from "./page.ts";
 import type { RenderedPdf } from "./renderer.ts";
 import { BadDocument } from "./request.ts";
 
@@ -108,6 +108,7 @@ export async function startBrowser({ clock, log, chromium, memoryMb }: Parts, si
 
   let documents = 0;
   let keptMb = 0;
+  let session: CDPSession | undefined;
   let why: End | undefined;
   let isAlive = child.exitCode === null && child.signalCode === null;
   let closing: Promise<void> = Promise.resolve();
@@ -150,15 +151,16 @@ export async function startBrowser({ clock, log, chromium, memoryMb }: Parts, si
   }
 
   async function printed(document: PrintableDocument): Promise<RenderedPdf> {
-    const page = await launched.newPage();
-    const rendered = await printOn(page, document);
+    session ??= await launched.target().createCDPSession();
+    const page = await openPage(session);
+    const rendered = await page.print(document);
     closing = close(page);
     keptMb = await memoryMbOf(pid);
     return rendered;
   }
 
   /** A page that does not close takes its browser along. */
-  async function close(page: Page): Promise<void> {
+  async function close(page: OpenPage): Promise<void> {
     const over = new AbortController();
     const late = clock.sleep(CLOSING_MS, over.signal).then(
       () => kill("failed"),

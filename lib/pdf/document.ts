@@ -1,14 +1,13 @@
-import type { PDFOptions, PaperFormat } from "puppeteer-core";
-import { inchesOf, type PdfOptions, type PdfRequest } from "./request.ts";
+import type { Protocol } from "puppeteer-core";
+import { inchesOf, paperOf, type PdfOptions, type PdfRequest } from "./request.ts";
 
 // What Chromium gets to see of a request: a page of HTML, and how to print it.
 
 export interface PrintableDocument {
   readonly html: string;
-  readonly print: PDFOptions;
+  readonly print: Protocol.Page.PrintToPDFRequest;
 }
 
-const SIDES = ["top", "right", "bottom", "left"] as const;
 const MARKDOWN_MARGIN = "20mm";
 /** In characters. Tags for screen readers make a table of 100 KB take twice the time, and thirty times the bytes. */
 const LONGEST_TAGGED = 100_000;
@@ -52,7 +51,7 @@ export async function documentOf(request: PdfRequest): Promise<PrintableDocument
 }
 
 function printable(html: string, options: PdfOptions, margin: number | string): PrintableDocument {
-  const print = { ...printOf(options, margin), tagged: html.length <= LONGEST_TAGGED };
+  const print = { ...printOf(options, margin), generateTaggedPDF: html.length <= LONGEST_TAGGED };
   return { html: html.toWellFormed(), print };
 }
 
@@ -63,12 +62,18 @@ async function pageOf(markdown: string): Promise<string> {
   return `<!doctype html><html><head><meta charset="utf-8"><style>${STYLE}</style></head><body>${body}</body></html>`;
 }
 
-function printOf(options: PdfOptions, margin: number | string): PDFOptions {
+function printOf(options: PdfOptions, margin: number | string): Protocol.Page.PrintToPDFRequest {
   const { format, headerTemplate, footerTemplate } = options;
+  const [paperWidth, paperHeight] = paperOf(format);
+  const inches = (side: "top" | "right" | "bottom" | "left") => inchesOf(options.margin?.[side] ?? margin);
   return {
-    format: (format?.toLowerCase() ?? "a4") as PaperFormat,
+    paperWidth,
+    paperHeight,
     preferCSSPageSize: format === undefined,
-    margin: Object.fromEntries(SIDES.map((side) => [side, `${inchesOf(options.margin?.[side] ?? margin)}in`])),
+    marginTop: inches("top"),
+    marginRight: inches("right"),
+    marginBottom: inches("bottom"),
+    marginLeft: inches("left"),
     printBackground: options.printBackground ?? true,
     scale: options.scale ?? 1,
     landscape: options.landscape ?? false,
@@ -77,7 +82,5 @@ function printOf(options: PdfOptions, margin: number | string): PDFOptions {
       headerTemplate: (headerTemplate || NO_TEMPLATE).toWellFormed(),
       footerTemplate: (footerTemplate || NO_TEMPLATE).toWellFormed(),
     }),
-    // Whoever waits has a deadline; a second one here would only blur it.
-    timeout: 0,
   };
 }

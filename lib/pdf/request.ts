@@ -141,9 +141,14 @@ export function inchesOf(given: string | number): number {
   return Number(digits) * INCHES[unit as keyof typeof INCHES];
 }
 
+/** Width and height of the upright page, in inches. */
+export function paperOf(format: string = "A4"): readonly [width: number, height: number] {
+  return PAPER[FORMATS.find((name) => name.toLowerCase() === format.toLowerCase()) ?? "A4"];
+}
+
 /** Width and height, and the margins that take of them. */
-function pageOf({ format = "A4", landscape = false }: PdfOptions) {
-  const [width, height] = PAPER[FORMATS.find((name) => name.toLowerCase() === format.toLowerCase()) ?? "A4"];
+function pageOf({ format, landscape = false }: PdfOptions) {
+  const [width, height] = paperOf(format);
   return [
     { sides: ["left", "right"], inches: landscape ? height : width },
     { sides: ["top", "bottom"], inches: landscape ? width : height },
