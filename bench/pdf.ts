@@ -60,14 +60,14 @@ async function ours(): Promise<Subject> {
 }
 
 async function bare(): Promise<Subject> {
-  const { executable, envIn, createHome } = await unpackChromium({ clock, log: silent });
-  const home = await createHome();
+  const unpacked = await unpackChromium({ clock, log: silent });
+  const home = await unpacked.createHome();
   chromium.setGraphicsMode = false;
   const args = [...chromium.args, "--disable-gpu", "--disable-software-rasterizer"];
   const browser: Browser = await launch({
-    executablePath: executable,
+    executablePath: unpacked.executable,
     args,
-    env: envIn(home),
+    env: unpacked.envIn(home),
     headless: "shell",
     pipe: true,
   });
@@ -96,7 +96,7 @@ interface Order {
 }
 
 interface Reply {
-  /** From before the first import that is ours to the end of each document. */
+  /** From nothing but the imports to the end of the first document. */
   readonly firstMs: number;
   readonly warmMs: readonly number[];
   readonly nodeMb: number;
@@ -160,19 +160,20 @@ async function inProcess(order: Order, env: Record<string, string> = {}): Promis
 
 async function work({ subject, document, count }: Order): Promise<void> {
   const began = performance.now();
-  const { render, pid, end } = await SUBJECTS[subject]();
-  await render(DOCUMENTS[document]);
+  const rendering = await SUBJECTS[subject]();
+  await rendering.render(DOCUMENTS[document]);
   const firstMs = performance.now() - began;
   const warmMs: number[] = [];
   const grown: { node: number; chromium: number }[] = [];
   for (let n = 1; n < count; n += 1) {
     const started = performance.now();
-    await render(DOCUMENTS[document]);
+    await rendering.render(DOCUMENTS[document]);
     warmMs.push(performance.now() - started);
-    if (n + 1 === EARLY || n + 1 === MANY) grown.push({ node: residentMb(process.pid), chromium: residentMb(pid()) });
+    if (n + 1 === EARLY || n + 1 === MANY)
+      grown.push({ node: residentMb(process.pid), chromium: residentMb(rendering.pid()) });
   }
-  const reply: Reply = { firstMs, warmMs, nodeMb: peakMb(process.pid), chromiumMb: peakMb(pid()), grown };
-  await end();
+  const reply: Reply = { firstMs, warmMs, nodeMb: peakMb(process.pid), chromiumMb: peakMb(rendering.pid()), grown };
+  await rendering.end();
   process.send?.(reply);
 }
 

@@ -5,13 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, expect, test, vi } from "vitest";
-import { createClock } from "../../lib/clock.ts";
 import { BadDocument } from "../../lib/pdf/request.ts";
 import { blackPng, chromiumsOf, readPdf, testRenderer, type TestRenderer } from "../support/pdf.ts";
 
 // The life of Chromium's processes.
 
-const clock = createClock();
 const renderers: TestRenderer[] = [];
 const dir = mkdtempSync(join(tmpdir(), "pdf-process-"));
 afterEach(async () => {
