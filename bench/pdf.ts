@@ -96,7 +96,7 @@ interface Order {
 }
 
 interface Reply {
-  /** From before the first import that is ours to the end of each document. */
+  /** From nothing but the imports to the end of the first document. */
   readonly firstMs: number;
   readonly warmMs: readonly number[];
   readonly nodeMb: number;
@@ -160,20 +160,20 @@ async function inProcess(order: Order, env: Record<string, string> = {}): Promis
 
 async function work({ subject, document, count }: Order): Promise<void> {
   const began = performance.now();
-  const under = await SUBJECTS[subject]();
-  await under.render(DOCUMENTS[document]);
+  const rendering = await SUBJECTS[subject]();
+  await rendering.render(DOCUMENTS[document]);
   const firstMs = performance.now() - began;
   const warmMs: number[] = [];
   const grown: { node: number; chromium: number }[] = [];
   for (let n = 1; n < count; n += 1) {
     const started = performance.now();
-    await under.render(DOCUMENTS[document]);
+    await rendering.render(DOCUMENTS[document]);
     warmMs.push(performance.now() - started);
     if (n + 1 === EARLY || n + 1 === MANY)
-      grown.push({ node: residentMb(process.pid), chromium: residentMb(under.pid()) });
+      grown.push({ node: residentMb(process.pid), chromium: residentMb(rendering.pid()) });
   }
-  const reply: Reply = { firstMs, warmMs, nodeMb: peakMb(process.pid), chromiumMb: peakMb(under.pid()), grown };
-  await under.end();
+  const reply: Reply = { firstMs, warmMs, nodeMb: peakMb(process.pid), chromiumMb: peakMb(rendering.pid()), grown };
+  await rendering.end();
   process.send?.(reply);
 }
 

@@ -29,11 +29,10 @@ const LONGEST_TEMPLATE = 8_192;
 const UNPRINTABLE =
   /<(?:script|link|meta|base|iframe|object|embed)\b|@import\b|\son\w+\s*=|\burl\(\s*["']?(?!data:|#)/i;
 
+const A_LENGTH = "must be a length such as 20mm, 2cm, 0.5in or 48px; a number alone is pixels";
+
 const length = z
-  .union([
-    z.number("must be a number of pixels, or a length such as 20mm").min(0).max(99_999),
-    z.string().regex(LENGTH, "must be a length such as 20mm, 2cm, 0.5in or 48px; a number alone is pixels"),
-  ])
+  .union([z.number(A_LENGTH).min(0, A_LENGTH).max(99_999, A_LENGTH), z.string().regex(LENGTH, A_LENGTH)], A_LENGTH)
   .describe("`20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels.");
 
 const margin = z
@@ -72,7 +71,8 @@ export const pdfOptions = z
   .superRefine((options, context) => {
     for (const { sides, inches } of pageOf(options)) {
       const taken = sides.map((side) => inchesOf(options.margin?.[side] ?? 0)).reduce((sum, each) => sum + each, 0);
-      if (inches - taken >= LEAST_ROOM_INCHES) continue;
+      // Not a number if it is no length, which is told already.
+      if (!(inches - taken < LEAST_ROOM_INCHES)) continue;
       const message = `leaves no room: ${sides.join(" and ")} take ${told(taken)} of the page's ${told(inches)}; make them smaller`;
       context.addIssue({ code: "custom", path: ["margin"], message });
     }
@@ -111,28 +111,41 @@ export class BadDocument extends Error {
 /** Of a longer document, the first ones are in the file. */
 export const MOST_PAGES = 100;
 
-/** What a Lambda of 3 GB takes, at most and roughly; pages of dense tables are what takes longest. */
-const MS_A_DOCUMENT = 400;
-const MS_A_THOUSAND_CHARACTERS = 2;
-const MS_AN_ELEMENT = 0.1;
-const MS_A_THOUSAND_OF_DATA = 0.2;
+/**
+ * Twice what it took on a quiet core of 2026, for a Lambda of 2 GB. There, in seconds: 0.3 for 500 KB of paragraphs,
+ * 1.0 for 1 MB, 4.1 for 4 MB; of table rows 0.35 for 100 KB, 2.2 for 500 KB, 5.1 for 1 MB, 22 for 2 MB; of Markdown
+ * full of lists and tables 1.3 for 100 KB, 5.3 for 500 KB, 21 for 1 MB. Chromium looks at all elements for each page.
+ */
+const COST = { document: 300, thousandCharacters: 2, thousandOfData: 0.3, thousandElements: 40, elementsSquared: 3.6 };
 
-/** How long it takes to render, in ms, as far as its size tells; a cold start comes on top. */
+/** How long it takes to render, in ms, as far as its text tells; starting Chromium comes on top. */
 export function estimateMs(request: PdfRequest): number {
-  const text = request.input_type === "html" ? request.html : request.markdown;
-  const data = [...text.matchAll(DATA)].reduce((sum, [{ length }]) => sum + length, 0);
-  // Tags, or lines and cells.
-  const elements = text.split(request.input_type === "html" ? "<" : /[\n|]/).length;
+  const isHtml = request.input_type === "html";
+  const text = isHtml ? request.html : request.markdown;
+  const data = lengthOf(text, DATA);
+  const elements = (isHtml ? lengthOf(text, TAG) : 0.8 * lengthOf(text, MARK)) / 1_000;
   return Math.round(
-    MS_A_DOCUMENT +
-      ((text.length - data) / 1_000) * MS_A_THOUSAND_CHARACTERS +
-      elements * MS_AN_ELEMENT +
-      (data / 1_000) * MS_A_THOUSAND_OF_DATA,
+    COST.document +
+      ((text.length - data) / 1_000) * COST.thousandCharacters +
+      (data / 1_000) * COST.thousandOfData +
+      elements * COST.thousandElements +
+      elements ** 2 * COST.elementsSquared,
   );
 }
 
 /** Mostly images. */
-const DATA = /\bdata:[\w/+.;=-]*,[\w+/%=.~-]+/g;
+const DATA = /\bdata:[\w/+.-]+[;,][\w;=,+/%.~-]+/g;
+/** The first letter of an element. */
+const TAG = /(?<=<)[a-z]/gi;
+/** What makes elements of Markdown: lines that are not empty, cells, emphasis. */
+const MARK = /\n(?=[^\n])|\||(?<=\w)[*_`]/g;
+
+/** Of all that matches. */
+function lengthOf(text: string, pattern: RegExp): number {
+  let length = 0;
+  for (const [found] of text.matchAll(pattern)) length += found.length;
+  return length;
+}
 
 /** Of a length that the schema lets through. */
 export function inchesOf(given: string | number): number {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { pdfRequest } from "../../lib/pdf/request.ts";
+import { estimateMs, pdfRequest } from "../../lib/pdf/request.ts";
 import { problemsIn } from "../../lib/validation.ts";
 
 function problemsOf(request: unknown): string[] {
@@ -36,7 +36,85 @@ test.each([
     "options.format must be one of Letter, Legal, Tabloid, Ledger, A0, A1, A2, A3, A4, A5, A6",
   ],
   [withOptions({ scale: 3 }), "options.scale must be at most 2"],
+  [
+    withOptions({ margin: { top: "20pt" } }),
+    "options.margin.top must be a length such as 20mm, 2cm, 0.5in or 48px; a number alone is pixels",
+  ],
+  [
+    withOptions({ margin: { left: -1 } }),
+    "options.margin.left must be a length such as 20mm, 2cm, 0.5in or 48px; a number alone is pixels",
+  ],
+  [
+    withOptions({ format: "A6", margin: { left: "50mm", right: "50mm" } }),
+    "options.margin leaves no room: left and right take 100 mm of the page's 105 mm; make them smaller",
+  ],
+  [
+    withOptions({ landscape: true, margin: { top: "4in", bottom: 400 } }),
+    "options.margin leaves no room: top and bottom take 207 mm of the page's 210 mm; make them smaller",
+  ],
+  [
+    withOptions({ footerTemplate: `<link rel="stylesheet" href="x.css">` }),
+    "options.footerTemplate must not load or run anything; use style attributes and data: images",
+  ],
   [withOptions({ headerTemplate: "x".repeat(8_193) }), "options.headerTemplate must be at most 8192 characters"],
 ])("a bad request is refused in words: %#", (request, problem) => {
   expect(problemsOf(request)).toEqual([problem]);
+});
+
+test.each([
+  `<script>x()</script>`,
+  `<b onclick=x()>`,
+  `<style>@import "x"</style>`,
+  `<b style="background: url(x.png)">`,
+])("a header must not load or run anything: %s", (headerTemplate) =>
+  expect(problemsOf(withOptions({ headerTemplate }))).toHaveLength(1),
+);
+
+test("a header may have styles, images within it and numbers", () => {
+  const image = "data:image/gif;base64,R0lGODlhAQABAAAAACw=";
+  const headerTemplate = `<style>b { background: url(${image}) }</style><b class="pageNumber"></b><img src="${image}">`;
+  expect(problemsOf(withOptions({ headerTemplate }))).toEqual([]);
+});
+
+test("the estimate follows what was measured, within a factor of two and a half", () => {
+  const html = (unit: string, bytes: number) =>
+    estimateMs({ input_type: "html", html: unit.repeat(bytes / unit.length) });
+  const row = "<tr><td>Item number 12345 something</td><td>12.00</td><td>EUR 123,00</td></tr>\n";
+  const paragraph = `<p>${"Lorem ipsum dolor sit amet, consectetur adipiscing elit. ".repeat(4)}</p>\n`;
+  const section =
+    "## Heading\n\nLorem **ipsum** dolor `sit` amet, consectetur adipiscing elit, sed do eiusmod.\n\n- one\n- two\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n";
+  const markdown = (bytes: number) =>
+    estimateMs({ input_type: "markdown", markdown: section.repeat(bytes / section.length) });
+  /** Seconds on a Lambda: twice those measured. */
+  const measured: [estimate: number, seconds: number][] = [
+    [html(row, 100_000), 0.7],
+    [html(row, 500_000), 4.4],
+    [html(row, 1_000_000), 10.2],
+    [html(row, 2_000_000), 44],
+    [html(paragraph, 1_000_000), 2],
+    [html(paragraph, 4_000_000), 8.2],
+    [markdown(100_000), 2.6],
+    [markdown(500_000), 10.6],
+  ];
+  for (const [estimate, seconds] of measured) {
+    expect(estimate / 1_000).toBeGreaterThan(seconds / 2.5);
+    expect(estimate / 1_000).toBeLessThan(seconds * 2.5);
+  }
+});
+
+test("images within a document hardly count, and no text takes long to be estimated", () => {
+  const image = `<img src="data:image/png;base64,${"A".repeat(4_000_000)}">`;
+  expect(estimateMs({ input_type: "html", html: image })).toBeLessThan(2_000);
+  for (const text of [
+    "data:".repeat(800_000),
+    "<".repeat(4_000_000),
+    "data:a/".repeat(500_000),
+    "\n".repeat(4_000_000),
+  ]) {
+    const began = process.cpuUsage();
+    estimateMs({ input_type: "html", html: text });
+    estimateMs({ input_type: "markdown", markdown: text });
+    // Not a matter of speed: a pattern that looks back again and again would take minutes.
+    expect(process.cpuUsage(began).user / 1e6).toBeLessThan(10);
+  }
 });
