@@ -4,7 +4,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     pool: "forks",
-    maxWorkers: 2,
+    // Many wait more than they work.
+    maxWorkers: 3,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // One place for what every test that builds parts of its own needs.

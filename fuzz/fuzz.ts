@@ -209,8 +209,10 @@ async function createWorld(stack: Stack) {
   const tokens = await tokensOf(self);
   const foreign = await ownedBy(other, stack);
   const files = [await uploadedFile(stack, tokens["admin"] ?? "", "a.csv")];
-  const owned = { foreign: foreign.ids, foreignFile: [foreign.fileKey], file: files };
-  const none = { job: [], task: [], bulk: [], fileJob: [], pdf: [], secret: [], schedule: [], cursor: [] };
+  const page = { input_type: "html", html: "<p>a page" };
+  const pdf = await stack.call("POST", "/longjob", { token: tokens["admin"] ?? "", body: page });
+  const owned = { foreign: foreign.ids, foreignFile: [foreign.fileKey], file: files, pdf: [pdf.body.job_id] };
+  const none = { job: [], task: [], bulk: [], fileJob: [], secret: [], schedule: [], cursor: [] };
   const kept: Record<string, unknown[]> = { ...owned, ...none };
   let version = 0;
 

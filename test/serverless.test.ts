@@ -19,18 +19,32 @@ async function serverless(args: string[], env: Record<string, string> = {}) {
   });
 }
 
-let unset: Promise<string> | undefined;
+let template: Promise<string> | undefined;
 
-/** The template that packaging makes, once for all who set nothing. */
+/** What is set when it is packaged here: once for all, for it takes half a minute. */
+const SET = {
+  SECRETS_NAME: "jobs/test",
+  INVOKABLE_FUNCTIONS: "reward-*",
+  CORS_ORIGINS: "https://app.example",
+  JWT_SECRET: "a-secret-that-stays-at-home-123456",
+};
+
+/** The template that packaging makes. */
 async function packaged(): Promise<string> {
-  return (unset ??= packagedWith({}));
+  return (template ??= (async () => {
+    const dir = temporaryDir();
+    await serverless(["package", "--package", dir], SET);
+    return readFileSync(join(dir, "cloudformation-template-update-stack.json"), "utf8");
+  })());
 }
 
-async function packagedWith(env: Record<string, string>): Promise<string> {
-  const dir = temporaryDir();
-  await serverless(["package", "--package", dir], env);
-  return readFileSync(join(dir, "cloudformation-template-update-stack.json"), "utf8");
-}
+test("where nothing is set, everything has a default", { timeout: 180_000 }, async () => {
+  const { stdout } = await serverless(["print", "--format", "json"]);
+  const { provider, resources } = JSON.parse(stdout);
+  expect(provider.environment).toMatchObject({ INVOKABLE_FUNCTIONS: "", CORS_ORIGINS: "", RETENTION_DAYS: "0" });
+  // A policy needs a resource: this one names a function that can't exist.
+  expect(JSON.stringify(resources.Resources.ProcessJobsRole)).toContain(":function:-");
+});
 
 test("packaging without credentials gives the CloudFormation template", { timeout: 180_000 }, async () => {
   const { Resources } = JSON.parse(await packaged());
@@ -118,12 +132,7 @@ test(
   "the packaged template keeps to least privilege, encryption and private storage",
   { timeout: 180_000 },
   async () => {
-    const text = await packagedWith({
-      SECRETS_NAME: "jobs/test",
-      INVOKABLE_FUNCTIONS: "reward-*",
-      CORS_ORIGINS: "https://app.example",
-      JWT_SECRET: "a-secret-that-stays-at-home-123456",
-    });
+    const text = await packaged();
     const { Resources } = JSON.parse(text);
     const ofType = (type: string) => Object.entries<Resource>(Resources).filter(([, { Type }]) => Type === type);
 
