@@ -11,6 +11,7 @@ import { createFiles } from "../lib/files.ts";
 import { createJobStore } from "../lib/job-store.ts";
 import { createMail } from "../lib/mail.ts";
 import { createSealer } from "../lib/sealer.ts";
+import { createPageQuota } from "../lib/pdf/page-quota.ts";
 import { createPdfs } from "../lib/pdf/pdfs.ts";
 import { createTaskServices } from "../lib/task-services.ts";
 import { taskOf } from "../lib/tasks/index.ts";
@@ -130,7 +131,8 @@ async function work({ what, env, appId, fileKey }: Order): Promise<void> {
     store,
     apps,
     files,
-    pdfs: createPdfs({ table, clock, log: () => {}, apps, files, client, memoryMb: 0, renderer: () => undefined }),
+    pdfs: createPdfs({ clock, log: () => {}, files, memoryMb: 0, renderer: () => undefined }),
+    pages: createPageQuota({ table, clock, log: () => {}, apps, client }),
     datasets: createDatasetStore({ table, clock, files, client }),
     mail: createMail(undefined),
     rules: { allowPrivateTargets: false },

@@ -65,6 +65,11 @@ export function iso(time: EpochMs): string {
   return new Date(time).toISOString();
 }
 
+/** The day in UTC: `2026-11-23`. */
+export function isoDay(time: EpochMs): string {
+  return iso(time).slice(0, 10);
+}
+
 /** A UUIDv8 of SHA-256 over the parts: the same parts always give the same id. */
 export function derivedUuid(...parts: string[]): string {
   const hash = createHash("sha256").update(JSON.stringify(parts)).digest();

@@ -7,6 +7,7 @@ import { Unavailable, reasonOf } from "./errors.ts";
 import type { DeploymentRules } from "./executors/executor.ts";
 import type { ExecutorOf } from "./executors/index.ts";
 import { webhookSignature } from "./executors/webhook-signature.ts";
+import type { Link } from "./file-store.ts";
 import { unreadableKey, type Files } from "./files.ts";
 import { arrival, createFlowControl, isShort, waiting, type Wait } from "./flow-control.ts";
 import { settleUp } from "./follow-ups.ts";
@@ -63,8 +64,7 @@ export interface Parts {
   readonly slots: TaskSlots;
   readonly rules: DeploymentRules;
   readonly log: Log;
-  /** A URL of a file that is good for an hour. */
-  readonly link: (key: string, fileName: string) => Promise<string>;
+  readonly link: Link;
   /** How long finished jobs are kept, in ms; 0 keeps them for good. */
   readonly retention: number;
 }

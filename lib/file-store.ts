@@ -1,6 +1,6 @@
 import type { CompletedPart, S3Client } from "@aws-sdk/client-s3";
 import { CLIENT_DEFAULTS, askOf, isOurFault } from "./aws.ts";
-import { SECOND, type Clock, type EpochMs } from "./clock.ts";
+import { HOUR, SECOND, type Clock, type EpochMs } from "./clock.ts";
 import { Unavailable } from "./errors.ts";
 
 // Files of any size in the private bucket, in constant memory: read as they come, written in parts.
@@ -22,6 +22,9 @@ export interface Upload {
   abort(): Promise<void>;
 }
 
+/** Makes a URL of a file: good for so many real milliseconds, an hour unless said otherwise. */
+export type Link = (key: string, fileName: string, forMs?: number) => Promise<string>;
+
 export type FileStore = ReturnType<typeof createFileStore>;
 
 const BUCKET = "The bucket";
@@ -30,7 +33,7 @@ const PART_BYTES = 8 * 1_024 * 1_024;
 /** S3's limit of a DeleteObjects. */
 const LARGEST_BATCH = 1_000;
 const MOST_READ_FAILURES = 5;
-const LINK_SECONDS = 3_600;
+const LINK_MS = HOUR;
 
 export function createFileStore(parts: { bucket: string; clock: Clock; client?: S3Client }) {
   const { bucket: Bucket, clock } = parts;
@@ -219,13 +222,13 @@ export function createFileStore(parts: { bucket: string; clock: Clock; client?: 
     }
   }
 
-  /** A URL by which anybody may download the file within an hour, under a name that no browser acts on. */
-  async function link(key: string, fileName: string): Promise<string> {
+  /** A URL by which anybody may download the file, under a name that no browser acts on. */
+  async function link(key: string, fileName: string, forMs = LINK_MS): Promise<string> {
     const { signer, GetObjectCommand } = await s3();
     const { getSignedUrl } = await import("@aws-sdk/s3-request-presigner");
     const ResponseContentDisposition = attachmentOf(fileName);
     const get = new GetObjectCommand({ Bucket, Key: key, ResponseContentDisposition });
-    return getSignedUrl(signer, get, { expiresIn: LINK_SECONDS });
+    return getSignedUrl(signer, get, { expiresIn: Math.ceil(forMs / SECOND) });
   }
 
   return { head, read, upload, list, remove, link };

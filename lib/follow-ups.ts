@@ -1,4 +1,5 @@
 import { derivedUuid, type Clock } from "./clock.ts";
+import type { Link } from "./file-store.ts";
 import type { JobStore } from "./job-store.ts";
 import { pdfWebhook } from "./pdf/view.ts";
 import { wholeEntityOf, withoutRequest } from "./job-view.ts";
@@ -24,8 +25,7 @@ interface Parts {
   readonly store: JobStore;
   readonly clock: Clock;
   readonly retention: number;
-  /** A URL that is good for an hour. */
-  readonly link: (key: string, fileName: string) => Promise<string>;
+  readonly link: Link;
   /** Accepts a job under an id unless its own key gives it another; answers with the one that has the id. */
   readonly submit: (request: NewJob, id: string) => Promise<Job>;
 }

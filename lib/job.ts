@@ -141,6 +141,8 @@ export interface Job {
   readonly stopAs?: StopStatus;
   readonly stopRequestedAt?: EpochMs;
   readonly lastError?: string;
+  /** Of a quick job: it was stopped because its time was over. */
+  readonly timedOut?: true;
   /** The attempt that succeeded; failed ones are kept as attempts of their own. */
   readonly success?: {
     readonly durationMs: number;
@@ -197,7 +199,7 @@ export type Outcome =
     }
   /** `isOurs`: it failed inside the service, and says nothing of the target. */
   | (Failure & { readonly kind: "retry"; readonly retryAfterMs?: number; readonly isOurs?: true })
-  | (Failure & { readonly kind: "rejected" })
+  | (Failure & { readonly kind: "rejected"; readonly timedOut?: true })
   | (Failure & { readonly kind: "lost" });
 
 interface Failure {

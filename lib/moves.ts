@@ -108,8 +108,10 @@ export function end(job: Job, ending: Ending): Move {
       const success = { durationMs, ...answer };
       return finish(job, "SUCCEEDED", ending, { success });
     }
-    case "rejected":
-      return finish(job, retriesLeft ? "FAILED" : "DEAD", ending, { lastError: outcome.error });
+    case "rejected": {
+      const { error: lastError, timedOut } = outcome;
+      return finish(job, retriesLeft ? "FAILED" : "DEAD", ending, { lastError, ...(timedOut && { timedOut }) });
+    }
     case "lost":
     case "retry": {
       if (!retriesLeft) return finish(job, "DEAD", ending, { lastError: outcome.error });

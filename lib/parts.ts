@@ -17,6 +17,7 @@ import { createSealer } from "./sealer.ts";
 import { createStats } from "./stats.ts";
 import { TASK, type NewJob } from "./job.ts";
 import { createMail } from "./mail.ts";
+import { createPageQuota } from "./pdf/page-quota.ts";
 import { createPdfs, type MakeRenderer } from "./pdf/pdfs.ts";
 import { createTaskExecutor } from "./task-executor.ts";
 import { createTaskServices, type TaskServiceParts } from "./task-services.ts";
@@ -59,7 +60,8 @@ function assemble() {
   const datasets = createDatasetStore({ table: config.table, clock, files: fileStore });
   const mail = createMail(config.emailSender);
   const { table, pdfMemoryMb: memoryMb } = config;
-  const pdfs = createPdfs({ table, clock, log, apps, files: fileStore, memoryMb, renderer: () => makeRenderer });
+  const pdfs = createPdfs({ clock, log, files: fileStore, memoryMb, renderer: () => makeRenderer });
+  const pages = createPageQuota({ table, clock, log, apps });
   // Made below: a task's run can do what people do.
   const people: TaskServiceParts["people"] = {
     retryJob: async (id) => engine.retryJob(id),
@@ -73,6 +75,7 @@ function assemble() {
     datasets,
     mail,
     pdfs,
+    pages,
     rules,
     people,
     executionTypes,
@@ -109,6 +112,8 @@ function assemble() {
     uploads,
     datasets,
     pdfs,
+    pages,
+    slots,
     rules,
     stats,
     usage,

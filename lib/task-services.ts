@@ -11,6 +11,7 @@ import { listJobs, type JobFilter, type JobPage, type Position } from "./job-lis
 import type { JobStore } from "./job-store.ts";
 import { TASK, SCHEDULE, isFinished, type Job, type Message, type StopStatus } from "./job.ts";
 import type { Mail } from "./mail.ts";
+import type { PageQuota } from "./pdf/page-quota.ts";
 import type { Pdfs } from "./pdf/pdfs.ts";
 import type { PdfRequest } from "./pdf/request.ts";
 import type { KeptPdf } from "./pdf/view.ts";
@@ -41,7 +42,7 @@ export interface AppFiles {
 
 /** PDFs, which are kept for a day. Only where there is a browser. */
 export interface AppPdfs {
-  /** Throws `BadDocument` for what does not become one. */
+  /** Throws `BadDocument` for what does not become one, and FORBIDDEN when the app's pages of the day are used up. */
   make(request: PdfRequest): Promise<KeptPdf>;
 }
 
@@ -99,6 +100,7 @@ export interface TaskServiceParts {
   readonly datasets: DatasetStore;
   readonly mail: Mail;
   readonly pdfs: Pdfs;
+  readonly pages: PageQuota;
   readonly rules: Pick<DeploymentRules, "allowPrivateTargets">;
   /** What people do to jobs. */
   readonly people: {
@@ -125,7 +127,7 @@ export function createTaskServices(parts: TaskServiceParts): (run: TaskRun) => T
     jobs: jobsOf(parts, run),
     mail: { send: async (email) => parts.mail.send(email, run.signal) },
     http: httpOf(parts, run),
-    pdfs: { make: async (request) => parts.pdfs.keep(run, await parts.pdfs.make(run.appId, request, run.signal)) },
+    pdfs: pdfsOf(parts, run),
   });
 }
 
@@ -146,6 +148,18 @@ function filesOf({ files }: TaskServiceParts, { appId, jobId, attempt, signal }:
     list: () => files.list(prefix, signal),
     remove: async (keys) => files.remove(keys.map(own), signal),
     link: async (key, fileName) => files.link(own(key), fileName),
+  };
+}
+
+function pdfsOf({ pdfs, pages }: TaskServiceParts, run: TaskRun): AppPdfs {
+  return {
+    make: async (request) => {
+      // Whoever asked for the job may not have been asked: a schedule, or a queue that is longer than the day's rest.
+      await pages.admit(run.appId);
+      const kept = await pdfs.keep(run, await pdfs.make(request, run.signal));
+      await pages.count(run.appId, kept);
+      return kept;
+    },
   };
 }
 

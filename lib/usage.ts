@@ -1,4 +1,4 @@
-import { DAY, iso, type Clock, type EpochMs } from "./clock.ts";
+import { DAY, isoDay, type Clock } from "./clock.ts";
 import { grow, jobIn, percentile, stepOf, type Change, type Counters, type Increments } from "./counters.ts";
 import type { Item } from "./job-item.ts";
 import { GENERATE_PDF, isFinished, isTask, type Job } from "./job.ts";
@@ -39,20 +39,18 @@ export function createUsage({ counters, clock }: { counters: Counters; clock: Cl
     return days.map(({ at, counters: item }) => dayOf(at, item));
   }
 
-  async function today(appId: string): Promise<DayUsage | undefined> {
-    const date = dateOf(clock.now());
-    return (await of(appId, date, date))[0];
+  /** What a document has taken lately, in ms: the median of today, or of the day before. */
+  async function usualMs(appId: string): Promise<number | undefined> {
+    const now = clock.now();
+    const days = await of(appId, isoDay(now - DAY), isoDay(now));
+    return days.findLast(({ durationMs }) => durationMs.p50 !== null)?.durationMs.p50 ?? undefined;
   }
 
-  return { count, of, today };
+  return { count, of, usualMs };
 }
 
 function pkOf(appId: string): string {
   return `USAGE#${appId}`;
-}
-
-function dateOf(time: EpochMs): string {
-  return iso(time).slice(0, 10);
 }
 
 /** What changes do to the counters, by `app/day`. What was deleted has been used all the same. */
@@ -61,12 +59,13 @@ export function usageOf(changes: readonly Change[]): Map<string, Increments> {
   for (const { before, after } of changes) {
     if (!after) continue;
     const job = jobIn(after);
-    const key = `${job.appId}/${dateOf(job.createdAt)}`;
+    const key = `${job.appId}/${isoDay(job.createdAt)}`;
     grow(days, key, countersOf(job));
-    if (before) {
-      const taken = countersOf(jobIn(before)).map(([name, by]) => [name, -by] as const);
-      grow(days, key, taken);
-    }
+    const was = before && jobIn(before);
+    // One that had expired and whose key was used again is another job.
+    if (was?.createdAt !== job.createdAt) continue;
+    const taken = countersOf(was).map(([name, by]) => [name, -by] as const);
+    grow(days, key, taken);
   }
   return days;
 }

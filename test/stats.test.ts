@@ -5,6 +5,7 @@ import { toItem } from "../lib/job-item.ts";
 import type { Job, Status } from "../lib/job.ts";
 import { newJob } from "../lib/new-job.ts";
 import { incrementsOf } from "../lib/stats.ts";
+import { usageOf } from "../lib/usage.ts";
 import { endStacks, jobIn, newApp, startStack, until, webhook, type Stack } from "./support/stack.ts";
 import { startTarget, type Target } from "./support/target.ts";
 import { request } from "./support/world.ts";
@@ -121,4 +122,22 @@ test("what leaves the status alone, or is of a job created long ago, counts noth
   const pending = someJob();
   expect(counted(pending, { ...pending, dueAt: NOW + MINUTE })).toEqual([[expect.any(String), {}]]);
   expect(counted(undefined, pending, NOW + 1)).toEqual([]);
+});
+
+test("usage of a key that had expired and is used again is the new job's alone", () => {
+  const made = { status: "SUCCEEDED", destination: "generate_pdf", executionType: "task" } as const;
+  const success = { durationMs: 5, result: JSON.stringify({ pages: 80, bytes: 1_000, truncated: false }) };
+  const image = (createdAt: string, status: Status): Record<string, object> => {
+    const job = { ...newJob(request("both"), Date.parse(createdAt), "id"), ...made, status };
+    return marshall(toItem(status === "SUCCEEDED" ? { ...job, success } : job), { removeUndefinedValues: true });
+  };
+  const usageBy = (before: Record<string, object> | undefined, after: Record<string, object> | undefined) =>
+    [...usageOf([{ before, after }])].map(([key, counts]) => [key.split("/")[1], Object.fromEntries(counts)]);
+  const old = image("2026-01-01T00:00:00Z", "SUCCEEDED");
+  const [reused] = usageBy(old, image("2026-01-09T00:00:00Z", "PENDING"));
+  expect(reused).toEqual(["2026-01-09", { jobs: 1, quickJobs: 0, failed: 0, timeouts: 0, pages: 0, bytes: 0 }]);
+  const [ended] = usageBy(image("2026-01-01T00:00:00Z", "RUNNING"), old);
+  expect(ended).toMatchObject(["2026-01-01", { jobs: 0, completed: 1, pages: 80, bytes: 1_000 }]);
+  // What was deleted has been made all the same.
+  expect(usageBy(old, undefined)).toEqual([]);
 });

@@ -1,8 +1,10 @@
 import * as z from "zod";
-import { wholeUrl } from "../executors/target-url.ts";
+import { refuseTarget, wholeUrl } from "../executors/target-url.ts";
+import { badRequest } from "../errors.ts";
 import { maskedQuery } from "../job-view.ts";
+import type { ServiceParts } from "../parts.ts";
+import { requireApp } from "./auth.ts";
 import { route, type Answer } from "./http.ts";
-import { anyUser, refuseWebhook } from "./pdf.ts";
 import { ownerOf } from "./uploads.ts";
 
 // What users decide for themselves: where the ends of their long PDF jobs are told.
@@ -18,7 +20,7 @@ export const getWebhook = route({
   id: "getAccountWebhook",
   summary: "Shows where the caller's long PDF jobs tell their end",
   answers: { 200: shown.describe("The URL, or null.") },
-  access: anyUser,
+  access: requireApp,
 
   async handle({ caller }, { apps }): Promise<Answer> {
     const { appId, userId } = ownerOf(caller);
@@ -31,7 +33,7 @@ export const putWebhook = route({
   id: "putAccountWebhook",
   summary: "Says where the caller's long PDF jobs are to tell their end, from the next one on",
   answers: { 200: shown.describe("The URL, or null.") },
-  access: anyUser,
+  access: requireApp,
   body: account,
 
   async handle({ body, caller }, service): Promise<Answer> {
@@ -44,3 +46,10 @@ export const putWebhook = route({
     return { status: 200, body: { webhook_url: webhookUrl } };
   },
 });
+
+/** Throws BAD_REQUEST for a webhook where the app's jobs may not go. */
+export async function refuseWebhook(webhookUrl: string, appId: string, { apps, rules }: ServiceParts): Promise<void> {
+  const settings = await apps.settingsOf(appId);
+  const problems = refuseTarget("webhook_url", new URL(webhookUrl), { ...rules, ...settings });
+  if (problems.length > 0) throw badRequest(problems);
+}

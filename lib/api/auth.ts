@@ -100,6 +100,11 @@ export function requireRole(caller: Caller, role: "APP_ADMIN"): void {
   throw new ClientError("FORBIDDEN", `Access denied: ${role} role required`);
 }
 
+/** Whoever the app knows. Throws FORBIDDEN when the token names none. */
+export function requireApp(caller: Caller): void {
+  appOf(caller);
+}
+
 /** An administrator has all permissions in their app. */
 export function requirePermission(caller: Caller, permission: string): void {
   if (caller.permissions.includes(permission) || isAppAdmin(caller)) return;

@@ -1,9 +1,9 @@
 import * as z from "zod";
 import { iso } from "../clock.ts";
 import { attemptsOf, maskedQuery } from "../job-view.ts";
-import type { Attempt, Job } from "../job.ts";
+import { isFinished, type Attempt, type Job } from "../job.ts";
 import type { ServiceParts } from "../parts.ts";
-import { PDF_STATUSES, isGone, pdfView, resultOf, tookTooLong } from "../pdf/view.ts";
+import { PDF_STATUSES, pdfView, resultOf, type PdfResult } from "../pdf/view.ts";
 import { time } from "./answers.ts";
 
 // A PDF job as `GET /jobs/{id}` shows it: spec/quickjob-longjob-pdf.md.
@@ -33,7 +33,7 @@ export const pdfJob = z
     error_message: z.string().nullable(),
     timeout_occurred: z.boolean().describe("Whether a quick job took longer than a request may."),
     webhook_url: z.string().nullable(),
-    webhook_delivered: z.boolean().nullable().describe("Null without a webhook."),
+    webhook_delivered: z.boolean().nullable().describe("Null without a webhook, and once its job is deleted."),
     webhook_delivered_at: time.nullable(),
     webhook_retry_count: z.int().nullable(),
     webhook_retry_log: z.array(webhookTry).nullable(),
@@ -48,29 +48,37 @@ export async function pdfJobView(job: Job, service: ServiceParts): Promise<objec
     ...shown,
     job_type: job.quick ? "quick" : "long",
     truncated: result?.truncated ?? null,
-    duration_ms: job.success?.durationMs ?? null,
-    message: result && shown.s3_url === null ? whyNoFile(job, clock.now()) : null,
-    timeout_occurred: tookTooLong(job),
+    duration_ms: (await durationOf(job, service)) ?? null,
+    message: result && shown.s3_url === null ? whyNoFile(result) : null,
+    timeout_occurred: job.timedOut === true,
     ...(await webhookView(job, service)),
   };
 }
 
-function whyNoFile(job: Job, now: number): string {
-  const wasKept = resultOf(job)?.fileKey !== undefined;
-  if (!wasKept) return "The file came with the answer to the request, and was not kept";
-  return isGone(job, now) ? "The file was deleted after 24 hours" : "There is no file";
+function whyNoFile({ fileKey }: PdfResult): string {
+  return fileKey === undefined
+    ? "The file came with the answer to the request, and was not kept"
+    : "The file was deleted after 24 hours";
+}
+
+/** Of the last attempt, once the job has ended. */
+async function durationOf(job: Job, { store }: ServiceParts): Promise<number | undefined> {
+  if (job.success || !isFinished(job)) return job.success?.durationMs;
+  return (await store.history(job.id))?.recorded.get(job.attempts)?.durationMs;
 }
 
 /** What has become of the webhook that told of the job's end. */
 async function webhookView(job: Job, { store }: ServiceParts): Promise<object> {
   const { webhookUrl } = job.pdf ?? {};
-  const id = job.followUpJobIds?.at(-1);
+  // One that is being tried again has told of an earlier end.
+  const id = isFinished(job) ? job.followUpJobIds?.at(-1) : undefined;
   const found = id === undefined ? undefined : await store.history(id);
   const tries = found ? attemptsOf(found.job, found.recorded).filter(({ outcome }) => outcome !== "running") : [];
   const isDelivered = found?.job.status === "SUCCEEDED";
-  const has = webhookUrl !== undefined;
+  // Not if it has been deleted.
+  const has = webhookUrl !== undefined && (id === undefined || found !== undefined);
   return {
-    webhook_url: has ? maskedQuery(webhookUrl) : null,
+    webhook_url: webhookUrl === undefined ? null : maskedQuery(webhookUrl),
     webhook_delivered: has ? isDelivered : null,
     webhook_delivered_at: found && isDelivered ? iso(found.job.updatedAt) : null,
     webhook_retry_count: has ? Math.max(tries.length - 1, 0) : null,

@@ -1,15 +1,16 @@
 import * as z from "zod";
-import { SECOND, iso } from "../clock.ts";
-import { ClientError, badRequest, reasonOf } from "../errors.ts";
-import { refuseTarget, wholeUrl } from "../executors/target-url.ts";
+import { SECOND, iso, type EpochMs } from "../clock.ts";
+import { ClientError, Unavailable, badRequest } from "../errors.ts";
+import { wholeUrl } from "../executors/target-url.ts";
 import { FINAL_STATUSES, GENERATE_PDF, TASK, isFinished, type Callback, type Job, type Outcome } from "../job.ts";
 import { idempotencyKey } from "../message-schema.ts";
 import type { ServiceParts } from "../parts.ts";
 import { BadDocument, documentWith, estimateMs, type PdfRequest } from "../pdf/request.ts";
 import type { RenderedPdf } from "../pdf/renderer.ts";
-import { TOOK_TOO_LONG, pdfStatus, type PdfResult } from "../pdf/view.ts";
+import { pdfStatus, type PdfResult } from "../pdf/view.ts";
+import { refuseWebhook } from "./accounts.ts";
 import { time } from "./answers.ts";
-import { appOf, type Caller } from "./auth.ts";
+import { requireApp } from "./auth.ts";
 import { route, type Answer } from "./http.ts";
 import { keyOf } from "./job-request.ts";
 import { pdfJob, pdfJobView } from "./pdf-view.ts";
@@ -17,11 +18,6 @@ import { ownTask, submitTask, taskIdOf } from "./tasks.ts";
 import { ownerOf } from "./uploads.ts";
 
 // Documents to PDFs, at once or later: spec/quickjob-longjob-pdf.md.
-
-/** Any token that names an app: everybody has PDFs of their own. */
-export function anyUser(caller: Caller): void {
-  appOf(caller);
-}
 
 const fields = { idempotency_key: idempotencyKey.optional() };
 const keyField = "idempotency_key";
@@ -39,6 +35,7 @@ const LONGEST_ESTIMATE = 25 * SECOND;
 /** Lambda's answer holds 6 MB, and base64 takes a third more. */
 const LARGEST_ANSWERED = 4 * 1_024 * 1_024;
 const ADVICE = "POST it to /longjob, which has no such limit";
+const TOOK_TOO_LONG = `it was not done within the ${QUICK_MS / SECOND} s that a request has`;
 
 const quickBody = documentWith(fields).meta({ id: "QuickJob" });
 
@@ -59,7 +56,7 @@ export const createQuickJob = route({
   refusals: ["CONFLICT", "REQUEST_TIMEOUT"],
   idempotent: true,
   examples: () => EXAMPLES,
-  access: anyUser,
+  access: requireApp,
   body: quickBody,
 
   async handle({ body, caller, headers }, service): Promise<Answer> {
@@ -71,10 +68,10 @@ export const createQuickJob = route({
     const known = key === undefined ? undefined : await service.store.get(id);
     if (known) throw keyTaken(known);
     await refusePaused(appId, service);
-    await service.pdfs.admit(appId);
-    const { input_type: inputType, options } = request;
-    // Without the document itself, which nobody is to run again.
-    const payload = { input_type: inputType, ...(options && { options }) };
+    await service.pages.admit(appId);
+    const { input_type: inputType } = request;
+    // Without what the user has sent, which nobody is to run again.
+    const payload = { input_type: inputType };
     const asked = {
       appId,
       userId,
@@ -84,14 +81,18 @@ export const createQuickJob = route({
       message: { execution: { type: TASK, jobType: GENERATE_PDF, payload, priority: 0 }, metadata: {} },
     } as const;
     let made: Made | undefined;
-    const ran = await service.engine.runAtOnce(asked, id, QUICK_MS, async (signal) => {
+    const running = service.engine.runAtOnce(asked, id, QUICK_MS, async (signal) => {
       const result = await makeAtOnce({ appId, jobId: id }, request, signal, service);
       if ("kind" in result) return result;
       made = result;
       return { kind: "succeeded", result: JSON.stringify(result.kept) };
     });
+    const ran = await running.catch((error: unknown) => {
+      throw error instanceof Unavailable ? broken(`Job ${id} may have been begun`) : error;
+    });
     if (!ran.isNew) throw keyTaken(ran.job);
-    return made ? answerOf(id, made, service) : refusalOf(id, ran.outcome);
+    if (made) return answerOf(id, made, service);
+    throw await refusalOf(id, ran.outcome, service);
   },
 });
 
@@ -105,19 +106,23 @@ async function makeAtOnce(
   run: { readonly appId: string; readonly jobId: string },
   request: PdfRequest,
   signal: AbortSignal,
-  { pdfs }: ServiceParts,
+  service: ServiceParts,
 ): Promise<Made | Outcome> {
   try {
-    const rendered = await pdfs.make(run.appId, request, signal);
+    const rendered = await service.pdfs.make(request, signal);
     const { file, pages, truncated } = rendered;
-    if (file.length > LARGEST_ANSWERED)
-      return { rendered, kept: await pdfs.keep({ ...run, attempt: 1, signal }, rendered) };
-    return { rendered, kept: { pages, truncated, bytes: file.length } };
+    const isLarge = file.length > LARGEST_ANSWERED;
+    const kept = isLarge
+      ? await service.pdfs.keep({ ...run, attempt: 1, signal }, rendered)
+      : { pages, truncated, bytes: file.length };
+    await service.pages.count(run.appId, kept);
+    return { rendered, kept };
   } catch (error) {
     if (error instanceof BadDocument) return { kind: "rejected", error: error.message };
     if (!signal.aborted) throw error;
     const isLate = signal.reason instanceof DOMException && signal.reason.name === "TimeoutError";
-    return isLate ? { kind: "rejected", error: TOOK_TOO_LONG } : { kind: "retry", error: reasonOf(signal.reason) };
+    if (isLate) return { kind: "rejected", error: TOOK_TOO_LONG, timedOut: true };
+    return { kind: "retry", error: (signal.reason as Error).message };
   }
 }
 
@@ -135,15 +140,18 @@ async function answerOf(id: string, { rendered, kept }: Made, { fileStore }: Ser
   return { status: 200, headers: { ...type, ...headers }, body: rendered.file };
 }
 
-function refusalOf(id: string, outcome: Outcome): never {
+async function refusalOf(id: string, outcome: Outcome, { store }: ServiceParts): Promise<ClientError> {
   const error = "error" in outcome ? outcome.error : "";
-  if (error === TOOK_TOO_LONG) {
-    const message = `Job ${id} was stopped after ${QUICK_MS / SECOND} s: ${TOOK_TOO_LONG.toLowerCase()}. ${ADVICE}`;
-    throw new ClientError("REQUEST_TIMEOUT", message);
-  }
-  if (outcome.kind === "rejected") throw badRequest([{ field: "body", message: error }]);
-  const message = `Job ${id} could not be finished: ${error}. Try again, with another idempotency key`;
-  throw new ClientError("SERVICE_UNAVAILABLE", message);
+  if (outcome.kind === "rejected" && outcome.timedOut)
+    return new ClientError("REQUEST_TIMEOUT", `Job ${id} was stopped: ${error}. ${ADVICE}`);
+  if (outcome.kind === "rejected") return badRequest([{ field: "body", message: error }]);
+  if ((await store.get(id))?.status === "CANCELLED") return new ClientError("CONFLICT", `Job ${id} was cancelled`);
+  return broken(`Job ${id} could not be finished: ${error}`);
+}
+
+/** Whatever was begun is not begun again: its key stands for it. */
+function broken(what: string): ClientError {
+  return new ClientError("SERVICE_UNAVAILABLE", `${what}. Try again, with another idempotency key`);
 }
 
 async function refusePaused(appId: string, { apps }: ServiceParts): Promise<void> {
@@ -160,8 +168,9 @@ function refuseSlow(request: PdfRequest): void {
   throw badRequest([{ field: request.input_type, message }]);
 }
 
-function keyTaken({ id }: Job): ClientError {
-  const message = `The idempotency key belongs to job ${id}: GET /jobs/${id} shows it. Another document needs another key`;
+function keyTaken({ id, dialect }: Job): ClientError {
+  const where = dialect === "pdf" ? `: GET /jobs/${id} shows it` : ", which was asked for elsewhere";
+  const message = `The idempotency key belongs to job ${id}${where}. Another document needs another key`;
   return new ClientError("CONFLICT", message, [{ field: "job_id", message: id }]);
 }
 
@@ -193,7 +202,7 @@ export const createLongJob = route({
   refusals: ["CONFLICT", "UNPROCESSABLE_ENTITY"],
   idempotent: true,
   examples: () => EXAMPLES,
-  access: anyUser,
+  access: requireApp,
   body: longBody,
 
   async handle({ body, caller, headers }, service): Promise<Answer> {
@@ -225,28 +234,27 @@ export const createLongJob = route({
   },
 });
 
-/** Throws BAD_REQUEST for a webhook where the app's jobs may not go. */
-export async function refuseWebhook(webhookUrl: string, appId: string, { apps, rules }: ServiceParts): Promise<void> {
-  const settings = await apps.settingsOf(appId);
-  const problems = refuseTarget("webhook_url", new URL(webhookUrl), { ...rules, ...settings });
-  if (problems.length > 0) throw badRequest(problems);
-}
-
 function callbackTo(url: string): Callback {
   return { url, headers: {}, on: FINAL_STATUSES };
 }
 
-/** Those before it end at the pace of today, as many at once as the app has slots. */
-async function estimatedEnd({ appId }: Job, request: PdfRequest, { queue, usage, apps, clock }: ServiceParts) {
-  const [waiting, today, { maxConcurrentTasks }] = await Promise.all([
+/** Those before it, in the queue or in the app's line, end at the usual pace, as many at once as the app has slots. */
+async function estimatedEnd({ appId }: Job, request: PdfRequest, service: ServiceParts): Promise<EpochMs> {
+  const { queue, slots, usage, apps, clock } = service;
+  const [queued, { taken, first }, usualMs, { maxConcurrentTasks }] = await Promise.all([
     queue.depth("pdf").catch(() => 0),
-    usage.today(appId),
+    slots.look(appId, MOST_LOOKED_AT),
+    usage.usualMs(appId),
     apps.settingsOf(appId),
   ]);
   const own = estimateMs(request);
-  const others = Math.ceil(waiting / maxConcurrentTasks) * (today?.durationMs.p50 ?? own);
-  return clock.now() + clock.during(own + others);
+  const before = Math.max(queued, first.length) + taken;
+  const othersMs = Math.floor(before / maxConcurrentTasks) * (usualMs ?? own);
+  return clock.now() + clock.during(own + othersMs);
 }
+
+/** Of those that wait; with more of them, an estimate is a guess anyway. */
+const MOST_LOOKED_AT = 100;
 
 // ---- GET /jobs/{id} ----
 
@@ -255,7 +263,7 @@ export const getPdfJob = route({
   id: "getPdfJob",
   summary: "Shows a PDF job, with a new link to its file",
   answers: { 200: pdfJob.describe("The job.") },
-  access: anyUser,
+  access: requireApp,
 
   async handle({ path, caller }, service): Promise<Answer> {
     const job = await ownTask(path["id"], caller, service);

@@ -1,6 +1,6 @@
 import { GENERATE_PDF, type Job } from "../job.ts";
 import type { ServiceParts } from "../parts.ts";
-import { isGone } from "../pdf/view.ts";
+import { linkOf } from "../pdf/view.ts";
 import type { TaskResult } from "../tasks/task.ts";
 
 /** A task's result as it is shown: a file by a fresh link, never by its key. */
@@ -8,6 +8,9 @@ export async function shownResult(job: Job, { fileStore, clock }: ServiceParts):
   if (job.success?.result === undefined) return null;
   const { fileKey, ...result } = JSON.parse(job.success.result) as TaskResult;
   if (fileKey === undefined) return result;
-  if (job.destination === GENERATE_PDF && isGone(job, clock.now())) return { downloadUrl: null, ...result };
-  return { downloadUrl: await fileStore.link(fileKey, fileKey.slice(fileKey.lastIndexOf("/") + 1)), ...result };
+  const { link } = fileStore;
+  if (job.destination === GENERATE_PDF) {
+    return { downloadUrl: (await linkOf(job, { clock, link }))?.url ?? null, ...result };
+  }
+  return { downloadUrl: await link(fileKey, fileKey.slice(fileKey.lastIndexOf("/") + 1)), ...result };
 }

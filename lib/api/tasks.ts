@@ -42,14 +42,14 @@ interface AskedTask {
 
 /** Accepts a task for a user, once per key of theirs, and writes down who asked for it. */
 export async function submitTask(asked: AskedTask, service: ServiceParts) {
-  const { engine, clock, store, pdfs } = service;
+  const { engine, clock, store, pages } = service;
   const { execution, maxRetries, retry, key, onComplete, ...request } = asked;
   const { appId, dialect } = request;
   const metadata = { ...(maxRetries !== undefined && { maxRetries }), ...(retry && { retry }) };
   const id = taskIdOf(asked, clock);
   const isPdf = execution.jobType === GENERATE_PDF;
   // A repeat makes no pages.
-  if (isPdf && !(key !== undefined && (await store.get(id)))) await pdfs.admit(appId);
+  if (isPdf && !(key !== undefined && (await store.get(id)))) await pages.admit(appId);
   const message = { execution, metadata, ...(onComplete && { onComplete }) };
   const submitted = await engine.submit({ ...request, mode: "both", message }, id);
   if (submitted.kind === "sent") throw new Error("A task is always stored");

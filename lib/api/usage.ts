@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { DAY, iso, type Clock } from "../clock.ts";
+import { DAY, isoDay, type Clock } from "../clock.ts";
 import { badRequest } from "../errors.ts";
 import { enveloped } from "./answers.ts";
 import { appInPath } from "./apps.ts";
@@ -52,8 +52,8 @@ export const getUsage = route({
 });
 
 function rangeOf(query: z.infer<typeof usageQuery>, clock: Clock): { from: string; to: string } {
-  const to = query.to ?? iso(clock.now()).slice(0, 10);
-  const from = query.from ?? iso(Date.parse(to) - SHOWN_UNASKED * DAY).slice(0, 10);
+  const to = query.to ?? isoDay(clock.now());
+  const from = query.from ?? isoDay(Date.parse(to) - SHOWN_UNASKED * DAY);
   const days = (Date.parse(to) - Date.parse(from)) / DAY + 1;
   if (days < 1)
     throw badRequest([{ field: "from", message: `is after ${to}: expected the same day or an earlier one` }]);

@@ -9,6 +9,7 @@ import type { PrintableDocument } from "./document.ts";
 import { openPage, type OpenPage } from "./page.ts";
 import type { RenderedPdf } from "./renderer.ts";
 import { BadDocument } from "./request.ts";
+import { unless } from "./unless.ts";
 
 // The life of one Chromium. It is never asked to end: its process group is killed, for a page that hangs hangs
 // whatever it is asked. If this process dies, Chromium ends by itself, for its pipe does.
@@ -116,15 +117,11 @@ export async function startBrowser({ clock, log, chromium, memoryMb }: Parts, si
   const exited = isAlive ? once(child, "exit") : Promise.resolve();
   const ended = exited.then(async () => {
     isAlive = false;
-    gone.abort();
+    gone.abort(new BrowserGone(why ?? "crashed"));
     await rm(home, REMOVED).catch(() => {});
     const outcome = why ?? "crashed";
     log(outcome === "crashed" ? "warn" : "info", "pdf.browser-ended", { outcome, count: documents });
   });
-  const lost = exited.then(() => {
-    throw new BrowserGone(why ?? "crashed");
-  });
-  lost.catch(() => {});
 
   function kill(reason: End): void {
     if (!isAlive) return;
@@ -139,12 +136,12 @@ export async function startBrowser({ clock, log, chromium, memoryMb }: Parts, si
     const over = new AbortController();
     void watchMemory(AbortSignal.any([over.signal, gone.signal]));
     try {
-      return await Promise.race([lost, printed(document)]);
+      return await unless(gone.signal, printed(document));
     } catch (error) {
       if (error instanceof BadDocument) throw error;
       // Whoever talks to it hears of its end before it is known to have ended.
-      await Promise.race([lost, clock.sleep(ENDING_MS, gone.signal).catch(() => {})]);
-      throw error;
+      await clock.sleep(ENDING_MS, gone.signal).catch(() => {});
+      throw gone.signal.aborted ? gone.signal.reason : error;
     } finally {
       over.abort();
     }

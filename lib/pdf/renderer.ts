@@ -4,6 +4,7 @@ import { BrowserGone, startBrowser, type Browser } from "./browser.ts";
 import { unpackChromium, type Chromium } from "./chromium.ts";
 import { documentOf, type PrintableDocument } from "./document.ts";
 import { BadDocument, type PdfRequest } from "./request.ts";
+import { unless } from "./unless.ts";
 
 export interface RenderedPdf {
   readonly file: Uint8Array;
@@ -42,8 +43,9 @@ export function createRenderer({ clock, log, memoryMb = DEFAULT_MEMORY_MB }: Par
   async function render(request: PdfRequest, signal: AbortSignal): Promise<RenderedPdf> {
     const until = AbortSignal.any([signal, over.signal]);
     const mine = turn.then(async () => renderNow(request, until));
-    turn = mine.catch(() => {});
-    return Promise.race([mine, rejection(until)]);
+    // Without the file, which is the caller's.
+    turn = mine.then(nothing, nothing);
+    return unless(until, mine);
   }
 
   async function renderNow(request: PdfRequest, until: AbortSignal): Promise<RenderedPdf> {
@@ -119,9 +121,4 @@ export function createRenderer({ clock, log, memoryMb = DEFAULT_MEMORY_MB }: Par
   };
 }
 
-async function rejection(signal: AbortSignal): Promise<never> {
-  signal.throwIfAborted();
-  return new Promise((_, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
-  });
-}
+function nothing(): void {}

@@ -27,7 +27,7 @@ const LEAST_ROOM_INCHES = 0.5;
 const LONGEST_TEMPLATE = 8_192;
 /** Chromium prints headers in a place of their own, where scripts would run, and crashes if they load a style sheet. */
 const UNPRINTABLE =
-  /<(?:script|link|meta|base|iframe|object|embed)\b|@import\b|\son\w+\s*=|\burl\(\s*["']?(?!data:|#)/i;
+  /<(?:script|link|meta|base|iframe|object|embed)\b|@import\b|<[^<>]*[\s/"']on\w+\s*=|\burl\((?!\s*["']?(?:data:|#))/i;
 
 const A_LENGTH = "must be a length such as 20mm, 2cm, 0.5in or 48px; a number alone is pixels";
 
@@ -80,6 +80,9 @@ export const pdfOptions = z
 
 export type PdfOptions = z.infer<typeof pdfOptions>;
 
+/** Making HTML of it keeps everything else waiting, for seconds if it is as odd as can be. */
+const LONGEST_MARKDOWN = 1_000_000;
+
 const content = (what: string) => z.string().regex(/\S/, `must not be empty; send the ${what} to print`);
 
 /** What is to become a PDF, and what a request says beside that. */
@@ -89,7 +92,14 @@ export function documentWith<Beside extends z.ZodRawShape>(beside: Beside) {
     "input_type",
     [
       z.strictObject({ input_type: z.literal("html"), html: content("HTML"), ...common }),
-      z.strictObject({ input_type: z.literal("markdown"), markdown: content("Markdown"), ...common }),
+      z.strictObject({
+        input_type: z.literal("markdown"),
+        markdown: content("Markdown").max(
+          LONGEST_MARKDOWN,
+          `must be at most ${LONGEST_MARKDOWN} characters; send HTML`,
+        ),
+        ...common,
+      }),
     ],
     "must be html or markdown",
   );
@@ -138,7 +148,7 @@ const DATA = /\bdata:[\w/+.-]+[;,][\w;=,+/%.~-]+/g;
 /** The first letter of an element. */
 const TAG = /(?<=<)[a-z]/gi;
 /** What makes elements of Markdown: lines that are not empty, cells, emphasis. */
-const MARK = /\n(?=[^\n])|\||(?<=\w)[*_`]/g;
+const MARK = /\n(?=[^\n])|\||\[|(?<=\w)[*_`]/g;
 
 /** Of all that matches. */
 function lengthOf(text: string, pattern: RegExp): number {

@@ -1,4 +1,5 @@
 import { DAY, HOUR, iso, type Clock, type EpochMs } from "../clock.ts";
+import type { Link } from "../file-store.ts";
 import { isFinished, type Job, type Status } from "../job.ts";
 
 // A PDF job as its users see it: spec/quickjob-longjob-pdf.md. Webhooks say the same.
@@ -17,13 +18,10 @@ const SHOWN_AS: Record<Status, PdfStatus> = {
   CANCELLED: "failed",
 };
 
-/** How long the file of a PDF job is there. */
-export const FILE_KEPT = DAY;
+/** How long the file of a PDF job is there; resources.yml has the bucket delete it then. */
+const FILE_KEPT = DAY;
 /** What its signed links are good for. Real time. */
 const LINK_MS = HOUR;
-/** The error of a quick job that ran out of time, by which it is known as one. */
-export const TOOK_TOO_LONG = "The document took longer than a request may";
-
 /** What a PDF job results in, as it is stored. */
 export interface PdfResult {
   /** Of a quick job, only where the file was too large for the answer. */
@@ -36,46 +34,46 @@ export interface PdfResult {
 export type KeptPdf = PdfResult & { readonly fileKey: string };
 
 export function pdfStatus(job: Job): PdfStatus {
-  return tookTooLong(job) ? "timeout" : SHOWN_AS[job.status];
-}
-
-export function tookTooLong({ quick, lastError }: Job): boolean {
-  return quick === true && lastError === TOOK_TOO_LONG;
+  return job.timedOut ? "timeout" : SHOWN_AS[job.status];
 }
 
 export function resultOf({ success }: Job): PdfResult | undefined {
   return success?.result === undefined ? undefined : (JSON.parse(success.result) as PdfResult);
 }
 
-/** Whether a file is to be taken for deleted, whatever the bucket says. */
-export function isGone({ updatedAt }: Job, now: EpochMs): boolean {
-  return now >= updatedAt + FILE_KEPT;
+/** A new link to a job's file, good for an hour, or for as long as the file is there. None if there is no file. */
+export async function linkOf(job: Job, { clock, link }: Parts): Promise<{ url: string; until: EpochMs } | undefined> {
+  const { fileKey } = resultOf(job) ?? {};
+  const now = clock.now();
+  const left = job.updatedAt + FILE_KEPT - now;
+  if (fileKey === undefined || left <= 0) return undefined;
+  const linkMs = Math.min(LINK_MS, clock.waitFor(left));
+  return { url: await link(fileKey, `${job.id}.pdf`, linkMs), until: now + clock.during(linkMs) };
 }
 
-/** What a job and its webhook have in common. The link is made now, and is good for an hour. */
-export async function pdfView(
-  job: Job,
-  { clock, link }: { readonly clock: Clock; readonly link: (key: string, fileName: string) => Promise<string> },
-) {
-  const { fileKey, pages = null } = resultOf(job) ?? {};
-  const now = clock.now();
-  const url = fileKey === undefined || isGone(job, now) ? null : await link(fileKey, `${job.id}.pdf`);
-  const until = Math.min(now + clock.during(LINK_MS), job.updatedAt + FILE_KEPT);
+interface Parts {
+  readonly clock: Clock;
+  readonly link: Link;
+}
+
+/** What a job and its webhook have in common. The link is made now. */
+export async function pdfView(job: Job, parts: Parts) {
+  const linked = await linkOf(job, parts);
   return {
     job_id: job.id,
     status: pdfStatus(job),
     mode: job.pdf?.inputType ?? null,
-    pages,
+    pages: resultOf(job)?.pages ?? null,
     created_at: iso(job.createdAt),
     completed_at: isFinished(job) ? iso(job.updatedAt) : null,
-    s3_url: url,
-    s3_url_expires_at: url === null ? null : iso(until),
+    s3_url: linked?.url ?? null,
+    s3_url_expires_at: linked ? iso(linked.until) : null,
     error_message: errorMessage(job),
   };
 }
 
 /** What its webhook says: why it failed, only if it did. */
-export async function pdfWebhook(job: Job, parts: Parameters<typeof pdfView>[1]): Promise<object> {
+export async function pdfWebhook(job: Job, parts: Parts): Promise<object> {
   const { error_message, ...view } = await pdfView(job, parts);
   return error_message === null ? view : { ...view, error_message };
 }

@@ -1,4 +1,5 @@
 import { MINUTE } from "../clock.ts";
+import { ClientError } from "../errors.ts";
 import { GENERATE_PDF } from "../job.ts";
 import { BadDocument, pdfRequest } from "../pdf/request.ts";
 import { defineTask, done, failed } from "./task.ts";
@@ -16,7 +17,7 @@ export const generatePdf = defineTask({
       await log.info(`Made a PDF of ${made.pages} pages`, { meta: { ...made } });
       return done({ fileKey, ...made });
     } catch (error) {
-      if (error instanceof BadDocument) return failed(error.message);
+      if (error instanceof BadDocument || error instanceof ClientError) return failed(error.message);
       throw error;
     }
   },

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { endStacks, newApp, startStack, tokenFor, until, type Answer, type Stack } from "../support/stack.ts";
+import { endStacks, jobIn, newApp, startStack, tokenFor, until, type Answer, type Stack } from "../support/stack.ts";
 import { startTarget, type Received, type Target } from "../support/target.ts";
 
 // PDF jobs as their users meet them: real HTTP, real Chromium.
@@ -76,10 +76,7 @@ test("a quick job answers with the PDF, and leaves a record without the document
     webhook_retry_log: null,
   });
   const { body } = await stack.call("GET", `/v1/admin/jobs/${id}`, { token });
-  expect(body.data.executionConfig.payload).toEqual({
-    input_type: "html",
-    options: { format: "A5", landscape: true },
-  });
+  expect(body.data.executionConfig.payload).toEqual({ input_type: "html" });
   expect(JSON.stringify(body)).not.toContain("doctype");
 });
 
@@ -277,6 +274,12 @@ test("an app's pages of the day are counted, and their limit is named", async ()
     expect([answer.status, answer.body.error.message]).toEqual([403, expect.stringContaining("pdfPagesPerDay of 3")]);
   }
   expect((await post("/quickjob", token, pages(2), { "idempotency-key": "k" })).status).toBe(409);
+  // One that nobody asked at the door fails when it is to be made.
+  const execution = { type: "task", jobType: "generate_pdf", payload: pages(1) };
+  const { body } = await post("/v1/jobs/create", token, { message: { execution } });
+  await jobIn(stack, token, body.data.id, "FAILED");
+  const { data } = (await stack.call("GET", `/v1/admin/jobs/${body.data.id}`, { token })).body;
+  expect(data.lastError).toContain("pdfPagesPerDay of 3");
 });
 
 test("usage counts what became of a day's PDF jobs", async () => {

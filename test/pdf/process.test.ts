@@ -4,7 +4,10 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterAll, afterEach, expect, test, vi } from "vitest";
+import { MINUTE, createClock } from "../../lib/clock.ts";
 import { BadDocument } from "../../lib/pdf/request.ts";
 import { blackPng, chromiumsOf, readPdf, testRenderer, type TestRenderer } from "../support/pdf.ts";
 
@@ -211,4 +214,18 @@ test.each([
     }
   };
   await until(() => !pids.some(isThere));
+});
+
+test("no more than the last file is kept in memory, however long signal and browser live", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const renderer = newRenderer();
+  const signal = createClock().timeout(MINUTE);
+  const render = async (n: number) =>
+    new WeakRef((await renderer.render({ input_type: "html", html: `<p>${n}` }, signal)).file);
+  const files = [await render(1), await render(2), await render(3)];
+  await vi.waitFor(() => {
+    collect();
+    expect(files.slice(0, 2).map((file) => file.deref() === undefined)).toEqual([true, true]);
+  });
 });

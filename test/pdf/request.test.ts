@@ -118,3 +118,17 @@ test("images within a document hardly count, and no text takes long to be estima
     expect(process.cpuUsage(began).user / 1e6).toBeLessThan(10);
   }
 });
+
+test.each([
+  `<style>b { background: url("data:image/png;base64,AAAA") }</style>`,
+  "<style>b { background: url( 'data:image/png;base64,AAAA' ) }</style>",
+  "<b>Invoice once = paid</b>",
+])("a header may hold %s", (headerTemplate) => expect(problemsOf(withOptions({ headerTemplate }))).toEqual([]));
+
+test("Markdown of more than a million characters is refused, and HTML is not", () => {
+  const long = "a".repeat(1_000_001);
+  expect(problemsOf({ input_type: "markdown", markdown: long })).toEqual([
+    expect.stringContaining("must be at most 1000000 characters"),
+  ]);
+  expect(problemsOf({ input_type: "html", html: long })).toEqual([]);
+});

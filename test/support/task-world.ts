@@ -17,6 +17,7 @@ import { accept, type Execution, type Job, type Status } from "../../lib/job.ts"
 import { createMail } from "../../lib/mail.ts";
 import { encodeMessage } from "../../lib/payload.ts";
 import { createSealer } from "../../lib/sealer.ts";
+import { createPageQuota } from "../../lib/pdf/page-quota.ts";
 import { createPdfs } from "../../lib/pdf/pdfs.ts";
 import { createTaskServices, filesPrefix } from "../../lib/task-services.ts";
 import { taskOf } from "../../lib/tasks/index.ts";
@@ -80,7 +81,8 @@ export async function createTaskWorld() {
     files,
     datasets,
     mail,
-    pdfs: createPdfs({ table, clock, log: () => {}, apps, files, client, memoryMb: 0, renderer: () => undefined }),
+    pdfs: createPdfs({ clock, log: () => {}, files, memoryMb: 0, renderer: () => undefined }),
+    pages: createPageQuota({ table, clock, log: () => {}, apps, client }),
     people: { retryJob: async () => undefined, stopJob: async () => undefined },
     executionTypes: EXECUTION_TYPES,
   };
