@@ -132,7 +132,6 @@ export async function startBrowser({ clock, log, chromium, memoryMb }: Parts, si
 
   async function print(document: PrintableDocument): Promise<RenderedPdf> {
     documents += 1;
-    await closing;
     const over = new AbortController();
     void watchMemory(AbortSignal.any([over.signal, gone.signal]));
     try {
@@ -149,7 +148,8 @@ export async function startBrowser({ clock, log, chromium, memoryMb }: Parts, si
 
   async function printed(document: PrintableDocument): Promise<RenderedPdf> {
     session ??= await launched.target().createCDPSession();
-    const page = await openPage(session);
+    // The page before it closes meanwhile.
+    const [page] = await Promise.all([openPage(session), closing]);
     const rendered = await page.print(document);
     closing = close(page);
     keptMb = await memoryMbOf(pid);
