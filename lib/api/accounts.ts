@@ -47,9 +47,13 @@ export const putWebhook = route({
   },
 });
 
-/** Throws BAD_REQUEST for a webhook where the app's jobs may not go. */
+/** Throws BAD_REQUEST for a webhook where the app's jobs may not go, and for one that would tell a link in the clear. */
 export async function refuseWebhook(webhookUrl: string, appId: string, { apps, rules }: ServiceParts): Promise<void> {
   const settings = await apps.settingsOf(appId);
-  const problems = refuseTarget("webhook_url", new URL(webhookUrl), { ...rules, ...settings });
+  const url = new URL(webhookUrl);
+  const isClear = url.protocol !== "https:" && !rules.allowPrivateTargets;
+  const problems = isClear
+    ? [{ field: "webhook_url", message: "must be https" }]
+    : refuseTarget("webhook_url", url, { ...rules, ...settings });
   if (problems.length > 0) throw badRequest(problems);
 }

@@ -188,7 +188,9 @@ const accepted = z.strictObject({
   job_id: z.guid(),
   status: pdfJob.shape.status,
   message: z.string(),
-  estimated_completion: time.nullable().describe("By the durations of today and what waits; null once it has ended."),
+  estimated_completion: time
+    .nullable()
+    .describe("By what documents have taken lately and what waits; null once it has ended."),
 });
 
 export const createLongJob = route({

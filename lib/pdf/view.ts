@@ -22,6 +22,7 @@ const SHOWN_AS: Record<Status, PdfStatus> = {
 const FILE_KEPT = DAY;
 /** What its signed links are good for. Real time. */
 const LINK_MS = HOUR;
+
 /** What a PDF job results in, as it is stored. */
 export interface PdfResult {
   /** Of a quick job, only where the file was too large for the answer. */

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "vitest";
-import { endStacks, newApp, startStack } from "../support/stack.ts";
+import { endStacks, newApp, startStack, until } from "../support/stack.ts";
 
 afterAll(endStacks);
 
@@ -10,7 +10,7 @@ const next = { input_type: "html", html: "<p>next" };
 
 test("a quick job that takes too long is stopped, and the next one works", { timeout: 60_000 }, async () => {
   const stack = await startStack({ env: { ROLE: "gateway" } });
-  const { token } = await newApp();
+  const { appId, token } = await newApp();
   const quick = async (body: object) =>
     stack.call("POST", "/quickjob", { token, body, headers: { "idempotency-key": JSON.stringify(body).slice(0, 99) } });
   const { status, body } = await quick(endless);
@@ -22,8 +22,13 @@ test("a quick job that takes too long is stopped, and the next one works", { tim
     status: "timeout",
     job_type: "quick",
     timeout_occurred: true,
+    duration_ms: expect.any(Number),
     pages: null,
     s3_url: null,
+  });
+  await until(async () => {
+    const { data } = (await stack.call("GET", `/v1/admin/apps/${appId}/usage`, { token })).body;
+    return data.days[0]?.timeouts === 1 && data.days[0].failed === 1;
   });
   const retried = await stack.call("POST", `/v1/admin/jobs/${id}/retry`, { token });
   expect([retried.status, retried.body.error.message]).toEqual([409, expect.stringContaining("post it again")]);

@@ -229,7 +229,7 @@ test("a document that can't become a PDF fails in words, and its webhook says so
 
 test("a webhook that fails is tried four times, and the job stays completed", async () => {
   const fast = await startStack({ env: { SPEED: "600" } });
-  const { token } = await newApp();
+  const { appId, token } = await newApp();
   target.answer((request, response) => void response.writeHead(request.url === "/broken" ? 500 : 200).end());
   const { body } = await fast.call("POST", "/longjob", {
     token,
@@ -241,6 +241,10 @@ test("a webhook that fails is tried four times, and the job stays completed", as
   });
   expect(job).toMatchObject({ status: "completed", webhook_delivered: false, webhook_delivered_at: null });
   expect(job.webhook_retry_log.map((each: { http_status: number }) => each.http_status)).toEqual([500, 500, 500, 500]);
+  await until(async () => {
+    const { data } = (await fast.call("GET", `/v1/admin/apps/${appId}/usage`, { token })).body;
+    return data.days.some((day: { webhookFailures: number }) => day.webhookFailures === 1);
+  });
   await fast.end();
 });
 
@@ -366,4 +370,35 @@ test("in an app that is paused, a quick job is refused and a long one is kept", 
   expect([quick.status, quick.body.error.message]).toEqual([409, expect.stringContaining("/longjob")]);
   const long = await post("/longjob", token, html("a"));
   expect([long.status, long.body.status]).toEqual([202, "queued"]);
+});
+
+test("the more documents wait, the later the next one is expected to be done", async () => {
+  const { appId, token } = await newApp();
+  await stack.call("PUT", `/v1/admin/apps/${appId}`, { token, body: { version: 0, maxConcurrentTasks: 1 } });
+  const waits: number[] = [];
+  for (let n = 0; n < 12; n += 1) {
+    const asked = Date.now();
+    const { body } = await post("/longjob", token, pages(20));
+    waits.push(Date.parse(body.estimated_completion) - asked);
+  }
+  expect(waits.at(-1)).toBeGreaterThan(3 * (waits[0] ?? Infinity));
+});
+
+test("deployed, a webhook is told by https and to a public address alone, whatever the app's settings allow", async () => {
+  const strict = await startStack({ env: { ROLE: "gateway", ALLOW_PRIVATE_TARGETS: "false" } });
+  const { appId, token } = await newApp();
+  const refusals = async () =>
+    Promise.all(
+      ["http://hooks.example/", "http://127.0.0.1/", "https://127.0.0.1/", "https://[::1]/"].map(async (url) => {
+        const put = await strict.call("PUT", "/accounts/me/webhook", { token, body: { webhook_url: url } });
+        const posted = await strict.call("POST", "/longjob", { token, body: { ...html("a"), webhook_url: url } });
+        return [put.status, posted.status, posted.body.error.details[0].field];
+      }),
+    );
+  expect(await refusals()).toEqual(Array(4).fill([400, 400, "webhook_url"]));
+  const allowedCallbackUrls = ["http://hooks.example", "http://127.0.0.1", "https://127.0.0.1"];
+  const body = { version: 0, allowedCallbackUrls };
+  expect((await strict.call("PUT", `/v1/admin/apps/${appId}`, { token, body })).status).toBe(200);
+  expect(await refusals()).toEqual(Array(4).fill([400, 400, "webhook_url"]));
+  await strict.end();
 });
