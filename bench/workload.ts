@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { encodeMessage } from "../lib/payload.ts";
+import { encodeMessage } from "../lib/job/payload.ts";
 
 /** An order as a shop would send it, 1 KB of JSON. */
 export const ORDER = JSON.stringify({

@@ -1,5 +1,5 @@
 import type { Context, SQSBatchResponse, SQSEvent } from "aws-lambda";
-import { httpFunction } from "../lib/api/http.ts";
+import { httpFunction } from "../lib/api/http/http.ts";
 import { quickRoutes } from "../lib/api/routes.ts";
 import { parts, withRenderer } from "../lib/parts.ts";
 import { createRenderer } from "../lib/pdf/renderer.ts";

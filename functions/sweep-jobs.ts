@@ -1,5 +1,5 @@
 import type { Context } from "aws-lambda";
-import type { Swept } from "../lib/sweep.ts";
+import type { Swept } from "../lib/engine/sweep.ts";
 import { parts } from "../lib/parts.ts";
 
 export const handler = async (_event: unknown, context: Context): Promise<Swept> =>

@@ -1,4 +1,4 @@
-import { httpFunction } from "../lib/api/http.ts";
+import { httpFunction } from "../lib/api/http/http.ts";
 import { taskRoutes } from "../lib/api/routes.ts";
 
 export const handler = httpFunction(taskRoutes);

@@ -1,4 +1,4 @@
-import type { Job } from "./job.ts";
+import type { Job } from "./job/job.ts";
 
 /** The only fields a line may carry: none of them can hold a payload, a header or a token. */
 export interface LogFields {

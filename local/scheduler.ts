@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import * as z from "zod";
 import { MINUTE, SECOND, type Clock, type EpochMs } from "../lib/clock.ts";
-import { isTimeZone, nextRun, parseExpression } from "../lib/schedule-expression.ts";
+import { isTimeZone, nextRun, parseExpression } from "../lib/job/schedule-expression.ts";
 
 // EventBridge Scheduler on this machine: its API for schedules, and their firing in service time. A run
 // that is due becomes a firing, on disk until the function has succeeded or is given up: a kill at any

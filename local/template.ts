@@ -97,7 +97,7 @@ function substitute(value: unknown, service: string): unknown {
       .replace("${self:service}", service)
       .replace("${sls:stage}", "local")
       .replace(/\$\{env:(\w+), '([^']*)'\}/g, (_, name: string, unset: string) => process.env[name] ?? unset)
-      .replace(/\$\{file\(secrets\.cjs\):(\w+)\}/g, (_, name: string) => process.env[name] ?? "");
+      .replace(/\$\{file\(deploy\/secrets\.cjs\):(\w+)\}/g, (_, name: string) => process.env[name] ?? "");
   }
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, substitute(inner, service)]));

@@ -1,15 +1,22 @@
-import { getWebhook, putWebhook } from "./accounts.ts";
-import { listDatasets } from "./datasets.ts";
-import { deleteSecret, getApp, listAudit, putApp, rotateSecret } from "./apps.ts";
-import { abortBulkAction, cancelJobs, getBulkAction, redriveJobs } from "./bulk.ts";
-import { listDestinations, resumeDestination } from "./destinations.ts";
-import { createFileJob, getFileJob, listFileJobLogs, listFileJobs } from "./files.ts";
-import type { Route } from "./http.ts";
-import { pollSqs, processScheduledMessage, runDbJobs, runJobs } from "./internal.ts";
-import { createCallbackJob } from "./legacy.ts";
-import { createLongJob, createQuickJob, getPdfJob } from "./pdf.ts";
-import { getStats } from "./stats.ts";
-import { cancelTypedJob, createTypedJob, getTypedJob, listTypedEvents, listTypedJobs, retryTypedJob } from "./typed.ts";
+import { getWebhook, putWebhook } from "./pdf/accounts.ts";
+import { listDatasets } from "./tasks/datasets.ts";
+import { deleteSecret, getApp, listAudit, putApp, rotateSecret } from "./admin/apps.ts";
+import { abortBulkAction, cancelJobs, getBulkAction, redriveJobs } from "./admin/bulk.ts";
+import { listDestinations, resumeDestination } from "./admin/destinations.ts";
+import { createFileJob, getFileJob, listFileJobLogs, listFileJobs } from "./tasks/files.ts";
+import type { Route } from "./http/http.ts";
+import { pollSqs, processScheduledMessage, runDbJobs, runJobs } from "./admin/internal.ts";
+import { createCallbackJob } from "./unified/legacy.ts";
+import { createLongJob, createQuickJob, getPdfJob } from "./pdf/pdf.ts";
+import { getStats } from "./admin/stats.ts";
+import {
+  cancelTypedJob,
+  createTypedJob,
+  getTypedJob,
+  listTypedEvents,
+  listTypedJobs,
+  retryTypedJob,
+} from "./tasks/typed.ts";
 import {
   cancelJob,
   createJob,
@@ -19,9 +26,9 @@ import {
   getJob,
   listAppJobs,
   retryJob,
-} from "./unified.ts";
-import { completeUpload, createUpload } from "./uploads.ts";
-import { getUsage } from "./usage.ts";
+} from "./unified/unified.ts";
+import { completeUpload, createUpload } from "./tasks/uploads.ts";
+import { getUsage } from "./admin/usage.ts";
 
 // What the functions serve, each its own list. `site.ts` has the last one, since it shows them all.
 

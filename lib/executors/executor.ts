@@ -1,8 +1,8 @@
 import * as z from "zod";
 import type { EpochMs } from "../clock.ts";
 import type { ErrorDetail } from "../errors.ts";
-import type { Execution, Job, Message, Mode, Outcome } from "../job.ts";
-import type { Lease } from "../lease.ts";
+import type { Execution, Job, Message, Mode, Outcome } from "../job/job.ts";
+import type { Lease } from "../engine/lease.ts";
 
 /** Of the execution types that call something: how long one attempt may take. */
 export const timeoutSeconds = z

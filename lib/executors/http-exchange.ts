@@ -1,7 +1,7 @@
 import { DAY, SECOND } from "../clock.ts";
-import type { Outcome, ProxyMessage } from "../job.ts";
+import type { Outcome, ProxyMessage } from "../job/job.ts";
 import type { RunningAttempt } from "./executor.ts";
-import type { Exchange, OutgoingRequest } from "./send.ts";
+import type { Exchange, OutgoingRequest } from "../outbound/send.ts";
 
 // An attempt by HTTP: its `lambdaProxyMessage` as a request, and the answer as an outcome.
 
@@ -42,10 +42,10 @@ export async function exchange(
   }
 }
 
-let sending: Promise<typeof import("./send.ts")> | undefined;
+let sending: Promise<typeof import("../outbound/send.ts")> | undefined;
 
 // Imported when something is sent: functions that only accept jobs start 70 ms sooner.
-const sender = () => (sending ??= import("./send.ts"));
+const sender = () => (sending ??= import("../outbound/send.ts"));
 
 function outcomeOf(
   { status, retryAfter, excerpt }: { status: number; retryAfter?: string; excerpt: string },

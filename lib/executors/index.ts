@@ -1,5 +1,5 @@
-import { SCHEDULE } from "../job.ts";
-import { jobFieldsOf, messageFields, type ExecutionSchemas } from "../message-schema.ts";
+import { SCHEDULE } from "../job/job.ts";
+import { jobFieldsOf, messageFields, type ExecutionSchemas } from "./message-schema.ts";
 import type { ExecutionType, Executor } from "./executor.ts";
 import { lambdaInvoke } from "./lambda-invoke.ts";
 import { lambdaUrl } from "./lambda-url.ts";

@@ -1,9 +1,9 @@
 import * as z from "zod";
 import { SECOND } from "../clock.ts";
-import type { Outcome } from "../job.ts";
-import { matchesName } from "../patterns.ts";
+import type { Outcome } from "../job/job.ts";
+import { matchesName } from "../outbound/patterns.ts";
 import { timeoutSeconds, type Executor, type Rules } from "./executor.ts";
-import { lambda } from "./lambda-client.ts";
+import { lambda } from "../outbound/lambda-client.ts";
 
 /** As Lambda's own API reads it; the group is the bare name. */
 const FUNCTION_NAME =

@@ -1,10 +1,10 @@
 import * as z from "zod";
 import { SECOND } from "../clock.ts";
-import { matchesName, matchesUrl } from "../patterns.ts";
+import { matchesName, matchesUrl } from "../outbound/patterns.ts";
 import { timeoutSeconds, type Executor, type Rules } from "./executor.ts";
 import { exchange, requestOf } from "./http-exchange.ts";
-import { lambda } from "./lambda-client.ts";
-import { httpBaseUrl, targetUrl } from "./target-url.ts";
+import { lambda } from "../outbound/lambda-client.ts";
+import { httpBaseUrl, targetUrl } from "../outbound/target-url.ts";
 
 const schema = z
   .strictObject({
@@ -31,7 +31,7 @@ export const lambdaUrl: Executor<z.infer<typeof schema>> = {
     const url = targetUrl(execution.functionUrl, lambdaProxyMessage);
     const refused = refusal(url, rules);
     if (refused !== undefined) return { kind: "rejected", error: `The function's URL: ${refused}` };
-    const [{ signRequest }, { client }] = await Promise.all([import("./sign-request.ts"), lambda()]);
+    const [{ signRequest }, { client }] = await Promise.all([import("../outbound/sign-request.ts"), lambda()]);
     const request = requestOf(attempt, url);
     const headers = await signRequest(request, await client.config.credentials(), {
       service: "lambda",

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { SECOND } from "../clock.ts";
 import { timeoutSeconds, type Executor } from "./executor.ts";
 import { exchange, requestOf } from "./http-exchange.ts";
-import { httpBaseUrl, refuseTarget, targetProblem, targetUrl } from "./target-url.ts";
+import { httpBaseUrl, refuseTarget, targetProblem, targetUrl } from "../outbound/target-url.ts";
 
 const schema = z
   .strictObject({

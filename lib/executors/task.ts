@@ -1,13 +1,13 @@
 import * as z from "zod";
 import type { ErrorDetail } from "../errors.ts";
-import { HIGHEST_PRIORITY, TASK, type Execution } from "../job.ts";
+import { HIGHEST_PRIORITY, TASK, type Execution } from "../job/job.ts";
 import { taskOf, tasks } from "../tasks/index.ts";
 import type { Task, TaskJob } from "../tasks/task.ts";
-import { filesPrefix } from "../task-services.ts";
+import { filesPrefix } from "../tasks/services.ts";
 import { problemsIn } from "../validation.ts";
 import type { ExecutionType } from "./executor.ts";
 
-// A piece of work that lives here. `lib/task-executor.ts` runs it.
+// A piece of work that lives here. `lib/executors/task-executor.ts` runs it.
 
 export interface TaskExecution extends Execution {
   readonly type: typeof TASK;

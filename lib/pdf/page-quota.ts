@@ -1,6 +1,6 @@
 import { DynamoDBClient, GetItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { marshall } from "@aws-sdk/util-dynamodb";
-import type { AppStore } from "../app-store.ts";
+import type { AppStore } from "../store/app-store.ts";
 import { CLIENT_DEFAULTS, askOf, lean } from "../aws.ts";
 import { DAY, SECOND, isoDay, type Clock } from "../clock.ts";
 import { ClientError, reasonOf } from "../errors.ts";

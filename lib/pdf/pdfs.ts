@@ -1,5 +1,5 @@
 import { MINUTE, SECOND, type Clock } from "../clock.ts";
-import type { FileStore } from "../file-store.ts";
+import type { FileStore } from "../files/file-store.ts";
 import type { Log } from "../log.ts";
 import type { Renderer, RenderedPdf } from "./renderer.ts";
 import { BadDocument, type PdfRequest } from "./request.ts";

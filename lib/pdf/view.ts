@@ -1,6 +1,6 @@
 import { DAY, HOUR, iso, type Clock, type EpochMs } from "../clock.ts";
-import type { Link } from "../file-store.ts";
-import { isFinished, type Job, type Status } from "../job.ts";
+import type { Link } from "../files/file-store.ts";
+import { isFinished, type Job, type Status } from "../job/job.ts";
 
 // A PDF job as its users see it: spec/quickjob-longjob-pdf.md. Webhooks say the same.
 

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import type { EpochMs } from "../clock.ts";
-import type { Position } from "../job-list.ts";
-import { isFinished, type Job, type Status } from "../job.ts";
+import type { Position } from "../store/job-list.ts";
+import { isFinished, type Job, type Status } from "../job/job.ts";
 import { defineTask, done } from "./task.ts";
 
 const time = z.iso.datetime({ offset: true });

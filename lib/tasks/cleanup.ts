@@ -1,8 +1,8 @@
 import * as z from "zod";
 import { DAY, type EpochMs } from "../clock.ts";
-import type { FileInfo } from "../file-store.ts";
-import type { Position } from "../job-list.ts";
-import { isFinished, isUnsettled, type Job } from "../job.ts";
+import type { FileInfo } from "../files/file-store.ts";
+import type { Position } from "../store/job-list.ts";
+import { isFinished, isUnsettled, type Job } from "../job/job.ts";
 import { defineTask, done, type TaskContext } from "./task.ts";
 
 const payload = z.strictObject({

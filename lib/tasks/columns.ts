@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { COLUMN_TYPES, MOST_COLUMNS, type ColumnType, type Columns } from "../datasets.ts";
+import { COLUMN_TYPES, MOST_COLUMNS, type ColumnType, type Columns } from "../datasets/dataset-store.ts";
 import { DAY, type EpochMs } from "../clock.ts";
 
 // How payloads name datasets and columns, and what the columns' types make of text.

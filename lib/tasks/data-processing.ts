@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { MOST_COLUMNS, type ColumnType, type Columns, type Dataset, type Row } from "../datasets.ts";
+import { MOST_COLUMNS, type ColumnType, type Columns, type Dataset, type Row } from "../datasets/dataset-store.ts";
 import { columnName, dateFieldProblem, datasetName } from "./columns.ts";
 import { defineTask, done, failed } from "./task.ts";
 

@@ -1,6 +1,6 @@
 import { MINUTE } from "../clock.ts";
 import { ClientError } from "../errors.ts";
-import { GENERATE_PDF } from "../job.ts";
+import { GENERATE_PDF } from "../job/job.ts";
 import { BadDocument, pdfRequest } from "../pdf/request.ts";
 import { defineTask, done, failed } from "./task.ts";
 

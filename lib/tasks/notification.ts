@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { wholeUrl } from "../executors/target-url.ts";
-import { smallHeaders } from "../message-schema.ts";
+import { wholeUrl } from "../outbound/target-url.ts";
+import { smallHeaders } from "../executors/message-schema.ts";
 import { again, defineTask, done, failed, type TaskContext, type TaskOutcome } from "./task.ts";
 
 const email = z

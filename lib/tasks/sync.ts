@@ -1,7 +1,7 @@
 import * as z from "zod";
-import { MOST_COLUMNS, type ColumnType, type Columns, type Row, type SavedPart } from "../datasets.ts";
-import { wholeUrl } from "../executors/target-url.ts";
-import { smallHeaders } from "../message-schema.ts";
+import { MOST_COLUMNS, type ColumnType, type Columns, type Row, type SavedPart } from "../datasets/dataset-store.ts";
+import { wholeUrl } from "../outbound/target-url.ts";
+import { smallHeaders } from "../executors/message-schema.ts";
 import { datasetName, isColumnName, quoted, typeOf } from "./columns.ts";
 import { again, defineTask, done, failed } from "./task.ts";
 

@@ -1,6 +1,6 @@
 import type * as z from "zod";
 import { MINUTE, type EpochMs } from "../clock.ts";
-import type { TaskServices } from "../task-services.ts";
+import type { TaskServices } from "./services.ts";
 
 // What a task is: work that lives here. docs/tasks.md shows how to add one.
 

@@ -1,6 +1,6 @@
 import addFormats from "ajv-formats";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
-import { apiDocument } from "../../lib/api/site.ts";
+import { apiDocument } from "../../lib/api/docs/site.ts";
 
 // Holds answers against the API document.
 

@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import type { Command, Send } from "../../sim/models/client.ts";
+import type { Command, Send } from "../sim/models/client.ts";
 
 /** Before the test's own time is over, so that a failure tells its seed however far it has been shrunk. */
 const LONGEST_MS = 150_000;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DAY } from "../../lib/clock.ts";
-import { filesPrefix } from "../../lib/task-services.ts";
+import { filesPrefix } from "../../lib/tasks/services.ts";
 import { createTaskWorld, type TaskWorld } from "../support/task-world.ts";
 
 let world: TaskWorld;

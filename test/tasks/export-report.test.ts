@@ -1,7 +1,7 @@
 import { beforeAll, afterAll, expect, test } from "vitest";
 import { readXlsx } from "hucre/xlsx";
 import { DAY } from "../../lib/clock.ts";
-import { attachmentOf, safeFileName } from "../../lib/file-store.ts";
+import { attachmentOf, safeFileName } from "../../lib/files/file-store.ts";
 import type { Ran, TaskWorld } from "../support/task-world.ts";
 import { createTaskWorld } from "../support/task-world.ts";
 

@@ -1,6 +1,6 @@
 import { beforeAll, afterAll, beforeEach, expect, test } from "vitest";
 import { Webhook } from "standardwebhooks";
-import { createMail } from "../../lib/mail.ts";
+import { createMail } from "../../lib/outbound/mail.ts";
 import { mailboxPage } from "../../local/mailbox.ts";
 import { startTarget, type Target } from "../support/target.ts";
 import { createTaskWorld, type TaskWorld } from "../support/task-world.ts";

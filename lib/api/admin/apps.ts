@@ -1,0 +1,226 @@
+import * as z from "zod";
+import type { AppSettings, VersionedSettings } from "../../store/app-store.ts";
+import { iso } from "../../clock.ts";
+import { ClientError, badRequest } from "../../errors.ts";
+import { callback } from "../../executors/message-schema.ts";
+import { refuseTarget } from "../../outbound/target-url.ts";
+import { MASK, callbackView } from "../../job/view.ts";
+import { isUrlPattern } from "../../outbound/patterns.ts";
+import type { ServiceParts } from "../../parts.ts";
+import { enveloped, pageOf, shownCallback, time } from "../http/answers.ts";
+import { isPlatformAdmin, requireRole, type Caller } from "../http/auth.ts";
+import { destinationName } from "./destinations.ts";
+import { envelope, route, type Answer, type Route } from "../http/http.ts";
+
+// What the administrators of an app decide about it, and who changed what.
+
+const MOST_ENTRIES = 100;
+
+const destinationLimits = z.strictObject({
+  destination: destinationName,
+  rateLimitPerSecond: z.number().min(0.01).max(1_000).nullable().default(null),
+  maxConcurrency: z.int().min(1).max(200).nullable().default(null),
+});
+
+const settingsBody = z.strictObject({
+  version: z.int().min(0),
+  name: z.string().min(1).max(100).nullable().default(null),
+  allowedCallbackUrls: z
+    .array(
+      z
+        .string()
+        .max(500)
+        .refine(isUrlPattern, "expected https://host, with an optional port and path; the host may begin with *."),
+    )
+    .max(MOST_ENTRIES)
+    .default([]),
+  allowedFunctions: z
+    .array(z.string().regex(/^[\w*$.:/-]{1,170}$/, "expected a function's name or URL, with * for any characters"))
+    .max(MOST_ENTRIES)
+    .default([]),
+  onComplete: callback.nullable().default(null),
+  requestsPerSecond: z.int().min(1).max(1_000).nullable().default(null),
+  maxConcurrentTasks: z.int().min(1).max(100).default(5),
+  pdfPagesPerDay: z.int().min(0).max(1_000_000_000).nullable().default(null),
+  destinations: z
+    .array(destinationLimits)
+    .max(MOST_ENTRIES)
+    .refine(
+      (all) => new Set(all.map(({ destination }) => destination)).size === all.length,
+      "names a destination twice: expected each once, with all its limits",
+    )
+    .default([]),
+  paused: z.boolean().default(false),
+});
+
+/** Every setting as it is: what has a default in a request is always there. */
+const settingsShown = Object.fromEntries(
+  Object.entries(settingsBody.shape).map(([name, field]) => [
+    name,
+    field instanceof z.ZodDefault ? field.unwrap() : field,
+  ]),
+);
+const secretShown = z.strictObject({ id: z.guid(), createdAt: time, expiresAt: time.nullable() });
+const appShown = enveloped(
+  z.strictObject({
+    appId: z.guid(),
+    ...settingsShown,
+    onComplete: shownCallback.nullable(),
+    signingSecrets: z.array(secretShown),
+  }),
+).describe("The settings.");
+const secretMade = enveloped(z.strictObject({ id: z.guid(), secret: z.string(), createdAt: time }));
+
+const auditEntry = z.strictObject({
+  at: time,
+  by: z.string(),
+  action: z.string(),
+  changes: z.array(z.strictObject({ field: z.string(), from: z.unknown(), to: z.unknown() })),
+});
+
+/** What the API document says of the routes below. */
+const about = {
+  get: { id: "getApp", summary: "Shows an app's settings", answers: { 200: appShown } },
+  put: {
+    id: "putApp",
+    summary: "Replaces an app's settings; what is left out gets its default",
+    answers: { 200: appShown },
+    refusals: ["CONFLICT"],
+    body: settingsBody,
+  },
+  rotate: {
+    id: "rotateSigningSecret",
+    summary: "Makes a new signing secret; those before sign for 24 more hours",
+    answers: { 201: secretMade.describe("The secret, which can't be read again.") },
+    refusals: ["CONFLICT"],
+  },
+  delete: {
+    id: "deleteSigningSecret",
+    summary: "Takes a signing secret back at once",
+    answers: { 200: enveloped(z.strictObject({ id: z.string() })).describe("It signs no more.") },
+  },
+} as const;
+
+export const getApp = appRoute("GET", "", about.get, async ({ appId }, { apps }) => {
+  return ok(await appView(appId, await apps.read(appId), apps));
+});
+
+/** Replaces all settings; what is left out gets its default. */
+export const putApp = appRoute("PUT", "", about.put, async ({ appId, caller, body }, { apps, rules }) => {
+  const { version, ...settings } = body;
+  refuseSettings(settings, rules.allowPrivateTargets);
+  const before = await apps.read(appId);
+  const isCurrent = before.version === version && (await apps.change(before, appId, settings, caller.sub));
+  if (!isCurrent) {
+    const { version: current } = await apps.read(appId);
+    throw new ClientError(
+      "CONFLICT",
+      `version is ${version}, but the settings are at ${current}; read them and try again`,
+    );
+  }
+  return ok(await appView(appId, { ...settings, version: version + 1 }, apps));
+});
+
+export const rotateSecret = appRoute("POST", "/signing-secrets", about.rotate, async ({ appId, caller }, { apps }) => {
+  const { id, secret, createdAt } = await apps.rotate(appId, caller.sub);
+  return { status: 201, body: envelope({ id, secret, createdAt: iso(createdAt) }) };
+});
+
+export const deleteSecret = appRoute("DELETE", "/signing-secrets/{id}", about.delete, async (asked, { apps }) => {
+  const id = asked.path["id"] ?? "";
+  if (!(await apps.removeSecret(asked.appId, id, asked.caller.sub)))
+    throw new ClientError("NOT_FOUND", "No such secret");
+  return ok({ id });
+});
+
+const auditQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+  cursor: z.base64url().max(200).optional(),
+});
+
+export const listAudit = route({
+  key: "GET /v1/admin/apps/{appId}/audit",
+  id: "listAudit",
+  summary: "Lists who changed what and when, newest first",
+  answers: { 200: pageOf(auditEntry).describe("A page.") },
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+  query: auditQuery,
+
+  async handle({ path, caller, query }, { apps }): Promise<Answer> {
+    const appId = appInPath(path["appId"], caller);
+    const before = query.cursor === undefined ? undefined : Buffer.from(query.cursor, "base64url").toString();
+    if (before !== undefined && !/^AUDIT#[\w:.-]+#[\w-]+$/.test(before)) {
+      throw badRequest([
+        { field: "cursor", message: "is not a cursor of this list; take nextCursor of the page before" },
+      ]);
+    }
+    const { entries, next } = await apps.audit(appId, query.limit, before);
+    const items = entries.map(({ at, by, action, changes }) => ({ at: iso(at), by, action, changes }));
+    return ok({ items, nextCursor: next === undefined ? null : Buffer.from(next).toString("base64url") });
+  },
+});
+
+interface Asked<Body> {
+  readonly appId: string;
+  readonly caller: Caller;
+  readonly body: Body;
+  readonly path: Readonly<Record<string, string | undefined>>;
+}
+
+type Definition<Body> = Omit<Route<Body>, "key" | "access" | "query" | "handle">;
+
+function appRoute<Body>(
+  method: string,
+  below: string,
+  definition: Definition<Body>,
+  act: (asked: Asked<Body>, service: ServiceParts) => Promise<Answer>,
+) {
+  return route<Body, unknown>({
+    key: `${method} /v1/admin/apps/{appId}${below}`,
+    access: (caller) => requireRole(caller, "APP_ADMIN"),
+    ...definition,
+    handle: async ({ path, caller, body: parsed }, service) =>
+      act({ appId: appInPath(path["appId"], caller), caller, body: parsed, path }, service),
+  });
+}
+
+/** The caller's own app, or any for a platform administrator. Others are the same as none. */
+export function appInPath(named: string | undefined, caller: Caller): string {
+  const appId = z.guid().toLowerCase().safeParse(named);
+  if (appId.success && (appId.data === caller.appId || isPlatformAdmin(caller))) return appId.data;
+  throw new ClientError("NOT_FOUND", "No such app");
+}
+
+function refuseSettings({ onComplete, allowedCallbackUrls }: AppSettings, allowPrivateTargets: boolean): void {
+  if (!onComplete) return;
+  const hidden = Object.entries(onComplete.headers).filter(([, value]) => value === MASK);
+  if (hidden.length > 0 || onComplete.url.includes(`=${MASK}`)) {
+    throw badRequest([
+      {
+        field: "onComplete",
+        message: `holds ${MASK}, which stands for a credential that is not shown; give the credential`,
+      },
+    ]);
+  }
+  const refused = refuseTarget("onComplete.url", new URL(onComplete.url), { allowPrivateTargets, allowedCallbackUrls });
+  if (refused.length > 0) throw badRequest(refused);
+}
+
+async function appView(appId: string, settings: VersionedSettings, apps: ServiceParts["apps"]): Promise<object> {
+  const { onComplete } = settings;
+  const secrets = await apps.secrets(appId);
+  return {
+    appId,
+    ...settings,
+    onComplete: onComplete && callbackView(onComplete),
+    signingSecrets: secrets.map(({ id, createdAt, expiresAt }) => ({
+      id,
+      createdAt: iso(createdAt),
+      expiresAt: expiresAt === undefined ? null : iso(expiresAt),
+    })),
+  };
+}
+
+function ok(data: unknown): Answer {
+  return { status: 200, body: envelope(data) };
+}

@@ -1,0 +1,121 @@
+import * as z from "zod";
+import type { DestinationLimits } from "../../store/app-store.ts";
+import type { Circuit } from "../../flow/circuit.ts";
+import { iso } from "../../clock.ts";
+import { ClientError, badRequest } from "../../errors.ts";
+import { enveloped, pageOf, time } from "../http/answers.ts";
+import { appOf, requireRole } from "../http/auth.ts";
+import { envelope, route, type Answer } from "../http/http.ts";
+
+// Where an app's jobs go, as far as something is wrong there.
+
+const LONGEST_NAME = 300;
+
+/** A function's name, or an origin as a URL's parser writes it. */
+export const destinationName = z
+  .string()
+  .max(LONGEST_NAME)
+  .transform((given) => (/^https?:\/\//i.test(given) && URL.canParse(given) ? bare(new URL(given)) : given))
+  .refine((name) => /^[\w-]{1,64}$/.test(name) || /^https?:\/\/[^/?#@]+$/.test(name), {
+    error: "expected an origin such as https://hooks.example.com, without a path, or a function's name",
+  });
+
+/** The origin where there is nothing but one; else the whole, which is none. */
+function bare(url: URL): string {
+  return url.href === `${url.origin}/` ? url.origin : url.href;
+}
+
+const destinationShown = z
+  .strictObject({
+    destination: z.string(),
+    state: z.enum(["closed", "open", "held"]),
+    since: time.nullable(),
+    consecutiveFailures: z.int().describe("At most 20."),
+    lastFailureAt: time.nullable(),
+    lastError: z.string().nullable(),
+    nextProbeAt: time.nullable().describe("Of an open one."),
+    rateLimitPerSecond: z.number().nullable(),
+    maxConcurrency: z.int().nullable(),
+  })
+  .meta({ id: "Destination" });
+
+const listQuery = z.strictObject({
+  appId: z.guid().toLowerCase().optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+  cursor: z.base64url().max(500).optional(),
+});
+
+/** The destinations that have failed lately; all others work as they should. */
+export const listDestinations = route({
+  key: "GET /v1/admin/destinations",
+  id: "listDestinations",
+  summary: "Lists the destinations that have failed lately or are held",
+  answers: { 200: pageOf(destinationShown).describe("By name; what is not listed works as it should.") },
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+  query: listQuery,
+
+  async handle({ query, caller }, { destinations, apps }): Promise<Answer> {
+    const appId = appOf(caller, query.appId);
+    const after = query.cursor === undefined ? undefined : nameIn(query.cursor);
+    const { found, next } = await destinations.list(appId, query.limit, after);
+    const { destinations: limits } = await apps.read(appId);
+    const items = found.map(({ destination, circuit }) => view(destination, circuit, limits));
+    return ok({ items, nextCursor: next === undefined ? null : Buffer.from(next).toString("base64url") });
+  },
+});
+
+const resumeBody = z.strictObject({ appId: z.guid().toLowerCase().optional(), destination: destinationName });
+
+/** Ends a hold, or an outage at once; what waits goes out when it looks again. */
+export const resumeDestination = route({
+  key: "POST /v1/admin/destinations/resume",
+  id: "resumeDestination",
+  summary: "Lets an app's jobs go to a destination again",
+  answers: {
+    200: enveloped(destinationShown).describe(
+      "It is closed; what waits goes out within a minute, or a tenth of the time that it has waited.",
+    ),
+  },
+  refusals: ["NOT_FOUND"],
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+  body: resumeBody,
+
+  async handle({ body, caller }, { destinations, apps }): Promise<Answer> {
+    const { destination } = body;
+    const appId = appOf(caller, body.appId);
+    const before = await destinations.read({ appId, destination });
+    if (!before) throw new ClientError("NOT_FOUND", "No such destination is held or has failed lately");
+    const changes = [{ field: destination, from: before.state, to: "closed" }];
+    await apps.record(appId, { by: caller.sub, action: "destination.resumed", changes });
+    await destinations.change({ appId, destination }, () => undefined);
+    const { destinations: limits } = await apps.read(appId);
+    return ok(view(destination, undefined, limits));
+  },
+});
+
+function view(destination: string, circuit: Circuit | undefined, limits: readonly DestinationLimits[]): object {
+  const { rateLimitPerSecond = null, maxConcurrency = null } =
+    limits.find((each) => each.destination === destination) ?? {};
+  const lastFailureAt = circuit?.failures.at(-1);
+  return {
+    destination,
+    state: circuit?.state ?? "closed",
+    since: circuit ? iso(circuit.since) : null,
+    consecutiveFailures: circuit?.failures.length ?? 0,
+    lastFailureAt: lastFailureAt === undefined ? null : iso(lastFailureAt),
+    lastError: circuit?.lastError ?? null,
+    nextProbeAt: circuit?.state === "open" && circuit.probeAt !== undefined ? iso(circuit.probeAt) : null,
+    rateLimitPerSecond,
+    maxConcurrency,
+  };
+}
+
+function nameIn(cursor: string): string {
+  const name = Buffer.from(cursor, "base64url").toString();
+  if (destinationName.safeParse(name).data === name) return name;
+  throw badRequest([{ field: "cursor", message: "is not a cursor of this list; take nextCursor of the page before" }]);
+}
+
+function ok(data: unknown): Answer {
+  return { status: 200, body: envelope(data) };
+}

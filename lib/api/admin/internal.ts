@@ -1,0 +1,52 @@
+import * as z from "zod";
+import { tally, type Tally } from "../../engine/run-here.ts";
+import { enveloped, tally as tallied } from "../http/answers.ts";
+import { envelope, route, type Answer } from "../http/http.ts";
+
+// What an operator, or a scheduler of one's own, may have run at once: spec/hybrid-queue-migration.md.
+
+const limited = (most: number) => z.strictObject({ limit: z.int().min(1).max(most).default(10) }).prefault({});
+
+const answers = { 200: enveloped(tallied).describe("What came of them.") };
+
+export const runJobs = runDueJobs("POST /internal/v1/jobs/run", "runJobs");
+export const runDbJobs = runDueJobs("POST /internal/v1/run-db-jobs", "runDbJobs");
+
+/** Claims and runs due jobs in this request. */
+function runDueJobs(key: string, id: string) {
+  return route({
+    key,
+    id,
+    summary: "Runs the jobs that have been due longest",
+    answers,
+    access: "internal",
+    body: limited(100),
+    handle: async ({ body }, { engine }) => answerOf(await engine.runDue(body.limit)),
+  });
+}
+
+/** Receives messages of the queues and handles them in this request. */
+export const pollSqs = route({
+  key: "POST /internal/v1/poll-sqs",
+  id: "pollSqs",
+  summary: "Receives messages of the queues and handles them",
+  answers,
+  access: "internal",
+  body: limited(10),
+  handle: async ({ body }, { engine }) => answerOf(await engine.pollQueues(body.limit)),
+});
+
+/** Takes the event that `fire-schedule` gets. */
+export const processScheduledMessage = route({
+  key: "POST /internal/v1/process-scheduled-message",
+  id: "processScheduledMessage",
+  summary: "Fires a schedule",
+  answers,
+  access: "internal",
+  body: z.unknown().describe('`{"fire": {"id": "<schedule>", "run": 1}}`; a repeat is skipped.'),
+  handle: async ({ body }, { engine }) => answerOf(tally([await engine.fire(body)])),
+});
+
+function answerOf(tally: Tally): Answer {
+  return { status: 200, body: envelope(tally) };
+}

@@ -1,0 +1,22 @@
+import * as z from "zod";
+import { SECOND } from "../../clock.ts";
+import { enveloped, stats } from "../http/answers.ts";
+import { appOf, requireRole } from "../http/auth.ts";
+import { envelope, route } from "../http/http.ts";
+
+/** What has become of an app's jobs, and how far behind the service is. */
+export const getStats = route({
+  key: "GET /v1/admin/stats",
+  id: "getStats",
+  summary: "Counts an app's jobs of the last hour and day",
+  answers: { 200: enveloped(stats).describe("The counts, some seconds behind.") },
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+  query: z.strictObject({ appId: z.guid().toLowerCase().optional() }),
+
+  async handle({ query, caller }, { stats: counters, store, clock }) {
+    const [windows, oldest] = await Promise.all([counters.of(appOf(caller, query.appId)), store.oldestDue()]);
+    const now = clock.now();
+    const oldestDueAgeSeconds = Math.floor(Math.max(now - (oldest ?? now), 0) / SECOND);
+    return { status: 200, body: envelope({ approximate: true, oldestDueAgeSeconds, ...windows }) };
+  },
+});

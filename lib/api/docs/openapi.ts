@@ -1,0 +1,208 @@
+import * as z from "zod";
+import packageJson from "../../../package.json" with { type: "json" };
+import type { ErrorCode } from "../../errors.ts";
+import { errorAnswer, gatewayAnswer } from "../http/answers.ts";
+import { STATUS_OF, isLimited, type Route } from "../http/http.ts";
+import { FILE_FIELD } from "../http/multipart.ts";
+
+// The OpenAPI document, from the routes: what they take by the schemas that validate it.
+
+type Json = Readonly<Record<string, unknown>>;
+
+const TAGS: readonly [begins: readonly string[], name: string, description: string][] = [
+  [["/v1/jobs"], "Jobs", "Asking for jobs."],
+  [["/api/jobs"], "File jobs", "Jobs about a file that comes with them, or is uploaded before."],
+  [["/quickjob", "/longjob", "/jobs", "/accounts"], "PDF", "Documents as PDFs, at once or later."],
+  [["/v1/admin/apps"], "Apps", "What the administrators of an app decide about it."],
+  [["/v1/admin"], "Administration", "What has become of jobs, and what people do to them."],
+  [["/internal"], "Internal", "For operators: without `INTERNAL_JWT_TOKEN` in the configuration, these answer 404."],
+  [["/"], "Service", "Open to anyone."],
+];
+
+const REFUSALS: Readonly<Record<ErrorCode, string>> = {
+  BAD_REQUEST: "The request is not as it must be; `details` say where.",
+  UNAUTHORIZED: "The token is missing or invalid.",
+  FORBIDDEN: "The token does not allow it.",
+  NOT_FOUND: "There is no such thing, or it belongs to others.",
+  REQUEST_TIMEOUT: "It took too long; the message says what to do instead.",
+  CONFLICT: "It can't be done to what is there now.",
+  PAYLOAD_TOO_LARGE: "The body is over 4 MB.",
+  UNPROCESSABLE_ENTITY: "The idempotency key belongs to a job that asks for something else.",
+  TOO_MANY_REQUESTS: "The app's `requestsPerSecond` are reached.",
+  INTERNAL_SERVER_ERROR: "An unexpected error.",
+  SERVICE_UNAVAILABLE: "Try again, and with the same idempotency key: the request may have taken effect.",
+};
+
+/** `target`: a URL that the examples' jobs go to. */
+export function openApi(routes: readonly Route[], target: string): Json {
+  const schemas = collection();
+  const paths: Record<string, Record<string, Json>> = {};
+  for (const each of routes) {
+    const [method = "", path = ""] = each.key.split(" ");
+    paths[path] = { ...paths[path], [method.toLowerCase()]: operation(each, path, target, schemas.of) };
+  }
+  const used = new Set(routes.flatMap(refusalsOf));
+  return {
+    openapi: "3.1.1",
+    info: {
+      title: "Unified Job API",
+      version: packageJson.version,
+      description: `${packageJson.description} Press "Authorize" and paste a token to try it out.`,
+      license: { name: packageJson.license, identifier: packageJson.license },
+    },
+    servers: [{ url: "/" }],
+    tags: TAGS.map(([, name, description]) => ({ name, description })),
+    paths,
+    components: {
+      securitySchemes: {
+        token: { type: "http", scheme: "bearer", bearerFormat: "JWT", description: "Claims `sub`, `appId`, `roles`." },
+        internalToken: { type: "http", scheme: "bearer", description: "The operator's `INTERNAL_JWT_TOKEN`." },
+      },
+      parameters: {
+        RequestId: {
+          name: "x-request-id",
+          in: "header",
+          description: "Stands in the answer and in the log.",
+          schema: { type: "string", pattern: "^[\\w.:-]{1,128}$" },
+        },
+      },
+      headers: {
+        RequestId: { description: "The request's own `x-request-id`, or a new one.", schema: { type: "string" } },
+        RetryAfter: { description: "Seconds.", schema: { type: "string", pattern: "^\\d+$" } },
+        Replayed: { schema: { type: "string", const: "true" } },
+      },
+      responses: {
+        ...Object.fromEntries([...used].map((code) => [code, refusal(code, schemas.of)])),
+        Gateway: { description: "From API Gateway itself.", content: json(schemas.of(gatewayAnswer)) },
+      },
+      schemas: schemas.named,
+    },
+  };
+}
+
+const GATEWAY = ref("responses/Gateway");
+
+type SchemaOf = (schema: z.ZodType) => Json;
+
+function operation(route: Route, path: string, target: string, schemaOf: SchemaOf): Json {
+  const { id, summary, access, body, form, answers } = route;
+  const parameters = parametersOf(route, path, schemaOf);
+  const entries = Object.entries(answers).map(([status, schema]) => [status, success(route, status, schema, schemaOf)]);
+  const refusals = refusalsOf(route).map((code) => [STATUS_OF[code], ref(`responses/${code}`)]);
+  const examples = Object.entries(route.examples?.(target) ?? {}).map(([name, value]) => [name, { value }]);
+  return {
+    operationId: id,
+    summary,
+    tags: [TAGS.find(([begins]) => begins.some((start) => path.startsWith(start)))?.[1]],
+    security: access ? [{ [access === "internal" ? "internalToken" : "token"]: [] }] : [],
+    parameters,
+    ...(body && {
+      requestBody: {
+        required: !body.safeParse(undefined).success,
+        content: {
+          ...json(schemaOf(body), examples.length > 0 ? { examples: Object.fromEntries(examples) } : {}),
+          ...(form && { "multipart/form-data": { schema: withFile(schemaOf(form)) } }),
+        },
+      },
+    }),
+    responses: { ...Object.fromEntries([...entries, ...refusals]), "4XX": GATEWAY, "5XX": GATEWAY },
+  };
+}
+
+/** A form's fields, and its file. */
+function withFile({ properties, required, ...schema }: Json): Json {
+  const file = { type: "string", format: "binary", description: "At least one byte; the whole form up to 4 MB." };
+  return {
+    ...schema,
+    properties: { ...(properties as Json), [FILE_FIELD]: file },
+    required: [...((required as string[] | undefined) ?? []), FILE_FIELD],
+  };
+}
+
+function parametersOf({ query, idempotent }: Route, path: string, schemaOf: SchemaOf): Json[] {
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+    name,
+    in: "path",
+    required: true,
+    schema: { type: "string" },
+  }));
+  const properties = query ? (schemaOf(query)["properties"] as Record<string, Json>) : {};
+  const inQuery = Object.entries(properties).map(([name, schema]) => ({ name, in: "query", schema }));
+  const inHeader = {
+    name: "Idempotency-Key",
+    in: "header",
+    description: "Instead of `idempotencyKey` in the body.",
+    schema: { type: "string", pattern: "^[ -~]{1,255}$" },
+  };
+  return [...inPath, ...inQuery, ...(idempotent ? [inHeader] : []), ref("parameters/RequestId")];
+}
+
+function success(route: Route, status: string, schema: z.ZodType, schemaOf: SchemaOf): Json {
+  const isOk = status === "200";
+  const contentTypes = (isOk && route.contentTypes) || ["application/json"];
+  const { description = "", ...shape } = schemaOf(schema);
+  // Where the first answer is another.
+  const isReplay = isOk && route.idempotent && Object.keys(route.answers).length > 1 && !route.contentTypes;
+  const replayed = isReplay && { "Idempotent-Replayed": ref("headers/Replayed") };
+  return {
+    description,
+    headers: { "x-request-id": ref("headers/RequestId"), ...replayed },
+    content: Object.fromEntries(contentTypes.map((type) => [type, { schema: shape }])),
+  };
+}
+
+function refusal(code: ErrorCode, schemaOf: SchemaOf): Json {
+  const retryAfter = STATUS_OF[code] === 429 || STATUS_OF[code] === 503;
+  const headers = {
+    "x-request-id": ref("headers/RequestId"),
+    ...(retryAfter && { "Retry-After": ref("headers/RetryAfter") }),
+  };
+  return { description: REFUSALS[code], headers, content: json(schemaOf(errorAnswer)) };
+}
+
+/** How a route of its kind may refuse, and how this one may besides. */
+function refusalsOf({ key, access, body, query, idempotent, refusals = [] }: Route): ErrorCode[] {
+  const possible: readonly [ErrorCode, unknown][] = [
+    ["BAD_REQUEST", body ?? query ?? idempotent],
+    ["UNAUTHORIZED", access],
+    ["FORBIDDEN", access && access !== "internal"],
+    ["NOT_FOUND", access === "internal" || key.includes("{")],
+    ["PAYLOAD_TOO_LARGE", body],
+    ["TOO_MANY_REQUESTS", access && access !== "internal" && isLimited(key)],
+    ["INTERNAL_SERVER_ERROR", true],
+    ["SERVICE_UNAVAILABLE", true],
+  ];
+  return [...possible.filter(([, isPossible]) => isPossible).map(([code]) => code), ...refusals];
+}
+
+function json(schema: Json, more: Json = {}): Json {
+  return { "application/json": { schema, ...more } };
+}
+
+function ref(to: string): Json {
+  return { $ref: `#/components/${to}` };
+}
+
+/** Schemas in JSON; those that have an `id` stand in `named`, once, and are referred to. */
+function collection(): { of: SchemaOf; named: Json } {
+  const named: Record<string, unknown> = {};
+  const of = (schema: z.ZodType): Json => {
+    // As a field: a schema with an id would be written out where it is asked for.
+    const { properties, $defs } = z.toJSONSchema(z.object({ asked: schema }), { io: "input", override: plain });
+    const text = JSON.stringify({ $defs, asked: properties?.["asked"] }).replaceAll(
+      "#/$defs/",
+      "#/components/schemas/",
+    );
+    const found = JSON.parse(text) as { $defs?: Json; asked: Json };
+    Object.assign(named, found.$defs);
+    return found.asked;
+  };
+  return { of, named };
+}
+
+/** Without what only repeats what stands there already. */
+function plain({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
+  if (jsonSchema.format === "uuid" || jsonSchema.format === "date-time") delete jsonSchema.pattern;
+  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+  if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+}

@@ -1,0 +1,39 @@
+import * as z from "zod";
+import { iso } from "../../clock.ts";
+import { time } from "../http/answers.ts";
+import { docsAsset, docsPage } from "./docs-page.ts";
+import { route, type Route } from "../http/http.ts";
+import { openApi } from "./openapi.ts";
+import { adminRoutes, createJobRoutes, internalRoutes, pdfRoutes, quickRoutes, taskRoutes } from "../routes.ts";
+
+// What is open to anyone: how the service is, and how to use it.
+
+const health = route({
+  key: "GET /health",
+  id: "getHealth",
+  summary: "Tells that the service runs, and its time",
+  answers: { 200: z.strictObject({ status: z.literal("ok"), now: time }).describe("It runs.") },
+  handle: async (_request, { clock }) => ({ status: 200, body: { status: "ok", now: iso(clock.now()) } }),
+});
+
+/** Made once a container: it takes 30 ms. */
+let made: object | undefined;
+
+const document = route({
+  key: "GET /openapi.json",
+  id: "getDocument",
+  summary: "This document",
+  answers: { 200: z.looseObject({ openapi: z.literal("3.1.1") }).describe("OpenAPI 3.1.") },
+  handle: async (_request, { rules }) => ({ status: 200, body: (made ??= apiDocument(rules.localFunctionUrls)) }),
+});
+
+export const siteRoutes: readonly Route[] = [health, document, docsPage, docsAsset];
+
+/** The document of the whole API. Its examples go to the echo target of the local stack, if this is one. */
+export function apiDocument(localUrls = ""): object {
+  const target = localUrls === "" ? "https://example.com" : new URL("/echo", localUrls).href;
+  return openApi(
+    [...createJobRoutes, ...taskRoutes, ...quickRoutes, ...pdfRoutes, ...adminRoutes, ...internalRoutes, ...siteRoutes],
+    target,
+  );
+}

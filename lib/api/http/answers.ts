@@ -1,0 +1,175 @@
+import * as z from "zod";
+import { runnable, schedule } from "../../executors/index.ts";
+import { ERROR_CODES } from "../../errors.ts";
+import { FINAL_STATUSES, STATUSES } from "../../job/job.ts";
+import { httpMethod, jobMetadata } from "../../executors/message-schema.ts";
+
+// What answers look like, for the API document. Nothing is parsed with these: the tests hold every answer
+// against them. Strict, so that a field that somebody forgot to write down here is found.
+
+export const time = z.iso.datetime();
+const named = z.record(z.string(), z.string());
+
+/** The body of a success in the envelope of the unified API. */
+export function enveloped(data: z.ZodType) {
+  return z.strictObject({ success: z.literal(true), data, timestamp: time });
+}
+
+/** A page of a list. */
+export function pageOf(item: z.ZodType) {
+  const nextCursor = z.string().nullable().describe("Of the next page, as `cursor`; null at the end.");
+  return enveloped(z.strictObject({ items: z.array(item), nextCursor }));
+}
+
+const details = z.array(z.strictObject({ field: z.string(), message: z.string() }));
+
+const problem = z.strictObject({
+  code: z.enum(ERROR_CODES),
+  message: z.string(),
+  details: details.describe("What is wrong, field by field: the first 20.").optional(),
+});
+
+export const errorAnswer = z
+  .strictObject({ success: z.literal(false), error: problem, timestamp: time })
+  .meta({ id: "Error", description: "How every request is answered that is refused or fails." });
+
+export const gatewayAnswer = z
+  .strictObject({ message: z.string() })
+  .meta({ id: "GatewayError", description: "What API Gateway answers by itself, without `x-request-id`." });
+
+// ---- Jobs ----
+
+const shownRequest = z
+  .strictObject({
+    body: z.string().nullable(),
+    resource: z.string(),
+    path: z.string(),
+    httpMethod,
+    isBase64Encoded: z.boolean(),
+    pathParameters: named.nullable(),
+    queryStringParameters: named.nullable().optional(),
+    headers: named,
+    requestContext: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: "ShownRequest", description: "A ProxyMessage with its defaults; credentials are masked by ***." });
+
+export const shownCallback = z
+  .strictObject({ url: z.string(), headers: named, on: z.array(z.enum(FINAL_STATUSES)) })
+  .meta({ id: "ShownCallback", description: "A Callback with its defaults; credentials are masked by ***." });
+
+const shownMessage = {
+  lambdaProxyMessage: shownRequest.nullable(),
+  execution: z.union(runnable),
+  metadata: jobMetadata,
+};
+
+const shownFollowUpJob: z.ZodType = z
+  .strictObject({
+    message: z.strictObject(shownMessage),
+    onComplete: shownCallback.optional(),
+    get onSuccess() {
+      return shownFollowUpJob.optional();
+    },
+    get onFailure() {
+      return shownFollowUpJob.optional();
+    },
+  })
+  .meta({ id: "ShownFollowUpJob" });
+
+const shownFollowUps = {
+  onComplete: shownCallback.optional(),
+  onSuccess: shownFollowUpJob.nullable().optional(),
+  onFailure: shownFollowUpJob.nullable().optional(),
+};
+
+const shownSchedule = z
+  .strictObject({ ...schedule.schema.shape, targetJob: z.strictObject({ ...shownMessage, ...shownFollowUps }) })
+  .meta({ id: "ShownScheduleExecution" });
+
+const jobFields = {
+  id: z.guid(),
+  appId: z.guid(),
+  executionType: z.string(),
+  status: z.enum(STATUSES),
+  lambdaProxyMessage: shownRequest.nullable().optional(),
+  executionConfig: z
+    .union([...runnable, shownSchedule])
+    .nullable()
+    .optional(),
+  ...shownFollowUps,
+  messageGroupId: z.string(),
+  idempotencyKey: z.string().nullable(),
+  retryCount: z.int(),
+  maxRetries: z.int(),
+  nextRetryAt: time.nullable(),
+  lastError: z.string().nullable(),
+  scheduleArn: z.string().nullable(),
+  nextRunAt: time.nullable().describe("Of a schedule.").optional(),
+  lastRunAt: time.nullable().describe("Of a schedule.").optional(),
+  runCount: z.int().describe("Of a schedule.").optional(),
+  targetJobId: z.guid().nullable().describe("Of a schedule: the job of the last run.").optional(),
+  parentJobId: z.guid().describe("The job whose follow-up or target this one is.").optional(),
+  followUpJobIds: z.array(z.guid()).describe("Of a job that has asked for follow-ups.").optional(),
+  stopRequestedAt: time.describe("Since when it is to stop; a running attempt is let end first.").optional(),
+  createdAt: time,
+  updatedAt: time,
+  omitted: z.array(z.string()).describe("Parts shown as null because the answer would be too large.").optional(),
+};
+
+export const jobEntity = z
+  .strictObject(jobFields)
+  .meta({ id: "JobEntity", description: "A job as it stands. Lists leave the message out." });
+
+/** As the endpoint of earlier versions shows it. */
+export const callbackJobEntity = z.strictObject({
+  ...jobFields,
+  type: z.literal("callback-http"),
+  payload: z.strictObject({ url: z.string(), method: httpMethod, headers: named, body: z.unknown() }).nullable(),
+});
+
+const attempt = z
+  .strictObject({
+    number: z.int(),
+    startedAt: time,
+    durationMs: z.int().nullable(),
+    outcome: z.enum(["running", "succeeded", "retry", "rejected", "lost"]),
+    httpStatus: z.int().nullable(),
+    error: z.string().nullable(),
+    responseExcerpt: z.string().nullable().describe("The first 1 KB of what the target answered."),
+  })
+  .meta({ id: "Attempt" });
+
+export const jobWithAttempts = z.strictObject({ ...jobFields, attempts: z.array(attempt) });
+
+// ---- Counts ----
+
+const counts = z.strictObject({
+  jobs: z.int(),
+  byStatus: z.strictObject(Object.fromEntries(STATUSES.map((status) => [status, z.int()]))),
+  byExecutionType: z.record(z.string(), z.int()),
+  successRate: z.number().nullable().describe("Of those that have ended, cancelled ones aside."),
+  averageRetryCount: z.number().nullable(),
+  latencyMs: z
+    .strictObject({ p50: z.int().nullable(), p95: z.int().nullable() })
+    .describe("From accepted to succeeded, schedules aside; exact to a fifth."),
+});
+
+export const stats = z.strictObject({
+  approximate: z.literal(true),
+  oldestDueAgeSeconds: z.int(),
+  lastHour: counts,
+  lastDay: counts,
+});
+
+const refused = z.strictObject({ status: z.int(), error: problem });
+const accepted = z.strictObject({ status: z.int(), data: jobEntity.nullable() });
+
+/** Of a batch, in the order of its jobs. */
+export const results = z.strictObject({ results: z.array(z.union([accepted, refused])) });
+
+export const tally = z.strictObject({
+  processed: z.int(),
+  succeeded: z.int(),
+  failed: z.int(),
+  skipped: z.int(),
+});

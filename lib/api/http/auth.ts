@@ -1,0 +1,130 @@
+import { createHash, createSecretKey, timingSafeEqual } from "node:crypto";
+import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from "jose";
+import * as z from "zod";
+import { MINUTE, SECOND } from "../../clock.ts";
+import { defaultAppId, internalToken, tokenConfig, type TokenConfig } from "../../config.ts";
+import { ClientError, Unavailable } from "../../errors.ts";
+
+/** Who the token says is asking. */
+export interface Caller {
+  readonly sub: string;
+  readonly appId?: string | undefined;
+  readonly roles: readonly string[];
+  readonly permissions: readonly string[];
+}
+
+const LONGEST_TOKEN = 8 * 1_024;
+const CLOCK_SKEW_SECONDS = 60;
+
+const claims = z.object({
+  sub: z.string().min(1).max(255),
+  appId: z.guid().toLowerCase().optional(),
+  roles: z.array(z.string()).default([]),
+  permissions: z.array(z.string()).default([]),
+});
+
+type Verify = (token: string) => Promise<JWTPayload>;
+
+let verifier: Verify | undefined;
+
+/** Verified tokens, for a minute each: a service sends the same one with every job. */
+const verified = new Map<string, { readonly caller: Caller; readonly until: number }>();
+const VERIFIED_FOR_MS = MINUTE;
+const MOST_VERIFIED = 1_000;
+
+/** The caller of a request. Every way in which a token can be wrong is the same 401. */
+export async function authenticate(authorization: string | undefined, realNow: number): Promise<Caller> {
+  const token = bearerOf(authorization);
+  if (!token || token.length > LONGEST_TOKEN) throw unauthorized();
+  const known = verified.get(token);
+  if (known && known.until > realNow) return known.caller;
+  verifier ??= createVerifier(tokenConfig(process.env));
+  const payload = await verifier(token).catch((error: unknown) => {
+    throw keysAreMissing(error) ? new Unavailable("The issuer of public keys", error) : unauthorized();
+  });
+  const caller = claims.safeParse(payload);
+  if (!caller.success) throw unauthorized();
+  if (verified.size >= MOST_VERIFIED) verified.clear();
+  const until = Math.min(realNow + VERIFIED_FOR_MS, (payload.exp ?? 0) * SECOND);
+  verified.set(token, { caller: caller.data, until });
+  return caller.data;
+}
+
+function createVerifier(config: TokenConfig): Verify {
+  const checks: JWTVerifyOptions = {
+    requiredClaims: ["exp", "sub"],
+    clockTolerance: CLOCK_SKEW_SECONDS,
+    ...(config.issuer && { issuer: config.issuer }),
+    ...(config.audience && { audience: config.audience }),
+  };
+  if (config.kind === "secret") {
+    // As a key object it is imported once, not for every token.
+    const key = createSecretKey(config.secret, "utf8");
+    return async (token) => (await jwtVerify(token, key, { ...checks, algorithms: ["HS256"] })).payload;
+  }
+  const keys = createRemoteJWKSet(config.url);
+  const algorithms = ["RS256", "PS256", "ES256", "EdDSA"];
+  return async (token) => (await jwtVerify(token, keys, { ...checks, algorithms })).payload;
+}
+
+/** Whether it was not the token that was wrong: a client must not throw away a good one. */
+function keysAreMissing(error: unknown): boolean {
+  if (!(error instanceof errors.JOSEError)) return true;
+  return ["ERR_JWKS_TIMEOUT", "ERR_JWKS_INVALID", "ERR_JOSE_GENERIC"].includes(error.code);
+}
+
+function unauthorized(): ClientError {
+  return new ClientError("UNAUTHORIZED", "Invalid or missing authentication token");
+}
+
+/**
+ * Whether a request carries the operator's token. False if there is none, so that the endpoints do
+ * not exist; throws UNAUTHORIZED if it is another one.
+ */
+export function isInternal(authorization: string | undefined): boolean {
+  const expected = internalToken(process.env);
+  if (expected === undefined) return false;
+  const given = bearerOf(authorization) ?? "";
+  // Of hashes, which have one length: how long the comparison takes says nothing of the token.
+  const [a, b] = [given, expected].map((token) => createHash("sha256").update(token).digest());
+  if (!a || !b || !timingSafeEqual(a, b)) throw unauthorized();
+  return true;
+}
+
+function bearerOf(authorization: string | undefined): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1];
+}
+
+export function requireRole(caller: Caller, role: "APP_ADMIN"): void {
+  if (isAppAdmin(caller)) return;
+  throw new ClientError("FORBIDDEN", `Access denied: ${role} role required`);
+}
+
+/** Whoever the app knows. Throws FORBIDDEN when the token names none. */
+export function requireApp(caller: Caller): void {
+  appOf(caller);
+}
+
+/** An administrator has all permissions in their app. */
+export function requirePermission(caller: Caller, permission: string): void {
+  if (caller.permissions.includes(permission) || isAppAdmin(caller)) return;
+  throw new ClientError("FORBIDDEN", `Access denied: permission ${permission} required`);
+}
+
+export function isAppAdmin(caller: Caller): boolean {
+  return caller.roles.includes("APP_ADMIN") || isPlatformAdmin(caller);
+}
+
+export function isPlatformAdmin(caller: Caller): boolean {
+  return caller.roles.includes("PLATFORM_ADMIN");
+}
+
+/** The app that a request is about: the token's own; another one only for a platform administrator. */
+export function appOf(caller: Caller, requested?: string): string {
+  if (isPlatformAdmin(caller)) return requested ?? caller.appId ?? defaultAppId(process.env);
+  if (!caller.appId) throw new ClientError("FORBIDDEN", "Access denied: the token names no app (claim appId)");
+  if (requested !== undefined && requested !== caller.appId) {
+    throw new ClientError("FORBIDDEN", "Access denied: the token is for another app");
+  }
+  return caller.appId;
+}

@@ -1,0 +1,29 @@
+import { corsOrigins } from "../../config.ts";
+
+// Which web pages may call the API from a browser: those of CORS_ORIGINS.
+
+const EXPOSED = "Retry-After, x-request-id, Idempotent-Replayed, X-PDF-Pages, X-PDF-Truncated, X-Job-Id";
+const METHODS = "GET, POST, PUT, DELETE";
+const REQUEST_HEADERS = "authorization, content-type, idempotency-key, x-request-id";
+const PREFLIGHT_SECONDS = 600;
+
+type Headers = Readonly<Record<string, string | undefined>>;
+
+/** What lets the page that asks read an answer; nothing for one that may not. */
+export function corsHeaders({ origin }: Headers): Record<string, string> {
+  const origins = corsOrigins(process.env);
+  if (origin === undefined || !origins.some((allowed) => allowed === "*" || allowed === origin)) return {};
+  return { "access-control-allow-origin": origin, "access-control-expose-headers": EXPOSED, vary: "origin" };
+}
+
+/** The answer to a browser that asks whether it may; nothing if that is not the question, or it may not. */
+export function preflight(method: string, headers: Headers): Record<string, string> | undefined {
+  if (method !== "OPTIONS" || headers["access-control-request-method"] === undefined) return undefined;
+  const allowed = corsHeaders(headers);
+  if (!allowed["access-control-allow-origin"]) return undefined;
+  return {
+    "access-control-allow-methods": METHODS,
+    "access-control-allow-headers": REQUEST_HEADERS,
+    "access-control-max-age": String(PREFLIGHT_SECONDS),
+  };
+}

@@ -1,0 +1,307 @@
+import middy from "@middy/core";
+import httpJsonBodyParser from "@middy/http-json-body-parser";
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
+import type * as z from "zod";
+import { iso } from "../../clock.ts";
+import { ClientError, Unavailable, badRequest, reasonOf, type ErrorCode, type ErrorDetail } from "../../errors.ts";
+import { parts, type ServiceParts } from "../../parts.ts";
+import { problemsIn } from "../../validation.ts";
+import { authenticate, isInternal, type Caller } from "./auth.ts";
+import { corsHeaders, preflight } from "./cors.ts";
+import { isMultipart, readForm, type Form, type FormFile } from "./multipart.ts";
+
+/** One endpoint. What it takes is parsed before `handle` is called. */
+export interface Route<Body = unknown, Query = unknown> {
+  /** Method and path as API Gateway writes them: `GET /v1/admin/jobs/{id}`. */
+  readonly key: string;
+  /** Its name and what it does, in the API document. */
+  readonly id: string;
+  readonly summary: string;
+  /** What it answers when all is well, by status. */
+  readonly answers: Readonly<Record<number, z.ZodType>>;
+  /** How it may refuse, beside what goes for every route of its kind. */
+  readonly refusals?: readonly ErrorCode[];
+  /** Takes the header `Idempotency-Key`; a repeat is answered 200 where the first answer is another. */
+  readonly idempotent?: true;
+  /** Requests that can be sent as they are; `target` is a URL that accepts anything. */
+  readonly examples?: (target: string) => Readonly<Record<string, unknown>>;
+  /** Of the answer 200; default JSON. */
+  readonly contentTypes?: readonly string[];
+  readonly body?: z.ZodType<Body>;
+  /** The fields of a form, where one is taken too: with a file in `file`, they make the same body. */
+  readonly form?: z.ZodType<Body>;
+  readonly query?: z.ZodType<Query>;
+  /** Throws FORBIDDEN. `internal`: the operator's own token. Without it, the endpoint is open to anyone. */
+  readonly access?: ((caller: Caller) => void) | "internal";
+  handle(request: Request<Body, Query>, service: ServiceParts): Promise<Answer>;
+}
+
+export interface Request<Body, Query> {
+  readonly caller: Caller;
+  readonly body: Body;
+  /** If it came as a form. */
+  readonly file?: FormFile;
+  readonly query: Query;
+  readonly path: Readonly<Record<string, string | undefined>>;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+}
+
+export interface Answer {
+  readonly status: number;
+  /** Goes out as JSON; bytes as they are, under the `content-type` that `headers` name. */
+  readonly body: unknown;
+  /** What to answer when the body would pass Lambda's limit. */
+  readonly ifTooLarge?: () => unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+type Event = Omit<APIGatewayProxyEventV2, "body"> & { body?: unknown };
+
+/** Larger bodies would not survive the way through Lambda once escaped. */
+const LARGEST_BODY = 4 * 1_024 * 1_024;
+const DEEPEST_NESTING = 32;
+/** Lambda's answer holds 6 MB with the body as a JSON string within it. */
+const LARGEST_ANSWER = 5.9 * 1_024 * 1_024;
+/** Escaped twice, a character can take six bytes; fewer than this always fit. */
+const CERTAINLY_FITS = 900_000;
+
+export const STATUS_OF: Record<ErrorCode, number> = {
+  BAD_REQUEST: 400,
+  UNAUTHORIZED: 401,
+  FORBIDDEN: 403,
+  NOT_FOUND: 404,
+  REQUEST_TIMEOUT: 408,
+  CONFLICT: 409,
+  PAYLOAD_TOO_LARGE: 413,
+  UNPROCESSABLE_ENTITY: 422,
+  TOO_MANY_REQUESTS: 429,
+  INTERNAL_SERVER_ERROR: 500,
+  SERVICE_UNAVAILABLE: 503,
+};
+
+export function route<Body, Query>(definition: Route<Body, Query>): Route {
+  return definition;
+}
+
+/** The Lambda handler that serves these endpoints. */
+export function httpFunction(routes: readonly Route[]) {
+  const byKey = new Map(routes.map((each) => [each.key, each]));
+  const takesJson = (event: Event) => {
+    const found = byKey.get(event.routeKey);
+    return found?.body !== undefined && !isForm(found, event);
+  };
+  return middy(async (event: Event) => {
+    const asked = preflight(event.requestContext.http.method, event.headers);
+    if (asked) return { statusCode: 204, headers: asked };
+    const found = byKey.get(event.routeKey);
+    if (!found) throw noSuchEndpoint(event);
+    return serve(found, event);
+  }).use([stamps(), errorAnswers(), jsonBody(takesJson)]);
+}
+
+async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructuredResultV2> {
+  const headers = event.headers;
+  const caller = await callerOf(found, event);
+  const form = isForm(found, event) ? await formOf(event) : undefined;
+  const body = form ? found.form && parse(found.form, form.fields, "body") : bodyOf(found, event);
+  const query = found.query && parse(found.query, event.queryStringParameters ?? {}, "query");
+  const path = event.pathParameters ?? {};
+  return answerOf(
+    await found.handle({ caller, body, query, path, headers, ...(form && { file: form.file }) }, parts()),
+  );
+}
+
+function bodyOf({ body }: Route, event: Event): unknown {
+  return body && parse(body, event.body, "body");
+}
+
+function isForm({ form }: Route, { headers }: Event): boolean {
+  return form !== undefined && isMultipart(headers["content-type"]);
+}
+
+async function formOf(event: Event): Promise<Form> {
+  refuseLarge(event);
+  const { body, headers, isBase64Encoded } = event;
+  const bytes = Buffer.from(typeof body === "string" ? body : "", isBase64Encoded ? "base64" : "utf8");
+  return readForm(headers["content-type"] ?? "", bytes);
+}
+
+/** Who is asking, and may. */
+async function callerOf({ access, key }: Route, event: Event): Promise<Caller> {
+  if (!access) return NOBODY;
+  const { authorization } = event.headers;
+  if (access === "internal") {
+    if (!isInternal(authorization)) throw noSuchEndpoint(event);
+    return NOBODY;
+  }
+  const caller = await authenticate(authorization, parts().clock.realNow());
+  access(caller);
+  if (caller.appId !== undefined && isLimited(key)) await parts().apps.admit(caller.appId);
+  return caller;
+}
+
+/** Whether requests count towards `requestsPerSecond`. Whoever may change the limit must be able to. */
+export function isLimited(key: string): boolean {
+  return !key.includes("/apps/{appId}");
+}
+
+function noSuchEndpoint({ requestContext, rawPath }: Event): ClientError {
+  return new ClientError("NOT_FOUND", `No such endpoint: ${requestContext.http.method} ${rawPath}`);
+}
+
+const NOBODY: Caller = { sub: "nobody", roles: [], permissions: [] };
+
+function answerOf({ status, body, headers, ifTooLarge }: Answer): APIGatewayProxyStructuredResultV2 {
+  if (body instanceof Uint8Array) {
+    return {
+      statusCode: status,
+      headers: { ...headers },
+      body: Buffer.from(body).toString("base64"),
+      isBase64Encoded: true,
+    };
+  }
+  const text = JSON.stringify(stamped(body));
+  return {
+    statusCode: status,
+    headers: { "content-type": "application/json", ...headers },
+    body: ifTooLarge && isTooLarge(text) ? JSON.stringify(stamped(ifTooLarge())) : text,
+  };
+}
+
+/** What is in the envelope of the unified API goes out with the time. */
+function stamped(body: unknown): unknown {
+  return isContainer(body) && "success" in body ? { ...body, timestamp: iso(parts().clock.now()) } : body;
+}
+
+function isTooLarge(text: string): boolean {
+  return text.length > CERTAINLY_FITS && Buffer.byteLength(JSON.stringify(text)) > LARGEST_ANSWER;
+}
+
+/** What a schema makes of a value, or BAD_REQUEST with what is wrong, field by field. */
+export function parse<T>(schema: z.ZodType<T>, value: unknown, whole: string): T {
+  const parsed = schema.safeParse(value, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  throw badRequest(problemsIn(parsed.error, whole));
+}
+
+/** The body of an answer in the envelope of the unified API, but for the time at which it goes out. */
+export function envelope(data: unknown): object {
+  return { success: true, data };
+}
+
+// ---- Middleware ----
+
+type Handling = {
+  event: Event;
+  response?: APIGatewayProxyStructuredResultV2;
+  error: unknown;
+  internal: { requestId?: string };
+};
+
+/** On every answer: the request's id, the caller's own if it can stand in a header and a log, and who may read it. */
+function stamps() {
+  const stamp = ({ event, response, internal }: Handling) => {
+    if (!response) return;
+    const own = { "x-request-id": internal.requestId ?? "", ...corsHeaders(event.headers) };
+    response.headers = { ...response.headers, ...own };
+  };
+  return {
+    before: ({ event, internal }: Handling) => {
+      const own = event.headers["x-request-id"] ?? "";
+      internal.requestId = /^[\w.:-]{1,128}$/.test(own) ? own : event.requestContext.requestId;
+    },
+    after: stamp,
+    onError: stamp,
+  };
+}
+
+/** Parses a body as JSON whatever its content type says. Where none is asked for, what comes is not looked at. */
+function jsonBody(takesJson: (event: Event) => boolean) {
+  const { before } = httpJsonBodyParser({ disableContentTypeCheck: true });
+  return {
+    before: async (handling: Handling) => {
+      if (!handling.event.body || !takesJson(handling.event)) return;
+      refuseLarge(handling.event);
+      try {
+        await before?.(handling as never);
+      } catch (error) {
+        throw badRequest([{ field: "body", message: `expected JSON: ${causeOf(error)}` }]);
+      }
+      if (isTooDeep(handling.event.body)) throw badRequest([{ field: "body", message: TOO_DEEP }]);
+    },
+  };
+}
+
+function refuseLarge({ body, isBase64Encoded }: Event): void {
+  const size = typeof body === "string" ? Buffer.byteLength(body, isBase64Encoded ? "base64" : "utf8") : 0;
+  if (size <= LARGEST_BODY) return;
+  const message = `The body has ${size} bytes; at most ${LARGEST_BODY} are accepted. Keep large data in S3 and send its address`;
+  throw new ClientError("PAYLOAD_TOO_LARGE", message);
+}
+
+export const TOO_DEEP = `must not be nested deeper than ${DEEPEST_NESTING} levels`;
+
+/** Level by level and not by recursion, which a deep body would overflow. */
+export function isTooDeep(value: unknown): boolean {
+  let level = [value].filter(isContainer);
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth === DEEPEST_NESTING) return true;
+    level = level.flatMap((container) => Object.values(container).filter(isContainer));
+  }
+  return false;
+}
+
+function isContainer(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+function causeOf(error: unknown): string {
+  const cause = (error as { cause?: { message?: unknown; data?: unknown } }).cause;
+  // The parser's message quotes what it stumbled over; only the position is told back.
+  const position = /position \d+( \(line \d+ column \d+\))?/.exec(String(cause?.message))?.[0];
+  return position ? `not valid at ${position}` : "not valid";
+}
+
+/** Every error in the envelope of unified-job-api.md §4.3. What was not meant for the client says nothing. */
+function errorAnswers() {
+  return {
+    onError: (handling: Handling) => {
+      const { event, internal } = handling;
+      const { method } = event.requestContext.http;
+      const about = { method, route: event.routeKey, requestId: internal.requestId ?? "" };
+      const { status, error } = explain(handling.error, about);
+      const body = { success: false, error };
+      handling.response = answerOf({ status, body, headers: retryAfter(status) });
+    },
+  };
+}
+
+function retryAfter(status: number): Record<string, string> {
+  if (status === 503) return { "retry-after": "5" };
+  return status === 429 ? { "retry-after": "1" } : {};
+}
+
+interface Explanation {
+  readonly status: number;
+  readonly error: { code: ErrorCode; message: string; details?: readonly ErrorDetail[] };
+}
+
+/** What a client is told of an error. What is not meant for clients is logged. */
+export function explain(error: unknown, about: { method: string; route: string; requestId?: string }): Explanation {
+  const { code, message, details } = toldToClient(error, about.method);
+  const { method: _, ...fields } = about;
+  if (!(error instanceof ClientError)) parts().log("error", "request.failed", { ...fields, error: reasonOf(error) });
+  return { status: STATUS_OF[code], error: { code, message, ...(details.length > 0 && { details }) } };
+}
+
+function toldToClient(error: unknown, method: string): ClientError {
+  if (error instanceof ClientError) return error;
+  if (error instanceof Unavailable) {
+    const message =
+      method === "GET"
+        ? "The service cannot answer now; try again in a few seconds"
+        : "The service cannot say now whether the request took effect; repeat it with the same idempotency key";
+    return new ClientError("SERVICE_UNAVAILABLE", message);
+  }
+  return new ClientError("INTERNAL_SERVER_ERROR", "An unexpected error occurred");
+}

@@ -1,0 +1,59 @@
+import * as z from "zod";
+import { refuseTarget, wholeUrl } from "../../outbound/target-url.ts";
+import { badRequest } from "../../errors.ts";
+import { maskedQuery } from "../../job/view.ts";
+import type { ServiceParts } from "../../parts.ts";
+import { requireApp } from "../http/auth.ts";
+import { route, type Answer } from "../http/http.ts";
+import { ownerOf } from "../tasks/uploads.ts";
+
+// What users decide for themselves: where the ends of their long PDF jobs are told.
+
+const account = z
+  .strictObject({ webhook_url: wholeUrl.nullable().describe("Null: nowhere.") })
+  .meta({ id: "AccountWebhook" });
+
+const shown = z.strictObject({ webhook_url: z.string().nullable() });
+
+export const getWebhook = route({
+  key: "GET /accounts/me/webhook",
+  id: "getAccountWebhook",
+  summary: "Shows where the caller's long PDF jobs tell their end",
+  answers: { 200: shown.describe("The URL, or null.") },
+  access: requireApp,
+
+  async handle({ caller }, { apps }): Promise<Answer> {
+    const { appId, userId } = ownerOf(caller);
+    return { status: 200, body: { webhook_url: await apps.webhookOf(appId, userId) } };
+  },
+});
+
+export const putWebhook = route({
+  key: "PUT /accounts/me/webhook",
+  id: "putAccountWebhook",
+  summary: "Says where the caller's long PDF jobs are to tell their end, from the next one on",
+  answers: { 200: shown.describe("The URL, or null.") },
+  access: requireApp,
+  body: account,
+
+  async handle({ body, caller }, service): Promise<Answer> {
+    const { appId, userId } = ownerOf(caller);
+    const { webhook_url: webhookUrl } = body;
+    if (webhookUrl !== null) await refuseWebhook(webhookUrl, appId, service);
+    const before = await service.apps.setWebhook(appId, userId, webhookUrl);
+    const [from, to] = [before, webhookUrl].map((url) => (url === null ? null : maskedQuery(url)));
+    await service.apps.record(appId, { by: userId, action: "webhook.changed", changes: [{ field: userId, from, to }] });
+    return { status: 200, body: { webhook_url: webhookUrl } };
+  },
+});
+
+/** Throws BAD_REQUEST for a webhook where the app's jobs may not go, and for one that would tell a link in the clear. */
+export async function refuseWebhook(webhookUrl: string, appId: string, { apps, rules }: ServiceParts): Promise<void> {
+  const settings = await apps.settingsOf(appId);
+  const url = new URL(webhookUrl);
+  const isClear = url.protocol !== "https:" && !rules.allowPrivateTargets;
+  const problems = isClear
+    ? [{ field: "webhook_url", message: "must be https" }]
+    : refuseTarget("webhook_url", url, { ...rules, ...settings });
+  if (problems.length > 0) throw badRequest(problems);
+}

@@ -1,0 +1,97 @@
+import * as z from "zod";
+import { iso } from "../../clock.ts";
+import { attemptsOf, maskedQuery } from "../../job/view.ts";
+import { isFinished, type Attempt, type Job } from "../../job/job.ts";
+import type { ServiceParts } from "../../parts.ts";
+import { PDF_STATUSES, pdfView, resultOf, type PdfResult } from "../../pdf/view.ts";
+import { time } from "../http/answers.ts";
+
+// A PDF job as `GET /jobs/{id}` shows it: spec/quickjob-longjob-pdf.md.
+
+const webhookTry = z.strictObject({
+  attempt: z.int(),
+  at: time,
+  delivered: z.boolean(),
+  http_status: z.int().nullable(),
+  error: z.string().nullable(),
+});
+
+export const pdfJob = z
+  .strictObject({
+    job_id: z.guid(),
+    job_type: z.enum(["quick", "long"]),
+    status: z.enum(PDF_STATUSES),
+    mode: z.enum(["html", "markdown"]).nullable().describe("What it is made of."),
+    pages: z.int().nullable().describe("Of the whole document."),
+    truncated: z.boolean().nullable().describe("Whether the file holds only the first 100 pages."),
+    created_at: time,
+    completed_at: time.nullable(),
+    duration_ms: z.int().nullable().describe("What making it took."),
+    s3_url: z.string().nullable().describe("A link to the file, made for this answer."),
+    s3_url_expires_at: time.nullable(),
+    message: z.string().nullable().describe("Why there is no link to a file that was made."),
+    error_message: z.string().nullable(),
+    timeout_occurred: z.boolean().describe("Whether a quick job took longer than a request may."),
+    webhook_url: z.string().nullable(),
+    webhook_delivered: z.boolean().nullable().describe("Null without a webhook, and once its job is deleted."),
+    webhook_delivered_at: time.nullable(),
+    webhook_retry_count: z.int().nullable(),
+    webhook_retry_log: z.array(webhookTry).nullable(),
+  })
+  .meta({ id: "PdfJob", description: "A PDF job as it stands." });
+
+export async function pdfJobView(job: Job, service: ServiceParts): Promise<object> {
+  const { clock, fileStore } = service;
+  const shown = await pdfView(job, { clock, link: fileStore.link });
+  const result = resultOf(job);
+  return {
+    ...shown,
+    job_type: job.quick ? "quick" : "long",
+    truncated: result?.truncated ?? null,
+    duration_ms: (await durationOf(job, service)) ?? null,
+    message: result && shown.s3_url === null ? whyNoFile(result) : null,
+    timeout_occurred: job.timedOut === true,
+    ...(await webhookView(job, service)),
+  };
+}
+
+function whyNoFile({ fileKey }: PdfResult): string {
+  return fileKey === undefined
+    ? "The file came with the answer to the request, and was not kept"
+    : "The file was deleted after 24 hours";
+}
+
+/** Of the last attempt, once the job has ended. */
+async function durationOf(job: Job, { store }: ServiceParts): Promise<number | undefined> {
+  if (job.success || !isFinished(job)) return job.success?.durationMs;
+  return (await store.history(job.id))?.recorded.get(job.attempts)?.durationMs;
+}
+
+/** What has become of the webhook that told of the job's end. */
+async function webhookView(job: Job, { store }: ServiceParts): Promise<object> {
+  const { webhookUrl } = job.pdf ?? {};
+  // One that is being tried again has told of an earlier end.
+  const id = isFinished(job) ? job.followUpJobIds?.at(-1) : undefined;
+  const found = id === undefined ? undefined : await store.history(id);
+  const tries = found ? attemptsOf(found.job, found.recorded).filter(({ outcome }) => outcome !== "running") : [];
+  const isDelivered = found?.job.status === "SUCCEEDED";
+  // Not if it has been deleted.
+  const has = webhookUrl !== undefined && (id === undefined || found !== undefined);
+  return {
+    webhook_url: webhookUrl === undefined ? null : maskedQuery(webhookUrl),
+    webhook_delivered: has ? isDelivered : null,
+    webhook_delivered_at: found && isDelivered ? iso(found.job.updatedAt) : null,
+    webhook_retry_count: has ? Math.max(tries.length - 1, 0) : null,
+    webhook_retry_log: has ? tries.map(tryView) : null,
+  };
+}
+
+function tryView({ number, startedAt, outcome, httpStatus, error }: Attempt): object {
+  return {
+    attempt: number,
+    at: iso(startedAt),
+    delivered: outcome === "succeeded",
+    http_status: httpStatus ?? null,
+    error: error ?? null,
+  };
+}

@@ -1,0 +1,283 @@
+import * as z from "zod";
+import { SECOND, iso, type EpochMs } from "../../clock.ts";
+import { ClientError, Unavailable, badRequest } from "../../errors.ts";
+import { wholeUrl } from "../../outbound/target-url.ts";
+import {
+  FINAL_STATUSES,
+  GENERATE_PDF,
+  TASK,
+  isFinished,
+  type Callback,
+  type Job,
+  type Outcome,
+} from "../../job/job.ts";
+import { idempotencyKey } from "../../executors/message-schema.ts";
+import type { ServiceParts } from "../../parts.ts";
+import { BadDocument, documentWith, estimateMs, type PdfRequest } from "../../pdf/request.ts";
+import type { RenderedPdf } from "../../pdf/renderer.ts";
+import { pdfStatus, type PdfResult } from "../../pdf/view.ts";
+import { refuseWebhook } from "./accounts.ts";
+import { time } from "../http/answers.ts";
+import { requireApp } from "../http/auth.ts";
+import { route, type Answer } from "../http/http.ts";
+import { keyOf } from "../unified/job-request.ts";
+import { pdfJob, pdfJobView } from "./pdf-view.ts";
+import { ownTask, submitTask, taskIdOf } from "../tasks/tasks.ts";
+import { ownerOf } from "../tasks/uploads.ts";
+
+// Documents to PDFs, at once or later: spec/quickjob-longjob-pdf.md.
+
+const fields = { idempotency_key: idempotencyKey.optional() };
+const keyField = "idempotency_key";
+const EXAMPLES = {
+  "a page of HTML": { input_type: "html", html: "<h1>Invoice 4711</h1><p>Thank you.</p>", options: { format: "A4" } },
+  "a page of Markdown": { input_type: "markdown", markdown: "# Invoice 4711\n\nThank you." },
+};
+
+// ---- POST /quickjob ----
+
+/** The gateway cuts a request at 30 s: what is left is for the way there and back. */
+const QUICK_MS = 27 * SECOND;
+/** What is estimated to take longer is not begun. */
+const LONGEST_ESTIMATE = 25 * SECOND;
+/** Lambda's answer holds 6 MB, and base64 takes a third more. */
+const LARGEST_ANSWERED = 4 * 1_024 * 1_024;
+const ADVICE = "POST it to /longjob, which has no such limit";
+const TOOK_TOO_LONG = `it was not done within the ${QUICK_MS / SECOND} s that a request has`;
+
+const quickBody = documentWith(fields).meta({ id: "QuickJob" });
+
+export const createQuickJob = route({
+  key: "POST /quickjob",
+  id: "createQuickJob",
+  summary: "Makes a PDF and answers with it, within 27 s",
+  contentTypes: ["application/pdf"],
+  answers: {
+    200: z
+      .string()
+      .meta({ format: "binary" })
+      .describe("The PDF; `X-PDF-Pages`, `X-PDF-Truncated` and `X-Job-Id` tell about it."),
+    303: z
+      .strictObject({ job_id: z.guid(), s3_url: z.string() })
+      .describe("It is over 4 MB: `Location` is a link to it, good for an hour."),
+  },
+  refusals: ["CONFLICT", "REQUEST_TIMEOUT"],
+  idempotent: true,
+  examples: () => EXAMPLES,
+  access: requireApp,
+  body: quickBody,
+
+  async handle({ body, caller, headers }, service): Promise<Answer> {
+    const { idempotency_key: inBody, ...request } = body;
+    refuseSlow(request);
+    const { appId, userId } = ownerOf(caller);
+    const key = keyOf(inBody, headers["idempotency-key"], keyField);
+    const id = taskIdOf({ appId, userId, ...(key !== undefined && { key }) }, service.clock);
+    const known = key === undefined ? undefined : await service.store.get(id);
+    if (known) throw keyTaken(known);
+    await refusePaused(appId, service);
+    await service.pages.admit(appId);
+    const { input_type: inputType } = request;
+    // Without what the user has sent, which nobody is to run again.
+    const payload = { input_type: inputType };
+    const asked = {
+      appId,
+      userId,
+      mode: "db",
+      dialect: "pdf",
+      pdf: { inputType },
+      message: { execution: { type: TASK, jobType: GENERATE_PDF, payload, priority: 0 }, metadata: {} },
+    } as const;
+    let made: Made | undefined;
+    const running = service.engine.runAtOnce(asked, id, QUICK_MS, async (signal) => {
+      const result = await makeAtOnce({ appId, jobId: id }, request, signal, service);
+      if ("kind" in result) return result;
+      made = result;
+      return { kind: "succeeded", result: JSON.stringify(result.kept) };
+    });
+    const ran = await running.catch((error: unknown) => {
+      throw error instanceof Unavailable ? broken(`Job ${id} may have been begun`) : error;
+    });
+    if (!ran.isNew) throw keyTaken(ran.job);
+    if (made) return answerOf(id, made, service);
+    throw await refusalOf(id, ran.outcome, service);
+  },
+});
+
+interface Made {
+  readonly rendered: RenderedPdf;
+  readonly kept: PdfResult;
+}
+
+/** The PDF, or how the attempt ends without one. */
+async function makeAtOnce(
+  run: { readonly appId: string; readonly jobId: string },
+  request: PdfRequest,
+  signal: AbortSignal,
+  service: ServiceParts,
+): Promise<Made | Outcome> {
+  try {
+    const rendered = await service.pdfs.make(request, signal);
+    const { file, pages, truncated } = rendered;
+    const isLarge = file.length > LARGEST_ANSWERED;
+    const kept = isLarge
+      ? await service.pdfs.keep({ ...run, attempt: 1, signal }, rendered)
+      : { pages, truncated, bytes: file.length };
+    await service.pages.count(run.appId, kept);
+    return { rendered, kept };
+  } catch (error) {
+    if (error instanceof BadDocument) return { kind: "rejected", error: error.message };
+    if (!signal.aborted) throw error;
+    const isLate = signal.reason instanceof DOMException && signal.reason.name === "TimeoutError";
+    if (isLate) return { kind: "rejected", error: TOOK_TOO_LONG, timedOut: true };
+    return { kind: "retry", error: (signal.reason as Error).message };
+  }
+}
+
+async function answerOf(id: string, { rendered, kept }: Made, { fileStore }: ServiceParts): Promise<Answer> {
+  const headers = {
+    "x-pdf-pages": String(kept.pages),
+    "x-pdf-truncated": String(kept.truncated),
+    "x-job-id": id,
+  };
+  if (kept.fileKey !== undefined) {
+    const location = await fileStore.link(kept.fileKey, `${id}.pdf`);
+    return { status: 303, headers: { ...headers, location }, body: { job_id: id, s3_url: location } };
+  }
+  const type = { "content-type": "application/pdf", "content-disposition": `inline; filename="${id}.pdf"` };
+  return { status: 200, headers: { ...type, ...headers }, body: rendered.file };
+}
+
+async function refusalOf(id: string, outcome: Outcome, { store }: ServiceParts): Promise<ClientError> {
+  const error = "error" in outcome ? outcome.error : "";
+  if (outcome.kind === "rejected" && outcome.timedOut)
+    return new ClientError("REQUEST_TIMEOUT", `Job ${id} was stopped: ${error}. ${ADVICE}`);
+  if (outcome.kind === "rejected") return badRequest([{ field: "body", message: error }]);
+  if ((await store.get(id))?.status === "CANCELLED") return new ClientError("CONFLICT", `Job ${id} was cancelled`);
+  return broken(`Job ${id} could not be finished: ${error}`);
+}
+
+/** Whatever was begun is not begun again: its key stands for it. */
+function broken(what: string): ClientError {
+  return new ClientError("SERVICE_UNAVAILABLE", `${what}. Try again, with another idempotency key`);
+}
+
+async function refusePaused(appId: string, { apps }: ServiceParts): Promise<void> {
+  const { paused } = await apps.settingsOf(appId);
+  if (!paused) return;
+  const message = "The app is paused, and a quick job can't wait: POST it to /longjob, which keeps it until then";
+  throw new ClientError("CONFLICT", message);
+}
+
+function refuseSlow(request: PdfRequest): void {
+  const estimate = estimateMs(request);
+  if (estimate <= LONGEST_ESTIMATE) return;
+  const message = `is estimated to take ${Math.ceil(estimate / SECOND)} s, and a request may take ${LONGEST_ESTIMATE / SECOND} s: ${ADVICE}`;
+  throw badRequest([{ field: request.input_type, message }]);
+}
+
+function keyTaken({ id, dialect }: Job): ClientError {
+  const where = dialect === "pdf" ? `: GET /jobs/${id} shows it` : ", which was asked for elsewhere";
+  const message = `The idempotency key belongs to job ${id}${where}. Another document needs another key`;
+  return new ClientError("CONFLICT", message, [{ field: "job_id", message: id }]);
+}
+
+// ---- POST /longjob ----
+
+const longBody = documentWith({
+  ...fields,
+  webhook_url: wholeUrl
+    .nullable()
+    .describe("Where the end is told, instead of the account's own `webhook_url`; null: nowhere.")
+    .optional(),
+}).meta({ id: "LongJob" });
+
+const accepted = z.strictObject({
+  job_id: z.guid(),
+  status: pdfJob.shape.status,
+  message: z.string(),
+  estimated_completion: time
+    .nullable()
+    .describe("By what documents have taken lately and what waits; null once it has ended."),
+});
+
+export const createLongJob = route({
+  key: "POST /longjob",
+  id: "createLongJob",
+  summary: "Accepts a document to make a PDF of, which is kept for 24 hours",
+  answers: {
+    200: accepted.describe("The idempotency key was there already: the job that has it."),
+    202: accepted.describe("It is queued."),
+  },
+  refusals: ["CONFLICT", "UNPROCESSABLE_ENTITY"],
+  idempotent: true,
+  examples: () => EXAMPLES,
+  access: requireApp,
+  body: longBody,
+
+  async handle({ body, caller, headers }, service): Promise<Answer> {
+    const { idempotency_key: inBody, webhook_url: asked, ...request } = body;
+    const owner = ownerOf(caller);
+    const key = keyOf(inBody, headers["idempotency-key"], keyField);
+    const webhookUrl = asked === undefined ? await service.apps.webhookOf(owner.appId, owner.userId) : asked;
+    if (webhookUrl !== null) await refuseWebhook(webhookUrl, owner.appId, service);
+    const { job, isNew } = await submitTask(
+      {
+        ...owner,
+        dialect: "pdf",
+        pdf: { inputType: request.input_type, ...(webhookUrl !== null && { webhookUrl }) },
+        execution: { type: TASK, jobType: GENERATE_PDF, payload: { ...request }, priority: 0 },
+        ...(webhookUrl !== null && { onComplete: callbackTo(webhookUrl) }),
+        ...(key !== undefined && { key }),
+      },
+      service,
+    );
+    if (job.quick) throw keyTaken(job);
+    const estimated = isFinished(job) ? null : iso(await estimatedEnd(job, request, service));
+    const shown = { job_id: job.id, status: pdfStatus(job), estimated_completion: estimated };
+    if (isNew) return { status: 202, body: { ...shown, message: "Job queued for processing" } };
+    return {
+      status: 200,
+      headers: { "idempotent-replayed": "true" },
+      body: { ...shown, message: "Job exists already under this idempotency key" },
+    };
+  },
+});
+
+function callbackTo(url: string): Callback {
+  return { url, headers: {}, on: FINAL_STATUSES };
+}
+
+/** Those before it, in the queue or in the app's line, end at the usual pace, as many at once as the app has slots. */
+async function estimatedEnd({ appId }: Job, request: PdfRequest, service: ServiceParts): Promise<EpochMs> {
+  const { queue, slots, usage, apps, clock } = service;
+  const [queued, { taken, first }, usualMs, { maxConcurrentTasks }] = await Promise.all([
+    queue.depth("pdf").catch(() => 0),
+    slots.look(appId, MOST_LOOKED_AT),
+    usage.usualMs(appId),
+    apps.settingsOf(appId),
+  ]);
+  const own = estimateMs(request);
+  const before = Math.max(queued, first.length) + taken;
+  const othersMs = Math.floor(before / maxConcurrentTasks) * (usualMs ?? own);
+  return clock.now() + clock.during(own + othersMs);
+}
+
+/** Of those that wait; with more of them, an estimate is a guess anyway. */
+const MOST_LOOKED_AT = 100;
+
+// ---- GET /jobs/{id} ----
+
+export const getPdfJob = route({
+  key: "GET /jobs/{id}",
+  id: "getPdfJob",
+  summary: "Shows a PDF job, with a new link to its file",
+  answers: { 200: pdfJob.describe("The job.") },
+  access: requireApp,
+
+  async handle({ path, caller }, service): Promise<Answer> {
+    const job = await ownTask(path["id"], caller, service);
+    if (job.dialect !== "pdf") throw new ClientError("NOT_FOUND", "No such job");
+    return { status: 200, body: await pdfJobView(job, service) };
+  },
+});

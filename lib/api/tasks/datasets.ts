@@ -1,0 +1,34 @@
+import * as z from "zod";
+import { iso } from "../../clock.ts";
+import { COLUMN_TYPES } from "../../datasets/dataset-store.ts";
+import { time } from "../http/answers.ts";
+import { appOf, requirePermission } from "../http/auth.ts";
+import { route, type Answer } from "../http/http.ts";
+
+// What tasks have imported: the datasets of an app.
+
+const datasetShown = z
+  .strictObject({
+    name: z.string(),
+    rows: z.int(),
+    bytes: z.int(),
+    columns: z.record(z.string(), z.enum(COLUMN_TYPES)).describe("Empty where the answer would be too large."),
+    dateField: z.string().nullable().describe("By which reports are filtered."),
+    updatedAt: time,
+  })
+  .meta({ id: "Dataset" });
+
+export const listDatasets = route({
+  key: "GET /v1/datasets",
+  id: "listDatasets",
+  summary: "Lists the app's datasets by name",
+  answers: { 200: z.strictObject({ datasets: z.array(datasetShown) }).describe("All of them.") },
+  access: (caller) => requirePermission(caller, "jobs.view_jobs"),
+
+  async handle({ caller }, { datasets }): Promise<Answer> {
+    const found = await datasets.list(appOf(caller));
+    const shown = found.map(({ updatedAt, ...dataset }) => ({ ...dataset, updatedAt: iso(updatedAt) }));
+    const ifTooLarge = () => ({ datasets: shown.map((dataset) => ({ ...dataset, columns: {} })) });
+    return { status: 200, body: { datasets: shown }, ifTooLarge };
+  },
+});

@@ -1,0 +1,117 @@
+import * as z from "zod";
+import { iso } from "../../clock.ts";
+import type { TaskExecution } from "../../executors/task.ts";
+import { payloadView } from "../../job/view.ts";
+import { isFinished, type Job, type Status } from "../../job/job.ts";
+import type { ServiceParts } from "../../parts.ts";
+import type { LogLine } from "../../tasks/log.ts";
+import { time } from "../http/answers.ts";
+import { shownResult } from "./task-result.ts";
+
+// A task as `/api/jobs` shows it: spec/file-jobs-tasks.md.
+
+export const FILE_STATUSES = ["PENDING", "RUNNING", "RETRYING", "COMPLETED", "FAILED"] as const;
+
+type FileStatus = (typeof FILE_STATUSES)[number];
+
+const SHOWN_AS: Record<Status, FileStatus> = {
+  PENDING: "PENDING",
+  RUNNING: "RUNNING",
+  RETRYING: "RETRYING",
+  SUCCEEDED: "COMPLETED",
+  FAILED: "FAILED",
+  DEAD: "FAILED",
+  CANCELLED: "FAILED",
+};
+
+const anyObject = z.record(z.string(), z.unknown());
+
+export const fileJob = z
+  .strictObject({
+    id: z.guid(),
+    taskId: z.guid().describe("The same as `id`."),
+    jobType: z.string(),
+    status: z.enum(FILE_STATUSES),
+    queue: z.literal("jobs-tasks"),
+    attempts: z.int(),
+    maxAttempts: z.int(),
+    errorReason: z.string().nullable().describe("Of the last attempt; `cancelled` if somebody has cancelled it."),
+    fileUrl: z.string().nullable().describe("A link to the file, good for an hour."),
+    fileKey: z.string().nullable(),
+    fileName: z.string().nullable(),
+    payload: anyObject.nullable().describe("Null where the answer would be too large."),
+    result: anyObject.nullable(),
+    meta: anyObject.nullable().describe("Null if there is none, and where the answer would be too large."),
+    userId: z.string().nullable(),
+    startedAt: time.nullable().describe("When the last attempt started."),
+    completedAt: time.nullable(),
+    createdAt: time,
+    updatedAt: time,
+  })
+  .meta({ id: "FileJob", description: "A file job as it stands." });
+
+export function fileStatus({ status }: Job): FileStatus {
+  return SHOWN_AS[status];
+}
+
+export async function fileView(job: Job, service: ServiceParts): Promise<object> {
+  const { execution } = await service.store.message(job);
+  const { payload, file, meta } = execution as TaskExecution;
+  return {
+    id: job.id,
+    taskId: job.id,
+    jobType: job.destination,
+    status: fileStatus(job),
+    queue: "jobs-tasks",
+    attempts: job.attempts,
+    maxAttempts: job.maxRetries + 1,
+    errorReason: errorReason(job),
+    fileUrl: file ? await service.fileStore.link(file.key, file.name) : null,
+    fileKey: file?.key ?? null,
+    fileName: file?.name ?? null,
+    payload: payloadView(payload),
+    result: await shownResult(job, service),
+    meta: meta ?? null,
+    userId: job.userId ?? null,
+    startedAt: job.startedAt === undefined ? null : iso(job.startedAt),
+    completedAt: isFinished(job) ? iso(job.updatedAt) : null,
+    createdAt: iso(job.createdAt),
+    updatedAt: iso(job.updatedAt),
+  };
+}
+
+function errorReason({ status, lastError }: Job): string | null {
+  if (status === "SUCCEEDED") return null;
+  return status === "CANCELLED" ? "cancelled" : (lastError ?? null);
+}
+
+/** The same for where it does not fit: without what the caller has sent. */
+export function withoutOwn(shown: object): object {
+  return { ...shown, payload: null, meta: null };
+}
+
+// ---- Logs ----
+
+export const SHOWN_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"] as const;
+
+export const fileJobLog = z
+  .strictObject({
+    jobId: z.guid(),
+    level: z.enum(SHOWN_LEVELS),
+    message: z.string(),
+    rowNumber: z.int().nullable().describe("Of the file, from 1."),
+    meta: anyObject.nullable(),
+    createdAt: time,
+  })
+  .meta({ id: "FileJobLog", description: "A line that a job has logged." });
+
+export function logView(jobId: string, { level, message, rowNumber, meta, at }: LogLine): object {
+  return {
+    jobId,
+    level: level.toUpperCase(),
+    message,
+    rowNumber: rowNumber ?? null,
+    meta: meta ?? null,
+    createdAt: iso(at),
+  };
+}

@@ -1,0 +1,226 @@
+import * as z from "zod";
+import { ClientError } from "../../errors.ts";
+import { JOB_TYPES, type TaskFile } from "../../executors/task.ts";
+import { TASK, type Job } from "../../job/job.ts";
+import { numberedPage } from "../../store/job-pages.ts";
+import { idempotencyKey } from "../../executors/message-schema.ts";
+import type { ServiceParts } from "../../parts.ts";
+import type { LogLevel } from "../../tasks/task.ts";
+import { requirePermission, type Caller } from "../http/auth.ts";
+import {
+  FILE_STATUSES,
+  SHOWN_LEVELS,
+  fileJob,
+  fileJobLog,
+  fileStatus,
+  fileView,
+  logView,
+  withoutOwn,
+} from "./files-view.ts";
+import { TOO_DEEP, isTooDeep, parse, route, type Answer } from "../http/http.ts";
+import { keyOf } from "../unified/job-request.ts";
+import type { FormFile } from "../http/multipart.ts";
+import { checkTask, indexOf, ownTask, submitTask, viewsOf } from "./tasks.ts";
+import { announcedFile, ownerOf } from "./uploads.ts";
+
+// Tasks about a file: spec/file-jobs-tasks.md.
+
+/** Three attempts, as their specification says. */
+const MAX_RETRIES = 2;
+
+// ---- POST /api/jobs ----
+
+const fields = {
+  jobType: z.enum(JOB_TYPES),
+  payload: z.record(z.string(), z.unknown()).default({}).describe("As the job type wants it."),
+  meta: z.record(z.string(), z.unknown()).describe("The caller's own: kept, and shown as it came.").optional(),
+  idempotencyKey: idempotencyKey.optional(),
+};
+
+const createBody = z
+  .strictObject({
+    ...fields,
+    fileKey: z.string().min(1).max(1_024).describe("Of an upload of the same user that is complete."),
+  })
+  .meta({ id: "CreateFileJob" });
+
+const jsonText = z.string().transform((text, context): unknown => {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (!isTooDeep(value)) return value;
+    context.addIssue({ code: "custom", message: TOO_DEEP });
+  } catch {
+    context.addIssue({ code: "custom", message: "expected JSON" });
+  }
+  return z.NEVER;
+});
+
+const form = z.strictObject({
+  ...fields,
+  payload: jsonText.pipe(fields.payload).describe("JSON, as the job type wants it.").optional(),
+  meta: jsonText.pipe(fields.meta).describe("JSON: the caller's own, kept, and shown as it came.").optional(),
+});
+
+interface CreateBody {
+  readonly jobType: string;
+  readonly payload?: Readonly<Record<string, unknown>> | undefined;
+  readonly meta?: Readonly<Record<string, unknown>> | undefined;
+  readonly idempotencyKey?: string | undefined;
+  readonly fileKey?: string;
+}
+
+export const createFileJob = route<CreateBody, unknown>({
+  key: "POST /api/jobs",
+  id: "createFileJob",
+  summary: "Accepts a task about a file, which comes with it or was uploaded before",
+  answers: {
+    200: fileJob.describe("The idempotency key was there already: the job that has it."),
+    201: fileJob.describe("It is queued."),
+  },
+  refusals: ["NOT_FOUND", "UNPROCESSABLE_ENTITY"],
+  idempotent: true,
+  access: (caller) => requirePermission(caller, "job:Create"),
+  body: createBody,
+  form,
+
+  async handle({ body, file: posted, caller, headers }, service): Promise<Answer> {
+    const { jobType, payload = {}, meta, fileKey = "" } = body;
+    checkTask(jobType, payload, caller);
+    const key = keyOf(body.idempotencyKey, headers["idempotency-key"], "idempotencyKey");
+    const file = posted ? await kept(posted, caller, key, service) : await uploaded(fileKey, caller, service);
+    const { job, isNew } = await submitTask(
+      {
+        ...ownerOf(caller),
+        dialect: "files",
+        execution: { type: TASK, jobType, payload, priority: 0, file, ...(meta && { meta }) },
+        maxRetries: MAX_RETRIES,
+        ...(key !== undefined && { key }),
+      },
+      service,
+    );
+    const shown = await fileView(job, service);
+    const ifTooLarge = () => withoutOwn(shown);
+    if (isNew) return { status: 201, body: shown, ifTooLarge };
+    return { status: 200, headers: { "idempotent-replayed": "true" }, body: shown, ifTooLarge };
+  },
+});
+
+/** The file that came with the job. A repeat under the same key leaves no second one. */
+async function kept(posted: FormFile, caller: Caller, key: string | undefined, { uploads }: ServiceParts) {
+  const { fileName, contentType, bytes } = posted;
+  const file = parse(announcedFile, { fileName, contentType, size: bytes.length }, "file");
+  return uploads.put(ownerOf(caller), file, bytes, key);
+}
+
+async function uploaded(fileKey: string, caller: Caller, { uploads }: ServiceParts): Promise<TaskFile> {
+  const file = await uploads.find(ownerOf(caller), fileKey);
+  if (!file) throw new ClientError("NOT_FOUND", "No such file: expected the fileKey of a completed upload of your own");
+  return file;
+}
+
+// ---- GET /api/jobs ----
+
+const listQuery = z.strictObject({
+  page: z.coerce.number().int().min(1).max(10_000).default(1),
+  pageSize: z.coerce.number().int().min(1).max(100).default(20),
+  status: z.enum(FILE_STATUSES).optional(),
+  jobType: z.enum(JOB_TYPES).optional(),
+});
+
+const numbers = { page: z.int(), pageSize: z.int(), totalPages: z.int() };
+
+const fileJobs = z.strictObject({
+  jobs: z.array(fileJob),
+  total: z.int().describe("Exact among the newest 10,000 tasks; older ones are not listed."),
+  ...numbers,
+});
+
+export const listFileJobs = route({
+  key: "GET /api/jobs",
+  id: "listFileJobs",
+  summary: "Lists the caller's file jobs, newest first; an administrator gets the app's",
+  answers: { 200: fileJobs.describe("A page.") },
+  access: (caller) => requirePermission(caller, "job:Read"),
+  query: listQuery,
+
+  async handle({ query, caller }, service): Promise<Answer> {
+    const { status, jobType } = query;
+    const { jobs, ...page } = await numberedPage(
+      service.store,
+      indexOf(caller),
+      query,
+      (job) =>
+        isFileJob(job) &&
+        (status === undefined || fileStatus(job) === status) &&
+        (jobType === undefined || job.destination === jobType),
+    );
+    const shown = await viewsOf(jobs, async (job) => fileView(job, service), withoutOwn);
+    return {
+      status: 200,
+      body: { jobs: shown, ...page },
+      ifTooLarge: () => ({ jobs: shown.map(withoutOwn), ...page }),
+    };
+  },
+});
+
+function isFileJob({ dialect }: Job): boolean {
+  return dialect === "files";
+}
+
+// ---- GET /api/jobs/{id} ----
+
+export const getFileJob = route({
+  key: "GET /api/jobs/{id}",
+  id: "getFileJob",
+  summary: "Shows a file job",
+  answers: { 200: fileJob.describe("The job.") },
+  access: (caller) => requirePermission(caller, "job:Read"),
+
+  async handle({ path, caller }, service): Promise<Answer> {
+    const shown = await fileView(await ownFileJob(path["id"], caller, service), service);
+    return { status: 200, body: shown, ifTooLarge: () => withoutOwn(shown) };
+  },
+});
+
+async function ownFileJob(id: string | undefined, caller: Caller, service: ServiceParts): Promise<Job> {
+  const job = await ownTask(id, caller, service);
+  if (!isFileJob(job)) throw new ClientError("NOT_FOUND", "No such job");
+  return job;
+}
+
+// ---- GET /api/jobs/{id}/logs ----
+
+const logsQuery = z.strictObject({
+  page: z.coerce.number().int().min(1).max(200_000).default(1),
+  pageSize: z.coerce.number().int().min(1).max(200).default(50),
+  level: z.enum(SHOWN_LEVELS).optional(),
+  order: z.enum(["newest", "oldest"]).default("newest").describe("Which lines come first."),
+});
+
+const fileJobLogs = z.strictObject({
+  logs: z.array(fileJobLog),
+  total: z.int().describe("Of the level, if one was asked for."),
+  ...numbers,
+});
+
+export const listFileJobLogs = route({
+  key: "GET /api/jobs/{id}/logs",
+  id: "listFileJobLogs",
+  summary: "Lists what a file job has logged; it is kept for 30 days",
+  answers: { 200: fileJobLogs.describe("A page.") },
+  access: (caller) => requirePermission(caller, "job:Read"),
+  query: logsQuery,
+
+  async handle({ path, caller, query }, service): Promise<Answer> {
+    const { page, pageSize, level, order } = query;
+    const job = await ownFileJob(path["id"], caller, service);
+    const { lines, total } = await service.taskLog.read(job, {
+      level: level && (level.toLowerCase() as LogLevel),
+      newestFirst: order === "newest",
+      offset: (page - 1) * pageSize,
+      limit: pageSize,
+    });
+    const logs = lines.map((line) => logView(job.id, line));
+    return { status: 200, body: { logs, total, page, pageSize, totalPages: Math.ceil(total / pageSize) } };
+  },
+});

@@ -1,0 +1,16 @@
+import { GENERATE_PDF, type Job } from "../../job/job.ts";
+import type { ServiceParts } from "../../parts.ts";
+import { linkOf } from "../../pdf/view.ts";
+import type { TaskResult } from "../../tasks/task.ts";
+
+/** A task's result as it is shown: a file by a fresh link, never by its key. */
+export async function shownResult(job: Job, { fileStore, clock }: ServiceParts): Promise<object | null> {
+  if (job.success?.result === undefined) return null;
+  const { fileKey, ...result } = JSON.parse(job.success.result) as TaskResult;
+  if (fileKey === undefined) return result;
+  const { link } = fileStore;
+  if (job.destination === GENERATE_PDF) {
+    return { downloadUrl: (await linkOf(job, { clock, link }))?.url ?? null, ...result };
+  }
+  return { downloadUrl: await link(fileKey, fileKey.slice(fileKey.lastIndexOf("/") + 1)), ...result };
+}

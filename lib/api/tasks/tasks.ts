@@ -1,0 +1,118 @@
+import * as z from "zod";
+import { derivedUuid, type Clock, type EpochMs } from "../../clock.ts";
+import { ClientError, badRequest } from "../../errors.ts";
+import { definitionOf, payloadProblems } from "../../executors/task.ts";
+import {
+  GENERATE_PDF,
+  TASK,
+  isTask,
+  type Callback,
+  type Dialect,
+  type Job,
+  type PdfJob,
+  type RetryPolicy,
+} from "../../job/job.ts";
+import type { AppIndex } from "../../store/job-store.ts";
+import type { ServiceParts } from "../../parts.ts";
+import { appOf, isAppAdmin, isPlatformAdmin, requirePermission, type Caller } from "../http/auth.ts";
+
+// What the dialects that show tasks have in common: asking for one, and whose one may see.
+
+/** Throws FORBIDDEN or BAD_REQUEST unless the caller may ask for a task of the type with this payload. */
+export function checkTask(jobType: string, payload: unknown, caller: Caller): void {
+  const { permission } = definitionOf(jobType);
+  if (permission !== undefined) requirePermission(caller, permission);
+  const problems = payloadProblems(jobType, payload, "payload");
+  if (problems.length > 0) throw badRequest(problems);
+}
+
+interface AskedTask {
+  readonly appId: string;
+  readonly userId: string;
+  readonly execution: { readonly type: typeof TASK; readonly jobType: string; readonly [field: string]: unknown };
+  readonly maxRetries?: number;
+  readonly retry?: RetryPolicy;
+  /** Idempotency key, of this user. */
+  readonly key?: string;
+  readonly startAt?: EpochMs;
+  readonly dialect?: Dialect;
+  readonly pdf?: PdfJob;
+  readonly onComplete?: Callback;
+}
+
+/** Accepts a task for a user, once per key of theirs, and writes down who asked for it. */
+export async function submitTask(asked: AskedTask, service: ServiceParts) {
+  const { engine, clock, store, pages } = service;
+  const { execution, maxRetries, retry, key, onComplete, ...request } = asked;
+  const { appId, dialect } = request;
+  const metadata = { ...(maxRetries !== undefined && { maxRetries }), ...(retry && { retry }) };
+  const id = taskIdOf(asked, clock);
+  const isPdf = execution.jobType === GENERATE_PDF;
+  // A repeat makes no pages.
+  if (isPdf && !(key !== undefined && (await store.get(id)))) await pages.admit(appId);
+  const message = { execution, metadata, ...(onComplete && { onComplete }) };
+  const submitted = await engine.submit({ ...request, mode: "both", message }, id);
+  if (submitted.kind === "sent") throw new Error("A task is always stored");
+  const { job } = submitted;
+  if (submitted.kind === "created") {
+    await recordCreated(job, request.userId, service);
+    return { job, isNew: true };
+  }
+  const isOther = job.destination !== execution.jobType;
+  if (!isOther && job.dialect === dialect) return { job, isNew: false };
+  const differs = isOther ? "jobType" : "the API that asked for it";
+  const problem = `The idempotency key belongs to job ${job.id}, which differs in ${differs}; use another key`;
+  throw new ClientError("UNPROCESSABLE_ENTITY", problem);
+}
+
+/** The one id that a key of a user has, or a new one. */
+export function taskIdOf({ appId, userId, key }: Pick<AskedTask, "appId" | "userId" | "key">, clock: Clock): string {
+  return key === undefined ? clock.uuid() : derivedUuid(appId, userId, key);
+}
+
+/** Writes down who has asked for a task. */
+export async function recordCreated(task: Job, by: string, { apps }: Pick<ServiceParts, "apps">): Promise<void> {
+  const changes = [{ field: task.id, from: null, to: task.destination }];
+  await apps.record(task.appId, { by, action: "job.created", changes });
+}
+
+/** An administrator sees the app's, everybody else their own. */
+export function indexOf(caller: Caller): AppIndex {
+  const appId = appOf(caller);
+  return isAppAdmin(caller) ? { appId, executionType: TASK } : { appId, userId: caller.sub };
+}
+
+/** The task of an id, if the caller may see it. For others there is none, whether it exists or not. */
+export async function ownTask(id: string | undefined, caller: Caller, { store }: ServiceParts): Promise<Job> {
+  const parsed = z.guid().toLowerCase().safeParse(id);
+  const job = parsed.success ? await store.get(parsed.data) : undefined;
+  const isTheirs =
+    job &&
+    (isPlatformAdmin(caller) || (job.appId === appOf(caller) && (isAppAdmin(caller) || job.userId === caller.sub)));
+  if (!isTheirs || !isTask(job)) throw new ClientError("NOT_FOUND", "No such job");
+  return job;
+}
+
+/** Far below what an answer holds, so that it fits once it is escaped. */
+const LARGEST_LIST = 2 * 1_024 * 1_024;
+
+/** A list's views, made one after another; once they have become large, those that follow are made `without`. */
+export async function viewsOf(
+  jobs: readonly Job[],
+  view: (job: Job) => Promise<object>,
+  without: (shown: object) => object,
+): Promise<object[]> {
+  const views: object[] = [];
+  let size = 0;
+  for (const job of jobs) {
+    const whole = await view(job);
+    const shown = size + lengthOf(whole) > LARGEST_LIST ? without(whole) : whole;
+    size += lengthOf(shown);
+    views.push(shown);
+  }
+  return views;
+}
+
+function lengthOf(view: object): number {
+  return JSON.stringify(view).length;
+}

@@ -1,0 +1,99 @@
+import * as z from "zod";
+import { iso } from "../../clock.ts";
+import type { TaskExecution } from "../../executors/task.ts";
+import { payloadView } from "../../job/view.ts";
+import { isFinished, type Job, type Message, type Status } from "../../job/job.ts";
+import { time } from "../http/answers.ts";
+
+// A task as `/v1/jobs` shows it: spec/typed-jobs-report.md.
+
+export const TYPED_STATUSES = ["queued", "running", "retrying", "succeeded", "failed", "cancelled"] as const;
+
+export type TypedStatus = (typeof TYPED_STATUSES)[number];
+
+const SHOWN_AS: Record<Status, TypedStatus> = {
+  PENDING: "queued",
+  RUNNING: "running",
+  RETRYING: "retrying",
+  SUCCEEDED: "succeeded",
+  FAILED: "failed",
+  DEAD: "failed",
+  CANCELLED: "cancelled",
+};
+
+export const typedJob = z
+  .strictObject({
+    id: z.guid(),
+    organizationId: z.guid(),
+    userId: z.string().nullable(),
+    jobType: z.string(),
+    status: z.enum(TYPED_STATUSES),
+    priority: z.int(),
+    retryCount: z.int(),
+    maxRetries: z.int(),
+    payload: z.record(z.string(), z.unknown()).nullable().describe("Null where the answer would be too large."),
+    result: z.record(z.string(), z.unknown()).nullable(),
+    errorMessage: z.string().nullable(),
+    progress: z.int().describe("Percent."),
+    totalSteps: z.int().nullable(),
+    currentStep: z.int(),
+    startedAt: time.nullable(),
+    completedAt: time.nullable(),
+    scheduledAt: time.nullable(),
+    createdAt: time,
+    updatedAt: time,
+  })
+  .meta({ id: "TypedJob", description: "A task as it stands." });
+
+export function typedStatus({ status }: Job): TypedStatus {
+  return SHOWN_AS[status];
+}
+
+/** `result`: as it is to be shown, with links instead of keys. */
+export function typedView(job: Job, message: Message, result: object | null): object {
+  return {
+    id: job.id,
+    organizationId: job.appId,
+    userId: job.userId ?? null,
+    jobType: job.destination,
+    status: typedStatus(job),
+    priority: job.priority ?? 0,
+    retryCount: job.retryCount,
+    maxRetries: job.maxRetries,
+    payload: payloadView((message.execution as TaskExecution).payload),
+    result,
+    errorMessage: job.status === "SUCCEEDED" ? null : (job.lastError ?? null),
+    progress: percentOf(job),
+    totalSteps: job.progress?.totalSteps ?? null,
+    currentStep: job.progress?.step ?? 0,
+    startedAt: job.startedAt === undefined ? null : iso(job.startedAt),
+    completedAt: isFinished(job) ? iso(job.updatedAt) : null,
+    scheduledAt: job.scheduledAt === undefined ? null : iso(job.scheduledAt),
+    createdAt: iso(job.createdAt),
+    updatedAt: iso(job.updatedAt),
+  };
+}
+
+/** The same for where it does not fit. */
+export function withoutPayload(view: object): object {
+  return { ...view, payload: null };
+}
+
+export function percentOf(job: Job): number {
+  return job.status === "SUCCEEDED" ? 100 : Math.round(job.progress?.percent ?? 0);
+}
+
+/** Why a person can't cancel it; nothing if they can. */
+export function whyNotCancel(job: Job): string | undefined {
+  if (isFinished(job))
+    return `Only a job that is queued, running or retrying can be cancelled; this one is ${typedStatus(job)}`;
+  return job.stopAs && "The job is being cancelled already; its attempt ends within seconds";
+}
+
+/** Why a person can't retry it; nothing if they can. */
+export function whyNotRetry(job: Job): string | undefined {
+  if (typedStatus(job) !== "failed")
+    return `Only a job that has failed can be retried; this one is ${typedStatus(job)}`;
+  if (job.retryCount < job.maxRetries) return undefined;
+  return `All ${job.maxRetries} retries of the job are used up; an administrator can start it afresh`;
+}

@@ -1,0 +1,324 @@
+import * as z from "zod";
+import { MINUTE, SECOND, iso, type Clock, type EpochMs } from "../../clock.ts";
+import { ClientError, badRequest } from "../../errors.ts";
+import { JOB_TYPES, priority } from "../../executors/task.ts";
+import { TASK, isFinished, isTask, type Job } from "../../job/job.ts";
+import { numberedPage } from "../../store/job-pages.ts";
+import { idempotencyKey } from "../../executors/message-schema.ts";
+import type { ServiceParts } from "../../parts.ts";
+import { LOG_LEVELS, type LogLine } from "../../tasks/log.ts";
+import { time } from "../http/answers.ts";
+import { appOf, isAppAdmin, requirePermission } from "../http/auth.ts";
+import { route, type Answer } from "../http/http.ts";
+import { keyOf } from "../unified/job-request.ts";
+import { shownResult } from "./task-result.ts";
+import { checkTask, indexOf, ownTask, submitTask, viewsOf } from "./tasks.ts";
+import {
+  TYPED_STATUSES,
+  percentOf,
+  typedJob,
+  typedStatus,
+  typedView,
+  withoutPayload,
+  whyNotCancel,
+  whyNotRetry,
+} from "./typed-view.ts";
+
+// Tasks as users ask for them: spec/typed-jobs-report.md.
+
+// ---- POST /v1/jobs ----
+
+const typedBody = z
+  .strictObject({
+    jobType: z.enum(JOB_TYPES),
+    payload: z.record(z.string(), z.unknown()).default({}).describe("As the job type wants it."),
+    priority,
+    maxRetries: z.int().min(0).max(50).describe("Default: the job type's, mostly 3.").optional(),
+    scheduledAt: z.iso
+      .datetime({ offset: true })
+      .describe("When it may start at the earliest; a time that has passed is now.")
+      .optional(),
+    idempotencyKey: idempotencyKey.optional(),
+  })
+  .meta({ id: "CreateTypedJob" });
+
+const created = z.strictObject({ jobId: z.guid(), message: z.string() });
+/** Farther ahead is a mistake in the year. */
+const FARTHEST_AHEAD = 10 * 366 * 24 * 60 * MINUTE;
+
+export const createTypedJob = route({
+  key: "POST /v1/jobs",
+  id: "createTypedJob",
+  summary: "Accepts a task",
+  answers: {
+    200: created.describe("The idempotency key was there already: the job that has it."),
+    201: created.describe("It is queued."),
+  },
+  refusals: ["UNPROCESSABLE_ENTITY"],
+  idempotent: true,
+  examples: () => ({
+    "a task that counts letters": { jobType: "example", payload: { words: ["job", "attempt"] }, priority: 5 },
+  }),
+  access: (caller) => requirePermission(caller, "jobs.create_jobs"),
+  body: typedBody,
+
+  async handle({ body, caller, headers }, service): Promise<Answer> {
+    const { jobType, payload, maxRetries } = body;
+    checkTask(jobType, payload, caller);
+    const key = keyOf(body.idempotencyKey, headers["idempotency-key"], "idempotencyKey");
+    const startAt = startOf(body.scheduledAt, service.clock);
+    const { job, isNew } = await submitTask(
+      {
+        appId: appOf(caller),
+        userId: caller.sub,
+        execution: { type: TASK, jobType, payload, priority: body.priority },
+        ...(maxRetries !== undefined && { maxRetries }),
+        ...(key !== undefined && { key }),
+        ...(startAt !== undefined && { startAt }),
+      },
+      service,
+    );
+    if (isNew) return { status: 201, body: { jobId: job.id, message: "Job created successfully" } };
+    return {
+      status: 200,
+      headers: { "idempotent-replayed": "true" },
+      body: { jobId: job.id, message: "Job exists already under this idempotency key" },
+    };
+  },
+});
+
+function startOf(scheduledAt: string | undefined, clock: Clock): EpochMs | undefined {
+  if (scheduledAt === undefined) return undefined;
+  const at = Date.parse(scheduledAt);
+  if (at > clock.now() + FARTHEST_AHEAD)
+    throw badRequest([{ field: "scheduledAt", message: "is more than ten years ahead; check the year" }]);
+  return at;
+}
+
+// ---- GET /v1/jobs ----
+
+const listQuery = z.strictObject({
+  page: z.coerce.number().int().min(1).max(10_000).default(1),
+  pageSize: z.coerce.number().int().min(1).max(100).default(25),
+  status: z.enum(TYPED_STATUSES).optional(),
+  jobType: z.enum(JOB_TYPES).optional(),
+});
+
+const typedList = z.strictObject({
+  jobs: z.array(typedJob),
+  total: z.int().describe("Exact to 10,000: of more jobs, the newest 10,000 are listed."),
+  page: z.int(),
+  pageSize: z.int(),
+  totalPages: z.int(),
+});
+
+export const listTypedJobs = route({
+  key: "GET /v1/jobs",
+  id: "listTypedJobs",
+  summary: "Lists the caller's tasks, newest first; an administrator gets the app's",
+  answers: { 200: typedList.describe("A page.") },
+  access: (caller) => requirePermission(caller, "jobs.view_jobs"),
+  query: listQuery,
+
+  async handle({ query, caller }, service): Promise<Answer> {
+    const { status, jobType } = query;
+    const matches = (job: Job) =>
+      isTask(job) &&
+      (status === undefined || typedStatus(job) === status) &&
+      (jobType === undefined || job.destination === jobType);
+    // Only of the index of tasks alone is everything shown.
+    const filter = status === undefined && jobType === undefined && isAppAdmin(caller) ? undefined : matches;
+    const { jobs, ...page } = await numberedPage(service.store, indexOf(caller), query, filter);
+    const shown = await viewsOf(jobs, async (job) => viewOf(job, service), withoutPayload);
+    const ifTooLarge = () => ({ jobs: shown.map(withoutPayload), ...page });
+    return { status: 200, body: { jobs: shown, ...page }, ifTooLarge };
+  },
+});
+
+async function viewOf(job: Job, service: ServiceParts): Promise<object> {
+  return typedView(job, await service.store.message(job), await shownResult(job, service));
+}
+
+// ---- GET /v1/jobs/{id}/status ----
+
+const typedStatusAnswer = z.strictObject({
+  job: typedJob,
+  progress: z.int(),
+  canCancel: z.boolean(),
+  canRetry: z.boolean(),
+});
+
+export const getTypedJob = route({
+  key: "GET /v1/jobs/{id}/status",
+  id: "getTypedJobStatus",
+  summary: "Shows a task and how far it is",
+  answers: { 200: typedStatusAnswer.describe("The task. `Retry-After` says when to ask again, until it has ended.") },
+  access: (caller) => requirePermission(caller, "jobs.view_jobs"),
+
+  async handle({ path, caller }, service): Promise<Answer> {
+    const job = await ownTask(path["id"], caller, service);
+    const wait = pollAfter(job, service.clock.now());
+    const shown = await viewOf(job, service);
+    const body = {
+      job: shown,
+      progress: percentOf(job),
+      canCancel: whyNotCancel(job) === undefined,
+      canRetry: whyNotRetry(job) === undefined,
+    };
+    return {
+      status: 200,
+      body,
+      ifTooLarge: () => ({ ...body, job: withoutPayload(shown) }),
+      ...(wait !== undefined && { headers: { "retry-after": String(wait) } }),
+    };
+  },
+});
+
+const FIRST_POLLS = 10 * SECOND;
+
+/** Seconds until it is worth asking again. Source: spec/typed-jobs-report.md, Polling Recommendations. */
+function pollAfter(job: Job, now: EpochMs): number | undefined {
+  if (isFinished(job)) return undefined;
+  if (now - job.createdAt < FIRST_POLLS) return 2;
+  return job.status === "RUNNING" ? 5 : 10;
+}
+
+// ---- POST /v1/jobs/{id}/cancel, /retry ----
+
+const told = z.strictObject({ message: z.string() });
+
+export const cancelTypedJob = personAction({
+  action: "cancel",
+  summary: "Ends a task that has not ended; a running one within seconds",
+  permission: "jobs.cancel_jobs",
+  message: "Job cancelled successfully",
+  whyNot: whyNotCancel,
+  act: async ({ id }, { engine }) => engine.stopJob(id, "CANCELLED"),
+});
+
+export const retryTypedJob = personAction({
+  action: "retry",
+  summary: "Tries a failed task again, as one of its retries",
+  permission: "jobs.retry_jobs",
+  message: "Job retry initiated successfully",
+  whyNot: whyNotRetry,
+  act: async ({ id }, { engine }) => engine.retryJobOnce(id),
+});
+
+function personAction(about: {
+  readonly action: "cancel" | "retry";
+  readonly summary: string;
+  readonly permission: string;
+  readonly message: string;
+  readonly whyNot: (job: Job) => string | undefined;
+  readonly act: (job: Job, service: ServiceParts) => Promise<Job | undefined>;
+}) {
+  const { action, summary, permission, message, whyNot, act } = about;
+  return route({
+    key: `POST /v1/jobs/{id}/${action}`,
+    id: `${action}TypedJob`,
+    summary,
+    answers: { 200: told.describe("It is done, or under way.") },
+    refusals: ["CONFLICT"],
+    access: (caller) => requirePermission(caller, permission),
+
+    async handle({ path, caller }, service): Promise<Answer> {
+      const job = await ownTask(path["id"], caller, service);
+      const reason = whyNot(job);
+      if (reason !== undefined) throw new ClientError("CONFLICT", reason);
+      const acted = await act(job, service);
+      if (!acted) throw new ClientError("NOT_FOUND", "No such job");
+      const changes = [{ field: job.id, from: typedStatus(job), to: typedStatus(acted) }];
+      await service.apps.record(job.appId, { by: caller.sub, action: `job.${action}`, changes });
+      return { status: 200, body: { message } };
+    },
+  });
+}
+
+// ---- GET /v1/jobs/{id}/events ----
+
+const eventsQuery = z.strictObject({
+  after: z
+    .string()
+    .regex(/^\d{1,9}\.[\w-]{0,64}$/, "is not a cursor; take `after` of the answer before")
+    .describe("`after` of the answer before: what is new since.")
+    .optional(),
+});
+
+const logEvent = z.strictObject({
+  type: z.literal("log"),
+  level: z.enum(LOG_LEVELS),
+  message: z.string(),
+  rowNumber: z.int().nullable(),
+  meta: z.record(z.string(), z.unknown()).nullable(),
+  createdAt: time,
+});
+
+const progressEvent = z.strictObject({
+  type: z.literal("progress"),
+  status: z.enum(TYPED_STATUSES),
+  progress: z.int(),
+  currentStep: z.int(),
+  totalSteps: z.int().nullable(),
+  label: z.string().nullable(),
+});
+
+const typedEvents = z.strictObject({
+  events: z.array(z.union([logEvent, progressEvent])),
+  after: z.string().describe("Ask with this for what comes next."),
+  ended: z.boolean().describe("Nothing more comes."),
+});
+
+const WAIT_AT_MOST_MS = 20 * SECOND;
+const LOOK_EVERY_MS = SECOND / 2;
+/** Of at most 2,000 characters and 4 KB of `meta`: they fit into an answer. */
+const MOST_LINES = 200;
+
+export const listTypedEvents = route({
+  key: "GET /v1/jobs/{id}/events",
+  id: "listTypedJobEvents",
+  summary: "Waits for progress and log lines: new ones at once, or none after 20 s",
+  answers: { 200: typedEvents.describe("What is new since `after`.") },
+  access: (caller) => requirePermission(caller, "jobs.view_jobs"),
+  query: eventsQuery,
+
+  async handle({ path, caller, query }, service): Promise<Answer> {
+    const { clock, taskLog } = service;
+    const began = clock.realNow();
+    const [lines = "0", shown = ""] = (query.after ?? "0.").split(".");
+    for (;;) {
+      const job = await ownTask(path["id"], caller, service);
+      const page = await taskLog.read(job, { offset: Number(lines), limit: MOST_LINES });
+      const state = stateOf(job);
+      const isNews = page.lines.length > 0 || state !== shown;
+      const seen = Number(lines) + page.lines.length;
+      const ended = isFinished(job) && seen >= page.total;
+      if (isNews || ended || clock.realNow() - began >= WAIT_AT_MOST_MS) {
+        const events = [...page.lines.map(lineEvent), ...(state === shown ? [] : [progressOf(job)])];
+        return { status: 200, body: { events, after: `${seen}.${state}`, ended } };
+      }
+      await clock.sleep(LOOK_EVERY_MS);
+    }
+  },
+});
+
+/** Changes with what a progress event shows. */
+function stateOf(job: Job): string {
+  const { step = 0, percent = 0 } = job.progress ?? {};
+  return [typedStatus(job), job.attempts, step, Math.round(percent)].join("-");
+}
+
+function lineEvent({ level, message, rowNumber, meta, at }: LogLine): object {
+  return { type: "log", level, message, rowNumber: rowNumber ?? null, meta: meta ?? null, createdAt: iso(at) };
+}
+
+function progressOf(job: Job): object {
+  return {
+    type: "progress",
+    status: typedStatus(job),
+    progress: percentOf(job),
+    currentStep: job.progress?.step ?? 0,
+    totalSteps: job.progress?.totalSteps ?? null,
+    label: job.progress?.label ?? null,
+  };
+}

@@ -1,0 +1,114 @@
+import * as z from "zod";
+import { SECOND } from "../../clock.ts";
+import { ClientError, badRequest } from "../../errors.ts";
+import { LARGEST_UPLOAD, UPLOAD_LINK_MS, UPLOAD_PART_BYTES, type Owner } from "../../files/uploads.ts";
+import { appOf, requirePermission, type Caller } from "../http/auth.ts";
+import { route, type Answer } from "../http/http.ts";
+
+// Files that are too large to come with their job: announced, sent to the bucket in parts, completed.
+
+const LONGEST_NAME = 255;
+const MOST_PARTS = LARGEST_UPLOAD / UPLOAD_PART_BYTES;
+
+// XML can't hold some of these, and S3 answers in XML.
+const NO_NAME = /[/\\\p{Cc}\p{Noncharacter_Code_Point}]|^\.{1,2}$/u;
+
+const fileName = z
+  .string()
+  .min(1)
+  .max(LONGEST_NAME)
+  .refine(
+    (name) => name.isWellFormed() && !NO_NAME.test(name),
+    "must be a name alone: no folders, no control characters",
+  )
+  .refine((name) => Buffer.byteLength(name) <= LONGEST_NAME, `must not be longer than ${LONGEST_NAME} bytes`)
+  .describe("Without folders.");
+
+const contentType = z
+  .string()
+  .max(255)
+  .regex(/^[\w.+-]+\/[\w.+-]+( *;[ -~]*)?$/, "expected a type such as text/csv");
+
+const size = z.int().min(1).max(LARGEST_UPLOAD).describe("Bytes: up to 5 GB.");
+
+export const announcedFile = z.strictObject({ fileName, size, contentType }).meta({ id: "CreateUpload" });
+
+const upload = z.strictObject({
+  fileKey: z.string().describe("The file, for `complete` and for the job. It is good for its user alone."),
+  partSize: z.int().describe("Bytes of each part; the last one is what is left."),
+  parts: z
+    .array(z.strictObject({ partNumber: z.int(), url: z.string() }))
+    .describe("Where each part is PUT. The `ETag` of each answer is for `complete`."),
+  expiresInSeconds: z.int().describe("How long the URLs are good for, at most."),
+});
+
+/** As the files of a user are bound to them. */
+export function ownerOf(caller: Caller): Owner {
+  return { appId: appOf(caller), userId: caller.sub };
+}
+
+export const createUpload = route({
+  key: "POST /api/jobs/uploads",
+  id: "createUpload",
+  summary: "Announces a file, and says where its parts are to be sent",
+  answers: { 201: upload.describe("A URL for each part.") },
+  examples: () => ({
+    "a small file, in one part": { fileName: "customers.csv", size: 1_024, contentType: "text/csv" },
+  }),
+  access: (caller) => requirePermission(caller, "job:Create"),
+  body: announcedFile,
+
+  async handle({ body, caller }, { uploads }): Promise<Answer> {
+    const { fileKey, urls } = await uploads.begin(ownerOf(caller), body);
+    const parts = urls.map((url, index) => ({ partNumber: index + 1, url }));
+    const expiresInSeconds = UPLOAD_LINK_MS / SECOND;
+    return { status: 201, body: { fileKey, partSize: UPLOAD_PART_BYTES, parts, expiresInSeconds } };
+  },
+});
+
+const part = z.strictObject({
+  partNumber: z.int().min(1).max(MOST_PARTS),
+  etag: z
+    .string()
+    .regex(/^"?[\w-]{1,100}"?$/, "expected the ETag that the part was answered")
+    .describe("As the part was answered, with or without quotes."),
+});
+
+const completeBody = z
+  .strictObject({ fileKey: z.string().min(1).max(1_024), parts: z.array(part).min(1).max(MOST_PARTS) })
+  .meta({ id: "CompleteUpload" });
+
+const completed = z.strictObject({ fileKey: z.string(), fileName: z.string(), size: z.int(), contentType: z.string() });
+
+export const completeUpload = route({
+  key: "POST /api/jobs/uploads/complete",
+  id: "completeUpload",
+  summary: "Makes a file of its parts, if it is as large as announced",
+  answers: { 200: completed.describe("The file is there; a repeat is answered the same.") },
+  refusals: ["NOT_FOUND"],
+  access: (caller) => requirePermission(caller, "job:Create"),
+  body: completeBody,
+
+  async handle({ body, caller }, { uploads }): Promise<Answer> {
+    const { fileKey, parts } = body;
+    const result = await uploads.complete(ownerOf(caller), fileKey, parts);
+    switch (result.kind) {
+      case "there": {
+        const { name, bytes = 0, mimeType = "" } = result.file;
+        return { status: 200, body: { fileKey, fileName: name, size: bytes, contentType: mimeType } };
+      }
+      case "unknown":
+        throw new ClientError("NOT_FOUND", "No such upload: expected the fileKey of one of your own");
+      case "other size": {
+        const message = `make a file of ${result.bytes} bytes, expected ${result.announced} as announced: the upload was cut short; begin it again`;
+        throw badRequest([{ field: "parts", message }]);
+      }
+      case "refused": {
+        const message = `can't be put together (${result.problem}): expected each part's number and ETag, all of ${UPLOAD_PART_BYTES} bytes but the last`;
+        throw badRequest([{ field: "parts", message }]);
+      }
+      default:
+        return result satisfies never;
+    }
+  },
+});

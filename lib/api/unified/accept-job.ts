@@ -1,0 +1,94 @@
+import type { AppSettings } from "../../store/app-store.ts";
+import type { EpochMs } from "../../clock.ts";
+import { ClientError } from "../../errors.ts";
+import { executionTypeOf } from "../../executors/index.ts";
+import { entityOf, withoutRequest } from "../../job/view.ts";
+import { SCHEDULE, isTask, jobIdForKey, type Job, type Message } from "../../job/job.ts";
+import type { ServiceParts } from "../../parts.ts";
+import { appOf, type Caller } from "../http/auth.ts";
+import { envelope, type Answer } from "../http/http.ts";
+import { messageOf, type CreateJobBody } from "./job-request.ts";
+import { recordCreated } from "../tasks/tasks.ts";
+
+// How every endpoint that makes a job accepts it, and answers.
+
+export interface Accepted {
+  /** 201 created, 200 there already, 202 sent and not stored. */
+  readonly status: 200 | 201 | 202;
+  readonly job?: Job;
+  readonly message: Message;
+}
+
+/** Accepts what a caller may ask for, once per idempotency key. */
+export async function acceptJob(
+  body: CreateJobBody,
+  caller: Caller,
+  keyHeader: string | undefined,
+  service: ServiceParts,
+): Promise<Accepted> {
+  const appId = appOf(caller, body.appId);
+  const now = await askedAt(body, appId, keyHeader, service);
+  const settings = await service.apps.settingsOf(appId);
+  const rules = { ...service.rules, ...settings };
+  const message = messageOf(withDefaults(body, settings), appId, keyHeader, { rules, now });
+  const submitted = await service.engine.submit({ appId, mode: body.mode, message });
+  switch (submitted.kind) {
+    case "sent":
+      return { status: 202, message };
+    case "created":
+      if (isTask(submitted.job)) await recordCreated(submitted.job, caller.sub, service);
+      return { status: 201, job: submitted.job, message };
+    case "replayed":
+      return { status: 200, job: submitted.job, message: await replayed(submitted.job, message, service) };
+    default:
+      return submitted satisfies never;
+  }
+}
+
+/** A job that says nothing of a callback gets the app's; of a schedule, that is its target. */
+function withDefaults(body: CreateJobBody, { onComplete }: AppSettings): CreateJobBody {
+  const { execution } = body.message;
+  if (!onComplete || body.mode === "sqs") return body;
+  if (execution.type !== SCHEDULE) return { onComplete, ...body } as CreateJobBody;
+  const targetJob = { onComplete, ...(execution["targetJob"] as Message) };
+  return { ...body, message: { ...body.message, execution: { ...execution, targetJob } } };
+}
+
+/** A repeat may come when the time that it asks for has passed: that counts from when the first one was accepted. */
+async function askedAt(
+  { message }: CreateJobBody,
+  appId: string,
+  keyHeader: string | undefined,
+  { store, clock }: ServiceParts,
+): Promise<EpochMs> {
+  const key = message.metadata.idempotencyKey ?? keyHeader;
+  if (message.execution.type !== SCHEDULE || key === undefined) return clock.now();
+  return (await store.get(jobIdForKey(appId, key)))?.createdAt ?? clock.now();
+}
+
+/** What the job that has the key already asks for, if that is the same thing. Bodies and times may differ. */
+async function replayed(job: Job, asked: Message, { store }: ServiceParts): Promise<Message> {
+  const destination = executionTypeOf(asked.execution.type).destination(asked.execution);
+  const stored = await store.message(job);
+  const differing = [
+    job.executionType !== asked.execution.type && "execution.type",
+    job.destination !== destination && "destination",
+    stored.lambdaProxyMessage?.httpMethod !== asked.lambdaProxyMessage?.httpMethod && "httpMethod",
+    stored.lambdaProxyMessage?.path !== asked.lambdaProxyMessage?.path && "path",
+  ].filter((field) => field !== false);
+  if (differing.length === 0) return stored;
+  const message = `The idempotency key belongs to job ${job.id}, which differs in ${differing.join(", ")}; use another key`;
+  throw new ClientError("UNPROCESSABLE_ENTITY", message);
+}
+
+/** The answer to a job that was accepted. `more`: what a dialect shows besides. */
+export function accepted({ status, job, message }: Accepted, more: object = {}): Answer {
+  if (!job) return { status, body: null };
+  const again = status === 200 && { headers: { "idempotent-replayed": "true" } };
+  return { ...withEntity(status, { ...entityOf(job, message), ...more }), ...again };
+}
+
+/** An answer with the whole job, or without its request when that would not fit through Lambda. */
+export function withEntity(status: number, entity: object): Answer {
+  return { status, body: envelope(entity), ifTooLarge: () => envelope(withoutRequest(entity)) };
+}

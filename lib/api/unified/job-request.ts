@@ -1,0 +1,136 @@
+import * as z from "zod";
+import { badRequest, type ErrorDetail } from "../../errors.ts";
+import type { Asked } from "../../executors/executor.ts";
+import { executionTypeOf, jobFields } from "../../executors/index.ts";
+import { refuseTarget } from "../../outbound/target-url.ts";
+import { SCHEDULE, TASK, isLong, type FollowUpJob, type FollowUps, type Message, type Mode } from "../../job/job.ts";
+import { idempotencyKey } from "../../executors/message-schema.ts";
+
+// What a client posts to have a job: its schema, and the message that becomes of it.
+
+export const createJobBody = z
+  .strictObject({
+    appId: z.guid().toLowerCase().describe("Default: the token's. Another one is for PLATFORM_ADMIN.").optional(),
+    mode: z
+      .enum(["sqs", "db", "both"])
+      .describe("`both` stores the job and sends it, `db` stores it, `sqs` only sends it.")
+      .default("both"),
+    message: z.strictObject(jobFields.message),
+    ...jobFields.followUps,
+  })
+  .meta({ id: "CreateJob" });
+
+export type CreateJobBody = z.infer<typeof createJobBody>;
+
+/** How deep follow-ups may follow each other. */
+const LONGEST_CHAIN = 10;
+
+/** The message as stored: checked beyond its shape, without what the service sets itself. */
+export function messageOf(
+  body: CreateJobBody,
+  appId: string,
+  keyHeader: string | undefined,
+  asked: Omit<Asked, "mode" | "appId">,
+): Message {
+  const { appId: _, mode, ...posted } = body;
+  const { jobId: __, retryCount: ___, ...metadata } = body.message.metadata;
+  const key = keyOf(metadata.idempotencyKey, keyHeader, "message.metadata.idempotencyKey");
+  const keyed = { ...metadata, ...(key !== undefined && { idempotencyKey: key }) } as Message["metadata"];
+  const whole = { ...messageIn(posted as FollowUpJob), metadata: keyed };
+  const problems = problemsOf(whole, { message: "message", beside: "" }, { ...asked, mode, appId, keys: [] });
+  if (problems.length > 0) throw badRequest(problems);
+  const { appId: ____, ...kept } = keyed as Message["metadata"] & { appId?: string };
+  return { ...whole, metadata: kept };
+}
+
+/** A message and what was posted beside it, as one. */
+function messageIn({ message, ...followUps }: FollowUpJob): Message {
+  return { ...message, ...followUps };
+}
+
+/** Where a message stands in the request, and where what is beside it. */
+interface Place {
+  readonly message: string;
+  readonly beside: string;
+}
+
+/** What goes for a whole request; `keys` are those of the jobs that a message hangs on. */
+interface Within extends Asked {
+  readonly keys: readonly (string | undefined)[];
+}
+
+function problemsOf(message: Message, place: Place, within: Within): ErrorDetail[] {
+  const { execution, lambdaProxyMessage, metadata } = message;
+  const type = executionTypeOf(execution.type);
+  const problems = [...type.refuse(message, within), ...longProblems(message, within.mode)];
+  if (!lambdaProxyMessage && type.proxyMessage === "required") {
+    problems.push({ field: "lambdaProxyMessage", message: `is required for execution.type ${execution.type}` });
+  }
+  // Accepted for compatibility; the service takes the app of the request.
+  const { appId: named, idempotencyKey: key } = metadata as Message["metadata"] & { appId?: string };
+  if (named !== undefined && named !== within.appId) {
+    problems.push({ field: "metadata.appId", message: "differs from the app of the request; leave it out" });
+  }
+  if (key !== undefined && within.keys.includes(key)) {
+    const reason = "is the key of the job that this one hangs on, and so would be that job; use another";
+    problems.push({ field: "metadata.idempotencyKey", message: reason });
+  }
+  const below = { ...within, keys: [...within.keys, key] };
+  const target = execution.type === SCHEDULE ? (execution["targetJob"] as Message) : undefined;
+  const inTarget = `${place.message}.execution.targetJob`;
+  return [
+    ...problems.map((problem) => ({ ...problem, field: `${place.message}.${problem.field}` })),
+    ...(target ? problemsOf(target, { message: inTarget, beside: `${inTarget}.` }, below) : []),
+    ...followUpProblems(message, place.beside, below),
+  ];
+}
+
+/** What may take long has a queue of its own, which holds no jobs and keeps no order. */
+function longProblems({ execution, metadata }: Message, mode: Mode): ErrorDetail[] {
+  const type = executionTypeOf(execution.type);
+  if (!isLong({ executionType: type.type, timeoutMs: type.timeoutMs(execution) })) return [];
+  const [field, what] =
+    type.type === TASK ? ["execution.type", "a task"] : ["execution.timeoutSeconds", "an attempt of more than 60 s"];
+  const { messageGroupId: group } = metadata;
+  return [
+    ...(mode === "sqs" ? [{ field, message: `${what} needs a job that is stored: use mode both or db` }] : []),
+    ...(group !== undefined && group !== type.type
+      ? [{ field: "metadata.messageGroupId", message: `asks for an order, which ${what} can't keep: leave it out` }]
+      : []),
+  ];
+}
+
+function followUpProblems(followUps: FollowUps, at: string, within: Within): ErrorDetail[] {
+  const { onComplete } = followUps;
+  const given = (["onComplete", "onSuccess", "onFailure"] as const).filter((name) => followUps[name]);
+  if (within.mode === "sqs" && given.length > 0) {
+    const message = "needs a job that is stored: use mode both or db";
+    return given.map((name) => ({ field: at + name, message }));
+  }
+  const refused = onComplete ? refuseTarget(`${at}onComplete.url`, new URL(onComplete.url), within.rules) : [];
+  const next = (["onSuccess", "onFailure"] as const).flatMap((name) => {
+    const followUp = followUps[name];
+    if (!followUp) return [];
+    if (depthOf(at) === LONGEST_CHAIN)
+      return [{ field: at + name, message: `must not be more than ${LONGEST_CHAIN} follow-ups deep` }];
+    return problemsOf(messageIn(followUp), { message: `${at}${name}.message`, beside: `${at}${name}.` }, within);
+  });
+  return [...refused, ...next];
+}
+
+function depthOf(place: string): number {
+  return place.split(/\bon(?:Success|Failure)\./).length - 1;
+}
+
+/** The idempotency key of a request; `field` is where its body has it. */
+export function keyOf(inBody: string | undefined, inHeader: string | undefined, field: string): string | undefined {
+  if (inHeader === undefined) return inBody;
+  const parsed = idempotencyKey.safeParse(inHeader);
+  if (!parsed.success)
+    throw badRequest([{ field: "Idempotency-Key", message: "expected 1 to 255 printable ASCII characters" }]);
+  if (inBody !== undefined && inBody !== inHeader) {
+    const message = "differs from the Idempotency-Key header; send one of them, or the same in both";
+    throw badRequest([{ field, message }]);
+  }
+  return inHeader;
+}

@@ -1,0 +1,59 @@
+import * as z from "zod";
+import { wholeUrl } from "../../outbound/target-url.ts";
+import { masked, maskedQuery } from "../../job/view.ts";
+import { headers, httpMethod, idempotencyKey } from "../../executors/message-schema.ts";
+import { acceptJob, accepted } from "./accept-job.ts";
+import { callbackJobEntity, enveloped } from "../http/answers.ts";
+import { requireRole } from "../http/auth.ts";
+import { parse, route, type Answer } from "../http/http.ts";
+import { createJobBody } from "./job-request.ts";
+
+// The endpoint that came before the unified one: spec/hybrid-queue-migration.md.
+
+const callbackBody = z.strictObject({
+  appId: z.guid().toLowerCase().optional(),
+  url: wholeUrl,
+  method: httpMethod.default("POST"),
+  headers: headers.default({}),
+  body: z.unknown().describe("Text goes out as it is, anything else as JSON.").optional(),
+  idempotencyKey: idempotencyKey.optional(),
+  maxRetries: z.int().min(0).max(50).optional(),
+});
+
+/** A webhook by its URL. It becomes a `rest-api` job, which shows the two deprecated fields too. */
+export const createCallbackJob = route({
+  key: "POST /v1/jobs/callback-http",
+  id: "createCallbackJob",
+  summary: "Accepts a webhook by its URL, as earlier versions did",
+  answers: {
+    200: enveloped(callbackJobEntity).describe("The idempotency key was there already: the job that has it."),
+    201: enveloped(callbackJobEntity).describe("The job, PENDING."),
+  },
+  refusals: ["UNPROCESSABLE_ENTITY"],
+  idempotent: true,
+  examples: (url) => ({ webhook: { url, body: { orderId: "123" } } }),
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+  body: callbackBody,
+
+  async handle({ body: asked, caller, headers: { "idempotency-key": key } }, service): Promise<Answer> {
+    const { appId, url, method, body } = asked;
+    const target = new URL(url);
+    const isJson = body !== undefined && body !== null && typeof body !== "string";
+    const request = {
+      ...(appId !== undefined && { appId }),
+      message: {
+        lambdaProxyMessage: {
+          path: target.pathname + target.search,
+          httpMethod: method,
+          headers: { ...(isJson && { "content-type": "application/json" }), ...asked.headers },
+          body: isJson ? JSON.stringify(body) : (body ?? null),
+        },
+        execution: { type: "rest-api", baseUrl: target.origin },
+        metadata: { idempotencyKey: asked.idempotencyKey, maxRetries: asked.maxRetries },
+      },
+    };
+    const job = await acceptJob(parse(createJobBody, request, "body"), caller, key, service);
+    const payload = { url: maskedQuery(url), method, headers: masked(asked.headers), body: body ?? null };
+    return accepted(job, { type: "callback-http", payload });
+  },
+});

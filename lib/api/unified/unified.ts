@@ -1,0 +1,214 @@
+import * as z from "zod";
+import type { EpochMs } from "../../clock.ts";
+import { ClientError } from "../../errors.ts";
+import { EXECUTION_TYPES } from "../../executors/index.ts";
+import { listJobs, matches, type JobFilter, type JobPage } from "../../store/job-list.ts";
+import { entityOf, wholeEntityOf } from "../../job/view.ts";
+import { STATUSES, jobIdForKey, type Job, type Message } from "../../job/job.ts";
+import { idempotencyKey } from "../../executors/message-schema.ts";
+import type { ServiceParts } from "../../parts.ts";
+import { acceptJob, accepted, withEntity } from "./accept-job.ts";
+import { enveloped, jobEntity, jobWithAttempts, pageOf, results } from "../http/answers.ts";
+import { appOf, isPlatformAdmin, requireRole, type Caller } from "../http/auth.ts";
+import { envelope, explain, parse, route, type Answer } from "../http/http.ts";
+import { createJobBody } from "./job-request.ts";
+import { decodeCursor, encodeCursor } from "../http/pagination.ts";
+
+// The unified dialect: spec/unified-job-api.md.
+
+// ---- POST /v1/jobs/create ----
+
+export const createJob = route({
+  key: "POST /v1/jobs/create",
+  id: "createJob",
+  summary: "Accepts a job",
+  answers: {
+    200: enveloped(jobEntity).describe("The idempotency key was there already: the job that has it."),
+    201: enveloped(jobEntity).describe("The job, PENDING."),
+    202: z.null().describe("Mode sqs: sent, and stored only if its first attempt fails."),
+  },
+  refusals: ["UNPROCESSABLE_ENTITY"],
+  idempotent: true,
+  examples: (baseUrl) => {
+    const lambdaProxyMessage = { path: "/webhooks/payment", httpMethod: "POST", body: '{"orderId":"123"}' };
+    const webhook = { lambdaProxyMessage, execution: { type: "rest-api", baseUrl } };
+    const every5Minutes = { type: "schedule", scheduleExpression: "rate(5 minutes)", maxRuns: 3, targetJob: webhook };
+    return {
+      webhook: { message: webhook },
+      "webhook with a callback": { message: webhook, onComplete: { url: `${baseUrl}/job-ended` } },
+      schedule: { message: { execution: every5Minutes } },
+    };
+  },
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+  body: createJobBody,
+
+  async handle({ body, caller, headers }, service): Promise<Answer> {
+    return accepted(await acceptJob(body, caller, headers["idempotency-key"], service));
+  },
+});
+
+// ---- POST /v1/jobs/batch ----
+
+const MOST_JOBS_IN_A_BATCH = 100;
+/** Accepting a job is two calls; this many at a time keep the connections busy and not waiting. */
+const ACCEPTED_AT_ONCE = 10;
+
+// Each is parsed by itself, so that one can be refused and the others accepted.
+const unparsedJob = z.unknown().meta({ $ref: "#/components/schemas/CreateJob" });
+const batchBody = z.strictObject({ jobs: z.array(unparsedJob).min(1).max(MOST_JOBS_IN_A_BATCH) });
+
+/** Each job as `POST /v1/jobs/create` takes it, accepted or refused by itself. */
+export const createJobs = route({
+  key: "POST /v1/jobs/batch",
+  id: "createJobs",
+  summary: "Accepts up to 100 jobs, each by itself",
+  answers: { 207: enveloped(results).describe("What `POST /v1/jobs/create` would have answered, job by job.") },
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+  body: batchBody,
+
+  async handle({ body, caller }, service): Promise<Answer> {
+    // Each job counts as a request; one of them is this one.
+    if (caller.appId !== undefined) await service.apps.admit(caller.appId, body.jobs.length - 1);
+    const results: BatchResult[] = [];
+    for (let from = 0; from < body.jobs.length; from += ACCEPTED_AT_ONCE) {
+      const some = body.jobs.slice(from, from + ACCEPTED_AT_ONCE);
+      results.push(...(await Promise.all(some.map((job) => acceptInBatch(job, caller, service)))));
+    }
+    const answer = (show: (result: BatchResult) => object) => envelope({ results: results.map(show) });
+    return {
+      status: 207,
+      body: answer(({ status, job, message, error }) => ({
+        status,
+        ...(error ? { error } : { data: job ? entityOf(job, message) : null }),
+      })),
+      ifTooLarge: () =>
+        answer(({ status, job, error }) => ({ status, ...(error ? { error } : { data: job ? entityOf(job) : null }) })),
+    };
+  },
+});
+
+interface BatchResult {
+  readonly status: number;
+  readonly job?: Job;
+  readonly message?: Message;
+  readonly error?: object;
+}
+
+async function acceptInBatch(job: unknown, caller: Caller, service: ServiceParts): Promise<BatchResult> {
+  try {
+    return await acceptJob(parse(createJobBody, job, "job"), caller, undefined, service);
+  } catch (error) {
+    return explain(error, { method: "POST", route: "POST /v1/jobs/batch" });
+  }
+}
+
+// ---- GET /v1/admin/jobs, GET /v1/admin/jobs/{id} ----
+
+const time = z.iso.datetime({ offset: true }).transform((text): EpochMs => Date.parse(text));
+
+const listQuery = z
+  .strictObject({
+    appId: z.guid().toLowerCase().optional(),
+    status: z.enum(STATUSES).optional(),
+    executionType: z.enum(EXECUTION_TYPES as [string, ...string[]]).optional(),
+    idempotencyKey: idempotencyKey.optional(),
+    createdAfter: time.optional(),
+    createdBefore: time.optional(),
+    limit: z.coerce.number().int().min(1).max(100).default(50),
+    cursor: z.string().max(2_048).optional(),
+  })
+  .refine(({ createdAfter = 0, createdBefore = Infinity }) => createdAfter <= createdBefore, {
+    path: ["createdBefore"],
+    error: "must not be earlier than createdAfter, nor than 1970",
+  });
+
+export const listAppJobs = route({
+  key: "GET /v1/admin/jobs",
+  id: "listJobs",
+  summary: "Lists an app's jobs, newest first",
+  answers: { 200: pageOf(jobEntity).describe("A page; it may be short, or empty, before the last one.") },
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+  query: listQuery,
+
+  async handle({ query, caller }, { store }): Promise<Answer> {
+    const { status, executionType, createdAfter, createdBefore, limit, cursor } = query;
+    const created = { from: createdAfter, to: createdBefore };
+    const filter = { appId: appOf(caller, query.appId), status, executionType, created };
+    const position = cursor === undefined ? undefined : decodeCursor(cursor, filter, EXECUTION_TYPES);
+    const page =
+      query.idempotencyKey === undefined
+        ? await listJobs(store, filter, EXECUTION_TYPES, limit, position)
+        : await jobWithKey(store, filter, query.idempotencyKey);
+    const items = page.jobs.map((job) => entityOf(job));
+    return { status: 200, body: envelope({ items, nextCursor: page.next ? encodeCursor(page.next, filter) : null }) };
+  },
+});
+
+/** A key names one job of an app, so there is nothing to search. */
+async function jobWithKey(store: ServiceParts["store"], filter: JobFilter, key: string): Promise<JobPage> {
+  const job = await store.get(jobIdForKey(filter.appId, key));
+  return { jobs: job && matches(job, filter) ? [job] : [], next: undefined };
+}
+
+export const getJob = route({
+  key: "GET /v1/admin/jobs/{id}",
+  id: "getJob",
+  summary: "Shows a job with its message and attempts",
+  answers: { 200: enveloped(jobWithAttempts).describe("The job.") },
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+
+  async handle({ path, caller }, { store }): Promise<Answer> {
+    const appId = appOf(caller);
+    const id = z.guid().toLowerCase().safeParse(path["id"]);
+    const found = id.success ? await store.history(id.data) : undefined;
+    // The same answer for unknown and foreign ids: nobody learns which ids exist.
+    if (!found || (found.job.appId !== appId && !isPlatformAdmin(caller)))
+      throw new ClientError("NOT_FOUND", "No such job");
+    const { job, recorded } = found;
+    return withEntity(200, wholeEntityOf(job, await store.message(job), recorded));
+  },
+});
+
+// ---- POST /v1/admin/jobs/{id}/retry, /cancel, /deadletter, DELETE /v1/admin/jobs/{id} ----
+
+export const retryJob = adminAction("POST", "retry", "Tries a FAILED or DEAD job again", (id, { engine }) =>
+  engine.retryJob(id),
+);
+export const cancelJob = adminAction("POST", "cancel", "Ends an unfinished job as CANCELLED", (id, { engine }) =>
+  engine.stopJob(id, "CANCELLED"),
+);
+export const deadletterJob = adminAction("POST", "deadletter", "Ends an unfinished job as DEAD", (id, { engine }) =>
+  engine.stopJob(id, "DEAD"),
+);
+export const deleteJob = adminAction("DELETE", "delete", "Deletes a finished job", (id, { engine }) =>
+  engine.deleteJob(id),
+);
+
+/** An action on one job of the caller's app. Answers with the job as it is then; of a deleted one, as it was. */
+function adminAction(
+  method: "POST" | "DELETE",
+  action: string,
+  summary: string,
+  act: (id: string, service: ServiceParts) => Promise<Job | undefined>,
+) {
+  return route({
+    key: `${method} /v1/admin/jobs/{id}${method === "POST" ? `/${action}` : ""}`,
+    id: `${action}Job`,
+    summary,
+    answers: { 200: enveloped(jobEntity).describe("The job as it is then; of a deleted one, as it was.") },
+    refusals: ["CONFLICT"],
+    access: (caller) => requireRole(caller, "APP_ADMIN"),
+
+    async handle({ path, caller }, service): Promise<Answer> {
+      const appId = appOf(caller);
+      const id = z.guid().toLowerCase().safeParse(path["id"]);
+      const job = id.success ? await service.store.get(id.data) : undefined;
+      const isTheirs = job && (job.appId === appId || isPlatformAdmin(caller));
+      const acted = isTheirs ? await act(job.id, service) : undefined;
+      if (!acted) throw new ClientError("NOT_FOUND", "No such job");
+      const changes = [{ field: acted.id, from: job?.status, to: action === "delete" ? null : acted.status }];
+      await service.apps.record(acted.appId, { by: caller.sub, action: `job.${action}`, changes });
+      return { status: 200, body: envelope(entityOf(acted)) };
+    },
+  });
+}

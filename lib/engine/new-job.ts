@@ -1,0 +1,20 @@
+import type { EpochMs } from "../clock.ts";
+import { executionTypeOf } from "../executors/index.ts";
+import { firstRun, type ScheduleExecution } from "../executors/schedule.ts";
+import { SCHEDULE, accept, type Job, type NewJob } from "../job/job.ts";
+import { encodeMessage } from "../job/payload.ts";
+
+/** A job that is asked for, on the terms of its execution type. Its id is `freshId` unless it has a key. */
+export function newJob(request: NewJob, now: EpochMs, freshId: string): Job {
+  const { execution } = request.message;
+  const type = executionTypeOf(execution.type);
+  const terms = {
+    destination: type.destination(execution),
+    timeoutMs: type.timeoutMs(execution),
+    ...(type.priority && { priority: type.priority(execution) }),
+    ...(type.maxRetries && { maxRetries: type.maxRetries(execution) }),
+    ...(execution.type === SCHEDULE && firstRun(execution as ScheduleExecution, now)),
+  };
+  const payload = { at: "inline", bytes: encodeMessage(request.message) } as const;
+  return accept(request, terms, payload, now, freshId);
+}

@@ -1,0 +1,146 @@
+import * as z from "zod";
+import { wholeUrl } from "../outbound/target-url.ts";
+import { FINAL_STATUSES, NO_POLICY, SCHEDULE, type ProxyMessage } from "../job/job.ts";
+
+// What a job's message must look like. The executors bring the schema of `execution`.
+
+export const idempotencyKey = z
+  .string()
+  .regex(/^[\x20-\x7e]{1,255}$/, "expected 1 to 255 printable ASCII characters")
+  .describe("1 to 255 printable ASCII characters: the same key is the same job.");
+
+const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]{1,256}$/, "is not a valid header name");
+const headerValue = z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be Latin-1 text without line breaks");
+export const headers = z.record(headerName, headerValue);
+
+/** No server takes more. */
+const LARGEST_HEADERS = 16 * 1_024;
+const LARGEST_SMALL_HEADERS = 8 * 1_024;
+
+const fitsIn = (bytes: number) => (value: object) => JSON.stringify(value).length <= bytes;
+
+// UTF-8 can't hold such text: it would arrive as something else.
+const HALF_PAIR = "has half a surrogate pair";
+const isWellFormed = (value: string) => value.isWellFormed();
+const text = z.string().refine(isWellFormed, HALF_PAIR);
+
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+
+export const httpMethod = z.enum(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]);
+
+export const proxyMessage = z
+  .strictObject({
+    body: text.nullable().describe("Sent as it is, or decoded if isBase64Encoded; null for none."),
+    resource: z.string().default("/{proxy+}"),
+    path: z
+      .string()
+      .max(4_096)
+      .regex(/^\/[^#]*$/, "expected a path that begins with / and has no fragment")
+      .refine(isWellFormed, HALF_PAIR)
+      .describe("Put behind the target's URL, with queryStringParameters."),
+    httpMethod,
+    isBase64Encoded: z.boolean().default(false),
+    pathParameters: z.record(z.string(), z.string()).nullable().default({}),
+    queryStringParameters: z.record(text, text).nullable().optional(),
+    headers: headers.refine(fitsIn(LARGEST_HEADERS), "must not be larger than 16 KB").default({}),
+    requestContext: z.record(z.string(), z.unknown()).optional(),
+  })
+  .refine(({ body, isBase64Encoded }) => !isBase64Encoded || BASE64.test(body ?? ""), {
+    path: ["body"],
+    error: "is not base64, though isBase64Encoded is true",
+  })
+  .transform((given): ProxyMessage => {
+    const { path, httpMethod: method, resource } = given;
+    return { ...given, requestContext: { path, resourcePath: resource, httpMethod: method, ...given.requestContext } };
+  })
+  .meta({ id: "ProxyMessage", description: "The request to make, in the shape of a Lambda proxy event." });
+
+const retryPolicy = z
+  .strictObject({
+    baseDelaySeconds: z.number().min(1).max(86_400).default(NO_POLICY.baseDelaySeconds),
+    maxDelaySeconds: z.number().min(1).max(86_400).default(NO_POLICY.maxDelaySeconds),
+    jitter: z
+      .number()
+      .min(0)
+      .max(1)
+      .transform((jitter) => Math.round(jitter * 1_000) / 1_000)
+      .default(NO_POLICY.jitter),
+  })
+  .refine(({ baseDelaySeconds, maxDelaySeconds }) => baseDelaySeconds <= maxDelaySeconds, {
+    path: ["baseDelaySeconds"],
+    error: "must not be larger than maxDelaySeconds",
+  })
+  .describe("Retry n waits baseDelaySeconds · 2^(n−1), at most maxDelaySeconds; chance takes away up to jitter of it.");
+
+export const jobMetadata = z
+  .strictObject({
+    // These three are accepted for compatibility; the service sets them itself.
+    jobId: z.string().describe("Ignored: the service sets it.").optional(),
+    retryCount: z.number().describe("Ignored: the service sets it.").optional(),
+    appId: z.guid().toLowerCase().describe("The app of the request, or left out.").optional(),
+    messageGroupId: z
+      .string()
+      .min(1)
+      .max(256)
+      .refine(isWellFormed, HALF_PAIR)
+      .describe("Other than the execution type: jobs of the group are first attempted in the order of acceptance.")
+      .optional(),
+    idempotencyKey: idempotencyKey.optional(),
+    createdAt: z.iso.datetime({ offset: true }).optional(),
+    maxRetries: z.int().min(0).max(50).describe("Default 10.").optional(),
+    retry: retryPolicy.optional(),
+  })
+  .meta({ id: "Metadata" });
+
+/** The schemas of execution types, for a union that tells them apart by `type`. */
+export type ExecutionSchemas = readonly [z.ZodObject, ...z.ZodObject[]];
+
+/** The fields of a message whose execution is one of these types. */
+export function messageFields(schemas: ExecutionSchemas) {
+  const types = schemas.map(({ shape }) => (shape["type"] as unknown as z.ZodLiteral<string>).value);
+  const execution = z.discriminatedUnion("type", schemas as never, {
+    error: (issue) => {
+      if (issue.code !== "invalid_union") return undefined;
+      const nested = (issue.input as { type?: unknown } | undefined)?.type === SCHEDULE && !types.includes(SCHEDULE);
+      return `expected one of ${types.join(", ")}${nested ? "; a schedule can't stand within another job" : ""}`;
+    },
+  }) as unknown as z.ZodType<z.infer<ExecutionSchemas[number]> & { type: string }>;
+  return { lambdaProxyMessage: proxyMessage.optional(), execution, metadata: jobMetadata.default({}) };
+}
+
+/** Of what the service sends besides jobs' own requests. */
+export const smallHeaders = headers.refine(fitsIn(LARGEST_SMALL_HEADERS), "must not be larger than 8 KB").default({});
+
+/** Where the final view of a job is posted. */
+export const callback = z
+  .strictObject({
+    url: wholeUrl,
+    headers: smallHeaders,
+    on: z
+      .array(z.enum(FINAL_STATUSES))
+      .min(1)
+      .max(FINAL_STATUSES.length)
+      .default([...FINAL_STATUSES]),
+  })
+  .meta({ id: "Callback", description: "Where the job is posted as it ended, and at which ends." });
+
+export type JobFields = ReturnType<typeof jobFieldsOf>;
+
+/** The fields of a message whose execution is one of these types, and of the follow-ups beside it. */
+export function jobFieldsOf(schemas: ExecutionSchemas) {
+  const message = messageFields(schemas);
+  const followUpJob: z.ZodType = z
+    .strictObject({
+      message: z.strictObject(message),
+      onComplete: callback.optional(),
+      get onSuccess(): z.ZodOptional<z.ZodType> {
+        return followUpJob.optional();
+      },
+      get onFailure(): z.ZodOptional<z.ZodType> {
+        return followUpJob.optional();
+      },
+    })
+    .meta({ id: "FollowUpJob", description: "A job that is submitted when the one it stands beside has ended." });
+  const next = followUpJob.optional();
+  return { message, followUps: { onComplete: callback.optional(), onSuccess: next, onFailure: next } };
+}

@@ -1,0 +1,161 @@
+import * as z from "zod";
+import { SECOND, derivedUuid, type Clock } from "../clock.ts";
+import { Unavailable, reasonOf } from "../errors.ts";
+import type { Executor, RunningAttempt } from "./executor.ts";
+import { task, type TaskExecution } from "./task.ts";
+import { TASK, type NewJob, type Outcome } from "../job/job.ts";
+import { logged, type Log } from "../log.ts";
+import type { LogWriter, TaskLog } from "../tasks/log.ts";
+import { LOG_LEVELS } from "../tasks/log.ts";
+import type { TaskRun, TaskServices } from "../tasks/services.ts";
+import type { Task, TaskContext, TaskOutcome } from "../tasks/task.ts";
+
+interface Parts {
+  readonly clock: Clock;
+  readonly taskLog: TaskLog;
+  readonly log: Log;
+  /** Accepts a job under an id; one that has the id already stands for it. */
+  readonly submit: (request: NewJob, id: string) => Promise<unknown>;
+  readonly services: (run: TaskRun) => TaskServices;
+  /** The task of a name. Throws when there is none. */
+  readonly definitionOf: (jobType: string) => Task;
+}
+
+const LARGEST_RESULT = 16 * 1_024;
+const LARGEST_CHECKPOINT = 4 * 1_024;
+const FLUSHED_EVERY_MS = SECOND;
+const LONGEST_ERROR = 1_000;
+
+/** Runs the tasks of `lib/tasks`. */
+export function createTaskExecutor({
+  clock,
+  taskLog,
+  log,
+  submit,
+  services,
+  definitionOf,
+}: Parts): Executor<TaskExecution> {
+  return {
+    ...task,
+    async execute(attempt) {
+      const { jobType, payload } = attempt.message.execution;
+      const writer = await taskLog.open(attempt.job, attempt.number);
+      const ended = new AbortController();
+      const flushing = flushNowAndThen(writer, attempt, ended.signal);
+      try {
+        const definition = definitionOf(jobType);
+        const parsed = definition.payload.safeParse(payload);
+        // It was checked when the job was accepted: the task has been changed since.
+        if (!parsed.success) return { kind: "rejected", error: "The payload is not what the job type wants any more" };
+        return outcomeOf(await definition.run(parsed.data, contextOf(attempt, writer)));
+      } catch (error) {
+        return thrown(error, attempt);
+      } finally {
+        ended.abort();
+        await flushing;
+        await flush(writer, attempt);
+      }
+    },
+  };
+
+  function contextOf(attempt: RunningAttempt<TaskExecution>, writer: LogWriter): TaskContext {
+    const { job, lease, message, signal } = attempt;
+    if (!lease) throw new Error(`Task ${job.id} runs without a lease`);
+    const { file } = message.execution;
+    return {
+      ...services({ appId: job.appId, jobId: job.id, createdAt: job.createdAt, attempt: attempt.number, signal }),
+      job: {
+        id: job.id,
+        appId: job.appId,
+        attempt: attempt.number,
+        createdAt: job.createdAt,
+        ...(job.userId !== undefined && { userId: job.userId }),
+        ...(file && { file }),
+      },
+      log: Object.fromEntries(
+        LOG_LEVELS.map((level) => [
+          level,
+          async (...line: Parameters<TaskContext["log"]["info"]>) => writer.line(level, ...line),
+        ]),
+      ) as unknown as TaskContext["log"],
+      progress: async (step, totalSteps, { percent, label } = {}) =>
+        lease.progress({
+          step,
+          totalSteps,
+          percent: percent ?? Math.floor((100 * step) / Math.max(totalSteps, 1)),
+          ...(label !== undefined && { label }),
+        }),
+      signal,
+      saved: job.saved === undefined ? undefined : JSON.parse(job.saved),
+      checkpoint: async (value) => {
+        await lease.save(within(LARGEST_CHECKPOINT, "A checkpoint", value));
+        // One that was not kept, because the lease is lost, is the end of the run.
+        signal.throwIfAborted();
+      },
+      submit: async (name, jobType, payload) => {
+        const id = derivedUuid(job.id, String(job.createdAt), "child", name);
+        const execution = { type: TASK, jobType, payload, priority: job.priority ?? 0 };
+        const parsed = definitionOf(jobType).payload.safeParse(payload);
+        if (!parsed.success) throw new Error(`Child job ${name}: ${z.prettifyError(parsed.error)}`);
+        const { appId, userId } = job;
+        const request = { appId, mode: "both", message: { execution, metadata: {} }, parentJobId: job.id } as const;
+        await submit({ ...request, ...(userId !== undefined && { userId }) }, id);
+        return id;
+      },
+      now: () => clock.now(),
+    };
+  }
+
+  /** What a task logs can be read while it runs, though it may be silent for long. */
+  async function flushNowAndThen(writer: LogWriter, attempt: RunningAttempt, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await clock.sleep(FLUSHED_EVERY_MS, signal).catch(() => {});
+      if (!signal.aborted) await flush(writer, attempt);
+    }
+  }
+
+  async function flush(writer: LogWriter, { job }: RunningAttempt): Promise<void> {
+    await writer.flush().catch((error: unknown) => {
+      log("warn", "task.log-not-kept", { ...logged(job), error: reasonOf(error) });
+    });
+  }
+
+  /** A throw is a surprise, but for those that the signal has caused, and for parts of ours that are away. */
+  function thrown(error: unknown, { signal, job, timeoutMs }: RunningAttempt): Outcome {
+    if (signal.aborted) {
+      const reason: unknown = signal.reason;
+      const isOver = reason instanceof DOMException && reason.name === "TimeoutError";
+      return { kind: "retry", error: isOver ? `The task took longer than ${timeoutMs / SECOND} s` : messageOf(reason) };
+    }
+    log("error", "job.attempt-threw", { ...logged(job), error: reasonOf(error) });
+    // What AWS says names accounts and roles.
+    const isFromAws = typeof error === "object" && error !== null && "$metadata" in error;
+    if (error instanceof Unavailable || isFromAws)
+      return { kind: "retry", error: "A part of the service was not available", isOurs: true };
+    return { kind: "retry", error: `The task failed: ${messageOf(error)}` };
+  }
+}
+
+function outcomeOf(outcome: TaskOutcome): Outcome {
+  switch (outcome.kind) {
+    case "done":
+      return { kind: "succeeded", result: within(LARGEST_RESULT, "A result", outcome.result) };
+    case "again":
+      return { kind: "retry", error: outcome.error.slice(0, LONGEST_ERROR) };
+    case "failed":
+      return { kind: "rejected", error: outcome.error.slice(0, LONGEST_ERROR) };
+    default:
+      return outcome satisfies never;
+  }
+}
+
+function within(bytes: number, what: string, value: unknown): string {
+  const text = JSON.stringify(value);
+  const size = Buffer.byteLength(text);
+  if (size > bytes) throw new Error(`${what} has ${size} bytes as JSON; at most ${bytes} are kept: put it in a file`);
+  return text;
+}
+
+function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).slice(0, LONGEST_ERROR);
+}

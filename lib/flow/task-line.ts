@@ -1,0 +1,86 @@
+import type { AppStore } from "../store/app-store.ts";
+import { reasonOf } from "../errors.ts";
+import type { JobStore } from "../store/job-store.ts";
+import { CLOCK_SKEW, rankOf, type AttemptRef, type Job } from "../job/job.ts";
+import type { Log } from "../log.ts";
+import type { Departure } from "../queue/queue.ts";
+import type { TaskSlots } from "./line-store.ts";
+import type { Clock } from "../clock.ts";
+
+interface Parts {
+  readonly clock: Clock;
+  readonly store: Pick<JobStore, "getMany">;
+  readonly apps: Pick<AppStore, "settingsOf">;
+  readonly slots: TaskSlots;
+  readonly log: Log;
+  readonly handOver: (departures: readonly Departure[]) => Promise<void>;
+}
+
+export interface Place {
+  /** How many of the app's slots are left by those that wait before it. */
+  readonly left: number;
+  readonly isNext: boolean;
+  /** It has waited, and is to leave the line when it starts. */
+  readonly isInLine: boolean;
+}
+
+/** More of those that wait than this need not be known to let the next ones in. */
+const MOST_LOOKED_AT = 100;
+
+/** Who of an app's tasks may start: the highest priority first, then the oldest, as slots become free. */
+export function createTaskLine({ clock, store, apps, slots, log, handOver }: Parts) {
+  /** Where a task stands: it is next when fewer wait before it than slots are free. */
+  async function placeOf(ref: AttemptRef, rank: string, of: number): Promise<Place> {
+    const { taken, first } = await slots.look(ref.appId, Math.min(of, MOST_LOOKED_AT));
+    const left = of - first.filter((other) => other < rank).length;
+    return { left, isNext: taken < left, isInLine: first.includes(rank) };
+  }
+
+  /** Has a task wait for a slot. Call `callNext` afterwards: one may have become free meanwhile. */
+  async function wait(job: Job): Promise<void> {
+    await slots.enter(job.appId, rankOf(job));
+  }
+
+  /** Takes a task that has started out of the line. What fails is made up for by the next call of `callNext`. */
+  async function started(job: Job): Promise<void> {
+    await slots.leave(job.appId, [rankOf(job)]).catch(noted(job.appId));
+  }
+
+  /** Sends as many of those that wait to their queue as slots are free; the sweep makes up for what fails. */
+  async function callNext(appId: string): Promise<void> {
+    await call(appId).catch(noted(appId));
+  }
+
+  async function call(appId: string): Promise<void> {
+    const { maxConcurrentTasks: of, paused } = await apps.settingsOf(appId);
+    if (paused) return;
+    for (;;) {
+      const { taken, first } = await slots.look(appId, Math.min(of, MOST_LOOKED_AT));
+      const called = first.slice(0, Math.max(of - taken, 0));
+      if (called.length === 0) return;
+      const jobs = await store.getMany(called.map(idOf), { consistent: true });
+      const waiting = jobs.filter((job) => isWaiting(job));
+      await handOver(waiting.map((job) => ({ job, notBefore: job.startAt })));
+      const there = new Set(waiting.map(rankOf));
+      const gone = called.filter((rank) => !there.has(rank));
+      if (gone.length === 0) return;
+      // They have been stopped, or started without leaving the line: others may come instead.
+      await slots.leave(appId, gone);
+    }
+  }
+
+  function isWaiting(job: Job): boolean {
+    return (job.status === "PENDING" || job.status === "RETRYING") && job.startAt <= clock.now() + CLOCK_SKEW;
+  }
+
+  function noted(appId: string) {
+    return (error: unknown) => log("warn", "tasks.not-called", { appId, error: reasonOf(error) });
+  }
+
+  return { placeOf, wait, started, callNext };
+}
+
+/** A rank ends with the job's id. */
+function idOf(rank: string): string {
+  return rank.slice(rank.lastIndexOf("#") + 1);
+}

@@ -1,0 +1,436 @@
+import { DAY, MINUTE, SECOND, derivedUuid, type EpochMs } from "../clock.ts";
+
+export type Status = "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED";
+
+export const STATUSES = [
+  "PENDING",
+  "RUNNING",
+  "RETRYING",
+  "SUCCEEDED",
+  "FAILED",
+  "DEAD",
+  "CANCELLED",
+] as const satisfies readonly Status[];
+
+/** What a person can stop a job as: by a cancel, or by putting it among the dead letters. */
+export type StopStatus = "CANCELLED" | "DEAD";
+
+/** How a job is kept: sent only, stored only, or stored and then sent. Default `both`. */
+export type Mode = "sqs" | "db" | "both";
+
+/** What the caller asked for, with every default filled in. */
+export interface Message extends FollowUps {
+  readonly lambdaProxyMessage?: ProxyMessage;
+  readonly execution: Execution;
+  readonly metadata: Metadata;
+}
+
+/** What is to be submitted when a job ends: a callback with its final view, or another job. */
+export interface FollowUps {
+  readonly onComplete?: Callback;
+  readonly onSuccess?: FollowUpJob;
+  readonly onFailure?: FollowUpJob;
+}
+
+export type FollowUp = keyof FollowUps;
+
+export interface FollowUpJob extends FollowUps {
+  readonly message: Omit<Message, FollowUp>;
+}
+
+export interface Callback {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** At which ends. */
+  readonly on: readonly FinalStatus[];
+}
+
+export const FINAL_STATUSES = ["SUCCEEDED", "FAILED", "DEAD", "CANCELLED"] as const satisfies readonly Status[];
+
+export type FinalStatus = (typeof FINAL_STATUSES)[number];
+
+/** The request to make, in the shape of a Lambda proxy event. */
+export interface ProxyMessage {
+  readonly body: string | null;
+  readonly resource: string;
+  readonly path: string;
+  readonly httpMethod: string;
+  readonly isBase64Encoded: boolean;
+  readonly pathParameters: Readonly<Record<string, string>> | null;
+  readonly queryStringParameters?: Readonly<Record<string, string>> | null | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly requestContext: Readonly<Record<string, unknown>>;
+}
+
+/** The fields of one execution type; its executor knows their schema. */
+export interface Execution {
+  readonly type: string;
+  readonly [field: string]: unknown;
+}
+
+export interface Metadata {
+  readonly messageGroupId?: string;
+  readonly idempotencyKey?: string;
+  readonly createdAt?: string;
+  readonly maxRetries?: number;
+  readonly retry?: RetryPolicy;
+}
+
+/** Defaults: 60 s, 86,400 s, no jitter. */
+export interface RetryPolicy {
+  readonly baseDelaySeconds: number;
+  readonly maxDelaySeconds: number;
+  /** 0 to 1: how much of the delay chance may take away. */
+  readonly jitter: number;
+}
+
+/**
+ * Where the message of a job is kept, compressed: in the job's own item, in an item beside it, or
+ * in S3. The latter two are named by a hash of the content and of when the job was accepted, so that neither
+ * a losing replay nor the deletion of an earlier job of the key touches them.
+ */
+export type Payload =
+  | { readonly at: "inline"; readonly bytes: Uint8Array }
+  | { readonly at: "item" | "s3"; readonly hash: string };
+
+/** One accepted request, as stored. */
+export interface Job {
+  readonly id: string;
+  readonly appId: string;
+  readonly executionType: string;
+  /** Where it goes, as flow control sees it: an origin or a function's name. */
+  readonly destination: string;
+  readonly status: Status;
+  readonly payload: Payload;
+  readonly createdAt: EpochMs;
+  readonly updatedAt: EpochMs;
+  /** No attempt starts before this. */
+  readonly startAt: EpochMs;
+  /** When the sweep looks at it next; set as long as the job is unfinished. */
+  readonly dueAt?: EpochMs;
+  /** How many attempts have started, which is also the number of the last one. */
+  readonly attempts: number;
+  readonly retryCount: number;
+  readonly maxRetries: number;
+  readonly retry?: RetryPolicy;
+  /** Real milliseconds an attempt may take. */
+  readonly timeoutMs: number;
+  /** The caller's messageGroupId where it asks for an order. */
+  readonly lane?: string;
+  /** Who asked for it, where users have jobs of their own. */
+  readonly userId?: string;
+  /** Where it was asked for, if only that dialect's lists show it. */
+  readonly dialect?: Dialect;
+  /** When it was to start, where somebody asked for that. */
+  readonly scheduledAt?: EpochMs;
+  /** Of one that was asked for as a PDF. */
+  readonly pdf?: PdfJob;
+  /** Run within the request that asks for it: it has one attempt, and no slot. */
+  readonly quick?: true;
+  /** Of a task: those with a higher one start first. Default 0. */
+  readonly priority?: number;
+  /** Of a task: how far its last attempt has come, and what the next one may go on from, as JSON. */
+  readonly progress?: Progress;
+  readonly saved?: string;
+  readonly idempotencyKey?: string;
+  /** When the last attempt started. */
+  readonly startedAt?: EpochMs;
+  /** Until when the running attempt is believed alive. */
+  readonly leaseUntil?: EpochMs;
+  /** What the running attempt's job becomes when it ends other than by success, and since when. */
+  readonly stopAs?: StopStatus;
+  readonly stopRequestedAt?: EpochMs;
+  readonly lastError?: string;
+  /** Of a quick job: it was stopped because its time was over. */
+  readonly timedOut?: true;
+  /** The attempt that succeeded; failed ones are kept as attempts of their own. */
+  readonly success?: {
+    readonly durationMs: number;
+    readonly httpStatus?: number;
+    readonly responseExcerpt?: string;
+    readonly result?: string;
+  };
+  /** Its next attempt's turn at a destination that has a rate. */
+  readonly turnAt?: EpochMs;
+  /** When a finished job may be forgotten. */
+  readonly expiresAt?: EpochMs;
+  /** The job whose follow-up or target this one is. */
+  readonly parentJobId?: string;
+  /** At which ends a follow-up is to be submitted. */
+  readonly owes?: Readonly<Partial<Record<FollowUp, readonly FinalStatus[]>>>;
+  /** How often a job that may owe has ended: a person's retry makes it more than once. */
+  readonly endings?: number;
+  readonly followUpJobIds?: readonly string[];
+  /** Of a schedule in EventBridge. */
+  readonly scheduleArn?: string;
+  /** Of a schedule: it has more runs than one. Its next run is at `startAt`. */
+  readonly recurring?: true;
+  /** Of a schedule: how many runs it has had, which is also the number of the last one. */
+  readonly runs?: number;
+  readonly lastRunAt?: EpochMs;
+  /** The job that the last run created, or found under its key. */
+  readonly targetJobId?: string;
+}
+
+/** `files`: through `/api/jobs`; `pdf`: through `/quickjob` and `/longjob`, and the webhooks of the latter. */
+export type Dialect = "files" | "pdf";
+
+/** What is shown of a PDF job beside its state: its message may be large, and is not read for that. */
+export interface PdfJob {
+  readonly inputType: "html" | "markdown";
+  readonly webhookUrl?: string;
+}
+
+/** How far a task is: `step` of `totalSteps`. */
+export interface Progress {
+  readonly percent: number;
+  readonly step: number;
+  readonly totalSteps: number;
+  readonly label?: string;
+}
+
+/** What an attempt yields. Only `retry` may be tried again. `result`: of a task, as JSON. */
+export type Outcome =
+  | {
+      readonly kind: "succeeded";
+      readonly httpStatus?: number;
+      readonly responseExcerpt?: string;
+      readonly result?: string;
+    }
+  /** `isOurs`: it failed inside the service, and says nothing of the target. */
+  | (Failure & { readonly kind: "retry"; readonly retryAfterMs?: number; readonly isOurs?: true })
+  | (Failure & { readonly kind: "rejected"; readonly timedOut?: true })
+  | (Failure & { readonly kind: "lost" });
+
+interface Failure {
+  readonly error: string;
+  readonly httpStatus?: number;
+  /** The first 1 KB of what the target answered. */
+  readonly responseExcerpt?: string;
+}
+
+/** One run of a job, as recorded. `durationMs` is real time. */
+export interface Attempt {
+  readonly number: number;
+  readonly startedAt: EpochMs;
+  readonly durationMs?: number;
+  readonly outcome: Outcome["kind"] | "running";
+  readonly httpStatus?: number;
+  readonly error?: string;
+  readonly responseExcerpt?: string;
+}
+
+/** One run of a job that is to start, as a queue message names it. */
+export interface AttemptRef {
+  readonly id: string;
+  readonly appId: string;
+  readonly attempt: number;
+  readonly destination: string;
+  readonly timeoutMs: number;
+  /** Of a job in a lane: those behind it wait for it. */
+  readonly ordered?: true;
+  readonly turnAt?: EpochMs;
+  /** Of a task, which needs a slot of its app: its place among those that wait for one. */
+  readonly rank?: string;
+}
+
+/** One run of a schedule that is to come. */
+export interface RunRef {
+  readonly id: string;
+  readonly run: number;
+}
+
+export const DEFAULT_MAX_RETRIES = 10;
+export const DEFAULT_TIMEOUT_MS = 30 * SECOND;
+/** What an attempt gets on top of its timeout, to write down how it ended. */
+export const LEASE_MARGIN_MS = 15 * SECOND;
+/** Of a task: it is extended as long as its attempt lives. */
+export const TASK_LEASE_MS = MINUTE;
+/** Attempts that may take longer run where tasks do. */
+export const LONG_ATTEMPT_MS = MINUTE;
+/** The head start a queue has before the sweep believes a message lost. */
+export const HEAD_START = 5 * MINUTE;
+/** The longest delay an SQS message can have. */
+export const LONGEST_MESSAGE_DELAY = 15 * MINUTE;
+/** Two machines' clocks may differ by this; nothing starts earlier, to the second. */
+export const CLOCK_SKEW = SECOND - 1;
+export const LONGEST_BACKOFF = DAY;
+
+// ---- Rules that the moves and the engine share. ----
+
+export function isFinished({ status }: Job): boolean {
+  return FINAL_STATUSES.some((final) => final === status);
+}
+
+/** Whether an end has left something to do: follow-ups to submit, or parts that are to expire. */
+export function isUnsettled(job: Job): boolean {
+  return isFinished(job) && job.dueAt !== undefined;
+}
+
+/** The follow-ups that a finished job has not been known to have submitted. */
+export function owed(job: Job): FollowUp[] {
+  return isUnsettled(job) ? owedAt(job, job.status) : [];
+}
+
+/** Whether something hangs on a job that has an expiry date of its own: attempts, or a payload. */
+export function hasParts(job: Job, to: FinalStatus): boolean {
+  return job.payload.at === "item" || job.attempts > (to === "SUCCEEDED" ? 1 : 0);
+}
+
+/** The follow-ups that an end owes. */
+export function owedAt({ owes = {} }: Job, status: Status): FollowUp[] {
+  const names = Object.keys(owes) as FollowUp[];
+  return names.filter((name) => owes[name]?.some((each) => each === status));
+}
+
+export function isSchedule({ executionType }: Pick<Job, "executionType">): boolean {
+  return executionType === SCHEDULE;
+}
+
+/** The execution type that is fired, not run. */
+export const SCHEDULE = "schedule";
+
+/** The execution type whose code lives here; its destination is its job type. */
+export const TASK = "task";
+
+/** The job type that makes PDFs. */
+export const GENERATE_PDF = "generate_pdf";
+
+export function isTask({ executionType }: Pick<Job, "executionType">): boolean {
+  return executionType === TASK;
+}
+
+/** Whether its attempts take one of its app's slots for tasks. */
+export function takesSlot(job: Pick<Job, "executionType" | "quick">): boolean {
+  return isTask(job) && !job.quick;
+}
+
+/** Whether an attempt runs where there is time for it. */
+export function isLong(job: Pick<Job, "executionType" | "timeoutMs">): boolean {
+  return isTask(job) || job.timeoutMs > LONG_ATTEMPT_MS;
+}
+
+/** Orders the tasks of an app as text: highest priority first, then oldest. */
+export function rankOf({ priority = 0, createdAt, id }: Job): string {
+  return `${String(HIGHEST_PRIORITY - priority).padStart(2, "0")}#${String(createdAt).padStart(15, "0")}#${id}`;
+}
+
+export const HIGHEST_PRIORITY = 10;
+
+/** What a job is made of, when it is asked for by a client, by a schedule or by a job that has ended. */
+export interface NewJob {
+  readonly appId: string;
+  readonly mode: Mode;
+  readonly message: Message;
+  readonly parentJobId?: string;
+  readonly userId?: string;
+  readonly dialect?: Dialect;
+  readonly pdf?: PdfJob;
+  /** When its first attempt may start, if not at once. */
+  readonly startAt?: EpochMs;
+}
+
+/** What its execution type says about it. */
+export interface Terms {
+  readonly destination: string;
+  readonly timeoutMs: number;
+  /** Of a schedule: its first run. */
+  readonly startAt?: EpochMs;
+  readonly recurring?: boolean;
+  /** Of a task. */
+  readonly priority?: number;
+  /** Unless the job itself says so; default 10. */
+  readonly maxRetries?: number;
+}
+
+/** A job as it is when accepted. `freshId` is taken when there is no idempotency key. */
+export function accept(request: NewJob, terms: Terms, payload: Payload, now: EpochMs, freshId: string): Job {
+  const { metadata, execution } = request.message;
+  const owes = endsOf(request.message);
+  const { idempotencyKey, messageGroupId } = metadata;
+  const isFired = execution.type === SCHEDULE;
+  const ordered =
+    request.mode !== "sqs" && !isFired && messageGroupId !== undefined && messageGroupId !== execution.type;
+  const startAt = terms.startAt ?? Math.max(request.startAt ?? now, now);
+  // A queue has a head start on the sweep, and so has EventBridge, which fires what runs once.
+  const isSent = isFired ? !terms.recurring : request.mode !== "db" && startAt - now <= LONGEST_MESSAGE_DELAY;
+  return {
+    id: idempotencyKey === undefined ? freshId : jobIdForKey(request.appId, idempotencyKey),
+    appId: request.appId,
+    executionType: execution.type,
+    destination: terms.destination,
+    status: "PENDING",
+    payload,
+    createdAt: now,
+    updatedAt: now,
+    startAt,
+    dueAt: isSent ? startAt + HEAD_START : startAt,
+    attempts: 0,
+    retryCount: 0,
+    maxRetries: metadata.maxRetries ?? terms.maxRetries ?? DEFAULT_MAX_RETRIES,
+    ...(metadata.retry && { retry: metadata.retry }),
+    timeoutMs: terms.timeoutMs,
+    ...(ordered && { lane: messageGroupId }),
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+    ...(request.parentJobId !== undefined && { parentJobId: request.parentJobId }),
+    ...(request.userId !== undefined && { userId: request.userId }),
+    ...(request.dialect !== undefined && { dialect: request.dialect }),
+    ...(request.pdf && { pdf: request.pdf }),
+    ...(request.startAt !== undefined && { scheduledAt: request.startAt }),
+    ...(terms.priority && { priority: terms.priority }),
+    ...(terms.recurring && { recurring: true }),
+    ...(Object.keys(owes).length > 0 && { owes }),
+  };
+}
+
+/** At which ends each follow-up is owed. */
+function endsOf({ onComplete, onSuccess, onFailure }: FollowUps): NonNullable<Job["owes"]> {
+  return {
+    ...(onComplete && { onComplete: onComplete.on }),
+    ...(onSuccess && { onSuccess: ["SUCCEEDED"] }),
+    ...(onFailure && { onFailure: ["FAILED", "DEAD"] }),
+  };
+}
+
+/** The one id that a key has in an app: idempotency is then one conditional put. */
+export function jobIdForKey(appId: string, idempotencyKey: string): string {
+  return derivedUuid(appId, idempotencyKey);
+}
+
+export function nextRunOf(schedule: Job): RunRef {
+  return { id: schedule.id, run: (schedule.runs ?? 0) + 1 };
+}
+
+export function nextAttempt(job: Job): AttemptRef {
+  const { id, appId, destination, timeoutMs, lane, turnAt } = job;
+  return {
+    id,
+    appId,
+    destination,
+    timeoutMs,
+    attempt: job.attempts + 1,
+    ...(lane !== undefined && { ordered: true }),
+    ...(turnAt !== undefined && { turnAt }),
+    ...(isTask(job) && { rank: rankOf(job) }),
+  };
+}
+
+/** Whether a wait is spent in the queue. A FIFO queue takes no delay per message. */
+export function travels(job: Job, delay: number): boolean {
+  return job.lane === undefined && delay <= LONGEST_MESSAGE_DELAY;
+}
+
+/**
+ * Milliseconds until retry `n` (1-based): 60 s · 2^(n−1), at most 24 h.
+ * Jitter j takes away up to j of it. Source: spec/unified-job-api.md §6.
+ */
+export function backoffDelay(n: number, policy: RetryPolicy = NO_POLICY, chance = 0): number {
+  const full = Math.min(policy.baseDelaySeconds * SECOND * 2 ** (n - 1), policy.maxDelaySeconds * SECOND);
+  return Math.round(full * (1 - policy.jitter * chance));
+}
+
+export const NO_POLICY: RetryPolicy = {
+  baseDelaySeconds: 60,
+  maxDelaySeconds: LONGEST_BACKOFF / SECOND,
+  jitter: 0,
+};

@@ -1,0 +1,308 @@
+import { MINUTE, type EpochMs } from "../clock.ts";
+import {
+  CLOCK_SKEW,
+  HEAD_START,
+  LONGEST_BACKOFF,
+  backoffDelay,
+  hasParts,
+  isSchedule,
+  isTask,
+  owedAt,
+  takesSlot,
+  travels,
+  type AttemptRef,
+  type FinalStatus,
+  type Job,
+  type Outcome,
+  type Progress,
+  type Status,
+  type StopStatus,
+} from "./job.ts";
+
+// The moves of a job: from which statuses, under which condition, to what. Nobody else writes a status.
+
+/** What whoever ends a job has to do what that leaves to do, before the sweep does. */
+const SETTLE_HEAD_START = MINUTE;
+
+type Comparison = "=" | "<=" | "<" | ">=" | ">";
+
+/** `[field, comparison, value]` holds for a stored job only if it has the field; `absent` if it has not. */
+export type Condition =
+  | readonly [field: keyof Job, comparison: Comparison, value: number | string]
+  | readonly [field: keyof Job, comparison: "absent"];
+
+export interface Move {
+  readonly from: readonly Status[];
+  readonly to: Status;
+  readonly when: readonly Condition[];
+  readonly set: Partial<Job>;
+  readonly remove: readonly (keyof Job)[];
+  /** Takes one of so many slots for tasks that the app has, or gives it back, along with the move. */
+  readonly slot?: { readonly of: number } | "back";
+}
+
+/** Starts attempt `ref.attempt`. Only this move changes the attempt number. `slots`: how many tasks its app may run. */
+export function claim(ref: AttemptRef, now: EpochMs, leaseUntil: EpochMs, slots?: number): Move {
+  return {
+    from: ["PENDING", "RETRYING"],
+    to: "RUNNING",
+    when: [
+      ["attempts", "=", ref.attempt - 1],
+      ["startAt", "<=", now + CLOCK_SKEW],
+    ],
+    set: {
+      attempts: ref.attempt,
+      startedAt: now,
+      updatedAt: now,
+      leaseUntil,
+      // A task's lease is short, and others wait for its slot: the sweep is to look when it is over.
+      ...(slots !== undefined && { dueAt: leaseUntil }),
+    },
+    remove: ["turnAt", ...(slots === undefined ? [] : (["progress"] as const))],
+    ...(slots !== undefined && { slot: { of: slots } }),
+  };
+}
+
+/** Extends the lease of a running attempt that has not lost it, with what it says of itself. */
+export function extend(
+  job: Job,
+  now: EpochMs,
+  leaseUntil: EpochMs,
+  said: { readonly progress?: Progress; readonly saved?: string },
+): Move {
+  return {
+    from: ["RUNNING"],
+    to: "RUNNING",
+    when: [
+      ["attempts", "=", job.attempts],
+      ["leaseUntil", ">", now],
+      // A call that was given up and comes late takes nothing back of those after it.
+      ["leaseUntil", "<=", leaseUntil],
+    ],
+    set: { leaseUntil, updatedAt: now, ...said },
+    remove: [],
+  };
+}
+
+/** How an attempt ends; `job` is the job as claimed. */
+export interface Ending {
+  readonly outcome: Outcome;
+  readonly now: EpochMs;
+  /** Real milliseconds the attempt took. */
+  readonly durationMs: number;
+  /** From 0 to 1, for jitter. */
+  readonly chance: number;
+  /** How long finished jobs are kept; 0 keeps them for good. */
+  readonly retention: number;
+}
+
+/** Ends the attempt that holds the fence: succeed, retry later or reject. */
+export function end(job: Job, ending: Ending): Move {
+  const { outcome, now, durationMs } = ending;
+  const retriesLeft = job.retryCount < job.maxRetries;
+  // A success stays a success; everything else gives way to a person's wish.
+  if (job.stopAs && outcome.kind !== "succeeded") return finish(job, job.stopAs, ending, { lastError: outcome.error });
+  switch (outcome.kind) {
+    case "succeeded": {
+      const { kind: _, ...answer } = outcome;
+      const success = { durationMs, ...answer };
+      return finish(job, "SUCCEEDED", ending, { success });
+    }
+    case "rejected": {
+      const { error: lastError, timedOut } = outcome;
+      return finish(job, retriesLeft ? "FAILED" : "DEAD", ending, { lastError, ...(timedOut && { timedOut }) });
+    }
+    case "lost":
+    case "retry": {
+      if (!retriesLeft) return finish(job, "DEAD", ending, { lastError: outcome.error });
+      const backoff = backoffDelay(job.retryCount + 1, job.retry, ending.chance);
+      const asked = outcome.kind === "retry" ? (outcome.retryAfterMs ?? 0) : 0;
+      return retryAt(job, now + Math.max(backoff, Math.min(asked, LONGEST_BACKOFF)), now, outcome.error);
+    }
+    default:
+      return outcome satisfies never;
+  }
+}
+
+/** Ends an attempt whose lease is over, as retry later: a crash uses up a retry too. */
+export function expire(job: Job, ending: Omit<Ending, "outcome" | "durationMs">): Move {
+  const move = end(job, { ...ending, outcome: LOST, durationMs: 0 });
+  return { ...move, when: [...move.when, ["leaseUntil", "<=", ending.now]] };
+}
+
+/** A job that was carried by its message alone goes on at once after a lost first attempt. */
+export function resume(job: Job, ending: Omit<Ending, "outcome" | "durationMs">): Move {
+  const move = end(job, { ...ending, outcome: LOST, durationMs: 0 });
+  return move.to === "RETRYING" ? retryAt(job, ending.now, ending.now, LOST.error) : move;
+}
+
+export const LOST = {
+  kind: "lost",
+  error: "The attempt was lost: nothing was heard of it before its lease ended",
+} as const satisfies Outcome;
+
+/** Sets when the sweep looks at the job next; fenced on the state in which it was seen. */
+export function becomeDue(job: Job, dueAt: EpochMs): Move {
+  return {
+    from: [job.status],
+    to: job.status,
+    when: [
+      ["attempts", "=", job.attempts],
+      ["dueAt", "=", job.dueAt ?? 0],
+    ],
+    set: { dueAt },
+    remove: [],
+  };
+}
+
+/** Puts a job off to a later start; nothing is counted. `isTurn`: its turn comes then, and is kept for it. */
+export function defer(job: Job, startAt: EpochMs, now: EpochMs, isTurn: boolean): Move {
+  // A lane's job keeps its place in its queue.
+  const isInQueue = job.lane !== undefined || travels(job, startAt - now);
+  const due = becomeDue(job, isInQueue ? startAt + HEAD_START : startAt);
+  const turn = isTurn ? { set: { turnAt: startAt } } : { remove: ["turnAt"] as const };
+  return { ...due, ...turn, set: { ...due.set, ...turn.set, startAt } };
+}
+
+/** Stops a job by a person's wish: at once while it waits, or when its running attempt ends. */
+export function stop(job: Job, as: StopStatus, now: EpochMs, retention: number): Move {
+  const when: Condition[] = [["attempts", "=", job.attempts]];
+  if (job.status === "RUNNING") {
+    return { from: ["RUNNING"], to: "RUNNING", when, set: { stopAs: as, stopRequestedAt: now }, remove: [] };
+  }
+  return {
+    from: ["PENDING", "RETRYING"],
+    to: as,
+    when: [...when, ...(job.owes ? [unchanged(job, "endings")] : [])],
+    ...ended(job, as, now, retention),
+  };
+}
+
+/** Starts a new generation of a job that failed, with fresh retries; attempt numbers go on. */
+export function retry(job: Job, now: EpochMs): Move {
+  return restart(job, now, 0);
+}
+
+/** Tries a job that failed once more, as one of the retries that it has left. */
+export function retryOnce(job: Job, now: EpochMs): Move {
+  return restart(job, now, job.retryCount + 1);
+}
+
+function restart(job: Job, now: EpochMs, retryCount: number): Move {
+  // A schedule keeps its time, and the sweep fires it, at once if it has missed that.
+  const startAt = isSchedule(job) ? job.startAt : now;
+  const dueAt = isSchedule(job) ? Math.max(startAt, now) : now + HEAD_START;
+  return {
+    from: ["FAILED", "DEAD"],
+    to: "PENDING",
+    when: [
+      ["attempts", "=", job.attempts],
+      // What its end has left to do comes first.
+      ["dueAt", "absent"],
+    ],
+    set: { retryCount, startAt, dueAt, updatedAt: now },
+    remove: ["expiresAt", ...(isTask(job) ? (["progress"] as const) : [])],
+  };
+}
+
+/** A run of a schedule: `targetJobId` is created along with it. `next`: when the run after it comes, if one does. */
+export interface Run {
+  readonly now: EpochMs;
+  readonly targetJobId: string;
+  readonly next: EpochMs | undefined;
+  readonly retention: number;
+}
+
+/** Fires a schedule; the run number is the fence. */
+export function fire(schedule: Job, { now, targetJobId, next, retention }: Run): Move {
+  const ran = { runs: (schedule.runs ?? 0) + 1, lastRunAt: now, targetJobId };
+  const move = {
+    from: ["PENDING"],
+    when: [unchanged(schedule, "runs"), ["startAt", "<=", now + CLOCK_SKEW]],
+  } as const satisfies Partial<Move>;
+  if (next !== undefined) {
+    return { ...move, to: "PENDING", set: { ...ran, startAt: next, dueAt: next, updatedAt: now }, remove: [] };
+  }
+  const { set, remove } = ended(schedule, "SUCCEEDED", now, retention);
+  return { ...move, to: "SUCCEEDED", set: { ...ran, ...set }, remove };
+}
+
+/** Notes that what a job's end has left to do is done: these follow-ups are submitted. From now on it may be forgotten. */
+export function settleEnd(job: Job, submitted: readonly string[], now: EpochMs, retention: number): Move {
+  return {
+    from: [job.status],
+    to: job.status,
+    when: [unchanged(job, "endings"), ["dueAt", "=", job.dueAt ?? 0]],
+    set: {
+      ...(job.owes && { followUpJobIds: [...(job.followUpJobIds ?? []), ...submitted] }),
+      ...expiry(now, retention),
+    },
+    remove: ["dueAt"],
+  };
+}
+
+/** What every end sets and removes: a job that leaves something to do stays due, and is not forgotten, until that is done. */
+function ended(job: Job, to: FinalStatus, now: EpochMs, retention: number): Pick<Move, "set" | "remove"> {
+  const isUnsettledEnd = owedAt(job, to).length > 0 || (retention > 0 && hasParts(job, to));
+  return {
+    set: {
+      updatedAt: now,
+      ...(job.owes && { endings: (job.endings ?? 0) + 1 }),
+      ...(isUnsettledEnd ? { dueAt: now + SETTLE_HEAD_START } : expiry(now, retention)),
+    },
+    remove: isUnsettledEnd ? [] : ["dueAt"],
+  };
+}
+
+function expiry(now: EpochMs, retention: number): Pick<Job, "expiresAt"> {
+  return retention > 0 ? { expiresAt: now + retention } : {};
+}
+
+function unchanged(job: Job, field: "endings" | "runs"): Condition {
+  const seen = job[field];
+  return seen === undefined ? [field, "absent"] : [field, "=", seen];
+}
+
+function finish(job: Job, to: FinalStatus, ending: Ending, outcome: Partial<Job>): Move {
+  const { set, remove } = ended(job, to, ending.now, ending.retention);
+  return {
+    ...ofThisAttempt(job, to === "SUCCEEDED"),
+    to,
+    set: { ...outcome, ...set },
+    // A success need not know whether somebody has asked to stop the job meanwhile.
+    remove: [...remove, "leaseUntil", ...(job.stopAs || to === "SUCCEEDED" ? STOP_FIELDS : [])],
+  };
+}
+
+function retryAt(job: Job, startAt: EpochMs, now: EpochMs, lastError: string): Move {
+  const retryCount = job.retryCount + 1;
+  const dueAt = travels(job, startAt - now) ? startAt + HEAD_START : startAt;
+  return {
+    ...ofThisAttempt(job),
+    to: "RETRYING",
+    set: { retryCount, startAt, dueAt, lastError, updatedAt: now },
+    remove: ["leaseUntil"],
+  };
+}
+
+const STOP_FIELDS = ["stopAs", "stopRequestedAt"] as const;
+
+/**
+ * The fence: whoever ends an attempt names it, and must still hold it. And must know whether the job
+ * is to stop, if that makes a difference.
+ */
+function ofThisAttempt(job: Job, regardlessOfStop = false): Pick<Move, "from" | "when" | "slot"> {
+  const stop: Condition = job.stopAs ? ["stopAs", "=", job.stopAs] : ["stopAs", "absent"];
+  return {
+    from: ["RUNNING"],
+    when: [["attempts", "=", job.attempts], ...(regardlessOfStop ? [] : [stop])],
+    ...(takesSlot(job) && { slot: "back" }),
+  };
+}
+
+/** The job as the move leaves it. */
+export function after(job: Job, move: Move): Job {
+  const moved: Partial<Record<keyof Job, unknown>> = { ...job, ...move.set, status: move.to };
+  for (const field of move.remove) delete moved[field];
+  return moved as unknown as Job;
+}

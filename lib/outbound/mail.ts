@@ -1,0 +1,60 @@
+import type { SESv2Client } from "@aws-sdk/client-sesv2";
+import { CLIENT_DEFAULTS, askOf, isOurFault } from "../aws.ts";
+import { SECOND } from "../clock.ts";
+
+export interface Email {
+  readonly to: readonly string[];
+  readonly subject: string;
+  readonly text?: string | undefined;
+  readonly html?: string | undefined;
+}
+
+export type Mailed =
+  | { readonly kind: "sent"; readonly messageId: string }
+  /** The e-mail, the address or the account is at fault: trying again would not help. */
+  | { readonly kind: "refused"; readonly problem: string };
+
+export interface Mail {
+  /** Sends once. A throw may have sent it all the same: SES knows no idempotency. */
+  send(email: Email, signal?: AbortSignal): Promise<Mailed>;
+}
+
+const NO_SENDER =
+  "no e-mail can be sent: EMAIL_SENDER is not set; expected an address that SES has verified, set it and deploy again";
+
+export function createMail(sender: string | undefined, given?: SESv2Client): Mail {
+  return {
+    send: async ({ to, subject, text, html }, signal) => {
+      if (sender === undefined) return { kind: "refused", problem: NO_SENDER };
+      const { client, SendEmailCommand } = await ses(given);
+      const content = (Data: string) => ({ Data, Charset: "UTF-8" });
+      const Body = {
+        ...(text !== undefined && { Text: content(text) }),
+        ...(html !== undefined && { Html: content(html) }),
+      };
+      const command = new SendEmailCommand({
+        FromEmailAddress: sender,
+        Destination: { ToAddresses: [...to] },
+        Content: { Simple: { Subject: content(subject), Body } },
+      });
+      try {
+        const { MessageId = "" } = await askOf("SES", client.send(command, signal ? { abortSignal: signal } : {}));
+        return { kind: "sent", messageId: MessageId };
+      } catch (error) {
+        if (!isOurFault(error)) throw error;
+        // Its message may name accounts and identities.
+        return { kind: "refused", problem: `SES refused the e-mail: ${(error as Error).name}` };
+      }
+    },
+  };
+}
+
+let shared: SESv2Client | undefined;
+
+// Imported when the first e-mail is sent. One try: after a timeout the SDK would send a second e-mail.
+async function ses(given: SESv2Client | undefined) {
+  const { SESv2Client, SendEmailCommand } = await import("@aws-sdk/client-sesv2");
+  const requestHandler = { ...CLIENT_DEFAULTS.requestHandler, requestTimeout: 10 * SECOND, socketTimeout: 10 * SECOND };
+  const client = given ?? (shared ??= new SESv2Client({ ...CLIENT_DEFAULTS, maxAttempts: 1, requestHandler }));
+  return { client, SendEmailCommand };
+}

@@ -1,0 +1,76 @@
+import * as z from "zod";
+import type { ErrorDetail } from "../errors.ts";
+import type { ProxyMessage } from "../job/job.ts";
+import { matchesUrl } from "./patterns.ts";
+import type { Rules } from "../executors/executor.ts";
+import { isPublicAddress, literalAddress } from "./public-address.ts";
+
+/** A URL that paths can be put behind: http or https, without credentials, query or fragment. */
+export const httpBaseUrl = httpUrl((url) =>
+  url.search || url.hash ? "must not hold a query or fragment; use queryStringParameters" : undefined,
+);
+
+/** A whole URL: http or https, without credentials or fragment. */
+export const wholeUrl = httpUrl((url) => (url.hash ? "must not hold a fragment" : undefined));
+
+function httpUrl(problemOf: (url: URL) => string | undefined) {
+  return z
+    .string()
+    .max(2_048)
+    .superRefine((value, context) => {
+      const url = URL.canParse(value) ? new URL(value) : undefined;
+      const message = url ? (commonProblem(url) ?? problemOf(url)) : NOT_HTTP;
+      if (message) context.addIssue({ code: "custom", message });
+    });
+}
+
+const NOT_HTTP = "expected a URL that begins with https:// or http://";
+
+function commonProblem(url: URL): string | undefined {
+  if (!/^https?:$/.test(url.protocol)) return NOT_HTTP;
+  if (url.username || url.password) return "must not hold a user name or password; use the Authorization header";
+  return undefined;
+}
+
+/**
+ * baseUrl + path + query. The path is set on the parsed base: joined as text, `@evil.com/` or `//evil.com`
+ * would name another host. A query within `path` is kept, before queryStringParameters.
+ */
+export function targetUrl(
+  baseUrl: string,
+  request: Pick<ProxyMessage, "path" | "queryStringParameters"> = { path: "" },
+): URL {
+  const url = new URL(baseUrl);
+  const { origin } = url;
+  const [path = "", ...query] = request.path.split("?");
+  url.pathname = `${url.pathname.replace(/\/$/, "")}${path}`;
+  url.search = [query.join("?"), new URLSearchParams(request.queryStringParameters ?? {}).toString()]
+    .filter((part) => part !== "")
+    .join("&")
+    // A space may be either, but a signature over the query knows only this one.
+    .replaceAll("+", "%20");
+  if (url.origin !== origin) throw new Error("The path must not change the host");
+  return url;
+}
+
+/** Why an app's jobs may not go to a URL, by its text: a name's addresses are checked when connecting. */
+export function targetProblem(url: URL, rules: TargetRules): string | undefined {
+  const { allowPrivateTargets, allowedCallbackUrls } = rules;
+  const address = literalAddress(url.hostname);
+  if (!allowPrivateTargets && address !== undefined && !isPublicAddress(address)) {
+    return "must not be a private, loopback or otherwise reserved address";
+  }
+  if (allowedCallbackUrls.length > 0) {
+    if (allowedCallbackUrls.some((pattern) => matchesUrl(pattern, url))) return undefined;
+    return "is not among the app's allowedCallbackUrls; an administrator of the app can add it";
+  }
+  if (allowPrivateTargets || (url.protocol === "https:" && url.port === "")) return undefined;
+  return "must be https on port 443, unless the app's allowedCallbackUrls name it";
+}
+
+export type TargetRules = Pick<Rules, "allowPrivateTargets" | "allowedCallbackUrls">;
+
+export function refuseTarget(field: string, url: URL, rules: TargetRules): ErrorDetail[] {
+  const message = targetProblem(url, rules);
+  return message === undefined ? [] : [{ field, message }];
+}

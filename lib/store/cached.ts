@@ -1,0 +1,40 @@
+import { SECOND, type Clock } from "../clock.ts";
+
+/** How long a container goes by what it has read: a change takes effect within this. */
+const FRESH_FOR_MS = 10 * SECOND;
+const MOST_REMEMBERED = 1_000;
+
+/** Keeps the latest thousand: no tenant makes a process forget what it knows of all others, nor remember for ever. */
+export function remember<T>(known: Map<string, T>, key: string, value: T): void {
+  known.delete(key);
+  known.set(key, value);
+  const [oldest] = known.keys();
+  if (known.size > MOST_REMEMBERED && oldest !== undefined) known.delete(oldest);
+}
+
+export interface Cached<T> {
+  (key: string): Promise<T>;
+  forget(key: string): void;
+  /** Takes a value that this process knows of by other means. */
+  learn(key: string, value: T): void;
+}
+
+/** What a read gave, for ten seconds of real time: jobs ask for it at every attempt. */
+export function cached<T>(clock: Pick<Clock, "realNow">, load: (key: string) => Promise<T>): Cached<T> {
+  const known = new Map<string, { readonly value: Promise<T>; readonly until: number }>();
+  const keep = (key: string, value: Promise<T>) => {
+    remember(known, key, { value, until: clock.realNow() + FRESH_FOR_MS });
+    return value;
+  };
+  const look = async (key: string): Promise<T> => {
+    const found = known.get(key);
+    if (found && found.until > clock.realNow()) return found.value;
+    const value = keep(key, load(key));
+    value.catch(() => known.delete(key));
+    return value;
+  };
+  return Object.assign(look, {
+    forget: (key: string) => void known.delete(key),
+    learn: (key: string, value: T) => void keep(key, Promise.resolve(value)),
+  });
+}

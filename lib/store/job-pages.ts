@@ -1,0 +1,49 @@
+import type { IndexEntry } from "./job-item.ts";
+import type { AppIndex, JobStore } from "./job-store.ts";
+import type { Job } from "../job/job.ts";
+
+/** Pages by number, for the dialects whose lists have them. */
+export interface NumberedPage {
+  readonly jobs: readonly Job[];
+  /** Exact to 10,000: of more, the newest 10,000 are looked at. */
+  readonly total: number;
+  readonly page: number;
+  readonly pageSize: number;
+  readonly totalPages: number;
+}
+
+const MOST_LOOKED_AT = 10_000;
+const KEYS_A_QUERY = 1_000;
+
+/** One page of an index, newest first. A filter has every job of the index read, not only those of the page. */
+export async function numberedPage(
+  store: Pick<JobStore, "newest" | "getMany">,
+  index: AppIndex,
+  { page, pageSize }: { readonly page: number; readonly pageSize: number },
+  filter?: (job: Job) => boolean,
+): Promise<NumberedPage> {
+  const ids = await idsOf(store, index);
+  const shown = <T>(all: readonly T[]) => all.slice((page - 1) * pageSize, page * pageSize);
+  const matching = filter && (await readAll(store, ids)).filter(filter);
+  const jobs = matching ? shown(matching) : await readAll(store, shown(ids));
+  const total = (matching ?? ids).length;
+  return { jobs, total, page, pageSize, totalPages: Math.ceil(total / pageSize) };
+}
+
+async function idsOf(store: Pick<JobStore, "newest">, index: AppIndex): Promise<string[]> {
+  const ids: string[] = [];
+  let from: IndexEntry | undefined;
+  while (ids.length < MOST_LOOKED_AT) {
+    const { entries, complete } = await store.newest(index, {}, KEYS_A_QUERY, from);
+    ids.push(...entries.map(({ id }) => id));
+    from = entries.at(-1);
+    if (complete || !from) break;
+  }
+  return ids;
+}
+
+async function readAll(store: Pick<JobStore, "getMany">, ids: readonly string[]): Promise<Job[]> {
+  const parts: string[][] = [];
+  for (let at = 0; at < ids.length; at += KEYS_A_QUERY) parts.push(ids.slice(at, at + KEYS_A_QUERY));
+  return (await Promise.all(parts.map((part) => store.getMany(part, { consistent: false })))).flat();
+}

@@ -1,0 +1,108 @@
+import { DAY, HOUR, MINUTE, iso, type Clock, type EpochMs } from "../clock.ts";
+import { grow, jobIn, percentile, stepOf, type Change, type Counters, type Increments } from "./counters.ts";
+import type { Item } from "./job-item.ts";
+import { STATUSES, isSchedule, type Job, type Status } from "../job/job.ts";
+
+// Counts of an app's jobs of the last hour and day. A job counts where it was created, as what it is by now.
+
+/** Jobs created within a window, by what they are now. */
+export interface WindowStats {
+  readonly jobs: number;
+  readonly byStatus: Record<Status, number>;
+  readonly byExecutionType: Record<string, number>;
+  /** Of those that have ended, cancelled ones aside; null if none has. */
+  readonly successRate: number | null;
+  readonly averageRetryCount: number | null;
+  /** From accepted to succeeded, schedules aside; exact to a fifth. */
+  readonly latencyMs: { readonly p50: number | null; readonly p95: number | null };
+}
+
+/** "Last hour" is up to this much more. */
+const BUCKET = 5 * MINUTE;
+const KEPT = 2 * DAY;
+
+/** Counters are `status:rest-api:DEAD`, `retries`, `latency:44`. */
+export function createStats({ counters, clock }: { counters: Counters; clock: Clock }) {
+  /** Counts changes of jobs: one write for each app and five minutes in which some of them were created. */
+  async function count(changes: readonly Change[]): Promise<void> {
+    const buckets = incrementsOf(changes, clock.now() - DAY - BUCKET);
+    const adding = [...buckets].map(async ([key, increments]) => {
+      const [appId = "", start = ""] = key.split("/");
+      await counters.add(pkOf(appId), iso(Number(start)), increments, Number(start) + KEPT);
+    });
+    await Promise.all(adding);
+  }
+
+  /** What has become of an app's jobs of the last hour and day. Reads one small item for every five minutes. */
+  async function of(appId: string): Promise<{ lastHour: WindowStats; lastDay: WindowStats }> {
+    const now = clock.now();
+    const found = await counters.between(pkOf(appId), iso(now - DAY - BUCKET + 1), iso(now));
+    const buckets = found.map(({ at, counters: item }) => ({ start: Date.parse(at), counters: item }));
+    const lastHour = buckets.filter(({ start }) => start > now - HOUR - BUCKET);
+    return { lastHour: summed(lastHour), lastDay: summed(buckets) };
+  }
+
+  return { count, of };
+}
+
+/** What changes of jobs created since a time do to the counters, by `app/start of the five minutes`. */
+export function incrementsOf(changes: readonly Change[], since: EpochMs): Map<string, Increments> {
+  const buckets = new Map<string, Increments>();
+  const add = (job: Job, sign: 1 | -1) => {
+    if (job.createdAt < since) return;
+    const counted = countersOf(job).map(([name, by]) => [name, sign * by] as const);
+    grow(buckets, `${job.appId}/${Math.floor(job.createdAt / BUCKET) * BUCKET}`, counted);
+  };
+  for (const { before, after } of changes) {
+    if (before) add(jobIn(before), -1);
+    if (after) add(jobIn(after), 1);
+  }
+  return buckets;
+}
+
+function pkOf(appId: string): string {
+  return `STATS#${appId}`;
+}
+
+/** What one job as it stands counts for. */
+function countersOf(job: Job): [name: string, by: number][] {
+  const latency = job.status === "SUCCEEDED" && !isSchedule(job);
+  return [
+    [`status:${job.executionType}:${job.status}`, 1],
+    ["retries", job.retryCount],
+    ...(latency ? [[`latency:${stepOf(job.updatedAt - job.createdAt)}`, 1] as [string, number]] : []),
+  ];
+}
+
+function summed(buckets: readonly { counters: Item }[]): WindowStats {
+  const total = new Map<string, number>();
+  for (const { counters } of buckets) {
+    for (const [name, count] of Object.entries(counters)) total.set(name, (total.get(name) ?? 0) + Number(count));
+  }
+  const byStatus = Object.fromEntries(STATUSES.map((status) => [status, 0])) as Record<Status, number>;
+  const byExecutionType: Record<string, number> = {};
+  const steps: [step: number, count: number][] = [];
+  for (const [name, counted] of total) {
+    // What was counted twice, or not at all, must not show as less than nothing.
+    const count = Math.max(counted, 0);
+    const [kind, first = "", status = ""] = name.split(":");
+    if (kind === "latency") steps.push([Number(first), count]);
+    if (kind !== "status") continue;
+    byStatus[status as Status] += count;
+    byExecutionType[first] = (byExecutionType[first] ?? 0) + count;
+  }
+  const jobs = Object.values(byStatus).reduce((sum, count) => sum + count, 0);
+  const ended = byStatus.SUCCEEDED + byStatus.FAILED + byStatus.DEAD;
+  return {
+    jobs,
+    byStatus,
+    byExecutionType,
+    successRate: ended > 0 ? rounded(byStatus.SUCCEEDED / ended) : null,
+    averageRetryCount: jobs > 0 ? rounded(Math.max(total.get("retries") ?? 0, 0) / jobs) : null,
+    latencyMs: { p50: percentile(steps, 0.5), p95: percentile(steps, 0.95) },
+  };
+}
+
+function rounded(ratio: number): number {
+  return Math.round(ratio * 10_000) / 10_000;
+}

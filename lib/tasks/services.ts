@@ -1,0 +1,257 @@
+import type { AppStore } from "../store/app-store.ts";
+import { MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
+import type { AppDatasets, DatasetStore } from "../datasets/dataset-store.ts";
+import { ClientError } from "../errors.ts";
+import type { DeploymentRules } from "../executors/executor.ts";
+import { DEFAULT_HEADERS, forwardable } from "../executors/http-exchange.ts";
+import { targetProblem } from "../outbound/target-url.ts";
+import { webhookSignature } from "../outbound/webhook-signature.ts";
+import { safeFileName, type FileInfo, type FileStore, type Upload } from "../files/file-store.ts";
+import { listJobs, type JobFilter, type JobPage, type Position } from "../store/job-list.ts";
+import type { JobStore } from "../store/job-store.ts";
+import { TASK, SCHEDULE, isFinished, type Job, type Message, type StopStatus } from "../job/job.ts";
+import type { Mail } from "../outbound/mail.ts";
+import type { PageQuota } from "../pdf/page-quota.ts";
+import type { Pdfs } from "../pdf/pdfs.ts";
+import type { PdfRequest } from "../pdf/request.ts";
+import type { KeptPdf } from "../pdf/view.ts";
+
+// What a task can reach, and only within its own app: the app is the job's, never the payload's.
+
+export interface TaskServices {
+  readonly files: AppFiles;
+  readonly datasets: AppDatasets;
+  readonly jobs: AppJobs;
+  readonly mail: Mail;
+  readonly http: AppHttp;
+  readonly pdfs: AppPdfs;
+}
+
+/** The app's files; keys begin with `files/` and the app's id, and any other key is an error. */
+export interface AppFiles {
+  head(key: string): Promise<FileInfo | undefined>;
+  read(key: string): AsyncIterable<Uint8Array>;
+  /** A new file of this job and attempt, under a name that people may see. */
+  create(name: string, contentType: string): Upload & { readonly key: string };
+  /** All of them, a page at a time. */
+  list(): AsyncIterable<readonly FileInfo[]>;
+  remove(keys: readonly string[]): Promise<void>;
+  /** A URL that is good for an hour. */
+  link(key: string, fileName: string): Promise<string>;
+}
+
+/** PDFs, which are kept for a day. Only where there is a browser. */
+export interface AppPdfs {
+  /** Throws `BadDocument` for what does not become one, and FORBIDDEN when the app's pages of the day are used up. */
+  make(request: PdfRequest): Promise<KeptPdf>;
+}
+
+/** The app's jobs, this one included. */
+export interface AppJobs {
+  /** Newest first, a page at a time. `from`: the position that a page has named as the next. */
+  pages(wanted: WantedJobs, from?: Position): AsyncIterable<JobPage>;
+  get(id: string): Promise<Job | undefined>;
+  /** The keys of the uploaded files that a job is about, or one that it is to submit. */
+  fileKeys(job: Job): Promise<string[]>;
+  /** Deletes a finished job with all that hangs on it. False if there is something that it still owes. */
+  remove(job: Job): Promise<boolean>;
+  /** Tries it again with fresh retries, and ends it, as an administrator would. False if it can't be done any more. */
+  redrive(job: Job): Promise<boolean>;
+  cancel(job: Job): Promise<boolean>;
+}
+
+export type WantedJobs = Omit<JobFilter, "appId">;
+
+/** Requests to where the app's jobs may go. */
+export interface AppHttp {
+  send(request: TaskRequest): Promise<TaskAnswer>;
+}
+
+export interface TaskRequest {
+  readonly method: "GET" | "POST";
+  readonly url: URL;
+  /** Those that belong to the connection or to this service are left out. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  /** How much of an answer is read; more is an error. Default 64 KB. */
+  readonly mostBytes?: number;
+}
+
+export type TaskAnswer =
+  | { readonly kind: "answered"; readonly status: number; readonly body: Uint8Array }
+  /** It was not sent, or must not be answered like this: trying again would not help. */
+  | { readonly kind: "refused"; readonly problem: string }
+  | { readonly kind: "failed"; readonly problem: string };
+
+/** A run of a job. */
+export interface TaskRun {
+  readonly appId: string;
+  readonly jobId: string;
+  readonly createdAt: EpochMs;
+  readonly attempt: number;
+  readonly signal: AbortSignal;
+}
+
+export interface TaskServiceParts {
+  readonly clock: Clock;
+  readonly store: JobStore;
+  readonly apps: Pick<AppStore, "settingsOf" | "keysOf">;
+  readonly files: FileStore;
+  readonly datasets: DatasetStore;
+  readonly mail: Mail;
+  readonly pdfs: Pdfs;
+  readonly pages: PageQuota;
+  readonly rules: Pick<DeploymentRules, "allowPrivateTargets">;
+  /** What people do to jobs. */
+  readonly people: {
+    retryJob(id: string): Promise<Job | undefined>;
+    stopJob(id: string, as: StopStatus): Promise<Job | undefined>;
+  };
+  /** Of all jobs there may be: what a listing goes through. */
+  readonly executionTypes: readonly string[];
+}
+
+const LONGEST_REQUEST_MS = MINUTE;
+const LARGEST_ANSWER = 64 * 1_024;
+const JOBS_A_PAGE = 100;
+
+/** Where an app's files are. What comes next is the id of the job that has made them, or `uploads`. */
+export function filesPrefix(appId: string): string {
+  return `files/${appId}/`;
+}
+
+export function createTaskServices(parts: TaskServiceParts): (run: TaskRun) => TaskServices {
+  return (run) => ({
+    files: filesOf(parts, run),
+    datasets: parts.datasets.of(run),
+    jobs: jobsOf(parts, run),
+    mail: { send: async (email) => parts.mail.send(email, run.signal) },
+    http: httpOf(parts, run),
+    pdfs: pdfsOf(parts, run),
+  });
+}
+
+function filesOf({ files }: TaskServiceParts, { appId, jobId, attempt, signal }: TaskRun): AppFiles {
+  const prefix = filesPrefix(appId);
+  const own = (key: string): string => {
+    if (!key.startsWith(prefix)) throw new Error(`Expected a key of app ${appId}: it must begin with ${prefix}`);
+    return key;
+  };
+  return {
+    head: async (key) => files.head(own(key), signal),
+    read: (key) => files.read(own(key), signal),
+    create: (name, contentType) => {
+      // An attempt that has lost its lease must not replace the file that another one has named in a result.
+      const key = `${prefix}${jobId}/${attempt}/${safeFileName(name)}`;
+      return { key, ...files.upload(key, contentType, signal) };
+    },
+    list: () => files.list(prefix, signal),
+    remove: async (keys) => files.remove(keys.map(own), signal),
+    link: async (key, fileName) => files.link(own(key), fileName),
+  };
+}
+
+function pdfsOf({ pdfs, pages }: TaskServiceParts, run: TaskRun): AppPdfs {
+  return {
+    make: async (request) => {
+      // Whoever asked for the job may not have been asked: a schedule, or a queue that is longer than the day's rest.
+      await pages.admit(run.appId);
+      const kept = await pdfs.keep(run, await pdfs.make(request, run.signal));
+      await pages.count(run.appId, kept);
+      return kept;
+    },
+  };
+}
+
+function jobsOf({ store, people, executionTypes }: TaskServiceParts, { appId, signal }: TaskRun): AppJobs {
+  return {
+    async *pages(wanted, from) {
+      let position: Position | undefined = from;
+      do {
+        signal.throwIfAborted();
+        const page: JobPage = await listJobs(store, { appId, ...wanted }, executionTypes, JOBS_A_PAGE, position);
+        yield page;
+        position = page.next;
+      } while (position);
+    },
+    get: async (id) => {
+      const job = await store.get(id);
+      return job?.appId === appId ? job : undefined;
+    },
+    fileKeys: async (job) => {
+      const mayName = job.executionType === TASK || job.executionType === SCHEDULE || job.owes !== undefined;
+      return job.appId === appId && mayName ? filesIn(await store.message(job)) : [];
+    },
+    remove: async (job) => job.appId === appId && isFinished(job) && store.remove(job),
+    redrive: async (job) => job.appId === appId && wasDone(people.retryJob(job.id)),
+    cancel: async (job) => job.appId === appId && wasDone(people.stopJob(job.id, "CANCELLED")),
+  };
+}
+
+/** The files that a message names: for itself, for the target of a schedule, and for what follows. */
+function filesIn({ execution, onSuccess, onFailure }: Message): string[] {
+  const { file, targetJob } = execution as { file?: { key: string }; targetJob?: Message };
+  const next = [onSuccess, onFailure].flatMap((followUp) => {
+    if (!followUp) return [];
+    const { message, ...further } = followUp;
+    return filesIn({ ...message, ...further });
+  });
+  return [...(file ? [file.key] : []), ...(targetJob ? filesIn(targetJob) : []), ...next];
+}
+
+/** Whether it could be done to the job as it was by then. */
+async function wasDone(action: Promise<Job | undefined>): Promise<boolean> {
+  try {
+    return (await action) !== undefined;
+  } catch (error) {
+    if (error instanceof ClientError) return false;
+    throw error;
+  }
+}
+
+function httpOf({ clock, apps, rules }: TaskServiceParts, { appId, jobId, attempt, signal }: TaskRun): AppHttp {
+  return {
+    send: async ({ method, url, headers = {}, body = new Uint8Array(), mostBytes = LARGEST_ANSWER }) => {
+      const { allowedCallbackUrls } = await apps.settingsOf(appId);
+      const { allowPrivateTargets } = rules;
+      const problem = targetProblem(url, { allowPrivateTargets, allowedCallbackUrls });
+      if (problem !== undefined) return { kind: "refused", problem: `the target ${problem}` };
+      const { fetchWhole } = await import("../outbound/send.ts");
+      const answer = await fetchWhole(
+        {
+          url,
+          method,
+          headers: { ...DEFAULT_HEADERS, ...forwardable(headers), ...(method === "POST" && (await signed(body))) },
+          body: body.length > 0 ? body : null,
+          signal: AbortSignal.any([signal, clock.timeout(LONGEST_REQUEST_MS)]),
+          allowPrivateTargets,
+        },
+        mostBytes,
+      );
+      signal.throwIfAborted();
+      switch (answer.kind) {
+        case "answered":
+          return answer;
+        case "blocked":
+          return { kind: "refused", problem: "the target is a private, loopback or otherwise reserved address" };
+        case "too large":
+          return { kind: "refused", problem: `the answer is too large: expected at most ${mostBytes} bytes` };
+        case "failed":
+          return { kind: "failed", problem: answer.reason };
+        default:
+          return answer satisfies never;
+      }
+    },
+  };
+
+  async function signed(body: Uint8Array): Promise<Record<string, string>> {
+    const timestamp = Math.floor(clock.realNow() / SECOND);
+    return {
+      "x-job-id": jobId,
+      "x-job-attempt": String(attempt),
+      "webhook-id": jobId,
+      "webhook-timestamp": String(timestamp),
+      "webhook-signature": webhookSignature(await apps.keysOf(appId), { id: jobId, timestamp, body }),
+    };
+  }
+}

@@ -1,0 +1,103 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { expect, test } from "vitest";
+import { chaos, table } from "./chaos.ts";
+import { count } from "./count.ts";
+import { ROOT, cleanEnv, until } from "../support/stack.ts";
+
+/** The processes that were started for this folder. */
+function processesOf(dir: string): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    const told = ["cmdline", "environ"].map((name) => join("/proc", pid, name));
+    try {
+      return told.some((file) => readFileSync(file, "utf8").includes(dir));
+    } catch {
+      return false;
+    }
+  });
+}
+
+test(
+  "whatever is killed, every accepted job ends once; and of creates with one key, one makes a job",
+  { timeout: 300_000 },
+  async () => {
+    const lines: string[] = [];
+    const say = (line: string) => void lines.push(line);
+    const report = await chaos({ lastMs: 15_000, seed: "1", rounds: 20, say });
+    const told = [...lines, table(report)].join("\n");
+    expect(report.count?.accepted, told).toBe(150);
+    expect(report.count?.stored, told).toBe(150);
+    expect(report.count?.lost, told).toEqual([]);
+    expect(report.count?.endedTwice, told).toEqual([]);
+    expect(report.keys?.wrong, told).toEqual([]);
+    expect(report.fallen, told).toEqual([]);
+    expect([...report.faults.keys()], told).toContain("worker killed");
+    const [, dir = ""] = /logs in (\S+)/.exec(told) ?? [];
+    expect(processesOf(dir)).toEqual([]);
+    expect(existsSync(dir)).toBe(false);
+  },
+);
+
+test("a Ctrl-C leaves no process behind, whatever has been killed or frozen by then", async () => {
+  const child = spawn(process.execPath, ["test/chaos/chaos.ts", "--seed", "1"], { cwd: ROOT, env: cleanEnv() });
+  const lines: string[] = [];
+  createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
+  await until(() => lines.filter((line) => /killed|frozen/.test(line)).length >= 3);
+  const [, dir = ""] = /logs in (\S+)/.exec(lines.join("\n")) ?? [];
+  expect(processesOf(dir).length).toBeGreaterThan(3);
+  child.kill("SIGINT");
+  expect(await once(child, "exit")).toEqual([130, null]);
+  await until(() => processesOf(dir).length === 0);
+  expect(existsSync(dir)).toBe(false);
+});
+
+test("the count finds what it looks for", () => {
+  const jobs = {
+    well: { status: "SUCCEEDED" },
+    unknown: undefined,
+    unlisted: { status: "SUCCEEDED" },
+    waiting: { status: "PENDING" },
+    undelivered: { status: "SUCCEEDED" },
+    hasty: { status: "DEAD", retryCount: 1, lastError: "HTTP 500" },
+    dead: { status: "DEAD", retryCount: 2 },
+    silent: { status: "SUCCEEDED", followUpJobIds: [] },
+    twice: { status: "SUCCEEDED" },
+    unseen: { status: "SUCCEEDED" },
+    calls: { status: "SUCCEEDED" },
+  };
+  const ids = Object.keys(jobs);
+  const shown = Object.entries(jobs).flatMap(([id, job]) =>
+    job ? [[id, { id, retryCount: 0, maxRetries: 2, lastError: null, ...job }] as const] : [],
+  );
+  const found = count(
+    ids.map((id) => ({ id, calledBack: id === "silent" })),
+    new Map(shown),
+    [...shown.filter(([id]) => id !== "unlisted").map(([, job]) => job), { ...shown[0]![1], id: "unknown" }],
+    new Map(ids.filter((id) => id !== "unseen").map((id) => [id, id === "twice" ? 2 : 1])),
+    {
+      received: new Map(
+        ids
+          .filter((id) => id !== "undelivered")
+          .map((id) => [id, [{ attempt: 1, status: 200 }, ...(id === "twice" ? [{ attempt: 1 }] : [])]]),
+      ),
+      callbacks: new Map([["calls", new Set(["a", "b"])]]),
+    },
+  );
+  expect(found.lost).toEqual([
+    "unknown cannot be read",
+    "unlisted is in no list",
+    "waiting is PENDING",
+    "undelivered never came",
+    "hasty is DEAD: HTTP 500",
+    "silent has ended without its callback",
+  ]);
+  expect(found.endedTwice).toEqual([
+    "twice has ended 2 times",
+    "calls has called back twice",
+    "unseen has an end that the stream does not show",
+  ]);
+  expect(found).toMatchObject({ accepted: 11, stored: 10, sameAttempt: 1, afterSuccess: 1 });
+});

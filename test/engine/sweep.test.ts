@@ -1,0 +1,184 @@
+import { expect, test } from "vitest";
+import { HOUR, MINUTE, SECOND, createClock } from "../../lib/clock.ts";
+import { createFiles } from "../../lib/store/payloads.ts";
+import type { Wait } from "../../lib/flow/flow-control.ts";
+import { createJobStore, type JobStore } from "../../lib/store/job-store.ts";
+import type { Job } from "../../lib/job/job.ts";
+import { newJob } from "../../lib/engine/new-job.ts";
+import { createSweep } from "../../lib/engine/sweep.ts";
+import { readTemplate } from "../../local/template.ts";
+import { clientOf } from "../sim/models/client.ts";
+import { createDynamoDb } from "../sim/models/dynamodb.ts";
+import { createS3 } from "../sim/models/s3.ts";
+import { ROOT } from "../support/stack.ts";
+import { PLENTY, request } from "../support/world.ts";
+
+const NOW = Date.parse("2026-01-01T12:00:00Z");
+const { Properties: properties = {} } = readTemplate(ROOT).resources["JobsTable"] ?? {};
+
+/** The sweep on a table of its own, with what it asks of the engine written down. `faults`: what takes a call's place. */
+function stand(
+  faults: Partial<Pick<JobStore, "due" | "apply">> & { settleEnd?: () => Promise<void>; wait?: Wait } = {},
+) {
+  const { settleEnd = async () => {}, wait, ...calls } = faults;
+  const clock = { ...createClock(), now: () => NOW };
+  const client = clientOf(createDynamoDb({ now: clock.now, table: "JobsTable", properties }).send);
+  const files = createFiles("jobsbucket", clientOf(createS3({ bucket: "jobsbucket" }).send));
+  const store = createJobStore({ table: "JobsTable", files, clock, client });
+  const told: string[] = [];
+  const handedOver: { id: string; notBefore: number }[][] = [];
+  const pages: { shard: string; limit: number }[] = [];
+  let writes = 0;
+  const due: JobStore["due"] = async (...args) => {
+    pages.push({ shard: args[0], limit: args[2] });
+    return (calls.due ?? store.due)(...args);
+  };
+  const apply: JobStore["apply"] = async (...args) => {
+    writes += 1;
+    return (calls.apply ?? store.apply)(...args);
+  };
+  const { sweep } = createSweep({
+    clock,
+    store: { ...store, due, apply },
+    log: (level, event, { count, left }) => told.push([level, event, count, left].join(" ").trim()),
+    retention: 0,
+    waitOf: async () => wait,
+    handOver: async (departures) => {
+      handedOver.push(departures.map(({ job, notBefore }) => ({ id: job.id, notBefore })));
+    },
+    goOn: async ({ won, job }) => void told.push(`goes on: ${won} ${job?.status}`),
+    settleEnd: async () => {
+      told.push("settles");
+      await settleEnd();
+    },
+    recordLost: async () => void told.push("lost"),
+  });
+  /** Puts a job that is due at a time, as it stands. */
+  const put = async (dueAt: number, change: Partial<Job> = {}, shard = "7"): Promise<Job> => {
+    const job = newJob(request("db"), NOW - HOUR, `${clock.uuid().slice(0, -1)}${shard}`);
+    return (await store.create({ ...job, startAt: Math.min(dueAt, NOW), dueAt, ...change })).job;
+  };
+  const dueAt = async ({ id }: Job) => (await store.get(id))?.dueAt;
+  const sent = () => handedOver.flat();
+  return { store, sweep, put, dueAt, sent, told, handedOver, pages, writes: () => writes };
+}
+
+const running = (leaseUntil: number) => ({ status: "RUNNING", attempts: 1, leaseUntil }) as const;
+
+test("a due job is handed over and put off for five minutes, or for as long as it is overdue", async () => {
+  const { sweep, put, dueAt, sent, told } = stand();
+  const [late, onTime, soon] = [await put(NOW - HOUR), await put(NOW), await put(NOW + MINUTE)];
+  const later = await put(NOW + MINUTE + 1);
+  expect(await sweep(PLENTY)).toEqual({ sent: 3, expired: 0, left: 0 });
+  const departures = [late, onTime, soon].map(({ id }, at) => ({ id, notBefore: [NOW - HOUR, NOW, NOW + MINUTE][at] }));
+  expect(sent()).toEqual(departures);
+  expect([await dueAt(late), await dueAt(onTime)]).toEqual([NOW + HOUR, NOW + 5 * MINUTE]);
+  expect([await dueAt(soon), await dueAt(later)]).toEqual([NOW + 6 * MINUTE, NOW + MINUTE + 1]);
+  expect(told).toEqual(["info sweep.ended 3 0"]);
+});
+
+test("a sweep that finds nothing says nothing", async () => {
+  const { sweep, told } = stand();
+  expect(await sweep(PLENTY)).toEqual({ sent: 0, expired: 0, left: 0 });
+  expect(told).toEqual([]);
+});
+
+test("a job is handed over for when it may start, however long it has been due", async () => {
+  const { sweep, put, sent } = stand();
+  await put(NOW - MINUTE, { startAt: NOW + SECOND });
+  await sweep(PLENTY);
+  expect(sent()).toMatchObject([{ notBefore: NOW + SECOND }]);
+});
+
+test("a lane's job waits in the table until it may start", async () => {
+  const { sweep, put, dueAt, sent } = stand();
+  const early = await put(NOW + SECOND, { lane: "orders" });
+  const onTime = await put(NOW, { lane: "orders" });
+  expect(await sweep(PLENTY)).toMatchObject({ sent: 1, left: 0 });
+  expect(sent()).toMatchObject([{ id: onTime.id }]);
+  expect(await dueAt(early)).toBe(NOW + SECOND);
+});
+
+test("an attempt is lost as soon as its lease is over; until then its job is due at the lease's end", async () => {
+  const { sweep, put, dueAt, store, told, writes } = stand();
+  const [over, alive] = [await put(NOW, running(NOW)), await put(NOW, running(NOW + MINUTE))];
+  expect(await sweep(PLENTY)).toEqual({ sent: 0, expired: 1, left: 0 });
+  expect(await store.get(over.id)).toMatchObject({ status: "RETRYING", retryCount: 1 });
+  expect(await dueAt(alive)).toBe(NOW + MINUTE);
+  expect(told).toEqual(["lost", "goes on: true RETRYING", "info sweep.ended 1 0"]);
+  expect(writes()).toBe(2);
+  await sweep(PLENTY);
+  expect(writes()).toBe(2);
+});
+
+test("an attempt that ended meanwhile is not counted as lost", async () => {
+  const { sweep, put, told } = stand({ apply: async () => ({ won: false, job: undefined }) });
+  await put(NOW, running(NOW));
+  await put(NOW);
+  expect(await sweep(PLENTY)).toEqual({ sent: 0, expired: 0, left: 0 });
+  expect(told).toEqual(["lost", "goes on: false undefined"]);
+});
+
+test("an end is settled once its head start is over", async () => {
+  const { sweep, put, told, sent } = stand();
+  await put(NOW + 1, { status: "FAILED" });
+  await sweep(PLENTY);
+  expect(told).toEqual([]);
+  await put(NOW, { status: "FAILED" });
+  expect(await sweep(PLENTY)).toEqual({ sent: 0, expired: 0, left: 0 });
+  expect(told).toEqual(["settles"]);
+  expect(sent()).toEqual([]);
+});
+
+test("an end that can't be settled is put off for five minutes and counted as left", async () => {
+  const { sweep, put, dueAt, told } = stand({ settleEnd: () => Promise.reject(new Error("no")) });
+  const job = await put(NOW, { status: "FAILED" });
+  const other = await put(NOW);
+  expect(await sweep(PLENTY)).toEqual({ sent: 1, expired: 0, left: 1 });
+  expect([await dueAt(job), await dueAt(other)]).toEqual([NOW + 5 * MINUTE, NOW + 5 * MINUTE]);
+  expect(told).toEqual(["settles", "error sweep.job-failed", "warn sweep.ended 1 1"]);
+});
+
+test("a job that has to wait is put off, not handed over", async () => {
+  const { sweep, put, dueAt, sent } = stand({ wait: { kind: "again", at: NOW + HOUR } });
+  const job = await put(NOW);
+  expect(await sweep(PLENTY)).toEqual({ sent: 0, expired: 0, left: 0 });
+  expect(sent()).toEqual([]);
+  expect(await dueAt(job)).toBe(NOW + HOUR);
+});
+
+test("a shard is gone through page by page, and handed over by tens", async () => {
+  const { sweep, put, handedOver, pages } = stand();
+  for (let n = 0; n < 105; n += 1) await put(NOW - n);
+  expect(await sweep(PLENTY)).toMatchObject({ sent: 105 });
+  expect(handedOver.map((departures) => departures.length)).toEqual([...Array.from({ length: 10 }, () => 10), 5]);
+  expect(pages.filter(({ shard }) => shard === "7")).toEqual([100, 100].map((limit) => ({ shard: "7", limit })));
+});
+
+test("a sweep with less than ten seconds left stops, and counts what is due after the last page", async () => {
+  const { sweep, put } = stand();
+  for (let n = 0; n < 102; n += 1) await put(NOW);
+  let looks = 0;
+  expect(await sweep(() => 10 * SECOND - 1)).toEqual({ sent: 0, expired: 0, left: 102 });
+  const result = await sweep(() => ((looks += 1) > 16 ? 0 : 10 * SECOND));
+  expect(result).toEqual({ sent: 100, expired: 0, left: 2 });
+});
+
+test("four shards are looked at at a time, and one that can't be read fails the sweep when the others are done", async () => {
+  let [most, now, shards] = [0, 0, 0];
+  const { sweep } = stand({
+    due: async (shard) => {
+      now += 1;
+      shards += 1;
+      most = Math.max(most, now);
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
+      now -= 1;
+      if (shard === "3") throw new Error("the table is away");
+      return { entries: [], complete: true };
+    },
+  });
+  await expect(sweep(PLENTY)).rejects.toThrow("the table is away");
+  expect([most, shards]).toEqual([4, 16]);
+});

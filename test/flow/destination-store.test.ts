@@ -1,0 +1,152 @@
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
+import { afterFailure, type Circuit } from "../../lib/flow/circuit.ts";
+import { MINUTE, SECOND, createClock, type Clock } from "../../lib/clock.ts";
+import { createDestinationStore, type DestinationStore } from "../../lib/flow/destination-store.ts";
+import { startEmulators } from "../../local/emulators.ts";
+import { provision } from "../../local/provision.ts";
+import { readTemplate } from "../../local/template.ts";
+import { clientOf } from "../sim/models/client.ts";
+import { createDynamoDb } from "../sim/models/dynamodb.ts";
+import { ROOT } from "../support/stack.ts";
+
+const table = "JobsTable";
+const template = readTemplate(ROOT);
+
+const GROUNDS: Record<string, () => Promise<{ client: DynamoDBClient; end: () => Promise<void> }>> = {
+  "the embedded table": async () => {
+    const emulators = await startEmulators();
+    await provision(template, emulators.endpoints);
+    const client = new DynamoDBClient({ ...CLIENT_DEFAULTS, endpoint: emulators.endpoints.dynamodb });
+    return { client, end: () => emulators.stop() };
+  },
+  "the model": async () => {
+    const { Properties: properties = {} } = template.resources[table] ?? {};
+    return { client: clientOf(createDynamoDb({ now: Date.now, table, properties }).send), end: async () => {} };
+  },
+};
+
+describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
+  let ahead = 0;
+  const real = createClock();
+  const clock: Clock = { ...real, now: () => real.now() + ahead };
+  let ground: Awaited<ReturnType<typeof start>>;
+  let store: DestinationStore;
+
+  beforeAll(async () => {
+    ground = await start();
+    store = createDestinationStore({ table, clock, client: ground.client });
+  });
+  afterAll(() => ground.end());
+
+  const somewhere = () => ({ appId: randomUUID(), destination: "https://a.example" });
+  const failure = { error: "HTTP 503", httpStatus: 503 };
+  const fail = async (ref: ReturnType<typeof somewhere>, times = 1) =>
+    store.change(ref, (circuit) =>
+      Array.from({ length: times }).reduce<Circuit | undefined>(
+        (known) => afterFailure(known, failure, clock.now()),
+        circuit,
+      ),
+    );
+
+  test("of many changes at once none is lost, as far as they are written at all", async () => {
+    const ref = somewhere();
+    const changes = await Promise.allSettled(Array.from({ length: 8 }, async () => fail(ref)));
+    const made = changes.filter(({ status }) => status === "fulfilled").length;
+    expect(made).toBeGreaterThan(0);
+    expect((await store.read(ref))?.failures).toHaveLength(made);
+  });
+
+  test("failures are forgotten when they no longer count, an outage is not", async () => {
+    const [some, down] = [somewhere(), somewhere()];
+    await fail(some, 3);
+    await fail(down, 20);
+    ahead += 90 * MINUTE;
+    expect(await store.read(some)).toBeUndefined();
+    expect(await store.read(down)).toMatchObject({ state: "open" });
+    await store.change(down, () => undefined);
+    expect(await store.read(down)).toBeUndefined();
+    expect((await store.list(down.appId, 10)).found).toEqual([]);
+    await fail(down);
+    expect(await store.read(down)).toMatchObject({ state: "closed" });
+  });
+
+  test("of many that ask at once, one may probe, and the next one a minute later", async () => {
+    const ref = somewhere();
+    await fail(ref, 20);
+    expect(await store.takeProbe(ref)).toBe(false);
+    ahead += MINUTE;
+    const asked = await Promise.all(Array.from({ length: 4 }, async () => store.takeProbe(ref)));
+    expect(asked.filter(Boolean)).toHaveLength(1);
+    ahead += MINUTE - SECOND;
+    expect(await store.takeProbe(ref)).toBe(false);
+    ahead += SECOND;
+    expect(await store.takeProbe(ref)).toBe(true);
+  });
+
+  test("turns are a step apart, and none is given twice", async () => {
+    const ref = somewhere();
+    const take = async (row: "rate" | "slots", step: number) => (await store.takeTurn(ref, row, step)) ?? NaN;
+    const first = await take("rate", 1_000);
+    const turns = await Promise.all(Array.from({ length: 5 }, async () => take("rate", 1_000)));
+    expect(turns.toSorted((a, b) => a - b).map((turn) => turn - first)).toEqual([1_000, 2_000, 3_000, 4_000, 5_000]);
+    // Another row has turns of its own, and so has another limit; and nobody waits for one that has passed.
+    expect((await take("slots", 1_000)) - clock.now()).toBeLessThanOrEqual(0);
+    expect((await take("rate", 333.3)) - clock.now()).toBeLessThanOrEqual(0);
+    ahead += MINUTE;
+    expect(Math.abs((await take("rate", 1_000)) - clock.now())).toBeLessThan(5_000);
+  });
+
+  test("a row is no longer than the queue can hold back", async () => {
+    const ref = somewhere();
+    const turns: (number | undefined)[] = [];
+    for (let n = 0; n < 6; n += 1) turns.push(await store.takeTurn(ref, "rate", 5 * MINUTE));
+    const now = clock.now();
+    expect(turns.map((turn) => turn && Math.abs(Math.round((turn - now) / MINUTE)))).toEqual([
+      0,
+      5,
+      10,
+      15,
+      undefined,
+      undefined,
+    ]);
+    ahead += 6 * MINUTE;
+    expect(await store.takeTurn(ref, "rate", 5 * MINUTE)).toBeGreaterThan(clock.now());
+  });
+
+  test("no more places are taken than there are; those of the dead are free when their time is over", async () => {
+    const ref = somewhere();
+    const slot = (holder: string, ms = MINUTE) => ({ ...ref, holder, since: clock.now(), until: clock.now() + ms });
+    const slots = Array.from({ length: 5 }, (_, n) => slot(String(n)));
+    const taken = await Promise.all(slots.map(async (one) => store.takeSlot(one, 3)));
+    expect(taken.filter((one) => one === "taken")).toHaveLength(3);
+    expect(taken.filter((one) => one !== "taken")).toEqual([{ tookMs: 1_000 }, { tookMs: 1_000 }]);
+    ahead += 20 * SECOND;
+    // Nobody has come back yet: it takes as long as the one that has been there longest.
+    const asked = (await store.takeSlot(slot("asks"), 3)) as { tookMs: number };
+    expect(Math.round(asked.tookMs / SECOND)).toBe(20);
+    const held = slots[taken.indexOf("taken")]!;
+    // As after an answer that was lost.
+    expect(await store.takeSlot(held, 3)).toBe("taken");
+    await store.leaveSlot(held, 90_000);
+    await store.leaveSlot(held, 90_000);
+    expect(await store.takeSlot(slot("next"), 3)).toBe("taken");
+    expect(await store.takeSlot(slot("over"), 3)).toEqual({ tookMs: 90_000 });
+    ahead += MINUTE;
+    const again = await Promise.all(["a", "b", "c", "d"].map(async (name) => store.takeSlot(slot(name), 3)));
+    expect(again.filter((one) => one === "taken")).toHaveLength(3);
+  });
+
+  test("an app's destinations are listed by name, page by page, and nobody else's", async () => {
+    const { appId } = somewhere();
+    const names = ["https://a.example", "https://b.example", "https://c.example"];
+    for (const destination of names.toReversed()) await fail({ appId, destination });
+    await fail(somewhere());
+    const first = await store.list(appId, 2);
+    const second = await store.list(appId, 2, first.next);
+    expect([...first.found, ...second.found].map(({ destination }) => destination)).toEqual(names);
+    expect(second.next).toBeUndefined();
+  });
+});

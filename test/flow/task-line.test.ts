@@ -1,0 +1,189 @@
+import { randomUUID } from "node:crypto";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { MINUTE } from "../../lib/clock.ts";
+import { createEngine } from "../../lib/engine/engine.ts";
+import { nextAttempt, type Job } from "../../lib/job/job.ts";
+import { DEFAULT_SETTINGS } from "../../lib/store/app-store.ts";
+import { createWorld, request, type World } from "../support/world.ts";
+
+// Who may start of an app's tasks, and who waits: one step at a time. test/flow/task-slots.test.ts has them under load.
+
+let world: World;
+let appId: string;
+const AMPLE = () => 15 * MINUTE;
+
+beforeEach(async () => {
+  world = await createWorld();
+  appId = randomUUID();
+  await setSlots(1);
+});
+afterEach(async () => world.end());
+
+async function setSlots(maxConcurrentTasks: number, paused = false): Promise<void> {
+  const before = await world.apps.read(appId);
+  await world.apps.change(before, appId, { ...DEFAULT_SETTINGS, maxConcurrentTasks, paused }, "me");
+}
+
+async function submit(priority = 0, jobType = "example"): Promise<Job> {
+  const payload = jobType === "example" ? { words: ["one"] } : { action: "cancel", filter: { status: "PENDING" } };
+  const message = { execution: { type: "task", jobType, payload, priority }, metadata: {} };
+  const submitted = await world.engine.submit({ appId, userId: "ann", mode: "both", message });
+  if (submitted.kind === "sent") throw new Error("A task is always stored");
+  return submitted.job;
+}
+
+const run = async (job: Job) => world.engine.run({ kind: "stored", ref: nextAttempt(job) }, AMPLE);
+const now = async ({ id }: Job) => (await world.store.get(id)) as Job;
+
+/** The ids of the jobs that the queue of tasks brings. */
+async function called(): Promise<string[]> {
+  const records = await world.receive("tasks");
+  return records.map(({ body }) => (JSON.parse(body) as { attempt: { id: string } }).attempt.id);
+}
+
+/** Runs a job until `end` is called. */
+async function start(job: Job): Promise<() => Promise<void>> {
+  const started = Promise.withResolvers<void>();
+  const end = Promise.withResolvers<void>();
+  world.execute(async () => {
+    started.resolve();
+    await end.promise;
+    return { kind: "succeeded" };
+  });
+  const ran = run(job);
+  await started.promise;
+  world.execute(async () => ({ kind: "succeeded" }));
+  return async () => {
+    end.resolve();
+    await ran;
+  };
+}
+
+test("a task that finds its app's slots taken waits, and is called when one is given back", async () => {
+  const [first, second] = [await submit(), await submit()];
+  await called();
+  const end = await start(first);
+  world.pass(3 * MINUTE);
+  expect(await run(second)).toBe("skipped");
+  const waiting = await now(second);
+  expect(waiting.status).toBe("PENDING");
+  // Should the call be lost, the sweep looks some minutes later.
+  expect((waiting.dueAt ?? 0) - world.clock.now()).toBeGreaterThan(4 * MINUTE);
+  expect(await called()).toEqual([]);
+  await end();
+  expect(await called()).toEqual([second.id]);
+  expect(await run(second)).toBe("succeeded");
+  expect((await world.slots.look(appId, 5)).first).toEqual([]);
+});
+
+test("a slot that was given back before a task stood in the line calls it all the same", async () => {
+  const [first, second] = [await submit(), await submit()];
+  await called();
+  const end = await start(first);
+  const { slots } = world.parts;
+  const enter: typeof slots.enter = async (...args) => {
+    await end();
+    return slots.enter(...args);
+  };
+  const engine = createEngine({ ...world.parts, slots: { ...slots, enter } });
+  await engine.run({ kind: "stored", ref: nextAttempt(second) }, AMPLE);
+  expect(await called()).toEqual([second.id]);
+});
+
+test("who comes later with the same priority waits behind who waits, though a slot is free", async () => {
+  const [first, second, third] = [await submit(), await submit(), await submit()];
+  await called();
+  const end = await start(first);
+  await run(second);
+  await end();
+  expect(await run(third)).toBe("skipped");
+  expect((await now(third)).status).toBe("PENDING");
+  expect(await run(second)).toBe("succeeded");
+});
+
+test("a task with a higher priority starts before those that wait", async () => {
+  const [first, second] = [await submit(), await submit()];
+  await called();
+  const end = await start(first);
+  await run(second);
+  await end();
+  expect(await run(await submit(7))).toBe("succeeded");
+});
+
+test("tasks of a paused app wait, and a bulk action starts all the same, without a slot of theirs", async () => {
+  const first = await submit();
+  const end = await start(first);
+  const bulk = await submit(0, "bulk_action");
+  expect(await run(bulk)).toBe("succeeded");
+  await end();
+  await setSlots(1, true);
+  const second = await submit();
+  expect(await run(second)).toBe("skipped");
+  expect((await now(second)).status).toBe("PENDING");
+  expect(await run(await submit(0, "bulk_action"))).toBe("succeeded");
+});
+
+test("a job whose key stands for another one leaves that one's attempts alone when its message comes again", async () => {
+  const stored = await world.submit("db", { idempotencyKey: "k" });
+  const carried = { ...request("sqs", { idempotencyKey: "k" }), appId: stored.appId };
+  await world.engine.submit(carried);
+  const [record] = await world.receive("main");
+  if (!record) throw new Error("The job was not sent");
+  const again = { ...record, attributes: { ...record.attributes, ApproximateReceiveCount: "2" } };
+  await world.engine.runBatch([again], AMPLE);
+  expect((await world.store.history(stored.id))?.recorded.size).toBe(0);
+});
+
+test("what may start in a quarter of an hour travels in the queue, and what may start later does not", async () => {
+  const at = world.clock.now();
+  const engine = createEngine({ ...world.parts, clock: { ...world.clock, now: () => at } });
+  await engine.submit({ ...request("both"), startAt: at + 15 * MINUTE });
+  expect(await world.depth("fair")).toEqual({ ready: 0, delayed: 1 });
+  await engine.submit({ ...request("both"), startAt: at + 15 * MINUTE + 1 });
+  expect(await world.depth("fair")).toEqual({ ready: 0, delayed: 1 });
+});
+
+test("a quick job runs at once, beside its app's slots, and once", async () => {
+  const end = await start(await submit());
+  const { message } = {
+    message: { execution: { type: "task", jobType: "example", payload: {}, priority: 0 }, metadata: {} },
+  };
+  const asked = { appId, userId: "ann", mode: "db", message } as const;
+  const id = randomUUID();
+  const ran = await world.engine.runAtOnce(asked, id, MINUTE, async () => ({ kind: "succeeded", result: "{}" }));
+  expect(ran).toMatchObject({ isNew: true, outcome: { kind: "succeeded" } });
+  expect(await now(ran.job)).toMatchObject({ status: "SUCCEEDED", attempts: 1, maxRetries: 0, quick: true });
+  let runs = 0;
+  const again = await world.engine.runAtOnce(asked, id, MINUTE, async () => {
+    runs += 1;
+    return { kind: "succeeded" };
+  });
+  expect([again.isNew, again.job.id, runs]).toEqual([false, id, 0]);
+  expect((await world.slots.look(appId, 5)).taken).toBe(1);
+  await end();
+  expect((await world.slots.look(appId, 5)).taken).toBe(0);
+});
+
+test("a quick job that fails, or whose process dies, ends with its one attempt and can't be run again", async () => {
+  const message = { execution: { type: "task", jobType: "example", payload: {}, priority: 0 }, metadata: {} };
+  const asked = { appId, userId: "ann", mode: "db", message } as const;
+  const failing = await world.engine.runAtOnce(asked, randomUUID(), MINUTE, async () => {
+    throw new Error("broken");
+  });
+  expect(await now(failing.job)).toMatchObject({ status: "DEAD", attempts: 1 });
+  await expect(world.engine.retryJob(failing.job.id)).rejects.toThrow("post it again");
+
+  const id = randomUUID();
+  const started = Promise.withResolvers<void>();
+  const { store } = world.parts;
+  // A process that dies answers nothing any more, nor does it extend its lease.
+  const dying = createEngine({ ...world.parts, store: { ...store, apply: async () => new Promise(() => {}) } });
+  void dying.runAtOnce(asked, id, MINUTE, async () => {
+    started.resolve();
+    return new Promise(() => {});
+  });
+  await started.promise;
+  world.pass(2 * MINUTE);
+  await world.engine.sweep(AMPLE);
+  expect(await world.store.get(id)).toMatchObject({ status: "DEAD", lastError: expect.stringContaining("lost") });
+});

@@ -1,0 +1,184 @@
+import { randomInt, randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { MINUTE } from "../../lib/clock.ts";
+import { createEngine } from "../../lib/engine/engine.ts";
+import { isFinished, nextAttempt, rankOf, type Job } from "../../lib/job/job.ts";
+import { PLENTY, createWorld, type World } from "../support/world.ts";
+
+// Slots under load: workers that die at random hold no slot for good, and nobody gets one out of turn.
+
+const SLOTS = 5;
+const JOBS = 200;
+const KILLS = 12;
+const LAST = 100;
+/** Soon, so that the test is. */
+const retry = { baseDelaySeconds: 1, maxDelaySeconds: 1, jitter: 0 };
+const APPS = [randomUUID(), randomUUID(), randomUUID()];
+
+let world: World;
+
+beforeAll(async () => {
+  world = await createWorld();
+});
+afterAll(async () => world.end());
+
+/** What a process has left when it is killed: calls that nobody answers. */
+function mortal<T extends object>(part: T, isDead: () => boolean): T {
+  return new Proxy(part, {
+    get: (of, name) => {
+      const value: unknown = Reflect.get(of, name);
+      if (typeof value !== "function") return value;
+      return async (...args: unknown[]) => {
+        const never = new Promise(() => {});
+        if (isDead()) return never;
+        const answer: unknown = await (value as (...given: unknown[]) => unknown)(...args);
+        return isDead() ? never : answer;
+      };
+    },
+  });
+}
+
+interface Worker {
+  isDead: boolean;
+  /** The tasks in its hands, by app. */
+  readonly running: Map<string, string>;
+  /** Hands it an attempt, as a message does. */
+  deliver(job: Job): void;
+}
+
+/** Ranks that stand in each app's line, and since when. */
+const line = new Map<string, Map<string, number>>(APPS.map((appId) => [appId, new Map()]));
+const done = new Set<string>();
+const workers: Worker[] = [];
+const broken: string[] = [];
+/** What has just come to stand in line need not have been seen. */
+const SEEN_AFTER_MS = 1_000;
+
+function runningOf(appId: string): number {
+  return workers
+    .filter(({ isDead }) => !isDead)
+    .flatMap(({ running }) => [...running.values()])
+    .filter((app) => app === appId).length;
+}
+
+function isRunning(rank: string): boolean {
+  return workers.some(({ running }) => running.has(rank.split("#")[2] ?? ""));
+}
+
+function startWorker(): Worker {
+  const deliver = (job: Job) =>
+    void engine.run({ kind: "stored", ref: nextAttempt(job) }, () => 15 * MINUTE).catch(() => {});
+  const worker: Worker = { isDead: false, running: new Map(), deliver };
+  const isDead = () => worker.isDead;
+  const { parts } = world;
+  const claimedAt = new Map<string, { time: number; beside: number }>();
+  const apply: typeof parts.store.apply = async (of, move, op) => {
+    if (typeof move.slot === "object") claimedAt.set(of.id, { time: performance.now(), beside: runningOf(of.appId) });
+    return parts.store.apply(of, move, op);
+  };
+  const store = mortal({ ...parts.store, apply }, isDead);
+  const slots = mortal(
+    {
+      ...parts.slots,
+      enter: async (appId: string, rank: string) => {
+        await parts.slots.enter(appId, rank);
+        line.get(appId)?.set(rank, performance.now());
+      },
+      leave: async (appId: string, ranks: readonly string[]) => {
+        for (const rank of ranks) line.get(appId)?.delete(rank);
+        await parts.slots.leave(appId, ranks);
+      },
+    },
+    isDead,
+  );
+  const execute = async ({ job }: { job: Job }) => {
+    worker.running.set(job.id, job.appId);
+    const own = rankOf(job);
+    const running = runningOf(job.appId);
+    if (running > SLOTS) broken.push(`${running} tasks of an app run at once`);
+    const claimed = claimedAt.get(job.id) ?? { time: 0, beside: 0 };
+    // Some of them may have ended before it started, and others have started since.
+    const beside = Math.min(claimed.beside, running - 1);
+    // Who stands there still: whoever has been claimed meanwhile may not have left the line yet.
+    const { first } = await parts.slots.look(job.appId, JOBS);
+    const ahead = [...(line.get(job.appId) ?? [])].filter(
+      ([rank, since]) => rank < own && claimed.time - since > SEEN_AFTER_MS && first.includes(rank) && !isRunning(rank),
+    ).length;
+    if (ahead + beside + 1 > SLOTS) broken.push(`${own} started before ${ahead} others, beside ${beside}`);
+    await sleep(randomInt(5, 60));
+    worker.running.delete(job.id);
+    return { kind: "succeeded" } as const;
+  };
+  const executor = { ...parts.executorOf("task"), execute } as never;
+  const engine = createEngine({
+    ...parts,
+    store,
+    slots,
+    queue: mortal(parts.queue, isDead),
+    executorOf: () => executor,
+  });
+  const poll = async () => {
+    while (!worker.isDead && done.size < JOBS) {
+      const records = await world.receive("tasks");
+      if (records.length === 0) await sleep(20);
+      for (const record of records)
+        void engine.runBatch([record], () => 15 * MINUTE).then(() => world.queue.remove([record]));
+      while (worker.running.size > 8 && !worker.isDead) await sleep(5);
+    }
+  };
+  void poll().catch((error: unknown) => broken.push(String(error)));
+  workers.push(worker);
+  return worker;
+}
+
+test("of 200 tasks of three apps all run, five of an app at once and in order, however often workers die", async () => {
+  const jobs: Job[] = [];
+  const submit = async (n: number) => {
+    const execution = { type: "task", jobType: "example", payload: { words: ["a"] }, priority: randomInt(0, 11) };
+    const appId = APPS[n % APPS.length] as string;
+    const submitted = await world.engine.submit({
+      appId,
+      mode: "both",
+      message: { execution, metadata: { maxRetries: 50, retry } },
+    });
+    if (submitted.kind === "created") jobs.push(submitted.job);
+  };
+  const alive = [startWorker(), startWorker(), startWorker()];
+  const killing = (async () => {
+    for (let kills = 0; kills < KILLS && done.size < JOBS; kills += 1) {
+      await sleep(randomInt(300, 900));
+      const at = randomInt(alive.length);
+      (alive[at] as Worker).isDead = true;
+      alive[at] = startWorker();
+    }
+  })();
+  for (let n = 0; n < JOBS; n += 10) await Promise.all(Array.from({ length: 10 }, async (_, m) => submit(n + m)));
+  expect(jobs).toHaveLength(JOBS);
+
+  while (done.size < JOBS) {
+    await sleep(200);
+    for (const appId of APPS) {
+      const { taken } = await world.slots.look(appId, 100);
+      if (taken > SLOTS) broken.push(`${taken} slots of ${SLOTS} are taken`);
+    }
+    // Leases of the dead end, but not those of the living; retries come, and the sweep looks.
+    world.pass(MINUTE / 5);
+    await world.engine.sweep(PLENTY);
+    for (const job of await world.store.getMany(
+      jobs.map(({ id }) => id),
+      { consistent: true },
+    )) {
+      if (job.status === "SUCCEEDED") done.add(job.id);
+      else if (isFinished(job)) {
+        broken.push(`${job.id} is ${job.status}`);
+        done.add(job.id);
+      }
+      // The queue's delays go by real time, and this clock does not: the last ones, which the sweep sends, come now.
+      else if (job.status !== "RUNNING" && done.size >= JOBS - LAST) alive[0]?.deliver(job);
+    }
+  }
+  await killing;
+  expect(broken).toEqual([]);
+  for (const appId of APPS) expect((await world.slots.look(appId, 100)).taken).toBe(0);
+}, 180_000);

@@ -1,0 +1,172 @@
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { MINUTE, SECOND } from "../../lib/clock.ts";
+
+/** What may notice that something is wrong with a copy of the service. */
+export interface Killer {
+  readonly name: string;
+  /** Paths whose change makes what it has let pass worth another look. */
+  readonly reads: readonly string[];
+  /** What it noticed, in a few words; nothing if it noticed nothing. */
+  readonly notices: (copy: string) => Promise<string | undefined>;
+}
+
+/** Longer than any of them takes on a busy machine, the quick ones and the others: whatever lasts longer hangs. */
+const LONGEST_QUICK = MINUTE;
+const LONGEST = 4 * MINUTE;
+const LONGEST_SILENCE = 30 * SECOND;
+const CHECKS = 3;
+
+interface Ended {
+  readonly status: number | undefined;
+  readonly output: string;
+}
+
+/** What ends each program that runs now: none outlives this one, for a mutant may run for ever. */
+const running = new Set<() => void>();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    for (const end of running) end();
+    process.exit(1);
+  });
+}
+
+function endGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** How long a program may take, and how long it may say nothing. */
+interface Patience {
+  readonly longestMs: number;
+  readonly silenceMs?: number;
+}
+
+/** Runs a program of node until it ends or hangs. */
+function run(copy: string, args: readonly string[], { longestMs, silenceMs = longestMs }: Patience): Promise<Ended> {
+  return new Promise((resolve) => {
+    // A group of its own: what it has started ends with it.
+    const child = spawn(process.execPath, args, {
+      cwd: copy,
+      detached: true,
+      env: { ...process.env, TEST_ON_MODELS: "1" },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let output = "";
+    const end = () => endGroup(child.pid);
+    running.add(end);
+    const longest = setTimeout(end, longestMs);
+    let silence = setTimeout(end, silenceMs);
+    const hear = (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-100_000);
+      clearTimeout(silence);
+      silence = setTimeout(end, silenceMs);
+    };
+    child.stdout.on("data", hear);
+    child.stderr.on("data", hear);
+    child.on("close", (status) => {
+      clearTimeout(longest);
+      clearTimeout(silence);
+      running.delete(end);
+      end();
+      resolve({ status: status ?? undefined, output });
+    });
+  });
+}
+
+const simulator: Killer = {
+  name: "simulator",
+  reads: ["test/sim", "test/mutants/simulate.ts"],
+  notices: async (copy) => {
+    const { status, output } = await run(copy, ["test/mutants/simulate.ts"], {
+      longestMs: LONGEST,
+      silenceMs: LONGEST_SILENCE,
+    });
+    if (status === 0) return undefined;
+    return status === undefined ? "hangs" : (output.trim().split("\n").at(-1) ?? "fails");
+  },
+};
+
+interface Report {
+  readonly testResults: readonly {
+    readonly status: string;
+    readonly name: string;
+    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+  }[];
+}
+
+/** Test files, run together, on which neither time nor chance has an influence. */
+function tests(...names: readonly string[]): Killer {
+  return killerOf(names, false);
+}
+
+/** Test files that real time may fail: a failure counts if the same test fails once more by itself. */
+function timed(...names: readonly string[]): Killer {
+  return killerOf(names, true);
+}
+
+function killerOf(names: readonly string[], isTimed: boolean): Killer {
+  const files = names.map((name) => `test/${name}.test.ts`);
+  const longestMs = isTimed ? LONGEST : LONGEST_QUICK;
+  return {
+    name: names.join("+"),
+    reads: [...files, "test/support"],
+    notices: async (copy) => {
+      for (let check = 0; check < CHECKS; check += 1) {
+        const failed = await failureIn(copy, files, longestMs);
+        if (!failed) return undefined;
+        if (failed.test === undefined) return failed.file;
+        const counts = !isTimed || (await failureIn(copy, [failed.file], longestMs, failed.test));
+        if (counts) return `${failed.file}: ${failed.test}`;
+      }
+      return undefined;
+    },
+  };
+}
+
+async function failureIn(copy: string, files: readonly string[], longestMs: number, test?: string) {
+  const report = join(copy, `.report-${process.hrtime.bigint()}.json`);
+  const only = test === undefined ? [] : ["-t", `^${test.replaceAll(/[$()*+.?[\\\]^{|}]/g, "\\$&")}$`];
+  const flags = ["--bail", "1", "--maxWorkers", "1", "--reporter", "json", "--outputFile", report];
+  const { status } = await run(copy, ["node_modules/vitest/vitest.mjs", "run", ...flags, ...only, ...files], {
+    longestMs,
+  });
+  if (status === 0) return undefined;
+  const results = status === undefined ? [] : resultsIn(report);
+  for (const { name, assertionResults } of results) {
+    const failed = assertionResults.find((each) => each.status === "failed");
+    if (failed) return { file: name.slice(copy.length + 1), test: failed.fullName };
+  }
+  const broken = results.find((each) => each.status === "failed");
+  return { file: broken ? broken.name.slice(copy.length + 1) : `${files.join(", ")} hang` };
+}
+
+function resultsIn(report: string): Report["testResults"] {
+  try {
+    return (JSON.parse(readFileSync(report, "utf8")) as Report).testResults;
+  } catch {
+    return [];
+  }
+}
+
+const rules = tests("job/job", "job/moves", "queue/queue");
+const sweep = tests("engine/sweep");
+const store = tests("store/job-store");
+const attempt = timed("engine/attempt");
+const engine = timed("engine/engine");
+const line = timed("flow/task-line");
+const life = timed("engine/follow-ups", "flow/flow-control", "engine/schedules");
+
+/** By file, who looks at a mutant of it: the cheapest first. */
+export const KILLERS: Readonly<Record<string, readonly Killer[]>> = {
+  "lib/job/job.ts": [rules, engine, line, life, store, simulator, timed("stack/create-job")],
+  "lib/job/moves.ts": [rules, engine, line, life, store, simulator],
+  "lib/engine/engine.ts": [attempt, engine, line, life, simulator, timed("stack/faults", "stack/internal")],
+  "lib/engine/sweep.ts": [sweep, engine, life, simulator, timed("stack/faults", "stack/internal")],
+  "lib/store/job-store.ts": [store, engine, life, simulator, timed("stack/reading", "stack/admin")],
+  "lib/queue/queue.ts": [rules, engine, life, simulator, timed("stack/internal")],
+};

@@ -1,0 +1,73 @@
+import { expect, test } from "vitest";
+import { isUrlPattern, matchesName, matchesUrl } from "../../lib/outbound/patterns.ts";
+
+test.each([
+  ["https://a.example", "https://a.example/x?y=1", true],
+  ["https://a.example", "https://a.example", true],
+  ["https://a.example", "http://a.example/", false],
+  ["https://a.example", "https://a.example:8443/", false],
+  ["https://a.example:8443", "https://a.example:8443/", true],
+  ["https://a.example:443", "https://a.example/", true],
+  ["https://a.example", "https://b.a.example/", false],
+  ["https://a.example", "https://a.example.evil.com/", false],
+  ["https://*.a.example", "https://b.a.example/", true],
+  ["https://*.a.example", "https://c.b.a.example/", true],
+  ["https://*.a.example", "https://a.example/", false],
+  ["https://*.a.example", "https://evila.example/", false],
+  ["https://A.Example", "https://a.example/", true],
+  ["https://a.example/hooks", "https://a.example/hooks", true],
+  ["https://a.example/hooks", "https://a.example/hooks/paid", true],
+  ["https://a.example/hooks/", "https://a.example/hooks/paid", true],
+  ["https://a.example/hooks", "https://a.example/hooks2", false],
+  ["https://a.example/hooks", "https://a.example/hooks/../admin", false],
+  ["https://a.example/hooks", "https://a.example/hooks/%2e%2e/admin", false],
+  ["http://10.0.0.1:8080", "http://10.0.0.1:8080/x", true],
+  // What receivers may decode into another path.
+  ["https://a.example/hooks", "https://a.example/hooks/..%2fadmin", false],
+  ["https://a.example/hooks", "https://a.example/hooks/%2e%2e%2fadmin", false],
+  ["https://a.example/hooks", "https://a.example/hooks/..%5cadmin", false],
+  ["https://a.example/hooks", "https://a.example/hooks/..;/admin", false],
+  ["https://a.example/hooks", "https://a.example/hooks/%252e%252e/admin", false],
+  ["https://a.example", "https://a.example/files/a%2fb", true],
+])("%s and %s: %s", (pattern, url, expected) => {
+  expect(isUrlPattern(pattern)).toBe(true);
+  expect(matchesUrl(pattern, new URL(url))).toBe(expected);
+});
+
+test.each([
+  "a.example",
+  "ftp://a.example",
+  "https://",
+  "https://a.example?x=1",
+  "https://*.*.example",
+  "https://u:p@a.example",
+  "https://a:b:c",
+  "https://x:99999",
+])("%s is not a pattern", (pattern) => {
+  expect(isUrlPattern(pattern) && matchesUrl(pattern, new URL("https://a.example"))).toBe(false);
+});
+
+test.each([
+  ["reward-*", "reward-grant", true],
+  ["reward-*", "reward-", true],
+  ["reward-*", "my-reward-", false],
+  ["*", "", true],
+  ["*-prod", "orders-prod", true],
+  ["*-prod", "orders-prod-2", false],
+  ["a*b*c", "a-b-b-c", true],
+  ["a*b*c", "ac", false],
+  ["a*a", "a", false],
+  ["orders", "orders", true],
+  ["orders", "orders-2", false],
+  ["a.c", "abc", false],
+])("the name pattern %s and %s: %s", (pattern, name, expected) => {
+  expect(matchesName(pattern, name)).toBe(expected);
+});
+
+test("no pattern takes more than a moment, however many stars it has", () => {
+  const name = `https://${"a".repeat(60)}.lambda-url.eu-west-1.on.aws`;
+  const began = performance.now();
+  for (let stars = 1; stars <= 85; stars += 1) expect(matchesName(`${"*a".repeat(stars)}*_`, name)).toBe(false);
+  // By a regular expression, seven stars take minutes.
+  expect(performance.now() - began).toBeLessThan(5_000);
+});

@@ -1,0 +1,194 @@
+import type { AttributeValue } from "@aws-sdk/client-dynamodb";
+import type { EpochMs } from "../../../lib/clock.ts";
+import { invalid } from "./dynamodb-errors.ts";
+import { compareText, typeOf, type Item } from "./dynamodb-value.ts";
+
+/** The keys of a table or an index. `rangeType` is by what it is ordered. */
+export interface Keys {
+  readonly hash: string;
+  readonly range: string;
+  readonly rangeType: "S" | "N";
+}
+
+export interface ItemKey {
+  readonly pk: string;
+  readonly sk: string;
+}
+
+/** A place in the order of a table or an index; those with the same range key go by the table's key. */
+export interface Place extends ItemKey {
+  readonly range: string | number;
+}
+
+export interface Row extends Place {
+  /** In an index: the keys alone. */
+  readonly item: Item;
+}
+
+/** A partition's rows in their order. */
+export type Rows = Row[];
+
+/** A place of an item in an index. */
+interface Entry {
+  readonly partition: string;
+  readonly row: Row;
+}
+
+/** An index of a table: sparse, with the keys alone, and behind the table by a lag. */
+export interface Index {
+  readonly keys: Keys;
+  /** Refuses an item whose attributes are of other types than the index's keys. */
+  check(item: Item): void;
+  /** Follows a write of the table; it shows after `lagMs`, though never before an earlier one of the same item. */
+  follow(itemKey: ItemKey, before: Item | undefined, after: Item | undefined, now: EpochMs, lagMs: () => number): void;
+  rows(partition: string, now: EpochMs): Rows;
+}
+
+interface Pending {
+  readonly visibleAt: EpochMs;
+  readonly itemKey: string;
+  readonly entry: Entry | undefined;
+}
+
+export function createIndex(name: string, keys: Keys): Index {
+  const partitions = new Map<string, Rows>();
+  const shown = new Map<string, Entry>();
+  /** By the time from which they show. */
+  const pending: Pending[] = [];
+  const latest = new Map<string, Pending>();
+
+  function follow(
+    { pk, sk }: ItemKey,
+    before: Item | undefined,
+    after: Item | undefined,
+    now: EpochMs,
+    lagMs: () => number,
+  ): void {
+    if (isSameEntry(before, after)) return;
+    const entry = after && entryOf(after);
+    const itemKey = `${pk}\n${sk}`;
+    const visibleAt = Math.max(now + lagMs(), latest.get(itemKey)?.visibleAt ?? 0);
+    const update = { visibleAt, itemKey, entry };
+    if (visibleAt <= now) {
+      settle(now);
+      show(update);
+      return;
+    }
+    latest.set(itemKey, update);
+    pending.splice(
+      firstAt(pending, (other) => other.visibleAt > visibleAt),
+      0,
+      update,
+    );
+  }
+
+  function rows(partition: string, now: EpochMs): Rows {
+    settle(now);
+    return partitions.get(partition) ?? [];
+  }
+
+  function settle(now: EpochMs): void {
+    if ((pending[0]?.visibleAt ?? Infinity) > now) return;
+    const visible = firstAt(pending, ({ visibleAt }) => visibleAt > now);
+    for (const update of pending.splice(0, visible)) {
+      if (latest.get(update.itemKey) === update) latest.delete(update.itemKey);
+      show(update);
+    }
+  }
+
+  function show({ itemKey, entry }: Pending): void {
+    const old = shown.get(itemKey);
+    if (old) removeRow(partitions, old.partition, old.row);
+    if (!entry) {
+      shown.delete(itemKey);
+      return;
+    }
+    shown.set(itemKey, entry);
+    putRow(partitions, entry.partition, entry.row);
+  }
+
+  function isSameEntry(before: Item = {}, after: Item = {}): boolean {
+    const isIn = (item: Item) => keys.hash in item && keys.range in item;
+    if (!isIn(before) || !isIn(after)) return isIn(before) === isIn(after);
+    const { hash, range, rangeType } = keys;
+    return before[hash]?.S === after[hash]?.S && before[range]?.[rangeType] === after[range]?.[rangeType];
+  }
+
+  function check(item: Item): void {
+    const [hash, range] = [item[keys.hash], item[keys.range]];
+    if (hash) checkKey(name, keys.hash, hash, "S");
+    if (range) checkKey(name, keys.range, range, keys.rangeType);
+  }
+
+  /** Nothing if the item has not both keys. */
+  function entryOf(item: Item): Entry | undefined {
+    const [hash, range] = [item[keys.hash], item[keys.range]];
+    if (!hash || !range) return undefined;
+    const [pk, sk] = [item["pk"] ?? NO_KEY, item["sk"] ?? NO_KEY];
+    const projected = Object.freeze({ pk, sk, [keys.hash]: hash, [keys.range]: range });
+    const place = { range: rangeOf(range), pk: pk.S ?? "", sk: sk.S ?? "" };
+    return { partition: hash.S ?? "", row: { ...place, item: projected } };
+  }
+
+  return { keys, check, follow, rows };
+}
+
+const NO_KEY: AttributeValue = { S: "" };
+
+function checkKey(index: string, name: string, value: AttributeValue, expected: "S" | "N"): void {
+  if (value[expected] === undefined) {
+    throw invalid(
+      `Type mismatch for Index Key ${name} Expected: ${expected} Actual: ${typeOf(value)} IndexName: ${index}`,
+    );
+  }
+  if (value.S === "")
+    throw invalid(`The update expression attempted to set an empty key: ${name}, IndexName: ${index}`);
+}
+
+export function rangeOf(value: AttributeValue): string | number {
+  return value.S ?? Number(value.N);
+}
+
+export function compareRange(a: string | number, b: string | number): number {
+  return typeof a === "string" ? compareText(a, String(b)) : a - Number(b);
+}
+
+function comparePlaces(a: Place, b: Place): number {
+  return compareRange(a.range, b.range) || compareText(a.pk, b.pk) || compareText(a.sk, b.sk);
+}
+
+/** Where the first of those begins that come after a place, or at it. */
+export function positionOf(rows: Rows, place: Place, where: "at" | "after"): number {
+  return firstAt(rows, (row) => {
+    const order = comparePlaces(row, place);
+    return where === "at" ? order >= 0 : order > 0;
+  });
+}
+
+/** Takes the place of the row that was there. */
+export function putRow(partitions: Map<string, Rows>, partition: string, row: Row): void {
+  let rows = partitions.get(partition);
+  if (!rows) partitions.set(partition, (rows = []));
+  const at = positionOf(rows, row, "at");
+  const there = rows[at];
+  rows.splice(at, there && comparePlaces(there, row) === 0 ? 1 : 0, row);
+}
+
+export function removeRow(partitions: Map<string, Rows>, partition: string, place: Place): void {
+  const rows = partitions.get(partition) ?? [];
+  const at = positionOf(rows, place, "at");
+  const there = rows[at];
+  if (there && comparePlaces(there, place) === 0) rows.splice(at, 1);
+  if (rows.length === 0) partitions.delete(partition);
+}
+
+/** The index of the first that a sorted list has from there on, by bisection. */
+export function firstAt<T>(sorted: readonly T[], isFrom: (one: T) => boolean): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (isFrom(sorted[middle] as T)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

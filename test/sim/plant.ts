@@ -1,0 +1,102 @@
+import type { Caller } from "../../lib/api/http/auth.ts";
+import type { createEngine } from "../../lib/engine/engine.ts";
+import type { RunningAttempt } from "../../lib/executors/executor.ts";
+import type { Job, Outcome } from "../../lib/job/job.ts";
+import type { Move } from "../../lib/job/moves.ts";
+import type { OneOff } from "../../lib/queue/scheduler.ts";
+
+// What a planted bug is: a wrapper around a part of the engine, or around a move.
+
+export type Parts = Parameters<typeof createEngine>[0];
+
+export interface Plant {
+  readonly name: string;
+  /** Which seed has found it, where few do: it is tried first. */
+  readonly seed?: number;
+  readonly parts?: (parts: Parts) => Partial<Parts>;
+  /** Whom the API takes a caller for. */
+  readonly caller?: (caller: Caller) => Caller;
+  /** What a request tells of its attempt. */
+  readonly shown?: (attempt: RunningAttempt) => RunningAttempt;
+  /** What an executor says came of an attempt. */
+  readonly outcome?: (outcome: Outcome) => Outcome;
+  /** What a mapping deletes, and when, other than what was handled, afterwards. */
+  readonly acknowledges?: "before" | "all";
+}
+
+export const ANY = ["PENDING", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED", "DEAD", "CANCELLED"] as const;
+
+export function foundBy(seed: number, plant: Plant): Plant {
+  return { ...plant, seed };
+}
+
+/** Moves are other than they should be. */
+export function moving(name: string, change: (move: Move) => Move): Plant {
+  return {
+    name,
+    parts: ({ store }) => ({
+      store: {
+        ...store,
+        apply: (of, move, op) => store.apply(of, change(move), op),
+        createWith: (job, of, move) => store.createWith(job, of, change(move)),
+      },
+    }),
+  };
+}
+
+/** EventBridge is given what carries its target otherwise than it should be. */
+export function carrying(name: string, create: (wanted: OneOff, parts: Parts) => Promise<"created" | "other">): Plant {
+  return {
+    name,
+    parts: (parts) => {
+      const { scheduler } = parts;
+      const isCarrying = ({ event }: OneOff) => event.startsWith('{"fire":{"target"');
+      return {
+        scheduler: {
+          ...scheduler,
+          create: (wanted) => (isCarrying(wanted) ? create(wanted, parts) : scheduler.create(wanted)),
+        },
+      };
+    },
+  };
+}
+
+/** Attempts are sent other than they should be. */
+export function sending(name: string, change: (job: Job) => Job): Plant {
+  return {
+    name,
+    parts: ({ queue }) => ({
+      queue: {
+        ...queue,
+        sendAttempts: (all) => queue.sendAttempts(all.map((one) => ({ ...one, job: change(one.job) }))),
+      },
+    }),
+  };
+}
+
+/** Jobs are put other than they should be. */
+export function putting(name: string, change: (job: Job, parts: Parts) => Job): Plant {
+  return {
+    name,
+    parts: (parts) => {
+      const { store } = parts;
+      return {
+        store: {
+          ...store,
+          create: (job) => store.create(change(job, parts)),
+          createWith: (job, of, move) => store.createWith(change(job, parts), of, move),
+        },
+      };
+    },
+  };
+}
+
+export const isClaim = ({ to, set }: Move) => to === "RUNNING" && set.attempts !== undefined;
+export const isFinal = ({ to }: Move) => to !== "PENDING" && to !== "RUNNING" && to !== "RETRYING";
+export const endsAttempt = ({ from, to }: Move) => from.includes("RUNNING") && to !== "RUNNING";
+export const isLook = ({ from, to, set }: Move) => from[0] === to && Object.keys(set).join() === "dueAt";
+export const without = (move: Move, ...fields: string[]) => ({
+  ...move,
+  when: move.when.filter(([field]) => !fields.includes(field)),
+});
+export const unfenced = (move: Move): Move => ({ ...move, from: ANY, when: [] });

@@ -1,0 +1,91 @@
+import type { Clock, EpochMs } from "../../lib/clock.ts";
+import type { Random } from "./random.ts";
+import type { Time } from "./time.ts";
+
+// A process of the service: a container of a function. It can die, and stand still, at any moment.
+
+export interface Process {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly isAlive: () => boolean;
+  /** Resolves after so long, unless the process is dead by then; if it stands still, later. */
+  pause(ms: number): Promise<void>;
+  kill(): void;
+  freeze(ms: number): void;
+  /** When it dies. */
+  onDeath(happens: () => void): void;
+}
+
+/** What this process thinks is the time may differ from the truth. */
+const MOST_SKEW = 300;
+
+export function createProcess(name: string, time: Time, random: Random): Process {
+  let isAlive = true;
+  let frozenUntil = 0;
+  let named = 0;
+  const atDeath: (() => void)[] = [];
+  const skew = Math.round(random.between(-MOST_SKEW, MOST_SKEW));
+
+  function after(ms: number, happens: () => void): () => void {
+    let take = () => {};
+    const due = () => {
+      const wait = frozenUntil - time.now();
+      if (!isAlive) return;
+      if (wait > 0) take = time.after(wait, due);
+      else happens();
+    };
+    take = time.after(ms, due);
+    return () => take();
+  }
+
+  const pause = (ms: number) =>
+    new Promise<void>((resolve) => {
+      after(ms, resolve);
+    });
+  const now = (): EpochMs => Math.round(time.now()) + skew;
+
+  const clock: Clock = {
+    now,
+    realNow: now,
+    during: (ms) => ms,
+    waitFor: (ms) => ms,
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        const cancel = after(ms, resolve);
+        signal?.addEventListener("abort", () => {
+          cancel();
+          reject(signal.reason as Error);
+        });
+      }),
+    timeout: (ms) => {
+      const controller = new AbortController();
+      after(ms, () => controller.abort(new DOMException("The time is up", "TimeoutError")));
+      return controller.signal;
+    },
+    random: () => random.next(),
+    operationId: () => `${name}.${(named += 1)}`.padStart(12, "-"),
+    uuid: () => `${hex(now(), 12).replace(/^(.{8})/, "$1-")}-7${hex(random.below(4_096), 3)}-8${uniquePart()}`,
+  };
+  const uniquePart = () =>
+    `${hex(random.below(4_096), 3)}-${hex(random.below(2 ** 24), 6)}${hex(random.below(2 ** 24), 6)}`;
+
+  return {
+    name,
+    clock,
+    pause,
+    isAlive: () => isAlive,
+    kill: () => {
+      if (!isAlive) return;
+      isAlive = false;
+      for (const happens of atDeath) happens();
+    },
+    freeze: (ms) => {
+      frozenUntil = Math.max(frozenUntil, time.now() + ms);
+    },
+    onDeath: (happens) => void atDeath.push(happens),
+  };
+}
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, "0");
+}

@@ -1,0 +1,51 @@
+import { SECOND } from "../../../lib/clock.ts";
+import { payloadSortKey } from "../../../lib/store/job-item.ts";
+import { isFinished, type Job } from "../../../lib/job/job.ts";
+import type { Item } from "../models/dynamodb-value.ts";
+import { SKEW, type Judge } from "./rule.ts";
+
+// What is forgotten: finished jobs, when they have been kept for as long as they are to be, and all that hangs on them.
+
+interface Options extends Judge {
+  readonly jobs: ReadonlyMap<string, Job>;
+  /** In ms; 0 keeps finished jobs for good. */
+  readonly retention: number;
+  /** Nothing goes wrong: whoever dies between two writes may leave a part behind, which costs its storage. */
+  readonly isCalm: boolean;
+  readonly items: () => readonly Item[];
+}
+
+export function createExpiryRules({ now, holds, jobs, retention, isCalm, items }: Options) {
+  function written(job: Job, told: () => string): void {
+    const { expiresAt } = job;
+    if (expiresAt === undefined) return;
+    const isDone = isFinished(job) && job.dueAt === undefined;
+    holds("nothing expires that is unfinished, or owes something", isDone, told);
+    holds("what is finished is kept as long as was said", expiresAt + SECOND + SKEW >= job.updatedAt + retention, told);
+  }
+
+  function hasExpired({ expiresAt }: Job): boolean {
+    return expiresAt !== undefined && expiresAt <= now() + SKEW;
+  }
+
+  /** A part of a job is gone. */
+  function partRemoved(jobId: string, sk: string): void {
+    const job = jobs.get(jobId);
+    const isIts = job?.payload.at === "item" && payloadSortKey(job.payload.hash) === sk;
+    holds("a job keeps its payload", !isIts || hasExpired(job), () => `${jobId} ${job?.status}`);
+  }
+
+  /** `wasStored`: of jobs, not of those that were never made for all that their payload was put. */
+  function atTheEnd(wasStored: (jobId: string) => boolean): void {
+    if (retention === 0 || !isCalm) return;
+    for (const item of items()) {
+      const [pk = "", sk = ""] = [item["pk"]?.S, item["sk"]?.S];
+      const id = pk.slice("J#".length);
+      if (!pk.startsWith("J#") || !wasStored(id)) continue;
+      const expires = item["expiresAt"] !== undefined;
+      holds("what is finished expires, and all that hangs on it", expires, () => `${id} ${sk}`);
+    }
+  }
+
+  return { written, hasExpired, partRemoved, atTheEnd };
+}

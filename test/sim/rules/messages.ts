@@ -1,0 +1,89 @@
+import { MINUTE, type EpochMs } from "../../../lib/clock.ts";
+import { isFinished, type Job } from "../../../lib/job/job.ts";
+import { decodeMessage } from "../../../lib/job/payload.ts";
+import type { QueueRecord } from "../../../lib/queue/queue.ts";
+import type { Judge } from "./rule.ts";
+
+// What queues take and let go: a message is the only place of a job in mode `sqs`, until its first attempt is over.
+
+/** What SQS took that nothing else stores: when, and how often, repeats within five minutes left aside. */
+interface Carried {
+  readonly appId: string;
+  readonly takenAt: EpochMs;
+  readonly times: number;
+}
+
+/** What messages hold, and what EventBridge's dead letters wrap. */
+interface Body {
+  readonly attempt?: { readonly id: string };
+  readonly job?: { readonly id: string; readonly appId: string; readonly payload: unknown };
+  readonly fire?: { readonly id?: string; readonly target?: { readonly id: string } };
+  readonly Payload?: string;
+}
+
+interface Options extends Judge {
+  readonly jobs: ReadonlyMap<string, Job>;
+  readonly deleted: ReadonlySet<string>;
+  /** Whether a job that only a message holds has succeeded. */
+  readonly isDelivered: (id: string) => boolean;
+}
+
+const DEDUPLICATED_FOR = 5 * MINUTE;
+
+export function createMessageRules({ now, holds, jobs, deleted, isDelivered }: Options) {
+  const carried = new Map<string, Carried>();
+  /** The jobs that were carried to a target, by where it is. */
+  const carriedTo = new Map<string, Set<string>>();
+
+  /** A message was taken by a queue. */
+  function queued(body: string): void {
+    const { job } = JSON.parse(body) as Body;
+    if (!job) return;
+    const { takenAt = -Infinity, times = 0 } = carried.get(job.id) ?? {};
+    const isNew = takenAt + DEDUPLICATED_FOR <= now();
+    carried.set(job.id, { appId: job.appId, takenAt: isNew ? now() : takenAt, times: times + (isNew ? 1 : 0) });
+    if (typeof job.payload !== "string") return;
+    const { lambdaProxyMessage } = decodeMessage(Buffer.from(job.payload, "base64"));
+    const target = `${job.appId} ${lambdaProxyMessage?.path}`;
+    carriedTo.set(target, (carriedTo.get(target) ?? new Set()).add(job.id));
+  }
+
+  /** Messages that nobody will see again. */
+  function acknowledged(records: readonly QueueRecord[]): void {
+    for (const { body } of records) {
+      const { id, isCarried = false } = subjectOf(body);
+      const job = jobs.get(id);
+      const isKept = job ? isFinished(job) || job.dueAt !== undefined : deleted.has(id);
+      const isDone = isCarried && isDelivered(id);
+      // What EventBridge could not fire goes on in a message.
+      const isSent = body.startsWith('{"Payload"') && carried.has(id);
+      holds("a message is acknowledged only when its job is kept or done", isKept || isDone || isSent, () => id);
+    }
+  }
+
+  function atTheEnd(): void {
+    for (const id of carried.keys()) {
+      const isDone = jobs.has(id) || deleted.has(id) || isDelivered(id);
+      holds("no accepted job is lost", isDone, () => `${id} (mode sqs)`);
+    }
+  }
+
+  return {
+    queued,
+    acknowledged,
+    atTheEnd,
+    carries: (id: string) => carried.has(id),
+    appOf: (id: string) => carried.get(id)?.appId,
+    /** How often SQS took a job as a new one. */
+    timesOf: (id: string) => carried.get(id)?.times ?? 1,
+    /** How many jobs were carried to a target, as far as they travelled whole. */
+    countTo: (target: string) => carriedTo.get(target)?.size ?? 0,
+  };
+}
+
+function subjectOf(body: string): { readonly id: string; readonly isCarried?: true } {
+  const { attempt, job, fire, Payload } = JSON.parse(body) as Body;
+  if (Payload !== undefined) return subjectOf(Payload);
+  if (job) return { id: job.id, isCarried: true };
+  return { id: attempt?.id ?? fire?.target?.id ?? fire?.id ?? "" };
+}

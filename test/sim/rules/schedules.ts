@@ -1,0 +1,123 @@
+import { MINUTE, SECOND, type EpochMs } from "../../../lib/clock.ts";
+import type { Job } from "../../../lib/job/job.ts";
+import { SKEW, type Judge } from "./rule.ts";
+
+// Every run of a schedule, by what was posted: reckoned here from the request, not read from what is stored.
+
+/** Of the body of a request: what a plan asks for. */
+interface Execution {
+  readonly scheduledAt?: string;
+  readonly scheduleExpression?: string;
+  readonly scheduleExpressionTimezone?: string;
+  readonly endsAt?: string;
+  readonly maxRuns?: number;
+}
+
+interface Firing {
+  /** For which time, and when it was written down. */
+  readonly time: EpochMs;
+  readonly at: EpochMs;
+}
+
+interface Posted {
+  readonly execution: Execution;
+  readonly job: Job;
+}
+
+/** What a firing may take from its look at the clock to its write, and what comes between a try and its repeat. */
+const SLOWEST_FIRING = MINUTE;
+/** Zones of plans, without daylight saving time. */
+const AHEAD_OF_UTC: Readonly<Record<string, number>> = { UTC: 0, "Asia/Kolkata": 330 * MINUTE };
+
+export function createScheduleRules({ now, holds, jobs }: Judge & { jobs: ReadonlyMap<string, Job> }) {
+  const firings = new Map<string, Firing[]>();
+  const posted = new Map<string, Posted>();
+  /** Those that ended otherwise than by their last run. */
+  const stopped = new Set<string>();
+  const targets = new Map<string, Set<string>>();
+  /** Targets that nothing but their schedule holds, by the time at which they are due. */
+  const unstored = new Map<string, EpochMs>();
+
+  function written(old: Job, schedule: Job, told: () => string): void {
+    const name = nameOf(schedule);
+    if (schedule.status === "CANCELLED" || schedule.status === "DEAD") stopped.add(name);
+    const [were, are] = [old.runs ?? 0, schedule.runs ?? 0];
+    if (were === are) return;
+    holds("a schedule's runs come one after another", are === were + 1 && old.status === "PENDING", told);
+    holds("nothing runs early", old.startAt <= now() + SECOND + SKEW, told);
+    firings.set(name, [...(firings.get(name) ?? []), { time: old.startAt, at: now() }]);
+    const known = targets.get(name) ?? new Set();
+    const { targetJobId = "" } = schedule;
+    holds("every run of a schedule makes one job", jobs.has(targetJobId) && !known.has(targetJobId), told);
+    targets.set(name, known.add(targetJobId));
+  }
+
+  /** A schedule was accepted and stored. */
+  function accepted(job: Job, execution: object): void {
+    if (!posted.has(nameOf(job))) posted.set(nameOf(job), { execution, job });
+  }
+
+  /** A schedule was accepted that nothing but EventBridge holds; its target is known by where it goes. */
+  function carried(target: string, execution: object): void {
+    const time = timesOf(execution, now())(0);
+    if (time !== undefined) unstored.set(target, time);
+  }
+
+  /** An attempt at a target starts. */
+  function started(target: string, told: () => string): void {
+    const time = unstored.get(target) ?? 0;
+    holds("nothing runs early", time <= now() + SECOND + SKEW, told);
+  }
+
+  /** `carriedTo`: the jobs that messages have carried to a target. */
+  function atTheEnd(carriedTo: (target: string) => number): void {
+    for (const [name, one] of posted) judge(one, firings.get(name) ?? [], stopped.has(name));
+    for (const target of unstored.keys()) {
+      const made = carriedTo(target);
+      holds("every schedule that is only sent makes one job", made === 1, () => `${target} has ${made}`);
+    }
+  }
+
+  function judge({ execution, job }: Posted, fired: readonly Firing[], wasStopped: boolean): void {
+    const told = () => `${job.id}: ${JSON.stringify({ ...execution, targetJob: undefined })}, ${fired.length} runs`;
+    const after = timesOf(execution, job.createdAt);
+    let [earliest, latest] = [job.createdAt, job.createdAt];
+    for (const { time, at } of fired) {
+      const isOnTime = after(time - 1) === time;
+      const isNext = (after(earliest) ?? Infinity) <= time && time <= (after(latest) ?? 0);
+      holds("a schedule runs at every time that was asked for", isOnTime && isNext, told);
+      // Runs that were missed are made up for by the one that comes late.
+      [earliest, latest] = [Math.max(time, at - SLOWEST_FIRING), Math.max(time, at + SKEW)];
+    }
+    const hasRun = fired.length > 0 && fired.length === (execution.maxRuns ?? Infinity);
+    const isLast = hasRun || (fired.length > 0 && after(latest) === undefined);
+    holds("a schedule runs as often as was asked for", isLast || wasStopped, told);
+  }
+
+  /** Whether a job is a run of a schedule. */
+  function hasMade(id: string, target: string): boolean {
+    return [...targets].some(([name, made]) => name.startsWith(id) && made.has(target));
+  }
+
+  return { written, accepted, carried, started, hasMade, atTheEnd };
+}
+
+/** A job that is posted again once it is deleted has the same id. */
+function nameOf({ id, createdAt }: Job): string {
+  return `${id} ${createdAt}`;
+}
+
+/** The first time after a time, nothing if there is none. */
+function timesOf(execution: Execution, anchor: EpochMs): (after: EpochMs) => EpochMs | undefined {
+  const { scheduledAt, scheduleExpression = "", scheduleExpressionTimezone: zone = "UTC", endsAt } = execution;
+  const [, kind, content = ""] = /^(at|rate|cron)\((.*)\)$/.exec(scheduleExpression) ?? [];
+  const until = endsAt === undefined ? Infinity : Date.parse(endsAt);
+  const within = (time: EpochMs) => (time <= until ? time : undefined);
+  const grid = (every: number, from: EpochMs) => (after: EpochMs) =>
+    within(from + (Math.floor((after - from) / every) + 1) * every);
+  const minutes = Number(/\d+(?= minutes$)|(?<=^0\/)\d+/.exec(content)?.[0]) * MINUTE;
+  if (kind === "rate") return grid(minutes, anchor);
+  if (kind === "cron") return grid(minutes, -(AHEAD_OF_UTC[zone] ?? NaN));
+  const once = Date.parse(scheduledAt ?? `${content}Z`) - (kind === "at" ? (AHEAD_OF_UTC[zone] ?? NaN) : 0);
+  return (after) => (once > after ? once : undefined);
+}

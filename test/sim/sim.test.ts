@@ -1,0 +1,62 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import { readTemplate } from "../../local/template.ts";
+import { planOf, type Plan } from "./plan.ts";
+import { PLANTS } from "./planted.ts";
+import { shrink } from "./shrink.ts";
+import { story } from "./story.ts";
+import { simulate } from "./world.ts";
+import { ROOT } from "../support/stack.ts";
+
+const template = readTemplate(ROOT);
+
+/** As `npm run sim` runs it; rejects if it ends with another status than 0. */
+const sim = async (...options: string[]) =>
+  (await promisify(execFile)(process.execPath, ["test/sim/sim.ts", ...options], { cwd: ROOT })).stdout;
+
+test("2,000 seeds break no rule, and each does the same twice", { timeout: 600_000 }, async () => {
+  expect(await sim("--seeds", "2000")).toMatch(/^violations: 0$/m);
+});
+
+test(
+  "no death and no lost answer in the life of a job, and no pair of them, breaks a rule",
+  { timeout: 300_000 },
+  async () => {
+    const told = await sim("--exhaustive");
+    expect(told).toMatch(/^violations: 0$/m);
+    expect(told.match(/mishaps and pairs of mishaps/g)).toHaveLength(9);
+  },
+);
+
+test("every planted bug is found within 2,000 seeds", { timeout: 600_000 }, async () => {
+  expect(PLANTS.length).toBeGreaterThanOrEqual(20);
+  expect((await sim("--planted")).trimEnd()).toMatch(`${PLANTS.length} of ${PLANTS.length} planted bugs found`);
+});
+
+describe("a seed that fails", () => {
+  const plant = PLANTS.find(({ name }) => name === "a retry is not counted");
+  const fails = async (plan: Plan) =>
+    (await simulate(plan, { template, ...(plant && { plant }) })).violations.length > 0;
+
+  test("is shrunk to what it takes, and told as a story of its job", async () => {
+    let seed = 0;
+    while (!(await fails(planOf(String(seed))))) seed += 1;
+    const smallest = await shrink(planOf(String(seed)), fails);
+    expect(smallest.actions.length).toBeLessThan(planOf(String(seed)).actions.length);
+    for (const at of smallest.actions.keys()) {
+      expect(await fails({ ...smallest, actions: smallest.actions.toSpliced(at, 1) })).toBe(false);
+    }
+    const lines: string[] = [];
+    const onLine = (line: string) => void lines.push(line);
+    const { violations } = await simulate(smallest, { template, ...(plant && { plant }), onLine });
+    const told = story(smallest, violations[0]!, lines);
+    expect(told).toMatch(/^Broken: /);
+    expect(told).toContain(/[0-9a-f-]{36}/.exec(violations[0]!.what)?.[0]);
+  });
+});
+
+test("an option that can't be read is told, and nothing is run", async () => {
+  const refusal = { code: 2, stdout: '--seeds is "many": expected a whole number such as 2000\n' };
+  await expect(sim("--seeds", "many")).rejects.toMatchObject(refusal);
+});

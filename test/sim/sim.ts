@@ -1,0 +1,220 @@
+import { createHash } from "node:crypto";
+import { on } from "node:events";
+import { join } from "node:path";
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
+import { readTemplate } from "../../local/template.ts";
+import { FATES, LIVES, everyMishap } from "./exhaustive.ts";
+import { planOf } from "./plan.ts";
+import type { Plant } from "./plant.ts";
+import { PLANTS } from "./planted.ts";
+import { shrink } from "./shrink.ts";
+import { story } from "./story.ts";
+import { simulate } from "./world.ts";
+
+// `npm run sim`: the service against every fault that seeds can think of. Exit status 0 only if all rules held.
+
+const ROOT = join(import.meta.dirname, "../..");
+const template = readTemplate(ROOT);
+const WITHIN = 2_000;
+/** Seeds given to a thread at a time. */
+const LOT = 50;
+
+const { values: options } = parseArgs({
+  args: isMainThread ? process.argv.slice(2) : [],
+  options: {
+    seeds: { type: "string", default: String(WITHIN) },
+    from: { type: "string", default: "0" },
+    seed: { type: "string" },
+    trace: { type: "boolean", default: false },
+    planted: { type: "boolean", default: false },
+    exhaustive: { type: "boolean", default: false },
+  },
+});
+
+/** What a thread is asked, and what it answers. */
+type Task =
+  | { readonly kind: "seeds"; readonly from: number; readonly count: number }
+  | { readonly kind: "plant"; readonly at: number }
+  | { readonly kind: "life"; readonly life: string; readonly fate: (typeof FATES)[number] };
+
+interface Done {
+  readonly count: number;
+  readonly jobs: number;
+  readonly calls: number;
+  readonly hashes: string;
+  readonly failed: readonly { readonly seed: number | string; readonly rule: string }[];
+}
+
+// ---- In a thread ----
+
+async function runSeeds(from: number, count: number, plant?: Plant, stopAtFirst = false): Promise<Done> {
+  const failed: { seed: number; rule: string }[] = [];
+  let [jobs, calls, hashes] = [0, 0, ""];
+  let seed = from;
+  for (; seed < from + count; seed += 1) {
+    const plan = planOf(String(seed));
+    const ran = await simulate(plan, { template, ...(plant && { plant }) });
+    jobs += ran.jobs;
+    calls += ran.calls;
+    hashes += ran.hash;
+    const [first] = ran.violations;
+    // The same seed does the same, or its story could not be told.
+    const again = plant ? ran : await simulate(plan, { template });
+    if (again.hash !== ran.hash) failed.push({ seed, rule: "the same seed gives the same run" });
+    else if (first) failed.push({ seed, rule: first.rule });
+    if (stopAtFirst && failed.length > 0) break;
+  }
+  return { count: seed - from, jobs, calls, hashes, failed };
+}
+
+/** Stops at the first seed that finds it. */
+async function findPlant(plant: Plant | undefined): Promise<Done> {
+  if (plant?.seed !== undefined) {
+    const found = await runSeeds(plant.seed, 1, plant);
+    if (found.failed.length > 0) return found;
+  }
+  return runSeeds(0, WITHIN, plant, true);
+}
+
+async function runLife(life: string, fate: (typeof FATES)[number]): Promise<Done> {
+  const failed: { seed: string; rule: string }[] = [];
+  let count = 0;
+  for await (const { mishaps, ran } of everyMishap(life, fate, (plan, some) =>
+    simulate(plan, { template, mishaps: some }),
+  )) {
+    count += 1;
+    const [violation] = ran.violations;
+    const at = mishaps.map((one) => `write ${one.write} ${one.fate}`).join(", then ");
+    if (violation) failed.push({ seed: `${life}: ${at}`, rule: `${violation.rule}: ${violation.what}` });
+  }
+  return { count, jobs: 0, calls: 0, hashes: "", failed };
+}
+
+async function work(task: Task): Promise<Done> {
+  switch (task.kind) {
+    case "seeds":
+      return runSeeds(task.from, task.count);
+    case "plant":
+      return findPlant(PLANTS[task.at]);
+    case "life":
+      return runLife(task.life, task.fate);
+    default:
+      return task satisfies never;
+  }
+}
+
+// ---- In the main thread ----
+
+/** Has the tasks done by as many threads as there are cores; in their order when all are done. */
+async function share(tasks: readonly Task[], onDone: (done: Done, at: number) => void): Promise<Done[]> {
+  const done: Done[] = [];
+  let next = 0;
+  const thread = async () => {
+    const worker = new Worker(new URL(import.meta.url), { workerData: "work" });
+    const answers = on(worker, "message");
+    for (let at = next++; at < tasks.length; at = next++) {
+      worker.postMessage(tasks[at]);
+      // Throws what the thread throws.
+      const [answer] = (await answers.next()).value as [Done];
+      done[at] = answer;
+      onDone(answer, at);
+    }
+    await worker.terminate();
+  };
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), tasks.length) }, thread));
+  return done;
+}
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+const tell = (line: string) => void (process.stderr.isTTY && process.stderr.write(`\r${line}   `));
+
+async function manySeeds(from: number, count: number): Promise<boolean> {
+  const began = performance.now();
+  const lots = Math.ceil(count / LOT);
+  const tasks = Array.from({ length: lots }, (_, lot): Task => {
+    return { kind: "seeds", from: from + lot * LOT, count: Math.min(LOT, count - lot * LOT) };
+  });
+  let seen = 0;
+  const done = await share(tasks, (each) => tell(`${(seen += each.count)} of ${count} seeds`));
+  const failed = done.flatMap((each) => each.failed);
+  const sum = (of: "jobs" | "calls") => done.reduce((total, each) => total + each[of], 0);
+  tell("");
+  for (const { seed, rule } of failed.slice(0, 10)) say(`seed ${seed}: ${rule}; npm run sim -- --seed ${seed}`);
+  const hash = createHash("sha256")
+    .update(done.map(({ hashes }) => hashes).join(""))
+    .digest("hex")
+    .slice(0, 16);
+  const seconds = ((performance.now() - began) / 1_000).toFixed(1);
+  say(`${count} seeds from ${from}, each run twice: ${sum("jobs")} jobs, ${sum("calls")} calls, ${seconds} s`);
+  say(`violations: ${failed.length}`);
+  say(`trace hash: ${hash}`);
+  const [first] = failed;
+  if (first) await oneSeed(String(first.seed), false);
+  return failed.length === 0;
+}
+
+async function oneSeed(seed: string, trace: boolean): Promise<boolean> {
+  const plan = planOf(seed);
+  const ran = await simulate(plan, { template, ...(trace && { onLine: say }) });
+  say(
+    `seed ${seed}: ${ran.jobs} jobs, ${ran.calls} calls, violations: ${ran.violations.length}, trace hash: ${ran.hash}`,
+  );
+  const [violation] = ran.violations;
+  if (!violation) return true;
+  const smallest = await shrink(plan, async (smaller) => {
+    const { violations } = await simulate(smaller, { template });
+    return violations.some(({ rule }) => rule === violation.rule);
+  });
+  const lines: string[] = [];
+  const { violations } = await simulate(smallest, { template, onLine: (line) => void lines.push(line) });
+  say(story(smallest, violations[0] ?? violation, lines));
+  return false;
+}
+
+async function planted(): Promise<boolean> {
+  const done = await share(
+    PLANTS.map((_, at): Task => ({ kind: "plant", at })),
+    ({ failed: [found], count }, at) => {
+      say(
+        `${found ? `found by seed ${found.seed}` : `NOT FOUND in ${count} seeds`}: ${PLANTS[at]?.name}${found ? ` (${found.rule})` : ""}`,
+      );
+    },
+  );
+  const found = done.filter(({ failed }) => failed.length > 0).length;
+  say(`${found} of ${PLANTS.length} planted bugs found`);
+  return found === PLANTS.length;
+}
+
+async function exhaustive(): Promise<boolean> {
+  const tasks = Object.keys(LIVES).flatMap((life) => FATES.map((fate) => ({ kind: "life", life, fate }) as const));
+  const done = await share(tasks, () => {});
+  const failed = done.flatMap((each) => each.failed);
+  for (const { seed, rule } of failed.slice(0, 10)) say(`${seed}: ${rule}`);
+  for (const life of Object.keys(LIVES)) {
+    const count = done.reduce((sum, each, at) => sum + (tasks[at]?.life === life ? each.count : 0), 0);
+    say(`${life}: ${count} mishaps and pairs of mishaps`);
+  }
+  say(`violations: ${failed.length}`);
+  return failed.length === 0;
+}
+
+function wholeNumber(name: "from" | "seeds"): number {
+  const value = Number(options[name]);
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  say(`--${name} is "${options[name]}": expected a whole number such as 2000`);
+  return process.exit(2);
+}
+
+async function main(): Promise<boolean> {
+  if (options.planted) return planted();
+  if (options.exhaustive) return exhaustive();
+  if (options.seed !== undefined) return oneSeed(options.seed, options.trace);
+  return manySeeds(wholeNumber("from"), wholeNumber("seeds"));
+}
+
+if (isMainThread) process.exit((await main()) ? 0 : 1);
+for await (const [task] of parentPort && workerData === "work" ? on(parentPort, "message") : []) {
+  parentPort?.postMessage(await work(task as Task));
+}

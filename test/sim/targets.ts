@@ -1,0 +1,94 @@
+import { SECOND } from "../../lib/clock.ts";
+import type { Executor, RunningAttempt } from "../../lib/executors/executor.ts";
+import { requestOf } from "../../lib/executors/http-exchange.ts";
+import { executorOf } from "../../lib/executors/index.ts";
+import { targetUrl } from "../../lib/outbound/target-url.ts";
+import type { Outcome } from "../../lib/job/job.ts";
+import type { Mood } from "./plan.ts";
+import type { Process } from "./process.ts";
+import type { Random } from "./random.ts";
+import type { Sent } from "./rules/receivers.ts";
+
+// What jobs are sent to, as an executor that makes no request: targets that are well, slow, wrong or dead.
+
+interface Options {
+  readonly random: Random;
+  readonly onStart: (process: Process, attempt: RunningAttempt, sent: Sent) => void;
+  readonly onEnd: (process: Process, attempt: RunningAttempt, outcome: Outcome | undefined) => void;
+  /** What the executor says came of an attempt, if that is another thing. */
+  readonly told?: ((outcome: Outcome) => Outcome) | undefined;
+  /** The attempt as its request tells of it, if that is another one. */
+  readonly shown?: ((attempt: RunningAttempt) => RunningAttempt) | undefined;
+}
+
+export function createTargets({ random, onStart, onEnd, told, shown }: Options) {
+  const moods = new Map<string, Mood>();
+
+  function executorIn(process: Process): Executor {
+    return {
+      ...executorOf("rest-api"),
+      execute: async (attempt) => {
+        const { baseUrl } = attempt.message.execution as unknown as { baseUrl: string };
+        onStart(process, attempt, sentBy(shown?.(attempt) ?? attempt));
+        const answered = answer(process, moods.get(baseUrl) ?? "well", attempt.signal);
+        const outcome = await answered.catch(() => undefined);
+        onEnd(process, attempt, outcome);
+        return outcome && told ? told(outcome) : answered;
+      },
+    };
+  }
+
+  async function answer(process: Process, mood: Mood, signal: AbortSignal): Promise<Outcome> {
+    const ms = mood === "slow" ? random.between(0, 40) * SECOND : random.between(5, 400);
+    if ((await arrival(process, ms, mood, signal)) === "late") {
+      return { kind: "retry", error: "no complete answer in time" };
+    }
+    switch (mood) {
+      case "gone":
+        return failure(410);
+      case "busy":
+        return random.chance(0.7) ? { ...failure(429), retryAfterMs: 20 * SECOND } : success();
+      case "failing":
+        return failing();
+      case "flaky":
+        return random.chance(0.5) ? failing() : success();
+      case "well":
+      case "slow":
+      case "silent":
+        return success();
+      default:
+        return mood satisfies never;
+    }
+  }
+
+  function failing(): Outcome {
+    if (random.chance(0.1)) return { kind: "rejected", error: "The target is not allowed" };
+    if (random.chance(0.1)) throw new Error("The executor broke");
+    return failure(500);
+  }
+
+  async function arrival(process: Process, ms: number, mood: Mood, signal: AbortSignal): Promise<"answered" | "late"> {
+    const late = new Promise<"late">((resolve) => {
+      signal.addEventListener("abort", () => resolve("late"));
+    });
+    return mood === "silent" ? late : Promise.race([process.pause(ms).then(() => "answered" as const), late]);
+  }
+
+  return { executorIn, become: (destination: string, mood: Mood) => void moods.set(destination, mood) };
+}
+
+/** The request as the service makes it, unsigned. */
+function sentBy(attempt: RunningAttempt): Sent {
+  const { execution, lambdaProxyMessage } = attempt.message;
+  const url = targetUrl((execution as unknown as { baseUrl: string }).baseUrl, lambdaProxyMessage);
+  const { headers, body } = requestOf(attempt, url);
+  return { path: url.pathname, body: body ? Buffer.from(body).toString() : "", headers };
+}
+
+function success(): Outcome {
+  return { kind: "succeeded", httpStatus: 200 };
+}
+
+function failure(httpStatus: number) {
+  return { kind: "retry", error: `HTTP ${httpStatus}`, httpStatus } as const;
+}

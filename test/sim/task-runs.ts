@@ -1,0 +1,87 @@
+import { MINUTE, SECOND } from "../../lib/clock.ts";
+import type { Executor, RunningAttempt } from "../../lib/executors/executor.ts";
+import { task, type TaskExecution } from "../../lib/executors/task.ts";
+import type { Outcome } from "../../lib/job/job.ts";
+import type { Process } from "./process.ts";
+import type { Random } from "./random.ts";
+import type { Manner } from "./task-requests.ts";
+
+// What tasks do, as an executor that does no work: they take seconds or minutes, say how far they are, and go on
+// from where an earlier attempt was. They stop when they are told to.
+
+interface Options {
+  readonly random: Random;
+  readonly onStart: (process: Process, attempt: RunningAttempt) => void;
+  readonly onEnd: (process: Process, attempt: RunningAttempt, outcome: Outcome | undefined) => void;
+  /** An attempt saves something, and may never know that it did; then it knows. */
+  readonly onSave: (attempt: RunningAttempt, saved: string, stage: "asked" | "done") => void;
+}
+
+const MOST_STEPS = 6;
+
+export function createTaskRuns({ random, onStart, onEnd, onSave }: Options) {
+  function executorIn(process: Process): Executor {
+    const execute = async (attempt: RunningAttempt): Promise<Outcome> => {
+      onStart(process, attempt);
+      const ran = run(process, attempt as RunningAttempt<TaskExecution>);
+      onEnd(process, attempt, await ran.catch(() => undefined));
+      return ran;
+    };
+    return { ...task, execute };
+  }
+
+  async function run(process: Process, attempt: RunningAttempt<TaskExecution>): Promise<Outcome> {
+    const [manner] = attempt.message.execution.payload["words"] as [Manner];
+    if (manner === "steps") return takeSteps(process, attempt);
+    const [least, most] = LASTS[manner];
+    await workFor(process, random.between(least, most), attempt);
+    return manner === "flaky" ? flaw() : SUCCESS;
+  }
+
+  async function takeSteps(process: Process, attempt: RunningAttempt): Promise<Outcome> {
+    const { lease, job, number } = attempt;
+    const { step: done = 0 } = JSON.parse(job.saved ?? "{}") as { step?: number };
+    for (let step = done + 1; step <= MOST_STEPS; step += 1) {
+      await workFor(process, random.pick([100, 2 * SECOND, 15 * SECOND]), attempt);
+      await lease?.progress({ step, totalSteps: MOST_STEPS, percent: Math.floor((100 * step) / MOST_STEPS) });
+      if (random.chance(0.4)) continue;
+      const saved = JSON.stringify({ step, by: number });
+      onSave(attempt, saved, "asked");
+      await lease?.save(saved);
+      // Whoever has lost its lease keeps nothing.
+      attempt.signal.throwIfAborted();
+      onSave(attempt, saved, "done");
+      if (random.chance(0.05)) return flaw();
+    }
+    return SUCCESS;
+  }
+
+  /** Throws when it is told to stop. */
+  async function workFor(process: Process, ms: number, { signal }: RunningAttempt): Promise<void> {
+    const stopped = new Promise((resolve) => {
+      signal.addEventListener("abort", resolve);
+    });
+    if (!signal.aborted) await Promise.race([process.pause(ms), stopped]);
+    signal.throwIfAborted();
+  }
+
+  function flaw(): Outcome {
+    if (random.chance(0.2)) return { kind: "rejected", error: "The task can't be done" };
+    if (random.chance(0.2)) throw new Error("The task broke");
+    return random.chance(0.5) ? { kind: "retry", error: "The task wants to be tried again" } : SUCCESS;
+  }
+
+  return { executorIn };
+}
+
+const SUCCESS: Outcome = { kind: "succeeded", result: "{}" };
+
+/** How long tasks take: at least, and at most. */
+const LASTS: Readonly<Record<Exclude<Manner, "steps">, readonly [number, number]>> = {
+  short: [50, 3 * SECOND],
+  flaky: [50, SECOND],
+  // With one heartbeat.
+  brief: [11 * SECOND, 11 * SECOND],
+  long: [MINUTE, 3 * MINUTE],
+  endless: [3 * MINUTE, 6 * MINUTE],
+};

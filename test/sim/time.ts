@@ -1,0 +1,90 @@
+import type { EpochMs } from "../../lib/clock.ts";
+import type { Random } from "./random.ts";
+
+// Virtual time: nothing waits, the next thing to happen comes at once. What happens at the same time
+// happens in an order that is drawn.
+
+export interface Time {
+  readonly now: () => EpochMs;
+  /** Has something happen later. Returns what takes that back. */
+  readonly after: (ms: number, happens: () => void) => () => void;
+  readonly pass: (ms: number) => Promise<void>;
+  /** Lets things happen until nothing is left, or it is over. */
+  readonly run: (isOver: () => boolean) => Promise<void>;
+}
+
+interface Happening {
+  readonly at: EpochMs;
+  readonly order: number;
+  happens: (() => void) | undefined;
+}
+
+export function createTime(start: EpochMs, random: Random): Time {
+  let now = start;
+  const heap: Happening[] = [];
+
+  const isBefore = (a: Happening, b: Happening) => a.at < b.at || (a.at === b.at && a.order < b.order);
+
+  function push(one: Happening): void {
+    let at = heap.push(one) - 1;
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      const parent = heap[above] as Happening;
+      if (!isBefore(one, parent)) break;
+      heap[at] = parent;
+      at = above;
+    }
+    heap[at] = one;
+  }
+
+  function pop(): Happening | undefined {
+    const first = heap[0];
+    const last = heap.pop();
+    if (!first || !last || heap.length === 0) return first;
+    let at = 0;
+    for (;;) {
+      let below = at * 2 + 1;
+      if (below >= heap.length) break;
+      if (below + 1 < heap.length && isBefore(heap[below + 1] as Happening, heap[below] as Happening)) below += 1;
+      const child = heap[below] as Happening;
+      if (!isBefore(child, last)) break;
+      heap[at] = child;
+      at = below;
+    }
+    heap[at] = last;
+    return first;
+  }
+
+  function after(ms: number, happens: () => void): () => void {
+    const one: Happening = { at: now + Math.max(0, ms), order: random.next(), happens };
+    push(one);
+    return () => void (one.happens = undefined);
+  }
+
+  return {
+    now: () => now,
+    after,
+    pass: (ms) =>
+      new Promise((resolve) => {
+        after(ms, resolve);
+      }),
+    run: async (isOver) => {
+      for (;;) {
+        await quiet();
+        if (isOver()) return;
+        let next = pop();
+        while (next && !next.happens) next = pop();
+        if (!next) return;
+        now = next.at;
+        next.happens?.();
+      }
+    },
+  };
+}
+
+/** When every promise that can go on has: nothing in the simulated world waits for anything but its time. */
+async function quiet(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    setImmediate(resolve);
+  });
+}

@@ -1,0 +1,167 @@
+import { SignJWT, exportJWK, exportSPKI, generateKeyPair, type JWTPayload } from "jose";
+import { randomUUID } from "node:crypto";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { execFileSync } from "node:child_process";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { tokenConfig } from "../../lib/config.ts";
+import { LOCAL_JWT_SECRET } from "../../local/token.ts";
+import { ROOT, cleanEnv, endStacks, newApp, startStack, tokenFor, webhook, type Stack } from "../support/stack.ts";
+
+let stack: Stack;
+const appId = randomUUID();
+
+beforeAll(async () => {
+  stack = await startStack();
+});
+afterAll(endStacks);
+
+const ROUTES = [
+  ["POST", "/v1/jobs/create"],
+  ["POST", "/v1/jobs/batch"],
+  ["GET", "/v1/admin/jobs"],
+  ["GET", `/v1/admin/jobs/${randomUUID()}`],
+] as const;
+
+const HOUR_S = 3_600;
+const now = () => Math.floor(Date.now() / 1_000);
+
+async function signed(claims: JWTPayload, secret = LOCAL_JWT_SECRET, alg = "HS256"): Promise<string> {
+  return new SignJWT(claims).setProtectedHeader({ alg }).sign(new TextEncoder().encode(secret));
+}
+
+const good = () => ({ sub: "me", appId, roles: ["APP_ADMIN"], exp: now() + HOUR_S });
+
+function unsigned(claims: object): string {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  return `${part({ alg: "none" })}.${part(claims)}.`;
+}
+
+test("every way in which a token can be wrong is the same 401", async () => {
+  const { exp: _, ...endless } = good();
+  const { sub: __, ...nobody } = good();
+  const valid = await signed(good());
+  const tokens = {
+    none: undefined,
+    garbage: "abc",
+    "two parts": valid.split(".").slice(0, 2).join("."),
+    expired: await signed({ ...good(), exp: now() - 2 * HOUR_S }),
+    "another secret": await signed(good(), "x".repeat(40)),
+    "another algorithm": await signed(good(), LOCAL_JWT_SECRET.padEnd(64, "x"), "HS512"),
+    "no algorithm": unsigned(good()),
+    "no expiry": await signed(endless),
+    "no subject": await signed(nobody),
+    "an app that is no UUID": await signed({ ...good(), appId: "mine" }),
+    "roles as text": await signed({ ...good(), roles: "APP_ADMIN" }),
+    "over 8 KB": await signed({ ...good(), padding: "x".repeat(9_000) }),
+  };
+  for (const [method, path] of ROUTES) {
+    for (const [name, token] of Object.entries(tokens)) {
+      const answer = await stack.call(method, path, token === undefined ? {} : { token });
+      // API Gateway itself refuses more than 10 KB of headers.
+      expect([name, answer.status]).toEqual([name, name === "over 8 KB" ? expect.any(Number) : 401]);
+      if (answer.status === 431) continue;
+      expect(answer.body).toEqual({
+        success: false,
+        error: { code: "UNAUTHORIZED", message: "Invalid or missing authentication token" },
+        timestamp: expect.any(String),
+      });
+    }
+  }
+});
+
+test("without APP_ADMIN the answer is 403 that names the role", async () => {
+  const token = await tokenFor({ appId, roles: ["USER"], permissions: ["jobs.create_jobs"] });
+  for (const [method, path] of ROUTES) {
+    const answer = await stack.call(method, path, { token });
+    expect(answer.status).toBe(403);
+    expect(answer.body.error).toEqual({ code: "FORBIDDEN", message: "Access denied: APP_ADMIN role required" });
+  }
+});
+
+test("another app in body or query is 403, and so is a token without an app", async () => {
+  const { token } = await newApp();
+  const body = { ...webhook({ url: "https://a.example" }), appId: randomUUID() };
+  expect((await stack.call("POST", "/v1/jobs/create", { token, body })).status).toBe(403);
+  expect((await stack.call("GET", `/v1/admin/jobs?appId=${randomUUID()}`, { token })).status).toBe(403);
+  const appless = await tokenFor({});
+  expect((await stack.call("GET", "/v1/admin/jobs", { token: appless })).status).toBe(403);
+  expect((await stack.call("GET", `/v1/admin/jobs/${randomUUID()}`, { token: appless })).status).toBe(403);
+});
+
+test("an app's UUID is the same in any case of letters", async () => {
+  const { token, appId: own } = await newApp();
+  const answer = await stack.call("GET", `/v1/admin/jobs?appId=${own.toUpperCase()}`, { token });
+  expect(answer.status).toBe(200);
+});
+
+test("a token skewed by less than a minute is accepted", async () => {
+  const token = await signed({ ...good(), exp: now() - 30 });
+  expect((await stack.call("GET", "/v1/admin/jobs", { token })).status).toBe(200);
+});
+
+test("the token command prints a token that works, and says how to use it when it is called wrongly", async () => {
+  const run = (...args: string[]) =>
+    execFileSync(process.execPath, ["local/token.ts", ...args], {
+      cwd: ROOT,
+      env: cleanEnv(),
+      encoding: "utf8",
+      stdio: "pipe",
+    });
+  const token = run(
+    "--app",
+    appId,
+    "--sub",
+    "me",
+    "--role",
+    "APP_ADMIN,OTHER",
+    "--permission",
+    "a.b,c",
+    "--expires",
+    "1h",
+  ).trim();
+  expect((await stack.call("GET", "/v1/admin/jobs", { token })).status).toBe(200);
+  const claims = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
+  expect(claims).toMatchObject({ sub: "me", appId, roles: ["APP_ADMIN", "OTHER"], permissions: ["a.b", "c"] });
+  expect(() => run("--apps", appId)).toThrow(/npm run --silent token/);
+});
+
+test("the public keys of an issuer verify tokens, with its name and audience", async () => {
+  const { publicKey, privateKey } = await generateKeyPair("RS256");
+  const key = { ...(await exportJWK(publicKey)), kid: "1", alg: "RS256", use: "sig" };
+  const server: Server = createServer((_, response) => response.end(JSON.stringify({ keys: [key] })));
+  await new Promise<void>((listening) => {
+    server.listen(0, "127.0.0.1", listening);
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json`;
+  const issued = await startStack({
+    env: { JWKS_URL: url, JWT_ISSUER: "https://issuer.example", JWT_AUDIENCE: "jobs" },
+  });
+  const of = async (claims: JWTPayload) =>
+    new SignJWT({ ...good(), ...claims }).setProtectedHeader({ alg: "RS256", kid: "1" }).sign(privateKey);
+  const status = async (token: string) => (await issued.call("GET", "/v1/admin/jobs", { token })).status;
+
+  expect(await status(await of({ iss: "https://issuer.example", aud: "jobs" }))).toBe(200);
+  expect(await status(await of({ iss: "https://other.example", aud: "jobs" }))).toBe(401);
+  expect(await status(await of({ iss: "https://issuer.example", aud: "other" }))).toBe(401);
+  // The public key must not serve as a shared secret.
+  const confused = { ...good(), iss: "https://issuer.example", aud: "jobs" };
+  expect(await status(await signed(confused, await exportSPKI(publicKey)))).toBe(401);
+  server.close();
+  // Keys that can't be had are no fault of the token's: the client should keep it and try again.
+  const keyless = await startStack({
+    env: { JWKS_URL: url, JWT_ISSUER: "https://issuer.example", JWT_AUDIENCE: "jobs" },
+  });
+  const token = await of({ iss: "https://issuer.example", aud: "jobs" });
+  expect((await keyless.call("GET", "/v1/admin/jobs", { token })).status).toBe(503);
+});
+
+test("a configuration that would not protect is refused with what to do", () => {
+  const secret = "s".repeat(32);
+  expect(() => tokenConfig({})).toThrow("set one of them");
+  expect(() => tokenConfig({ JWT_SECRET: "short" })).toThrow("at least 32 characters");
+  expect(() => tokenConfig({ JWT_SECRET: `-----BEGIN PUBLIC KEY-----\n${secret}` })).toThrow("PEM");
+  expect(() => tokenConfig({ JWT_SECRET: secret, JWKS_URL: "https://a.example" })).toThrow("both set");
+  expect(() => tokenConfig({ JWKS_URL: "https://a.example" })).toThrow("JWT_ISSUER and JWT_AUDIENCE");
+  expect(tokenConfig({ JWT_SECRET: secret })).toEqual({ kind: "secret", secret });
+});

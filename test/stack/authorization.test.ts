@@ -1,0 +1,239 @@
+import { SignJWT } from "jose";
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { LOCAL_JWT_SECRET } from "../../local/token.ts";
+import { readTemplate } from "../../local/template.ts";
+import { ROOT, endStacks, newApp, startStack, tokenFor, webhook, type Answer, type Stack } from "../support/stack.ts";
+
+// Who may call what: every route of serverless.yml, with every kind of token and every way to name somebody else's.
+
+interface App {
+  readonly appId: string;
+  readonly token: string;
+  /** A job, a task that waits, one with a file, an upload, and a signing secret of its own. */
+  readonly jobId: string;
+  readonly taskId: string;
+  readonly bulkId: string;
+  readonly fileJobId: string;
+  readonly fileKey: string;
+  readonly pdfId: string;
+  readonly secretId: string;
+}
+
+const INTERNAL = "an-internal-token-of-32-characters-or-more";
+const task = { jobType: "example", payload: { words: ["one"] } };
+const page = { input_type: "markdown", markdown: "# A page" };
+const announced = { fileName: "a.csv", size: 1, contentType: "text/csv" };
+const hook = webhook({ url: "https://a.example", mode: "db" });
+
+let stack: Stack;
+let mine: App;
+let other: App;
+
+beforeAll(async () => {
+  stack = await startStack({ env: { ROLE: "gateway", INTERNAL_JWT_TOKEN: INTERNAL } });
+  [mine, other] = await Promise.all([makeApp(), makeApp()]);
+});
+afterAll(endStacks);
+
+async function makeApp(): Promise<App> {
+  const { appId, token } = await newApp();
+  const metadata = { idempotencyKey: "the-same-key" };
+  const body = { ...hook, message: { ...hook.message, metadata } };
+  const job = await stack.call("POST", "/v1/jobs/create", { token, body });
+  const secret = await stack.call("POST", `/v1/admin/apps/${appId}/signing-secrets`, { token });
+  const waiting = { ...task, scheduledAt: new Date(Date.now() + 3_600_000).toISOString() };
+  const taskId = (await stack.call("POST", "/v1/jobs", { token, body: waiting })).body.jobId;
+  const bulk = await stack.call("POST", "/v1/admin/jobs/redrive", { token, body: { status: "DEAD" } });
+  const bulkId = bulk.body.data.id;
+  const { fileKey, parts } = (await stack.call("POST", "/api/jobs/uploads", { token, body: announced })).body;
+  const { headers } = await fetch(parts[0].url, { method: "PUT", body: "a" });
+  const complete = { fileKey, parts: [{ partNumber: 1, etag: headers.get("etag") }] };
+  await stack.call("POST", "/api/jobs/uploads/complete", { token, body: complete });
+  const fileJobId = (await stack.call("POST", "/api/jobs", { token, body: { ...task, fileKey } })).body.id;
+  const pdfId = (await stack.call("POST", "/longjob", { token, body: page })).body.job_id;
+  const secretId = secret.body.data.id;
+  return { appId, token, jobId: job.body.data.id, taskId, bulkId, fileJobId, fileKey, pdfId, secretId };
+}
+
+interface Case {
+  readonly body?: (app: App) => unknown;
+  /** What an administrator of the app gets. */
+  readonly allowed: number;
+  /** Whoever the app knows gets the same: it is about what is the caller's own. */
+  readonly anyUser?: true;
+}
+
+/** What each route is asked; a route that is missing here fails the first test. */
+const CASES: Record<string, Case> = {
+  "POST /v1/jobs/create": { body: () => hook, allowed: 201 },
+  "POST /v1/jobs/batch": { body: () => ({ jobs: [hook] }), allowed: 207 },
+  "POST /v1/jobs/callback-http": { body: () => ({ url: "https://a.example" }), allowed: 201 },
+  "POST /v1/jobs": { body: () => task, allowed: 201 },
+  "GET /v1/jobs": { allowed: 200 },
+  "GET /v1/jobs/{id}/status": { allowed: 200 },
+  "GET /v1/jobs/{id}/events": { allowed: 200 },
+  "GET /v1/datasets": { allowed: 200 },
+  "POST /v1/jobs/{id}/retry": { allowed: 409 },
+  "POST /v1/jobs/{id}/cancel": { allowed: 200 },
+  "POST /api/jobs": { body: ({ fileKey }) => ({ ...task, fileKey }), allowed: 201 },
+  "POST /api/jobs/uploads": { body: () => announced, allowed: 201 },
+  "POST /api/jobs/uploads/complete": {
+    body: ({ fileKey }) => ({ fileKey, parts: [{ partNumber: 1, etag: "a" }] }),
+    allowed: 200,
+  },
+  "POST /quickjob": { body: () => page, allowed: 200, anyUser: true },
+  "POST /longjob": { body: () => page, allowed: 202, anyUser: true },
+  "GET /jobs/{id}": { allowed: 200, anyUser: true },
+  "GET /accounts/me/webhook": { allowed: 200, anyUser: true },
+  "PUT /accounts/me/webhook": { body: () => ({ webhook_url: null }), allowed: 200, anyUser: true },
+  "GET /api/jobs": { allowed: 200 },
+  "GET /api/jobs/{id}": { allowed: 200 },
+  "GET /api/jobs/{id}/logs": { allowed: 200 },
+  "GET /v1/admin/jobs": { allowed: 200 },
+  "GET /v1/admin/jobs/{id}": { allowed: 200 },
+  "POST /v1/admin/jobs/{id}/retry": { allowed: 409 },
+  "DELETE /v1/admin/jobs/{id}": { allowed: 409 },
+  "POST /v1/admin/jobs/{id}/deadletter": { allowed: 200 },
+  "POST /v1/admin/jobs/{id}/cancel": { allowed: 409 },
+  "POST /v1/admin/jobs/redrive": { body: () => ({ status: "DEAD" }), allowed: 202 },
+  "POST /v1/admin/jobs/cancel": { body: () => ({ status: "RETRYING" }), allowed: 202 },
+  "GET /v1/admin/bulk-actions/{id}": { allowed: 200 },
+  "POST /v1/admin/bulk-actions/{id}/abort": { allowed: 200 },
+  "GET /v1/admin/stats": { allowed: 200 },
+  "GET /v1/admin/destinations": { allowed: 200 },
+  "POST /v1/admin/destinations/resume": { body: () => ({ destination: "https://a.example" }), allowed: 404 },
+  "GET /v1/admin/apps/{appId}": { allowed: 200 },
+  "PUT /v1/admin/apps/{appId}": { body: () => ({ version: 99 }), allowed: 409 },
+  "POST /v1/admin/apps/{appId}/signing-secrets": { allowed: 201 },
+  "DELETE /v1/admin/apps/{appId}/signing-secrets/{id}": { allowed: 200 },
+  "GET /v1/admin/apps/{appId}/audit": { allowed: 200 },
+  "GET /v1/admin/apps/{appId}/usage": { allowed: 200 },
+};
+
+const OPEN = ["GET /health", "GET /openapi.json", "GET /api-docs", "GET /api-docs/{file}", "*"];
+
+const routes = readTemplate(ROOT).functions.flatMap(({ routes: keys }) => keys);
+
+test("every route is in the table of this test", () => {
+  const internal = routes.filter((key) => key.includes(" /internal/"));
+  expect(new Set(routes)).toEqual(new Set([...Object.keys(CASES), ...internal, ...OPEN]));
+});
+
+async function ask(key: string, app: App, token: string | undefined, query = ""): Promise<Answer> {
+  const [method = "", path = ""] = key.split(" ");
+  const id = idFor(path, app);
+  const filled = path.replace("{appId}", app.appId).replace("{id}", id);
+  const body = CASES[key]?.body?.(app);
+  return stack.call(method, filled + query, {
+    ...(token !== undefined && { token }),
+    ...(body !== undefined && { body }),
+  });
+}
+
+function idFor(path: string, app: App): string {
+  if (path.includes("/apps/")) return app.secretId;
+  if (path.startsWith("/api/jobs/")) return app.fileJobId;
+  if (path.startsWith("/jobs/")) return app.pdfId;
+  if (path.includes("/bulk-actions/")) return app.bulkId;
+  return path.startsWith("/v1/jobs/") ? app.taskId : app.jobId;
+}
+
+/** An error without what differs from request to request. */
+const told = ({ status, body }: Answer) => ({ status, error: body.error });
+
+const UNAUTHORIZED = {
+  status: 401,
+  error: { code: "UNAUTHORIZED", message: "Invalid or missing authentication token" },
+};
+
+describe.each(Object.keys(CASES))("%s", (key) => {
+  test("tells nothing to whoever has no valid token", async () => {
+    const expired = await new SignJWT({ appId: mine.appId, roles: ["APP_ADMIN"] })
+      .setProtectedHeader({ alg: "HS256" })
+      .setSubject("me")
+      .setExpirationTime(Math.floor(Date.now() / 1_000) - 3_600)
+      .sign(new TextEncoder().encode(LOCAL_JWT_SECRET));
+    for (const token of [undefined, "garbage", expired, INTERNAL]) {
+      expect(told(await ask(key, mine, token))).toEqual(UNAUTHORIZED);
+    }
+  });
+
+  test("is for administrators of an app, those whom a permission allows it, or every user", async () => {
+    const { allowed, anyUser = false } = CASES[key] as Case;
+    for (const roles of [[], ["USER"], ["app_admin"], ["APP_ADMIN "]]) {
+      const token = await tokenFor({ appId: mine.appId, roles });
+      expect((await ask(key, mine, token)).status).toBe(anyUser ? allowed : 403);
+    }
+    const appless = await ask(key, mine, await tokenFor({ roles: ["APP_ADMIN"] }));
+    // A batch answers for each of its jobs.
+    expect([403, 404]).toContain(appless.status === 207 ? appless.body.data.results[0].status : appless.status);
+  });
+
+  test("answers the same for what belongs to others and what does not exist", async () => {
+    if (!key.includes("{")) return;
+    const unknown = {
+      ...other,
+      appId: randomUUID(),
+      jobId: randomUUID(),
+      taskId: randomUUID(),
+      bulkId: randomUUID(),
+      fileJobId: randomUUID(),
+      pdfId: randomUUID(),
+      secretId: randomUUID(),
+    };
+    const foreign = told(await ask(key, other, mine.token));
+    expect(foreign.status).toBe(404);
+    expect(told(await ask(key, unknown, mine.token))).toEqual(foreign);
+    if (key.includes("/apps/{appId}/signing-secrets/{id}")) {
+      // Somebody else's secret in one's own app.
+      expect((await ask(key, { ...mine, secretId: other.secretId }, mine.token)).status).toBe(404);
+    }
+  });
+
+  test("lets an administrator of the app in", async () => {
+    expect((await ask(key, mine, mine.token)).status).toBe(CASES[key]?.allowed);
+  });
+});
+
+test("another app can't be named: in a body, a query, a cursor or a nested job", async () => {
+  const post = async (path: string, body: object) => stack.call("POST", path, { token: mine.token, body });
+  const inBody = { ...hook, appId: other.appId };
+  expect((await post("/v1/jobs/create", inBody)).status).toBe(403);
+  expect((await post("/v1/jobs/batch", { jobs: [inBody] })).body.data.results[0].status).toBe(403);
+  expect((await post("/v1/jobs/callback-http", { url: "https://a.example", appId: other.appId })).status).toBe(403);
+  const resumed = { destination: "https://a.example", appId: other.appId };
+  expect((await post("/v1/admin/destinations/resume", resumed)).status).toBe(403);
+  for (const path of ["/v1/admin/jobs", "/v1/admin/stats", "/v1/admin/destinations"]) {
+    const answer = await stack.call("GET", `${path}?appId=${other.appId}`, { token: mine.token });
+    expect(answer.status).toBe(403);
+  }
+  const named = { ...hook.message, metadata: { appId: other.appId } };
+  const at = "2099-01-01T00:00:00Z";
+  for (const body of [
+    { ...hook, message: named },
+    { message: { execution: { type: "schedule", scheduledAt: at, targetJob: named } } },
+    { ...hook, onSuccess: { message: named } },
+  ]) {
+    expect((await post("/v1/jobs/create", body)).status).toBe(400);
+  }
+
+  for (let n = 0; n < 3; n += 1) await stack.call("POST", "/v1/jobs/create", { token: other.token, body: hook });
+  const page = await stack.call("GET", "/v1/admin/jobs?limit=1", { token: other.token });
+  const { nextCursor } = page.body.data;
+  const stolen = await stack.call("GET", `/v1/admin/jobs?limit=1&cursor=${nextCursor}`, { token: mine.token });
+  expect([stolen.status, stolen.body.error.details[0].field]).toEqual([400, "cursor"]);
+});
+
+test("an idempotency key is one app's own", async () => {
+  expect(mine.jobId).not.toBe(other.jobId);
+  const byKey = await stack.call("GET", "/v1/admin/jobs?idempotencyKey=the-same-key", { token: mine.token });
+  expect(byKey.body.data.items.map(({ id }: { id: string }) => id)).toEqual([mine.jobId]);
+});
+
+test("a platform administrator may name any app", async () => {
+  const token = await tokenFor({ roles: ["PLATFORM_ADMIN"] });
+  const listed = await stack.call("GET", `/v1/admin/jobs?appId=${other.appId}`, { token });
+  expect(listed.body.data.items.every(({ appId }: { appId: string }) => appId === other.appId)).toBe(true);
+  expect((await stack.call("GET", `/v1/admin/jobs/${other.jobId}`, { token })).status).toBe(200);
+});

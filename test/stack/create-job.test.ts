@@ -1,0 +1,527 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { endStacks, newApp, startStack, tokenFor, webhook, type Stack } from "../support/stack.ts";
+import { startTarget, type Target } from "../support/target.ts";
+
+let stack: Stack;
+let target: Target;
+
+beforeAll(async () => {
+  [stack, target] = await Promise.all([startStack(), startTarget()]);
+});
+afterAll(async () => {
+  await endStacks();
+  await target.close();
+});
+
+const CREATE = "/v1/jobs/create";
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+
+async function detailsOf(body: unknown): Promise<{ field: string; message: string }[]> {
+  const { token } = await newApp();
+  const answer = await stack.call("POST", CREATE, { token, body });
+  expect(answer.status).toBe(400);
+  expect(answer.body).toMatchObject({ success: false, error: { code: "BAD_REQUEST", message: "Validation failed" } });
+  expect(answer.body.timestamp).toMatch(ISO);
+  return answer.body.error.details;
+}
+
+test("the specification's own example is accepted and answered as it says", async () => {
+  const token = await tokenFor({ appId: "550e8400-e29b-41d4-a716-446655440000" });
+  const body = {
+    appId: "550e8400-e29b-41d4-a716-446655440000",
+    mode: "both",
+    message: {
+      lambdaProxyMessage: {
+        body: '{"orderId":"12345","amount":5000,"status":"paid"}',
+        resource: "/{proxy+}",
+        path: "/api/webhooks/payment-completed",
+        httpMethod: "POST",
+        isBase64Encoded: false,
+        pathParameters: { proxy: "api/webhooks/payment-completed" },
+        headers: { "Content-Type": "application/json", "X-Custom-Header": "my-value" },
+        requestContext: { path: "/api/webhooks/payment-completed", resourcePath: "/{proxy+}", httpMethod: "POST" },
+      },
+      execution: { type: "rest-api", baseUrl: target.url },
+      metadata: {
+        messageGroupId: "rest-api",
+        idempotencyKey: "payment-webhook-12345",
+        createdAt: "2025-01-01T12:00:00.000Z",
+      },
+    },
+  };
+  const answer = await stack.call("POST", CREATE, { token, body });
+  expect(answer.status).toBe(201);
+  expect(answer.headers.get("x-request-id")).toBeTruthy();
+  const { data } = answer.body;
+  expect(answer.body.success).toBe(true);
+  expect(data).toEqual({
+    id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    appId: body.appId,
+    executionType: "rest-api",
+    status: "PENDING",
+    lambdaProxyMessage: body.message.lambdaProxyMessage,
+    executionConfig: { ...body.message.execution, timeoutSeconds: 30 },
+    messageGroupId: "rest-api",
+    idempotencyKey: "payment-webhook-12345",
+    retryCount: 0,
+    maxRetries: 10,
+    nextRetryAt: data.createdAt,
+    lastError: null,
+    scheduleArn: null,
+    createdAt: expect.stringMatching(ISO),
+    updatedAt: data.createdAt,
+  });
+  const [delivered] = await target.got(1);
+  expect(delivered?.body.toString()).toBe(body.message.lambdaProxyMessage.body);
+});
+
+test("only body, path, httpMethod and execution are required; the rest has defaults", async () => {
+  const { token } = await newApp();
+  const { status, body } = await stack.call("POST", CREATE, { token, body: webhook({ url: target.url }) });
+  expect(status).toBe(201);
+  expect(body.data.lambdaProxyMessage).toEqual({
+    body: '{"orderId":"123"}',
+    resource: "/{proxy+}",
+    path: "/hook",
+    httpMethod: "POST",
+    isBase64Encoded: false,
+    pathParameters: {},
+    headers: {},
+    requestContext: { path: "/hook", resourcePath: "/{proxy+}", httpMethod: "POST" },
+  });
+  expect(body.data).toMatchObject({ messageGroupId: "rest-api", idempotencyKey: null });
+});
+
+test("mode sqs answers 202 null, stores nothing, and delivers", async () => {
+  const { token } = await newApp();
+  const body = webhook({ url: target.url, path: "/sqs-mode", mode: "sqs" });
+  const answer = await stack.call("POST", CREATE, { token, body });
+  expect(answer.status).toBe(202);
+  expect(answer.body).toBeNull();
+  await stack.logged(() => target.received.some(({ url }) => url === "/sqs-mode"));
+  const list = await stack.call("GET", "/v1/admin/jobs", { token });
+  expect(list.body.data.items).toEqual([]);
+});
+
+test("mode db answers 201 and sends nothing; the sweep delivers", async () => {
+  const fast = await startStack({ env: { SPEED: "60" } });
+  const { token } = await newApp();
+  const body = webhook({ url: target.url, path: "/db-mode", mode: "db" });
+  const answer = await fast.call("POST", CREATE, { token, body });
+  expect(answer.status).toBe(201);
+  expect(answer.body.data.status).toBe("PENDING");
+  const { jobId } = await fast.logged(({ event }) => event === "job.attempted");
+  expect(jobId).toBe(answer.body.data.id);
+});
+
+test("headers that no server would take are refused", async () => {
+  const headers = { connection: " ".repeat(20_000) };
+  expect(await detailsOf(webhook({ url: target.url, headers }))).toEqual([
+    { field: "message.lambdaProxyMessage.headers", message: "must not be larger than 16 KB" },
+  ]);
+});
+
+test("text that UTF-8 can't hold is refused where it would be altered", async () => {
+  const half = "a\ud800b";
+  const cases = {
+    "message.lambdaProxyMessage.body": { body: half },
+    "message.lambdaProxyMessage.path": { path: `/${half}` },
+    "message.lambdaProxyMessage.queryStringParameters.a": { proxy: { queryStringParameters: { a: half } } },
+    "message.metadata.messageGroupId": { metadata: { messageGroupId: half } },
+  };
+  for (const [field, options] of Object.entries(cases)) {
+    expect(await detailsOf(webhook({ url: target.url, ...options }))).toEqual([
+      { field, message: "has half a surrogate pair" },
+    ]);
+  }
+});
+
+test("an unknown execution type names the field and the types there are", async () => {
+  const body = webhook({ url: target.url, execution: { type: "carrier-pigeon" } });
+  const details = await detailsOf(body);
+  expect(details).toEqual([
+    { field: "message.execution.type", message: "expected one of rest-api, lambda-invoke, lambda-url, task, schedule" },
+  ]);
+});
+
+test("each execution type says which of its fields is missing", async () => {
+  const cases = {
+    "rest-api": "baseUrl",
+    "lambda-invoke": "functionName",
+    "lambda-url": "functionUrl",
+    schedule: "targetJob",
+  };
+  for (const [type, field] of Object.entries(cases)) {
+    const { message } = webhook({ url: target.url });
+    const details = await detailsOf({ message: { ...message, execution: { type } } });
+    expect(details.map((detail) => detail.field)).toContain(`message.execution.${field}`);
+  }
+});
+
+test.each([
+  ["malformed JSON", '{"message": {', "body", "expected JSON"],
+  ["no body", "", "body", "expected"],
+  ["a list", [], "body", "expected object"],
+  ["null", "null", "body", "expected object"],
+  ["a prototype in disguise", '{"__proto__": {"x": 1}, "message": {}}', "body", "not valid"],
+  ["no message", {}, "message", "expected object"],
+  ["an unknown field", { ...webhook({ url: "https://a.example" }), priority: 1 }, "priority", "not a known field"],
+  [
+    "an unknown field inside",
+    webhook({ url: "https://a.example", execution: { verb: "x" } }),
+    "message.execution.verb",
+    "not a known",
+  ],
+  ["an unknown mode", webhook({ url: "https://a.example", mode: "kafka" }), "mode", "Invalid option"],
+  ["an app that is no UUID", { ...webhook({ url: "https://a.example" }), appId: "mine" }, "appId", "Invalid"],
+  [
+    "a body that is no text",
+    webhook({ url: "https://a.example", proxy: { body: {} } }),
+    "message.lambdaProxyMessage.body",
+    "expected string",
+  ],
+  [
+    "a path without a slash",
+    webhook({ url: "https://a.example", path: "@evil.example/" }),
+    "message.lambdaProxyMessage.path",
+    "begins with /",
+  ],
+  [
+    "a method that is not HTTP",
+    webhook({ url: "https://a.example", method: "BREW" }),
+    "message.lambdaProxyMessage.httpMethod",
+    "Invalid option",
+  ],
+  [
+    "a header name that is none",
+    webhook({ url: "https://a.example", headers: { "a b": "c" } }),
+    "message.lambdaProxyMessage.headers.a b",
+    "header name",
+  ],
+  [
+    "a header with a line break",
+    webhook({ url: "https://a.example", headers: { a: "b\r\nc: d" } }),
+    "message.lambdaProxyMessage.headers.a",
+    "line breaks",
+  ],
+  [
+    "a header that HTTP can't carry",
+    webhook({ url: "https://a.example", headers: { a: "한국어" } }),
+    "message.lambdaProxyMessage.headers.a",
+    "Latin-1",
+  ],
+  [
+    "a base64 body that is none",
+    webhook({ url: "https://a.example", body: "{}", proxy: { isBase64Encoded: true } }),
+    "message.lambdaProxyMessage.body",
+    "not base64",
+  ],
+  ["a base URL of another scheme", webhook({ url: "ftp://a.example" }), "message.execution.baseUrl", "https://"],
+  ["a base URL with a password", webhook({ url: "https://u:p@a.example" }), "message.execution.baseUrl", "password"],
+  [
+    "a base URL with a query",
+    webhook({ url: "https://a.example/?a=b" }),
+    "message.execution.baseUrl",
+    "queryStringParameters",
+  ],
+  [
+    "a timeout over ten minutes",
+    webhook({ url: "https://a.example", execution: { timeoutSeconds: 601 } }),
+    "message.execution.timeoutSeconds",
+    "600",
+  ],
+  [
+    "a timeout over a minute in mode sqs",
+    webhook({ url: "https://a.example", mode: "sqs", execution: { timeoutSeconds: 61 } }),
+    "message.execution.timeoutSeconds",
+    "stored",
+  ],
+  [
+    "a timeout over a minute in an order",
+    webhook({
+      url: "https://a.example",
+      execution: { timeoutSeconds: 61 },
+      metadata: { messageGroupId: "orders" },
+    }),
+    "message.metadata.messageGroupId",
+    "60 s",
+  ],
+  [
+    "too many retries",
+    webhook({ url: "https://a.example", metadata: { maxRetries: 51 } }),
+    "message.metadata.maxRetries",
+    "50",
+  ],
+  [
+    "a base delay over the maximum",
+    webhook({ url: "https://a.example", metadata: { retry: { baseDelaySeconds: 9, maxDelaySeconds: 8 } } }),
+    "message.metadata.retry.baseDelaySeconds",
+    "larger",
+  ],
+  [
+    "a jitter over 1",
+    webhook({ url: "https://a.example", metadata: { retry: { jitter: 2 } } }),
+    "message.metadata.retry.jitter",
+    "1",
+  ],
+  [
+    "a creation time that is none",
+    webhook({ url: "https://a.example", metadata: { createdAt: "yesterday" } }),
+    "message.metadata.createdAt",
+    "Invalid",
+  ],
+  [
+    "a key of 256 characters",
+    webhook({ url: "https://a.example", metadata: { idempotencyKey: "k".repeat(256) } }),
+    "message.metadata.idempotencyKey",
+    "1 to 255",
+  ],
+  [
+    "another app in the metadata",
+    webhook({ url: "https://a.example", metadata: { appId: randomUUID() } }),
+    "message.metadata.appId",
+    "differs",
+  ],
+])("%s is refused with its field and what was expected", async (_, body, field, message) => {
+  const details = await detailsOf(body);
+  expect(details).toContainEqual({ field, message: expect.stringContaining(message) });
+});
+
+test.each([
+  [
+    "nested deeper than 32 levels",
+    { requestContext: { a: JSON.parse(`${"[".repeat(2_000)}${"]".repeat(2_000)}`) } },
+    "body",
+    "32 levels",
+  ],
+  [
+    "300,000 unknown fields",
+    Object.fromEntries(Array.from({ length: 300_000 }, (_, n) => [`f${n}`, 1])),
+    expect.any(String),
+    "not a known",
+  ],
+  ["a field name of a megabyte", { ["x".repeat(1_000_000)]: 1 }, expect.any(String), "not a known"],
+])("a request with %s is refused by an answer of a sensible size", async (_, proxy, field, message) => {
+  const details = await detailsOf(webhook({ url: "https://a.example", proxy }));
+  expect(details).toContainEqual({ field, message: expect.stringContaining(message) });
+  expect(details.length).toBeLessThanOrEqual(20);
+  expect(JSON.stringify(details).length).toBeLessThan(10_000);
+});
+
+test("numbers and texts that a table can't hold are refused or rounded", async () => {
+  const { token } = await newApp();
+  const tiny = webhook({ url: target.url, metadata: { retry: { jitter: 1e-200 } } });
+  expect((await stack.call("POST", CREATE, { token, body: tiny })).status).toBe(201);
+  const half = webhook({ url: target.url, metadata: { messageGroupId: "\ud800" } });
+  expect((await stack.call("POST", CREATE, { token, body: half })).status).toBe(400);
+});
+
+test("a job whose request would not fit into an answer is answered without it", async () => {
+  const { token } = await newApp();
+  const body = webhook({ url: target.url, body: '"'.repeat(1_900_000), headers: { "X-Large": "yes" } });
+  const answer = await stack.call("POST", CREATE, {
+    token,
+    body,
+    headers: { "content-type": "application/octet-stream" },
+  });
+  expect(answer.status).toBe(201);
+  expect(answer.body.data).toMatchObject({
+    lambdaProxyMessage: null,
+    omitted: ["lambdaProxyMessage"],
+    status: "PENDING",
+  });
+  const shown = await stack.call("GET", `/v1/admin/jobs/${answer.body.data.id}`, { token });
+  expect(shown.body.data).toMatchObject({ lambdaProxyMessage: null, id: answer.body.data.id });
+});
+
+test("times of any precision and offset are accepted, and what the service sets itself is ignored", async () => {
+  const { token, appId } = await newApp();
+  for (const createdAt of ["2025-01-01T12:00:00Z", "2025-01-01T12:00:00.123456Z", "2025-01-01T21:00:00+09:00"]) {
+    const metadata = { createdAt, jobId: "mine", retryCount: 3, appId };
+    const answer = await stack.call("POST", CREATE, { token, body: webhook({ url: target.url, metadata }) });
+    expect(answer.status).toBe(201);
+    expect(answer.body.data.retryCount).toBe(0);
+    expect(answer.body.data.id).not.toBe("mine");
+    expect(Date.parse(answer.body.data.createdAt)).toBeGreaterThan(Date.parse("2026-01-01"));
+  }
+});
+
+test("JSON is read whatever the content type says", async () => {
+  const { token } = await newApp();
+  const body = JSON.stringify(webhook({ url: target.url }));
+  for (const type of ["text/plain", "application/x-www-form-urlencoded", "application/octet-stream"]) {
+    const answer = await stack.call("POST", CREATE, { token, body, headers: { "content-type": type } });
+    expect(answer.status).toBe(201);
+  }
+});
+
+test("a body over 4 MB is refused with 413; one just under it is stored and delivered", async () => {
+  const { token } = await newApp();
+  const of = (bytes: number) => webhook({ url: target.url, path: "/large", body: "x".repeat(bytes) });
+  const tooLarge = await stack.call("POST", CREATE, { token, body: of(4 * 1024 * 1024) });
+  expect(tooLarge.status).toBe(413);
+  expect(tooLarge.body.error.code).toBe("PAYLOAD_TOO_LARGE");
+  expect((await stack.call("POST", CREATE, { token, body: of(11 * 1024 * 1024) })).status).toBe(413);
+
+  const fits = of(4 * 1024 * 1024 - 1_000);
+  expect((await stack.call("POST", CREATE, { token, body: fits })).status).toBe(201);
+  const large = await stack.logged(() => target.received.some(({ url }) => url === "/large"));
+  expect(large).toBeDefined();
+  const delivered = target.received.find(({ url }) => url === "/large");
+  expect(delivered?.body.length).toBe(4 * 1024 * 1024 - 1_000);
+});
+
+test("a repeat of a key answers 200 with the same job and says that it is a replay", async () => {
+  const { token } = await newApp();
+  const body = webhook({ url: target.url, path: "/once", metadata: { idempotencyKey: "same" } });
+  const first = await stack.call("POST", CREATE, { token, body });
+  const again = webhook({
+    url: target.url,
+    path: "/once",
+    body: "other",
+    metadata: { idempotencyKey: "same", createdAt: "2025-01-01T00:00:00Z" },
+  });
+  const second = await stack.call("POST", CREATE, { token, body: again });
+  expect(first.status).toBe(201);
+  expect(first.headers.get("idempotent-replayed")).toBeNull();
+  expect(second.status).toBe(200);
+  expect(second.headers.get("idempotent-replayed")).toBe("true");
+  expect(second.body.data.id).toBe(first.body.data.id);
+  expect(second.body.data.lambdaProxyMessage.body).toBe('{"orderId":"123"}');
+});
+
+test("a key used again for something else is refused with 422 that says what differs", async () => {
+  const { token } = await newApp();
+  const metadata = { idempotencyKey: "same" };
+  await stack.call("POST", CREATE, { token, body: webhook({ url: target.url, metadata }) });
+  const others = {
+    path: webhook({ url: target.url, path: "/elsewhere", metadata }),
+    httpMethod: webhook({ url: target.url, method: "PUT", metadata }),
+    destination: webhook({ url: "https://other.example", metadata }),
+  };
+  for (const [differing, body] of Object.entries(others)) {
+    const answer = await stack.call("POST", CREATE, { token, body });
+    expect(answer.status).toBe(422);
+    expect(answer.body.error).toMatchObject({
+      code: "UNPROCESSABLE_ENTITY",
+      message: expect.stringContaining(differing),
+    });
+  }
+});
+
+test("the Idempotency-Key header does as the field; two that differ are refused", async () => {
+  const { token } = await newApp();
+  const headers = { "Idempotency-Key": "from-header" };
+  const first = await stack.call("POST", CREATE, { token, body: webhook({ url: target.url }), headers });
+  expect(first.body.data.idempotencyKey).toBe("from-header");
+  const inBody = webhook({ url: target.url, metadata: { idempotencyKey: "from-header" } });
+  const second = await stack.call("POST", CREATE, { token, body: inBody });
+  expect(second.body.data.id).toBe(first.body.data.id);
+
+  const other = webhook({ url: target.url, metadata: { idempotencyKey: "other" } });
+  const third = await stack.call("POST", CREATE, { token, body: other, headers });
+  expect(third.status).toBe(400);
+  expect(third.body.error.details[0].field).toBe("message.metadata.idempotencyKey");
+});
+
+test("the same key belongs to another job in another app", async () => {
+  const [one, two] = await Promise.all([newApp(), newApp()]);
+  const body = webhook({ url: target.url, metadata: { idempotencyKey: "shared" } });
+  const first = await stack.call("POST", CREATE, { token: one.token, body });
+  const second = await stack.call("POST", CREATE, { token: two.token, body });
+  expect(second.status).toBe(201);
+  expect(second.body.data.id).not.toBe(first.body.data.id);
+});
+
+test("the same key posted 50 times in parallel gives one job and one delivery", async () => {
+  const { token } = await newApp();
+  const body = webhook({ url: target.url, path: "/fifty", metadata: { idempotencyKey: "fifty" } });
+  const answers = await Promise.all(Array.from({ length: 50 }, () => stack.call("POST", CREATE, { token, body })));
+  const created = answers.filter(({ status }) => status === 201);
+  const replayed = answers.filter(({ status }) => status === 200);
+  expect([created.length, replayed.length]).toEqual([1, 49]);
+  const id = created[0]?.body.data.id;
+  expect(new Set(answers.map((answer) => answer.body.data.id))).toEqual(new Set([id]));
+  await stack.logged((line) => line.event === "job.attempted" && line.jobId === id);
+  // A later job's delivery shows that the queue has gone past anything sent before it.
+  const last = await stack.call("POST", CREATE, { token, body: webhook({ url: target.url }) });
+  await stack.logged((line) => line.event === "job.attempted" && line.jobId === last.body.data.id);
+  expect(target.received.filter(({ url }) => url === "/fifty")).toHaveLength(1);
+});
+
+test("credentials among the headers are delivered but never shown", async () => {
+  const { token } = await newApp();
+  const headers = {
+    Authorization: "Bearer target-secret",
+    "X-API-Key": "key-secret",
+    Cookie: "a=b",
+    "X-Plain": "shown",
+  };
+  const proxy = { queryStringParameters: { access_token: "query-secret", page: "2" } };
+  const body = webhook({ url: target.url, path: "/credentials", headers, proxy });
+  const answer = await stack.call("POST", CREATE, { token, body });
+  const masked = { Authorization: "***", "X-API-Key": "***", Cookie: "***", "X-Plain": "shown" };
+  expect(answer.body.data.lambdaProxyMessage.headers).toEqual(masked);
+  expect(answer.body.data.lambdaProxyMessage.queryStringParameters).toEqual({ access_token: "***", page: "2" });
+  await stack.logged((line) => line.event === "job.attempted" && line.jobId === answer.body.data.id);
+  const shown = await stack.call("GET", `/v1/admin/jobs/${answer.body.data.id}`, { token });
+  expect(shown.body.data.lambdaProxyMessage.headers).toEqual(masked);
+  const delivered = target.received.find(({ url }) => url.startsWith("/credentials"));
+  expect(delivered?.url).toBe("/credentials?access_token=query-secret&page=2");
+  expect(delivered?.headers).toMatchObject({
+    authorization: "Bearer target-secret",
+    "x-api-key": "key-secret",
+    cookie: "a=b",
+  });
+  expect(stack.lines.join("\n")).not.toContain("secret");
+});
+
+test("a request id of the caller's own is kept; one that could break a log is not", async () => {
+  const { token } = await newApp();
+  const own = await stack.call("GET", "/v1/admin/jobs", { token, headers: { "x-request-id": "req-1" } });
+  expect(own.headers.get("x-request-id")).toBe("req-1");
+  const odd = await stack.call("GET", "/v1/admin/jobs", { token, headers: { "x-request-id": 'a"b c' } });
+  expect(odd.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
+});
+
+test("a batch accepts or refuses each job by itself", async () => {
+  const { token } = await newApp();
+  const good = webhook({ url: target.url, path: "/batch", metadata: { idempotencyKey: "b" } });
+  const first = await stack.call("POST", "/v1/jobs/batch", { token, body: { jobs: [good] } });
+  expect([first.status, first.body.success]).toEqual([207, true]);
+  expect(first.body.data.results).toMatchObject([{ status: 201, data: { status: "PENDING", idempotencyKey: "b" } }]);
+  const { id } = first.body.data.results[0].data;
+
+  const jobs = [
+    good,
+    webhook({ url: target.url, path: "/other", metadata: { idempotencyKey: "b" } }),
+    webhook({ url: "ftp://a.example" }),
+    "not a job",
+    { ...webhook({ url: target.url }), appId: randomUUID() },
+    webhook({ url: target.url, mode: "sqs" }),
+    webhook({ url: target.url, mode: "db" }),
+  ];
+  const { body } = await stack.call("POST", "/v1/jobs/batch", { token, body: { jobs } });
+  const { results } = body.data;
+  expect(results.map(({ status }: { status: number }) => status)).toEqual([200, 422, 400, 400, 403, 202, 201]);
+  expect(results[0].data.id).toBe(id);
+  expect(results[1].error.code).toBe("UNPROCESSABLE_ENTITY");
+  expect(results[2].error.details[0].field).toBe("message.execution.baseUrl");
+  expect(results[3].error.details[0].field).toBe("job");
+  expect(results[5]).toEqual({ status: 202, data: null });
+});
+
+test("a batch of 100 is accepted whole and in its order; one of 0 or 101 is refused", async () => {
+  const { token } = await newApp();
+  const of = (count: number) => ({
+    jobs: Array.from({ length: count }, (_, n) => webhook({ url: target.url, metadata: { idempotencyKey: `n-${n}` } })),
+  });
+  const { body } = await stack.call("POST", "/v1/jobs/batch", { token, body: of(100) });
+  const keys = body.data.results.map(({ data }: { data: { idempotencyKey: string } }) => data.idempotencyKey);
+  expect(keys).toEqual(Array.from({ length: 100 }, (_, n) => `n-${n}`));
+  for (const count of [0, 101]) {
+    const refused = await stack.call("POST", "/v1/jobs/batch", { token, body: of(count) });
+    expect([refused.status, refused.body.error.details[0].field]).toEqual([400, "jobs"]);
+  }
+});

@@ -1,0 +1,166 @@
+import { GetQueueAttributesCommand, GetQueueUrlCommand, SQSClient, SendMessageCommand } from "@aws-sdk/client-sqs";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startEmulators, type Emulators } from "../../local/emulators.ts";
+import { startProxy, type Proxy } from "../support/proxy.ts";
+import { endStacks, jobIn, newApp, startStack, temporaryDir, until, webhook } from "../support/stack.ts";
+import { startTarget, type Target } from "../support/target.ts";
+
+const CREATE = "/v1/jobs/create";
+
+let target: Target;
+const worlds: { emulators: Emulators; proxies: Proxy[] }[] = [];
+
+beforeAll(async () => {
+  target = await startTarget();
+});
+afterAll(async () => {
+  await endStacks();
+  for (const { proxies } of worlds) proxies.forEach((proxy) => proxy.close());
+  await Promise.all([target.close(), ...worlds.map(({ emulators }) => emulators.stop())]);
+});
+
+/** A stack whose table and queues can be made unreachable. */
+async function stackBehindProxies(env: Record<string, string> = {}) {
+  const emulators = await startEmulators();
+  const { endpoints } = emulators;
+  const [dynamodb, sqs] = await Promise.all([startProxy(endpoints.dynamodb), startProxy(endpoints.sqs)]);
+  worlds.push({ emulators, proxies: [dynamodb, sqs] });
+  const stack = await startStack({
+    env: {
+      AWS_ENDPOINT_URL_DYNAMODB: dynamodb.url,
+      AWS_ENDPOINT_URL_SQS: sqs.url,
+      AWS_ENDPOINT_URL_S3: endpoints.s3,
+      ...env,
+    },
+  });
+  return { stack, dynamodb, sqs, endpoints };
+}
+
+test("with the queue unreachable a job is accepted all the same, and delivered when it is back", async () => {
+  const { stack, sqs } = await stackBehindProxies({ SPEED: "600" });
+  const { token } = await newApp();
+  sqs.cut();
+  const answer = await stack.call("POST", CREATE, { token, body: webhook({ url: target.url, path: "/no-queue" }) });
+  expect(answer.status).toBe(201);
+  await stack.logged(({ event }) => event === "job.not-sent");
+  sqs.restore();
+  const job = await jobIn(stack, token, answer.body.data.id, "SUCCEEDED");
+  expect(job.attempts).toHaveLength(1);
+  expect(target.received.filter(({ url }) => url === "/no-queue")).toHaveLength(1);
+});
+
+test("with the queue unreachable mode sqs answers 503, for nothing holds the job", async () => {
+  const { stack, sqs, endpoints } = await stackBehindProxies({ ROLE: "gateway" });
+  const { token } = await newApp();
+  const body = webhook({ url: target.url, mode: "sqs", metadata: { idempotencyKey: "k" } });
+  sqs.cut();
+  expect((await stack.call("POST", CREATE, { token, body })).status).toBe(503);
+  sqs.restore();
+  for (let n = 0; n < 3; n += 1) expect((await stack.call("POST", CREATE, { token, body })).status).toBe(202);
+
+  // One message, whatever became of the first try: the key is also what SQS takes duplicates by.
+  const client = new SQSClient({ endpoint: endpoints.sqs });
+  const { QueueUrl } = await client.send(new GetQueueUrlCommand({ QueueName: "local-jobs-main.fifo" }));
+  const { Attributes } = await client.send(
+    new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["ApproximateNumberOfMessages"] }),
+  );
+  expect(Attributes?.["ApproximateNumberOfMessages"]).toBe("1");
+  client.destroy();
+});
+
+test("with the database unreachable the answer is 503; the same key posted again gives one job", async () => {
+  const { stack, dynamodb } = await stackBehindProxies();
+  const { token } = await newApp();
+  const body = webhook({ url: target.url, path: "/no-table", metadata: { idempotencyKey: "again" } });
+  dynamodb.cut();
+  const unknown = await stack.call("POST", CREATE, { token, body });
+  expect(unknown.status).toBe(503);
+  expect(unknown.headers.get("retry-after")).toBe("5");
+  expect(unknown.body.error).toMatchObject({
+    code: "SERVICE_UNAVAILABLE",
+    message: expect.stringContaining("same idempotency key"),
+  });
+  expect(JSON.stringify(unknown.body)).not.toMatch(/ECONN|127\.0\.0\.1|dynamo/i);
+  dynamodb.restore();
+  const first = await stack.call("POST", CREATE, { token, body });
+  const second = await stack.call("POST", CREATE, { token, body });
+  expect([201, 200]).toContain(first.status);
+  expect(second.status).toBe(200);
+  await jobIn(stack, token, first.body.data.id, "SUCCEEDED");
+  const list = await stack.call("GET", "/v1/admin/jobs", { token });
+  expect(list.body.data.items).toHaveLength(1);
+  expect(target.received.filter(({ url }) => url === "/no-table")).toHaveLength(1);
+});
+
+test("a database that is away while an attempt ends costs no second delivery", async () => {
+  const { stack, dynamodb } = await stackBehindProxies();
+  const { token } = await newApp();
+  target.answer(({ url }, response) => {
+    if (url === "/blip") dynamodb.cut();
+    response.end();
+  });
+  const { body } = await stack.call("POST", CREATE, { token, body: webhook({ url: target.url, path: "/blip" }) });
+  await stack.logged(({ event }) => event === "job.attempted");
+  dynamodb.restore();
+  target.answer((_, response) => response.end());
+  const job = await jobIn(stack, token, body.data.id, "SUCCEEDED");
+  expect(job.attempts).toHaveLength(1);
+  expect(target.received.filter(({ url }) => url === "/blip")).toHaveLength(1);
+});
+
+test("a process killed between claim and finish: delivered after the lease, the lost attempt counted", async () => {
+  const dir = temporaryDir();
+  const { token } = await newApp();
+  const first = await startStack({ dir });
+  target.answer(() => {});
+  const { body } = await first.call("POST", CREATE, { token, body: webhook({ url: target.url, path: "/killed" }) });
+  await until(() => target.received.some(({ url }) => url === "/killed"));
+  await first.end("SIGKILL");
+  target.answer((_, response) => response.end());
+
+  const second = await startStack({ dir, env: { SPEED: "600" } });
+  const job = await jobIn(second, token, body.data.id, "SUCCEEDED");
+  expect(job.retryCount).toBe(1);
+  expect(job.attempts).toMatchObject([
+    { number: 1, outcome: "lost", error: expect.stringContaining("lost") },
+    { number: 2, outcome: "succeeded", httpStatus: 200 },
+  ]);
+  const [lost, next] = job.attempts;
+  // Not while the first attempt could still have been alive: 30 s of timeout and 15 s on top.
+  expect(Date.parse(next.startedAt) - Date.parse(lost.startedAt)).toBeGreaterThanOrEqual(45_000);
+});
+
+test("jobs that were accepted but not started when the process was killed go on after a restart", async () => {
+  const dir = temporaryDir();
+  const { token } = await newApp();
+  const first = await startStack({ dir, env: { ROLE: "gateway" } });
+  const ids: string[] = [];
+  for (let n = 0; n < 20; n += 1) {
+    const mode = n % 2 === 0 ? "both" : "db";
+    const { body } = await first.call("POST", CREATE, {
+      token,
+      body: webhook({ url: target.url, path: "/restart", mode }),
+    });
+    ids.push(body.data.id);
+  }
+  await first.end("SIGKILL");
+  const second = await startStack({ dir, env: { SPEED: "600" } });
+  for (const id of ids) await jobIn(second, token, id, "SUCCEEDED");
+  expect(target.received.filter(({ url }) => url === "/restart")).toHaveLength(20);
+});
+
+test("what ended in a dead-letter queue is taken in again", async () => {
+  const { stack, endpoints } = await stackBehindProxies({ SPEED: "600" });
+  const { token } = await newApp();
+  const { body } = await stack.call("POST", CREATE, { token, body: webhook({ url: target.url, mode: "db" }) });
+  const { id, appId } = body.data;
+  const client = new SQSClient({ endpoint: endpoints.sqs });
+  const { QueueUrl } = await client.send(new GetQueueUrlCommand({ QueueName: "local-jobs-fair-dead" }));
+  const attempt = { id, appId, attempt: 1, destination: target.url, timeoutMs: 30_000 };
+  for (const MessageBody of ["garbage", JSON.stringify({ attempt })]) {
+    await client.send(new SendMessageCommand({ QueueUrl, MessageBody }));
+  }
+  client.destroy();
+  await stack.logged(({ event }) => event === "message.unreadable");
+  await jobIn(stack, token, id, "SUCCEEDED");
+});

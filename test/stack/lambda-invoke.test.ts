@@ -1,0 +1,132 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { endStacks, jobIn, newApp, startStack, temporaryDir, until, type Stack } from "../support/stack.ts";
+
+const CREATE = "/v1/jobs/create";
+const folder = join(temporaryDir(), "functions");
+
+let stack: Stack;
+
+beforeAll(async () => {
+  mkdirSync(folder, { recursive: true });
+  const sources = {
+    "keep.mjs": `import { writeFileSync } from "node:fs";
+      export const handler = async (event) => writeFileSync(${JSON.stringify(join(folder, "kept.json"))}, JSON.stringify(event));`,
+    "echo.ts": `export const handler = async (event: unknown): Promise<unknown> => ({ received: event });`,
+    "fail.mjs": `export const handler = async () => { throw new Error("no stock left"); };`,
+    "long.mjs": `export const handler = async () => "x".repeat(5000);`,
+    "slow.mjs": `export const handler = () => new Promise(() => {});`,
+  };
+  for (const [name, source] of Object.entries(sources)) writeFileSync(join(folder, name), source);
+  stack = await startStack({ env: { LOCAL_FUNCTIONS: folder } });
+});
+afterAll(endStacks);
+
+function invocation(functionName: string, execution: Record<string, unknown> = {}) {
+  const lambdaProxyMessage = { path: "/invoke", httpMethod: "POST", body: '{"userId":"user-123"}' };
+  return { message: { lambdaProxyMessage, execution: { type: "lambda-invoke", functionName, ...execution } } };
+}
+
+async function run(functionName: string, execution: Record<string, unknown>, ...statuses: string[]) {
+  const { token } = await newApp();
+  const { status, body } = await stack.call("POST", CREATE, { token, body: invocation(functionName, execution) });
+  expect(status).toBe(201);
+  return jobIn(stack, token, body.data.id, ...statuses);
+}
+
+test("an Event is a success once Lambda has taken it, and the function gets the whole lambdaProxyMessage", async () => {
+  const job = await run("keep", {}, "SUCCEEDED");
+  expect(job.executionConfig).toEqual({
+    type: "lambda-invoke",
+    functionName: "keep",
+    invocationType: "Event",
+    timeoutSeconds: 30,
+  });
+  expect(job.attempts).toMatchObject([{ outcome: "succeeded", httpStatus: 202, responseExcerpt: null }]);
+  const { default: kept } = await until(async () =>
+    import(join(folder, "kept.json"), { with: { type: "json" } }).catch(() => undefined),
+  );
+  expect(kept).toEqual(job.lambdaProxyMessage);
+});
+
+test("a RequestResponse keeps the first 1 KB of the result", async () => {
+  const job = await run("echo", { invocationType: "RequestResponse" }, "SUCCEEDED");
+  expect(JSON.parse(job.attempts[0].responseExcerpt)).toEqual({ received: job.lambdaProxyMessage });
+  const long = await run("long", { invocationType: "RequestResponse" }, "SUCCEEDED");
+  expect(long.attempts[0].responseExcerpt).toHaveLength(1_024);
+});
+
+test("a function's error is a failed attempt, with its message", async () => {
+  const job = await run("fail", { invocationType: "RequestResponse" }, "RETRYING");
+  expect(job.lastError).toBe("The function failed: no stock left");
+  expect(job.attempts[0].responseExcerpt).toContain("no stock left");
+});
+
+test("a function that does not answer in time is a failed attempt", async () => {
+  const job = await run("slow", { invocationType: "RequestResponse", timeoutSeconds: 1 }, "RETRYING");
+  expect(job.lastError).toBe("no answer of the function in time");
+});
+
+test("a name, an ARN and an ARN with an alias name the same function", async () => {
+  const arn = "arn:aws:lambda:eu-west-1:000000000000:function:echo";
+  for (const name of ["echo", "echo:live", "000000000000:function:echo", arn, `${arn}:live`]) {
+    await run(name, { invocationType: "RequestResponse" }, "SUCCEEDED");
+  }
+});
+
+test("an unknown function is told by name", async () => {
+  expect((await run("nobody", {}, "RETRYING")).lastError).toBe("no such function");
+});
+
+test("the service's own functions are refused, by name and by ARN", async () => {
+  const { token } = await newApp();
+  const own = "unified-job-api-local-createJob";
+  for (const name of [own, `${own}:1`, `arn:aws:lambda:eu-west-1:000000000000:function:${own}`]) {
+    const { status, body } = await stack.call("POST", CREATE, { token, body: invocation(name) });
+    expect(status).toBe(400);
+    expect(body.error.details).toEqual([
+      { field: "message.execution.functionName", message: expect.stringContaining("the service's own") },
+    ]);
+  }
+});
+
+test("throttling, denied access and faults of Lambda are told apart", async () => {
+  const answers: Record<string, [number, string]> = {
+    throttled: [429, "TooManyRequestsException"],
+    denied: [403, "AccessDeniedException"],
+    large: [413, "RequestTooLargeException"],
+    broken: [500, "ServiceException"],
+  };
+  const api = createServer((request, response) => {
+    const [status, type] = answers[/functions\/(\w+)\//.exec(request.url ?? "")?.[1] ?? ""] ?? [
+      404,
+      "ResourceNotFoundException",
+    ];
+    response.writeHead(status, { "x-amzn-errortype": type, "content-type": "application/json" }).end("{}");
+  });
+  await new Promise<void>((listening) => {
+    api.listen(0, "127.0.0.1", listening);
+  });
+  const url = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
+  const other = await startStack({
+    env: { AWS_ENDPOINT_URL_LAMBDA: url, INVOKABLE_FUNCTIONS: "thr*, denied,large ,broken" },
+  });
+  const { token } = await newApp();
+  const errorOf = async (name: string, status: string) => {
+    const created = await other.call("POST", CREATE, { token, body: invocation(name) });
+    return (await jobIn(other, token, created.body.data.id, status)).lastError;
+  };
+  expect(await errorOf("throttled", "RETRYING")).toBe("the function is throttled");
+  expect(await errorOf("denied", "RETRYING")).toContain("access to the function is denied");
+  expect(await errorOf("broken", "RETRYING")).toBe("Lambda did not take the request (ServiceException)");
+  expect(await errorOf("large", "FAILED")).toBe("Lambda refused the request (RequestTooLargeException)");
+
+  // What no pattern names is refused when the job is created.
+  const unlisted = await other.call("POST", CREATE, { token, body: invocation("denied-2") });
+  expect(unlisted.status).toBe(400);
+  expect(unlisted.body.error.details[0].message).toContain("INVOKABLE_FUNCTIONS");
+  api.close();
+});

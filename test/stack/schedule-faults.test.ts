@@ -1,0 +1,199 @@
+import { CreateScheduleCommand, GetScheduleCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { buffer } from "node:stream/consumers";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { createClock } from "../../lib/clock.ts";
+import { jobIdForKey } from "../../lib/job/job.ts";
+import { startScheduler, type Scheduler } from "../../local/scheduler.ts";
+import { endStacks, jobIn, newApp, startStack, temporaryDir, until, webhook, type Stack } from "../support/stack.ts";
+import { startTarget, type Target } from "../support/target.ts";
+
+// The stack with an EventBridge in front of which something goes wrong.
+
+const INTERNAL = "an-internal-token-of-32-characters-or-more";
+const SPEED = 240;
+
+type Fault = (request: IncomingMessage, body: Buffer, response: ServerResponse) => Promise<void>;
+
+let target: Target;
+let scheduler: Scheduler;
+let front: ReturnType<typeof createServer>;
+let stack: Stack;
+let firings: number;
+/** How often each firing reaches the service. */
+let deliveries = 1;
+let handle: Fault;
+
+beforeAll(async () => {
+  target = await startTarget();
+});
+afterAll(async () => target.close());
+
+beforeEach(async () => {
+  [firings, deliveries] = [0, 1];
+  handle = pass;
+  front = createServer((request, response) => {
+    void buffer(request).then((body) => handle(request, body, response));
+  });
+  await new Promise<void>((listening) => {
+    front.listen(0, "127.0.0.1", listening);
+  });
+  const AWS_ENDPOINT_URL_SCHEDULER = `http://127.0.0.1:${(front.address() as AddressInfo).port}`;
+  const env = { AWS_ENDPOINT_URL_SCHEDULER, INTERNAL_JWT_TOKEN: INTERNAL, SPEED: String(SPEED) };
+  stack = await startStack({ env });
+  const { body } = await stack.call("GET", "/health");
+  scheduler = await startScheduler({
+    dir: temporaryDir(),
+    clock: createClock({ real: Date.now(), service: Date.parse(body.now), speed: SPEED }),
+    accountId: "000000000000",
+    region: "local",
+    invoke: async (_, event) => {
+      firings += 1;
+      for (let n = 0; n < deliveries; n += 1) {
+        await stack.call("POST", "/internal/v1/process-scheduled-message", { token: INTERNAL, body: event });
+      }
+    },
+    sendToQueue: async () => {},
+  });
+});
+afterEach(async () => {
+  await scheduler.stop();
+  front.closeAllConnections();
+  front.close();
+  await endStacks();
+});
+
+/** Hands a call on to EventBridge, and its answer back. */
+async function pass(request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> {
+  const answer = await forward(request, body);
+  const type = answer.headers.get("x-amzn-errortype");
+  response.writeHead(answer.status, { "content-type": "application/json", ...(type && { "x-amzn-errortype": type }) });
+  response.end(await answer.text());
+}
+
+async function forward(request: IncomingMessage, body: Buffer): Promise<Response> {
+  const { method = "GET", url = "" } = request;
+  return fetch(scheduler.url + url, {
+    method,
+    headers: { "content-type": "application/json" },
+    ...(body.length > 0 && { body: new Uint8Array(body) }),
+  });
+}
+
+async function schedule(path: string, minutes = 12) {
+  const { token } = await newApp();
+  const { body: health } = await stack.call("GET", "/health");
+  const scheduledAt = new Date(Date.parse(health.now) + minutes * 60_000).toISOString();
+  const execution = { type: "schedule", scheduledAt, targetJob: webhook({ url: target.url, path }).message };
+  const answer = await stack.call("POST", "/v1/jobs/create", { token, body: { message: { execution } } });
+  return { token, status: answer.status, id: answer.body.data.id as string };
+}
+
+const deliveredTo = (path: string) => target.received.filter(({ url }) => url === path).length;
+
+/** Five minutes of the service's time later, nothing more has come. */
+async function staysOnce(path: string, token: string, id: string): Promise<void> {
+  const { targetJobId } = await jobIn(stack, token, id, "SUCCEEDED");
+  await jobIn(stack, token, targetJobId, "SUCCEEDED");
+  const { body } = await stack.call("GET", "/health");
+  const later = Date.parse(body.now) + 6 * 60_000;
+  await until(async () => Date.parse((await stack.call("GET", "/health")).body.now) > later);
+  expect(deliveredTo(path)).toBe(1);
+}
+
+test("CreateSchedule answers an error: the sweep fires the schedule at its time, once", async () => {
+  handle = async (_, __, response) => void response.writeHead(500).end("{}");
+  const { token, id, status } = await schedule("/error");
+  expect(status).toBe(201);
+  await stack.logged(({ event, jobId }) => event === "schedule.not-created" && jobId === id);
+  await staysOnce("/error", token, id);
+  expect(firings).toBe(0);
+});
+
+test("CreateSchedule times out after having worked: EventBridge and the sweep fire, and one of them wins", async () => {
+  handle = async (request, body, response) => {
+    if (request.method !== "POST") return pass(request, body, response);
+    await forward(request, body);
+    response.destroy();
+  };
+  const { token, id, status } = await schedule("/timeout");
+  expect(status).toBe(201);
+  await stack.logged(({ event, jobId }) => event === "schedule.not-created" && jobId === id);
+  await until(() => firings > 0);
+  await staysOnce("/timeout", token, id);
+});
+
+test("CreateSchedule loses one reply: its repeat succeeds, since it has the same token", async () => {
+  let lost = 0;
+  handle = async (request, body, response) => {
+    if (request.method !== "POST" || lost > 0) return pass(request, body, response);
+    lost += 1;
+    await forward(request, body);
+    response.destroy();
+  };
+  const { token, id } = await schedule("/reply");
+  await staysOnce("/reply", token, id);
+  expect([lost, firings]).toEqual([1, 1]);
+  expect(stack.lines.join()).not.toContain("schedule.not-created");
+});
+
+test("CreateSchedule answers a conflict: what an earlier job has left there is replaced", async () => {
+  const { appId, token } = await newApp();
+  const Name = jobIdForKey(appId, "reminder");
+  const client = new SchedulerClient({ endpoint: scheduler.url });
+  const left = {
+    Name,
+    GroupName: "jobs",
+    ScheduleExpression: "at(2099-01-01T00:00:00)",
+    FlexibleTimeWindow: { Mode: "OFF" },
+    Target: { Arn: "arn:aws:lambda:local:000000000000:function:f", RoleArn: "arn:aws:iam::0:role/r", Input: "{}" },
+  } as const;
+  await client.send(new CreateScheduleCommand(left));
+  const { body: health } = await stack.call("GET", "/health");
+  const scheduledAt = new Date(Date.parse(health.now) + 3_600_000).toISOString();
+  const targetJob = webhook({ url: target.url, path: "/conflict" }).message;
+  const message = { execution: { type: "schedule", scheduledAt, targetJob }, metadata: { idempotencyKey: "reminder" } };
+  const created = await stack.call("POST", "/v1/jobs/create", { token, body: { message } });
+  expect(created.body.data.id).toBe(Name);
+  expect(await client.send(new GetScheduleCommand({ Name, GroupName: "jobs" }))).toMatchObject({
+    ScheduleExpression: `at(${new Date(Math.ceil(Date.parse(scheduledAt) / 1_000) * 1_000).toISOString().slice(0, 19)})`,
+    ActionAfterCompletion: "DELETE",
+    Target: { Input: JSON.stringify({ fire: { id: Name, run: 1 } }) },
+  });
+  client.destroy();
+});
+
+test("a schedule that EventBridge fires three times creates one target", async () => {
+  deliveries = 3;
+  const { token, id } = await schedule("/thrice");
+  await staysOnce("/thrice", token, id);
+  expect(firings).toBe(1);
+});
+
+test("the process dies between the put and CreateSchedule: the schedule fires five minutes late, once", async () => {
+  const { token, appId } = await newApp();
+  const { body: health } = await stack.call("GET", "/health");
+  const scheduledAt = new Date(Date.parse(health.now) + 8 * 60_000).toISOString();
+  const targetJob = webhook({ url: target.url, path: "/died-before" }).message;
+  const message = { execution: { type: "schedule", scheduledAt, targetJob }, metadata: { idempotencyKey: "k" } };
+  const asked = new Promise<void>((come) => {
+    handle = async () => come();
+  });
+  void stack.call("POST", "/v1/jobs/create", { token, body: { message } }).catch(() => {});
+  await asked;
+  await stack.end("SIGKILL");
+  stack = await startStack({ dir: stack.dir, env: { SPEED: String(SPEED) } });
+  await staysOnce("/died-before", token, jobIdForKey(appId, "k"));
+});
+
+test("the process dies after CreateSchedule, and is down at the time: the schedule fires late, once", async () => {
+  const own = await startStack({ env: { SPEED: String(SPEED) } });
+  stack = own;
+  const { token, id } = await schedule("/died-after", 8);
+  await own.end("SIGKILL");
+  const back = Date.now() + 2_500;
+  await until(() => Date.now() > back);
+  stack = await startStack({ dir: own.dir, env: { SPEED: String(SPEED) } });
+  await staysOnce("/died-after", token, id);
+});

@@ -1,0 +1,254 @@
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import { afterAll, expect, test } from "vitest";
+import {
+  ROOT,
+  cleanEnv,
+  endStacks,
+  jobIn,
+  newApp,
+  startStack,
+  temporaryDir,
+  until,
+  webhook,
+  type Stack,
+} from "../support/stack.ts";
+import { startTarget } from "../support/target.ts";
+
+afterAll(endStacks);
+
+/** The processes whose command line names this folder, or that descend from one that does. */
+function processesOf(dir: string): number[] {
+  const all = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return all.flatMap((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(dir) ? [Number(pid)] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+async function healthOf(stack: Stack): Promise<number> {
+  const { status, body } = await stack.call("GET", "/health");
+  expect(status).toBe(200);
+  expect(Object.keys(body)).toEqual(["status", "now"]);
+  expect(body.status).toBe("ok");
+  expect(body.now).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  return Date.parse(body.now);
+}
+
+test("npm start prints one ready line, then a token and a curl that work as pasted; SIGTERM ends it all within 3 s", async () => {
+  const dir = temporaryDir();
+  const child = spawn("npm", ["start"], { cwd: ROOT, env: { ...cleanEnv(), PORT: "0", DATA_DIR: dir } });
+  const lines: string[] = [];
+  createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
+  const [create, list] = await until(() => {
+    const curls = lines.filter((line) => line.startsWith("curl "));
+    return curls.length === 2 && curls;
+  });
+  expect(lines.filter((line) => line.startsWith("ready"))).toHaveLength(1);
+  expect(lines.find((line) => line.startsWith("ready"))).toMatch(/^ready: http:\/\/127\.0\.0\.1:\d+ /);
+  const run = (command = "") => JSON.parse(execFileSync("sh", ["-c", command], { encoding: "utf8" }));
+  expect(run(create).data.status).toBe("PENDING");
+  const [job] = await until(() => {
+    const { items } = run(list).data;
+    return items[0]?.status === "SUCCEEDED" && items;
+  });
+  expect(job.idempotencyKey).toBe("first-job");
+  await until(() => lines.some((line) => /^echo\s+POST \/echo\/hello\s+200/.test(line)));
+
+  expect(processesOf(dir).length).toBeGreaterThan(0);
+  const asked = Date.now();
+  child.kill("SIGTERM");
+  await once(child, "exit");
+  await until(() => processesOf(dir).length === 0);
+  expect(Date.now() - asked).toBeLessThan(3_000);
+});
+
+test("a kill -9 of npm itself ends the stack, and the next start takes over its folder", async () => {
+  const dir = temporaryDir();
+  const child = spawn("npm", ["start"], {
+    cwd: ROOT,
+    env: { ...cleanEnv(), PORT: "0", DATA_DIR: dir },
+    stdio: "ignore",
+  });
+  await until(() => existsSync(join(dir, "stack.json")));
+  child.kill("SIGKILL");
+  await healthOf(await startStack({ dir }));
+});
+
+test("SIGINT ends it too, and a kill -9 leaves no process behind", async () => {
+  for (const signal of ["SIGINT", "SIGKILL"] as const) {
+    const stack = await startStack();
+    expect(processesOf(stack.dir).length).toBeGreaterThan(0);
+    await stack.end(signal);
+    await until(() => processesOf(stack.dir).length === 0);
+  }
+});
+
+test("on SIGTERM the batch in hand is finished", async () => {
+  const target = await startTarget();
+  const dir = temporaryDir();
+  const stack = await startStack({ dir });
+  const { token } = await newApp();
+  let finish = () => {};
+  target.answer((_, response) => {
+    finish = () => response.end();
+  });
+  const { body } = await stack.call("POST", "/v1/jobs/create", { token, body: webhook({ url: target.url }) });
+  await target.got(1);
+  const ended = stack.end("SIGTERM");
+  setTimeout(() => finish(), 300);
+  await ended;
+  const again = await startStack({ dir });
+  const job = await jobIn(again, token, body.data.id, "SUCCEEDED");
+  expect(job.attempts).toHaveLength(1);
+  expect(target.received).toHaveLength(1);
+  await target.close();
+});
+
+test("every port is open on loopback only", async () => {
+  const stack = await startStack();
+  const { environment } = JSON.parse(readFileSync(join(stack.dir, "stack.json"), "utf8"));
+  const urls = [
+    stack.url,
+    environment.AWS_ENDPOINT_URL_DYNAMODB,
+    environment.AWS_ENDPOINT_URL_SQS,
+    environment.AWS_ENDPOINT_URL_S3,
+  ];
+  const outside = Object.values(networkInterfaces())
+    .flat()
+    .find((address) => address && !address.internal && address.family === "IPv4");
+  const accepts = async (port: number, host: string) => {
+    const socket = connect(port, host);
+    const open = await Promise.race([
+      once(socket, "connect").then(() => true),
+      once(socket, "error").then(() => false),
+    ]).catch(() => false);
+    socket.destroy();
+    return open;
+  };
+  for (const url of urls) {
+    const port = Number(new URL(url).port);
+    expect(await accepts(port, "127.0.0.1")).toBe(true);
+    // 127.0.0.2 reaches whatever listens on all addresses, also on a machine without a network.
+    expect(await accepts(port, "127.0.0.2")).toBe(false);
+    if (outside) expect(await accepts(port, outside.address)).toBe(false);
+  }
+});
+
+test("two stacks run side by side, and one folder serves one stack only", async () => {
+  const [one, two] = await Promise.all([startStack(), startStack()]);
+  expect(one.url).not.toBe(two.url);
+  await expect(startStack({ dir: one.dir })).rejects.toThrow(/is using .*: stop it, set DATA_DIR/);
+  const { port } = new URL(one.url);
+  await expect(startStack({ env: { PORT: port } })).rejects.toThrow(`Port ${port} is in use: set PORT`);
+});
+
+test("a file .env sets what the environment does not", async () => {
+  const cwd = temporaryDir();
+  writeFileSync(join(cwd, ".env"), "SPEED=0\nPORT=http\n");
+  const run = promisify(execFile)(process.execPath, [join(ROOT, "local/start.ts")], {
+    cwd,
+    env: { ...cleanEnv(), PORT: "0" },
+  });
+  await expect(run).rejects.toThrow('SPEED is "0"');
+});
+
+test("settings that make no sense are refused with what was expected", async () => {
+  for (const [env, message] of [
+    [{ SPEED: "0" }, /SPEED is "0": expected/],
+    [{ SPEED: "fast" }, /SPEED is "fast": expected/],
+    [{ PORT: "http" }, /PORT is "http": expected/],
+    [{ ROLE: "boss" }, /ROLE is "boss": expected/],
+    [{ ROLE: "worker" }, /start one with ROLE=gateway/],
+  ] as const) {
+    await expect(startStack({ env })).rejects.toThrow(message);
+  }
+});
+
+test("a stack whose emulators die ends and says so", async () => {
+  const stack = await startStack();
+  const [emulators] = processesOf(stack.dir);
+  process.kill(emulators ?? 0, "SIGKILL");
+  await once(stack.process, "exit");
+  await until(() => stack.lines.some((line) => line.includes("The emulators ended")));
+  await until(() => processesOf(stack.dir).length === 0);
+});
+
+test("data outlive a kill -9", async () => {
+  const dir = temporaryDir();
+  const { token } = await newApp();
+  const first = await startStack({ dir });
+  const body = webhook({ url: first.url, path: "/echo/hello", body: "x".repeat(1_000_000) });
+  const { data } = (await first.call("POST", "/v1/jobs/create", { token, body })).body;
+  await jobIn(first, token, data.id, "SUCCEEDED");
+  await first.end("SIGKILL");
+  const second = await startStack({ dir });
+  const job = await jobIn(second, token, data.id, "SUCCEEDED");
+  expect(job.lambdaProxyMessage.body).toHaveLength(1_000_000);
+});
+
+test("the service clock runs at SPEED and never goes back over restarts", async () => {
+  const dir = temporaryDir();
+  const fast = await startStack({ dir, env: { SPEED: "3600" } });
+  const [from, began] = [await healthOf(fast), Date.now()];
+  const to = await until(async () => (await healthOf(fast)) - from > 600_000 && healthOf(fast));
+  expect((to - from) / (Date.now() - began)).toBeGreaterThan(1_000);
+  await fast.end("SIGKILL");
+  const normal = await startStack({ dir });
+  const later = await healthOf(normal);
+  expect(later).toBeGreaterThanOrEqual(to);
+  await normal.end();
+  const third = await startStack({ dir });
+  expect(await healthOf(third)).toBeGreaterThanOrEqual(later);
+  expect(await healthOf(third)).toBeLessThan(later + 60_000);
+});
+
+test("a gateway takes jobs and workers that join it run them", async () => {
+  const dir = temporaryDir();
+  const target = await startTarget();
+  // At this speed the sweep soon finds what a killed worker's last poll was given.
+  const gateway = await startStack({ dir, env: { ROLE: "gateway", SPEED: "600" } });
+  const { token } = await newApp();
+  const send = async () =>
+    (await gateway.call("POST", "/v1/jobs/create", { token, body: webhook({ url: target.url }) })).body.data.id;
+  const id = await send();
+  const waiting = await gateway.call("GET", `/v1/admin/jobs/${id}`, { token });
+  expect(waiting.body.data.status).toBe("PENDING");
+  const workers = await Promise.all([
+    startStack({ dir, env: { ROLE: "worker" } }),
+    startStack({ dir, env: { ROLE: "worker" } }),
+  ]);
+  await jobIn(gateway, token, id, "SUCCEEDED");
+  await workers[0]?.end("SIGKILL");
+  await jobIn(gateway, token, await send(), "SUCCEEDED");
+  await target.close();
+});
+
+test("the local gateway has API Gateway's limits and answers unknown paths in the envelope", async () => {
+  const stack = await startStack();
+  const unknown = await stack.call("GET", "/v2/nothing");
+  expect(unknown.status).toBe(404);
+  expect(unknown.body.error).toEqual({ code: "NOT_FOUND", message: "No such endpoint: GET /v2/nothing" });
+  expect((await stack.call("DELETE", "/v1/jobs/create")).status).toBe(404);
+  const headers = { "x-large": "x".repeat(11_000) };
+  expect((await stack.call("GET", "/health", { headers })).status).toBe(431);
+  // As JSON within Lambda's event, every quotation mark takes two bytes.
+  const escaped = await stack.call("POST", "/v1/jobs/create", { body: '"'.repeat(3_500_000) });
+  expect(escaped.status).toBe(413);
+});
+
+test("a stale stack file of a killed stack is no obstacle", async () => {
+  const dir = temporaryDir();
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, "stack.json"), JSON.stringify({ pid: 2 ** 22 - 1, environment: {}, references: {} }));
+  expect(await healthOf(await startStack({ dir }))).toBeGreaterThan(0);
+});

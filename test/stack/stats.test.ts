@@ -1,0 +1,143 @@
+import { marshall } from "@aws-sdk/util-dynamodb";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { MINUTE } from "../../lib/clock.ts";
+import { toItem } from "../../lib/store/job-item.ts";
+import type { Job, Status } from "../../lib/job/job.ts";
+import { newJob } from "../../lib/engine/new-job.ts";
+import { incrementsOf } from "../../lib/store/stats.ts";
+import { usageOf } from "../../lib/pdf/usage.ts";
+import { endStacks, jobIn, newApp, startStack, until, webhook, type Stack } from "../support/stack.ts";
+import { startTarget, type Target } from "../support/target.ts";
+import { request } from "../support/world.ts";
+
+let stack: Stack;
+let target: Target;
+
+beforeAll(async () => {
+  [stack, target] = await Promise.all([startStack(), startTarget()]);
+});
+afterAll(async () => {
+  await endStacks();
+  await target.close();
+});
+
+async function post(token: string, path: string, metadata: Record<string, unknown> = {}): Promise<string> {
+  const { body } = await stack.call("POST", "/v1/jobs/create", {
+    token,
+    body: webhook({ url: target.url, path, metadata }),
+  });
+  return body.data.id;
+}
+
+const statsOf = async (token: string) => (await stack.call("GET", "/v1/admin/stats", { token })).body.data;
+
+test("stats count an app's jobs by what has become of them", async () => {
+  target.answer(({ url }, response) => void response.writeHead(url === "/bad" ? 500 : 200).end());
+  const { token } = await newApp();
+  const empty = await statsOf(token);
+  expect(empty.lastHour).toMatchObject({
+    jobs: 0,
+    successRate: null,
+    averageRetryCount: null,
+    latencyMs: { p50: null },
+  });
+
+  const good = await Promise.all([1, 2, 3].map(async () => post(token, "/good")));
+  const bad = await post(token, "/bad", { maxRetries: 0 });
+  const retrying = await post(token, "/bad");
+  for (const id of good) await jobIn(stack, token, id, "SUCCEEDED");
+  await jobIn(stack, token, bad, "DEAD");
+  await jobIn(stack, token, retrying, "RETRYING");
+
+  const stats = await until(async () => {
+    const found = await statsOf(token);
+    return found.lastHour.byStatus.RETRYING === 1 && found.lastHour.byStatus.SUCCEEDED === 3 && found;
+  });
+  expect(stats).toMatchObject({ approximate: true, oldestDueAgeSeconds: expect.any(Number) });
+  expect(stats.lastDay).toEqual(stats.lastHour);
+  expect(stats.lastHour).toEqual({
+    jobs: 5,
+    byStatus: { PENDING: 0, RUNNING: 0, RETRYING: 1, SUCCEEDED: 3, FAILED: 0, DEAD: 1, CANCELLED: 0 },
+    byExecutionType: { "rest-api": 5 },
+    successRate: 0.75,
+    averageRetryCount: 0.2,
+    latencyMs: { p50: expect.any(Number), p95: expect.any(Number) },
+  });
+
+  await stack.call("DELETE", `/v1/admin/jobs/${bad}`, { token });
+  await until(async () => (await statsOf(token)).lastHour.jobs === 4);
+});
+
+test("stats show nobody else's jobs, and take an administrator's token", async () => {
+  const [one, other] = [await newApp(), await newApp()];
+  await post(one.token, "/good");
+  await until(async () => (await statsOf(one.token)).lastHour.jobs === 1);
+  expect((await statsOf(other.token)).lastHour.jobs).toBe(0);
+  const foreign = await stack.call("GET", `/v1/admin/stats?appId=${one.appId}`, { token: other.token });
+  expect(foreign.status).toBe(403);
+  expect((await stack.call("GET", "/v1/admin/stats")).status).toBe(401);
+});
+
+test("stats go on over a restart, what is not counted yet included", async () => {
+  const first = await startStack();
+  const { token } = await newApp();
+  const body = webhook({ url: target.url, path: "/good" });
+  await first.call("POST", "/v1/jobs/create", { token, body });
+  await first.end("SIGKILL");
+  const second = await startStack({ dir: first.dir });
+  await until(async () => {
+    const { body: answer } = await second.call("GET", "/v1/admin/stats", { token });
+    return answer.data.lastHour.jobs === 1;
+  });
+});
+
+// ---- What one change does to the counters ----
+
+const NOW = Date.parse("2026-11-22T12:03:00Z");
+const someJob = (fields: Partial<Job> = {}): Job => ({
+  ...newJob(request("both"), NOW, crypto.randomUUID()),
+  ...fields,
+});
+const image = (job: Job) => marshall(toItem(job), { removeUndefinedValues: true });
+const counted = (before: Job | undefined, after: Job | undefined, since = 0) =>
+  [...incrementsOf([{ before: before && image(before), after: after && image(after) }], since)].map(
+    ([key, increments]) => [key.split("/")[1], Object.fromEntries([...increments].filter(([, by]) => by !== 0))],
+  );
+
+test("a change of status moves a job from one counter to another, where it was created", () => {
+  const pending = someJob();
+  const start = String(Date.parse("2026-11-22T12:00:00Z"));
+  expect(counted(undefined, pending)).toEqual([[start, { "status:rest-api:PENDING": 1 }]]);
+  const retrying = { ...pending, status: "RETRYING" as Status, retryCount: 2, updatedAt: NOW + 9 * MINUTE };
+  expect(counted(pending, retrying)).toEqual([
+    [start, { "status:rest-api:PENDING": -1, "status:rest-api:RETRYING": 1, retries: 2 }],
+  ]);
+  const succeeded = { ...retrying, status: "SUCCEEDED" as Status, updatedAt: NOW + 1_024 };
+  expect(counted(retrying, succeeded)).toEqual([
+    [start, { "status:rest-api:RETRYING": -1, "status:rest-api:SUCCEEDED": 1, "latency:40": 1 }],
+  ]);
+});
+
+test("what leaves the status alone, or is of a job created long ago, counts nothing", () => {
+  const pending = someJob();
+  expect(counted(pending, { ...pending, dueAt: NOW + MINUTE })).toEqual([[expect.any(String), {}]]);
+  expect(counted(undefined, pending, NOW + 1)).toEqual([]);
+});
+
+test("usage of a key that had expired and is used again is the new job's alone", () => {
+  const made = { status: "SUCCEEDED", destination: "generate_pdf", executionType: "task" } as const;
+  const success = { durationMs: 5, result: JSON.stringify({ pages: 80, bytes: 1_000, truncated: false }) };
+  const image = (createdAt: string, status: Status): Record<string, object> => {
+    const job = { ...newJob(request("both"), Date.parse(createdAt), "id"), ...made, status };
+    return marshall(toItem(status === "SUCCEEDED" ? { ...job, success } : job), { removeUndefinedValues: true });
+  };
+  const usageBy = (before: Record<string, object> | undefined, after: Record<string, object> | undefined) =>
+    [...usageOf([{ before, after }])].map(([key, counts]) => [key.split("/")[1], Object.fromEntries(counts)]);
+  const old = image("2026-01-01T00:00:00Z", "SUCCEEDED");
+  const [reused] = usageBy(old, image("2026-01-09T00:00:00Z", "PENDING"));
+  expect(reused).toEqual(["2026-01-09", { jobs: 1, quickJobs: 0, failed: 0, timeouts: 0, pages: 0, bytes: 0 }]);
+  const [ended] = usageBy(image("2026-01-01T00:00:00Z", "RUNNING"), old);
+  expect(ended).toMatchObject(["2026-01-01", { jobs: 0, completed: 1, pages: 80, bytes: 1_000 }]);
+  // What was deleted has been made all the same.
+  expect(usageBy(old, undefined)).toEqual([]);
+});
