@@ -83,3 +83,6 @@ function timeOrderedUuid(time: EpochMs): string {
   const hex = time.toString(16).padStart(12, "0");
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7${randomUUID().slice(15)}`;
 }
+
+/** Real milliseconds that the function running this still has. */
+export type TimeLeft = () => number;

@@ -1,7 +1,7 @@
 import { DAY, type ClockAnchor } from "./clock.ts";
-import type { DeploymentRules } from "./executors/executor.ts";
 import type { SchedulerConfig } from "./queue/scheduler.ts";
 import type { SealingKey } from "./store/sealer.ts";
+import type { DeploymentRules } from "./outbound/rules.ts";
 
 // What the environment says. Every variable is in the README's table and in .env.example.
 

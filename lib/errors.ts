@@ -1,3 +1,5 @@
+import type * as z from "zod";
+
 /** What a client can be told; `api/http.ts` maps each code to its HTTP status, once. */
 export const ERROR_CODES = [
   "BAD_REQUEST",
@@ -55,4 +57,21 @@ export class Unavailable extends Error {
 export function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   return cause.message && cause.message !== cause.name ? `${cause.name}: ${cause.message}` : cause.name;
+}
+
+/** What a schema finds wrong, field by field; `whole` names what was parsed. */
+export function problemsIn(error: z.ZodError, whole: string): ErrorDetail[] {
+  return error.issues.flatMap((issue) => detailsOf(issue, whole));
+}
+
+export function detailsOf(issue: z.core.$ZodIssue, whole: string): ErrorDetail[] {
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({
+      field: [...issue.path, key].join("."),
+      message: "is not a known field; remove it or check its spelling",
+    }));
+  }
+  // A record's key that is not allowed: what is wrong with it stands one level down.
+  const message = (issue.code === "invalid_key" && issue.issues[0]?.message) || issue.message;
+  return [{ field: issue.path.join(".") || whole, message }];
 }

@@ -15,7 +15,7 @@ import { createQueue } from "./queue/queue.ts";
 import { createScheduler } from "./queue/scheduler.ts";
 import { createSealer } from "./store/sealer.ts";
 import { createStats } from "./store/stats.ts";
-import { TASK, type NewJob } from "./job/job.ts";
+import { TASK } from "./job/job.ts";
 import { createMail } from "./outbound/mail.ts";
 import { createPageQuota } from "./pdf/page-quota.ts";
 import { createPdfs, type MakeRenderer } from "./pdf/pdfs.ts";
@@ -25,6 +25,7 @@ import { createTaskLog } from "./tasks/log.ts";
 import { createTaskSlots } from "./flow/line-store.ts";
 import { createUploads } from "./files/uploads.ts";
 import { createUsage } from "./pdf/usage.ts";
+import type { NewJob } from "./job/accept.ts";
 
 export type ServiceParts = ReturnType<typeof assemble>;
 

@@ -14,80 +14,20 @@ import { DAY, type Clock, type EpochMs } from "../clock.ts";
 import { Unavailable } from "../errors.ts";
 import type { FileStore, Upload } from "../files/file-store.ts";
 import { MARSHALL, expirySeconds, type Item } from "../store/job-item.ts";
+import {
+  mergedColumns,
+  type Columns,
+  type Row,
+  type Dataset,
+  type Commit,
+  type Committed,
+  type SavedPart,
+  type PartWriter,
+  type AppDatasets,
+} from "./dataset.ts";
 
 // An app's datasets: rows in files of the bucket, one JSON object a line, and in the table what of
 // them is there. A job's rows are its part, which becomes visible as a whole when it is committed.
-
-export const COLUMN_TYPES = ["string", "number", "integer", "boolean", "date", "any"] as const;
-
-/** `date`: text of ISO 8601, a day or an instant in UTC. `any`: whatever JSON knows. */
-export type ColumnType = (typeof COLUMN_TYPES)[number];
-export type Columns = Readonly<Record<string, ColumnType>>;
-/** What a column has no value for is null or absent. */
-export type Row = Readonly<Record<string, unknown>>;
-
-export interface Dataset {
-  readonly name: string;
-  readonly rows: number;
-  readonly bytes: number;
-  readonly columns: Columns;
-  /** The column by which reports are filtered. */
-  readonly dateField: string | null;
-  readonly updatedAt: EpochMs;
-}
-
-export interface Commit {
-  /** `replace`: the dataset then holds this part alone. */
-  readonly mode: "append" | "replace";
-  readonly columns: Columns;
-  readonly dateField?: string | undefined;
-  /** Of a column that is there with another type: refuse the part, or let the column hold anything. */
-  readonly otherType: "refuse" | "widen";
-  /** What the job answers; kept, so that a repeated run answers the same. */
-  readonly result: Readonly<Record<string, unknown>>;
-}
-
-export type Committed =
-  /** `result`: of the run that has added the part, this one or one before it. */
-  | { readonly kind: "committed"; readonly result: Readonly<Record<string, unknown>> }
-  | { readonly kind: "refused"; readonly problem: string };
-
-/** How far a part has come, for a checkpoint: how many files each attempt has written. */
-export interface SavedPart {
-  readonly rows: number;
-  readonly bytes: number;
-  readonly files: readonly (readonly [attempt: number, count: number])[];
-}
-
-/** A job's rows on their way into a dataset. */
-export interface PartWriter {
-  write(row: Row): Promise<void>;
-  /** Puts away what was written; a later attempt can go on from there. */
-  flush(): Promise<SavedPart>;
-  /** The rows that this part was begun with. */
-  earlier(): AsyncIterable<readonly Row[]>;
-  commit(commit: Commit): Promise<Committed>;
-  /** Leaves nothing of what this attempt has not flushed. */
-  abort(): Promise<void>;
-  /** Leaves nothing of what this attempt has written. */
-  discard(): Promise<void>;
-}
-
-/** The datasets of one app, as a run of one of its jobs may use them. */
-export interface AppDatasets {
-  list(): Promise<readonly Dataset[]>;
-  get(name: string): Promise<Dataset | undefined>;
-  /** All rows, some hundred at a time, in the order they were committed in. */
-  rows(name: string): AsyncIterable<readonly Row[]>;
-  /** What this job has answered if it has committed its part already. */
-  committed(name: string): Promise<Readonly<Record<string, unknown>> | undefined>;
-  /** This job's part, from the beginning or where an earlier attempt has flushed it. */
-  part(name: string, saved?: SavedPart): PartWriter;
-  /** Whether all files of a part that is not committed are still there. */
-  has(name: string, saved: SavedPart): Promise<boolean>;
-  /** Deletes files of parts that were last written before then and that no dataset shows. Answers how many. */
-  removeLost(before: EpochMs, isUnfinished: (jobId: string) => Promise<boolean>, dryRun: boolean): Promise<number>;
-}
 
 interface Head extends Omit<Dataset, "name"> {
   readonly version: number;
@@ -416,22 +356,6 @@ function fileKeys(appId: string, name: string, jobId: string, { files }: SavedPa
     Array.from({ length: count }, (_, index) => fileKey(appId, name, jobId, attempt, index)),
   );
 }
-
-/** The columns of both, or why they don't go together. */
-function mergedColumns(there: Columns, added: Columns, otherType: Commit["otherType"]): Columns | string {
-  const merged: Record<string, ColumnType> = { ...there };
-  for (const [name, type] of Object.entries(added)) {
-    const known = Object.hasOwn(there, name) ? there[name] : undefined;
-    if (known !== undefined && known !== type && otherType === "refuse") {
-      return `its column ${name} holds ${known}, expected ${type}: use that type, or mode replace, or another dataset`;
-    }
-    merged[name] = known === undefined || known === type ? type : "any";
-  }
-  const count = Object.keys(merged).length;
-  return count > MOST_COLUMNS ? `it would have ${count} columns, expected at most ${MOST_COLUMNS}` : merged;
-}
-
-export const MOST_COLUMNS = 200;
 
 /** The rows of a file, as many at a time as a chunk holds. */
 async function* rowsIn(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<readonly Row[]> {

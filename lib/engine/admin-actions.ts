@@ -1,9 +1,10 @@
 import type { Clock, EpochMs } from "../clock.ts";
 import { ClientError } from "../errors.ts";
 import type { Applied, JobStore } from "../store/job-store.ts";
-import { isFinished, isSchedule, isUnsettled, type Job, type StopStatus } from "../job/job.ts";
+import { isFinished, isSchedule, isUnsettled, type Job } from "../job/job.ts";
 import { retry, retryOnce, stop, type Move } from "../job/moves.ts";
 import { logged, type Log } from "../log.ts";
+import type { StopStatus } from "../job/status.ts";
 
 interface Parts {
   readonly clock: Clock;

@@ -2,17 +2,16 @@ import type { SQSBatchResponse } from "aws-lambda";
 import { createAdminActions } from "./admin-actions.ts";
 import type { AppStore } from "../store/app-store.ts";
 import type { DestinationStore } from "../flow/destination-store.ts";
-import { SECOND, type Clock, type EpochMs } from "../clock.ts";
+import { SECOND, type Clock, type EpochMs, type TimeLeft } from "../clock.ts";
 import { Unavailable, reasonOf } from "../errors.ts";
-import type { DeploymentRules } from "../executors/executor.ts";
 import type { ExecutorOf } from "../executors/index.ts";
 import { webhookSignature } from "../outbound/webhook-signature.ts";
 import type { Link } from "../files/file-store.ts";
 import { unreadableKey, type Files } from "../store/payloads.ts";
-import { arrival, createFlowControl, isShort, waiting, type Wait } from "../flow/flow-control.ts";
+import { createFlowControl } from "../flow/flow-control.ts";
 import { settleUp } from "./follow-ups.ts";
 import type { Applied, JobStore } from "../store/job-store.ts";
-import { keepLease, type Lease } from "./lease.ts";
+import { keepLease } from "./lease.ts";
 import {
   LEASE_MARGIN_MS,
   LONGEST_MESSAGE_DELAY,
@@ -26,31 +25,28 @@ import {
   type Attempt,
   type AttemptRef,
   type Job,
-  type Message,
-  type NewJob,
   type Outcome,
 } from "../job/job.ts";
 import { LOST, after, claim, end, becomeDue, resume } from "../job/moves.ts";
 import { logged, type Log } from "../log.ts";
 import { newJob } from "./new-job.ts";
-import {
-  AT_ONCE,
-  handleBatch,
-  parseFiring,
-  parseRecord,
-  type ComeAgain,
-  type Delivery,
-  type Departure,
-  type Queue,
-  type QueueRecord,
-} from "../queue/queue.ts";
-import { createRunHere, type Work } from "./run-here.ts";
+import type { Departure, Queue } from "../queue/queue.ts";
+import { createRunHere } from "./run-here.ts";
 import type { Scheduler } from "../queue/scheduler.ts";
 import { createSchedules } from "./schedules.ts";
 import { createSweep } from "./sweep.ts";
 import { createTaskLine } from "../flow/task-line.ts";
 import type { TaskSlots } from "../flow/line-store.ts";
 import { isUrgent } from "../tasks/index.ts";
+import type { Message } from "../job/message.ts";
+import type { NewJob } from "../job/accept.ts";
+import type { DeploymentRules } from "../outbound/rules.ts";
+import type { Lease } from "../executors/executor.ts";
+import { parseFiring, parseRecord, type Delivery, type QueueRecord } from "../queue/message.ts";
+import { AT_ONCE, handleBatch, type ComeAgain } from "../queue/batch.ts";
+import { arrival, isShort, waiting, type Wait } from "../flow/wait.ts";
+import type { Work } from "./run-at-once.ts";
+import { ranAs, type Ran } from "./tally.ts";
 
 export interface Parts {
   readonly clock: Clock;
@@ -71,12 +67,6 @@ export interface Parts {
 
 /** `replayed`: a job with this idempotency key is there already; `sent`: nothing is stored (mode `sqs`). */
 export type Submitted = { readonly kind: "created" | "replayed"; readonly job: Job } | { readonly kind: "sent" };
-
-/** Real milliseconds that the function running this still has. */
-export type TimeLeft = () => number;
-
-/** What came of a delivery: of an attempt, or of a schedule that fired. "skipped": there was nothing to do. */
-export type Ran = "succeeded" | "failed" | "skipped";
 
 /** The life of a job: accepted, run, ended; found again by the sweep whenever something was lost. */
 export function createEngine(parts: Parts) {
@@ -450,11 +440,6 @@ export function createEngine(parts: Parts) {
   }
 
   return { submit, run, runBatch, recoverBatch, fire, sweep, ...here, ...actions };
-}
-
-function ranAs(outcome: Outcome | undefined): Ran {
-  if (!outcome) return "skipped";
-  return outcome.kind === "succeeded" ? "succeeded" : "failed";
 }
 
 /** The answer to Lambda that names the messages to be delivered again. */

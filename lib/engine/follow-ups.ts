@@ -3,17 +3,10 @@ import type { Link } from "../files/file-store.ts";
 import type { JobStore } from "../store/job-store.ts";
 import { pdfWebhook } from "../pdf/view.ts";
 import { wholeEntityOf, withoutRequest } from "../job/view.ts";
-import {
-  owed,
-  type Callback,
-  type FollowUp,
-  type FollowUpJob,
-  type FollowUps,
-  type Job,
-  type Message,
-  type NewJob,
-} from "../job/job.ts";
+import { owed, type Job } from "../job/job.ts";
 import { after, settleEnd } from "../job/moves.ts";
+import type { Callback, FollowUp, FollowUpJob, FollowUps, Message } from "../job/message.ts";
+import type { NewJob } from "../job/accept.ts";
 
 // What a job's end leaves to do: a callback with its final view, the next job of a chain, expiry dates.
 

@@ -4,23 +4,12 @@ import type { JobStore } from "../store/job-store.ts";
 import { TASK_LEASE_MS, nextAttempt, type Job, type Progress } from "../job/job.ts";
 import { logged, type Log } from "../log.ts";
 import { extend } from "../job/moves.ts";
+import type { Lease } from "../executors/executor.ts";
 
 interface Parts {
   readonly clock: Clock;
   readonly store: Pick<JobStore, "apply">;
   readonly log: Log;
-}
-
-/** The lease of a running task, kept alive while it runs. */
-export interface Lease {
-  /** Aborts when the attempt's time is up, when somebody has asked to stop the job, and when the lease is lost. */
-  readonly signal: AbortSignal;
-  /** Shows how far the attempt is; not more often than once a second. */
-  progress(progress: Progress): Promise<void>;
-  /** Keeps what the next attempt may go on from, before it returns. */
-  save(saved: string): Promise<void>;
-  /** Stops keeping it. Answers with the job as it was last seen. */
-  release(): Promise<Job>;
 }
 
 /** Also how soon a task learns that it is to stop. */

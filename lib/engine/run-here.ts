@@ -1,38 +1,17 @@
-import { SECOND, type Clock } from "../clock.ts";
-import type { Ran, TimeLeft } from "./engine.ts";
+import { SECOND, type Clock, type TimeLeft } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
 import { DUE_SHARDS } from "../store/job-item.ts";
 import type { JobStore } from "../store/job-store.ts";
-import {
-  TASK_LEASE_MS,
-  isLong,
-  isSchedule,
-  nextAttempt,
-  nextRunOf,
-  type Job,
-  type NewJob,
-  type Outcome,
-} from "../job/job.ts";
+import { TASK_LEASE_MS, isLong, isSchedule, nextAttempt, nextRunOf, type Job, type Outcome } from "../job/job.ts";
 import { logged, type Log } from "../log.ts";
 import { after, claim } from "../job/moves.ts";
 import { newJob } from "./new-job.ts";
-import type { ComeAgain, Delivery, Departure, Queue, QueueRecord } from "../queue/queue.ts";
-
-/** What came of jobs or messages: each was run, or there was nothing to run. */
-export interface Tally {
-  readonly processed: number;
-  readonly succeeded: number;
-  readonly failed: number;
-  readonly skipped: number;
-}
-
-/** What runs a job within the request that asks for it. */
-export type Work = (signal: AbortSignal) => Promise<Outcome>;
-
-/** `job`: as it was when it started, or the one that has its id. */
-export type RanAtOnce =
-  | { readonly isNew: true; readonly job: Job; readonly outcome: Outcome }
-  | { readonly isNew: false; readonly job: Job };
+import type { Departure, Queue } from "../queue/queue.ts";
+import type { NewJob } from "../job/accept.ts";
+import type { Delivery, QueueRecord } from "../queue/message.ts";
+import type { ComeAgain } from "../queue/batch.ts";
+import type { Work, RanAtOnce } from "./run-at-once.ts";
+import { tally, type Ran, type Tally } from "./tally.ts";
 
 interface Parts {
   readonly clock: Clock;
@@ -133,10 +112,4 @@ export function createRunHere(parts: Parts) {
   }
 
   return { runAtOnce, runDue, pollQueues };
-}
-
-/** Counts what came of them. */
-export function tally(ran: readonly Ran[]): Tally {
-  const count = (of: Ran) => ran.filter((it) => it === of).length;
-  return { processed: ran.length, succeeded: count("succeeded"), failed: count("failed"), skipped: count("skipped") };
 }

@@ -2,12 +2,14 @@ import { derivedUuid, iso, type Clock } from "../clock.ts";
 import { Unavailable, reasonOf } from "../errors.ts";
 import { runAfter, type ScheduleExecution } from "../executors/schedule.ts";
 import type { Applied, JobStore } from "../store/job-store.ts";
-import { CLOCK_SKEW, HEAD_START, nextRunOf, type Job, type Message, type RunRef } from "../job/job.ts";
+import { CLOCK_SKEW, HEAD_START, nextRunOf, type Job, type RunRef } from "../job/job.ts";
 import { becomeDue, fire } from "../job/moves.ts";
 import { logged, type Log } from "../log.ts";
 import { newJob } from "./new-job.ts";
-import type { Firing, Queue } from "../queue/queue.ts";
+import type { Queue } from "../queue/queue.ts";
 import type { OneOff, Scheduler } from "../queue/scheduler.ts";
+import type { Message } from "../job/message.ts";
+import type { Firing } from "../queue/message.ts";
 
 interface Parts {
   readonly clock: Clock;

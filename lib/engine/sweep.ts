@@ -1,13 +1,12 @@
-import { MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
-import type { TimeLeft } from "./engine.ts";
+import { MINUTE, SECOND, type Clock, type EpochMs, type TimeLeft } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
-import { waiting, type Wait } from "../flow/flow-control.ts";
 import { DUE_SHARDS, type IndexEntry } from "../store/job-item.ts";
 import type { Applied, JobStore } from "../store/job-store.ts";
 import { HEAD_START, isFinished, type Job } from "../job/job.ts";
 import { logged, type Log } from "../log.ts";
 import { becomeDue, expire } from "../job/moves.ts";
 import { LARGEST_SEND, type Departure } from "../queue/queue.ts";
+import { waiting, type Wait } from "../flow/wait.ts";
 
 export interface Swept {
   /** Jobs whose attempt was handed to the queue. */

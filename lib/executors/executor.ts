@@ -1,8 +1,9 @@
 import * as z from "zod";
 import type { EpochMs } from "../clock.ts";
 import type { ErrorDetail } from "../errors.ts";
-import type { Execution, Job, Message, Mode, Outcome } from "../job/job.ts";
-import type { Lease } from "../engine/lease.ts";
+import type { Job, Mode, Outcome, Progress } from "../job/job.ts";
+import type { Execution, Message } from "../job/message.ts";
+import type { Rules } from "../outbound/rules.ts";
 
 /** Of the execution types that call something: how long one attempt may take. */
 export const timeoutSeconds = z
@@ -44,28 +45,6 @@ export interface Executor<E extends Execution = Execution> extends ExecutionType
   execute(attempt: RunningAttempt<E>, rules: Rules): Promise<Outcome>;
 }
 
-/** What a job may do: what the deployment allows, and its app within that. */
-export type Rules = DeploymentRules & AppRules;
-
-/** What the administrators of an app allow. Empty lists allow whatever the deployment does. */
-export interface AppRules {
-  /** Origins with an optional path prefix; see `matchesUrl`. */
-  readonly allowedCallbackUrls: readonly string[];
-  /** Functions' names or origins; `*` stands for any characters. */
-  readonly allowedFunctions: readonly string[];
-}
-
-export interface DeploymentRules {
-  /** Whether loopback and private addresses may be called. */
-  readonly allowPrivateTargets: boolean;
-  /** Names of functions that jobs may invoke; `*` stands for any characters. */
-  readonly invokableFunctions: readonly string[];
-  /** What the names of the service's own functions begin with: jobs never invoke those. */
-  readonly ownFunctions: string;
-  /** What the function URLs of the local stack begin with; empty when deployed. */
-  readonly localFunctionUrls: string;
-}
-
 export interface RunningAttempt<E extends Execution = Execution> {
   /** As it was claimed. */
   readonly job: Job;
@@ -81,4 +60,16 @@ export interface RunningAttempt<E extends Execution = Execution> {
   readonly sign: (body: Uint8Array) => Promise<string>;
   /** Aborts when the attempt's time is up. */
   readonly signal: AbortSignal;
+}
+
+/** The lease of a running task, kept alive while it runs. */
+export interface Lease {
+  /** Aborts when the attempt's time is up, when somebody has asked to stop the job, and when the lease is lost. */
+  readonly signal: AbortSignal;
+  /** Shows how far the attempt is; not more often than once a second. */
+  progress(progress: Progress): Promise<void>;
+  /** Keeps what the next attempt may go on from, before it returns. */
+  save(saved: string): Promise<void>;
+  /** Stops keeping it. Answers with the job as it was last seen. */
+  release(): Promise<Job>;
 }

@@ -1,7 +1,9 @@
 import { DAY, SECOND } from "../clock.ts";
-import type { Outcome, ProxyMessage } from "../job/job.ts";
+import type { Outcome } from "../job/job.ts";
 import type { RunningAttempt } from "./executor.ts";
 import type { Exchange, OutgoingRequest } from "../outbound/send.ts";
+import type { ProxyMessage } from "../job/message.ts";
+import { DEFAULT_HEADERS, forwardable } from "../outbound/headers.ts";
 
 // An attempt by HTTP: its `lambdaProxyMessage` as a request, and the answer as an outcome.
 
@@ -69,9 +71,6 @@ export function retryAfterMs(value: string | undefined, realTimeSeconds: number)
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), DAY);
 }
 
-// Many firewalls refuse a request that does not say who sends it.
-export const DEFAULT_HEADERS = { "user-agent": "unified-job-api" };
-
 /** `webhook-id` is the job's id, the same at every attempt, so that a receiver can tell a repeat. */
 function ownHeaders({ jobId, number, realTimeSeconds }: RunningAttempt): Record<string, string> {
   return {
@@ -80,23 +79,6 @@ function ownHeaders({ jobId, number, realTimeSeconds }: RunningAttempt): Record<
     "webhook-id": jobId,
     "webhook-timestamp": String(realTimeSeconds),
   };
-}
-
-/** Those that belong to one connection or to this service, or by which a proxy or AWS is told things; `_` is read as `-` by many. */
-const NOT_FORWARDED =
-  /^(host|content-length|connection|keep-alive|te|trailer|transfer-encoding|upgrade|http2-settings|expect|forwarded|x-job-id|x-job-attempt|proxy-.*|x-forwarded-.*|x-amz-.*|webhook-.*)$/;
-
-/** What a caller's headers leave to be sent. */
-export function forwardable(headers: ProxyMessage["headers"]): Record<string, string> {
-  const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
-  const perConnection = new Set(lower.flatMap(([name, value]) => (name === "connection" ? namesIn(value) : [])));
-  return Object.fromEntries(
-    lower.filter(([name]) => !NOT_FORWARDED.test(name.replaceAll("_", "-")) && !perConnection.has(name)),
-  );
-}
-
-function namesIn(list: string): string[] {
-  return list.split(",").map((name) => name.trim().toLowerCase());
 }
 
 function bodyOf({ body, isBase64Encoded }: ProxyMessage): Uint8Array | null {

@@ -2,8 +2,9 @@ import * as z from "zod";
 import { SECOND } from "../clock.ts";
 import type { Outcome } from "../job/job.ts";
 import { matchesName } from "../outbound/patterns.ts";
-import { timeoutSeconds, type Executor, type Rules } from "./executor.ts";
+import { timeoutSeconds, type Executor } from "./executor.ts";
 import { lambda } from "../outbound/lambda-client.ts";
+import type { Rules } from "../outbound/rules.ts";
 
 /** As Lambda's own API reads it; the group is the bare name. */
 const FUNCTION_NAME =

@@ -1,10 +1,11 @@
 import * as z from "zod";
 import { SECOND } from "../clock.ts";
 import { matchesName, matchesUrl } from "../outbound/patterns.ts";
-import { timeoutSeconds, type Executor, type Rules } from "./executor.ts";
+import { timeoutSeconds, type Executor } from "./executor.ts";
 import { exchange, requestOf } from "./http-exchange.ts";
 import { lambda } from "../outbound/lambda-client.ts";
 import { httpBaseUrl, targetUrl } from "../outbound/target-url.ts";
+import type { Rules } from "../outbound/rules.ts";
 
 const schema = z
   .strictObject({

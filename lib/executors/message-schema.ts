@@ -1,6 +1,9 @@
 import * as z from "zod";
 import { wholeUrl } from "../outbound/target-url.ts";
-import { FINAL_STATUSES, NO_POLICY, SCHEDULE, type ProxyMessage } from "../job/job.ts";
+import { NO_POLICY, SCHEDULE } from "../job/job.ts";
+import { FINAL_STATUSES } from "../job/status.ts";
+import type { ProxyMessage } from "../job/message.ts";
+import { headers, fitsIn, smallHeaders } from "../outbound/headers.ts";
 
 // What a job's message must look like. The executors bring the schema of `execution`.
 
@@ -9,20 +12,12 @@ export const idempotencyKey = z
   .regex(/^[\x20-\x7e]{1,255}$/, "expected 1 to 255 printable ASCII characters")
   .describe("1 to 255 printable ASCII characters: the same key is the same job.");
 
-const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]{1,256}$/, "is not a valid header name");
-const headerValue = z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be Latin-1 text without line breaks");
-export const headers = z.record(headerName, headerValue);
-
 /** No server takes more. */
 const LARGEST_HEADERS = 16 * 1_024;
-const LARGEST_SMALL_HEADERS = 8 * 1_024;
-
-const fitsIn = (bytes: number) => (value: object) => JSON.stringify(value).length <= bytes;
-
 // UTF-8 can't hold such text: it would arrive as something else.
 const HALF_PAIR = "has half a surrogate pair";
 const isWellFormed = (value: string) => value.isWellFormed();
-const text = z.string().refine(isWellFormed, HALF_PAIR);
+export const text = z.string().refine(isWellFormed, HALF_PAIR);
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
@@ -107,9 +102,6 @@ export function messageFields(schemas: ExecutionSchemas) {
   }) as unknown as z.ZodType<z.infer<ExecutionSchemas[number]> & { type: string }>;
   return { lambdaProxyMessage: proxyMessage.optional(), execution, metadata: jobMetadata.default({}) };
 }
-
-/** Of what the service sends besides jobs' own requests. */
-export const smallHeaders = headers.refine(fitsIn(LARGEST_SMALL_HEADERS), "must not be larger than 8 KB").default({});
 
 /** Where the final view of a job is posted. */
 export const callback = z

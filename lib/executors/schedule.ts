@@ -1,10 +1,11 @@
 import * as z from "zod";
 import { SECOND, iso, type EpochMs } from "../clock.ts";
 import type { ErrorDetail } from "../errors.ts";
-import { DEFAULT_TIMEOUT_MS, SCHEDULE, type Execution, type Message } from "../job/job.ts";
+import { DEFAULT_TIMEOUT_MS, SCHEDULE } from "../job/job.ts";
 import type { JobFields } from "./message-schema.ts";
 import { isTimeZone, nextRun, parseExpression, type ScheduleExpression } from "../job/schedule-expression.ts";
 import type { Asked, ExecutionType } from "./executor.ts";
+import type { Execution, Message } from "../job/message.ts";
 
 // Another job at its time: once, or again and again. It is fired (lib/engine/schedules.ts), not run.
 

@@ -3,12 +3,12 @@ import { SECOND, derivedUuid, type Clock } from "../clock.ts";
 import { Unavailable, reasonOf } from "../errors.ts";
 import type { Executor, RunningAttempt } from "./executor.ts";
 import { task, type TaskExecution } from "./task.ts";
-import { TASK, type NewJob, type Outcome } from "../job/job.ts";
+import { TASK, type Outcome } from "../job/job.ts";
 import { logged, type Log } from "../log.ts";
-import type { LogWriter, TaskLog } from "../tasks/log.ts";
-import { LOG_LEVELS } from "../tasks/log.ts";
+import { LOG_LEVELS, type LogWriter, type TaskLog } from "../tasks/log.ts";
 import type { TaskRun, TaskServices } from "../tasks/services.ts";
 import type { Task, TaskContext, TaskOutcome } from "../tasks/task.ts";
+import type { NewJob } from "../job/accept.ts";
 
 interface Parts {
   readonly clock: Clock;

@@ -1,11 +1,12 @@
 import * as z from "zod";
-import type { ErrorDetail } from "../errors.ts";
-import { HIGHEST_PRIORITY, TASK, type Execution } from "../job/job.ts";
+import { problemsIn, type ErrorDetail } from "../errors.ts";
+import { HIGHEST_PRIORITY, TASK } from "../job/job.ts";
 import { taskOf, tasks } from "../tasks/index.ts";
-import type { Task, TaskJob } from "../tasks/task.ts";
-import { filesPrefix } from "../tasks/services.ts";
-import { problemsIn } from "../validation.ts";
+import type { Task } from "../tasks/task.ts";
 import type { ExecutionType } from "./executor.ts";
+import type { Execution } from "../job/message.ts";
+import type { TaskFile } from "../files/uploads.ts";
+import { filesPrefix } from "../files/file-store.ts";
 
 // A piece of work that lives here. `lib/executors/task-executor.ts` runs it.
 
@@ -19,8 +20,6 @@ export interface TaskExecution extends Execution {
   /** The caller's own. */
   readonly meta?: Readonly<Record<string, unknown>>;
 }
-
-export type TaskFile = NonNullable<TaskJob["file"]>;
 
 export const JOB_TYPES = tasks.map(({ jobType }) => jobType);
 export const priority = z

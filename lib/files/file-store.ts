@@ -257,3 +257,8 @@ function options(signal: AbortSignal | undefined) {
 
 /** A part of 8 MiB may take longer than the 2 s that other calls get, and a reader may pause. */
 const PATIENT = { ...CLIENT_DEFAULTS.requestHandler, requestTimeout: 30 * SECOND, socketTimeout: 30 * SECOND };
+
+/** Where an app's files are. What comes next is the id of the job that has made them, or `uploads`. */
+export function filesPrefix(appId: string): string {
+  return `files/${appId}/`;
+}

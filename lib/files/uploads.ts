@@ -4,10 +4,9 @@ import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
 import { createHash } from "node:crypto";
 import { CLIENT_DEFAULTS, askOf, isOurFault, lean } from "../aws.ts";
 import { DAY, HOUR, SECOND, derivedUuid, type Clock } from "../clock.ts";
-import type { TaskFile } from "../executors/task.ts";
-import { safeFileName } from "./file-store.ts";
+import { safeFileName, filesPrefix } from "./file-store.ts";
 import { expirySeconds, hasExpired } from "../store/job-item.ts";
-import { filesPrefix } from "../tasks/services.ts";
+import type { TaskJob } from "../tasks/task.ts";
 
 // Files that users bring: small ones with the job, large ones in parts, straight to the bucket. A key names
 // the app and, hashed, the user; the file itself says what it was announced as. A file is there once all of
@@ -175,3 +174,5 @@ async function s3() {
   const client = (shared ??= new sdk.S3Client({ ...settings, requestChecksumCalculation: "WHEN_REQUIRED" }));
   return { client, sdk };
 }
+
+export type TaskFile = NonNullable<TaskJob["file"]>;

@@ -1,12 +1,11 @@
 import type { AppStore, DestinationLimits } from "../store/app-store.ts";
 import { PROBE_EVERY, afterFailure, nextLook, type Circuit, type FailedAttempt } from "./circuit.ts";
 import { remember } from "../store/cached.ts";
-import { HOUR, MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
+import { MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
 import { keyOf, type DestinationRef, type DestinationStore, type Slot } from "./destination-store.ts";
 import { Unavailable, reasonOf } from "../errors.ts";
 import type { JobStore } from "../store/job-store.ts";
 import {
-  HEAD_START,
   LEASE_MARGIN_MS,
   LONGEST_MESSAGE_DELAY,
   isSchedule,
@@ -16,8 +15,8 @@ import {
   type Outcome,
 } from "../job/job.ts";
 import type { Log } from "../log.ts";
-import { becomeDue, defer, type Move } from "../job/moves.ts";
 import { isUrgent } from "../tasks/index.ts";
+import { waiting, type Wait } from "./wait.ts";
 
 /** An attempt that may start, or one that has to wait. */
 export type Entry = Admitted | Wait;
@@ -28,14 +27,6 @@ export interface Admitted {
   during(attempt: () => Promise<Outcome | undefined>): Promise<Outcome | undefined>;
 }
 
-/**
- * `turn`: the job's turn comes at a time, and is kept for it. `place`: about then a place is free. `again`: when
- * to look again. `person`: somebody must act. `slot`: a task of the same app must end first.
- */
-export type Wait =
-  | { readonly kind: "turn" | "place" | "again"; readonly at: EpochMs }
-  | { readonly kind: "person" | "slot" };
-
 interface Parts {
   readonly clock: Clock;
   readonly store: Pick<JobStore, "get">;
@@ -44,13 +35,10 @@ interface Parts {
   readonly log: Log;
 }
 
-const LONGEST_LOOK = HOUR;
 /** A turn counts for so long: what comes later, or the sweep brought, takes another. */
 const TURN_KEPT = MINUTE + 15 * SECOND;
 /** A shorter wait is spent in the function; a queue's delays are of whole seconds. */
 const SHORT_WAIT_MS = SECOND;
-/** A message comes so much before its turn; less than what two clocks may differ by. */
-const EARLY_MS = 900;
 /** DNS has no longer names, so nothing answers there. */
 const LONGEST_DESTINATION = 300;
 
@@ -232,39 +220,6 @@ export function createFlowControl({ clock, store, apps, destinations, log }: Par
   }
 
   return { enter, enterCarried, waitOf };
-}
-
-/** Whether a wait is spent in the queue, if it can be. */
-export function isShort(wait: Wait): boolean {
-  return wait.kind === "turn" || wait.kind === "place";
-}
-
-/** When the message of a job that waits in the queue may arrive. */
-export function arrival(job: Job, clock: Clock): EpochMs {
-  return job.turnAt === undefined ? job.startAt : job.turnAt - clock.during(EARLY_MS);
-}
-
-/** How a job waits, as a move; nothing is counted. */
-export function waiting(job: Job, wait: Wait, now: EpochMs): Move {
-  switch (wait.kind) {
-    case "turn":
-    case "place":
-      return defer(job, wait.at, now, wait.kind === "turn");
-    case "again":
-      return becomeDue(job, wait.at);
-    case "person":
-      return becomeDue(job, nextGlance(job, now, MINUTE));
-    case "slot":
-      // Whoever gives back a slot calls it; this is for when that is lost.
-      return becomeDue(job, nextGlance(job, now, HEAD_START));
-    default:
-      return wait satisfies never;
-  }
-}
-
-/** Each look is a write: less often the longer a job has waited. */
-function nextGlance({ startAt }: Job, now: EpochMs, least: number): EpochMs {
-  return Math.round(now + Math.min(Math.max((now - startAt) / 10, least), LONGEST_LOOK));
 }
 
 /** What a circuit that is open or held has not counted. */

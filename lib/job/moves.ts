@@ -11,13 +11,11 @@ import {
   takesSlot,
   travels,
   type AttemptRef,
-  type FinalStatus,
   type Job,
   type Outcome,
   type Progress,
-  type Status,
-  type StopStatus,
 } from "./job.ts";
+import type { FinalStatus, Status, StopStatus } from "./status.ts";
 
 // The moves of a job: from which statuses, under which condition, to what. Nobody else writes a status.
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
-import type { Message } from "./job.ts";
+import type { Message } from "./message.ts";
 
 /**
  * What messages have in common: deflate refers back to it instead of repeating it, which takes the

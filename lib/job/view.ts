@@ -1,16 +1,6 @@
 import { iso } from "../clock.ts";
-import {
-  SCHEDULE,
-  isSchedule,
-  type Attempt,
-  type Callback,
-  type Execution,
-  type FollowUpJob,
-  type FollowUps,
-  type Job,
-  type Message,
-  type ProxyMessage,
-} from "./job.ts";
+import { SCHEDULE, isSchedule, type Attempt, type Job } from "./job.ts";
+import type { Callback, Execution, FollowUpJob, FollowUps, Message, ProxyMessage } from "./message.ts";
 
 // A job as it is shown: by the unified API, and in callbacks. Credentials are masked.
 

@@ -1,9 +1,9 @@
 import * as z from "zod";
 import type { ErrorDetail } from "../errors.ts";
-import type { ProxyMessage } from "../job/job.ts";
 import { matchesUrl } from "./patterns.ts";
-import type { Rules } from "../executors/executor.ts";
 import { isPublicAddress, literalAddress } from "./public-address.ts";
+import type { ProxyMessage } from "../job/message.ts";
+import type { Rules } from "./rules.ts";
 
 /** A URL that paths can be put behind: http or https, without credentials, query or fragment. */
 export const httpBaseUrl = httpUrl((url) =>

@@ -6,8 +6,7 @@ import { SECOND, type Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { Chromium } from "./chromium.ts";
 import type { PrintableDocument } from "./document.ts";
-import { openPage, type OpenPage } from "./page.ts";
-import type { RenderedPdf } from "./renderer.ts";
+import { openPage, type OpenPage, type RenderedPdf } from "./page.ts";
 import { BadDocument } from "./request.ts";
 import { unless } from "./unless.ts";
 

@@ -1,7 +1,6 @@
 import type { CDPSession, Protocol } from "puppeteer-core";
 import type { PrintableDocument } from "./document.ts";
 import { countPages } from "./page-count.ts";
-import type { RenderedPdf } from "./renderer.ts";
 import { BadDocument, MOST_PAGES } from "./request.ts";
 
 // One document on a page of its own. It is locked in four times: no JavaScript; a policy that knows nothing but
@@ -141,4 +140,12 @@ async function printed(session: CDPSession, print: Protocol.Page.PrintToPDFReque
 /** An answer of Chromium's, not the loss of it. */
 function isRefusal(error: unknown): error is Error {
   return error instanceof Error && error.name === "ProtocolError";
+}
+
+export interface RenderedPdf {
+  readonly file: Uint8Array;
+  /** Of the whole document. */
+  readonly pages: number;
+  /** Whether only the first 100 are in the file. */
+  readonly truncated: boolean;
 }

@@ -1,9 +1,10 @@
 import { MINUTE, SECOND, type Clock } from "../clock.ts";
 import type { FileStore } from "../files/file-store.ts";
 import type { Log } from "../log.ts";
-import type { Renderer, RenderedPdf } from "./renderer.ts";
+import type { Renderer } from "./renderer.ts";
 import { BadDocument, type PdfRequest } from "./request.ts";
 import type { KeptPdf } from "./view.ts";
+import type { RenderedPdf } from "./page.ts";
 
 /** Starts what renders. Only one function's bundle holds a browser, so that is handed in. */
 export type MakeRenderer = (parts: { clock: Clock; log: Log; memoryMb: number }) => Renderer;

@@ -5,14 +5,7 @@ import { unpackChromium, type Chromium } from "./chromium.ts";
 import { documentOf, type PrintableDocument } from "./document.ts";
 import { BadDocument, type PdfRequest } from "./request.ts";
 import { unless } from "./unless.ts";
-
-export interface RenderedPdf {
-  readonly file: Uint8Array;
-  /** Of the whole document. */
-  readonly pages: number;
-  /** Whether only the first 100 are in the file. */
-  readonly truncated: boolean;
-}
+import type { RenderedPdf } from "./page.ts";
 
 export interface Renderer {
   /**

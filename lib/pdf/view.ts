@@ -1,6 +1,7 @@
 import { DAY, HOUR, iso, type Clock, type EpochMs } from "../clock.ts";
 import type { Link } from "../files/file-store.ts";
-import { isFinished, type Job, type Status } from "../job/job.ts";
+import { isFinished, type Job } from "../job/job.ts";
+import type { Status } from "../job/status.ts";
 
 // A PDF job as its users see it: spec/quickjob-longjob-pdf.md. Webhooks say the same.
 

@@ -10,21 +10,13 @@ import {
 import { createHash } from "node:crypto";
 import { CLIENT_DEFAULTS, askOf, lean } from "../aws.ts";
 import { SECOND, type Clock, type EpochMs } from "../clock.ts";
-import { Unavailable, badRequest } from "../errors.ts";
+import { Unavailable } from "../errors.ts";
 import { payloadKey, type Files } from "../store/payloads.ts";
-import {
-  isLong,
-  isSchedule,
-  isTask,
-  nextAttempt,
-  nextRunOf,
-  type AttemptRef,
-  type Job,
-  type Payload,
-  type RunRef,
-} from "../job/job.ts";
+import { isLong, isSchedule, isTask, nextAttempt, nextRunOf, type Job } from "../job/job.ts";
 import { contentHash } from "../job/payload.ts";
 import { needsBrowser } from "../tasks/index.ts";
+import type { QueueRecord } from "./message.ts";
+import type { ComeAgain } from "./batch.ts";
 
 /**
  * `fair`: stored jobs without an order. `main`: the FIFO queue, for lanes and for `sqs` mode. `tasks`: what may
@@ -33,24 +25,6 @@ import { needsBrowser } from "../tasks/index.ts";
 export type Road = "fair" | "main" | "tasks" | "pdf";
 
 const ROADS = ["fair", "main", "tasks", "pdf"] as const satisfies readonly Road[];
-
-/** What a message brings: the name of an attempt of a stored job, or a job that nothing else stores. */
-export type Delivery =
-  | { readonly kind: "stored"; readonly ref: AttemptRef }
-  | { readonly kind: "carried"; readonly job: Job; readonly receiveCount: number }
-  | Firing;
-
-/** A schedule's time has come: a run of a stored one, or one that carries its target job itself. */
-export type Firing = { readonly kind: "run"; readonly ref: RunRef } | { readonly kind: "target"; readonly target: Job };
-
-/** A message as Lambda hands it over. */
-export interface QueueRecord {
-  readonly messageId: string;
-  readonly receiptHandle: string;
-  readonly body: string;
-  readonly attributes: { readonly ApproximateReceiveCount: string; readonly MessageGroupId?: string | undefined };
-  readonly eventSourceARN: string;
-}
 
 /** The next attempt of a stored job, and when its message may arrive at the earliest. */
 export interface Departure {
@@ -211,110 +185,9 @@ function laneId(job: Job): string {
     .digest("base64url");
 }
 
-/** Reads a message of ours. Throws on anything else: the dead-letter queue is where that belongs. */
-export function parseRecord(record: QueueRecord): Delivery {
-  const delivery = deliveryOf(fromJson(record.body), Number(record.attributes.ApproximateReceiveCount));
-  if (delivery) return delivery;
-  throw new Error(`Message ${record.messageId} is not of ours: expected an object with "attempt", "job" or "fire"`);
-}
-
-/** Reads the event by which EventBridge fires a schedule. Throws on anything else. */
-export function parseFiring(event: unknown): Firing {
-  const delivery = deliveryOf(event, 1);
-  if (delivery?.kind === "run" || delivery?.kind === "target") return delivery;
-  throw badRequest([{ field: "body", message: 'expected {"fire": {"id": "<id of a schedule>", "run": <number>}}' }]);
-}
-
-function deliveryOf(message: unknown, receiveCount: number): Delivery | undefined {
-  if (!isObject(message)) return undefined;
-  const { attempt, job, fire, Payload: event } = message;
-  // EventBridge's dead letters hold its whole call of the function.
-  if (event !== undefined) return deliveryOf(typeof event === "string" ? fromJson(event) : event, receiveCount);
-  if (isObject(attempt) && typeof attempt["id"] === "string") {
-    return { kind: "stored", ref: attempt as unknown as AttemptRef };
-  }
-  if (isObject(job) && typeof job["id"] === "string") return { kind: "carried", job: carriedJob(job), receiveCount };
-  if (!isObject(fire)) return undefined;
-  const { target, id, run } = fire;
-  // An operator may post such an event by hand.
-  if (target !== undefined) return isCarried(target) ? { kind: "target", target: carriedJob(target) } : undefined;
-  if (!isJobId(id)) return undefined;
-  return typeof run === "number" && Number.isSafeInteger(run) ? { kind: "run", ref: { id, run } } : undefined;
-}
-
-function isCarried(value: unknown): value is Record<string, unknown> {
-  if (!isObject(value)) return false;
-  const { id, appId, executionType, payload } = value;
-  const isComplete = isJobId(id) && typeof appId === "string" && typeof executionType === "string";
-  return isComplete && (typeof payload === "string" || isObject(payload));
-}
-
-function isJobId(value: unknown): value is string {
-  return typeof value === "string" && /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/.test(value);
-}
-
-function carriedJob({ payload, ...job }: Record<string, unknown>): Job {
-  const kept: Payload =
-    typeof payload === "string" ? { at: "inline", bytes: Buffer.from(payload, "base64") } : (payload as Payload);
-  return { ...job, payload: kept } as unknown as Job;
-}
-
-/** What JSON.parse says quotes the text; that must not end in a log. */
-function fromJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
-}
-
-/** What became of a message: done with, or to come again when its time has come. */
-export type Handled = "done" | ComeAgain;
-
-export interface ComeAgain {
-  readonly inSeconds: number;
-}
-
-/** What was not attempted because time was short. */
-export const AT_ONCE: ComeAgain = { inSeconds: 0 };
-/** What a fault of ours kept from being handled. */
-const AFTER_A_FAULT: ComeAgain = { inSeconds: 60 };
 /** SQS hides a message for 12 hours at most from when it was received. */
 const LONGEST_HIDDEN_SECONDS = 11 * 3_600;
 
-/**
- * Handles a batch of messages at the same time, those of one lane one after another. Names the
- * messages to be delivered again: on a FIFO queue, a failed one and all that follow in its lane.
- */
-export async function handleBatch(
-  records: readonly QueueRecord[],
-  handle: (record: QueueRecord) => Promise<Handled>,
-): Promise<Map<QueueRecord, ComeAgain>> {
-  const lanes = Map.groupBy(records, (record) => laneOf(record) ?? record.messageId);
-  const again = new Map<QueueRecord, ComeAgain>();
-  await Promise.all(
-    [...lanes.values()].map(async (lane) => {
-      for (const [at, record] of lane.entries()) {
-        const handled = await handle(record).catch(() => AFTER_A_FAULT);
-        if (handled === "done") continue;
-        again.set(record, handled);
-        // SQS keeps them behind the one that comes first.
-        for (const behind of lane.slice(at + 1)) again.set(behind, AT_ONCE);
-        return;
-      }
-    }),
-  );
-  return again;
-}
-
 function entryOf({ receiptHandle }: QueueRecord, at: number) {
   return { Id: String(at), ReceiptHandle: receiptHandle };
-}
-
-function laneOf(record: QueueRecord): string | undefined {
-  return record.eventSourceARN.endsWith(".fifo") ? record.attributes.MessageGroupId : undefined;
 }

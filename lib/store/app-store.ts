@@ -16,8 +16,8 @@ import { DAY, SECOND, iso, type Clock, type EpochMs } from "../clock.ts";
 import { ClientError, Unavailable } from "../errors.ts";
 import { MARSHALL, type Item } from "./job-item.ts";
 import { callbackView } from "../job/view.ts";
-import type { Callback } from "../job/job.ts";
 import type { Sealer } from "./sealer.ts";
+import type { Callback } from "../job/message.ts";
 
 /** What the administrators of an app have decided. An app exists once a token names it; these are its defaults. */
 export interface AppSettings {

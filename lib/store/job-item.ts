@@ -1,14 +1,8 @@
 import { marshall } from "@aws-sdk/util-dynamodb";
 import { SECOND, type EpochMs } from "../clock.ts";
-import {
-  DEFAULT_MAX_RETRIES,
-  DEFAULT_TIMEOUT_MS,
-  type Attempt,
-  type Job,
-  type Payload,
-  type Status,
-} from "../job/job.ts";
+import { DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT_MS, type Attempt, type Job, type Payload } from "../job/job.ts";
 import type { Condition, Move } from "../job/moves.ts";
+import type { Status } from "../job/status.ts";
 
 // How a job is laid out in the table: its keys, its item, and a move as an update of that item.
 

@@ -1,7 +1,9 @@
 import type { EpochMs } from "../clock.ts";
 import { LISTED_STATUSES, type IndexEntry } from "./job-item.ts";
-import type { AppIndex, JobStore, TimeRange } from "./job-store.ts";
-import type { Job, Status } from "../job/job.ts";
+import type { JobStore } from "./job-store.ts";
+import type { Job } from "../job/job.ts";
+import type { Status } from "../job/status.ts";
+import type { AppIndex, TimeRange } from "./job-index.ts";
 
 export interface JobFilter {
   readonly appId: string;

@@ -1,6 +1,7 @@
 import type { IndexEntry } from "./job-item.ts";
-import type { AppIndex, JobStore } from "./job-store.ts";
+import type { JobStore } from "./job-store.ts";
 import type { Job } from "../job/job.ts";
+import type { AppIndex } from "./job-index.ts";
 
 /** Pages by number, for the dialects whose lists have them. */
 export interface NumberedPage {

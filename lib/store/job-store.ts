@@ -22,8 +22,6 @@ import {
   DUE_SHARDS,
   MARSHALL,
   attemptOf,
-  byAppKey,
-  byStatusKey,
   entryOf,
   expirySeconds,
   expressionsOf,
@@ -32,46 +30,23 @@ import {
   jobKey,
   jobOf,
   payloadSortKey,
-  byOwnerKey,
   slotsKey,
   toItem,
   type IndexEntry,
   type Item,
   type ItemKey,
 } from "./job-item.ts";
-import {
-  isTask,
-  type Attempt,
-  type AttemptRef,
-  type Job,
-  type Message,
-  type Payload,
-  type Status,
-} from "../job/job.ts";
+import { isTask, type Attempt, type AttemptRef, type Job, type Payload } from "../job/job.ts";
 import { after, type Move } from "../job/moves.ts";
 import { contentHash, decodeMessage } from "../job/payload.ts";
+import type { Message } from "../job/message.ts";
+import { partitionOf, type IndexPage, type AppIndex, type TimeRange } from "./job-index.ts";
 
 /** A lost race is an answer: `job` is then what stands in the table instead, if anything. */
 export type Applied<Instead = Job | undefined> =
   | { readonly won: true; readonly job: Job }
   /** `isFull`: the app had no slot left for it. */
   | { readonly won: false; readonly job: Instead; readonly isFull?: true };
-
-export interface IndexPage {
-  readonly entries: readonly IndexEntry[];
-  readonly complete: boolean;
-}
-
-/** Jobs of an app, newest first: all of one execution type, those in a listed status, or those of a user. */
-export type AppIndex =
-  | { readonly appId: string; readonly executionType: string }
-  | { readonly appId: string; readonly status: Status }
-  | { readonly appId: string; readonly userId: string };
-
-export interface TimeRange {
-  readonly from?: EpochMs | undefined;
-  readonly to?: EpochMs | undefined;
-}
 
 const TABLE = "The jobs table";
 const CONDITION_FAILED = "ConditionalCheckFailed";
@@ -501,13 +476,6 @@ export function createJobStore(parts: Parts) {
     keepParts,
     remove,
   };
-}
-
-/** An index and the partition of it that holds these jobs. */
-function partitionOf(index: AppIndex): ["byStatus" | "byApp" | "byOwner", string] {
-  if ("status" in index) return ["byStatus", byStatusKey(index.appId, index.status)];
-  if ("userId" in index) return ["byOwner", byOwnerKey(index.appId, index.userId)];
-  return ["byApp", byAppKey(index.appId, index.executionType)];
 }
 
 /** A set of the tasks that run: one is in it once, however often it is put there. */

@@ -1,7 +1,8 @@
 import { DAY, HOUR, MINUTE, iso, type Clock, type EpochMs } from "../clock.ts";
 import { grow, jobIn, percentile, stepOf, type Change, type Counters, type Increments } from "./counters.ts";
 import type { Item } from "./job-item.ts";
-import { STATUSES, isSchedule, type Job, type Status } from "../job/job.ts";
+import { isSchedule, type Job } from "../job/job.ts";
+import { STATUSES, type Status } from "../job/status.ts";
 
 // Counts of an app's jobs of the last hour and day. A job counts where it was created, as what it is by now.
 

@@ -1,8 +1,9 @@
 import * as z from "zod";
 import type { EpochMs } from "../clock.ts";
 import type { Position } from "../store/job-list.ts";
-import { isFinished, type Job, type Status } from "../job/job.ts";
+import { isFinished, type Job } from "../job/job.ts";
 import { defineTask, done } from "./task.ts";
+import type { Status } from "../job/status.ts";
 
 const time = z.iso.datetime({ offset: true });
 

@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { COLUMN_TYPES, MOST_COLUMNS, type ColumnType, type Columns } from "../datasets/dataset-store.ts";
 import { DAY, type EpochMs } from "../clock.ts";
+import { COLUMN_TYPES, MOST_COLUMNS, type ColumnType, type Columns } from "../datasets/dataset.ts";
 
 // How payloads name datasets and columns, and what the columns' types make of text.
 

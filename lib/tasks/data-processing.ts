@@ -1,7 +1,7 @@
 import * as z from "zod";
-import { MOST_COLUMNS, type ColumnType, type Columns, type Dataset, type Row } from "../datasets/dataset-store.ts";
 import { columnName, dateFieldProblem, datasetName } from "./columns.ts";
 import { defineTask, done, failed } from "./task.ts";
+import { MOST_COLUMNS, type ColumnType, type Columns, type Dataset, type Row } from "../datasets/dataset.ts";
 
 const value = z.union([z.string().max(1_000), z.number(), z.boolean(), z.null()]);
 

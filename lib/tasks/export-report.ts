@@ -1,9 +1,9 @@
 import * as z from "zod";
 import { iso } from "../clock.ts";
-import type { Dataset, Row } from "../datasets/dataset-store.ts";
 import type { Job } from "../job/job.ts";
 import { timeRangeOf, type Days } from "./columns.ts";
 import { defineTask, done, failed, type TaskContext } from "./task.ts";
+import type { Dataset, Row } from "../datasets/dataset.ts";
 
 const day = z.iso.date();
 

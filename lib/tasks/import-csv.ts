@@ -1,10 +1,10 @@
 import { isUtf8 } from "node:buffer";
 import { pipeline } from "node:stream/promises";
 import * as z from "zod";
-import type { Columns, PartWriter, Row } from "../datasets/dataset-store.ts";
 import type { FileInfo } from "../files/file-store.ts";
 import { cellOf, columnName, columnTypes, dateFieldProblem, datasetName, quoted } from "./columns.ts";
 import { defineTask, done, failed, type TaskContext, type TaskJob, type TaskOutcome } from "./task.ts";
+import type { Columns, PartWriter, Row } from "../datasets/dataset.ts";
 
 const payload = z
   .strictObject({

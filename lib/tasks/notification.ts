@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { wholeUrl } from "../outbound/target-url.ts";
-import { smallHeaders } from "../executors/message-schema.ts";
 import { again, defineTask, done, failed, type TaskContext, type TaskOutcome } from "./task.ts";
+import { smallHeaders } from "../outbound/headers.ts";
 
 const email = z
   .strictObject({

@@ -1,20 +1,23 @@
 import type { AppStore } from "../store/app-store.ts";
 import { MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
-import type { AppDatasets, DatasetStore } from "../datasets/dataset-store.ts";
+import type { DatasetStore } from "../datasets/dataset-store.ts";
 import { ClientError } from "../errors.ts";
-import type { DeploymentRules } from "../executors/executor.ts";
-import { DEFAULT_HEADERS, forwardable } from "../executors/http-exchange.ts";
 import { targetProblem } from "../outbound/target-url.ts";
 import { webhookSignature } from "../outbound/webhook-signature.ts";
-import { safeFileName, type FileInfo, type FileStore, type Upload } from "../files/file-store.ts";
+import { safeFileName, filesPrefix, type FileInfo, type FileStore, type Upload } from "../files/file-store.ts";
 import { listJobs, type JobFilter, type JobPage, type Position } from "../store/job-list.ts";
 import type { JobStore } from "../store/job-store.ts";
-import { TASK, SCHEDULE, isFinished, type Job, type Message, type StopStatus } from "../job/job.ts";
+import { TASK, SCHEDULE, isFinished, type Job } from "../job/job.ts";
 import type { Mail } from "../outbound/mail.ts";
 import type { PageQuota } from "../pdf/page-quota.ts";
 import type { Pdfs } from "../pdf/pdfs.ts";
 import type { PdfRequest } from "../pdf/request.ts";
 import type { KeptPdf } from "../pdf/view.ts";
+import type { StopStatus } from "../job/status.ts";
+import type { Message } from "../job/message.ts";
+import type { AppDatasets } from "../datasets/dataset.ts";
+import type { DeploymentRules } from "../outbound/rules.ts";
+import { DEFAULT_HEADERS, forwardable } from "../outbound/headers.ts";
 
 // What a task can reach, and only within its own app: the app is the job's, never the payload's.
 
@@ -114,11 +117,6 @@ export interface TaskServiceParts {
 const LONGEST_REQUEST_MS = MINUTE;
 const LARGEST_ANSWER = 64 * 1_024;
 const JOBS_A_PAGE = 100;
-
-/** Where an app's files are. What comes next is the id of the job that has made them, or `uploads`. */
-export function filesPrefix(appId: string): string {
-  return `files/${appId}/`;
-}
 
 export function createTaskServices(parts: TaskServiceParts): (run: TaskRun) => TaskServices {
   return (run) => ({

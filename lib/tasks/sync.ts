@@ -1,9 +1,9 @@
 import * as z from "zod";
-import { MOST_COLUMNS, type ColumnType, type Columns, type Row, type SavedPart } from "../datasets/dataset-store.ts";
 import { wholeUrl } from "../outbound/target-url.ts";
-import { smallHeaders } from "../executors/message-schema.ts";
 import { datasetName, isColumnName, quoted, typeOf } from "./columns.ts";
 import { again, defineTask, done, failed } from "./task.ts";
+import { MOST_COLUMNS, type ColumnType, type Columns, type Row, type SavedPart } from "../datasets/dataset.ts";
+import { smallHeaders } from "../outbound/headers.ts";
 
 const name = z.string().min(1).max(100);
 

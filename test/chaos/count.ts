@@ -6,9 +6,9 @@ import {
   ListStreamsCommand,
 } from "@aws-sdk/client-dynamodb-streams";
 import { setTimeout as sleep } from "node:timers/promises";
-import { FINAL_STATUSES } from "../../lib/job/job.ts";
 import type { Accepted, Clients, Shown } from "./clients.ts";
 import type { ChaosTarget } from "./target.ts";
+import { FINAL_STATUSES } from "../../lib/job/status.ts";
 
 // What became of every job: by the API, by the table's stream, and by what the target has seen.
 

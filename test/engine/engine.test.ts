@@ -2,8 +2,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import { HEAD_START, nextAttempt, type Job } from "../../lib/job/job.ts";
-import type { QueueRecord } from "../../lib/queue/queue.ts";
 import { PLENTY, createWorld, request, type World } from "../support/world.ts";
+import type { QueueRecord } from "../../lib/queue/message.ts";
 
 let world: World;
 

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DAY, HOUR, MINUTE } from "../../lib/clock.ts";
 import { Unavailable } from "../../lib/errors.ts";
-import { FINAL_STATUSES, type FollowUps, type Job, type Message } from "../../lib/job/job.ts";
+import type { Job } from "../../lib/job/job.ts";
 import { retry } from "../../lib/job/moves.ts";
 import { PLENTY, createWorld, request, type World } from "../support/world.ts";
+import { FINAL_STATUSES } from "../../lib/job/status.ts";
+import type { FollowUps, Message } from "../../lib/job/message.ts";
 
 let world: World;
 

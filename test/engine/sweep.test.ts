@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import { HOUR, MINUTE, SECOND, createClock } from "../../lib/clock.ts";
 import { createFiles } from "../../lib/store/payloads.ts";
-import type { Wait } from "../../lib/flow/flow-control.ts";
 import { createJobStore, type JobStore } from "../../lib/store/job-store.ts";
 import type { Job } from "../../lib/job/job.ts";
 import { newJob } from "../../lib/engine/new-job.ts";
@@ -12,6 +11,7 @@ import { createDynamoDb } from "../sim/models/dynamodb.ts";
 import { createS3 } from "../sim/models/s3.ts";
 import { ROOT } from "../support/stack.ts";
 import { PLENTY, request } from "../support/world.ts";
+import type { Wait } from "../../lib/flow/wait.ts";
 
 const NOW = Date.parse("2026-01-01T12:00:00Z");
 const { Properties: properties = {} } = readTemplate(ROOT).resources["JobsTable"] ?? {};

@@ -5,11 +5,11 @@ import { createEngine } from "../../lib/engine/engine.ts";
 import type { RunningAttempt } from "../../lib/executors/executor.ts";
 import { nextAttempt, type Job, type Outcome } from "../../lib/job/job.ts";
 import { keepLease } from "../../lib/engine/lease.ts";
-import type { QueueRecord } from "../../lib/queue/queue.ts";
 import { createProcess } from "../sim/process.ts";
 import { createRandom } from "../sim/random.ts";
 import { createTime } from "../sim/time.ts";
 import { PLENTY, createWorld, type World } from "../support/world.ts";
+import type { QueueRecord } from "../../lib/queue/message.ts";
 
 // What sets tasks apart from other jobs: slots, their order, and leases that are extended.
 

@@ -5,9 +5,10 @@ import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import type { Slot } from "../../lib/flow/destination-store.ts";
 import { Unavailable } from "../../lib/errors.ts";
 import { createFlowControl } from "../../lib/flow/flow-control.ts";
-import { nextAttempt, type Job, type Metadata, type Mode } from "../../lib/job/job.ts";
+import { nextAttempt, type Job, type Mode } from "../../lib/job/job.ts";
 import { claim } from "../../lib/job/moves.ts";
 import { PLENTY, createWorld, request, type World } from "../support/world.ts";
+import type { Metadata } from "../../lib/job/message.ts";
 
 let world: World;
 let appId: string;

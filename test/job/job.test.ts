@@ -1,17 +1,10 @@
 import { expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import { retryAfterMs } from "../../lib/executors/http-exchange.ts";
-import {
-  HEAD_START,
-  accept,
-  backoffDelay,
-  nextAttempt,
-  type Job,
-  type Metadata,
-  type Mode,
-  type Outcome,
-} from "../../lib/job/job.ts";
+import { HEAD_START, backoffDelay, nextAttempt, type Job, type Mode, type Outcome } from "../../lib/job/job.ts";
 import { after, claim, end, expire, becomeDue, type Ending } from "../../lib/job/moves.ts";
+import type { Metadata } from "../../lib/job/message.ts";
+import { accept } from "../../lib/job/accept.ts";
 
 const NOW = Date.parse("2026-01-01T12:00:00Z");
 const payload = { at: "inline", bytes: new Uint8Array() } as const;

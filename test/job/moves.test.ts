@@ -1,8 +1,6 @@
 import { expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import {
-  STATUSES,
-  accept,
   hasParts,
   isUnsettled,
   nextAttempt,
@@ -11,8 +9,6 @@ import {
   rankOf,
   travels,
   type Job,
-  type Message,
-  type NewJob,
   type Outcome,
 } from "../../lib/job/job.ts";
 import {
@@ -29,6 +25,9 @@ import {
   stop,
   type Ending,
 } from "../../lib/job/moves.ts";
+import { STATUSES } from "../../lib/job/status.ts";
+import type { Message } from "../../lib/job/message.ts";
+import { accept, type NewJob } from "../../lib/job/accept.ts";
 
 const NOW = Date.parse("2026-01-01T12:00:00Z");
 const payload = { at: "inline", bytes: new Uint8Array() } as const;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { estimateMs, pdfRequest } from "../../lib/pdf/request.ts";
-import { problemsIn } from "../../lib/validation.ts";
+import { problemsIn } from "../../lib/errors.ts";
 
 function problemsOf(request: unknown): string[] {
   const { error } = pdfRequest.safeParse(request);

@@ -5,17 +5,12 @@ import { ClientError, Unavailable } from "../../lib/errors.ts";
 import { createFiles } from "../../lib/store/payloads.ts";
 import type { Job } from "../../lib/job/job.ts";
 import { newJob } from "../../lib/engine/new-job.ts";
-import {
-  createQueue,
-  handleBatch,
-  parseFiring,
-  parseRecord,
-  type Handled,
-  type QueueRecord,
-} from "../../lib/queue/queue.ts";
+import { createQueue } from "../../lib/queue/queue.ts";
 import { clientOf } from "../sim/models/client.ts";
 import { createS3 } from "../sim/models/s3.ts";
 import { request } from "../support/world.ts";
+import { parseFiring, parseRecord, type QueueRecord } from "../../lib/queue/message.ts";
+import { handleBatch, type Handled } from "../../lib/queue/batch.ts";
 
 const FIFO = "arn:aws:sqs:local:0:jobs-main.fifo";
 const FAIR = "arn:aws:sqs:local:0:jobs-fair";

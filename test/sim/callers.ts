@@ -1,14 +1,13 @@
 import { DeleteMessageCommand, ReceiveMessageCommand, SendMessageCommand } from "@aws-sdk/client-sqs";
 import type { SQSBatchResponse } from "aws-lambda";
-import { MINUTE, SECOND } from "../../lib/clock.ts";
-import type { TimeLeft } from "../../lib/engine/engine.ts";
-import type { QueueRecord } from "../../lib/queue/queue.ts";
+import { MINUTE, SECOND, type TimeLeft } from "../../lib/clock.ts";
 import { SWEEP_EVERY, type createCloud } from "./cloud.ts";
 import type { createInvariants } from "./invariants.ts";
 import type { Plant } from "./plant.ts";
 import type { Random } from "./random.ts";
 import type { Time } from "./time.ts";
-import type { Container, FunctionName, Invoke } from "./world.ts";
+import type { QueueRecord } from "../../lib/queue/message.ts";
+import type { Container, FunctionName, Invoke } from "./process.ts";
 
 // What calls functions without HTTP: the mappings of queues, EventBridge, the rule of the sweep.
 

@@ -10,12 +10,12 @@ import type { Job } from "../../lib/job/job.ts";
 import type { ServiceParts } from "../../lib/parts.ts";
 import { START } from "./cloud.ts";
 import type { createInvariants } from "./invariants.ts";
-import type { Action, PersonDoes } from "./plan.ts";
 import type { Plant } from "./plant.ts";
 import type { Random } from "./random.ts";
 import { APPS } from "./requests.ts";
 import type { Time } from "./time.ts";
-import type { Container, Invoke } from "./world.ts";
+import type { Action, PersonDoes } from "./action.ts";
+import type { Container, Invoke } from "./process.ts";
 
 // Who asks the API for something: clients that post jobs, and people who look after them, of several apps.
 

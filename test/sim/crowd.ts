@@ -1,8 +1,8 @@
 import { MINUTE, SECOND } from "../../lib/clock.ts";
-import type { Action } from "./plan.ts";
 import type { Random } from "./random.ts";
 import { APPS } from "./requests.ts";
 import { taskExecution, type Manner } from "./task-requests.ts";
+import type { Action } from "./action.ts";
 
 /** More tasks of an app than it has slots, which are made more or fewer while they wait. Posts are numbered from `from`. */
 export function crowd(random: Random, from: number, isCalm: boolean): Action[] {

@@ -19,7 +19,6 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { lean } from "../../lib/aws.ts";
 import { SECOND } from "../../lib/clock.ts";
 import { expressionsOf } from "../../lib/store/job-item.ts";
-import { STATUSES } from "../../lib/job/job.ts";
 import type { Condition as MoveCondition, Move } from "../../lib/job/moves.ts";
 import { startEmulators, type Emulators } from "../../local/emulators.ts";
 import { provision } from "../../local/provision.ts";
@@ -28,6 +27,7 @@ import type { Command, Send } from "./models/client.ts";
 import { createDynamoDb, type DynamoDbOptions } from "./models/dynamodb.ts";
 import { PATIENT, runs, hundredOf, outcome } from "../support/differential.ts";
 import { ROOT } from "../support/stack.ts";
+import { STATUSES } from "../../lib/job/status.ts";
 
 // The same random operations on a model and on the embedded service: every answer must be the same. On a
 // failure, fast-check prints the seed and the operations that are left when those that don't matter are gone.

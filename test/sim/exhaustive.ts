@@ -1,9 +1,10 @@
 import { MINUTE, SECOND } from "../../lib/clock.ts";
 import type { Mishap } from "./cloud.ts";
-import type { Action, Plan } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 import { DESTINATIONS } from "./requests.ts";
 import type { Manner } from "./task-requests.ts";
 import type { Ran } from "./world.ts";
+import type { Action } from "./action.ts";
 
 // Every place at which a process can die in the life of a job, or an answer be lost, and every pair of such places.
 

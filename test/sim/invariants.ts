@@ -2,20 +2,9 @@ import { unmarshall } from "@aws-sdk/util-dynamodb";
 import { SECOND, type EpochMs } from "../../lib/clock.ts";
 import type { RunningAttempt } from "../../lib/executors/executor.ts";
 import { jobOf } from "../../lib/store/job-item.ts";
-import {
-  SCHEDULE,
-  isFinished,
-  isSchedule,
-  isTask,
-  jobIdForKey,
-  owedAt,
-  type Execution,
-  type Job,
-  type Outcome,
-} from "../../lib/job/job.ts";
+import { SCHEDULE, isFinished, isSchedule, isTask, owedAt, type Job, type Outcome } from "../../lib/job/job.ts";
 import type { Item } from "./models/dynamodb-value.ts";
 import type { Message } from "./models/sqs.ts";
-import type { PersonDoes } from "./plan.ts";
 import type { Process } from "./process.ts";
 import { createExpiryRules } from "./rules/expiry.ts";
 import { createFlowRules, type Live } from "./rules/flow.ts";
@@ -27,6 +16,9 @@ import { SKEW } from "./rules/rule.ts";
 import { createScheduleRules } from "./rules/schedules.ts";
 import { createSlotRules } from "./rules/slots.ts";
 import { createTurnRules } from "./rules/turns.ts";
+import type { Execution } from "../../lib/job/message.ts";
+import { jobIdForKey } from "../../lib/job/accept.ts";
+import type { PersonDoes } from "./action.ts";
 
 // What must hold after every step, whatever happens. Each rule has a name that users were promised.
 

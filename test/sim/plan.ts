@@ -1,9 +1,9 @@
 import { MINUTE, SECOND } from "../../lib/clock.ts";
 import { crowd } from "./crowd.ts";
-import type { Service } from "./models/faults.ts";
 import { createRandom, type Random } from "./random.ts";
 import { APPS, DESTINATIONS, POSTING, request } from "./requests.ts";
 import { MOST_IN_SCENE, sceneOf } from "./scenes.ts";
+import type { Action, PersonDoes } from "./action.ts";
 
 // What a seed has happen: who asks for what and when, and what goes wrong. Plain data, so that it can be shrunk.
 
@@ -18,21 +18,6 @@ export interface Plan {
   readonly retentionMs: number;
 }
 
-export type Action = { readonly at: number } & (
-  | { readonly kind: "post"; readonly n: number; readonly app: number; readonly body: object; readonly times: number }
-  /** What a person of an app does to the job that the nth post made, perhaps for another app. */
-  | { readonly kind: "person"; readonly app: number; readonly does: PersonDoes; readonly post: number }
-  | { readonly kind: "settings"; readonly app: number; readonly settings: object }
-  | { readonly kind: "target"; readonly destination: number; readonly mood: Mood }
-  /** A process dies, or stands still. */
-  | { readonly kind: "kill" | "freeze"; readonly ms: number }
-  | { readonly kind: "outage"; readonly service: Service; readonly ms: number }
-  /** A queue forgets what it holds. */
-  | { readonly kind: "empty"; readonly queue: string }
-);
-
-export type PersonDoes = "read" | "cancel" | "deadletter" | "retry" | "retry once" | "delete";
-
 const DOINGS = [
   "read",
   "cancel",
@@ -43,9 +28,6 @@ const DOINGS = [
   "retry once",
   "delete",
 ] as const satisfies readonly PersonDoes[];
-
-/** How a target behaves. `gone` answers 410, `silent` never answers. */
-export type Mood = "well" | "failing" | "flaky" | "slow" | "silent" | "busy" | "gone";
 
 export const QUEUES = ["JobsFairQueue", "JobsMainQueue", "JobsTasksQueue"] as const;
 
@@ -124,7 +106,7 @@ function postsOf(random: Random, n: number, posts: number, burst: Burst | undefi
   return [post, ...(isStored && random.chance(0.2) ? [again] : []), ...(random.chance(0.1) ? [elsewhere] : [])];
 }
 
-function settings(random: Random, burst: Burst | undefined): Action {
+export function settings(random: Random, burst: Burst | undefined): Action {
   const destination = random.pick(DESTINATIONS);
   const limits = random.pick([{ maxConcurrency: 1 }, { rateLimitPerSecond: 0.2 }, { maxConcurrency: 2 }]);
   const whole = { rateLimitPerSecond: null, maxConcurrency: null, ...limits, destination };

@@ -1,6 +1,8 @@
-import type { Clock, EpochMs } from "../../lib/clock.ts";
+import { MINUTE, SECOND, type Clock, type EpochMs, type TimeLeft } from "../../lib/clock.ts";
 import type { Random } from "./random.ts";
 import type { Time } from "./time.ts";
+import type { AppStore } from "../../lib/store/app-store.ts";
+import type { Engine, Parts } from "./world.ts";
 
 // A process of the service: a container of a function. It can die, and stand still, at any moment.
 
@@ -89,3 +91,27 @@ export function createProcess(name: string, time: Time, random: Random): Process
 function hex(value: number, digits: number): string {
   return value.toString(16).padStart(digits, "0");
 }
+
+export interface Container extends Process {
+  readonly engine: Engine;
+  readonly parts: Parts;
+  readonly apps: AppStore;
+  isBusy: boolean;
+}
+
+/** What EventBridge and the queues' mappings are told of functions, as serverless.yml has it. */
+export const TIMEOUTS = {
+  "process-jobs": 180 * SECOND,
+  "run-tasks": 15 * MINUTE,
+  sweep: 55 * SECOND,
+  "fire-schedule": 29 * SECOND,
+  api: 29 * SECOND,
+};
+
+export type FunctionName = keyof typeof TIMEOUTS;
+
+/** Has something run in a container of a function. Nothing comes of it if that died, or threw. */
+export type Invoke = <T>(
+  name: FunctionName,
+  run: (container: Container, timeLeft: TimeLeft) => Promise<T>,
+) => Promise<T | undefined>;

@@ -1,7 +1,7 @@
 import { MINUTE, SECOND } from "../../lib/clock.ts";
-import type { Action } from "./plan.ts";
 import type { Random } from "./random.ts";
 import { APPS, DESTINATIONS, noise, schedule, webhook } from "./requests.ts";
+import type { Action } from "./action.ts";
 
 // What rarely comes together by chance, played in some of the seeds. Posts are numbered from `from`.
 

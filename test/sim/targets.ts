@@ -4,10 +4,10 @@ import { requestOf } from "../../lib/executors/http-exchange.ts";
 import { executorOf } from "../../lib/executors/index.ts";
 import { targetUrl } from "../../lib/outbound/target-url.ts";
 import type { Outcome } from "../../lib/job/job.ts";
-import type { Mood } from "./plan.ts";
 import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
 import type { Sent } from "./rules/receivers.ts";
+import type { Mood } from "./action.ts";
 
 // What jobs are sent to, as an executor that makes no request: targets that are well, slow, wrong or dead.
 

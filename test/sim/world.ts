@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { createAppStore, type AppStore } from "../../lib/store/app-store.ts";
-import { MINUTE, SECOND } from "../../lib/clock.ts";
+import { createAppStore } from "../../lib/store/app-store.ts";
+import { MINUTE, SECOND, type TimeLeft } from "../../lib/clock.ts";
 import { createDestinationStore } from "../../lib/flow/destination-store.ts";
-import { createEngine, type TimeLeft } from "../../lib/engine/engine.ts";
+import { createEngine } from "../../lib/engine/engine.ts";
 import { createFiles } from "../../lib/store/payloads.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
 import { HEAD_START, TASK } from "../../lib/job/job.ts";
@@ -16,14 +16,15 @@ import { BUCKET, Broken, START, TABLE, createCloud, type Mishap } from "./cloud.
 import { createInvariants, type Violation } from "./invariants.ts";
 import { clientOf, type Command } from "./models/client.ts";
 import type { Service } from "./models/faults.ts";
-import type { Action, Plan } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 import type { Plant } from "./plant.ts";
-import { createProcess, type Process } from "./process.ts";
+import { createProcess, TIMEOUTS, type Container, type FunctionName } from "./process.ts";
 import { APPS, DESTINATIONS, MOST_RETRIES } from "./requests.ts";
 import { createTargets } from "./targets.ts";
 import { createTaskRuns } from "./task-runs.ts";
 import { createRandom } from "./random.ts";
 import { createTime } from "./time.ts";
+import type { Action } from "./action.ts";
 
 // The service in one process on virtual time: its engine and stores as they are, in containers that die, on
 // models of what they call. A seed says everything that happens.
@@ -45,31 +46,8 @@ export interface Ran {
   readonly jobs: number;
 }
 
-type Engine = ReturnType<typeof createEngine>;
-type Parts = Parameters<typeof createEngine>[0];
-
-export interface Container extends Process {
-  readonly engine: Engine;
-  readonly parts: Parts;
-  readonly apps: AppStore;
-  isBusy: boolean;
-}
-
-/** What EventBridge and the queues' mappings are told of functions, as serverless.yml has it. */
-const TIMEOUTS = {
-  "process-jobs": 180 * SECOND,
-  "run-tasks": 15 * MINUTE,
-  sweep: 55 * SECOND,
-  "fire-schedule": 29 * SECOND,
-  api: 29 * SECOND,
-};
-export type FunctionName = keyof typeof TIMEOUTS;
-
-/** Has something run in a container of a function. Nothing comes of it if that died, or threw. */
-export type Invoke = <T>(
-  name: FunctionName,
-  run: (container: Container, timeLeft: TimeLeft) => Promise<T>,
-) => Promise<T | undefined>;
+export type Engine = ReturnType<typeof createEngine>;
+export type Parts = Parameters<typeof createEngine>[0];
 
 const GROUP = "arn:aws:scheduler:sim:0:schedule-group/jobs";
 const SCHEDULER = { group: GROUP, target: "arn:fire", role: "arn:role", deadLetters: "SchedulesDeadLetters" };

@@ -4,10 +4,10 @@ import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { createClock } from "../../lib/clock.ts";
-import { jobIdForKey } from "../../lib/job/job.ts";
 import { startScheduler, type Scheduler } from "../../local/scheduler.ts";
 import { endStacks, jobIn, newApp, startStack, temporaryDir, until, webhook, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
+import { jobIdForKey } from "../../lib/job/accept.ts";
 
 // The stack with an EventBridge in front of which something goes wrong.
 

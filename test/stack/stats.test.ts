@@ -2,13 +2,14 @@ import { marshall } from "@aws-sdk/util-dynamodb";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { MINUTE } from "../../lib/clock.ts";
 import { toItem } from "../../lib/store/job-item.ts";
-import type { Job, Status } from "../../lib/job/job.ts";
+import type { Job } from "../../lib/job/job.ts";
 import { newJob } from "../../lib/engine/new-job.ts";
 import { incrementsOf } from "../../lib/store/stats.ts";
 import { usageOf } from "../../lib/pdf/usage.ts";
 import { endStacks, jobIn, newApp, startStack, until, webhook, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 import { request } from "../support/world.ts";
+import type { Status } from "../../lib/job/status.ts";
 
 let stack: Stack;
 let target: Target;

@@ -3,8 +3,9 @@ import { crc32, deflateSync } from "node:zlib";
 import { extractText, getDocumentProxy } from "unpdf";
 import { createClock } from "../../lib/clock.ts";
 import type { LogFields } from "../../lib/log.ts";
-import { createRenderer, type RenderedPdf, type Renderer } from "../../lib/pdf/renderer.ts";
+import { createRenderer, type Renderer } from "../../lib/pdf/renderer.ts";
 import type { PdfOptions } from "../../lib/pdf/request.ts";
+import type { RenderedPdf } from "../../lib/pdf/page.ts";
 
 /** Longer than anything takes that is to succeed. */
 const PATIENCE_MS = 50_000;

@@ -8,18 +8,18 @@ import { join } from "node:path";
 import { createAppStore } from "../../lib/store/app-store.ts";
 import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
 import { createClock, type Clock } from "../../lib/clock.ts";
-import { createDatasetStore, type Row } from "../../lib/datasets/dataset-store.ts";
+import { createDatasetStore } from "../../lib/datasets/dataset-store.ts";
 import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
-import { createFileStore } from "../../lib/files/file-store.ts";
+import { createFileStore, filesPrefix } from "../../lib/files/file-store.ts";
 import { createFiles } from "../../lib/store/payloads.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
-import { accept, type Execution, type Job, type Status } from "../../lib/job/job.ts";
+import type { Job } from "../../lib/job/job.ts";
 import { createMail } from "../../lib/outbound/mail.ts";
 import { encodeMessage } from "../../lib/job/payload.ts";
 import { createSealer } from "../../lib/store/sealer.ts";
 import { createPageQuota } from "../../lib/pdf/page-quota.ts";
 import { createPdfs } from "../../lib/pdf/pdfs.ts";
-import { createTaskServices, filesPrefix } from "../../lib/tasks/services.ts";
+import { createTaskServices } from "../../lib/tasks/services.ts";
 import { taskOf } from "../../lib/tasks/index.ts";
 import type { LogLevel, TaskContext, TaskJob, TaskOutcome } from "../../lib/tasks/task.ts";
 import { startEmulators } from "../../local/emulators.ts";
@@ -27,6 +27,10 @@ import { emailsIn, startMailbox } from "../../local/mailbox.ts";
 import { provision } from "../../local/provision.ts";
 import { readTemplate } from "../../local/template.ts";
 import { ROOT } from "./stack.ts";
+import type { Status } from "../../lib/job/status.ts";
+import type { Execution } from "../../lib/job/message.ts";
+import { accept } from "../../lib/job/accept.ts";
+import type { Row } from "../../lib/datasets/dataset.ts";
 
 export interface Ran {
   /** Undefined when the run threw. */

@@ -4,16 +4,16 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { randomBytes, randomUUID } from "node:crypto";
 import { createAppStore } from "../../lib/store/app-store.ts";
 import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
-import { createClock, type Clock } from "../../lib/clock.ts";
+import { createClock, type Clock, type TimeLeft } from "../../lib/clock.ts";
 import { createDestinationStore } from "../../lib/flow/destination-store.ts";
-import { createEngine, type Parts, type TimeLeft } from "../../lib/engine/engine.ts";
+import { createEngine, type Parts } from "../../lib/engine/engine.ts";
 import type { Executor, RunningAttempt } from "../../lib/executors/executor.ts";
 import { executorOf } from "../../lib/executors/index.ts";
 import { createFiles } from "../../lib/store/payloads.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
-import type { Job, Metadata, Mode, NewJob, Outcome } from "../../lib/job/job.ts";
+import type { Job, Mode, Outcome } from "../../lib/job/job.ts";
 import type { LogFields } from "../../lib/log.ts";
-import { createQueue, type QueueRecord, type Road } from "../../lib/queue/queue.ts";
+import { createQueue, type Road } from "../../lib/queue/queue.ts";
 import type { OneOff, Scheduler } from "../../lib/queue/scheduler.ts";
 import { createTaskSlots } from "../../lib/flow/line-store.ts";
 import { createSealer } from "../../lib/store/sealer.ts";
@@ -25,6 +25,9 @@ import { createDynamoDb } from "../sim/models/dynamodb.ts";
 import { createS3 } from "../sim/models/s3.ts";
 import { createSqs } from "../sim/models/sqs.ts";
 import { ROOT } from "./stack.ts";
+import type { Metadata } from "../../lib/job/message.ts";
+import type { NewJob } from "../../lib/job/accept.ts";
+import type { QueueRecord } from "../../lib/queue/message.ts";
 
 /** What a world stands on: a table, queues and a bucket. */
 interface Ground {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DAY } from "../../lib/clock.ts";
-import { filesPrefix } from "../../lib/tasks/services.ts";
 import { createTaskWorld, type TaskWorld } from "../support/task-world.ts";
+import { filesPrefix } from "../../lib/files/file-store.ts";
 
 let world: TaskWorld;
 beforeEach(async () => {

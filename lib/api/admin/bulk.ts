@@ -2,13 +2,14 @@ import * as z from "zod";
 import { iso } from "../../clock.ts";
 import { ClientError } from "../../errors.ts";
 import type { TaskExecution } from "../../executors/task.ts";
-import { STATUSES, TASK, isFinished, type Job } from "../../job/job.ts";
+import { TASK, isFinished, type Job } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { BULK_ACTION, NOTHING_DONE, bulkFilter, type BulkFilter, type BulkProgress } from "../../tasks/bulk-action.ts";
 import { enveloped, time } from "../http/answers.ts";
 import { appOf, requireRole, type Caller } from "../http/auth.ts";
 import { envelope, parse, route, type Answer } from "../http/http.ts";
 import { ownTask, submitTask } from "../tasks/tasks.ts";
+import { STATUSES } from "../../job/status.ts";
 
 // Redriving and cancelling many jobs at once: a task does it, and is looked at and aborted here.
 

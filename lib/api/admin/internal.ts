@@ -1,7 +1,7 @@
 import * as z from "zod";
-import { tally, type Tally } from "../../engine/run-here.ts";
 import { enveloped, tally as tallied } from "../http/answers.ts";
 import { envelope, route, type Answer } from "../http/http.ts";
+import { tally, type Tally } from "../../engine/tally.ts";
 
 // What an operator, or a scheduler of one's own, may have run at once: spec/hybrid-queue-migration.md.
 

@@ -1,8 +1,8 @@
 import * as z from "zod";
 import { runnable, schedule } from "../../executors/index.ts";
 import { ERROR_CODES } from "../../errors.ts";
-import { FINAL_STATUSES, STATUSES } from "../../job/job.ts";
 import { httpMethod, jobMetadata } from "../../executors/message-schema.ts";
+import { FINAL_STATUSES, STATUSES } from "../../job/status.ts";
 
 // What answers look like, for the API document. Nothing is parsed with these: the tests hold every answer
 // against them. Strict, so that a field that somebody forgot to write down here is found.

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { MINUTE, SECOND } from "../../clock.ts";
 import { defaultAppId, internalToken, tokenConfig, type TokenConfig } from "../../config.ts";
 import { ClientError, Unavailable } from "../../errors.ts";
+import type { Owner } from "../../files/uploads.ts";
 
 /** Who the token says is asking. */
 export interface Caller {
@@ -127,4 +128,9 @@ export function appOf(caller: Caller, requested?: string): string {
     throw new ClientError("FORBIDDEN", "Access denied: the token is for another app");
   }
   return caller.appId;
+}
+
+/** As the files of a user are bound to them. */
+export function ownerOf(caller: Caller): Owner {
+  return { appId: appOf(caller), userId: caller.sub };
 }

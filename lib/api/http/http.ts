@@ -3,9 +3,16 @@ import httpJsonBodyParser from "@middy/http-json-body-parser";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import type * as z from "zod";
 import { iso } from "../../clock.ts";
-import { ClientError, Unavailable, badRequest, reasonOf, type ErrorCode, type ErrorDetail } from "../../errors.ts";
+import {
+  ClientError,
+  Unavailable,
+  badRequest,
+  reasonOf,
+  problemsIn,
+  type ErrorCode,
+  type ErrorDetail,
+} from "../../errors.ts";
 import { parts, type ServiceParts } from "../../parts.ts";
-import { problemsIn } from "../../validation.ts";
 import { authenticate, isInternal, type Caller } from "./auth.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import { isMultipart, readForm, type Form, type FormFile } from "./multipart.ts";

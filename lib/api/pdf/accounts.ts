@@ -3,9 +3,8 @@ import { refuseTarget, wholeUrl } from "../../outbound/target-url.ts";
 import { badRequest } from "../../errors.ts";
 import { maskedQuery } from "../../job/view.ts";
 import type { ServiceParts } from "../../parts.ts";
-import { requireApp } from "../http/auth.ts";
+import { requireApp, ownerOf } from "../http/auth.ts";
 import { route, type Answer } from "../http/http.ts";
-import { ownerOf } from "../tasks/uploads.ts";
 
 // What users decide for themselves: where the ends of their long PDF jobs are told.
 

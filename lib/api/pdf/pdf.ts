@@ -2,28 +2,21 @@ import * as z from "zod";
 import { SECOND, iso, type EpochMs } from "../../clock.ts";
 import { ClientError, Unavailable, badRequest } from "../../errors.ts";
 import { wholeUrl } from "../../outbound/target-url.ts";
-import {
-  FINAL_STATUSES,
-  GENERATE_PDF,
-  TASK,
-  isFinished,
-  type Callback,
-  type Job,
-  type Outcome,
-} from "../../job/job.ts";
+import { GENERATE_PDF, TASK, isFinished, type Job, type Outcome } from "../../job/job.ts";
 import { idempotencyKey } from "../../executors/message-schema.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { BadDocument, documentWith, estimateMs, type PdfRequest } from "../../pdf/request.ts";
-import type { RenderedPdf } from "../../pdf/renderer.ts";
 import { pdfStatus, type PdfResult } from "../../pdf/view.ts";
 import { refuseWebhook } from "./accounts.ts";
 import { time } from "../http/answers.ts";
-import { requireApp } from "../http/auth.ts";
+import { requireApp, ownerOf } from "../http/auth.ts";
 import { route, type Answer } from "../http/http.ts";
 import { keyOf } from "../unified/job-request.ts";
 import { pdfJob, pdfJobView } from "./pdf-view.ts";
 import { ownTask, submitTask, taskIdOf } from "../tasks/tasks.ts";
-import { ownerOf } from "../tasks/uploads.ts";
+import { FINAL_STATUSES } from "../../job/status.ts";
+import type { Callback } from "../../job/message.ts";
+import type { RenderedPdf } from "../../pdf/page.ts";
 
 // Documents to PDFs, at once or later: spec/quickjob-longjob-pdf.md.
 

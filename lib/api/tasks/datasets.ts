@@ -1,9 +1,9 @@
 import * as z from "zod";
 import { iso } from "../../clock.ts";
-import { COLUMN_TYPES } from "../../datasets/dataset-store.ts";
 import { time } from "../http/answers.ts";
 import { appOf, requirePermission } from "../http/auth.ts";
 import { route, type Answer } from "../http/http.ts";
+import { COLUMN_TYPES } from "../../datasets/dataset.ts";
 
 // What tasks have imported: the datasets of an app.
 

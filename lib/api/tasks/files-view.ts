@@ -2,11 +2,12 @@ import * as z from "zod";
 import { iso } from "../../clock.ts";
 import type { TaskExecution } from "../../executors/task.ts";
 import { payloadView } from "../../job/view.ts";
-import { isFinished, type Job, type Status } from "../../job/job.ts";
+import { isFinished, type Job } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
 import type { LogLine } from "../../tasks/log.ts";
 import { time } from "../http/answers.ts";
 import { shownResult } from "./task-result.ts";
+import type { Status } from "../../job/status.ts";
 
 // A task as `/api/jobs` shows it: spec/file-jobs-tasks.md.
 

@@ -1,12 +1,12 @@
 import * as z from "zod";
 import { ClientError } from "../../errors.ts";
-import { JOB_TYPES, type TaskFile } from "../../executors/task.ts";
+import { JOB_TYPES } from "../../executors/task.ts";
 import { TASK, type Job } from "../../job/job.ts";
 import { numberedPage } from "../../store/job-pages.ts";
 import { idempotencyKey } from "../../executors/message-schema.ts";
 import type { ServiceParts } from "../../parts.ts";
 import type { LogLevel } from "../../tasks/task.ts";
-import { requirePermission, type Caller } from "../http/auth.ts";
+import { requirePermission, ownerOf, type Caller } from "../http/auth.ts";
 import {
   FILE_STATUSES,
   SHOWN_LEVELS,
@@ -21,7 +21,8 @@ import { TOO_DEEP, isTooDeep, parse, route, type Answer } from "../http/http.ts"
 import { keyOf } from "../unified/job-request.ts";
 import type { FormFile } from "../http/multipart.ts";
 import { checkTask, indexOf, ownTask, submitTask, viewsOf } from "./tasks.ts";
-import { announcedFile, ownerOf } from "./uploads.ts";
+import { announcedFile } from "./uploads.ts";
+import type { TaskFile } from "../../files/uploads.ts";
 
 // Tasks about a file: spec/file-jobs-tasks.md.
 

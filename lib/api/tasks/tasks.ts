@@ -2,19 +2,12 @@ import * as z from "zod";
 import { derivedUuid, type Clock, type EpochMs } from "../../clock.ts";
 import { ClientError, badRequest } from "../../errors.ts";
 import { definitionOf, payloadProblems } from "../../executors/task.ts";
-import {
-  GENERATE_PDF,
-  TASK,
-  isTask,
-  type Callback,
-  type Dialect,
-  type Job,
-  type PdfJob,
-  type RetryPolicy,
-} from "../../job/job.ts";
-import type { AppIndex } from "../../store/job-store.ts";
+import { GENERATE_PDF, TASK, isTask, type Dialect, type Job, type PdfJob } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { appOf, isAppAdmin, isPlatformAdmin, requirePermission, type Caller } from "../http/auth.ts";
+import type { Callback, RetryPolicy } from "../../job/message.ts";
+import { recordCreated } from "../unified/accept-job.ts";
+import type { AppIndex } from "../../store/job-index.ts";
 
 // What the dialects that show tasks have in common: asking for one, and whose one may see.
 
@@ -68,12 +61,6 @@ export async function submitTask(asked: AskedTask, service: ServiceParts) {
 /** The one id that a key of a user has, or a new one. */
 export function taskIdOf({ appId, userId, key }: Pick<AskedTask, "appId" | "userId" | "key">, clock: Clock): string {
   return key === undefined ? clock.uuid() : derivedUuid(appId, userId, key);
-}
-
-/** Writes down who has asked for a task. */
-export async function recordCreated(task: Job, by: string, { apps }: Pick<ServiceParts, "apps">): Promise<void> {
-  const changes = [{ field: task.id, from: null, to: task.destination }];
-  await apps.record(task.appId, { by, action: "job.created", changes });
 }
 
 /** An administrator sees the app's, everybody else their own. */

@@ -2,8 +2,10 @@ import * as z from "zod";
 import { iso } from "../../clock.ts";
 import type { TaskExecution } from "../../executors/task.ts";
 import { payloadView } from "../../job/view.ts";
-import { isFinished, type Job, type Message, type Status } from "../../job/job.ts";
+import { isFinished, type Job } from "../../job/job.ts";
 import { time } from "../http/answers.ts";
+import type { Status } from "../../job/status.ts";
+import type { Message } from "../../job/message.ts";
 
 // A task as `/v1/jobs` shows it: spec/typed-jobs-report.md.
 

@@ -1,8 +1,8 @@
 import * as z from "zod";
 import { SECOND } from "../../clock.ts";
 import { ClientError, badRequest } from "../../errors.ts";
-import { LARGEST_UPLOAD, UPLOAD_LINK_MS, UPLOAD_PART_BYTES, type Owner } from "../../files/uploads.ts";
-import { appOf, requirePermission, type Caller } from "../http/auth.ts";
+import { LARGEST_UPLOAD, UPLOAD_LINK_MS, UPLOAD_PART_BYTES } from "../../files/uploads.ts";
+import { requirePermission, ownerOf } from "../http/auth.ts";
 import { route, type Answer } from "../http/http.ts";
 
 // Files that are too large to come with their job: announced, sent to the bucket in parts, completed.
@@ -41,11 +41,6 @@ const upload = z.strictObject({
     .describe("Where each part is PUT. The `ETag` of each answer is for `complete`."),
   expiresInSeconds: z.int().describe("How long the URLs are good for, at most."),
 });
-
-/** As the files of a user are bound to them. */
-export function ownerOf(caller: Caller): Owner {
-  return { appId: appOf(caller), userId: caller.sub };
-}
 
 export const createUpload = route({
   key: "POST /api/jobs/uploads",

@@ -3,12 +3,13 @@ import type { EpochMs } from "../../clock.ts";
 import { ClientError } from "../../errors.ts";
 import { executionTypeOf } from "../../executors/index.ts";
 import { entityOf, withoutRequest } from "../../job/view.ts";
-import { SCHEDULE, isTask, jobIdForKey, type Job, type Message } from "../../job/job.ts";
+import { SCHEDULE, isTask, type Job } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { appOf, type Caller } from "../http/auth.ts";
 import { envelope, type Answer } from "../http/http.ts";
 import { messageOf, type CreateJobBody } from "./job-request.ts";
-import { recordCreated } from "../tasks/tasks.ts";
+import type { Message } from "../../job/message.ts";
+import { jobIdForKey } from "../../job/accept.ts";
 
 // How every endpoint that makes a job accepts it, and answers.
 
@@ -91,4 +92,10 @@ export function accepted({ status, job, message }: Accepted, more: object = {}):
 /** An answer with the whole job, or without its request when that would not fit through Lambda. */
 export function withEntity(status: number, entity: object): Answer {
   return { status, body: envelope(entity), ifTooLarge: () => envelope(withoutRequest(entity)) };
+}
+
+/** Writes down who has asked for a task. */
+export async function recordCreated(task: Job, by: string, { apps }: Pick<ServiceParts, "apps">): Promise<void> {
+  const changes = [{ field: task.id, from: null, to: task.destination }];
+  await apps.record(task.appId, { by, action: "job.created", changes });
 }

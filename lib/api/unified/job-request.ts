@@ -3,8 +3,9 @@ import { badRequest, type ErrorDetail } from "../../errors.ts";
 import type { Asked } from "../../executors/executor.ts";
 import { executionTypeOf, jobFields } from "../../executors/index.ts";
 import { refuseTarget } from "../../outbound/target-url.ts";
-import { SCHEDULE, TASK, isLong, type FollowUpJob, type FollowUps, type Message, type Mode } from "../../job/job.ts";
+import { SCHEDULE, TASK, isLong, type Mode } from "../../job/job.ts";
 import { idempotencyKey } from "../../executors/message-schema.ts";
+import type { FollowUpJob, FollowUps, Message } from "../../job/message.ts";
 
 // What a client posts to have a job: its schema, and the message that becomes of it.
 

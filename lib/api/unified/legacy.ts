@@ -1,12 +1,13 @@
 import * as z from "zod";
 import { wholeUrl } from "../../outbound/target-url.ts";
 import { masked, maskedQuery } from "../../job/view.ts";
-import { headers, httpMethod, idempotencyKey } from "../../executors/message-schema.ts";
+import { httpMethod, idempotencyKey } from "../../executors/message-schema.ts";
 import { acceptJob, accepted } from "./accept-job.ts";
 import { callbackJobEntity, enveloped } from "../http/answers.ts";
 import { requireRole } from "../http/auth.ts";
 import { parse, route, type Answer } from "../http/http.ts";
 import { createJobBody } from "./job-request.ts";
+import { headers } from "../../outbound/headers.ts";
 
 // The endpoint that came before the unified one: spec/hybrid-queue-migration.md.
 

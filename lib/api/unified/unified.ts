@@ -4,7 +4,7 @@ import { ClientError } from "../../errors.ts";
 import { EXECUTION_TYPES } from "../../executors/index.ts";
 import { listJobs, matches, type JobFilter, type JobPage } from "../../store/job-list.ts";
 import { entityOf, wholeEntityOf } from "../../job/view.ts";
-import { STATUSES, jobIdForKey, type Job, type Message } from "../../job/job.ts";
+import type { Job } from "../../job/job.ts";
 import { idempotencyKey } from "../../executors/message-schema.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { acceptJob, accepted, withEntity } from "./accept-job.ts";
@@ -13,6 +13,9 @@ import { appOf, isPlatformAdmin, requireRole, type Caller } from "../http/auth.t
 import { envelope, explain, parse, route, type Answer } from "../http/http.ts";
 import { createJobBody } from "./job-request.ts";
 import { decodeCursor, encodeCursor } from "../http/pagination.ts";
+import { STATUSES } from "../../job/status.ts";
+import type { Message } from "../../job/message.ts";
+import { jobIdForKey } from "../../job/accept.ts";
 
 // The unified dialect: spec/unified-job-api.md.
 

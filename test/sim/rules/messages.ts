@@ -1,8 +1,8 @@
 import { MINUTE, type EpochMs } from "../../../lib/clock.ts";
 import { isFinished, type Job } from "../../../lib/job/job.ts";
 import { decodeMessage } from "../../../lib/job/payload.ts";
-import type { QueueRecord } from "../../../lib/queue/queue.ts";
 import type { Judge } from "./rule.ts";
+import type { QueueRecord } from "../../../lib/queue/message.ts";
 
 // What queues take and let go: a message is the only place of a job in mode `sqs`, until its first attempt is over.
 

@@ -1,0 +1,63 @@
+import type { FinalStatus } from "./status.ts";
+
+/** What the caller asked for, with every default filled in. */
+export interface Message extends FollowUps {
+  readonly lambdaProxyMessage?: ProxyMessage;
+  readonly execution: Execution;
+  readonly metadata: Metadata;
+}
+
+/** What is to be submitted when a job ends: a callback with its final view, or another job. */
+export interface FollowUps {
+  readonly onComplete?: Callback;
+  readonly onSuccess?: FollowUpJob;
+  readonly onFailure?: FollowUpJob;
+}
+
+export type FollowUp = keyof FollowUps;
+
+export interface FollowUpJob extends FollowUps {
+  readonly message: Omit<Message, FollowUp>;
+}
+
+export interface Callback {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** At which ends. */
+  readonly on: readonly FinalStatus[];
+}
+
+/** The request to make, in the shape of a Lambda proxy event. */
+export interface ProxyMessage {
+  readonly body: string | null;
+  readonly resource: string;
+  readonly path: string;
+  readonly httpMethod: string;
+  readonly isBase64Encoded: boolean;
+  readonly pathParameters: Readonly<Record<string, string>> | null;
+  readonly queryStringParameters?: Readonly<Record<string, string>> | null | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly requestContext: Readonly<Record<string, unknown>>;
+}
+
+/** The fields of one execution type; its executor knows their schema. */
+export interface Execution {
+  readonly type: string;
+  readonly [field: string]: unknown;
+}
+
+export interface Metadata {
+  readonly messageGroupId?: string;
+  readonly idempotencyKey?: string;
+  readonly createdAt?: string;
+  readonly maxRetries?: number;
+  readonly retry?: RetryPolicy;
+}
+
+/** Defaults: 60 s, 86,400 s, no jitter. */
+export interface RetryPolicy {
+  readonly baseDelaySeconds: number;
+  readonly maxDelaySeconds: number;
+  /** 0 to 1: how much of the delay chance may take away. */
+  readonly jitter: number;
+}

@@ -1,0 +1,43 @@
+import type { QueueRecord } from "./message.ts";
+
+/** What became of a message: done with, or to come again when its time has come. */
+export type Handled = "done" | ComeAgain;
+
+export interface ComeAgain {
+  readonly inSeconds: number;
+}
+
+/** What was not attempted because time was short. */
+export const AT_ONCE: ComeAgain = { inSeconds: 0 };
+
+/** What a fault of ours kept from being handled. */
+const AFTER_A_FAULT: ComeAgain = { inSeconds: 60 };
+
+/**
+ * Handles a batch of messages at the same time, those of one lane one after another. Names the
+ * messages to be delivered again: on a FIFO queue, a failed one and all that follow in its lane.
+ */
+export async function handleBatch(
+  records: readonly QueueRecord[],
+  handle: (record: QueueRecord) => Promise<Handled>,
+): Promise<Map<QueueRecord, ComeAgain>> {
+  const lanes = Map.groupBy(records, (record) => laneOf(record) ?? record.messageId);
+  const again = new Map<QueueRecord, ComeAgain>();
+  await Promise.all(
+    [...lanes.values()].map(async (lane) => {
+      for (const [at, record] of lane.entries()) {
+        const handled = await handle(record).catch(() => AFTER_A_FAULT);
+        if (handled === "done") continue;
+        again.set(record, handled);
+        // SQS keeps them behind the one that comes first.
+        for (const behind of lane.slice(at + 1)) again.set(behind, AT_ONCE);
+        return;
+      }
+    }),
+  );
+  return again;
+}
+
+function laneOf(record: QueueRecord): string | undefined {
+  return record.eventSourceARN.endsWith(".fifo") ? record.attributes.MessageGroupId : undefined;
+}
