@@ -1,5 +1,4 @@
 import type { ProxyMessage } from "../job/message.ts";
-import { text } from "../executors/message-schema.ts";
 import * as z from "zod";
 
 // Many firewalls refuse a request that does not say who sends it.
