@@ -37,7 +37,6 @@ import { createSchedules } from "./schedules.ts";
 import { createSweep } from "./sweep.ts";
 import { createTaskLine } from "../flow/task-line.ts";
 import type { TaskSlots } from "../flow/line-store.ts";
-import { isUrgent } from "../tasks/index.ts";
 import type { Message } from "../job/message.ts";
 import type { NewJob } from "../job/accept.ts";
 import type { DeploymentRules } from "../outbound/rules.ts";
@@ -193,7 +192,7 @@ export function createEngine(parts: Parts) {
 
   /** A task starts when it is its turn among those of its app, and takes one of its app's slots. */
   async function runTask(ref: AttemptRef, rank: string): Promise<Ran | ComeAgain> {
-    if (isUrgent(ref.destination)) return runUrgent(ref);
+    if (ref.isUrgent) return runUrgent(ref);
     const { paused, maxConcurrentTasks: slots } = await apps.settingsOf(ref.appId);
     if (paused) return putOff(ref, { kind: "person" });
     const place = await line.placeOf(ref, rank, slots);

@@ -13,6 +13,8 @@ export function newJob(request: NewJob, now: EpochMs, freshId: string): Job {
     destination: type.destination(execution),
     timeoutMs: type.timeoutMs(execution),
     ...(type.priority && { priority: type.priority(execution) }),
+    ...(type.needsBrowser && { needsBrowser: type.needsBrowser(execution) }),
+    ...(type.isUrgent && { isUrgent: type.isUrgent(execution) }),
     ...(type.maxRetries && { maxRetries: type.maxRetries(execution) }),
     ...(execution.type === SCHEDULE && firstRun(execution as ScheduleExecution, now)),
   };

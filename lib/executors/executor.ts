@@ -25,6 +25,10 @@ export interface ExecutionType<E extends Execution = Execution> {
   timeoutMs(execution: E): number;
   /** Of a task; default 0. */
   priority?(execution: E): number;
+  /** Of a task: it runs where there is a browser. */
+  needsBrowser?(execution: E): boolean;
+  /** Of a task: it takes no slot of its app's, and starts while the app is paused. */
+  isUrgent?(execution: E): boolean;
   /** Unless a job says so itself; default 10. */
   maxRetries?(execution: E): number;
   /** Why a well-formed message can't be accepted, by its fields; nothing if it can. */

@@ -55,6 +55,8 @@ export const task: ExecutionType<TaskExecution> = {
   destination: ({ jobType }) => jobType,
   timeoutMs: ({ jobType }) => definitionOf(jobType).timeoutMs,
   priority: (execution) => execution.priority,
+  needsBrowser: ({ jobType }) => definitionOf(jobType).needsBrowser === true,
+  isUrgent: ({ jobType }) => definitionOf(jobType).isUrgent === true,
   maxRetries: ({ jobType }) => definitionOf(jobType).maxRetries,
 
   refuse: ({ execution }, { appId }) => {

@@ -15,8 +15,7 @@ import {
   type Outcome,
 } from "../job/job.ts";
 import type { Log } from "../log.ts";
-import { isUrgent } from "../tasks/index.ts";
-import { waiting, type Wait } from "./wait.ts";
+import type { Wait } from "./wait.ts";
 
 /** An attempt that may start, or one that has to wait. */
 export type Entry = Admitted | Wait;
@@ -74,7 +73,7 @@ export function createFlowControl({ clock, store, apps, destinations, log }: Par
   async function waitOf(job: Job): Promise<Wait | undefined> {
     if (isSchedule(job)) return undefined;
     const now = clock.now();
-    if (isTask(job) && isUrgent(job.destination)) return undefined;
+    if (job.isUrgent) return undefined;
     if ((await apps.settingsOf(job.appId)).paused) return { kind: "person" };
     if (isTask(job)) return undefined;
     const circuit = await circuitOf(job);

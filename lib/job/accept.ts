@@ -34,6 +34,10 @@ export interface Terms {
   readonly recurring?: boolean;
   /** Of a task. */
   readonly priority?: number;
+  /** Of a task that runs where there is a browser. */
+  readonly needsBrowser?: boolean;
+  /** Of a task that takes no slot of its app's, and starts while the app is paused. */
+  readonly isUrgent?: boolean;
   /** Unless the job itself says so; default 10. */
   readonly maxRetries?: number;
 }
@@ -73,6 +77,8 @@ export function accept(request: NewJob, terms: Terms, payload: Payload, now: Epo
     ...(request.pdf && { pdf: request.pdf }),
     ...(request.startAt !== undefined && { scheduledAt: request.startAt }),
     ...(terms.priority && { priority: terms.priority }),
+    ...(terms.needsBrowser && { needsBrowser: true }),
+    ...(terms.isUrgent && { isUrgent: true }),
     ...(terms.recurring && { recurring: true }),
     ...(Object.keys(owes).length > 0 && { owes }),
   };

@@ -50,6 +50,10 @@ export interface Job {
   readonly quick?: true;
   /** Of a task: those with a higher one start first. Default 0. */
   readonly priority?: number;
+  /** Of a task: it runs where there is a browser. */
+  readonly needsBrowser?: true;
+  /** Of a task: it takes no slot of its app's, and starts while the app is paused. */
+  readonly isUrgent?: true;
   /** Of a task: how far its last attempt has come, and what the next one may go on from, as JSON. */
   readonly progress?: Progress;
   readonly saved?: string;
@@ -153,6 +157,8 @@ export interface AttemptRef {
   readonly turnAt?: EpochMs;
   /** Of a task, which needs a slot of its app: its place among those that wait for one. */
   readonly rank?: string;
+  /** Of a task that waits for no slot. */
+  readonly isUrgent?: true;
 }
 
 /** One run of a schedule that is to come. */
@@ -253,6 +259,7 @@ export function nextAttempt(job: Job): AttemptRef {
     ...(lane !== undefined && { ordered: true }),
     ...(turnAt !== undefined && { turnAt }),
     ...(isTask(job) && { rank: rankOf(job) }),
+    ...(job.isUrgent && { isUrgent: true }),
   };
 }
 

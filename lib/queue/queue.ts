@@ -12,9 +12,8 @@ import { CLIENT_DEFAULTS, askOf, lean } from "../aws.ts";
 import { SECOND, type Clock, type EpochMs } from "../clock.ts";
 import { Unavailable } from "../errors.ts";
 import { payloadKey, type Files } from "../store/payloads.ts";
-import { isLong, isSchedule, isTask, nextAttempt, nextRunOf, type Job } from "../job/job.ts";
+import { isLong, isSchedule, nextAttempt, nextRunOf, type Job } from "../job/job.ts";
 import { contentHash } from "../job/payload.ts";
-import { needsBrowser } from "../tasks/index.ts";
 import type { QueueRecord } from "./message.ts";
 import type { ComeAgain } from "./batch.ts";
 
@@ -165,7 +164,7 @@ export function createQueue(parts: { urls: Record<Road, string>; files: Files; c
 
 function roadOf(job: Job): Road {
   if (job.lane !== undefined) return "main";
-  if (isTask(job) && needsBrowser(job.destination)) return "pdf";
+  if (job.needsBrowser) return "pdf";
   return isLong(job) ? "tasks" : "fair";
 }
 

@@ -22,16 +22,6 @@ export const tasks: readonly Task[] = [
   generatePdf,
 ];
 
-/** Whether a job of the type starts whatever else runs. */
-export function isUrgent(jobType: string): boolean {
-  return taskOf(jobType)?.isUrgent === true;
-}
-
-/** Whether a job of the type needs a browser. */
-export function needsBrowser(jobType: string): boolean {
-  return taskOf(jobType)?.needsBrowser === true;
-}
-
 export function taskOf(jobType: string): Task | undefined {
   return tasks.find((task) => task.jobType === jobType);
 }
