@@ -1,3 +1,4 @@
+import { createTable } from "../lib/store/table.ts";
 import { DynamoDBClient, type ConsumedCapacity } from "@aws-sdk/client-dynamodb";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { randomBytes, randomUUID } from "node:crypto";
@@ -48,17 +49,18 @@ export async function capacityOf(
   );
   const sqs = new SQSClient({ endpoint: endpoints.sqs, useQueueUrlAsEndpoint: false });
   const clock = createClock();
+  const tableOf = (of: DynamoDBClient) => createTable({ name: references["JobsTable"] ?? "", clock, client: of });
   const files = createFiles(references["JobsBucket"] ?? "");
   const { JobsFairQueue: fair = "", JobsMainQueue: main = "" } = references;
   const urls = { fair, main, tasks: "", pdf: "" };
-  const store = createJobStore({ table: references["JobsTable"] ?? "", files, clock, client });
+  const store = createJobStore({ table: tableOf(client), files, clock });
   const queue = createQueue({ urls, files, clock, client: sqs });
   const rules = { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" };
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
   // A container reads an app's settings and keys, and what is wrong with a destination, once in ten seconds, whatever it delivers: not counted.
   const apart = new DynamoDBClient({ endpoint: endpoints.dynamodb });
-  const apps = createAppStore({ table: references["JobsTable"] ?? "", clock, sealer, client: apart });
-  const destinations = createDestinationStore({ table: references["JobsTable"] ?? "", clock, client: apart });
+  const apps = createAppStore({ table: tableOf(apart), clock, sealer });
+  const destinations = createDestinationStore({ table: tableOf(apart), clock });
   const scheduler = createScheduler({ group: "", target: "", role: "", deadLetters: "" });
   const engine = createEngine({
     clock,
@@ -69,7 +71,7 @@ export async function capacityOf(
     scheduler,
     files,
     executorOf,
-    slots: createTaskSlots({ table: references["JobsTable"] ?? "", clock, client: apart }),
+    slots: createTaskSlots({ table: tableOf(apart), clock }),
     rules,
     log: () => {},
     link: async (key) => key,

@@ -1,3 +1,4 @@
+import { createTable } from "../lib/store/table.ts";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -76,7 +77,7 @@ export async function benchTasks(): Promise<void> {
     ...local,
     AWS_ENDPOINT_URL_DYNAMODB: world.endpoints.dynamodb,
     AWS_ENDPOINT_URL_S3: world.endpoints.s3,
-    TABLE: world.table,
+    TABLE: world.table.name,
     BUCKET: world.bucket,
   };
   const file = world.files.upload(`files/${world.appId}/bench/rows.csv`, "text/csv");
@@ -110,7 +111,7 @@ function rowOf(id: number): string {
 /** One task, in this process alone, with what an executor would give it. */
 async function work({ what, env, appId, fileKey }: Order): Promise<void> {
   Object.assign(process.env, env);
-  const { BUCKET: bucket = "", TABLE: table = "" } = env;
+  const { BUCKET: bucket = "", TABLE: name = "" } = env;
   const clock = createClock();
   const client = new DynamoDBClient(CLIENT_DEFAULTS);
   let writes = 0;
@@ -122,18 +123,19 @@ async function work({ what, env, appId, fileKey }: Order): Promise<void> {
       },
     { step: "initialize" },
   );
+  const table = createTable({ name, clock, client });
   const files = createFileStore({ bucket, clock });
-  const store = createJobStore({ table, files: createFiles(bucket), clock, client });
+  const store = createJobStore({ table, files: createFiles(bucket), clock });
   const sealer = createSealer({ kind: "local", key: Buffer.alloc(32) });
-  const apps = createAppStore({ table, clock, sealer, client });
+  const apps = createAppStore({ table, clock, sealer });
   const servicesOf = createTaskServices({
     clock,
     store,
     apps,
     files,
     pdfs: createPdfs({ clock, log: () => {}, files, memoryMb: 0, renderer: () => undefined }),
-    pages: createPageQuota({ table, clock, log: () => {}, apps, client }),
-    datasets: createDatasetStore({ table, clock, files, client }),
+    pages: createPageQuota({ table, clock, log: () => {}, apps }),
+    datasets: createDatasetStore({ table, clock, files }),
     mail: createMail(undefined),
     rules: { allowPrivateTargets: false },
     people: { retryJob: async () => undefined, stopJob: async () => undefined },

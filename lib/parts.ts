@@ -1,3 +1,4 @@
+import { createTable } from "./store/table.ts";
 import { createAppStore } from "./store/app-store.ts";
 import { createClock, iso } from "./clock.ts";
 import { jobsConfig } from "./config.ts";
@@ -47,20 +48,21 @@ function assemble() {
   const config = jobsConfig(process.env);
   const clock = createClock(config.clock);
   const log = createLog(() => iso(clock.now()));
+  const table = createTable({ name: config.table, clock });
   const files = createFiles(config.bucket);
-  const taskLog = createTaskLog({ table: config.table, clock });
-  const store = createJobStore({ table: config.table, files, clock, removeLog: taskLog.remove });
+  const taskLog = createTaskLog({ table, clock });
+  const store = createJobStore({ table, files, clock, removeLog: taskLog.remove });
   const queue = createQueue({ urls: config.queueUrls, files, clock });
   const scheduler = createScheduler(config.scheduler);
-  const apps = createAppStore({ table: config.table, clock, sealer: createSealer(config.sealing) });
-  const destinations = createDestinationStore({ table: config.table, clock });
-  const slots = createTaskSlots({ table: config.table, clock });
+  const apps = createAppStore({ table, clock, sealer: createSealer(config.sealing) });
+  const destinations = createDestinationStore({ table, clock });
+  const slots = createTaskSlots({ table, clock });
   const { rules, retention } = config;
   const fileStore = createFileStore({ bucket: config.bucket, clock });
-  const uploads = createUploads({ table: config.table, bucket: config.bucket, clock });
-  const datasets = createDatasetStore({ table: config.table, clock, files: fileStore });
+  const uploads = createUploads({ table, bucket: config.bucket, clock });
+  const datasets = createDatasetStore({ table, clock, files: fileStore });
   const mail = createMail(config.emailSender);
-  const { table, pdfMemoryMb: memoryMb } = config;
+  const { pdfMemoryMb: memoryMb } = config;
   const pdfs = createPdfs({ clock, log, files: fileStore, memoryMb, renderer: () => makeRenderer });
   const pages = createPageQuota({ table, clock, log, apps });
   // Made below: a task's run can do what people do.
@@ -98,7 +100,7 @@ function assemble() {
     link: fileStore.link,
     retention,
   });
-  const counters = createCounters({ table: config.table });
+  const counters = createCounters({ table });
   const stats = createStats({ counters, clock });
   const usage = createUsage({ counters, clock });
   return {

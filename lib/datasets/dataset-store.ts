@@ -1,5 +1,4 @@
 import {
-  DynamoDBClient,
   GetItemCommand,
   QueryCommand,
   TransactWriteItemsCommand,
@@ -9,8 +8,9 @@ import {
   type QueryCommandOutput,
 } from "@aws-sdk/client-dynamodb";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
-import { CLIENT_DEFAULTS, askOf, lean } from "../aws.ts";
+import { askOf } from "../aws.ts";
 import { DAY, type Clock, type EpochMs } from "../clock.ts";
+import type { Table } from "../store/table.ts";
 import { Unavailable } from "../errors.ts";
 import type { FileStore, Upload } from "../files/file-store.ts";
 import { MARSHALL, expirySeconds, type Item } from "../store/job-item.ts";
@@ -59,10 +59,10 @@ const REMEMBERED = 30 * DAY;
 /** Rows are turned into bytes this many characters at a time. */
 const LINES = 64 * 1_024;
 
-export function createDatasetStore(parts: { table: string; clock: Clock; files: FileStore; client?: DynamoDBClient }) {
-  const { table: TableName, clock, files } = parts;
-  let client = parts.client;
-  const dynamodb = () => (client ??= lean(new DynamoDBClient(CLIENT_DEFAULTS)));
+export function createDatasetStore(parts: { table: Table; clock: Clock; files: FileStore }) {
+  const { clock, files } = parts;
+  const TableName = parts.table.name;
+  const { dynamodb } = parts.table;
 
   async function list(appId: string): Promise<Dataset[]> {
     const items = await query(headKey(appId, "").pk, "DATASET#");

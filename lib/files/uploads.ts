@@ -1,12 +1,12 @@
-import { DynamoDBClient, GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
+import { GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
 import { createHash } from "node:crypto";
-import { CLIENT_DEFAULTS, askOf, isOurFault, lean } from "../aws.ts";
+import { CLIENT_DEFAULTS, askOf, isOurFault } from "../aws.ts";
 import { DAY, HOUR, SECOND, derivedUuid, type Clock } from "../clock.ts";
+import type { Table } from "../store/table.ts";
 import { safeFileName, filesPrefix } from "./file-store.ts";
 import { expirySeconds, hasExpired } from "../store/job-item.ts";
-import type { TaskJob } from "../tasks/task.ts";
 
 // Files that users bring: small ones with the job, large ones in parts, straight to the bucket. A key names
 // the app and, hashed, the user; the file itself says what it was announced as. A file is there once all of
@@ -47,14 +47,15 @@ const TABLE = "The jobs table";
 const BUCKET = "The bucket";
 
 interface Parts {
-  readonly table: string;
+  readonly table: Table;
   readonly bucket: string;
   readonly clock: Clock;
 }
 
-export function createUploads({ table, bucket: Bucket, clock }: Parts) {
-  let dynamodb: DynamoDBClient | undefined;
-  const database = () => (dynamodb ??= lean(new DynamoDBClient(CLIENT_DEFAULTS)));
+export function createUploads(parts: Parts) {
+  const { bucket: Bucket, clock } = parts;
+  const { dynamodb: database } = parts.table;
+  const table = parts.table.name;
 
   /** A key that is nobody else's, and a URL for each part: 8 MiB, the last one what is left. */
   async function begin(owner: Owner, announced: Announced) {
@@ -175,4 +176,10 @@ async function s3() {
   return { client, sdk };
 }
 
-export type TaskFile = NonNullable<TaskJob["file"]>;
+/** The uploaded file of a task, with the size and type that the uploader has announced. */
+export interface TaskFile {
+  readonly key: string;
+  readonly name: string;
+  readonly bytes?: number;
+  readonly mimeType?: string;
+}

@@ -1,6 +1,5 @@
 import {
   ConditionalCheckFailedException,
-  DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
   QueryCommand,
@@ -8,10 +7,11 @@ import {
   type AttributeValue,
 } from "@aws-sdk/client-dynamodb";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
-import { CLIENT_DEFAULTS, askOf, lean } from "../aws.ts";
+import { askOf } from "../aws.ts";
 import { cached } from "../store/cached.ts";
 import { FAILURE_WINDOW, PROBE_EVERY, type Circuit } from "./circuit.ts";
 import { DAY, HOUR, SECOND, type Clock, type EpochMs } from "../clock.ts";
+import type { Table } from "../store/table.ts";
 import { Unavailable } from "../errors.ts";
 import { LONGEST_MESSAGE_DELAY } from "../job/job.ts";
 import { MARSHALL, expirySeconds, hasExpired, type Item } from "../store/job-item.ts";
@@ -38,10 +38,10 @@ const OUTAGE_KEPT = 30 * DAY;
 export type DestinationStore = ReturnType<typeof createDestinationStore>;
 
 /** What is known of destinations that deviate, and whose turn it is at those that have limits. */
-export function createDestinationStore(parts: { table: string; clock: Clock; client?: DynamoDBClient }) {
-  const { table, clock } = parts;
-  let client = parts.client;
-  const dynamodb = () => (client ??= lean(new DynamoDBClient(CLIENT_DEFAULTS)));
+export function createDestinationStore(parts: { table: Table; clock: Clock }) {
+  const { clock } = parts;
+  const table = parts.table.name;
+  const { dynamodb } = parts.table;
   const circuits = cached(clock, (key) => read(refOf(key)));
 
   /** As this process last saw it, at most ten seconds ago. */

@@ -1,14 +1,14 @@
 import {
   BatchWriteItemCommand,
-  DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
   QueryCommand,
   type AttributeValue,
 } from "@aws-sdk/client-dynamodb";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
-import { CLIENT_DEFAULTS, askOf, lean } from "../aws.ts";
+import { askOf } from "../aws.ts";
 import { DAY, type Clock } from "../clock.ts";
+import type { Table } from "../store/table.ts";
 import { Unavailable } from "../errors.ts";
 import { expirySeconds, slotsKey } from "../store/job-item.ts";
 
@@ -28,10 +28,10 @@ const KEPT_IN_LINE = 7 * DAY;
 const LARGEST_WRITE = 25;
 
 /** The line of an app's tasks that wait for a slot, in the order of their ranks. */
-export function createTaskSlots(parts: { table: string; clock: Clock; client?: DynamoDBClient }) {
-  const { table, clock } = parts;
-  let client = parts.client;
-  const dynamodb = () => (client ??= lean(new DynamoDBClient(CLIENT_DEFAULTS)));
+export function createTaskSlots(parts: { table: Table; clock: Clock }) {
+  const { clock } = parts;
+  const table = parts.table.name;
+  const { dynamodb } = parts.table;
 
   /** As it is now, with the first `limit` of those that wait. */
   async function look(appId: string, limit: number): Promise<Slots> {

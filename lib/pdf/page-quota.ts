@@ -1,8 +1,9 @@
-import { DynamoDBClient, GetItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
+import { GetItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { marshall } from "@aws-sdk/util-dynamodb";
 import type { AppStore } from "../store/app-store.ts";
-import { CLIENT_DEFAULTS, askOf, lean } from "../aws.ts";
+import { askOf } from "../aws.ts";
 import { DAY, SECOND, isoDay, type Clock } from "../clock.ts";
+import type { Table } from "../store/table.ts";
 import { ClientError, reasonOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { MOST_PAGES } from "./request.ts";
@@ -10,11 +11,10 @@ import { MOST_PAGES } from "./request.ts";
 // How many pages an app has made on a day of UTC, and how many it may: the setting `pdfPagesPerDay`.
 
 interface Parts {
-  readonly table: string;
+  readonly table: Table;
   readonly clock: Clock;
   readonly log: Log;
   readonly apps: Pick<AppStore, "settingsOf">;
-  readonly client?: DynamoDBClient;
 }
 
 const TABLE = "The jobs table";
@@ -22,9 +22,9 @@ const TABLE = "The jobs table";
 export type PageQuota = ReturnType<typeof createPageQuota>;
 
 export function createPageQuota(parts: Parts) {
-  const { table, clock, log, apps } = parts;
-  let client = parts.client;
-  const dynamodb = () => (client ??= lean(new DynamoDBClient(CLIENT_DEFAULTS)));
+  const { clock, log, apps } = parts;
+  const table = parts.table.name;
+  const { dynamodb } = parts.table;
 
   /** Throws FORBIDDEN when an app that has a limit of pages has reached it today. */
   async function admit(appId: string): Promise<void> {

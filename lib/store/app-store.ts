@@ -1,5 +1,4 @@
 import {
-  DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
   QueryCommand,
@@ -10,9 +9,10 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
 import { randomBytes } from "node:crypto";
-import { CLIENT_DEFAULTS, askOf, lean } from "../aws.ts";
+import { askOf } from "../aws.ts";
 import { cached, remember } from "./cached.ts";
 import { DAY, SECOND, iso, type Clock, type EpochMs } from "../clock.ts";
+import type { Table } from "./table.ts";
 import { ClientError, Unavailable } from "../errors.ts";
 import { MARSHALL, type Item } from "./job-item.ts";
 import { callbackView } from "../job/view.ts";
@@ -100,10 +100,10 @@ const MOST_TRIES = 5;
 
 export type AppStore = ReturnType<typeof createAppStore>;
 
-export function createAppStore(parts: { table: string; clock: Clock; sealer: Sealer; client?: DynamoDBClient }) {
-  const { table, clock, sealer } = parts;
-  let client = parts.client;
-  const dynamodb = () => (client ??= lean(new DynamoDBClient(CLIENT_DEFAULTS)));
+export function createAppStore(parts: { table: Table; clock: Clock; sealer: Sealer }) {
+  const { clock, sealer } = parts;
+  const table = parts.table.name;
+  const { dynamodb } = parts.table;
   const settingsOf = cached(clock, read);
   const keysOf = cached(clock, readKeys);
   const exceeded = new Map<string, number>();

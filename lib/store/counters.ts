@@ -1,7 +1,8 @@
-import { DynamoDBClient, QueryCommand, UpdateItemCommand, type AttributeValue } from "@aws-sdk/client-dynamodb";
+import { QueryCommand, UpdateItemCommand, type AttributeValue } from "@aws-sdk/client-dynamodb";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
-import { CLIENT_DEFAULTS, askOf, lean } from "../aws.ts";
+import { askOf } from "../aws.ts";
 import { SECOND, type EpochMs } from "../clock.ts";
+import type { Table } from "./table.ts";
 import { jobOf, type Item } from "./job-item.ts";
 import type { Job } from "../job/job.ts";
 
@@ -27,11 +28,9 @@ const TABLE = "The jobs table";
 export type Counters = ReturnType<typeof createCounters>;
 
 /** Items that hold counters: `pk` names whose, `sk` the time, as text that sorts. */
-export function createCounters(parts: { table: string; client?: DynamoDBClient }) {
-  const { table } = parts;
-  let client = parts.client;
-  // Made when first used: most functions never count.
-  const dynamodb = () => (client ??= lean(new DynamoDBClient(CLIENT_DEFAULTS)));
+export function createCounters(parts: { table: Table }) {
+  const table = parts.table.name;
+  const { dynamodb } = parts.table;
 
   async function add(pk: string, sk: string, increments: Increments, expiresAt: EpochMs): Promise<void> {
     const counters = [...increments].filter(([, by]) => by !== 0);

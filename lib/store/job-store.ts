@@ -2,7 +2,6 @@ import {
   BatchGetItemCommand,
   ConditionalCheckFailedException,
   DeleteItemCommand,
-  DynamoDBClient,
   PutItemCommand,
   QueryCommand,
   TransactWriteItemsCommand,
@@ -14,8 +13,9 @@ import {
   type UpdateItemCommandInput,
 } from "@aws-sdk/client-dynamodb";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
-import { CLIENT_DEFAULTS, askOf, lean } from "../aws.ts";
+import { askOf } from "../aws.ts";
 import { SECOND, type Clock, type EpochMs } from "../clock.ts";
+import type { Table } from "./table.ts";
 import { Unavailable } from "../errors.ts";
 import { payloadKey, type Files } from "./payloads.ts";
 import {
@@ -59,17 +59,17 @@ const LARGEST_BATCH = 100;
 export type JobStore = ReturnType<typeof createJobStore>;
 
 interface Parts {
-  readonly table: string;
+  readonly table: Table;
   readonly files: Files;
   readonly clock: Clock;
-  readonly client?: DynamoDBClient;
   /** Deletes what a job has logged, where jobs log. */
   readonly removeLog?: (job: Job) => Promise<void>;
 }
 
 export function createJobStore(parts: Parts) {
-  const { table, files, clock, removeLog } = parts;
-  const client = parts.client ?? lean(new DynamoDBClient(CLIENT_DEFAULTS));
+  const { files, clock, removeLog } = parts;
+  const client = parts.table.dynamodb();
+  const table = parts.table.name;
 
   /** Puts a job unless its id is taken; then the one that has it is the answer. */
   async function create(accepted: Job): Promise<Applied<Job>> {

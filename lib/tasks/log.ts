@@ -1,7 +1,6 @@
 import {
   ConditionalCheckFailedException,
   DeleteItemCommand,
-  DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
   QueryCommand,
@@ -9,8 +8,9 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
-import { CLIENT_DEFAULTS, askOf, lean } from "../aws.ts";
+import { askOf } from "../aws.ts";
 import { DAY, SECOND, type Clock, type EpochMs } from "../clock.ts";
+import type { Table } from "../store/table.ts";
 import { expirySeconds, hasExpired, type Item } from "../store/job-item.ts";
 import type { Job } from "../job/job.ts";
 import type { LogDetail, LogLevel } from "./task.ts";
@@ -76,10 +76,10 @@ const NOTHING: LogIndex = { lines: 0, parts: { debug: [], info: [], warning: [],
 
 export type TaskLog = ReturnType<typeof createTaskLog>;
 
-export function createTaskLog(parts: { table: string; clock: Clock; client?: DynamoDBClient }) {
-  const { table, clock } = parts;
-  let client = parts.client;
-  const dynamodb = () => (client ??= lean(new DynamoDBClient(CLIENT_DEFAULTS)));
+export function createTaskLog(parts: { table: Table; clock: Clock }) {
+  const { clock } = parts;
+  const table = parts.table.name;
+  const { dynamodb } = parts.table;
 
   /** Goes on where the attempts before it have ended. What an attempt writes that another has followed is dropped. */
   async function open(job: LoggingJob, attempt: number): Promise<LogWriter> {

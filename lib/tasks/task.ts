@@ -1,5 +1,6 @@
 import type * as z from "zod";
 import { MINUTE, type EpochMs } from "../clock.ts";
+import type { TaskFile } from "../files/uploads.ts";
 import type { TaskServices } from "./services.ts";
 
 // What a task is: work that lives here. docs/tasks.md shows how to add one.
@@ -63,7 +64,7 @@ export interface TaskJob {
   readonly attempt: number;
   readonly createdAt: EpochMs;
   /** The uploaded file of a file job, with the size and type that the uploader has announced. */
-  readonly file?: { readonly key: string; readonly name: string; readonly bytes?: number; readonly mimeType?: string };
+  readonly file?: TaskFile;
 }
 
 export type LogLevel = "debug" | "info" | "warning" | "error";

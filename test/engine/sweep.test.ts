@@ -1,3 +1,4 @@
+import { createTable } from "../../lib/store/table.ts";
 import { expect, test } from "vitest";
 import { HOUR, MINUTE, SECOND, createClock } from "../../lib/clock.ts";
 import { createFiles } from "../../lib/store/payloads.ts";
@@ -24,7 +25,7 @@ function stand(
   const clock = { ...createClock(), now: () => NOW };
   const client = clientOf(createDynamoDb({ now: clock.now, table: "JobsTable", properties }).send);
   const files = createFiles("jobsbucket", clientOf(createS3({ bucket: "jobsbucket" }).send));
-  const store = createJobStore({ table: "JobsTable", files, clock, client });
+  const store = createJobStore({ table: createTable({ name: "JobsTable", clock, client }), files, clock });
   const told: string[] = [];
   const handedOver: { id: string; notBefore: number }[][] = [];
   const pages: { shard: string; limit: number }[] = [];

@@ -23,12 +23,12 @@ afterEach(async () => world.end());
 
 /** Runs a task once, as the next attempt of `job` or of a new one; answers with the job as it is then. */
 async function run(body: (context: TaskContext) => Promise<TaskOutcome>, job?: Job): Promise<Job> {
-  const { clock, dynamodb: client, table } = world;
+  const { clock, table } = world;
   const payload = z.strictObject({ words: z.array(z.string()) });
   const scripted = defineTask({ jobType: "example", summary: "", payload, run: async (_, context) => body(context) });
   const tasks = createTaskExecutor({
     clock,
-    taskLog: createTaskLog({ table, clock, client }),
+    taskLog: createTaskLog({ table, clock }),
     log: world.parts.log,
     submit: async (request, id) => engine.submit(request, id),
     services: () => ({}) as TaskServices,
@@ -90,7 +90,7 @@ test("what a task logs and saves is there for people and for its next attempt", 
     return done();
   }, first);
   expect(seen).toEqual({ row: 7 });
-  const log = createTaskLog({ table: world.table, clock: world.clock, client: world.dynamodb });
+  const log = createTaskLog({ table: world.table, clock: world.clock });
   expect((await log.read(first, { offset: 0, limit: 10 })).lines).toMatchObject([
     { level: "warning", message: "saw undefined", rowNumber: 7 },
     { level: "info", message: "again" },

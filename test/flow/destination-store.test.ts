@@ -1,3 +1,4 @@
+import { createTable } from "../../lib/store/table.ts";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -37,7 +38,7 @@ describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
 
   beforeAll(async () => {
     ground = await start();
-    store = createDestinationStore({ table, clock, client: ground.client });
+    store = createDestinationStore({ table: createTable({ name: table, clock, client: ground.client }), clock });
   });
   afterAll(() => ground.end());
 

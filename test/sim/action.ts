@@ -1,5 +1,4 @@
 import type { Service } from "./models/faults.ts";
-import { settings } from "./plan.ts";
 
 export type Action = { readonly at: number } & (
   | { readonly kind: "post"; readonly n: number; readonly app: number; readonly body: object; readonly times: number }

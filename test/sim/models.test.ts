@@ -1,3 +1,4 @@
+import { createTable } from "../../lib/store/table.ts";
 import { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand } from "@aws-sdk/client-s3";
 import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
@@ -132,7 +133,7 @@ test("a transaction that another write is in the way of leaves a firing unknown"
   const clock = createClock();
   const send = async () => Promise.reject(transactionConflict(2));
   const files = createFiles("jobs", clientOf(send));
-  const store = createJobStore({ table: "jobs", files, clock, client: clientOf(send) });
+  const store = createJobStore({ table: createTable({ name: "jobs", clock, client: clientOf(send) }), files, clock });
   const [schedule, target] = ["schedule", "target"].map((id) => newJob(request("db"), clock.now(), id)) as [Job, Job];
   const run = { now: clock.now(), targetJobId: target.id, next: undefined, retention: 0 };
   await expect(store.createWith(target, schedule, fire(schedule, run))).rejects.toBeInstanceOf(Unavailable);

@@ -2,7 +2,7 @@ import { MINUTE, SECOND, type Clock, type EpochMs, type TimeLeft } from "../../l
 import type { Random } from "./random.ts";
 import type { Time } from "./time.ts";
 import type { AppStore } from "../../lib/store/app-store.ts";
-import type { Engine, Parts } from "./world.ts";
+import type { createEngine } from "../../lib/engine/engine.ts";
 
 // A process of the service: a container of a function. It can die, and stand still, at any moment.
 
@@ -115,3 +115,7 @@ export type Invoke = <T>(
   name: FunctionName,
   run: (container: Container, timeLeft: TimeLeft) => Promise<T>,
 ) => Promise<T | undefined>;
+
+export type Engine = ReturnType<typeof createEngine>;
+
+export type Parts = Parameters<typeof createEngine>[0];

@@ -1,3 +1,4 @@
+import { createTable } from "../../lib/store/table.ts";
 import { createHash } from "node:crypto";
 import { createAppStore } from "../../lib/store/app-store.ts";
 import { MINUTE, SECOND, type TimeLeft } from "../../lib/clock.ts";
@@ -18,7 +19,7 @@ import { clientOf, type Command } from "./models/client.ts";
 import type { Service } from "./models/faults.ts";
 import type { Plan } from "./plan.ts";
 import type { Plant } from "./plant.ts";
-import { createProcess, TIMEOUTS, type Container, type FunctionName } from "./process.ts";
+import { createProcess, TIMEOUTS, type Container, type FunctionName, type Parts } from "./process.ts";
 import { APPS, DESTINATIONS, MOST_RETRIES } from "./requests.ts";
 import { createTargets } from "./targets.ts";
 import { createTaskRuns } from "./task-runs.ts";
@@ -45,9 +46,6 @@ export interface Ran {
   readonly writes: number;
   readonly jobs: number;
 }
-
-export type Engine = ReturnType<typeof createEngine>;
-export type Parts = Parameters<typeof createEngine>[0];
 
 const GROUP = "arn:aws:scheduler:sim:0:schedule-group/jobs";
 const SCHEDULER = { group: GROUP, target: "arn:fire", role: "arn:role", deadLetters: "SchedulesDeadLetters" };
@@ -136,8 +134,9 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
         }
       });
     const { clock } = process;
+    const table = createTable({ name: TABLE, clock, client: client("dynamodb") });
     const files = createFiles(BUCKET, client("s3"));
-    const store = createJobStore({ table: TABLE, files, clock, client: client("dynamodb") });
+    const store = createJobStore({ table, files, clock });
     const urls = {
       fair: cloud.sqs.urlOf("JobsFairQueue"),
       main: cloud.sqs.urlOf("JobsMainQueue"),
@@ -147,17 +146,17 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
     const queue = createQueue({ urls, files, clock, client: client("sqs") });
     // Nothing here is signed, so nothing is sealed.
     const sealer = { seal: async () => new Uint8Array(1), open: async () => new Uint8Array(1) };
-    const apps = createAppStore({ table: TABLE, clock, sealer, client: client("dynamodb") });
+    const apps = createAppStore({ table, clock, sealer });
     const plain: Parts = {
       clock,
       store,
       apps,
-      destinations: createDestinationStore({ table: TABLE, clock, client: client("dynamodb") }),
+      destinations: createDestinationStore({ table, clock }),
       queue,
       scheduler: createScheduler(SCHEDULER, client("scheduler")),
       files,
       executorOf: (type) => (type === TASK ? taskRuns : targets).executorIn(process),
-      slots: createTaskSlots({ table: TABLE, clock, client: client("dynamodb") }),
+      slots: createTaskSlots({ table, clock }),
       rules: { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
       log: (_, event, { jobId = "", attempt = "" }) => trace(`${process.name} logs ${event} ${jobId} ${attempt}`),
       link: async (key) => key,

@@ -1,3 +1,4 @@
+import { createTable } from "../../lib/store/table.ts";
 import { TransactWriteItemsCommand, TransactionCanceledException, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -320,6 +321,10 @@ test("signing secrets that others keep changing answer 409, since nothing is out
   };
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
   const client = { send } as unknown as DynamoDBClient;
-  const apps = createAppStore({ table: "jobs", clock: createClock(), sealer, client });
+  const apps = createAppStore({
+    table: createTable({ name: "jobs", clock: createClock(), client }),
+    clock: createClock(),
+    sealer,
+  });
   await expect(apps.rotate("app", "me")).rejects.toMatchObject({ code: "CONFLICT" });
 });

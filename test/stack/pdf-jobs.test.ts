@@ -395,10 +395,10 @@ test("deployed, a webhook is told by https and to a public address alone, whatev
         return [put.status, posted.status, posted.body.error.details[0].field];
       }),
     );
-  expect(await refusals()).toEqual(Array(4).fill([400, 400, "webhook_url"]));
+  expect(await refusals()).toEqual(Array.from({ length: 4 }, () => [400, 400, "webhook_url"]));
   const allowedCallbackUrls = ["http://hooks.example", "http://127.0.0.1", "https://127.0.0.1"];
   const body = { version: 0, allowedCallbackUrls };
   expect((await strict.call("PUT", `/v1/admin/apps/${appId}`, { token, body })).status).toBe(200);
-  expect(await refusals()).toEqual(Array(4).fill([400, 400, "webhook_url"]));
+  expect(await refusals()).toEqual(Array.from({ length: 4 }, () => [400, 400, "webhook_url"]));
   await strict.end();
 });

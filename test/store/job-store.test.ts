@@ -1,3 +1,4 @@
+import { createTable } from "../../lib/store/table.ts";
 import {
   ConditionalCheckFailedException,
   DeleteItemCommand,
@@ -102,7 +103,7 @@ function loseReply(): never {
 }
 
 function storeAt({ client, files }: Pick<Ground, "client" | "files">, of: Clock): JobStore {
-  return createJobStore({ table: TABLE, files, clock: of, client });
+  return createJobStore({ table: createTable({ name: TABLE, clock: of, client }), files, clock: of });
 }
 
 function someJob(options: { key?: string; body?: string; appId?: string } = {}): Job {
@@ -585,7 +586,7 @@ function storeOn(answer: (input: object) => object) {
   });
   const sleep = async (ms: number) => void waits.push(ms);
   const files = createFiles(BUCKET, clientOf(createS3({ bucket: BUCKET }).send));
-  return { waits, asked, store: createJobStore({ table: TABLE, files, client, clock: { ...clock, sleep } }) };
+  return { waits, asked, store: storeAt({ client, files }, { ...clock, sleep }) };
 }
 
 const refusal = (Item?: Record<string, AttributeValue>) =>

@@ -1,3 +1,4 @@
+import { createTable } from "../../lib/store/table.ts";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { SESv2Client } from "@aws-sdk/client-sesv2";
 import { GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
@@ -63,7 +64,6 @@ export async function createTaskWorld() {
   const references = await provision(readTemplate(ROOT), endpoints);
   const mailDir = mkdtempSync(join(tmpdir(), "mailbox-"));
   const mailbox = await startMailbox(mailDir);
-  const table = references["JobsTable"] ?? "";
   const bucket = references["JobsBucket"] ?? "";
   const client = new DynamoDBClient({ ...CLIENT_DEFAULTS, endpoint: endpoints.dynamodb });
   const ses = new SESv2Client({ endpoint: mailbox.url, maxAttempts: 1 });
@@ -72,11 +72,12 @@ export async function createTaskWorld() {
   let ahead = 0;
   const real = createClock();
   const clock: Clock = { ...real, now: () => real.now() + ahead };
+  const table = createTable({ name: references["JobsTable"] ?? "", clock, client });
   const files = createFileStore({ bucket, clock });
-  const store = createJobStore({ table, files: createFiles(bucket), clock, client });
+  const store = createJobStore({ table, files: createFiles(bucket), clock });
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
-  const apps = createAppStore({ table, clock, sealer, client });
-  const datasets = createDatasetStore({ table, clock, files, client });
+  const apps = createAppStore({ table, clock, sealer });
+  const datasets = createDatasetStore({ table, clock, files });
   const mail = createMail("jobs@example.com", ses);
   const parts = {
     clock,
@@ -86,7 +87,7 @@ export async function createTaskWorld() {
     datasets,
     mail,
     pdfs: createPdfs({ clock, log: () => {}, files, memoryMb: 0, renderer: () => undefined }),
-    pages: createPageQuota({ table, clock, log: () => {}, apps, client }),
+    pages: createPageQuota({ table, clock, log: () => {}, apps }),
     people: { retryJob: async () => undefined, stopJob: async () => undefined },
     executionTypes: EXECUTION_TYPES,
   };

@@ -1,3 +1,4 @@
+import { createTable } from "../../lib/store/table.ts";
 import { GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
@@ -91,12 +92,13 @@ export async function createWorld({ retention = 0 } = {}) {
     tasks: references["JobsTasksQueue"] ?? "",
     pdf: references["JobsPdfQueue"] ?? "",
   };
+  const table = createTable({ name: references["JobsTable"] ?? "", clock, client: dynamodb });
   const files = createFiles(references["JobsBucket"] ?? "", ground.s3);
-  const store = createJobStore({ table: references["JobsTable"] ?? "", files, clock, client: dynamodb });
+  const store = createJobStore({ table, files, clock });
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
-  const apps = createAppStore({ table: references["JobsTable"] ?? "", clock, sealer, client: dynamodb });
-  const destinations = createDestinationStore({ table: references["JobsTable"] ?? "", clock, client: dynamodb });
-  const slots = createTaskSlots({ table: references["JobsTable"] ?? "", clock, client: dynamodb });
+  const apps = createAppStore({ table, clock, sealer });
+  const destinations = createDestinationStore({ table, clock });
+  const slots = createTaskSlots({ table, clock });
   const queue = createQueue({ urls, files, clock, client: sqs });
 
   const planned: OneOff[] = [];
@@ -141,7 +143,7 @@ export async function createWorld({ retention = 0 } = {}) {
 
   return {
     dynamodb,
-    table: references["JobsTable"] ?? "",
+    table,
     /** What the engine is made of, for tests that want another one on the same ground. */
     parts,
     engine,

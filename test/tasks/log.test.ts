@@ -1,3 +1,4 @@
+import { createTable } from "../../lib/store/table.ts";
 import { DynamoDBClient, QueryCommand } from "@aws-sdk/client-dynamodb";
 import { marshall } from "@aws-sdk/util-dynamodb";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -40,7 +41,7 @@ beforeAll(async () => {
       },
     { step: "initialize" },
   );
-  log = createTaskLog({ table, clock, client });
+  log = createTaskLog({ table: createTable({ name: table, clock, client }), clock });
 });
 afterAll(async () => {
   client.destroy();
