@@ -1,6 +1,6 @@
-import { marshall } from "@aws-sdk/util-dynamodb";
 import { SECOND, type EpochMs } from "../clock.ts";
 import { DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT_MS, type Attempt, type Job, type Payload } from "../job/job.ts";
+import type { Expressions } from "./table.ts";
 import type { Condition, Move } from "../job/moves.ts";
 import type { Status } from "../job/status.ts";
 
@@ -31,8 +31,13 @@ export function jobKey(id: string): ItemKey {
   return { pk: `J#${id}`, sk: "J" };
 }
 
-export function payloadSortKey(hash: string): string {
-  return `P#${hash}`;
+export function payloadItemKey(id: string, hash: string): ItemKey {
+  return { pk: jobKey(id).pk, sk: `P#${hash}` };
+}
+
+/** The item of a failed attempt. */
+export function attemptKey(id: string, number: number): ItemKey {
+  return { pk: jobKey(id).pk, sk: `A#${number}` };
 }
 
 // The last part is a shard: raise it when one app and type passes 1,000 puts a second.
@@ -139,7 +144,7 @@ function itemBytes(value: unknown): number {
 }
 
 /** The condition and the update that make a move of a stored job. */
-export function expressionsOf(job: Pick<Job, "appId">, move: Move, op: string) {
+export function expressionsOf(job: Pick<Job, "appId">, move: Move, op: string): Expressions {
   const names: Record<string, string> = {};
   const values = new Map<unknown, string>();
   const name = (field: string) => {
@@ -175,6 +180,6 @@ export function expressionsOf(job: Pick<Job, "appId">, move: Move, op: string) {
     ConditionExpression: condition,
     UpdateExpression: `SET ${setting.join(", ")}${removing}`,
     ExpressionAttributeNames: names,
-    ExpressionAttributeValues: marshall(Object.fromEntries([...values].map(([of, key]) => [key, of])), MARSHALL),
+    values: Object.fromEntries([...values].map(([of, key]) => [key, of])),
   };
 }

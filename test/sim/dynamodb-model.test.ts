@@ -19,6 +19,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { lean } from "../../lib/aws.ts";
 import { SECOND } from "../../lib/clock.ts";
 import { expressionsOf } from "../../lib/store/job-item.ts";
+import type { Expressions } from "../../lib/store/table.ts";
 import type { Condition as MoveCondition, Move } from "../../lib/job/moves.ts";
 import { startEmulators, type Emulators } from "../../local/emulators.ts";
 import { provision } from "../../local/provision.ts";
@@ -429,7 +430,7 @@ function inRun(run: string) {
           return new UpdateItemCommand({
             TableName,
             Key: marshall(keyed(of.key)),
-            ...expressionsOf({ appId: run }, of.move, "op"),
+            ...expressionsIn(expressionsOf({ appId: run }, of.move, "op")),
             ReturnValues: of.returns as never,
             ReturnValuesOnConditionCheckFailure: "ALL_OLD",
           });

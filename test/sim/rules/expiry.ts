@@ -1,5 +1,5 @@
 import { SECOND } from "../../../lib/clock.ts";
-import { payloadSortKey } from "../../../lib/store/job-item.ts";
+import { payloadItemKey } from "../../../lib/store/job-item.ts";
 import { isFinished, type Job } from "../../../lib/job/job.ts";
 import type { Item } from "../models/dynamodb-value.ts";
 import { SKEW, type Judge } from "./rule.ts";
@@ -31,7 +31,7 @@ export function createExpiryRules({ now, holds, jobs, retention, isCalm, items }
   /** A part of a job is gone. */
   function partRemoved(jobId: string, sk: string): void {
     const job = jobs.get(jobId);
-    const isIts = job?.payload.at === "item" && payloadSortKey(job.payload.hash) === sk;
+    const isIts = job?.payload.at === "item" && payloadItemKey(jobId, job.payload.hash).sk === sk;
     holds("a job keeps its payload", !isIts || hasExpired(job), () => `${jobId} ${job?.status}`);
   }
 

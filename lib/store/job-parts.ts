@@ -1,0 +1,74 @@
+import type { Clock } from "../clock.ts";
+import type { Attempt, Job } from "../job/job.ts";
+import { attemptKey, attemptOf, jobKey, jobOf } from "./job-item.ts";
+import { expirySeconds, hasExpired, type Expressions, type Item, type ItemKey, type Table } from "./table.ts";
+
+// The items beside a job's own: its failed attempts, and a payload that doesn't fit inline.
+
+interface Parts {
+  readonly table: Table;
+  readonly clock: Clock;
+}
+
+export function createJobParts({ table, clock }: Parts) {
+  /** Records how a failed attempt ended, before the job says so. `if absent`: an earlier record stays. */
+  async function recordAttempt(id: string, attempt: Attempt, condition?: "if absent"): Promise<void> {
+    const { number, ...fields } = attempt;
+    const item = { ...attemptKey(id, number), ...fields };
+    await table.put(item, condition && { ConditionExpression: "attribute_not_exists(pk)" });
+  }
+
+  /** A job with its recorded attempts, by number. */
+  async function history(id: string): Promise<{ job: Job; recorded: Map<number, Attempt> } | undefined> {
+    const stored = await table.queryAll({
+      // Reads the job and its attempts ("A#…", "J"), not the payload ("P#…").
+      KeyConditionExpression: "pk = :pk AND sk <= :job",
+      values: { ":pk": jobKey(id).pk, ":job": "J" },
+      ConsistentRead: true,
+    });
+    const items = stored.filter((item) => !hasExpired(item, clock.now()));
+    const found = items.find((item) => item["sk"] === "J");
+    if (!found) return undefined;
+    const recorded = items.filter((item) => item !== found).map(attemptOf);
+    return { job: jobOf(found), recorded: new Map(recorded.map((attempt) => [attempt.number, attempt])) };
+  }
+
+  /** Gives the parts of a finished job the job's expiry date. */
+  async function expireParts(job: Job): Promise<void> {
+    if (job.expiresAt === undefined) return;
+    await updateParts(job, {
+      UpdateExpression: "SET expiresAt = :at",
+      values: { ":at": expirySeconds(job.expiresAt) },
+    });
+  }
+
+  /** Takes that date away, before a person's retry makes the job an unfinished one. */
+  async function keepParts(job: Job): Promise<void> {
+    if (job.expiresAt !== undefined) await updateParts(job, { UpdateExpression: "REMOVE expiresAt" });
+  }
+
+  async function updateParts(job: Job, by: Expressions): Promise<void> {
+    // The condition keeps a part that was deleted meanwhile from coming back as an empty item.
+    const ifThere = { ...by, ConditionExpression: "attribute_exists(pk)" };
+    await Promise.all((await keysOf(job)).map(async (key) => table.update(key, ifThere)));
+  }
+
+  /** Removes the attempts of a job. A payload beside them may already be that of the next job with its key. */
+  async function removeAttempts(job: Job): Promise<void> {
+    const attempts = (await keysOf(job)).filter(({ sk }) => sk.startsWith("A#"));
+    await Promise.all(attempts.map(async (key) => table.remove(key)));
+  }
+
+  async function keysOf(job: Job): Promise<ItemKey[]> {
+    const items: Item[] = await table.queryAll({
+      KeyConditionExpression: "pk = :pk",
+      values: { ":pk": jobKey(job.id).pk },
+      ProjectionExpression: "pk, sk",
+      // The last attempt has only just been written.
+      ConsistentRead: true,
+    });
+    return items.filter((item) => item["sk"] !== "J") as ItemKey[];
+  }
+
+  return { recordAttempt, history, expireParts, keepParts, removeAttempts };
+}
