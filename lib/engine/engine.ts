@@ -27,7 +27,7 @@ import {
   type Job,
   type Outcome,
 } from "../job/job.ts";
-import { LOST, after, claim, end, becomeDue, resume } from "../job/moves.ts";
+import { after, claim, end, becomeDue, resume } from "../job/moves.ts";
 import { logged, type Log } from "../log.ts";
 import { newJob } from "./new-job.ts";
 import type { Departure, Queue } from "../queue/queue.ts";
@@ -74,7 +74,7 @@ export function createEngine(parts: Parts) {
   const flow = createFlowControl(parts);
   const line = createTaskLine({ ...parts, handOver });
   const schedules = createSchedules({ ...parts, handOver: handOverNew, goOn });
-  const { sweep, sweepJob } = createSweep({ ...parts, waitOf: flow.waitOf, handOver, goOn, settleEnd, recordLost });
+  const { sweep, sweepJob } = createSweep({ ...parts, waitOf: flow.waitOf, handOver, goOn, settleEnd });
   const here = createRunHere({ ...parts, sweepJob, handOver, run, runAttempt, runRecords: runTaken });
   const actions = createAdminActions({ ...parts, handOver: handOverNew, goOn, settleEnd, drop: schedules.drop });
 
@@ -291,8 +291,7 @@ export function createEngine(parts: Parts) {
     const running = begun(carried);
     const now = clock.now();
     const stored = await store.create(after(running, resume(running, { now, chance: clock.random(), retention })));
-    // Else it is there already, and its attempts are its own.
-    if (stored.won) await recordLost(running);
+    if (stored.won) log("warn", "job.attempt-lost", logged(running));
     return stored;
   }
 
@@ -412,12 +411,6 @@ export function createEngine(parts: Parts) {
     }
   }
 
-  async function recordLost(job: Job): Promise<void> {
-    // A worker's own word on its attempt stands.
-    await store.recordAttempt(job.id, failedAttempt(job, LOST), "if absent");
-    log("warn", "job.attempt-lost", logged(job));
-  }
-
   function ending(outcome: Outcome, durationMs: number) {
     return { outcome, durationMs, now: clock.now(), chance: clock.random(), retention };
   }
@@ -458,14 +451,14 @@ function departure(job: Job): Departure {
   return { job, notBefore: job.startAt };
 }
 
-function failedAttempt(job: Job, outcome: Exclude<Outcome, { kind: "succeeded" }>, durationMs?: number): Attempt {
+function failedAttempt(job: Job, outcome: Exclude<Outcome, { kind: "succeeded" }>, durationMs: number): Attempt {
   const { kind, error, httpStatus, responseExcerpt } = outcome;
   return {
     number: job.attempts,
     startedAt: job.startedAt ?? job.updatedAt,
     outcome: kind,
     error,
-    ...(durationMs !== undefined && { durationMs }),
+    durationMs,
     ...(httpStatus !== undefined && { httpStatus }),
     ...(responseExcerpt !== undefined && { responseExcerpt }),
   };

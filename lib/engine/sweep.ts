@@ -29,12 +29,10 @@ interface Parts {
   readonly goOn: (moved: Applied) => Promise<void>;
   /** Does what a job's end has left to do. */
   readonly settleEnd: (job: Job) => Promise<void>;
-  /** Writes down that an attempt was lost. */
-  readonly recordLost: (job: Job) => Promise<void>;
 }
 
 /** All that recovers from a lost message, a crashed worker or an outage of the queue: jobs that are due. */
-export function createSweep({ clock, store, log, retention, waitOf, handOver, goOn, settleEnd, recordLost }: Parts) {
+export function createSweep({ clock, store, log, retention, waitOf, handOver, goOn, settleEnd }: Parts) {
   /**
    * Finds every job that needs attention, up to a minute ahead, and hands it on: all that recovers
    * from a lost message, a crashed worker or an outage of the queue.
@@ -131,8 +129,8 @@ export function createSweep({ clock, store, log, retention, waitOf, handOver, go
   }
 
   async function expireAttempt(job: Job, now: EpochMs): Promise<boolean> {
-    await recordLost(job);
     const expired = await store.apply(job, expire(job, { now, chance: clock.random(), retention }));
+    if (expired.won) log("warn", "job.attempt-lost", logged(job));
     await goOn(expired);
     return expired.won;
   }

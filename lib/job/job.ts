@@ -137,7 +137,8 @@ interface Failure {
 /** One run of a job, as recorded. `durationMs` is real time. */
 export interface Attempt {
   readonly number: number;
-  readonly startedAt: EpochMs;
+  /** Unknown of a lost attempt, which leaves no record. */
+  readonly startedAt?: EpochMs;
   readonly durationMs?: number;
   readonly outcome: Outcome["kind"] | "running";
   readonly httpStatus?: number;

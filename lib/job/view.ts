@@ -1,5 +1,6 @@
 import { iso } from "../clock.ts";
 import { SCHEDULE, isSchedule, type Attempt, type Job } from "./job.ts";
+import { LOST } from "./moves.ts";
 import type { Callback, Execution, FollowUpJob, FollowUps, Message, ProxyMessage } from "./message.ts";
 
 // A job as it is shown: by the unified API, and in callbacks. Credentials are masked.
@@ -153,7 +154,7 @@ function decodeURIComponentSafely(text: string): string {
   }
 }
 
-/** All attempts that have started. One that left no record and is not the current one was lost. */
+/** All attempts that have started. An attempt that left no record and is not the current one was lost. */
 export function attemptsOf(job: Job, recorded: ReadonlyMap<number, Attempt>): Attempt[] {
   return Array.from({ length: job.attempts }, (_, index): Attempt => {
     const number = index + 1;
@@ -161,7 +162,7 @@ export function attemptsOf(job: Job, recorded: ReadonlyMap<number, Attempt>): At
     const last = number === job.attempts;
     if (last && job.status === "RUNNING") return { number, startedAt, outcome: "running" };
     if (last && job.success) return { number, startedAt, outcome: "succeeded", ...job.success };
-    return recorded.get(number) ?? { number, startedAt: job.createdAt, outcome: "lost" };
+    return recorded.get(number) ?? { number, outcome: "lost", error: LOST.error };
   });
 }
 
@@ -169,7 +170,7 @@ function attemptView(attempt: Attempt): object {
   const { number, startedAt, durationMs, outcome, httpStatus, error, responseExcerpt } = attempt;
   return {
     number,
-    startedAt: iso(startedAt),
+    startedAt: startedAt === undefined ? null : iso(startedAt),
     durationMs: durationMs ?? null,
     outcome,
     httpStatus: httpStatus ?? null,

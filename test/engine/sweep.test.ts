@@ -52,7 +52,6 @@ function stand(
       told.push("settles");
       await settleEnd();
     },
-    recordLost: async () => void told.push("lost"),
   });
   /** Puts a job that is due at a time, as it stands. */
   const put = async (dueAt: number, change: Partial<Job> = {}, shard = "7"): Promise<Job> => {
@@ -106,7 +105,7 @@ test("an attempt is lost as soon as its lease is over; until then its job is due
   expect(await sweep(PLENTY)).toEqual({ sent: 0, expired: 1, left: 0 });
   expect(await store.get(over.id)).toMatchObject({ status: "RETRYING", retryCount: 1 });
   expect(await dueAt(alive)).toBe(NOW + MINUTE);
-  expect(told).toEqual(["lost", "goes on: true RETRYING", "info sweep.ended 1 0"]);
+  expect(told).toEqual(["warn job.attempt-lost", "goes on: true RETRYING", "info sweep.ended 1 0"]);
   expect(writes()).toBe(2);
   await sweep(PLENTY);
   expect(writes()).toBe(2);
@@ -117,7 +116,7 @@ test("an attempt that ended meanwhile is not counted as lost", async () => {
   await put(NOW, running(NOW));
   await put(NOW);
   expect(await sweep(PLENTY)).toEqual({ sent: 0, expired: 0, left: 0 });
-  expect(told).toEqual(["lost", "goes on: false undefined"]);
+  expect(told).toEqual(["goes on: false undefined"]);
 });
 
 test("an end is settled once its head start is over", async () => {

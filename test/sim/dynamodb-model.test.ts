@@ -689,3 +689,8 @@ test.each(["a.b = :v", "a[0] = :v", "attribute_type(a, :v)", "a == :v", "a = :v 
     await expect(answer).rejects.toThrow("The model of DynamoDB does not know what to make of");
   },
 );
+
+/** Expressions of the table's stores as the SDK takes them. */
+function expressionsIn({ values = {}, ...expressions }: Expressions) {
+  return { ...expressions, ExpressionAttributeValues: marshall(values, { removeUndefinedValues: true }) };
+}

@@ -300,12 +300,12 @@ describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s
     expect(claimedLate).toMatchObject({ won: true, job: { status: "RUNNING", attempts: 1, dueAt: now + DAY } });
   });
 
-  test("the sweep's word on a lost attempt does not replace a worker's", async () => {
+  test("a record that is kept only if absent does not replace another one", async () => {
     const job = someJob();
     await store.create(job);
     await claimed(job);
     await store.recordAttempt(job.id, { number: 1, startedAt: 1, outcome: "retry", error: "HTTP 500" });
-    await store.recordAttempt(job.id, { number: 1, startedAt: 1, outcome: "lost", error: "lost" }, "if absent");
+    await store.recordAttempt(job.id, { number: 1, startedAt: 1, outcome: "rejected", error: "no" }, "if absent");
     expect((await store.history(job.id))?.recorded.get(1)).toMatchObject({ outcome: "retry" });
   });
 

@@ -130,7 +130,7 @@ export const callbackJobEntity = z.strictObject({
 const attempt = z
   .strictObject({
     number: z.int(),
-    startedAt: time,
+    startedAt: time.nullable().describe("Null if the attempt was lost: its worker left no record."),
     durationMs: z.int().nullable(),
     outcome: z.enum(["running", "succeeded", "retry", "rejected", "lost"]),
     httpStatus: z.int().nullable(),

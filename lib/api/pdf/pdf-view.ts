@@ -10,7 +10,7 @@ import { time } from "../http/answers.ts";
 
 const webhookTry = z.strictObject({
   attempt: z.int(),
-  at: time,
+  at: time.nullable().describe("Null if the try was lost: its worker left no record."),
   delivered: z.boolean(),
   http_status: z.int().nullable(),
   error: z.string().nullable(),
@@ -89,7 +89,7 @@ async function webhookView(job: Job, { store }: ServiceParts): Promise<object> {
 function tryView({ number, startedAt, outcome, httpStatus, error }: Attempt): object {
   return {
     attempt: number,
-    at: iso(startedAt),
+    at: startedAt === undefined ? null : iso(startedAt),
     delivered: outcome === "succeeded",
     http_status: httpStatus ?? null,
     error: error ?? null,
