@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Attempt, Job } from "../job/job.ts";
-import { attemptKey, attemptOf, jobKey, jobOf } from "./job-item.ts";
-import { expirySeconds, hasExpired, type Expressions, type Item, type ItemKey, type Table } from "./table.ts";
+import { attemptKey, attemptOf, jobKey, jobOf, payloadItemKey } from "./job-item.ts";
+import { expirySeconds, hasExpired, type Expressions, type ItemKey, type Table } from "./table.ts";
 
 // The items beside a job's own: its failed attempts, and a payload that doesn't fit inline.
 
@@ -48,27 +48,21 @@ export function createJobParts({ table, clock }: Parts) {
   }
 
   async function updateParts(job: Job, by: Expressions): Promise<void> {
-    // The condition keeps a part that was deleted meanwhile from coming back as an empty item.
+    // The condition passes over attempts that left no record, and keeps a deleted part from coming back empty.
     const ifThere = { ...by, ConditionExpression: "attribute_exists(pk)" };
-    await Promise.all((await keysOf(job)).map(async (key) => table.update(key, ifThere)));
+    const { payload } = job;
+    const keys = [...attemptKeys(job), ...(payload.at === "item" ? [payloadItemKey(job.id, payload.hash)] : [])];
+    await Promise.all(keys.map(async (key) => table.update(key, ifThere)));
   }
 
-  /** Removes the attempts of a job. A payload beside them may already be that of the next job with its key. */
   async function removeAttempts(job: Job): Promise<void> {
-    const attempts = (await keysOf(job)).filter(({ sk }) => sk.startsWith("A#"));
-    await Promise.all(attempts.map(async (key) => table.remove(key)));
-  }
-
-  async function keysOf(job: Job): Promise<ItemKey[]> {
-    const items: Item[] = await table.queryAll({
-      KeyConditionExpression: "pk = :pk",
-      values: { ":pk": jobKey(job.id).pk },
-      ProjectionExpression: "pk, sk",
-      // The last attempt has only just been written.
-      ConsistentRead: true,
-    });
-    return items.filter((item) => item["sk"] !== "J") as ItemKey[];
+    await Promise.all(attemptKeys(job).map(async (key) => table.remove(key)));
   }
 
   return { recordAttempt, history, expireParts, keepParts, removeAttempts };
+}
+
+/** The keys that failed attempts of a job may have. The attempt that succeeded has none. */
+function attemptKeys({ id, attempts, success }: Job): ItemKey[] {
+  return Array.from({ length: attempts - (success ? 1 : 0) }, (_, at) => attemptKey(id, at + 1));
 }
