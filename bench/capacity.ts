@@ -74,7 +74,7 @@ export async function capacityOf(
     slots: createTaskSlots({ table: tableOf(apart), clock }),
     rules,
     log: () => {},
-    link: async (key) => key,
+    callbackBodies: {},
     retention: 0,
   });
 

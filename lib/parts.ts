@@ -18,6 +18,8 @@ import { createSealer } from "./store/sealer.ts";
 import { createStats } from "./store/stats.ts";
 import { TASK } from "./job/job.ts";
 import { createMail } from "./outbound/mail.ts";
+import { createQuickPdf } from "./executors/quick-pdf.ts";
+import { pdfWebhook } from "./pdf/view.ts";
 import { createPageQuota } from "./pdf/page-quota.ts";
 import { createPdfs, type MakeRenderer } from "./pdf/pdfs.ts";
 import { createTaskExecutor } from "./executors/task-executor.ts";
@@ -84,6 +86,7 @@ function assemble() {
     executionTypes,
   });
   const submit = async (request: NewJob, id: string) => engine.submit(request, id);
+  const quickPdf = createQuickPdf({ pdfs, pages });
   const tasks = createTaskExecutor({ clock, taskLog, log, submit, services, definitionOf });
   const engine = createEngine({
     clock,
@@ -93,11 +96,14 @@ function assemble() {
     queue,
     scheduler,
     files,
-    executorOf: (type) => (type === TASK ? tasks : executorOf(type)),
+    executorOf: (job) => {
+      if (job.quick) return quickPdf;
+      return job.executionType === TASK ? tasks : executorOf(job);
+    },
     slots,
     rules,
     log,
-    link: fileStore.link,
+    callbackBodies: { pdf: async (job) => pdfWebhook(job, { clock, link: fileStore.link }) },
     retention,
   });
   const counters = createCounters({ table });

@@ -1,7 +1,7 @@
 import { SECOND, type Clock, type EpochMs } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
 import type { JobStore } from "../store/job-store.ts";
-import { TASK_LEASE_MS, nextAttempt, type Job, type Progress } from "../job/job.ts";
+import { LEASE_MARGIN_MS, TASK_LEASE_MS, nextAttempt, type AttemptRef, type Job, type Progress } from "../job/job.ts";
 import { logged, type Log } from "../log.ts";
 import { extend } from "../job/moves.ts";
 import type { Lease } from "../executors/executor.ts";
@@ -10,6 +10,11 @@ interface Parts {
   readonly clock: Clock;
   readonly store: Pick<JobStore, "apply">;
   readonly log: Log;
+}
+
+/** Service time that an attempt's lease lasts at first. */
+export function leaseTime({ rank, timeoutMs }: AttemptRef, { clock }: Pick<Parts, "clock">): number {
+  return clock.during(rank === undefined ? timeoutMs + LEASE_MARGIN_MS : TASK_LEASE_MS);
 }
 
 /** Also how soon a task learns that it is to stop. */

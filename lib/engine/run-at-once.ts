@@ -1,9 +1,36 @@
-import type { Job, Outcome } from "../job/job.ts";
+import { TASK_LEASE_MS, nextAttempt, type Job, type Outcome } from "../job/job.ts";
+import type { NewJob } from "../job/accept.ts";
+import type { Message } from "../job/message.ts";
+import { after, claim } from "../job/moves.ts";
+import { runAttempt } from "./attempt.ts";
+import { newJob } from "./new-job.ts";
+import type { EngineParts } from "./engine-parts.ts";
 
-/** What runs a job within the request that asks for it. */
-export type Work = (signal: AbortSignal) => Promise<Outcome>;
+/** A job to run within the request that asks for it. `request.message` is what is stored, `message` what is run. */
+export interface AtOnce {
+  readonly request: NewJob;
+  readonly id: string;
+  /** Real milliseconds. */
+  readonly timeoutMs: number;
+  readonly message: Message;
+}
 
 /** `job`: as it was when it started, or the one that has its id. */
 export type RanAtOnce =
   | { readonly isNew: true; readonly job: Job; readonly outcome: Outcome }
   | { readonly isNew: false; readonly job: Job };
+
+/**
+ * Accepts a job and runs it within the request, once: if this process dies, the sweep finds the attempt lost. A job
+ * that has the id already stands for it, and nothing is run.
+ */
+export async function runAtOnce({ request, id, timeoutMs, message }: AtOnce, parts: EngineParts): Promise<RanAtOnce> {
+  const { clock, store } = parts;
+  const now = clock.now();
+  const accepted = { ...newJob(request, now, id), timeoutMs, maxRetries: 0, quick: true } as const;
+  const leaseUntil = now + clock.during(TASK_LEASE_MS);
+  const running = after(accepted, claim(nextAttempt(accepted), now, leaseUntil));
+  const created = await store.create({ ...running, dueAt: leaseUntil });
+  if (!created.won) return { isNew: false, job: created.job };
+  return { isNew: true, job: created.job, outcome: await runAttempt(created.job, parts, message) };
+}

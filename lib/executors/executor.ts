@@ -49,6 +49,9 @@ export interface Executor<E extends Execution = Execution> extends ExecutionType
   execute(attempt: RunningAttempt<E>, rules: Rules): Promise<Outcome>;
 }
 
+/** The executor that runs a job. */
+export type ExecutorOf = (job: Pick<Job, "executionType" | "quick">) => Executor;
+
 export interface RunningAttempt<E extends Execution = Execution> {
   /** As it was claimed. */
   readonly job: Job;

@@ -1,6 +1,6 @@
 import { SCHEDULE } from "../job/job.ts";
 import { jobFieldsOf, messageFields, type ExecutionSchemas } from "./message-schema.ts";
-import type { ExecutionType, Executor } from "./executor.ts";
+import type { ExecutionType, Executor, ExecutorOf } from "./executor.ts";
 import { lambdaInvoke } from "./lambda-invoke.ts";
 import { lambdaUrl } from "./lambda-url.ts";
 import { restApi } from "./rest-api.ts";
@@ -25,8 +25,6 @@ export const jobFields = {
   followUps: inner.followUps,
 };
 
-export type ExecutorOf = (type: string) => Executor;
-
 /** The type of a name. Its schema has checked what it then trusts. */
 export function executionTypeOf(type: string): ExecutionType {
   const found = executionTypes.find((each) => each.type === type);
@@ -34,8 +32,8 @@ export function executionTypeOf(type: string): ExecutionType {
   return found;
 }
 
-/** The executor of a type that runs by itself. */
-export const executorOf: ExecutorOf = (type) => {
+/** The executor of a job whose type runs by itself. */
+export const executorOf: ExecutorOf = ({ executionType: type }) => {
   const found = executors.find((executor) => executor.type === type);
   if (!found)
     throw new Error(`No executor for execution type ${type}${type === SCHEDULE ? ": a schedule is fired" : ""}`);

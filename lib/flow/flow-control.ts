@@ -41,6 +41,8 @@ const SHORT_WAIT_MS = SECOND;
 /** DNS has no longer names, so nothing answers there. */
 const LONGEST_DESTINATION = 300;
 
+export type FlowControl = ReturnType<typeof createFlowControl>;
+
 /** Decides which attempts may start: those whose app is not paused, and whose destination works and has room. */
 export function createFlowControl({ clock, store, apps, destinations, log }: Parts) {
   const succeededAt = new Map<string, EpochMs>();

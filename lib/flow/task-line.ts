@@ -27,6 +27,8 @@ export interface Place {
 /** More of those that wait than this need not be known to let the next ones in. */
 const MOST_LOOKED_AT = 100;
 
+export type TaskLine = ReturnType<typeof createTaskLine>;
+
 /** Who of an app's tasks may start: the highest priority first, then the oldest, as slots become free. */
 export function createTaskLine({ clock, store, apps, slots, log, handOver }: Parts) {
   /** Where a task stands: it is next when fewer wait before it than slots are free. */

@@ -121,6 +121,8 @@ export type Outcome =
       readonly httpStatus?: number;
       readonly responseExcerpt?: string;
       readonly result?: string;
+      /** Of a quick job: the file for the caller who waits. It is not stored. */
+      readonly file?: Uint8Array;
     }
   /** `isOurs`: it failed inside the service, and says nothing of the target. */
   | (Failure & { readonly kind: "retry"; readonly retryAfterMs?: number; readonly isOurs?: true })

@@ -102,7 +102,7 @@ export function end(job: Job, ending: Ending): Move {
   if (job.stopAs && outcome.kind !== "succeeded") return finish(job, job.stopAs, ending, { lastError: outcome.error });
   switch (outcome.kind) {
     case "succeeded": {
-      const { kind: _, ...answer } = outcome;
+      const { kind: _, file: __, ...answer } = outcome;
       const success = { durationMs, ...answer };
       return finish(job, "SUCCEEDED", ending, { success });
     }

@@ -1,11 +1,14 @@
 import { createTable } from "../../lib/store/table.ts";
 import { expect, test } from "vitest";
-import { HOUR, MINUTE, SECOND, createClock } from "../../lib/clock.ts";
+import { HOUR, MINUTE, SECOND, createClock, type TimeLeft } from "../../lib/clock.ts";
 import { createFiles } from "../../lib/store/payloads.ts";
 import { createJobStore, type JobStore } from "../../lib/store/job-store.ts";
 import type { Job } from "../../lib/job/job.ts";
 import { newJob } from "../../lib/engine/new-job.ts";
-import { createSweep } from "../../lib/engine/sweep.ts";
+import type { EngineParts } from "../../lib/engine/engine-parts.ts";
+import { sweep as sweepWith } from "../../lib/engine/sweep.ts";
+import type { Level, LogFields } from "../../lib/log.ts";
+import type { Queue } from "../../lib/queue/queue.ts";
 import { readTemplate } from "../../local/template.ts";
 import { clientOf } from "../sim/models/client.ts";
 import { createDynamoDb } from "../sim/models/dynamodb.ts";
@@ -17,7 +20,7 @@ import type { Wait } from "../../lib/flow/wait.ts";
 const NOW = Date.parse("2026-01-01T12:00:00Z");
 const { Properties: properties = {} } = readTemplate(ROOT).resources["JobsTable"] ?? {};
 
-/** The sweep on a table of its own, with what it asks of the engine written down. `faults`: what takes a call's place. */
+/** The sweep on a table of its own, with its log, what it sends and which ends it settles written down. `faults`: what takes a call's place. */
 function stand(
   faults: Partial<Pick<JobStore, "due" | "apply">> & { settleEnd?: () => Promise<void>; wait?: Wait } = {},
 ) {
@@ -38,21 +41,25 @@ function stand(
     writes += 1;
     return (calls.apply ?? store.apply)(...args);
   };
-  const { sweep } = createSweep({
+  const expireParts = async () => {
+    told.push("settles");
+    await settleEnd();
+  };
+  const sendAttempts: Queue["sendAttempts"] = async (departures) => {
+    if (departures.length > 0) handedOver.push(departures.map(({ job, notBefore }) => ({ id: job.id, notBefore })));
+    return [];
+  };
+  // All that the sweep uses of the engine's parts.
+  const parts = {
     clock,
-    store: { ...store, due, apply },
-    log: (level, event, { count, left }) => told.push([level, event, count, left].join(" ").trim()),
+    store: { ...store, due, apply, expireParts },
+    queue: { sendAttempts },
+    flow: { waitOf: async () => wait },
+    log: (level: Level, event: string, { count, left }: LogFields) =>
+      told.push([level, event, count, left].join(" ").trim()),
     retention: 0,
-    waitOf: async () => wait,
-    handOver: async (departures) => {
-      handedOver.push(departures.map(({ job, notBefore }) => ({ id: job.id, notBefore })));
-    },
-    goOn: async ({ won, job }) => void told.push(`goes on: ${won} ${job?.status}`),
-    settleEnd: async () => {
-      told.push("settles");
-      await settleEnd();
-    },
-  });
+  } as unknown as EngineParts;
+  const sweep = async (timeLeft: TimeLeft) => sweepWith(timeLeft, parts);
   /** Puts a job that is due at a time, as it stands. */
   const put = async (dueAt: number, change: Partial<Job> = {}, shard = "7"): Promise<Job> => {
     const job = newJob(request("db"), NOW - HOUR, `${clock.uuid().slice(0, -1)}${shard}`);
@@ -100,23 +107,25 @@ test("a lane's job waits in the table until it may start", async () => {
 });
 
 test("an attempt is lost as soon as its lease is over; until then its job is due at the lease's end", async () => {
-  const { sweep, put, dueAt, store, told, writes } = stand();
+  const { sweep, put, dueAt, store, sent, told, writes } = stand();
   const [over, alive] = [await put(NOW, running(NOW)), await put(NOW, running(NOW + MINUTE))];
   expect(await sweep(PLENTY)).toEqual({ sent: 0, expired: 1, left: 0 });
   expect(await store.get(over.id)).toMatchObject({ status: "RETRYING", retryCount: 1 });
   expect(await dueAt(alive)).toBe(NOW + MINUTE);
-  expect(told).toEqual(["warn job.attempt-lost", "goes on: true RETRYING", "info sweep.ended 1 0"]);
+  // Its next attempt is sent at once, to arrive after the backoff.
+  expect(sent()).toEqual([{ id: over.id, notBefore: NOW + MINUTE }]);
+  expect(told).toEqual(["warn job.attempt-lost", "info sweep.ended 1 0"]);
   expect(writes()).toBe(2);
   await sweep(PLENTY);
   expect(writes()).toBe(2);
 });
 
 test("an attempt that ended meanwhile is not counted as lost", async () => {
-  const { sweep, put, told } = stand({ apply: async () => ({ won: false, job: undefined }) });
+  const { sweep, put, sent, told } = stand({ apply: async () => ({ won: false, job: undefined }) });
   await put(NOW, running(NOW));
   await put(NOW);
   expect(await sweep(PLENTY)).toEqual({ sent: 0, expired: 0, left: 0 });
-  expect(told).toEqual(["goes on: false undefined"]);
+  expect([...told, ...sent()]).toEqual([]);
 });
 
 test("an end is settled once its head start is over", async () => {

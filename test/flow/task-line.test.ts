@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { MINUTE } from "../../lib/clock.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
+import type { GivenParts } from "../../lib/engine/engine-parts.ts";
+import type { Executor } from "../../lib/executors/executor.ts";
 import { nextAttempt, type Job } from "../../lib/job/job.ts";
 import { DEFAULT_SETTINGS } from "../../lib/store/app-store.ts";
 import { createWorld, request, type World } from "../support/world.ts";
@@ -143,31 +145,41 @@ test("what may start in a quarter of an hour travels in the queue, and what may 
   expect(await world.depth("fair")).toEqual({ ready: 0, delayed: 1 });
 });
 
+/** A quick job as its request asks for it, on an engine that runs it by `execute`. */
+function quick(execute: Executor["execute"], id = randomUUID(), parts: Partial<GivenParts> = {}) {
+  const execution = { type: "task", jobType: "example", payload: {}, priority: 0 };
+  const message = { execution: { ...execution, payload: { words: ["not stored"] } }, metadata: {} };
+  const stored = { execution, metadata: {} };
+  const executorOf = () => ({ ...world.parts.executorOf({ executionType: "task" }), execute });
+  const engine = createEngine({ ...world.parts, executorOf, ...parts });
+  const asked = { appId, userId: "ann", mode: "db", message: stored } as const;
+  return engine.runAtOnce({ request: asked, id, timeoutMs: MINUTE, message });
+}
+
 test("a quick job runs at once, beside its app's slots, and once", async () => {
   const end = await start(await submit());
-  const { message } = {
-    message: { execution: { type: "task", jobType: "example", payload: {}, priority: 0 }, metadata: {} },
-  };
-  const asked = { appId, userId: "ann", mode: "db", message } as const;
   const id = randomUUID();
-  const ran = await world.engine.runAtOnce(asked, id, MINUTE, async () => ({ kind: "succeeded", result: "{}" }));
-  expect(ran).toMatchObject({ isNew: true, outcome: { kind: "succeeded" } });
-  expect(await now(ran.job)).toMatchObject({ status: "SUCCEEDED", attempts: 1, maxRetries: 0, quick: true });
-  let runs = 0;
-  const again = await world.engine.runAtOnce(asked, id, MINUTE, async () => {
-    runs += 1;
-    return { kind: "succeeded" };
-  });
-  expect([again.isNew, again.job.id, runs]).toEqual([false, id, 0]);
+  const seen: unknown[] = [];
+  const succeed: Executor["execute"] = async ({ message }) => {
+    seen.push(message.execution["payload"]);
+    return { kind: "succeeded", result: "{}", file: Buffer.from("for the caller") };
+  };
+  const ran = await quick(succeed, id);
+  expect(ran).toMatchObject({ isNew: true, outcome: { kind: "succeeded", file: Buffer.from("for the caller") } });
+  expect(seen).toEqual([{ words: ["not stored"] }]);
+  expect((await world.store.message(ran.job)).execution["payload"]).toEqual({});
+  const stored = await now(ran.job);
+  expect(stored).toMatchObject({ status: "SUCCEEDED", attempts: 1, maxRetries: 0, quick: true });
+  expect(stored.success).not.toHaveProperty("file");
+  const again = await quick(succeed, id);
+  expect([again.isNew, again.job.id, seen.length]).toEqual([false, id, 1]);
   expect((await world.slots.look(appId, 5)).taken).toBe(1);
   await end();
   expect((await world.slots.look(appId, 5)).taken).toBe(0);
 });
 
 test("a quick job that fails, or whose process dies, ends with its one attempt and can't be run again", async () => {
-  const message = { execution: { type: "task", jobType: "example", payload: {}, priority: 0 }, metadata: {} };
-  const asked = { appId, userId: "ann", mode: "db", message } as const;
-  const failing = await world.engine.runAtOnce(asked, randomUUID(), MINUTE, async () => {
+  const failing = await quick(async () => {
     throw new Error("broken");
   });
   expect(await now(failing.job)).toMatchObject({ status: "DEAD", attempts: 1 });
@@ -177,11 +189,12 @@ test("a quick job that fails, or whose process dies, ends with its one attempt a
   const started = Promise.withResolvers<void>();
   const { store } = world.parts;
   // A process that dies answers nothing any more, nor does it extend its lease.
-  const dying = createEngine({ ...world.parts, store: { ...store, apply: async () => new Promise(() => {}) } });
-  void dying.runAtOnce(asked, id, MINUTE, async () => {
+  const dead = { store: { ...store, apply: async () => new Promise<never>(() => {}) } };
+  const hang: Executor["execute"] = () => {
     started.resolve();
     return new Promise(() => {});
-  });
+  };
+  void quick(hang, id, dead);
   await started.promise;
   world.pass(2 * MINUTE);
   await world.engine.sweep(AMPLE);

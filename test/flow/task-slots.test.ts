@@ -110,7 +110,7 @@ function startWorker(): Worker {
     worker.running.delete(job.id);
     return { kind: "succeeded" } as const;
   };
-  const executor = { ...parts.executorOf("task"), execute } as never;
+  const executor = { ...parts.executorOf({ executionType: "task" }), execute } as never;
   const engine = createEngine({
     ...parts,
     store,

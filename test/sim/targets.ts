@@ -26,7 +26,7 @@ export function createTargets({ random, onStart, onEnd, told, shown }: Options) 
 
   function executorIn(process: Process): Executor {
     return {
-      ...executorOf("rest-api"),
+      ...executorOf({ executionType: "rest-api" }),
       execute: async (attempt) => {
         const { baseUrl } = attempt.message.execution as unknown as { baseUrl: string };
         onStart(process, attempt, sentBy(shown?.(attempt) ?? attempt));

@@ -155,11 +155,11 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
       queue,
       scheduler: createScheduler(SCHEDULER, client("scheduler")),
       files,
-      executorOf: (type) => (type === TASK ? taskRuns : targets).executorIn(process),
+      executorOf: ({ executionType: type }) => (type === TASK ? taskRuns : targets).executorIn(process),
       slots: createTaskSlots({ table, clock }),
       rules: { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
       log: (_, event, { jobId = "", attempt = "" }) => trace(`${process.name} logs ${event} ${jobId} ${attempt}`),
-      link: async (key) => key,
+      callbackBodies: {},
       retention: plan.retentionMs,
     };
     const parts = plant?.parts ? { ...plain, ...plant.parts(plain) } : plain;

@@ -7,7 +7,8 @@ import { createAppStore } from "../../lib/store/app-store.ts";
 import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
 import { createClock, type Clock, type TimeLeft } from "../../lib/clock.ts";
 import { createDestinationStore } from "../../lib/flow/destination-store.ts";
-import { createEngine, type Parts } from "../../lib/engine/engine.ts";
+import { createEngine } from "../../lib/engine/engine.ts";
+import type { GivenParts as Parts } from "../../lib/engine/engine-parts.ts";
 import type { Executor, RunningAttempt } from "../../lib/executors/executor.ts";
 import { executorOf } from "../../lib/executors/index.ts";
 import { createFiles } from "../../lib/store/payloads.ts";
@@ -118,7 +119,7 @@ export async function createWorld({ retention = 0 } = {}) {
   const logged: { event: string; fields: LogFields }[] = [];
   let script: (attempt: RunningAttempt) => Promise<Outcome> = async () => ({ kind: "succeeded", httpStatus: 200 });
   const scripted: Executor = {
-    ...executorOf("rest-api"),
+    ...executorOf({ executionType: "rest-api" }),
     execute: (attempt) => {
       ran.push(attempt);
       return script(attempt);
@@ -136,7 +137,7 @@ export async function createWorld({ retention = 0 } = {}) {
     slots,
     rules: { allowPrivateTargets: false, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
     log: (_, event, fields) => logged.push({ event, fields }),
-    link: async (key) => `https://bucket.example/${key}`,
+    callbackBodies: {},
     retention,
   };
   const engine = createEngine(parts);

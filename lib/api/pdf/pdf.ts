@@ -5,7 +5,7 @@ import { wholeUrl } from "../../outbound/target-url.ts";
 import { GENERATE_PDF, TASK, isFinished, type Job, type Outcome } from "../../job/job.ts";
 import { idempotencyKey } from "../../executors/message-schema.ts";
 import type { ServiceParts } from "../../parts.ts";
-import { BadDocument, documentWith, estimateMs, type PdfRequest } from "../../pdf/request.ts";
+import { documentWith, estimateMs, type PdfRequest } from "../../pdf/request.ts";
 import { pdfStatus, type PdfResult } from "../../pdf/view.ts";
 import { refuseWebhook } from "./accounts.ts";
 import { time } from "../http/answers.ts";
@@ -16,7 +16,6 @@ import { pdfJob, pdfJobView } from "./pdf-view.ts";
 import { ownTask, submitTask, taskIdOf } from "../tasks/tasks.ts";
 import { FINAL_STATUSES } from "../../job/status.ts";
 import type { Callback } from "../../job/message.ts";
-import type { RenderedPdf } from "../../pdf/page.ts";
 
 // Documents to PDFs, at once or later: spec/quickjob-longjob-pdf.md.
 
@@ -33,10 +32,7 @@ const EXAMPLES = {
 const QUICK_MS = 27 * SECOND;
 /** What is estimated to take longer is not begun. */
 const LONGEST_ESTIMATE = 25 * SECOND;
-/** Lambda's answer holds 6 MB, and base64 takes a third more. */
-const LARGEST_ANSWERED = 4 * 1_024 * 1_024;
 const ADVICE = "POST it to /longjob, which has no such limit";
-const TOOK_TOO_LONG = `it was not done within the ${QUICK_MS / SECOND} s that a request has`;
 
 const quickBody = documentWith(fields).meta({ id: "QuickJob" });
 
@@ -70,79 +66,49 @@ export const createQuickJob = route({
     if (known) throw keyTaken(known);
     await refusePaused(appId, service);
     await service.pages.admit(appId);
-    const { input_type: inputType } = request;
-    // Without what the user has sent, which nobody is to run again.
-    const payload = { input_type: inputType };
+    const execution = { type: TASK, jobType: GENERATE_PDF, priority: 0 };
+    const { input_type } = request;
     const asked = {
       appId,
       userId,
       mode: "db",
       dialect: "pdf",
-      pdf: { inputType },
-      message: { execution: { type: TASK, jobType: GENERATE_PDF, payload, priority: 0 }, metadata: {} },
+      pdf: { inputType: input_type },
+      // The document is not stored: nobody is to run it again.
+      message: { execution: { ...execution, payload: { input_type } }, metadata: {} },
     } as const;
-    let made: Made | undefined;
-    const running = service.engine.runAtOnce(asked, id, QUICK_MS, async (signal) => {
-      const result = await makeAtOnce({ appId, jobId: id }, request, signal, service);
-      if ("kind" in result) return result;
-      made = result;
-      return { kind: "succeeded", result: JSON.stringify(result.kept) };
-    });
+    const message = { execution: { ...execution, payload: request }, metadata: {} };
+    const running = service.engine.runAtOnce({ request: asked, id, timeoutMs: QUICK_MS, message });
     const ran = await running.catch((error: unknown) => {
       throw error instanceof Unavailable ? broken(`Job ${id} may have been begun`) : error;
     });
     if (!ran.isNew) throw keyTaken(ran.job);
-    if (made) return answerOf(id, made, service);
-    throw await refusalOf(id, ran.outcome, service);
+    const { outcome } = ran;
+    if (outcome.kind === "succeeded") return answerOf(id, outcome, service);
+    throw await refusalOf(id, outcome, service);
   },
 });
 
-interface Made {
-  readonly rendered: RenderedPdf;
-  readonly kept: PdfResult;
-}
-
-/** The PDF, or how the attempt ends without one. */
-async function makeAtOnce(
-  run: { readonly appId: string; readonly jobId: string },
-  request: PdfRequest,
-  signal: AbortSignal,
-  service: ServiceParts,
-): Promise<Made | Outcome> {
-  try {
-    const rendered = await service.pdfs.make(request, signal);
-    const { file, pages, truncated } = rendered;
-    const isLarge = file.length > LARGEST_ANSWERED;
-    const kept = isLarge
-      ? await service.pdfs.keep({ ...run, attempt: 1, signal }, rendered)
-      : { pages, truncated, bytes: file.length };
-    await service.pages.count(run.appId, kept);
-    return { rendered, kept };
-  } catch (error) {
-    if (error instanceof BadDocument) return { kind: "rejected", error: error.message };
-    if (!signal.aborted) throw error;
-    const isLate = signal.reason instanceof DOMException && signal.reason.name === "TimeoutError";
-    if (isLate) return { kind: "rejected", error: TOOK_TOO_LONG, timedOut: true };
-    return { kind: "retry", error: (signal.reason as Error).message };
-  }
-}
-
-async function answerOf(id: string, { rendered, kept }: Made, { fileStore }: ServiceParts): Promise<Answer> {
-  const headers = {
-    "x-pdf-pages": String(kept.pages),
-    "x-pdf-truncated": String(kept.truncated),
-    "x-job-id": id,
-  };
-  if (kept.fileKey !== undefined) {
-    const location = await fileStore.link(kept.fileKey, `${id}.pdf`);
+async function answerOf(id: string, { result, file }: Succeeded, { fileStore }: ServiceParts): Promise<Answer> {
+  const { pages, truncated, fileKey } = JSON.parse(result ?? "") as PdfResult;
+  const headers = { "x-pdf-pages": String(pages), "x-pdf-truncated": String(truncated), "x-job-id": id };
+  if (fileKey !== undefined) {
+    const location = await fileStore.link(fileKey, `${id}.pdf`);
     return { status: 303, headers: { ...headers, location }, body: { job_id: id, s3_url: location } };
   }
+  if (!file) throw new Error(`Quick job ${id} ended without its file`);
   const type = { "content-type": "application/pdf", "content-disposition": `inline; filename="${id}.pdf"` };
-  return { status: 200, headers: { ...type, ...headers }, body: rendered.file };
+  return { status: 200, headers: { ...type, ...headers }, body: file };
 }
 
-async function refusalOf(id: string, outcome: Outcome, { store }: ServiceParts): Promise<ClientError> {
-  const error = "error" in outcome ? outcome.error : "";
+type Succeeded = Extract<Outcome, { kind: "succeeded" }>;
+
+async function refusalOf(
+  id: string,
+  outcome: Exclude<Outcome, Succeeded>,
+  { store }: ServiceParts,
+): Promise<ClientError> {
+  const { error } = outcome;
   if (outcome.kind === "rejected" && outcome.timedOut)
     return new ClientError("REQUEST_TIMEOUT", `Job ${id} was stopped: ${error}. ${ADVICE}`);
   if (outcome.kind === "rejected") return badRequest([{ field: "body", message: error }]);

@@ -1,0 +1,128 @@
+import { SECOND, type EpochMs } from "../clock.ts";
+import { Unavailable, reasonOf } from "../errors.ts";
+import type { Lease, RunningAttempt } from "../executors/executor.ts";
+import { isTask, type Attempt, type Job, type Outcome } from "../job/job.ts";
+import type { Message } from "../job/message.ts";
+import { end } from "../job/moves.ts";
+import { logged } from "../log.ts";
+import { webhookSignature } from "../outbound/webhook-signature.ts";
+import type { Applied } from "../store/job-store.ts";
+import { goOn } from "./follow-through.ts";
+import { keepLease } from "./lease.ts";
+import type { EngineParts } from "./engine-parts.ts";
+
+/** An attempt that has run: the job as it was last seen, and what came of it. */
+export interface Ended {
+  readonly job: Job;
+  readonly outcome: Outcome;
+  /** Real milliseconds. */
+  readonly durationMs: number;
+}
+
+/** Runs a claimed attempt, and writes down how it ended. `message`: the job's, where it need not be read. */
+export async function runAttempt(claimed: Job, parts: EngineParts, message?: Message): Promise<Outcome> {
+  const ended = await attempt(claimed, parts, message);
+  await settle(ended, parts);
+  return ended.outcome;
+}
+
+/**
+ * One run, from its start to its outcome, whatever the executor does. It ends before its lease: slow answers of
+ * the table shorten it, and it does not start when no time is left. A task's lease is extended while it runs.
+ */
+export async function attempt(job: Job, parts: EngineParts, given?: Message): Promise<Ended> {
+  const { clock, log, store } = parts;
+  const message = given ?? (await whileLeased(job, parts, async () => store.message(job)));
+  const leasedMs = clock.waitFor((job.leaseUntil ?? 0) - clock.now());
+  if (leasedMs <= 0) throw new Error(`The lease of attempt ${job.attempts} of job ${job.id} ended before it started`);
+  const began = clock.realNow();
+  const lease = isTask(job) ? keepLease(job, parts) : undefined;
+  const signal = lease ? lease.signal : clock.timeout(Math.min(job.timeoutMs, leasedMs));
+  const outcome = await execute(job, message, signal, parts, lease).catch((error: unknown): Outcome => {
+    log("error", "job.attempt-threw", { ...logged(job), error: reasonOf(error) });
+    return { kind: "retry", error: "The attempt failed inside the service", isOurs: true };
+  });
+  const seen = lease ? await lease.release() : job;
+  const durationMs = clock.realNow() - began;
+  const httpStatus = outcome.httpStatus;
+  log("info", "job.attempted", { ...logged(job), outcome: outcome.kind, durationMs, httpStatus });
+  return { job: seen, outcome, durationMs };
+}
+
+async function execute(
+  job: Job,
+  message: Message,
+  signal: AbortSignal,
+  parts: EngineParts,
+  lease: Lease | undefined,
+): Promise<Outcome> {
+  const { clock, apps, rules, executorOf } = parts;
+  const settings = await whileLeased(job, parts, async () => apps.settingsOf(job.appId));
+  const timestamp = Math.floor(clock.realNow() / SECOND);
+  const running: RunningAttempt = {
+    job,
+    ...(lease && { lease }),
+    jobId: job.id,
+    number: job.attempts,
+    message,
+    timeoutMs: job.timeoutMs,
+    realTimeSeconds: timestamp,
+    sign: async (body: Uint8Array) => {
+      const keys = await whileLeased(job, parts, async () => apps.keysOf(job.appId));
+      return webhookSignature(keys, { id: job.id, timestamp, body });
+    },
+    signal,
+  };
+  return executorOf(job).execute(running, { ...rules, ...settings });
+}
+
+/** Writes down how an attempt ended, for as long as its lease lasts: an outage of the table then costs no second run. */
+async function settle(ended: Ended, parts: EngineParts): Promise<void> {
+  const { job, outcome } = ended;
+  if (outcome.kind !== "succeeded") {
+    const failed = failedAttempt(job, outcome, ended.durationMs);
+    await whileLeased(job, parts, async () => parts.store.recordAttempt(job.id, failed));
+  }
+  const moved = await endAttempt(ended, parts);
+  const current = moved.won ? undefined : moved.job;
+  // Somebody asked to stop the job after the claim: its final status is decided anew.
+  const isToStop = current?.status === "RUNNING" && current.attempts === job.attempts;
+  await goOn(isToStop ? await endAttempt({ ...ended, job: current }, parts) : moved, parts);
+}
+
+async function endAttempt({ job, outcome, durationMs }: Ended, parts: EngineParts): Promise<Applied> {
+  const { clock, store, retention } = parts;
+  const move = end(job, { outcome, durationMs, now: clock.now(), chance: clock.random(), retention });
+  const op = clock.operationId();
+  return whileLeased(job, parts, async () => store.apply(job, move, op));
+}
+
+/** Repeats a call that a part of the service could not answer, until a second before the lease ends. */
+async function whileLeased<T>(
+  { leaseUntil = 0 }: { readonly leaseUntil?: EpochMs },
+  { clock }: EngineParts,
+  call: () => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      const isOver = clock.now() + clock.during(SECOND) >= leaseUntil;
+      if (isOver || !(error instanceof Unavailable)) throw error;
+      await clock.sleep(SECOND / 2);
+    }
+  }
+}
+
+export function failedAttempt(job: Job, outcome: Exclude<Outcome, { kind: "succeeded" }>, durationMs: number): Attempt {
+  const { kind, error, httpStatus, responseExcerpt } = outcome;
+  return {
+    number: job.attempts,
+    startedAt: job.startedAt ?? job.updatedAt,
+    outcome: kind,
+    error,
+    durationMs,
+    ...(httpStatus !== undefined && { httpStatus }),
+    ...(responseExcerpt !== undefined && { responseExcerpt }),
+  };
+}

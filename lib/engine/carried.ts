@@ -1,0 +1,61 @@
+import { isShort, waiting } from "../flow/wait.ts";
+import { nextAttempt, type AttemptRef, type Job, type Outcome } from "../job/job.ts";
+import { after, claim, end, resume } from "../job/moves.ts";
+import { logged } from "../log.ts";
+import type { Applied } from "../store/job-store.ts";
+import { attempt, failedAttempt } from "./attempt.ts";
+import { bringLater, goOn } from "./follow-through.ts";
+import { leaseTime } from "./lease.ts";
+import type { EngineParts } from "./engine-parts.ts";
+import { ranAs, type Ran } from "./tally.ts";
+
+// Jobs that only their message holds (mode `sqs`), until their first attempt fails or is lost.
+
+/** Runs the first attempt. `next`: that one was lost, the job is stored now, and its next attempt is to run at once. */
+export async function runCarried(
+  carried: Job,
+  receiveCount: number,
+  parts: EngineParts,
+): Promise<Ran | { readonly next: AttemptRef }> {
+  if (receiveCount > 1) {
+    const stored = await storeCarried(carried, parts);
+    if (stored.job.status === "RETRYING") return { next: { ...nextAttempt(carried), attempt: 2 } };
+    await goOn(stored, parts);
+    return "skipped";
+  }
+  const { clock, flow, store } = parts;
+  const entry = await flow.enterCarried(nextAttempt(carried));
+  if (entry.kind === "admitted") return ranAs(await entry.during(async () => runUnstored(carried, parts)));
+  const stored = await store.create(after(carried, waiting(carried, entry, clock.now())));
+  if (stored.won && isShort(entry)) await bringLater(stored.job, parts);
+  return "skipped";
+}
+
+async function runUnstored(carried: Job, parts: EngineParts): Promise<Outcome> {
+  const { clock, store, retention } = parts;
+  const running = begun(carried, parts);
+  const { outcome, durationMs } = await attempt(running, parts);
+  if (outcome.kind === "succeeded") return outcome;
+  // A job that is stored already under the same key stands for this one: its attempts are its own.
+  await store.recordAttempt(running.id, failedAttempt(running, outcome, durationMs), "if absent");
+  const move = end(running, { outcome, durationMs, now: clock.now(), chance: clock.random(), retention });
+  await goOn(await store.create(after(running, move)), parts);
+  return outcome;
+}
+
+/** Stores a job whose message came again: its first attempt, if there was one, was lost. */
+export async function storeCarried(carried: Job, parts: EngineParts): Promise<Applied<Job>> {
+  const { clock, store, log, retention } = parts;
+  const running = begun(carried, parts);
+  const now = clock.now();
+  const stored = await store.create(after(running, resume(running, { now, chance: clock.random(), retention })));
+  if (stored.won) log("warn", "job.attempt-lost", logged(running));
+  return stored;
+}
+
+/** A carried job as it is during its first attempt. */
+function begun(carried: Job, parts: EngineParts): Job {
+  const now = parts.clock.now();
+  const ref = nextAttempt(carried);
+  return after(carried, claim(ref, now, now + leaseTime(ref, parts)));
+}

@@ -1,0 +1,168 @@
+import type { SQSBatchResponse } from "aws-lambda";
+import { SECOND, type EpochMs, type TimeLeft } from "../clock.ts";
+import { reasonOf } from "../errors.ts";
+import { arrival, isShort, waiting, type Wait } from "../flow/wait.ts";
+import { LEASE_MARGIN_MS, travels, type AttemptRef, type Job } from "../job/job.ts";
+import { claim } from "../job/moves.ts";
+import { AT_ONCE, handleBatch, type ComeAgain } from "../queue/batch.ts";
+import { departure, handOver } from "../queue/hand-over.ts";
+import { parseRecord, type Delivery, type QueueRecord } from "../queue/message.ts";
+import type { Applied } from "../store/job-store.ts";
+import { runAttempt } from "./attempt.ts";
+import { runCarried } from "./carried.ts";
+import { fire } from "./firing.ts";
+import { bringLater } from "./follow-through.ts";
+import { leaseTime } from "./lease.ts";
+import type { EngineParts } from "./engine-parts.ts";
+import { ranAs, type Ran } from "./tally.ts";
+
+// What the queues deliver: attempts that are to start, if their turn has come, and schedules that are to fire.
+
+/** More than any app has. */
+const MOST_SLOTS = 1_000;
+
+/** Handles a batch of messages and names those that must come again: for a fault of the service, never of a target. */
+export async function runBatch(
+  records: readonly QueueRecord[],
+  timeLeft: TimeLeft,
+  parts: EngineParts,
+): Promise<SQSBatchResponse> {
+  return retryOf((await runRecords(records, timeLeft, parts)).again);
+}
+
+/** The answer to Lambda that names the messages to be delivered again. */
+export function retryOf(records: readonly QueueRecord[]): SQSBatchResponse {
+  return { batchItemFailures: records.map(({ messageId }) => ({ itemIdentifier: messageId })) };
+}
+
+/** Handles messages that a request received itself, and deletes those that need not come again. */
+export async function runReceived(
+  records: readonly QueueRecord[],
+  timeLeft: TimeLeft,
+  parts: EngineParts,
+): Promise<readonly Ran[]> {
+  const { ran, again } = await runRecords(records, timeLeft, parts);
+  await parts.queue.remove(records.filter((record) => !again.includes(record)));
+  return ran;
+}
+
+async function runRecords(records: readonly QueueRecord[], timeLeft: TimeLeft, parts: EngineParts) {
+  const { log, queue } = parts;
+  const ran: Ran[] = [];
+  const again = await handleBatch(records, async (record) => {
+    try {
+      const result = await run(parseRecord(record), timeLeft, parts);
+      if (typeof result === "object") return result;
+      ran.push(result);
+      return "done";
+    } catch (error) {
+      log("error", "message.failed", { messageId: record.messageId, error: reasonOf(error) });
+      throw error;
+    }
+  });
+  // If that fails, they come again when their visibility ends.
+  await queue.release(again).catch((error: unknown) => {
+    log("warn", "message.not-released", { count: again.size, error: reasonOf(error) });
+  });
+  return { ran, again: [...again.keys()] };
+}
+
+/** Handles one delivery. Throws when a part of the service failed, so that it is delivered again. */
+export async function run(delivery: Delivery, timeLeft: TimeLeft, parts: EngineParts): Promise<Ran | ComeAgain> {
+  switch (delivery.kind) {
+    case "run":
+    case "target":
+      return (await fire(delivery, parts)) === "fired" ? "succeeded" : "skipped";
+    case "stored":
+      return hasTimeFor(delivery.ref, timeLeft) ? runStored(delivery.ref, parts) : AT_ONCE;
+    case "carried": {
+      if (!hasTimeFor(delivery.job, timeLeft)) return AT_ONCE;
+      const handled = await runCarried(delivery.job, delivery.receiveCount, parts);
+      return typeof handled === "object" ? runStored(handled.next, parts) : handled;
+    }
+    default:
+      return delivery satisfies never;
+  }
+}
+
+/** An attempt starts only if its function has the time for it to end in. */
+function hasTimeFor({ timeoutMs }: { readonly timeoutMs: number }, timeLeft: TimeLeft): boolean {
+  return timeLeft() >= timeoutMs + LEASE_MARGIN_MS;
+}
+
+async function runStored(ref: AttemptRef, parts: EngineParts): Promise<Ran | ComeAgain> {
+  if (ref.rank !== undefined) return runTask(ref, ref.rank, parts);
+  const entry = await parts.flow.enter(ref);
+  if (entry.kind !== "admitted") return putOff(ref, entry, parts);
+  const outcome = await entry.during(async () => {
+    const claimed = await claimAttempt(ref, parts);
+    return claimed.won ? runAttempt(claimed.job, parts) : undefined;
+  });
+  return ranAs(outcome);
+}
+
+/** A task starts when it is its turn among those of its app, and takes one of its app's slots. */
+async function runTask(ref: AttemptRef, rank: string, parts: EngineParts): Promise<Ran | ComeAgain> {
+  if (ref.isUrgent) return runUrgent(ref, parts);
+  const { paused, maxConcurrentTasks: slots } = await parts.apps.settingsOf(ref.appId);
+  if (paused) return putOff(ref, { kind: "person" }, parts);
+  const place = await parts.line.placeOf(ref, rank, slots);
+  if (!place.isNext) return putOff(ref, { kind: "slot" }, parts);
+  // Tasks claimed at the same moment must leave the slots of those that wait before this one.
+  const claimed = await claimAttempt(ref, parts, place.left);
+  if (!claimed.won) return claimed.isFull ? putOff(ref, { kind: "slot" }, parts) : "skipped";
+  if (place.isInLine) await parts.line.started(claimed.job);
+  return ranAs(await runAttempt(claimed.job, parts));
+}
+
+/** An urgent task takes a slot beside those that the app has. */
+async function runUrgent(ref: AttemptRef, parts: EngineParts): Promise<Ran> {
+  const claimed = await claimAttempt(ref, parts, MOST_SLOTS);
+  return claimed.won ? ranAs(await runAttempt(claimed.job, parts)) : "skipped";
+}
+
+/** Loses when the attempt is not to start: it has started, the job was stopped, or no slot was left. */
+async function claimAttempt(ref: AttemptRef, parts: EngineParts, slots?: number): Promise<Applied> {
+  const { clock, store } = parts;
+  // Read here: the time that earlier reads took must not come off the lease.
+  const now = clock.now();
+  const claimed = await store.apply(ref, claim(ref, now, now + leaseTime(ref, parts), slots));
+  if (!claimed.won && tooEarly(claimed.job, ref, now)) await handOver([departure(claimed.job)], parts);
+  return claimed;
+}
+
+/** Whether a message came before its time, and is sent again for the rest of it. */
+function tooEarly(job: Job | undefined, ref: AttemptRef, now: EpochMs): job is Job {
+  return job !== undefined && awaits(job, ref) && job.startAt > now && travels(job, job.startAt - now);
+}
+
+/** Whether the next attempt of a job is the one that a message names. */
+function awaits({ status, attempts }: Job, ref: AttemptRef): boolean {
+  return (status === "PENDING" || status === "RETRYING") && attempts === ref.attempt - 1;
+}
+
+/** Makes a job wait: in the table, or for its turn in its queue. */
+async function putOff(ref: AttemptRef, wait: Wait, parts: EngineParts): Promise<Ran | ComeAgain> {
+  const { clock, store } = parts;
+  const job = await store.get(ref.id);
+  if (!job || !awaits(job, ref)) return "skipped";
+  if (wait.kind === "slot") return waitInLine(job, wait, parts);
+  const deferred = await store.apply(job, waiting(job, wait, clock.now()));
+  if (!deferred.won || !isShort(wait)) return "skipped";
+  if (ref.ordered) return { inSeconds: secondsUntil(arrival(deferred.job, clock), parts) };
+  await bringLater(deferred.job, parts);
+  return "skipped";
+}
+
+async function waitInLine(job: Job, wait: Wait, parts: EngineParts): Promise<Ran> {
+  const { clock, store, line } = parts;
+  await line.wait(job);
+  await store.apply(job, waiting(job, wait, clock.now()));
+  // A slot that was given back before the job stood in line notified no task.
+  await line.callNext(job.appId);
+  return "skipped";
+}
+
+function secondsUntil(time: EpochMs, { clock }: EngineParts): number {
+  return Math.ceil(Math.max(clock.waitFor(time - clock.now()), 0) / SECOND);
+}

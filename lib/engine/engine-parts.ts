@@ -1,0 +1,45 @@
+import type { Clock } from "../clock.ts";
+import type { ExecutorOf } from "../executors/executor.ts";
+import type { DestinationStore } from "../flow/destination-store.ts";
+import { createFlowControl, type FlowControl } from "../flow/flow-control.ts";
+import type { TaskSlots } from "../flow/line-store.ts";
+import { createTaskLine, type TaskLine } from "../flow/task-line.ts";
+import type { Dialect, Job } from "../job/job.ts";
+import type { Log } from "../log.ts";
+import type { DeploymentRules } from "../outbound/rules.ts";
+import { handOver } from "../queue/hand-over.ts";
+import type { Queue } from "../queue/queue.ts";
+import type { Scheduler } from "../queue/scheduler.ts";
+import type { AppStore } from "../store/app-store.ts";
+import type { JobStore } from "../store/job-store.ts";
+import type { Files } from "../store/payloads.ts";
+
+/** The parts of the service that the engine is made of. */
+export interface GivenParts {
+  readonly clock: Clock;
+  readonly store: JobStore;
+  readonly queue: Queue;
+  readonly scheduler: Scheduler;
+  readonly files: Files;
+  readonly executorOf: ExecutorOf;
+  readonly apps: Pick<AppStore, "settingsOf" | "keysOf">;
+  readonly destinations: Omit<DestinationStore, "list" | "read">;
+  readonly slots: TaskSlots;
+  readonly rules: DeploymentRules;
+  readonly log: Log;
+  /** What a callback says of a job of a dialect; of others it is the job as the unified API shows it. */
+  readonly callbackBodies: Partial<Record<Dialect, (job: Job) => Promise<object>>>;
+  /** How long finished jobs are kept, in ms; 0 keeps them for good. */
+  readonly retention: number;
+}
+
+/** What every module of the engine is given. */
+export interface EngineParts extends GivenParts {
+  readonly flow: FlowControl;
+  readonly line: TaskLine;
+}
+
+export function engineParts(given: GivenParts): EngineParts {
+  const line = createTaskLine({ ...given, handOver: async (departures) => handOver(departures, given) });
+  return { ...given, flow: createFlowControl(given), line };
+}

@@ -1,0 +1,35 @@
+import { runAfter, type ScheduleExecution } from "../executors/schedule.ts";
+import { CLOCK_SKEW, nextRunOf, type RunRef } from "../job/job.ts";
+import { fire as firing } from "../job/moves.ts";
+import { logged } from "../log.ts";
+import { departure, handOver } from "../queue/hand-over.ts";
+import type { Firing } from "../queue/message.ts";
+import { goOn } from "./follow-through.ts";
+import type { EngineParts } from "./engine-parts.ts";
+import { begunTarget, targetOf } from "./schedules.ts";
+
+/** Fires a schedule whose time has come. "skipped": it has been fired or has ended already, or is early. */
+export async function fire(delivery: Firing, parts: EngineParts): Promise<"fired" | "skipped"> {
+  if (delivery.kind === "run") return fireRun(delivery.ref, parts);
+  await parts.queue.sendCarried(begunTarget(delivery.target, parts.clock.now()));
+  return "fired";
+}
+
+async function fireRun({ id, run }: RunRef, parts: EngineParts): Promise<"fired" | "skipped"> {
+  const { clock, store, log, retention } = parts;
+  const schedule = await store.get(id);
+  const now = clock.now();
+  if (!schedule || schedule.status !== "PENDING" || nextRunOf(schedule).run !== run) return "skipped";
+  if (schedule.startAt > now + CLOCK_SKEW) return "skipped";
+  const execution = (await store.message(schedule)).execution as ScheduleExecution;
+  const target = targetOf(schedule, execution, "both", parts);
+  // One run makes up for all that were missed.
+  const next = runAfter(execution, { after: Math.max(now, schedule.startAt), anchor: schedule.startAt, runs: run });
+  const move = firing(schedule, { now, targetJobId: target.id, next, retention });
+  const fired = await store.createWith(target, schedule, move);
+  if (!fired.won) return "skipped";
+  log("info", "schedule.fired", { ...logged(schedule), run, targetJobId: target.id });
+  if (fired.created) await handOver([departure(target)], parts);
+  await goOn(fired, parts);
+  return "fired";
+}

@@ -1,0 +1,28 @@
+import { reasonOf } from "../errors.ts";
+import { arrival } from "../flow/wait.ts";
+import { isUnsettled, takesSlot, travels, type Job } from "../job/job.ts";
+import { logged } from "../log.ts";
+import { departure, handOver } from "../queue/hand-over.ts";
+import type { Applied } from "../store/job-store.ts";
+import { settleUp } from "./follow-ups.ts";
+import type { EngineParts } from "./engine-parts.ts";
+
+/** Does what follows from a move: sends the next attempt, or submits what an end owes. The sweep repeats what fails. */
+export async function goOn({ won, job }: Applied, parts: EngineParts): Promise<void> {
+  if (!won) return;
+  if (takesSlot(job)) await parts.line.callNext(job.appId);
+  if (job.status === "RETRYING" && travels(job, job.startAt - job.updatedAt)) return handOver([departure(job)], parts);
+  if (isUnsettled(job)) await settleOrLog(job, parts);
+}
+
+async function settleOrLog(job: Job, parts: EngineParts): Promise<void> {
+  await settleUp(job, parts).catch((error: unknown) => {
+    parts.log("warn", "job.not-settled", { ...logged(job), error: reasonOf(error) });
+  });
+}
+
+/** Sends a job's next attempt as a delayed message, if a message can be delayed for that long. */
+export async function bringLater(job: Job, parts: EngineParts): Promise<void> {
+  const notBefore = arrival(job, parts.clock);
+  if (travels(job, notBefore - parts.clock.now())) await handOver([{ job, notBefore }], parts);
+}

@@ -1,0 +1,30 @@
+import { LONGEST_MESSAGE_DELAY, isSchedule, type Job } from "../job/job.ts";
+import type { NewJob } from "../job/accept.ts";
+import { departure, handOver } from "../queue/hand-over.ts";
+import { newJob } from "./new-job.ts";
+import type { EngineParts } from "./engine-parts.ts";
+import { arrange, carry } from "./schedules.ts";
+
+/** `replayed`: a job with this idempotency key is there already; `sent`: nothing is stored (mode `sqs`). */
+export type Submitted = { readonly kind: "created" | "replayed"; readonly job: Job } | { readonly kind: "sent" };
+
+/** Accepts a job once. Throws `Unavailable` when it is unknown whether it was. */
+export async function submit(request: NewJob, parts: EngineParts, freshId = parts.clock.uuid()): Promise<Submitted> {
+  const { clock, store, queue, scheduler } = parts;
+  const job = newJob(request, clock.now(), freshId);
+  if (request.mode === "sqs") {
+    await (isSchedule(job) ? carry(job, request.message, parts) : queue.sendCarried(job));
+    return { kind: "sent" };
+  }
+  const scheduleArn = isSchedule(job) && !job.recurring && scheduler.arnOf(job.id);
+  const created = await store.create(scheduleArn ? { ...job, scheduleArn } : job);
+  if (!created.won) return { kind: "replayed", job: created.job };
+  if (scheduleArn) await arrange(created.job, parts);
+  else if (request.mode === "both" && !isSchedule(job) && isSoon(created.job)) await handOver([departure(job)], parts);
+  return { kind: "created", job: created.job };
+}
+
+/** Whether a message can be delayed until the start; later starts are the sweep's. */
+function isSoon({ startAt, createdAt }: Job): boolean {
+  return startAt - createdAt <= LONGEST_MESSAGE_DELAY;
+}
