@@ -12,7 +12,8 @@ import { askOf } from "../aws.ts";
 import { DAY, type Clock, type EpochMs } from "../clock.ts";
 import type { Table } from "../store/table.ts";
 import { Unavailable } from "../errors.ts";
-import type { FileStore, Upload } from "../files/file-store.ts";
+import type { FileStore } from "../files/file-store.ts";
+import type { Upload } from "../files/multipart.ts";
 import { MARSHALL, expirySeconds, type Item } from "../store/job-item.ts";
 import {
   mergedColumns,
