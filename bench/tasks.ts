@@ -8,6 +8,7 @@ import { CLIENT_DEFAULTS } from "../lib/aws.ts";
 import { createClock } from "../lib/clock.ts";
 import { createDatasetStore } from "../lib/datasets/dataset-store.ts";
 import { createFileStore } from "../lib/files/file-store.ts";
+import { createBucket } from "../lib/store/bucket.ts";
 import { createFiles } from "../lib/store/payloads.ts";
 import { createJobStore } from "../lib/store/job-store.ts";
 import { createMail } from "../lib/outbound/mail.ts";
@@ -111,7 +112,8 @@ function rowOf(id: number): string {
 /** One task, in this process alone, with what an executor would give it. */
 async function work({ what, env, appId, fileKey }: Order): Promise<void> {
   Object.assign(process.env, env);
-  const { BUCKET: bucket = "", TABLE: name = "" } = env;
+  const { BUCKET = "", TABLE: name = "" } = env;
+  const bucket = createBucket({ name: BUCKET });
   const clock = createClock();
   const client = new DynamoDBClient(CLIENT_DEFAULTS);
   let writes = 0;
@@ -125,7 +127,7 @@ async function work({ what, env, appId, fileKey }: Order): Promise<void> {
   );
   const table = createTable({ name, clock, client });
   const files = createFileStore({ bucket, clock });
-  const store = createJobStore({ table, files: createFiles(bucket), clock });
+  const store = createJobStore({ table, files: createFiles({ bucket }), clock });
   const sealer = createSealer({ kind: "local", key: Buffer.alloc(32) });
   const apps = createAppStore({ table, clock, sealer });
   const servicesOf = createTaskServices({

@@ -1,3 +1,4 @@
+import { createBucket } from "./store/bucket.ts";
 import { createTable } from "./store/table.ts";
 import { createAppStore } from "./store/app-store.ts";
 import { createClock, iso } from "./clock.ts";
@@ -51,7 +52,8 @@ function assemble() {
   const clock = createClock(config.clock);
   const log = createLog(() => iso(clock.now()));
   const table = createTable({ name: config.table, clock });
-  const files = createFiles(config.bucket);
+  const bucket = createBucket({ name: config.bucket });
+  const files = createFiles({ bucket });
   const taskLog = createTaskLog({ table, clock });
   const store = createJobStore({ table, files, clock, removeLog: taskLog.remove });
   const queue = createQueue({ urls: config.queueUrls, files, clock });
@@ -60,8 +62,8 @@ function assemble() {
   const destinations = createDestinationStore({ table, clock });
   const slots = createTaskSlots({ table, clock });
   const { rules, retention } = config;
-  const fileStore = createFileStore({ bucket: config.bucket, clock });
-  const uploads = createUploads({ table, bucket: config.bucket, clock });
+  const fileStore = createFileStore({ bucket, clock });
+  const uploads = createUploads({ table, bucket, clock });
   const datasets = createDatasetStore({ table, clock, files: fileStore });
   const mail = createMail(config.emailSender);
   const { pdfMemoryMb: memoryMb } = config;

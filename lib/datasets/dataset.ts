@@ -2,12 +2,12 @@ import type { EpochMs } from "../clock.ts";
 
 export const COLUMN_TYPES = ["string", "number", "integer", "boolean", "date", "any"] as const;
 
-/** `date`: text of ISO 8601, a day or an instant in UTC. `any`: whatever JSON knows. */
+/** `date`: text of ISO 8601, a day or an instant in UTC. `any`: any JSON value. */
 export type ColumnType = (typeof COLUMN_TYPES)[number];
 
 export type Columns = Readonly<Record<string, ColumnType>>;
 
-/** What a column has no value for is null or absent. */
+/** A column without a value is null or absent. */
 export type Row = Readonly<Record<string, unknown>>;
 
 export interface Dataset {
@@ -27,33 +27,33 @@ export interface Commit {
   readonly dateField?: string | undefined;
   /** Of a column that is there with another type: refuse the part, or let the column hold anything. */
   readonly otherType: "refuse" | "widen";
-  /** What the job answers; kept, so that a repeated run answers the same. */
+  /** The job's answer. It is kept, so that a repeated run answers the same. */
   readonly result: Readonly<Record<string, unknown>>;
 }
 
 export type Committed =
-  /** `result`: of the run that has added the part, this one or one before it. */
+  /** `result`: of the run that added the part, this one or an earlier one. */
   | { readonly kind: "committed"; readonly result: Readonly<Record<string, unknown>> }
   | { readonly kind: "refused"; readonly problem: string };
 
-/** How far a part has come, for a checkpoint: how many files each attempt has written. */
+/** The progress of a part, for a checkpoint: how many files each attempt has written. */
 export interface SavedPart {
   readonly rows: number;
   readonly bytes: number;
   readonly files: readonly (readonly [attempt: number, count: number])[];
 }
 
-/** A job's rows on their way into a dataset. */
+/** Writes a job's rows into its part of a dataset. */
 export interface PartWriter {
   write(row: Row): Promise<void>;
-  /** Puts away what was written; a later attempt can go on from there. */
+  /** Completes a file of the rows written so far. A later attempt can resume from there. */
   flush(): Promise<SavedPart>;
-  /** The rows that this part was begun with. */
+  /** The rows of the checkpoint that this part was resumed from. */
   earlier(): AsyncIterable<readonly Row[]>;
   commit(commit: Commit): Promise<Committed>;
-  /** Leaves nothing of what this attempt has not flushed. */
+  /** Drops the rows that this attempt has not flushed. */
   abort(): Promise<void>;
-  /** Leaves nothing of what this attempt has written. */
+  /** Deletes all rows that this attempt has written. */
   discard(): Promise<void>;
 }
 
@@ -63,17 +63,17 @@ export interface AppDatasets {
   get(name: string): Promise<Dataset | undefined>;
   /** All rows, some hundred at a time, in the order they were committed in. */
   rows(name: string): AsyncIterable<readonly Row[]>;
-  /** What this job has answered if it has committed its part already. */
+  /** This job's answer, if it has already committed its part. */
   committed(name: string): Promise<Readonly<Record<string, unknown>> | undefined>;
-  /** This job's part, from the beginning or where an earlier attempt has flushed it. */
+  /** This job's part, from the beginning or from an earlier flush. */
   part(name: string, saved?: SavedPart): PartWriter;
   /** Whether all files of a part that is not committed are still there. */
   has(name: string, saved: SavedPart): Promise<boolean>;
-  /** Deletes files of parts that were last written before then and that no dataset shows. Answers how many. */
+  /** Deletes old files of parts that were never committed and whose job has finished. Returns how many. */
   removeLost(before: EpochMs, isUnfinished: (jobId: string) => Promise<boolean>, dryRun: boolean): Promise<number>;
 }
 
-/** The columns of both, or why they don't go together. */
+/** The columns of both, or the reason why they can't be merged. */
 export function mergedColumns(there: Columns, added: Columns, otherType: Commit["otherType"]): Columns | string {
   const merged: Record<string, ColumnType> = { ...there };
   for (const [name, type] of Object.entries(added)) {

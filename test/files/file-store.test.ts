@@ -4,6 +4,7 @@ import { connect, createServer, type AddressInfo, type Server } from "node:net";
 import { beforeAll, afterAll, expect, test } from "vitest";
 import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
 import { createFileStore } from "../../lib/files/file-store.ts";
+import { createBucket } from "../../lib/store/bucket.ts";
 import { createTaskWorld, type TaskWorld } from "../support/task-world.ts";
 
 let world: TaskWorld;
@@ -46,7 +47,7 @@ async function breaking(after: number, times: number): Promise<{ url: string; se
 
 function storeAt(endpoint: string) {
   const client = new S3Client({ ...CLIENT_DEFAULTS, endpoint, forcePathStyle: true });
-  return createFileStore({ bucket: world.bucket, clock: world.clock, client });
+  return createFileStore({ bucket: createBucket({ name: world.bucket, client }), clock: world.clock });
 }
 
 async function hashOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {

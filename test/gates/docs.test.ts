@@ -52,7 +52,7 @@ test("every setting is in the README's table, in .env.example, and read by somet
   const code = [
     "lib/config.ts",
     "secrets.cjs",
-    "lib/store/payloads.ts",
+    "lib/store/bucket.ts",
     "local/start.ts",
     "local/emulators.ts",
     "local/token.ts",

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 import { MINUTE, SECOND, createClock } from "../../lib/clock.ts";
 import { ClientError, Unavailable } from "../../lib/errors.ts";
+import { createBucket } from "../../lib/store/bucket.ts";
 import { createFiles } from "../../lib/store/payloads.ts";
 import type { Job } from "../../lib/job/job.ts";
 import { newJob } from "../../lib/engine/new-job.ts";
@@ -94,7 +95,9 @@ function stand(answer: (input: Record<string, unknown>) => object = () => ({})) 
     asked.push({ ...input });
     return answer({ ...input });
   });
-  const files = createFiles(BUCKET, clientOf(createS3({ bucket: BUCKET }).send));
+  const files = createFiles({
+    bucket: createBucket({ name: BUCKET, client: clientOf(createS3({ bucket: BUCKET }).send) }),
+  });
   const urls = {
     fair: "https://sqs.local/0/jobs-fair",
     main: "https://sqs.local/0/jobs-main.fifo",

@@ -10,12 +10,14 @@ import {
   UpdateItemCommand,
   type AttributeValue,
 } from "@aws-sdk/client-dynamodb";
+import type { S3Client } from "@aws-sdk/client-s3";
 import { mockClient } from "aws-sdk-client-mock";
 import { randomBytes, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
 import { DAY, HOUR, MINUTE, SECOND, createClock, type Clock } from "../../lib/clock.ts";
 import { Unavailable } from "../../lib/errors.ts";
+import { createBucket } from "../../lib/store/bucket.ts";
 import { createFiles, type Files } from "../../lib/store/payloads.ts";
 import { createJobStore, type JobStore } from "../../lib/store/job-store.ts";
 import { DUE_SHARDS } from "../../lib/store/job-item.ts";
@@ -46,6 +48,10 @@ interface Ground {
   end(): Promise<void>;
 }
 
+function filesAt(client?: S3Client): Files {
+  return createFiles({ bucket: createBucket({ name: BUCKET, client }) });
+}
+
 async function embedded(): Promise<Ground> {
   const emulators = await startEmulators();
   process.env["AWS_ENDPOINT_URL_S3"] = emulators.endpoints.s3;
@@ -64,7 +70,7 @@ async function embedded(): Promise<Ground> {
     client.destroy();
     await emulators.stop();
   };
-  return { client, files: createFiles(BUCKET), interrupt, end };
+  return { client, files: filesAt(), interrupt, end };
 }
 
 async function modelled(): Promise<Ground> {
@@ -81,7 +87,7 @@ async function modelled(): Promise<Ground> {
     // As the SDK does.
     return isLost ? model.send(command) : answer;
   };
-  return { client: clientOf(send), files: createFiles(BUCKET, clientOf(bucket.send)), interrupt, end: async () => {} };
+  return { client: clientOf(send), files: filesAt(clientOf(bucket.send)), interrupt, end: async () => {} };
 }
 
 function interruption() {
@@ -555,7 +561,7 @@ describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s
 
 test("throttling is told as unavailable, a fault of ours as it is", async () => {
   const client = new DynamoDBClient(CLIENT_DEFAULTS);
-  const store = storeAt({ client, files: createFiles(BUCKET) }, clock);
+  const store = storeAt({ client, files: filesAt() }, clock);
   const mock = mockClient(client);
   const throttled = new ThrottlingException({ message: "slow down", $metadata: { httpStatusCode: 400 } });
   mock.on(UpdateItemCommand).rejects(throttled);
@@ -585,7 +591,7 @@ function storeOn(answer: (input: object) => object) {
     return answer(input);
   });
   const sleep = async (ms: number) => void waits.push(ms);
-  const files = createFiles(BUCKET, clientOf(createS3({ bucket: BUCKET }).send));
+  const files = filesAt(clientOf(createS3({ bucket: BUCKET }).send));
   return { waits, asked, store: storeAt({ client, files }, { ...clock, sleep }) };
 }
 
@@ -683,7 +689,7 @@ test("what has only just been written counts, though other reads don't see it ye
   const { Properties: properties = {} } = template.resources[TABLE] ?? {};
   const model = createDynamoDb({ now: () => clock.now(), table: TABLE, properties, readLagMs: () => HOUR });
   const client = clientOf(model.send);
-  const lagging = storeAt({ client, files: createFiles(BUCKET) }, clock);
+  const lagging = storeAt({ client, files: filesAt() }, clock);
   const job = (await lagging.create(someJob({ body: randomBytes(2_000).toString("hex") }))).job;
   expect(await lagging.getMany([job.id], { consistent: false })).toEqual([]);
   expect(await lagging.get(job.id)).toBeDefined();

@@ -12,6 +12,7 @@ import { createClock, type Clock } from "../../lib/clock.ts";
 import { createDatasetStore } from "../../lib/datasets/dataset-store.ts";
 import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
 import { createFileStore, filesPrefix } from "../../lib/files/file-store.ts";
+import { createBucket } from "../../lib/store/bucket.ts";
 import { createFiles } from "../../lib/store/payloads.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
 import type { Job } from "../../lib/job/job.ts";
@@ -64,7 +65,8 @@ export async function createTaskWorld() {
   const references = await provision(readTemplate(ROOT), endpoints);
   const mailDir = mkdtempSync(join(tmpdir(), "mailbox-"));
   const mailbox = await startMailbox(mailDir);
-  const bucket = references["JobsBucket"] ?? "";
+  const bucketName = references["JobsBucket"] ?? "";
+  const bucket = createBucket({ name: bucketName });
   const client = new DynamoDBClient({ ...CLIENT_DEFAULTS, endpoint: endpoints.dynamodb });
   const ses = new SESv2Client({ endpoint: mailbox.url, maxAttempts: 1 });
   // Of the test's own: what the service's client does with its connections must not matter.
@@ -74,7 +76,7 @@ export async function createTaskWorld() {
   const clock: Clock = { ...real, now: () => real.now() + ahead };
   const table = createTable({ name: references["JobsTable"] ?? "", clock, client });
   const files = createFileStore({ bucket, clock });
-  const store = createJobStore({ table, files: createFiles(bucket), clock });
+  const store = createJobStore({ table, files: createFiles({ bucket }), clock });
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
   const apps = createAppStore({ table, clock, sealer });
   const datasets = createDatasetStore({ table, clock, files });
@@ -147,7 +149,7 @@ export async function createTaskWorld() {
   /** Puts a file where an upload would have put it. */
   async function upload(content: string | Uint8Array, name = "rows.csv", mimeType = "text/csv") {
     const key = `${filesPrefix(appId)}${clock.uuid()}/${name}`;
-    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: content, ContentType: mimeType }));
+    await s3.send(new PutObjectCommand({ Bucket: bucketName, Key: key, Body: content, ContentType: mimeType }));
     return { key, name };
   }
 
@@ -165,7 +167,7 @@ export async function createTaskWorld() {
   }
 
   async function content(key: string): Promise<Buffer> {
-    const object = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+    const object = await s3.send(new GetObjectCommand({ Bucket: bucketName, Key: key }));
     return Buffer.from((await object.Body?.transformToByteArray()) ?? []);
   }
 
@@ -178,7 +180,7 @@ export async function createTaskWorld() {
 
   return {
     appId,
-    bucket,
+    bucket: bucketName,
     table,
     endpoints,
     clock,
