@@ -8,7 +8,6 @@ import { createDestinationStore } from "../lib/flow/destination-store.ts";
 import { createEngine } from "../lib/engine/engine.ts";
 import { executorOf } from "../lib/executors/index.ts";
 import { createBucket } from "../lib/store/bucket.ts";
-import { createFiles } from "../lib/store/payloads.ts";
 import { createJobStore } from "../lib/store/job-store.ts";
 import { nextAttempt } from "../lib/job/job.ts";
 import { createQueue } from "../lib/queue/queue.ts";
@@ -51,7 +50,7 @@ export async function capacityOf(
   const sqs = new SQSClient({ endpoint: endpoints.sqs, useQueueUrlAsEndpoint: false });
   const clock = createClock();
   const tableOf = (of: DynamoDBClient) => createTable({ name: references["JobsTable"] ?? "", clock, client: of });
-  const files = createFiles({ bucket: createBucket({ name: references["JobsBucket"] ?? "" }) });
+  const files = createBucket({ name: references["JobsBucket"] ?? "" });
   const { JobsFairQueue: fair = "", JobsMainQueue: main = "" } = references;
   const urls = { fair, main, tasks: "", pdf: "" };
   const store = createJobStore({ table: tableOf(client), files, clock });

@@ -9,7 +9,6 @@ import { createClock } from "../lib/clock.ts";
 import { createDatasetStore } from "../lib/datasets/dataset-store.ts";
 import { createFileStore } from "../lib/files/file-store.ts";
 import { createBucket } from "../lib/store/bucket.ts";
-import { createFiles } from "../lib/store/payloads.ts";
 import { createJobStore } from "../lib/store/job-store.ts";
 import { createMail } from "../lib/outbound/mail.ts";
 import { createSealer } from "../lib/store/sealer.ts";
@@ -127,7 +126,7 @@ async function work({ what, env, appId, fileKey }: Order): Promise<void> {
   );
   const table = createTable({ name, clock, client });
   const files = createFileStore({ bucket, clock });
-  const store = createJobStore({ table, files: createFiles({ bucket }), clock });
+  const store = createJobStore({ table, files: bucket, clock });
   const sealer = createSealer({ kind: "local", key: Buffer.alloc(32) });
   const apps = createAppStore({ table, clock, sealer });
   const servicesOf = createTaskServices({

@@ -10,7 +10,6 @@ import { createDatasetStore } from "./datasets/dataset-store.ts";
 import { EXECUTION_TYPES as executionTypes, executorOf } from "./executors/index.ts";
 import { definitionOf } from "./executors/task.ts";
 import { createFileStore } from "./files/file-store.ts";
-import { createFiles } from "./store/payloads.ts";
 import { createJobStore } from "./store/job-store.ts";
 import { createLog } from "./log.ts";
 import { createQueue } from "./queue/queue.ts";
@@ -53,10 +52,9 @@ function assemble() {
   const log = createLog(() => iso(clock.now()));
   const table = createTable({ name: config.table, clock });
   const bucket = createBucket({ name: config.bucket });
-  const files = createFiles({ bucket });
   const taskLog = createTaskLog({ table, clock });
-  const store = createJobStore({ table, files, clock, removeLog: taskLog.remove });
-  const queue = createQueue({ urls: config.queueUrls, files, clock });
+  const store = createJobStore({ table, files: bucket, clock, removeLog: taskLog.remove });
+  const queue = createQueue({ urls: config.queueUrls, files: bucket, clock });
   const scheduler = createScheduler(config.scheduler);
   const apps = createAppStore({ table, clock, sealer: createSealer(config.sealing) });
   const destinations = createDestinationStore({ table, clock });
@@ -97,7 +95,7 @@ function assemble() {
     destinations,
     queue,
     scheduler,
-    files,
+    files: bucket,
     executorOf: (job) => {
       if (job.quick) return quickPdf;
       return job.executionType === TASK ? tasks : executorOf(job);

@@ -5,12 +5,8 @@ import { fitsInline, payloadItemKey, toItem } from "./job-item.ts";
 import type { Table } from "./table.ts";
 import type { Bucket } from "./bucket.ts";
 
-/** The files that belong to jobs and messages. */
-export interface Files {
-  put(key: string, bytes: Uint8Array): Promise<void>;
-  get(key: string): Promise<Uint8Array>;
-  remove(key: string): Promise<void>;
-}
+/** What jobs and messages need of the bucket. */
+export type Files = Pick<Bucket, "put" | "get" | "remove">;
 
 /** The key of a payload too large for the table. */
 export function payloadKey(jobId: string, hash: string): string {
@@ -22,13 +18,6 @@ export function unreadableKey(messageId: string): string {
   return `unreadable/${messageId}`;
 }
 
-export function createFiles({ bucket }: { bucket: Bucket }): Files {
-  return {
-    put: async (key, bytes) => bucket.put(key, bytes),
-    get: async (key) => bucket.get(key),
-    remove: async (key) => bucket.remove(key),
-  };
-}
 // ---- The payloads of jobs that don't fit into their items ----
 
 interface Parts {

@@ -2,7 +2,6 @@ import { createTable } from "../../lib/store/table.ts";
 import { expect, test } from "vitest";
 import { HOUR, MINUTE, SECOND, createClock, type TimeLeft } from "../../lib/clock.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
-import { createFiles } from "../../lib/store/payloads.ts";
 import { createJobStore, type JobStore } from "../../lib/store/job-store.ts";
 import type { Job } from "../../lib/job/job.ts";
 import { newJob } from "../../lib/engine/new-job.ts";
@@ -28,9 +27,7 @@ function stand(
   const { settleEnd = async () => {}, wait, ...calls } = faults;
   const clock = { ...createClock(), now: () => NOW };
   const client = clientOf(createDynamoDb({ now: clock.now, table: "JobsTable", properties }).send);
-  const files = createFiles({
-    bucket: createBucket({ name: "jobsbucket", client: clientOf(createS3({ bucket: "jobsbucket" }).send) }),
-  });
+  const files = createBucket({ name: "jobsbucket", client: clientOf(createS3({ bucket: "jobsbucket" }).send) });
   const store = createJobStore({ table: createTable({ name: "JobsTable", clock, client }), files, clock });
   const told: string[] = [];
   const handedOver: { id: string; notBefore: number }[][] = [];

@@ -3,7 +3,6 @@ import { expect, test } from "vitest";
 import { MINUTE, SECOND, createClock } from "../../lib/clock.ts";
 import { ClientError, Unavailable } from "../../lib/errors.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
-import { createFiles } from "../../lib/store/payloads.ts";
 import type { Job } from "../../lib/job/job.ts";
 import { newJob } from "../../lib/engine/new-job.ts";
 import { createQueue } from "../../lib/queue/queue.ts";
@@ -95,9 +94,7 @@ function stand(answer: (input: Record<string, unknown>) => object = () => ({})) 
     asked.push({ ...input });
     return answer({ ...input });
   });
-  const files = createFiles({
-    bucket: createBucket({ name: BUCKET, client: clientOf(createS3({ bucket: BUCKET }).send) }),
-  });
+  const files = createBucket({ name: BUCKET, client: clientOf(createS3({ bucket: BUCKET }).send) });
   const urls = {
     fair: "https://sqs.local/0/jobs-fair",
     main: "https://sqs.local/0/jobs-main.fifo",

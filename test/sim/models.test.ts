@@ -6,7 +6,6 @@ import { MINUTE, SECOND, createClock } from "../../lib/clock.ts";
 import { askOf } from "../../lib/aws.ts";
 import { Unavailable } from "../../lib/errors.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
-import { createFiles } from "../../lib/store/payloads.ts";
 import type { Job } from "../../lib/job/job.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
 import { fire } from "../../lib/job/moves.ts";
@@ -30,7 +29,7 @@ import { request } from "../support/world.ts";
 
 test("what was put in the bucket reads back as it was, until it is deleted", async () => {
   const bucket = createS3({ bucket: "jobs" });
-  const files = createFiles({ bucket: createBucket({ name: "jobs", client: clientOf(bucket.send) }) });
+  const files = createBucket({ name: "jobs", client: clientOf(bucket.send) });
   const bytes = randomBytes(1_000);
   const kept = Uint8Array.from(bytes);
   await files.put("payloads/1/a", bytes);
@@ -133,7 +132,7 @@ test.each<[string, () => Error]>([
 test("a transaction that another write is in the way of leaves a firing unknown", async () => {
   const clock = createClock();
   const send = async () => Promise.reject(transactionConflict(2));
-  const files = createFiles({ bucket: createBucket({ name: "jobs", client: clientOf(send) }) });
+  const files = createBucket({ name: "jobs", client: clientOf(send) });
   const store = createJobStore({ table: createTable({ name: "jobs", clock, client: clientOf(send) }), files, clock });
   const [schedule, target] = ["schedule", "target"].map((id) => newJob(request("db"), clock.now(), id)) as [Job, Job];
   const run = { now: clock.now(), targetJobId: target.id, next: undefined, retention: 0 };

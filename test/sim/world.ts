@@ -5,7 +5,6 @@ import { MINUTE, SECOND, type TimeLeft } from "../../lib/clock.ts";
 import { createDestinationStore } from "../../lib/flow/destination-store.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
-import { createFiles } from "../../lib/store/payloads.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
 import { HEAD_START, TASK } from "../../lib/job/job.ts";
 import { createQueue } from "../../lib/queue/queue.ts";
@@ -136,7 +135,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
       });
     const { clock } = process;
     const table = createTable({ name: TABLE, clock, client: client("dynamodb") });
-    const files = createFiles({ bucket: createBucket({ name: BUCKET, client: client("s3") }) });
+    const files = createBucket({ name: BUCKET, client: client("s3") });
     const store = createJobStore({ table, files, clock });
     const urls = {
       fair: cloud.sqs.urlOf("JobsFairQueue"),

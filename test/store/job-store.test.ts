@@ -18,7 +18,7 @@ import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
 import { DAY, HOUR, MINUTE, SECOND, createClock, type Clock } from "../../lib/clock.ts";
 import { Unavailable } from "../../lib/errors.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
-import { createFiles, type Files } from "../../lib/store/payloads.ts";
+import type { Files } from "../../lib/store/payloads.ts";
 import { createJobStore, type JobStore } from "../../lib/store/job-store.ts";
 import { DUE_SHARDS } from "../../lib/store/job-item.ts";
 import { nextAttempt, type Job, type Outcome } from "../../lib/job/job.ts";
@@ -49,7 +49,7 @@ interface Ground {
 }
 
 function filesAt(client?: S3Client): Files {
-  return createFiles({ bucket: createBucket({ name: BUCKET, client }) });
+  return createBucket({ name: BUCKET, client });
 }
 
 async function embedded(): Promise<Ground> {

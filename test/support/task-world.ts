@@ -13,7 +13,6 @@ import { createDatasetStore } from "../../lib/datasets/dataset-store.ts";
 import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
 import { createFileStore, filesPrefix } from "../../lib/files/file-store.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
-import { createFiles } from "../../lib/store/payloads.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
 import type { Job } from "../../lib/job/job.ts";
 import { createMail } from "../../lib/outbound/mail.ts";
@@ -76,7 +75,7 @@ export async function createTaskWorld() {
   const clock: Clock = { ...real, now: () => real.now() + ahead };
   const table = createTable({ name: references["JobsTable"] ?? "", clock, client });
   const files = createFileStore({ bucket, clock });
-  const store = createJobStore({ table, files: createFiles({ bucket }), clock });
+  const store = createJobStore({ table, files: bucket, clock });
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
   const apps = createAppStore({ table, clock, sealer });
   const datasets = createDatasetStore({ table, clock, files });

@@ -12,7 +12,6 @@ import type { GivenParts as Parts } from "../../lib/engine/engine-parts.ts";
 import type { Executor, RunningAttempt } from "../../lib/executors/executor.ts";
 import { executorOf } from "../../lib/executors/index.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
-import { createFiles } from "../../lib/store/payloads.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
 import type { Job, Mode, Outcome } from "../../lib/job/job.ts";
 import type { LogFields } from "../../lib/log.ts";
@@ -95,7 +94,7 @@ export async function createWorld({ retention = 0 } = {}) {
     pdf: references["JobsPdfQueue"] ?? "",
   };
   const table = createTable({ name: references["JobsTable"] ?? "", clock, client: dynamodb });
-  const files = createFiles({ bucket: createBucket({ name: references["JobsBucket"] ?? "", client: ground.s3 }) });
+  const files = createBucket({ name: references["JobsBucket"] ?? "", client: ground.s3 });
   const store = createJobStore({ table, files, clock });
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
   const apps = createAppStore({ table, clock, sealer });
