@@ -1,6 +1,6 @@
 import type { EpochMs } from "../clock.ts";
 import { ClientError } from "../errors.ts";
-import { isFinished, isSchedule, isUnsettled, type Job } from "../job/job.ts";
+import { isFinished, isSchedule, isUnsettled, type FailedJob, type Job } from "../job/job.ts";
 import { retry, retryOnce, stop, type Move } from "../job/moves.ts";
 import type { StopStatus } from "../job/status.ts";
 import { logged } from "../log.ts";
@@ -41,7 +41,7 @@ export async function retryJobOnce(id: string, parts: EngineParts): Promise<Job 
 async function restartJob(
   id: string,
   parts: EngineParts,
-  restart: (job: Job, now: EpochMs) => Move,
+  restart: (job: FailedJob, now: EpochMs) => Move,
 ): Promise<Job | undefined> {
   const { clock, store } = parts;
   const retried = await moveJob(id, parts, async (job) => {

@@ -1,7 +1,7 @@
-import { SECOND, type EpochMs } from "../clock.ts";
+import { SECOND } from "../clock.ts";
 import { Unavailable, reasonOf } from "../errors.ts";
 import type { Lease, RunningAttempt } from "../executors/executor.ts";
-import { isTask, type Attempt, type Job, type Outcome } from "../job/job.ts";
+import { isTask, type Attempt, type Outcome, type RunningJob } from "../job/job.ts";
 import type { Message } from "../job/message.ts";
 import { end } from "../job/moves.ts";
 import { logged } from "../log.ts";
@@ -13,14 +13,14 @@ import type { EngineParts } from "./engine-parts.ts";
 
 /** An attempt that has run: the job as it was last seen, and what came of it. */
 export interface Ended {
-  readonly job: Job;
+  readonly job: RunningJob;
   readonly outcome: Outcome;
   /** Real milliseconds. */
   readonly durationMs: number;
 }
 
 /** Runs a claimed attempt, and writes down how it ended. `message`: the job's, where it need not be read. */
-export async function runAttempt(claimed: Job, parts: EngineParts, message?: Message): Promise<Outcome> {
+export async function runAttempt(claimed: RunningJob, parts: EngineParts, message?: Message): Promise<Outcome> {
   const ended = await attempt(claimed, parts, message);
   await settle(ended, parts);
   return ended.outcome;
@@ -30,10 +30,10 @@ export async function runAttempt(claimed: Job, parts: EngineParts, message?: Mes
  * One run, from its start to its outcome, whatever the executor does. It ends before its lease: slow answers of
  * the table shorten it, and it does not start when no time is left. A task's lease is extended while it runs.
  */
-export async function attempt(job: Job, parts: EngineParts, given?: Message): Promise<Ended> {
+export async function attempt(job: RunningJob, parts: EngineParts, given?: Message): Promise<Ended> {
   const { clock, log, store } = parts;
   const message = given ?? (await whileLeased(job, parts, async () => store.message(job)));
-  const leasedMs = clock.waitFor((job.leaseUntil ?? 0) - clock.now());
+  const leasedMs = clock.waitFor(job.leaseUntil - clock.now());
   if (leasedMs <= 0) throw new Error(`The lease of attempt ${job.attempts} of job ${job.id} ended before it started`);
   const began = clock.realNow();
   const lease = isTask(job) ? keepLease(job, parts) : undefined;
@@ -50,7 +50,7 @@ export async function attempt(job: Job, parts: EngineParts, given?: Message): Pr
 }
 
 async function execute(
-  job: Job,
+  job: RunningJob,
   message: Message,
   signal: AbortSignal,
   parts: EngineParts,
@@ -98,11 +98,7 @@ async function endAttempt({ job, outcome, durationMs }: Ended, parts: EnginePart
 }
 
 /** Repeats a call that a part of the service could not answer, until a second before the lease ends. */
-async function whileLeased<T>(
-  { leaseUntil = 0 }: { readonly leaseUntil?: EpochMs },
-  { clock }: EngineParts,
-  call: () => Promise<T>,
-): Promise<T> {
+async function whileLeased<T>({ leaseUntil }: RunningJob, { clock }: EngineParts, call: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await call();
@@ -114,11 +110,15 @@ async function whileLeased<T>(
   }
 }
 
-export function failedAttempt(job: Job, outcome: Exclude<Outcome, { kind: "succeeded" }>, durationMs: number): Attempt {
+export function failedAttempt(
+  job: RunningJob,
+  outcome: Exclude<Outcome, { kind: "succeeded" }>,
+  durationMs: number,
+): Attempt {
   const { kind, error, httpStatus, responseExcerpt } = outcome;
   return {
     number: job.attempts,
-    startedAt: job.startedAt ?? job.updatedAt,
+    startedAt: job.startedAt,
     outcome: kind,
     error,
     durationMs,

@@ -1,5 +1,5 @@
 import { isShort, waiting } from "../flow/wait.ts";
-import { nextAttempt, type AttemptRef, type Job, type Outcome } from "../job/job.ts";
+import { nextAttempt, type AttemptRef, type Job, type Outcome, type RunningJob, type WaitingJob } from "../job/job.ts";
 import { after, claim, end, resume } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import type { Applied } from "../store/job-store.ts";
@@ -13,7 +13,7 @@ import { ranAs, type Ran } from "./tally.ts";
 
 /** Runs the first attempt. `next`: that one was lost, the job is stored now, and its next attempt is to run at once. */
 export async function runCarried(
-  carried: Job,
+  carried: WaitingJob,
   receiveCount: number,
   parts: EngineParts,
 ): Promise<Ran | { readonly next: AttemptRef }> {
@@ -31,7 +31,7 @@ export async function runCarried(
   return "skipped";
 }
 
-async function runUnstored(carried: Job, parts: EngineParts): Promise<Outcome> {
+async function runUnstored(carried: WaitingJob, parts: EngineParts): Promise<Outcome> {
   const { clock, store, retention } = parts;
   const running = begun(carried, parts);
   const { outcome, durationMs } = await attempt(running, parts);
@@ -44,7 +44,7 @@ async function runUnstored(carried: Job, parts: EngineParts): Promise<Outcome> {
 }
 
 /** Stores a job whose message came again: its first attempt, if there was one, was lost. */
-export async function storeCarried(carried: Job, parts: EngineParts): Promise<Applied<Job>> {
+export async function storeCarried(carried: WaitingJob, parts: EngineParts): Promise<Applied<Job>> {
   const { clock, store, log, retention } = parts;
   const running = begun(carried, parts);
   const now = clock.now();
@@ -54,7 +54,7 @@ export async function storeCarried(carried: Job, parts: EngineParts): Promise<Ap
 }
 
 /** A carried job as it is during its first attempt. */
-function begun(carried: Job, parts: EngineParts): Job {
+function begun(carried: WaitingJob, parts: EngineParts): RunningJob {
   const now = parts.clock.now();
   const ref = nextAttempt(carried);
   return after(carried, claim(ref, now, now + leaseTime(ref, parts)));

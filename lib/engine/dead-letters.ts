@@ -1,5 +1,5 @@
 import type { SQSBatchResponse } from "aws-lambda";
-import type { Job } from "../job/job.ts";
+import { isWaiting, type Job } from "../job/job.ts";
 import { becomeDue } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import { handleBatch } from "../queue/batch.ts";
@@ -32,7 +32,7 @@ async function recover(record: QueueRecord, parts: EngineParts): Promise<void> {
     return;
   }
   const job = await storedFor(delivery, parts);
-  if (job?.status !== "PENDING" && job?.status !== "RETRYING") return;
+  if (!job || !isWaiting(job)) return;
   await store.apply(job, becomeDue(job, Math.max(clock.now(), job.startAt)));
   log("warn", "message.recovered", logged(job));
 }

@@ -2,7 +2,16 @@ import type { SQSBatchResponse } from "aws-lambda";
 import { SECOND, type EpochMs, type TimeLeft } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
 import { arrival, isShort, waiting, type Wait } from "../flow/wait.ts";
-import { LEASE_MARGIN_MS, travels, type AttemptRef, type Job } from "../job/job.ts";
+import {
+  LEASE_MARGIN_MS,
+  asRunning,
+  isWaiting,
+  travels,
+  type AttemptRef,
+  type Job,
+  type RunningJob,
+  type WaitingJob,
+} from "../job/job.ts";
 import { claim } from "../job/moves.ts";
 import { AT_ONCE, handleBatch, type ComeAgain } from "../queue/batch.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
@@ -121,13 +130,16 @@ async function runUrgent(ref: AttemptRef, parts: EngineParts): Promise<Ran> {
   return claimed.won ? ranAs(await runAttempt(claimed.job, parts)) : "skipped";
 }
 
+type Claimed = Exclude<Applied, { won: true }> | { readonly won: true; readonly job: RunningJob };
+
 /** Loses when the attempt is not to start: it has started, the job was stopped, or no slot was left. */
-async function claimAttempt(ref: AttemptRef, parts: EngineParts, slots?: number): Promise<Applied> {
+async function claimAttempt(ref: AttemptRef, parts: EngineParts, slots?: number): Promise<Claimed> {
   const { clock, store } = parts;
   // Read here: the time that earlier reads took must not come off the lease.
   const now = clock.now();
   const claimed = await store.apply(ref, claim(ref, now, now + leaseTime(ref, parts), slots));
-  if (!claimed.won && tooEarly(claimed.job, ref, now)) await handOver([departure(claimed.job)], parts);
+  if (claimed.won) return { won: true, job: asRunning(claimed.job) };
+  if (tooEarly(claimed.job, ref, now)) await handOver([departure(claimed.job)], parts);
   return claimed;
 }
 
@@ -137,8 +149,8 @@ function tooEarly(job: Job | undefined, ref: AttemptRef, now: EpochMs): job is J
 }
 
 /** Whether the next attempt of a job is the one that a message names. */
-function awaits({ status, attempts }: Job, ref: AttemptRef): boolean {
-  return (status === "PENDING" || status === "RETRYING") && attempts === ref.attempt - 1;
+function awaits(job: Job, ref: AttemptRef): job is WaitingJob {
+  return isWaiting(job) && job.attempts === ref.attempt - 1;
 }
 
 /** Makes a job wait: in the table, or for its turn in its queue. */

@@ -1,6 +1,6 @@
 import { reasonOf } from "../errors.ts";
 import { arrival } from "../flow/wait.ts";
-import { isUnsettled, takesSlot, travels, type Job } from "../job/job.ts";
+import { isFinished, isUnsettled, takesSlot, travels, type EndedJob, type Job } from "../job/job.ts";
 import { logged } from "../log.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
 import type { Applied } from "../store/job-store.ts";
@@ -12,10 +12,10 @@ export async function goOn({ won, job }: Applied, parts: EngineParts): Promise<v
   if (!won) return;
   if (takesSlot(job)) await parts.line.callNext(job.appId);
   if (job.status === "RETRYING" && travels(job, job.startAt - job.updatedAt)) return handOver([departure(job)], parts);
-  if (isUnsettled(job)) await settleOrLog(job, parts);
+  if (isFinished(job) && isUnsettled(job)) await settleOrLog(job, parts);
 }
 
-async function settleOrLog(job: Job, parts: EngineParts): Promise<void> {
+async function settleOrLog(job: EndedJob, parts: EngineParts): Promise<void> {
   await settleUp(job, parts).catch((error: unknown) => {
     parts.log("warn", "job.not-settled", { ...logged(job), error: reasonOf(error) });
   });

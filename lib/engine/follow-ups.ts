@@ -1,6 +1,6 @@
 import { derivedUuid } from "../clock.ts";
 import type { NewJob } from "../job/accept.ts";
-import { owed, type Job } from "../job/job.ts";
+import { owed, type EndedJob, type Job } from "../job/job.ts";
 import type { Callback, FollowUp, FollowUpJob, FollowUps, Message } from "../job/message.ts";
 import { after, settleEnd } from "../job/moves.ts";
 import { wholeEntityOf, withoutRequest } from "../job/view.ts";
@@ -18,7 +18,7 @@ const LARGEST_VIEW = 256 * 1_024;
  * so at once; if it dies, the sweep does. Follow-ups have ids derived from this ending, so that a repeat changes
  * nothing. The job's time is in them because a job that was deleted and posted again ends for the first time again.
  */
-export async function settleUp(job: Job, parts: EngineParts): Promise<void> {
+export async function settleUp(job: EndedJob, parts: EngineParts): Promise<void> {
   const { store, clock, retention } = parts;
   const names = owed(job);
   const message = names.length > 0 ? await store.message(job) : undefined;

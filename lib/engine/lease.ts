@@ -1,7 +1,15 @@
 import { SECOND, type Clock, type EpochMs } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
 import type { JobStore } from "../store/job-store.ts";
-import { LEASE_MARGIN_MS, TASK_LEASE_MS, nextAttempt, type AttemptRef, type Job, type Progress } from "../job/job.ts";
+import {
+  LEASE_MARGIN_MS,
+  TASK_LEASE_MS,
+  asRunning,
+  nextAttempt,
+  type AttemptRef,
+  type Progress,
+  type RunningJob,
+} from "../job/job.ts";
 import { logged, type Log } from "../log.ts";
 import { extend } from "../job/moves.ts";
 import type { Lease } from "../executors/executor.ts";
@@ -26,7 +34,7 @@ const RETRY_MS = SECOND;
  * Extends the lease of a claimed job until it is released, or its signal has aborted: an attempt that does not
  * heed that loses it within a minute. A lease that is over is never taken up again.
  */
-export function keepLease(claimed: Job, { clock, store, log }: Parts): Lease {
+export function keepLease(claimed: RunningJob, { clock, store, log }: Parts): Lease {
   const ended = new AbortController();
   const released = new AbortController();
   const ref = { ...nextAttempt(claimed), attempt: claimed.attempts };
@@ -46,7 +54,7 @@ export function keepLease(claimed: Job, { clock, store, log }: Parts): Lease {
       // By its name, so that the job is read back: somebody may have asked to stop it.
       const extended = await store.apply(ref, extend(job, now, now + clock.during(TASK_LEASE_MS), said));
       if (!extended.won) return end("The attempt has lost its lease");
-      job = extended.job;
+      job = asRunning(extended.job);
       if (job.stopAs) end("The job is to stop");
     } catch (error) {
       unsaid = { ...said, ...unsaid };
@@ -64,7 +72,7 @@ export function keepLease(claimed: Job, { clock, store, log }: Parts): Lease {
   /** A call may take long, or never be answered: the attempt ends before its lease all the same. */
   async function watch(): Promise<void> {
     for (;;) {
-      const left = clock.waitFor((job.leaseUntil ?? 0) - clock.now()) - RETRY_MS;
+      const left = clock.waitFor(job.leaseUntil - clock.now()) - RETRY_MS;
       if (left <= 0) return end("The attempt could not extend its lease");
       await clock.sleep(left, released.signal).catch(() => {});
       if (released.signal.aborted || ended.signal.aborted) return;
@@ -72,7 +80,7 @@ export function keepLease(claimed: Job, { clock, store, log }: Parts): Lease {
   }
 
   function isOver(now: EpochMs): boolean {
-    return (job.leaseUntil ?? 0) <= now + clock.during(RETRY_MS);
+    return job.leaseUntil <= now + clock.during(RETRY_MS);
   }
 
   function end(reason: string): void {

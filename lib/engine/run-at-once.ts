@@ -1,4 +1,4 @@
-import { TASK_LEASE_MS, nextAttempt, type Job, type Outcome } from "../job/job.ts";
+import { TASK_LEASE_MS, asRunning, nextAttempt, type Job, type Outcome } from "../job/job.ts";
 import type { NewJob } from "../job/accept.ts";
 import type { Message } from "../job/message.ts";
 import { after, claim } from "../job/moves.ts";
@@ -32,5 +32,5 @@ export async function runAtOnce({ request, id, timeoutMs, message }: AtOnce, par
   const running = after(accepted, claim(nextAttempt(accepted), now, leaseUntil));
   const created = await store.create({ ...running, dueAt: leaseUntil });
   if (!created.won) return { isNew: false, job: created.job };
-  return { isNew: true, job: created.job, outcome: await runAttempt(created.job, parts, message) };
+  return { isNew: true, job: created.job, outcome: await runAttempt(asRunning(created.job), parts, message) };
 }

@@ -1,7 +1,7 @@
 import { derivedUuid, iso, type EpochMs } from "../clock.ts";
 import { Unavailable, reasonOf } from "../errors.ts";
 import type { ScheduleExecution } from "../executors/schedule.ts";
-import { HEAD_START, nextRunOf, type Job } from "../job/job.ts";
+import { HEAD_START, nextRunOf, type Job, type WaitingJob } from "../job/job.ts";
 import type { Message } from "../job/message.ts";
 import { becomeDue } from "../job/moves.ts";
 import { logged } from "../log.ts";
@@ -51,7 +51,7 @@ export function targetOf(
   { targetJob }: ScheduleExecution,
   mode: "both" | "sqs",
   { clock }: EngineParts,
-): Job {
+): WaitingJob {
   const message = schedule.recurring ? keyedByRun(targetJob, iso(schedule.startAt)) : targetJob;
   const request = { appId: schedule.appId, mode, message, parentJobId: schedule.id };
   const run = String(nextRunOf(schedule).run);
@@ -59,7 +59,7 @@ export function targetOf(
 }
 
 /** A target that travelled in its schedule, as a job that is accepted now. */
-export function begunTarget(target: Job, now: EpochMs): Job {
+export function begunTarget(target: WaitingJob, now: EpochMs): WaitingJob {
   return { ...target, createdAt: now, updatedAt: now, startAt: now, dueAt: now + HEAD_START };
 }
 

@@ -1,7 +1,7 @@
 import { MINUTE, SECOND, type EpochMs, type TimeLeft } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
 import { waiting } from "../flow/wait.ts";
-import { HEAD_START, isFinished, type Job } from "../job/job.ts";
+import { HEAD_START, isFinished, type EndedJob, type Job, type RunningJob } from "../job/job.ts";
 import { becomeDue, expire } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import { handOver } from "../queue/hand-over.ts";
@@ -92,7 +92,7 @@ async function decide(job: Job, parts: EngineParts): Promise<Decision> {
     return "left";
   }
   if (job.status === "RUNNING") {
-    const leaseUntil = job.leaseUntil ?? now;
+    const { leaseUntil } = job;
     if (leaseUntil <= now) return (await expireAttempt(job, now, parts)) ? "expired" : "left";
     if (leaseUntil !== dueAt) await store.apply(job, becomeDue(job, leaseUntil));
     return "left";
@@ -111,7 +111,7 @@ async function decide(job: Job, parts: EngineParts): Promise<Decision> {
 }
 
 /** Submits what an end owes. A failure is repeated after five minutes, not every minute. */
-async function settleLater(job: Job, now: EpochMs, parts: EngineParts): Promise<void> {
+async function settleLater(job: EndedJob, now: EpochMs, parts: EngineParts): Promise<void> {
   try {
     await settleUp(job, parts);
   } catch (error) {
@@ -120,7 +120,7 @@ async function settleLater(job: Job, now: EpochMs, parts: EngineParts): Promise<
   }
 }
 
-async function expireAttempt(job: Job, now: EpochMs, parts: EngineParts): Promise<boolean> {
+async function expireAttempt(job: RunningJob, now: EpochMs, parts: EngineParts): Promise<boolean> {
   const { clock, store, log, retention } = parts;
   const expired = await store.apply(job, expire(job, { now, chance: clock.random(), retention }));
   if (expired.won) log("warn", "job.attempt-lost", logged(job));

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import type { EpochMs } from "../clock.ts";
 import type { ErrorDetail } from "../errors.ts";
-import type { Job, Mode, Outcome, Progress } from "../job/job.ts";
+import type { Job, RunningJob, Mode, Outcome, Progress } from "../job/job.ts";
 import type { Execution, Message } from "../job/message.ts";
 import type { Rules } from "../outbound/rules.ts";
 
@@ -54,7 +54,7 @@ export type ExecutorOf = (job: Pick<Job, "executionType" | "quick">) => Executor
 
 export interface RunningAttempt<E extends Execution = Execution> {
   /** As it was claimed. */
-  readonly job: Job;
+  readonly job: RunningJob;
   /** Of a task. */
   readonly lease?: Lease;
   readonly jobId: string;
@@ -78,5 +78,5 @@ export interface Lease {
   /** Keeps what the next attempt may go on from, before it returns. */
   save(saved: string): Promise<void>;
   /** Stops keeping it. Answers with the job as it was last seen. */
-  release(): Promise<Job>;
+  release(): Promise<RunningJob>;
 }

@@ -7,6 +7,7 @@ import {
   type Mode,
   type Payload,
   type Job,
+  type WaitingJob,
   type Dialect,
   type PdfJob,
 } from "./job.ts";
@@ -43,7 +44,7 @@ export interface Terms {
 }
 
 /** A job as it is when accepted. `freshId` is taken when there is no idempotency key. */
-export function accept(request: NewJob, terms: Terms, payload: Payload, now: EpochMs, freshId: string): Job {
+export function accept(request: NewJob, terms: Terms, payload: Payload, now: EpochMs, freshId: string): WaitingJob {
   const { metadata, execution } = request.message;
   const owes = endsOf(request.message);
   const { idempotencyKey, messageGroupId } = metadata;

@@ -1,5 +1,5 @@
 import { DAY, MINUTE, SECOND, type EpochMs } from "../clock.ts";
-import { FINAL_STATUSES, type Status, type StopStatus, type FinalStatus } from "./status.ts";
+import { FINAL_STATUSES, type FinalStatus, type Status, type StopStatus, type WaitingStatus } from "./status.ts";
 import type { FollowUp, RetryPolicy } from "./message.ts";
 
 /** How a job is kept: sent only, stored only, or stored and then sent. Default `both`. */
@@ -14,14 +14,80 @@ export type Payload =
   | { readonly at: "inline"; readonly bytes: Uint8Array }
   | { readonly at: "item" | "s3"; readonly hash: string };
 
+/** What only a running job has. */
+interface AttemptFields {
+  /** When the attempt started. */
+  readonly startedAt: EpochMs;
+  /** Until when the attempt is believed alive. */
+  readonly leaseUntil: EpochMs;
+  /** The final status of the job if the attempt does not succeed, and since when. */
+  readonly stopAs?: StopStatus;
+  readonly stopRequestedAt?: EpochMs;
+}
+
+interface NoAttempt {
+  readonly leaseUntil?: never;
+  readonly stopAs?: never;
+  readonly stopRequestedAt?: never;
+}
+
+/** A job before an attempt, or a schedule before a run. */
+export interface WaitingJob extends JobFields, NoAttempt {
+  readonly status: WaitingStatus;
+  readonly success?: never;
+}
+
+export interface RunningJob extends JobFields, AttemptFields {
+  readonly status: "RUNNING";
+  readonly startedAt: EpochMs;
+  readonly success?: never;
+}
+
+/** A job whose last attempt succeeded, or a schedule after its last run. It ended at `updatedAt`. */
+export type SucceededJob = JobFields &
+  NoAttempt & { readonly status: "SUCCEEDED" } & (
+    | { readonly success: Success }
+    | { readonly success?: never; readonly targetJobId: string }
+  );
+
+/** A job that ended without success, at `updatedAt`: by its last attempt, or by a person. */
+export interface FailedJob extends JobFields, NoAttempt {
+  readonly status: "FAILED" | "DEAD" | "CANCELLED";
+  readonly success?: never;
+}
+
+export type EndedJob = SucceededJob | FailedJob;
+
 /** One accepted request, as stored. */
-export interface Job {
+export type Job = WaitingJob | RunningJob | EndedJob;
+
+/** A job in one of these statuses. */
+export type JobIn<S extends Status> = S extends WaitingStatus
+  ? WaitingJob
+  : S extends "RUNNING"
+    ? RunningJob
+    : S extends "SUCCEEDED"
+      ? SucceededJob
+      : FailedJob;
+
+/** Every field that a job of any status may have, but its status. */
+export type Fields = JobFields & Partial<AttemptFields> & { readonly success?: Success };
+
+/** The attempt that succeeded; failed ones are kept as attempts of their own. */
+export interface Success {
+  readonly durationMs: number;
+  readonly httpStatus?: number;
+  readonly responseExcerpt?: string;
+  readonly result?: string;
+}
+
+/** What every job has, whatever its status. */
+interface JobFields {
   readonly id: string;
   readonly appId: string;
   readonly executionType: string;
   /** Where it goes, as flow control sees it: an origin or a function's name. */
   readonly destination: string;
-  readonly status: Status;
   readonly payload: Payload;
   readonly createdAt: EpochMs;
   readonly updatedAt: EpochMs;
@@ -60,21 +126,9 @@ export interface Job {
   readonly idempotencyKey?: string;
   /** When the last attempt started. */
   readonly startedAt?: EpochMs;
-  /** Until when the running attempt is believed alive. */
-  readonly leaseUntil?: EpochMs;
-  /** What the running attempt's job becomes when it ends other than by success, and since when. */
-  readonly stopAs?: StopStatus;
-  readonly stopRequestedAt?: EpochMs;
   readonly lastError?: string;
   /** Of a quick job: it was stopped because its time was over. */
   readonly timedOut?: true;
-  /** The attempt that succeeded; failed ones are kept as attempts of their own. */
-  readonly success?: {
-    readonly durationMs: number;
-    readonly httpStatus?: number;
-    readonly responseExcerpt?: string;
-    readonly result?: string;
-  };
   /** Its next attempt's turn at a destination that has a rate. */
   readonly turnAt?: EpochMs;
   /** When a finished job may be forgotten. */
@@ -188,8 +242,18 @@ export const LONGEST_BACKOFF = DAY;
 
 // ---- Rules that the moves and the engine share. ----
 
-export function isFinished({ status }: Job): boolean {
-  return FINAL_STATUSES.some((final) => final === status);
+export function isFinished(job: Job): job is EndedJob {
+  return FINAL_STATUSES.some((final) => final === job.status);
+}
+
+/** For what a move to RUNNING has returned. Throws for a job in another status. */
+export function asRunning(job: Job): RunningJob {
+  if (job.status === "RUNNING") return job;
+  throw new Error(`Expected job ${job.id} to be RUNNING; it is ${job.status}`);
+}
+
+export function isWaiting(job: Job): job is WaitingJob {
+  return job.status === "PENDING" || job.status === "RETRYING";
 }
 
 /** Whether an end has left something to do: follow-ups to submit, or parts that are to expire. */

@@ -11,7 +11,13 @@ import {
   takesSlot,
   travels,
   type AttemptRef,
+  type EndedJob,
+  type FailedJob,
+  type Fields,
   type Job,
+  type JobIn,
+  type RunningJob,
+  type WaitingJob,
   type Outcome,
   type Progress,
 } from "./job.ts";
@@ -26,21 +32,24 @@ type Comparison = "=" | "<=" | "<" | ">=" | ">";
 
 /** `[field, comparison, value]` holds for a stored job only if it has the field; `absent` if it has not. */
 export type Condition =
-  | readonly [field: keyof Job, comparison: Comparison, value: number | string]
-  | readonly [field: keyof Job, comparison: "absent"];
+  | readonly [field: keyof Fields, comparison: Comparison, value: number | string]
+  | readonly [field: keyof Fields, comparison: "absent"];
 
-export interface Move {
+/** A move to status `To` that may set the fields `F`, and no others. */
+export interface Move<To extends Status = Status, F extends keyof Fields = keyof Fields> {
   readonly from: readonly Status[];
-  readonly to: Status;
+  readonly to: To;
   readonly when: readonly Condition[];
-  readonly set: Partial<Job>;
-  readonly remove: readonly (keyof Job)[];
+  readonly set: Partial<Pick<Fields, F>>;
+  readonly remove: readonly (keyof Fields)[];
   /** Takes one of so many slots for tasks that the app has, or gives it back, along with the move. */
   readonly slot?: { readonly of: number } | "back";
 }
 
+type ClaimMove = Move<"RUNNING", "attempts" | "startedAt" | "updatedAt" | "leaseUntil" | "dueAt">;
+
 /** Starts attempt `ref.attempt`. Only this move changes the attempt number. `slots`: how many tasks its app may run. */
-export function claim(ref: AttemptRef, now: EpochMs, leaseUntil: EpochMs, slots?: number): Move {
+export function claim(ref: AttemptRef, now: EpochMs, leaseUntil: EpochMs, slots?: number): ClaimMove {
   return {
     from: ["PENDING", "RETRYING"],
     to: "RUNNING",
@@ -63,11 +72,11 @@ export function claim(ref: AttemptRef, now: EpochMs, leaseUntil: EpochMs, slots?
 
 /** Extends the lease of a running attempt that has not lost it, with what it says of itself. */
 export function extend(
-  job: Job,
+  job: RunningJob,
   now: EpochMs,
   leaseUntil: EpochMs,
   said: { readonly progress?: Progress; readonly saved?: string },
-): Move {
+): Move<"RUNNING", "leaseUntil" | "updatedAt" | "progress" | "saved"> {
   return {
     from: ["RUNNING"],
     to: "RUNNING",
@@ -94,8 +103,15 @@ export interface Ending {
   readonly retention: number;
 }
 
+/** The fields that an end sets, whatever the status. */
+type EndField = "updatedAt" | "dueAt" | "endings" | "expiresAt";
+type EndMove = Move<
+  FinalStatus | "RETRYING",
+  EndField | "success" | "lastError" | "timedOut" | "retryCount" | "startAt"
+>;
+
 /** Ends the attempt that holds the fence: succeed, retry later or reject. */
-export function end(job: Job, ending: Ending): Move {
+export function end(job: RunningJob, ending: Ending): EndMove {
   const { outcome, now, durationMs } = ending;
   const retriesLeft = job.retryCount < job.maxRetries;
   // A success stays a success; everything else gives way to a person's wish.
@@ -123,13 +139,13 @@ export function end(job: Job, ending: Ending): Move {
 }
 
 /** Ends an attempt whose lease is over, as retry later: a crash uses up a retry too. */
-export function expire(job: Job, ending: Omit<Ending, "outcome" | "durationMs">): Move {
+export function expire(job: RunningJob, ending: Omit<Ending, "outcome" | "durationMs">): EndMove {
   const move = end(job, { ...ending, outcome: LOST, durationMs: 0 });
   return { ...move, when: [...move.when, ["leaseUntil", "<=", ending.now]] };
 }
 
 /** A job that was carried by its message alone goes on at once after a lost first attempt. */
-export function resume(job: Job, ending: Omit<Ending, "outcome" | "durationMs">): Move {
+export function resume(job: RunningJob, ending: Omit<Ending, "outcome" | "durationMs">): EndMove {
   const move = end(job, { ...ending, outcome: LOST, durationMs: 0 });
   return move.to === "RETRYING" ? retryAt(job, ending.now, ending.now, LOST.error) : move;
 }
@@ -140,7 +156,7 @@ export const LOST = {
 } as const satisfies Outcome;
 
 /** Sets when the sweep looks at the job next; fenced on the state in which it was seen. */
-export function becomeDue(job: Job, dueAt: EpochMs): Move {
+export function becomeDue(job: Job, dueAt: EpochMs): Move<Status, "dueAt"> {
   return {
     from: [job.status],
     to: job.status,
@@ -154,7 +170,12 @@ export function becomeDue(job: Job, dueAt: EpochMs): Move {
 }
 
 /** Puts a job off to a later start; nothing is counted. `isTurn`: its turn comes then, and is kept for it. */
-export function defer(job: Job, startAt: EpochMs, now: EpochMs, isTurn: boolean): Move {
+export function defer(
+  job: Job,
+  startAt: EpochMs,
+  now: EpochMs,
+  isTurn: boolean,
+): Move<Status, "dueAt" | "startAt" | "turnAt"> {
   // A lane's job keeps its place in its queue.
   const isInQueue = job.lane !== undefined || travels(job, startAt - now);
   const due = becomeDue(job, isInQueue ? startAt + HEAD_START : startAt);
@@ -163,7 +184,12 @@ export function defer(job: Job, startAt: EpochMs, now: EpochMs, isTurn: boolean)
 }
 
 /** Stops a job by a person's wish: at once while it waits, or when its running attempt ends. */
-export function stop(job: Job, as: StopStatus, now: EpochMs, retention: number): Move {
+export function stop(
+  job: WaitingJob | RunningJob,
+  as: StopStatus,
+  now: EpochMs,
+  retention: number,
+): Move<"RUNNING", "stopAs" | "stopRequestedAt"> | Move<StopStatus, EndField> {
   const when: Condition[] = [["attempts", "=", job.attempts]];
   if (job.status === "RUNNING") {
     return { from: ["RUNNING"], to: "RUNNING", when, set: { stopAs: as, stopRequestedAt: now }, remove: [] };
@@ -177,16 +203,18 @@ export function stop(job: Job, as: StopStatus, now: EpochMs, retention: number):
 }
 
 /** Starts a new generation of a job that failed, with fresh retries; attempt numbers go on. */
-export function retry(job: Job, now: EpochMs): Move {
+export function retry(job: FailedJob, now: EpochMs): RestartMove {
   return restart(job, now, 0);
 }
 
 /** Tries a job that failed once more, as one of the retries that it has left. */
-export function retryOnce(job: Job, now: EpochMs): Move {
+export function retryOnce(job: FailedJob, now: EpochMs): RestartMove {
   return restart(job, now, job.retryCount + 1);
 }
 
-function restart(job: Job, now: EpochMs, retryCount: number): Move {
+type RestartMove = Move<"PENDING", "retryCount" | "startAt" | "dueAt" | "updatedAt">;
+
+function restart(job: FailedJob, now: EpochMs, retryCount: number): RestartMove {
   // A schedule keeps its time, and the sweep fires it, at once if it has missed that.
   const startAt = isSchedule(job) ? job.startAt : now;
   const dueAt = isSchedule(job) ? Math.max(startAt, now) : now + HEAD_START;
@@ -212,7 +240,9 @@ export interface Run {
 }
 
 /** Fires a schedule; the run number is the fence. */
-export function fire(schedule: Job, { now, targetJobId, next, retention }: Run): Move {
+type FireMove = Move<"PENDING" | "SUCCEEDED", EndField | "runs" | "lastRunAt" | "targetJobId" | "startAt">;
+
+export function fire(schedule: WaitingJob, { now, targetJobId, next, retention }: Run): FireMove {
   const ran = { runs: (schedule.runs ?? 0) + 1, lastRunAt: now, targetJobId };
   const move = {
     from: ["PENDING"],
@@ -226,7 +256,12 @@ export function fire(schedule: Job, { now, targetJobId, next, retention }: Run):
 }
 
 /** Notes that what a job's end has left to do is done: these follow-ups are submitted. From now on it may be forgotten. */
-export function settleEnd(job: Job, submitted: readonly string[], now: EpochMs, retention: number): Move {
+export function settleEnd(
+  job: EndedJob,
+  submitted: readonly string[],
+  now: EpochMs,
+  retention: number,
+): Move<FinalStatus, "followUpJobIds" | "expiresAt"> {
   return {
     from: [job.status],
     to: job.status,
@@ -240,7 +275,12 @@ export function settleEnd(job: Job, submitted: readonly string[], now: EpochMs, 
 }
 
 /** What every end sets and removes: a job that leaves something to do stays due, and is not forgotten, until that is done. */
-function ended(job: Job, to: FinalStatus, now: EpochMs, retention: number): Pick<Move, "set" | "remove"> {
+function ended(
+  job: Job,
+  to: FinalStatus,
+  now: EpochMs,
+  retention: number,
+): Pick<Move<Status, EndField>, "set" | "remove"> {
   const isUnsettledEnd = owedAt(job, to).length > 0 || (retention > 0 && hasParts(job, to));
   return {
     set: {
@@ -252,7 +292,7 @@ function ended(job: Job, to: FinalStatus, now: EpochMs, retention: number): Pick
   };
 }
 
-function expiry(now: EpochMs, retention: number): Pick<Job, "expiresAt"> {
+function expiry(now: EpochMs, retention: number): Pick<Fields, "expiresAt"> {
   return retention > 0 ? { expiresAt: now + retention } : {};
 }
 
@@ -261,7 +301,12 @@ function unchanged(job: Job, field: "endings" | "runs"): Condition {
   return seen === undefined ? [field, "absent"] : [field, "=", seen];
 }
 
-function finish(job: Job, to: FinalStatus, ending: Ending, outcome: Partial<Job>): Move {
+function finish(
+  job: RunningJob,
+  to: FinalStatus,
+  ending: Ending,
+  outcome: Pick<Fields, "success" | "lastError" | "timedOut">,
+): EndMove {
   const { set, remove } = ended(job, to, ending.now, ending.retention);
   return {
     ...ofThisAttempt(job, to === "SUCCEEDED"),
@@ -272,7 +317,7 @@ function finish(job: Job, to: FinalStatus, ending: Ending, outcome: Partial<Job>
   };
 }
 
-function retryAt(job: Job, startAt: EpochMs, now: EpochMs, lastError: string): Move {
+function retryAt(job: RunningJob, startAt: EpochMs, now: EpochMs, lastError: string): EndMove {
   const retryCount = job.retryCount + 1;
   const dueAt = travels(job, startAt - now) ? startAt + HEAD_START : startAt;
   return {
@@ -289,7 +334,7 @@ const STOP_FIELDS = ["stopAs", "stopRequestedAt"] as const;
  * The fence: whoever ends an attempt names it, and must still hold it. And must know whether the job
  * is to stop, if that makes a difference.
  */
-function ofThisAttempt(job: Job, regardlessOfStop = false): Pick<Move, "from" | "when" | "slot"> {
+function ofThisAttempt(job: RunningJob, regardlessOfStop = false): Pick<Move, "from" | "when" | "slot"> {
   const stop: Condition = job.stopAs ? ["stopAs", "=", job.stopAs] : ["stopAs", "absent"];
   return {
     from: ["RUNNING"],
@@ -299,8 +344,8 @@ function ofThisAttempt(job: Job, regardlessOfStop = false): Pick<Move, "from" | 
 }
 
 /** The job as the move leaves it. */
-export function after(job: Job, move: Move): Job {
-  const moved: Partial<Record<keyof Job, unknown>> = { ...job, ...move.set, status: move.to };
+export function after<To extends Status>(job: Job, move: Move<To>): JobIn<To> {
+  const moved: Partial<Record<keyof Fields, unknown>> = { ...job, ...move.set };
   for (const field of move.remove) delete moved[field];
-  return moved as unknown as Job;
+  return { ...moved, status: move.to } as unknown as JobIn<To>;
 }

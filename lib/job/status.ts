@@ -10,7 +10,10 @@ export const STATUSES = [
   "CANCELLED",
 ] as const satisfies readonly Status[];
 
-/** What a person can stop a job as: by a cancel, or by putting it among the dead letters. */
+/** Of a job before an attempt. */
+export type WaitingStatus = "PENDING" | "RETRYING";
+
+/** The final status that a person gives a job: by a cancel, or by putting it among the dead letters. */
 export type StopStatus = "CANCELLED" | "DEAD";
 
 export const FINAL_STATUSES = ["SUCCEEDED", "FAILED", "DEAD", "CANCELLED"] as const satisfies readonly Status[];

@@ -1,14 +1,16 @@
 import { badRequest } from "../errors.ts";
-import type { AttemptRef, Job, Payload, RunRef } from "../job/job.ts";
+import type { AttemptRef, Payload, RunRef, WaitingJob } from "../job/job.ts";
 
 /** What a message brings: the name of an attempt of a stored job, or a job that nothing else stores. */
 export type Delivery =
   | { readonly kind: "stored"; readonly ref: AttemptRef }
-  | { readonly kind: "carried"; readonly job: Job; readonly receiveCount: number }
+  | { readonly kind: "carried"; readonly job: WaitingJob; readonly receiveCount: number }
   | Firing;
 
 /** A schedule's time has come: a run of a stored one, or one that carries its target job itself. */
-export type Firing = { readonly kind: "run"; readonly ref: RunRef } | { readonly kind: "target"; readonly target: Job };
+export type Firing =
+  | { readonly kind: "run"; readonly ref: RunRef }
+  | { readonly kind: "target"; readonly target: WaitingJob };
 
 /** A message as Lambda hands it over. */
 export interface QueueRecord {
@@ -61,10 +63,10 @@ function isJobId(value: unknown): value is string {
   return typeof value === "string" && /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/.test(value);
 }
 
-function carriedJob({ payload, ...job }: Record<string, unknown>): Job {
+function carriedJob({ payload, ...job }: Record<string, unknown>): WaitingJob {
   const kept: Payload =
     typeof payload === "string" ? { at: "inline", bytes: Buffer.from(payload, "base64") } : (payload as Payload);
-  return { ...job, payload: kept } as unknown as Job;
+  return { ...job, payload: kept } as unknown as WaitingJob;
 }
 
 /** What JSON.parse says quotes the text; that must not end in a log. */
