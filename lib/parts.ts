@@ -1,5 +1,5 @@
 import { createTable } from "./store/table.ts";
-import { createAppStore } from "./store/app-store.ts";
+import { createAppStores } from "./store/app-store.ts";
 import { createClock, iso } from "./clock.ts";
 import { jobsConfig } from "./config.ts";
 import { createDestinationStore } from "./flow/destination-store.ts";
@@ -54,7 +54,7 @@ function assemble() {
   const store = createJobStore({ table, files, clock, removeLog: taskLog.remove });
   const queue = createQueue({ urls: config.queueUrls, files, clock });
   const scheduler = createScheduler(config.scheduler);
-  const apps = createAppStore({ table, clock, sealer: createSealer(config.sealing) });
+  const { apps, secrets, audit } = createAppStores({ table, clock, sealer: createSealer(config.sealing) });
   const destinations = createDestinationStore({ table, clock });
   const slots = createTaskSlots({ table, clock });
   const { rules, retention } = config;
@@ -108,6 +108,8 @@ function assemble() {
     log,
     store,
     apps,
+    secrets,
+    audit,
     destinations,
     queue,
     taskLog,

@@ -80,13 +80,13 @@ export const resumeDestination = route({
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   body: resumeBody,
 
-  async handle({ body, caller }, { destinations, apps }): Promise<Answer> {
+  async handle({ body, caller }, { destinations, apps, audit }): Promise<Answer> {
     const { destination } = body;
     const appId = appOf(caller, body.appId);
     const before = await destinations.read({ appId, destination });
     if (!before) throw new ClientError("NOT_FOUND", "No such destination is held or has failed lately");
     const changes = [{ field: destination, from: before.state, to: "closed" }];
-    await apps.record(appId, { by: caller.sub, action: "destination.resumed", changes });
+    await audit.record(appId, { by: caller.sub, action: "destination.resumed", changes });
     await destinations.change({ appId, destination }, () => undefined);
     const { destinations: limits } = await apps.read(appId);
     return ok(view(destination, undefined, limits));

@@ -41,7 +41,11 @@ export const putWebhook = route({
     if (webhookUrl !== null) await refuseWebhook(webhookUrl, appId, service);
     const before = await service.apps.setWebhook(appId, userId, webhookUrl);
     const [from, to] = [before, webhookUrl].map((url) => (url === null ? null : maskedQuery(url)));
-    await service.apps.record(appId, { by: userId, action: "webhook.changed", changes: [{ field: userId, from, to }] });
+    await service.audit.record(appId, {
+      by: userId,
+      action: "webhook.changed",
+      changes: [{ field: userId, from, to }],
+    });
     return { status: 200, body: { webhook_url: webhookUrl } };
   },
 });

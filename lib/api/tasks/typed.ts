@@ -229,7 +229,7 @@ function personAction(about: {
       const acted = await act(job, service);
       if (!acted) throw new ClientError("NOT_FOUND", "No such job");
       const changes = [{ field: job.id, from: typedStatus(job), to: typedStatus(acted) }];
-      await service.apps.record(job.appId, { by: caller.sub, action: `job.${action}`, changes });
+      await service.audit.record(job.appId, { by: caller.sub, action: `job.${action}`, changes });
       return { status: 200, body: { message } };
     },
   });

@@ -95,7 +95,7 @@ export function withEntity(status: number, entity: object): Answer {
 }
 
 /** Writes down who has asked for a task. */
-export async function recordCreated(task: Job, by: string, { apps }: Pick<ServiceParts, "apps">): Promise<void> {
+export async function recordCreated(task: Job, by: string, { audit }: Pick<ServiceParts, "audit">): Promise<void> {
   const changes = [{ field: task.id, from: null, to: task.destination }];
-  await apps.record(task.appId, { by, action: "job.created", changes });
+  await audit.record(task.appId, { by, action: "job.created", changes });
 }

@@ -210,7 +210,7 @@ function adminAction(
       const acted = isTheirs ? await act(job.id, service) : undefined;
       if (!acted) throw new ClientError("NOT_FOUND", "No such job");
       const changes = [{ field: acted.id, from: job?.status, to: action === "delete" ? null : acted.status }];
-      await service.apps.record(acted.appId, { by: caller.sub, action: `job.${action}`, changes });
+      await service.audit.record(acted.appId, { by: caller.sub, action: `job.${action}`, changes });
       return { status: 200, body: envelope(entityOf(acted)) };
     },
   });
