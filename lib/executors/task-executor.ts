@@ -5,9 +5,10 @@ import type { Executor, RunningAttempt } from "./executor.ts";
 import { task, type TaskExecution } from "./task.ts";
 import { TASK, type Outcome } from "../job/job.ts";
 import { logged, type Log } from "../log.ts";
-import { LOG_LEVELS, type LogWriter, type TaskLog } from "../tasks/log.ts";
+import type { LogWriter } from "../tasks/log-writer.ts";
+import type { TaskLog } from "../tasks/log.ts";
 import type { TaskRun, TaskServices } from "../tasks/services.ts";
-import type { Task, TaskContext, TaskOutcome } from "../tasks/task.ts";
+import { LOG_LEVELS, type Task, type TaskContext, type TaskOutcome } from "../tasks/task.ts";
 import type { NewJob } from "../job/accept.ts";
 
 interface Parts {

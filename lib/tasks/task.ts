@@ -67,7 +67,8 @@ export interface TaskJob {
   readonly file?: TaskFile;
 }
 
-export type LogLevel = "debug" | "info" | "warning" | "error";
+export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export interface LogDetail {
   /** Of a file's row, from 1. */

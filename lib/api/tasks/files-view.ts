@@ -4,7 +4,7 @@ import type { TaskExecution } from "../../executors/task.ts";
 import { payloadView } from "../../job/view.ts";
 import { isFinished, type Job } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
-import type { LogLine } from "../../tasks/log.ts";
+import type { LogLine } from "../../tasks/log-items.ts";
 import { time } from "../http/answers.ts";
 import { shownResult } from "./task-result.ts";
 import type { Status } from "../../job/status.ts";
