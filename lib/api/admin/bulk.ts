@@ -7,7 +7,8 @@ import type { ServiceParts } from "../../parts.ts";
 import { BULK_ACTION, NOTHING_DONE, bulkFilter, type BulkFilter, type BulkProgress } from "../../tasks/bulk-action.ts";
 import { enveloped, time } from "../http/answers.ts";
 import { appOf, requireRole, type Caller } from "../http/auth.ts";
-import { envelope, parse, route, type Answer } from "../http/http.ts";
+import { parse } from "../http/body.ts";
+import { envelope, route, type Answer } from "../http/http.ts";
 import { ownTask, submitTask } from "../tasks/tasks.ts";
 import { STATUSES } from "../../job/status.ts";
 

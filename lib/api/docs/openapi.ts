@@ -2,7 +2,8 @@ import * as z from "zod";
 import packageJson from "../../../package.json" with { type: "json" };
 import type { ErrorCode } from "../../errors.ts";
 import { errorAnswer, gatewayAnswer } from "../http/answers.ts";
-import { STATUS_OF, isLimited, type Route } from "../http/http.ts";
+import { isLimited, type Route } from "../http/http.ts";
+import { STATUS_OF } from "../http/refusal.ts";
 import { FILE_FIELD } from "../http/multipart.ts";
 
 // The OpenAPI document, from the routes: what they take by the schemas that validate it.

@@ -1,21 +1,14 @@
 import middy from "@middy/core";
-import httpJsonBodyParser from "@middy/http-json-body-parser";
-import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
+import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import type * as z from "zod";
 import { iso } from "../../clock.ts";
-import {
-  ClientError,
-  Unavailable,
-  badRequest,
-  reasonOf,
-  problemsIn,
-  type ErrorCode,
-  type ErrorDetail,
-} from "../../errors.ts";
+import { ClientError, type ErrorCode } from "../../errors.ts";
 import { parts, type ServiceParts } from "../../parts.ts";
 import { authenticate, isInternal, type Caller } from "./auth.ts";
+import { formOf, isContainer, jsonBody, parse, type Event } from "./body.ts";
 import { corsHeaders, preflight } from "./cors.ts";
-import { isMultipart, readForm, type Form, type FormFile } from "./multipart.ts";
+import { isMultipart, type FormFile } from "./multipart.ts";
+import { explain } from "./refusal.ts";
 
 /** One endpoint. What it takes is parsed before `handle` is called. */
 export interface Route<Body = unknown, Query = unknown> {
@@ -62,29 +55,10 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-type Event = Omit<APIGatewayProxyEventV2, "body"> & { body?: unknown };
-
-/** Larger bodies would not survive the way through Lambda once escaped. */
-const LARGEST_BODY = 4 * 1_024 * 1_024;
-const DEEPEST_NESTING = 32;
 /** Lambda's answer holds 6 MB with the body as a JSON string within it. */
 const LARGEST_ANSWER = 5.9 * 1_024 * 1_024;
 /** Escaped twice, a character can take six bytes; fewer than this always fit. */
 const CERTAINLY_FITS = 900_000;
-
-export const STATUS_OF: Record<ErrorCode, number> = {
-  BAD_REQUEST: 400,
-  UNAUTHORIZED: 401,
-  FORBIDDEN: 403,
-  NOT_FOUND: 404,
-  REQUEST_TIMEOUT: 408,
-  CONFLICT: 409,
-  PAYLOAD_TOO_LARGE: 413,
-  UNPROCESSABLE_ENTITY: 422,
-  TOO_MANY_REQUESTS: 429,
-  INTERNAL_SERVER_ERROR: 500,
-  SERVICE_UNAVAILABLE: 503,
-};
 
 export function route<Body, Query>(definition: Route<Body, Query>): Route {
   return definition;
@@ -124,13 +98,6 @@ function bodyOf({ body }: Route, event: Event): unknown {
 
 function isForm({ form }: Route, { headers }: Event): boolean {
   return form !== undefined && isMultipart(headers["content-type"]);
-}
-
-async function formOf(event: Event): Promise<Form> {
-  refuseLarge(event);
-  const { body, headers, isBase64Encoded } = event;
-  const bytes = Buffer.from(typeof body === "string" ? body : "", isBase64Encoded ? "base64" : "utf8");
-  return readForm(headers["content-type"] ?? "", bytes);
 }
 
 /** Who is asking, and may. */
@@ -184,13 +151,6 @@ function isTooLarge(text: string): boolean {
   return text.length > CERTAINLY_FITS && Buffer.byteLength(JSON.stringify(text)) > LARGEST_ANSWER;
 }
 
-/** What a schema makes of a value, or BAD_REQUEST with what is wrong, field by field. */
-export function parse<T>(schema: z.ZodType<T>, value: unknown, whole: string): T {
-  const parsed = schema.safeParse(value, { reportInput: true });
-  if (parsed.success) return parsed.data;
-  throw badRequest(problemsIn(parsed.error, whole));
-}
-
 /** The body of an answer in the envelope of the unified API, but for the time at which it goes out. */
 export function envelope(data: unknown): object {
   return { success: true, data };
@@ -222,53 +182,6 @@ function stamps() {
   };
 }
 
-/** Parses a body as JSON whatever its content type says. Where none is asked for, what comes is not looked at. */
-function jsonBody(takesJson: (event: Event) => boolean) {
-  const { before } = httpJsonBodyParser({ disableContentTypeCheck: true });
-  return {
-    before: async (handling: Handling) => {
-      if (!handling.event.body || !takesJson(handling.event)) return;
-      refuseLarge(handling.event);
-      try {
-        await before?.(handling as never);
-      } catch (error) {
-        throw badRequest([{ field: "body", message: `expected JSON: ${causeOf(error)}` }]);
-      }
-      if (isTooDeep(handling.event.body)) throw badRequest([{ field: "body", message: TOO_DEEP }]);
-    },
-  };
-}
-
-function refuseLarge({ body, isBase64Encoded }: Event): void {
-  const size = typeof body === "string" ? Buffer.byteLength(body, isBase64Encoded ? "base64" : "utf8") : 0;
-  if (size <= LARGEST_BODY) return;
-  const message = `The body has ${size} bytes; at most ${LARGEST_BODY} are accepted. Keep large data in S3 and send its address`;
-  throw new ClientError("PAYLOAD_TOO_LARGE", message);
-}
-
-export const TOO_DEEP = `must not be nested deeper than ${DEEPEST_NESTING} levels`;
-
-/** Level by level and not by recursion, which a deep body would overflow. */
-export function isTooDeep(value: unknown): boolean {
-  let level = [value].filter(isContainer);
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth === DEEPEST_NESTING) return true;
-    level = level.flatMap((container) => Object.values(container).filter(isContainer));
-  }
-  return false;
-}
-
-function isContainer(value: unknown): value is object {
-  return typeof value === "object" && value !== null;
-}
-
-function causeOf(error: unknown): string {
-  const cause = (error as { cause?: { message?: unknown; data?: unknown } }).cause;
-  // The parser's message quotes what it stumbled over; only the position is told back.
-  const position = /position \d+( \(line \d+ column \d+\))?/.exec(String(cause?.message))?.[0];
-  return position ? `not valid at ${position}` : "not valid";
-}
-
 /** Every error in the envelope of unified-job-api.md §4.3. What was not meant for the client says nothing. */
 function errorAnswers() {
   return {
@@ -286,29 +199,4 @@ function errorAnswers() {
 function retryAfter(status: number): Record<string, string> {
   if (status === 503) return { "retry-after": "5" };
   return status === 429 ? { "retry-after": "1" } : {};
-}
-
-interface Explanation {
-  readonly status: number;
-  readonly error: { code: ErrorCode; message: string; details?: readonly ErrorDetail[] };
-}
-
-/** What a client is told of an error. What is not meant for clients is logged. */
-export function explain(error: unknown, about: { method: string; route: string; requestId?: string }): Explanation {
-  const { code, message, details } = toldToClient(error, about.method);
-  const { method: _, ...fields } = about;
-  if (!(error instanceof ClientError)) parts().log("error", "request.failed", { ...fields, error: reasonOf(error) });
-  return { status: STATUS_OF[code], error: { code, message, ...(details.length > 0 && { details }) } };
-}
-
-function toldToClient(error: unknown, method: string): ClientError {
-  if (error instanceof ClientError) return error;
-  if (error instanceof Unavailable) {
-    const message =
-      method === "GET"
-        ? "The service cannot answer now; try again in a few seconds"
-        : "The service cannot say now whether the request took effect; repeat it with the same idempotency key";
-    return new ClientError("SERVICE_UNAVAILABLE", message);
-  }
-  return new ClientError("INTERNAL_SERVER_ERROR", "An unexpected error occurred");
 }

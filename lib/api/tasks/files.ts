@@ -17,7 +17,8 @@ import {
   logView,
   withoutOwn,
 } from "./files-view.ts";
-import { TOO_DEEP, isTooDeep, parse, route, type Answer } from "../http/http.ts";
+import { TOO_DEEP, isTooDeep, parse } from "../http/body.ts";
+import { route, type Answer } from "../http/http.ts";
 import { keyOf } from "../unified/job-request.ts";
 import type { FormFile } from "../http/multipart.ts";
 import { checkTask, indexOf, ownTask, submitTask, viewsOf } from "./tasks.ts";

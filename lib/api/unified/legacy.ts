@@ -5,7 +5,8 @@ import { httpMethod, idempotencyKey } from "../../executors/message-schema.ts";
 import { acceptJob, accepted } from "./accept-job.ts";
 import { callbackJobEntity, enveloped } from "../http/answers.ts";
 import { requireRole } from "../http/auth.ts";
-import { parse, route, type Answer } from "../http/http.ts";
+import { parse } from "../http/body.ts";
+import { route, type Answer } from "../http/http.ts";
 import { createJobBody } from "./job-request.ts";
 import { headers } from "../../outbound/headers.ts";
 
