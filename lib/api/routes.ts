@@ -9,14 +9,8 @@ import { pollSqs, processScheduledMessage, runDbJobs, runJobs } from "./admin/in
 import { createCallbackJob } from "./unified/legacy.ts";
 import { createLongJob, createQuickJob, getPdfJob } from "./pdf/pdf.ts";
 import { getStats } from "./admin/stats.ts";
-import {
-  cancelTypedJob,
-  createTypedJob,
-  getTypedJob,
-  listTypedEvents,
-  listTypedJobs,
-  retryTypedJob,
-} from "./tasks/typed.ts";
+import { cancelTypedJob, createTypedJob, getTypedJob, listTypedJobs, retryTypedJob } from "./tasks/typed.ts";
+import { listTypedEvents } from "./tasks/typed-events.ts";
 import {
   cancelJob,
   createJob,
