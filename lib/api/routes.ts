@@ -24,7 +24,7 @@ import {
 import { completeUpload, createUpload } from "./tasks/uploads.ts";
 import { getUsage } from "./admin/usage.ts";
 
-// What the functions serve, each its own list. `site.ts` has the last one, since it shows them all.
+// The routes of each function. The list of the function `site` is in site.ts, since its document shows all others.
 
 export const createJobRoutes: readonly Route[] = [createJob, createJobs, createCallbackJob];
 
@@ -68,7 +68,7 @@ export const taskRoutes: readonly Route[] = [
 
 export const pdfRoutes: readonly Route[] = [createLongJob, getPdfJob, getWebhook, putWebhook];
 
-/** Of the function that has a browser. */
+/** For the function that has a browser. */
 export const quickRoutes: readonly Route[] = [createQuickJob];
 
 export const internalRoutes: readonly Route[] = [runJobs, runDbJobs, pollSqs, processScheduledMessage];

@@ -12,7 +12,7 @@ import { isPlatformAdmin, requireRole, type Caller } from "../http/auth.ts";
 import { destinationName } from "./destinations.ts";
 import { envelope, route, type Answer, type Route } from "../http/http.ts";
 
-// What the administrators of an app decide about it, and who changed what.
+// The settings, the signing secrets and the audit log of an app, for its administrators.
 
 const MOST_ENTRIES = 100;
 
@@ -53,7 +53,7 @@ const settingsBody = z.strictObject({
   paused: z.boolean().default(false),
 });
 
-/** Every setting as it is: what has a default in a request is always there. */
+/** All settings: fields with a default in a request are always present in an answer. */
 const settingsShown = Object.fromEntries(
   Object.entries(settingsBody.shape).map(([name, field]) => [
     name,
@@ -78,7 +78,7 @@ const auditEntry = z.strictObject({
   changes: z.array(z.strictObject({ field: z.string(), from: z.unknown(), to: z.unknown() })),
 });
 
-/** What the API document says of the routes below. */
+/** The texts of the API document for the routes below. */
 const about = {
   get: { id: "getApp", summary: "Shows an app's settings", answers: { 200: appShown } },
   put: {
@@ -105,7 +105,7 @@ export const getApp = appRoute("GET", "", about.get, async ({ appId }, { apps, s
   return ok(await appView(appId, await apps.read(appId), secrets));
 });
 
-/** Replaces all settings; what is left out gets its default. */
+/** Replaces all settings; absent fields get their defaults. */
 export const putApp = appRoute("PUT", "", about.put, async ({ appId, caller, body }, { apps, secrets, rules }) => {
   const { version, ...settings } = body;
   refuseSettings(settings, rules.allowPrivateTargets);
@@ -188,7 +188,7 @@ function appRoute<Body>(
   });
 }
 
-/** The caller's own app, or any for a platform administrator. Others are the same as none. */
+/** The caller's own app, or any app for a platform administrator. NOT_FOUND for all others. */
 export function appInPath(named: string | undefined, caller: Caller): string {
   const appId = z.guid().toLowerCase().safeParse(named);
   if (appId.success && (appId.data === caller.appId || isPlatformAdmin(caller))) return appId.data;

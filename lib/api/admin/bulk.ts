@@ -12,7 +12,7 @@ import { envelope, route, type Answer } from "../http/http.ts";
 import { ownTask, submitTask } from "../tasks/tasks.ts";
 import { STATUSES } from "../../job/status.ts";
 
-// Redriving and cancelling many jobs at once: a task does it, and is looked at and aborted here.
+// Bulk redrives and cancellations: these endpoints submit, show and abort the task that does the work.
 
 const bulkBody = z
   .strictObject({
@@ -39,7 +39,7 @@ const bulkShown = z
 export const redriveJobs = bulkRoute("redrive", "Tries all FAILED or DEAD jobs again that fit a filter");
 export const cancelJobs = bulkRoute("cancel", "Ends all unfinished jobs that fit a filter as CANCELLED");
 
-/** An attempt has 14 minutes, and the next one goes on where it was: many of them are one long action. */
+/** An attempt lasts 14 minutes at most and the next one continues, so a long action takes many attempts. */
 const LONG_RUN = { maxRetries: 50, retry: { baseDelaySeconds: 1, maxDelaySeconds: 60, jitter: 0 } };
 
 function bulkRoute(action: "redrive" | "cancel", summary: string) {

@@ -10,28 +10,28 @@ import { corsHeaders, preflight } from "./cors.ts";
 import { isMultipart, type FormFile } from "./multipart.ts";
 import { explain } from "./refusal.ts";
 
-/** One endpoint. What it takes is parsed before `handle` is called. */
+/** One endpoint. Body and query are parsed before `handle` is called. */
 export interface Route<Body = unknown, Query = unknown> {
-  /** Method and path as API Gateway writes them: `GET /v1/admin/jobs/{id}`. */
+  /** Method and path in the form of API Gateway: `GET /v1/admin/jobs/{id}`. */
   readonly key: string;
-  /** Its name and what it does, in the API document. */
+  /** With `summary`, the texts of the API document. */
   readonly id: string;
   readonly summary: string;
-  /** What it answers when all is well, by status. */
+  /** The successful answers, by status. */
   readonly answers: Readonly<Record<number, z.ZodType>>;
-  /** How it may refuse, beside what goes for every route of its kind. */
+  /** The errors beside those that every route of its kind has. */
   readonly refusals?: readonly ErrorCode[];
-  /** Takes the header `Idempotency-Key`; a repeat is answered 200 where the first answer is another. */
+  /** Takes the header `Idempotency-Key`; a replay is answered 200 where the first answer is another. */
   readonly idempotent?: true;
-  /** Requests that can be sent as they are; `target` is a URL that accepts anything. */
+  /** Complete requests for the API document; `target` is a URL that accepts anything. */
   readonly examples?: (target: string) => Readonly<Record<string, unknown>>;
-  /** Of the answer 200; default JSON. */
+  /** Content types of the answer 200. Default: JSON. */
   readonly contentTypes?: readonly string[];
   readonly body?: z.ZodType<Body>;
-  /** The fields of a form, where one is taken too: with a file in `file`, they make the same body. */
+  /** The fields of a form, for routes that accept one beside JSON. The file comes as `file`. */
   readonly form?: z.ZodType<Body>;
   readonly query?: z.ZodType<Query>;
-  /** Throws FORBIDDEN. `internal`: the operator's own token. Without it, the endpoint is open to anyone. */
+  /** Throws FORBIDDEN. `internal` needs the operator's token. Absent: the endpoint is open to everyone. */
   readonly access?: ((caller: Caller) => void) | "internal";
   handle(request: Request<Body, Query>, service: ServiceParts): Promise<Answer>;
 }
@@ -39,7 +39,7 @@ export interface Route<Body = unknown, Query = unknown> {
 export interface Request<Body, Query> {
   readonly caller: Caller;
   readonly body: Body;
-  /** If it came as a form. */
+  /** Present if the body was a form. */
   readonly file?: FormFile;
   readonly query: Query;
   readonly path: Readonly<Record<string, string | undefined>>;
@@ -48,16 +48,16 @@ export interface Request<Body, Query> {
 
 export interface Answer {
   readonly status: number;
-  /** Goes out as JSON; bytes as they are, under the `content-type` that `headers` name. */
+  /** Sent as JSON; bytes are sent unchanged, with the `content-type` of `headers`. */
   readonly body: unknown;
-  /** What to answer when the body would pass Lambda's limit. */
+  /** The body to send in its place if it would exceed Lambda's limit. */
   readonly ifTooLarge?: () => unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Lambda's answer holds 6 MB with the body as a JSON string within it. */
+/** Lambda's limit is 6 MB for the answer, which holds the body as a JSON string. */
 const LARGEST_ANSWER = 5.9 * 1_024 * 1_024;
-/** Escaped twice, a character can take six bytes; fewer than this always fit. */
+/** A character takes at most six bytes after two escapings, so fewer characters always fit. */
 const CERTAINLY_FITS = 900_000;
 
 export function route<Body, Query>(definition: Route<Body, Query>): Route {
@@ -100,7 +100,7 @@ function isForm({ form }: Route, { headers }: Event): boolean {
   return form !== undefined && isMultipart(headers["content-type"]);
 }
 
-/** Who is asking, and may. */
+/** Throws unless the caller may use the route. */
 async function callerOf({ access, key }: Route, event: Event): Promise<Caller> {
   if (!access) return NOBODY;
   const { authorization } = event.headers;
@@ -114,7 +114,7 @@ async function callerOf({ access, key }: Route, event: Event): Promise<Caller> {
   return caller;
 }
 
-/** Whether requests count towards `requestsPerSecond`. Whoever may change the limit must be able to. */
+/** True if requests count towards `requestsPerSecond`. The settings stay reachable, so that the limit can be changed. */
 export function isLimited(key: string): boolean {
   return !key.includes("/apps/{appId}");
 }
@@ -142,7 +142,7 @@ function answerOf({ status, body, headers, ifTooLarge }: Answer): APIGatewayProx
   };
 }
 
-/** What is in the envelope of the unified API goes out with the time. */
+/** Adds the time to answers in the envelope of the unified API. */
 function stamped(body: unknown): unknown {
   return isContainer(body) && "success" in body ? { ...body, timestamp: iso(parts().clock.now()) } : body;
 }
@@ -151,7 +151,7 @@ function isTooLarge(text: string): boolean {
   return text.length > CERTAINLY_FITS && Buffer.byteLength(JSON.stringify(text)) > LARGEST_ANSWER;
 }
 
-/** The body of an answer in the envelope of the unified API, but for the time at which it goes out. */
+/** The envelope of the unified API; the time is added when it is sent. */
 export function envelope(data: unknown): object {
   return { success: true, data };
 }
@@ -165,7 +165,7 @@ type Handling = {
   internal: { requestId?: string };
 };
 
-/** On every answer: the request's id, the caller's own if it can stand in a header and a log, and who may read it. */
+/** Adds to every answer the request id, which the caller may choose, and the CORS headers. */
 function stamps() {
   const stamp = ({ event, response, internal }: Handling) => {
     if (!response) return;
@@ -182,7 +182,7 @@ function stamps() {
   };
 }
 
-/** Every error in the envelope of unified-job-api.md §4.3. What was not meant for the client says nothing. */
+/** Answers every error in the envelope of unified-job-api.md §4.3. Internal errors show no detail. */
 function errorAnswers() {
   return {
     onError: (handling: Handling) => {

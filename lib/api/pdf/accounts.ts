@@ -6,7 +6,7 @@ import type { ServiceParts } from "../../parts.ts";
 import { requireApp, ownerOf } from "../http/auth.ts";
 import { route, type Answer } from "../http/http.ts";
 
-// What users decide for themselves: where the ends of their long PDF jobs are told.
+// The settings of a user: the webhook for the ends of long PDF jobs.
 
 const account = z
   .strictObject({ webhook_url: wholeUrl.nullable().describe("Null: nowhere.") })
@@ -50,7 +50,7 @@ export const putWebhook = route({
   },
 });
 
-/** Throws BAD_REQUEST for a webhook where the app's jobs may not go, and for one that would tell a link in the clear. */
+/** Throws BAD_REQUEST for a webhook that the app's jobs may not call, and for one without TLS, which would expose the link. */
 export async function refuseWebhook(webhookUrl: string, appId: string, { apps, rules }: ServiceParts): Promise<void> {
   const settings = await apps.settingsOf(appId);
   const url = new URL(webhookUrl);

@@ -18,7 +18,7 @@ import { FINAL_STATUSES } from "../../job/status.ts";
 import type { Callback } from "../../job/message.ts";
 import type { RenderedPdf } from "../../pdf/page.ts";
 
-// Documents to PDFs, at once or later: spec/quickjob-longjob-pdf.md.
+// Quick and long PDF jobs: spec/quickjob-longjob-pdf.md.
 
 const fields = { idempotency_key: idempotencyKey.optional() };
 const keyField = "idempotency_key";
@@ -29,11 +29,11 @@ const EXAMPLES = {
 
 // ---- POST /quickjob ----
 
-/** The gateway cuts a request at 30 s: what is left is for the way there and back. */
+/** The gateway ends a request after 30 s; the rest is for the network. */
 const QUICK_MS = 27 * SECOND;
-/** What is estimated to take longer is not begun. */
+/** A document with a longer estimate is refused. */
 const LONGEST_ESTIMATE = 25 * SECOND;
-/** Lambda's answer holds 6 MB, and base64 takes a third more. */
+/** Lambda's limit is 6 MB for the answer, and base64 adds a third. */
 const LARGEST_ANSWERED = 4 * 1_024 * 1_024;
 const ADVICE = "POST it to /longjob, which has no such limit";
 const TOOK_TOO_LONG = `it was not done within the ${QUICK_MS / SECOND} s that a request has`;
@@ -71,7 +71,7 @@ export const createQuickJob = route({
     await refusePaused(appId, service);
     await service.pages.admit(appId);
     const { input_type: inputType } = request;
-    // Without what the user has sent, which nobody is to run again.
+    // Without the document: a quick job can't be run again.
     const payload = { input_type: inputType };
     const asked = {
       appId,
@@ -102,7 +102,7 @@ interface Made {
   readonly kept: PdfResult;
 }
 
-/** The PDF, or how the attempt ends without one. */
+/** The PDF, or the outcome of an attempt without one. */
 async function makeAtOnce(
   run: { readonly appId: string; readonly jobId: string },
   request: PdfRequest,
@@ -150,7 +150,7 @@ async function refusalOf(id: string, outcome: Outcome, { store }: ServiceParts):
   return broken(`Job ${id} could not be finished: ${error}`);
 }
 
-/** Whatever was begun is not begun again: its key stands for it. */
+/** A retry needs another key, since this one belongs to the job that was started. */
 function broken(what: string): ClientError {
   return new ClientError("SERVICE_UNAVAILABLE", `${what}. Try again, with another idempotency key`);
 }
@@ -241,7 +241,7 @@ function callbackTo(url: string): Callback {
   return { url, headers: {}, on: FINAL_STATUSES };
 }
 
-/** Those before it, in the queue or in the app's line, end at the usual pace, as many at once as the app has slots. */
+/** Assumes that the jobs ahead, in the queue or in the app's line, take the usual time each and fill all slots of the app. */
 async function estimatedEnd({ appId }: Job, request: PdfRequest, service: ServiceParts): Promise<EpochMs> {
   const { queue, slots, usage, apps, clock } = service;
   const [queued, { taken, first }, usualMs, { maxConcurrentTasks }] = await Promise.all([
@@ -256,7 +256,7 @@ async function estimatedEnd({ appId }: Job, request: PdfRequest, service: Servic
   return clock.now() + clock.during(own + othersMs);
 }
 
-/** Of those that wait; with more of them, an estimate is a guess anyway. */
+/** The most waiting jobs that are counted: beyond them, the estimate is a guess. */
 const MOST_LOOKED_AT = 100;
 
 // ---- GET /jobs/{id} ----

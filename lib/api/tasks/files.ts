@@ -25,9 +25,9 @@ import { checkTask, indexOf, ownTask, submitTask, viewsOf } from "./tasks.ts";
 import { announcedFile } from "./uploads.ts";
 import type { TaskFile } from "../../files/uploads.ts";
 
-// Tasks about a file: spec/file-jobs-tasks.md.
+// Tasks that process a file: spec/file-jobs-tasks.md.
 
-/** Three attempts, as their specification says. */
+/** Three attempts, by the specification. */
 const MAX_RETRIES = 2;
 
 // ---- POST /api/jobs ----
@@ -107,7 +107,7 @@ export const createFileJob = route<CreateBody, unknown>({
   },
 });
 
-/** The file that came with the job. A repeat under the same key leaves no second one. */
+/** Stores the file of the request. A replay under the same key leaves no second file. */
 async function kept(posted: FormFile, caller: Caller, key: string | undefined, { uploads }: ServiceParts) {
   const { fileName, contentType, bytes } = posted;
   const file = parse(announcedFile, { fileName, contentType, size: bytes.length }, "file");

@@ -43,7 +43,7 @@ const typedEvents = z.strictObject({
 
 const WAIT_AT_MOST_MS = 20 * SECOND;
 const LOOK_EVERY_MS = SECOND / 2;
-/** Of at most 2,000 characters and 4 KB of `meta`: they fit into an answer. */
+/** A line has at most 2,000 characters and 4 KB of `meta`, so this many fit into an answer. */
 const MOST_LINES = 200;
 
 export const listTypedEvents = route({
@@ -74,7 +74,7 @@ export const listTypedEvents = route({
   },
 });
 
-/** Changes with what a progress event shows. */
+/** Differs whenever a progress event would. */
 function stateOf(job: Job): string {
   const { step = 0, percent = 0 } = job.progress ?? {};
   return [typedStatus(job), job.attempts, step, Math.round(percent)].join("-");

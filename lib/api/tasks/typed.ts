@@ -22,7 +22,7 @@ import {
   whyNotRetry,
 } from "./typed-view.ts";
 
-// Tasks as users ask for them: spec/typed-jobs-report.md.
+// The endpoints of typed tasks: spec/typed-jobs-report.md. Their events are in typed-events.ts.
 
 // ---- POST /v1/jobs ----
 
@@ -41,7 +41,7 @@ const typedBody = z
   .meta({ id: "CreateTypedJob" });
 
 const created = z.strictObject({ jobId: z.guid(), message: z.string() });
-/** Farther ahead is a mistake in the year. */
+/** A later time is taken for a mistake in the year. */
 const FARTHEST_AHEAD = 10 * 366 * 24 * 60 * MINUTE;
 
 export const createTypedJob = route({
@@ -124,7 +124,7 @@ export const listTypedJobs = route({
       isTask(job) &&
       (status === undefined || typedStatus(job) === status) &&
       (jobType === undefined || job.destination === jobType);
-    // Only of the index of tasks alone is everything shown.
+    // The index of the app's tasks needs no filter.
     const filter = status === undefined && jobType === undefined && isAppAdmin(caller) ? undefined : matches;
     const { jobs, ...page } = await numberedPage(service.store, indexOf(caller), query, filter);
     const shown = await viewsOf(jobs, async (job) => viewOf(job, service), withoutPayload);
@@ -174,7 +174,7 @@ export const getTypedJob = route({
 
 const FIRST_POLLS = 10 * SECOND;
 
-/** Seconds until it is worth asking again. Source: spec/typed-jobs-report.md, Polling Recommendations. */
+/** Seconds until the next poll. Source: spec/typed-jobs-report.md, Polling Recommendations. */
 function pollAfter(job: Job, now: EpochMs): number | undefined {
   if (isFinished(job)) return undefined;
   if (now - job.createdAt < FIRST_POLLS) return 2;

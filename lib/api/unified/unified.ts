@@ -55,14 +55,14 @@ export const createJob = route({
 // ---- POST /v1/jobs/batch ----
 
 const MOST_JOBS_IN_A_BATCH = 100;
-/** Accepting a job is two calls; this many at a time keep the connections busy and not waiting. */
+/** Accepting a job takes two calls; this many jobs at a time keep all connections busy. */
 const ACCEPTED_AT_ONCE = 10;
 
-// Each is parsed by itself, so that one can be refused and the others accepted.
+// Each job is parsed on its own, so that one can be refused and the others accepted.
 const unparsedJob = z.unknown().meta({ $ref: "#/components/schemas/CreateJob" });
 const batchBody = z.strictObject({ jobs: z.array(unparsedJob).min(1).max(MOST_JOBS_IN_A_BATCH) });
 
-/** Each job as `POST /v1/jobs/create` takes it, accepted or refused by itself. */
+/** Each job has the form of `POST /v1/jobs/create` and is accepted or refused on its own. */
 export const createJobs = route({
   key: "POST /v1/jobs/batch",
   id: "createJobs",
@@ -72,7 +72,7 @@ export const createJobs = route({
   body: batchBody,
 
   async handle({ body, caller }, service): Promise<Answer> {
-    // Each job counts as a request; one of them is this one.
+    // Each job counts as a request, and the first is counted already.
     if (caller.appId !== undefined) await service.apps.admit(caller.appId, body.jobs.length - 1);
     const results: BatchResult[] = [];
     for (let from = 0; from < body.jobs.length; from += ACCEPTED_AT_ONCE) {
@@ -149,7 +149,7 @@ export const listAppJobs = route({
   },
 });
 
-/** A key names one job of an app, so there is nothing to search. */
+/** An idempotency key names one job of an app, so the listing is a single read. */
 async function jobWithKey(store: ServiceParts["store"], filter: JobFilter, key: string): Promise<JobPage> {
   const job = await store.get(jobIdForKey(filter.appId, key));
   return { jobs: job && matches(job, filter) ? [job] : [], next: undefined };
@@ -166,7 +166,7 @@ export const getJob = route({
     const appId = appOf(caller);
     const id = z.guid().toLowerCase().safeParse(path["id"]);
     const found = id.success ? await store.history(id.data) : undefined;
-    // The same answer for unknown and foreign ids: nobody learns which ids exist.
+    // Unknown and foreign ids get the same answer, so that no caller learns which ids exist.
     if (!found || (found.job.appId !== appId && !isPlatformAdmin(caller)))
       throw new ClientError("NOT_FOUND", "No such job");
     const { job, recorded } = found;
@@ -189,7 +189,7 @@ export const deleteJob = adminAction("DELETE", "delete", "Deletes a finished job
   engine.deleteJob(id),
 );
 
-/** An action on one job of the caller's app. Answers with the job as it is then; of a deleted one, as it was. */
+/** An action on one job of the caller's app. The answer has the job after the action, or a deleted job before it. */
 function adminAction(
   method: "POST" | "DELETE",
   action: string,
