@@ -14,7 +14,7 @@ export interface ScheduleExecution extends Execution {
   readonly scheduledAt?: string;
   readonly scheduleExpression?: string;
   readonly scheduleExpressionTimezone: string;
-  /** Limits of a recurring schedule: the time of its last run, and the count of its runs. */
+  /** Limits of a recurring schedule: no run after `endsAt`, and at most `maxRuns`. */
   readonly endsAt?: string;
   readonly maxRuns?: number;
   readonly targetJob: Message;

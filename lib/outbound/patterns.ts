@@ -19,7 +19,7 @@ export function matchesUrl(pattern: string, url: URL): boolean {
   return isHost && (url.pathname === prefix || url.pathname.startsWith(`${prefix}/`));
 }
 
-/** Sequences that some receivers decode into a path outside the prefix: encoded slashes, dots and percents, and `..;`. */
+/** Some receivers decode these into a path outside the prefix: encoded slashes, dots and percents, and `..;`. */
 const AMBIGUOUS_PATH = /%(?:2f|5c|25|00|2e)|\.\.;/i;
 
 function partsOf(pattern: string): { allowed: URL; anyHostBelow: boolean } | undefined {

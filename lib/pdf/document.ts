@@ -9,7 +9,7 @@ export interface PrintableDocument {
 }
 
 const MARKDOWN_MARGIN = "20mm";
-/** In characters. Tags for screen readers double the time of a table of 100 KB and make its file thirty times larger. */
+/** In characters. Tags for screen readers double the time of a table of 100 KB; its file gets thirty times larger. */
 const LONGEST_TAGGED = 100_000;
 /** Not empty: for an empty template Chromium prints its own, with date and address. */
 const NO_TEMPLATE = "<span></span>";

@@ -15,7 +15,7 @@ export const FONTS: readonly string[] = [
   ),
 ];
 
-/** The replacements of common fonts. Arimo, Tinos and Cousine have the widths of Arial, Times New Roman and Courier New. */
+/** Replacements of common fonts. Arimo, Tinos, Cousine have the widths of Arial, Times New Roman, Courier New. */
 const ALIASES: Readonly<Record<string, readonly string[]>> = {
   Arimo: ["sans-serif", "Arial", "Helvetica", "Helvetica Neue", "Liberation Sans", "system-ui"],
   Tinos: ["serif", "Times", "Times New Roman", "Liberation Serif"],

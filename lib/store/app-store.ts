@@ -8,7 +8,7 @@ import type { Sealer } from "./sealer.ts";
 import { createSigningSecrets, type SigningSecrets } from "./signing-secrets.ts";
 import type { ItemKey, Table } from "./table.ts";
 
-/** What the administrators of an app decide. An app exists once a token names it. */
+/** Set by the administrators of an app. An app exists once a token names it. */
 export interface AppSettings {
   readonly name: string | null;
   /** Where its jobs may go: origins with an optional path prefix, `*.` for any host below. Empty: any public https. */

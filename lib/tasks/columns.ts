@@ -72,7 +72,7 @@ const BOOLEANS = new Map([
 
 const DATE = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:?\d{2})?)?$/i;
 
-/** A day stays as it is; an instant is converted to UTC, which is also the default offset. `undefined` for other text. */
+/** A day stays as it is; an instant is converted to UTC, the default offset. `undefined` for other text. */
 function dateOf(text: string): string | undefined {
   const [, day = "", time, offset = "Z"] = DATE.exec(text) ?? [];
   const midnight = day === "" ? NaN : Date.parse(`${day}T00:00:00Z`);

@@ -58,7 +58,7 @@ export interface AppJobs {
   fileKeys(job: Job): Promise<string[]>;
   /** Deletes a finished job with its history, log and payloads. False if it still owes a follow-up. */
   remove(job: Job): Promise<boolean>;
-  /** The administrator's actions on a job: a redrive with fresh retries, and a cancellation. False if it is too late. */
+  /** An administrator's actions: a redrive with fresh retries, and a cancellation. False if it is too late. */
   redrive(job: Job): Promise<boolean>;
   cancel(job: Job): Promise<boolean>;
 }

@@ -34,12 +34,13 @@ const payload = z.strictObject({
 
 type Pagination = z.infer<typeof payload>["pagination"];
 
-/** The checkpoint: the next page, and the saved parts of the earlier ones. */
+/** The count of pages that were read, and the cursor of the next one. */
 interface Place {
   readonly pages: number;
   readonly cursor?: string;
 }
 
+/** The checkpoint. */
 interface Saved extends Place {
   readonly part: SavedPart;
 }
@@ -52,7 +53,7 @@ const LARGEST_PAGE = 8 * 1_024 * 1_024;
 const MOST_PAGES = 10_000;
 /** In characters; bounds the checkpoint. */
 const LONGEST_CURSOR = 2_000;
-/** The most pages that are fetched again after a lost attempt. */
+/** Bounds the rows and pages that are fetched again after a lost attempt. */
 const ROWS_BETWEEN_CHECKPOINTS = 5_000;
 const PAGES_BETWEEN_CHECKPOINTS = 20;
 

@@ -10,7 +10,7 @@ export interface Task<P = unknown> {
   readonly jobType: string;
   /** One line for the API document. */
   readonly summary: string;
-  /** Refuses bad payloads when the job is submitted. The run itself returns `failed` for problems that it finds later. */
+  /** Refuses bad payloads at the submission. The run returns `failed` for problems that it finds later. */
   readonly payload: z.ZodType<P>;
   /** The permission that a caller of `/v1/jobs` needs beside `jobs.create_jobs`. */
   readonly permission?: string;

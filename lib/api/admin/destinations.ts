@@ -20,7 +20,7 @@ export const destinationName = z
     error: "expected an origin such as https://hooks.example.com, without a path, or a function's name",
   });
 
-/** A bare origin in its normal form; any other text unchanged. */
+/** The origin if the URL has nothing more; else the whole URL, which no destination equals. */
 function bare(url: URL): string {
   return url.href === `${url.origin}/` ? url.origin : url.href;
 }

@@ -114,7 +114,7 @@ async function callerOf({ access, key }: Route, event: Event): Promise<Caller> {
   return caller;
 }
 
-/** True if requests count towards `requestsPerSecond`. The settings stay reachable, so that the limit can be changed. */
+/** True if requests count towards `requestsPerSecond`. Settings do not, so that the limit can be changed. */
 export function isLimited(key: string): boolean {
   return !key.includes("/apps/{appId}");
 }

@@ -50,7 +50,7 @@ export const putWebhook = route({
   },
 });
 
-/** Throws BAD_REQUEST for a webhook that the app's jobs may not call, and for one without TLS, which would expose the link. */
+/** Throws BAD_REQUEST for a webhook that the app's jobs may not call, or without TLS, which would expose the link. */
 export async function refuseWebhook(webhookUrl: string, appId: string, { apps, rules }: ServiceParts): Promise<void> {
   const settings = await apps.settingsOf(appId);
   const url = new URL(webhookUrl);

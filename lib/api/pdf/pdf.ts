@@ -241,7 +241,7 @@ function callbackTo(url: string): Callback {
   return { url, headers: {}, on: FINAL_STATUSES };
 }
 
-/** Assumes that the jobs ahead, in the queue or in the app's line, take the usual time each and fill all slots of the app. */
+/** Assumes that each job ahead, in the queue or the app's line, takes the usual time, and that all slots are in use. */
 async function estimatedEnd({ appId }: Job, request: PdfRequest, service: ServiceParts): Promise<EpochMs> {
   const { queue, slots, usage, apps, clock } = service;
   const [queued, { taken, first }, usualMs, { maxConcurrentTasks }] = await Promise.all([

@@ -86,7 +86,7 @@ function errorReason({ status, lastError }: Job): string | null {
   return status === "CANCELLED" ? "cancelled" : (lastError ?? null);
 }
 
-/** For answers that the payload would not fit into: without the fields that the caller has sent. */
+/** For answers that the whole view would not fit into: without the fields that the caller has sent. */
 export function withoutOwn(shown: object): object {
   return { ...shown, payload: null, meta: null };
 }

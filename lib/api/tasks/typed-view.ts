@@ -76,7 +76,7 @@ export function typedView(job: Job, message: Message, result: object | null): ob
   };
 }
 
-/** For answers that the payload would not fit into. */
+/** For answers that the whole view would not fit into. */
 export function withoutPayload(view: object): object {
   return { ...view, payload: null };
 }

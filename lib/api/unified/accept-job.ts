@@ -55,7 +55,7 @@ function withDefaults(body: CreateJobBody, { onComplete }: AppSettings): CreateJ
   return { ...body, message: { ...body.message, execution: { ...execution, targetJob } } };
 }
 
-/** A replay may come after its own start time, which was valid when the first request was accepted. */
+/** A replay is checked by the time of the first request: its start time may have passed since. */
 async function askedAt(
   { message }: CreateJobBody,
   appId: string,
@@ -67,7 +67,7 @@ async function askedAt(
   return (await store.get(jobIdForKey(appId, key)))?.createdAt ?? clock.now();
 }
 
-/** The stored message under the key, if the request asks for the same job. Bodies and times may differ. */
+/** The stored message. Throws UNPROCESSABLE_ENTITY if the request is for another job; bodies and times may differ. */
 async function replayed(job: Job, asked: Message, { store }: ServiceParts): Promise<Message> {
   const destination = executionTypeOf(asked.execution.type).destination(asked.execution);
   const stored = await store.message(job);
