@@ -2,7 +2,7 @@ import { createTable } from "../lib/store/table.ts";
 import { DynamoDBClient, type ConsumedCapacity } from "@aws-sdk/client-dynamodb";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { randomBytes, randomUUID } from "node:crypto";
-import { createAppStore } from "../lib/store/app-store.ts";
+import { createAppStores } from "../lib/store/app-store.ts";
 import { createClock } from "../lib/clock.ts";
 import { createDestinationStore } from "../lib/flow/destination-store.ts";
 import { createEngine } from "../lib/engine/engine.ts";
@@ -59,7 +59,7 @@ export async function capacityOf(
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
   // A container reads an app's settings and keys, and what is wrong with a destination, once in ten seconds, whatever it delivers: not counted.
   const apart = new DynamoDBClient({ endpoint: endpoints.dynamodb });
-  const apps = createAppStore({ table: tableOf(apart), clock, sealer });
+  const { apps } = createAppStores({ table: tableOf(apart), clock, sealer });
   const destinations = createDestinationStore({ table: tableOf(apart), clock });
   const scheduler = createScheduler({ group: "", target: "", role: "", deadLetters: "" });
   const engine = createEngine({

@@ -3,7 +3,7 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { createAppStore } from "../lib/store/app-store.ts";
+import { createAppStores } from "../lib/store/app-store.ts";
 import { CLIENT_DEFAULTS } from "../lib/aws.ts";
 import { createClock } from "../lib/clock.ts";
 import { createDatasetStore } from "../lib/datasets/dataset-store.ts";
@@ -128,7 +128,7 @@ async function work({ what, env, appId, fileKey }: Order): Promise<void> {
   const files = createFileStore({ bucket, clock });
   const store = createJobStore({ table, files: bucket, clock });
   const sealer = createSealer({ kind: "local", key: Buffer.alloc(32) });
-  const apps = createAppStore({ table, clock, sealer });
+  const { apps } = createAppStores({ table, clock, sealer });
   const servicesOf = createTaskServices({
     clock,
     store,

@@ -1,6 +1,6 @@
 import { createBucket } from "./store/bucket.ts";
 import { createTable } from "./store/table.ts";
-import { createAppStore } from "./store/app-store.ts";
+import { createAppStores } from "./store/app-store.ts";
 import { createClock, iso } from "./clock.ts";
 import { jobsConfig } from "./config.ts";
 import { createDestinationStore } from "./flow/destination-store.ts";
@@ -56,7 +56,7 @@ function assemble() {
   const store = createJobStore({ table, files: bucket, clock, removeLog: taskLog.remove });
   const queue = createQueue({ urls: config.queueUrls, files: bucket, clock });
   const scheduler = createScheduler(config.scheduler);
-  const apps = createAppStore({ table, clock, sealer: createSealer(config.sealing) });
+  const { apps, secrets, audit } = createAppStores({ table, clock, sealer: createSealer(config.sealing) });
   const destinations = createDestinationStore({ table, clock });
   const slots = createTaskSlots({ table, clock });
   const { rules, retention } = config;
@@ -114,6 +114,8 @@ function assemble() {
     log,
     store,
     apps,
+    secrets,
+    audit,
     destinations,
     queue,
     taskLog,

@@ -9,14 +9,8 @@ import { pollSqs, processScheduledMessage, runDbJobs, runJobs } from "./admin/in
 import { createCallbackJob } from "./unified/legacy.ts";
 import { createLongJob, createQuickJob, getPdfJob } from "./pdf/pdf.ts";
 import { getStats } from "./admin/stats.ts";
-import {
-  cancelTypedJob,
-  createTypedJob,
-  getTypedJob,
-  listTypedEvents,
-  listTypedJobs,
-  retryTypedJob,
-} from "./tasks/typed.ts";
+import { cancelTypedJob, createTypedJob, getTypedJob, listTypedJobs, retryTypedJob } from "./tasks/typed.ts";
+import { listTypedEvents } from "./tasks/typed-events.ts";
 import {
   cancelJob,
   createJob,
@@ -30,7 +24,7 @@ import {
 import { completeUpload, createUpload } from "./tasks/uploads.ts";
 import { getUsage } from "./admin/usage.ts";
 
-// What the functions serve, each its own list. `site.ts` has the last one, since it shows them all.
+// The routes of each function. The list of the function `site` is in site.ts, since its document shows all others.
 
 export const createJobRoutes: readonly Route[] = [createJob, createJobs, createCallbackJob];
 
@@ -74,7 +68,7 @@ export const taskRoutes: readonly Route[] = [
 
 export const pdfRoutes: readonly Route[] = [createLongJob, getPdfJob, getWebhook, putWebhook];
 
-/** Of the function that has a browser. */
+/** For the function that has a browser. */
 export const quickRoutes: readonly Route[] = [createQuickJob];
 
 export const internalRoutes: readonly Route[] = [runJobs, runDbJobs, pollSqs, processScheduledMessage];

@@ -5,7 +5,7 @@ import type { Job, RunningJob, Mode, Outcome, Progress } from "../job/job.ts";
 import type { Execution, Message } from "../job/message.ts";
 import type { Rules } from "../outbound/rules.ts";
 
-/** Of the execution types that call something: how long one attempt may take. */
+/** The time-out of one attempt, for the execution types that call a target. */
 export const timeoutSeconds = z
   .int()
   .min(1)
@@ -13,29 +13,29 @@ export const timeoutSeconds = z
   .default(30)
   .describe("For the whole exchange. Over 60: not in mode sqs, and not with a messageGroupId of its own.");
 
-/** How an execution type is asked for. One file each. */
+/** The request side of an execution type. Each has one file. */
 export interface ExecutionType<E extends Execution = Execution> {
   readonly type: E["type"];
-  /** Of `message.execution`, its `type` included. */
+  /** For `message.execution`, with its `type`. */
   readonly schema: z.ZodObject;
   readonly proxyMessage: "required" | "optional";
-  /** Where the job goes, as flow control sees it. */
+  /** The key by which flow control groups jobs. */
   destination(execution: E): string;
   /** Real milliseconds an attempt may take. */
   timeoutMs(execution: E): number;
-  /** Of a task; default 0. */
+  /** For tasks only. Default: 0. */
   priority?(execution: E): number;
-  /** Of a task: it runs where there is a browser. */
+  /** For tasks only: the task runs in the function that has a browser. */
   needsBrowser?(execution: E): boolean;
-  /** Of a task: it takes no slot of its app's, and starts while the app is paused. */
+  /** For tasks only: the task takes no slot of its app and starts while the app is paused. */
   isUrgent?(execution: E): boolean;
-  /** Unless a job says so itself; default 10. */
+  /** For jobs that name none. Default: 10. */
   maxRetries?(execution: E): number;
-  /** Why a well-formed message can't be accepted, by its fields; nothing if it can. */
+  /** The problems of a well-formed message; empty if it can be accepted. */
   refuse(message: Message & { readonly execution: E }, asked: Asked): readonly ErrorDetail[];
 }
 
-/** Under which circumstances a job is asked for. */
+/** The circumstances of a request for a job. */
 export interface Asked {
   readonly appId: string;
   readonly rules: Rules;
@@ -43,7 +43,7 @@ export interface Asked {
   readonly now: EpochMs;
 }
 
-/** How an execution type is run. */
+/** The run side of an execution type. */
 export interface Executor<E extends Execution = Execution> extends ExecutionType<E> {
   /** Runs one attempt. A throw counts as `retry`. */
   execute(attempt: RunningAttempt<E>, rules: Rules): Promise<Outcome>;
@@ -53,9 +53,9 @@ export interface Executor<E extends Execution = Execution> extends ExecutionType
 export type ExecutorOf = (job: Pick<Job, "executionType" | "quick">) => Executor;
 
 export interface RunningAttempt<E extends Execution = Execution> {
-  /** As it was claimed. */
+  /** The job in its claimed state. */
   readonly job: RunningJob;
-  /** Of a task. */
+  /** Set for tasks. */
   readonly lease?: Lease;
   readonly jobId: string;
   readonly number: number;
@@ -63,20 +63,20 @@ export interface RunningAttempt<E extends Execution = Execution> {
   readonly timeoutMs: number;
   /** Real seconds since 1970, for headers that a target checks against its own clock. */
   readonly realTimeSeconds: number;
-  /** The header `webhook-signature` for what is sent, by the app's secrets. */
+  /** The header `webhook-signature`, made with the app's signing secrets. */
   readonly sign: (body: Uint8Array) => Promise<string>;
-  /** Aborts when the attempt's time is up. */
+  /** Aborts at the attempt's time-out. */
   readonly signal: AbortSignal;
 }
 
 /** The lease of a running task, kept alive while it runs. */
 export interface Lease {
-  /** Aborts when the attempt's time is up, when somebody has asked to stop the job, and when the lease is lost. */
+  /** Aborts at the attempt's time-out, when the job is stopped, and when the lease is lost. */
   readonly signal: AbortSignal;
-  /** Shows how far the attempt is; not more often than once a second. */
+  /** Writes the progress at most once a second. */
   progress(progress: Progress): Promise<void>;
-  /** Keeps what the next attempt may go on from, before it returns. */
+  /** Stores the checkpoint of the next attempt before it returns. */
   save(saved: string): Promise<void>;
-  /** Stops keeping it. Answers with the job as it was last seen. */
+  /** Stops the renewal of the lease. Returns the job as last seen. */
   release(): Promise<RunningJob>;
 }

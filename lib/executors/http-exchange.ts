@@ -5,9 +5,9 @@ import type { Exchange, OutgoingRequest } from "../outbound/send.ts";
 import type { ProxyMessage } from "../job/message.ts";
 import { DEFAULT_HEADERS, forwardable } from "../outbound/headers.ts";
 
-// An attempt by HTTP: its `lambdaProxyMessage` as a request, and the answer as an outcome.
+// An attempt by HTTP: `lambdaProxyMessage` becomes the request, and the answer becomes the outcome.
 
-/** The request as it goes out, `url` given. */
+/** The request to `url`, in its final form. */
 export function requestOf(
   attempt: RunningAttempt,
   url: URL,
@@ -23,7 +23,7 @@ export function requestOf(
   };
 }
 
-/** Sends it; any 2xx is a success. */
+/** Any 2xx is a success. */
 export async function exchange(
   attempt: RunningAttempt,
   request: ReturnType<typeof requestOf>,
@@ -46,7 +46,7 @@ export async function exchange(
 
 let sending: Promise<typeof import("../outbound/send.ts")> | undefined;
 
-// Imported when something is sent: functions that only accept jobs start 70 ms sooner.
+// Imported at the first send, so that functions that only accept jobs start 70 ms sooner.
 const sender = () => (sending ??= import("../outbound/send.ts"));
 
 function outcomeOf(
@@ -64,14 +64,14 @@ function outcomeOf(
   };
 }
 
-/** Seconds or an HTTP date, as RFC 9110 §10.2.3 says; at most 24 h, nothing if it is neither. */
+/** Seconds or an HTTP date, by RFC 9110 §10.2.3; at most 24 h; `undefined` if it is neither. */
 export function retryAfterMs(value: string | undefined, realTimeSeconds: number): number | undefined {
   if (value === undefined) return undefined;
   const ms = /^\d+$/.test(value.trim()) ? Number(value) * SECOND : Date.parse(value) - realTimeSeconds * SECOND;
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), DAY);
 }
 
-/** `webhook-id` is the job's id, the same at every attempt, so that a receiver can tell a repeat. */
+/** `webhook-id` is the job's id, the same at every attempt, so that a receiver can detect a replay. */
 function ownHeaders({ jobId, number, realTimeSeconds }: RunningAttempt): Record<string, string> {
   return {
     "x-job-id": jobId,

@@ -11,28 +11,28 @@ import { task } from "./task.ts";
 const executors: readonly Executor[] = [restApi, lambdaInvoke, lambdaUrl];
 
 export const runnable = [...executors, task].map(({ schema }) => schema) as unknown as ExecutionSchemas;
-/** Of a job that stands within another one: any but a schedule. */
+/** The types of a job within another one: all but the schedule. */
 const inner = jobFieldsOf(runnable);
 export const schedule = scheduleOf(inner);
 
-/** Every execution type there is: also tasks, which need more than a request, and the schedule, which fires one. */
+/** Every execution type: also tasks, which task-executor.ts runs, and the schedule, which is fired. */
 export const executionTypes: readonly ExecutionType[] = [...executors, task, schedule];
 export const EXECUTION_TYPES = executionTypes.map(({ type }) => type);
 
-/** The schema of a message, and of the follow-ups that can be asked for beside it. */
+/** The schema of a message and of its follow-ups. */
 export const jobFields = {
   message: messageFields([...runnable, schedule.schema]),
   followUps: inner.followUps,
 };
 
-/** The type of a name. Its schema has checked what it then trusts. */
+/** For messages that the schema has accepted. */
 export function executionTypeOf(type: string): ExecutionType {
   const found = executionTypes.find((each) => each.type === type);
   if (!found) throw new Error(`No execution type ${type}; known: ${EXECUTION_TYPES.join(", ")}`);
   return found;
 }
 
-/** The executor of a job whose type runs by itself. */
+/** For jobs whose type runs by itself. */
 export const executorOf: ExecutorOf = ({ executionType: type }) => {
   const found = executors.find((executor) => executor.type === type);
   if (!found)

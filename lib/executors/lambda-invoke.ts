@@ -6,7 +6,7 @@ import { timeoutSeconds, type Executor } from "./executor.ts";
 import { lambda } from "../outbound/lambda-client.ts";
 import type { Rules } from "../outbound/rules.ts";
 
-/** As Lambda's own API reads it; the group is the bare name. */
+/** The pattern of Lambda's API; the group is the bare name. */
 const FUNCTION_NAME =
   /^(?:arn:[\w-]{1,20}:lambda:)?(?:[a-z]{2}(?:-[a-z]{1,12}){1,3}-\d:)?(?:\d{12}:)?(?:function:)?([\w-]{1,64})(?::[\w$-]{1,128})?$/;
 
@@ -56,7 +56,7 @@ export const lambdaInvoke: Executor<z.infer<typeof schema>> = {
   },
 };
 
-/** An accepted Event says nothing of how the function fares; a RequestResponse says all. */
+/** An Event is a success once Lambda has accepted it; a RequestResponse only if the function succeeded. */
 function outcomeOf(payload: Buffer, functionError: string | undefined, httpStatus = 200): Outcome {
   const text = new TextDecoder().decode(payload.subarray(0, EXCERPT_BYTES), { stream: true });
   const excerpt = text === "" ? {} : { responseExcerpt: text };
@@ -78,7 +78,7 @@ function messageIn(payload: Buffer): string | undefined {
   }
 }
 
-/** What the Lambda service itself answers, told apart; again helps with all but what is too large or not understood. */
+/** Errors of the Lambda service. A retry may help, except for requests that are too large or malformed. */
 function failureOf({ name }: Error, signal: AbortSignal): Outcome {
   if (signal.aborted) return { kind: "retry", error: "no answer of the function in time" };
   switch (name) {
@@ -101,7 +101,7 @@ function failureOf({ name }: Error, signal: AbortSignal): Outcome {
   }
 }
 
-/** The name within what Lambda takes for one: `arn:aws:lambda:region:account:function:name:alias`, `account:name`, `name`. */
+/** The name within `arn:aws:lambda:region:account:function:name:alias`, `account:name` or `name`. */
 function bareName(functionName: string): string {
   return FUNCTION_NAME.exec(functionName)?.[1] ?? "";
 }

@@ -51,13 +51,13 @@ function refusal(url: URL, rules: Rules): string | undefined {
     if (allowedFunctions.some((pattern) => matchesName(pattern, url.origin))) return undefined;
     return "is not among the app's allowedFunctions; an administrator of the app can add its origin";
   }
-  // Anybody can have a function's URL: where the app says where its jobs may go, that holds for them too.
+  // Any AWS account can create a function URL, so the app's allowed URLs apply to them too.
   if (allowedCallbackUrls.length === 0 || allowedCallbackUrls.some((pattern) => matchesUrl(pattern, url)))
     return undefined;
   return "is not among the app's allowedCallbackUrls or allowedFunctions; an administrator of the app can add it";
 }
 
-/** Signed requests go to Lambda alone: to another host, they would hand out our signature. */
+/** Signed requests go to Lambda alone: another host would learn a valid signature. */
 function isFunctionUrl(url: URL, { localFunctionUrls }: Rules): boolean {
   if (localFunctionUrls !== "" && url.href.startsWith(localFunctionUrls)) return true;
   return url.protocol === "https:" && url.port === "" && regionOf(url) !== undefined;

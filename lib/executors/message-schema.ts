@@ -5,16 +5,16 @@ import { FINAL_STATUSES } from "../job/status.ts";
 import type { ProxyMessage } from "../job/message.ts";
 import { headers, fitsIn, smallHeaders } from "../outbound/headers.ts";
 
-// What a job's message must look like. The executors bring the schema of `execution`.
+// The schema of a job's message. The executors define the schema of `execution`.
 
 export const idempotencyKey = z
   .string()
   .regex(/^[\x20-\x7e]{1,255}$/, "expected 1 to 255 printable ASCII characters")
   .describe("1 to 255 printable ASCII characters: the same key is the same job.");
 
-/** No server takes more. */
+/** Common servers refuse larger headers. */
 const LARGEST_HEADERS = 16 * 1_024;
-// UTF-8 can't hold such text: it would arrive as something else.
+// UTF-8 has no encoding for half a surrogate pair: it would arrive as another character.
 const HALF_PAIR = "has half a surrogate pair";
 const isWellFormed = (value: string) => value.isWellFormed();
 export const text = z.string().refine(isWellFormed, HALF_PAIR);
@@ -87,7 +87,7 @@ export const jobMetadata = z
   })
   .meta({ id: "Metadata" });
 
-/** The schemas of execution types, for a union that tells them apart by `type`. */
+/** The schemas of execution types, for a union that is discriminated by `type`. */
 export type ExecutionSchemas = readonly [z.ZodObject, ...z.ZodObject[]];
 
 /** The fields of a message whose execution is one of these types. */
@@ -103,7 +103,7 @@ export function messageFields(schemas: ExecutionSchemas) {
   return { lambdaProxyMessage: proxyMessage.optional(), execution, metadata: jobMetadata.default({}) };
 }
 
-/** Where the final view of a job is posted. */
+/** The URL that receives the final view of a job. */
 export const callback = z
   .strictObject({
     url: wholeUrl,
@@ -118,7 +118,7 @@ export const callback = z
 
 export type JobFields = ReturnType<typeof jobFieldsOf>;
 
-/** The fields of a message whose execution is one of these types, and of the follow-ups beside it. */
+/** The fields of a message whose execution is one of these types, with its follow-ups. */
 export function jobFieldsOf(schemas: ExecutionSchemas) {
   const message = messageFields(schemas);
   const followUpJob: z.ZodType = z

@@ -7,14 +7,14 @@ import { isTimeZone, nextRun, parseExpression, type ScheduleExpression } from ".
 import type { Asked, ExecutionType } from "./executor.ts";
 import type { Execution, Message } from "../job/message.ts";
 
-// Another job at its time: once, or again and again. It is fired (lib/engine/schedules.ts), not run.
+// A schedule submits another job at its time, once or repeatedly. It is fired (lib/engine/schedules.ts), not run.
 
 export interface ScheduleExecution extends Execution {
   readonly type: typeof SCHEDULE;
   readonly scheduledAt?: string;
   readonly scheduleExpression?: string;
   readonly scheduleExpressionTimezone: string;
-  /** Of a recurring one: no run after this, and at most so many. */
+  /** Limits of a recurring schedule: no run after `endsAt`, and at most `maxRuns`. */
   readonly endsAt?: string;
   readonly maxRuns?: number;
   readonly targetJob: Message;
@@ -22,7 +22,7 @@ export interface ScheduleExecution extends Execution {
 
 const time = z.iso.datetime({ offset: true });
 
-/** The execution type whose target jobs have the given fields. */
+/** The execution type; the parameter gives the fields of its target jobs. */
 export function scheduleOf({
   message,
   followUps,
@@ -93,7 +93,7 @@ function refusals(execution: ScheduleExecution, { mode, now }: Asked): Refusal[]
   return [];
 }
 
-/** When a new schedule runs first, and whether that is not all. */
+/** The first run of a new schedule, and whether further runs may follow. */
 export function firstRun(execution: ScheduleExecution, now: EpochMs): { startAt: EpochMs; recurring: boolean } {
   const expression = expressionOf(execution);
   switch (expression.kind) {
@@ -109,7 +109,7 @@ export function firstRun(execution: ScheduleExecution, now: EpochMs): { startAt:
   }
 }
 
-/** The first run of a recurring schedule after a time; nothing when it has had its last one. */
+/** The next run of a recurring schedule after a time; `undefined` after its last run. */
 export function runAfter(
   execution: ScheduleExecution,
   { after, anchor, runs }: { after: EpochMs; anchor: EpochMs; runs: number },

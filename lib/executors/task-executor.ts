@@ -3,18 +3,19 @@ import { SECOND, derivedUuid, type Clock } from "../clock.ts";
 import { Unavailable, reasonOf } from "../errors.ts";
 import type { Executor, RunningAttempt } from "./executor.ts";
 import { task, type TaskExecution } from "./task.ts";
-import { TASK, type Outcome } from "../job/job.ts";
+import { TASK, type Job, type Outcome } from "../job/job.ts";
 import { logged, type Log } from "../log.ts";
-import { LOG_LEVELS, type LogWriter, type TaskLog } from "../tasks/log.ts";
+import type { LogWriter } from "../tasks/log-writer.ts";
+import type { TaskLog } from "../tasks/log.ts";
 import type { TaskRun, TaskServices } from "../tasks/services.ts";
-import type { Task, TaskContext, TaskOutcome } from "../tasks/task.ts";
+import { LOG_LEVELS, type Task, type TaskContext, type TaskOutcome } from "../tasks/task.ts";
 import type { NewJob } from "../job/accept.ts";
 
 interface Parts {
   readonly clock: Clock;
   readonly taskLog: TaskLog;
   readonly log: Log;
-  /** Accepts a job under an id; one that has the id already stands for it. */
+  /** Accepts a job under an id, unless there is one under it already. */
   readonly submit: (request: NewJob, id: string) => Promise<unknown>;
   readonly services: (run: TaskRun) => TaskServices;
   /** The task of a name. Throws when there is none. */
@@ -27,113 +28,118 @@ const FLUSHED_EVERY_MS = SECOND;
 const LONGEST_ERROR = 1_000;
 
 /** Runs the tasks of `lib/tasks`. */
-export function createTaskExecutor({
-  clock,
-  taskLog,
-  log,
-  submit,
-  services,
-  definitionOf,
-}: Parts): Executor<TaskExecution> {
+export function createTaskExecutor(parts: Parts): Executor<TaskExecution> {
+  return { ...task, execute: async (attempt) => execute(parts, attempt) };
+}
+
+async function execute(parts: Parts, attempt: RunningAttempt<TaskExecution>): Promise<Outcome> {
+  const { jobType, payload } = attempt.message.execution;
+  const writer = await parts.taskLog.open(attempt.job, attempt.number);
+  const ended = new AbortController();
+  const flushing = flushRegularly(parts, writer, attempt, ended.signal);
+  try {
+    const definition = parts.definitionOf(jobType);
+    const parsed = definition.payload.safeParse(payload);
+    // The payload was valid when the job was accepted: the task has been changed since.
+    if (!parsed.success) return { kind: "rejected", error: "The payload is not what the job type wants any more" };
+    return outcomeOf(await definition.run(parsed.data, contextOf(parts, attempt, writer)));
+  } catch (error) {
+    return thrown(parts, error, attempt);
+  } finally {
+    ended.abort();
+    await flushing;
+    await flush(parts, writer, attempt);
+  }
+}
+
+function contextOf(parts: Parts, attempt: RunningAttempt<TaskExecution>, writer: LogWriter): TaskContext {
+  const { clock, services } = parts;
+  const { job, lease, message, signal } = attempt;
+  if (!lease) throw new Error(`Task ${job.id} runs without a lease`);
+  const { file } = message.execution;
   return {
-    ...task,
-    async execute(attempt) {
-      const { jobType, payload } = attempt.message.execution;
-      const writer = await taskLog.open(attempt.job, attempt.number);
-      const ended = new AbortController();
-      const flushing = flushNowAndThen(writer, attempt, ended.signal);
-      try {
-        const definition = definitionOf(jobType);
-        const parsed = definition.payload.safeParse(payload);
-        // It was checked when the job was accepted: the task has been changed since.
-        if (!parsed.success) return { kind: "rejected", error: "The payload is not what the job type wants any more" };
-        return outcomeOf(await definition.run(parsed.data, contextOf(attempt, writer)));
-      } catch (error) {
-        return thrown(error, attempt);
-      } finally {
-        ended.abort();
-        await flushing;
-        await flush(writer, attempt);
-      }
+    ...services({ appId: job.appId, jobId: job.id, createdAt: job.createdAt, attempt: attempt.number, signal }),
+    job: {
+      id: job.id,
+      appId: job.appId,
+      attempt: attempt.number,
+      createdAt: job.createdAt,
+      ...(job.userId !== undefined && { userId: job.userId }),
+      ...(file && { file }),
     },
+    log: Object.fromEntries(
+      LOG_LEVELS.map((level) => [
+        level,
+        async (...line: Parameters<TaskContext["log"]["info"]>) => writer.line(level, ...line),
+      ]),
+    ) as unknown as TaskContext["log"],
+    progress: async (step, totalSteps, { percent, label } = {}) =>
+      lease.progress({
+        step,
+        totalSteps,
+        percent: percent ?? Math.floor((100 * step) / Math.max(totalSteps, 1)),
+        ...(label !== undefined && { label }),
+      }),
+    signal,
+    saved: job.saved === undefined ? undefined : JSON.parse(job.saved),
+    checkpoint: async (value) => {
+      await lease.save(within(LARGEST_CHECKPOINT, "A checkpoint", value));
+      // A checkpoint that was not kept means a lost lease: the run ends.
+      signal.throwIfAborted();
+    },
+    submit: async (name, jobType, payload) => submitChild(parts, job, { name, jobType, payload }),
+    now: () => clock.now(),
   };
+}
 
-  function contextOf(attempt: RunningAttempt<TaskExecution>, writer: LogWriter): TaskContext {
-    const { job, lease, message, signal } = attempt;
-    if (!lease) throw new Error(`Task ${job.id} runs without a lease`);
-    const { file } = message.execution;
-    return {
-      ...services({ appId: job.appId, jobId: job.id, createdAt: job.createdAt, attempt: attempt.number, signal }),
-      job: {
-        id: job.id,
-        appId: job.appId,
-        attempt: attempt.number,
-        createdAt: job.createdAt,
-        ...(job.userId !== undefined && { userId: job.userId }),
-        ...(file && { file }),
-      },
-      log: Object.fromEntries(
-        LOG_LEVELS.map((level) => [
-          level,
-          async (...line: Parameters<TaskContext["log"]["info"]>) => writer.line(level, ...line),
-        ]),
-      ) as unknown as TaskContext["log"],
-      progress: async (step, totalSteps, { percent, label } = {}) =>
-        lease.progress({
-          step,
-          totalSteps,
-          percent: percent ?? Math.floor((100 * step) / Math.max(totalSteps, 1)),
-          ...(label !== undefined && { label }),
-        }),
-      signal,
-      saved: job.saved === undefined ? undefined : JSON.parse(job.saved),
-      checkpoint: async (value) => {
-        await lease.save(within(LARGEST_CHECKPOINT, "A checkpoint", value));
-        // One that was not kept, because the lease is lost, is the end of the run.
-        signal.throwIfAborted();
-      },
-      submit: async (name, jobType, payload) => {
-        const id = derivedUuid(job.id, String(job.createdAt), "child", name);
-        const execution = { type: TASK, jobType, payload, priority: job.priority ?? 0 };
-        const parsed = definitionOf(jobType).payload.safeParse(payload);
-        if (!parsed.success) throw new Error(`Child job ${name}: ${z.prettifyError(parsed.error)}`);
-        const { appId, userId } = job;
-        const request = { appId, mode: "both", message: { execution, metadata: {} }, parentJobId: job.id } as const;
-        await submit({ ...request, ...(userId !== undefined && { userId }) }, id);
-        return id;
-      },
-      now: () => clock.now(),
-    };
-  }
+/** Once for each name, however often the parent runs: the id follows from the parent and the name. */
+async function submitChild(
+  { submit, definitionOf }: Parts,
+  parent: Job,
+  { name, jobType, payload }: { name: string; jobType: string; payload: unknown },
+): Promise<string> {
+  const id = derivedUuid(parent.id, String(parent.createdAt), "child", name);
+  const execution = { type: TASK, jobType, payload, priority: parent.priority ?? 0 };
+  const parsed = definitionOf(jobType).payload.safeParse(payload);
+  if (!parsed.success) throw new Error(`Child job ${name}: ${z.prettifyError(parsed.error)}`);
+  const { appId, userId } = parent;
+  const request = { appId, mode: "both", message: { execution, metadata: {} }, parentJobId: parent.id } as const;
+  await submit({ ...request, ...(userId !== undefined && { userId }) }, id);
+  return id;
+}
 
-  /** What a task logs can be read while it runs, though it may be silent for long. */
-  async function flushNowAndThen(writer: LogWriter, attempt: RunningAttempt, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await clock.sleep(FLUSHED_EVERY_MS, signal).catch(() => {});
-      if (!signal.aborted) await flush(writer, attempt);
-    }
+/** Makes the log readable while the task runs, even when no further line comes. */
+async function flushRegularly(
+  parts: Parts,
+  writer: LogWriter,
+  attempt: RunningAttempt,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await parts.clock.sleep(FLUSHED_EVERY_MS, signal).catch(() => {});
+    if (!signal.aborted) await flush(parts, writer, attempt);
   }
+}
 
-  async function flush(writer: LogWriter, { job }: RunningAttempt): Promise<void> {
-    await writer.flush().catch((error: unknown) => {
-      log("warn", "task.log-not-kept", { ...logged(job), error: reasonOf(error) });
-    });
-  }
+async function flush({ log }: Parts, writer: LogWriter, { job }: RunningAttempt): Promise<void> {
+  await writer.flush().catch((error: unknown) => {
+    log("warn", "task.log-not-kept", { ...logged(job), error: reasonOf(error) });
+  });
+}
 
-  /** A throw is a surprise, but for those that the signal has caused, and for parts of ours that are away. */
-  function thrown(error: unknown, { signal, job, timeoutMs }: RunningAttempt): Outcome {
-    if (signal.aborted) {
-      const reason: unknown = signal.reason;
-      const isOver = reason instanceof DOMException && reason.name === "TimeoutError";
-      return { kind: "retry", error: isOver ? `The task took longer than ${timeoutMs / SECOND} s` : messageOf(reason) };
-    }
-    log("error", "job.attempt-threw", { ...logged(job), error: reasonOf(error) });
-    // What AWS says names accounts and roles.
-    const isFromAws = typeof error === "object" && error !== null && "$metadata" in error;
-    if (error instanceof Unavailable || isFromAws)
-      return { kind: "retry", error: "A part of the service was not available", isOurs: true };
-    return { kind: "retry", error: `The task failed: ${messageOf(error)}` };
+/** A throw is a surprise and logged, except after the signal has aborted, which makes tasks throw. */
+function thrown({ log }: Parts, error: unknown, { signal, job, timeoutMs }: RunningAttempt): Outcome {
+  if (signal.aborted) {
+    const reason: unknown = signal.reason;
+    const isOver = reason instanceof DOMException && reason.name === "TimeoutError";
+    return { kind: "retry", error: isOver ? `The task took longer than ${timeoutMs / SECOND} s` : messageOf(reason) };
   }
+  log("error", "job.attempt-threw", { ...logged(job), error: reasonOf(error) });
+  // Messages of AWS name accounts and roles.
+  const isFromAws = typeof error === "object" && error !== null && "$metadata" in error;
+  if (error instanceof Unavailable || isFromAws)
+    return { kind: "retry", error: "A part of the service was not available", isOurs: true };
+  return { kind: "retry", error: `The task failed: ${messageOf(error)}` };
 }
 
 function outcomeOf(outcome: TaskOutcome): Outcome {

@@ -8,16 +8,16 @@ import type { Execution } from "../job/message.ts";
 import type { TaskFile } from "../files/uploads.ts";
 import { filesPrefix } from "../files/file-store.ts";
 
-// A piece of work that lives here. `lib/executors/task-executor.ts` runs it.
+// Tasks: built-in work, which `lib/executors/task-executor.ts` runs.
 
 export interface TaskExecution extends Execution {
   readonly type: typeof TASK;
   readonly jobType: string;
   readonly payload: Readonly<Record<string, unknown>>;
   readonly priority: number;
-  /** The uploaded file that it is about. */
+  /** The uploaded file that the task processes. */
   readonly file?: TaskFile;
-  /** The caller's own. */
+  /** Owned by the caller. */
   readonly meta?: Readonly<Record<string, unknown>>;
 }
 
@@ -68,14 +68,14 @@ export const task: ExecutionType<TaskExecution> = {
   },
 };
 
-/** The task of a name that its schema has let through. */
+/** For a name that the schema has accepted. */
 export function definitionOf(jobType: string): Task {
   const found = taskOf(jobType);
   if (!found) throw new Error(`No task ${jobType}; known: ${JOB_TYPES.join(", ")}`);
   return found;
 }
 
-/** What is wrong with a payload, by its fields within `at`. */
+/** The problems of a payload; `at` is its place in the request. */
 export function payloadProblems(jobType: string, payload: unknown, at: string): ErrorDetail[] {
   const parsed = definitionOf(jobType).payload.safeParse(payload);
   if (parsed.success) return [];

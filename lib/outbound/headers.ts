@@ -1,14 +1,14 @@
 import type { ProxyMessage } from "../job/message.ts";
 import * as z from "zod";
 
-// Many firewalls refuse a request that does not say who sends it.
+// Many firewalls refuse a request without a user agent.
 export const DEFAULT_HEADERS = { "user-agent": "unified-job-api" };
 
-/** Those that belong to one connection or to this service, or by which a proxy or AWS is told things; `_` is read as `-` by many. */
+/** Headers of the connection, of this service, and of proxies and AWS. Many servers read `_` as `-`. */
 const NOT_FORWARDED =
   /^(host|content-length|connection|keep-alive|te|trailer|transfer-encoding|upgrade|http2-settings|expect|forwarded|x-job-id|x-job-attempt|proxy-.*|x-forwarded-.*|x-amz-.*|webhook-.*)$/;
 
-/** What a caller's headers leave to be sent. */
+/** The caller's headers without those that are not forwarded. */
 export function forwardable(headers: ProxyMessage["headers"]): Record<string, string> {
   const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
   const perConnection = new Set(lower.flatMap(([name, value]) => (name === "connection" ? namesIn(value) : [])));
@@ -31,5 +31,5 @@ const LARGEST_SMALL_HEADERS = 8 * 1_024;
 
 export const fitsIn = (bytes: number) => (value: object) => JSON.stringify(value).length <= bytes;
 
-/** Of what the service sends besides jobs' own requests. */
+/** For callbacks and the requests of tasks. */
 export const smallHeaders = headers.refine(fitsIn(LARGEST_SMALL_HEADERS), "must not be larger than 8 KB").default({});

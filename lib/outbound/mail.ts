@@ -11,11 +11,11 @@ export interface Email {
 
 export type Mailed =
   | { readonly kind: "sent"; readonly messageId: string }
-  /** The e-mail, the address or the account is at fault: trying again would not help. */
+  /** The e-mail, the address or the account is at fault, and a retry would not help. */
   | { readonly kind: "refused"; readonly problem: string };
 
 export interface Mail {
-  /** Sends once. A throw may have sent it all the same: SES knows no idempotency. */
+  /** Sends once. After a throw the e-mail may still have been sent, since SES has no idempotency key. */
   send(email: Email, signal?: AbortSignal): Promise<Mailed>;
 }
 
@@ -42,7 +42,7 @@ export function createMail(sender: string | undefined, given?: SESv2Client): Mai
         return { kind: "sent", messageId: MessageId };
       } catch (error) {
         if (!isOurFault(error)) throw error;
-        // Its message may name accounts and identities.
+        // The message of AWS may name accounts and identities.
         return { kind: "refused", problem: `SES refused the e-mail: ${(error as Error).name}` };
       }
     },
@@ -51,7 +51,7 @@ export function createMail(sender: string | undefined, given?: SESv2Client): Mai
 
 let shared: SESv2Client | undefined;
 
-// Imported when the first e-mail is sent. One try: after a timeout the SDK would send a second e-mail.
+// Imported at the first e-mail. One try: after a time-out the SDK would send a second e-mail.
 async function ses(given: SESv2Client | undefined) {
   const { SESv2Client, SendEmailCommand } = await import("@aws-sdk/client-sesv2");
   const requestHandler = { ...CLIENT_DEFAULTS.requestHandler, requestTimeout: 10 * SECOND, socketTimeout: 10 * SECOND };

@@ -1,13 +1,13 @@
-// Patterns by which the settings of an app name where its jobs may go.
+// The patterns in an app's settings that allow targets of its jobs.
 
 const URL_PATTERN = /^(https?:\/\/)(\*\.)?([a-z0-9.[\]:-]+(?:\/[^?#\s]*)?)$/i;
 
-/** Whether it is an origin with an optional path: `https://api.example.com/hooks`, `https://*.example.com:8443`. */
+/** True for an origin with an optional path: `https://api.example.com/hooks`, `https://*.example.com:8443`. */
 export function isUrlPattern(pattern: string): boolean {
   return partsOf(pattern) !== undefined;
 }
 
-/** Whether a URL has the pattern's origin and lies below its path. `*.` stands for any host below. */
+/** True if the URL has the pattern's origin and lies below its path. `*.` matches any subdomain. */
 export function matchesUrl(pattern: string, url: URL): boolean {
   const parts = partsOf(pattern);
   if (!parts) return false;
@@ -19,7 +19,7 @@ export function matchesUrl(pattern: string, url: URL): boolean {
   return isHost && (url.pathname === prefix || url.pathname.startsWith(`${prefix}/`));
 }
 
-/** What some receivers decode into a path that leaves the prefix: encoded slashes, dots and percents, and `..;`. */
+/** Some receivers decode these into a path outside the prefix: encoded slashes, dots and percents, and `..;`. */
 const AMBIGUOUS_PATH = /%(?:2f|5c|25|00|2e)|\.\.;/i;
 
 function partsOf(pattern: string): { allowed: URL; anyHostBelow: boolean } | undefined {
@@ -28,7 +28,7 @@ function partsOf(pattern: string): { allowed: URL; anyHostBelow: boolean } | und
   return { allowed: new URL(scheme + rest), anyHostBelow: wildcard !== undefined };
 }
 
-/** Whether a name fits a pattern in which `*` stands for any characters. Takes time in proportion to both. */
+/** `*` matches any characters. Linear in the lengths of both. */
 export function matchesName(pattern: string, name: string): boolean {
   const [first = "", ...middle] = pattern.split("*");
   const last = middle.pop();

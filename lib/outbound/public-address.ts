@@ -1,15 +1,15 @@
 import ipaddr from "ipaddr.js";
 import { isIP } from "node:net";
 
-/** The address a URL's host name spells out, without brackets; nothing for a name that DNS resolves. */
+/** The literal address of a URL's host, without brackets; `undefined` for a name that DNS resolves. */
 export function literalAddress(hostname: string): string | undefined {
   const bare = hostname.replace(/^\[(.*)\]$/, "$1");
   if (isIP(bare)) return bare;
-  // Such names never leave the machine, whatever a resolver says.
+  // Names that stay on the machine, whatever a resolver answers.
   return /(^|\.)localhost\.?$/i.test(bare) ? "127.0.0.1" : undefined;
 }
 
-/** Azure's metadata and DNS address, public by its block. */
+/** Azure's metadata and DNS address, although its block is public. */
 const WIRE_SERVER = "168.63.129.16";
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR("2000::/3");
 

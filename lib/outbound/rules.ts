@@ -1,21 +1,21 @@
-/** What a job may do: what the deployment allows, and its app within that. */
+/** The limits of a job: those of the deployment and those of its app. */
 export type Rules = DeploymentRules & AppRules;
 
-/** What the administrators of an app allow. Empty lists allow whatever the deployment does. */
+/** The limits set by the administrators of an app. An empty list adds no limit. */
 export interface AppRules {
   /** Origins with an optional path prefix; see `matchesUrl`. */
   readonly allowedCallbackUrls: readonly string[];
-  /** Functions' names or origins; `*` stands for any characters. */
+  /** Names or origins of functions; `*` matches any characters. */
   readonly allowedFunctions: readonly string[];
 }
 
 export interface DeploymentRules {
-  /** Whether loopback and private addresses may be called. */
+  /** True allows loopback and private addresses. */
   readonly allowPrivateTargets: boolean;
-  /** Names of functions that jobs may invoke; `*` stands for any characters. */
+  /** Names of functions that jobs may invoke; `*` matches any characters. */
   readonly invokableFunctions: readonly string[];
-  /** What the names of the service's own functions begin with: jobs never invoke those. */
+  /** The prefix of the service's own functions, which jobs never invoke. */
   readonly ownFunctions: string;
-  /** What the function URLs of the local stack begin with; empty when deployed. */
+  /** The prefix of function URLs in the local stack; empty when deployed. */
   readonly localFunctionUrls: string;
 }

@@ -3,14 +3,14 @@ import type { LookupFunction } from "node:net";
 import { Agent, buildConnector, request, type Dispatcher } from "undici";
 import { isPublicAddress, literalAddress } from "./public-address.ts";
 
-/** The only place that sends to addresses that users choose. */
+// All requests to addresses that users choose are sent here.
 
 export interface OutgoingRequest {
   readonly url: URL;
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array | null;
-  /** Ends the whole exchange, connecting and reading included. */
+  /** Ends the whole exchange, from the connection to the last byte of the answer. */
   readonly signal: AbortSignal;
   readonly allowPrivateTargets: boolean;
 }
@@ -24,7 +24,7 @@ const LARGEST_READ = 64 * 1_024;
 const EXCERPT_BYTES = 1_024;
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** Sends a request once; follows no redirect and reads at most 64 KB of the answer. */
+/** Sends a request once, without following redirects, and reads at most 64 KB of the answer. */
 export async function send(outgoing: OutgoingRequest): Promise<Exchange> {
   return exchanged(outgoing, async ({ statusCode: status, headers, body }) => {
     const retryAfter = headers["retry-after"];
@@ -38,7 +38,7 @@ export type WholeAnswer =
   | { readonly kind: "too large" }
   | Exclude<Exchange, { kind: "answered" }>;
 
-/** Sends a request once; follows no redirect and reads the whole answer, if it is no larger than `mostBytes`. */
+/** Sends a request once, without following redirects. An answer of more than `mostBytes` is an error. */
 export async function fetchWhole(outgoing: OutgoingRequest, mostBytes: number): Promise<WholeAnswer> {
   return exchanged(outgoing, async ({ statusCode: status, body }) => {
     const chunks: Uint8Array[] = [];
@@ -77,7 +77,7 @@ async function excerptOf(body: AsyncIterable<Uint8Array>): Promise<string> {
   return text.toWellFormed();
 }
 
-/** Says where it broke, in words that are the same whatever a closed or filtered port would do. */
+/** Names the stage of the failure; closed and filtered ports give the same text. */
 function failureReason(error: unknown): string {
   const { code = "" } = error as { code?: string };
   if (/^(ENOTFOUND|EAI_)/.test(code)) return "the target's host name does not resolve";
@@ -88,7 +88,7 @@ function failureReason(error: unknown): string {
   return "the connection ended before a complete answer";
 }
 
-// What Node throws when every address of a name refused.
+// Node throws this when every address of a name refused.
 function isAggregate(error: unknown): boolean {
   return error instanceof AggregateError;
 }
@@ -99,7 +99,7 @@ function isBlocked(error: unknown): boolean {
   return error instanceof BlockedAddress || (error instanceof Error && error.cause instanceof BlockedAddress);
 }
 
-/** Resolves a name; one address that is not public blocks it, so that no order of answers gets around. */
+/** Resolves a name. One address that is not public blocks it, whatever the order of the answers. */
 const lookupPublic: LookupFunction = (hostname, options, callback) => {
   lookup(hostname, { ...options, all: true }, (error, found) => {
     const addresses = found ?? [];
@@ -112,7 +112,7 @@ const lookupPublic: LookupFunction = (hostname, options, callback) => {
 
 const connectPublic = buildConnector({ timeout: CONNECT_TIMEOUT_MS, lookup: lookupPublic, allowH2: false });
 
-/** `lookup` is never called for a literal address, and a resolver may lie: both ends are checked too. */
+/** Checks literal addresses too, for which `lookup` is not called, and the address that was connected to. */
 const guardedConnect: buildConnector.connector = (options, callback) => {
   const literal = literalAddress(options.hostname);
   if (literal !== undefined && !isPublicAddress(literal)) return callback(new BlockedAddress(), null);
@@ -126,7 +126,7 @@ const guardedConnect: buildConnector.connector = (options, callback) => {
 };
 
 // The attempt's own signal is the only timer; connections stay open for the next attempt. No HTTP/2: its
-// sessions are shared, so that one tenant's request could end those of others to the same host.
+// sessions are shared, and one tenant's request could end those of others to the same host.
 const OPTIONS = { headersTimeout: 0, bodyTimeout: 0, allowH2: false };
 
 const agents = {

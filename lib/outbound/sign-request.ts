@@ -48,7 +48,7 @@ export async function signRequest(
     },
     { signingDate: scope.signedAt },
   );
-  // The host is signed, but it is the connection that sends it.
+  // The host is part of the signature, but the connection sends the header.
   return Object.fromEntries(Object.entries(signed.headers).filter(([name]) => name !== "host"));
 }
 
@@ -57,7 +57,7 @@ function queryOf(url: URL): Record<string, string | string[]> {
   return Object.fromEntries(names.map((name) => [name, url.searchParams.getAll(name)]));
 }
 
-/** Node's own SHA-256, in the shape that the signer asks for. */
+/** Node's SHA-256 with the interface of the signer. */
 class NodeSha256 {
   readonly #hash;
 

@@ -5,7 +5,7 @@ import { isPublicAddress, literalAddress } from "./public-address.ts";
 import type { ProxyMessage } from "../job/message.ts";
 import type { Rules } from "./rules.ts";
 
-/** A URL that paths can be put behind: http or https, without credentials, query or fragment. */
+/** A URL to which paths are appended: http or https, without credentials, query or fragment. */
 export const httpBaseUrl = httpUrl((url) =>
   url.search || url.hash ? "must not hold a query or fragment; use queryStringParameters" : undefined,
 );
@@ -47,13 +47,13 @@ export function targetUrl(
   url.search = [query.join("?"), new URLSearchParams(request.queryStringParameters ?? {}).toString()]
     .filter((part) => part !== "")
     .join("&")
-    // A space may be either, but a signature over the query knows only this one.
+    // Both encodings of a space are valid, but a signature over the query needs this one.
     .replaceAll("+", "%20");
   if (url.origin !== origin) throw new Error("The path must not change the host");
   return url;
 }
 
-/** Why an app's jobs may not go to a URL, by its text: a name's addresses are checked when connecting. */
+/** The problems of a URL as a target, by its text alone: the addresses of a name are checked at the connection. */
 export function targetProblem(url: URL, rules: TargetRules): string | undefined {
   const { allowPrivateTargets, allowedCallbackUrls } = rules;
   const address = literalAddress(url.hostname);

@@ -1,11 +1,11 @@
 import { createHmac } from "node:crypto";
 
 export interface Signable {
-  /** The webhook-id: the job's, the same at every attempt. */
+  /** The `webhook-id`: the job's id, the same at every attempt. */
   readonly id: string;
-  /** Of this attempt, in real seconds since 1970. */
+  /** The time of this attempt in real seconds since 1970. */
   readonly timestamp: number;
-  /** As it goes out, byte by byte. */
+  /** The exact bytes that are sent. */
   readonly body: Uint8Array;
 }
 

@@ -1,7 +1,8 @@
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { CDPSession } from "puppeteer-core";
+import type { CDPSession, Browser as PuppeteerBrowser } from "puppeteer-core";
 import { SECOND, type Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { Chromium } from "./chromium.ts";
@@ -10,22 +11,22 @@ import { openPage, type OpenPage, type RenderedPdf } from "./page.ts";
 import { BadDocument } from "./request.ts";
 import { unless } from "./unless.ts";
 
-// The life of one Chromium. It is never asked to end: its process group is killed, for a page that hangs hangs
-// whatever it is asked. If this process dies, Chromium ends by itself, for its pipe does.
+// The life of one Chromium. It ends by a kill of its process group, since a page that hangs answers no request to
+// close. If this process dies, its pipe closes and Chromium ends by itself.
 
-/** Why one is killed; `crashed` if nobody did. */
+/** The reason of a kill; `crashed` where there was none. */
 export type End = "deadline" | "memory" | "failed" | "recycled" | "ended" | "crashed";
 
 export interface Browser {
-  /** It has had no document yet. */
+  /** It has printed no document yet. */
   readonly isFresh: boolean;
-  /** Time for another: it has had many documents, or has kept much memory. */
+  /** It has printed many documents, or keeps much memory, and should be replaced. */
   readonly isWorn: boolean;
   readonly isAlive: boolean;
-  /** One at a time. Throws `BrowserGone` if it ends meanwhile. */
+  /** One at a time. Throws `BrowserGone` if the browser ends meanwhile. */
   print(document: PrintableDocument): Promise<RenderedPdf>;
   kill(why: End): void;
-  /** When its process and its files are gone. */
+  /** Resolves when its process and its files are gone. */
   readonly ended: Promise<void>;
 }
 
@@ -43,21 +44,21 @@ interface Parts {
   readonly clock: Clock;
   readonly log: Log;
   readonly chromium: Chromium;
-  /** Chromium is killed when it takes more. */
+  /** The most that Chromium may take before it is killed. */
   readonly memoryMb: number;
 }
 
-/** Of the package's flags: they open what has to be shut, or ask for a GPU. */
+/** Flags of the package that would weaken the isolation or ask for a GPU. */
 const UNWANTED = ["--disable-web-security", "--allow-running-insecure-content", "--ignore-gpu-blocklist"];
 const WANTED = [
-  // No name is known, and every connection goes by a proxy that is not there.
+  // No name resolves, and every connection goes to a proxy that does not exist.
   "--host-resolver-rules=MAP * ~NOTFOUND",
   "--proxy-server=http://127.0.0.1:9",
   "--proxy-bypass-list=<-loopback>",
   "--disable-gpu",
   "--disable-software-rasterizer",
 ];
-/** So that nothing that it may leak becomes much. */
+/** Bounds what Chromium may leak. */
 const MOST_DOCUMENTS = 50;
 const MEMORY_LOOKED_AT_EVERY_MS = SECOND / 5;
 const PAGE_BYTES = 4_096;
@@ -65,21 +66,36 @@ const CLOSING_MS = 2 * SECOND;
 const ENDING_MS = SECOND;
 const REMOVED = { recursive: true, force: true, maxRetries: 3 } as const;
 
-/** Aborting the signal while it starts kills it. */
-export async function startBrowser({ clock, log, chromium, memoryMb }: Parts, signal: AbortSignal): Promise<Browser> {
-  const began = clock.realNow();
+/** Aborting the signal while Chromium starts kills it. */
+export async function startBrowser(parts: Parts, signal: AbortSignal): Promise<Browser> {
+  const began = parts.clock.realNow();
+  const home = await parts.chromium.createHome();
+  const launched = await launch(parts.chromium, home, signal).catch(async (error: unknown) => {
+    await rm(home, REMOVED);
+    throw error;
+  });
+  parts.log("info", "pdf.browser-started", { durationMs: parts.clock.realNow() - began });
+  return browserOf(parts, launched, home);
+}
+
+interface Launched {
+  readonly browser: PuppeteerBrowser;
+  readonly child: ChildProcess;
+  readonly pid: number;
+}
+
+async function launch(chromium: Chromium, home: string, signal: AbortSignal): Promise<Launched> {
   const [{ default: puppeteer }, { default: packaged }] = await Promise.all([
     import("puppeteer-core"),
     import("@sparticuz/chromium"),
   ]);
   packaged.setGraphicsMode = false;
-  const home = await chromium.createHome();
-  // The signal outlives the start; Chromium is to live longer.
+  // The caller's signal is one document's and may abort later; Chromium outlives the document.
   const starting = new AbortController();
   const stop = () => starting.abort();
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();
-  const launched = await puppeteer
+  const browser = await puppeteer
     .launch({
       executablePath: chromium.executable,
       args: [...packaged.args.filter((flag) => !UNWANTED.includes(flag)), ...WANTED],
@@ -92,20 +108,18 @@ export async function startBrowser({ clock, log, chromium, memoryMb }: Parts, si
       handleSIGHUP: false,
       defaultViewport: null,
       waitForInitialPage: false,
-      // Whoever waits has a deadline of their own, and it ends in `kill`.
+      // Every caller has a deadline of its own, which ends in `kill`.
       protocolTimeout: 0,
       signal: starting.signal,
     })
-    .catch(async (error: unknown) => {
-      await rm(home, REMOVED);
-      throw error;
-    })
     .finally(() => signal.removeEventListener("abort", stop));
-  const child = launched.process();
+  const child = browser.process();
   if (child?.pid === undefined) throw new Error("Expected puppeteer to have started a process, found none");
-  const { pid } = child;
-  log("info", "pdf.browser-started", { durationMs: clock.realNow() - began });
+  return { browser, child, pid: child.pid };
+}
 
+function browserOf({ clock, log, memoryMb }: Parts, launched: Launched, home: string): Browser {
+  const { child, pid } = launched;
   let documents = 0;
   let keptMb = 0;
   let session: CDPSession | undefined;
@@ -116,9 +130,9 @@ export async function startBrowser({ clock, log, chromium, memoryMb }: Parts, si
   const exited = isAlive ? once(child, "exit") : Promise.resolve();
   const ended = exited.then(async () => {
     isAlive = false;
-    gone.abort(new BrowserGone(why ?? "crashed"));
-    await rm(home, REMOVED).catch(() => {});
     const outcome = why ?? "crashed";
+    gone.abort(new BrowserGone(outcome));
+    await rm(home, REMOVED).catch(() => {});
     log(outcome === "crashed" ? "warn" : "info", "pdf.browser-ended", { outcome, count: documents });
   });
 
@@ -132,12 +146,12 @@ export async function startBrowser({ clock, log, chromium, memoryMb }: Parts, si
   async function print(document: PrintableDocument): Promise<RenderedPdf> {
     documents += 1;
     const over = new AbortController();
-    void watchMemory(AbortSignal.any([over.signal, gone.signal]));
+    void watchMemory({ clock, pid, memoryMb, kill }, AbortSignal.any([over.signal, gone.signal]));
     try {
       return await unless(gone.signal, printed(document));
     } catch (error) {
       if (error instanceof BadDocument) throw error;
-      // Whoever talks to it hears of its end before it is known to have ended.
+      // The protocol fails before the process is known to have ended, and the end has the reason.
       await clock.sleep(ENDING_MS, gone.signal).catch(() => {});
       throw gone.signal.aborted ? gone.signal.reason : error;
     } finally {
@@ -146,31 +160,13 @@ export async function startBrowser({ clock, log, chromium, memoryMb }: Parts, si
   }
 
   async function printed(document: PrintableDocument): Promise<RenderedPdf> {
-    session ??= await launched.target().createCDPSession();
-    // The page before it closes meanwhile.
+    session ??= await launched.browser.target().createCDPSession();
+    // The page of the document before closes meanwhile.
     const [page] = await Promise.all([openPage(session), closing]);
     const rendered = await page.print(document);
-    closing = close(page);
+    closing = close(page, { clock, kill });
     keptMb = await memoryMbOf(pid);
     return rendered;
-  }
-
-  /** A page that does not close takes its browser along. */
-  async function close(page: OpenPage): Promise<void> {
-    const over = new AbortController();
-    const late = clock.sleep(CLOSING_MS, over.signal).then(
-      () => kill("failed"),
-      () => {},
-    );
-    await Promise.race([page.close().catch(() => kill("failed")), late]);
-    over.abort();
-  }
-
-  async function watchMemory(until: AbortSignal): Promise<void> {
-    while (!until.aborted) {
-      if ((await memoryMbOf(pid)) > memoryMb) kill("memory");
-      await clock.sleep(MEMORY_LOOKED_AT_EVERY_MS, until).catch(() => {});
-    }
   }
 
   return {
@@ -189,7 +185,31 @@ export async function startBrowser({ clock, log, chromium, memoryMb }: Parts, si
   };
 }
 
-/** Resident, in one process: that is all that Chromium is made of here. */
+type Kill = (why: End) => void;
+
+/** Kills the browser when its page does not close in time. */
+async function close(page: OpenPage, { clock, kill }: { clock: Clock; kill: Kill }): Promise<void> {
+  const over = new AbortController();
+  const late = clock.sleep(CLOSING_MS, over.signal).then(
+    () => kill("failed"),
+    () => {},
+  );
+  await Promise.race([page.close().catch(() => kill("failed")), late]);
+  over.abort();
+}
+
+/** Kills the browser when it takes more memory than it may. */
+async function watchMemory(
+  { clock, pid, memoryMb, kill }: { clock: Clock; pid: number; memoryMb: number; kill: Kill },
+  until: AbortSignal,
+): Promise<void> {
+  while (!until.aborted) {
+    if ((await memoryMbOf(pid)) > memoryMb) kill("memory");
+    await clock.sleep(MEMORY_LOOKED_AT_EVERY_MS, until).catch(() => {});
+  }
+}
+
+/** Resident memory of the process: with the package's flags Chromium is a single one. */
 async function memoryMbOf(pid: number): Promise<number> {
   const [, pages] = (await readFile(`/proc/${pid}/statm`, "latin1").catch(() => "")).split(" ");
   return (Number(pages ?? 0) * PAGE_BYTES) / 1e6;

@@ -9,27 +9,27 @@ import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import { fontsConfig } from "./fonts.ts";
 
-// Chromium's files: out of the package into the temporary folder, once a machine or container.
+// Chromium's files are unpacked into the temporary folder, once per machine or container.
 
-/** What starting a browser takes. */
+/** The files and settings that start a browser. */
 export interface Chromium {
   readonly executable: string;
-  /** Of a browser that is to write nothing but below `home`: all that it gets to see of the environment. */
+  /** The whole environment of a browser, which writes only below `home`. */
   envIn(home: string): Record<string, string>;
-  /** An empty folder for one browser, with the fonts' configuration in it. */
+  /** A folder for one browser, empty but for the configuration of the fonts. */
   createHome(): Promise<string>;
 }
 
 const PACKAGE = "@sparticuz/chromium";
 const HOME = "pdf-home";
 
-/** Unpacks it unless that has been done. Processes may do so at once. */
+/** Unpacks Chromium unless that has been done. Several processes may do so at once. */
 export async function unpackChromium({ clock, log }: { clock: Clock; log: Log }): Promise<Chromium> {
   const modules = modulesFolder();
   const bin = join(modules, PACKAGE, "bin");
   const { size } = await stat(join(bin, "chromium.br"));
   const user = process.getuid?.() ?? 0;
-  // Another version has another size.
+  // The size stands for the version.
   const name = `pdf-chromium-${size}-${user}`;
   const folder = join(tmpdir(), name);
   await Promise.all([sweep(HOME), sweep(name)]);
@@ -60,7 +60,7 @@ export async function unpackChromium({ clock, log }: { clock: Clock; log: Log })
   };
 }
 
-/** Where this was started, a project's folder or a function's, or above. */
+/** `node_modules` in the start folder or the nearest folder above it that has the package. */
 function modulesFolder(): string {
   const started = resolve(process.env["LAMBDA_TASK_ROOT"] ?? ".");
   let folder = started;
@@ -74,7 +74,7 @@ function modulesFolder(): string {
   return join(folder, "node_modules");
 }
 
-/** The folder gets its name when it is whole. */
+/** The folder gets its name when it is complete. */
 async function unpack(bin: string, folder: string): Promise<void> {
   const making = await mkdtemp(own(folder));
   await Promise.all([
@@ -83,20 +83,20 @@ async function unpack(bin: string, folder: string): Promise<void> {
       createBrotliDecompress({ chunkSize: 2 << 20 }),
       createWriteStream(join(making, "chromium"), { mode: 0o700 }),
     ),
-    // Libraries that a bare system lacks.
+    // Libraries that Lambda's system lacks.
     pipeline(createReadStream(join(bin, "al2023.tar.br")), createBrotliDecompress(), extract(making)),
     mkdir(join(making, "fonts-cache")),
   ]);
-  // Whoever was first has made the same.
+  // Another process was first and has unpacked the same files.
   await rename(making, folder).catch(async () => rm(making, { recursive: true, force: true }));
 }
 
-/** Names the process, so that it can be told whether what is left behind is still in use. */
+/** The name holds the process id, so that leftovers of dead processes can be told from folders in use. */
 function own(name: string): string {
   return `${resolve(tmpdir(), name)}-of-${process.pid}-`;
 }
 
-/** Removes what processes that are gone have left. */
+/** Removes the folders of dead processes. */
 async function sweep(name: string): Promise<void> {
   for (const each of await readdir(tmpdir())) {
     const [, pid] = each.startsWith(`${name}-of-`) ? (/-of-(\d+)-\w+$/.exec(each) ?? []) : [];

@@ -1,7 +1,7 @@
 import type { Protocol } from "puppeteer-core";
 import { inchesOf, paperOf, type PdfOptions, type PdfRequest } from "./request.ts";
 
-// What Chromium gets to see of a request: a page of HTML, and how to print it.
+// A request as Chromium gets it: a page of HTML and the options of its print.
 
 export interface PrintableDocument {
   readonly html: string;
@@ -9,9 +9,9 @@ export interface PrintableDocument {
 }
 
 const MARKDOWN_MARGIN = "20mm";
-/** In characters. Tags for screen readers make a table of 100 KB take twice the time, and thirty times the bytes. */
+/** In characters. Tags for screen readers double the time of a table of 100 KB; its file gets thirty times larger. */
 const LONGEST_TAGGED = 100_000;
-/** An empty template would be Chromium's own, with date and address. */
+/** Not empty: for an empty template Chromium prints its own, with date and address. */
 const NO_TEMPLATE = "<span></span>";
 
 const STYLE = `
@@ -57,7 +57,7 @@ function printable(html: string, options: PdfOptions, margin: number | string): 
 
 async function pageOf(markdown: string): Promise<string> {
   const { default: MarkdownIt } = await import("markdown-it");
-  // No HTML: what a text may show is what Markdown knows.
+  // HTML within Markdown is shown as text.
   const body = new MarkdownIt({ html: false, linkify: true }).render(markdown);
   return `<!doctype html><html><head><meta charset="utf-8"><style>${STYLE}</style></head><body>${body}</body></html>`;
 }

@@ -1,8 +1,8 @@
 import { basename, dirname, join } from "node:path";
 
-// The fonts that documents may count on, and how fontconfig is told of them.
+// The fonts that every document can use, and their configuration for fontconfig.
 
-/** Below `node_modules`; serverless.yml packages the same. */
+/** Below `node_modules`; serverless.yml packages the same files. */
 export const FONTS: readonly string[] = [
   ...["arimo/*/Arimo", "tinos/*/Tinos", "cousine/*/Cousine"].flatMap((family) =>
     ["400Regular", "400Regular_Italic", "700Bold", "700Bold_Italic"].map(
@@ -15,7 +15,7 @@ export const FONTS: readonly string[] = [
   ),
 ];
 
-/** What is taken, and for what. Arimo, Tinos and Cousine are as wide as Arial, Times New Roman and Courier New. */
+/** Replacements of common fonts. Arimo, Tinos, Cousine have the widths of Arial, Times New Roman, Courier New. */
 const ALIASES: Readonly<Record<string, readonly string[]>> = {
   Arimo: ["sans-serif", "Arial", "Helvetica", "Helvetica Neue", "Liberation Sans", "system-ui"],
   Tinos: ["serif", "Times", "Times New Roman", "Liberation Serif"],
@@ -23,7 +23,7 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
   "Noto Color Emoji": ["emoji", "Apple Color Emoji", "Segoe UI Emoji"],
 };
 
-/** As the files call themselves. */
+/** The family names within the files. */
 const CHINESE = "Noto Sans S Chinese";
 const JAPANESE = "Noto Sans Japanese";
 const KOREAN = "Noto Sans Korean";
@@ -37,7 +37,7 @@ const HAN_ALIASES: typeof ALIASES = {
 /** Han characters look different in each. */
 const BY_LANGUAGE = { zh: CHINESE, ja: JAPANESE, ko: KOREAN };
 
-/** For what the fonts above don't have. Chinese goes before Japanese, for it has all of its characters. */
+/** For characters that the fonts above lack. Chinese goes before Japanese, whose characters it includes. */
 const LAST = ["Arimo", CHINESE, KOREAN, JAPANESE];
 
 /** The text of a fonts.conf; `modules` is the folder `node_modules`. */
@@ -48,8 +48,8 @@ export function fontsConfig(modules: string, cache: string): string {
     `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd"><fontconfig>`,
     ...[...folders].map((folder) => element("dir", folder)),
     element("cachedir", cache),
-    // The packages hold weights that a function's package does not: everywhere the same. By their names alone,
-    // for fontconfig cuts off the current folder before it compares.
+    // The npm packages hold weights that a deployed package lacks; without them every stage renders alike. The
+    // patterns have file names alone, since fontconfig removes the current folder before it compares.
     `<selectfont><rejectfont><glob>*</glob></rejectfont><acceptfont>`,
     ...files.map((file) => element("glob", `*${basename(file)}`)),
     `</acceptfont></selectfont>`,

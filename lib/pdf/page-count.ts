@@ -1,7 +1,7 @@
-// How many pages a PDF of Chromium's has: by its cross-reference table and the beginnings of its objects, where
-// nothing is that a document could have put there. A search for "/Count" would find what the document says.
+// The page count of a PDF made by Chromium. It is read from the cross-reference table and the beginnings of the
+// objects, which a document cannot influence. A search for "/Count" could match the document's own text.
 
-/** Throws if Chromium did not write it, or no longer writes as it did. */
+/** Throws if the file does not have the structure that Chromium writes. */
 export function countPages(file: Uint8Array): number {
   const pdf = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
   const at = (offset: number) => pdf.toString("latin1", offset, offset + 128);
@@ -15,7 +15,7 @@ export function countPages(file: Uint8Array): number {
   const head = /^xref\n0 (\d+)\n/;
   const objects = numberIn(at(table), head);
   const rows = table + (head.exec(at(table))?.[0].length ?? 0);
-  // Twenty bytes each, as the format demands.
+  // Each entry has twenty bytes, as the format demands.
   const objectAt = (object: number) => at(numberIn(at(rows + object * 20), /^(\d{10}) \d{5} n/));
 
   const catalog = numberIn(at(rows + objects * 20), /^trailer\n<<\/Size \d+\n\/Root (\d+) 0 R/);

@@ -1,14 +1,11 @@
-import { GetItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
-import { marshall } from "@aws-sdk/util-dynamodb";
-import type { AppStore } from "../store/app-store.ts";
-import { askOf } from "../aws.ts";
-import { DAY, SECOND, isoDay, type Clock } from "../clock.ts";
-import type { Table } from "../store/table.ts";
+import { DAY, isoDay, type Clock } from "../clock.ts";
 import { ClientError, reasonOf } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { AppStore } from "../store/app-store.ts";
+import { expirySeconds, type ItemKey, type Table } from "../store/table.ts";
 import { MOST_PAGES } from "./request.ts";
 
-// How many pages an app has made on a day of UTC, and how many it may: the setting `pdfPagesPerDay`.
+// The pages that an app has rendered on a day of UTC, and their limit: the setting `pdfPagesPerDay`.
 
 interface Parts {
   readonly table: Table;
@@ -17,45 +14,32 @@ interface Parts {
   readonly apps: Pick<AppStore, "settingsOf">;
 }
 
-const TABLE = "The jobs table";
-
 export type PageQuota = ReturnType<typeof createPageQuota>;
 
-export function createPageQuota(parts: Parts) {
-  const { clock, log, apps } = parts;
-  const table = parts.table.name;
-  const { dynamodb } = parts.table;
-
+export function createPageQuota({ table, clock, log, apps }: Parts) {
   /** Throws FORBIDDEN when an app that has a limit of pages has reached it today. */
   async function admit(appId: string): Promise<void> {
     const { pdfPagesPerDay: limit } = await apps.settingsOf(appId);
     if (limit === null) return;
-    const get = new GetItemCommand({ TableName: table, Key: keyOf(appId), ConsistentRead: true });
-    const { Item } = await askOf(TABLE, dynamodb().send(get));
-    const pages = Number(Item?.["pages"]?.N ?? 0);
+    const pages = Number((await table.get(keyOf(appId)))?.["pages"] ?? 0);
     if (pages < limit) return;
     const message = `The app's pdfPagesPerDay of ${limit} is reached: ${pages} pages today. More can be made from midnight UTC`;
     throw new ClientError("FORBIDDEN", message);
   }
 
-  /** Counts the pages that are in a file. What can't be counted must not cost the file. */
+  /** Counts the pages of a file. A failure is only logged: it must not cost the file. */
   async function count(appId: string, { pages, truncated }: { pages: number; truncated: boolean }): Promise<void> {
-    const update = new UpdateItemCommand({
-      TableName: table,
-      Key: keyOf(appId),
+    const counted = {
       UpdateExpression: "SET expiresAt = :expiry ADD pages :pages",
-      ExpressionAttributeValues: marshall({
-        ":expiry": Math.ceil((clock.now() + 2 * DAY) / SECOND),
-        ":pages": truncated ? MOST_PAGES : pages,
-      }),
-    });
-    await askOf(TABLE, dynamodb().send(update)).catch((error: unknown) => {
+      values: { ":expiry": expirySeconds(clock.now() + 2 * DAY), ":pages": truncated ? MOST_PAGES : pages },
+    };
+    await table.update(keyOf(appId), counted).catch((error: unknown) => {
       log("warn", "pdf.pages-not-counted", { appId, error: reasonOf(error) });
     });
   }
 
-  function keyOf(appId: string) {
-    return marshall({ pk: `APP#${appId}`, sk: `PAGES#${isoDay(clock.now())}` });
+  function keyOf(appId: string): ItemKey {
+    return { pk: `APP#${appId}`, sk: `PAGES#${isoDay(clock.now())}` };
   }
 
   return { admit, count };

@@ -3,29 +3,29 @@ import type { PrintableDocument } from "./document.ts";
 import { countPages } from "./page-count.ts";
 import { BadDocument, MOST_PAGES } from "./request.ts";
 
-// One document on a page of its own. It is locked in four times: no JavaScript; a policy that knows nothing but
-// `data:`; every request is refused before it is made; and Chromium (browser.ts) could reach no address.
-// In Chromium's own protocol: puppeteer's pages take 30 ms more to open, for what none of this needs.
+// Each document has a page of its own, isolated four times: JavaScript is off; the content security policy allows only
+// `data:`; every request is refused before it is made; and Chromium (browser.ts) can reach no address.
+// The code speaks the DevTools protocol, since pages of puppeteer take 30 ms longer to open.
 
 export interface OpenPage {
-  /** Throws `BadDocument`, or whatever Chromium fails with. Once: the page is of no use afterwards. */
+  /** Throws `BadDocument`, or the error of Chromium. A page prints only once. */
   print(document: PrintableDocument): Promise<RenderedPdf>;
   close(): Promise<void>;
 }
 
 const LARGEST_MB = 50;
-/** Nobody is ever asked for it: the document is what is answered. */
+/** No request for it leaves the browser: the document is the answer. */
 const ADDRESS = "http://document.invalid/";
 const POLICY = [
   "default-src data:",
   "style-src data: 'unsafe-inline'",
   "script-src 'none'",
   "form-action 'none'",
-  // Also no windows, and no way to another page.
+  // Forbids new windows and navigation too.
   "sandbox",
 ].join("; ");
 
-/** `browser` is the session of the browser itself. */
+/** `browser` is the session of the browser, not of a page. */
 export async function openPage(browser: CDPSession): Promise<OpenPage> {
   const { targetId } = await browser.send("Target.createTarget", { url: "about:blank" });
   const { sessionId } = await browser.send("Target.attachToTarget", { targetId, flatten: true });
@@ -74,7 +74,7 @@ async function printOn(session: CDPSession, { html, print }: PrintableDocument):
 const LEAVING =
   "The document leads to another page. Expected one that stays as it is; remove meta refresh and whatever else loads a page";
 
-/** Answers the first request with the document and no other. */
+/** Answers the first request with the document and refuses all others. */
 function answerWith(session: CDPSession, html: string, leave: () => void): void {
   let mainFrame: string | undefined;
   session.on("Fetch.requestPaused", ({ requestId, frameId, resourceType }) => {
@@ -93,12 +93,12 @@ function answerWith(session: CDPSession, html: string, leave: () => void): void 
           body: Buffer.from(html).toString("base64"),
         })
       : session.send("Fetch.failRequest", { requestId, errorReason: "BlockedByClient" });
-    // It fails if the page has ended, which whoever waits for the page is told.
+    // The answer fails if the page has ended, and then the print fails too.
     answered.catch(() => {});
   });
 }
 
-/** When a loader, of which one may only be told later, has loaded its document and what belongs to it. */
+/** Waits for the load event of a loader, which may come before the loader's id is known. */
 function loadsOf(session: CDPSession): (loader: string) => Promise<void> {
   const done = new Set<string>();
   let check = () => {};
@@ -137,7 +137,7 @@ async function printed(session: CDPSession, print: Protocol.Page.PrintToPDFReque
   return Buffer.concat(chunks);
 }
 
-/** An answer of Chromium's, not the loss of it. */
+/** A refusal by Chromium, as opposed to a lost connection. */
 function isRefusal(error: unknown): error is Error {
   return error instanceof Error && error.name === "ProtocolError";
 }
@@ -146,6 +146,6 @@ export interface RenderedPdf {
   readonly file: Uint8Array;
   /** Of the whole document. */
   readonly pages: number;
-  /** Whether only the first 100 are in the file. */
+  /** True if only the first 100 are in the file. */
   readonly truncated: boolean;
 }

@@ -6,27 +6,26 @@ import { BadDocument, type PdfRequest } from "./request.ts";
 import type { KeptPdf } from "./view.ts";
 import type { RenderedPdf } from "./page.ts";
 
-/** Starts what renders. Only one function's bundle holds a browser, so that is handed in. */
+/** Makes the renderer. It is passed in, since only one function's bundle holds a browser. */
 export type MakeRenderer = (parts: { clock: Clock; log: Log; memoryMb: number }) => Renderer;
 
 interface Parts {
   readonly clock: Clock;
   readonly log: Log;
   readonly files: Pick<FileStore, "upload">;
-  /** What the function that renders has. */
+  /** The memory of the function that renders. */
   readonly memoryMb: number;
   readonly renderer: () => MakeRenderer | undefined;
 }
 
-/** A document that takes longer would do so again. Less than an attempt has. */
+/** A document that takes longer is refused, since it would take as long again. Less than the time-out of an attempt. */
 const LONGEST_RENDER = 3 * MINUTE;
-/** What Node takes beside Chromium. */
+/** The memory that Node takes beside Chromium. */
 const OUR_OWN_MB = 512;
 const CONTENT_TYPE = "application/pdf";
 
 export type Pdfs = ReturnType<typeof createPdfs>;
 
-/** Makes PDFs, and keeps their files. */
 export function createPdfs({ clock, log, files, memoryMb, renderer: makerOf }: Parts) {
   let made: Renderer | undefined;
 
@@ -36,7 +35,7 @@ export function createPdfs({ clock, log, files, memoryMb, renderer: makerOf }: P
     return (made ??= make({ clock, log, memoryMb: memoryMb - OUR_OWN_MB }));
   }
 
-  /** Throws `BadDocument`, or the signal's reason. */
+  /** Throws `BadDocument`, or the reason of the signal. */
   async function make(request: PdfRequest, signal: AbortSignal): Promise<RenderedPdf> {
     const late = clock.timeout(LONGEST_RENDER);
     try {
@@ -47,7 +46,7 @@ export function createPdfs({ clock, log, files, memoryMb, renderer: makerOf }: P
     }
   }
 
-  /** Keeps the file of an attempt; another attempt has another. */
+  /** Stores the file under a key of the attempt. */
   async function keep(
     run: { readonly appId: string; readonly jobId: string; readonly attempt: number; readonly signal: AbortSignal },
     { file, pages, truncated }: RenderedPdf,

@@ -9,11 +9,11 @@ import type { RenderedPdf } from "./page.ts";
 
 export interface Renderer {
   /**
-   * One after the other, in the order of the calls. Throws `BadDocument` if trying again would not help. When the
-   * signal aborts, Chromium is killed and it rejects with the signal's reason at once.
+   * One after the other, in the order of the calls. Throws `BadDocument` if another attempt would not help. When the
+   * signal aborts, Chromium is killed and the call rejects with the signal's reason at once.
    */
   render(request: PdfRequest, signal: AbortSignal): Promise<RenderedPdf>;
-  /** Kills Chromium. What is being rendered is lost; resolves when its processes and files are gone. */
+  /** Kills Chromium, and with it a document in progress. Resolves when its processes and files are gone. */
   end(): Promise<void>;
 }
 
@@ -26,17 +26,18 @@ interface Parts {
 
 const DEFAULT_MEMORY_MB = 1_536;
 
-/** Chromium is started with the first document, and used again for the next. */
+/** Chromium is started with the first document and reused for the next. */
 export function createRenderer({ clock, log, memoryMb = DEFAULT_MEMORY_MB }: Parts): Renderer {
   let unpacked: Promise<Chromium> | undefined;
   let browser: Browser | undefined;
   let turn: Promise<unknown> = Promise.resolve();
   const over = new AbortController();
+  const refused = (error: unknown) => asRefused(error, memoryMb);
 
   async function render(request: PdfRequest, signal: AbortSignal): Promise<RenderedPdf> {
     const until = AbortSignal.any([signal, over.signal]);
     const mine = turn.then(async () => renderNow(request, until));
-    // Without the file, which is the caller's.
+    // The turn keeps no reference to the file.
     turn = mine.then(nothing, nothing);
     return unless(until, mine);
   }
@@ -49,30 +50,15 @@ export function createRenderer({ clock, log, memoryMb = DEFAULT_MEMORY_MB }: Par
     try {
       return await printIn(used, document, until);
     } catch (error) {
-      // It may be for a document before this one.
+      // A document before this one may be the reason.
       if (!isFresh && error instanceof BrowserGone && !until.aborted) {
-        return await printIn(await usable(until), document, until).catch(asRefused);
+        return await printIn(await usable(until), document, until).catch(refused);
       }
-      return asRefused(error);
+      return refused(error);
     }
   }
 
-  async function printIn(used: Browser, document: PrintableDocument, until: AbortSignal): Promise<RenderedPdf> {
-    const stop = () => used.kill("deadline");
-    until.addEventListener("abort", stop);
-    try {
-      until.throwIfAborted();
-      return await used.print(document);
-    } catch (error) {
-      // Whatever it was, it is not there for the next one.
-      used.kill("failed");
-      throw error;
-    } finally {
-      until.removeEventListener("abort", stop);
-    }
-  }
-
-  /** The one there is, unless it is worn out or dead. */
+  /** The running browser, unless it is worn or dead: then a new one. */
   async function usable(until: AbortSignal): Promise<Browser> {
     if (browser?.isWorn) browser.kill("recycled");
     if (browser?.isAlive) return browser;
@@ -89,20 +75,6 @@ export function createRenderer({ clock, log, memoryMb = DEFAULT_MEMORY_MB }: Par
     return browser;
   }
 
-  function asRefused(error: unknown): never {
-    if (!(error instanceof BrowserGone)) throw error;
-    if (error.end === "memory") {
-      throw new BadDocument(
-        `Expected a document that can be printed with ${memoryMb} MB of memory, and it took more; use fewer or smaller images and less of filters and shadows`,
-        error,
-      );
-    }
-    if (error.end === "crashed") {
-      throw new BadDocument("The document makes Chromium crash; leave out what is unusual in it, and try again", error);
-    }
-    throw error;
-  }
-
   return {
     render,
     end: async () => {
@@ -112,6 +84,36 @@ export function createRenderer({ clock, log, memoryMb = DEFAULT_MEMORY_MB }: Par
       await browser?.ended;
     },
   };
+}
+
+/** Chromium is killed when the signal aborts, and after any failure: the next document gets a fresh one. */
+async function printIn(used: Browser, document: PrintableDocument, until: AbortSignal): Promise<RenderedPdf> {
+  const stop = () => used.kill("deadline");
+  until.addEventListener("abort", stop);
+  try {
+    until.throwIfAborted();
+    return await used.print(document);
+  } catch (error) {
+    used.kill("failed");
+    throw error;
+  } finally {
+    until.removeEventListener("abort", stop);
+  }
+}
+
+/** Blames the document for the end of Chromium where another attempt would end the same way. */
+function asRefused(error: unknown, memoryMb: number): never {
+  if (!(error instanceof BrowserGone)) throw error;
+  if (error.end === "memory") {
+    throw new BadDocument(
+      `Expected a document that can be printed with ${memoryMb} MB of memory, and it took more; use fewer or smaller images and less of filters and shadows`,
+      error,
+    );
+  }
+  if (error.end === "crashed") {
+    throw new BadDocument("The document makes Chromium crash; leave out what is unusual in it, and try again", error);
+  }
+  throw error;
 }
 
 function nothing(): void {}

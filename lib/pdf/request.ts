@@ -1,8 +1,8 @@
 import * as z from "zod";
 
-// What a client sends to have a PDF. Light: functions that only accept or show such jobs import it.
+// The request for a PDF. This file imports little, since functions that only accept or show such jobs load it.
 
-/** The formats that Chromium knows, in inches, upright. */
+/** The formats of Chromium: width and height in inches, upright. */
 const PAPER = {
   Letter: [8.5, 11],
   Legal: [8.5, 14],
@@ -22,10 +22,10 @@ type Format = keyof typeof PAPER;
 const FORMATS = Object.keys(PAPER) as Format[];
 const INCHES = { px: 1 / 96, in: 1, cm: 1 / 2.54, mm: 1 / 25.4 } as const;
 const LENGTH = /^(\d{1,5}(?:\.\d{1,4})?)(px|in|cm|mm)?$/;
-/** Less than this is no page to print on. */
+/** The least width and height between the margins. */
 const LEAST_ROOM_INCHES = 0.5;
 const LONGEST_TEMPLATE = 8_192;
-/** Chromium prints headers in a place of their own, where scripts would run, and crashes if they load a style sheet. */
+/** Chromium renders headers in a context of their own, where scripts would run and a style sheet makes it crash. */
 const UNPRINTABLE =
   /<(?:script|link|meta|base|iframe|object|embed)\b|@import\b|<[^<>]*[\s/"']on\w+\s*=|\burl\((?!\s*["']?(?:data:|#))/i;
 
@@ -71,7 +71,7 @@ export const pdfOptions = z
   .superRefine((options, context) => {
     for (const { sides, inches } of pageOf(options)) {
       const taken = sides.map((side) => inchesOf(options.margin?.[side] ?? 0)).reduce((sum, each) => sum + each, 0);
-      // Not a number if it is no length, which is told already.
+      // NaN stands for a length that is malformed, which is a problem of its own.
       if (!(inches - taken < LEAST_ROOM_INCHES)) continue;
       const message = `leaves no room: ${sides.join(" and ")} take ${told(taken)} of the page's ${told(inches)}; make them smaller`;
       context.addIssue({ code: "custom", path: ["margin"], message });
@@ -80,12 +80,12 @@ export const pdfOptions = z
 
 export type PdfOptions = z.infer<typeof pdfOptions>;
 
-/** Making HTML of it keeps everything else waiting, for seconds if it is as odd as can be. */
+/** The conversion to HTML blocks the process, for seconds in the worst case. */
 const LONGEST_MARKDOWN = 1_000_000;
 
 const content = (what: string) => z.string().regex(/\S/, `must not be empty; send the ${what} to print`);
 
-/** What is to become a PDF, and what a request says beside that. */
+/** The schema of a document together with other fields of the request. */
 export function documentWith<Beside extends z.ZodRawShape>(beside: Beside) {
   const common = { options: pdfOptions.optional(), ...beside };
   return z.discriminatedUnion(
@@ -105,12 +105,11 @@ export function documentWith<Beside extends z.ZodRawShape>(beside: Beside) {
   );
 }
 
-/** What is to become a PDF, as users send it. */
 export const pdfRequest = documentWith({});
 
 export type PdfRequest = z.infer<typeof pdfRequest>;
 
-/** The document cannot become a PDF, however often it is tried. Its message is for whoever sent it. */
+/** The document cannot become a PDF, however often it is tried. The message is shown to the caller. */
 export class BadDocument extends Error {
   constructor(message: string, cause?: unknown) {
     super(message, { cause });
@@ -118,17 +117,17 @@ export class BadDocument extends Error {
   }
 }
 
-/** Of a longer document, the first ones are in the file. */
+/** The file of a longer document holds the first pages only. */
 export const MOST_PAGES = 100;
 
 /**
- * Twice what it took on a quiet core of 2026, for a Lambda of 2 GB. There, in seconds: 0.3 for 500 KB of paragraphs,
+ * Twice the time measured on a quiet core of 2026, for a Lambda of 2 GB. Measured, in seconds: 0.3 for 500 KB of paragraphs,
  * 1.0 for 1 MB, 4.1 for 4 MB; of table rows 0.35 for 100 KB, 2.2 for 500 KB, 5.1 for 1 MB, 22 for 2 MB; of Markdown
  * full of lists and tables 1.3 for 100 KB, 5.3 for 500 KB, 21 for 1 MB. Chromium looks at all elements for each page.
  */
 const COST = { document: 300, thousandCharacters: 2, thousandOfData: 0.3, thousandElements: 40, elementsSquared: 3.6 };
 
-/** How long it takes to render, in ms, as far as its text tells; starting Chromium comes on top. */
+/** Estimated milliseconds of the rendering, from the text alone and without the start of Chromium. */
 export function estimateMs(request: PdfRequest): number {
   const isHtml = request.input_type === "html";
   const text = isHtml ? request.html : request.markdown;
@@ -143,21 +142,21 @@ export function estimateMs(request: PdfRequest): number {
   );
 }
 
-/** Mostly images. */
+/** Data URLs, mostly images. */
 const DATA = /\bdata:[\w/+.-]+[;,][\w;=,+/%.~-]+/g;
-/** The first letter of an element. */
+/** The first letter of an element's tag. */
 const TAG = /(?<=<)[a-z]/gi;
-/** What makes elements of Markdown: lines that are not empty, cells, emphasis. */
+/** The parts of Markdown that become elements: lines that are not empty, cells, emphasis. */
 const MARK = /\n(?=[^\n])|\||\[|(?<=\w)[*_`]/g;
 
-/** Of all that matches. */
+/** The characters of all matches together. */
 function lengthOf(text: string, pattern: RegExp): number {
   let length = 0;
   for (const [found] of text.matchAll(pattern)) length += found.length;
   return length;
 }
 
-/** Of a length that the schema lets through. */
+/** For a length that the schema has accepted. */
 export function inchesOf(given: string | number): number {
   if (typeof given === "number") return given * INCHES.px;
   const [, digits, unit = "px"] = LENGTH.exec(given) ?? [];
@@ -169,7 +168,7 @@ export function paperOf(format: string = "A4"): readonly [width: number, height:
   return PAPER[FORMATS.find((name) => name.toLowerCase() === format.toLowerCase()) ?? "A4"];
 }
 
-/** Width and height, and the margins that take of them. */
+/** Width and height of the page, and its margins. */
 function pageOf({ format, landscape = false }: PdfOptions) {
   const [width, height] = paperOf(format);
   return [

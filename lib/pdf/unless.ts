@@ -1,6 +1,6 @@
 /**
- * What work comes to, or the signal's reason, whichever is first. `Promise.race` with a promise that lives on would
- * keep every result for as long as that does.
+ * Settles as `work` does, or rejects with the signal's reason if that aborts first. A `Promise.race` with a long-lived
+ * promise would keep every result in memory.
  */
 export async function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   const aborted = Promise.withResolvers<never>();

@@ -4,9 +4,9 @@ import type { Item } from "../store/job-item.ts";
 import { GENERATE_PDF, isFinished, isTask, type Job } from "../job/job.ts";
 import { pdfStatus, resultOf } from "./view.ts";
 
-// What an app has made of PDFs, by the day in UTC on which each job was asked for.
+// The PDFs that an app has made, by the day of UTC on which each job was submitted.
 
-/** One day's. Durations are of attempts that succeeded, exact to a fifth. */
+/** The counts of one day. Durations are those of successful attempts, exact to 19 %. */
 export interface DayUsage {
   readonly date: string;
   readonly jobs: number;
@@ -24,7 +24,7 @@ export interface DayUsage {
 const KEPT = 400 * DAY;
 
 export function createUsage({ counters, clock }: { counters: Counters; clock: Clock }) {
-  /** Counts changes of PDF jobs and of their webhooks: one write for each app and day. */
+  /** Counts changes of PDF jobs and of their webhooks, with one write for each app and day. */
   async function count(changes: readonly Change[]): Promise<void> {
     const adding = [...usageOf(changes)].map(async ([key, increments]) => {
       const [appId = "", date = ""] = key.split("/");
@@ -33,13 +33,13 @@ export function createUsage({ counters, clock }: { counters: Counters; clock: Cl
     await Promise.all(adding);
   }
 
-  /** The days from one to another, both included, on which there was something. */
+  /** The days from one to another, both included, without those that have no counts. */
   async function of(appId: string, from: string, to: string): Promise<DayUsage[]> {
     const days = await counters.between(pkOf(appId), from, to);
     return days.map(({ at, counters: item }) => dayOf(at, item));
   }
 
-  /** What a document has taken lately, in ms: the median of today, or of the day before. */
+  /** The median duration of a document in ms, today or else the day before. */
   async function usualMs(appId: string): Promise<number | undefined> {
     const now = clock.now();
     const days = await of(appId, isoDay(now - DAY), isoDay(now));
@@ -53,7 +53,7 @@ function pkOf(appId: string): string {
   return `USAGE#${appId}`;
 }
 
-/** What changes do to the counters, by `app/day`. What was deleted has been used all the same. */
+/** Increments by `app/day`. A deleted job still counts. */
 export function usageOf(changes: readonly Change[]): Map<string, Increments> {
   const days = new Map<string, Increments>();
   for (const { before, after } of changes) {
@@ -62,7 +62,7 @@ export function usageOf(changes: readonly Change[]): Map<string, Increments> {
     const key = `${job.appId}/${isoDay(job.createdAt)}`;
     grow(days, key, countersOf(job));
     const was = before && jobIn(before);
-    // One that had expired and whose key was used again is another job.
+    // An expired job whose key was used again is another job.
     if (was?.createdAt !== job.createdAt) continue;
     const taken = countersOf(was).map(([name, by]) => [name, -by] as const);
     grow(days, key, taken);
@@ -70,7 +70,6 @@ export function usageOf(changes: readonly Change[]): Map<string, Increments> {
   return days;
 }
 
-/** What one job as it stands counts for. */
 function countersOf(job: Job): (readonly [name: string, by: number])[] {
   if (job.dialect === "pdf" && !isTask(job)) return hasFailed(job) ? [["webhookFailures", 1]] : [];
   if (!isTask(job) || job.destination !== GENERATE_PDF) return [];
@@ -91,7 +90,7 @@ function hasFailed(job: Job): boolean {
 }
 
 function dayOf(date: string, item: Item): DayUsage {
-  // What was counted twice, or not at all, must not show as less than nothing.
+  // A change that was counted twice, or not at all, can make a counter negative.
   const counted = (name: string) => Math.max(Number(item[name] ?? 0), 0);
   const steps = Object.keys(item).flatMap((name) => {
     const [, step] = /^duration:(\d+)$/.exec(name) ?? [];

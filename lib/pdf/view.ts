@@ -3,7 +3,7 @@ import type { Link } from "../files/file-store.ts";
 import { isFinished, type Job } from "../job/job.ts";
 import type { Status } from "../job/status.ts";
 
-// A PDF job as its users see it: spec/quickjob-longjob-pdf.md. Webhooks say the same.
+// The user's view of a PDF job, in answers and webhooks: spec/quickjob-longjob-pdf.md.
 
 export const PDF_STATUSES = ["queued", "processing", "completed", "failed", "timeout"] as const;
 
@@ -19,14 +19,14 @@ const SHOWN_AS: Record<Status, PdfStatus> = {
   CANCELLED: "failed",
 };
 
-/** How long the file of a PDF job is there; resources.yml has the bucket delete it then. */
+/** How long the file of a PDF job is kept; the bucket's lifecycle in resources.yml deletes it. */
 const FILE_KEPT = DAY;
-/** What its signed links are good for. Real time. */
+/** How long a signed link is valid. Real time. */
 const LINK_MS = HOUR;
 
-/** What a PDF job results in, as it is stored. */
+/** The stored result of a PDF job. */
 export interface PdfResult {
-  /** Of a quick job, only where the file was too large for the answer. */
+  /** A quick job has one only if the file was too large for the answer. */
   readonly fileKey?: string;
   readonly pages: number;
   readonly truncated: boolean;
@@ -43,7 +43,7 @@ export function resultOf({ success }: Job): PdfResult | undefined {
   return success?.result === undefined ? undefined : (JSON.parse(success.result) as PdfResult);
 }
 
-/** A new link to a job's file, good for an hour, or for as long as the file is there. None if there is no file. */
+/** A new link to a job's file, valid for an hour at most and never longer than the file is kept. */
 export async function linkOf(job: Job, { clock, link }: Parts): Promise<{ url: string; until: EpochMs } | undefined> {
   const { fileKey } = resultOf(job) ?? {};
   const now = clock.now();
@@ -58,7 +58,7 @@ interface Parts {
   readonly link: Link;
 }
 
-/** What a job and its webhook have in common. The link is made now. */
+/** The fields that a job and its webhook share. The link is new. */
 export async function pdfView(job: Job, parts: Parts) {
   const linked = await linkOf(job, parts);
   return {
@@ -74,7 +74,7 @@ export async function pdfView(job: Job, parts: Parts) {
   };
 }
 
-/** What its webhook says: why it failed, only if it did. */
+/** The body of its webhook. */
 export async function pdfWebhook(job: Job, parts: Parts): Promise<object> {
   const { error_message, ...view } = await pdfView(job, parts);
   return error_message === null ? view : { ...view, error_message };

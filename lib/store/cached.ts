@@ -1,10 +1,10 @@
 import { SECOND, type Clock } from "../clock.ts";
 
-/** How long a container goes by what it has read: a change takes effect within this. */
+/** How long a container uses a value: every change takes effect within this time. */
 const FRESH_FOR_MS = 10 * SECOND;
 const MOST_REMEMBERED = 1_000;
 
-/** Keeps the latest thousand: no tenant makes a process forget what it knows of all others, nor remember for ever. */
+/** Keeps the latest thousand keys, which bounds the memory of a process. */
 export function remember<T>(known: Map<string, T>, key: string, value: T): void {
   known.delete(key);
   known.set(key, value);
@@ -15,11 +15,11 @@ export function remember<T>(known: Map<string, T>, key: string, value: T): void 
 export interface Cached<T> {
   (key: string): Promise<T>;
   forget(key: string): void;
-  /** Takes a value that this process knows of by other means. */
+  /** Stores a value that was read or written elsewhere. */
   learn(key: string, value: T): void;
 }
 
-/** What a read gave, for ten seconds of real time: jobs ask for it at every attempt. */
+/** Caches each value for ten seconds of real time. A failed read is not cached. */
 export function cached<T>(clock: Pick<Clock, "realNow">, load: (key: string) => Promise<T>): Cached<T> {
   const known = new Map<string, { readonly value: Promise<T>; readonly until: number }>();
   const keep = (key: string, value: Promise<T>) => {

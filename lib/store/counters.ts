@@ -1,13 +1,12 @@
-import { QueryCommand, UpdateItemCommand, type AttributeValue } from "@aws-sdk/client-dynamodb";
-import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
-import { askOf } from "../aws.ts";
-import { SECOND, type EpochMs } from "../clock.ts";
-import type { Table } from "./table.ts";
-import { jobOf, type Item } from "./job-item.ts";
+import type { AttributeValue } from "@aws-sdk/client-dynamodb";
+import { unmarshall } from "@aws-sdk/util-dynamodb";
+import type { EpochMs } from "../clock.ts";
 import type { Job } from "../job/job.ts";
+import { jobOf } from "./job-item.ts";
+import { expirySeconds, type Item, type Table } from "./table.ts";
 
-// Counters of an app by time, from the table's stream: no job's own path writes them. A stream delivers at least
-// once, so they are approximate.
+// Counters of an app by time. They follow the table's stream, so that no job writes them on its own path. A stream
+// delivers at least once, so they are approximate.
 
 /** A job's item before and after a change of the table, as the stream shows it. */
 export interface Change {
@@ -18,51 +17,38 @@ export interface Change {
 /** An item in DynamoDB's JSON. */
 type Image = Readonly<Record<string, object>>;
 
-/** How much each counter of an item grows, by its name. */
+/** The growth of each counter, by its name. */
 export type Increments = Map<string, number>;
 
-/** Durations are told apart by a factor of 2^(1/4), 19 %. */
+/** Durations are counted in steps of a factor of 2^(1/4): 19 %. */
 const STEPS_PER_DOUBLING = 4;
-const TABLE = "The jobs table";
 
 export type Counters = ReturnType<typeof createCounters>;
 
-/** Items that hold counters: `pk` names whose, `sk` the time, as text that sorts. */
-export function createCounters(parts: { table: Table }) {
-  const table = parts.table.name;
-  const { dynamodb } = parts.table;
-
+/** Items that hold counters: `pk` names the owner, `sk` the time, as text that sorts. */
+export function createCounters({ table }: { table: Table }) {
   async function add(pk: string, sk: string, increments: Increments, expiresAt: EpochMs): Promise<void> {
     const counters = [...increments].filter(([, by]) => by !== 0);
     if (counters.length === 0) return;
-    const command = new UpdateItemCommand({
-      TableName: table,
-      Key: marshall({ pk, sk }),
-      UpdateExpression: `SET expiresAt = :expiry ADD ${counters.map((_, at) => `#c${at} :c${at}`).join(", ")}`,
-      ExpressionAttributeNames: Object.fromEntries(counters.map(([name], at) => [`#c${at}`, name])),
-      ExpressionAttributeValues: marshall({
-        ":expiry": Math.ceil(expiresAt / SECOND),
-        ...Object.fromEntries(counters.map(([, by], at) => [`:c${at}`, by])),
-      }),
-    });
-    await askOf(TABLE, dynamodb().send(command));
+    await table.update(
+      { pk, sk },
+      {
+        UpdateExpression: `SET expiresAt = :expiry ADD ${counters.map((_, at) => `#c${at} :c${at}`).join(", ")}`,
+        ExpressionAttributeNames: Object.fromEntries(counters.map(([name], at) => [`#c${at}`, name])),
+        values: {
+          ":expiry": expirySeconds(expiresAt),
+          ...Object.fromEntries(counters.map(([, by], at) => [`:c${at}`, by])),
+        },
+      },
+    );
   }
 
-  /** The items from one time to another, both included, oldest first. What is not a counter, the reader must not know. */
+  /** The items from one time to another, both included, oldest first. An item has attributes beside its counters. */
   async function between(pk: string, from: string, to: string): Promise<{ at: string; counters: Item }[]> {
-    const found: Item[] = [];
-    let ExclusiveStartKey: Record<string, AttributeValue> | undefined;
-    do {
-      const query = new QueryCommand({
-        TableName: table,
-        KeyConditionExpression: "pk = :pk AND sk BETWEEN :from AND :to",
-        ExpressionAttributeValues: marshall({ ":pk": pk, ":from": from, ":to": to }),
-        ...(ExclusiveStartKey && { ExclusiveStartKey }),
-      });
-      const page = await askOf(TABLE, dynamodb().send(query));
-      found.push(...(page.Items ?? []).map((item): Item => unmarshall(item)));
-      ExclusiveStartKey = page.LastEvaluatedKey;
-    } while (ExclusiveStartKey);
+    const found = await table.queryAll({
+      KeyConditionExpression: "pk = :pk AND sk BETWEEN :from AND :to",
+      values: { ":pk": pk, ":from": from, ":to": to },
+    });
     return found.map((counters) => ({ at: String(counters["sk"]), counters }));
   }
 
@@ -80,7 +66,7 @@ export function jobIn(image: Image): Job {
   return jobOf(unmarshall(image as Record<string, AttributeValue>));
 }
 
-/** The step of a duration in ms: each is counted by its step. */
+/** The step that a duration in ms counts for. */
 export function stepOf(ms: number): number {
   return Math.max(0, Math.ceil(Math.log2(Math.max(ms, 1)) * STEPS_PER_DOUBLING));
 }

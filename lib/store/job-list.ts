@@ -12,16 +12,16 @@ export interface JobFilter {
   readonly created: TimeRange;
 }
 
-/** How far a listing has come in each index it reads: the entry it stopped at, or that it is done. */
+/** The progress of a listing in each of its indexes: the last entry that it took, or "done". */
 export type Position = Readonly<Record<string, IndexEntry | "done">>;
 
 export interface JobPage {
   readonly jobs: readonly Job[];
-  /** Where the next page goes on; nothing at the end. */
+  /** The start of the next page; `undefined` at the end. */
   readonly next: Position | undefined;
 }
 
-/** How often a page looks further when filters leave it short. Bounds its cost, not what it may find. */
+/** How often a page reads on when filters leave it short. Bounds the cost of a page. */
 const MOST_ROUNDS = 4;
 
 /**
@@ -49,7 +49,7 @@ export async function listJobs(
         return { name, ...page };
       }),
     );
-    // Whatever no index has shown yet is older than these: each has shown its `wanted` newest.
+    // Each index has shown its `wanted` newest entries, so every entry not shown is older than these.
     const entries = pages
       .flatMap(({ name, entries: shown }) => shown.map((entry) => ({ name, entry })))
       .toSorted((a, b) => b.entry.at - a.entry.at)
@@ -70,7 +70,7 @@ export async function listJobs(
   return { jobs, next: ended ? undefined : at };
 }
 
-/** The indexes that a listing reads, by the names that its position uses. */
+/** The indexes that a listing reads, by their names in its position. */
 export function indexesOf(
   { appId, status, executionType }: JobFilter,
   executionTypes: readonly string[],
@@ -80,7 +80,7 @@ export function indexesOf(
   return Object.fromEntries(types.map((type) => [type, { appId, executionType: type }]));
 }
 
-/** An index is eventually consistent: what it named may have moved on since. */
+/** An index is eventually consistent, so the job may have changed since the entry. */
 export function matches(job: Job, filter: JobFilter): boolean {
   const within = ({ from, to }: TimeRange, time: EpochMs) => (from ?? 0) <= time && time <= (to ?? Infinity);
   return (

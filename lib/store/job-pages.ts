@@ -6,7 +6,7 @@ import type { AppIndex } from "./job-index.ts";
 /** Pages by number, for the dialects whose lists have them. */
 export interface NumberedPage {
   readonly jobs: readonly Job[];
-  /** Exact to 10,000: of more, the newest 10,000 are looked at. */
+  /** Exact to 10,000: of more jobs, only the newest 10,000 are read. */
   readonly total: number;
   readonly page: number;
   readonly pageSize: number;
@@ -16,7 +16,7 @@ export interface NumberedPage {
 const MOST_LOOKED_AT = 10_000;
 const KEYS_A_QUERY = 1_000;
 
-/** One page of an index, newest first. A filter has every job of the index read, not only those of the page. */
+/** Newest first. A filter costs a read of every job of the index, not only of those on the page. */
 export async function numberedPage(
   store: Pick<JobStore, "newest" | "getMany">,
   index: AppIndex,

@@ -2,13 +2,13 @@ import type { KMSClient } from "@aws-sdk/client-kms";
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { CLIENT_DEFAULTS, askOf } from "../aws.ts";
 
-/** Encrypts what must not be readable in the table. What was sealed for one app opens for no other. */
+/** Encrypts secrets for the table. Bytes sealed for one app open for no other. */
 export interface Sealer {
   seal(appId: string, bytes: Uint8Array): Promise<Uint8Array>;
   open(appId: string, sealed: Uint8Array): Promise<Uint8Array>;
 }
 
-/** A key in KMS, or of the local stack 32 bytes of its own. */
+/** A key in KMS; for the local stack, 32 bytes. */
 export type SealingKey =
   | { readonly kind: "kms"; readonly keyId: string }
   | { readonly kind: "local"; readonly key: Uint8Array };

@@ -4,27 +4,27 @@ import type { Item } from "./job-item.ts";
 import { isSchedule, type Job } from "../job/job.ts";
 import { STATUSES, type Status } from "../job/status.ts";
 
-// Counts of an app's jobs of the last hour and day. A job counts where it was created, as what it is by now.
+// Counts of an app's jobs of the last hour and day. A job counts at its time of creation, by its present state.
 
-/** Jobs created within a window, by what they are now. */
+/** Jobs created within a window, by their present state. */
 export interface WindowStats {
   readonly jobs: number;
   readonly byStatus: Record<Status, number>;
   readonly byExecutionType: Record<string, number>;
-  /** Of those that have ended, cancelled ones aside; null if none has. */
+  /** Share of the ended jobs, without cancelled ones; null if none has ended. */
   readonly successRate: number | null;
   readonly averageRetryCount: number | null;
-  /** From accepted to succeeded, schedules aside; exact to a fifth. */
+  /** From acceptance to success, without schedules; exact to 19 %. */
   readonly latencyMs: { readonly p50: number | null; readonly p95: number | null };
 }
 
-/** "Last hour" is up to this much more. */
+/** The windows are longer than an hour and a day by up to this. */
 const BUCKET = 5 * MINUTE;
 const KEPT = 2 * DAY;
 
-/** Counters are `status:rest-api:DEAD`, `retries`, `latency:44`. */
+/** Counters have names like `status:rest-api:DEAD`, `retries`, `latency:44`. */
 export function createStats({ counters, clock }: { counters: Counters; clock: Clock }) {
-  /** Counts changes of jobs: one write for each app and five minutes in which some of them were created. */
+  /** One write for each app and each five minutes in which some of the changed jobs were created. */
   async function count(changes: readonly Change[]): Promise<void> {
     const buckets = incrementsOf(changes, clock.now() - DAY - BUCKET);
     const adding = [...buckets].map(async ([key, increments]) => {
@@ -34,7 +34,7 @@ export function createStats({ counters, clock }: { counters: Counters; clock: Cl
     await Promise.all(adding);
   }
 
-  /** What has become of an app's jobs of the last hour and day. Reads one small item for every five minutes. */
+  /** Reads one small item for every five minutes of the last day. */
   async function of(appId: string): Promise<{ lastHour: WindowStats; lastDay: WindowStats }> {
     const now = clock.now();
     const found = await counters.between(pkOf(appId), iso(now - DAY - BUCKET + 1), iso(now));
@@ -46,7 +46,7 @@ export function createStats({ counters, clock }: { counters: Counters; clock: Cl
   return { count, of };
 }
 
-/** What changes of jobs created since a time do to the counters, by `app/start of the five minutes`. */
+/** Increments by `app/start of the five minutes`. Jobs created before `since` are ignored. */
 export function incrementsOf(changes: readonly Change[], since: EpochMs): Map<string, Increments> {
   const buckets = new Map<string, Increments>();
   const add = (job: Job, sign: 1 | -1) => {
@@ -65,7 +65,6 @@ function pkOf(appId: string): string {
   return `STATS#${appId}`;
 }
 
-/** What one job as it stands counts for. */
 function countersOf(job: Job): [name: string, by: number][] {
   const latency = job.status === "SUCCEEDED" && !isSchedule(job);
   return [
@@ -84,7 +83,7 @@ function summed(buckets: readonly { counters: Item }[]): WindowStats {
   const byExecutionType: Record<string, number> = {};
   const steps: [step: number, count: number][] = [];
   for (const [name, counted] of total) {
-    // What was counted twice, or not at all, must not show as less than nothing.
+    // A change that was counted twice, or not at all, can make a counter negative.
     const count = Math.max(counted, 0);
     const [kind, first = "", status = ""] = name.split(":");
     if (kind === "latency") steps.push([Number(first), count]);

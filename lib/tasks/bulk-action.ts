@@ -7,7 +7,7 @@ import type { Status } from "../job/status.ts";
 
 const time = z.iso.datetime({ offset: true });
 
-/** Who did what is written down as it was asked for, and the table can't hold half a surrogate pair. */
+/** The audit log holds the filter as given, and the table can't hold half a surrogate pair. */
 const text = (most: number) =>
   z
     .string()
@@ -15,7 +15,7 @@ const text = (most: number) =>
     .max(most)
     .refine((value) => value.isWellFormed(), "has half a surrogate pair");
 
-/** Which jobs: those that fit all of what is given. */
+/** A job must meet all conditions that are given. */
 export const bulkFilter = z
   .strictObject({
     status: z.enum(["PENDING", "RUNNING", "RETRYING", "FAILED", "DEAD"]).optional(),
@@ -33,13 +33,13 @@ export type BulkFilter = z.infer<typeof bulkFilter>;
 
 const payload = z.strictObject({ action: z.enum(["redrive", "cancel"]), filter: bulkFilter });
 
-/** What has been done so far, as the job keeps it. */
+/** The checkpoint: the counts so far, and the positions. */
 export interface BulkProgress {
-  /** Jobs that were read, those among them that fit, and those of these that could be changed. */
+  /** The counts of jobs read, of those that match the filter, and of those that were changed. */
   readonly looked: number;
   readonly matched: number;
   readonly changed: number;
-  /** Where each of the listings goes on; the first ones are done. */
+  /** The next position in the present listing; the listings before it are done. */
   readonly listing: number;
   readonly from?: Position;
 }
@@ -48,12 +48,12 @@ export const BULK_ACTION = "bulk_action";
 export const NOTHING_DONE: BulkProgress = { looked: 0, matched: 0, changed: 0, listing: 0 };
 const AT_ONCE = 10;
 
-/** Redrives or cancels the app's jobs that fit a filter, if nothing has changed them since this was asked for. */
+/** Redrives or cancels the app's jobs that match a filter and have not changed since the request. */
 export const bulkAction = defineTask({
   jobType: BULK_ACTION,
   summary: "Redrives or cancels many jobs, for administrators",
   payload,
-  // No user has it unless somebody gives it; administrators have all.
+  // No user has this permission by default; administrators have all.
   permission: "jobs.bulk_actions",
   isUrgent: true,
 
@@ -89,7 +89,7 @@ export const bulkAction = defineTask({
   },
 });
 
-/** The statuses that have an index of their own are listed by it; all others are found among all jobs. */
+/** One listing for each status that has an index of its own, or one of all jobs. */
 function listingsOf(action: "redrive" | "cancel", { status }: BulkFilter): (Status | undefined)[] {
   if (status !== undefined) return [status];
   return action === "redrive" ? ["FAILED", "DEAD"] : [undefined];
@@ -99,9 +99,9 @@ function fits(job: Job, action: "redrive" | "cancel", filter: BulkFilter, before
   const isOpen = action === "redrive" ? job.status === "FAILED" || job.status === "DEAD" : !isFinished(job);
   return (
     isOpen &&
-    // A running task says every few seconds that it lives.
+    // A running task renews its lease every few seconds, which changes `updatedAt`.
     (job.status === "RUNNING" ? (job.startedAt ?? 0) : job.updatedAt) <= before &&
-    // One bulk action is not to end another, nor to begin it again.
+    // A bulk action must not cancel or redrive another one.
     job.destination !== BULK_ACTION &&
     (filter.status === undefined || job.status === filter.status) &&
     (filter.host === undefined || hostOf(job.destination) === filter.host.toLowerCase()) &&

@@ -16,27 +16,27 @@ interface Counts {
   readonly fileBytes: number;
 }
 
-/** How far an earlier attempt has come. */
+/** The checkpoint between attempts. */
 interface Saved {
   readonly counts: Counts;
-  /** Where the listing of jobs goes on; nothing once it has ended. */
+  /** The next position in the listing of jobs; absent once the listing has ended. */
   readonly jobsFrom?: Position;
-  /** What was older than that when the job first ran; jobs go on ageing while it runs. */
+  /** The limit of age, fixed at the first attempt, since jobs age while the task runs. */
   readonly before: EpochMs;
   readonly step: "jobs" | "files";
 }
 
 const CONCURRENCY = 10;
-/** What is remembered of them takes some 30 MB. */
+/** Their keys take about 30 MB of memory. */
 const MOST_UPLOADS = 100_000;
 const STEPS = 3;
 
-/** Deletes the app's finished jobs of long ago, with their logs and files, and what lost imports have left. */
+/** Deletes the app's old finished jobs with their logs and files, and the leftovers of lost imports. */
 export const cleanup = defineTask({
   jobType: "cleanup",
   summary: "Deletes an app's old finished jobs and their files",
   payload,
-  // It takes everybody's.
+  // The task deletes jobs of all users.
   permission: "jobs.clean_up",
 
   async run({ olderThanDays, dryRun }, context) {
@@ -69,7 +69,7 @@ export const cleanup = defineTask({
       const { counts } = saved;
       const fileBytes = old.reduce((sum, { bytes }) => sum + bytes, counts.fileBytes);
       saved = { ...saved, counts: { ...counts, files: counts.files + old.length, fileBytes } };
-      // A dry run deletes nothing, so that another attempt would count it again.
+      // A dry run deletes nothing, so another attempt would count the same jobs again.
       if (!dryRun) await context.checkpoint(saved);
     }
 
@@ -84,14 +84,14 @@ export const cleanup = defineTask({
   },
 });
 
-/** Whether it ended before then, and owes nothing any more. */
+/** True for a job that ended before the time and owes no follow-up. */
 function isOld(job: Job, before: EpochMs): boolean {
   return isFinished(job) && !isUnsettled(job) && job.updatedAt < before;
 }
 
 /**
- * The uploads that some job is about that is not old itself, found out when first asked for. Nothing if
- * they are too many to remember: then all uploads stay.
+ * The uploads that jobs name which are not old, collected at the first call. `undefined` if there are too many to
+ * hold in memory: then all uploads stay.
  */
 function uploadsNamed(before: EpochMs, { jobs, log }: TaskContext): () => Promise<ReadonlySet<string> | undefined> {
   const find = async () => {
@@ -109,7 +109,7 @@ function uploadsNamed(before: EpochMs, { jobs, log }: TaskContext): () => Promis
   return () => (found ??= find());
 }
 
-/** Of old files, those whose job is gone or has ended long ago: their keys name it, or the job names an upload. */
+/** The old files whose job is gone or old. The key of a file names its job; an upload is named by its job. */
 async function withoutJob(
   page: readonly FileInfo[],
   before: EpochMs,
@@ -135,7 +135,7 @@ async function withoutJob(
   return old;
 }
 
-/** How many it was true for. */
+/** The count of those that were true. */
 async function inTurn(of: readonly Job[], remove: (job: Job) => Promise<boolean>): Promise<number> {
   let removed = 0;
   for (let from = 0; from < of.length; from += CONCURRENCY) {

@@ -2,9 +2,9 @@ import * as z from "zod";
 import { DAY, type EpochMs } from "../clock.ts";
 import { COLUMN_TYPES, MOST_COLUMNS, type ColumnType, type Columns } from "../datasets/dataset.ts";
 
-// How payloads name datasets and columns, and what the columns' types make of text.
+// The names of datasets and columns in payloads, and the conversion of text by a column's type.
 
-/** `jobs` is the name of a report. */
+/** `jobs` is reserved: it is the name of a report. */
 export const datasetName = z
   .string()
   .regex(/^(?!jobs$)[a-z0-9][a-z0-9_-]{0,63}$/, "expected a-z, 0-9, _ and - (at most 64), and not the name jobs")
@@ -34,7 +34,7 @@ const LONGEST_NUMBER = 400;
 
 export type Cell = { readonly value: string | number | boolean | null } | { readonly expected: string };
 
-/** What text means in a column. Nothing means null, but in a column of text. */
+/** Empty text is null, except in a column of text. */
 export function cellOf(type: ColumnType, text: string): Cell {
   if (type === "string" || type === "any") return { value: text };
   const trimmed = text.trim();
@@ -72,18 +72,18 @@ const BOOLEANS = new Map([
 
 const DATE = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:?\d{2})?)?$/i;
 
-/** A day as it is, an instant in UTC; one without an offset is taken for UTC. Nothing for what is no date. */
+/** A day stays as it is; an instant is converted to UTC, the default offset. `undefined` for other text. */
 function dateOf(text: string): string | undefined {
   const [, day = "", time, offset = "Z"] = DATE.exec(text) ?? [];
   const midnight = day === "" ? NaN : Date.parse(`${day}T00:00:00Z`);
-  // Date.parse takes February 30 for March 2.
+  // Date.parse reads February 30 as March 2.
   if (Number.isNaN(midnight) || new Date(midnight).toISOString().slice(0, 10) !== day) return undefined;
   if (time === undefined) return day;
   const instant = Date.parse(`${day}T${time}${offset.replace(/^(.\d{2})(\d{2})$/, "$1:$2").toUpperCase()}`);
   return Number.isNaN(instant) ? undefined : new Date(instant).toISOString();
 }
 
-/** Days in UTC, both of them included. */
+/** Days of UTC, both included. */
 export interface Days {
   readonly dateFrom?: string | undefined;
   readonly dateTo?: string | undefined;
@@ -96,20 +96,20 @@ export function timeRangeOf({ dateFrom, dateTo }: Days): { from?: EpochMs; to?: 
   };
 }
 
-/** The column's type that holds what a value is. */
+/** The column type of a value. */
 export function typeOf(value: unknown): ColumnType {
   if (typeof value === "string") return "string";
   if (typeof value === "number") return "number";
   return typeof value === "boolean" ? "boolean" : "any";
 }
 
-/** Why a dataset can't be filtered by a column, or nothing. */
+/** The reason why a dataset can't be filtered by a column; `undefined` if it can. */
 export function dateFieldProblem(dateField: string | undefined, columns: Columns): string | undefined {
   if (dateField === undefined || (Object.hasOwn(columns, dateField) && columns[dateField] === "date")) return undefined;
   return `dateField is ${dateField}: expected one of the columns, of type date`;
 }
 
-/** Text of a file or an answer, short enough for a line. */
+/** Text from a file or an answer, cut to fit a log line. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }

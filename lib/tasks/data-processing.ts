@@ -1,34 +1,9 @@
 import * as z from "zod";
+import { MOST_COLUMNS, type Columns, type Dataset, type Row } from "../datasets/dataset.ts";
 import { columnName, dateFieldProblem, datasetName } from "./columns.ts";
+import { condition, expression, fieldsOf, meets, own, typeOfExpression, valueOf } from "./expressions.ts";
+import { MOST_GROUPS, createGroups, groupBy, groupFieldsOf, groupedColumns, type Groups } from "./groups.ts";
 import { defineTask, done, failed } from "./task.ts";
-import { MOST_COLUMNS, type ColumnType, type Columns, type Dataset, type Row } from "../datasets/dataset.ts";
-
-const value = z.union([z.string().max(1_000), z.number(), z.boolean(), z.null()]);
-
-const condition = z.union([
-  z.strictObject({
-    field: columnName,
-    op: z.enum(["eq", "ne", "lt", "lte", "gt", "gte", "contains", "startsWith"]),
-    value,
-  }),
-  z.strictObject({ field: columnName, op: z.literal("in"), value: z.array(value).max(100) }),
-]);
-
-const operand = z.union([columnName, z.number()]);
-const operands = z.array(operand).min(2).max(10);
-
-const expression = z.union([
-  columnName,
-  z.strictObject({ add: operands }),
-  z.strictObject({ subtract: operands }),
-  z.strictObject({ multiply: operands }),
-  z.strictObject({ divide: operands }),
-]);
-
-const aggregate = z.union([
-  z.strictObject({ op: z.literal("count") }),
-  z.strictObject({ op: z.enum(["sum", "avg", "min", "max"]), field: columnName }),
-]);
 
 const payload = z.strictObject({
   source: datasetName,
@@ -40,27 +15,15 @@ const payload = z.strictObject({
     .refine((given) => Object.keys(given).length <= MOST_COLUMNS, `expected at most ${MOST_COLUMNS} columns`)
     .optional()
     .describe("The columns of a row: a field of the source, or arithmetic on fields and numbers. Default: all fields."),
-  groupBy: z
-    .strictObject({
-      fields: z.array(columnName).max(10),
-      aggregates: z
-        .record(columnName, aggregate)
-        .refine((given) => Object.keys(given).length <= 20, "expected at most 20"),
-    })
+  groupBy: groupBy
     .optional()
     .describe("Makes one row of all that have the same values in these columns, after `select`."),
   dateField: columnName.optional(),
 });
 
 type Asked = z.infer<typeof payload>;
-type Expression = z.infer<typeof expression>;
-type Aggregate = z.infer<typeof aggregate>;
 
-/** What is kept in memory: a group takes about 1 KB with its key. */
-const MOST_GROUPS = 100_000;
-const MOST_CHARACTERS = 16 * 1_024 * 1_024;
-
-/** Filters, maps and groups the rows of a dataset into another. It is described by data: no code is run. */
+/** Filters, maps and groups the rows of a dataset into another. */
 export const dataProcessing = defineTask({
   jobType: "data_processing",
   summary: "Filters, maps and groups a dataset into another",
@@ -129,8 +92,8 @@ interface Plan {
   readonly groups?: Groups;
 }
 
-/** What is to be done with each row, or why it can't be done with these columns. */
-function planOf({ where, select, groupBy, dateField }: Asked, source: Dataset): Plan | string {
+/** How each row is processed, or why these columns don't allow it. */
+function planOf({ where, select, groupBy: grouping, dateField }: Asked, source: Dataset): Plan | string {
   const available = (columns: Columns, names: readonly string[]) => names.find((name) => !Object.hasOwn(columns, name));
   const selects = Object.entries(select ?? {});
   const read = [...where.map(({ field }) => field), ...selects.flatMap(([, each]) => fieldsOf(each))];
@@ -140,13 +103,13 @@ function planOf({ where, select, groupBy, dateField }: Asked, source: Dataset): 
   const selected: Columns = select
     ? Object.fromEntries(selects.map(([name, each]) => [name, typeOfExpression(each, source.columns)]))
     : source.columns;
-  const calculated = groupBy ? groupFieldsOf(groupBy) : [];
+  const calculated = grouping ? groupFieldsOf(grouping) : [];
   const absent = available(selected, calculated);
   if (absent !== undefined) return notThere(absent, selected, "the selected columns");
-  const twice = groupBy?.fields.find((name) => Object.hasOwn(groupBy.aggregates, name));
+  const twice = grouping?.fields.find((name) => Object.hasOwn(grouping.aggregates, name));
   if (twice !== undefined) return `groupBy has ${twice} as a field and as an aggregate: expected different names`;
 
-  const columns = groupBy ? groupedColumns(groupBy, selected) : selected;
+  const columns = grouping ? groupedColumns(grouping, selected) : selected;
   const problem = dateFieldProblem(dateField, columns);
   if (problem !== undefined) return problem;
   const inherited = source.dateField;
@@ -157,190 +120,10 @@ function planOf({ where, select, groupBy, dateField }: Asked, source: Dataset): 
     select: select
       ? (row) => Object.fromEntries(selects.map(([name, each]) => [name, valueOf(each, row)]))
       : (row) => row,
-    ...(groupBy && { groups: createGroups(groupBy) }),
+    ...(grouping && { groups: createGroups(grouping) }),
   };
 }
 
 function notThere(name: string, columns: Columns, where: string): string {
   return `There is no column ${name} in ${where}: expected one of ${Object.keys(columns).slice(0, 20).join(", ")}`;
-}
-
-function own(row: Row, name: string): unknown {
-  return Object.hasOwn(row, name) ? (row[name] ?? null) : null;
-}
-
-// ---- Conditions ----
-
-type Condition = z.infer<typeof condition>;
-
-/** Values of different types are never equal, less or greater; null is only ever equal or not. */
-function meets(found: unknown, { op, value }: Condition): boolean {
-  switch (op) {
-    case "eq":
-      return found === value;
-    case "ne":
-      return found !== value;
-    case "in":
-      return value.some((each) => each === found);
-    case "contains":
-      return typeof found === "string" && typeof value === "string" && found.includes(value);
-    case "startsWith":
-      return typeof found === "string" && typeof value === "string" && found.startsWith(value);
-    case "lt":
-    case "lte":
-    case "gt":
-    case "gte":
-      return compares(found, op, value);
-    default:
-      return op satisfies never;
-  }
-}
-
-function compares(found: unknown, op: "lt" | "lte" | "gt" | "gte", value: unknown): boolean {
-  const comparable =
-    (typeof found === "number" && typeof value === "number") ||
-    (typeof found === "string" && typeof value === "string");
-  if (!comparable) return false;
-  const [a, b] = [found, value] as [number, number];
-  if (op === "lt") return a < b;
-  if (op === "lte") return a <= b;
-  return op === "gt" ? a > b : a >= b;
-}
-
-// ---- Expressions ----
-
-function partsOf(each: Exclude<Expression, string>) {
-  const [[op, operands]] = Object.entries(each) as [[keyof typeof ARITHMETIC, (string | number)[]]];
-  return { op, operands };
-}
-
-const ARITHMETIC = {
-  add: (a: number, b: number) => a + b,
-  subtract: (a: number, b: number) => a - b,
-  multiply: (a: number, b: number) => a * b,
-  divide: (a: number, b: number) => a / b,
-};
-
-function fieldsOf(each: Expression): string[] {
-  if (typeof each === "string") return [each];
-  return partsOf(each).operands.filter((operand) => typeof operand === "string");
-}
-
-function typeOfExpression(each: Expression, columns: Columns): ColumnType {
-  return typeof each === "string" ? (columns[each] ?? "any") : "number";
-}
-
-/** Null where an operand is no number, or the result is none. */
-function valueOf(each: Expression, row: Row): unknown {
-  if (typeof each === "string") return own(row, each);
-  const { op, operands } = partsOf(each);
-  const numbers = operands.map((operand) => (typeof operand === "number" ? operand : own(row, operand)));
-  if (!numbers.every((number) => typeof number === "number")) return null;
-  const result = numbers.reduce(ARITHMETIC[op]);
-  return Number.isFinite(result) ? result : null;
-}
-
-// ---- Groups ----
-
-type GroupBy = NonNullable<Asked["groupBy"]>;
-
-interface Groups {
-  /** False when it would be one too many. */
-  add(row: Row): boolean;
-  rows(): Iterable<Row>;
-}
-
-interface Sum {
-  count: number;
-  sum: number;
-  min: unknown;
-  max: unknown;
-}
-
-function createGroups({ fields, aggregates }: GroupBy): Groups {
-  const wanted = Object.entries(aggregates);
-  const groups = new Map<string, { values: unknown[]; sums: Sum[] }>();
-  let characters = 0;
-  return {
-    add: (row) => {
-      const values = fields.map((name) => own(row, name));
-      const key = JSON.stringify(values);
-      let group = groups.get(key);
-      if (!group) {
-        characters += key.length;
-        if (groups.size === MOST_GROUPS) return false;
-        group = { values, sums: wanted.map(() => ({ count: 0, sum: 0, min: null, max: null })) };
-        groups.set(key, group);
-      }
-      for (const [index, [, each]] of wanted.entries()) {
-        const sum = group.sums[index];
-        if (sum) characters += addTo(sum, each, row);
-      }
-      return characters <= MOST_CHARACTERS;
-    },
-    *rows() {
-      for (const { values, sums } of groups.values()) {
-        const grouped = fields.map((name, index) => [name, values[index]]);
-        const summed = wanted.map(([name, { op }], index) => [name, resultOf(op, sums[index])]);
-        yield Object.fromEntries([...grouped, ...summed]) as Row;
-      }
-    },
-  };
-}
-
-/** Rows without a value count for `count` alone. Answers how many more characters are kept. */
-function addTo(sum: Sum, each: Aggregate, row: Row): number {
-  const value = each.op === "count" ? true : own(row, each.field);
-  if (value === null) return 0;
-  if (each.op === "min" || each.op === "max") {
-    const kept = sum[each.op];
-    if (kept !== null && !compares(value, each.op === "min" ? "lt" : "gt", kept)) return 0;
-    sum[each.op] = value;
-    return charactersOf(value) - charactersOf(kept);
-  }
-  if (each.op !== "count" && typeof value !== "number") return 0;
-  sum.count += 1;
-  sum.sum += Number(value);
-  return 0;
-}
-
-function charactersOf(value: unknown): number {
-  return typeof value === "string" ? value.length : 0;
-}
-
-function resultOf(op: Aggregate["op"], sum: Sum | undefined): unknown {
-  if (!sum) return null;
-  switch (op) {
-    case "count":
-      return sum.count;
-    case "sum":
-      return finite(sum.sum);
-    case "avg":
-      return sum.count === 0 ? null : finite(sum.sum / sum.count);
-    case "min":
-    case "max":
-      return sum[op];
-    default:
-      return op satisfies never;
-  }
-}
-
-/** JSON knows no other numbers. */
-function finite(number: number): number | null {
-  return Number.isFinite(number) ? number : null;
-}
-
-function groupFieldsOf({ fields, aggregates }: GroupBy): string[] {
-  return [...fields, ...Object.values(aggregates).flatMap((each) => (each.op === "count" ? [] : each.field))];
-}
-
-function groupedColumns({ fields, aggregates }: GroupBy, selected: Columns): Columns {
-  const kept = fields.map((name) => [name, selected[name] ?? "any"] as const);
-  const calculated = Object.entries(aggregates).map(([name, each]) => [name, typeOfAggregate(each, selected)] as const);
-  return Object.fromEntries([...kept, ...calculated]);
-}
-
-function typeOfAggregate(each: Aggregate, selected: Columns): ColumnType {
-  if (each.op === "count") return "integer";
-  return each.op === "min" || each.op === "max" ? (selected[each.field] ?? "any") : "number";
 }

@@ -19,7 +19,7 @@ const payload = z.strictObject({
 
 type Format = z.infer<typeof payload>["format"];
 
-/** The steps of spec/typed-jobs-report.md, and how far each is. */
+/** The steps of spec/typed-jobs-report.md, with the percentage of each. */
 const STEPS = [
   { label: "Validate parameters", percent: 20 },
   { label: "Query data", percent: 40 },
@@ -84,11 +84,11 @@ export const exportReport = defineTask({
 interface Source {
   readonly columns: readonly string[];
   readonly rows: AsyncIterable<readonly Row[]>;
-  /** About how much there is to write. */
+  /** An estimate, for the progress. */
   readonly bytes: number;
 }
 
-/** What a report is made of. Nothing if there is no such report. */
+/** The rows and columns of a report; `undefined` if there is no such report. */
 async function sourceOf(
   reportType: string,
   filters: Days,
@@ -141,7 +141,7 @@ async function* jobRows(pages: ReturnType<TaskContext["jobs"]["pages"]>): AsyncG
   }
 }
 
-/** Rows without a date, or with one that is none, are of no day. */
+/** A row without a valid date belongs to no day. */
 async function* within(
   rows: AsyncIterable<readonly Row[]>,
   dateField: string,
@@ -176,8 +176,8 @@ type Writer = (
 const formats: Record<Format, Writer> = {
   async *csv(columns, rows) {
     const { stringify } = await import("csv-stringify/sync");
-    // What a spreadsheet takes for a formula gets an apostrophe in front; numbers stay numbers.
-    // Elsewhere a semicolon or a tab begins the next cell: what holds one is quoted.
+    // Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers stay numbers.
+    // In some locales a semicolon or a tab separates cells, so text with one is quoted.
     const options = { escape_formulas: true, quoted_match: /[;\t]/, record_delimiter: "windows" } as const;
     yield Buffer.from(stringify([[...columns]], options));
     for await (const batch of rows) {
@@ -213,13 +213,13 @@ const formats: Record<Format, Writer> = {
       }
     }
     const named = columns.map((header) => ({ header: excelText(header) }));
-    // ZIP64 lifts the limit of 4 GiB, which a wide sheet's XML can reach; not every reader knows it.
+    // ZIP64 lifts the limit of 4 GiB, which a wide sheet's XML can reach; some readers lack it.
     const options = { name: "Report", columns: named, zip64: bytes > LARGEST_ZIP };
     yield* writeXlsxStream(sheetRows(), options) as unknown as AsyncIterable<Uint8Array>;
   },
 };
 
-/** What a cell can hold; text in an XLSX cell is text, whatever it begins with. */
+/** The value as a cell can hold it. Text in an XLSX cell is never a formula. */
 function cellOf(value: unknown): string | number | boolean | null {
   if (value === null || value === undefined) return null;
   if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return value;
@@ -227,13 +227,13 @@ function cellOf(value: unknown): string | number | boolean | null {
 }
 
 const LONGEST_CELL = 32_767;
-/** Bytes of rows; their XML takes up to five times as many. */
+/** In bytes of rows; their XML takes up to five times as many. */
 const LARGEST_ZIP = 512 * 1_024 * 1_024;
 
-/** Without what XML can't hold. */
+/** The text without characters that XML forbids. */
 function excelText(text: string): string {
   return text.slice(0, LONGEST_CELL).toWellFormed().replace(NOT_XML, "\uFFFD");
 }
 
-// oxlint-disable-next-line no-control-regex -- those are the ones
+// oxlint-disable-next-line no-control-regex -- the pattern removes them
 const NOT_XML = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g;

@@ -23,7 +23,7 @@ type Import = z.infer<typeof payload>;
 
 const LARGEST_ROW = 1_000_000;
 
-/** Adds the rows of a CSV file to a dataset: all the good ones at once, or none. */
+/** Adds the valid rows of a CSV file to a dataset: all at once or none. */
 export const importCsv = defineTask({
   jobType: "import_csv",
   summary: "Imports a CSV file into a dataset of the app",
@@ -66,14 +66,14 @@ async function importRows(asked: Import, file: FileInfo, part: PartWriter, conte
   const parser = parse({
     bom: true,
     delimiter: asked.delimiter,
-    // Of its own accord it takes the first that it sees for all of them.
+    // Without this the parser takes the first line break of the file for all of them.
     record_delimiter: ["\r\n", "\n", "\r"],
     max_record_size: LARGEST_ROW,
-    // A row of another length is a bad row, not a bad file.
+    // A row of another length is an error of the row, not of the file.
     relax_column_count: true,
   });
   const feeding = pipeline(content, parser, { signal });
-  // What breaks it is thrown by the loop.
+  // The loop throws the errors of the pipeline.
   feeding.catch(() => {});
 
   let header: readonly string[] | undefined;
@@ -113,7 +113,7 @@ async function importRows(asked: Import, file: FileInfo, part: PartWriter, conte
   return done(committed.result);
 }
 
-/** What is wrong with the file, in words for its uploader. */
+/** The problem of the file, in words for its uploader. */
 class BadFile extends Error {}
 
 const CSV_TYPES =
@@ -129,7 +129,7 @@ function problemOf(file: FileInfo, { file: announced }: TaskJob): string | undef
   return file.bytes === 0 ? "The file is empty: expected a header and rows below it; upload it again" : undefined;
 }
 
-/** Asked before the rows are read, so that a million of them are not read in vain. */
+/** Checked before the rows are read, so that a million of them are not read in vain. */
 async function conflictOf({ dataset, mode, columns }: Import, { datasets }: TaskContext): Promise<string | undefined> {
   if (mode === "replace") return undefined;
   const there = (await datasets.get(dataset))?.columns ?? {};
@@ -138,7 +138,7 @@ async function conflictOf({ dataset, mode, columns }: Import, { datasets }: Task
   return `Dataset ${dataset} has column ${other} as ${there[other]}, expected ${columns[other]}: use its type, mode replace, or another dataset`;
 }
 
-/** Passes on what is text in UTF-8, and throws at the rest. */
+/** Passes UTF-8 on and throws at other bytes. */
 async function* textOnly(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let carried: Uint8Array = new Uint8Array();
   let at = 0;
@@ -175,7 +175,7 @@ function refuseOtherFormats(bytes: Uint8Array): void {
   if (found) throw new BadFile(`The file is ${found[0]}: ${EXPECTED}`);
 }
 
-/** How many bytes at the end begin a character that the next chunk goes on with. */
+/** The count of bytes at the end that belong to a character which continues in the next chunk. */
 function cutOff(bytes: Uint8Array): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back += 1) {
     const byte = bytes[bytes.length - back] ?? 0;
@@ -187,7 +187,7 @@ function cutOff(bytes: Uint8Array): number {
   return 0;
 }
 
-/** The names of the columns, in the file's order. */
+/** The names of the columns in the order of the file. */
 function headerOf(cells: readonly string[], { columns, delimiter }: Import): readonly string[] {
   const names = cells.map((name) => name.trim());
   const expected = Object.keys(columns);
@@ -235,7 +235,7 @@ function rowOf(
   return problems.length > 0 ? { problem: problems.slice(0, 5).join("; ") } : { row };
 }
 
-/** What the parser or we have found wrong with the file; nothing if something else broke. */
+/** The text of an error in the file; `undefined` for every other error. */
 function problemIn(error: unknown): string | undefined {
   if (error instanceof BadFile) return error.message;
   const { code, lines } = error as { code?: string; lines?: number };

@@ -9,7 +9,7 @@ import { notification } from "./notification.ts";
 import { sync } from "./sync.ts";
 import type { Task } from "./task.ts";
 
-/** Every task there is: validation, the API document and dispatch follow from this list. */
+/** Every task: validation, the API document and dispatch follow from this list. */
 export const tasks: readonly Task[] = [
   example,
   importCsv,

@@ -31,17 +31,17 @@ const payload = z
 
 type Asked = z.infer<typeof payload>;
 
-/** What is kept between attempts, so that none sends again what has been sent. */
+/** The checkpoint between attempts, so that none sends the same message twice. */
 interface Sent {
   readonly messageId?: string;
 }
 
-/** Tells somebody, by e-mail, by a signed webhook, or by both. */
+/** Sends an e-mail, a signed webhook, or both. */
 export const notification = defineTask({
   jobType: "notification",
   summary: "Sends an e-mail, a signed webhook, or both",
   payload,
-  // It speaks for the app: in its name, and with its signature.
+  // The notification carries the name and the signature of the app.
   permission: "jobs.send_notifications",
 
   async run(asked, context) {
@@ -68,7 +68,7 @@ export const notification = defineTask({
   },
 });
 
-/** Nothing when it was taken. */
+/** `undefined` when the receiver accepted the webhook. */
 async function callWebhook(
   { url, headers, body }: NonNullable<Asked["webhook"]>,
   { http }: TaskContext,
@@ -88,11 +88,11 @@ type Variables = Asked["variables"];
 
 class UnknownVariable extends Error {}
 
-/** Puts the variables in. A name that there is no variable for is an error: nobody wants a mail that greets `{{name}}`. */
+/** Replaces the variables. A name without a variable is an error, so that no mail greets `{{name}}`. */
 function fill({ email, webhook, variables }: Asked): Pick<Asked, "email" | "webhook"> | { problem: string } {
   try {
     const subject = email && filled(email.subject, variables);
-    // A line break in a header would begin another header.
+    // A line break in a header would start another header.
     if (subject !== undefined && /\p{Cc}/u.test(subject)) {
       return { problem: "The subject holds a line break or another control character: expected one line of text" };
     }
@@ -114,7 +114,7 @@ function fill({ email, webhook, variables }: Asked): Pick<Asked, "email" | "webh
 }
 
 function filled(template: string, variables: Variables, escape = (text: string) => text): string {
-  // Without spaces in the pattern: what must try every number of them takes minutes over a long run of spaces.
+  // The pattern has no spaces: backtracking over a long run of spaces would take minutes.
   return template.replace(/\{\{([^{}]*)\}\}/g, (_, inner: string) => {
     const name = inner.trim();
     if (Object.hasOwn(variables, name)) return escape(String(variables[name]));

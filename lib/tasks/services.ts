@@ -20,7 +20,7 @@ import type { AppDatasets } from "../datasets/dataset.ts";
 import type { DeploymentRules } from "../outbound/rules.ts";
 import { DEFAULT_HEADERS, forwardable } from "../outbound/headers.ts";
 
-// What a task can reach, and only within its own app: the app is the job's, never the payload's.
+// The services of a task, bound to its own app: the app comes from the job, never from the payload.
 
 export interface TaskServices {
   readonly files: AppFiles;
@@ -31,42 +31,42 @@ export interface TaskServices {
   readonly pdfs: AppPdfs;
 }
 
-/** The app's files; keys begin with `files/` and the app's id, and any other key is an error. */
+/** The app's files. Their keys begin with `files/` and the app's id; any other key is an error. */
 export interface AppFiles {
   head(key: string): Promise<FileInfo | undefined>;
   read(key: string): AsyncIterable<Uint8Array>;
-  /** A new file of this job and attempt, under a name that people may see. */
+  /** Creates a file of this job and attempt. The name is shown to people. */
   create(name: string, contentType: string): Upload & { readonly key: string };
-  /** All of them, a page at a time. */
+  /** All files, a page at a time. */
   list(): AsyncIterable<readonly FileInfo[]>;
   remove(keys: readonly string[]): Promise<void>;
-  /** A URL that is good for an hour. */
+  /** A URL that is valid for an hour. */
   link(key: string, fileName: string): Promise<string>;
 }
 
-/** PDFs, which are kept for a day. Only where there is a browser. */
+/** PDFs, which are kept for a day. Only in the function that has a browser. */
 export interface AppPdfs {
-  /** Throws `BadDocument` for what does not become one, and FORBIDDEN when the app's pages of the day are used up. */
+  /** Throws `BadDocument` for a document that can't be printed, and FORBIDDEN when the app's daily quota is used up. */
   make(request: PdfRequest): Promise<KeptPdf>;
 }
 
 /** The app's jobs, this one included. */
 export interface AppJobs {
-  /** Newest first, a page at a time. `from`: the position that a page has named as the next. */
+  /** Newest first, a page at a time. `from`: the `next` of an earlier page. */
   pages(wanted: WantedJobs, from?: Position): AsyncIterable<JobPage>;
   get(id: string): Promise<Job | undefined>;
-  /** The keys of the uploaded files that a job is about, or one that it is to submit. */
+  /** The keys of the uploaded files that a job names, for itself or for the jobs that it will submit. */
   fileKeys(job: Job): Promise<string[]>;
-  /** Deletes a finished job with all that hangs on it. False if there is something that it still owes. */
+  /** Deletes a finished job with its history, log and payloads. False if it still owes a follow-up. */
   remove(job: Job): Promise<boolean>;
-  /** Tries it again with fresh retries, and ends it, as an administrator would. False if it can't be done any more. */
+  /** An administrator's actions: a redrive with fresh retries, and a cancellation. False if it is too late. */
   redrive(job: Job): Promise<boolean>;
   cancel(job: Job): Promise<boolean>;
 }
 
 export type WantedJobs = Omit<JobFilter, "appId">;
 
-/** Requests to where the app's jobs may go. */
+/** Requests to targets that the app's jobs may call. */
 export interface AppHttp {
   send(request: TaskRequest): Promise<TaskAnswer>;
 }
@@ -74,20 +74,20 @@ export interface AppHttp {
 export interface TaskRequest {
   readonly method: "GET" | "POST";
   readonly url: URL;
-  /** Those that belong to the connection or to this service are left out. */
+  /** Headers of the connection and of this service are left out. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
-  /** How much of an answer is read; more is an error. Default 64 KB. */
+  /** The most bytes of an answer; more is an error. Default: 64 KB. */
   readonly mostBytes?: number;
 }
 
 export type TaskAnswer =
   | { readonly kind: "answered"; readonly status: number; readonly body: Uint8Array }
-  /** It was not sent, or must not be answered like this: trying again would not help. */
+  /** The request was refused, or its answer was: a retry would not help. */
   | { readonly kind: "refused"; readonly problem: string }
   | { readonly kind: "failed"; readonly problem: string };
 
-/** A run of a job. */
+/** One attempt of a job. */
 export interface TaskRun {
   readonly appId: string;
   readonly jobId: string;
@@ -106,12 +106,12 @@ export interface TaskServiceParts {
   readonly pdfs: Pdfs;
   readonly pages: PageQuota;
   readonly rules: Pick<DeploymentRules, "allowPrivateTargets">;
-  /** What people do to jobs. */
+  /** The actions of people on jobs. */
   readonly people: {
     retryJob(id: string): Promise<Job | undefined>;
     stopJob(id: string, as: StopStatus): Promise<Job | undefined>;
   };
-  /** Of all jobs there may be: what a listing goes through. */
+  /** The execution types whose indexes a listing reads. */
   readonly executionTypes: readonly string[];
 }
 
@@ -140,7 +140,7 @@ function filesOf({ files }: TaskServiceParts, { appId, jobId, attempt, signal }:
     head: async (key) => files.head(own(key), signal),
     read: (key) => files.read(own(key), signal),
     create: (name, contentType) => {
-      // An attempt that has lost its lease must not replace the file that another one has named in a result.
+      // The attempt is in the key, since one that has lost its lease must not replace the file of another.
       const key = `${prefix}${jobId}/${attempt}/${safeFileName(name)}`;
       return { key, ...files.upload(key, contentType, signal) };
     },
@@ -153,7 +153,7 @@ function filesOf({ files }: TaskServiceParts, { appId, jobId, attempt, signal }:
 function pdfsOf({ pdfs, pages }: TaskServiceParts, run: TaskRun): AppPdfs {
   return {
     make: async (request) => {
-      // Whoever asked for the job may not have been asked: a schedule, or a queue that is longer than the day's rest.
+      // The quota was not checked at the submission of a scheduled job, and a queued one may start on another day.
       await pages.admit(run.appId);
       const kept = await pdfs.keep(run, await pdfs.make(request, run.signal));
       await pages.count(run.appId, kept);
@@ -187,7 +187,7 @@ function jobsOf({ store, people, executionTypes }: TaskServiceParts, { appId, si
   };
 }
 
-/** The files that a message names: for itself, for the target of a schedule, and for what follows. */
+/** The files that a message names: for itself, for the target of a schedule, and for its follow-ups. */
 function filesIn({ execution, onSuccess, onFailure }: Message): string[] {
   const { file, targetJob } = execution as { file?: { key: string }; targetJob?: Message };
   const next = [onSuccess, onFailure].flatMap((followUp) => {
@@ -198,7 +198,7 @@ function filesIn({ execution, onSuccess, onFailure }: Message): string[] {
   return [...(file ? [file.key] : []), ...(targetJob ? filesIn(targetJob) : []), ...next];
 }
 
-/** Whether it could be done to the job as it was by then. */
+/** False if the state of the job no longer allowed the action. */
 async function wasDone(action: Promise<Job | undefined>): Promise<boolean> {
   try {
     return (await action) !== undefined;

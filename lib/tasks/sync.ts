@@ -34,12 +34,13 @@ const payload = z.strictObject({
 
 type Pagination = z.infer<typeof payload>["pagination"];
 
-/** How far it is: which page comes next, and what of the earlier ones is put away. */
+/** The count of pages that were read, and the cursor of the next one. */
 interface Place {
   readonly pages: number;
   readonly cursor?: string;
 }
 
+/** The checkpoint. */
 interface Saved extends Place {
   readonly part: SavedPart;
 }
@@ -50,13 +51,13 @@ function placeOf({ pages, cursor }: Saved): Place {
 
 const LARGEST_PAGE = 8 * 1_024 * 1_024;
 const MOST_PAGES = 10_000;
-/** What a checkpoint may hold of it. */
+/** In characters; bounds the checkpoint. */
 const LONGEST_CURSOR = 2_000;
-/** What a lost attempt has to ask for again, at most. */
+/** Bounds the rows and pages that are fetched again after a lost attempt. */
 const ROWS_BETWEEN_CHECKPOINTS = 5_000;
 const PAGES_BETWEEN_CHECKPOINTS = 20;
 
-/** Pulls all pages of a REST source into a dataset. */
+/** Reads all pages of a REST source into a dataset. */
 export const sync = defineTask({
   jobType: "sync",
   summary: "Pulls a paged REST source into a dataset of the app",
@@ -67,7 +68,7 @@ export const sync = defineTask({
     const before = await datasets.committed(dataset);
     if (before) return done(before);
     const checkpointed = context.saved as Saved | undefined;
-    // What a cleanup has deleted meanwhile can't be gone on with.
+    // A cleanup may have deleted the saved parts meanwhile: then the sync starts over.
     const saved = checkpointed && (await datasets.has(dataset, checkpointed.part)) ? checkpointed : undefined;
     const part = datasets.part(dataset, saved?.part);
     const seen: Seen = new Map();
@@ -108,7 +109,7 @@ export const sync = defineTask({
         }
         rows += page.items.length;
         place = { pages: place.pages + 1, ...(page.cursor !== undefined && { cursor: page.cursor }) };
-        // Nobody knows how many there are.
+        // The count of pages is unknown.
         const shown = { percent: Math.min(95, place.pages), label: `${rows} rows of ${place.pages} pages` };
         await context.progress(place.pages, place.pages + 1, shown);
         if (page.isLast) break;
@@ -132,7 +133,7 @@ export const sync = defineTask({
   },
 });
 
-/** Whether the source may answer another time. */
+/** True if a later attempt may succeed. */
 function mayHelp(status: number): boolean {
   return status >= 500 || status === 408 || status === 425 || status === 429;
 }
@@ -183,10 +184,10 @@ function field(of: unknown, name: string): unknown {
   return typeof of === "object" && of !== null && Object.hasOwn(of, name) ? (of as Row)[name] : undefined;
 }
 
-/** The columns so far, each with its type; without one as long as there was only null. */
+/** The columns so far with their types; a column of nothing but null has no type yet. */
 type Seen = Map<string, ColumnType | undefined>;
 
-/** Takes in which columns a row has. Says what no dataset can hold. */
+/** Adds the columns of a row. Returns the problem of a row that no dataset can hold. */
 function learn(seen: Seen, row: Row): string | undefined {
   for (const [column, value] of Object.entries(row)) {
     if (!seen.has(column)) {

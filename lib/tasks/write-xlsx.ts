@@ -1,2 +1,2 @@
-/** In a file of its own: bundled, only this function of the package comes along with it. */
+/** A file of its own keeps the rest of the package out of the bundle. */
 export { writeXlsxStream } from "hucre/xlsx";

@@ -183,6 +183,6 @@ interface TypedBody {
 const LONGEST_OFFSET = 40;
 
 /** What endpoints get; those that are asked here use no more of it. */
-function serviceIn({ parts, apps, engine }: Container): ServiceParts {
-  return { ...parts, apps, engine } as unknown as ServiceParts;
+function serviceIn({ parts, apps, audit, engine }: Container): ServiceParts {
+  return { ...parts, apps, audit, engine } as unknown as ServiceParts;
 }

@@ -2,6 +2,7 @@ import { MINUTE, SECOND, type Clock, type EpochMs, type TimeLeft } from "../../l
 import type { Random } from "./random.ts";
 import type { Time } from "./time.ts";
 import type { AppStore } from "../../lib/store/app-store.ts";
+import type { Audit } from "../../lib/store/audit.ts";
 import type { createEngine } from "../../lib/engine/engine.ts";
 
 // A process of the service: a container of a function. It can die, and stand still, at any moment.
@@ -96,6 +97,7 @@ export interface Container extends Process {
   readonly engine: Engine;
   readonly parts: Parts;
   readonly apps: AppStore;
+  readonly audit: Audit;
   isBusy: boolean;
 }
 

@@ -1,6 +1,6 @@
 import { createTable } from "../../lib/store/table.ts";
 import { createHash } from "node:crypto";
-import { createAppStore } from "../../lib/store/app-store.ts";
+import { createAppStores } from "../../lib/store/app-store.ts";
 import { MINUTE, SECOND, type TimeLeft } from "../../lib/clock.ts";
 import { createDestinationStore } from "../../lib/flow/destination-store.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
@@ -146,7 +146,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
     const queue = createQueue({ urls, files, clock, client: client("sqs") });
     // Nothing here is signed, so nothing is sealed.
     const sealer = { seal: async () => new Uint8Array(1), open: async () => new Uint8Array(1) };
-    const apps = createAppStore({ table, clock, sealer });
+    const { apps, audit } = createAppStores({ table, clock, sealer });
     const plain: Parts = {
       clock,
       store,
@@ -163,7 +163,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
       retention: plan.retentionMs,
     };
     const parts = plant?.parts ? { ...plain, ...plant.parts(plain) } : plain;
-    const container = Object.assign(process, { engine: createEngine(parts), parts, apps, isBusy: false });
+    const container = Object.assign(process, { engine: createEngine(parts), parts, apps, audit, isBusy: false });
     containers.add(container);
     process.onDeath(() => {
       containers.delete(container);

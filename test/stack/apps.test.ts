@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { randomBytes, randomUUID } from "node:crypto";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createAppStore } from "../../lib/store/app-store.ts";
+import { createAppStores } from "../../lib/store/app-store.ts";
 import { createClock } from "../../lib/clock.ts";
 import { createSealer } from "../../lib/store/sealer.ts";
 import { endStacks, jobIn, newApp, startStack, tokenFor, until, webhook, type Stack } from "../support/stack.ts";
@@ -321,10 +321,10 @@ test("signing secrets that others keep changing answer 409, since nothing is out
   };
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
   const client = { send } as unknown as DynamoDBClient;
-  const apps = createAppStore({
+  const { secrets } = createAppStores({
     table: createTable({ name: "jobs", clock: createClock(), client }),
     clock: createClock(),
     sealer,
   });
-  await expect(apps.rotate("app", "me")).rejects.toMatchObject({ code: "CONFLICT" });
+  await expect(secrets.rotate("app", "me")).rejects.toMatchObject({ code: "CONFLICT" });
 });

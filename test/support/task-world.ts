@@ -6,7 +6,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createAppStore } from "../../lib/store/app-store.ts";
+import { createAppStores } from "../../lib/store/app-store.ts";
 import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
 import { createClock, type Clock } from "../../lib/clock.ts";
 import { createDatasetStore } from "../../lib/datasets/dataset-store.ts";
@@ -77,7 +77,7 @@ export async function createTaskWorld() {
   const files = createFileStore({ bucket, clock });
   const store = createJobStore({ table, files: bucket, clock });
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
-  const apps = createAppStore({ table, clock, sealer });
+  const { apps } = createAppStores({ table, clock, sealer });
   const datasets = createDatasetStore({ table, clock, files });
   const mail = createMail("jobs@example.com", ses);
   const parts = {

@@ -3,7 +3,7 @@ import { GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from "@aw
 import type { S3Client } from "@aws-sdk/client-s3";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { randomBytes, randomUUID } from "node:crypto";
-import { createAppStore } from "../../lib/store/app-store.ts";
+import { createAppStores } from "../../lib/store/app-store.ts";
 import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
 import { createClock, type Clock, type TimeLeft } from "../../lib/clock.ts";
 import { createDestinationStore } from "../../lib/flow/destination-store.ts";
@@ -97,7 +97,7 @@ export async function createWorld({ retention = 0 } = {}) {
   const files = createBucket({ name: references["JobsBucket"] ?? "", client: ground.s3 });
   const store = createJobStore({ table, files, clock });
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
-  const apps = createAppStore({ table, clock, sealer });
+  const { apps } = createAppStores({ table, clock, sealer });
   const destinations = createDestinationStore({ table, clock });
   const slots = createTaskSlots({ table, clock });
   const queue = createQueue({ urls, files, clock, client: sqs });

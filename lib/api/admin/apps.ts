@@ -12,7 +12,7 @@ import { isPlatformAdmin, requireRole, type Caller } from "../http/auth.ts";
 import { destinationName } from "./destinations.ts";
 import { envelope, route, type Answer, type Route } from "../http/http.ts";
 
-// What the administrators of an app decide about it, and who changed what.
+// The settings, the signing secrets and the audit log of an app, for its administrators.
 
 const MOST_ENTRIES = 100;
 
@@ -53,7 +53,7 @@ const settingsBody = z.strictObject({
   paused: z.boolean().default(false),
 });
 
-/** Every setting as it is: what has a default in a request is always there. */
+/** All settings: fields with a default in a request are always present in an answer. */
 const settingsShown = Object.fromEntries(
   Object.entries(settingsBody.shape).map(([name, field]) => [
     name,
@@ -78,7 +78,7 @@ const auditEntry = z.strictObject({
   changes: z.array(z.strictObject({ field: z.string(), from: z.unknown(), to: z.unknown() })),
 });
 
-/** What the API document says of the routes below. */
+/** The texts of the API document for the routes below. */
 const about = {
   get: { id: "getApp", summary: "Shows an app's settings", answers: { 200: appShown } },
   put: {
@@ -101,12 +101,12 @@ const about = {
   },
 } as const;
 
-export const getApp = appRoute("GET", "", about.get, async ({ appId }, { apps }) => {
-  return ok(await appView(appId, await apps.read(appId), apps));
+export const getApp = appRoute("GET", "", about.get, async ({ appId }, { apps, secrets }) => {
+  return ok(await appView(appId, await apps.read(appId), secrets));
 });
 
-/** Replaces all settings; what is left out gets its default. */
-export const putApp = appRoute("PUT", "", about.put, async ({ appId, caller, body }, { apps, rules }) => {
+/** Replaces all settings; absent fields get their defaults. */
+export const putApp = appRoute("PUT", "", about.put, async ({ appId, caller, body }, { apps, secrets, rules }) => {
   const { version, ...settings } = body;
   refuseSettings(settings, rules.allowPrivateTargets);
   const before = await apps.read(appId);
@@ -118,18 +118,22 @@ export const putApp = appRoute("PUT", "", about.put, async ({ appId, caller, bod
       `version is ${version}, but the settings are at ${current}; read them and try again`,
     );
   }
-  return ok(await appView(appId, { ...settings, version: version + 1 }, apps));
+  return ok(await appView(appId, { ...settings, version: version + 1 }, secrets));
 });
 
-export const rotateSecret = appRoute("POST", "/signing-secrets", about.rotate, async ({ appId, caller }, { apps }) => {
-  const { id, secret, createdAt } = await apps.rotate(appId, caller.sub);
-  return { status: 201, body: envelope({ id, secret, createdAt: iso(createdAt) }) };
-});
+export const rotateSecret = appRoute(
+  "POST",
+  "/signing-secrets",
+  about.rotate,
+  async ({ appId, caller }, { secrets }) => {
+    const { id, secret, createdAt } = await secrets.rotate(appId, caller.sub);
+    return { status: 201, body: envelope({ id, secret, createdAt: iso(createdAt) }) };
+  },
+);
 
-export const deleteSecret = appRoute("DELETE", "/signing-secrets/{id}", about.delete, async (asked, { apps }) => {
+export const deleteSecret = appRoute("DELETE", "/signing-secrets/{id}", about.delete, async (asked, { secrets }) => {
   const id = asked.path["id"] ?? "";
-  if (!(await apps.removeSecret(asked.appId, id, asked.caller.sub)))
-    throw new ClientError("NOT_FOUND", "No such secret");
+  if (!(await secrets.remove(asked.appId, id, asked.caller.sub))) throw new ClientError("NOT_FOUND", "No such secret");
   return ok({ id });
 });
 
@@ -146,7 +150,7 @@ export const listAudit = route({
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   query: auditQuery,
 
-  async handle({ path, caller, query }, { apps }): Promise<Answer> {
+  async handle({ path, caller, query }, { audit }): Promise<Answer> {
     const appId = appInPath(path["appId"], caller);
     const before = query.cursor === undefined ? undefined : Buffer.from(query.cursor, "base64url").toString();
     if (before !== undefined && !/^AUDIT#[\w:.-]+#[\w-]+$/.test(before)) {
@@ -154,7 +158,7 @@ export const listAudit = route({
         { field: "cursor", message: "is not a cursor of this list; take nextCursor of the page before" },
       ]);
     }
-    const { entries, next } = await apps.audit(appId, query.limit, before);
+    const { entries, next } = await audit.list(appId, query.limit, before);
     const items = entries.map(({ at, by, action, changes }) => ({ at: iso(at), by, action, changes }));
     return ok({ items, nextCursor: next === undefined ? null : Buffer.from(next).toString("base64url") });
   },
@@ -184,7 +188,7 @@ function appRoute<Body>(
   });
 }
 
-/** The caller's own app, or any for a platform administrator. Others are the same as none. */
+/** The caller's own app, or any app for a platform administrator. NOT_FOUND for all others. */
 export function appInPath(named: string | undefined, caller: Caller): string {
   const appId = z.guid().toLowerCase().safeParse(named);
   if (appId.success && (appId.data === caller.appId || isPlatformAdmin(caller))) return appId.data;
@@ -206,14 +210,14 @@ function refuseSettings({ onComplete, allowedCallbackUrls }: AppSettings, allowP
   if (refused.length > 0) throw badRequest(refused);
 }
 
-async function appView(appId: string, settings: VersionedSettings, apps: ServiceParts["apps"]): Promise<object> {
+async function appView(appId: string, settings: VersionedSettings, secrets: ServiceParts["secrets"]): Promise<object> {
   const { onComplete } = settings;
-  const secrets = await apps.secrets(appId);
+  const signing = await secrets.list(appId);
   return {
     appId,
     ...settings,
     onComplete: onComplete && callbackView(onComplete),
-    signingSecrets: secrets.map(({ id, createdAt, expiresAt }) => ({
+    signingSecrets: signing.map(({ id, createdAt, expiresAt }) => ({
       id,
       createdAt: iso(createdAt),
       expiresAt: expiresAt === undefined ? null : iso(expiresAt),

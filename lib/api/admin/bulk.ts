@@ -7,11 +7,12 @@ import type { ServiceParts } from "../../parts.ts";
 import { BULK_ACTION, NOTHING_DONE, bulkFilter, type BulkFilter, type BulkProgress } from "../../tasks/bulk-action.ts";
 import { enveloped, time } from "../http/answers.ts";
 import { appOf, requireRole, type Caller } from "../http/auth.ts";
-import { envelope, parse, route, type Answer } from "../http/http.ts";
+import { parse } from "../http/body.ts";
+import { envelope, route, type Answer } from "../http/http.ts";
 import { ownTask, submitTask } from "../tasks/tasks.ts";
 import { STATUSES } from "../../job/status.ts";
 
-// Redriving and cancelling many jobs at once: a task does it, and is looked at and aborted here.
+// Bulk redrives and cancellations: these endpoints submit, show and abort the task that does the work.
 
 const bulkBody = z
   .strictObject({
@@ -38,7 +39,7 @@ const bulkShown = z
 export const redriveJobs = bulkRoute("redrive", "Tries all FAILED or DEAD jobs again that fit a filter");
 export const cancelJobs = bulkRoute("cancel", "Ends all unfinished jobs that fit a filter as CANCELLED");
 
-/** An attempt has 14 minutes, and the next one goes on where it was: many of them are one long action. */
+/** An attempt lasts 14 minutes at most and the next one continues, so a long action takes many attempts. */
 const LONG_RUN = { maxRetries: 50, retry: { baseDelaySeconds: 1, maxDelaySeconds: 60, jitter: 0 } };
 
 function bulkRoute(action: "redrive" | "cancel", summary: string) {
@@ -57,7 +58,7 @@ function bulkRoute(action: "redrive" | "cancel", summary: string) {
       const execution = { type: TASK, jobType: BULK_ACTION, payload: { action, filter }, priority: 0 } as const;
       const { job } = await submitTask({ appId, userId: caller.sub, execution, ...LONG_RUN }, service);
       const changes = [{ field: job.id, from: null, to: filter }];
-      await service.apps.record(appId, { by: caller.sub, action: `jobs.${action}`, changes });
+      await service.audit.record(appId, { by: caller.sub, action: `jobs.${action}`, changes });
       return { status: 202, body: envelope(view(job, action, filter)) };
     },
   });
@@ -84,7 +85,7 @@ export const abortBulkAction = route({
     const job = await ownBulkAction(path["id"], caller, service);
     const stopped = (await service.engine.stopJob(job.id, "CANCELLED")) ?? job;
     const changes = [{ field: job.id, from: job.status, to: "CANCELLED" }];
-    await service.apps.record(job.appId, { by: caller.sub, action: "bulk-action.aborted", changes });
+    await service.audit.record(job.appId, { by: caller.sub, action: "bulk-action.aborted", changes });
     return shown(stopped, service);
   },
 });

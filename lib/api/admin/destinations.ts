@@ -7,11 +7,11 @@ import { enveloped, pageOf, time } from "../http/answers.ts";
 import { appOf, requireRole } from "../http/auth.ts";
 import { envelope, route, type Answer } from "../http/http.ts";
 
-// Where an app's jobs go, as far as something is wrong there.
+// The destinations of an app that have failed lately.
 
 const LONGEST_NAME = 300;
 
-/** A function's name, or an origin as a URL's parser writes it. */
+/** A function's name, or an origin in the normal form of a URL parser. */
 export const destinationName = z
   .string()
   .max(LONGEST_NAME)
@@ -20,7 +20,7 @@ export const destinationName = z
     error: "expected an origin such as https://hooks.example.com, without a path, or a function's name",
   });
 
-/** The origin where there is nothing but one; else the whole, which is none. */
+/** The origin if the URL has nothing more; else the whole URL, which no destination equals. */
 function bare(url: URL): string {
   return url.href === `${url.origin}/` ? url.origin : url.href;
 }
@@ -45,7 +45,7 @@ const listQuery = z.strictObject({
   cursor: z.base64url().max(500).optional(),
 });
 
-/** The destinations that have failed lately; all others work as they should. */
+/** Only destinations that have failed lately; all others are healthy. */
 export const listDestinations = route({
   key: "GET /v1/admin/destinations",
   id: "listDestinations",
@@ -66,7 +66,7 @@ export const listDestinations = route({
 
 const resumeBody = z.strictObject({ appId: z.guid().toLowerCase().optional(), destination: destinationName });
 
-/** Ends a hold, or an outage at once; what waits goes out when it looks again. */
+/** Ends a hold or an outage at once. Waiting jobs start at their next check. */
 export const resumeDestination = route({
   key: "POST /v1/admin/destinations/resume",
   id: "resumeDestination",
@@ -80,13 +80,13 @@ export const resumeDestination = route({
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   body: resumeBody,
 
-  async handle({ body, caller }, { destinations, apps }): Promise<Answer> {
+  async handle({ body, caller }, { destinations, apps, audit }): Promise<Answer> {
     const { destination } = body;
     const appId = appOf(caller, body.appId);
     const before = await destinations.read({ appId, destination });
     if (!before) throw new ClientError("NOT_FOUND", "No such destination is held or has failed lately");
     const changes = [{ field: destination, from: before.state, to: "closed" }];
-    await apps.record(appId, { by: caller.sub, action: "destination.resumed", changes });
+    await audit.record(appId, { by: caller.sub, action: "destination.resumed", changes });
     await destinations.change({ appId, destination }, () => undefined);
     const { destinations: limits } = await apps.read(appId);
     return ok(view(destination, undefined, limits));

@@ -3,7 +3,7 @@ import { enveloped, tally as tallied } from "../http/answers.ts";
 import { envelope, route, type Answer } from "../http/http.ts";
 import { tally, type Tally } from "../../engine/tally.ts";
 
-// What an operator, or a scheduler of one's own, may have run at once: spec/hybrid-queue-migration.md.
+// Endpoints by which an operator or an external scheduler starts work at once: spec/hybrid-queue-migration.md.
 
 const limited = (most: number) => z.strictObject({ limit: z.int().min(1).max(most).default(10) }).prefault({});
 
@@ -36,7 +36,7 @@ export const pollSqs = route({
   handle: async ({ body }, { engine }) => answerOf(await engine.pollQueues(body.limit)),
 });
 
-/** Takes the event that `fire-schedule` gets. */
+/** Accepts the same event as the function `fire-schedule`. */
 export const processScheduledMessage = route({
   key: "POST /internal/v1/process-scheduled-message",
   id: "processScheduledMessage",

@@ -4,7 +4,7 @@ import { enveloped, stats } from "../http/answers.ts";
 import { appOf, requireRole } from "../http/auth.ts";
 import { envelope, route } from "../http/http.ts";
 
-/** What has become of an app's jobs, and how far behind the service is. */
+/** The counts of an app's jobs, and the backlog of the service. */
 export const getStats = route({
   key: "GET /v1/admin/stats",
   id: "getStats",

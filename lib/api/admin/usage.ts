@@ -6,7 +6,7 @@ import { appInPath } from "./apps.ts";
 import { requireRole } from "../http/auth.ts";
 import { envelope, route, type Answer } from "../http/http.ts";
 
-// What an app has made of PDFs, day by day.
+// The PDFs that an app has made, by day.
 
 const day = z.iso.date();
 const MOST_DAYS = 366;

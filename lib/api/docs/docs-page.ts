@@ -6,9 +6,9 @@ import * as z from "zod";
 import { ClientError } from "../../errors.ts";
 import { route } from "../http/http.ts";
 
-// Swagger UI, served by ourselves: the page, and the files that it is made of.
+// Swagger UI: the page and its files, served by this function.
 
-/** Everything from here, nothing inline; images are icons within the style sheet. */
+/** The policy allows only files of this origin and no inline code; the images are icons in the style sheet. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -48,7 +48,7 @@ interface Asset {
   readonly text: () => Promise<string>;
 }
 
-/** By their names. Those of Swagger UI come with the package: serverless.yml names them too. */
+/** The files by their names. Those of Swagger UI are packaged by serverless.yml. */
 const ASSETS: Readonly<Record<string, Asset>> = {
   "start.js": { type: "text/javascript", text: async () => START },
   "swagger-ui.css": { type: "text/css", text: async () => viewerFile("swagger-ui.css") },
@@ -56,7 +56,7 @@ const ASSETS: Readonly<Record<string, Asset>> = {
 };
 
 async function viewerFile(name: string): Promise<string> {
-  // Lambda starts in the package's folder, npm in the project's.
+  // The working directory is the package's folder in Lambda and the project's with npm.
   return readFile(join("node_modules/swagger-ui-dist", name), "utf8");
 }
 
@@ -103,7 +103,7 @@ function headersOf(type: string): Record<string, string> {
 
 const kept = new Map<string, Buffer>();
 
-/** API Gateway doesn't compress. Once a container. */
+/** API Gateway does not compress, so this function does, once per container. */
 async function compressed(name: string, asset: Asset): Promise<Buffer> {
   const made = kept.get(name) ?? (await promisify(gzip)(await asset.text()));
   kept.set(name, made);

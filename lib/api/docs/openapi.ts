@@ -2,10 +2,11 @@ import * as z from "zod";
 import packageJson from "../../../package.json" with { type: "json" };
 import type { ErrorCode } from "../../errors.ts";
 import { errorAnswer, gatewayAnswer } from "../http/answers.ts";
-import { STATUS_OF, isLimited, type Route } from "../http/http.ts";
+import { isLimited, type Route } from "../http/http.ts";
+import { STATUS_OF } from "../http/refusal.ts";
 import { FILE_FIELD } from "../http/multipart.ts";
 
-// The OpenAPI document, from the routes: what they take by the schemas that validate it.
+// The OpenAPI document, built from the routes and the schemas that validate their requests.
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -33,7 +34,7 @@ const REFUSALS: Readonly<Record<ErrorCode, string>> = {
   SERVICE_UNAVAILABLE: "Try again, and with the same idempotency key: the request may have taken effect.",
 };
 
-/** `target`: a URL that the examples' jobs go to. */
+/** `target`: the URL that the jobs of the examples call. */
 export function openApi(routes: readonly Route[], target: string): Json {
   const schemas = collection();
   const paths: Record<string, Record<string, Json>> = {};
@@ -109,7 +110,7 @@ function operation(route: Route, path: string, target: string, schemaOf: SchemaO
   };
 }
 
-/** A form's fields, and its file. */
+/** The fields of a form and its file. */
 function withFile({ properties, required, ...schema }: Json): Json {
   const file = { type: "string", format: "binary", description: "At least one byte; the whole form up to 4 MB." };
   return {
@@ -141,7 +142,7 @@ function success(route: Route, status: string, schema: z.ZodType, schemaOf: Sche
   const isOk = status === "200";
   const contentTypes = (isOk && route.contentTypes) || ["application/json"];
   const { description = "", ...shape } = schemaOf(schema);
-  // Where the first answer is another.
+  // A replay is answered 200 where the first answer is another.
   const isReplay = isOk && route.idempotent && Object.keys(route.answers).length > 1 && !route.contentTypes;
   const replayed = isReplay && { "Idempotent-Replayed": ref("headers/Replayed") };
   return {
@@ -160,7 +161,7 @@ function refusal(code: ErrorCode, schemaOf: SchemaOf): Json {
   return { description: REFUSALS[code], headers, content: json(schemaOf(errorAnswer)) };
 }
 
-/** How a route of its kind may refuse, and how this one may besides. */
+/** The errors of every route of its kind, and those of this one. */
 function refusalsOf({ key, access, body, query, idempotent, refusals = [] }: Route): ErrorCode[] {
   const possible: readonly [ErrorCode, unknown][] = [
     ["BAD_REQUEST", body ?? query ?? idempotent],
@@ -183,11 +184,11 @@ function ref(to: string): Json {
   return { $ref: `#/components/${to}` };
 }
 
-/** Schemas in JSON; those that have an `id` stand in `named`, once, and are referred to. */
+/** JSON schemas. Those with an `id` are put into `named` once and referenced. */
 function collection(): { of: SchemaOf; named: Json } {
   const named: Record<string, unknown> = {};
   const of = (schema: z.ZodType): Json => {
-    // As a field: a schema with an id would be written out where it is asked for.
+    // Wrapped in a field, since a schema with an id is not referenced at the top level.
     const { properties, $defs } = z.toJSONSchema(z.object({ asked: schema }), { io: "input", override: plain });
     const text = JSON.stringify({ $defs, asked: properties?.["asked"] }).replaceAll(
       "#/$defs/",
@@ -200,7 +201,7 @@ function collection(): { of: SchemaOf; named: Json } {
   return { of, named };
 }
 
-/** Without what only repeats what stands there already. */
+/** Removes keywords that only repeat others. */
 function plain({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   if (jsonSchema.format === "uuid" || jsonSchema.format === "date-time") delete jsonSchema.pattern;
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;

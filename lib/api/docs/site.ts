@@ -6,7 +6,7 @@ import { route, type Route } from "../http/http.ts";
 import { openApi } from "./openapi.ts";
 import { adminRoutes, createJobRoutes, internalRoutes, pdfRoutes, quickRoutes, taskRoutes } from "../routes.ts";
 
-// What is open to anyone: how the service is, and how to use it.
+// The endpoints that are open to everyone: the health of the service, and its documentation.
 
 const health = route({
   key: "GET /health",
@@ -16,7 +16,7 @@ const health = route({
   handle: async (_request, { clock }) => ({ status: 200, body: { status: "ok", now: iso(clock.now()) } }),
 });
 
-/** Made once a container: it takes 30 ms. */
+/** Built once per container, since it takes 30 ms. */
 let made: object | undefined;
 
 const document = route({
@@ -29,7 +29,7 @@ const document = route({
 
 export const siteRoutes: readonly Route[] = [health, document, docsPage, docsAsset];
 
-/** The document of the whole API. Its examples go to the echo target of the local stack, if this is one. */
+/** The document of the whole API. In the local stack its examples call the echo target. */
 export function apiDocument(localUrls = ""): object {
   const target = localUrls === "" ? "https://example.com" : new URL("/echo", localUrls).href;
   return openApi(

@@ -4,8 +4,8 @@ import { ERROR_CODES } from "../../errors.ts";
 import { httpMethod, jobMetadata } from "../../executors/message-schema.ts";
 import { FINAL_STATUSES, STATUSES } from "../../job/status.ts";
 
-// What answers look like, for the API document. Nothing is parsed with these: the tests hold every answer
-// against them. Strict, so that a field that somebody forgot to write down here is found.
+// The schemas of answers, for the API document. The service parses nothing with them; the tests check every answer
+// against them. They are strict, so that a test finds a field that is missing here.
 
 export const time = z.iso.datetime();
 const named = z.record(z.string(), z.string());
@@ -120,7 +120,7 @@ export const jobEntity = z
   .strictObject(jobFields)
   .meta({ id: "JobEntity", description: "A job as it stands. Lists leave the message out." });
 
-/** As the endpoint of earlier versions shows it. */
+/** The view of the legacy endpoint. */
 export const callbackJobEntity = z.strictObject({
   ...jobFields,
   type: z.literal("callback-http"),
@@ -164,7 +164,7 @@ export const stats = z.strictObject({
 const refused = z.strictObject({ status: z.int(), error: problem });
 const accepted = z.strictObject({ status: z.int(), data: jobEntity.nullable() });
 
-/** Of a batch, in the order of its jobs. */
+/** The answers of a batch, in the order of its jobs. */
 export const results = z.strictObject({ results: z.array(z.union([accepted, refused])) });
 
 export const tally = z.strictObject({

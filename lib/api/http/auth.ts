@@ -6,7 +6,7 @@ import { defaultAppId, internalToken, tokenConfig, type TokenConfig } from "../.
 import { ClientError, Unavailable } from "../../errors.ts";
 import type { Owner } from "../../files/uploads.ts";
 
-/** Who the token says is asking. */
+/** The claims of the token. */
 export interface Caller {
   readonly sub: string;
   readonly appId?: string | undefined;
@@ -28,12 +28,12 @@ type Verify = (token: string) => Promise<JWTPayload>;
 
 let verifier: Verify | undefined;
 
-/** Verified tokens, for a minute each: a service sends the same one with every job. */
+/** Verified tokens, for a minute each, since a client sends the same token with every request. */
 const verified = new Map<string, { readonly caller: Caller; readonly until: number }>();
 const VERIFIED_FOR_MS = MINUTE;
 const MOST_VERIFIED = 1_000;
 
-/** The caller of a request. Every way in which a token can be wrong is the same 401. */
+/** The caller of a request. Every invalid token gets the same 401. */
 export async function authenticate(authorization: string | undefined, realNow: number): Promise<Caller> {
   const token = bearerOf(authorization);
   if (!token || token.length > LONGEST_TOKEN) throw unauthorized();
@@ -59,7 +59,7 @@ function createVerifier(config: TokenConfig): Verify {
     ...(config.audience && { audience: config.audience }),
   };
   if (config.kind === "secret") {
-    // As a key object it is imported once, not for every token.
+    // A key object is imported once, a plain secret for every token.
     const key = createSecretKey(config.secret, "utf8");
     return async (token) => (await jwtVerify(token, key, { ...checks, algorithms: ["HS256"] })).payload;
   }
@@ -68,7 +68,7 @@ function createVerifier(config: TokenConfig): Verify {
   return async (token) => (await jwtVerify(token, keys, { ...checks, algorithms })).payload;
 }
 
-/** Whether it was not the token that was wrong: a client must not throw away a good one. */
+/** True if the keys could not be fetched: a client must not discard a valid token for that. */
 function keysAreMissing(error: unknown): boolean {
   if (!(error instanceof errors.JOSEError)) return true;
   return ["ERR_JWKS_TIMEOUT", "ERR_JWKS_INVALID", "ERR_JOSE_GENERIC"].includes(error.code);
@@ -79,14 +79,14 @@ function unauthorized(): ClientError {
 }
 
 /**
- * Whether a request carries the operator's token. False if there is none, so that the endpoints do
- * not exist; throws UNAUTHORIZED if it is another one.
+ * True if a request carries the operator's token; throws UNAUTHORIZED if it carries another. False if the deployment
+ * has no such token: then the endpoints do not exist.
  */
 export function isInternal(authorization: string | undefined): boolean {
   const expected = internalToken(process.env);
   if (expected === undefined) return false;
   const given = bearerOf(authorization) ?? "";
-  // Of hashes, which have one length: how long the comparison takes says nothing of the token.
+  // Hashes have one length, so the time of the comparison tells nothing about the token.
   const [a, b] = [given, expected].map((token) => createHash("sha256").update(token).digest());
   if (!a || !b || !timingSafeEqual(a, b)) throw unauthorized();
   return true;
@@ -101,12 +101,12 @@ export function requireRole(caller: Caller, role: "APP_ADMIN"): void {
   throw new ClientError("FORBIDDEN", `Access denied: ${role} role required`);
 }
 
-/** Whoever the app knows. Throws FORBIDDEN when the token names none. */
+/** Throws FORBIDDEN when the token names no app. */
 export function requireApp(caller: Caller): void {
   appOf(caller);
 }
 
-/** An administrator has all permissions in their app. */
+/** Administrators have all permissions in their app. */
 export function requirePermission(caller: Caller, permission: string): void {
   if (caller.permissions.includes(permission) || isAppAdmin(caller)) return;
   throw new ClientError("FORBIDDEN", `Access denied: permission ${permission} required`);
@@ -120,7 +120,7 @@ export function isPlatformAdmin(caller: Caller): boolean {
   return caller.roles.includes("PLATFORM_ADMIN");
 }
 
-/** The app that a request is about: the token's own; another one only for a platform administrator. */
+/** The app of a request: that of the token, or any app for a platform administrator. */
 export function appOf(caller: Caller, requested?: string): string {
   if (isPlatformAdmin(caller)) return requested ?? caller.appId ?? defaultAppId(process.env);
   if (!caller.appId) throw new ClientError("FORBIDDEN", "Access denied: the token names no app (claim appId)");
@@ -130,7 +130,7 @@ export function appOf(caller: Caller, requested?: string): string {
   return caller.appId;
 }
 
-/** As the files of a user are bound to them. */
+/** The owner to whom uploads are bound. */
 export function ownerOf(caller: Caller): Owner {
   return { appId: appOf(caller), userId: caller.sub };
 }

@@ -1,6 +1,6 @@
 import { corsOrigins } from "../../config.ts";
 
-// Which web pages may call the API from a browser: those of CORS_ORIGINS.
+// The web pages of CORS_ORIGINS may call the API from a browser.
 
 const EXPOSED = "Retry-After, x-request-id, Idempotent-Replayed, X-PDF-Pages, X-PDF-Truncated, X-Job-Id";
 const METHODS = "GET, POST, PUT, DELETE";
@@ -9,14 +9,14 @@ const PREFLIGHT_SECONDS = 600;
 
 type Headers = Readonly<Record<string, string | undefined>>;
 
-/** What lets the page that asks read an answer; nothing for one that may not. */
+/** The headers that let a page read the answer; none for other origins. */
 export function corsHeaders({ origin }: Headers): Record<string, string> {
   const origins = corsOrigins(process.env);
   if (origin === undefined || !origins.some((allowed) => allowed === "*" || allowed === origin)) return {};
   return { "access-control-allow-origin": origin, "access-control-expose-headers": EXPOSED, vary: "origin" };
 }
 
-/** The answer to a browser that asks whether it may; nothing if that is not the question, or it may not. */
+/** The headers of the answer to a preflight request; `undefined` for other requests and origins. */
 export function preflight(method: string, headers: Headers): Record<string, string> | undefined {
   if (method !== "OPTIONS" || headers["access-control-request-method"] === undefined) return undefined;
   const allowed = corsHeaders(headers);

@@ -1,44 +1,37 @@
 import middy from "@middy/core";
-import httpJsonBodyParser from "@middy/http-json-body-parser";
-import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
+import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import type * as z from "zod";
 import { iso } from "../../clock.ts";
-import {
-  ClientError,
-  Unavailable,
-  badRequest,
-  reasonOf,
-  problemsIn,
-  type ErrorCode,
-  type ErrorDetail,
-} from "../../errors.ts";
+import { ClientError, type ErrorCode } from "../../errors.ts";
 import { parts, type ServiceParts } from "../../parts.ts";
 import { authenticate, isInternal, type Caller } from "./auth.ts";
+import { formOf, isContainer, jsonBody, parse, type Event } from "./body.ts";
 import { corsHeaders, preflight } from "./cors.ts";
-import { isMultipart, readForm, type Form, type FormFile } from "./multipart.ts";
+import { isMultipart, type FormFile } from "./multipart.ts";
+import { explain } from "./refusal.ts";
 
-/** One endpoint. What it takes is parsed before `handle` is called. */
+/** One endpoint. Body and query are parsed before `handle` is called. */
 export interface Route<Body = unknown, Query = unknown> {
-  /** Method and path as API Gateway writes them: `GET /v1/admin/jobs/{id}`. */
+  /** Method and path in the form of API Gateway: `GET /v1/admin/jobs/{id}`. */
   readonly key: string;
-  /** Its name and what it does, in the API document. */
+  /** With `summary`, the texts of the API document. */
   readonly id: string;
   readonly summary: string;
-  /** What it answers when all is well, by status. */
+  /** The successful answers, by status. */
   readonly answers: Readonly<Record<number, z.ZodType>>;
-  /** How it may refuse, beside what goes for every route of its kind. */
+  /** The errors beside those that every route of its kind has. */
   readonly refusals?: readonly ErrorCode[];
-  /** Takes the header `Idempotency-Key`; a repeat is answered 200 where the first answer is another. */
+  /** Takes the header `Idempotency-Key`; a replay is answered 200 where the first answer is another. */
   readonly idempotent?: true;
-  /** Requests that can be sent as they are; `target` is a URL that accepts anything. */
+  /** Complete requests for the API document; `target` is a URL that accepts anything. */
   readonly examples?: (target: string) => Readonly<Record<string, unknown>>;
-  /** Of the answer 200; default JSON. */
+  /** Content types of the answer 200. Default: JSON. */
   readonly contentTypes?: readonly string[];
   readonly body?: z.ZodType<Body>;
-  /** The fields of a form, where one is taken too: with a file in `file`, they make the same body. */
+  /** The fields of a form, for routes that accept one beside JSON. The file comes as `file`. */
   readonly form?: z.ZodType<Body>;
   readonly query?: z.ZodType<Query>;
-  /** Throws FORBIDDEN. `internal`: the operator's own token. Without it, the endpoint is open to anyone. */
+  /** Throws FORBIDDEN. `internal` needs the operator's token. Absent: the endpoint is open to everyone. */
   readonly access?: ((caller: Caller) => void) | "internal";
   handle(request: Request<Body, Query>, service: ServiceParts): Promise<Answer>;
 }
@@ -46,7 +39,7 @@ export interface Route<Body = unknown, Query = unknown> {
 export interface Request<Body, Query> {
   readonly caller: Caller;
   readonly body: Body;
-  /** If it came as a form. */
+  /** Present if the body was a form. */
   readonly file?: FormFile;
   readonly query: Query;
   readonly path: Readonly<Record<string, string | undefined>>;
@@ -55,36 +48,17 @@ export interface Request<Body, Query> {
 
 export interface Answer {
   readonly status: number;
-  /** Goes out as JSON; bytes as they are, under the `content-type` that `headers` name. */
+  /** Sent as JSON; bytes are sent unchanged, with the `content-type` of `headers`. */
   readonly body: unknown;
-  /** What to answer when the body would pass Lambda's limit. */
+  /** The body to send in its place if it would exceed Lambda's limit. */
   readonly ifTooLarge?: () => unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-type Event = Omit<APIGatewayProxyEventV2, "body"> & { body?: unknown };
-
-/** Larger bodies would not survive the way through Lambda once escaped. */
-const LARGEST_BODY = 4 * 1_024 * 1_024;
-const DEEPEST_NESTING = 32;
-/** Lambda's answer holds 6 MB with the body as a JSON string within it. */
+/** Lambda's limit is 6 MB for the answer, which holds the body as a JSON string. */
 const LARGEST_ANSWER = 5.9 * 1_024 * 1_024;
-/** Escaped twice, a character can take six bytes; fewer than this always fit. */
+/** A character takes at most six bytes after two escapings, so fewer characters always fit. */
 const CERTAINLY_FITS = 900_000;
-
-export const STATUS_OF: Record<ErrorCode, number> = {
-  BAD_REQUEST: 400,
-  UNAUTHORIZED: 401,
-  FORBIDDEN: 403,
-  NOT_FOUND: 404,
-  REQUEST_TIMEOUT: 408,
-  CONFLICT: 409,
-  PAYLOAD_TOO_LARGE: 413,
-  UNPROCESSABLE_ENTITY: 422,
-  TOO_MANY_REQUESTS: 429,
-  INTERNAL_SERVER_ERROR: 500,
-  SERVICE_UNAVAILABLE: 503,
-};
 
 export function route<Body, Query>(definition: Route<Body, Query>): Route {
   return definition;
@@ -126,14 +100,7 @@ function isForm({ form }: Route, { headers }: Event): boolean {
   return form !== undefined && isMultipart(headers["content-type"]);
 }
 
-async function formOf(event: Event): Promise<Form> {
-  refuseLarge(event);
-  const { body, headers, isBase64Encoded } = event;
-  const bytes = Buffer.from(typeof body === "string" ? body : "", isBase64Encoded ? "base64" : "utf8");
-  return readForm(headers["content-type"] ?? "", bytes);
-}
-
-/** Who is asking, and may. */
+/** Throws unless the caller may use the route. */
 async function callerOf({ access, key }: Route, event: Event): Promise<Caller> {
   if (!access) return NOBODY;
   const { authorization } = event.headers;
@@ -147,7 +114,7 @@ async function callerOf({ access, key }: Route, event: Event): Promise<Caller> {
   return caller;
 }
 
-/** Whether requests count towards `requestsPerSecond`. Whoever may change the limit must be able to. */
+/** True if requests count towards `requestsPerSecond`. Settings do not, so that the limit can be changed. */
 export function isLimited(key: string): boolean {
   return !key.includes("/apps/{appId}");
 }
@@ -175,7 +142,7 @@ function answerOf({ status, body, headers, ifTooLarge }: Answer): APIGatewayProx
   };
 }
 
-/** What is in the envelope of the unified API goes out with the time. */
+/** Adds the time to answers in the envelope of the unified API. */
 function stamped(body: unknown): unknown {
   return isContainer(body) && "success" in body ? { ...body, timestamp: iso(parts().clock.now()) } : body;
 }
@@ -184,14 +151,7 @@ function isTooLarge(text: string): boolean {
   return text.length > CERTAINLY_FITS && Buffer.byteLength(JSON.stringify(text)) > LARGEST_ANSWER;
 }
 
-/** What a schema makes of a value, or BAD_REQUEST with what is wrong, field by field. */
-export function parse<T>(schema: z.ZodType<T>, value: unknown, whole: string): T {
-  const parsed = schema.safeParse(value, { reportInput: true });
-  if (parsed.success) return parsed.data;
-  throw badRequest(problemsIn(parsed.error, whole));
-}
-
-/** The body of an answer in the envelope of the unified API, but for the time at which it goes out. */
+/** The envelope of the unified API; the time is added when it is sent. */
 export function envelope(data: unknown): object {
   return { success: true, data };
 }
@@ -205,7 +165,7 @@ type Handling = {
   internal: { requestId?: string };
 };
 
-/** On every answer: the request's id, the caller's own if it can stand in a header and a log, and who may read it. */
+/** Adds to every answer the request id, which the caller may choose, and the CORS headers. */
 function stamps() {
   const stamp = ({ event, response, internal }: Handling) => {
     if (!response) return;
@@ -222,54 +182,7 @@ function stamps() {
   };
 }
 
-/** Parses a body as JSON whatever its content type says. Where none is asked for, what comes is not looked at. */
-function jsonBody(takesJson: (event: Event) => boolean) {
-  const { before } = httpJsonBodyParser({ disableContentTypeCheck: true });
-  return {
-    before: async (handling: Handling) => {
-      if (!handling.event.body || !takesJson(handling.event)) return;
-      refuseLarge(handling.event);
-      try {
-        await before?.(handling as never);
-      } catch (error) {
-        throw badRequest([{ field: "body", message: `expected JSON: ${causeOf(error)}` }]);
-      }
-      if (isTooDeep(handling.event.body)) throw badRequest([{ field: "body", message: TOO_DEEP }]);
-    },
-  };
-}
-
-function refuseLarge({ body, isBase64Encoded }: Event): void {
-  const size = typeof body === "string" ? Buffer.byteLength(body, isBase64Encoded ? "base64" : "utf8") : 0;
-  if (size <= LARGEST_BODY) return;
-  const message = `The body has ${size} bytes; at most ${LARGEST_BODY} are accepted. Keep large data in S3 and send its address`;
-  throw new ClientError("PAYLOAD_TOO_LARGE", message);
-}
-
-export const TOO_DEEP = `must not be nested deeper than ${DEEPEST_NESTING} levels`;
-
-/** Level by level and not by recursion, which a deep body would overflow. */
-export function isTooDeep(value: unknown): boolean {
-  let level = [value].filter(isContainer);
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth === DEEPEST_NESTING) return true;
-    level = level.flatMap((container) => Object.values(container).filter(isContainer));
-  }
-  return false;
-}
-
-function isContainer(value: unknown): value is object {
-  return typeof value === "object" && value !== null;
-}
-
-function causeOf(error: unknown): string {
-  const cause = (error as { cause?: { message?: unknown; data?: unknown } }).cause;
-  // The parser's message quotes what it stumbled over; only the position is told back.
-  const position = /position \d+( \(line \d+ column \d+\))?/.exec(String(cause?.message))?.[0];
-  return position ? `not valid at ${position}` : "not valid";
-}
-
-/** Every error in the envelope of unified-job-api.md §4.3. What was not meant for the client says nothing. */
+/** Answers every error in the envelope of unified-job-api.md §4.3. Internal errors show no detail. */
 function errorAnswers() {
   return {
     onError: (handling: Handling) => {
@@ -286,29 +199,4 @@ function errorAnswers() {
 function retryAfter(status: number): Record<string, string> {
   if (status === 503) return { "retry-after": "5" };
   return status === 429 ? { "retry-after": "1" } : {};
-}
-
-interface Explanation {
-  readonly status: number;
-  readonly error: { code: ErrorCode; message: string; details?: readonly ErrorDetail[] };
-}
-
-/** What a client is told of an error. What is not meant for clients is logged. */
-export function explain(error: unknown, about: { method: string; route: string; requestId?: string }): Explanation {
-  const { code, message, details } = toldToClient(error, about.method);
-  const { method: _, ...fields } = about;
-  if (!(error instanceof ClientError)) parts().log("error", "request.failed", { ...fields, error: reasonOf(error) });
-  return { status: STATUS_OF[code], error: { code, message, ...(details.length > 0 && { details }) } };
-}
-
-function toldToClient(error: unknown, method: string): ClientError {
-  if (error instanceof ClientError) return error;
-  if (error instanceof Unavailable) {
-    const message =
-      method === "GET"
-        ? "The service cannot answer now; try again in a few seconds"
-        : "The service cannot say now whether the request took effect; repeat it with the same idempotency key";
-    return new ClientError("SERVICE_UNAVAILABLE", message);
-  }
-  return new ClientError("INTERNAL_SERVER_ERROR", "An unexpected error occurred");
 }

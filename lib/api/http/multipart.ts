@@ -1,10 +1,10 @@
 import type { BusboyInstance } from "@fastify/busboy";
 import { badRequest } from "../../errors.ts";
 
-// Bodies of `multipart/form-data`: text fields, and one file.
+// Bodies of `multipart/form-data`: text fields and one file.
 
 export interface FormFile {
-  /** As the client calls it, which may be a path. */
+  /** The name given by the client, which may be a path. */
   readonly fileName: string;
   readonly contentType: string;
   readonly bytes: Buffer;
@@ -15,7 +15,7 @@ export interface Form {
   readonly file: FormFile;
 }
 
-/** The field that holds the file. */
+/** The name of the field with the file. */
 export const FILE_FIELD = "file";
 const LARGEST_FIELD = 256 * 1_024;
 const LIMITS = { fieldNameSize: 100, fieldSize: LARGEST_FIELD, fields: 20, files: 2, parts: 22, headerPairs: 20 };
@@ -24,12 +24,12 @@ export function isMultipart(contentType: string | undefined): contentType is str
   return /^multipart\/form-data\b/i.test(contentType ?? "");
 }
 
-/** Throws BAD_REQUEST unless the body is a whole form with exactly one file that is not empty. */
+/** Throws BAD_REQUEST unless the body is a complete form with exactly one file that is not empty. */
 export async function readForm(contentType: string, body: Buffer): Promise<Form> {
   const { Busboy } = await import("@fastify/busboy");
   const parser = parserOf(() => {
     const headers = { "content-type": contentType };
-    // A path is seen, and refused, rather than cut down to a name.
+    // A path is kept, and refused later, rather than cut down to a name.
     return new Busboy({ headers, limits: LIMITS, preservePath: true });
   });
   const fields = new Map<string, string>();
@@ -45,7 +45,7 @@ export async function readForm(contentType: string, body: Buffer): Promise<Form>
     const chunks: Buffer[] = [];
     stream.on("data", (chunk: Buffer) => chunks.push(chunk));
     stream.on("end", () => files.push({ fileName, contentType: mimeType, bytes: Buffer.concat(chunks) }));
-    // The parser's own error says more.
+    // The error of the parser has more detail.
     stream.on("error", () => {});
     if (name !== FILE_FIELD) problems.push({ field: name, message: `is a file: expected it in ${FILE_FIELD}` });
   });

@@ -8,7 +8,7 @@ const cursorContent = z.strictObject({
   at: z.record(z.string().max(64), z.union([z.literal("done"), z.strictObject({ id: z.guid(), at: z.int().min(0) })])),
 });
 
-/** An opaque cursor, good for the same app and filter only. */
+/** An opaque cursor, valid for the same app and filter only. */
 export function encodeCursor(at: Position, filter: JobFilter): string {
   return Buffer.from(JSON.stringify({ of: digest(filter), at })).toString("base64url");
 }

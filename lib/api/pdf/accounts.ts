@@ -6,7 +6,7 @@ import type { ServiceParts } from "../../parts.ts";
 import { requireApp, ownerOf } from "../http/auth.ts";
 import { route, type Answer } from "../http/http.ts";
 
-// What users decide for themselves: where the ends of their long PDF jobs are told.
+// The settings of a user: the webhook for the ends of long PDF jobs.
 
 const account = z
   .strictObject({ webhook_url: wholeUrl.nullable().describe("Null: nowhere.") })
@@ -41,12 +41,16 @@ export const putWebhook = route({
     if (webhookUrl !== null) await refuseWebhook(webhookUrl, appId, service);
     const before = await service.apps.setWebhook(appId, userId, webhookUrl);
     const [from, to] = [before, webhookUrl].map((url) => (url === null ? null : maskedQuery(url)));
-    await service.apps.record(appId, { by: userId, action: "webhook.changed", changes: [{ field: userId, from, to }] });
+    await service.audit.record(appId, {
+      by: userId,
+      action: "webhook.changed",
+      changes: [{ field: userId, from, to }],
+    });
     return { status: 200, body: { webhook_url: webhookUrl } };
   },
 });
 
-/** Throws BAD_REQUEST for a webhook where the app's jobs may not go, and for one that would tell a link in the clear. */
+/** Throws BAD_REQUEST for a webhook that the app's jobs may not call, or without TLS, which would expose the link. */
 export async function refuseWebhook(webhookUrl: string, appId: string, { apps, rules }: ServiceParts): Promise<void> {
   const settings = await apps.settingsOf(appId);
   const url = new URL(webhookUrl);

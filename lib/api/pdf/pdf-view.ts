@@ -6,7 +6,7 @@ import type { ServiceParts } from "../../parts.ts";
 import { PDF_STATUSES, pdfView, resultOf, type PdfResult } from "../../pdf/view.ts";
 import { time } from "../http/answers.ts";
 
-// A PDF job as `GET /jobs/{id}` shows it: spec/quickjob-longjob-pdf.md.
+// The view of a PDF job in `GET /jobs/{id}`: spec/quickjob-longjob-pdf.md.
 
 const webhookTry = z.strictObject({
   attempt: z.int(),
@@ -61,21 +61,21 @@ function whyNoFile({ fileKey }: PdfResult): string {
     : "The file was deleted after 24 hours";
 }
 
-/** Of the last attempt, once the job has ended. */
+/** The duration of the last attempt, once the job has ended. */
 async function durationOf(job: Job, { store }: ServiceParts): Promise<number | undefined> {
   if (job.success || !isFinished(job)) return job.success?.durationMs;
   return (await store.history(job.id))?.recorded.get(job.attempts)?.durationMs;
 }
 
-/** What has become of the webhook that told of the job's end. */
+/** The state of the webhook for the job's end. */
 async function webhookView(job: Job, { store }: ServiceParts): Promise<object> {
   const { webhookUrl } = job.pdf ?? {};
-  // One that is being tried again has told of an earlier end.
+  // While the job is retried, its last webhook is for an earlier end.
   const id = isFinished(job) ? job.followUpJobIds?.at(-1) : undefined;
   const found = id === undefined ? undefined : await store.history(id);
   const tries = found ? attemptsOf(found.job, found.recorded).filter(({ outcome }) => outcome !== "running") : [];
   const isDelivered = found?.job.status === "SUCCEEDED";
-  // Not if it has been deleted.
+  // A deleted webhook shows nothing.
   const has = webhookUrl !== undefined && (id === undefined || found !== undefined);
   return {
     webhook_url: webhookUrl === undefined ? null : maskedQuery(webhookUrl),

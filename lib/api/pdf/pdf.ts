@@ -17,7 +17,7 @@ import { ownTask, submitTask, taskIdOf } from "../tasks/tasks.ts";
 import { FINAL_STATUSES } from "../../job/status.ts";
 import type { Callback } from "../../job/message.ts";
 
-// Documents to PDFs, at once or later: spec/quickjob-longjob-pdf.md.
+// Quick and long PDF jobs: spec/quickjob-longjob-pdf.md.
 
 const fields = { idempotency_key: idempotencyKey.optional() };
 const keyField = "idempotency_key";
@@ -28,9 +28,9 @@ const EXAMPLES = {
 
 // ---- POST /quickjob ----
 
-/** The gateway cuts a request at 30 s: what is left is for the way there and back. */
+/** The gateway ends a request after 30 s; the rest is for the network. */
 const QUICK_MS = 27 * SECOND;
-/** What is estimated to take longer is not begun. */
+/** A document with a longer estimate is refused. */
 const LONGEST_ESTIMATE = 25 * SECOND;
 const ADVICE = "POST it to /longjob, which has no such limit";
 
@@ -116,7 +116,7 @@ async function refusalOf(
   return broken(`Job ${id} could not be finished: ${error}`);
 }
 
-/** Whatever was begun is not begun again: its key stands for it. */
+/** A retry needs another key, since this one belongs to the job that was started. */
 function broken(what: string): ClientError {
   return new ClientError("SERVICE_UNAVAILABLE", `${what}. Try again, with another idempotency key`);
 }
@@ -207,7 +207,7 @@ function callbackTo(url: string): Callback {
   return { url, headers: {}, on: FINAL_STATUSES };
 }
 
-/** Those before it, in the queue or in the app's line, end at the usual pace, as many at once as the app has slots. */
+/** Assumes that each job ahead, in the queue or the app's line, takes the usual time, and that all slots are in use. */
 async function estimatedEnd({ appId }: Job, request: PdfRequest, service: ServiceParts): Promise<EpochMs> {
   const { queue, slots, usage, apps, clock } = service;
   const [queued, { taken, first }, usualMs, { maxConcurrentTasks }] = await Promise.all([
@@ -222,7 +222,7 @@ async function estimatedEnd({ appId }: Job, request: PdfRequest, service: Servic
   return clock.now() + clock.during(own + othersMs);
 }
 
-/** Of those that wait; with more of them, an estimate is a guess anyway. */
+/** The most waiting jobs that are counted: beyond them, the estimate is a guess. */
 const MOST_LOOKED_AT = 100;
 
 // ---- GET /jobs/{id} ----

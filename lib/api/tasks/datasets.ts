@@ -5,7 +5,7 @@ import { appOf, requirePermission } from "../http/auth.ts";
 import { route, type Answer } from "../http/http.ts";
 import { COLUMN_TYPES } from "../../datasets/dataset.ts";
 
-// What tasks have imported: the datasets of an app.
+// The datasets of an app, which tasks import.
 
 const datasetShown = z
   .strictObject({

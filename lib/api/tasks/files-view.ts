@@ -4,12 +4,12 @@ import type { TaskExecution } from "../../executors/task.ts";
 import { payloadView } from "../../job/view.ts";
 import { isFinished, type Job } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
-import type { LogLine } from "../../tasks/log.ts";
+import type { LogLine } from "../../tasks/log-items.ts";
 import { time } from "../http/answers.ts";
 import { shownResult } from "./task-result.ts";
 import type { Status } from "../../job/status.ts";
 
-// A task as `/api/jobs` shows it: spec/file-jobs-tasks.md.
+// The view of a task in `/api/jobs`: spec/file-jobs-tasks.md.
 
 export const FILE_STATUSES = ["PENDING", "RUNNING", "RETRYING", "COMPLETED", "FAILED"] as const;
 
@@ -86,7 +86,7 @@ function errorReason({ status, lastError }: Job): string | null {
   return status === "CANCELLED" ? "cancelled" : (lastError ?? null);
 }
 
-/** The same for where it does not fit: without what the caller has sent. */
+/** For answers that the whole view would not fit into: without the fields that the caller has sent. */
 export function withoutOwn(shown: object): object {
   return { ...shown, payload: null, meta: null };
 }

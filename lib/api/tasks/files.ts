@@ -17,16 +17,17 @@ import {
   logView,
   withoutOwn,
 } from "./files-view.ts";
-import { TOO_DEEP, isTooDeep, parse, route, type Answer } from "../http/http.ts";
+import { TOO_DEEP, isTooDeep, parse } from "../http/body.ts";
+import { route, type Answer } from "../http/http.ts";
 import { keyOf } from "../unified/job-request.ts";
 import type { FormFile } from "../http/multipart.ts";
 import { checkTask, indexOf, ownTask, submitTask, viewsOf } from "./tasks.ts";
 import { announcedFile } from "./uploads.ts";
 import type { TaskFile } from "../../files/uploads.ts";
 
-// Tasks about a file: spec/file-jobs-tasks.md.
+// Tasks that process a file: spec/file-jobs-tasks.md.
 
-/** Three attempts, as their specification says. */
+/** Three attempts, by the specification. */
 const MAX_RETRIES = 2;
 
 // ---- POST /api/jobs ----
@@ -106,7 +107,7 @@ export const createFileJob = route<CreateBody, unknown>({
   },
 });
 
-/** The file that came with the job. A repeat under the same key leaves no second one. */
+/** Stores the file of the request. A replay under the same key leaves no second file. */
 async function kept(posted: FormFile, caller: Caller, key: string | undefined, { uploads }: ServiceParts) {
   const { fileName, contentType, bytes } = posted;
   const file = parse(announcedFile, { fileName, contentType, size: bytes.length }, "file");

@@ -3,7 +3,7 @@ import type { ServiceParts } from "../../parts.ts";
 import { linkOf } from "../../pdf/view.ts";
 import type { TaskResult } from "../../tasks/task.ts";
 
-/** A task's result as it is shown: a file by a fresh link, never by its key. */
+/** The result for an answer: a file has a new link in place of its key. */
 export async function shownResult(job: Job, { fileStore, clock }: ServiceParts): Promise<object | null> {
   if (job.success?.result === undefined) return null;
   const { fileKey, ...result } = JSON.parse(job.success.result) as TaskResult;

@@ -9,9 +9,9 @@ import type { Callback, RetryPolicy } from "../../job/message.ts";
 import { recordCreated } from "../unified/accept-job.ts";
 import type { AppIndex } from "../../store/job-index.ts";
 
-// What the dialects that show tasks have in common: asking for one, and whose one may see.
+// Shared by the dialects that have tasks: submitting one, and who may see it.
 
-/** Throws FORBIDDEN or BAD_REQUEST unless the caller may ask for a task of the type with this payload. */
+/** Throws FORBIDDEN or BAD_REQUEST unless the caller may submit a task of the type with this payload. */
 export function checkTask(jobType: string, payload: unknown, caller: Caller): void {
   const { permission } = definitionOf(jobType);
   if (permission !== undefined) requirePermission(caller, permission);
@@ -25,7 +25,7 @@ interface AskedTask {
   readonly execution: { readonly type: typeof TASK; readonly jobType: string; readonly [field: string]: unknown };
   readonly maxRetries?: number;
   readonly retry?: RetryPolicy;
-  /** Idempotency key, of this user. */
+  /** The idempotency key, unique per user. */
   readonly key?: string;
   readonly startAt?: EpochMs;
   readonly dialect?: Dialect;
@@ -33,7 +33,7 @@ interface AskedTask {
   readonly onComplete?: Callback;
 }
 
-/** Accepts a task for a user, once per key of theirs, and writes down who asked for it. */
+/** Accepts a task, once per user and key, and records it in the audit log. */
 export async function submitTask(asked: AskedTask, service: ServiceParts) {
   const { engine, clock, store, pages } = service;
   const { execution, maxRetries, retry, key, onComplete, ...request } = asked;
@@ -41,7 +41,7 @@ export async function submitTask(asked: AskedTask, service: ServiceParts) {
   const metadata = { ...(maxRetries !== undefined && { maxRetries }), ...(retry && { retry }) };
   const id = taskIdOf(asked, clock);
   const isPdf = execution.jobType === GENERATE_PDF;
-  // A repeat makes no pages.
+  // A replay makes no pages.
   if (isPdf && !(key !== undefined && (await store.get(id)))) await pages.admit(appId);
   const message = { execution, metadata, ...(onComplete && { onComplete }) };
   const submitted = await engine.submit({ ...request, mode: "both", message }, id);
@@ -58,18 +58,18 @@ export async function submitTask(asked: AskedTask, service: ServiceParts) {
   throw new ClientError("UNPROCESSABLE_ENTITY", problem);
 }
 
-/** The one id that a key of a user has, or a new one. */
+/** The id that follows from the user's key, or a new one. */
 export function taskIdOf({ appId, userId, key }: Pick<AskedTask, "appId" | "userId" | "key">, clock: Clock): string {
   return key === undefined ? clock.uuid() : derivedUuid(appId, userId, key);
 }
 
-/** An administrator sees the app's, everybody else their own. */
+/** An administrator sees all tasks of the app, any other user their own. */
 export function indexOf(caller: Caller): AppIndex {
   const appId = appOf(caller);
   return isAppAdmin(caller) ? { appId, executionType: TASK } : { appId, userId: caller.sub };
 }
 
-/** The task of an id, if the caller may see it. For others there is none, whether it exists or not. */
+/** The task of an id. NOT_FOUND also for tasks that the caller may not see. */
 export async function ownTask(id: string | undefined, caller: Caller, { store }: ServiceParts): Promise<Job> {
   const parsed = z.guid().toLowerCase().safeParse(id);
   const job = parsed.success ? await store.get(parsed.data) : undefined;
@@ -80,10 +80,10 @@ export async function ownTask(id: string | undefined, caller: Caller, { store }:
   return job;
 }
 
-/** Far below what an answer holds, so that it fits once it is escaped. */
+/** Well below the limit of an answer, so that it fits after escaping. */
 const LARGEST_LIST = 2 * 1_024 * 1_024;
 
-/** A list's views, made one after another; once they have become large, those that follow are made `without`. */
+/** The views of a list in order. Once they have become large, the rest are made `without`. */
 export async function viewsOf(
   jobs: readonly Job[],
   view: (job: Job) => Promise<object>,

@@ -7,7 +7,7 @@ import { time } from "../http/answers.ts";
 import type { Status } from "../../job/status.ts";
 import type { Message } from "../../job/message.ts";
 
-// A task as `/v1/jobs` shows it: spec/typed-jobs-report.md.
+// The view of a task in `/v1/jobs`: spec/typed-jobs-report.md.
 
 export const TYPED_STATUSES = ["queued", "running", "retrying", "succeeded", "failed", "cancelled"] as const;
 
@@ -51,7 +51,7 @@ export function typedStatus({ status }: Job): TypedStatus {
   return SHOWN_AS[status];
 }
 
-/** `result`: as it is to be shown, with links instead of keys. */
+/** `result`: with links instead of keys. */
 export function typedView(job: Job, message: Message, result: object | null): object {
   return {
     id: job.id,
@@ -76,7 +76,7 @@ export function typedView(job: Job, message: Message, result: object | null): ob
   };
 }
 
-/** The same for where it does not fit. */
+/** For answers that the whole view would not fit into. */
 export function withoutPayload(view: object): object {
   return { ...view, payload: null };
 }
@@ -85,14 +85,14 @@ export function percentOf(job: Job): number {
   return job.status === "SUCCEEDED" ? 100 : Math.round(job.progress?.percent ?? 0);
 }
 
-/** Why a person can't cancel it; nothing if they can. */
+/** The reason why a person can't cancel the task; `undefined` if they can. */
 export function whyNotCancel(job: Job): string | undefined {
   if (isFinished(job))
     return `Only a job that is queued, running or retrying can be cancelled; this one is ${typedStatus(job)}`;
   return job.stopAs && "The job is being cancelled already; its attempt ends within seconds";
 }
 
-/** Why a person can't retry it; nothing if they can. */
+/** The reason why a person can't retry the task; `undefined` if they can. */
 export function whyNotRetry(job: Job): string | undefined {
   if (typedStatus(job) !== "failed")
     return `Only a job that has failed can be retried; this one is ${typedStatus(job)}`;

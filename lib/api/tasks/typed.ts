@@ -1,13 +1,11 @@
 import * as z from "zod";
-import { MINUTE, SECOND, iso, type Clock, type EpochMs } from "../../clock.ts";
+import { MINUTE, SECOND, type Clock, type EpochMs } from "../../clock.ts";
 import { ClientError, badRequest } from "../../errors.ts";
 import { JOB_TYPES, priority } from "../../executors/task.ts";
 import { TASK, isFinished, isTask, type Job } from "../../job/job.ts";
 import { numberedPage } from "../../store/job-pages.ts";
 import { idempotencyKey } from "../../executors/message-schema.ts";
 import type { ServiceParts } from "../../parts.ts";
-import { LOG_LEVELS, type LogLine } from "../../tasks/log.ts";
-import { time } from "../http/answers.ts";
 import { appOf, isAppAdmin, requirePermission } from "../http/auth.ts";
 import { route, type Answer } from "../http/http.ts";
 import { keyOf } from "../unified/job-request.ts";
@@ -24,7 +22,7 @@ import {
   whyNotRetry,
 } from "./typed-view.ts";
 
-// Tasks as users ask for them: spec/typed-jobs-report.md.
+// The endpoints of typed tasks: spec/typed-jobs-report.md. Their events are in typed-events.ts.
 
 // ---- POST /v1/jobs ----
 
@@ -43,7 +41,7 @@ const typedBody = z
   .meta({ id: "CreateTypedJob" });
 
 const created = z.strictObject({ jobId: z.guid(), message: z.string() });
-/** Farther ahead is a mistake in the year. */
+/** A later time is taken for a mistake in the year. */
 const FARTHEST_AHEAD = 10 * 366 * 24 * 60 * MINUTE;
 
 export const createTypedJob = route({
@@ -126,7 +124,7 @@ export const listTypedJobs = route({
       isTask(job) &&
       (status === undefined || typedStatus(job) === status) &&
       (jobType === undefined || job.destination === jobType);
-    // Only of the index of tasks alone is everything shown.
+    // The index of the app's tasks needs no filter.
     const filter = status === undefined && jobType === undefined && isAppAdmin(caller) ? undefined : matches;
     const { jobs, ...page } = await numberedPage(service.store, indexOf(caller), query, filter);
     const shown = await viewsOf(jobs, async (job) => viewOf(job, service), withoutPayload);
@@ -176,7 +174,7 @@ export const getTypedJob = route({
 
 const FIRST_POLLS = 10 * SECOND;
 
-/** Seconds until it is worth asking again. Source: spec/typed-jobs-report.md, Polling Recommendations. */
+/** Seconds until the next poll. Source: spec/typed-jobs-report.md, Polling Recommendations. */
 function pollAfter(job: Job, now: EpochMs): number | undefined {
   if (isFinished(job)) return undefined;
   if (now - job.createdAt < FIRST_POLLS) return 2;
@@ -229,96 +227,8 @@ function personAction(about: {
       const acted = await act(job, service);
       if (!acted) throw new ClientError("NOT_FOUND", "No such job");
       const changes = [{ field: job.id, from: typedStatus(job), to: typedStatus(acted) }];
-      await service.apps.record(job.appId, { by: caller.sub, action: `job.${action}`, changes });
+      await service.audit.record(job.appId, { by: caller.sub, action: `job.${action}`, changes });
       return { status: 200, body: { message } };
     },
   });
-}
-
-// ---- GET /v1/jobs/{id}/events ----
-
-const eventsQuery = z.strictObject({
-  after: z
-    .string()
-    .regex(/^\d{1,9}\.[\w-]{0,64}$/, "is not a cursor; take `after` of the answer before")
-    .describe("`after` of the answer before: what is new since.")
-    .optional(),
-});
-
-const logEvent = z.strictObject({
-  type: z.literal("log"),
-  level: z.enum(LOG_LEVELS),
-  message: z.string(),
-  rowNumber: z.int().nullable(),
-  meta: z.record(z.string(), z.unknown()).nullable(),
-  createdAt: time,
-});
-
-const progressEvent = z.strictObject({
-  type: z.literal("progress"),
-  status: z.enum(TYPED_STATUSES),
-  progress: z.int(),
-  currentStep: z.int(),
-  totalSteps: z.int().nullable(),
-  label: z.string().nullable(),
-});
-
-const typedEvents = z.strictObject({
-  events: z.array(z.union([logEvent, progressEvent])),
-  after: z.string().describe("Ask with this for what comes next."),
-  ended: z.boolean().describe("Nothing more comes."),
-});
-
-const WAIT_AT_MOST_MS = 20 * SECOND;
-const LOOK_EVERY_MS = SECOND / 2;
-/** Of at most 2,000 characters and 4 KB of `meta`: they fit into an answer. */
-const MOST_LINES = 200;
-
-export const listTypedEvents = route({
-  key: "GET /v1/jobs/{id}/events",
-  id: "listTypedJobEvents",
-  summary: "Waits for progress and log lines: new ones at once, or none after 20 s",
-  answers: { 200: typedEvents.describe("What is new since `after`.") },
-  access: (caller) => requirePermission(caller, "jobs.view_jobs"),
-  query: eventsQuery,
-
-  async handle({ path, caller, query }, service): Promise<Answer> {
-    const { clock, taskLog } = service;
-    const began = clock.realNow();
-    const [lines = "0", shown = ""] = (query.after ?? "0.").split(".");
-    for (;;) {
-      const job = await ownTask(path["id"], caller, service);
-      const page = await taskLog.read(job, { offset: Number(lines), limit: MOST_LINES });
-      const state = stateOf(job);
-      const isNews = page.lines.length > 0 || state !== shown;
-      const seen = Number(lines) + page.lines.length;
-      const ended = isFinished(job) && seen >= page.total;
-      if (isNews || ended || clock.realNow() - began >= WAIT_AT_MOST_MS) {
-        const events = [...page.lines.map(lineEvent), ...(state === shown ? [] : [progressOf(job)])];
-        return { status: 200, body: { events, after: `${seen}.${state}`, ended } };
-      }
-      await clock.sleep(LOOK_EVERY_MS);
-    }
-  },
-});
-
-/** Changes with what a progress event shows. */
-function stateOf(job: Job): string {
-  const { step = 0, percent = 0 } = job.progress ?? {};
-  return [typedStatus(job), job.attempts, step, Math.round(percent)].join("-");
-}
-
-function lineEvent({ level, message, rowNumber, meta, at }: LogLine): object {
-  return { type: "log", level, message, rowNumber: rowNumber ?? null, meta: meta ?? null, createdAt: iso(at) };
-}
-
-function progressOf(job: Job): object {
-  return {
-    type: "progress",
-    status: typedStatus(job),
-    progress: percentOf(job),
-    currentStep: job.progress?.step ?? 0,
-    totalSteps: job.progress?.totalSteps ?? null,
-    label: job.progress?.label ?? null,
-  };
 }

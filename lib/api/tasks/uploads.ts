@@ -5,12 +5,12 @@ import { LARGEST_UPLOAD, UPLOAD_LINK_MS, UPLOAD_PART_BYTES } from "../../files/u
 import { requirePermission, ownerOf } from "../http/auth.ts";
 import { route, type Answer } from "../http/http.ts";
 
-// Files that are too large to come with their job: announced, sent to the bucket in parts, completed.
+// Files that are too large for the request of their job are announced, sent to the bucket in parts, and completed.
 
 const LONGEST_NAME = 255;
 const MOST_PARTS = LARGEST_UPLOAD / UPLOAD_PART_BYTES;
 
-// XML can't hold some of these, and S3 answers in XML.
+// XML forbids some of these characters, and S3 answers in XML.
 const NO_NAME = /[/\\\p{Cc}\p{Noncharacter_Code_Point}]|^\.{1,2}$/u;
 
 const fileName = z

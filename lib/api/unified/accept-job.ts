@@ -11,16 +11,16 @@ import { messageOf, type CreateJobBody } from "./job-request.ts";
 import type { Message } from "../../job/message.ts";
 import { jobIdForKey } from "../../job/accept.ts";
 
-// How every endpoint that makes a job accepts it, and answers.
+// The acceptance of a job, for every endpoint that creates one.
 
 export interface Accepted {
-  /** 201 created, 200 there already, 202 sent and not stored. */
+  /** 201: created; 200: existing; 202: sent and not stored. */
   readonly status: 200 | 201 | 202;
   readonly job?: Job;
   readonly message: Message;
 }
 
-/** Accepts what a caller may ask for, once per idempotency key. */
+/** Checks the request and accepts the job, once per idempotency key. */
 export async function acceptJob(
   body: CreateJobBody,
   caller: Caller,
@@ -46,7 +46,7 @@ export async function acceptJob(
   }
 }
 
-/** A job that says nothing of a callback gets the app's; of a schedule, that is its target. */
+/** A job without a callback gets the app's; a schedule gets it on its target job. */
 function withDefaults(body: CreateJobBody, { onComplete }: AppSettings): CreateJobBody {
   const { execution } = body.message;
   if (!onComplete || body.mode === "sqs") return body;
@@ -55,7 +55,7 @@ function withDefaults(body: CreateJobBody, { onComplete }: AppSettings): CreateJ
   return { ...body, message: { ...body.message, execution: { ...execution, targetJob } } };
 }
 
-/** A repeat may come when the time that it asks for has passed: that counts from when the first one was accepted. */
+/** A replay is checked by the time of the first request: its start time may have passed since. */
 async function askedAt(
   { message }: CreateJobBody,
   appId: string,
@@ -67,7 +67,7 @@ async function askedAt(
   return (await store.get(jobIdForKey(appId, key)))?.createdAt ?? clock.now();
 }
 
-/** What the job that has the key already asks for, if that is the same thing. Bodies and times may differ. */
+/** The stored message. Throws UNPROCESSABLE_ENTITY if the request is for another job; bodies and times may differ. */
 async function replayed(job: Job, asked: Message, { store }: ServiceParts): Promise<Message> {
   const destination = executionTypeOf(asked.execution.type).destination(asked.execution);
   const stored = await store.message(job);
@@ -82,20 +82,20 @@ async function replayed(job: Job, asked: Message, { store }: ServiceParts): Prom
   throw new ClientError("UNPROCESSABLE_ENTITY", message);
 }
 
-/** The answer to a job that was accepted. `more`: what a dialect shows besides. */
+/** The answer for an accepted job. `more`: further fields of a dialect. */
 export function accepted({ status, job, message }: Accepted, more: object = {}): Answer {
   if (!job) return { status, body: null };
   const again = status === 200 && { headers: { "idempotent-replayed": "true" } };
   return { ...withEntity(status, { ...entityOf(job, message), ...more }), ...again };
 }
 
-/** An answer with the whole job, or without its request when that would not fit through Lambda. */
+/** An answer with the whole job, or without its request if that would exceed Lambda's limit. */
 export function withEntity(status: number, entity: object): Answer {
   return { status, body: envelope(entity), ifTooLarge: () => envelope(withoutRequest(entity)) };
 }
 
-/** Writes down who has asked for a task. */
-export async function recordCreated(task: Job, by: string, { apps }: Pick<ServiceParts, "apps">): Promise<void> {
+/** Records the submission of a task in the audit log. */
+export async function recordCreated(task: Job, by: string, { audit }: Pick<ServiceParts, "audit">): Promise<void> {
   const changes = [{ field: task.id, from: null, to: task.destination }];
-  await apps.record(task.appId, { by, action: "job.created", changes });
+  await audit.record(task.appId, { by, action: "job.created", changes });
 }

@@ -7,7 +7,7 @@ import { SCHEDULE, TASK, isLong, type Mode } from "../../job/job.ts";
 import { idempotencyKey } from "../../executors/message-schema.ts";
 import type { FollowUpJob, FollowUps, Message } from "../../job/message.ts";
 
-// What a client posts to have a job: its schema, and the message that becomes of it.
+// The request for a job: its schema, and its conversion to the stored message.
 
 export const createJobBody = z
   .strictObject({
@@ -23,10 +23,10 @@ export const createJobBody = z
 
 export type CreateJobBody = z.infer<typeof createJobBody>;
 
-/** How deep follow-ups may follow each other. */
+/** The longest chain of follow-ups. */
 const LONGEST_CHAIN = 10;
 
-/** The message as stored: checked beyond its shape, without what the service sets itself. */
+/** The message to store: checked beyond its shape, without the fields that the service sets itself. */
 export function messageOf(
   body: CreateJobBody,
   appId: string,
@@ -44,18 +44,17 @@ export function messageOf(
   return { ...whole, metadata: kept };
 }
 
-/** A message and what was posted beside it, as one. */
 function messageIn({ message, ...followUps }: FollowUpJob): Message {
   return { ...message, ...followUps };
 }
 
-/** Where a message stands in the request, and where what is beside it. */
+/** The paths of a message and of its follow-ups within the request. */
 interface Place {
   readonly message: string;
   readonly beside: string;
 }
 
-/** What goes for a whole request; `keys` are those of the jobs that a message hangs on. */
+/** The context of the whole request; `keys` are the idempotency keys of the jobs above a message. */
 interface Within extends Asked {
   readonly keys: readonly (string | undefined)[];
 }
@@ -67,7 +66,7 @@ function problemsOf(message: Message, place: Place, within: Within): ErrorDetail
   if (!lambdaProxyMessage && type.proxyMessage === "required") {
     problems.push({ field: "lambdaProxyMessage", message: `is required for execution.type ${execution.type}` });
   }
-  // Accepted for compatibility; the service takes the app of the request.
+  // Accepted for compatibility; the app of the request applies.
   const { appId: named, idempotencyKey: key } = metadata as Message["metadata"] & { appId?: string };
   if (named !== undefined && named !== within.appId) {
     problems.push({ field: "metadata.appId", message: "differs from the app of the request; leave it out" });
@@ -86,7 +85,7 @@ function problemsOf(message: Message, place: Place, within: Within): ErrorDetail
   ];
 }
 
-/** What may take long has a queue of its own, which holds no jobs and keeps no order. */
+/** Long attempts have a queue of their own, which carries no unstored jobs and keeps no order. */
 function longProblems({ execution, metadata }: Message, mode: Mode): ErrorDetail[] {
   const type = executionTypeOf(execution.type);
   if (!isLong({ executionType: type.type, timeoutMs: type.timeoutMs(execution) })) return [];
@@ -123,7 +122,7 @@ function depthOf(place: string): number {
   return place.split(/\bon(?:Success|Failure)\./).length - 1;
 }
 
-/** The idempotency key of a request; `field` is where its body has it. */
+/** The idempotency key of a request; `field` is its path in the body. */
 export function keyOf(inBody: string | undefined, inHeader: string | undefined, field: string): string | undefined {
   if (inHeader === undefined) return inBody;
   const parsed = idempotencyKey.safeParse(inHeader);

@@ -5,11 +5,12 @@ import { httpMethod, idempotencyKey } from "../../executors/message-schema.ts";
 import { acceptJob, accepted } from "./accept-job.ts";
 import { callbackJobEntity, enveloped } from "../http/answers.ts";
 import { requireRole } from "../http/auth.ts";
-import { parse, route, type Answer } from "../http/http.ts";
+import { parse } from "../http/body.ts";
+import { route, type Answer } from "../http/http.ts";
 import { createJobBody } from "./job-request.ts";
 import { headers } from "../../outbound/headers.ts";
 
-// The endpoint that came before the unified one: spec/hybrid-queue-migration.md.
+// The endpoint before the unified API: spec/hybrid-queue-migration.md.
 
 const callbackBody = z.strictObject({
   appId: z.guid().toLowerCase().optional(),
@@ -21,7 +22,7 @@ const callbackBody = z.strictObject({
   maxRetries: z.int().min(0).max(50).optional(),
 });
 
-/** A webhook by its URL. It becomes a `rest-api` job, which shows the two deprecated fields too. */
+/** A webhook by its URL. It becomes a `rest-api` job, whose view has the two deprecated fields too. */
 export const createCallbackJob = route({
   key: "POST /v1/jobs/callback-http",
   id: "createCallbackJob",

@@ -10,7 +10,9 @@ import type { ServiceParts } from "../../parts.ts";
 import { acceptJob, accepted, withEntity } from "./accept-job.ts";
 import { enveloped, jobEntity, jobWithAttempts, pageOf, results } from "../http/answers.ts";
 import { appOf, isPlatformAdmin, requireRole, type Caller } from "../http/auth.ts";
-import { envelope, explain, parse, route, type Answer } from "../http/http.ts";
+import { parse } from "../http/body.ts";
+import { envelope, route, type Answer } from "../http/http.ts";
+import { explain } from "../http/refusal.ts";
 import { createJobBody } from "./job-request.ts";
 import { decodeCursor, encodeCursor } from "../http/pagination.ts";
 import { STATUSES } from "../../job/status.ts";
@@ -53,14 +55,14 @@ export const createJob = route({
 // ---- POST /v1/jobs/batch ----
 
 const MOST_JOBS_IN_A_BATCH = 100;
-/** Accepting a job is two calls; this many at a time keep the connections busy and not waiting. */
+/** Accepting a job takes two calls; this many jobs at a time keep all connections busy. */
 const ACCEPTED_AT_ONCE = 10;
 
-// Each is parsed by itself, so that one can be refused and the others accepted.
+// Each job is parsed on its own, so that one can be refused and the others accepted.
 const unparsedJob = z.unknown().meta({ $ref: "#/components/schemas/CreateJob" });
 const batchBody = z.strictObject({ jobs: z.array(unparsedJob).min(1).max(MOST_JOBS_IN_A_BATCH) });
 
-/** Each job as `POST /v1/jobs/create` takes it, accepted or refused by itself. */
+/** Each job has the form of `POST /v1/jobs/create` and is accepted or refused on its own. */
 export const createJobs = route({
   key: "POST /v1/jobs/batch",
   id: "createJobs",
@@ -70,7 +72,7 @@ export const createJobs = route({
   body: batchBody,
 
   async handle({ body, caller }, service): Promise<Answer> {
-    // Each job counts as a request; one of them is this one.
+    // Each job counts as a request, and the first is counted already.
     if (caller.appId !== undefined) await service.apps.admit(caller.appId, body.jobs.length - 1);
     const results: BatchResult[] = [];
     for (let from = 0; from < body.jobs.length; from += ACCEPTED_AT_ONCE) {
@@ -147,7 +149,7 @@ export const listAppJobs = route({
   },
 });
 
-/** A key names one job of an app, so there is nothing to search. */
+/** An idempotency key names one job of an app, so the listing is a single read. */
 async function jobWithKey(store: ServiceParts["store"], filter: JobFilter, key: string): Promise<JobPage> {
   const job = await store.get(jobIdForKey(filter.appId, key));
   return { jobs: job && matches(job, filter) ? [job] : [], next: undefined };
@@ -164,7 +166,7 @@ export const getJob = route({
     const appId = appOf(caller);
     const id = z.guid().toLowerCase().safeParse(path["id"]);
     const found = id.success ? await store.history(id.data) : undefined;
-    // The same answer for unknown and foreign ids: nobody learns which ids exist.
+    // Unknown and foreign ids get the same answer, so that no caller learns which ids exist.
     if (!found || (found.job.appId !== appId && !isPlatformAdmin(caller)))
       throw new ClientError("NOT_FOUND", "No such job");
     const { job, recorded } = found;
@@ -187,7 +189,7 @@ export const deleteJob = adminAction("DELETE", "delete", "Deletes a finished job
   engine.deleteJob(id),
 );
 
-/** An action on one job of the caller's app. Answers with the job as it is then; of a deleted one, as it was. */
+/** An action on one job of the caller's app. The answer has the job after the action, or a deleted job before it. */
 function adminAction(
   method: "POST" | "DELETE",
   action: string,
@@ -210,7 +212,7 @@ function adminAction(
       const acted = isTheirs ? await act(job.id, service) : undefined;
       if (!acted) throw new ClientError("NOT_FOUND", "No such job");
       const changes = [{ field: acted.id, from: job?.status, to: action === "delete" ? null : acted.status }];
-      await service.apps.record(acted.appId, { by: caller.sub, action: `job.${action}`, changes });
+      await service.audit.record(acted.appId, { by: caller.sub, action: `job.${action}`, changes });
       return { status: 200, body: envelope(entityOf(acted)) };
     },
   });

@@ -1,0 +1,43 @@
+import { ClientError, Unavailable, reasonOf, type ErrorCode, type ErrorDetail } from "../../errors.ts";
+import { parts } from "../../parts.ts";
+
+// The answers to requests that failed: their status, and the text that a client may see.
+
+export const STATUS_OF: Record<ErrorCode, number> = {
+  BAD_REQUEST: 400,
+  UNAUTHORIZED: 401,
+  FORBIDDEN: 403,
+  NOT_FOUND: 404,
+  REQUEST_TIMEOUT: 408,
+  CONFLICT: 409,
+  PAYLOAD_TOO_LARGE: 413,
+  UNPROCESSABLE_ENTITY: 422,
+  TOO_MANY_REQUESTS: 429,
+  INTERNAL_SERVER_ERROR: 500,
+  SERVICE_UNAVAILABLE: 503,
+};
+
+interface Explanation {
+  readonly status: number;
+  readonly error: { code: ErrorCode; message: string; details?: readonly ErrorDetail[] };
+}
+
+/** Logs the error, unless it is meant for clients. */
+export function explain(error: unknown, about: { method: string; route: string; requestId?: string }): Explanation {
+  const { code, message, details } = toldToClient(error, about.method);
+  const { method: _, ...fields } = about;
+  if (!(error instanceof ClientError)) parts().log("error", "request.failed", { ...fields, error: reasonOf(error) });
+  return { status: STATUS_OF[code], error: { code, message, ...(details.length > 0 && { details }) } };
+}
+
+function toldToClient(error: unknown, method: string): ClientError {
+  if (error instanceof ClientError) return error;
+  if (error instanceof Unavailable) {
+    const message =
+      method === "GET"
+        ? "The service cannot answer now; try again in a few seconds"
+        : "The service cannot say now whether the request took effect; repeat it with the same idempotency key";
+    return new ClientError("SERVICE_UNAVAILABLE", message);
+  }
+  return new ClientError("INTERNAL_SERVER_ERROR", "An unexpected error occurred");
+}

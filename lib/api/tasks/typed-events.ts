@@ -1,0 +1,96 @@
+import * as z from "zod";
+import { SECOND, iso } from "../../clock.ts";
+import { isFinished, type Job } from "../../job/job.ts";
+import type { LogLine } from "../../tasks/log-items.ts";
+import { LOG_LEVELS } from "../../tasks/task.ts";
+import { time } from "../http/answers.ts";
+import { requirePermission } from "../http/auth.ts";
+import { route, type Answer } from "../http/http.ts";
+import { ownTask } from "./tasks.ts";
+import { TYPED_STATUSES, percentOf, typedStatus } from "./typed-view.ts";
+
+const eventsQuery = z.strictObject({
+  after: z
+    .string()
+    .regex(/^\d{1,9}\.[\w-]{0,64}$/, "is not a cursor; take `after` of the answer before")
+    .describe("`after` of the answer before: what is new since.")
+    .optional(),
+});
+
+const logEvent = z.strictObject({
+  type: z.literal("log"),
+  level: z.enum(LOG_LEVELS),
+  message: z.string(),
+  rowNumber: z.int().nullable(),
+  meta: z.record(z.string(), z.unknown()).nullable(),
+  createdAt: time,
+});
+
+const progressEvent = z.strictObject({
+  type: z.literal("progress"),
+  status: z.enum(TYPED_STATUSES),
+  progress: z.int(),
+  currentStep: z.int(),
+  totalSteps: z.int().nullable(),
+  label: z.string().nullable(),
+});
+
+const typedEvents = z.strictObject({
+  events: z.array(z.union([logEvent, progressEvent])),
+  after: z.string().describe("Ask with this for what comes next."),
+  ended: z.boolean().describe("Nothing more comes."),
+});
+
+const WAIT_AT_MOST_MS = 20 * SECOND;
+const LOOK_EVERY_MS = SECOND / 2;
+/** A line has at most 2,000 characters and 4 KB of `meta`, so this many fit into an answer. */
+const MOST_LINES = 200;
+
+export const listTypedEvents = route({
+  key: "GET /v1/jobs/{id}/events",
+  id: "listTypedJobEvents",
+  summary: "Waits for progress and log lines: new ones at once, or none after 20 s",
+  answers: { 200: typedEvents.describe("What is new since `after`.") },
+  access: (caller) => requirePermission(caller, "jobs.view_jobs"),
+  query: eventsQuery,
+
+  async handle({ path, caller, query }, service): Promise<Answer> {
+    const { clock, taskLog } = service;
+    const began = clock.realNow();
+    const [lines = "0", shown = ""] = (query.after ?? "0.").split(".");
+    for (;;) {
+      const job = await ownTask(path["id"], caller, service);
+      const page = await taskLog.read(job, { offset: Number(lines), limit: MOST_LINES });
+      const state = stateOf(job);
+      const isNews = page.lines.length > 0 || state !== shown;
+      const seen = Number(lines) + page.lines.length;
+      const ended = isFinished(job) && seen >= page.total;
+      if (isNews || ended || clock.realNow() - began >= WAIT_AT_MOST_MS) {
+        const events = [...page.lines.map(lineEvent), ...(state === shown ? [] : [progressOf(job)])];
+        return { status: 200, body: { events, after: `${seen}.${state}`, ended } };
+      }
+      await clock.sleep(LOOK_EVERY_MS);
+    }
+  },
+});
+
+/** Differs whenever a progress event would. */
+function stateOf(job: Job): string {
+  const { step = 0, percent = 0 } = job.progress ?? {};
+  return [typedStatus(job), job.attempts, step, Math.round(percent)].join("-");
+}
+
+function lineEvent({ level, message, rowNumber, meta, at }: LogLine): object {
+  return { type: "log", level, message, rowNumber: rowNumber ?? null, meta: meta ?? null, createdAt: iso(at) };
+}
+
+function progressOf(job: Job): object {
+  return {
+    type: "progress",
+    status: typedStatus(job),
+    progress: percentOf(job),
+    currentStep: job.progress?.step ?? 0,
+    totalSteps: job.progress?.totalSteps ?? null,
+    label: job.progress?.label ?? null,
+  };
+}
