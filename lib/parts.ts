@@ -2,6 +2,7 @@ import { createTable } from "./store/table.ts";
 import { createAppStore } from "./store/app-store.ts";
 import { createClock, iso } from "./clock.ts";
 import { jobsConfig } from "./config.ts";
+import { createCapacityStore } from "./flow/capacity-store.ts";
 import { createDestinationStore } from "./flow/destination-store.ts";
 import { createEngine } from "./engine/engine.ts";
 import { createCounters } from "./store/counters.ts";
@@ -56,6 +57,7 @@ function assemble() {
   const scheduler = createScheduler(config.scheduler);
   const apps = createAppStore({ table, clock, sealer: createSealer(config.sealing) });
   const destinations = createDestinationStore({ table, clock });
+  const capacity = createCapacityStore({ table, clock });
   const slots = createTaskSlots({ table, clock });
   const { rules, retention } = config;
   const fileStore = createFileStore({ bucket: config.bucket, clock });
@@ -90,6 +92,7 @@ function assemble() {
     store,
     apps,
     destinations,
+    capacity,
     queue,
     scheduler,
     files,

@@ -1,6 +1,7 @@
 import type { SQSBatchResponse } from "aws-lambda";
 import { createAdminActions } from "./admin-actions.ts";
 import type { AppStore } from "../store/app-store.ts";
+import type { CapacityStore } from "../flow/capacity-store.ts";
 import type { DestinationStore } from "../flow/destination-store.ts";
 import { SECOND, type Clock, type EpochMs, type TimeLeft } from "../clock.ts";
 import { Unavailable, reasonOf } from "../errors.ts";
@@ -56,6 +57,7 @@ export interface Parts {
   readonly executorOf: ExecutorOf;
   readonly apps: Pick<AppStore, "settingsOf" | "keysOf">;
   readonly destinations: Omit<DestinationStore, "list" | "read">;
+  readonly capacity: CapacityStore;
   readonly slots: TaskSlots;
   readonly rules: DeploymentRules;
   readonly log: Log;

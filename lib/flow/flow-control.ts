@@ -2,7 +2,8 @@ import type { AppStore, DestinationLimits } from "../store/app-store.ts";
 import { PROBE_EVERY, afterFailure, nextLook, type Circuit, type FailedAttempt } from "./circuit.ts";
 import { remember } from "../store/cached.ts";
 import { MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
-import { keyOf, type DestinationRef, type DestinationStore, type Slot } from "./destination-store.ts";
+import type { CapacityStore, Slot } from "./capacity-store.ts";
+import { keyOf, type DestinationRef, type DestinationStore } from "./destination-store.ts";
 import { Unavailable, reasonOf } from "../errors.ts";
 import type { JobStore } from "../store/job-store.ts";
 import {
@@ -31,6 +32,7 @@ interface Parts {
   readonly store: Pick<JobStore, "get">;
   readonly apps: Pick<AppStore, "settingsOf">;
   readonly destinations: Omit<DestinationStore, "list" | "read">;
+  readonly capacity: CapacityStore;
   readonly log: Log;
 }
 
@@ -42,7 +44,7 @@ const SHORT_WAIT_MS = SECOND;
 const LONGEST_DESTINATION = 300;
 
 /** Decides which attempts may start: those whose app is not paused, and whose destination works and has room. */
-export function createFlowControl({ clock, store, apps, destinations, log }: Parts) {
+export function createFlowControl({ clock, store, apps, destinations, capacity, log }: Parts) {
   const succeededAt = new Map<string, EpochMs>();
   const probed = new Map<string, EpochMs>();
   /** How many of a destination's jobs this process has told within a minute to look again. */
@@ -126,7 +128,7 @@ export function createFlowControl({ clock, store, apps, destinations, log }: Par
     // A lane's message is the one that it came with first.
     const kept = ref.turnAt ?? (ref.ordered ? (await store.get(ref.id))?.turnAt : undefined);
     if (kept !== undefined && clock.now() - kept < clock.during(TURN_KEPT)) return kept;
-    return destinations.takeTurn(ref, "rate", clock.during(SECOND / rate));
+    return capacity.takeTurn(ref, "rate", clock.during(SECOND / rate));
   }
 
   async function takeSlot(ref: AttemptRef, most: number): Promise<Entry> {
@@ -138,10 +140,10 @@ export function createFlowControl({ clock, store, apps, destinations, log }: Par
       since: enteredAt,
       until: enteredAt + clock.during(ref.timeoutMs + 2 * LEASE_MARGIN_MS),
     };
-    const taken = await destinations.takeSlot(slot, most);
+    const taken = await capacity.takeSlot(slot, most);
     if (taken === "taken") return admitted(ref, { slot, enteredAt });
     // Those that wait come back about as fast as places become free.
-    const at = await destinations.takeTurn(ref, "slots", taken.tookMs / most);
+    const at = await capacity.takeTurn(ref, "slots", taken.tookMs / most);
     return at === undefined
       ? afterTheRow(ref)
       : { kind: "place", at: Math.max(at, clock.now() + clock.during(SHORT_WAIT_MS)) };
@@ -157,7 +159,7 @@ export function createFlowControl({ clock, store, apps, destinations, log }: Par
 
   function admitted(ref: AttemptRef, held?: { slot: Slot; enteredAt: EpochMs }): Admitted {
     const leave = async (outcome: Outcome | undefined) => {
-      const left = held && destinations.leaveSlot(held.slot, outcome && clock.now() - held.enteredAt);
+      const left = held && capacity.leaveSlot(held.slot, outcome && clock.now() - held.enteredAt);
       const results = await Promise.allSettled([left, outcome && note(ref, outcome)]);
       for (const result of results) {
         if (result.status === "fulfilled") continue;

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { DestinationLimits } from "../../lib/store/app-store.ts";
 import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
-import type { Slot } from "../../lib/flow/destination-store.ts";
+import type { Slot } from "../../lib/flow/capacity-store.ts";
 import { Unavailable } from "../../lib/errors.ts";
 import { createFlowControl } from "../../lib/flow/flow-control.ts";
 import { nextAttempt, type Job, type Mode } from "../../lib/job/job.ts";
@@ -262,7 +262,7 @@ test("no more attempts run at once than a destination takes, and a place is give
 test("the place of a worker that died is free when the attempt's time is over", async () => {
   await limit({ maxConcurrency: 1 });
   const slot = slotFor(MINUTE);
-  expect(await world.destinations.takeSlot(slot, 1)).toBe("taken");
+  expect(await world.capacity.takeSlot(slot, 1)).toBe("taken");
   const job = await submit();
   expect(await run(job)).toBe("skipped");
   world.pass(MINUTE);
@@ -301,13 +301,13 @@ test("a waiting job gets its turn by the limit that is set now", async () => {
 test("where a rate and a number of places are set, both are kept", async () => {
   await limit({ rateLimitPerSecond: 0.5, maxConcurrency: 1 });
   const slot = slotFor(HOUR);
-  await world.destinations.takeSlot(slot, 1);
+  await world.capacity.takeSlot(slot, 1);
   const jobs = await Promise.all(Array.from({ length: 4 }, async () => submit()));
   for (const job of jobs) await run(job);
   world.pass(10 * SECOND);
   // Their turns have come, and no place is free.
   for (const job of jobs) await run(await stored(job));
-  await world.destinations.leaveSlot(slot, SECOND);
+  await world.capacity.leaveSlot(slot, SECOND);
   world.pass(MINUTE);
   const ran = await Promise.all((await Promise.all(jobs.map(stored))).map(run));
   expect(ran.filter((one) => one === "succeeded").length).toBeLessThanOrEqual(1);

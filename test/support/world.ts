@@ -6,6 +6,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { createAppStore } from "../../lib/store/app-store.ts";
 import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
 import { createClock, type Clock, type TimeLeft } from "../../lib/clock.ts";
+import { createCapacityStore } from "../../lib/flow/capacity-store.ts";
 import { createDestinationStore } from "../../lib/flow/destination-store.ts";
 import { createEngine, type Parts } from "../../lib/engine/engine.ts";
 import type { Executor, RunningAttempt } from "../../lib/executors/executor.ts";
@@ -98,6 +99,7 @@ export async function createWorld({ retention = 0 } = {}) {
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
   const apps = createAppStore({ table, clock, sealer });
   const destinations = createDestinationStore({ table, clock });
+  const capacity = createCapacityStore({ table, clock });
   const slots = createTaskSlots({ table, clock });
   const queue = createQueue({ urls, files, clock, client: sqs });
 
@@ -129,6 +131,7 @@ export async function createWorld({ retention = 0 } = {}) {
     store,
     apps,
     destinations,
+    capacity,
     queue,
     scheduler,
     files,
@@ -150,6 +153,7 @@ export async function createWorld({ retention = 0 } = {}) {
     store,
     apps,
     destinations,
+    capacity,
     slots,
     queue,
     files,
