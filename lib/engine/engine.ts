@@ -184,7 +184,7 @@ export function createEngine(parts: Parts) {
   async function runStored(ref: AttemptRef): Promise<Ran | ComeAgain> {
     if (ref.rank !== undefined) return runTask(ref, ref.rank);
     const entry = await flow.enter(ref);
-    if (entry.kind !== "admitted") return putOff(ref, entry);
+    if ("reason" in entry) return putOff(ref, entry);
     const runClaimed = async () => {
       const claimed = await claimAttempt(ref);
       return claimed.won ? runAttempt(claimed.job) : undefined;
@@ -196,12 +196,12 @@ export function createEngine(parts: Parts) {
   async function runTask(ref: AttemptRef, rank: string): Promise<Ran | ComeAgain> {
     if (ref.isUrgent) return runUrgent(ref);
     const { paused, maxConcurrentTasks: slots } = await apps.settingsOf(ref.appId);
-    if (paused) return putOff(ref, { kind: "person" });
+    if (paused) return putOff(ref, { reason: "paused" });
     const place = await line.placeOf(ref, rank, slots);
-    if (!place.isNext) return putOff(ref, { kind: "slot" });
+    if (!place.isNext) return putOff(ref, { reason: "slot" });
     // Others may be claimed at the same moment: those that wait before it are to find their slots all the same.
     const claimed = await claimAttempt(ref, place.left);
-    if (!claimed.won) return claimed.isFull ? putOff(ref, { kind: "slot" }) : "skipped";
+    if (!claimed.won) return claimed.isFull ? putOff(ref, { reason: "slot" }) : "skipped";
     if (place.isInLine) await line.started(claimed.job);
     return ranAs(await runAttempt(claimed.job));
   }
@@ -238,7 +238,7 @@ export function createEngine(parts: Parts) {
     const job = await store.get(ref.id);
     const waits = (job?.status === "PENDING" || job?.status === "RETRYING") && job.attempts === ref.attempt - 1;
     if (!job || !waits) return "skipped";
-    if (wait.kind === "slot") return waitInLine(job, wait);
+    if (wait.reason === "slot") return waitInLine(job, wait);
     const deferred = await store.apply(job, waiting(job, wait, clock.now()));
     if (!deferred.won || !isShort(wait)) return "skipped";
     if (ref.ordered) return { inSeconds: secondsUntil(arrival(deferred.job, clock)) };
@@ -272,7 +272,7 @@ export function createEngine(parts: Parts) {
       return "skipped";
     }
     const entry = await flow.enterCarried(nextAttempt(carried));
-    if (entry.kind === "admitted") return ranAs(await entry.during(() => runUnstored(carried)));
+    if ("during" in entry) return ranAs(await entry.during(() => runUnstored(carried)));
     const stored = await store.create(after(carried, waiting(carried, entry, clock.now())));
     return stored.won && isShort(entry) ? bringLater(stored.job) : "skipped";
   }

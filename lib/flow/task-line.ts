@@ -16,37 +16,38 @@ interface Parts {
   readonly handOver: (departures: readonly Departure[]) => Promise<void>;
 }
 
+/** A task's place in the line of those of its app that wait for a slot. */
 export interface Place {
-  /** How many of the app's slots are left by those that wait before it. */
+  /** The app's slots less one for each task that waits before it. */
   readonly left: number;
   readonly isNext: boolean;
-  /** It has waited, and is to leave the line when it starts. */
+  /** It has waited, so it has to leave the line when it starts. */
   readonly isInLine: boolean;
 }
 
-/** More of those that wait than this need not be known to let the next ones in. */
+/** How much of the line is read at most: so many tasks are sent at once. */
 const MOST_LOOKED_AT = 100;
 
-/** Who of an app's tasks may start: the highest priority first, then the oldest, as slots become free. */
+/** Decides which of an app's tasks may start as slots become free: the highest priority first, then the oldest. */
 export function createTaskLine({ clock, store, apps, slots, log, handOver }: Parts) {
-  /** Where a task stands: it is next when fewer wait before it than slots are free. */
+  /** A task is next when more slots are free than tasks wait before it. */
   async function placeOf(ref: AttemptRef, rank: string, of: number): Promise<Place> {
     const { taken, first } = await slots.look(ref.appId, Math.min(of, MOST_LOOKED_AT));
     const left = of - first.filter((other) => other < rank).length;
     return { left, isNext: taken < left, isInLine: first.includes(rank) };
   }
 
-  /** Has a task wait for a slot. Call `callNext` afterwards: one may have become free meanwhile. */
+  /** Puts a task in line. Call `callNext` afterwards: a slot may have become free meanwhile. */
   async function wait(job: Job): Promise<void> {
     await slots.enter(job.appId, rankOf(job));
   }
 
-  /** Takes a task that has started out of the line. What fails is made up for by the next call of `callNext`. */
+  /** Takes a task that has started out of the line. If that fails, the next `callNext` does it. */
   async function started(job: Job): Promise<void> {
     await slots.leave(job.appId, [rankOf(job)]).catch(noted(job.appId));
   }
 
-  /** Sends as many of those that wait to their queue as slots are free; the sweep makes up for what fails. */
+  /** Sends as many waiting tasks to their queue as slots are free. If that fails, the sweep sends them. */
   async function callNext(appId: string): Promise<void> {
     await call(appId).catch(noted(appId));
   }
@@ -64,7 +65,7 @@ export function createTaskLine({ clock, store, apps, slots, log, handOver }: Par
       const there = new Set(waiting.map(rankOf));
       const gone = called.filter((rank) => !there.has(rank));
       if (gone.length === 0) return;
-      // They have been stopped, or started without leaving the line: others may come instead.
+      // These have been stopped, or have started without leaving the line: the next ones may start instead.
       await slots.leave(appId, gone);
     }
   }
