@@ -4,6 +4,7 @@ import { SQSClient } from "@aws-sdk/client-sqs";
 import { randomBytes, randomUUID } from "node:crypto";
 import { createAppStores } from "../lib/store/app-store.ts";
 import { createClock } from "../lib/clock.ts";
+import { createCapacityStore } from "../lib/flow/capacity-store.ts";
 import { createDestinationStore } from "../lib/flow/destination-store.ts";
 import { createEngine } from "../lib/engine/engine.ts";
 import { executorOf } from "../lib/executors/index.ts";
@@ -61,12 +62,14 @@ export async function capacityOf(
   const apart = new DynamoDBClient({ endpoint: endpoints.dynamodb });
   const { apps } = createAppStores({ table: tableOf(apart), clock, sealer });
   const destinations = createDestinationStore({ table: tableOf(apart), clock });
+  const capacity = createCapacityStore({ table: tableOf(apart), clock });
   const scheduler = createScheduler({ group: "", target: "", role: "", deadLetters: "" });
   const engine = createEngine({
     clock,
     store,
     apps,
     destinations,
+    capacity,
     queue,
     scheduler,
     files,

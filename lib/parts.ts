@@ -3,6 +3,7 @@ import { createTable } from "./store/table.ts";
 import { createAppStores } from "./store/app-store.ts";
 import { createClock, iso } from "./clock.ts";
 import { jobsConfig } from "./config.ts";
+import { createCapacityStore } from "./flow/capacity-store.ts";
 import { createDestinationStore } from "./flow/destination-store.ts";
 import { createEngine } from "./engine/engine.ts";
 import { createCounters } from "./store/counters.ts";
@@ -58,6 +59,7 @@ function assemble() {
   const scheduler = createScheduler(config.scheduler);
   const { apps, secrets, audit } = createAppStores({ table, clock, sealer: createSealer(config.sealing) });
   const destinations = createDestinationStore({ table, clock });
+  const capacity = createCapacityStore({ table, clock });
   const slots = createTaskSlots({ table, clock });
   const { rules, retention } = config;
   const fileStore = createFileStore({ bucket, clock });
@@ -93,6 +95,7 @@ function assemble() {
     store,
     apps,
     destinations,
+    capacity,
     queue,
     scheduler,
     files: bucket,

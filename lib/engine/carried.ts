@@ -25,7 +25,7 @@ export async function runCarried(
   }
   const { clock, flow, store } = parts;
   const entry = await flow.enterCarried(nextAttempt(carried));
-  if (entry.kind === "admitted") return ranAs(await entry.during(async () => runUnstored(carried, parts)));
+  if ("during" in entry) return ranAs(await entry.during(async () => runUnstored(carried, parts)));
   const stored = await store.create(after(carried, waiting(carried, entry, clock.now())));
   if (stored.won && isShort(entry)) await bringLater(stored.job, parts);
   return "skipped";

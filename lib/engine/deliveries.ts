@@ -102,7 +102,7 @@ function hasTimeFor({ timeoutMs }: { readonly timeoutMs: number }, timeLeft: Tim
 async function runStored(ref: AttemptRef, parts: EngineParts): Promise<Ran | ComeAgain> {
   if (ref.rank !== undefined) return runTask(ref, ref.rank, parts);
   const entry = await parts.flow.enter(ref);
-  if (entry.kind !== "admitted") return putOff(ref, entry, parts);
+  if ("reason" in entry) return putOff(ref, entry, parts);
   const outcome = await entry.during(async () => {
     const claimed = await claimAttempt(ref, parts);
     return claimed.won ? runAttempt(claimed.job, parts) : undefined;
@@ -114,12 +114,12 @@ async function runStored(ref: AttemptRef, parts: EngineParts): Promise<Ran | Com
 async function runTask(ref: AttemptRef, rank: string, parts: EngineParts): Promise<Ran | ComeAgain> {
   if (ref.isUrgent) return runUrgent(ref, parts);
   const { paused, maxConcurrentTasks: slots } = await parts.apps.settingsOf(ref.appId);
-  if (paused) return putOff(ref, { kind: "person" }, parts);
+  if (paused) return putOff(ref, { reason: "paused" }, parts);
   const place = await parts.line.placeOf(ref, rank, slots);
-  if (!place.isNext) return putOff(ref, { kind: "slot" }, parts);
+  if (!place.isNext) return putOff(ref, { reason: "slot" }, parts);
   // Tasks claimed at the same moment must leave the slots of those that wait before this one.
   const claimed = await claimAttempt(ref, parts, place.left);
-  if (!claimed.won) return claimed.isFull ? putOff(ref, { kind: "slot" }, parts) : "skipped";
+  if (!claimed.won) return claimed.isFull ? putOff(ref, { reason: "slot" }, parts) : "skipped";
   if (place.isInLine) await parts.line.started(claimed.job);
   return ranAs(await runAttempt(claimed.job, parts));
 }
@@ -158,7 +158,7 @@ async function putOff(ref: AttemptRef, wait: Wait, parts: EngineParts): Promise<
   const { clock, store } = parts;
   const job = await store.get(ref.id);
   if (!job || !awaits(job, ref)) return "skipped";
-  if (wait.kind === "slot") return waitInLine(job, wait, parts);
+  if (wait.reason === "slot") return waitInLine(job, wait, parts);
   const deferred = await store.apply(job, waiting(job, wait, clock.now()));
   if (!deferred.won || !isShort(wait)) return "skipped";
   if (ref.ordered) return { inSeconds: secondsUntil(arrival(deferred.job, clock), parts) };

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { ExecutorOf } from "../executors/executor.ts";
+import type { CapacityStore } from "../flow/capacity-store.ts";
 import type { DestinationStore } from "../flow/destination-store.ts";
 import { createFlowControl, type FlowControl } from "../flow/flow-control.ts";
 import type { TaskSlots } from "../flow/line-store.ts";
@@ -7,7 +8,6 @@ import { createTaskLine, type TaskLine } from "../flow/task-line.ts";
 import type { Dialect, Job } from "../job/job.ts";
 import type { Log } from "../log.ts";
 import type { DeploymentRules } from "../outbound/rules.ts";
-import { handOver } from "../queue/hand-over.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Scheduler } from "../queue/scheduler.ts";
 import type { AppStore } from "../store/app-store.ts";
@@ -24,6 +24,7 @@ export interface GivenParts {
   readonly executorOf: ExecutorOf;
   readonly apps: Pick<AppStore, "settingsOf" | "keysOf">;
   readonly destinations: Omit<DestinationStore, "list" | "read">;
+  readonly capacity: CapacityStore;
   readonly slots: TaskSlots;
   readonly rules: DeploymentRules;
   readonly log: Log;
@@ -40,6 +41,5 @@ export interface EngineParts extends GivenParts {
 }
 
 export function engineParts(given: GivenParts): EngineParts {
-  const line = createTaskLine({ ...given, handOver: async (departures) => handOver(departures, given) });
-  return { ...given, flow: createFlowControl(given), line };
+  return { ...given, flow: createFlowControl(given), line: createTaskLine(given) };
 }

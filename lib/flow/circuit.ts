@@ -1,15 +1,15 @@
 import { MINUTE, type EpochMs } from "../clock.ts";
 
-// What an app's jobs have met with at a destination, and what follows from it. Pure.
+// The circuit breaker of a destination: how the failures of an app's jobs there open or hold it. Pure.
 
-/** A destination that has failed lately. One that is as it should be has none. */
+/** The circuit of a destination that has failed lately; any other destination has none. */
 export interface Circuit {
-  /** `open`: its jobs wait, but for one probe a minute. `held`: it said it is gone, and a person must resume it. */
+  /** `open`: its jobs wait, except one probe a minute. `held`: it answered 410, and a person must resume it. */
   readonly state: "closed" | "open" | "held";
   readonly since: EpochMs;
-  /** When attempts failed since the last success: the latest 20. */
+  /** The times of the failed attempts since the last success, at most the latest 20. */
   readonly failures: readonly EpochMs[];
-  /** Of an open one: from when on the next job may try. */
+  /** Of an open circuit: when the next job may probe. */
   readonly probeAt?: EpochMs;
   readonly lastError: string;
 }
@@ -20,17 +20,20 @@ export interface FailedAttempt {
 }
 
 const FAILURES_TO_OPEN = 20;
-/** As many failures in a longer time are not an outage. */
+/** 20 failures in a longer time are no outage. */
 export const FAILURE_WINDOW = 10 * MINUTE;
 export const PROBE_EVERY = MINUTE;
-/** So many of those that wait look again at the next probe, as many at the one after it, and so on. */
+/** How many waiting jobs look again at each probe: ten at the next one, ten at the one after it, and so on. */
 const LOOKS_A_PROBE = 10;
-/** Or, of an outage that lasts, a tenth of it, up to an hour: then somebody has to see to it anyway. */
+/**
+ * The most probes, one a minute, that a job skips: a tenth of the outage's minutes, within these bounds. A look an
+ * hour is enough for a longer outage, which a person has to end anyway.
+ */
 const FEWEST_SKIPPED = 4;
 const MOST_SKIPPED = 59;
 const GONE = 410;
 
-/** A failure that comes after a success which this process knows of is the first one again. */
+/** Failures before `lastSuccessAt`, the last success that this process has seen, no longer count. */
 export function afterFailure(
   circuit: Circuit | undefined,
   { httpStatus, error: lastError }: FailedAttempt,
@@ -47,8 +50,8 @@ export function afterFailure(
 }
 
 /**
- * When a job that an open circuit keeps waiting looks again. Each look is a write, so that of many jobs only
- * the first few, by their place among those that look now, come to every probe, and the rest within minutes.
+ * When a job that waits for an open circuit looks again. Each look is a write, so only the first jobs in line come
+ * to every probe, and the rest within minutes. `place`: the job's place in line, from 0.
  */
 export function nextLook({ since, probeAt = 0 }: Circuit, now: EpochMs, place: number, chance: number): EpochMs {
   const next = Math.max(probeAt, now + PROBE_EVERY / 2);

@@ -1,9 +1,10 @@
 import type { AppStore } from "../store/app-store.ts";
 import { reasonOf } from "../errors.ts";
 import type { JobStore } from "../store/job-store.ts";
-import { CLOCK_SKEW, rankOf, type AttemptRef, type Job } from "../job/job.ts";
+import { CLOCK_SKEW, isWaiting, rankOf, type AttemptRef, type Job } from "../job/job.ts";
 import type { Log } from "../log.ts";
-import type { Departure } from "../queue/queue.ts";
+import { departure, handOver } from "../queue/hand-over.ts";
+import type { Queue } from "../queue/queue.ts";
 import type { TaskSlots } from "./line-store.ts";
 import type { Clock } from "../clock.ts";
 
@@ -13,42 +14,43 @@ interface Parts {
   readonly apps: Pick<AppStore, "settingsOf">;
   readonly slots: TaskSlots;
   readonly log: Log;
-  readonly handOver: (departures: readonly Departure[]) => Promise<void>;
+  readonly queue: Pick<Queue, "sendAttempts">;
 }
 
+/** A task's place in the line of those of its app that wait for a slot. */
 export interface Place {
-  /** How many of the app's slots are left by those that wait before it. */
+  /** The app's slots less one for each task that waits before it. */
   readonly left: number;
   readonly isNext: boolean;
-  /** It has waited, and is to leave the line when it starts. */
+  /** It has waited, so it has to leave the line when it starts. */
   readonly isInLine: boolean;
 }
 
-/** More of those that wait than this need not be known to let the next ones in. */
+/** How much of the line is read at most: so many tasks are sent at once. */
 const MOST_LOOKED_AT = 100;
 
 export type TaskLine = ReturnType<typeof createTaskLine>;
 
-/** Who of an app's tasks may start: the highest priority first, then the oldest, as slots become free. */
-export function createTaskLine({ clock, store, apps, slots, log, handOver }: Parts) {
-  /** Where a task stands: it is next when fewer wait before it than slots are free. */
+/** Decides which of an app's tasks may start as slots become free: the highest priority first, then the oldest. */
+export function createTaskLine({ clock, store, apps, slots, queue, log }: Parts) {
+  /** A task is next when more slots are free than tasks wait before it. */
   async function placeOf(ref: AttemptRef, rank: string, of: number): Promise<Place> {
     const { taken, first } = await slots.look(ref.appId, Math.min(of, MOST_LOOKED_AT));
     const left = of - first.filter((other) => other < rank).length;
     return { left, isNext: taken < left, isInLine: first.includes(rank) };
   }
 
-  /** Has a task wait for a slot. Call `callNext` afterwards: one may have become free meanwhile. */
+  /** Puts a task in line. Call `callNext` afterwards: a slot may have become free meanwhile. */
   async function wait(job: Job): Promise<void> {
     await slots.enter(job.appId, rankOf(job));
   }
 
-  /** Takes a task that has started out of the line. What fails is made up for by the next call of `callNext`. */
+  /** Takes a task that has started out of the line. If that fails, the next `callNext` does it. */
   async function started(job: Job): Promise<void> {
     await slots.leave(job.appId, [rankOf(job)]).catch(noted(job.appId));
   }
 
-  /** Sends as many of those that wait to their queue as slots are free; the sweep makes up for what fails. */
+  /** Sends as many waiting tasks to their queue as slots are free. If that fails, the sweep sends them. */
   async function callNext(appId: string): Promise<void> {
     await call(appId).catch(noted(appId));
   }
@@ -61,18 +63,18 @@ export function createTaskLine({ clock, store, apps, slots, log, handOver }: Par
       const called = first.slice(0, Math.max(of - taken, 0));
       if (called.length === 0) return;
       const jobs = await store.getMany(called.map(idOf), { consistent: true });
-      const waiting = jobs.filter((job) => isWaiting(job));
-      await handOver(waiting.map((job) => ({ job, notBefore: job.startAt })));
+      const waiting = jobs.filter(mayStart);
+      await handOver(waiting.map(departure), { queue, log });
       const there = new Set(waiting.map(rankOf));
       const gone = called.filter((rank) => !there.has(rank));
       if (gone.length === 0) return;
-      // They have been stopped, or started without leaving the line: others may come instead.
+      // These have been stopped, or have started without leaving the line: the next ones may start instead.
       await slots.leave(appId, gone);
     }
   }
 
-  function isWaiting(job: Job): boolean {
-    return (job.status === "PENDING" || job.status === "RETRYING") && job.startAt <= clock.now() + CLOCK_SKEW;
+  function mayStart(job: Job): boolean {
+    return isWaiting(job) && job.startAt <= clock.now() + CLOCK_SKEW;
   }
 
   function noted(appId: string) {

@@ -2,42 +2,54 @@ import { HOUR, MINUTE, type Clock, type EpochMs } from "../clock.ts";
 import { HEAD_START, type Job } from "../job/job.ts";
 import { becomeDue, defer, type Move } from "../job/moves.ts";
 
+// The reasons why an attempt that may start by its time has to wait, and the move that follows from each. Pure.
+
 /**
- * `turn`: the job's turn comes at a time, and is kept for it. `place`: about then a place is free. `again`: when
- * to look again. `person`: somebody must act. `slot`: a task of the same app must end first.
+ * - `paused`, `held`: a person has to resume the app, or the destination, which answered 410.
+ * - `slot`: another task of the app has to end first.
+ * - `outage`: the destination's circuit is open.
+ * - `rate`, `concurrency`: the destination's limits.
+ *
+ * `turnAt` and `startAt` are spent in the queue: at `turnAt` the job has a turn, which is kept for it; at `startAt` it
+ * asks again. `lookAt` is spent in the table, until the sweep looks at the job then.
  */
 export type Wait =
-  | { readonly kind: "turn" | "place" | "again"; readonly at: EpochMs }
-  | { readonly kind: "person" | "slot" };
+  | { readonly reason: "paused" | "held" | "slot" }
+  | { readonly reason: "outage"; readonly lookAt: EpochMs }
+  | { readonly reason: "rate"; readonly turnAt: EpochMs }
+  | { readonly reason: "rate" | "concurrency"; readonly startAt: EpochMs }
+  | { readonly reason: "rate" | "concurrency"; readonly lookAt: EpochMs };
 
 const LONGEST_LOOK = HOUR;
 
-/** A message comes so much before its turn; less than what two clocks may differ by. */
+/** How long before its turn a message arrives: less than two clocks may differ by. */
 const EARLY_MS = 900;
 
-/** Whether a wait is spent in the queue, if it can be. */
+/** Whether a wait is spent in the queue, if the queue can delay the message as long; else in the table. */
 export function isShort(wait: Wait): boolean {
-  return wait.kind === "turn" || wait.kind === "place";
+  return "turnAt" in wait || "startAt" in wait;
 }
 
-/** When the message of a job that waits in the queue may arrive. */
+/** The earliest arrival of the message of a job that waits in the queue. */
 export function arrival(job: Job, clock: Clock): EpochMs {
   return job.turnAt === undefined ? job.startAt : job.turnAt - clock.during(EARLY_MS);
 }
 
-/** How a job waits, as a move; nothing is counted. */
+/** The move that makes a job wait. It counts as no attempt. */
 export function waiting(job: Job, wait: Wait, now: EpochMs): Move {
-  switch (wait.kind) {
-    case "turn":
-    case "place":
-      return defer(job, wait.at, now, wait.kind === "turn");
-    case "again":
-      return becomeDue(job, wait.at);
-    case "person":
+  switch (wait.reason) {
+    case "paused":
+    case "held":
       return becomeDue(job, nextGlance(job, now, MINUTE));
     case "slot":
-      // Whoever gives back a slot calls it; this is for when that is lost.
+      // The end that gives a slot back notifies the next task in line; this is for a notification that is lost.
       return becomeDue(job, nextGlance(job, now, HEAD_START));
+    case "outage":
+      return becomeDue(job, wait.lookAt);
+    case "rate":
+    case "concurrency":
+      if ("turnAt" in wait) return defer(job, wait.turnAt, now, true);
+      return "startAt" in wait ? defer(job, wait.startAt, now, false) : becomeDue(job, wait.lookAt);
     default:
       return wait satisfies never;
   }

@@ -149,7 +149,7 @@ test("an end that can't be settled is put off for five minutes and counted as le
 });
 
 test("a job that has to wait is put off, not handed over", async () => {
-  const { sweep, put, dueAt, sent } = stand({ wait: { kind: "again", at: NOW + HOUR } });
+  const { sweep, put, dueAt, sent } = stand({ wait: { reason: "outage", lookAt: NOW + HOUR } });
   const job = await put(NOW);
   expect(await sweep(PLENTY)).toEqual({ sent: 0, expired: 0, left: 0 });
   expect(sent()).toEqual([]);

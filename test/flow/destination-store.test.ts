@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
 import { afterFailure, type Circuit } from "../../lib/flow/circuit.ts";
 import { MINUTE, SECOND, createClock, type Clock } from "../../lib/clock.ts";
+import { createCapacityStore, type CapacityStore } from "../../lib/flow/capacity-store.ts";
 import { createDestinationStore, type DestinationStore } from "../../lib/flow/destination-store.ts";
 import { startEmulators } from "../../local/emulators.ts";
 import { provision } from "../../local/provision.ts";
@@ -35,10 +36,13 @@ describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
   const clock: Clock = { ...real, now: () => real.now() + ahead };
   let ground: Awaited<ReturnType<typeof start>>;
   let store: DestinationStore;
+  let capacity: CapacityStore;
 
   beforeAll(async () => {
     ground = await start();
-    store = createDestinationStore({ table: createTable({ name: table, clock, client: ground.client }), clock });
+    const parts = { table: createTable({ name: table, clock, client: ground.client }), clock };
+    store = createDestinationStore(parts);
+    capacity = createCapacityStore(parts);
   });
   afterAll(() => ground.end());
 
@@ -89,7 +93,7 @@ describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
 
   test("turns are a step apart, and none is given twice", async () => {
     const ref = somewhere();
-    const take = async (row: "rate" | "slots", step: number) => (await store.takeTurn(ref, row, step)) ?? NaN;
+    const take = async (row: "rate" | "slots", step: number) => (await capacity.takeTurn(ref, row, step)) ?? NaN;
     const first = await take("rate", 1_000);
     const turns = await Promise.all(Array.from({ length: 5 }, async () => take("rate", 1_000)));
     expect(turns.toSorted((a, b) => a - b).map((turn) => turn - first)).toEqual([1_000, 2_000, 3_000, 4_000, 5_000]);
@@ -103,7 +107,7 @@ describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
   test("a row is no longer than the queue can hold back", async () => {
     const ref = somewhere();
     const turns: (number | undefined)[] = [];
-    for (let n = 0; n < 6; n += 1) turns.push(await store.takeTurn(ref, "rate", 5 * MINUTE));
+    for (let n = 0; n < 6; n += 1) turns.push(await capacity.takeTurn(ref, "rate", 5 * MINUTE));
     const now = clock.now();
     expect(turns.map((turn) => turn && Math.abs(Math.round((turn - now) / MINUTE)))).toEqual([
       0,
@@ -114,29 +118,29 @@ describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
       undefined,
     ]);
     ahead += 6 * MINUTE;
-    expect(await store.takeTurn(ref, "rate", 5 * MINUTE)).toBeGreaterThan(clock.now());
+    expect(await capacity.takeTurn(ref, "rate", 5 * MINUTE)).toBeGreaterThan(clock.now());
   });
 
   test("no more places are taken than there are; those of the dead are free when their time is over", async () => {
     const ref = somewhere();
     const slot = (holder: string, ms = MINUTE) => ({ ...ref, holder, since: clock.now(), until: clock.now() + ms });
     const slots = Array.from({ length: 5 }, (_, n) => slot(String(n)));
-    const taken = await Promise.all(slots.map(async (one) => store.takeSlot(one, 3)));
+    const taken = await Promise.all(slots.map(async (one) => capacity.takeSlot(one, 3)));
     expect(taken.filter((one) => one === "taken")).toHaveLength(3);
     expect(taken.filter((one) => one !== "taken")).toEqual([{ tookMs: 1_000 }, { tookMs: 1_000 }]);
     ahead += 20 * SECOND;
     // Nobody has come back yet: it takes as long as the one that has been there longest.
-    const asked = (await store.takeSlot(slot("asks"), 3)) as { tookMs: number };
+    const asked = (await capacity.takeSlot(slot("asks"), 3)) as { tookMs: number };
     expect(Math.round(asked.tookMs / SECOND)).toBe(20);
     const held = slots[taken.indexOf("taken")]!;
     // As after an answer that was lost.
-    expect(await store.takeSlot(held, 3)).toBe("taken");
-    await store.leaveSlot(held, 90_000);
-    await store.leaveSlot(held, 90_000);
-    expect(await store.takeSlot(slot("next"), 3)).toBe("taken");
-    expect(await store.takeSlot(slot("over"), 3)).toEqual({ tookMs: 90_000 });
+    expect(await capacity.takeSlot(held, 3)).toBe("taken");
+    await capacity.leaveSlot(held, 90_000);
+    await capacity.leaveSlot(held, 90_000);
+    expect(await capacity.takeSlot(slot("next"), 3)).toBe("taken");
+    expect(await capacity.takeSlot(slot("over"), 3)).toEqual({ tookMs: 90_000 });
     ahead += MINUTE;
-    const again = await Promise.all(["a", "b", "c", "d"].map(async (name) => store.takeSlot(slot(name), 3)));
+    const again = await Promise.all(["a", "b", "c", "d"].map(async (name) => capacity.takeSlot(slot(name), 3)));
     expect(again.filter((one) => one === "taken")).toHaveLength(3);
   });
 

@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { DestinationLimits } from "../../lib/store/app-store.ts";
+import { DEFAULT_SETTINGS, type AppSettings, type DestinationLimits } from "../../lib/store/app-store.ts";
+import { cached } from "../../lib/store/cached.ts";
+import type { Circuit } from "../../lib/flow/circuit.ts";
 import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
-import type { Slot } from "../../lib/flow/destination-store.ts";
+import type { Slot } from "../../lib/flow/capacity-store.ts";
 import { Unavailable } from "../../lib/errors.ts";
 import { createFlowControl } from "../../lib/flow/flow-control.ts";
 import { nextAttempt, type Job, type Mode } from "../../lib/job/job.ts";
@@ -44,7 +46,7 @@ async function limit(limits: Partial<DestinationLimits>): Promise<void> {
   await world.apps.change(before, appId, { ...settings, destinations: [destination] }, "tester");
 }
 
-/** A place at the destination that somebody has for so long. */
+/** A slot of the destination that somebody holds for so long. */
 function slotFor(ms: number): Slot {
   const since = world.clock.now();
   return { appId, destination: ORIGIN, holder: "somebody", since, until: since + ms };
@@ -262,7 +264,7 @@ test("no more attempts run at once than a destination takes, and a place is give
 test("the place of a worker that died is free when the attempt's time is over", async () => {
   await limit({ maxConcurrency: 1 });
   const slot = slotFor(MINUTE);
-  expect(await world.destinations.takeSlot(slot, 1)).toBe("taken");
+  expect(await world.capacity.takeSlot(slot, 1)).toBe("taken");
   const job = await submit();
   expect(await run(job)).toBe("skipped");
   world.pass(MINUTE);
@@ -301,13 +303,13 @@ test("a waiting job gets its turn by the limit that is set now", async () => {
 test("where a rate and a number of places are set, both are kept", async () => {
   await limit({ rateLimitPerSecond: 0.5, maxConcurrency: 1 });
   const slot = slotFor(HOUR);
-  await world.destinations.takeSlot(slot, 1);
+  await world.capacity.takeSlot(slot, 1);
   const jobs = await Promise.all(Array.from({ length: 4 }, async () => submit()));
   for (const job of jobs) await run(job);
   world.pass(10 * SECOND);
   // Their turns have come, and no place is free.
   for (const job of jobs) await run(await stored(job));
-  await world.destinations.leaveSlot(slot, SECOND);
+  await world.capacity.leaveSlot(slot, SECOND);
   world.pass(MINUTE);
   const ran = await Promise.all((await Promise.all(jobs.map(stored))).map(run));
   expect(ran.filter((one) => one === "succeeded").length).toBeLessThanOrEqual(1);
@@ -323,6 +325,38 @@ test("a job of mode sqs runs though nothing is known of its destination for the 
     log: () => {},
   });
   const ref = nextAttempt(await submit());
-  expect((await away.enterCarried(ref)).kind).toBe("admitted");
+  expect(await away.enterCarried(ref)).toHaveProperty("during");
   await expect(away.enter(ref)).rejects.toThrow(Unavailable);
+});
+
+test("each reason to wait has its name, before an attempt and in the sweep", async () => {
+  const job = await submit();
+  const now = world.clock.now();
+  const open: Circuit = { state: "open", since: now, failures: [], probeAt: now + MINUTE, lastError: "" };
+  const limits = { destination: ORIGIN, rateLimitPerSecond: null, maxConcurrency: null };
+  /** `turn`: the one that is taken, undefined where the row is too long. Its destination has no slot left. */
+  const flow = (settings: Partial<AppSettings>, known?: Circuit, turn?: number) =>
+    createFlowControl({
+      ...world,
+      apps: { settingsOf: cached(world.clock, async () => ({ ...DEFAULT_SETTINGS, ...settings, version: 1 })) },
+      destinations: { ...world.destinations, circuitOf: async () => known },
+      capacity: { ...world.capacity, takeTurn: async () => turn, takeSlot: async () => ({ tookMs: SECOND }) },
+      log: () => {},
+    });
+  const [paused, held, down] = [flow({ paused: true }), flow({}, { ...open, state: "held" }), flow({}, open)];
+  const rate = { destinations: [{ ...limits, rateLimitPerSecond: 1 }] };
+  const slots = { destinations: [{ ...limits, maxConcurrency: 1 }] };
+  const ref = nextAttempt(job);
+
+  expect([await paused.enter(ref), await paused.waitOf(job)]).toEqual([{ reason: "paused" }, { reason: "paused" }]);
+  expect([await held.enter(ref), await held.waitOf(job)]).toEqual([{ reason: "held" }, { reason: "held" }]);
+  const outage = { reason: "outage", lookAt: now + MINUTE };
+  expect([await down.enter(ref), await down.waitOf({ ...job, dueAt: now })]).toEqual([outage, outage]);
+  const [at, later] = [now + HOUR, expect.any(Number)];
+  expect(await flow(rate, undefined, at).enter(ref)).toEqual({ reason: "rate", turnAt: at });
+  expect(await flow(rate).enter(ref)).toEqual({ reason: "rate", lookAt: later });
+  expect(await flow(rate).enter({ ...ref, ordered: true })).toEqual({ reason: "rate", startAt: later });
+  expect(await flow(slots, undefined, at).enter(ref)).toEqual({ reason: "concurrency", startAt: at });
+  expect(await flow(slots).enter(ref)).toEqual({ reason: "concurrency", lookAt: later });
+  expect(await flow(slots).enter({ ...ref, ordered: true })).toEqual({ reason: "concurrency", startAt: later });
 });

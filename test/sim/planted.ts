@@ -241,7 +241,7 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "places at a destination are not counted",
-    parts: ({ destinations }) => ({ destinations: { ...destinations, takeSlot: async () => "taken" } }),
+    parts: ({ capacity }) => ({ capacity: { ...capacity, takeSlot: async () => "taken" } }),
   },
   {
     name: "a failure is written down as a success",

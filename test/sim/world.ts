@@ -2,6 +2,7 @@ import { createTable } from "../../lib/store/table.ts";
 import { createHash } from "node:crypto";
 import { createAppStores } from "../../lib/store/app-store.ts";
 import { MINUTE, SECOND, type TimeLeft } from "../../lib/clock.ts";
+import { createCapacityStore } from "../../lib/flow/capacity-store.ts";
 import { createDestinationStore } from "../../lib/flow/destination-store.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
@@ -152,6 +153,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
       store,
       apps,
       destinations: createDestinationStore({ table, clock }),
+      capacity: createCapacityStore({ table, clock }),
       queue,
       scheduler: createScheduler(SCHEDULER, client("scheduler")),
       files,

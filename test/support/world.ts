@@ -6,6 +6,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { createAppStores } from "../../lib/store/app-store.ts";
 import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
 import { createClock, type Clock, type TimeLeft } from "../../lib/clock.ts";
+import { createCapacityStore } from "../../lib/flow/capacity-store.ts";
 import { createDestinationStore } from "../../lib/flow/destination-store.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import type { GivenParts as Parts } from "../../lib/engine/engine-parts.ts";
@@ -99,6 +100,7 @@ export async function createWorld({ retention = 0 } = {}) {
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
   const { apps } = createAppStores({ table, clock, sealer });
   const destinations = createDestinationStore({ table, clock });
+  const capacity = createCapacityStore({ table, clock });
   const slots = createTaskSlots({ table, clock });
   const queue = createQueue({ urls, files, clock, client: sqs });
 
@@ -130,6 +132,7 @@ export async function createWorld({ retention = 0 } = {}) {
     store,
     apps,
     destinations,
+    capacity,
     queue,
     scheduler,
     files,
@@ -151,6 +154,7 @@ export async function createWorld({ retention = 0 } = {}) {
     store,
     apps,
     destinations,
+    capacity,
     slots,
     queue,
     files,

@@ -1,0 +1,117 @@
+import type { Clock, EpochMs } from "../clock.ts";
+import type { AttemptRef, Job, Outcome } from "../job/job.ts";
+import type { Log } from "../log.ts";
+import { remember } from "../store/cached.ts";
+import { PROBE_EVERY, afterFailure, nextLook, type Circuit, type FailedAttempt } from "./circuit.ts";
+import { keyOf, type DestinationRef, type DestinationStore } from "./destination-store.ts";
+import type { Wait } from "./wait.ts";
+
+// The circuits of destinations: which attempts they make wait, which one probes, and how outcomes change them.
+
+interface Parts {
+  readonly clock: Clock;
+  readonly destinations: Pick<DestinationStore, "circuitOf" | "change" | "takeProbe">;
+}
+
+/** DNS has no longer names, so nothing answers there. */
+const LONGEST_DESTINATION = 300;
+
+/** Waits at circuits that are held or open. */
+export function createCircuitWaits({ clock, destinations }: Parts) {
+  const probed = new Map<string, EpochMs>();
+  /** How many of a destination's jobs this process has made to look again, within a minute. */
+  const looking = new Map<string, { readonly since: EpochMs; readonly length: number }>();
+
+  async function circuitOf(ref: DestinationRef): Promise<Circuit | undefined> {
+    return ref.destination.length > LONGEST_DESTINATION ? undefined : destinations.circuitOf(ref);
+  }
+
+  /** The wait of an attempt that is about to be claimed; undefined when it may start. */
+  async function waitAt(ref: AttemptRef, circuit: Circuit): Promise<Wait | "probe" | undefined> {
+    if (circuit.state === "closed") return undefined;
+    if (circuit.state === "held") return { reason: "held" };
+    if ((circuit.probeAt ?? 0) <= clock.now() && (await destinations.takeProbe(ref))) return "probe";
+    // `takeProbe` has read the circuit anew: it may be closed again.
+    const current = await destinations.circuitOf(ref);
+    if (current?.state === "held") return { reason: "held" };
+    return current?.state === "open" ? outage(ref, current) : undefined;
+  }
+
+  /** The wait of a due job that is about to be sent to its queue. */
+  async function waitOfDue(job: Job, now: EpochMs): Promise<Wait | undefined> {
+    const circuit = await circuitOf(job);
+    if (circuit?.state === "held") return { reason: "held" };
+    if (circuit?.state !== "open") return undefined;
+    const key = keyOf(job);
+    const mayProbe = (circuit.probeAt ?? 0) <= Math.max(now, job.dueAt ?? now);
+    // One job is enough for a probe; if it is lost, another one goes a minute later.
+    if (!mayProbe || (probed.get(key) ?? 0) + PROBE_EVERY > now) return outage(job, circuit);
+    remember(probed, key, now);
+    return undefined;
+  }
+
+  function outage(ref: DestinationRef, circuit: Circuit): Wait {
+    const now = clock.now();
+    const key = keyOf(ref);
+    const line = looking.get(key);
+    const place = line && now - line.since < PROBE_EVERY ? line.length : 0;
+    remember(looking, key, { since: place === 0 ? now : (line?.since ?? now), length: place + 1 });
+    return { reason: "outage", lookAt: nextLook(circuit, now, place, clock.random()) };
+  }
+
+  return { circuitOf, waitAt, waitOfDue };
+}
+
+/** Changes circuits by the outcomes of attempts. */
+export function createOutcomes({ clock, destinations, log }: Parts & { readonly log: Log }) {
+  const succeededAt = new Map<string, EpochMs>();
+  const unwritten = new Map<string, FailedAttempt[]>();
+
+  /** A failure is counted, and a success ends the count. */
+  async function note(ref: AttemptRef, outcome: Outcome): Promise<void> {
+    if (ref.destination.length > LONGEST_DESTINATION) return;
+    const circuit = await destinations.circuitOf(ref);
+    if (outcome.kind === "succeeded") {
+      remember(succeededAt, keyOf(ref), clock.now());
+      // Only a person ends a hold.
+      if (circuit) await destinations.change(ref, (known) => (known?.state === "held" ? known : undefined));
+    } else if (outcome.kind === "retry" && !outcome.isOurs && changes(circuit, outcome)) {
+      await noteFailure(ref, outcome);
+    }
+  }
+
+  /** In an outage many attempts fail at once: failures that come during a write are written together after it. */
+  async function noteFailure(ref: AttemptRef, failure: FailedAttempt): Promise<void> {
+    const key = keyOf(ref);
+    const batch = unwritten.get(key);
+    if (batch) return void batch.push(failure);
+    const failures = [failure];
+    unwritten.set(key, failures);
+    try {
+      while (failures.length > 0) await writeFailures(ref, failures.splice(0));
+    } finally {
+      unwritten.delete(key);
+    }
+  }
+
+  async function writeFailures(ref: AttemptRef, failures: readonly FailedAttempt[]): Promise<void> {
+    const now = clock.now();
+    const lastSuccessAt = succeededAt.get(keyOf(ref));
+    const changed = await destinations.change(ref, (circuit) =>
+      failures.reduce<Circuit | undefined>(
+        (known, failure) => afterFailure(known, failure, now, lastSuccessAt),
+        circuit,
+      ),
+    );
+    if (!changed || changed.state === "closed" || changed.since !== now) return;
+    const { id: jobId, appId, attempt } = ref;
+    log("warn", "destination.shut", { jobId, appId, attempt, status: changed.state });
+  }
+
+  return { note };
+}
+
+/** A circuit that is open or held counts no further failures, but an open one is held by a 410. */
+function changes(circuit: Circuit | undefined, failure: FailedAttempt): boolean {
+  return !circuit || afterFailure(circuit, failure, 0) !== circuit;
+}

@@ -1,0 +1,63 @@
+import { MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
+import { LEASE_MARGIN_MS, LONGEST_MESSAGE_DELAY, type AttemptRef } from "../job/job.ts";
+import type { DestinationLimits } from "../store/app-store.ts";
+import type { JobStore } from "../store/job-store.ts";
+import type { CapacityStore, Slot } from "./capacity-store.ts";
+import type { Wait } from "./wait.ts";
+
+// The limits that an app sets for a destination: attempts per second, and attempts at once.
+
+/** An attempt that its destination has room for, and the slot that it takes where slots are limited. */
+export interface Room {
+  readonly slot?: Slot;
+}
+
+interface Parts {
+  readonly clock: Clock;
+  readonly store: Pick<JobStore, "get">;
+  readonly capacity: CapacityStore;
+}
+
+/** A turn that is older, as after a sweep, is lost: the attempt takes another one. */
+const TURN_KEPT = MINUTE + 15 * SECOND;
+/** A wait up to this is spent in the function: a queue delays by whole seconds. */
+const SHORT_WAIT_MS = SECOND;
+
+/** Waits for the turn that a rate sets, then takes a slot. */
+export async function makeRoom(parts: Parts, ref: AttemptRef, limits: DestinationLimits): Promise<Room | Wait> {
+  const { clock } = parts;
+  const { rateLimitPerSecond: rate, maxConcurrency } = limits;
+  const turnAt = rate === null ? 0 : await turnOf(parts, ref, rate);
+  if (turnAt === undefined) return beyondTheRow(clock, ref, "rate");
+  const waitMs = clock.waitFor(turnAt - clock.now());
+  if (waitMs > SHORT_WAIT_MS) return { reason: "rate", turnAt };
+  if (waitMs > 0) await clock.sleep(waitMs);
+  return maxConcurrency === null ? {} : takeSlot(parts, ref, maxConcurrency);
+}
+
+/** The turn that was kept for this attempt, or the next one. */
+async function turnOf({ clock, store, capacity }: Parts, ref: AttemptRef, rate: number): Promise<EpochMs | undefined> {
+  // A message in a lane is delivered again as it was sent, without the turn that its job has taken since.
+  const kept = ref.turnAt ?? (ref.ordered ? (await store.get(ref.id))?.turnAt : undefined);
+  if (kept !== undefined && clock.now() - kept < clock.during(TURN_KEPT)) return kept;
+  return capacity.takeTurn(ref, "rate", clock.during(SECOND / rate));
+}
+
+async function takeSlot({ clock, capacity }: Parts, ref: AttemptRef, most: number): Promise<Room | Wait> {
+  const since = clock.now();
+  const { appId, destination, timeoutMs } = ref;
+  const until = since + clock.during(timeoutMs + 2 * LEASE_MARGIN_MS);
+  const slot = { appId, destination, holder: clock.operationId(), since, until };
+  const taken = await capacity.takeSlot(slot, most);
+  if (taken === "taken") return { slot };
+  // Jobs that wait come back about as fast as slots become free.
+  const at = await capacity.takeTurn(ref, "slots", taken.tookMs / most);
+  if (at === undefined) return beyondTheRow(clock, ref, "concurrency");
+  return { reason: "concurrency", startAt: Math.max(at, clock.now() + clock.during(SHORT_WAIT_MS)) };
+}
+
+/** A row of turns holds as many as a queue can delay. Jobs beyond it wait in the table, but those of a lane in their queue. */
+function beyondTheRow(clock: Clock, { ordered }: AttemptRef, reason: "rate" | "concurrency"): Wait {
+  const at = Math.round(clock.now() + LONGEST_MESSAGE_DELAY * (0.5 + clock.random() / 2));
+  return ordered ? { reason, startAt: at } : { reason, lookAt: at };
+}

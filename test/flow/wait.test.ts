@@ -1,0 +1,120 @@
+import { expect, test } from "vitest";
+import { HOUR, MINUTE, SECOND, createClock } from "../../lib/clock.ts";
+import { arrival, isShort, waiting, type Wait } from "../../lib/flow/wait.ts";
+import { accept } from "../../lib/job/accept.ts";
+import { HEAD_START, type Job } from "../../lib/job/job.ts";
+import { after } from "../../lib/job/moves.ts";
+
+const ACCEPTED = Date.parse("2026-01-01T12:00:00Z");
+const NOW = ACCEPTED + 20 * MINUTE;
+const SOON = NOW + 2 * MINUTE;
+/** Later than a message can be delayed. */
+const LATE = NOW + 16 * MINUTE;
+
+function job(messageGroupId?: string): Job {
+  const metadata = messageGroupId === undefined ? {} : { messageGroupId };
+  const message = { execution: { type: "rest-api" }, metadata };
+  const terms = { destination: "https://a.example", timeoutMs: 30 * SECOND };
+  const payload = { at: "inline", bytes: new Uint8Array() } as const;
+  // It has had a turn before.
+  return { ...accept({ appId: "app", mode: "both", message }, terms, payload, ACCEPTED, "id"), turnAt: ACCEPTED };
+}
+
+interface Row {
+  readonly wait: Wait;
+  /** Default `job()`. */
+  readonly of?: Job;
+  readonly spentIn: "queue" | "table";
+  readonly set: Partial<Job>;
+  /** Whether the turn that it had is dropped. */
+  readonly dropsTurn?: true;
+}
+
+/** Every reason, and every way in which a job waits for it. */
+const ROWS = {
+  paused: [{ wait: { reason: "paused" }, spentIn: "table", set: { dueAt: NOW + 2 * MINUTE } }],
+  held: [{ wait: { reason: "held" }, spentIn: "table", set: { dueAt: NOW + 2 * MINUTE } }],
+  slot: [{ wait: { reason: "slot" }, spentIn: "table", set: { dueAt: NOW + HEAD_START } }],
+  outage: [{ wait: { reason: "outage", lookAt: LATE }, spentIn: "table", set: { dueAt: LATE } }],
+  rate: [
+    {
+      wait: { reason: "rate", turnAt: SOON },
+      spentIn: "queue",
+      set: { startAt: SOON, turnAt: SOON, dueAt: SOON + HEAD_START },
+    },
+    // The sweep sends what no message can be delayed for, when its turn comes.
+    { wait: { reason: "rate", turnAt: LATE }, spentIn: "queue", set: { startAt: LATE, turnAt: LATE, dueAt: LATE } },
+    { wait: { reason: "rate", lookAt: SOON }, spentIn: "table", set: { dueAt: SOON } },
+    {
+      wait: { reason: "rate", startAt: SOON },
+      of: job("lane"),
+      spentIn: "queue",
+      set: { startAt: SOON, dueAt: SOON + HEAD_START },
+      dropsTurn: true,
+    },
+  ],
+  concurrency: [
+    {
+      wait: { reason: "concurrency", startAt: SOON },
+      spentIn: "queue",
+      set: { startAt: SOON, dueAt: SOON + HEAD_START },
+      dropsTurn: true,
+    },
+    {
+      wait: { reason: "concurrency", startAt: LATE },
+      of: job("lane"),
+      spentIn: "queue",
+      set: { startAt: LATE, dueAt: LATE + HEAD_START },
+      dropsTurn: true,
+    },
+    { wait: { reason: "concurrency", lookAt: SOON }, spentIn: "table", set: { dueAt: SOON } },
+  ],
+} satisfies { readonly [Reason in Wait["reason"]]: readonly (Row & { wait: { reason: Reason } })[] };
+
+const rows: readonly Row[] = Object.values(ROWS).flat();
+
+test.each(rows.map((row) => [JSON.stringify(row.wait), row] as const))(
+  "%s leads to its move, which counts no attempt",
+  (_, { wait, of = job(), set, dropsTurn = false }) => {
+    const move = waiting(of, wait, NOW);
+    expect(move).toEqual({
+      from: ["PENDING"],
+      to: "PENDING",
+      when: [
+        ["attempts", "=", 0],
+        ["dueAt", "=", of.dueAt],
+      ],
+      set,
+      remove: dropsTurn ? ["turnAt"] : [],
+    });
+    expect(after(of, move)).toMatchObject({ status: "PENDING", attempts: 0, retryCount: 0 });
+  },
+);
+
+test.each(rows.map((row) => [JSON.stringify(row.wait), row] as const))(
+  "%s is spent in the queue or in the table",
+  (_, { wait, spentIn }) => {
+    expect(isShort(wait)).toBe(spentIn === "queue");
+  },
+);
+
+test("while a person or a slot is waited for, a job is looked at less often the longer it waits, at least once an hour", () => {
+  const lookAfter = (reason: "paused" | "held" | "slot", waited: number) =>
+    (waiting(job(), { reason }, ACCEPTED + waited).set.dueAt ?? 0) - (ACCEPTED + waited);
+  for (const reason of ["paused", "held"] as const) {
+    expect(lookAfter(reason, 0)).toBe(MINUTE);
+    expect(lookAfter(reason, 3 * HOUR)).toBe((3 * HOUR) / 10);
+    expect(lookAfter(reason, 30 * HOUR)).toBe(HOUR);
+  }
+  expect(lookAfter("slot", 0)).toBe(HEAD_START);
+  expect(lookAfter("slot", 3 * HOUR)).toBe((3 * HOUR) / 10);
+  expect(lookAfter("slot", 30 * HOUR)).toBe(HOUR);
+});
+
+test("a message arrives a little before a turn that is kept, and else when its job may start", () => {
+  const clock = createClock();
+  const turn = after(job(), waiting(job(), { reason: "rate", turnAt: SOON }, NOW));
+  expect(arrival(turn, clock)).toBe(SOON - clock.during(900));
+  const untaken = after(job(), waiting(job(), { reason: "concurrency", startAt: SOON }, NOW));
+  expect(arrival(untaken, clock)).toBe(SOON);
+});
