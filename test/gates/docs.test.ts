@@ -54,6 +54,8 @@ test("every setting is in the README's table, in .env.example, and read by somet
     "secrets.cjs",
     "lib/store/payloads.ts",
     "local/start.ts",
+    "local/environment.ts",
+    "local/cloud.ts",
     "local/emulators.ts",
     "local/token.ts",
     "local/lambda-api.ts",
