@@ -1,3 +1,5 @@
+// Over 300 lines: one subject, and all tests share how a schedule is asked for, fired and swept.
+
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND, iso } from "../../lib/clock.ts";
 import { Unavailable } from "../../lib/errors.ts";

@@ -1,3 +1,5 @@
+// Over 300 lines: every move of one state machine.
+
 import { expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import {
