@@ -1,3 +1,5 @@
+// Over 300 lines: all tests share one stack, and each start of a stack takes a second of the gate.
+
 import { createTable } from "../../lib/store/table.ts";
 import { TransactWriteItemsCommand, TransactionCanceledException, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { readFileSync } from "node:fs";
