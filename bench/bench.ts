@@ -11,8 +11,8 @@ import { benchTasks } from "./tasks.ts";
 import { INCOMPRESSIBLE, ORDER, type Load } from "./workload.ts";
 import { APP, type Subject, type World, createWorld, startFloor, startService, startStack, stop } from "./subjects.ts";
 
-// `npm run bench`: what the service does on this machine, and what the bare AWS calls do in the same
-// minute. Absolute figures depend on the machine; the ratios are what to compare.
+// `npm run bench` measures the service, and the bare AWS calls in the same minute. Absolute figures depend on the
+// machine; compare the ratios.
 
 const ROUNDS = Number(process.env["ROUNDS"] ?? 3);
 const JOBS = Number(process.env["JOBS"] ?? 1_500);
@@ -163,7 +163,7 @@ async function benchIsolation(target: CountingTarget): Promise<void> {
   rmSync(dir, { recursive: true, force: true });
 }
 
-/** Fifty documents of ten pages, asked for at once, through the whole service. */
+/** Requests fifty documents of ten pages at once, through the whole service. */
 async function benchLongJobs(): Promise<void> {
   const { url, child, dir } = await startStack({});
   const token = await signToken({ appId: APP, sub: "bench", roles: ["APP_ADMIN"], permissions: [], expires: "1h" });

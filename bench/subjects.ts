@@ -17,7 +17,7 @@ import { ORDER, jobFor, load, type FloorReply, type Load } from "./workload.ts";
 const ROOT = resolve(import.meta.dirname, "..");
 export const APP = "550e8400-e29b-41d4-a716-446655440000";
 
-/** Something that accepts jobs: the service, or the floor. */
+/** The service or the floor, as a process that accepts jobs. */
 export interface Subject {
   readonly pid: number;
   load(of: Load): Promise<void>;
@@ -38,7 +38,7 @@ export interface World {
   readonly end: () => Promise<void>;
 }
 
-/** Fresh emulators, in memory if no folder is given, and what a process must know to use them. */
+/** Fresh emulators, in memory if no folder is given, and the environment of a process that uses them. */
 export async function createWorld(target: CountingTarget, dir?: string): Promise<World> {
   const emulators = await startEmulators(dir);
   const { endpoints } = emulators;

@@ -19,8 +19,8 @@ import { startScheduler, type Scheduler } from "./scheduler.ts";
 import { startStreamMapping } from "./table-stream.ts";
 import { readTemplate, type Template } from "./template.ts";
 
-// AWS on this machine, as one stack needs it: the emulators, what stands in for other services, and the
-// gateway. The mappings of queues and the schedules of serverless.yml are in workers.ts.
+// AWS on this machine for one stack: the emulators, the stand-ins for other services, and the gateway. The
+// queue mappings and schedules of serverless.yml are in workers.ts.
 
 export interface CloudSettings {
   readonly root: string;

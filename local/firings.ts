@@ -12,7 +12,7 @@ export interface Targets {
   readonly sendToQueue: (queueArn: string, body: string) => Promise<void>;
 }
 
-/** What the functions below share; `timer` and `stopping` change. */
+/** The shared state of the functions below; `timer` and `stopping` change. */
 export interface Firings extends Targets {
   readonly schedules: Schedules;
   readonly clock: Clock;

@@ -31,7 +31,7 @@ export interface SchedulerSettings extends Targets {
   readonly region: string;
 }
 
-/** What an answer of the API needs. */
+/** The parts that an answer of the API needs. */
 interface Api {
   readonly schedules: Schedules;
   readonly clock: Clock;

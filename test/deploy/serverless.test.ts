@@ -21,7 +21,7 @@ async function serverless(args: string[], env: Record<string, string> = {}) {
 
 let template: Promise<string> | undefined;
 
-/** What is set when it is packaged here: once for all, for it takes half a minute. */
+/** The settings of the one package that all tests share, since packaging takes half a minute. */
 const SET = {
   SECRETS_NAME: "jobs/test",
   INVOKABLE_FUNCTIONS: "reward-*",
@@ -181,7 +181,7 @@ function expectNarrowRoles(Resources: Resources): void {
     { "Fn::Sub": "${JobsBucket.Arn}/payloads/*" },
     { "Fn::Sub": "${JobsBucket.Arn}/files/*" },
   ]);
-  // What opens the documents of users may invoke nothing, sign nothing, and touch no other files.
+  // The function that opens users' documents may invoke nothing, sign nothing, and touch no other files.
   const ofPdfs = Resources.RenderPdfRole.Properties.Policies[0].PolicyDocument.Statement as Statement[];
   expect(mayOf("RenderPdfRole").filter((action) => /^(kms|lambda|scheduler|ses|iam):/.test(action))).toEqual([]);
   const files = ofPdfs.filter(({ Action }) => JSON.stringify(Action).includes("s3:"));
@@ -209,7 +209,7 @@ function expectPrivateStorage(Resources: Resources): void {
   const bucket = Resources.JobsBucket.Properties;
   expect(Object.values(bucket.PublicAccessBlockConfiguration)).toEqual([true, true, true, true]);
   expect(bucket.BucketEncryption).toBeDefined();
-  // What is deleted or never finished is not kept, nor paid for, for good.
+  // Deleted files and abandoned uploads are not kept, and paid for, without end.
   expect(bucket.VersioningConfiguration).toEqual({ Status: "Enabled" });
   expect(bucket.LifecycleConfiguration.Rules).toMatchObject([
     { AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } },

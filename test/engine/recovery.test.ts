@@ -1,4 +1,4 @@
-// What finds a lost message and a lost attempt: leases, the sweep and the dead letters.
+// Leases, the sweep and the dead letters: they find lost messages and lost attempts.
 
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
@@ -60,7 +60,7 @@ test("two sweeps at the same time send a due job once", async () => {
 
 test("a crashed worker's attempt is lost once its lease is over, not before", async () => {
   const job = await world.submit();
-  // What a worker does before it dies: claim, and no more.
+  // The worker claims the job and then dies.
   world.execute(() => new Promise(() => {}));
   void world.engine.runBatch(await world.receive("fair"), PLENTY);
   while ((await stored(job)).status !== "RUNNING");
@@ -200,7 +200,7 @@ test("a dead letter whose job is stored makes the job go on", async () => {
   expect(await world.engine.sweep(PLENTY)).toMatchObject({ sent: 1 });
   await world.engine.runBatch(await world.receive("fair"), PLENTY);
   expect((await stored(job)).status).toBe("SUCCEEDED");
-  // What has ended since is left alone.
+  // A job that has ended since is left alone.
   await world.engine.recoverBatch([letter]);
   expect(world.ran).toHaveLength(1);
   expect(await world.depth("fair")).toEqual({ ready: 0, delayed: 0 });

@@ -39,7 +39,7 @@ export interface Call {
 interface WorldOptions {
   readonly dir?: string;
   readonly clock?: Clock;
-  /** What the function does, given how many calls there were before. */
+  /** The function's behaviour, given the number of calls before. */
   readonly behave?: (before: number) => Promise<void> | void;
   readonly takeLetter?: () => Promise<void> | void;
 }

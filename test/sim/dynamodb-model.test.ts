@@ -27,7 +27,7 @@ import { type Image, type Key, operation } from "./dynamodb-operations.ts";
 // The same random operations on a model and on the embedded service: every answer must be the same. On a
 // failure, fast-check prints the seed and the operations that are left when those that don't matter are gone.
 
-/** Of a hundred operations each. */
+/** Each run has a hundred operations. */
 const RUNS = 52;
 
 let emulators: Emulators;
@@ -83,7 +83,7 @@ test(
   },
 );
 
-/** Those of a batch come in any order. */
+/** The items of a batch come in any order. */
 function sorted(answer: Record<string, unknown>): Record<string, unknown> {
   const { Responses, ...rest } = answer as { Responses?: Record<string, { pk: { S: string }; sk: { S: string } }[]> };
   const keyOf = ({ pk, sk }: { pk: { S: string }; sk: { S: string } }) => pk.S + sk.S;

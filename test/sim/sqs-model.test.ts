@@ -29,7 +29,7 @@ import {
   isRedriven,
 } from "./sqs-operations.ts";
 
-/** Of a hundred operations each. */
+/** Each run has a hundred operations. */
 const RUNS = 32;
 const template = readTemplate(ROOT);
 
@@ -70,7 +70,7 @@ test("the model of SQS answers 2,000 random operations as the embedded one does"
       async (command) => client.send(command as never),
       (queue) => references[queue] ?? "",
     );
-    /** By queue: what somebody has, and what was deleted, by their bodies. */
+    /** By queue, the bodies of the messages that are in hand or deleted. */
     const held = new Map<QueueName, string[]>();
     for (const [place, one] of drawn.entries()) {
       if (one.kind === "receive") {
@@ -94,7 +94,7 @@ test("the model of SQS answers 2,000 random operations as the embedded one does"
         operations += 1;
         const answer = await end(mine, one.queue, bodies, one.by);
         expect({ one, answer }).toEqual({ one, answer: await end(other, one.queue, bodies, one.by) });
-        // What is deleted stays among them now and then, to be deleted again.
+        // Some deleted messages stay in the list, to be deleted again.
         const stays = one.by === "keep" || (one.by === "delete" && one.which.includes(0));
         if (!stays)
           held.set(

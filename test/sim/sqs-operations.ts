@@ -15,12 +15,12 @@ import { outcome } from "../support/differential.ts";
 
 // Random operations on queues, each on the model's side and on the embedded SQS's.
 
-// Where AWS is another than the embedded one, the operations keep away from the difference:
+// The operations avoid the differences between AWS and the embedded SQS:
 // - the embedded one gives out one message of a group at a time, so the model is told to;
 // - it deduplicates by queue, so the queues here do, and it forgets the group on a standard queue;
 // - to a handle whose visibility has ended AWS still listens on a standard queue, so such are not used;
 // - it counts the receive that finds a message dead, so counts are not compared among the dead letters;
-// - which messages come when more are visible than asked for is open: the model takes what the other one took.
+// - a receive may choose among the visible messages, so the model takes those that the embedded one took.
 
 export type QueueName = "Fair" | "Lanes" | "Plain" | "Order" | "FairDead" | "LanesDead";
 
@@ -69,10 +69,10 @@ export type Operation =
   | { readonly kind: "receive"; readonly queue: QueueName; readonly most: number }
   | { readonly kind: "end"; readonly queue: QueueName; readonly which: readonly number[]; readonly by: Ending };
 
-/** What becomes of received messages: deleted, given back or kept for longer; one by one or in a batch. */
+/** The end of received messages: deleted, released or kept for longer; one by one or in a batch. */
 type Ending = "delete" | "deleteBatch" | "release" | "releaseBatch" | "keep";
 
-// More are given back than not: dead letters are what was received twice.
+// Most are released, since a message becomes a dead letter only after two receives.
 const ENDINGS = ["delete", "deleteBatch", "keep", "release", "release", "releaseBatch", "releaseBatch"] as const;
 const queueName = fc.constantFrom<QueueName>("Fair", "Fair", "Lanes", "Lanes", "Plain", "Order");
 const sent: fc.Arbitrary<Sent> = fc.record({
@@ -116,7 +116,7 @@ export const operation: fc.Arbitrary<Operation | { readonly kind: "nothing" }> =
   },
 );
 
-/** One of the two: what it is sent to, and what it has given out. */
+/** The model or the embedded SQS, with the ids and handles that it has given out. */
 interface Side {
   readonly send: Send;
   readonly urlOf: (queue: QueueName) => string;
@@ -130,7 +130,7 @@ export function sideOf(send: Send, urlOf: Side["urlOf"]): Side {
   return { send, urlOf, ids: [], handles: new Map() };
 }
 
-/** An id stands for its place among those seen. */
+/** Message ids differ between the sides, so their places in the order of first sight are compared. */
 function placeOf(side: Side, id: string | undefined): number {
   if (id !== undefined && !side.ids.includes(id)) side.ids.push(id);
   return side.ids.indexOf(id ?? "");
@@ -188,7 +188,7 @@ export async function receiveFrom(side: Side, queue: QueueName, most: number): P
   return [...Messages];
 }
 
-/** In no order, and without what is different on purpose. */
+/** Sorted by body, without the fields that differ by design. */
 export function comparable(side: Side, queue: QueueName, messages: readonly Received[]) {
   return messages
     .map(({ MessageId, Body = "", Attributes }) => {

@@ -205,7 +205,7 @@ test("each thing that is done needs its permission", async () => {
   for (const path of ["/api/jobs", `/api/jobs/${id}`, `/api/jobs/${id}/logs`]) {
     expect(await get(creator, path)).toMatchObject(denied("job:Read"));
   }
-  // What a job type needs besides goes here too.
+  // The permissions of a job type apply here too.
   const report = { jobType: "export_report", payload: { reportType: "dataset", format: "csv" }, fileKey };
   expect(await send(creator, "/api/jobs", report)).toMatchObject(denied("reports.export_reports"));
 });

@@ -243,7 +243,7 @@ test("nobody can use or complete what another user or app has uploaded, nor lear
       expect(await complete(token, fileKey)).toEqual(noUpload);
     }
   }
-  // What a job has made is no upload, even its owner's.
+  // A file that a job has made is no upload, even for its owner.
   const made = `files/${appId}/${randomUUID()}/1/report.csv`;
   expect((await asJob(ann, made)).status).toBe(404);
   expect((await complete(ann, begun.fileKey)).status).toBe(200);

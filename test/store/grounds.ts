@@ -22,7 +22,7 @@ export const clock = createClock();
 export const failed: Outcome = { kind: "retry", error: "HTTP 500" };
 export const template = readTemplate(ROOT);
 
-/** What the store stands on: a table, and a bucket for what is too large for it. */
+/** The store's table, and its bucket for items too large for the table. */
 export interface Ground {
   readonly client: DynamoDBClient;
   readonly files: Files;

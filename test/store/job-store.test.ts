@@ -227,7 +227,7 @@ function tasks(): void {
     const mine = (await store.apply(first, claim(first, now, now + MINUTE, 5))).job as Job;
     const late = extend(mine, now + SECOND, now + SECOND + MINUTE, { saved: "1" });
     const kept = extend(mine, now + 9 * SECOND, now + 9 * SECOND + MINUTE, { saved: "2" });
-    // Those of one moment follow on each other.
+    // Extensions of the same moment may follow each other.
     for (const move of [kept, kept]) expect((await store.apply(first, move)).won).toBe(true);
     expect((await store.apply(first, late)).won).toBe(false);
     expect(await store.get(job.id)).toMatchObject({ saved: "2", leaseUntil: now + 9 * SECOND + MINUTE });
