@@ -1,42 +1,22 @@
-import { fork, spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Agent, request } from "undici";
-import { startEmulators, type Emulators } from "../local/emulators.ts";
-import { provision, type References } from "../local/provision.ts";
-import { readTemplate } from "../local/template.ts";
 import { signToken } from "../local/token.ts";
 import { capacityOf } from "./capacity.ts";
 import { isolationOf } from "./isolation.ts";
-import { cpuMs, median, peakMb, percentile, startCountingTarget, wallMs, type CountingTarget } from "./measure.ts";
+import { cpuMs, median, peakMb, percentile, startCountingTarget, type CountingTarget } from "./measure.ts";
 import { benchPdf } from "./pdf.ts";
 import { benchTasks } from "./tasks.ts";
-import { INCOMPRESSIBLE, ORDER, jobFor, load, type FloorReply, type Load } from "./workload.ts";
+import { INCOMPRESSIBLE, ORDER, type Load } from "./workload.ts";
+import { APP, type Subject, type World, createWorld, startFloor, startService, startStack, stop } from "./subjects.ts";
 
-// `npm run bench`: what the service does on this machine, and what the bare AWS calls do in the same
-// minute. Absolute figures depend on the machine; the ratios are what to compare.
+// `npm run bench` measures the service, and the bare AWS calls in the same minute. Absolute figures depend on the
+// machine; compare the ratios.
 
-const ROOT = resolve(import.meta.dirname, "..");
 const ROUNDS = Number(process.env["ROUNDS"] ?? 3);
 const JOBS = Number(process.env["JOBS"] ?? 1_500);
 const LONG_JOBS = 50;
-const APP = "550e8400-e29b-41d4-a716-446655440000";
-
-/** Something that accepts jobs: the service, or the floor. */
-interface Subject {
-  readonly pid: number;
-  load(of: Load): Promise<void>;
-  end(): Promise<void>;
-}
-
-interface Service extends Subject {
-  /** Posts a job, to the counting target unless another URL is given. */
-  accept(to?: string): Promise<void>;
-}
 
 interface Figures {
   accept8: number;
@@ -48,94 +28,6 @@ interface Figures {
   p95: number;
   p99: number;
   peakMb: number;
-}
-
-interface World {
-  readonly env: Record<string, string>;
-  readonly endpoints: Emulators["endpoints"];
-  readonly references: References;
-  readonly dynamoDbPid: number;
-  readonly target: CountingTarget;
-  readonly end: () => Promise<void>;
-}
-
-/** Fresh emulators, in memory if no folder is given, and what a process must know to use them. */
-async function createWorld(target: CountingTarget, dir?: string): Promise<World> {
-  const emulators = await startEmulators(dir);
-  const { endpoints } = emulators;
-  const references = await provision(readTemplate(ROOT), endpoints);
-  const env = {
-    AWS_ENDPOINT_URL_DYNAMODB: endpoints.dynamodb,
-    AWS_ENDPOINT_URL_SQS: endpoints.sqs,
-    AWS_ENDPOINT_URL_S3: endpoints.s3,
-    JOBS_TABLE: references["JobsTable"] ?? "",
-    JOBS_FAIR_QUEUE_URL: references["JobsFairQueue"] ?? "",
-    TARGET: target.url,
-  };
-  return { env, endpoints, references, dynamoDbPid: emulators.dynamoDbPid, target, end: () => emulators.stop() };
-}
-
-async function startFloor({ env }: World, work: boolean): Promise<Subject> {
-  const child = fork(join(import.meta.dirname, "floor.ts"), { env: { ...process.env, ...env, WORK: String(work) } });
-  const reply = async () => (await once(child, "message"))[0] as FloorReply;
-  await reply();
-  return {
-    pid: child.pid ?? 0,
-    load: async (of) => {
-      child.send(of);
-      await reply();
-    },
-    end: async () => {
-      child.disconnect();
-      await once(child, "exit");
-    },
-  };
-}
-
-async function startService({ env, target }: World, work: boolean): Promise<Service> {
-  const { url, child, dir } = await startStack({ ...env, ROLE: work ? "all" : "gateway" });
-  const token = await signToken({ appId: APP, sub: "bench", roles: ["APP_ADMIN"], permissions: [], expires: "1h" });
-  const dispatcher = new Agent();
-  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
-  const accept = async (to = target.url) => {
-    const body = JSON.stringify(jobFor(to, ORDER, { "x-started": String(wallMs()) }));
-    const answer = await request(`${url}/v1/jobs/create`, { dispatcher, method: "POST", headers, body });
-    await answer.body.dump();
-    if (answer.statusCode !== 201) throw new Error(`The service answered ${answer.statusCode}`);
-  };
-  return {
-    pid: child.pid ?? 0,
-    load: (of) => load(of, accept),
-    accept,
-    end: async () => {
-      await dispatcher.close();
-      await stop(child);
-      rmSync(dir, { recursive: true, force: true });
-    },
-  };
-}
-
-async function startStack(
-  env: Record<string, string>,
-): Promise<{ url: string; child: ChildProcess; dir: string; readyMs: number }> {
-  const dir = mkdtempSync(join(tmpdir(), "bench-"));
-  const began = performance.now();
-  const child = spawn(process.execPath, ["local/start.ts"], {
-    cwd: ROOT,
-    env: { ...process.env, ...env, PORT: "0", DATA_DIR: dir },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const lines = createInterface({ input: child.stdout });
-  const url = await new Promise<string>((ready) => {
-    lines.on("line", (line) => line.startsWith("ready") && ready(/http:\S+/.exec(line)?.[0] ?? ""));
-  });
-  return { url, child, dir, readyMs: performance.now() - began };
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  const ended = once(child, "exit");
-  child.kill("SIGTERM");
-  await ended;
 }
 
 /** One round: the same loads, on emulators of its own. */
@@ -271,7 +163,7 @@ async function benchIsolation(target: CountingTarget): Promise<void> {
   rmSync(dir, { recursive: true, force: true });
 }
 
-/** Fifty documents of ten pages, asked for at once, through the whole service. */
+/** Requests fifty documents of ten pages at once, through the whole service. */
 async function benchLongJobs(): Promise<void> {
   const { url, child, dir } = await startStack({});
   const token = await signToken({ appId: APP, sub: "bench", roles: ["APP_ADMIN"], permissions: [], expires: "1h" });

@@ -26,7 +26,7 @@ export interface Consumed {
   readonly writeUnits: number;
 }
 
-/** What one delivered job takes of DynamoDB, by its own count (ConsumedCapacity). */
+/** The DynamoDB capacity of one delivered job, as DynamoDB reports it (ConsumedCapacity). */
 export async function capacityOf(
   body: string,
   target: string,
@@ -58,7 +58,7 @@ export async function capacityOf(
   const queue = createQueue({ urls, files, clock, client: sqs });
   const rules = { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" };
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
-  // A container reads an app's settings and keys, and what is wrong with a destination, once in ten seconds, whatever it delivers: not counted.
+  // Not counted: a container reads an app's settings and keys, and a destination's state, only once in ten seconds.
   const apart = new DynamoDBClient({ endpoint: endpoints.dynamodb });
   const { apps } = createAppStores({ table: tableOf(apart), clock, sealer });
   const destinations = createDestinationStore({ table: tableOf(apart), clock });

@@ -5,9 +5,8 @@ import { Agent, request } from "undici";
 import { wallMs } from "./measure.ts";
 import { PAYLOAD, load, type FloorReply, type Load as FloorCommand } from "./workload.ts";
 
-// The floor: the AWS calls that a delivered job can't do without, in a straight line and with none of
-// our code: conditional put, send, receive, claim, POST, finish, delete. A process of its own, told
-// by messages what to do.
+// The floor: the AWS calls that every delivered job needs, in sequence and without our code: conditional put,
+// send, receive, claim, POST, finish, delete. It runs in a process of its own and takes commands as messages.
 
 const { JOBS_TABLE: TableName, JOBS_FAIR_QUEUE_URL: QueueUrl, TARGET = "" } = process.env;
 const requestHandler = { httpAgent: { keepAlive: true, maxSockets: 256 } };

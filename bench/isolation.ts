@@ -3,14 +3,14 @@ import type { AddressInfo } from "node:net";
 import { median, percentile, type CountingTarget } from "./measure.ts";
 import { load } from "./workload.ts";
 
-// What the jobs of healthy destinations notice of a slow and of a dead one of the same app.
+// How much a slow and a dead destination delay the jobs of healthy destinations of the same app.
 
 const ROUNDS = 5;
 const HEALTHY = { count: 600, perSecond: 30 } as const;
-/** Jobs of each that have been tried and are not over when a round with them begins; more come by the second. */
+/** The backlog of each bad destination when a round begins; more jobs arrive each second. */
 const BACKLOG = 100;
 const TROUBLED_PER_SECOND = 2;
-/** Answers take between half of it and this, so that they do not all end at once. */
+/** An answer takes between half of this and all of it, so that they do not all end at once. */
 const SLOWEST_ANSWER_MS = 15_000;
 
 export interface Isolation {
@@ -49,7 +49,7 @@ export async function isolationOf(accept: (url: string) => Promise<void>, target
   for (let round = 0; round < ROUNDS; round += 1) {
     alone.push(await healthy());
     answering = 0;
-    // What is posted at once costs its time wherever it goes, so that it is over first.
+    // Accepting a burst takes time wherever its jobs go, so the round starts after it.
     const allAnswering = new Promise<void>((done) => {
       check = () => answering >= BACKLOG && done();
     });
@@ -58,7 +58,7 @@ export async function isolationOf(accept: (url: string) => Promise<void>, target
     const count = seconds * TROUBLED_PER_SECOND;
     const [p99] = await Promise.all([healthy(), troubled(slowUrl, count), troubled(deadUrl, count)]);
     beside.push(p99);
-    // Until the slow answers are over, so that the next round alone is that.
+    // Waits for the slow answers, so that the next round alone has no other load.
     await new Promise((over) => {
       setTimeout(over, SLOWEST_ANSWER_MS);
     });

@@ -30,7 +30,7 @@ export function percentile(values: readonly number[], p: number): number {
 
 export interface CountingTarget {
   readonly url: string;
-  /** Resolves when so many requests have come since the last call of `reset`. */
+  /** Resolves when that many requests have come since the last call of `reset`. */
   reached(count: number): Promise<void>;
   reset(): void;
   /** Milliseconds from when each request's job was posted (header x-started) to its arrival here. */

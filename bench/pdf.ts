@@ -96,7 +96,7 @@ interface Order {
 }
 
 interface Reply {
-  /** From nothing but the imports to the end of the first document. */
+  /** From the end of the imports to the end of the first document. */
   readonly firstMs: number;
   readonly warmMs: readonly number[];
   readonly nodeMb: number;
@@ -116,7 +116,7 @@ export async function benchPdf(): Promise<void> {
   line("invoice, cold: unpack, start, render (ms)", median(cold));
   for (const document of Object.keys(DOCUMENTS) as Name[]) {
     const results: Record<keyof typeof SUBJECTS, Reply[]> = { ours: [], bare: [] };
-    // In turns, so that a busy minute of the machine is everybody's.
+    // In turns, so that a busy minute of the machine affects all of them.
     for (let round = 0; round < 3; round += 1) {
       for (const subject of ["bare", "ours"] as const) {
         results[subject].push(await inProcess({ subject, document, count: document === "invoice" ? WARM : WARM / 4 }));

@@ -24,7 +24,7 @@ import { peakMb } from "./measure.ts";
 const ROWS = Number(process.env["ROWS"] ?? 1_000_000);
 /** Makes rows longer: `FILL=950` is a gigabyte. */
 const FILL = "x".repeat(Number(process.env["FILL"] ?? 0));
-/** What Lambda starts Node with in 256 MB: 5 % and 90 % of it. Otherwise the heap grows by what the machine has. */
+/** Node's heap limits in a Lambda of 256 MB: 5 % and 90 % of it. Without them, the machine's memory is the limit. */
 const HEAP = ["--max-semi-space-size=12", "--max-old-space-size=230"];
 
 const COLUMNS = {
@@ -63,7 +63,7 @@ interface Order {
 interface Reply {
   readonly ms: number;
   readonly writes: number;
-  /** How often progress was told: another write each time, if the executor keeps all of it. */
+  /** The number of progress reports: one more write each, if the executor stores all of them. */
   readonly shown: number;
   readonly outcome: unknown;
 }
@@ -108,7 +108,7 @@ function rowOf(id: number): string {
   return `${id},region-${id % 50},${(id % 1_000) / 8},${id % 2 === 0},2026-01-${String((id % 28) + 1).padStart(2, "0")},"a note, of row ${id}${FILL}"\n`;
 }
 
-/** One task, in this process alone, with what an executor would give it. */
+/** Runs one task in this process, with the context that an executor gives it. */
 async function work({ what, env, appId, fileKey }: Order): Promise<void> {
   Object.assign(process.env, env);
   const { BUCKET = "", TABLE: name = "" } = env;

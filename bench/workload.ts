@@ -38,7 +38,7 @@ export const ORDER = JSON.stringify({
   },
 });
 
-/** As large, of bytes that no compression makes smaller. */
+/** The same size, in bytes that do not compress. */
 export const INCOMPRESSIBLE = randomBytes(Math.floor((ORDER.length * 3) / 4)).toString("base64");
 
 export function jobFor(target: string, body: string, headers: Record<string, string> = {}) {
@@ -62,7 +62,7 @@ export function jobFor(target: string, body: string, headers: Record<string, str
 
 export const PAYLOAD = { body: ORDER, compressed: encodeMessage(jobFor("https://a.example", ORDER).message) };
 
-/** So many jobs: so many at a time, or so many a second. */
+/** `count` jobs, `inFlight` at a time or `perSecond`. */
 export type Load = { readonly count: number } & ({ readonly inFlight: number } | { readonly perSecond: number });
 
 export async function load(of: Load, accept: () => Promise<void>): Promise<void> {
@@ -83,7 +83,7 @@ export async function load(of: Load, accept: () => Promise<void>): Promise<void>
   await Promise.all(sent);
 }
 
-/** Sent when a command is done, and once with 0 when ready. */
+/** Sent at the end of each command, and once with 0 at the start. */
 export interface FloorReply {
   readonly accepted: number;
 }

@@ -1,4 +1,4 @@
-// What each function may do in AWS: one role a function, read by serverless.yml. CloudFormation's JSON.
+// One IAM role for each function, as CloudFormation's JSON, read by serverless.yml.
 
 const sub = (text) => ({ "Fn::Sub": text });
 const arnOf = (resource) => ({ "Fn::GetAtt": [resource, "Arn"] });
@@ -28,7 +28,7 @@ const DATABASE = [
   "dynamodb:Query",
   "dynamodb:PutItem",
   "dynamodb:UpdateItem",
-  // Tasks that no longer wait, and payloads of jobs whose key was taken.
+  // Deletes places in line of tasks that no longer wait, and payloads of jobs whose key was taken.
   "dynamodb:DeleteItem",
   "dynamodb:BatchWriteItem",
 ];
@@ -42,7 +42,7 @@ const jobs = [
   allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], PAYLOADS),
 ];
 
-/** To list them, and to be told that one is not there: without it, S3 says that it is forbidden to know. */
+/** Lists files. Without it, S3 answers 403 instead of 404 for a file that does not exist. */
 const find = allow("s3:ListBucket", arnOf("JobsBucket"));
 
 /** Links to PDFs, in views and in the webhooks that end their jobs. */
@@ -79,7 +79,7 @@ const FUNCTIONS = {
     allow("scheduler:DeleteSchedule", SCHEDULES),
     allow("kms:Encrypt", arnOf("SecretsKey")),
   ],
-  // Its links to files, and those by which parts are uploaded, may do no more than it may itself.
+  // A signed link, for a download or for a part of an upload, has no more permissions than its signer.
   taskApi: [...jobs, linkPdfs, allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], FILES), find],
   pdfApi: [...jobs, linkPdfs, allow("sqs:GetQueueAttributes", arnOf("JobsPdfQueue"))],
   internalApi: [...attempts, linkPdfs],
@@ -94,14 +94,14 @@ const FUNCTIONS = {
     // The sender is EMAIL_SENDER, or an address of a domain that is verified.
     allow("ses:SendEmail", sub("arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*")),
   ],
-  // What users send is opened here: it signs nothing, invokes nothing and reads no other files.
+  // It opens documents of users, so it may sign nothing, invoke nothing and read no other files.
   renderPdf: [
     ...jobs,
     consume([arnOf("JobsPdfQueue")]),
     linkPdfs,
     allow(["s3:PutObject", "s3:AbortMultipartUpload"], PDFS),
   ],
-  // Where Lambda puts a firing that failed again and again.
+  // Lambda sends a firing there after its last retry.
   fireSchedule: [...jobs, allow("sqs:SendMessage", arnOf("SchedulesDeadLetters"))],
   recoverDeadLetters: [...jobs, consume(DEAD_LETTERS), allow("s3:PutObject", sub("${JobsBucket.Arn}/unreadable/*"))],
   countJobs: [
@@ -114,7 +114,7 @@ const FUNCTIONS = {
   sweepJobs: [...jobs, linkPdfs],
 };
 
-/** What every function needs to be seen: its own log, and traces, which know no resources. */
+/** The function's own log, and traces, which have no resources to name. */
 function observed(name) {
   const log = `arn:\${AWS::Partition}:logs:\${AWS::Region}:\${AWS::AccountId}:log-group:/aws/lambda/\${self:custom.prefix}-${name}:*`;
   return [

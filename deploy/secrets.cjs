@@ -1,5 +1,5 @@
-// Secrets in the functions' environment. They stand in Secrets Manager, as JSON under the name SECRETS_NAME,
-// and CloudFormation looks them up when it deploys: neither the template nor the machine that deploys holds them.
+// Secrets in the functions' environment. Secrets Manager holds them, as JSON under the name SECRETS_NAME, and
+// CloudFormation looks them up at deployment: the template and the deploying machine never hold them.
 
 const name = process.env.SECRETS_NAME;
 const secret = (key) => (name ? `{{resolve:secretsmanager:${name}:SecretString:${key}}}` : "");

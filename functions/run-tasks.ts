@@ -1,2 +1,2 @@
-// The same with more time and memory.
+// The same handler as process-jobs, deployed with more time and memory.
 export { handler } from "./process-jobs.ts";

@@ -1,5 +1,5 @@
 import { httpFunction } from "../lib/api/http/http.ts";
 import { siteRoutes } from "../lib/api/docs/site.ts";
 
-// Also the default route: what no other function serves gets its 404 here.
+// Also the default route: a path that no function serves gets its 404 here.
 export const handler = httpFunction(siteRoutes);

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { serviceTime, type ClockAnchor } from "../lib/clock.ts";
 
 /**
- * The service clock's origin, kept in DATA_DIR: service time never goes back, whatever SPEED the
- * stack is started with. A stopped stack's clock goes on at normal speed, a killed one's at its own.
+ * Writes the service clock's origin to DATA_DIR. Service time never goes back, even if SPEED changes between
+ * starts. While a stack is down, its clock runs at normal speed after a stop and at SPEED after a kill.
  */
 export function setClock(dir: string, speed: number): ClockAnchor {
   const real = Date.now();

@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * A target to send jobs to. `?failures=2` answers 500 to the first two attempts, `?status=503` answers
- * that always, `?seconds=5` takes its time. Prints a line for each request.
+ * A target to send jobs to. `?failures=2` answers 500 to the first two attempts, `?status=503` always answers
+ * 503, `?seconds=5` answers after 5 s. Prints a line for each request.
  */
 export async function echo(request: IncomingMessage, url: URL, body: Buffer, response: ServerResponse): Promise<void> {
   const { headers, method } = request;

@@ -6,18 +6,18 @@ import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-// DynamoDB, SQS and S3 on this machine. They run in a process of their own, which ends with the one
-// that started it, however that ended.
+// DynamoDB, SQS and S3 on this machine. They run in a process of their own, which ends when its parent ends,
+// by a kill too.
 
 export interface Emulators {
   readonly endpoints: { readonly dynamodb: string; readonly sqs: string; readonly s3: string };
   readonly dynamoDbPid: number;
-  /** Resolves when they are no more, asked to stop or not. */
+  /** Resolves when the emulators have ended, by `stop` or by a crash. */
   readonly ended: Promise<void>;
   stop(): Promise<void>;
 }
 
-/** `dir`: where the table and the bucket are kept; in memory if not given. Queues are always in memory. */
+/** The table and the bucket are kept in `dir`, or in memory without it. Queues are always in memory. */
 export async function startEmulators(dir?: string): Promise<Emulators> {
   // Detached: a Ctrl-C in the terminal must not reach them before the stack has finished its work.
   const child = fork(fileURLToPath(import.meta.url), dir === undefined ? [] : [dir], {
@@ -30,7 +30,7 @@ export async function startEmulators(dir?: string): Promise<Emulators> {
   });
   const ended = new Promise<void>((resolve) => {
     child.once("exit", (_, signal) => {
-      // It takes DynamoDB with it but when it was killed itself.
+      // It ends DynamoDB itself, except after a kill.
       if (signal) process.kill(dynamoDbPid, "SIGKILL");
       resolve();
     });
@@ -62,7 +62,7 @@ async function main(dir: string | undefined): Promise<void> {
   process.send?.({ dynamodb: dynamodb.url, sqs: queues, s3: queues, dynamoDbPid } satisfies Ready);
 }
 
-/** `given`: the port; any that is free if there is none. */
+/** Without a `given` port it takes any free one. */
 export async function startDynamoDb(dir?: string, given?: number): Promise<{ process: ChildProcess; url: string }> {
   const port = given ?? (await freePort());
   const file = dir === undefined ? [] : ["--db-path", join(dir, "dynamodb.sqlite")];
@@ -79,7 +79,7 @@ export async function startDynamoDb(dir?: string, given?: number): Promise<{ pro
   return { process: child, url: `http://${LOOPBACK}:${port}` };
 }
 
-/** For each write dynoxide asks for the stream's last number: without an index it reads the whole stream for that. */
+/** For each write dynoxide looks up the stream's last sequence number; without an index that reads the whole stream. */
 function indexStream(file: string): void {
   const database = new DatabaseSync(file, { timeout: 5_000 });
   try {
@@ -87,7 +87,7 @@ function indexStream(file: string): void {
       "CREATE INDEX IF NOT EXISTS stream_order ON _stream_records (table_name, CAST(sequence_number AS INTEGER))",
     );
   } catch {
-    // Another binary's tables may differ: it is only slower then.
+    // Another binary's tables may differ. Writes are then slower, nothing else.
   } finally {
     database.close();
   }
@@ -117,7 +117,7 @@ export async function startQueuesAndBucket(dir?: string, given = 0): Promise<str
   return `http://${LOOPBACK}:${port}`;
 }
 
-/** fauxqs always listens on 0.0.0.0; nobody but this machine may reach it. */
+/** fauxqs always listens on 0.0.0.0, and only this machine may reach it. */
 function listenOnLoopbackOnly(): void {
   const listen = Reflect.get(Server.prototype, "listen") as (...args: unknown[]) => Server;
   Server.prototype.listen = function (this: Server, ...args: unknown[]) {

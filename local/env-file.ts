@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 
-/** Reads `.env`, if there is one; what the environment says already stands. */
+/** Reads `.env`, if it exists. Variables that are set already keep their values. */
 export function readEnvFile(): void {
   if (existsSync(".env")) process.loadEnvFile(".env");
 }

@@ -5,7 +5,7 @@ import { lean } from "../lib/aws.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Invoke } from "./lambda.ts";
 
-// What calls functions without HTTP: event source mappings of queues, and schedules.
+// Event source mappings of queues, and schedules: they call functions without HTTP.
 
 /** Something that runs until it is stopped; stopping waits for the work in hand. */
 export interface Runner {
@@ -19,10 +19,10 @@ export interface Mapping {
   readonly maximumConcurrency: number;
 }
 
-// Short: the emulator still gives a message to a poll whose caller was killed, and hides it then.
+// Short, because the emulator gives a message to a poll whose caller was killed and then hides it.
 const LONG_POLL_SECONDS = 2;
 
-/** Receives batches, calls the function, deletes what it does not name as failed. */
+/** Receives batches, calls the function, and deletes the messages that it does not report as failed. */
 export function startMapping(mapping: Mapping, invoke: Invoke): Runner {
   const client = lean(new SQSClient({ maxAttempts: 1, useQueueUrlAsEndpoint: false }));
   const stopped = new AbortController();
@@ -32,7 +32,7 @@ export function startMapping(mapping: Mapping, invoke: Invoke): Runner {
     while (!stopped.signal.aborted) {
       if (inHand.size >= mapping.maximumConcurrency) await Promise.race(inHand);
       const messages = await receive().catch(() => undefined);
-      // The queue is down or being stopped: look again shortly.
+      // The queue is down or stopping, so the next poll waits a moment.
       if (!messages) await sleep(200, undefined, { signal: stopped.signal }).catch(() => {});
       if (!messages?.length) continue;
       const batch = handle(messages).finally(() => inHand.delete(batch));
@@ -70,7 +70,7 @@ export function startMapping(mapping: Mapping, invoke: Invoke): Runner {
       if (Entries.length === 0) return;
       await client.send(new DeleteMessageBatchCommand({ QueueUrl: mapping.queueUrl, Entries }));
     } catch (error) {
-      // The messages come again when their visibility ends.
+      // The queue delivers the messages again after their visibility timeout.
       process.stderr.write(`A batch of ${mapping.arn} failed: ${String(error)}\n`);
     }
   }
@@ -86,7 +86,7 @@ export function startMapping(mapping: Mapping, invoke: Invoke): Runner {
   };
 }
 
-/** At high SPEED a schedule would otherwise run back to back. Real time. */
+/** Real time. Without it a schedule would run back to back at high SPEED. */
 const SHORTEST_INTERVAL_MS = 250;
 
 /** Calls a function at a rate in service time, never twice at once. */

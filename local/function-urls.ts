@@ -20,7 +20,7 @@ export function createFunctionUrls(lambdaApi: LambdaApi): FunctionUrl {
   };
 }
 
-/** As Lambda does it: an object with a status code is the answer, anything else its body. */
+/** A result with a status code is the whole answer and any other result is its body, as on Lambda. */
 function answerOf(result: unknown): APIGatewayProxyStructuredResultV2 {
   const isAnswer = typeof result === "object" && result !== null && "statusCode" in result;
   return isAnswer ? (result as APIGatewayProxyStructuredResultV2) : json(200, result);

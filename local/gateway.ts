@@ -11,11 +11,11 @@ const LARGEST_BODY = 10 * 1_024 * 1_024;
 const LARGEST_HEADERS = 10 * 1_024;
 /** Lambda's limit for an event and for an answer, as JSON. */
 const LARGEST_EVENT = 6 * 1_024 * 1_024;
-/** Of this many characters none can take so many bytes in JSON that the limit is passed. */
+/** A text of this many characters stays under the limit even if each one takes the most bytes in JSON. */
 const CERTAINLY_FITS = 900_000;
 const LONGEST_REQUEST_MS = 30_000;
 
-/** `functionUrl` serves what is called under `/lambda-url/`, `mailbox` what is below `/local/mailbox`. */
+/** `functionUrl` serves the paths under `/lambda-url/`, `mailbox` those under `/local/mailbox`. */
 export function createGateway(
   routes: ReadonlyMap<string, Invoke>,
   functionUrl: FunctionUrl,
@@ -73,7 +73,7 @@ export type FunctionUrl = (
   event: APIGatewayProxyEventV2,
 ) => Promise<APIGatewayProxyStructuredResultV2>;
 
-/** Routes that name more of the path come first; `*` is the default route. */
+/** Routes with more fixed segments are tried first; `*` is the default route. */
 function matcherOf(key: string) {
   if (key === "*") return { key: "$default", match: () => ({}) };
   const [method = "", path = ""] = key.split(" ");
@@ -97,7 +97,7 @@ function decoded(text: string): string {
   }
 }
 
-/** The whole body, or nothing if it is too large; the rest of it is then read and thrown away. */
+/** The whole body, or undefined if it is too large; its rest is then read and dropped. */
 async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;

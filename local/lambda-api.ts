@@ -11,12 +11,12 @@ const INVOCATIONS = /^\/2015-03-31\/functions\/([^/]+)\/invocations/;
 
 export interface LambdaApi {
   readonly url: string;
-  /** The function of a name, if there is one. */
+  /** Undefined if there is no function of that name. */
   functionNamed(name: string): Promise<((event: unknown) => Promise<unknown>) | undefined>;
   close(): void;
 }
 
-/** Serves `OWN-NAME` for the service's functions under `prefix`, and `folder/NAME.ts` or `.mjs` for a user's. */
+/** Serves the service's functions as `prefix` + name, and a user's from `folder/NAME.ts` or `.mjs`. */
 export async function startLambdaApi(
   own: readonly LoadedFunction[],
   prefix: string,
@@ -58,7 +58,7 @@ export async function startLambdaApi(
     if (ours) return ours.invoke;
     const file = [".ts", ".mjs"].map((ending) => resolve(folder, name + ending)).find((path) => existsSync(path));
     if (!file || !/^[\w-]+$/.test(name)) return undefined;
-    // Under another address whenever it has changed, so that an edited function is loaded anew.
+    // The address contains the time of the last change, so that an edited function is loaded anew.
     const address = `${pathToFileURL(file).href}?changed=${statSync(file).mtimeMs}`;
     const module = (await import(address)) as { handler(event: unknown, context: object): Promise<unknown> };
     return async (event) => module.handler(event, { functionName: name });
@@ -82,7 +82,7 @@ function fail(response: ServerResponse, status: number, type: string, Message: s
   response.end(JSON.stringify({ Type: "User", Message }));
 }
 
-/** Where a user's functions are, unless LOCAL_FUNCTIONS says otherwise. */
+/** The folder of a user's functions: LOCAL_FUNCTIONS, or local/functions. */
 export function functionsFolder(root: string): string {
   return resolve(process.env["LOCAL_FUNCTIONS"] ?? join(root, "local/functions"));
 }

@@ -2,7 +2,7 @@ import { DeleteObjectsCommand, ListObjectsV2Command, type S3Client } from "@aws-
 import { DAY, type Clock } from "../lib/clock.ts";
 import type { Template } from "./template.ts";
 
-// A bucket's lifecycle on this machine: what resources.yml says of how long files are kept.
+// The lifecycle rules of resources.yml for a bucket, applied on this machine.
 
 interface Rule {
   readonly Prefix?: string;

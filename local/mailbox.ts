@@ -4,11 +4,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 
-// Amazon SES on this machine: it keeps the e-mails that it is given, and sends none. People read them
-// at /local/mailbox.
+// Amazon SES on this machine: it keeps e-mails and sends none. They are shown at /local/mailbox.
 
 export interface Mailbox {
-  /** What AWS_ENDPOINT_URL_SESV2 is to say. */
+  /** The value for AWS_ENDPOINT_URL_SESV2. */
   readonly url: string;
   close(): void;
 }
@@ -38,7 +37,7 @@ interface SendEmail {
 const SHOWN = 200;
 const ID = /^[0-9a-z-]{10,80}$/i;
 
-/** `dir`: where the e-mails are kept, each in a file. */
+/** Keeps each e-mail in a file of `dir`. */
 export async function startMailbox(dir: string): Promise<Mailbox> {
   mkdirSync(dir, { recursive: true });
   const server = createServer((request, response) => {
@@ -71,7 +70,7 @@ async function receive(dir: string, request: IncomingMessage, response: ServerRe
     response.setHeader("x-amzn-errortype", "BadRequestException");
     return answer(response, 400, { message: "Expected a sender, 1 to 50 recipients, and a text" });
   }
-  // Listed by their names, the newest come last.
+  // The names sort by time, oldest first.
   const id = `${Date.now().toString().padStart(14, "0")}-${randomUUID()}`;
   const subject = Subject?.Data ?? "";
   const at = new Date().toISOString();
@@ -88,7 +87,7 @@ function answer(response: ServerResponse, status: number, body: object): void {
   response.end(JSON.stringify(body));
 }
 
-/** The e-mails that are kept, the newest first. */
+/** The kept e-mails, newest first. */
 export function emailsIn(dir: string): StoredEmail[] {
   const names = readdirSync(dir).filter((name) => name.endsWith(".json"));
   return names
@@ -98,14 +97,14 @@ export function emailsIn(dir: string): StoredEmail[] {
     .map((name) => JSON.parse(readFileSync(join(dir, name), "utf8")) as StoredEmail);
 }
 
-/** What the gateway shows at /local/mailbox. */
+/** The page that the gateway shows at /local/mailbox. */
 export interface Page {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-// An e-mail's HTML is somebody else's: no script of it runs, nothing is fetched, and no form is sent.
+// An e-mail's HTML is not trusted: the policy forbids scripts, requests and forms.
 const HEADERS = {
   "content-type": "text/html; charset=utf-8",
   "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'",
@@ -114,7 +113,7 @@ const HEADERS = {
   "cache-control": "no-store",
 };
 
-/** `path`: what follows /local/mailbox. */
+/** `path` is the part after /local/mailbox. */
 export function mailboxPage(dir: string, path: string): Page {
   const id = path.replace(/^\//, "");
   if (id === "") return page(200, "Mailbox", listOf(emailsIn(dir)));

@@ -11,12 +11,12 @@ import { CreateQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
 import type { Emulators } from "./emulators.ts";
 import type { Resource, Template } from "./template.ts";
 
-/** What `!Ref` gives for each resource: a table's or bucket's name, a queue's URL; as `NAME.Arn`, its ARN. */
+/** The value of `!Ref` for each resource: a table's or bucket's name, a queue's URL. `NAME.Arn` has its ARN. */
 export type References = Readonly<Record<string, string>>;
 
 export const ACCOUNT_ID = "000000000000";
 
-/** Makes the tables, queues and buckets of resources.yml where they don't exist yet. */
+/** Creates the tables, queues and buckets of resources.yml that do not exist yet. */
 export async function provision(template: Template, endpoints: Emulators["endpoints"]): Promise<References> {
   const clients = {
     dynamodb: new DynamoDBClient({ endpoint: endpoints.dynamodb }),

@@ -1,8 +1,8 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 
-// SigV4 from the receiving side, written from its specification and apart from the code that signs:
-// what the one gets wrong, the other does not repeat.
+// SigV4 from the receiving side, written from its specification without the code that signs, so that an error
+// there is not repeated here.
 
 const AUTHORIZATION =
   /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/([^/]+)\/aws4_request, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/;
@@ -10,7 +10,7 @@ const LONGEST_SKEW_MS = 5 * 60_000;
 
 export interface SignedRequest {
   readonly method: string;
-  /** Path and query as they came. */
+  /** Path and query as received, not decoded. */
   readonly target: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;

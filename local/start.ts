@@ -1,27 +1,12 @@
-import { S3Client } from "@aws-sdk/client-s3";
-import { SQSClient, SendMessageCommand } from "@aws-sdk/client-sqs";
-import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { MINUTE, createClock, type Clock } from "../lib/clock.ts";
-import { setClock } from "./clock-file.ts";
+import { startCloud, urlOf } from "./cloud.ts";
 import { readEnvFile } from "./env-file.ts";
-import { startEmulators, type Emulators } from "./emulators.ts";
-import { startSchedule, type Runner } from "./event-sources.ts";
-import { createFunctionUrls } from "./function-urls.ts";
-import { createGateway, type FunctionUrl } from "./gateway.ts";
-import { functionsFolder, startLambdaApi, type LambdaApi } from "./lambda-api.ts";
-import { loadFunctions, type LoadedFunction } from "./lambda.ts";
-import { expireFiles, rulesOf } from "./lifecycle.ts";
-import { mailboxPage, startMailbox } from "./mailbox.ts";
-import { ACCOUNT_ID, environmentOf, provision, type References } from "./provision.ts";
-import { startScheduler, type Scheduler } from "./scheduler.ts";
-import { startStreamMapping } from "./table-stream.ts";
-import { readTemplate } from "./template.ts";
-import { LOCAL_JWT_SECRET, signToken } from "./token.ts";
+import type { Runner } from "./event-sources.ts";
+import type { References } from "./provision.ts";
+import { signToken } from "./token.ts";
 import { startWorkers, startWorkersInThread, type WorkerSettings } from "./workers.ts";
 
 // The whole service on this machine: `npm start`. The story is in `start`, its steps below.
@@ -29,7 +14,7 @@ import { startWorkers, startWorkersInThread, type WorkerSettings } from "./worke
 const PARENT = process.ppid;
 const ROOT = resolve(import.meta.dirname, "..");
 const DEMO_APP = "550e8400-e29b-41d4-a716-446655440000";
-/** What a stop waits for the work in hand. The stack has to end within 3 s. */
+/** How long a stop waits for running jobs. The whole stack has to end within 3 s. */
 const STOP_WITHIN_MS = 2_500;
 
 interface Settings {
@@ -40,14 +25,14 @@ interface Settings {
   readonly role: "all" | "gateway" | "worker";
 }
 
-/** What the first process of a stack leaves in DATA_DIR for those that join it. */
+/** The content of DATA_DIR/stack.json: the first process of a stack writes it, the workers that join read it. */
 interface RunningStack {
   readonly pid: number;
   readonly environment: Readonly<Record<string, string>>;
   readonly references: References;
 }
 
-/** This process's part in it. */
+/** A running stack as this process sees it; only the process that started it has the server. */
 interface Stack extends RunningStack {
   readonly server?: Server;
   stop(): Promise<void>;
@@ -80,7 +65,7 @@ function settingsOf(env: NodeJS.ProcessEnv): Settings {
   return { port, speed, role: ROLE, dir: resolve(DATA_DIR) };
 }
 
-/** Starts what the environment does not name an endpoint for, makes tables, queues and the bucket, and listens. */
+/** Starts the emulators and the gateway, and writes DATA_DIR/stack.json. */
 async function foundStack(settings: Settings): Promise<Stack> {
   const { dir, speed, port } = settings;
   const other = runningStack(dir);
@@ -90,58 +75,8 @@ async function foundStack(settings: Settings): Promise<Stack> {
       `A local stack (process ${other.pid}) is using ${dir}: stop it, set DATA_DIR to another folder, or join it with ROLE=worker`,
     );
   }
-  const template = readTemplate(ROOT);
-  const loading = loadFunctions(ROOT, template);
-  const { emulators, endpoints } = await emulatorsFor(dir);
-  Object.assign(process.env, localDefaults());
-  let stopping = false;
-  void emulators?.ended.then(() => stopping || fail(new Error("The emulators ended; start the stack again")));
-  const references = await provision(template, endpoints);
-  const own = ownEnvironment(environmentOf(template, references));
-  const functions = await loading;
-  const lambdaApi = await startLambdaApi(functions, own["OWN_FUNCTIONS"] ?? "", functionsFolder(ROOT));
-  const mailDir = join(dir, "mailbox");
-  const mailbox = await startMailbox(mailDir);
-  const showMail = (path: string) => mailboxPage(mailDir, path);
-  const server = await listen(functions, createFunctionUrls(lambdaApi), showMail, port);
-  const anchor = setClock(dir, speed);
-  const here = {
-    ...localDefaults(),
-    ...own,
-    AWS_ENDPOINT_URL_DYNAMODB: endpoints.dynamodb,
-    AWS_ENDPOINT_URL_SQS: endpoints.sqs,
-    AWS_ENDPOINT_URL_S3: endpoints.s3,
-    AWS_ENDPOINT_URL_LAMBDA: process.env["AWS_ENDPOINT_URL_LAMBDA"] ?? lambdaApi.url,
-    AWS_ENDPOINT_URL_SESV2: process.env["AWS_ENDPOINT_URL_SESV2"] ?? mailbox.url,
-    LOCAL_FUNCTION_URLS: `${urlOf(server)}/lambda-url/`,
-    LOCAL_SECRETS_KEY: process.env["LOCAL_SECRETS_KEY"] ?? secretsKey(dir),
-    SERVICE_CLOCK: [anchor.real, anchor.service, anchor.speed].join(","),
-  };
-  // A missed schedule fires as soon as the scheduler runs, and functions look here when first called.
-  Object.assign(process.env, here);
-  const clock = createClock(anchor);
-  const scheduler = await scheduling(lambdaApi, references, dir, clock);
-  const s3 = new S3Client({ forcePathStyle: true });
-  const lifecycle = startSchedule(MINUTE, clock, async () =>
-    expireFiles(s3, references["JobsBucket"] ?? "", rulesOf(template, "JobsBucket"), clock),
-  );
-  const streams = functions.flatMap(({ definition, invoke }) =>
-    definition.streams.map(({ table, ...mapping }) =>
-      startStreamMapping(
-        {
-          ...mapping,
-          endpoint: endpoints.dynamodb,
-          table: references[table] ?? "",
-          positionFile: join(dir, `${definition.name}.position`),
-        },
-        invoke,
-      ),
-    ),
-  );
-  const environment = {
-    ...here,
-    AWS_ENDPOINT_URL_SCHEDULER: process.env["AWS_ENDPOINT_URL_SCHEDULER"] ?? scheduler.url,
-  };
+  const cloud = await startCloud({ root: ROOT, dir, port, speed, onLoss: fail });
+  const { environment, references, server } = cloud;
   const file = join(dir, "stack.json");
   writeFileSync(
     file,
@@ -154,48 +89,10 @@ async function foundStack(settings: Settings): Promise<Stack> {
     references,
     server,
     stop: async () => {
-      stopping = true;
-      setClock(dir, 1);
       rmSync(file, { force: true });
-      lambdaApi.close();
-      mailbox.close();
-      await Promise.all([scheduler.stop(), lifecycle.stop(), ...streams.map((stream) => stream.stop())]);
-      await emulators?.stop();
+      await cloud.stop();
     },
   };
-}
-
-/** The key that stands in for KMS: made once, kept with the data that it encrypts. */
-function secretsKey(dir: string): string {
-  const file = join(dir, "secrets.key");
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    const key = randomBytes(32).toString("base64");
-    writeFileSync(file, key, { mode: 0o600, flag: "wx" });
-    return key;
-  }
-}
-
-/** EventBridge Scheduler, which calls the stack's functions and has the stack's queues. */
-async function scheduling(lambdaApi: LambdaApi, references: References, dir: string, clock: Clock): Promise<Scheduler> {
-  const sqs = new SQSClient({ useQueueUrlAsEndpoint: false });
-  const { AWS_REGION: region = "" } = process.env;
-  return startScheduler({
-    dir: join(dir, "schedules"),
-    clock,
-    region,
-    accountId: ACCOUNT_ID,
-    invoke: async (arn, event) => {
-      const call = await lambdaApi.functionNamed(arn.split(":").at(-1) ?? "");
-      if (!call) throw new Error(`No function ${arn}`);
-      return call(event);
-    },
-    sendToQueue: async (arn, MessageBody) => {
-      const [name = ""] = Object.entries(references).find(([, value]) => value === arn) ?? [];
-      await sqs.send(new SendMessageCommand({ QueueUrl: references[name.replace(/\.Arn$/, "")], MessageBody }));
-    },
-  });
 }
 
 function joinStack({ dir }: Settings): Stack {
@@ -226,38 +123,6 @@ async function ended(pid: number): Promise<void> {
   while (isAlive(pid) && Date.now() < patience) await sleep(50);
 }
 
-async function emulatorsFor(dir: string): Promise<{ emulators?: Emulators; endpoints: Emulators["endpoints"] }> {
-  const { AWS_ENDPOINT_URL: all, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL_S3 } = process.env;
-  const dynamodb = AWS_ENDPOINT_URL_DYNAMODB ?? all;
-  const sqs = AWS_ENDPOINT_URL_SQS ?? all;
-  const s3 = AWS_ENDPOINT_URL_S3 ?? all;
-  if (dynamodb && sqs && s3) return { endpoints: { dynamodb, sqs, s3 } };
-  const emulators = await startEmulators(dir);
-  const own = emulators.endpoints;
-  return { emulators, endpoints: { dynamodb: dynamodb ?? own.dynamodb, sqs: sqs ?? own.sqs, s3: s3 ?? own.s3 } };
-}
-
-/** Fixed for development, so that a token works whatever DATA_DIR is; the environment may set others. */
-function localDefaults(): Record<string, string> {
-  const { env } = process;
-  return {
-    AWS_REGION: env["AWS_REGION"] ?? "local",
-    AWS_ACCESS_KEY_ID: env["AWS_ACCESS_KEY_ID"] ?? "local",
-    AWS_SECRET_ACCESS_KEY: env["AWS_SECRET_ACCESS_KEY"] ?? "local",
-    ...(!env["JWKS_URL"] && { JWT_SECRET: env["JWT_SECRET"] || LOCAL_JWT_SECRET }),
-    ALLOW_PRIVATE_TARGETS: env["ALLOW_PRIVATE_TARGETS"] ?? "true",
-    INVOKABLE_FUNCTIONS: env["INVOKABLE_FUNCTIONS"] ?? "*",
-    CORS_ORIGINS: env["CORS_ORIGINS"] ?? "*",
-    EMAIL_SENDER: env["EMAIL_SENDER"] ?? "jobs@example.com",
-  };
-}
-
-/** What functions find in their environment but for what the stack's own defaults say. */
-function ownEnvironment(environment: Record<string, string>): Record<string, string> {
-  const entries = Object.entries(environment);
-  return Object.fromEntries(entries.filter(([name, value]) => value !== "" && !(name in localDefaults())));
-}
-
 async function startRole(role: Settings["role"], settings: WorkerSettings): Promise<Runner | undefined> {
   switch (role) {
     case "gateway":
@@ -269,33 +134,6 @@ async function startRole(role: Settings["role"], settings: WorkerSettings): Prom
     default:
       return role satisfies never;
   }
-}
-
-async function listen(
-  functions: readonly LoadedFunction[],
-  functionUrl: FunctionUrl,
-  showMail: Parameters<typeof createGateway>[2],
-  port: number,
-): Promise<Server> {
-  const routes = functions.flatMap(({ definition, invoke }) => definition.routes.map((key) => [key, invoke] as const));
-  const server = createGateway(
-    new Map(routes.toSorted(([a], [b]) => Number(a === "*") - Number(b === "*"))),
-    functionUrl,
-    showMail,
-  );
-  return new Promise((resolveListening, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const inUse = error.code === "EADDRINUSE";
-      reject(
-        inUse ? new Error(`Port ${port} is in use: set PORT to another one, or to 0 for any that is free`) : error,
-      );
-    });
-    server.listen(port, "127.0.0.1", () => resolveListening(server));
-  });
-}
-
-function urlOf(server: Server): string {
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 async function announce(url: string, { dir, speed }: Settings): Promise<void> {
@@ -341,7 +179,7 @@ function onEnd(stop: () => Promise<void>): void {
     void stop().finally(() => process.exit(0));
   };
   process.on("SIGTERM", end).on("SIGINT", end);
-  // A killed npm cannot pass its signal on: without it, nobody would know of this process.
+  // A killed npm cannot pass its signal on, so the process watches for a change of parent.
   if (process.env["npm_lifecycle_event"]) setInterval(() => process.ppid !== PARENT && end(), 250).unref();
 }
 

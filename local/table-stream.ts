@@ -10,15 +10,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Runner } from "./event-sources.ts";
 import type { Invoke } from "./lambda.ts";
 
-// The event source mapping of a table's stream. One process of a stack has it: each record is for one call.
+// The event source mapping of a table's stream. Only one process of a stack runs it, so each record is handled once.
 
 export interface StreamMapping {
   readonly endpoint: string;
   readonly table: string;
   readonly batchSize: number;
-  /** A record goes through if it matches one of them, or if there is none. */
+  /** A record passes if it matches one of the filters, or if there is none. */
   readonly filters: readonly unknown[];
-  /** Where the position is kept, so that what happens while the stack is down counts too. */
+  /** Keeps the position, so that a start continues with the records written while the stack was down. */
   readonly positionFile: string;
 }
 
@@ -57,7 +57,7 @@ export function startStreamMapping(mapping: StreamMapping, invoke: Invoke): Runn
     }
   }
 
-  /** The emulator has one shard. What happened before the first start is not counted. */
+  /** The emulator has one shard. Without a position, it is read from its oldest record. */
   async function iteratorAfter(position: string | undefined): Promise<string | undefined> {
     const { Streams = [] } = await client.send(new ListStreamsCommand({ TableName: mapping.table }));
     const StreamArn = Streams.at(-1)?.StreamArn;
@@ -87,7 +87,7 @@ export function startStreamMapping(mapping: StreamMapping, invoke: Invoke): Runn
   };
 }
 
-/** Lambda's filter patterns, as far as they are lists of the values allowed. */
+/** Supports one kind of Lambda's filter patterns: lists of allowed values. */
 function passes(record: unknown, filters: readonly unknown[]): boolean {
   return filters.length === 0 || filters.some((filter) => matches(record, filter));
 }

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, type ScalarTag } from "yaml";
 
-// serverless.yml and resources.yml as the local stack needs them, so that it cannot drift from what is deployed.
+// The local stack reads serverless.yml and resources.yml, so that it cannot drift from the deployed service.
 
 export interface FunctionTemplate {
   readonly name: string;
@@ -25,7 +25,7 @@ export interface Resource {
 export interface Template {
   readonly functions: readonly FunctionTemplate[];
   readonly resources: Readonly<Record<string, Resource>>;
-  /** The environment of every function, as written there. */
+  /** The environment of every function, with references not yet resolved. */
   readonly environment: Readonly<Record<string, string | Reference>>;
 }
 
@@ -90,7 +90,7 @@ const CLOUDFORMATION_TAGS: ScalarTag[] = [
   { tag: "!Sub", resolve: (text) => ({ "Fn::Sub": text }) },
 ];
 
-/** `${env:NAME, 'unset'}` by the environment of the stack itself, and the few others that params use. */
+/** Resolves `${env:NAME, 'unset'}` from the stack's own environment, and the other variables that params use. */
 function substitute(value: unknown, service: string): unknown {
   if (typeof value === "string") {
     return value

@@ -2,7 +2,7 @@ import { SignJWT } from "jose";
 import { parseArgs } from "node:util";
 import { readEnvFile } from "./env-file.ts";
 
-/** The local stack's secret unless the environment sets one; the same in every DATA_DIR. */
+/** The local stack's secret if JWT_SECRET is not set; the same in every DATA_DIR. */
 export const LOCAL_JWT_SECRET = "local-development-only-jwt-secret";
 
 export interface TokenClaims {

@@ -6,7 +6,7 @@ import { loadFunctions } from "./lambda.ts";
 import { queueArn, queueName, type References } from "./provision.ts";
 import { readTemplate } from "./template.ts";
 
-// What runs jobs: the event source mappings and schedules of serverless.yml.
+// The workers run jobs: they are the event source mappings and schedules of serverless.yml.
 
 export interface WorkerSettings {
   readonly root: string;
@@ -29,7 +29,7 @@ export async function startWorkers({ root, dir, references }: WorkerSettings): P
   return { stop: async () => void (await Promise.all(runners.map((runner) => runner.stop()))) };
 }
 
-/** The same on a thread of its own, as on AWS: running jobs does not slow down accepting them. */
+/** Starts the workers on a thread of their own, so that running jobs does not slow down accepting them, as on AWS. */
 export async function startWorkersInThread(settings: WorkerSettings): Promise<Runner> {
   const thread = new Worker(new URL(import.meta.url), { workerData: settings });
   const said = (word: string) =>
@@ -38,7 +38,7 @@ export async function startWorkersInThread(settings: WorkerSettings): Promise<Ru
       thread.once("error", reject);
     });
   await said("started");
-  // A worker that breaks must not leave a stack behind that accepts jobs and runs none.
+  // The error ends the process: a stack without workers would accept jobs and run none.
   thread.on("error", (error) => {
     throw error;
   });

@@ -1,6 +1,6 @@
-// `npm run lock` after a change of dependencies. A registry that mirrors packages for some platforms
-// only leaves the others out of package-lock.json, and `npm ci` then refuses the whole file. This adds
-// them as what they are: optional, and for another platform, so that they are never fetched there.
+// Run by `npm run lock` after a change of dependencies. A registry that mirrors only some platforms leaves the
+// other packages out of package-lock.json, and `npm ci` then refuses the whole file. This adds them as optional
+// packages of another platform, which are never fetched.
 import { readFileSync, writeFileSync } from "node:fs";
 
 const file = "package-lock.json";
@@ -20,7 +20,7 @@ for (const [path, { optionalDependencies = {} }] of Object.entries(lock.packages
     if (!os && !cpu) continue;
     const version = range.replace(/^[^\d]*/, "");
     const libc = /musl/.test(platform) ? { libc: ["musl"] } : /gnu/.test(platform) ? { libc: ["glibc"] } : {};
-    // A cpu that npm does not know of matches no machine, which is what is wanted.
+    // A cpu that npm does not know matches no machine, so the package is never fetched.
     lock.packages[hoisted] = { version, optional: true, os: [os ?? "none"], cpu: [cpu ?? "none"], ...libc };
     added.push(`${name}@${version}`);
   }

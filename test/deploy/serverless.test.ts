@@ -21,7 +21,7 @@ async function serverless(args: string[], env: Record<string, string> = {}) {
 
 let template: Promise<string> | undefined;
 
-/** What is set when it is packaged here: once for all, for it takes half a minute. */
+/** The settings of the one package that all tests share, since packaging takes half a minute. */
 const SET = {
   SECRETS_NAME: "jobs/test",
   INVOKABLE_FUNCTIONS: "reward-*",
@@ -133,95 +133,114 @@ test(
   { timeout: 180_000 },
   async () => {
     const text = await packaged();
-    const { Resources } = JSON.parse(text);
-    const ofType = (type: string) => Object.entries<Resource>(Resources).filter(([, { Type }]) => Type === type);
-
-    // One role a function, and nothing in it that is wider than it must be.
-    const functions = ofType("AWS::Lambda::Function");
-    const roles = functions.map(([, { Properties }]) => Properties["Role"]["Fn::GetAtt"][0]);
-    expect(new Set(roles).size).toBe(functions.length);
-    for (const [name, { Properties }] of ofType("AWS::IAM::Role")) {
-      const statements = Properties["Policies"].flatMap(
-        ({ PolicyDocument }: { PolicyDocument: { Statement: Statement[] } }) => PolicyDocument.Statement,
-      ) as Statement[];
-      for (const { Action, Resource } of statements) {
-        const actions = [Action].flat();
-        expect([name, actions.filter((action) => action.includes("*"))]).toEqual([name, []]);
-        const isAnything = JSON.stringify(Resource) === '"*"';
-        // Traces know no resources.
-        if (isAnything) expect(actions.every((action) => action.startsWith("xray:"))).toBe(true);
-      }
-    }
-    const mayOf = (role: string) =>
-      Resources[role].Properties.Policies[0].PolicyDocument.Statement.flatMap(
-        ({ Action }: Statement) => Action,
-      ) as string[];
-    expect(mayOf("SiteRole").every((action) => /^(logs|xray):/.test(action))).toBe(true);
-    expect(JSON.stringify(Resources.ProcessJobsRole)).toContain(":function:reward-*");
-    // Uploads and links to files, and nothing else of the bucket.
-    const ofTasks = Resources.TaskApiRole.Properties.Policies[0].PolicyDocument.Statement as Statement[];
-    const writes = ofTasks.filter(({ Action }) => [Action].flat().includes("s3:PutObject"));
-    expect(writes.map(({ Resource }) => Resource)).toEqual([
-      { "Fn::Sub": "${JobsBucket.Arn}/payloads/*" },
-      { "Fn::Sub": "${JobsBucket.Arn}/files/*" },
-    ]);
-    // What opens the documents of users may invoke nothing, sign nothing, and touch no other files.
-    const ofPdfs = Resources.RenderPdfRole.Properties.Policies[0].PolicyDocument.Statement as Statement[];
-    expect(mayOf("RenderPdfRole").filter((action) => /^(kms|lambda|scheduler|ses|iam):/.test(action))).toEqual([]);
-    const files = ofPdfs.filter(({ Action }) => JSON.stringify(Action).includes("s3:"));
-    expect(new Set(files.map(({ Resource }) => JSON.stringify(Resource)))).toEqual(
-      new Set(["payloads", "pdfs"].map((at) => JSON.stringify({ "Fn::Sub": `\${JobsBucket.Arn}/${at}/*` }))),
-    );
-    for (const role of ["CreateJobRole", "SweepJobsRole", "FireScheduleRole", "CountJobsRole"]) {
-      expect(mayOf(role).some((action) => /^(kms|lambda):/.test(action))).toBe(false);
-    }
-
-    // Nothing in the clear, on the wire or at rest.
-    const queues = ofType("AWS::SQS::Queue");
-    for (const [, { Properties }] of queues) expect(Properties["SqsManagedSseEnabled"]).toBe(true);
-    const queuesPolicy = Resources.QueuesPolicy.Properties;
-    expect(queuesPolicy["Queues"].map(({ Ref }: { Ref: string }) => Ref).toSorted()).toEqual(
-      queues.map(([name]) => name).toSorted(),
-    );
-    for (const policy of ["QueuesPolicy", "JobsBucketPolicy"]) {
-      expect(Resources[policy].Properties.PolicyDocument.Statement).toContainEqual(
-        expect.objectContaining({ Effect: "Deny", Condition: { Bool: { "aws:SecureTransport": "false" } } }),
-      );
-    }
-    const bucket = Resources.JobsBucket.Properties;
-    expect(Object.values(bucket.PublicAccessBlockConfiguration)).toEqual([true, true, true, true]);
-    expect(bucket.BucketEncryption).toBeDefined();
-    // What is deleted or never finished is not kept, nor paid for, for good.
-    expect(bucket.VersioningConfiguration).toEqual({ Status: "Enabled" });
-    expect(bucket.LifecycleConfiguration.Rules).toMatchObject([
-      { AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } },
-      { NoncurrentVersionExpiration: { NoncurrentDays: 7 }, ExpiredObjectDeleteMarker: true },
-      { Prefix: "pdfs/", ExpirationInDays: 1, NoncurrentVersionExpiration: { NoncurrentDays: 1 } },
-    ]);
-    // Only pages that may call the API may send files.
-    expect(bucket.CorsConfiguration.CorsRules).toMatchObject([
-      { AllowedOrigins: ["https://app.example"], AllowedMethods: ["GET", "HEAD", "PUT"], ExposedHeaders: ["ETag"] },
-    ]);
-    const table = Resources.JobsTable.Properties;
-    expect(table.SSESpecification.SSEEnabled).toBe(true);
-    expect(table.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled).toBe(true);
-    expect(table.DeletionProtectionEnabled).toBe(true);
-    expect(Resources.SecretsKey.Properties.EnableKeyRotation).toBe(true);
-
-    // Secrets are looked up when it is deployed.
-    expect(text).not.toContain("a-secret-that-stays-at-home");
-    for (const [name, { Properties }] of functions) {
-      const { JWT_SECRET, INTERNAL_JWT_TOKEN } = Properties["Environment"].Variables;
-      // Only who verifies tokens can read what verifies them.
-      const held = [JWT_SECRET, INTERNAL_JWT_TOKEN].filter((value) => value !== undefined);
-      expect([name, held.length]).toEqual([
-        name,
-        /^(CreateJob|AdminApi|TaskApi|InternalApi|PdfApi|RenderPdf)Lambda/.test(name) ? 1 : 0,
-      ]);
-      for (const value of held) expect(value).toMatch(/^\{\{resolve:secretsmanager:jobs\/test:/);
-    }
+    const { Resources } = JSON.parse(text) as { Resources: Resources };
+    expectRolesOfTheirOwn(Resources);
+    expectNarrowRoles(Resources);
+    expectPrivateStorage(Resources);
+    expectSecretsLookedUp(Resources, text);
   },
 );
+
+// oxlint-disable-next-line typescript/no-explicit-any -- CloudFormation's JSON is asserted on, not trusted
+type Resources = Record<string, any>;
+
+function ofType(resources: Resources, type: string): [string, Resource][] {
+  return Object.entries<Resource>(resources).filter(([, { Type }]) => Type === type);
+}
+
+function expectRolesOfTheirOwn(Resources: Resources): void {
+  // One role a function, and nothing in it that is wider than it must be.
+  const functions = ofType(Resources, "AWS::Lambda::Function");
+  const roles = functions.map(([, { Properties }]) => Properties["Role"]["Fn::GetAtt"][0]);
+  expect(new Set(roles).size).toBe(functions.length);
+  for (const [name, { Properties }] of ofType(Resources, "AWS::IAM::Role")) {
+    const statements = Properties["Policies"].flatMap(
+      ({ PolicyDocument }: { PolicyDocument: { Statement: Statement[] } }) => PolicyDocument.Statement,
+    ) as Statement[];
+    for (const { Action, Resource } of statements) {
+      const actions = [Action].flat();
+      expect([name, actions.filter((action) => action.includes("*"))]).toEqual([name, []]);
+      const isAnything = JSON.stringify(Resource) === '"*"';
+      // Traces know no resources.
+      if (isAnything) expect(actions.every((action) => action.startsWith("xray:"))).toBe(true);
+    }
+  }
+}
+
+function expectNarrowRoles(Resources: Resources): void {
+  const mayOf = (role: string) =>
+    Resources[role].Properties.Policies[0].PolicyDocument.Statement.flatMap(
+      ({ Action }: Statement) => Action,
+    ) as string[];
+  expect(mayOf("SiteRole").every((action) => /^(logs|xray):/.test(action))).toBe(true);
+  expect(JSON.stringify(Resources.ProcessJobsRole)).toContain(":function:reward-*");
+  // Uploads and links to files, and nothing else of the bucket.
+  const ofTasks = Resources.TaskApiRole.Properties.Policies[0].PolicyDocument.Statement as Statement[];
+  const writes = ofTasks.filter(({ Action }) => [Action].flat().includes("s3:PutObject"));
+  expect(writes.map(({ Resource }) => Resource)).toEqual([
+    { "Fn::Sub": "${JobsBucket.Arn}/payloads/*" },
+    { "Fn::Sub": "${JobsBucket.Arn}/files/*" },
+  ]);
+  // The function that opens users' documents may invoke nothing, sign nothing, and touch no other files.
+  const ofPdfs = Resources.RenderPdfRole.Properties.Policies[0].PolicyDocument.Statement as Statement[];
+  expect(mayOf("RenderPdfRole").filter((action) => /^(kms|lambda|scheduler|ses|iam):/.test(action))).toEqual([]);
+  const files = ofPdfs.filter(({ Action }) => JSON.stringify(Action).includes("s3:"));
+  expect(new Set(files.map(({ Resource }) => JSON.stringify(Resource)))).toEqual(
+    new Set(["payloads", "pdfs"].map((at) => JSON.stringify({ "Fn::Sub": `\${JobsBucket.Arn}/${at}/*` }))),
+  );
+  for (const role of ["CreateJobRole", "SweepJobsRole", "FireScheduleRole", "CountJobsRole"]) {
+    expect(mayOf(role).some((action) => /^(kms|lambda):/.test(action))).toBe(false);
+  }
+}
+
+function expectPrivateStorage(Resources: Resources): void {
+  // Nothing in the clear, on the wire or at rest.
+  const queues = ofType(Resources, "AWS::SQS::Queue");
+  for (const [, { Properties }] of queues) expect(Properties["SqsManagedSseEnabled"]).toBe(true);
+  const queuesPolicy = Resources.QueuesPolicy.Properties;
+  expect(queuesPolicy["Queues"].map(({ Ref }: { Ref: string }) => Ref).toSorted()).toEqual(
+    queues.map(([name]) => name).toSorted(),
+  );
+  for (const policy of ["QueuesPolicy", "JobsBucketPolicy"]) {
+    expect(Resources[policy].Properties.PolicyDocument.Statement).toContainEqual(
+      expect.objectContaining({ Effect: "Deny", Condition: { Bool: { "aws:SecureTransport": "false" } } }),
+    );
+  }
+  const bucket = Resources.JobsBucket.Properties;
+  expect(Object.values(bucket.PublicAccessBlockConfiguration)).toEqual([true, true, true, true]);
+  expect(bucket.BucketEncryption).toBeDefined();
+  // Deleted files and abandoned uploads are not kept, and paid for, without end.
+  expect(bucket.VersioningConfiguration).toEqual({ Status: "Enabled" });
+  expect(bucket.LifecycleConfiguration.Rules).toMatchObject([
+    { AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } },
+    { NoncurrentVersionExpiration: { NoncurrentDays: 7 }, ExpiredObjectDeleteMarker: true },
+    { Prefix: "pdfs/", ExpirationInDays: 1, NoncurrentVersionExpiration: { NoncurrentDays: 1 } },
+  ]);
+  // Only pages that may call the API may send files.
+  expect(bucket.CorsConfiguration.CorsRules).toMatchObject([
+    { AllowedOrigins: ["https://app.example"], AllowedMethods: ["GET", "HEAD", "PUT"], ExposedHeaders: ["ETag"] },
+  ]);
+  const table = Resources.JobsTable.Properties;
+  expect(table.SSESpecification.SSEEnabled).toBe(true);
+  expect(table.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled).toBe(true);
+  expect(table.DeletionProtectionEnabled).toBe(true);
+  expect(Resources.SecretsKey.Properties.EnableKeyRotation).toBe(true);
+}
+
+function expectSecretsLookedUp(Resources: Resources, text: string): void {
+  // Secrets are looked up when it is deployed.
+  expect(text).not.toContain("a-secret-that-stays-at-home");
+  for (const [name, { Properties }] of ofType(Resources, "AWS::Lambda::Function")) {
+    const { JWT_SECRET, INTERNAL_JWT_TOKEN } = Properties["Environment"].Variables;
+    // Only who verifies tokens can read what verifies them.
+    const held = [JWT_SECRET, INTERNAL_JWT_TOKEN].filter((value) => value !== undefined);
+    expect([name, held.length]).toEqual([
+      name,
+      /^(CreateJob|AdminApi|TaskApi|InternalApi|PdfApi|RenderPdf)Lambda/.test(name) ? 1 : 0,
+    ]);
+    for (const value of held) expect(value).toMatch(/^\{\{resolve:secretsmanager:jobs\/test:/);
+  }
+}
 
 /** The resources that a part of the template refers to. */
 function referencesIn(value: unknown): string[] {

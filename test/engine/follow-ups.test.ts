@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DAY, HOUR, MINUTE } from "../../lib/clock.ts";
 import { Unavailable } from "../../lib/errors.ts";
-import type { Job } from "../../lib/job/job.ts";
+import type { FailedJob, Job } from "../../lib/job/job.ts";
 import { retry } from "../../lib/job/moves.ts";
 import { PLENTY, createWorld, request, type World } from "../support/world.ts";
 import { FINAL_STATUSES } from "../../lib/job/status.ts";
@@ -218,7 +218,7 @@ test("a retry that was decided on before the job owed something waits for that",
   world.store.create = async () => Promise.reject(new Unavailable("The jobs table", new Error("503")));
   await workOff();
   const owing = await stored(job.id);
-  expect((await world.store.apply(owing, retry(owing, world.clock.now()))).won).toBe(false);
+  expect((await world.store.apply(owing, retry(owing as FailedJob, world.clock.now()))).won).toBe(false);
   world.store.create = create;
 });
 

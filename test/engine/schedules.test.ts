@@ -1,8 +1,10 @@
+// Over 300 lines: one subject, and all tests share how a schedule is asked for, fired and swept.
+
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND, iso } from "../../lib/clock.ts";
 import { Unavailable } from "../../lib/errors.ts";
 import type { ScheduleExecution } from "../../lib/executors/schedule.ts";
-import { nextRunOf, type Job, type Mode } from "../../lib/job/job.ts";
+import { nextRunOf, type Job, type Mode, type WaitingJob } from "../../lib/job/job.ts";
 import { fire } from "../../lib/job/moves.ts";
 import type { Road } from "../../lib/queue/queue.ts";
 import { PLENTY, createWorld, request, type World } from "../support/world.ts";
@@ -375,7 +377,7 @@ test("a schedule that is deleted and posted again with its key fires again", asy
 
 test("a firing that was decided on before another one won changes nothing, however late it comes", async () => {
   const seen = await schedule({ scheduleExpression: "rate(1 hour)" });
-  const firing = (now: number) => fire(seen, { now, targetJobId: "t", next: now + HOUR, retention: 0 });
+  const firing = (now: number) => fire(seen as WaitingJob, { now, targetJobId: "t", next: now + HOUR, retention: 0 });
   expect((await world.store.apply(seen, firing(seen.startAt))).won).toBe(true);
   expect((await world.store.apply(seen, firing(seen.startAt + DAY))).won).toBe(false);
 });

@@ -63,7 +63,7 @@ function stand(
   /** Puts a job that is due at a time, as it stands. */
   const put = async (dueAt: number, change: Partial<Job> = {}, shard = "7"): Promise<Job> => {
     const job = newJob(request("db"), NOW - HOUR, `${clock.uuid().slice(0, -1)}${shard}`);
-    return (await store.create({ ...job, startAt: Math.min(dueAt, NOW), dueAt, ...change })).job;
+    return (await store.create({ ...job, startAt: Math.min(dueAt, NOW), dueAt, ...change } as Job)).job;
   };
   const dueAt = async ({ id }: Job) => (await store.get(id))?.dueAt;
   const sent = () => handedOver.flat();

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import type { RunningAttempt } from "../../lib/executors/executor.ts";
-import { nextAttempt, type Job, type Outcome } from "../../lib/job/job.ts";
+import { nextAttempt, type Job, type Outcome, type RunningJob } from "../../lib/job/job.ts";
 import { keepLease } from "../../lib/engine/lease.ts";
 import { createProcess } from "../sim/process.ts";
 import { createRandom } from "../sim/random.ts";
@@ -226,7 +226,7 @@ test("an attempt that has lost its lease is told so, and changes nothing", async
 test("an attempt ends before its lease, though the table does not answer", async () => {
   const time = createTime(0, createRandom("order"));
   const { clock } = createProcess("worker", time, createRandom("process"));
-  const job = { ...(await submit()), leaseUntil: clock.now() + MINUTE };
+  const job = { ...(await submit()), status: "RUNNING", leaseUntil: clock.now() + MINUTE } as RunningJob;
   const store = { apply: async () => new Promise<never>(() => {}) };
   const { signal } = keepLease(job, { clock, store, log: () => {} });
   await time.run(() => signal.aborted);

@@ -4,7 +4,7 @@ import * as z from "zod";
 import { MINUTE } from "../../lib/clock.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import { keepLease } from "../../lib/engine/lease.ts";
-import { nextAttempt, type Job } from "../../lib/job/job.ts";
+import { nextAttempt, type Job, type RunningJob } from "../../lib/job/job.ts";
 import { createTaskExecutor } from "../../lib/executors/task-executor.ts";
 import { createTaskLog } from "../../lib/tasks/log.ts";
 import type { TaskServices } from "../../lib/tasks/services.ts";
@@ -119,7 +119,8 @@ test("a throw is tried again; what AWS says of accounts is not shown", async () 
 });
 
 test("an attempt whose time is up is told so, and its lease is not extended any more", async () => {
-  const claimed = { ...(await submit()), timeoutMs: 50, leaseUntil: world.clock.now() + MINUTE };
+  const leaseUntil = world.clock.now() + MINUTE;
+  const claimed = { ...(await submit()), status: "RUNNING", timeoutMs: 50, leaseUntil } as RunningJob;
   let extended = 0;
   const apply: typeof world.store.apply = async (...args) => {
     extended += 1;

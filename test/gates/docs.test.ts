@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
-import { nextAttempt, type Job, type Outcome } from "../../lib/job/job.ts";
+import { nextAttempt, type Job, type Outcome, type WaitingJob } from "../../lib/job/job.ts";
 import { after, claim, end, fire, retry, stop } from "../../lib/job/moves.ts";
 import { readTemplate } from "../../local/template.ts";
 import { ROOT } from "../support/stack.ts";
@@ -14,7 +14,7 @@ test("the diagram of a job's life has exactly the moves that the code makes", ()
     ([, from, to]) => `${from} → ${to}`,
   );
 
-  const job = { id: "id", appId: "app", attempts: 0, retryCount: 0, maxRetries: 1, status: "PENDING" } as Job;
+  const job = { id: "id", appId: "app", attempts: 0, retryCount: 0, maxRetries: 1, status: "PENDING" } as WaitingJob;
   const claimed = claim({ ...nextAttempt(job) }, 0, 1);
   const running = after(job, claimed);
   const outcomes: Outcome[] = [
@@ -35,7 +35,7 @@ test("the diagram of a job's life has exactly the moves that the code makes", ()
   ]);
   const run = { now: 0, targetJobId: "", retention: 0 };
   const fired = [fire(job, { ...run, next: undefined })];
-  const moves = [claimed, ...fired, ...ends, ...stops, retry(job, 0)];
+  const moves = [claimed, ...fired, ...ends, ...stops, retry({ ...job, status: "DEAD" }, 0)];
   const made = moves.flatMap(({ from, to }) => from.map((each) => `${each} → ${to}`));
   expect(new Set(drawn)).toEqual(new Set(made));
 });
@@ -54,6 +54,8 @@ test("every setting is in the README's table, in .env.example, and read by somet
     "secrets.cjs",
     "lib/store/bucket.ts",
     "local/start.ts",
+    "local/environment.ts",
+    "local/cloud.ts",
     "local/emulators.ts",
     "local/token.ts",
     "local/lambda-api.ts",

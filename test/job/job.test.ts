@@ -1,7 +1,16 @@
 import { expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import { retryAfterMs } from "../../lib/executors/http-exchange.ts";
-import { HEAD_START, backoffDelay, nextAttempt, type Job, type Mode, type Outcome } from "../../lib/job/job.ts";
+import {
+  HEAD_START,
+  backoffDelay,
+  nextAttempt,
+  type Job,
+  type Mode,
+  type Outcome,
+  type WaitingJob,
+  type RunningJob,
+} from "../../lib/job/job.ts";
 import { after, claim, end, expire, becomeDue, type Ending } from "../../lib/job/moves.ts";
 import type { Metadata } from "../../lib/job/message.ts";
 import { accept } from "../../lib/job/accept.ts";
@@ -11,12 +20,12 @@ const payload = { at: "inline", bytes: new Uint8Array() } as const;
 
 const TERMS = { destination: "https://a.example", timeoutMs: 30_000 };
 
-function accepted(metadata: Metadata = {}, mode: Mode = "both"): Job {
+function accepted(metadata: Metadata = {}, mode: Mode = "both"): WaitingJob {
   const message = { execution: { type: "rest-api" }, metadata };
   return accept({ appId: "app", mode, message }, TERMS, payload, NOW, "id");
 }
 
-function running(metadata: Metadata = {}, attempts = 1): Job {
+function running(metadata: Metadata = {}, attempts = 1): RunningJob {
   const job = { ...accepted(metadata), attempts: attempts - 1 };
   return after(job, claim(nextAttempt(job), NOW, NOW + 45 * SECOND));
 }

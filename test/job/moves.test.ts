@@ -1,3 +1,5 @@
+// Over 300 lines: every move of one state machine.
+
 import { expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import {
@@ -10,6 +12,10 @@ import {
   travels,
   type Job,
   type Outcome,
+  type WaitingJob,
+  type RunningJob,
+  type FailedJob,
+  type EndedJob,
 } from "../../lib/job/job.ts";
 import {
   after,
@@ -37,12 +43,12 @@ const LEASE = 45 * SECOND;
 const callback = { url: "https://a.example/done", headers: {}, on: ["SUCCEEDED", "CANCELLED"] } as const;
 const follower = { message: { execution: { type: "rest-api" }, metadata: {} } };
 
-function accepted(message: Partial<Message> = {}, request: Partial<NewJob> = {}): Job {
+function accepted(message: Partial<Message> = {}, request: Partial<NewJob> = {}): WaitingJob {
   const whole = { execution: { type: "rest-api" }, metadata: {}, ...message };
   return accept({ appId: "app", mode: "both", message: whole, ...request }, TERMS, payload, NOW, "id");
 }
 
-function running(message: Partial<Message> = {}): Job {
+function running(message: Partial<Message> = {}): RunningJob {
   const job = accepted(message);
   return after(job, claim(nextAttempt(job), NOW, NOW + LEASE));
 }
@@ -174,9 +180,9 @@ test("parts hang on a job with a payload beside it, or with an attempt that did 
 test("only a finished job that is still due owes its follow-ups, those of its own end", () => {
   const job = accepted({ onComplete: callback, onFailure: follower });
   expect(owed(job)).toEqual([]);
-  expect(owed({ ...job, status: "SUCCEEDED" })).toEqual(["onComplete"]);
+  expect(owed({ ...job, status: "SUCCEEDED", success: { durationMs: 1 } })).toEqual(["onComplete"]);
   expect(owed({ ...job, status: "DEAD" })).toEqual(["onFailure"]);
-  const { dueAt: _, ...settled } = { ...job, status: "SUCCEEDED" } as const;
+  const { dueAt: _, ...settled } = { ...job, status: "DEAD" } as const;
   expect(isUnsettled(settled)).toBe(false);
   expect(owed(settled)).toEqual([]);
 });
@@ -208,7 +214,7 @@ test("a success ends whatever a person has wished", () => {
 });
 
 test("a failure gives way to a person's wish, and is fenced on it", () => {
-  const job: Job = { ...running(), stopAs: "CANCELLED", stopRequestedAt: NOW };
+  const job: RunningJob = { ...running(), stopAs: "CANCELLED", stopRequestedAt: NOW };
   expect(end(job, ending(failed))).toEqual({
     from: ["RUNNING"],
     to: "CANCELLED",
@@ -365,7 +371,7 @@ test("a person's retry starts afresh, once nothing is left to do at the end; att
 });
 
 test("a schedule that is retried keeps its time, and is due at once if it has missed that", () => {
-  const schedule = { ...accepted(), executionType: "schedule" };
+  const schedule = { ...accepted(), executionType: "schedule", status: "DEAD" } as const;
   expect(retry({ ...schedule, startAt: LATER }, NOW).set).toMatchObject({ startAt: LATER, dueAt: LATER });
   expect(retry({ ...schedule, startAt: NOW }, LATER).set).toMatchObject({ startAt: NOW, dueAt: LATER });
 });
@@ -403,7 +409,13 @@ test("a run of a schedule is fenced on the runs before it, and waits for its tim
 });
 
 test("a settled end adds what was submitted, and may be forgotten from then on", () => {
-  const job: Job = { ...accepted({ onComplete: callback }), status: "SUCCEEDED", endings: 2, followUpJobIds: ["a"] };
+  const job: EndedJob = {
+    ...accepted({ onComplete: callback }),
+    status: "SUCCEEDED",
+    success: { durationMs: 1 },
+    endings: 2,
+    followUpJobIds: ["a"],
+  };
   expect(settleEnd(job, ["b"], LATER, DAY)).toEqual({
     from: ["SUCCEEDED"],
     to: "SUCCEEDED",

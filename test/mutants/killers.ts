@@ -155,15 +155,23 @@ function resultsIn(report: string): Report["testResults"] {
 
 const rules = tests("job/job", "job/moves", "queue/queue");
 const sweep = tests("engine/sweep");
-const store = tests("store/job-store");
+const store = tests("store/job-store", "store/job-store-faults");
 const attempt = timed("engine/attempt");
-const engine = timed("engine/engine");
+const engine = timed("engine/engine", "engine/recovery");
 const line = timed("flow/task-line");
 const life = timed("engine/follow-ups", "flow/flow-control", "engine/schedules");
 
 /** By file, who looks at a mutant of it: the cheapest first. */
 export const KILLERS: Readonly<Record<string, readonly Killer[]>> = {
-  "lib/job/job.ts": [rules, engine, line, life, store, simulator, timed("stack/create-job")],
+  "lib/job/job.ts": [
+    rules,
+    engine,
+    line,
+    life,
+    store,
+    simulator,
+    timed("stack/create-job", "stack/create-job-validation"),
+  ],
   "lib/job/moves.ts": [rules, engine, line, life, store, simulator],
   "lib/engine/engine.ts": [attempt, engine, line, life, simulator, timed("stack/faults", "stack/internal")],
   "lib/engine/sweep.ts": [sweep, engine, life, simulator, timed("stack/faults", "stack/internal")],

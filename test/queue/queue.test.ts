@@ -109,7 +109,7 @@ function entriesOf(input: Record<string, unknown> = {}): Record<string, unknown>
 }
 
 function someJob(change: Partial<Job> = {}, body = "{}"): Job {
-  return { ...newJob(request("both", {}, { appId: "app", body }), NOW, ID), ...change };
+  return { ...newJob(request("both", {}, { appId: "app", body }), NOW, ID), ...change } as Job;
 }
 
 test("a job without a lane is sent to the fair queue under its tenant, to arrive no earlier than it may start", async () => {

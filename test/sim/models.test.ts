@@ -6,7 +6,7 @@ import { MINUTE, SECOND, createClock } from "../../lib/clock.ts";
 import { askOf } from "../../lib/aws.ts";
 import { Unavailable } from "../../lib/errors.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
-import type { Job } from "../../lib/job/job.ts";
+import type { WaitingJob } from "../../lib/job/job.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
 import { fire } from "../../lib/job/moves.ts";
 import { newJob } from "../../lib/engine/new-job.ts";
@@ -134,7 +134,10 @@ test("a transaction that another write is in the way of leaves a firing unknown"
   const send = async () => Promise.reject(transactionConflict(2));
   const files = createBucket({ name: "jobs", client: clientOf(send) });
   const store = createJobStore({ table: createTable({ name: "jobs", clock, client: clientOf(send) }), files, clock });
-  const [schedule, target] = ["schedule", "target"].map((id) => newJob(request("db"), clock.now(), id)) as [Job, Job];
+  const [schedule, target] = ["schedule", "target"].map((id) => newJob(request("db"), clock.now(), id)) as [
+    WaitingJob,
+    WaitingJob,
+  ];
   const run = { now: clock.now(), targetJobId: target.id, next: undefined, retention: 0 };
   await expect(store.createWith(target, schedule, fire(schedule, run))).rejects.toBeInstanceOf(Unavailable);
 });

@@ -62,7 +62,7 @@ export const PLANTS: readonly Plant[] = [
             isClaim(move) && startedAt !== undefined ? { ...move, set: { ...move.set, dueAt: startedAt } } : move;
           return store.apply(of, without(looked, "leaseUntil"), op);
         },
-        getMany: async (...asked) => (await store.getMany(...asked)).map((job) => ({ ...job, leaseUntil: 0 })),
+        getMany: async (...asked) => (await store.getMany(...asked)).map((job) => ({ ...job, leaseUntil: 0 }) as Job),
       },
     }),
   },

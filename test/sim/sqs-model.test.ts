@@ -1,13 +1,10 @@
 import {
-  ChangeMessageVisibilityBatchCommand,
   ChangeMessageVisibilityCommand,
-  DeleteMessageBatchCommand,
   DeleteMessageCommand,
   ReceiveMessageCommand,
   SQSClient,
   SendMessageBatchCommand,
   SendMessageCommand,
-  type Message as Received,
 } from "@aws-sdk/client-sqs";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -16,23 +13,25 @@ import { MINUTE, SECOND } from "../../lib/clock.ts";
 import { startEmulators, type Emulators } from "../../local/emulators.ts";
 import { provision, type References } from "../../local/provision.ts";
 import { readTemplate } from "../../local/template.ts";
-import type { Command, Send } from "./models/client.ts";
 import { createSqs, type Message, type SqsOptions } from "./models/sqs.ts";
-import { PATIENT, runs, hundredOf, outcome } from "../support/differential.ts";
+import { PATIENT, runs, hundredOf } from "../support/differential.ts";
 import { ROOT } from "../support/stack.ts";
+import {
+  type QueueName,
+  resourcesOf,
+  operation,
+  sideOf,
+  sendTo,
+  type Answer,
+  receiveFrom,
+  comparable,
+  end,
+  isRedriven,
+} from "./sqs-operations.ts";
 
-/** Of a hundred operations each. */
+/** Each run has a hundred operations. */
 const RUNS = 32;
 const template = readTemplate(ROOT);
-
-// ---- The model against the embedded SQS ----
-
-// Where AWS is another than the embedded one, the operations keep away from the difference:
-// - the embedded one gives out one message of a group at a time, so the model is told to;
-// - it deduplicates by queue, so the queues here do, and it forgets the group on a standard queue;
-// - to a handle whose visibility has ended AWS still listens on a standard queue, so such are not used;
-// - it counts the receive that finds a message dead, so counts are not compared among the dead letters;
-// - which messages come when more are visible than asked for is open: the model takes what the other one took.
 
 let emulators: Emulators;
 let client: SQSClient;
@@ -45,211 +44,6 @@ afterAll(async () => {
   client.destroy();
   await emulators.stop();
 });
-
-type QueueName = "Fair" | "Lanes" | "Plain" | "Order" | "FairDead" | "LanesDead";
-
-/** Two queues with dead letters after two receives and two without any, with names of the run's own. */
-function resourcesOf(run: number): SqsOptions["resources"] {
-  const queue = (name: string, properties: object = {}) => ({
-    Type: "AWS::SQS::Queue",
-    Properties: {
-      QueueName: `run-${run}-${name}`,
-      VisibilityTimeout: 600,
-      MessageRetentionPeriod: 1_209_600,
-      ...properties,
-    },
-  });
-  const redrive = (to: string) => ({
-    RedrivePolicy: { deadLetterTargetArn: { "Fn::GetAtt": `${to}.Arn` }, maxReceiveCount: 2 },
-  });
-  const fifo = { FifoQueue: true, DeduplicationScope: "queue", FifoThroughputLimit: "perQueue" };
-  return {
-    Fair: queue("fair", redrive("FairDead")),
-    Lanes: queue("lanes.fifo", { ...fifo, ...redrive("LanesDead") }),
-    Plain: queue("plain"),
-    Order: queue("order.fifo", fifo),
-    FairDead: queue("fair-dead"),
-    LanesDead: queue("lanes-dead.fifo", { FifoQueue: true }),
-  };
-}
-
-const isFifo = (name: QueueName) => ["Lanes", "Order", "LanesDead"].includes(name);
-
-interface Sent {
-  readonly text: string;
-  readonly group: string | undefined;
-  readonly deduplicationId: string | undefined;
-  readonly delay: number | undefined;
-}
-
-type Operation =
-  | { readonly kind: "send"; readonly queue: QueueName; readonly sent: Sent }
-  | {
-      readonly kind: "sendBatch";
-      readonly queue: QueueName;
-      readonly sent: readonly Sent[];
-      readonly isRepeated: boolean;
-    }
-  | { readonly kind: "receive"; readonly queue: QueueName; readonly most: number }
-  | { readonly kind: "end"; readonly queue: QueueName; readonly which: readonly number[]; readonly by: Ending };
-
-/** What becomes of received messages: deleted, given back or kept for longer; one by one or in a batch. */
-type Ending = "delete" | "deleteBatch" | "release" | "releaseBatch" | "keep";
-
-// More are given back than not: dead letters are what was received twice.
-const ENDINGS = ["delete", "deleteBatch", "keep", "release", "release", "releaseBatch", "releaseBatch"] as const;
-const queueName = fc.constantFrom<QueueName>("Fair", "Fair", "Lanes", "Lanes", "Plain", "Order");
-const sent: fc.Arbitrary<Sent> = fc.record({
-  text: fc.constantFrom("a", "b", "é", "\uffff", "\u0001"),
-  group: fc.option(fc.constantFrom("one", "two", "three"), { nil: undefined, freq: 12 }),
-  deduplicationId: fc.option(fc.integer({ min: 0, max: 60 }).map(String), { nil: undefined, freq: 12 }),
-  delay: fc.option(fc.constantFrom(0, 900), { nil: undefined, freq: 1 }),
-});
-const operation: fc.Arbitrary<Operation | { readonly kind: "nothing" }> = fc.oneof(
-  { withCrossShrink: true },
-  { weight: 1, arbitrary: fc.constant({ kind: "nothing" as const }) },
-  { weight: 30, arbitrary: fc.record({ kind: fc.constant("send" as const), queue: queueName, sent }) },
-  {
-    weight: 8,
-    arbitrary: fc.record({
-      kind: fc.constant("sendBatch" as const),
-      queue: queueName,
-      sent: fc.array(sent, { maxLength: 4 }),
-      isRepeated: fc.boolean(),
-    }),
-  },
-  {
-    weight: 35,
-    arbitrary: fc.record({
-      kind: fc.constant("receive" as const),
-      queue: fc.oneof(
-        { weight: 5, arbitrary: queueName },
-        { weight: 1, arbitrary: fc.constantFrom<QueueName>("FairDead", "LanesDead") },
-      ),
-      most: fc.integer({ min: 1, max: 10 }),
-    }),
-  },
-  {
-    weight: 30,
-    arbitrary: fc.record({
-      kind: fc.constant("end" as const),
-      queue: queueName,
-      which: fc.uniqueArray(fc.integer({ min: 0, max: 5 }), { minLength: 1, maxLength: 6 }),
-      by: fc.constantFrom<Ending>(...ENDINGS),
-    }),
-  },
-);
-
-/** One of the two: what it is sent to, and what it has given out. */
-interface Side {
-  readonly send: Send;
-  readonly urlOf: (queue: QueueName) => string;
-  /** Message ids in the order in which they were first seen. */
-  readonly ids: string[];
-  /** Receipt handles by queue, as they were given out. */
-  readonly handles: Map<string, string>;
-}
-
-function sideOf(send: Send, urlOf: Side["urlOf"]): Side {
-  return { send, urlOf, ids: [], handles: new Map() };
-}
-
-/** An id stands for its place among those seen. */
-function placeOf(side: Side, id: string | undefined): number {
-  if (id !== undefined && !side.ids.includes(id)) side.ids.push(id);
-  return side.ids.indexOf(id ?? "");
-}
-
-async function sendTo(
-  side: Side,
-  queue: QueueName,
-  entries: readonly Sent[],
-  bodies: readonly string[],
-  how: "one" | "batch" | "repeated",
-) {
-  const QueueUrl = side.urlOf(queue);
-  const entryOf = ({ group, deduplicationId, delay }: Sent, at: number) => ({
-    MessageBody: bodies[at] ?? "",
-    ...(group !== undefined && { MessageGroupId: group }),
-    ...(deduplicationId !== undefined && isFifo(queue) && { MessageDeduplicationId: deduplicationId }),
-    ...(delay !== undefined && { DelaySeconds: delay }),
-  });
-  if (how === "one") {
-    const [entry = entryOf({ text: "", group: undefined, deduplicationId: undefined, delay: undefined }, 0)] =
-      entries.map(entryOf);
-    const { MessageId, error } = (await outcome(side.send, new SendMessageCommand({ QueueUrl, ...entry }))) as Answer;
-    return { error, id: MessageId && placeOf(side, MessageId) };
-  }
-  const Entries = entries.map((entry, at) => ({
-    ...entryOf(entry, at),
-    Id: how === "repeated" ? "same" : `entry-${at}`,
-  }));
-  const answer = (await outcome(side.send, new SendMessageBatchCommand({ QueueUrl, Entries }))) as Answer;
-  const { Successful = [], Failed = [], error } = answer;
-  return {
-    error,
-    sent: Successful.map(({ Id, MessageId }) => [Id, placeOf(side, MessageId)]),
-    failed: Failed.map(({ Id, Code }) => [Id, Code]),
-  };
-}
-
-interface Answer {
-  readonly error?: string;
-  readonly MessageId?: string;
-  readonly Successful?: readonly { Id: string; MessageId?: string }[];
-  readonly Failed?: readonly { Id: string; Code: string }[];
-  readonly Messages?: readonly Received[];
-}
-
-async function receiveFrom(side: Side, queue: QueueName, most: number): Promise<Received[]> {
-  const command = new ReceiveMessageCommand({
-    QueueUrl: side.urlOf(queue),
-    MaxNumberOfMessages: most,
-    MessageSystemAttributeNames: ["ApproximateReceiveCount", "MessageGroupId", "MessageDeduplicationId"],
-  });
-  const { Messages = [] } = (await outcome(side.send, command)) as Answer;
-  for (const { Body = "", ReceiptHandle = "" } of Messages) side.handles.set(Body, ReceiptHandle);
-  return [...Messages];
-}
-
-/** In no order, and without what is different on purpose. */
-function comparable(side: Side, queue: QueueName, messages: readonly Received[]) {
-  return messages
-    .map(({ MessageId, Body = "", Attributes }) => {
-      const { MessageGroupId, ApproximateReceiveCount: count, ...rest } = Attributes ?? {};
-      const told = { ...(isFifo(queue) && { MessageGroupId }), ...(!queue.endsWith("Dead") && { count }) };
-      return { id: placeOf(side, MessageId), Body, ...rest, ...told };
-    })
-    .toSorted((a, b) => (a.Body < b.Body ? -1 : 1));
-}
-
-async function end(side: Side, queue: QueueName, bodies: readonly string[], by: Ending) {
-  const QueueUrl = side.urlOf(queue);
-  const handles = bodies.map((body) => side.handles.get(body) ?? "");
-  const Entries = handles.map((ReceiptHandle, at) => ({ Id: String(at), ReceiptHandle }));
-  const VisibilityTimeout = by === "keep" ? 900 : 0;
-  const commands: Command[] =
-    by === "deleteBatch"
-      ? [new DeleteMessageBatchCommand({ QueueUrl, Entries })]
-      : by === "releaseBatch"
-        ? [
-            new ChangeMessageVisibilityBatchCommand({
-              QueueUrl,
-              Entries: Entries.map((entry) => ({ ...entry, VisibilityTimeout })),
-            }),
-          ]
-        : handles.map((ReceiptHandle) =>
-            by === "delete"
-              ? new DeleteMessageCommand({ QueueUrl, ReceiptHandle })
-              : new ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle, VisibilityTimeout }),
-          );
-  const answers: unknown[] = [];
-  for (const command of commands) {
-    const { error, Successful, Failed } = (await outcome(side.send, command)) as Answer;
-    answers.push({ error, done: Successful?.map(({ Id }) => Id), failed: Failed?.map(({ Id }) => Id) ?? [] });
-  }
-  return answers;
-}
 
 let count = 0;
 
@@ -276,7 +70,7 @@ test("the model of SQS answers 2,000 random operations as the embedded one does"
       async (command) => client.send(command as never),
       (queue) => references[queue] ?? "",
     );
-    /** By queue: what somebody has, and what was deleted, by their bodies. */
+    /** By queue, the bodies of the messages that are in hand or deleted. */
     const held = new Map<QueueName, string[]>();
     for (const [place, one] of drawn.entries()) {
       if (one.kind === "receive") {
@@ -300,7 +94,7 @@ test("the model of SQS answers 2,000 random operations as the embedded one does"
         operations += 1;
         const answer = await end(mine, one.queue, bodies, one.by);
         expect({ one, answer }).toEqual({ one, answer: await end(other, one.queue, bodies, one.by) });
-        // What is deleted stays among them now and then, to be deleted again.
+        // Some deleted messages stay in the list, to be deleted again.
         const stays = one.by === "keep" || (one.by === "delete" && one.which.includes(0));
         if (!stays)
           held.set(
@@ -321,10 +115,6 @@ test("the model of SQS answers 2,000 random operations as the embedded one does"
   await fc.assert(property, runs(RUNS));
   expect(operations).toBeGreaterThanOrEqual(2_000);
 });
-
-function isRedriven(queue: QueueName): boolean {
-  return queue === "Fair" || queue === "Lanes";
-}
 
 // ---- What the embedded SQS can't show ----
 

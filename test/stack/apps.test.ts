@@ -1,3 +1,5 @@
+// Over 300 lines: all tests share one stack, and each start of a stack takes a second of the gate.
+
 import { createTable } from "../../lib/store/table.ts";
 import { TransactWriteItemsCommand, TransactionCanceledException, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { readFileSync } from "node:fs";
@@ -67,7 +69,7 @@ test("an app has defaults until somebody changes its settings", async () => {
   });
   expect([changed.status, changed.body.data.version]).toEqual([200, 1]);
   expect(await settingsOf(appId, token)).toMatchObject({ name: "Shop", version: 1 });
-  // What is left out gets its default.
+  // A setting that is left out gets its default.
   await put(appId, token, { version: 1, name: "Shop 2" });
   expect(await settingsOf(appId, token)).toMatchObject({ name: "Shop 2", allowedCallbackUrls: [], version: 2 });
 });
@@ -198,7 +200,7 @@ test("over its requests per second an app gets 429 with Retry-After, and nobody 
     code: "TOO_MANY_REQUESTS",
     message: expect.stringContaining("requestsPerSecond of 3"),
   });
-  // Whoever may change the limit can, however many requests there are.
+  // The limit does not apply to the request that changes it.
   const settings = { version: 99, requestsPerSecond: 3 };
   expect(
     (await Promise.all(Array.from({ length: 10 }, async () => put(mine.appId, mine.token, settings)))).map(

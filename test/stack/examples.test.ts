@@ -34,40 +34,57 @@ interface Ran {
   readonly stderr: string;
 }
 
-describe.each([
+interface Language {
+  readonly language: string;
+  readonly command: string;
+  readonly extension: string;
+}
+
+describe.each<Language>([
   { language: "curl", command: "bash", extension: "sh" },
   { language: "typescript", command: process.execPath, extension: "ts" },
-])("in $language", ({ language, command, extension }) => {
-  /** Runs an example with nothing else in its environment, so that no proxy or setting of this machine counts. */
-  async function run(example: string, args: readonly string[], env: Record<string, string>): Promise<Ran> {
-    const file = join(ROOT, "docs/examples", language, `${example}.${extension}`);
-    return new Promise((ended) => {
-      const options = { env: { PATH: process.env["PATH"], JOBS_URL: stack.url, ...env } };
-      execFile(command, [file, ...args], options, (error, stdout, stderr) => {
-        const jobs = stdout.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line)]));
-        ended({ code: error ? Number(error.code) : 0, jobs, stderr });
-      });
+])("in $language", (by) => {
+  webhooksAndFunctions(by);
+  schedulesAndWorkflows(by);
+  settingsAndFaults(by);
+});
+
+/** Runs an example with nothing else in its environment, so that no proxy or setting of this machine counts. */
+async function run(
+  { language, command, extension }: Language,
+  example: string,
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<Ran> {
+  const file = join(ROOT, "docs/examples", language, `${example}.${extension}`);
+  return new Promise((ended) => {
+    const options = { env: { PATH: process.env["PATH"], JOBS_URL: stack.url, ...env } };
+    execFile(command, [file, ...args], options, (error, stdout, stderr) => {
+      const jobs = stdout.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line)]));
+      ended({ code: error ? Number(error.code) : 0, jobs, stderr });
     });
-  }
+  });
+}
 
-  /** Runs an example that is to succeed, on behalf of an app of its own. */
-  async function example(name: string, args: readonly string[] = [], env: Record<string, string> = {}) {
-    const { token } = await newApp();
-    const again = async () => run(name, args, { JOBS_TOKEN: token, TARGET_URL: target.url, ...env });
-    const { code, jobs, stderr } = await again();
-    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    return { token, jobs, again };
-  }
+/** Runs an example that is to succeed, on behalf of an app of its own. */
+async function example(by: Language, name: string, args: readonly string[] = [], env: Record<string, string> = {}) {
+  const { token } = await newApp();
+  const again = async () => run(by, name, args, { JOBS_TOKEN: token, TARGET_URL: target.url, ...env });
+  const { code, jobs, stderr } = await again();
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  return { token, jobs, again };
+}
 
-  const receivedOf = (orderId: string) =>
-    target.received.filter(({ body }) => JSON.parse(body.toString()).orderId === orderId);
+const receivedOf = (orderId: string) =>
+  target.received.filter(({ body }) => JSON.parse(body.toString()).orderId === orderId);
 
+function webhooksAndFunctions(by: Language): void {
   test("the webhook reaches the partner with the payment", async () => {
-    const { token, jobs } = await example("webhook", [`${language}-1`]);
+    const { token, jobs } = await example(by, "webhook", [`${by.language}-1`]);
     expect(jobs).toEqual([{ id: expect.any(String), executionType: "rest-api", status: "PENDING" }]);
     const job = await jobIn(stack, token, jobs[0]?.id ?? "", "SUCCEEDED");
-    expect(job.idempotencyKey).toBe(`payment-webhook-${language}-1`);
-    const [request, ...more] = receivedOf(`${language}-1`);
+    expect(job.idempotencyKey).toBe(`payment-webhook-${by.language}-1`);
+    const [request, ...more] = receivedOf(`${by.language}-1`);
     expect(more).toEqual([]);
     expect(request).toMatchObject({
       method: "POST",
@@ -75,7 +92,7 @@ describe.each([
       headers: { "content-type": "application/json", "x-webhook-source": "job-api", "x-job-id": job.id },
     });
     expect(JSON.parse(request?.body.toString() ?? "")).toEqual({
-      orderId: `${language}-1`,
+      orderId: `${by.language}-1`,
       amount: 15_000,
       currency: "KRW",
       status: "paid",
@@ -84,19 +101,19 @@ describe.each([
   });
 
   test("run twice with one order, it makes one job, delivered once", async () => {
-    const { token, jobs, again } = await example("webhook", [`${language}-2`]);
+    const { token, jobs, again } = await example(by, "webhook", [`${by.language}-2`]);
     await jobIn(stack, token, jobs[0]?.id ?? "", "SUCCEEDED");
     const second = await again();
     expect(second).toMatchObject({ code: 0, jobs: [{ id: jobs[0]?.id, status: "SUCCEEDED" }] });
     const { body } = await stack.call("GET", "/v1/admin/jobs", { token });
     expect(body.data.items).toHaveLength(1);
-    expect(receivedOf(`${language}-2`)).toHaveLength(1);
+    expect(receivedOf(`${by.language}-2`)).toHaveLength(1);
   });
 
   test.each(["echo", "reward-processor"])("the function %s is invoked with the reward", async (name) => {
-    const userId = `${language}-${name}`;
+    const userId = `${by.language}-${name}`;
     const env: Record<string, string> = name === "echo" ? {} : { FUNCTION_NAME: name };
-    const { token, jobs } = await example("lambda", [userId], env);
+    const { token, jobs } = await example(by, "lambda", [userId], env);
     expect(jobs).toEqual([{ id: expect.any(String), executionType: "lambda-invoke", status: "PENDING" }]);
     const job = await jobIn(stack, token, jobs[0]?.id ?? "", "SUCCEEDED");
     expect(job.executionConfig.functionName).toBe(name);
@@ -104,10 +121,12 @@ describe.each([
     const kept = await until(async () => readFile(join(folder, `${userId}.jsonl`), "utf8").catch(() => undefined));
     expect(JSON.parse(kept)).toEqual({ userId, rewardType: "signup_bonus", points: 1_000 });
   });
+}
 
+function schedulesAndWorkflows(by: Language): void {
   test("the notification is scheduled seven days ahead", async () => {
     const before = Date.now();
-    const { token, jobs } = await example("schedule");
+    const { token, jobs } = await example(by, "schedule");
     const { body } = await stack.call("GET", `/v1/admin/jobs/${jobs[0]?.id}`, { token });
     const { id, nextRunAt, executionConfig } = body.data;
     expect(jobs).toEqual([{ id, executionType: "schedule", status: "PENDING", nextRunAt }]);
@@ -128,17 +147,17 @@ describe.each([
 
   test("the workflow tells the warehouse now and schedules an e-mail for tomorrow, once each", async () => {
     const before = Date.now();
-    const { token, jobs, again } = await example("workflow", [`${language}-3`]);
+    const { token, jobs, again } = await example(by, "workflow", [`${by.language}-3`]);
     expect(jobs.map(({ executionType }) => executionType)).toEqual(["rest-api", "schedule"]);
     const [fulfillment, email] = jobs;
     await jobIn(stack, token, fulfillment?.id ?? "", "SUCCEEDED");
     const second = await again();
     expect(second.jobs.map(({ id }) => id)).toEqual(jobs.map(({ id }) => id));
-    const [request, ...more] = receivedOf(`${language}-3`);
+    const [request, ...more] = receivedOf(`${by.language}-3`);
     expect(more).toEqual([]);
     expect(request).toMatchObject({ url: "/api/fulfillment/orders", headers: { "x-webhook-event": "order.paid" } });
     expect(JSON.parse(request?.body.toString() ?? "")).toEqual({
-      orderId: `${language}-3`,
+      orderId: `${by.language}-3`,
       userId: "user-abc-123",
       amount: 50_000,
       currency: "KRW",
@@ -149,22 +168,24 @@ describe.each([
     expectDaysAhead(1, email?.nextRunAt ?? "", before);
     const { body } = await stack.call("GET", `/v1/admin/jobs/${email?.id}`, { token });
     const { targetJob } = body.data.executionConfig;
-    expect(body.data).toMatchObject({ status: "PENDING", idempotencyKey: `schedule-email-${language}-3` });
+    expect(body.data).toMatchObject({ status: "PENDING", idempotencyKey: `schedule-email-${by.language}-3` });
     expect(targetJob).toMatchObject({
       lambdaProxyMessage: { path: "/api/emails/send" },
       execution: { baseUrl: target.url },
-      metadata: { idempotencyKey: `followup-email-${language}-3` },
+      metadata: { idempotencyKey: `followup-email-${by.language}-3` },
     });
     expect(JSON.parse(targetJob.lambdaProxyMessage.body)).toEqual({
       to: "customer@example.com",
       templateId: "order-followup",
-      variables: { orderId: `${language}-3`, userId: "user-abc-123" },
+      variables: { orderId: `${by.language}-3`, userId: "user-abc-123" },
     });
   });
+}
 
+function settingsAndFaults(by: Language): void {
   test("without TARGET_URL, the stack's own echo target gets it", async () => {
     const { token } = await newApp();
-    const { jobs } = await run("webhook", [], { JOBS_TOKEN: token });
+    const { jobs } = await run(by, "webhook", [], { JOBS_TOKEN: token });
     const { attempts } = await jobIn(stack, token, jobs[0]?.id ?? "", "SUCCEEDED");
     expect(attempts).toMatchObject([{ httpStatus: 200 }]);
     const echoed = `echo   POST /echo/api/v1/webhooks/payment-completed  200  job ${jobs[0]?.id}  attempt 1`;
@@ -173,7 +194,7 @@ describe.each([
 
   test("without a token, it says how to get one and fails", async () => {
     for (const name of ["webhook", "lambda", "schedule", "workflow"]) {
-      const { code, jobs, stderr } = await run(name, [], {});
+      const { code, jobs, stderr } = await run(by, name, [], {});
       expect({ code, jobs }).toEqual({ code: 1, jobs: [] });
       expect(stderr).toBe(
         "JOBS_TOKEN is not set. For the local stack: export JOBS_TOKEN=$(npm run --silent token -- --app UUID)\n",
@@ -183,7 +204,7 @@ describe.each([
 
   test("a refusal is shown with what is wrong, and not repeated", async () => {
     const { token } = await newApp();
-    const { code, jobs, stderr } = await run("webhook", [], { JOBS_TOKEN: token, TARGET_URL: "ftp://a.example" });
+    const { code, jobs, stderr } = await run(by, "webhook", [], { JOBS_TOKEN: token, TARGET_URL: "ftp://a.example" });
     expect({ code, jobs }).toEqual({ code: 1, jobs: [] });
     expect(stderr.match(/Validation failed/g)).toHaveLength(1);
     expect(stderr).toContain("message.execution.baseUrl");
@@ -198,14 +219,14 @@ describe.each([
       if (count === 1) response.destroy();
       else response.writeHead(count === 2 ? 503 : 201).end(JSON.stringify({ success: true, data }));
     });
-    const { code, jobs } = await run("webhook", ["o1"], { JOBS_TOKEN: "any", JOBS_URL: service.url });
+    const { code, jobs } = await run(by, "webhook", ["o1"], { JOBS_TOKEN: "any", JOBS_URL: service.url });
     await service.close();
     expect({ code, jobs }).toEqual({ code: 0, jobs: [{ id: "1", executionType: "rest-api", status: "PENDING" }] });
     const [first, ...repeated] = service.received.map(({ body }) => body.toString());
     expect(JSON.parse(first ?? "").message.metadata).toEqual({ idempotencyKey: "payment-webhook-o1" });
     expect(repeated).toEqual([first, first]);
   });
-});
+}
 
 /** An example leaves out what is less than a second. */
 function expectDaysAhead(days: number, time: string, before: number): void {

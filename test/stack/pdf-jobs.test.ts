@@ -1,3 +1,5 @@
+// Over 300 lines: all tests share one stack, and each start of a stack takes a second of the gate.
+
 import { GetQueueAttributesCommand, SQSClient, SendMessageCommand } from "@aws-sdk/client-sqs";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";

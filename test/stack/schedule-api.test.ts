@@ -1,3 +1,5 @@
+// Over 300 lines: all tests share one stack, and each start of a stack takes a second of the gate.
+
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { GetScheduleCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
 import { readFileSync } from "node:fs";

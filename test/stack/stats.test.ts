@@ -95,10 +95,8 @@ test("stats go on over a restart, what is not counted yet included", async () =>
 // ---- What one change does to the counters ----
 
 const NOW = Date.parse("2026-11-22T12:03:00Z");
-const someJob = (fields: Partial<Job> = {}): Job => ({
-  ...newJob(request("both"), NOW, crypto.randomUUID()),
-  ...fields,
-});
+const someJob = (fields: Partial<Job> = {}) =>
+  ({ ...newJob(request("both"), NOW, crypto.randomUUID()), ...fields }) as Job;
 const image = (job: Job) => marshall(toItem(job), { removeUndefinedValues: true });
 const counted = (before: Job | undefined, after: Job | undefined, since = 0) =>
   [...incrementsOf([{ before: before && image(before), after: after && image(after) }], since)].map(
@@ -109,11 +107,11 @@ test("a change of status moves a job from one counter to another, where it was c
   const pending = someJob();
   const start = String(Date.parse("2026-11-22T12:00:00Z"));
   expect(counted(undefined, pending)).toEqual([[start, { "status:rest-api:PENDING": 1 }]]);
-  const retrying = { ...pending, status: "RETRYING" as Status, retryCount: 2, updatedAt: NOW + 9 * MINUTE };
+  const retrying = { ...pending, status: "RETRYING", retryCount: 2, updatedAt: NOW + 9 * MINUTE } as Job;
   expect(counted(pending, retrying)).toEqual([
     [start, { "status:rest-api:PENDING": -1, "status:rest-api:RETRYING": 1, retries: 2 }],
   ]);
-  const succeeded = { ...retrying, status: "SUCCEEDED" as Status, updatedAt: NOW + 1_024 };
+  const succeeded = { ...retrying, status: "SUCCEEDED", updatedAt: NOW + 1_024 } as Job;
   expect(counted(retrying, succeeded)).toEqual([
     [start, { "status:rest-api:RETRYING": -1, "status:rest-api:SUCCEEDED": 1, "latency:40": 1 }],
   ]);
@@ -130,7 +128,9 @@ test("usage of a key that had expired and is used again is the new job's alone",
   const success = { durationMs: 5, result: JSON.stringify({ pages: 80, bytes: 1_000, truncated: false }) };
   const image = (createdAt: string, status: Status): Record<string, object> => {
     const job = { ...newJob(request("both"), Date.parse(createdAt), "id"), ...made, status };
-    return marshall(toItem(status === "SUCCEEDED" ? { ...job, success } : job), { removeUndefinedValues: true });
+    return marshall(toItem({ ...job, ...(status === "SUCCEEDED" && { success }) } as Job), {
+      removeUndefinedValues: true,
+    });
   };
   const usageBy = (before: Record<string, object> | undefined, after: Record<string, object> | undefined) =>
     [...usageOf([{ before, after }])].map(([key, counts]) => [key.split("/")[1], Object.fromEntries(counts)]);

@@ -1,153 +1,78 @@
-import { createTable } from "../../lib/store/table.ts";
-import {
-  ConditionalCheckFailedException,
-  DeleteItemCommand,
-  DynamoDBClient,
-  GetItemCommand,
-  QueryCommand,
-  ThrottlingException,
-  TransactionCanceledException,
-  UpdateItemCommand,
-  type AttributeValue,
-} from "@aws-sdk/client-dynamodb";
-import type { S3Client } from "@aws-sdk/client-s3";
-import { mockClient } from "aws-sdk-client-mock";
+// Over 300 lines: one contract suite for two tables.
+
+import { DeleteItemCommand, GetItemCommand, QueryCommand } from "@aws-sdk/client-dynamodb";
 import { randomBytes, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
-import { DAY, HOUR, MINUTE, SECOND, createClock, type Clock } from "../../lib/clock.ts";
-import { Unavailable } from "../../lib/errors.ts";
-import { createBucket } from "../../lib/store/bucket.ts";
-import type { Files } from "../../lib/store/payloads.ts";
-import { createJobStore, type JobStore } from "../../lib/store/job-store.ts";
+import { DAY, MINUTE, SECOND } from "../../lib/clock.ts";
+import type { JobStore } from "../../lib/store/job-store.ts";
 import { DUE_SHARDS } from "../../lib/store/job-item.ts";
-import { nextAttempt, type Job, type Outcome } from "../../lib/job/job.ts";
+import {
+  nextAttempt,
+  type Job,
+  type WaitingJob,
+  type RunningJob,
+  type FailedJob,
+  type EndedJob,
+  asRunning,
+} from "../../lib/job/job.ts";
 import { claim, end, expire, extend, becomeDue, retry, settleEnd, stop } from "../../lib/job/moves.ts";
 import { newJob } from "../../lib/engine/new-job.ts";
-import { startEmulators } from "../../local/emulators.ts";
-import { provision } from "../../local/provision.ts";
-import { readTemplate } from "../../local/template.ts";
-import { clientOf, type Send } from "../sim/models/client.ts";
-import { createDynamoDb } from "../sim/models/dynamodb.ts";
-import { createS3 } from "../sim/models/s3.ts";
-import { ROOT } from "../support/stack.ts";
 import { request } from "../support/world.ts";
+import {
+  TABLE,
+  clock,
+  failed,
+  type Ground,
+  loseReply,
+  storeAt,
+  someJob,
+  someTask,
+  ending,
+  GROUNDS,
+} from "./grounds.ts";
 
-const TABLE = "JobsTable";
-const BUCKET = "jobsbucket";
-const clock = createClock();
-const failed: Outcome = { kind: "retry", error: "HTTP 500" };
-const template = readTemplate(ROOT);
-
-/** What the store stands on: a table, and a bucket for what is too large for it. */
-interface Ground {
-  readonly client: DynamoDBClient;
-  readonly files: Files;
-  /** Runs once, when the next call is done; if it throws, the reply is lost and the call is made again. */
-  interrupt(next: () => void | Promise<void>): void;
-  end(): Promise<void>;
-}
-
-function filesAt(client?: S3Client): Files {
-  return createBucket({ name: BUCKET, client });
-}
-
-async function embedded(): Promise<Ground> {
-  const emulators = await startEmulators();
-  process.env["AWS_ENDPOINT_URL_S3"] = emulators.endpoints.s3;
-  await provision(template, emulators.endpoints);
-  const client = new DynamoDBClient({ ...CLIENT_DEFAULTS, endpoint: emulators.endpoints.dynamodb });
-  const { interrupt, interrupted } = interruption();
-  client.middlewareStack.add(
-    (next) => async (args) => {
-      const answer = await next(args);
-      await interrupted();
-      return answer;
-    },
-    { step: "deserialize" },
-  );
-  const end = async () => {
-    client.destroy();
-    await emulators.stop();
-  };
-  return { client, files: filesAt(), interrupt, end };
-}
-
-async function modelled(): Promise<Ground> {
-  const { Properties: properties = {} } = template.resources[TABLE] ?? {};
-  const model = createDynamoDb({ now: () => clock.now(), table: TABLE, properties });
-  const bucket = createS3({ bucket: BUCKET });
-  const { interrupt, interrupted } = interruption();
-  const send: Send = async (command) => {
-    const answer = await model.send(command);
-    const isLost = await interrupted().then(
-      () => false,
-      () => true,
-    );
-    // As the SDK does.
-    return isLost ? model.send(command) : answer;
-  };
-  return { client: clientOf(send), files: filesAt(clientOf(bucket.send)), interrupt, end: async () => {} };
-}
-
-function interruption() {
-  let next: (() => void | Promise<void>) | undefined;
-  return {
-    interrupt: (by: NonNullable<typeof next>) => {
-      next = by;
-    },
-    interrupted: async () => {
-      const now = next;
-      next = undefined;
-      await now?.();
-    },
-  };
-}
-
-function loseReply(): never {
-  throw Object.assign(new Error("socket hang up"), { name: "TimeoutError", code: "ECONNRESET" });
-}
-
-function storeAt({ client, files }: Pick<Ground, "client" | "files">, of: Clock): JobStore {
-  return createJobStore({ table: createTable({ name: TABLE, clock: of, client }), files, clock: of });
-}
-
-function someJob(options: { key?: string; body?: string; appId?: string } = {}): Job {
-  const { key, ...rest } = options;
-  const asked = request("both", key === undefined ? {} : { idempotencyKey: key }, rest);
-  return newJob(asked, clock.now(), clock.uuid());
-}
-
-function someTask(): Job {
-  const execution = { type: "task", jobType: "example", payload: { words: ["a"] }, priority: 0 };
-  const retryPolicy = { baseDelaySeconds: 1, maxDelaySeconds: 1, jitter: 0 };
-  const message = { execution, metadata: { maxRetries: 2, retry: retryPolicy } };
-  return newJob({ appId: randomUUID(), mode: "both", message }, clock.now(), clock.uuid());
-}
-
-const ending = (outcome: Outcome) => ({ outcome, now: clock.now(), durationMs: 3, chance: 0, retention: 0 });
-
-const GROUNDS: [string, () => Promise<Ground>][] = [
-  ["the embedded DynamoDB", embedded],
-  ["the model", modelled],
-];
+let ground: Ground;
+let store: JobStore;
 
 describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s", (_, stand) => {
-  let ground: Ground;
-  let store: JobStore;
   beforeAll(async () => {
     ground = await stand();
     store = storeAt(ground, clock);
   });
   afterAll(async () => ground.end());
 
-  async function claimed(job: Job): Promise<Job> {
-    const now = clock.now();
-    const result = await store.apply(job, claim(nextAttempt(job), now, now + 45 * SECOND));
-    if (!result.won) throw new Error("The claim was lost");
-    return result.job;
-  }
+  puts();
+  attempts();
+  tasks();
+  dueJobs();
+  payloads();
+  deletions();
+  reads();
+  moveWithNewJob();
+});
 
+async function claimed(job: WaitingJob): Promise<RunningJob> {
+  const now = clock.now();
+  const result = await store.apply(job, claim(nextAttempt(job), now, now + 45 * SECOND));
+  if (!result.won) throw new Error("The claim was lost");
+  return asRunning(result.job);
+}
+
+/** A job as it ends at its first attempt, with nothing left to do. */
+async function failedFor(job: Job): Promise<Job> {
+  await store.create(job);
+  const mine = await claimed(((await store.get(job.id)) as WaitingJob) ?? job);
+  await store.recordAttempt(job.id, {
+    number: 1,
+    startedAt: 5,
+    durationMs: 3,
+    outcome: "rejected",
+    error: "HTTP 400",
+  });
+  return (await store.apply(mine, end(mine, ending({ kind: "rejected", error: "HTTP 400" })))).job as Job;
+}
+
+function puts(): void {
   test("a job reads back as it was put", async () => {
     const job = someJob({ key: "k" });
     await store.create(job);
@@ -176,6 +101,42 @@ describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s
     expect((await store.create(someJob({ key: "lost" }))).won).toBe(true);
   });
 
+  test("an expired job counts as gone though TTL has not deleted it, and its key is free again", async () => {
+    const job = (await store.create(someJob({ key: "kept", body: randomBytes(2_000).toString("hex") })))
+      .job as WaitingJob;
+    const mine = await claimed(job);
+    await store.recordAttempt(job.id, { number: 1, startedAt: clock.now(), outcome: "retry", error: "HTTP 500" });
+    const retried = (await store.apply(mine, end(mine, ending(failed)))).job as WaitingJob;
+    const now = retried.startAt;
+    const again = (await store.apply(retried, claim(nextAttempt(retried), now, now + MINUTE))).job as RunningJob;
+    const left = (await store.apply(again, end(again, { ...ending({ kind: "succeeded" }), retention: DAY })))
+      .job as EndedJob;
+    // Due until its parts have their dates.
+    expect([left.expiresAt, left.dueAt]).toEqual([undefined, expect.any(Number)]);
+    const ended = (await store.apply(left, settleEnd(left, [], clock.now(), DAY))).job as Job;
+    expect(ended.dueAt).toBeUndefined();
+    await store.expireParts(ended);
+
+    const expiryOf = async (sk: string) => {
+      const Key = { pk: { S: `J#${job.id}` }, sk: { S: sk } };
+      const { Item } = await ground.client.send(new GetItemCommand({ TableName: TABLE, Key }));
+      return Item?.["expiresAt"]?.N;
+    };
+    const parts = ["A#1", `P#${ended.payload.at === "item" ? ended.payload.hash : ""}`];
+    for (const sk of ["J", ...parts]) expect(Number(await expiryOf(sk)) * SECOND).toBeGreaterThan(clock.now());
+    // A person's retry takes the expiry away again.
+    await store.keepParts(ended);
+    for (const sk of parts) expect(await expiryOf(sk)).toBeUndefined();
+    await store.expireParts(ended);
+    expect(await store.get(job.id)).toBeDefined();
+    const tomorrow = storeAt(ground, { ...clock, now: () => clock.now() + 2 * DAY });
+    expect(await tomorrow.get(job.id)).toBeUndefined();
+    expect(await tomorrow.history(job.id)).toBeUndefined();
+    expect((await tomorrow.create(someJob({ key: "kept", appId: job.appId }))).won).toBe(true);
+  });
+}
+
+function attempts(): void {
   test("a claim whose reply was lost is known as one's own, and counted once", async () => {
     const job = someJob();
     await store.create(job);
@@ -224,11 +185,70 @@ describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s
     expect((await store.apply(mine, expire(mine, { now: clock.now(), chance: 0, retention: 0 }))).won).toBe(false);
   });
 
+  test("a sweep in between does not hide from a claim whose reply was lost that it won", async () => {
+    const job = someJob();
+    await store.create(job);
+    const now = clock.now();
+    // Between the committed claim and its repetition by the SDK, a sweep puts the job off.
+    ground.interrupt(async () => {
+      const running = (await store.get(job.id)) as Job;
+      expect((await store.apply(running, becomeDue(running, now + DAY))).won).toBe(true);
+      loseReply();
+    });
+    const claimedLate = await store.apply(nextAttempt(job), claim(nextAttempt(job), now, now + MINUTE));
+    expect(claimedLate).toMatchObject({ won: true, job: { status: "RUNNING", attempts: 1, dueAt: now + DAY } });
+  });
+
+  test("a record that is kept only if absent does not replace another one", async () => {
+    const job = someJob();
+    await store.create(job);
+    await claimed(job);
+    await store.recordAttempt(job.id, { number: 1, startedAt: 1, outcome: "retry", error: "HTTP 500" });
+    await store.recordAttempt(job.id, { number: 1, startedAt: 1, outcome: "rejected", error: "no" }, "if absent");
+    expect((await store.history(job.id))?.recorded.get(1)).toMatchObject({ outcome: "retry" });
+  });
+}
+
+function tasks(): void {
+  test("a task that is claimed by its name is as it was read, or the claim is lost", async () => {
+    const job = someTask();
+    await store.create(job);
+    const take = async (seen: Job) =>
+      store.apply(nextAttempt(seen), claim(nextAttempt(seen), clock.now(), clock.now() + MINUTE, 5));
+    const mine = (await take(job)).job as RunningJob;
+    const waiting = (await store.apply(mine, end(mine, ending(failed)))).job as WaitingJob;
+    await store.apply(waiting, { ...becomeDue(waiting, 0), set: { startAt: 0 } });
+    expect(waiting).toMatchObject({ status: "RETRYING", retryCount: 1 });
+    // A person stops it, and has it tried again with fresh retries, after it was read for the claim.
+    ground.interrupt(async () => {
+      const dead = (await store.apply(waiting, stop(waiting, "DEAD", clock.now(), 0))).job as FailedJob;
+      await store.apply(dead, retry(dead, clock.now() + 5));
+    });
+    expect(await take(waiting)).toMatchObject({ won: false, job: { status: "PENDING", retryCount: 0 } });
+    expect(await take(waiting)).toMatchObject({ won: true, job: { status: "RUNNING", attempts: 2, retryCount: 0 } });
+  });
+
+  test("a lease that was extended is not made shorter, nor what was saved taken back, by a call that comes late", async () => {
+    const job = someTask();
+    await store.create(job);
+    const now = clock.now();
+    const first = nextAttempt(job);
+    const mine = (await store.apply(first, claim(first, now, now + MINUTE, 5))).job as RunningJob;
+    const late = extend(mine, now + SECOND, now + SECOND + MINUTE, { saved: "1" });
+    const kept = extend(mine, now + 9 * SECOND, now + 9 * SECOND + MINUTE, { saved: "2" });
+    // Extensions of the same moment may follow each other.
+    for (const move of [kept, kept]) expect((await store.apply(first, move)).won).toBe(true);
+    expect((await store.apply(first, late)).won).toBe(false);
+    expect(await store.get(job.id)).toMatchObject({ saved: "2", leaseUntil: now + 9 * SECOND + MINUTE });
+  });
+}
+
+function dueJobs(): void {
   test("a retry can't be claimed before its time, nor under another number", async () => {
     const job = someJob();
     await store.create(job);
     const mine = await claimed(job);
-    const retrying = (await store.apply(mine, end(mine, ending(failed)))).job as Job;
+    const retrying = (await store.apply(mine, end(mine, ending(failed)))).job as WaitingJob;
     const ref = nextAttempt(retrying);
     const early = clock.now() + 30 * SECOND;
     expect((await store.apply(ref, claim(ref, early, early + MINUTE))).won).toBe(false);
@@ -259,14 +279,31 @@ describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s
     expect(await dueIds()).toContain(job.id);
     const mine = await claimed(job);
     expect(await dueIds()).toContain(job.id);
-    const retrying = (await store.apply(mine, end(mine, ending(failed)))).job as Job;
+    const retrying = (await store.apply(mine, end(mine, ending(failed)))).job as WaitingJob;
     expect(await dueIds()).toContain(job.id);
     const now = retrying.startAt;
-    const again = (await store.apply(retrying, claim(nextAttempt(retrying), now, now + MINUTE))).job as Job;
+    const again = (await store.apply(retrying, claim(nextAttempt(retrying), now, now + MINUTE))).job as RunningJob;
     await store.apply(again, end(again, ending({ kind: "succeeded" })));
     expect(await dueIds()).not.toContain(job.id);
   });
 
+  test("what is due in a shard comes oldest first, page by page, and the rest can be counted", async () => {
+    const past = clock.now() - 100 * DAY;
+    const jobs = [2, 0, 1, 3].map((at) => newJob(request("db"), past + at, `${randomUUID().slice(0, -1)}7`));
+    for (const job of jobs) await store.create(job);
+    const inOrder = jobs.toSorted((a, b) => a.startAt - b.startAt).map(({ id, startAt }) => ({ id, at: startAt }));
+    const first = await store.due("7", past + 2, 2);
+    expect(first).toEqual({ entries: inOrder.slice(0, 2), complete: false });
+    expect(await store.due("7", past + 2, 2, first.entries[1])).toEqual({ entries: [inOrder[2]], complete: true });
+    expect(await store.countDue("7", past + 2)).toBe(3);
+    expect(await store.countDue("7", past + 3, first.entries[1])).toBe(2);
+    expect(await store.countDue("7", past - 1)).toBe(0);
+    expect(await store.due("8", past + 3, 9)).toEqual({ entries: [], complete: true });
+    expect(await store.oldestDue()).toBe(past);
+  });
+}
+
+function payloads(): void {
   test("a payload that does not fit stands beside the job, and a losing replay does not touch it", async () => {
     const appId = randomUUID();
     for (const bytes of [2_000, 500_000]) {
@@ -290,62 +327,6 @@ describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s
       const { job } = await store.create({ ...someJob(), payload: { at: "inline", bytes: randomBytes(length) } });
       expect(job.payload.at).toBe(at);
     }
-  });
-
-  test("a sweep in between does not hide from a claim whose reply was lost that it won", async () => {
-    const job = someJob();
-    await store.create(job);
-    const now = clock.now();
-    // Between the committed claim and its repetition by the SDK, a sweep puts the job off.
-    ground.interrupt(async () => {
-      const running = (await store.get(job.id)) as Job;
-      expect((await store.apply(running, becomeDue(running, now + DAY))).won).toBe(true);
-      loseReply();
-    });
-    const claimedLate = await store.apply(nextAttempt(job), claim(nextAttempt(job), now, now + MINUTE));
-    expect(claimedLate).toMatchObject({ won: true, job: { status: "RUNNING", attempts: 1, dueAt: now + DAY } });
-  });
-
-  test("a record that is kept only if absent does not replace another one", async () => {
-    const job = someJob();
-    await store.create(job);
-    await claimed(job);
-    await store.recordAttempt(job.id, { number: 1, startedAt: 1, outcome: "retry", error: "HTTP 500" });
-    await store.recordAttempt(job.id, { number: 1, startedAt: 1, outcome: "rejected", error: "no" }, "if absent");
-    expect((await store.history(job.id))?.recorded.get(1)).toMatchObject({ outcome: "retry" });
-  });
-
-  test("an expired job counts as gone though TTL has not deleted it, and its key is free again", async () => {
-    const job = (await store.create(someJob({ key: "kept", body: randomBytes(2_000).toString("hex") }))).job;
-    const mine = await claimed(job);
-    await store.recordAttempt(job.id, { number: 1, startedAt: clock.now(), outcome: "retry", error: "HTTP 500" });
-    const retried = (await store.apply(mine, end(mine, ending(failed)))).job as Job;
-    const now = retried.startAt;
-    const again = (await store.apply(retried, claim(nextAttempt(retried), now, now + MINUTE))).job as Job;
-    const left = (await store.apply(again, end(again, { ...ending({ kind: "succeeded" }), retention: DAY })))
-      .job as Job;
-    // Due until its parts have their dates.
-    expect([left.expiresAt, left.dueAt]).toEqual([undefined, expect.any(Number)]);
-    const ended = (await store.apply(left, settleEnd(left, [], clock.now(), DAY))).job as Job;
-    expect(ended.dueAt).toBeUndefined();
-    await store.expireParts(ended);
-
-    const expiryOf = async (sk: string) => {
-      const Key = { pk: { S: `J#${job.id}` }, sk: { S: sk } };
-      const { Item } = await ground.client.send(new GetItemCommand({ TableName: TABLE, Key }));
-      return Item?.["expiresAt"]?.N;
-    };
-    const parts = ["A#1", `P#${ended.payload.at === "item" ? ended.payload.hash : ""}`];
-    for (const sk of ["J", ...parts]) expect(Number(await expiryOf(sk)) * SECOND).toBeGreaterThan(clock.now());
-    // A person's retry takes the expiry away again.
-    await store.keepParts(ended);
-    for (const sk of parts) expect(await expiryOf(sk)).toBeUndefined();
-    await store.expireParts(ended);
-    expect(await store.get(job.id)).toBeDefined();
-    const tomorrow = storeAt(ground, { ...clock, now: () => clock.now() + 2 * DAY });
-    expect(await tomorrow.get(job.id)).toBeUndefined();
-    expect(await tomorrow.history(job.id)).toBeUndefined();
-    expect((await tomorrow.create(someJob({ key: "kept", appId: job.appId }))).won).toBe(true);
   });
 
   test("a losing replay takes its payload back, in a transaction too", async () => {
@@ -378,7 +359,9 @@ describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s
       expect(await store.message(stored)).toBeDefined();
     }
   });
+}
 
+function deletions(): void {
   test("a deletion that is sent again deletes no job that was posted with its key, and has ended, meanwhile", async () => {
     const job = await failedFor(someJob({ key: "again" }));
     const next = { ...someJob({ key: "again", appId: job.appId }), createdAt: job.createdAt + 1 };
@@ -390,109 +373,10 @@ describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s
     expect((await store.get(job.id))?.createdAt).toBe(next.createdAt);
   });
 
-  test("a task that is claimed by its name is as it was read, or the claim is lost", async () => {
-    const job = someTask();
-    await store.create(job);
-    const take = async (seen: Job) =>
-      store.apply(nextAttempt(seen), claim(nextAttempt(seen), clock.now(), clock.now() + MINUTE, 5));
-    const mine = (await take(job)).job as Job;
-    const waiting = (await store.apply(mine, end(mine, ending(failed)))).job as Job;
-    await store.apply(waiting, { ...becomeDue(waiting, 0), set: { startAt: 0 } });
-    expect(waiting).toMatchObject({ status: "RETRYING", retryCount: 1 });
-    // A person stops it, and has it tried again with fresh retries, after it was read for the claim.
-    ground.interrupt(async () => {
-      const dead = (await store.apply(waiting, stop(waiting, "DEAD", clock.now(), 0))).job as Job;
-      await store.apply(dead, retry(dead, clock.now() + 5));
-    });
-    expect(await take(waiting)).toMatchObject({ won: false, job: { status: "PENDING", retryCount: 0 } });
-    expect(await take(waiting)).toMatchObject({ won: true, job: { status: "RUNNING", attempts: 2, retryCount: 0 } });
-  });
-
-  test("a lease that was extended is not made shorter, nor what was saved taken back, by a call that comes late", async () => {
-    const job = someTask();
-    await store.create(job);
-    const now = clock.now();
-    const first = nextAttempt(job);
-    const mine = (await store.apply(first, claim(first, now, now + MINUTE, 5))).job as Job;
-    const late = extend(mine, now + SECOND, now + SECOND + MINUTE, { saved: "1" });
-    const kept = extend(mine, now + 9 * SECOND, now + 9 * SECOND + MINUTE, { saved: "2" });
-    // Those of one moment follow on each other.
-    for (const move of [kept, kept]) expect((await store.apply(first, move)).won).toBe(true);
-    expect((await store.apply(first, late)).won).toBe(false);
-    expect(await store.get(job.id)).toMatchObject({ saved: "2", leaseUntil: now + 9 * SECOND + MINUTE });
-  });
-
-  /** A job as it ends at its first attempt, with nothing left to do. */
-  async function failedFor(job: Job): Promise<Job> {
-    await store.create(job);
-    const mine = await claimed(((await store.get(job.id)) as Job) ?? job);
-    await store.recordAttempt(job.id, {
-      number: 1,
-      startedAt: 5,
-      durationMs: 3,
-      outcome: "rejected",
-      error: "HTTP 400",
-    });
-    return (await store.apply(mine, end(mine, ending({ kind: "rejected", error: "HTTP 400" })))).job as Job;
-  }
-
-  test("many jobs come in the order asked for, without those that don't exist", async () => {
-    const jobs = Array.from({ length: 102 }, () => someJob());
-    await Promise.all(jobs.map((job) => store.create(job)));
-    const ids = jobs.map(({ id }) => id).toReversed();
-    const found = await store.getMany([...ids.slice(0, 50), randomUUID(), ...ids.slice(50)], { consistent: true });
-    expect(found.map(({ id }) => id)).toEqual(ids);
-    expect(await store.getMany([], { consistent: false })).toEqual([]);
-  });
-
-  test("what is due in a shard comes oldest first, page by page, and the rest can be counted", async () => {
-    const past = clock.now() - 100 * DAY;
-    const jobs = [2, 0, 1, 3].map((at) => newJob(request("db"), past + at, `${randomUUID().slice(0, -1)}7`));
-    for (const job of jobs) await store.create(job);
-    const inOrder = jobs.toSorted((a, b) => a.startAt - b.startAt).map(({ id, startAt }) => ({ id, at: startAt }));
-    const first = await store.due("7", past + 2, 2);
-    expect(first).toEqual({ entries: inOrder.slice(0, 2), complete: false });
-    expect(await store.due("7", past + 2, 2, first.entries[1])).toEqual({ entries: [inOrder[2]], complete: true });
-    expect(await store.countDue("7", past + 2)).toBe(3);
-    expect(await store.countDue("7", past + 3, first.entries[1])).toBe(2);
-    expect(await store.countDue("7", past - 1)).toBe(0);
-    expect(await store.due("8", past + 3, 9)).toEqual({ entries: [], complete: true });
-    expect(await store.oldestDue()).toBe(past);
-  });
-
-  test("an app's jobs come newest first, by type or by status, in a range of time", async () => {
-    const appId = randomUUID();
-    const at = clock.now() - 10 * DAY;
-    const jobs = [0, 1, 2, 3].map((n) => newJob(request("db", {}, { appId }), at + n, randomUUID()));
-    for (const job of jobs) await store.create(job);
-    await store.create(someJob());
-    const entries = jobs.map(({ id, createdAt }) => ({ id, at: createdAt })).toReversed();
-    const all = { appId, executionType: "rest-api" };
-    expect(await store.newest(all, {}, 9)).toEqual({ entries, complete: true });
-    const range = { from: at + 1, to: at + 2 };
-    expect((await store.newest(all, range, 9)).entries).toEqual(entries.slice(1, 3));
-    const page = await store.newest(all, {}, 2);
-    expect(page).toEqual({ entries: entries.slice(0, 2), complete: false });
-    expect((await store.newest(all, {}, 9, page.entries[1])).entries).toEqual(entries.slice(2));
-    await failedFor(newJob(request("db", {}, { appId }), at, randomUUID()));
-    const failures = await store.newest({ appId, status: "FAILED" }, {}, 9);
-    expect(failures).toMatchObject({ entries: [{ at }], complete: true });
-    expect((await store.newest({ appId, status: "DEAD" }, {}, 9)).entries).toEqual([]);
-  });
-
-  test("a job's history is the job and its failed attempts by number, whatever its payload", async () => {
-    const job = await failedFor(someJob({ body: randomBytes(2_000).toString("hex") }));
-    const attempt = { number: 1, startedAt: 5, durationMs: 3, outcome: "rejected", error: "HTTP 400" };
-    const history = await store.history(job.id);
-    expect(history?.job).toEqual(await store.get(job.id));
-    expect(history?.recorded).toEqual(new Map([[1, attempt]]));
-    expect(await store.history(randomUUID())).toBeUndefined();
-  });
-
   test("a job is deleted as it was seen, with all that hangs on it, or not at all", async () => {
     for (const bytes of [2_000, 500_000]) {
       const job = await failedFor(someJob({ body: randomBytes(bytes).toString("hex") }));
-      expect(await store.remove({ ...job, status: "DEAD" })).toBe(false);
+      expect(await store.remove({ ...job, status: "DEAD" } as Job)).toBe(false);
       expect(await store.remove({ ...job, attempts: 2 })).toBe(false);
       expect(await store.get(job.id)).toBeDefined();
       expect(await store.remove(job)).toBe(true);
@@ -523,7 +407,49 @@ describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s
     await store.keepParts(expiring);
     expect(await read()).toBeUndefined();
   });
+}
 
+function reads(): void {
+  test("many jobs come in the order asked for, without those that don't exist", async () => {
+    const jobs = Array.from({ length: 102 }, () => someJob());
+    await Promise.all(jobs.map((job) => store.create(job)));
+    const ids = jobs.map(({ id }) => id).toReversed();
+    const found = await store.getMany([...ids.slice(0, 50), randomUUID(), ...ids.slice(50)], { consistent: true });
+    expect(found.map(({ id }) => id)).toEqual(ids);
+    expect(await store.getMany([], { consistent: false })).toEqual([]);
+  });
+
+  test("an app's jobs come newest first, by type or by status, in a range of time", async () => {
+    const appId = randomUUID();
+    const at = clock.now() - 10 * DAY;
+    const jobs = [0, 1, 2, 3].map((n) => newJob(request("db", {}, { appId }), at + n, randomUUID()));
+    for (const job of jobs) await store.create(job);
+    await store.create(someJob());
+    const entries = jobs.map(({ id, createdAt }) => ({ id, at: createdAt })).toReversed();
+    const all = { appId, executionType: "rest-api" };
+    expect(await store.newest(all, {}, 9)).toEqual({ entries, complete: true });
+    const range = { from: at + 1, to: at + 2 };
+    expect((await store.newest(all, range, 9)).entries).toEqual(entries.slice(1, 3));
+    const page = await store.newest(all, {}, 2);
+    expect(page).toEqual({ entries: entries.slice(0, 2), complete: false });
+    expect((await store.newest(all, {}, 9, page.entries[1])).entries).toEqual(entries.slice(2));
+    await failedFor(newJob(request("db", {}, { appId }), at, randomUUID()));
+    const failures = await store.newest({ appId, status: "FAILED" }, {}, 9);
+    expect(failures).toMatchObject({ entries: [{ at }], complete: true });
+    expect((await store.newest({ appId, status: "DEAD" }, {}, 9)).entries).toEqual([]);
+  });
+
+  test("a job's history is the job and its failed attempts by number, whatever its payload", async () => {
+    const job = await failedFor(someJob({ body: randomBytes(2_000).toString("hex") }));
+    const attempt = { number: 1, startedAt: 5, durationMs: 3, outcome: "rejected", error: "HTTP 400" };
+    const history = await store.history(job.id);
+    expect(history?.job).toEqual(await store.get(job.id));
+    expect(history?.recorded).toEqual(new Map([[1, attempt]]));
+    expect(await store.history(randomUUID())).toBeUndefined();
+  });
+}
+
+function moveWithNewJob(): void {
   test("a job and another's move are written both or neither", async () => {
     const of = someJob();
     await store.create(of);
@@ -557,147 +483,4 @@ describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s
     const written = await store.createWith(someJob(), of, becomeDue(of, clock.now() + DAY));
     expect(written).toMatchObject({ won: true, created: true, job: { id: of.id, status: "PENDING" } });
   });
-});
-
-test("throttling is told as unavailable, a fault of ours as it is", async () => {
-  const client = new DynamoDBClient(CLIENT_DEFAULTS);
-  const store = storeAt({ client, files: filesAt() }, clock);
-  const mock = mockClient(client);
-  const throttled = new ThrottlingException({ message: "slow down", $metadata: { httpStatusCode: 400 } });
-  mock.on(UpdateItemCommand).rejects(throttled);
-  const job = someJob();
-  await expect(store.apply(job, becomeDue(job, 1))).rejects.toBeInstanceOf(Unavailable);
-  const conflict = Object.assign(new Error("Transaction is ongoing for the item"), {
-    name: "TransactionConflictException",
-    $metadata: { httpStatusCode: 400 },
-  });
-  mock.on(UpdateItemCommand).rejects(conflict);
-  await expect(store.apply(job, becomeDue(job, 1))).rejects.toBeInstanceOf(Unavailable);
-  const ours = Object.assign(new Error("bad expression"), {
-    name: "ValidationException",
-    $metadata: { httpStatusCode: 400 },
-  });
-  mock.on(UpdateItemCommand).rejects(ours);
-  await expect(store.apply(job, becomeDue(job, 1))).rejects.toBe(ours);
-  mock.restore();
-});
-
-/** A store on a table that answers as it is told, and a record of what it was asked. Its clock only notes waits. */
-function storeOn(answer: (input: object) => object) {
-  const waits: number[] = [];
-  const asked: object[] = [];
-  const client = clientOf(async ({ input }) => {
-    asked.push(input);
-    return answer(input);
-  });
-  const sleep = async (ms: number) => void waits.push(ms);
-  const files = filesAt(clientOf(createS3({ bucket: BUCKET }).send));
-  return { waits, asked, store: storeAt({ client, files }, { ...clock, sleep }) };
 }
-
-const refusal = (Item?: Record<string, AttributeValue>) =>
-  new ConditionalCheckFailedException({ message: "no", $metadata: { httpStatusCode: 400 }, ...(Item && { Item }) });
-
-test("keys that a table leaves unprocessed are asked for again, ever later, five times in all", async () => {
-  const Keys = [{ pk: { S: "J#a" }, sk: { S: "J" } }];
-  const { store, waits, asked } = storeOn(() => ({ UnprocessedKeys: { [TABLE]: { Keys } } }));
-  await expect(store.getMany(["a"], { consistent: false })).rejects.toThrow(Unavailable);
-  expect(waits).toEqual([100, 200, 400, 800]);
-  expect(asked).toHaveLength(5);
-  expect(asked[4]).toEqual({ RequestItems: { [TABLE]: { Keys, ConsistentRead: false } } });
-});
-
-test("a hundred keys are one call; a job is read as it is at that moment", async () => {
-  const { store, asked } = storeOn(() => ({}));
-  await store.getMany(Array.from({ length: 201 }, String), { consistent: false });
-  expect(asked).toHaveLength(3);
-  await store.get("a");
-  expect(asked[3]).toMatchObject({ RequestItems: { [TABLE]: { ConsistentRead: true } } });
-});
-
-test("what stood in the way and is gone is no answer: the service is unavailable", async () => {
-  const { store } = storeOn(() => {
-    throw refusal();
-  });
-  await expect(store.create(someJob())).rejects.toThrow(Unavailable);
-  const job = someJob();
-  expect(await store.apply(job, becomeDue(job, 1))).toEqual({ won: false, job: undefined });
-});
-
-test("a job that stands in the way but has expired is as good as gone", async () => {
-  const expired = { pk: { S: "J#a" }, sk: { S: "J" }, expiresAt: { N: "5" } };
-  const { store } = storeOn(() => {
-    throw refusal(expired);
-  });
-  const job = someJob();
-  expect(await store.apply(job, becomeDue(job, 1))).toEqual({ won: false, job: undefined });
-});
-
-test("a transaction that was cancelled for neither condition is told as unavailable, other errors as they are", async () => {
-  const job = someJob();
-  const write = (error: Error) => {
-    const { store } = storeOn(() => {
-      throw error;
-    });
-    return store.createWith(someJob(), job, becomeDue(job, 1));
-  };
-  const Reasons = { CancellationReasons: [{ Code: "None" }, { Code: "TransactionConflict" }] };
-  const options = { message: "no", $metadata: { httpStatusCode: 400 } };
-  await expect(write(new TransactionCanceledException({ ...options, ...Reasons }))).rejects.toThrow(Unavailable);
-  await expect(write(new TransactionCanceledException(options))).rejects.toThrow(Unavailable);
-  const ours = Object.assign(new Error("bad expression"), { $metadata: { httpStatusCode: 400 } });
-  await expect(write(ours)).rejects.toBe(ours);
-});
-
-test("a fault while an attempt is recorded, parts are dated or a job is deleted is not hidden", async () => {
-  const ours = Object.assign(new Error("bad expression"), { $metadata: { httpStatusCode: 400 } });
-  const { store } = storeOn(() => {
-    throw ours;
-  });
-  const job = { ...someJob(), attempts: 1, expiresAt: 5 };
-  await expect(store.recordAttempt("a", { number: 1, startedAt: 1, outcome: "retry" })).rejects.toBe(ours);
-  await expect(store.expireParts(job)).rejects.toBe(ours);
-  await expect(store.remove(job)).rejects.toBe(ours);
-});
-
-test("a history of more than one page is read to its end", async () => {
-  const key = { pk: { S: "J#a" }, sk: { S: "A#1" } };
-  const job = (n: number) => ({ ...key, sk: { S: `A#${n}` }, startedAt: { N: "1" }, outcome: { S: "retry" } });
-  const { store, asked } = storeOn((input) => {
-    return "ExclusiveStartKey" in input ? { Items: [job(2)] } : { Items: [job(1)], LastEvaluatedKey: key };
-  });
-  expect(await store.history("a")).toBeUndefined();
-  expect(asked).toHaveLength(2);
-  expect(asked[1]).toMatchObject({ ExclusiveStartKey: key, ConsistentRead: true });
-});
-
-test("the parts of a job are found by their keys, without a read", async () => {
-  const { store, asked } = storeOn(() => ({}));
-  const job = { ...someJob(), attempts: 2, payload: { at: "item", hash: "h" } } as const;
-  const attempts = [{ Key: { sk: { S: "A#1" } } }, { Key: { sk: { S: "A#2" } } }];
-  const payload = { Key: { sk: { S: "P#h" } } };
-  await store.expireParts({ ...job, expiresAt: 5 * SECOND });
-  expect(asked.splice(0)).toMatchObject([...attempts, payload]);
-  // The attempt that succeeded has no item of its own.
-  await store.expireParts({ ...job, status: "SUCCEEDED", success: { durationMs: 1 }, expiresAt: 5 * SECOND });
-  expect(asked.splice(0)).toMatchObject([attempts[0], payload]);
-  expect(await store.remove(job)).toBe(true);
-  expect(asked.splice(0)).toMatchObject([{ Key: { sk: { S: "J" } } }, ...attempts, payload]);
-});
-
-test("what has only just been written counts, though other reads don't see it yet", async () => {
-  const { Properties: properties = {} } = template.resources[TABLE] ?? {};
-  const model = createDynamoDb({ now: () => clock.now(), table: TABLE, properties, readLagMs: () => HOUR });
-  const client = clientOf(model.send);
-  const lagging = storeAt({ client, files: filesAt() }, clock);
-  const job = (await lagging.create(someJob({ body: randomBytes(2_000).toString("hex") }))).job;
-  expect(await lagging.getMany([job.id], { consistent: false })).toEqual([]);
-  expect(await lagging.get(job.id)).toBeDefined();
-  expect(await lagging.message(job)).toBeDefined();
-  await lagging.recordAttempt(job.id, { number: 1, startedAt: 1, outcome: "retry", error: "HTTP 500" });
-  expect((await lagging.history(job.id))?.recorded.size).toBe(1);
-  await lagging.expireParts({ ...job, attempts: 1, expiresAt: 5 * SECOND });
-  const Key = { pk: { S: `J#${job.id}` }, sk: { S: "A#1" } };
-  const read = new GetItemCommand({ TableName: TABLE, Key, ConsistentRead: true });
-  expect((await client.send(read)).Item).toMatchObject({ expiresAt: { N: "5" } });
-});

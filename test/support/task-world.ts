@@ -210,7 +210,7 @@ export async function createTaskWorld() {
       const accepted = accept({ appId, mode: "both", message }, terms, payload, clock.now(), clock.uuid());
       const { dueAt, ...finished } = accepted;
       const kept = ["PENDING", "RUNNING", "RETRYING"].includes(status) && dueAt !== undefined ? { dueAt } : {};
-      const job: Job = { ...finished, ...kept, status, ...fields };
+      const job = { ...finished, ...kept, status, ...fields } as Job;
       await store.create(job);
       return job;
     },

@@ -1,0 +1,167 @@
+import { S3Client } from "@aws-sdk/client-s3";
+import { SQSClient, SendMessageCommand } from "@aws-sdk/client-sqs";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { MINUTE, createClock, type Clock } from "../lib/clock.ts";
+import { setClock } from "./clock-file.ts";
+import { startEmulators, type Emulators } from "./emulators.ts";
+import { environmentWithoutScheduler, localDefaults, ownEnvironment } from "./environment.ts";
+import { startSchedule, type Runner } from "./event-sources.ts";
+import { createFunctionUrls } from "./function-urls.ts";
+import { createGateway, type FunctionUrl } from "./gateway.ts";
+import { functionsFolder, startLambdaApi, type LambdaApi } from "./lambda-api.ts";
+import { loadFunctions, type LoadedFunction } from "./lambda.ts";
+import { expireFiles, rulesOf } from "./lifecycle.ts";
+import { mailboxPage, startMailbox } from "./mailbox.ts";
+import { ACCOUNT_ID, environmentOf, provision, type References } from "./provision.ts";
+import { startScheduler, type Scheduler } from "./scheduler.ts";
+import { startStreamMapping } from "./table-stream.ts";
+import { readTemplate, type Template } from "./template.ts";
+
+// AWS on this machine for one stack: the emulators, the stand-ins for other services, and the gateway. The
+// queue mappings and schedules of serverless.yml are in workers.ts.
+
+export interface CloudSettings {
+  readonly root: string;
+  readonly dir: string;
+  /** Of the gateway; 0 for any that is free. */
+  readonly port: number;
+  readonly speed: number;
+  /** Called when the emulators end although nobody stopped them. */
+  readonly onLoss: (error: Error) => void;
+}
+
+export interface Cloud {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly references: References;
+  readonly server: Server;
+  stop(): Promise<void>;
+}
+
+/** Starts the services that have no endpoint in the environment, makes tables, queues and the bucket, and listens. */
+export async function startCloud({ root, dir, port, speed, onLoss }: CloudSettings): Promise<Cloud> {
+  const template = readTemplate(root);
+  const loading = loadFunctions(root, template);
+  const { emulators, endpoints } = await emulatorsFor(dir);
+  Object.assign(process.env, localDefaults());
+  let stopping = false;
+  void emulators?.ended.then(() => stopping || onLoss(new Error("The emulators ended; start the stack again")));
+  const references = await provision(template, endpoints);
+  const own = ownEnvironment(environmentOf(template, references));
+  const functions = await loading;
+  const lambdaApi = await startLambdaApi(functions, own["OWN_FUNCTIONS"] ?? "", functionsFolder(root));
+  const mailDir = join(dir, "mailbox");
+  const mailbox = await startMailbox(mailDir);
+  const showMail = (path: string) => mailboxPage(mailDir, path);
+  const server = await listen(functions, createFunctionUrls(lambdaApi), showMail, port);
+  const anchor = setClock(dir, speed);
+  const place = { dir, endpoints, lambdaUrl: lambdaApi.url, mailboxUrl: mailbox.url, url: urlOf(server), anchor };
+  const here = environmentWithoutScheduler(own, place);
+  // A missed schedule fires as soon as the scheduler runs, and functions read their environment when first called.
+  Object.assign(process.env, here);
+  const clock = createClock(anchor);
+  const scheduler = await scheduling(lambdaApi, references, dir, clock);
+  const lifecycle = startLifecycle(template, references, clock);
+  const streams = startStreams({ functions, references, dir, endpoint: endpoints.dynamodb });
+  const environment = {
+    ...here,
+    AWS_ENDPOINT_URL_SCHEDULER: process.env["AWS_ENDPOINT_URL_SCHEDULER"] ?? scheduler.url,
+  };
+  return {
+    environment,
+    references,
+    server,
+    stop: async () => {
+      stopping = true;
+      setClock(dir, 1);
+      lambdaApi.close();
+      mailbox.close();
+      await Promise.all([scheduler.stop(), lifecycle.stop(), ...streams.map((stream) => stream.stop())]);
+      await emulators?.stop();
+    },
+  };
+}
+
+export function urlOf(server: Server): string {
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function emulatorsFor(dir: string): Promise<{ emulators?: Emulators; endpoints: Emulators["endpoints"] }> {
+  const { AWS_ENDPOINT_URL: all, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL_S3 } = process.env;
+  const dynamodb = AWS_ENDPOINT_URL_DYNAMODB ?? all;
+  const sqs = AWS_ENDPOINT_URL_SQS ?? all;
+  const s3 = AWS_ENDPOINT_URL_S3 ?? all;
+  if (dynamodb && sqs && s3) return { endpoints: { dynamodb, sqs, s3 } };
+  const emulators = await startEmulators(dir);
+  const own = emulators.endpoints;
+  return { emulators, endpoints: { dynamodb: dynamodb ?? own.dynamodb, sqs: sqs ?? own.sqs, s3: s3 ?? own.s3 } };
+}
+
+async function listen(
+  functions: readonly LoadedFunction[],
+  functionUrl: FunctionUrl,
+  showMail: Parameters<typeof createGateway>[2],
+  port: number,
+): Promise<Server> {
+  const routes = functions.flatMap(({ definition, invoke }) => definition.routes.map((key) => [key, invoke] as const));
+  const server = createGateway(
+    new Map(routes.toSorted(([a], [b]) => Number(a === "*") - Number(b === "*"))),
+    functionUrl,
+    showMail,
+  );
+  return new Promise((resolveListening, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const inUse = error.code === "EADDRINUSE";
+      reject(
+        inUse ? new Error(`Port ${port} is in use: set PORT to another one, or to 0 for any that is free`) : error,
+      );
+    });
+    server.listen(port, "127.0.0.1", () => resolveListening(server));
+  });
+}
+
+/** EventBridge Scheduler, with the stack's functions as targets and its queues for dead letters. */
+async function scheduling(lambdaApi: LambdaApi, references: References, dir: string, clock: Clock): Promise<Scheduler> {
+  const sqs = new SQSClient({ useQueueUrlAsEndpoint: false });
+  const { AWS_REGION: region = "" } = process.env;
+  return startScheduler({
+    dir: join(dir, "schedules"),
+    clock,
+    region,
+    accountId: ACCOUNT_ID,
+    invoke: async (arn, event) => {
+      const call = await lambdaApi.functionNamed(arn.split(":").at(-1) ?? "");
+      if (!call) throw new Error(`No function ${arn}`);
+      return call(event);
+    },
+    sendToQueue: async (arn, MessageBody) => {
+      const [name = ""] = Object.entries(references).find(([, value]) => value === arn) ?? [];
+      await sqs.send(new SendMessageCommand({ QueueUrl: references[name.replace(/\.Arn$/, "")], MessageBody }));
+    },
+  });
+}
+
+/** The bucket's lifecycle, once a minute of service time. */
+function startLifecycle(template: Template, references: References, clock: Clock): Runner {
+  const s3 = new S3Client({ forcePathStyle: true });
+  return startSchedule(MINUTE, clock, async () =>
+    expireFiles(s3, references["JobsBucket"] ?? "", rulesOf(template, "JobsBucket"), clock),
+  );
+}
+
+interface StreamSettings {
+  readonly functions: readonly LoadedFunction[];
+  readonly references: References;
+  readonly dir: string;
+  readonly endpoint: string;
+}
+
+function startStreams({ functions, references, dir, endpoint }: StreamSettings): Runner[] {
+  return functions.flatMap(({ definition, invoke }) =>
+    definition.streams.map(({ table, ...mapping }) => {
+      const positionFile = join(dir, `${definition.name}.position`);
+      return startStreamMapping({ ...mapping, endpoint, table: references[table] ?? "", positionFile }, invoke);
+    }),
+  );
+}

@@ -1,0 +1,93 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ROOT, endStacks, temporaryDir } from "../support/stack.ts";
+
+// The linter counts the lines, with rules of this test's own: the repository's would need a comment to switch them
+// off in a file that is long for a reason, and that comment would have no room for the reason.
+
+const FOLDERS = ["lib", "functions", "local", "bench", "test", "tools"];
+const LONGEST_FUNCTION = 80;
+const LONGEST_FILE = 300;
+/** The reason stands in a comment of the first lines. */
+const REASON = /^\/\/ Over 300 lines: \S/m;
+const FIRST_LINES = 5;
+
+let dir: string;
+let config: string;
+
+beforeAll(() => {
+  dir = temporaryDir();
+  config = join(dir, "sizes.json");
+  const rules = {
+    "max-lines-per-function": ["error", { max: LONGEST_FUNCTION, skipBlankLines: false, skipComments: false }],
+    "max-lines": ["error", { max: LONGEST_FILE, skipBlankLines: false, skipComments: false }],
+  };
+  writeFileSync(config, JSON.stringify({ categories: { correctness: "off" }, rules }));
+});
+afterAll(endStacks);
+
+interface Diagnostic {
+  /** Absent if the file can't be parsed. */
+  readonly code?: string;
+  readonly message: string;
+  readonly filename: string;
+  readonly labels: readonly { readonly span: { readonly line: number } }[];
+}
+
+/** The functions and files of `folders` that are too long, each as one line. */
+function tooLong(root: string, folders: readonly string[]): string[] {
+  const oxlint = join(ROOT, "node_modules/oxlint/bin/oxlint");
+  const args = [oxlint, "-c", config, "--disable-nested-config", "-f", "json", ...folders];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8", maxBuffer: 2 ** 26 });
+  expect(stderr).toBe("");
+  const { diagnostics, number_of_files: files } = JSON.parse(stdout) as {
+    diagnostics: Diagnostic[];
+    number_of_files: number;
+  };
+  expect(files).toBeGreaterThan(0);
+  return diagnostics
+    .filter(({ code, filename }) => !code?.includes("(max-lines)") || !hasReason(join(root, filename)))
+    .map(({ filename, labels, message }) => `${filename}:${labels[0]?.span.line} ${message}`);
+}
+
+function hasReason(file: string): boolean {
+  return REASON.test(readFileSync(file, "utf8").split("\n").slice(0, FIRST_LINES).join("\n"));
+}
+
+test("no function is over 80 lines, and no file over 300 without a reason in its first lines", () => {
+  expect(tooLong(ROOT, FOLDERS)).toEqual([]);
+});
+
+const LINE = "void 0;\n";
+const functionOf = (lines: number) => `export function planted() {\n${"  planted();\n".repeat(lines - 2)}}\n`;
+
+test.each([
+  ["a function of 81 lines", functionOf(81), "planted"],
+  [
+    "a method of 81 lines",
+    `export const planted = {\n  long() {\n${"    0;\n".repeat(79)}  },\n};\n`,
+    "too many lines (81)",
+  ],
+  ["a file of 301 lines", LINE.repeat(301), "File has too many lines (301)"],
+  ["a file whose comment gives no reason", `// Over 300 lines:\n${LINE.repeat(300)}`, "File has too many lines (301)"],
+  ["a file whose reason comes late", `${LINE.repeat(300)}// Over 300 lines: late.\n`, "File has too many lines (301)"],
+])("%s is refused", (name, content, message) => {
+  expect(tooLong(dir, [plant(name, content)])).toEqual([expect.stringContaining(message)]);
+});
+
+test.each([
+  ["a function of 80 lines", functionOf(80)],
+  ["a file of 300 lines", LINE.repeat(300)],
+  ["a longer file with its reason", `// Over 300 lines: one table.\n${LINE.repeat(400)}`],
+])("%s is accepted", (name, content) => {
+  expect(tooLong(dir, [plant(name, content)])).toEqual([]);
+});
+
+function plant(name: string, content: string): string {
+  const file = join(dir, name.replaceAll(" ", "-"), "planted.ts");
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, content);
+  return relative(dir, file);
+}

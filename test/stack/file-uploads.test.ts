@@ -1,0 +1,286 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { endStacks, jobIn, newApp, startStack, tokenFor, type Answer } from "../support/stack.ts";
+import {
+  startFileStack,
+  IMPORT,
+  CSV,
+  MIB,
+  user,
+  type FormOptions,
+  formOf,
+  post,
+  upload,
+  get,
+  send,
+  ended,
+  bytesOf,
+  begin,
+  uploaded,
+} from "./file-stack.ts";
+
+// Files that jobs are about: forms, uploads in parts, and what becomes of files that are wrong.
+
+beforeAll(startFileStack);
+afterAll(endStacks);
+
+const detailsOf = ({ body }: Answer) => body.error.details as { field: string; message: string }[];
+
+describe("a form is refused", () => {
+  let token = "";
+  beforeAll(async () => {
+    token = await user(randomUUID());
+  });
+  afterAll(async () => {
+    expect((await get(token, "/api/jobs")).body.total).toBe(0);
+  });
+
+  const refused: [what: string, form: FormOptions, field: string, message: RegExp][] = [
+    ["without a file", { more: (form) => form.delete("file") }, "file", /is missing/],
+    ["with a file that is empty", { content: "" }, "file", /is empty/],
+    ["with two files", { more: (form) => form.append("file", new Blob(["b"]), "b.csv") }, "file", /one file/],
+    ["with a file under another name", { more: (form) => form.append("data", new Blob(["b"]), "b") }, "data", /file/],
+    ["with text as the file", { more: (form) => (form.delete("file"), form.append("file", "a")) }, "file", /is text/],
+    ["with a field that is too large", { meta: { a: "x".repeat(300_000) } }, "meta", /262144 bytes/],
+    ["with a field twice", { more: (form) => form.append("payload", "{}") }, "payload", /twice/],
+    ["with an unknown field", { more: (form) => form.append("priority", "1") }, "priority", /not a known field/],
+    ["with a fileKey beside the file", { more: (form) => form.append("fileKey", "a") }, "fileKey", /not a known field/],
+    ["without a job type", { more: (form) => form.delete("jobType") }, "jobType", /./],
+    ["with an unknown job type", { jobType: "import_pdf" }, "jobType", /./],
+    ["with a payload that is not JSON", { payload: "{a:1}" }, "payload", /expected JSON/],
+    ["with a payload that is no object", { payload: "[1]" }, "payload", /./],
+    ["with a payload that is nested too deep", { payload: "[".repeat(40) + "]".repeat(40) }, "payload", /32 levels/],
+    ["with a payload of another type", { payload: { ...IMPORT, mode: "merge" } }, "payload.mode", /./],
+    ["with a payload that lacks a field", { payload: { dataset: "a" } }, "payload.columns", /./],
+    ["with meta that is not JSON", { meta: "spring" }, "meta", /expected JSON/],
+    ["with folders in the name", { name: "../../etc/passwd" }, "fileName", /no folders/],
+    ["with Windows folders in the name", { name: "..\\boot.ini" }, "fileName", /no folders/],
+    ["with control characters in the name", { name: "a\u0007.csv" }, "fileName", /no control characters/],
+    ["with a name that is too long", { name: `${"ü".repeat(200)}.csv` }, "fileName", /255 bytes/],
+    ["with something else than a type", { type: "csv" }, "contentType", /expected a type/],
+  ];
+  test.each(refused)("%s", async (_, form, field, message) => {
+    const answer = await upload(token, form);
+    expect(answer.status).toBe(400);
+    expect(detailsOf(answer)).toContainEqual({ field, message: expect.stringMatching(message) });
+  });
+
+  const type = (boundary: string) => ({ "content-type": `multipart/form-data${boundary}` });
+  const whole = '--b\r\ncontent-disposition: form-data; name="jobType"\r\n\r\nimport_csv\r\n--b--\r\n';
+  const malformed: [what: string, body: string, boundary: string][] = [
+    ["without a boundary", whole, ""],
+    ["with another boundary than it says", whole, "; boundary=c"],
+    ["that ends before its last boundary", whole.slice(0, -8), "; boundary=b"],
+    ["that has no body", "", "; boundary=b"],
+    ["that is JSON", "{}", "; boundary=b"],
+  ];
+  test.each(malformed)("%s", async (_, body, boundary) => {
+    const answer = await post(token, body, type(boundary));
+    expect(answer.status).toBe(400);
+    expect(detailsOf(answer)[0]?.field).toMatch(/^(body|file)$/);
+  });
+
+  test("of more than 4 MB", async () => {
+    const tooLarge = await upload(token, { content: new Uint8Array(4 * MIB + 1) });
+    expect(tooLarge).toMatchObject({ status: 413, body: { error: { code: "PAYLOAD_TOO_LARGE" } } });
+  });
+});
+
+test("a form of almost 4 MB is taken, and its file comes out as it went in", async () => {
+  const token = await user(randomUUID());
+  const content = new Uint8Array(4 * MIB - 2_000).map((_, n) => (n * 31) % 256);
+  const example = { jobType: "example", payload: { words: ["a"] } };
+  const { status, body } = await upload(token, {
+    ...example,
+    content,
+    type: "application/octet-stream",
+    name: "b.bin",
+  });
+  expect(status).toBe(201);
+  const back = new Uint8Array(await (await fetch(body.fileUrl)).arrayBuffer());
+  expect(Buffer.compare(back, content)).toBe(0);
+});
+
+test("a file of the wrong kind fails its job in words for the uploader, without another attempt", async () => {
+  const token = await user(randomUUID());
+  const png = await upload(token, { type: "image/png", content: "\u0089PNG", name: "a.png" });
+  expect(await ended(token, png.body.id)).toMatchObject({
+    status: "FAILED",
+    attempts: 1,
+    maxAttempts: 3,
+    errorReason: expect.stringContaining('The file is "image/png": expected CSV'),
+    result: null,
+  });
+});
+
+test("a job is tried three times", async () => {
+  const fast = await startStack({ env: { SPEED: "600" } });
+  const { token } = await newApp();
+  const form = formOf({ jobType: "notification", payload: failing(fast.url) });
+  const response = await fetch(`${fast.url}/api/jobs`, {
+    method: "POST",
+    body: form,
+    headers: { authorization: `Bearer ${token}` },
+  });
+  const created = (await response.json()) as { id: string };
+  const look = async () => (await fast.call("GET", `/api/jobs/${created.id}`, { token })).body;
+  const statuses = new Set<string>();
+  await expect
+    .poll(
+      async () => {
+        const { status } = await look();
+        statuses.add(status);
+        return status;
+      },
+      { timeout: 30_000, interval: 20 },
+    )
+    .toBe("FAILED");
+  expect(await look()).toMatchObject({ attempts: 3, maxAttempts: 3, errorReason: expect.stringContaining("500") });
+  expect([...statuses]).toContain("RETRYING");
+  expect(await jobIn(fast, token, created.id, "DEAD")).toMatchObject({ status: "DEAD" });
+}, 60_000);
+
+const failing = (url: string) => ({ webhook: { url: `${url}/echo?status=500` } });
+
+// ---- Uploads ----
+
+test("an announced file is refused for its name, type or size", async () => {
+  const token = await user(randomUUID());
+  const good = { fileName: "a.csv", size: 10, contentType: "text/csv" };
+  const bad: [string, unknown][] = [
+    ["fileName", "a/b.csv"],
+    ["fileName", "..\\b.csv"],
+    ["fileName", ".."],
+    ["fileName", ""],
+    ["fileName", "a\u0000.csv"],
+    ["fileName", "a\uffff.csv"],
+    ["fileName", "\ud800.csv"],
+    ["fileName", "ü".repeat(200)],
+    ["size", 0],
+    ["size", -1],
+    ["size", 1.5],
+    ["size", "10"],
+    ["contentType", "csv"],
+    ["contentType", "text/csv\r\nx: y"],
+    ["bucket", "mine"],
+  ];
+  for (const [field, value] of bad) {
+    const answer = await send(token, "/api/jobs/uploads", { ...good, [field]: value });
+    expect([field, value, answer.status]).toEqual([field, value, 400]);
+    expect(detailsOf(answer)[0]?.field).toBe(field);
+  }
+});
+
+test("a name can't lead out of the user's own folder", async () => {
+  const appId = randomUUID();
+  const token = await user(appId);
+  const name = "..%2f..%2f.hidden <b>\u202egpj.csv";
+  const fileKey = await uploaded(token, bytesOf(CSV), { fileName: name });
+  expect(fileKey).toMatch(new RegExp(`^files/${appId}/uploads/[0-9a-f-]{36}/[0-9a-f-]{36}/[^/]+$`));
+  expect(fileKey).not.toMatch(/[<>\u202e]/);
+  const { body } = await send(token, "/api/jobs", { jobType: "import_csv", payload: IMPORT, fileKey });
+  expect(body.fileName).toBe(name);
+  const file = await fetch(body.fileUrl);
+  expect(await file.text()).toBe(CSV);
+  // The embedded S3 does not heed it.
+  const disposition = new URL(body.fileUrl).searchParams.get("response-content-disposition");
+  expect(disposition).toMatch(/^attachment; filename="[\w.() -]+"/);
+});
+
+test("a file that is not as large as announced is not completed, and nothing of it is kept", async () => {
+  const token = await user(randomUUID());
+  const content = bytesOf(CSV);
+  for (const size of [content.length + 1, content.length - 1]) {
+    const begun = await begin(token, content, { size });
+    const complete = async () => send(token, "/api/jobs/uploads/complete", begun);
+    const cut = await complete();
+    expect(cut.status).toBe(400);
+    expect(detailsOf(cut)).toEqual([
+      { field: "parts", message: expect.stringContaining(`${content.length} bytes, expected ${size} as announced`) },
+    ]);
+    expect((await complete()).status).toBe(404);
+    const create = { jobType: "import_csv", payload: IMPORT, fileKey: begun.fileKey };
+    expect((await send(token, "/api/jobs", create)).status).toBe(404);
+  }
+  // A part that never arrived, or another one's ETag.
+  const begun = await begin(token, content);
+  for (const parts of [
+    [...begun.parts, { partNumber: 2, etag: "0".repeat(32) }],
+    [{ partNumber: 1, etag: "0".repeat(32) }],
+  ]) {
+    const answer = await send(token, "/api/jobs/uploads/complete", { ...begun, parts });
+    expect([answer.status, detailsOf(answer)[0]?.field]).toEqual([400, "parts"]);
+  }
+  // It can still be completed as it should be.
+  expect((await send(token, "/api/jobs/uploads/complete", begun)).status).toBe(200);
+  for (const parts of [[], [{ partNumber: 641, etag: "a" }], [{ partNumber: 1, etag: "a<b" }]]) {
+    expect((await send(token, "/api/jobs/uploads/complete", { ...begun, parts })).status).toBe(400);
+  }
+});
+
+test("nobody can use or complete what another user or app has uploaded, nor learn of it", async () => {
+  const appId = randomUUID();
+  const ann = await user(appId, "ann");
+  const begun = await begin(ann, bytesOf(CSV));
+  const done = await uploaded(ann);
+  const others = [
+    await user(appId, "ben"),
+    await tokenFor({ appId }),
+    await user(randomUUID(), "ann"),
+    (await newApp()).token,
+  ];
+  const told = ({ status, body }: Answer) => ({ status, error: body.error });
+  const asJob = async (token: string, fileKey: string) =>
+    told(await send(token, "/api/jobs", { jobType: "import_csv", payload: IMPORT, fileKey }));
+  const complete = async (token: string, fileKey: string) =>
+    told(await send(token, "/api/jobs/uploads/complete", { fileKey, parts: begun.parts }));
+  for (const token of others) {
+    const noFile = await asJob(token, `files/${appId}/uploads/${randomUUID()}/${randomUUID()}/a.csv`);
+    const noUpload = await complete(token, `files/${appId}/uploads/${randomUUID()}/${randomUUID()}/a.csv`);
+    expect([noFile.status, noUpload.status]).toEqual([404, 404]);
+    for (const fileKey of [begun.fileKey, done, "payloads/a", `${done}/../a`, "../x", "a".repeat(1_000)]) {
+      expect(await asJob(token, fileKey)).toEqual(noFile);
+      expect(await complete(token, fileKey)).toEqual(noUpload);
+    }
+  }
+  // A file that a job has made is no upload, even for its owner.
+  const made = `files/${appId}/${randomUUID()}/1/report.csv`;
+  expect((await asJob(ann, made)).status).toBe(404);
+  expect((await complete(ann, begun.fileKey)).status).toBe(200);
+});
+
+// ---- Logs ----
+
+test("100,000 log lines are read page by page, of any level, from both ends", async () => {
+  const appId = randomUUID();
+  const token = await user(appId);
+  const rows = Array.from({ length: 100_000 }, (_, n) => `n${n},x\n`).join("");
+  const { id } = (await upload(token, { content: `name,age\n${rows}Ann,31\n` })).body;
+  const job = await ended(token, id);
+  expect(job).toMatchObject({ status: "COMPLETED", attempts: 1, result: { rejected: 100_000, imported: 1 } });
+  const page = async (query: string) => (await get(token, `/api/jobs/${id}/logs?pageSize=200&${query}`)).body;
+  const rowsOf = ({ logs }: Answer["body"]) => logs.map(({ rowNumber }: { rowNumber: number }) => rowNumber);
+  for (const [number, of] of [
+    [1, "order=oldest"],
+    [250, "order=oldest"],
+    [500, "order=oldest"],
+    [1, "level=WARNING"],
+    [333, "level=WARNING"],
+    [500, ""],
+  ] as const) {
+    const answer = await page(`page=${number}&${of}`);
+    expect(answer).toMatchObject({ total: 100_000, page: number, pageSize: 200, totalPages: 500 });
+    // Row 1 is the header.
+    const first = (number - 1) * 200 + 2;
+    const expected = Array.from({ length: 200 }, (_, n) => (of.includes("oldest") ? first + n : 100_003 - first - n));
+    expect(rowsOf(answer)).toEqual(expected);
+  }
+  expect(await page("page=501")).toMatchObject({ logs: [], total: 100_000 });
+  expect(await page("level=ERROR")).toMatchObject({ logs: [], total: 0, totalPages: 0 });
+  // Others are not slower for it.
+  const began = performance.now();
+  const other = (await upload(token, { payload: { ...IMPORT, dataset: "other" } })).body.id;
+  expect((await ended(token, other)).status).toBe("COMPLETED");
+  expect((await get(token, `/api/jobs/${other}/logs`)).body.total).toBe(1);
+  expect(performance.now() - began).toBeLessThan(5_000);
+}, 120_000);
