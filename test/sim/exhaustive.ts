@@ -1,5 +1,5 @@
 import { MINUTE, SECOND } from "../../lib/clock.ts";
-import type { Mishap } from "./cloud.ts";
+import type { Mishap } from "./fates.ts";
 import type { Plan } from "./plan.ts";
 import { DESTINATIONS } from "./requests.ts";
 import type { Manner } from "./task-requests.ts";
