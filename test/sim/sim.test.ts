@@ -60,28 +60,28 @@ describe("a seed that fails", () => {
 describe("with faults off, the outcomes of the jobs", () => {
   const outcomesOf = async (plant?: Plant) => {
     const lines: string[] = [];
-    for (let seed = 0; seed < 20; seed += 1) {
+    for (let seed = 0; seed < 10; seed += 1) {
       const plan = withoutFaults(planOf(String(seed)));
       lines.push(...(await simulate(plan, { template, calm: true, ...(plant && { plant }) })).outcomes);
     }
     return lines;
   };
 
-  test("are the same twice", async () => {
-    const told = await sim("--calm", "--seeds", "20");
+  test("are the same twice", { timeout: 300_000 }, async () => {
+    const told = await sim("--calm", "--seeds", "10");
     expect(told).toMatch(/^outcome hash: [0-9a-f]{16}$/m);
-    expect(told.match(/^seed \d+: [0-9a-f]{16}$/gm)).toHaveLength(20);
-    expect(await sim("--calm", "--seeds", "20")).toBe(told);
+    expect(told.match(/^seed \d+: [0-9a-f]{16}$/gm)).toHaveLength(10);
+    expect(await sim("--calm", "--seeds", "10")).toBe(told);
   });
 
-  test("do not change by more calls, but by a bug", async () => {
+  test("do not change by more calls, but by a bug", { timeout: 300_000 }, async () => {
     const readingTwice: Plant = {
       name: "every move is preceded by a read",
       parts: ({ store }: Parts) => ({
         store: {
           ...store,
           apply: async (of, ...move) => {
-            await store.get("id" in of ? of.id : "");
+            await store.get(of.id);
             return store.apply(of, ...move);
           },
         },
