@@ -67,7 +67,7 @@ export function batchWriteItem(parts: Parts, input: Partial<BatchWriteItemComman
   return { UnprocessedItems: left.length > 0 ? { [name]: left } : {} };
 }
 
-/** What a write comes to; throws what DynamoDB would if its condition fails or it is not allowed. */
+/** The write that a request amounts to; throws the error of DynamoDB if it is refused. */
 function prepare(parts: Parts, kind: WriteKind, request: WriteRequest): Write {
   checkTable(parts, request.TableName);
   const key = keyOf(kind === "Put" ? keysAmong(request.Item) : request.Key);
