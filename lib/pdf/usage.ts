@@ -1,6 +1,6 @@
 import { DAY, isoDay, type Clock } from "../clock.ts";
 import { grow, jobIn, percentile, stepOf, type Change, type Counters, type Increments } from "../store/counters.ts";
-import type { Item } from "../store/job-item.ts";
+import type { Item } from "../store/table.ts";
 import { GENERATE_PDF, isFinished, isTask, type Job } from "../job/job.ts";
 import { pdfStatus, resultOf } from "./view.ts";
 

@@ -1,6 +1,6 @@
 import { SECOND, type EpochMs } from "../clock.ts";
 import { DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT_MS, type Attempt, type Job, type Payload } from "../job/job.ts";
-import type { Expressions } from "./table.ts";
+import { expirySeconds, type Expressions, type Item, type ItemKey } from "./table.ts";
 import type { Condition, Move } from "../job/moves.ts";
 import type { Status } from "../job/status.ts";
 
@@ -21,11 +21,6 @@ export interface IndexEntry {
   readonly id: string;
   readonly at: EpochMs;
 }
-
-export type Item = Record<string, unknown>;
-export type ItemKey = { pk: string; sk: string };
-
-export const MARSHALL = { removeUndefinedValues: true };
 
 export function jobKey(id: string): ItemKey {
   return { pk: `J#${id}`, sk: "J" };
@@ -61,10 +56,6 @@ export function byStatusKey(appId: string, status: Status): string {
 /** The last hex digit of an id is as good as random in every kind of id given out here. */
 function dueShard(id: string): string {
   return id.slice(-1);
-}
-
-export function expirySeconds(expiresAt: EpochMs): number {
-  return Math.ceil(expiresAt / SECOND);
 }
 
 /**
@@ -121,10 +112,6 @@ export function attemptOf(item: Item): Attempt {
 
 export function entryOf(item: Item, order: "createdAt" | "dueAt"): IndexEntry {
   return { id: String(item["pk"]).slice(2), at: Number(item[order]) };
-}
-
-export function hasExpired(item: Item, now: EpochMs): boolean {
-  return item["expiresAt"] !== undefined && Number(item["expiresAt"]) * SECOND <= now;
 }
 
 /** Whether the item stays within one write unit until its job has succeeded. */

@@ -1,6 +1,6 @@
 import { DAY, HOUR, MINUTE, iso, type Clock, type EpochMs } from "../clock.ts";
 import { grow, jobIn, percentile, stepOf, type Change, type Counters, type Increments } from "./counters.ts";
-import type { Item } from "./job-item.ts";
+import type { Item } from "./table.ts";
 import { isSchedule, type Job } from "../job/job.ts";
 import { STATUSES, type Status } from "../job/status.ts";
 

@@ -9,10 +9,10 @@ import { AT_THE_SAME_TIME, race, type KeysReport } from "./keys.ts";
 import { SPEED, startChaosStack, type ChaosStack } from "./stack.ts";
 import { startChaosTarget, type ChaosTarget } from "./target.ts";
 
-// `npm run chaos`: the local stack as real processes, which are killed while clients post. Then the count.
+// `npm run chaos`: the local stack as real processes that are killed while clients post. Then the jobs are counted.
 
 export interface Options {
-  /** How long things go wrong, in ms; 0 for the rounds alone. */
+  /** How long there are faults, in ms; 0 for the rounds alone. */
   readonly lastMs: number;
   readonly seed: string;
   /** Rounds of creates with one key. */
@@ -24,7 +24,7 @@ export interface Options {
 
 export interface Report {
   readonly faults: ReadonlyMap<string, number>;
-  /** Requests that clients made again since they did not know. */
+  /** Requests that got no answer and were made again. */
   readonly repeated: number;
   readonly fallen: readonly string[];
   readonly count: Count | undefined;
@@ -34,7 +34,7 @@ export interface Report {
 
 const JOBS_PER_SECOND = 10;
 const PROGRESS_EVERY_MS = 5_000;
-/** Service time. What waits for its turn to be looked at waits as long again as it has waited already. */
+/** In service time. A job that has waited for its next look may wait as long again. */
 const PATIENCE_MS = 2 * HOUR;
 
 interface World {
@@ -76,7 +76,7 @@ async function runAll({ lastMs, seed, rounds, say = () => {} }: Options, world: 
   return { faults, repeated: clients.repeated(), fallen: stack.fallen, count: counted, keys: raced, passed };
 }
 
-/** Clients post while things go wrong; then everything is well, and every job is to end. */
+/** Clients post while there are faults; then the faults end, and every job must end. */
 async function run(
   lastMs: number,
   seed: string,
@@ -104,7 +104,7 @@ async function run(
       accepted.push(await clients.post(anyJob(random.fork(`job ${n}`), target.url, `chaos-${n}`)));
     });
     await Promise.all([posting, carryOut(plan, stack, target, onFault)]);
-    // What a killed worker held of a lane blocks it until its visibility ends, 18 minutes of real time.
+    // A killed worker's messages block their lanes until their visibility ends, 18 minutes of real time.
     await stack.queue.kill();
     await stack.queue.start();
     told(`all is well again; ${accepted.length} accepted`);
@@ -120,7 +120,7 @@ async function run(
   }
 }
 
-/** So many a second, whatever becomes of those before. */
+/** Posts at a constant rate, without waiting for answers. */
 async function post(lastMs: number, one: (n: number) => Promise<void>): Promise<void> {
   const began = performance.now();
   const posted: Promise<void>[] = [];

@@ -4,7 +4,7 @@ import { Agent, request } from "undici";
 import type { Random } from "../sim/random.ts";
 import { tokenFor } from "../support/stack.ts";
 
-// Those who post jobs and read what became of them.
+// Clients that post jobs and read their outcomes.
 
 /** A job as the API shows it, as far as it matters here. */
 export interface Shown {
@@ -26,7 +26,7 @@ export interface Accepted {
 
 export type Clients = Awaited<ReturnType<typeof createClients>>;
 
-/** From twice this to the most, so that those who wait do not keep down what has just come back. */
+/** The backoff doubles from this to the most, so that clients do not overload a part that has just come back. */
 const AGAIN_MS = 100;
 const MOST_AGAIN_MS = 2_000;
 /** The gateway answers within 30 s, or never. */
@@ -48,7 +48,7 @@ export async function createClients(url: string) {
     return { status: answer.statusCode, replayed: replayed === "true", data: () => JSON.parse(text).data as unknown };
   }
 
-  /** What is unknown is asked again: for a create, its key sees to it that this is safe. */
+  /** Repeats a request without an answer; a create is safe to repeat by its key. */
   async function ask(method: "GET" | "POST", path: string, body?: object) {
     for (let againMs = AGAIN_MS; ;) {
       const answer = await once(method, path, body).catch(() => undefined);
@@ -66,7 +66,7 @@ export async function createClients(url: string) {
     return { id: (data() as Shown).id, calledBack: "onComplete" in body, replayed };
   }
 
-  /** Nothing if there is no such job. */
+  /** Undefined if there is no such job. */
   async function read(id: string): Promise<Shown | undefined> {
     const answer = await ask("GET", `/v1/admin/jobs/${id}`);
     return answer.status === 200 ? (answer.data() as Shown) : undefined;
@@ -108,9 +108,9 @@ export async function createClients(url: string) {
 /** An attempt that was lost holds its job until its lease ends, 15 s after this: shorter is sooner. */
 const TIMEOUT_SECONDS = 2;
 
-/** A request for a webhook, which may be lost in any of the ways there are: by mode, size, lane, retries, callback. */
+/** A request for a webhook, with a drawn mode, size, lane, retries and callback. */
 export function anyJob(random: Random, target: string, key: string): object {
-  // In the job's item, in one beside it, in the bucket: nothing of it can be compressed away.
+  // Incompressible sizes for the job's item, an item of its own, and the bucket.
   const size = random.chance(0.02) ? 600_000 : random.chance(0.1) ? 3_000 : 0;
   const { message } = plainJob(target, key);
   const { lambdaProxyMessage, execution, metadata } = message;

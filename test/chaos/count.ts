@@ -10,7 +10,7 @@ import type { Accepted, Clients, Shown } from "./clients.ts";
 import type { ChaosTarget } from "./target.ts";
 import { FINAL_STATUSES } from "../../lib/job/status.ts";
 
-// What became of every job: by the API, by the table's stream, and by what the target has seen.
+// The outcome of every job: by the API, by the table's stream, and by the deliveries to the target.
 
 export interface Count {
   readonly accepted: number;
@@ -18,12 +18,12 @@ export interface Count {
   readonly stored: number;
   readonly callbacks: number;
   readonly finished: Readonly<Record<string, number>>;
-  /** Each with what is wrong with it. */
+  /** Each with its problem. */
   readonly lost: readonly string[];
   readonly endedTwice: readonly string[];
   /** The same attempt of a job came more than once. */
   readonly sameAttempt: number;
-  /** A job came again after it had been answered 200: that its worker heard of it is not certain. */
+  /** A job came again after an answer of 200, which its worker may not have received. */
   readonly afterSuccess: number;
   readonly attempts: number;
   readonly attemptsLost: number;
@@ -117,7 +117,7 @@ function whatIsWrong(
   return status === "DEAD" && retryCount >= maxRetries ? undefined : `is ${status}: ${job.lastError}`;
 }
 
-/** How often each job has come to an end, and whether it has left it: every write of the table is in its stream. */
+/** How often each job has reached or left a final status, by the table's stream, which has every write. */
 export async function endingsOf(endpoint: string): Promise<Map<string, number>> {
   const client = new DynamoDBStreamsClient({ endpoint });
   const endings = new Map<string, number>();
@@ -133,7 +133,7 @@ export async function endingsOf(endpoint: string): Promise<Map<string, number>> 
           if (dynamodb?.Keys?.["sk"]?.S !== "J") continue;
           const [before, after] = [dynamodb.OldImage?.["status"]?.S, dynamodb.NewImage?.["status"]?.S];
           const id = dynamodb.Keys["pk"]?.S?.slice(2) ?? "";
-          // One that is left for another status counts too: an end is for good.
+          // Leaving a final status counts too, since it must not happen.
           if (before !== after && (isFinal(before) || isFinal(after))) endings.set(id, (endings.get(id) ?? 0) + 1);
         }
         next = Records.length > 0 ? NextShardIterator : undefined;

@@ -1,11 +1,11 @@
 import { startDynamoDb, startQueuesAndBucket } from "../../local/emulators.ts";
 
-// One emulator as a process to kill: `node test/chaos/emulator.ts database|queue DIR PORT`. It ends with whoever
-// holds the other end of its standard input, however that ended.
+// One emulator as a process to kill: `node test/chaos/emulator.ts database|queue DIR PORT`. It ends when its
+// standard input does, and so with its parent, however that ended.
 
 const [, , part, dir, port] = process.argv;
 const end = () => process.exit();
-// A Ctrl-C is for the one that started it.
+// A Ctrl-C is for its parent.
 process.on("SIGINT", () => {}).on("SIGTERM", end);
 process.stdin.on("end", end).resume();
 

@@ -3,12 +3,12 @@ import type { Random } from "../sim/random.ts";
 import type { ChaosStack, Part } from "./stack.ts";
 import type { ChaosTarget, Mood } from "./target.ts";
 
-// What goes wrong, and when: drawn beforehand, so that a seed gives the same faults at the same times.
+// The faults and their times: drawn beforehand, so that a seed gives the same ones.
 
 interface Kind {
   readonly part: "worker" | "gateway" | "database" | "queue" | "target";
   readonly how: "killed" | "frozen" | "emptied" | Exclude<Mood, "well">;
-  /** From when it goes wrong until it is mended, in ms. */
+  /** The least and the most duration of the fault. */
   readonly forMs: readonly [number, number];
 }
 
@@ -22,7 +22,7 @@ export interface Fault {
 
 const WORKER_KILLED: Kind = { part: "worker", how: "killed", forMs: [300, 5_000] };
 
-/** Dealt like cards, so that also a short run has some of everything. */
+/** Dealt like cards, so that even a short run has every kind. */
 const DECK: readonly Kind[] = [
   WORKER_KILLED,
   WORKER_KILLED,
@@ -59,7 +59,7 @@ export function faultsOf(random: Random, lastMs: number, workers: number): Fault
   return faults;
 }
 
-/** Lets each happen at its time. Resolves when the last one is mended. */
+/** Carries out each fault at its time. Resolves when the last one has ended. */
 export async function carryOut(
   faults: readonly Fault[],
   stack: ChaosStack,
@@ -69,7 +69,7 @@ export async function carryOut(
   const down = new Set<string>();
   const happen = async (fault: Fault) => {
     await sleep(fault.atMs);
-    // What is down already cannot fall: it may take longer to come back than it was to be away.
+    // A part that is down can't fail again: it may take longer to come back than planned.
     if (down.has(fault.part)) return;
     down.add(fault.part);
     onFault(fault);

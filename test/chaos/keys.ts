@@ -2,13 +2,13 @@ import { plainJob, type Accepted, type Clients } from "./clients.ts";
 import { settled } from "./count.ts";
 import type { ChaosTarget } from "./target.ts";
 
-// Rounds of creates with one key at the same time: one of them makes the job, the others are given it.
+// Rounds of creates with one key at the same time: one creates the job, the others are answered with it.
 
 export interface KeysReport {
   readonly rounds: number;
   /** Rounds in which a client had to ask again, so that it may have been given the job that it made itself. */
   readonly uncertain: number;
-  /** What was not as it must be. */
+  /** The rounds and jobs with a problem. */
   readonly wrong: readonly string[];
 }
 

@@ -17,7 +17,7 @@ export interface Part {
   readonly name: string;
   /** Resolves when it is ready; until the parts that it needs are there, it is started again and again. */
   start(): Promise<void>;
-  /** By SIGKILL: it has no chance to put anything in order. */
+  /** By SIGKILL, without a chance to clean up. */
   kill(): Promise<void>;
   freeze(): void;
   thaw(): void;
@@ -28,12 +28,12 @@ export interface ChaosStack {
   readonly dir: string;
   readonly database: Part & { readonly url: string };
   readonly queue: Part & {
-    /** Throws away what is in the queues. */
+    /** Deletes the messages of all queues. */
     empty(): Promise<void>;
   };
   readonly gateway: Part;
   readonly workers: readonly Part[];
-  /** Parts that ended though nobody had killed them. */
+  /** Parts that ended without being killed. */
   readonly fallen: readonly string[];
   /** Kills every process; `keep` leaves the logs and the data where they are. */
   end(keep?: boolean): Promise<void>;
@@ -58,7 +58,7 @@ export async function startChaosStack(): Promise<ChaosStack> {
     DATA_DIR: dir,
     SPEED: String(SPEED),
     PORT: String(ports.gateway),
-    // With it, they end when their parent does, however that ended.
+    // With it, they end when their parent does, however it ended.
     npm_lifecycle_event: "chaos",
   };
   const fallen: string[] = [];
@@ -95,7 +95,7 @@ export async function startChaosStack(): Promise<ChaosStack> {
     database: { ...database, url: endpoints.dynamodb },
     queue: {
       ...queue,
-      // Its memory is all that it had: the queues themselves are gone too.
+      // It keeps all in memory, so that the queues themselves are gone too.
       start: async () => {
         await queue.start();
         await repeated(async () => provision(readTemplate(ROOT), endpoints));
@@ -114,14 +114,14 @@ interface PartOptions {
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   readonly log: string;
-  /** From then on, nothing is started any more. */
+  /** Aborted when no part is to be started any more. */
   readonly over: AbortSignal;
 }
 
 function createPart({ name, args, env, log, over }: PartOptions, onFall: (how: string) => void): Part {
   const written = createWriteStream(log, { flags: "a" }).setMaxListeners(0);
   let child: ChildProcess | undefined;
-  /** Of the process that a signal is for; an emulator's is not that of the one which keeps it. */
+  /** Of the process that gets signals; an emulator is a child of the part's process. */
   let pid: number | undefined;
   /** From a start to the next kill. */
   let life = new AbortController();
@@ -159,7 +159,7 @@ function createPart({ name, args, env, log, over }: PartOptions, onFall: (how: s
     life.abort();
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, "exit");
-    // One that is only just starting may not have told yet which process is meant.
+    // A part that is starting may not have printed its process id yet.
     if (pid === undefined) child.kill("SIGTERM");
     else signal("SIGKILL");
     await ended;
@@ -183,7 +183,7 @@ async function emptyQueues(endpoint: string): Promise<void> {
   client.destroy();
 }
 
-/** Does it again as long as a part that it needs is down. */
+/** Tries again as long as a part that it needs is down. */
 async function repeated(work: () => Promise<unknown>): Promise<void> {
   for (const began = performance.now(); ; await sleep(START_AGAIN_MS)) {
     try {

@@ -2,13 +2,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
-// Where the jobs go: a server with moods, which remembers every delivery.
+// The target of the jobs: a server with moods, which records every delivery.
 
 export type Mood = "well" | "failing" | "slow" | "refusing";
 
 export interface Received {
   readonly attempt: number;
-  /** What it answered, unless the one who asked was gone by then. */
+  /** The status of its answer, unless the connection was closed by then. */
   readonly status?: number;
 }
 
@@ -16,7 +16,7 @@ export interface ChaosTarget {
   readonly url: string;
   /** By job. */
   readonly received: ReadonlyMap<string, readonly Received[]>;
-  /** The jobs whose callbacks came, by the job that had ended. */
+  /** The callback jobs that came, by the job that had ended. */
   readonly callbacks: ReadonlyMap<string, ReadonlySet<string>>;
   become(mood: Mood): Promise<void>;
   close(): void;

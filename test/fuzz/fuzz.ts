@@ -1,13 +1,14 @@
 import * as fc from "fast-check";
-import { SignJWT, UnsecuredJWT } from "jose";
-import { randomUUID } from "node:crypto";
-import { Agent, request as httpRequest, type IncomingHttpHeaders } from "node:http";
-import { isDeepStrictEqual, parseArgs } from "node:util";
+import { Agent } from "node:http";
+import { parseArgs } from "node:util";
 import { startEmulators } from "../../local/emulators.ts";
-import { LOCAL_JWT_SECRET } from "../../local/token.ts";
 import { DOCUMENT, checkAnswer, routeOf } from "../support/api-document.ts";
-import { endStacks, startStack, tokenFor, type Stack } from "../support/stack.ts";
+import { endStacks, startStack } from "../support/stack.ts";
+import { CANARY, OPERATOR, createWorld } from "./apps.ts";
 import { plans, wire, type Plan, type Wire } from "./requests.ts";
+import { NO_ANSWER, send, type Received } from "./send.ts";
+
+export { CANARY };
 
 // Requests that the API document describes, and twisted ones, against the local stack: no answer may be an
 // error of ours, differ from the document, show our code, or hold what belongs to another app.
@@ -19,7 +20,7 @@ export interface Report {
   readonly answers: ReadonlyMap<string, ReadonlyMap<number, number>>;
   /** Routes that never answered 2xx. */
   readonly unreached: readonly string[];
-  /** The first request that was answered as it must not be, as small as it could be made. */
+  /** The first request whose answer has a problem, as small as it could be made. */
   readonly failure?: string;
 }
 
@@ -29,7 +30,7 @@ export interface Options {
   readonly progress?: (done: number) => void;
 }
 
-/** Each lot has a stack of its own, which would slow down as it fills, and a seed of its own, the next number. */
+/** Each lot has a stack of its own, since a stack slows down as it fills, and the next seed. */
 const LOT = 20_000;
 /** Enough to keep the stack busy while answers are checked. */
 const IN_FLIGHT = 24;
@@ -48,9 +49,9 @@ export async function fuzz({ requests, seed, progress }: Options): Promise<Repor
   return { seed, requests, answers, unreached: unreached(answers) };
 }
 
-/** What was found, if anything was. */
+/** The failure, if there is one. */
 async function fuzzLot(drawn: { seed: number; numRuns: number }, answers: Answers): Promise<string | undefined> {
-  // In memory: a disk would only slow them down.
+  // In memory, which is faster.
   const emulators = await startEmulators();
   const { dynamodb, sqs, s3 } = emulators.endpoints;
   const endpoints = { AWS_ENDPOINT_URL_DYNAMODB: dynamodb, AWS_ENDPOINT_URL_SQS: sqs, AWS_ENDPOINT_URL_S3: s3 };
@@ -85,7 +86,7 @@ interface Found {
   readonly problem: string;
 }
 
-/** Some at a time; the first that has a problem ends it. */
+/** Asks some at a time, until one has a problem. */
 async function askAll(
   lot: readonly Plan[],
   ask: (plan: Plan) => Promise<string | undefined>,
@@ -126,7 +127,7 @@ async function smallest(seed: number, { index, problem }: Found, ask: Ask, url: 
   return `${last.problem}\n\n${curl(last.asked).replaceAll(url, "http://127.0.0.1:3000")}\n\n${again}`;
 }
 
-/** For a stack that `npm start` runs: this one is gone by then. */
+/** For a stack that `npm start` runs, since this one has ended by then. */
 function curl({ method, path, headers, body }: Wire): string {
   const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
   const given = Object.entries(headers).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`);
@@ -136,26 +137,17 @@ function curl({ method, path, headers, body }: Wire): string {
   return `${piped}curl -sg --path-as-is -X ${method} ${quoted(`http://127.0.0.1:3000${path}`)} ${[...given, ...(body ? [data] : [])].join(" ")}`;
 }
 
-// ---- What no answer may be ----
+// ---- The judgement of answers ----
 
-interface Received {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly text: string;
-}
-
-const NO_ANSWER = 0;
-/** Held by everything that the other app owns. */
-export const CANARY = "canary-of-another-app";
 const OUR_CODE = /\n\s+at |node_modules\/|node:internal|\b(?:lib|functions|local)\/[\w/-]+\.ts\b/;
 
-/** What is wrong with an answer; nothing if it may be so. */
+/** The problem of an answer; undefined if there is none. */
 export function problemOf({ method, path }: Wire, { status, headers, text }: Received): string | undefined {
   const told = `${method} ${path} answered ${status}:\n${text.slice(0, 2_000)}`;
   if (status === NO_ANSWER) return `No answer. ${told}`;
   if (status >= 500) return `An error of ours. ${told}`;
   if (text.includes(CANARY)) return `What belongs to another app. ${told}`;
-  // The document and the viewer speak of files.
+  // The document and the viewer name files.
   if (OUR_CODE.test(text) && !/^\/(api-docs|openapi)/.test(path)) return `Our code shows. ${told}`;
   try {
     checkAnswer({ method, path, status, headers, text });
@@ -171,157 +163,6 @@ function unreached(answers: Report["answers"]): string[] {
   );
   const isReached = (key: string) => [...(answers.get(key)?.keys() ?? [])].some((status) => status < 300);
   return keys.filter((key) => !isReached(key));
-}
-
-/** Not by `fetch`, which tidies up what it sends. */
-async function send(agent: Agent, url: string, { method, path, headers, body }: Wire): Promise<Received> {
-  return new Promise((resolve) => {
-    const fail = (error: Error) => resolve({ status: NO_ANSWER, headers: new Headers(), text: error.message });
-    const length = body && { "content-length": body.length };
-    const { hostname, port } = new URL(url);
-    const outgoing = httpRequest({ agent, hostname, port, method, path, headers: { ...headers, ...length } });
-    outgoing.on("error", fail);
-    outgoing.on("response", (incoming) => {
-      const chunks: Buffer[] = [];
-      incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
-      incoming.on("error", fail);
-      incoming.on("end", () => {
-        const text = Buffer.concat(chunks).toString();
-        resolve({ status: incoming.statusCode ?? 0, headers: headersOf(incoming.headers), text });
-      });
-    });
-    outgoing.end(body);
-  });
-}
-
-function headersOf(incoming: IncomingHttpHeaders): Headers {
-  return new Headers(Object.entries(incoming).map(([name, value]): [string, string] => [name, String(value)]));
-}
-
-// ---- Two apps: the one that asks, and the one that nobody may hear of ----
-
-const OPERATOR = "an-internal-token-of-32-characters-or-more";
-/** Few enough that requests meet in the same job. */
-const MOST_KEPT = 50;
-
-async function createWorld(stack: Stack) {
-  const [self, other] = [randomUUID(), randomUUID()];
-  const tokens = await tokensOf(self);
-  const foreign = await ownedBy(other, stack);
-  const files = [await uploadedFile(stack, tokens["admin"] ?? "", "a.csv")];
-  const page = { input_type: "html", html: "<p>a page" };
-  const pdf = await stack.call("POST", "/longjob", { token: tokens["admin"] ?? "", body: page });
-  const owned = { foreign: foreign.ids, foreignFile: [foreign.fileKey], file: files, pdf: [pdf.body.job_id] };
-  const none = { job: [], task: [], bulk: [], fileJob: [], secret: [], schedule: [], cursor: [] };
-  const kept: Record<string, unknown[]> = { ...owned, ...none };
-  let version = 0;
-
-  const keep = (kind: string, value: unknown) => {
-    kept[kind]?.unshift(value);
-    kept[kind]?.splice(MOST_KEPT);
-  };
-
-  return {
-    known: (name: string): unknown => {
-      const [kind = "", at] = name.split(":");
-      if (at !== undefined) return kept[kind]?.[Number(at) % kept[kind].length] ?? randomUUID();
-      return { self, other, version, stack: stack.url }[kind];
-    },
-
-    authorized: ({ caller, twist }: Plan, asked: Wire): Wire => {
-      const token = tokens[caller];
-      if (token === undefined || (twist.kind === "header" && twist.name === "authorization")) return asked;
-      return { ...asked, headers: { ...asked.headers, authorization: `Bearer ${token}` } };
-    },
-
-    /** Takes what later requests can ask for. */
-    learn: ({ key }: Plan, { status, text }: Received): void => {
-      if (status >= 300) return;
-      if (/^POST \/(v1|api)\/jobs$/.test(key)) {
-        const { jobId, id = jobId } = JSON.parse(text) as { jobId?: string; id?: string };
-        for (const kind of ["job", "task"]) keep(kind, id);
-        if (key.includes("/api/")) keep("fileJob", id);
-      }
-      if (key === "POST /longjob") {
-        const { job_id: id } = JSON.parse(text) as { job_id: string };
-        for (const kind of ["job", "task", "pdf"]) keep(kind, id);
-      }
-      if (!key.includes(" /v1/")) return;
-      const { data } = (JSON.parse(text) ?? {}) as { data?: Record<string, unknown> };
-      if (typeof data?.["executionType"] === "string" && status === 201) {
-        keep("job", data["id"]);
-        if (data["executionType"] === "schedule") keep("schedule", data["id"]);
-      }
-      if (status === 202 && data) keep("bulk", data["id"]);
-      if (typeof data?.["secret"] === "string") keep("secret", data["id"]);
-      if (typeof data?.["nextCursor"] === "string") keep("cursor", data["nextCursor"]);
-      if (typeof data?.["version"] === "number") version = data["version"];
-    },
-
-    /** What has become of the other app's things, if anything has. */
-    foreignChanges: async (): Promise<string | undefined> => {
-      const now = await foreign.look();
-      const changed = now.filter((part, at) => !isDeepStrictEqual(part, foreign.before[at]));
-      return changed.length === 0 ? undefined : `Another app's things have changed: ${JSON.stringify(changed)}`;
-    },
-  };
-}
-
-async function tokensOf(appId: string): Promise<Record<string, string | undefined>> {
-  const sign = async (secret: string, expires: string) =>
-    new SignJWT({ appId, roles: ["APP_ADMIN"] })
-      .setProtectedHeader({ alg: "HS256" })
-      .setSubject("fuzzer")
-      .setExpirationTime(expires)
-      .sign(new TextEncoder().encode(secret));
-  return {
-    admin: await sign(LOCAL_JWT_SECRET, "7d"),
-    expired: await sign(LOCAL_JWT_SECRET, "-1h"),
-    forged: await sign("another-secret-of-32-characters-or-more", "1h"),
-    unsigned: new UnsecuredJWT({ appId, roles: ["PLATFORM_ADMIN"], sub: "x" }).setExpirationTime("1h").encode(),
-    user: await tokenFor({ appId, roles: ["USER"] }),
-    appless: await tokenFor({}),
-    garbage: "a.b.c",
-    operator: OPERATOR,
-  };
-}
-
-/** An app whose jobs, settings, secrets and audit log hold the canary. Nothing of it is due within a run. */
-async function ownedBy(appId: string, stack: Stack) {
-  const token = await tokenFor({ appId });
-  const url = `${stack.url}/echo/${CANARY}`;
-  const message = {
-    lambdaProxyMessage: { path: `/${CANARY}`, httpMethod: "POST", body: CANARY },
-    execution: { type: "rest-api", baseUrl: url },
-  };
-  const execution = { type: "schedule", scheduledAt: "2098-01-01T00:00:00Z", targetJob: message };
-  const ids: string[] = [];
-  for (let n = 0; n < 10; n += 1) {
-    const metadata = { idempotencyKey: n === 0 ? "key-0" : `${CANARY}-${n}` };
-    const { body } = await stack.call("POST", "/v1/jobs/create", { token, body: { message: { execution, metadata } } });
-    ids.push(body.data.id);
-  }
-  const fileKey = await uploadedFile(stack, token, `${CANARY}.csv`);
-  const about = { jobType: "example", payload: { words: [CANARY] }, fileKey, meta: { CANARY } };
-  ids.push((await stack.call("POST", "/api/jobs", { token, body: about })).body.id);
-  const app = `/v1/admin/apps/${appId}`;
-  await stack.call("PUT", app, { token, body: { version: 0, name: CANARY, onComplete: { url } } });
-  await stack.call("POST", `${app}/signing-secrets`, { token });
-  const look = async (): Promise<unknown[]> => {
-    const asked = ["/v1/admin/jobs", app, `${app}/audit`].map(async (path) => stack.call("GET", path, { token }));
-    return (await Promise.all(asked)).map(({ body }) => body.data);
-  };
-  return { ids, fileKey, look, before: await look() };
-}
-
-/** The key of a file of one byte. */
-async function uploadedFile(stack: Stack, token: string, fileName: string): Promise<string> {
-  const announced = { fileName, size: 1, contentType: "text/csv" };
-  const { fileKey, parts } = (await stack.call("POST", "/api/jobs/uploads", { token, body: announced })).body;
-  const { headers } = await fetch(parts[0].url, { method: "PUT", body: "a" });
-  const body = { fileKey, parts: [{ partNumber: 1, etag: headers.get("etag") }] };
-  await stack.call("POST", "/api/jobs/uploads/complete", { token, body });
-  return fileKey;
 }
 
 // ---- npm run fuzz ----

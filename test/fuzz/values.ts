@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { DOCUMENT } from "../support/api-document.ts";
 
-// Values by the schemas of the API document, and such as get further than any text would. What is known
+// Values by the schemas of the API document, and values that get further than random text. A value that is known
 // only when a request is sent has a placeholder: `@job:3` is one of the app's own jobs.
 
 export interface Schema {
@@ -30,14 +30,14 @@ export type Value = fc.Arbitrary<unknown>;
 
 export const one = (...values: readonly unknown[]): Value => fc.constantFrom(...values);
 
-// ---- What a schema can't say: values that get further than any text would. ----
+// ---- Values that a schema can't tell ----
 
 const soon = fc
   .date({ min: new Date("2099-01-01"), max: new Date("2100-01-01"), noInvalidDate: true })
   .map((date) => date.toISOString());
 const uuid = one("@self", "@other", "@job:0", "550e8400-e29b-41d4-a716-446655440000");
 
-/** By a field's name. No job goes anywhere but to this machine. */
+/** By a field's name. Jobs go to this machine alone. */
 const BY_NAME: Readonly<Record<string, Value>> = {
   appId: fc.oneof({ weight: 6, arbitrary: one("@self") }, { weight: 1, arbitrary: uuid }),
   baseUrl: one("@stack/echo", "@stack/echo", "http://127.0.0.1:9", "http://[::1]:9/a/b"),
@@ -72,7 +72,7 @@ const EXAMPLE = {
 };
 const fileKey = fc.oneof({ weight: 8, arbitrary: fc.nat(9).map((n) => `@file:${n}`) }, one("@foreignFile:0", "../a"));
 
-/** Seldom one that is rendered: each takes as long as a hundred other requests. */
+/** Few are rendered: each of those takes as long as a hundred other requests. */
 const page = fc.oneof(
   { weight: 1, arbitrary: fc.record({ input_type: one("html"), html: one("<p>a page") }) },
   {
@@ -202,7 +202,7 @@ export function object(schema: Schema, within: readonly string[]): Value {
   });
 }
 
-/** Hardly a request without them is accepted, though a schema can't say so. */
+/** Fields without which few requests are accepted, though the schema does not require them. */
 const LIKELY = new Set(["lambdaProxyMessage", "scheduleExpression"]);
 const LEFT_OUT = "left out";
 

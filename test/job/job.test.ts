@@ -5,7 +5,6 @@ import {
   HEAD_START,
   backoffDelay,
   nextAttempt,
-  type Job,
   type Mode,
   type Outcome,
   type WaitingJob,

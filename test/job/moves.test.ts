@@ -10,11 +10,9 @@ import {
   owed,
   rankOf,
   travels,
-  type Job,
   type Outcome,
   type WaitingJob,
   type RunningJob,
-  type FailedJob,
   type EndedJob,
 } from "../../lib/job/job.ts";
 import {

@@ -2,17 +2,18 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { MINUTE, SECOND } from "../../lib/clock.ts";
+import type { Part } from "./core.ts";
 
-/** What may notice that something is wrong with a copy of the service. */
+/** A check that may fail on a copy of the service with a mutant. */
 export interface Killer {
   readonly name: string;
-  /** Paths whose change makes what it has let pass worth another look. */
+  /** Files and folders that it depends on: their change makes it run again. */
   readonly reads: readonly string[];
-  /** What it noticed, in a few words; nothing if it noticed nothing. */
+  /** The failure, in a few words; undefined if there is none. */
   readonly notices: (copy: string) => Promise<string | undefined>;
 }
 
-/** Longer than any of them takes on a busy machine, the quick ones and the others: whatever lasts longer hangs. */
+/** Longer than a quick check, and any other, takes on a busy machine: one that lasts longer hangs. */
 const LONGEST_QUICK = MINUTE;
 const LONGEST = 4 * MINUTE;
 const LONGEST_SILENCE = 30 * SECOND;
@@ -23,13 +24,12 @@ interface Ended {
   readonly output: string;
 }
 
-/** What ends each program that runs now: none outlives this one, for a mutant may run for ever. */
+/** Ends each program that runs now: none outlives this one, for a mutant may run for ever. */
 const running = new Set<() => void>();
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.on(signal, () => {
-    for (const end of running) end();
-    process.exit(1);
-  });
+
+function endAll(): void {
+  for (const end of running) end();
+  process.exit(1);
 }
 
 function endGroup(pid: number | undefined): void {
@@ -40,7 +40,7 @@ function endGroup(pid: number | undefined): void {
   }
 }
 
-/** How long a program may take, and how long it may say nothing. */
+/** How long a program may take, and how long it may print nothing. */
 interface Patience {
   readonly longestMs: number;
   readonly silenceMs?: number;
@@ -49,7 +49,7 @@ interface Patience {
 /** Runs a program of node until it ends or hangs. */
 function run(copy: string, args: readonly string[], { longestMs, silenceMs = longestMs }: Patience): Promise<Ended> {
   return new Promise((resolve) => {
-    // A group of its own: what it has started ends with it.
+    // A group of its own: the programs that it starts end with it.
     const child = spawn(process.execPath, args, {
       cwd: copy,
       detached: true,
@@ -58,6 +58,7 @@ function run(copy: string, args: readonly string[], { longestMs, silenceMs = lon
     });
     let output = "";
     const end = () => endGroup(child.pid);
+    if (running.size === 0) process.on("SIGINT", endAll).on("SIGTERM", endAll);
     running.add(end);
     const longest = setTimeout(end, longestMs);
     let silence = setTimeout(end, silenceMs);
@@ -72,6 +73,7 @@ function run(copy: string, args: readonly string[], { longestMs, silenceMs = lon
       clearTimeout(longest);
       clearTimeout(silence);
       running.delete(end);
+      if (running.size === 0) process.off("SIGINT", endAll).off("SIGTERM", endAll);
       end();
       resolve({ status: status ?? undefined, output });
     });
@@ -99,12 +101,12 @@ interface Report {
   }[];
 }
 
-/** Test files, run together, on which neither time nor chance has an influence. */
+/** Test files, run together, that depend on neither time nor chance. */
 function tests(...names: readonly string[]): Killer {
   return killerOf(names, false);
 }
 
-/** Test files that real time may fail: a failure counts if the same test fails once more by itself. */
+/** Test files that depend on real time: a failure counts if the same test fails again by itself. */
 function timed(...names: readonly string[]): Killer {
   return killerOf(names, true);
 }
@@ -161,20 +163,21 @@ const engine = timed("engine/engine", "engine/recovery");
 const line = timed("flow/task-line");
 const life = timed("engine/follow-ups", "flow/flow-control", "engine/schedules");
 
-/** By file, who looks at a mutant of it: the cheapest first. */
-export const KILLERS: Readonly<Record<string, readonly Killer[]>> = {
-  "lib/job/job.ts": [
-    rules,
-    engine,
-    line,
-    life,
-    store,
-    simulator,
-    timed("stack/create-job", "stack/create-job-validation"),
-  ],
-  "lib/job/moves.ts": [rules, engine, line, life, store, simulator],
-  "lib/engine/engine.ts": [attempt, engine, line, life, simulator, timed("stack/faults", "stack/internal")],
-  "lib/engine/sweep.ts": [sweep, engine, life, simulator, timed("stack/faults", "stack/internal")],
-  "lib/store/job-store.ts": [store, engine, life, simulator, timed("stack/reading", "stack/admin")],
-  "lib/queue/queue.ts": [rules, engine, life, simulator, timed("stack/internal")],
-};
+/** The core, by paths or globs. A file takes the killers of the first part that names it. */
+export const CORE: readonly Part<Killer>[] = [
+  { files: ["lib/job/job.ts"], killers: [rules, engine, line, life, store, simulator, timed("stack/create-job")] },
+  { files: ["lib/job/moves.ts"], killers: [rules, engine, line, life, store, simulator] },
+  {
+    files: ["lib/engine/engine.ts"],
+    killers: [attempt, engine, line, life, simulator, timed("stack/faults", "stack/internal")],
+  },
+  {
+    files: ["lib/engine/sweep.ts"],
+    killers: [sweep, engine, life, simulator, timed("stack/faults", "stack/internal")],
+  },
+  {
+    files: ["lib/store/job-store.ts"],
+    killers: [store, engine, life, simulator, timed("stack/reading", "stack/admin")],
+  },
+  { files: ["lib/queue/queue.ts"], killers: [rules, engine, life, simulator, timed("stack/internal")] },
+];

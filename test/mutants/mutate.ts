@@ -53,10 +53,10 @@ const OTHER_METHOD: Readonly<Record<string, string>> = {
   round: "floor",
 };
 
-/** What stays of the same type without them. */
+/** Methods that can be removed from a chain without a change of type. */
 const REMOVABLE_METHODS = new Set(["filter", "slice", "toSorted", "catch"]);
 
-/** What is told to people: no test is to hold its words. */
+/** Calls and fields with text for people, whose words no test checks. */
 const TELLS = new Set(["log", "Error", "Unavailable", "badRequest"]);
 const TOLD_FIELDS = new Set(["error", "message"]);
 
@@ -104,7 +104,7 @@ function isText(property: Node): boolean {
 
 function* childrenOf(node: Node): Generator<Node> {
   for (const key of visitorKeys[node.type] ?? []) {
-    // The names of things are no values.
+    // A name is no value.
     if (key === "key" && !node["computed"]) continue;
     const value = node[key];
     for (const each of Array.isArray(value) ? value : [value]) if (isNode(each)) yield each;

@@ -12,34 +12,36 @@ import {
   writeFileSync,
 } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, matchesGlob } from "node:path";
 import { parseArgs } from "node:util";
 import { ACCEPTED } from "./accepted.ts";
-import { KILLERS, type Killer } from "./killers.ts";
+import { checkExist, killersByFile } from "./core.ts";
+import { CORE, type Killer } from "./killers.ts";
 import { applied, mutantsOf, type Mutant } from "./mutate.ts";
 
-// `npm run mutants`: changes the core in one place at a time and asks who notices. See CONTRIBUTING.md.
+// `npm run mutants`: changes the core in one place at a time and runs its killers. See CONTRIBUTING.md.
 
 const ROOT = join(import.meta.dirname, "../..");
 /** One result a line; the last one about a mutant counts. */
 const RESULTS = join(ROOT, ".mutants.log");
-/** Of the mutants that compile, how many are to be noticed. */
+/** The percentage of compiling mutants that must be killed. */
 const WANTED_PERCENT = 90;
 
 const { values: options } = parseArgs({
   options: {
-    file: { type: "string", multiple: true, default: Object.keys(KILLERS) },
+    /** Paths or globs of the core. All of it by default. */
+    file: { type: "string", multiple: true, default: ["**"] },
     /** How many of a file: always the same ones. All by default. */
     sample: { type: "string", default: "Infinity" },
     lanes: { type: "string", default: String(availableParallelism()) },
     /** Asks only these killers, by name. */
     ask: { type: "string", multiple: true },
-    /** Forgets what earlier runs have found. */
+    /** Forgets the results of earlier runs. */
     fresh: { type: "boolean", default: false },
   },
 });
 
-/** What is known of a mutant: who noticed it, or who has let it pass, and in which state they were. */
+/** The result of a mutant: the killer that failed, or those that passed, with the state of their files. */
 interface Result {
   readonly compiles: boolean;
   readonly killedBy?: string;
@@ -71,11 +73,21 @@ const ofRepository = execFileSync("git", ["ls-files", "-co", "--exclude-standard
   .split("\n")
   .filter((path) => existsSync(join(ROOT, path)));
 
+const killersOf = killersByFile(CORE, ofRepository);
+const names = ACCEPTED.map(({ file }) => file);
+checkExist(names, ofRepository, "test/mutants/accepted.ts");
+checkExist(
+  [...killersOf.values()].flat().flatMap(({ reads }) => reads.filter((path) => path.endsWith(".ts"))),
+  ofRepository,
+  "test/mutants/killers.ts",
+);
+checkExist(options.file, [...killersOf.keys()], "--file");
+
 function digest(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** The state of what a killer reads. */
+/** The state of the files that a killer depends on. */
 function stateOf({ reads }: Killer): string {
   const files = ofRepository.filter((path) => ["lib", ...reads].some((of) => path === of || path.startsWith(`${of}/`)));
   return digest(files.map((path) => path + digest(textOf(path))).join("")).slice(0, 10);
@@ -97,7 +109,7 @@ function copyOfRepository(): string {
   return copy;
 }
 
-/** Asks the compiler about all at once: each mutant as one more file, beside the one that it is of. */
+/** Compiles all mutants at once: each is one more file, beside its original. */
 function compile(mutants: readonly Mutant[]): void {
   const unknown = mutants.filter((mutant) => !results.has(keyOf(mutant)));
   if (unknown.length === 0) return;
@@ -108,7 +120,7 @@ function compile(mutants: readonly Mutant[]): void {
   }
   const tsc = ["node_modules/typescript/lib/tsc.js", "--pretty", "false"];
   const refused = new Set<string>();
-  // As long as one can't be parsed, the compiler says nothing of the others.
+  // As long as one file can't be parsed, the compiler reports nothing about the others.
   for (let found = -1; found !== refused.size;) {
     found = refused.size;
     const { stdout } = spawnSync(process.execPath, tsc, { cwd: copy, encoding: "utf8", maxBuffer: 2 ** 30 });
@@ -122,7 +134,7 @@ function compile(mutants: readonly Mutant[]): void {
   }
 }
 
-/** Who notices something where nothing is changed would kill every mutant. */
+/** A killer that fails without a mutant would kill every mutant. */
 async function check(asked: readonly Killer[]): Promise<void> {
   const copy = copyOfRepository();
   for (const { name, notices } of asked) {
@@ -131,7 +143,7 @@ async function check(asked: readonly Killer[]): Promise<void> {
   }
 }
 
-/** Asks one killer after another, until one notices. */
+/** Runs one killer after another, until one fails. */
 async function hunt(mutant: Mutant, copy: string, states: ReadonlyMap<Killer, string>): Promise<void> {
   const key = keyOf(mutant);
   const known = results.get(key);
@@ -140,7 +152,7 @@ async function hunt(mutant: Mutant, copy: string, states: ReadonlyMap<Killer, st
   writeFileSync(path, applied(textOf(mutant.file), mutant));
   const { passed } = known;
   try {
-    for (const killer of KILLERS[mutant.file] ?? []) {
+    for (const killer of killersOf.get(mutant.file) ?? []) {
       const state = states.get(killer);
       if (state === undefined || passed[killer.name] === state) continue;
       const noticed = await killer.notices(copy);
@@ -170,7 +182,8 @@ function percent(killed: number, of: number): string {
 }
 
 async function main(): Promise<boolean> {
-  const all = new Map(options.file.map((file) => [file, mutantsOf(file, textOf(file))]));
+  const files = [...killersOf.keys()].filter((path) => options.file.some((glob) => matchesGlob(path, glob)));
+  const all = new Map(files.map((file) => [file, mutantsOf(file, textOf(file))]));
   compile([...all.values()].flat());
   const chosen = [...all.values()].flatMap((mutants) =>
     // By their ids: a choice that neither time nor chance changes.
@@ -179,10 +192,10 @@ async function main(): Promise<boolean> {
       .toSorted((a, b) => (a.id < b.id ? -1 : 1))
       .slice(0, Number(options.sample)),
   );
-  const killers = new Set(options.file.flatMap((file) => KILLERS[file] ?? []));
+  const killers = new Set(files.flatMap((file) => killersOf.get(file) ?? []));
   const asked = [...killers].filter((killer) => options.ask?.includes(killer.name) ?? true);
 
-  // Before the copies are made: what changes here meanwhile is for the next run.
+  // Before the copies are made: a change during the run counts for the next one.
   const states = new Map(asked.map((killer) => [killer, stateOf(killer)]));
   const waiting = [...chosen];
   if (chosen.some((mutant) => !isKilled(mutant))) await check(asked);

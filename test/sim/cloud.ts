@@ -1,5 +1,6 @@
-import { MINUTE, SECOND, type EpochMs } from "../../lib/clock.ts";
+import { MINUTE, SECOND } from "../../lib/clock.ts";
 import type { Template } from "../../local/template.ts";
+import { createFates, type Fate, type FateParts, type Mishap } from "./fates.ts";
 import type { Command } from "./models/client.ts";
 import { createDynamoDb } from "./models/dynamodb.ts";
 import type { Item } from "./models/dynamodb-value.ts";
@@ -8,213 +9,199 @@ import { createS3 } from "./models/s3.ts";
 import { createSchedules } from "./models/scheduler.ts";
 import { createSqs } from "./models/sqs.ts";
 import type { Process } from "./process.ts";
-import type { Random } from "./random.ts";
 import type { Time } from "./time.ts";
 
 // The models as processes reach them: over a network that loses calls and answers, to services that fail.
 
 export const TABLE = "jobs";
 export const BUCKET = "jobs";
-
-/** What becomes of one try of a call. */
-type Fate =
-  | "fine"
-  | "throttled"
-  | "failed"
-  | "conflict"
-  /** Done, and the answer lost. */
-  | "lost"
-  /** Not done until the caller has given up. */
-  | "late"
-  | "dies before"
-  | "dies after"
-  | "slow";
+export const START = 1_767_225_600_000;
+export const SWEEP_EVERY = MINUTE;
 
 /** `isFinal`: the SDK does not try again. */
 type Tried = { readonly value: object } | { readonly error: Error; readonly isFinal?: boolean };
 
-/** What happens at the nth write of a run, counted from 1: its writer dies before or after it, or its answer is lost. */
-export interface Mishap {
-  readonly write: number;
-  readonly fate: "dies before" | "dies after" | "lost";
-}
-
-export interface CloudOptions {
+export interface CloudOptions extends Omit<FateParts, "now"> {
   readonly time: Time;
-  readonly random: Random;
   readonly template: Template;
-  readonly faultRate: () => number;
   readonly mishaps: readonly Mishap[];
   readonly trace: (line: string) => void;
   readonly onWrite: (before: Item | undefined, after: Item | undefined, writer: Process | undefined) => void;
   /** A partition of the table has been read. */
   readonly onQuery: (reader: Process, partition: string) => void;
-  /** A queue has taken a message. */
+  /** A queue has accepted a message. */
   readonly onSent: (body: string) => void;
-  /** A queue may hold something new to be had. */
+  /** A queue may have a new message. */
   readonly onQueue: () => void;
   /** EventBridge may have a new schedule. */
   readonly onSchedule: () => void;
 }
 
-/** To die before or after one of these is to die at the write before it, or after it. */
+/** Reads have no mishaps: a death before or after one is a death at the write before or after it. */
 const READS = /^(Get|BatchGet|Query|Head)/;
-const CONFLICTS: ReadonlySet<string> = new Set(["UpdateItemCommand", "PutItemCommand", "TransactWriteItemsCommand"]);
-const FATES: readonly Fate[] = ["throttled", "failed", "lost", "lost", "late", "dies before", "dies after", "slow"];
 const TRIES = 3;
-/** Until the SDK gives an answer up. */
+/** How long the SDK waits for an answer. */
 const CALL_TIMEOUT = 2 * SECOND;
 
+export type Cloud = ReturnType<typeof createCloud>;
+
 export function createCloud(options: CloudOptions) {
-  const { time, random, template, faultRate, trace } = options;
-  const isRough = () => faultRate() > 0;
-  const dynamodb = createDynamoDb({
-    now: time.now,
-    table: TABLE,
-    properties: template.resources["JobsTable"]?.Properties ?? {},
-    indexLagMs: () => (isRough() ? random.pick([0, 0, 50, 1_000, 20_000]) : 20),
-    readLagMs: () => (isRough() ? random.pick([0, 0, 500, 5_000]) : 100),
-    pageBytes: 4_096,
-    unprocessed: () => isRough() && random.chance(0.05),
-    shuffle: random.shuffle,
-    onWrite: (before, after) => options.onWrite(before, after, writer),
-  });
-  const sqs = createSqs({
-    now: time.now,
-    resources: template.resources,
-    duplicates: () => isRough() && random.chance(0.02),
-    shuffle: random.shuffle,
-  });
-  const s3 = createS3({ bucket: BUCKET });
-  const scheduler = createSchedules({ now: time.now });
-  const models = { dynamodb, sqs, s3, scheduler };
-  const outages = new Map<Service, EpochMs>();
-  let calls = 0;
-  let writes = 0;
-  let writer: Process | undefined;
+  const { time, mishaps } = options;
+  /** Changed by calls. `writer`: the process whose call is carried out now. */
+  const state: State = { calls: 0, writes: 0, writer: undefined };
+  const parts: Parts = {
+    ...options,
+    fates: createFates({ ...options, now: time.now }),
+    models: modelsOf(options, () => state.writer),
+    state,
+  };
 
   /** A call as the SDK makes it: tried again when a service fails or doesn't answer. */
   async function call(process: Process, service: Service, command: Command): Promise<object> {
-    calls += 1;
+    state.calls += 1;
     const isWrite = !READS.test(command.constructor.name);
-    if (isWrite) writes += 1;
-    const mishap = options.mishaps.find((one) => isWrite && one.write === writes);
+    if (isWrite) state.writes += 1;
+    const mishap = mishaps.find((one) => isWrite && one.write === state.writes);
     for (let tries = 1; ; tries += 1) {
-      const fate = tries === 1 && mishap ? mishap.fate : draw(service, command);
-      const tried = await tryOnce(process, service, command, fate);
+      const fate = tries === 1 && mishap ? mishap.fate : parts.fates.of(service, command);
+      const tried = await tryOnce(parts, { process, service, command }, fate);
       if ("value" in tried) return tried.value;
       if (tried.isFinal || tries === TRIES) throw tried.error;
-      await process.pause(random.between(20, 200) * tries);
+      await process.pause(options.random.between(20, 200) * tries);
     }
-  }
-
-  async function tryOnce(process: Process, service: Service, command: Command, fate: Fate): Promise<Tried> {
-    const name = `${process.name} ${service} ${command.constructor.name.replace("Command", "")}${subject(command)}`;
-    await process.pause(latency());
-    switch (fate) {
-      case "dies before":
-        trace(`${name} † before`);
-        process.kill();
-        break;
-      case "throttled":
-      case "failed":
-        trace(`${name} ${fate}`);
-        return { error: fate === "throttled" ? throttled(service) : failed(service) };
-      case "conflict":
-        trace(`${name} conflict`);
-        return conflictOf(command);
-      case "late":
-        // It is on its way, and arrives when nobody waits for it any more.
-        time.after(random.between(2, 10) * SECOND, () => void made(process, service, command, `${name} (late)`));
-        await process.pause(CALL_TIMEOUT);
-        return { error: timedOut() };
-      case "fine":
-      case "lost":
-      case "slow":
-      case "dies after":
-        break;
-      default:
-        return fate satisfies never;
-    }
-    // The dead do nothing.
-    await process.pause(0);
-    const answer = await made(process, service, command, `${name}${fate === "fine" ? "" : ` (${fate})`}`);
-    if (fate === "dies after") process.kill();
-    await process.pause(
-      fate === "lost" ? CALL_TIMEOUT : fate === "slow" ? random.between(500, CALL_TIMEOUT) : latency(),
-    );
-    return fate === "lost" ? { error: timedOut() } : answer;
-  }
-
-  /** Done at once, as a service does it. */
-  async function made(process: Process, service: Service, command: Command, name: string): Promise<Tried> {
-    const [taken, refused] = partly(service, command);
-    writer = process;
-    const done = taken ? models[service].send(taken) : Promise.resolve({});
-    writer = undefined;
-    if (command.constructor.name === "QueryCommand") options.onQuery(process, partitionOf(command));
-    const answer = await done.then(
-      (value) => ({ value: refused ? { ...value, Failed: [refused] } : value }),
-      (error: Error) => ({ error, isFinal: true }),
-    );
-    trace(`${name} ${"error" in answer ? answer.error.name : "ok"}`);
-    if ("error" in answer) {
-      // What a model does not know, or AWS would refuse, is a mistake of the simulator or of ours.
-      const isMistake = answer.error.message.startsWith("The model") || answer.error.name === "ValidationException";
-      return isMistake ? { error: new Broken(answer.error), isFinal: true } : answer;
-    }
-    if (service === "sqs" && taken) took(taken);
-    if (service === "scheduler") options.onSchedule();
-    return answer;
-  }
-
-  /** A batch of which SQS does not take one entry. */
-  function partly(service: Service, command: Command): readonly [Command | undefined, object?] {
-    const { Entries = [], ...input } = command.input as { Entries?: { Id?: string }[] };
-    if (service !== "sqs" || Entries.length === 0 || !isRough() || !random.chance(0.02)) return [command];
-    const refused = random.pick(Entries);
-    const rest = Entries.filter((entry) => entry !== refused);
-    const failure = { Id: refused.Id, Code: "InternalError", SenderFault: false };
-    if (rest.length === 0) return [undefined, failure];
-    const taken = Object.create(Object.getPrototypeOf(command) as object) as Command;
-    return [Object.assign(taken, { input: { ...input, Entries: rest } }), failure];
-  }
-
-  function conflictOf({ input }: Command): Tried {
-    const { TransactItems } = input as { TransactItems?: unknown[] };
-    return TransactItems
-      ? { error: transactionConflict(TransactItems.length), isFinal: true }
-      : { error: inTransaction() };
-  }
-
-  function took({ input }: Command): void {
-    const { Entries = [] } = input as { Entries?: { MessageBody?: string }[] };
-    for (const { MessageBody } of Entries) if (MessageBody !== undefined) options.onSent(MessageBody);
-    options.onQueue();
-  }
-
-  function latency(): number {
-    return isRough() && random.chance(0.03) ? random.between(50, 1_000) : random.between(1, 6);
-  }
-
-  function draw(service: Service, command: Command): Fate {
-    const rate = faultRate();
-    if ((outages.get(service) ?? 0) > time.now()) return random.pick(["throttled", "failed", "lost"]);
-    if (rate === 0 || !random.chance(rate)) return "fine";
-    const isWritten = CONFLICTS.has(command.constructor.name);
-    return random.pick([...FATES, isWritten ? "conflict" : "failed"]);
   }
 
   return {
-    ...models,
+    ...parts.models,
     call,
-    calls: () => calls,
-    writes: () => writes,
-    outage: (service: Service, ms: number) => void outages.set(service, time.now() + ms),
+    calls: () => state.calls,
+    writes: () => state.writes,
+    outage: parts.fates.outage,
   };
 }
 
-/** The simulator is at fault, not what it runs. */
+interface State {
+  calls: number;
+  writes: number;
+  writer: Process | undefined;
+}
+
+interface Parts extends CloudOptions {
+  readonly fates: ReturnType<typeof createFates>;
+  readonly models: ReturnType<typeof modelsOf>;
+  readonly state: State;
+}
+
+interface Call {
+  readonly process: Process;
+  readonly service: Service;
+  readonly command: Command;
+}
+
+function modelsOf(options: CloudOptions, writer: () => Process | undefined) {
+  const { time, random, template, faultRate, isCalm } = options;
+  const isRough = () => faultRate() > 0;
+  const shuffle = isCalm ? <T>(items: T[]) => items : random.shuffle;
+  const indexLagMs = () => (isRough() ? random.pick([0, 0, 50, 1_000, 20_000]) : 20);
+  const readLagMs = () => (isRough() ? random.pick([0, 0, 500, 5_000]) : 100);
+  return {
+    dynamodb: createDynamoDb({
+      now: time.now,
+      table: TABLE,
+      properties: template.resources["JobsTable"]?.Properties ?? {},
+      ...(!isCalm && { indexLagMs, readLagMs }),
+      pageBytes: 4_096,
+      unprocessed: () => isRough() && random.chance(0.05),
+      shuffle,
+      onWrite: (before, after) => options.onWrite(before, after, writer()),
+    }),
+    sqs: createSqs({
+      now: time.now,
+      resources: template.resources,
+      duplicates: () => isRough() && random.chance(0.02),
+      shuffle,
+    }),
+    s3: createS3({ bucket: BUCKET }),
+    scheduler: createSchedules({ now: time.now }),
+  };
+}
+
+async function tryOnce(parts: Parts, call: Call, fate: Fate): Promise<Tried> {
+  const { fates, random, time, trace } = parts;
+  const { process, service, command } = call;
+  const name = `${process.name} ${service} ${command.constructor.name.replace("Command", "")}${subject(command)}`;
+  await process.pause(fates.latency());
+  switch (fate) {
+    case "dies before":
+      trace(`${name} † before`);
+      process.kill();
+      break;
+    case "throttled":
+    case "failed":
+      trace(`${name} ${fate}`);
+      return { error: fate === "throttled" ? throttled(service) : failed(service) };
+    case "conflict":
+      trace(`${name} conflict`);
+      return conflictOf(command);
+    case "late":
+      // It arrives when its caller has given up.
+      time.after(random.between(2, 10) * SECOND, () => void made(parts, call, `${name} (late)`));
+      await process.pause(CALL_TIMEOUT);
+      return { error: timedOut() };
+    case "fine":
+    case "lost":
+    case "slow":
+    case "dies after":
+      break;
+    default:
+      return fate satisfies never;
+  }
+  // Never resolves if the process is dead.
+  await process.pause(0);
+  const answer = await made(parts, call, `${name}${fate === "fine" ? "" : ` (${fate})`}`);
+  if (fate === "dies after") process.kill();
+  const slow = () => random.between(500, CALL_TIMEOUT);
+  await process.pause(fate === "lost" ? CALL_TIMEOUT : fate === "slow" ? slow() : fates.latency());
+  return fate === "lost" ? { error: timedOut() } : answer;
+}
+
+/** Carries out a call in one step, as a service does. */
+async function made(parts: Parts, { process, service, command }: Call, name: string): Promise<Tried> {
+  const { fates, models, state, trace } = parts;
+  const [taken, refused] = fates.partly(service, command);
+  state.writer = process;
+  const done = taken ? models[service].send(taken) : Promise.resolve({});
+  state.writer = undefined;
+  if (command.constructor.name === "QueryCommand") parts.onQuery(process, partitionOf(command));
+  const answer = await done.then(
+    (value) => ({ value: refused ? { ...value, Failed: [refused] } : value }),
+    (error: Error) => ({ error, isFinal: true }),
+  );
+  trace(`${name} ${"error" in answer ? answer.error.name : "ok"}`);
+  if ("error" in answer) {
+    // A refusal by a model, or one that AWS would make, is a mistake of the simulator or of lib/.
+    const isMistake = answer.error.message.startsWith("The model") || answer.error.name === "ValidationException";
+    return isMistake ? { error: new Broken(answer.error), isFinal: true } : answer;
+  }
+  if (service === "sqs" && taken) took(parts, taken);
+  if (service === "scheduler") parts.onSchedule();
+  return answer;
+}
+
+function conflictOf({ input }: Command): Tried {
+  const { TransactItems } = input as { TransactItems?: unknown[] };
+  return TransactItems
+    ? { error: transactionConflict(TransactItems.length), isFinal: true }
+    : { error: inTransaction() };
+}
+
+function took(parts: Parts, { input }: Command): void {
+  const { Entries = [] } = input as { Entries?: { MessageBody?: string }[] };
+  for (const { MessageBody } of Entries) if (MessageBody !== undefined) parts.onSent(MessageBody);
+  parts.onQueue();
+}
+
+/** A mistake of the simulator, not of the service that it runs. */
 export class Broken extends Error {
   constructor(cause: Error) {
     super(cause.message, { cause });
@@ -226,7 +213,7 @@ function partitionOf({ input }: Command): string {
   return ExpressionAttributeValues[":pk"]?.S ?? "";
 }
 
-/** What a call is about, for a reader. */
+/** The subject of a call, for a reader of the trace. */
 function subject({ input }: Command): string {
   const { Key, Item, TransactItems, Entries, Name } = input as {
     Key?: Record<string, { S?: string }> | string;
@@ -241,6 +228,3 @@ function subject({ input }: Command): string {
   if (Entries) return ` of ${Entries.length}`;
   return Name === undefined ? "" : ` ${Name}`;
 }
-
-export const START = 1_767_225_600_000;
-export const SWEEP_EVERY = MINUTE;

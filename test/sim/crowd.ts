@@ -4,7 +4,7 @@ import { APPS } from "./requests.ts";
 import { taskExecution, type Manner } from "./task-requests.ts";
 import type { Action } from "./action.ts";
 
-/** More tasks of an app than it has slots, which are made more or fewer while they wait. Posts are numbered from `from`. */
+/** More tasks of an app than it has slots; their number changes while tasks wait. Posts are numbered from `from`. */
 export function crowd(random: Random, from: number, isCalm: boolean): Action[] {
   const app = random.below(APPS.length);
   const at = random.between(0, 5) * MINUTE;
@@ -30,7 +30,7 @@ export function crowd(random: Random, from: number, isCalm: boolean): Action[] {
     const post = from + random.below(posted.length);
     return { at: at + random.between(0, within + 30 * SECOND), kind: "person", app, does, post };
   });
-  // As long as a lease, so that the sweep may find it over, or may not yet.
+  // About as long as a lease, so that the sweep may or may not find it over.
   const freeze = {
     at: at + random.between(0, 60) * SECOND,
     kind: "freeze",

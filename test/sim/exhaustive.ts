@@ -1,12 +1,12 @@
 import { MINUTE, SECOND } from "../../lib/clock.ts";
-import type { Mishap } from "./cloud.ts";
+import type { Mishap } from "./fates.ts";
 import type { Plan } from "./plan.ts";
 import { DESTINATIONS } from "./requests.ts";
 import type { Manner } from "./task-requests.ts";
 import type { Ran } from "./world.ts";
 import type { Action } from "./action.ts";
 
-// Every place at which a process can die in the life of a job, or an answer be lost, and every pair of such places.
+// Every write of the life of a job at which a process can die or an answer be lost, and every pair of such writes.
 
 const target = DESTINATIONS[0];
 const webhook = {
@@ -14,7 +14,7 @@ const webhook = {
   execution: { type: "rest-api", baseUrl: target },
   metadata: { maxRetries: 2, retry: { baseDelaySeconds: 1, maxDelaySeconds: 1 } },
 };
-/** It fails once, or whenever it is tried before this. */
+/** The target fails until its recovery. */
 const recovers: readonly Action[] = [
   { at: 0, kind: "target", destination: 0, mood: "failing" },
   { at: SECOND + 500, kind: "target", destination: 0, mood: "well" },
@@ -34,7 +34,7 @@ function post(n: number, body: object): Action {
   return { at: SECOND + n, kind: "post", n, app: 0, body, times: 1 };
 }
 
-/** Of an app that has one slot, so that the other one waits until it is called. */
+/** The app has one slot, so that the other task waits for it. */
 const oneSlot: Action = { at: 0, kind: "settings", app: 0, settings: { maxConcurrentTasks: 1 } };
 const task = (manner: Manner) => ({
   mode: "both",

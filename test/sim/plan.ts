@@ -5,14 +5,14 @@ import { APPS, DESTINATIONS, POSTING, request } from "./requests.ts";
 import { MOST_IN_SCENE, sceneOf } from "./scenes.ts";
 import type { Action, PersonDoes } from "./action.ts";
 
-// What a seed has happen: who asks for what and when, and what goes wrong. Plain data, so that it can be shrunk.
+// The plan of a seed: the requests, their times, and the faults. Plain data, so that it can be shrunk.
 
 export interface Plan {
   readonly seed: string;
   readonly actions: readonly Action[];
-  /** How often a call of a service goes wrong, until faults end. */
+  /** How often a call of a service has a fault, until faults end. */
   readonly faultRate: number;
-  /** After this, nothing goes wrong any more, and everything has to end. In ms from the start. */
+  /** After this, in ms from the start, there are no faults, and every job has to end. */
   readonly faultsEndAt: number;
   /** How long finished jobs are kept; 0 keeps them for good. */
   readonly retentionMs: number;
@@ -29,18 +29,25 @@ const DOINGS = [
   "delete",
 ] as const satisfies readonly PersonDoes[];
 
+const FAULTS: ReadonlySet<Action["kind"]> = new Set(["kill", "freeze", "outage", "empty"]);
+
+/** The plan without its faults. The moods of targets stay, since they decide outcomes. */
+export function withoutFaults(plan: Plan): Plan {
+  return { ...plan, faultRate: 0, actions: plan.actions.filter(({ kind }) => !FAULTS.has(kind)) };
+}
+
 export const QUEUES = ["JobsFairQueue", "JobsMainQueue", "JobsTasksQueue"] as const;
 
 export function planOf(seed: string): Plan {
   const random = createRandom(`${seed}/plan`);
   const isCrowded = random.chance(0.25);
   const posts = (isCrowded ? 1 : 3) + random.below(isCrowded ? 4 : 7);
-  // In some, nothing goes wrong: what is left behind then is a fault of ours.
+  // Some have no faults: anything left behind is then a mistake of lib/.
   const isCalm = random.chance(0.1);
   const faultRate = isCalm ? 0 : random.pick([0, 0.005, 0.02, 0.06]);
   const faultsEndAt = POSTING + random.between(2, 15) * MINUTE;
   const retentionMs = isCalm ? RETENTION : random.pick([0, 0, RETENTION]);
-  // Half of them at about the same time, and of one app: they meet in lanes, at destinations, in batches.
+  // Half of them at about the same time, of one app: they meet in lanes, at destinations, in batches.
   const burst = random.chance(0.5) ? { at: random.between(1, 8) * MINUTE, app: random.below(APPS.length) } : undefined;
   const posted = Array.from({ length: posts }, (_, n) => postsOf(random, n, posts, burst, retentionMs)).flat();
   const scene = isCalm ? [] : sceneOf(random, 2 * posts);
@@ -51,7 +58,7 @@ export function planOf(seed: string): Plan {
   const add = (action: Action) => actions.push(action);
   for (let n = random.below(7); n > 0; n -= 1) {
     const { n: of, at: postedAt, app: owner } = random.pick(seen);
-    // Soon after, while it waits and runs, or whenever.
+    // Soon after, while it waits and runs, or at any time.
     const at = random.chance(0.6) ? postedAt + random.between(0, 90) * SECOND : random.between(0, faultsEndAt);
     const does = random.pick(DOINGS);
     const app = random.chance(0.2) ? random.below(APPS.length) : owner;
@@ -77,7 +84,7 @@ export function planOf(seed: string): Plan {
   return { seed, actions: actions.toSorted((a, b) => a.at - b.at), faultRate, faultsEndAt, retentionMs };
 }
 
-/** While most happens, or whenever. */
+/** Near the burst, or at any time. */
 function around(random: Random, at: number | undefined, end: number): number {
   return at !== undefined && random.chance(0.7) ? at + random.between(-5, 60) * SECOND : random.between(0, end);
 }
@@ -87,12 +94,12 @@ interface Burst {
   readonly app: number;
 }
 
-/** Longer than a message of before can still come again: whoever had it may have died, until faults end. */
+/** Longer than an old message can still come again after its worker died. */
 const RETENTION = 45 * MINUTE;
 
 type Post = Action & { readonly kind: "post" };
 
-/** What is posted, perhaps several times at once, again when it may have ended, and by another app with its key. */
+/** A post, perhaps several times at once, again when the job may have ended, and by another app with its key. */
 function postsOf(random: Random, n: number, posts: number, burst: Burst | undefined, retentionMs: number): Post[] {
   const app = burst?.app ?? random.below(APPS.length);
   const at = burst && random.chance(0.8) ? burst.at + random.between(0, 3) * SECOND : random.between(0, POSTING);
@@ -102,7 +109,7 @@ function postsOf(random: Random, n: number, posts: number, burst: Burst | undefi
   const isForgotten = random.chance(0.5);
   const again: Post = { ...post, at: at + random.between(0, 10) * MINUTE + (isForgotten ? retentionMs : 0), times: 1 };
   const elsewhere: Post = { ...post, n: n + posts, app: (app + 1) % APPS.length, times: 1 };
-  // What is not stored is known by its key for five minutes alone.
+  // A job that is not stored is deduplicated by its key for five minutes alone.
   return [post, ...(isStored && random.chance(0.2) ? [again] : []), ...(random.chance(0.1) ? [elsewhere] : [])];
 }
 

@@ -5,22 +5,22 @@ import type { Job, Outcome } from "../../lib/job/job.ts";
 import type { Move } from "../../lib/job/moves.ts";
 import type { OneOff } from "../../lib/queue/scheduler.ts";
 
-// What a planted bug is: a wrapper around a part of the engine, or around a move.
+// A planted bug: a wrapper around a part of the engine, or around a move.
 
 export type Parts = Parameters<typeof createEngine>[0];
 
 export interface Plant {
   readonly name: string;
-  /** Which seed has found it, where few do: it is tried first. */
+  /** A seed that finds it, where few do: it is tried first. */
   readonly seed?: number;
   readonly parts?: (parts: Parts) => Partial<Parts>;
-  /** Whom the API takes a caller for. */
+  /** Changes the caller as the API sees it. */
   readonly caller?: (caller: Caller) => Caller;
-  /** What a request tells of its attempt. */
+  /** Changes the attempt that a request is made of. */
   readonly shown?: (attempt: RunningAttempt) => RunningAttempt;
-  /** What an executor says came of an attempt. */
+  /** Changes the outcome that an executor returns. */
   readonly outcome?: (outcome: Outcome) => Outcome;
-  /** What a mapping deletes, and when, other than what was handled, afterwards. */
+  /** A mapping deletes messages before they are handled, or also those that failed. */
   readonly acknowledges?: "before" | "all";
 }
 
@@ -30,7 +30,7 @@ export function foundBy(seed: number, plant: Plant): Plant {
   return { ...plant, seed };
 }
 
-/** Moves are other than they should be. */
+/** Changes moves. */
 export function moving(name: string, change: (move: Move) => Move): Plant {
   return {
     name,
@@ -44,7 +44,7 @@ export function moving(name: string, change: (move: Move) => Move): Plant {
   };
 }
 
-/** EventBridge is given what carries its target otherwise than it should be. */
+/** Changes the creation of schedules that carry their target. */
 export function carrying(name: string, create: (wanted: OneOff, parts: Parts) => Promise<"created" | "other">): Plant {
   return {
     name,
@@ -61,7 +61,7 @@ export function carrying(name: string, create: (wanted: OneOff, parts: Parts) =>
   };
 }
 
-/** Attempts are sent other than they should be. */
+/** Changes the jobs whose attempts are sent. */
 export function sending(name: string, change: (job: Job) => Job): Plant {
   return {
     name,
@@ -74,7 +74,7 @@ export function sending(name: string, change: (job: Job) => Job): Plant {
   };
 }
 
-/** Jobs are put other than they should be. */
+/** Changes jobs that are created. */
 export function putting(name: string, change: (job: Job, parts: Parts) => Job): Plant {
   return {
     name,

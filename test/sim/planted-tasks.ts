@@ -4,7 +4,7 @@ import type { Move } from "../../lib/job/moves.ts";
 import type { Departure } from "../../lib/queue/queue.ts";
 import { ANY, endsAttempt, foundBy, isClaim, isLook, moving, without, type Parts, type Plant } from "./plant.ts";
 
-// Bugs in the slots of tasks, in their line and in their heartbeats that the simulator must find.
+// Bugs that the simulator must find: in the slots of tasks, in their line and in their heartbeats.
 
 const isExpiry = (move: Move) => endsAttempt(move) && move.when.some(([field]) => field === "leaseUntil");
 const isExtension = ({ to, set }: Move) =>
@@ -21,7 +21,7 @@ function unless(move: Move, by: ">" | "<="): Move {
   return { ...move, when: move.when.filter(([field, compared]) => field !== "leaseUntil" || compared !== by) };
 }
 
-/** Those that stand in the line under other ranks than they have. */
+/** Tasks are in line under changed ranks. */
 function inLineAs(name: string, change: (rank: string) => string): Plant {
   return {
     name,
@@ -35,7 +35,7 @@ function inLineAs(name: string, change: (rank: string) => string): Plant {
   };
 }
 
-/** Whether somebody who gave back a slot calls this one: the sweep sends it later than it wanted to start. */
+/** Whether the departure calls the next task in line; one that the sweep sends has a later `notBefore`. */
 async function isCalled({ slots }: Parts, { job, notBefore }: Departure): Promise<boolean> {
   if (!isTask(job) || notBefore !== job.startAt) return false;
   return (await slots.look(job.appId, 100)).first.includes(rankOf(job));

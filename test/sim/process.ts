@@ -5,24 +5,25 @@ import type { AppStore } from "../../lib/store/app-store.ts";
 import type { Audit } from "../../lib/store/audit.ts";
 import type { createEngine } from "../../lib/engine/engine.ts";
 
-// A process of the service: a container of a function. It can die, and stand still, at any moment.
+// A process of the service: a container of a function. It can die, or be frozen, at any moment.
 
 export interface Process {
   readonly name: string;
   readonly clock: Clock;
   readonly isAlive: () => boolean;
-  /** Resolves after so long, unless the process is dead by then; if it stands still, later. */
+  /** Resolves after so long, unless the process is dead by then; while it is frozen, later. */
   pause(ms: number): Promise<void>;
   kill(): void;
   freeze(ms: number): void;
-  /** When it dies. */
+  /** Called when it dies. */
   onDeath(happens: () => void): void;
 }
 
-/** What this process thinks is the time may differ from the truth. */
+/** The most by which the clock of a process is ahead or behind. */
 const MOST_SKEW = 300;
 
-export function createProcess(name: string, time: Time, random: Random): Process {
+/** `ids`: the draws for its uuids. */
+export function createProcess(name: string, time: Time, random: Random, ids = random): Process {
   let isAlive = true;
   let frozenUntil = 0;
   let named = 0;
@@ -67,10 +68,9 @@ export function createProcess(name: string, time: Time, random: Random): Process
     },
     random: () => random.next(),
     operationId: () => `${name}.${(named += 1)}`.padStart(12, "-"),
-    uuid: () => `${hex(now(), 12).replace(/^(.{8})/, "$1-")}-7${hex(random.below(4_096), 3)}-8${uniquePart()}`,
+    uuid: () => `${hex(now(), 12).replace(/^(.{8})/, "$1-")}-7${hex(ids.below(4_096), 3)}-8${uniquePart()}`,
   };
-  const uniquePart = () =>
-    `${hex(random.below(4_096), 3)}-${hex(random.below(2 ** 24), 6)}${hex(random.below(2 ** 24), 6)}`;
+  const uniquePart = () => `${hex(ids.below(4_096), 3)}-${hex(ids.below(2 ** 24), 6)}${hex(ids.below(2 ** 24), 6)}`;
 
   return {
     name,
@@ -101,7 +101,7 @@ export interface Container extends Process {
   isBusy: boolean;
 }
 
-/** What EventBridge and the queues' mappings are told of functions, as serverless.yml has it. */
+/** The time-outs of functions, as serverless.yml has them. */
 export const TIMEOUTS = {
   "process-jobs": 180 * SECOND,
   "run-tasks": 15 * MINUTE,
@@ -112,7 +112,7 @@ export const TIMEOUTS = {
 
 export type FunctionName = keyof typeof TIMEOUTS;
 
-/** Has something run in a container of a function. Nothing comes of it if that died, or threw. */
+/** Runs something in a container of a function. Undefined if the container died, or it threw. */
 export type Invoke = <T>(
   name: FunctionName,
   run: (container: Container, timeLeft: TimeLeft) => Promise<T>,

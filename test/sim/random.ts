@@ -1,4 +1,4 @@
-/** Chance that can be repeated: the same seed gives the same draws. */
+/** Draws that can be repeated: the same seed gives the same ones. */
 export interface Random {
   /** At least 0, less than 1. */
   readonly next: () => number;
@@ -8,7 +8,7 @@ export interface Random {
   readonly chance: (of: number) => boolean;
   readonly pick: <T>(from: readonly T[]) => T;
   readonly shuffle: <T>(items: T[]) => T[];
-  /** Draws of its own, which do not depend on how often this one is asked. */
+  /** Draws of its own, which do not depend on the number of draws from this one. */
   readonly fork: (name: string) => Random;
 }
 
@@ -44,6 +44,23 @@ export function createRandom(seed: string): Random {
     shuffle,
     fork: (name) => createRandom(`${seed}/${name}`),
   };
+}
+
+/** Draws nothing: the middle of every range, the order as it is. It does not depend on the number of draws. */
+export const STEADY: Random = {
+  next: () => 0.5,
+  below: (n) => Math.floor(n / 2),
+  between: (from, to) => (from + to) / 2,
+  chance: (of) => of > 0.5,
+  pick: <T>(from: readonly T[]) => from[Math.floor(from.length / 2)] as T,
+  shuffle: (items) => items,
+  fork: () => STEADY,
+};
+
+/** Counts: what is drawn later is greater. */
+export function createOrder(): Pick<Random, "next"> {
+  let drawn = 0;
+  return { next: () => (drawn += 1) };
 }
 
 function hash(text: string): number {

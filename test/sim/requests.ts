@@ -3,12 +3,12 @@ import { MINUTE, SECOND } from "../../lib/clock.ts";
 import type { Random } from "./random.ts";
 import { taskExecution, taskRequest } from "./task-requests.ts";
 
-// What clients ask for. The nth request goes to the path /n, so that a receiver can tell them apart.
+// The requests of clients. The nth goes to the path /n, so that a receiver can tell them apart.
 
 export const APPS = ["550e8400-e29b-41d4-a716-446655440000", "6fa459ea-ee8a-4ca4-894e-db77e160355e"] as const;
 export const DESTINATIONS = ["https://a.example", "https://b.example", "https://c.example"] as const;
 
-/** Until when is posted. */
+/** The time of the last post, in ms from the start. */
 export const POSTING = 12 * MINUTE;
 export const MOST_RETRIES = 3;
 
@@ -42,7 +42,7 @@ function delivery(random: Random, mode: string, n: number, key: object): object 
   return { message: { ...webhook(random, `/${n}`, anySize(random, n)), metadata }, ...follow };
 }
 
-/** A job to a destination. A client's own `webhook-id` is not to be taken for the service's. */
+/** A job to a destination, perhaps with a `webhook-id` header of the client's own, which the service must replace. */
 export function webhook(random: Random, path: string, body: string) {
   const headers = random.chance(0.2) ? { "Webhook-Id": "own" } : {};
   return {
@@ -55,7 +55,7 @@ export function webhook(random: Random, path: string, body: string) {
   };
 }
 
-/** Some too large for their job's item, a few for the table. */
+/** Some are too large for their job's item, a few for the table. */
 function anySize(random: Random, n: number): string {
   const size = random.next();
   if (size < 0.01) return hugeNoise(random);
@@ -75,7 +75,7 @@ export function noise(random: Random, length: number): string {
 }
 
 export function schedule(random: Random, mode: string, n: number): object {
-  // Every run goes there, so its path is not that of one job.
+  // Every run goes there, so that the path is not one job's.
   const path = `/schedules/${n}`;
   const body = random.chance(0.2) ? noise(random, 1_500) : `{"n":${n}}`;
   const key = random.chance(0.4) ? { idempotencyKey: `run-${n}` } : {};
@@ -110,7 +110,7 @@ function followUps(random: Random, n: number): object {
   };
 }
 
-/** A time that the world puts in place of this: plans know no dates. */
+/** A placeholder for a time, since plans know no dates. */
 function offset(at: number): string {
   return `+${Math.round(at / SECOND) * SECOND}`;
 }

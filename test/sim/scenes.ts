@@ -3,11 +3,11 @@ import type { Random } from "./random.ts";
 import { APPS, DESTINATIONS, noise, schedule, webhook } from "./requests.ts";
 import type { Action } from "./action.ts";
 
-// What rarely comes together by chance, played in some of the seeds. Posts are numbered from `from`.
+// Scenes: coincidences that chance rarely draws, added to some of the seeds. Posts are numbered from `from`.
 
 type Scene = (random: Random, from: number) => Action[];
 
-/** A target that is down while more jobs come for it than it takes to open its circuit, and up again later. */
+/** A target is down while enough jobs for it come to open its circuit, and up again later. */
 const targetDown: Scene = (random, from) => {
   const at = random.between(0, 3) * MINUTE;
   const jobs = posts(random, from, 24 + random.below(12), "both", () => at + random.between(0, 150) * SECOND);
@@ -19,7 +19,7 @@ const targetDown: Scene = (random, from) => {
   ];
 };
 
-/** Jobs that only their messages hold fail, while the table is away that is to store them. */
+/** Jobs of mode sqs fail while the table, which must then store them, has an outage. */
 const carriedInOutage: Scene = (random, from) => {
   const at = random.between(1, 8) * MINUTE;
   return [
@@ -30,7 +30,7 @@ const carriedInOutage: Scene = (random, from) => {
   ];
 };
 
-/** Schedules that nothing but EventBridge holds are asked for while it is away. */
+/** Schedules that only EventBridge stores are posted during its outage. */
 const schedulerAway: Scene = (random, from) => {
   const at = random.between(1, 8) * MINUTE;
   const asked = Array.from({ length: 4 }, (_, index): Action => {
@@ -41,7 +41,7 @@ const schedulerAway: Scene = (random, from) => {
   return [{ at, kind: "outage", service: "scheduler", ms: random.between(20, 60) * SECOND }, ...asked];
 };
 
-/** A lane whose jobs wait for each other for so long that the sweep takes their messages for lost, or they are. */
+/** A lane whose jobs wait for so long that the sweep takes their messages for lost, or they are lost. */
 const crowdedLane: Scene = (random, from) => {
   const at = random.between(1, 4) * MINUTE;
   const lane = { messageGroupId: "crowded" };
@@ -54,7 +54,7 @@ const crowdedLane: Scene = (random, from) => {
   ];
 };
 
-/** A job whose payload stands beside it is deleted while it is posted again. */
+/** A job with its payload in an item of its own is deleted while it is posted again. */
 const deletedAndPosted: Scene = (random, from) => {
   const at = random.between(1, 8) * MINUTE;
   const app = random.below(APPS.length);

@@ -1,6 +1,6 @@
 import type { Plan } from "./plan.ts";
 
-/** The smallest plan found that still fails: what can be left out, or go right, is. */
+/** The smallest plan found that still fails, without all actions and faults that it does not need. */
 export async function shrink(plan: Plan, fails: (plan: Plan) => Promise<boolean>): Promise<Plan> {
   let smallest = plan;
   for (let isSmaller = true; isSmaller;) {

@@ -2,7 +2,8 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { readTemplate } from "../../local/template.ts";
-import { planOf, type Plan } from "./plan.ts";
+import { planOf, withoutFaults, type Plan } from "./plan.ts";
+import type { Parts, Plant } from "./plant.ts";
 import { PLANTS } from "./planted.ts";
 import { shrink } from "./shrink.ts";
 import { story } from "./story.ts";
@@ -53,6 +54,43 @@ describe("a seed that fails", () => {
     const told = story(smallest, violations[0]!, lines);
     expect(told).toMatch(/^Broken: /);
     expect(told).toContain(/[0-9a-f-]{36}/.exec(violations[0]!.what)?.[0]);
+  });
+});
+
+describe("with faults off, the outcomes of the jobs", () => {
+  const outcomesOf = async (plant?: Plant) => {
+    const lines: string[] = [];
+    for (let seed = 0; seed < 10; seed += 1) {
+      const plan = withoutFaults(planOf(String(seed)));
+      lines.push(...(await simulate(plan, { template, calm: true, ...(plant && { plant }) })).outcomes);
+    }
+    return lines;
+  };
+
+  test("are the same twice", { timeout: 300_000 }, async () => {
+    const told = await sim("--calm", "--seeds", "10");
+    expect(told).toMatch(/^outcome hash: [0-9a-f]{16}$/m);
+    expect(told.match(/^seed \d+: [0-9a-f]{16}$/gm)).toHaveLength(10);
+    expect(await sim("--calm", "--seeds", "10")).toBe(told);
+  });
+
+  test("do not change by more calls, but by a bug", { timeout: 300_000 }, async () => {
+    const readingTwice: Plant = {
+      name: "every move is preceded by a read",
+      parts: ({ store }: Parts) => ({
+        store: {
+          ...store,
+          apply: async (of, ...move) => {
+            await store.get(of.id);
+            return store.apply(of, ...move);
+          },
+        },
+      }),
+    };
+    const outcomes = await outcomesOf();
+    expect(await outcomesOf(readingTwice)).toEqual(outcomes);
+    const plant = PLANTS.find(({ name }) => name === "a retry is not counted");
+    expect(await outcomesOf(plant)).not.toEqual(outcomes);
   });
 });
 

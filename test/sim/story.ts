@@ -1,7 +1,7 @@
 import type { Violation } from "./invariants.ts";
 import type { Plan } from "./plan.ts";
 
-// A failing run, for a reader: what happened in it, and to the job that it is about.
+// The story of a failing run, for a reader: its faults, and the life of the job that broke the rule.
 
 const LONGEST_STORY = 80;
 

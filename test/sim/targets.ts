@@ -9,19 +9,20 @@ import type { Random } from "./random.ts";
 import type { Sent } from "./rules/receivers.ts";
 import type { Mood } from "./action.ts";
 
-// What jobs are sent to, as an executor that makes no request: targets that are well, slow, wrong or dead.
+// The targets of jobs, as an executor that makes no request: they are well, slow, failing or silent.
 
 interface Options {
-  readonly random: Random;
+  /** The draws for an attempt. */
+  readonly randomOf: (attempt: RunningAttempt) => Random;
   readonly onStart: (process: Process, attempt: RunningAttempt, sent: Sent) => void;
   readonly onEnd: (process: Process, attempt: RunningAttempt, outcome: Outcome | undefined) => void;
-  /** What the executor says came of an attempt, if that is another thing. */
+  /** Changes the outcome that the executor returns. */
   readonly told?: ((outcome: Outcome) => Outcome) | undefined;
-  /** The attempt as its request tells of it, if that is another one. */
+  /** Changes the attempt that the request is made of. */
   readonly shown?: ((attempt: RunningAttempt) => RunningAttempt) | undefined;
 }
 
-export function createTargets({ random, onStart, onEnd, told, shown }: Options) {
+export function createTargets({ randomOf, onStart, onEnd, told, shown }: Options) {
   const moods = new Map<string, Mood>();
 
   function executorIn(process: Process): Executor {
@@ -30,7 +31,7 @@ export function createTargets({ random, onStart, onEnd, told, shown }: Options) 
       execute: async (attempt) => {
         const { baseUrl } = attempt.message.execution as unknown as { baseUrl: string };
         onStart(process, attempt, sentBy(shown?.(attempt) ?? attempt));
-        const answered = answer(process, moods.get(baseUrl) ?? "well", attempt.signal);
+        const answered = answer(process, moods.get(baseUrl) ?? "well", attempt);
         const outcome = await answered.catch(() => undefined);
         onEnd(process, attempt, outcome);
         return outcome && told ? told(outcome) : answered;
@@ -38,9 +39,10 @@ export function createTargets({ random, onStart, onEnd, told, shown }: Options) 
     };
   }
 
-  async function answer(process: Process, mood: Mood, signal: AbortSignal): Promise<Outcome> {
+  async function answer(process: Process, mood: Mood, attempt: RunningAttempt): Promise<Outcome> {
+    const random = randomOf(attempt);
     const ms = mood === "slow" ? random.between(0, 40) * SECOND : random.between(5, 400);
-    if ((await arrival(process, ms, mood, signal)) === "late") {
+    if ((await arrival(process, ms, mood, attempt.signal)) === "late") {
       return { kind: "retry", error: "no complete answer in time" };
     }
     switch (mood) {
@@ -49,9 +51,9 @@ export function createTargets({ random, onStart, onEnd, told, shown }: Options) 
       case "busy":
         return random.chance(0.7) ? { ...failure(429), retryAfterMs: 20 * SECOND } : success();
       case "failing":
-        return failing();
+        return failing(random);
       case "flaky":
-        return random.chance(0.5) ? failing() : success();
+        return random.chance(0.5) ? failing(random) : success();
       case "well":
       case "slow":
       case "silent":
@@ -61,20 +63,20 @@ export function createTargets({ random, onStart, onEnd, told, shown }: Options) 
     }
   }
 
-  function failing(): Outcome {
-    if (random.chance(0.1)) return { kind: "rejected", error: "The target is not allowed" };
-    if (random.chance(0.1)) throw new Error("The executor broke");
-    return failure(500);
-  }
-
-  async function arrival(process: Process, ms: number, mood: Mood, signal: AbortSignal): Promise<"answered" | "late"> {
-    const late = new Promise<"late">((resolve) => {
-      signal.addEventListener("abort", () => resolve("late"));
-    });
-    return mood === "silent" ? late : Promise.race([process.pause(ms).then(() => "answered" as const), late]);
-  }
-
   return { executorIn, become: (destination: string, mood: Mood) => void moods.set(destination, mood) };
+}
+
+function failing(random: Random): Outcome {
+  if (random.chance(0.1)) return { kind: "rejected", error: "The target is not allowed" };
+  if (random.chance(0.1)) throw new Error("The executor broke");
+  return failure(500);
+}
+
+async function arrival(process: Process, ms: number, mood: Mood, signal: AbortSignal): Promise<"answered" | "late"> {
+  const late = new Promise<"late">((resolve) => {
+    signal.addEventListener("abort", () => resolve("late"));
+  });
+  return mood === "silent" ? late : Promise.race([process.pause(ms).then(() => "answered" as const), late]);
 }
 
 /** The request as the service makes it, unsigned. */

@@ -1,9 +1,9 @@
 import { SECOND } from "../../lib/clock.ts";
 import type { Random } from "./random.ts";
 
-// Tasks that are asked for: by themselves, as follow-ups and by schedules.
+// Requests for tasks: by themselves, as follow-ups and by schedules.
 
-/** How a task runs: its first word says so. */
+/** How a task runs, by the first word of its payload. */
 export type Manner = "short" | "brief" | "flaky" | "steps" | "long" | "endless";
 
 /** The execution of a task. */
@@ -12,7 +12,7 @@ export function taskExecution(random: Random, manners: readonly Manner[] = ["sho
   return { type: "task", jobType: "example", payload, priority: random.below(11) };
 }
 
-/** A task that is asked for by itself, as a message or as users do: now, or for a time until `latest`. */
+/** A request for a task, as a message or as a user's: for now, or for a time until `latest`. */
 export function taskRequest(random: Random, n: number, hasKey: boolean, latest: number): object {
   const execution = taskExecution(random, ["short", "flaky", "steps", "steps", "long"]);
   const maxRetries = random.below(3);

@@ -6,20 +6,21 @@ import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
 import type { Manner } from "./task-requests.ts";
 
-// What tasks do, as an executor that does no work: they take seconds or minutes, say how far they are, and go on
-// from where an earlier attempt was. They stop when they are told to.
+// The runs of tasks, as an executor that does no work: they take seconds or minutes, report progress, save
+// checkpoints and resume from them. They stop when they are told to.
 
 interface Options {
-  readonly random: Random;
+  /** The draws for an attempt. */
+  readonly randomOf: (attempt: RunningAttempt) => Random;
   readonly onStart: (process: Process, attempt: RunningAttempt) => void;
   readonly onEnd: (process: Process, attempt: RunningAttempt, outcome: Outcome | undefined) => void;
-  /** An attempt saves something, and may never know that it did; then it knows. */
+  /** An attempt asks to save a checkpoint; then it knows that it is saved. */
   readonly onSave: (attempt: RunningAttempt, saved: string, stage: "asked" | "done") => void;
 }
 
 const MOST_STEPS = 6;
 
-export function createTaskRuns({ random, onStart, onEnd, onSave }: Options) {
+export function createTaskRuns({ randomOf, onStart, onEnd, onSave }: Options) {
   function executorIn(process: Process): Executor {
     const execute = async (attempt: RunningAttempt): Promise<Outcome> => {
       onStart(process, attempt);
@@ -31,14 +32,15 @@ export function createTaskRuns({ random, onStart, onEnd, onSave }: Options) {
   }
 
   async function run(process: Process, attempt: RunningAttempt<TaskExecution>): Promise<Outcome> {
+    const random = randomOf(attempt);
     const [manner] = attempt.message.execution.payload["words"] as [Manner];
-    if (manner === "steps") return takeSteps(process, attempt);
+    if (manner === "steps") return takeSteps(process, attempt, random);
     const [least, most] = LASTS[manner];
     await workFor(process, random.between(least, most), attempt);
-    return manner === "flaky" ? flaw() : SUCCESS;
+    return manner === "flaky" ? flaw(random) : SUCCESS;
   }
 
-  async function takeSteps(process: Process, attempt: RunningAttempt): Promise<Outcome> {
+  async function takeSteps(process: Process, attempt: RunningAttempt, random: Random): Promise<Outcome> {
     const { lease, job, number } = attempt;
     const { step: done = 0 } = JSON.parse(job.saved ?? "{}") as { step?: number };
     for (let step = done + 1; step <= MOST_STEPS; step += 1) {
@@ -48,15 +50,15 @@ export function createTaskRuns({ random, onStart, onEnd, onSave }: Options) {
       const saved = JSON.stringify({ step, by: number });
       onSave(attempt, saved, "asked");
       await lease?.save(saved);
-      // Whoever has lost its lease keeps nothing.
+      // An attempt that has lost its lease saves nothing.
       attempt.signal.throwIfAborted();
       onSave(attempt, saved, "done");
-      if (random.chance(0.05)) return flaw();
+      if (random.chance(0.05)) return flaw(random);
     }
     return SUCCESS;
   }
 
-  /** Throws when it is told to stop. */
+  /** Throws when the attempt is told to stop. */
   async function workFor(process: Process, ms: number, { signal }: RunningAttempt): Promise<void> {
     const stopped = new Promise((resolve) => {
       signal.addEventListener("abort", resolve);
@@ -65,7 +67,7 @@ export function createTaskRuns({ random, onStart, onEnd, onSave }: Options) {
     signal.throwIfAborted();
   }
 
-  function flaw(): Outcome {
+  function flaw(random: Random): Outcome {
     if (random.chance(0.2)) return { kind: "rejected", error: "The task can't be done" };
     if (random.chance(0.2)) throw new Error("The task broke");
     return random.chance(0.5) ? { kind: "retry", error: "The task wants to be tried again" } : SUCCESS;
@@ -76,11 +78,11 @@ export function createTaskRuns({ random, onStart, onEnd, onSave }: Options) {
 
 const SUCCESS: Outcome = { kind: "succeeded", result: "{}" };
 
-/** How long tasks take: at least, and at most. */
+/** The duration of tasks: the least and the most. */
 const LASTS: Readonly<Record<Exclude<Manner, "steps">, readonly [number, number]>> = {
   short: [50, 3 * SECOND],
   flaky: [50, SECOND],
-  // With one heartbeat.
+  // Long enough for one heartbeat.
   brief: [11 * SECOND, 11 * SECOND],
   long: [MINUTE, 3 * MINUTE],
   endless: [3 * MINUTE, 6 * MINUTE],

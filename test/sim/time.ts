@@ -1,15 +1,14 @@
 import type { EpochMs } from "../../lib/clock.ts";
 import type { Random } from "./random.ts";
 
-// Virtual time: nothing waits, the next thing to happen comes at once. What happens at the same time
-// happens in an order that is drawn.
+// Virtual time: it jumps to the next event. The order of events at the same time is drawn.
 
 export interface Time {
   readonly now: () => EpochMs;
-  /** Has something happen later. Returns what takes that back. */
+  /** Calls back after so long. Returns a function that cancels it. */
   readonly after: (ms: number, happens: () => void) => () => void;
   readonly pass: (ms: number) => Promise<void>;
-  /** Lets things happen until nothing is left, or it is over. */
+  /** Lets events happen until none is left, or it is over. */
   readonly run: (isOver: () => boolean) => Promise<void>;
 }
 
@@ -19,7 +18,7 @@ interface Happening {
   happens: (() => void) | undefined;
 }
 
-export function createTime(start: EpochMs, random: Random): Time {
+export function createTime(start: EpochMs, random: Pick<Random, "next">): Time {
   let now = start;
   const heap: Happening[] = [];
 
@@ -82,7 +81,7 @@ export function createTime(start: EpochMs, random: Random): Time {
   };
 }
 
-/** When every promise that can go on has: nothing in the simulated world waits for anything but its time. */
+/** Resolves when all promises that can settle have: the simulated world waits for its time alone. */
 async function quiet(): Promise<void> {
   await new Promise<void>((resolve) => {
     setImmediate(resolve);

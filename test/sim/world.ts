@@ -1,94 +1,135 @@
 import { createTable } from "../../lib/store/table.ts";
 import { createHash } from "node:crypto";
 import { createAppStores } from "../../lib/store/app-store.ts";
-import { MINUTE, SECOND, type TimeLeft } from "../../lib/clock.ts";
-import { createCapacityStore } from "../../lib/flow/capacity-store.ts";
+import { MINUTE } from "../../lib/clock.ts";
 import { createDestinationStore } from "../../lib/flow/destination-store.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
+import type { RunningAttempt } from "../../lib/executors/executor.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
+import { createCapacityStore } from "../../lib/flow/capacity-store.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
-import { HEAD_START, TASK } from "../../lib/job/job.ts";
+import { TASK, type Outcome } from "../../lib/job/job.ts";
 import { createQueue } from "../../lib/queue/queue.ts";
 import { createTaskSlots } from "../../lib/flow/line-store.ts";
 import { createScheduler } from "../../lib/queue/scheduler.ts";
 import type { Template } from "../../local/template.ts";
+import { expireSome, schedule } from "./acts.ts";
 import { createCallers } from "./callers.ts";
-import { createClients } from "./clients.ts";
-import { BUCKET, Broken, START, TABLE, createCloud, type Mishap } from "./cloud.ts";
-import { createInvariants, type Violation } from "./invariants.ts";
+import type { ClientParts } from "./client-parts.ts";
+import { BUCKET, Broken, START, TABLE, createCloud, type Cloud } from "./cloud.ts";
+import { createInvoke } from "./containers.ts";
+import type { Mishap } from "./fates.ts";
+import { createInvariants, type Invariants, type Violation } from "./invariants.ts";
 import { clientOf, type Command } from "./models/client.ts";
 import type { Service } from "./models/faults.ts";
+import { createOutcomes, subjectOf, type Outcomes } from "./outcomes.ts";
 import type { Plan } from "./plan.ts";
+import { afterFaults, isCalm, latestEnd, quietAfter } from "./plan-times.ts";
 import type { Plant } from "./plant.ts";
-import { createProcess, TIMEOUTS, type Container, type FunctionName, type Parts } from "./process.ts";
-import { APPS, DESTINATIONS, MOST_RETRIES } from "./requests.ts";
+import { createProcess, type Container, type Parts, type Process } from "./process.ts";
 import { createTargets } from "./targets.ts";
 import { createTaskRuns } from "./task-runs.ts";
-import { createRandom } from "./random.ts";
+import { STEADY, createOrder, createRandom, type Random } from "./random.ts";
 import { createTime } from "./time.ts";
-import type { Action } from "./action.ts";
 
-// The service in one process on virtual time: its engine and stores as they are, in containers that die, on
-// models of what they call. A seed says everything that happens.
+// The service in one process on virtual time: its engine and stores as they are, in containers that die, on models
+// of the services that they call. A seed decides everything.
 
 export interface RunOptions {
   readonly template: Template;
   readonly mishaps?: readonly Mishap[];
   readonly plant?: Plant;
-  /** Every line of what happens. */
+  /**
+   * For a plan without faults: calls take no time, and nothing that is drawn depends on the number of calls, so that
+   * the outcomes of the jobs stay the same when the calls change. Default: no.
+   */
+  readonly calm?: boolean;
+  /** Called with every line of the trace. */
   readonly onLine?: (line: string) => void;
 }
 
 export interface Ran {
   readonly violations: readonly Violation[];
-  /** The same for the same plan: over every call and every event, with its time. */
+  /** Of the trace: every call and every event, with its time. The same for the same plan. */
   readonly hash: string;
   readonly calls: number;
   readonly writes: number;
   readonly jobs: number;
+  /** Of a calm run: a line a job, sorted. */
+  readonly outcomes: readonly string[];
 }
 
 const GROUP = "arn:aws:scheduler:sim:0:schedule-group/jobs";
 const SCHEDULER = { group: GROUP, target: "arn:fire", role: "arn:role", deadLetters: "SchedulesDeadLetters" };
-/** An attempt with all that may come before it: it waits, is lost twice, and runs out its lease. */
-const LONGEST_ATTEMPT = 240 * SECOND + 2 * HEAD_START + 45 * SECOND;
-/** Of plans. */
-const LONGEST_FREEZE = 3 * MINUTE;
-/** A job, what follows from it, and what follows from that. */
-const LONGEST_CHAIN = 3;
-
 export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
-  // What the service imports when it first needs it, and what nothing on virtual time may wait for.
+  // The service imports these when it first needs them, and nothing on virtual time may wait for that.
   await Promise.all([import("@aws-sdk/client-s3"), import("@aws-sdk/client-scheduler")]);
+  const world = createWorld(plan, options);
+  const { time, cloud, invariants, callers, mistakes, elapsed } = world;
+  if (plan.retentionMs > 0) expireSome(world);
+  callers.start();
+  schedule(world, plan);
+  const lastAction = plan.actions.at(-1)?.at ?? 0;
+  let isOver = false;
+  const look = () => {
+    isOver = invariants.isSettled() && cloud.scheduler.schedules().length === 0 && callers.isQuiet();
+    if (!isOver) time.after(MINUTE, look);
+  };
+  time.after(Math.max(plan.faultsEndAt, lastAction) + 2 * MINUTE, look);
+  const { violations } = invariants;
+  await time.run(() => isOver || mistakes.length > 0 || violations.length > 0 || elapsed() > latestEnd(plan));
+  if (mistakes[0]) throw mistakes[0];
+  if (isOver) invariants.atTheEnd();
+  else if (violations.length === 0) invariants.overdue();
+  return {
+    violations,
+    hash: world.hash.digest("hex").slice(0, 16),
+    calls: cloud.calls(),
+    writes: cloud.writes(),
+    jobs: invariants.jobs(),
+    outcomes: world.outcomes?.lines(world.clients.posted) ?? [],
+  };
+}
+
+function createWorld(plan: Plan, options: RunOptions) {
+  const { template, plant, mishaps, calm = false } = options;
   const random = createRandom(plan.seed);
-  const [chance, order] = [random.fork("processes"), random.fork("order")];
-  const time = createTime(START, order);
+  const draws = random.fork("processes");
+  const chance = calm ? STEADY : draws;
+  const time = createTime(START, calm ? createOrder() : random.fork("order"));
   const hash = createHash("sha256");
   const elapsed = () => time.now() - START;
-  const isRough = () => elapsed() < plan.faultsEndAt;
+  const isRough = () => !calm && elapsed() < plan.faultsEndAt;
   const trace = (line: string) => {
     const stamped = `${elapsed().toFixed(3)} ${line}`;
     hash.update(stamped);
     options.onLine?.(stamped);
   };
+  const mistakes: Error[] = [];
+  const onMistake = (error: Error) => void mistakes.push(error);
+  const outcomes = calm ? createOutcomes() : undefined;
   const invariants = createInvariants({
     now: time.now,
     trace,
     retention: plan.retentionMs,
-    isCalm: isCalm(plan) && options.mishaps === undefined,
+    isCalm: isCalm(plan) && mishaps === undefined,
     startedAt: START,
-    quietFrom: START + (options.mishaps ? afterFaults(plan) : quietAfter(plan)),
+    quietFrom: START + (mishaps ? afterFaults(plan) : quietAfter(plan)),
     items: () => cloud.dynamodb.items(),
     inQueue: () => cloud.sqs.messages("JobsMainQueue"),
   });
-  const cloud = createCloud({
+  const cloud: Cloud = createCloud({
     time,
     random: random.fork("cloud"),
-    template: options.template,
+    template,
     faultRate: () => (isRough() ? plan.faultRate : 0),
-    mishaps: options.mishaps ?? [],
+    isCalm: calm,
+    mishaps: mishaps ?? [],
     trace,
-    onWrite: invariants.written,
+    onWrite: (before, after, writer) => {
+      invariants.written(before, after, writer);
+      outcomes?.written(after);
+    },
     onQuery: (reader, partition) => {
       if (partition.startsWith("WAIT#")) invariants.looked(reader, partition.slice("WAIT#".length));
     },
@@ -96,41 +137,96 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
     onQueue: () => callers.wakePollers(),
     onSchedule: () => void time.after(0, callers.fireDue),
   });
-  const plant = options.plant;
+  const executors = createExecutors({ random, invariants, outcomes, plant, trace });
+  const containers = new Set<Container>();
+  let started = 0;
+  const startProcess = (name: string): Process => {
+    started += 1;
+    const own = draws.fork(`${name}-${started}`);
+    return createProcess(`${name}-${started}`, time, calm ? STEADY : own, own);
+  };
+  const onDeath = (process: Process) => invariants.died(process);
+  const start = createStart({
+    startProcess,
+    cloud,
+    ...executors,
+    containers,
+    plan,
+    plant,
+    trace,
+    onDeath,
+    onMistake,
+  });
+  const invoke = createInvoke({ time, containers, start, onMistake, trace });
+  const called = { time, random: chance, invariants, invoke, plant, trace };
+  const callers = createCallers({ ...called, cloud, faultRate: plan.faultRate, isRough });
+  const clients: ClientParts = { ...called, posted: new Map() };
+  const { targets } = executors;
+  const acting = { time, chance, cloud, invariants, clients, targets, containers, isCalm: calm, trace };
+  return { ...acting, hash, elapsed, mistakes, outcomes, callers };
+}
+
+interface ExecutorParts {
+  readonly random: Random;
+  readonly invariants: Invariants;
+  readonly outcomes: Outcomes | undefined;
+  readonly plant: Plant | undefined;
+  readonly trace: (line: string) => void;
+}
+
+function createExecutors({ random, invariants, outcomes, plant, trace }: ExecutorParts) {
+  /** In a calm run, the draws for an attempt do not depend on what ran before it. */
+  const drawsOf = (draws: Random) => (attempt: RunningAttempt) =>
+    outcomes ? draws.fork(`${subjectOf(attempt)} ${attempt.number}`) : draws;
+  const onEnd = (process: Process, attempt: RunningAttempt, outcome: Outcome | undefined) => {
+    invariants.ran(process, attempt, outcome);
+    outcomes?.ran(attempt, outcome);
+  };
   const targets = createTargets({
-    random: random.fork("moods"),
+    randomOf: drawsOf(random.fork("moods")),
     onStart: (process, attempt, sent) => {
       invariants.started(process, attempt, sent);
       trace(`${process.name} sends ${attempt.jobId} attempt ${attempt.number}`);
     },
-    onEnd: invariants.ran,
+    onEnd,
     told: plant?.outcome,
     shown: plant?.shown,
   });
   const taskRuns = createTaskRuns({
-    random: random.fork("tasks"),
+    randomOf: drawsOf(random.fork("tasks")),
     onStart: (process, attempt) => {
       invariants.started(process, attempt);
       trace(`${process.name} runs ${attempt.jobId} attempt ${attempt.number}`);
     },
-    onEnd: invariants.ran,
+    onEnd,
     onSave: (attempt, saved, stage) => invariants.saves(attempt.jobId, attempt.number, saved, stage),
   });
-  let broken: unknown;
+  return { targets, taskRuns };
+}
 
-  // ---- Containers ----
+interface StartParts extends ReturnType<typeof createExecutors> {
+  readonly startProcess: (name: string) => Process;
+  readonly cloud: Cloud;
+  readonly containers: Set<Container>;
+  readonly plan: Plan;
+  readonly plant: Plant | undefined;
+  readonly trace: (line: string) => void;
+  readonly onDeath: (process: Process) => void;
+  readonly onMistake: (error: Error) => void;
+}
 
-  const containers = new Set<Container>();
-  let started = 0;
+/** Returns the function that starts a container: a process with an engine and stores of its own. */
+function createStart(given: StartParts) {
+  const { startProcess, cloud, targets, taskRuns, containers, plan, plant, trace, onDeath, onMistake } = given;
 
   function start(name: string): Container {
-    const process = createProcess(`${name}-${(started += 1)}`, time, chance.fork(`${name}-${started}`));
+    const process = startProcess(name);
     const client = (service: Service) =>
       clientOf(async (command: Command) => {
         try {
           return await cloud.call(process, service, command);
         } catch (error) {
-          if (error instanceof Broken) broken ??= error;
+          if (error instanceof Broken) onMistake(error);
           throw error;
         }
       });
@@ -169,159 +265,11 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
     containers.add(container);
     process.onDeath(() => {
       containers.delete(container);
-      invariants.died(process);
+      onDeath(process);
       trace(`${process.name} dies`);
     });
     return container;
   }
 
-  /** Runs something in a container of a function that is idle, or a new one. `undefined` if it died or threw. */
-  async function invoke<T>(name: FunctionName, run: (container: Container, timeLeft: TimeLeft) => Promise<T>) {
-    const idle = [...containers].find((one) => one.name.startsWith(`${name}-`) && !one.isBusy);
-    const container = idle ?? start(name);
-    container.isBusy = true;
-    const until = time.now() + TIMEOUTS[name];
-    const died = new Promise<undefined>((resolve) => {
-      container.onDeath(() => resolve(undefined));
-    });
-    const cancel = time.after(TIMEOUTS[name], () => container.kill());
-    const ran = await Promise.race([run(container, () => until - time.now()).catch(threw), died]);
-    cancel();
-    container.isBusy = false;
-    return ran;
-  }
-
-  function threw(error: unknown): undefined {
-    // The services' faults are expected; a mistake of ours is not.
-    const isOurs = error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError;
-    if (isOurs) broken ??= error;
-    trace(`threw ${(error as Error).name}`);
-    return undefined;
-  }
-
-  const callers = createCallers({
-    time,
-    random: chance,
-    cloud,
-    invariants,
-    invoke,
-    faultRate: plan.faultRate,
-    isRough,
-    plant,
-    trace,
-  });
-
-  const clients = createClients({ time, random: chance, invariants, invoke, plant, trace });
-
-  // ---- What happens ----
-
-  function act(action: Action): void {
-    switch (action.kind) {
-      case "post":
-        for (let n = 0; n < action.times; n += 1) void clients.post(action);
-        return;
-      case "person":
-        return void clients.person(action);
-      case "settings":
-        return void clients.change(APPS[action.app] ?? "", action.settings);
-      case "target":
-        return targets.become(DESTINATIONS[action.destination] ?? "", action.mood);
-      case "kill":
-      case "freeze": {
-        const alive = [...containers];
-        if (alive.length === 0) return;
-        const busy = alive.filter(({ isBusy }) => isBusy);
-        const victim = chance.pick(busy.length > 0 && chance.chance(0.7) ? busy : alive);
-        return action.kind === "kill" ? victim.kill() : freeze(victim, action.ms);
-      }
-      case "outage":
-        return cloud.outage(action.service, action.ms);
-      case "empty":
-        return empty(action.queue);
-      default:
-        return action satisfies never;
-    }
-  }
-
-  function freeze(victim: Container, ms: number): void {
-    trace(`${victim.name} stands still for ${ms}`);
-    victim.freeze(ms);
-    invariants.frozen(victim);
-  }
-
-  function empty(queue: string): void {
-    const lost = cloud.sqs
-      .messages(queue)
-      .filter(({ body }) => !body.startsWith('{"job"') && !body.startsWith('{"fire"'));
-    trace(`${queue} forgets ${lost.length}`);
-    cloud.sqs.forget(queue, lost);
-  }
-
-  // ---- The run ----
-
-  /** TTL deletes what has expired, sooner or later. */
-  function expireSome(): void {
-    time.after(MINUTE, expireSome);
-    for (const item of cloud.dynamodb.removeExpired(() => chance.chance(0.3))) {
-      trace(`TTL removes ${item["pk"]?.S} ${item["sk"]?.S}`);
-    }
-  }
-
-  if (plan.retentionMs > 0) expireSome();
-  callers.start();
-  for (const action of plan.actions) {
-    time.after(action.at, () => {
-      trace(`happens ${action.kind} ${JSON.stringify({ ...action, body: undefined })}`);
-      act(action);
-    });
-  }
-  time.after(plan.faultsEndAt, () => {
-    for (const destination of DESTINATIONS) targets.become(destination, "well");
-    for (const appId of APPS) {
-      void clients.change(appId, { paused: false });
-      for (const destination of DESTINATIONS) void clients.resume(appId, destination);
-    }
-  });
-
-  const lastAction = plan.actions.at(-1)?.at ?? 0;
-  let nextLook = Math.max(plan.faultsEndAt, lastAction) + 2 * MINUTE;
-  let isOver = false;
-  const look = () => {
-    nextLook = elapsed() + MINUTE;
-    isOver = invariants.isSettled() && cloud.scheduler.schedules().length === 0 && callers.isQuiet();
-    if (!isOver) time.after(MINUTE, look);
-  };
-  time.after(nextLook, look);
-  await time.run(
-    () => isOver || broken !== undefined || invariants.violations.length > 0 || elapsed() > latestEnd(plan),
-  );
-  if (broken) throw broken as Error;
-  if (isOver) invariants.atTheEnd();
-  else if (invariants.violations.length === 0) invariants.overdue();
-  return {
-    violations: invariants.violations,
-    hash: hash.digest("hex").slice(0, 16),
-    calls: cloud.calls(),
-    writes: cloud.writes(),
-    jobs: invariants.jobs(),
-  };
-}
-
-/** By when everything has ended: a job that was overdue while things went wrong waits as long again. */
-function latestEnd({ faultsEndAt }: Plan): number {
-  return faultsEndAt + LONGEST_CHAIN * ((MOST_RETRIES + 1) * LONGEST_ATTEMPT + faultsEndAt);
-}
-
-/** From when on no call fails, no process dies, and all that stood still go on. */
-function quietAfter(plan: Plan): number {
-  const isQuiet = isCalm(plan) && plan.actions.every(({ kind }) => kind !== "empty");
-  return isQuiet ? 0 : afterFaults(plan);
-}
-
-function afterFaults({ faultsEndAt }: Plan): number {
-  return faultsEndAt + LONGEST_FREEZE + MINUTE;
-}
-
-function isCalm({ faultRate, actions }: Plan): boolean {
-  return faultRate === 0 && actions.every(({ kind }) => kind !== "kill" && kind !== "freeze" && kind !== "outage");
+  return start;
 }

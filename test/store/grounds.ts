@@ -6,7 +6,7 @@ import { createClock, type Clock } from "../../lib/clock.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
 import type { Files } from "../../lib/store/payloads.ts";
 import { createJobStore, type JobStore } from "../../lib/store/job-store.ts";
-import type { Job, Outcome, WaitingJob } from "../../lib/job/job.ts";
+import type { Outcome, WaitingJob } from "../../lib/job/job.ts";
 import { newJob } from "../../lib/engine/new-job.ts";
 import { startEmulators } from "../../local/emulators.ts";
 import { provision } from "../../local/provision.ts";

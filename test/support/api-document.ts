@@ -2,7 +2,7 @@ import addFormats from "ajv-formats";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { apiDocument } from "../../lib/api/docs/site.ts";
 
-// Holds answers against the API document.
+// Checks answers against the API document.
 
 export interface Documented {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
@@ -51,7 +51,7 @@ export function routeOf(method: string, path: string): (typeof routes)[number] |
 /** Throws when an answer is not as the document says. */
 export function checkAnswer(answer: Raw): void {
   const { method, path, status } = answer;
-  // Not the service's own: what jobs are sent to.
+  // The targets of jobs are not the service's own.
   if (/^\/(echo|lambda-url)\b/.test(path)) return;
   const found = routeOf(method, path);
   const problems = problemsOf(answer, found);
@@ -86,7 +86,7 @@ function headersOf(at: string): string[] {
   return Object.keys((within(at) as { headers?: object }).headers ?? {});
 }
 
-/** What is wrong with a body, by the response at this place of the document. */
+/** The problems of a body, by the response at this place of the document. */
 function invalid(at: string, type: string, text: string): string[] {
   const { content } = within(at) as { content: Record<string, object> };
   if (!content[type]) return [`content-type is ${type}, not ${Object.keys(content).join(" or ")}`];

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import type { Command, Send } from "../sim/models/client.ts";
 
-/** Before the test's own time is over, so that a failure tells its seed however far it has been shrunk. */
+/** Less than the test's time-out, so that a failure prints its seed however far it has been shrunk. */
 const LONGEST_MS = 150_000;
 
 /** The same operations every time, so that it fails by a change and not by chance; SEED draws others. */
@@ -9,7 +9,7 @@ export function runs(numRuns: number) {
   return { numRuns, seed: Number(process.env["SEED"] ?? 1), interruptAfterTimeLimit: LONGEST_MS };
 }
 
-/** A client that waits: an answer that comes late must not be a call that is made twice. */
+/** A client that does not retry: a late answer must not cause a second call. */
 export const PATIENT = { maxAttempts: 1 };
 
 /** A hundred operations. One that shrinks to nothing is left out. */
@@ -19,7 +19,7 @@ export function hundredOf<One extends { readonly kind: string }>(operation: fc.A
     .map((drawn) => drawn.filter((one): one is Exclude<One, { readonly kind: "nothing" }> => one.kind !== "nothing"));
 }
 
-/** What a call comes to: its answer, or the name of its error with what hangs on it. */
+/** The result of a call: its answer, or the name of its error with its details. */
 export async function outcome(send: Send, command: Command): Promise<Record<string, unknown>> {
   try {
     const { $metadata: _, ...answer } = (await send(command)) as { $metadata?: object };

@@ -1,7 +1,7 @@
 import { createRenderer } from "../../lib/pdf/renderer.ts";
 import { createClock } from "../../lib/clock.ts";
 
-// A process that has rendered something and then sits there, or is in the middle of a document that never ends.
+// A process that has rendered a document and then idles, or is rendering one that never ends.
 
 const clock = createClock();
 const renderer = createRenderer({ clock, log: () => {} });

@@ -7,12 +7,12 @@ import { createRenderer, type Renderer } from "../../lib/pdf/renderer.ts";
 import type { PdfOptions } from "../../lib/pdf/request.ts";
 import type { RenderedPdf } from "../../lib/pdf/page.ts";
 
-/** Longer than anything takes that is to succeed. */
+/** Longer than any rendering that succeeds. */
 const PATIENCE_MS = 50_000;
 const clock = createClock();
 
 export interface TestRenderer extends Renderer {
-  /** What it has logged: events, and what came with them. */
+  /** The events that it has logged, with their fields. */
   readonly logged: { event: string; fields: LogFields }[];
   html(html: string, options?: PdfOptions): Promise<RenderedPdf>;
 }
@@ -28,7 +28,7 @@ export function testRenderer(parts: { memoryMb?: number } = {}): TestRenderer {
   };
 }
 
-/** What a reader finds in a PDF, by pdf.js. Fonts give some Han characters as radicals that look the same. */
+/** The text and the pages of a PDF, by pdf.js. Fonts give some Han characters as radicals that look the same. */
 export async function readPdf({ file }: { file: Uint8Array }): Promise<{ text: string; pages: number }> {
   const document = await getDocumentProxy(new Uint8Array(file));
   const { text } = await extractText(document, { mergePages: true });
@@ -53,7 +53,7 @@ export function chromiumsOf(ancestor = process.pid): number[] {
   return chromiums.filter(descends);
 }
 
-/** A picture that is small until somebody looks at it, as a data: URI. */
+/** A picture that is small until it is decoded, as a data: URI. */
 export function blackPng(width: number, height: number): string {
   const chunk = (type: string, data: Buffer) => {
     const [length, checksum] = [Buffer.alloc(4), Buffer.alloc(4)];

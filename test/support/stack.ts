@@ -112,7 +112,7 @@ export async function endStacks(): Promise<void> {
   for (const dir of dirs) rmSync(dir, { recursive: true, force: true });
 }
 
-/** The environment without what another stack or a developer may have set. */
+/** The environment without variables of another stack or a developer. */
 export function cleanEnv(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !/^(AWS_|JWT_|JWKS_|VITEST|NODE_OPTIONS)/.test(name));
   return Object.fromEntries(kept);

@@ -13,7 +13,7 @@ import { createDatasetStore } from "../../lib/datasets/dataset-store.ts";
 import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
 import { createFileStore, filesPrefix } from "../../lib/files/file-store.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
-import { createJobStore } from "../../lib/store/job-store.ts";
+import { createJobStore, type JobStore } from "../../lib/store/job-store.ts";
 import type { Job } from "../../lib/job/job.ts";
 import { createMail } from "../../lib/outbound/mail.ts";
 import { encodeMessage } from "../../lib/job/payload.ts";
@@ -39,24 +39,24 @@ export interface Ran {
   readonly thrown: unknown;
   readonly logs: readonly { level: LogLevel; message: string; rowNumber?: number | undefined }[];
   readonly steps: readonly { step: number; total: number; percent: number; label?: string | undefined }[];
-  /** The last checkpoint: what the next attempt is given. */
+  /** The last checkpoint, which the next attempt is given. */
   readonly saved: unknown;
 }
 
 interface RunOptions {
   readonly appId?: string;
   readonly jobId?: string;
-  /** Of a job that was posted again, another one. */
+  /** Differs for a job that was posted again. */
   readonly createdAt?: number;
   readonly attempt?: number;
   readonly file?: TaskJob["file"];
   readonly saved?: unknown;
   readonly signal?: AbortSignal;
-  /** Called at each checkpoint and progress: what throws here is a crash. */
+  /** Called at each checkpoint and progress: a throw is a crash. */
   readonly at?: (what: "checkpoint" | "progress", count: number) => void;
 }
 
-/** What built-in tasks stand on: real emulators, and what an executor would give a run. */
+/** The parts of built-in tasks: real emulators, and the context that an executor gives a run. */
 export async function createTaskWorld() {
   const emulators = await startEmulators();
   const { endpoints } = emulators;
@@ -68,7 +68,7 @@ export async function createTaskWorld() {
   const bucket = createBucket({ name: bucketName });
   const client = new DynamoDBClient({ ...CLIENT_DEFAULTS, endpoint: endpoints.dynamodb });
   const ses = new SESv2Client({ endpoint: mailbox.url, maxAttempts: 1 });
-  // Of the test's own: what the service's client does with its connections must not matter.
+  // A client of the test's own, independent of the connections of the service's.
   const s3 = new S3Client({ endpoint: endpoints.s3, forcePathStyle: true });
   let ahead = 0;
   const real = createClock();
@@ -96,56 +96,105 @@ export async function createTaskWorld() {
   const guardedServicesOf = createTaskServices({ ...parts, rules: { allowPrivateTargets: false } });
   const appId = randomUUID();
 
-  async function run(jobType: string, payload: unknown, options: RunOptions = {}, services = servicesOf): Promise<Ran> {
-    const task = taskOf(jobType);
-    if (!task) throw new Error(`No task ${jobType}`);
-    const {
-      jobId = clock.uuid(),
-      createdAt = 0,
-      attempt = 1,
-      file,
-      signal = new AbortController().signal,
-      at,
-    } = options;
-    const by = { appId: options.appId ?? appId, jobId, createdAt, attempt, signal };
-    const logs: { level: LogLevel; message: string; rowNumber?: number | undefined }[] = [];
-    const steps: { step: number; total: number; percent: number; label?: string | undefined }[] = [];
-    let saved = options.saved;
-    let checkpoints = 0;
-    const line = (level: LogLevel) => async (message: string, detail?: { readonly rowNumber?: number }) =>
-      void logs.push({ level, message, rowNumber: detail?.rowNumber });
-    const context: TaskContext = {
-      ...services(by),
-      job: { id: jobId, appId: by.appId, attempt, createdAt: clock.now(), ...(file && { file }) },
-      log: { debug: line("debug"), info: line("info"), warning: line("warning"), error: line("error") },
-      progress: async (step, total, shown) => {
-        steps.push({ step, total, percent: shown?.percent ?? Math.floor((100 * step) / total), label: shown?.label });
-        at?.("progress", steps.length);
-      },
-      signal,
-      saved,
-      checkpoint: async (value) => {
-        const text = JSON.stringify(value);
-        if (text.length > 4_096) throw new Error(`A checkpoint of ${text.length} characters`);
-        saved = JSON.parse(text) as unknown;
-        checkpoints += 1;
-        at?.("checkpoint", checkpoints);
-      },
-      submit: async () => {
-        throw new Error("No built-in task submits another");
-      },
-      now: () => clock.now(),
-    };
-    const parsed = task.payload.parse(payload);
-    try {
-      const outcome = await task.run(parsed, context);
-      return { outcome, thrown: undefined, logs, steps, saved };
-    } catch (thrown) {
-      return { outcome: undefined, thrown, logs, steps, saved };
-    }
-  }
+  const run = async (jobType: string, payload: unknown, options: RunOptions = {}, services = servicesOf) =>
+    runTask({ clock, appId, services }, jobType, payload, options);
 
-  /** Puts a file where an upload would have put it. */
+  return {
+    appId,
+    bucket: bucketName,
+    table,
+    endpoints,
+    clock,
+    files,
+    store,
+    apps,
+    datasets,
+    servicesOf,
+    run,
+    /** Runs a task as a deployment would, where no private address may be called. */
+    guarded: () => async (jobType: string, payload: unknown) => run(jobType, payload, {}, guardedServicesOf),
+    ...createFileReaders({ appId, bucketName, clock, files, s3, servicesOf }),
+    emails: () => emailsIn(mailDir),
+    mailDir,
+    /** Moves service time on; the bucket goes by real time. */
+    pass: (ms: number) => {
+      ahead += ms;
+    },
+    job: async (status: Status, fields: Partial<Job> = {}, execution?: Execution) =>
+      jobAs({ appId, store, clock }, status, fields, execution),
+    end: async () => {
+      client.destroy();
+      s3.destroy();
+      ses.destroy();
+      mailbox.close();
+      rmSync(mailDir, { recursive: true, force: true });
+      await emulators.stop();
+    },
+  };
+}
+
+type Services = ReturnType<typeof createTaskServices>;
+
+/** Runs a task as an executor would. */
+async function runTask(
+  { clock, appId, services }: { clock: Clock; appId: string; services: Services },
+  jobType: string,
+  payload: unknown,
+  options: RunOptions,
+): Promise<Ran> {
+  const task = taskOf(jobType);
+  if (!task) throw new Error(`No task ${jobType}`);
+  const { jobId = clock.uuid(), createdAt = 0, attempt = 1, file, signal = new AbortController().signal, at } = options;
+  const by = { appId: options.appId ?? appId, jobId, createdAt, attempt, signal };
+  const logs: { level: LogLevel; message: string; rowNumber?: number | undefined }[] = [];
+  const steps: { step: number; total: number; percent: number; label?: string | undefined }[] = [];
+  let saved = options.saved;
+  let checkpoints = 0;
+  const line = (level: LogLevel) => async (message: string, detail?: { readonly rowNumber?: number }) =>
+    void logs.push({ level, message, rowNumber: detail?.rowNumber });
+  const context: TaskContext = {
+    ...services(by),
+    job: { id: jobId, appId: by.appId, attempt, createdAt: clock.now(), ...(file && { file }) },
+    log: { debug: line("debug"), info: line("info"), warning: line("warning"), error: line("error") },
+    progress: async (step, total, shown) => {
+      steps.push({ step, total, percent: shown?.percent ?? Math.floor((100 * step) / total), label: shown?.label });
+      at?.("progress", steps.length);
+    },
+    signal,
+    saved,
+    checkpoint: async (value) => {
+      const text = JSON.stringify(value);
+      if (text.length > 4_096) throw new Error(`A checkpoint of ${text.length} characters`);
+      saved = JSON.parse(text) as unknown;
+      checkpoints += 1;
+      at?.("checkpoint", checkpoints);
+    },
+    submit: async () => {
+      throw new Error("No built-in task submits another");
+    },
+    now: () => clock.now(),
+  };
+  const parsed = task.payload.parse(payload);
+  try {
+    const outcome = await task.run(parsed, context);
+    return { outcome, thrown: undefined, logs, steps, saved };
+  } catch (thrown) {
+    return { outcome: undefined, thrown, logs, steps, saved };
+  }
+}
+
+interface FileParts {
+  readonly appId: string;
+  readonly bucketName: string;
+  readonly clock: Clock;
+  readonly files: ReturnType<typeof createFileStore>;
+  readonly s3: S3Client;
+  readonly servicesOf: Services;
+}
+
+/** Puts and reads files and datasets. */
+function createFileReaders({ appId, bucketName, clock, files, s3, servicesOf }: FileParts) {
+  /** Puts a file at the key of an upload. */
   async function upload(content: string | Uint8Array, name = "rows.csv", mimeType = "text/csv") {
     const key = `${filesPrefix(appId)}${clock.uuid()}/${name}`;
     await s3.send(new PutObjectCommand({ Bucket: bucketName, Key: key, Body: content, ContentType: mimeType }));
@@ -170,59 +219,33 @@ export async function createTaskWorld() {
     return Buffer.from((await object.Body?.transformToByteArray()) ?? []);
   }
 
-  /** All keys that begin so. */
+  /** All keys with a prefix. */
   async function keys(prefix: string): Promise<string[]> {
     const found: string[] = [];
     for await (const page of files.list(prefix)) found.push(...page.map(({ key }) => key));
     return found;
   }
 
-  return {
-    appId,
-    bucket: bucketName,
-    table,
-    endpoints,
-    clock,
-    files,
-    store,
-    apps,
-    datasets,
-    servicesOf,
-    run,
-    /** Runs a task as a deployment would, where no private address may be called. */
-    guarded: () => async (jobType: string, payload: unknown) => run(jobType, payload, {}, guardedServicesOf),
-    upload,
-    rowsOf,
-    content,
-    keys,
-    emails: () => emailsIn(mailDir),
-    mailDir,
-    /** Lets service time pass; the bucket's goes on by real time. */
-    pass: (ms: number) => {
-      ahead += ms;
-    },
-    /** A job of the app as if it had come to this status. */
-    job: async (status: Status, fields: Partial<Job> = {}, execution?: Execution): Promise<Job> => {
-      const webhook = { type: "rest-api", baseUrl: "https://a.example", timeoutSeconds: 30 };
-      const message = { execution: execution ?? webhook, metadata: {} };
-      const payload = { at: "inline", bytes: encodeMessage(message) } as const;
-      const terms = { destination: "https://a.example", timeoutMs: 30_000 };
-      const accepted = accept({ appId, mode: "both", message }, terms, payload, clock.now(), clock.uuid());
-      const { dueAt, ...finished } = accepted;
-      const kept = ["PENDING", "RUNNING", "RETRYING"].includes(status) && dueAt !== undefined ? { dueAt } : {};
-      const job = { ...finished, ...kept, status, ...fields } as Job;
-      await store.create(job);
-      return job;
-    },
-    end: async () => {
-      client.destroy();
-      s3.destroy();
-      ses.destroy();
-      mailbox.close();
-      rmSync(mailDir, { recursive: true, force: true });
-      await emulators.stop();
-    },
-  };
+  return { upload, rowsOf, content, keys };
+}
+
+/** Stores a job of the app as if it had come to this status. */
+async function jobAs(
+  { appId, store, clock }: { appId: string; store: Pick<JobStore, "create">; clock: Clock },
+  status: Status,
+  fields: Partial<Job>,
+  execution: Execution | undefined,
+): Promise<Job> {
+  const webhook = { type: "rest-api", baseUrl: "https://a.example", timeoutSeconds: 30 };
+  const message = { execution: execution ?? webhook, metadata: {} };
+  const payload = { at: "inline", bytes: encodeMessage(message) } as const;
+  const terms = { destination: "https://a.example", timeoutMs: 30_000 };
+  const accepted = accept({ appId, mode: "both", message }, terms, payload, clock.now(), clock.uuid());
+  const { dueAt, ...finished } = accepted;
+  const kept = ["PENDING", "RUNNING", "RETRYING"].includes(status) && dueAt !== undefined ? { dueAt } : {};
+  const job = { ...finished, ...kept, status, ...fields } as Job;
+  await store.create(job);
+  return job;
 }
 
 export type TaskWorld = Awaited<ReturnType<typeof createTaskWorld>>;

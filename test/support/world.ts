@@ -1,10 +1,7 @@
 import { createTable } from "../../lib/store/table.ts";
-import { GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
-import type { S3Client } from "@aws-sdk/client-s3";
-import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { GetQueueAttributesCommand, ReceiveMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import { randomBytes, randomUUID } from "node:crypto";
 import { createAppStores } from "../../lib/store/app-store.ts";
-import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
 import { createClock, type Clock, type TimeLeft } from "../../lib/clock.ts";
 import { createCapacityStore } from "../../lib/flow/capacity-store.ts";
 import { createDestinationStore } from "../../lib/flow/destination-store.ts";
@@ -20,65 +17,10 @@ import { createQueue, type Road } from "../../lib/queue/queue.ts";
 import type { OneOff, Scheduler } from "../../lib/queue/scheduler.ts";
 import { createTaskSlots } from "../../lib/flow/line-store.ts";
 import { createSealer } from "../../lib/store/sealer.ts";
-import { startEmulators } from "../../local/emulators.ts";
-import { provision } from "../../local/provision.ts";
-import { readTemplate } from "../../local/template.ts";
-import { clientOf } from "../sim/models/client.ts";
-import { createDynamoDb } from "../sim/models/dynamodb.ts";
-import { createS3 } from "../sim/models/s3.ts";
-import { createSqs } from "../sim/models/sqs.ts";
-import { ROOT } from "./stack.ts";
+import { embedded, modelled } from "./ground.ts";
 import type { Metadata } from "../../lib/job/message.ts";
 import type { NewJob } from "../../lib/job/accept.ts";
 import type { QueueRecord } from "../../lib/queue/message.ts";
-
-/** What a world stands on: a table, queues and a bucket. */
-interface Ground {
-  readonly dynamodb: DynamoDBClient;
-  readonly sqs: SQSClient;
-  readonly s3: S3Client | undefined;
-  readonly references: Readonly<Record<string, string>>;
-  end(): Promise<void>;
-}
-
-async function embedded(): Promise<Ground> {
-  const emulators = await startEmulators();
-  const { endpoints } = emulators;
-  process.env["AWS_ENDPOINT_URL_S3"] = endpoints.s3;
-  const references = await provision(readTemplate(ROOT), endpoints);
-  const dynamodb = new DynamoDBClient({ ...CLIENT_DEFAULTS, endpoint: endpoints.dynamodb });
-  const sqs = new SQSClient({ ...CLIENT_DEFAULTS, endpoint: endpoints.sqs });
-  const end = async () => {
-    dynamodb.destroy();
-    sqs.destroy();
-    await emulators.stop();
-  };
-  return { dynamodb, sqs, s3: undefined, references, end };
-}
-
-/** Many times as fast: what `npm run mutants` runs these tests on. */
-async function modelled(): Promise<Ground> {
-  const { resources } = readTemplate(ROOT);
-  const now = () => Date.now();
-  const table = createDynamoDb({ now, table: "JobsTable", properties: resources["JobsTable"]?.Properties ?? {} });
-  const queues = createSqs({ now, resources });
-  const references: Record<string, string> = { JobsTable: "JobsTable", JobsBucket: "jobsbucket" };
-  for (const name of ["JobsFairQueue", "JobsMainQueue", "JobsTasksQueue"]) references[name] = queues.urlOf(name);
-  const sqs = clientOf(async (command) => {
-    if (!(command instanceof GetQueueAttributesCommand)) return queues.send(command);
-    const name = Object.keys(references).find((each) => references[each] === command.input.QueueUrl) ?? "";
-    const messages = queues.messages(name);
-    const hidden = messages.filter(({ visibleAt, receiptHandle }) => visibleAt > now() && receiptHandle === undefined);
-    const ready = messages.filter(({ visibleAt }) => visibleAt <= now());
-    const Attributes = {
-      ApproximateNumberOfMessages: String(ready.length),
-      ApproximateNumberOfMessagesDelayed: String(hidden.length),
-    };
-    return { Attributes };
-  });
-  const s3 = clientOf(createS3({ bucket: "jobsbucket" }).send);
-  return { dynamodb: clientOf(table.send), sqs, s3, references, end: async () => {} };
-}
 
 /** The engine on a table, queues and a bucket, with a clock to turn and an executor to script. */
 export async function createWorld({ retention = 0 } = {}) {
@@ -104,6 +46,70 @@ export async function createWorld({ retention = 0 } = {}) {
   const slots = createTaskSlots({ table, clock });
   const queue = createQueue({ urls, files, clock, client: sqs });
 
+  const scripted = createScriptedScheduler();
+  const { scheduler } = scripted;
+
+  const logged: { event: string; fields: LogFields }[] = [];
+  const executor = createScriptedExecutor();
+  const parts: Parts = {
+    clock,
+    store,
+    apps,
+    destinations,
+    capacity,
+    queue,
+    scheduler,
+    files,
+    executorOf: () => executor.executor,
+    slots,
+    rules: { allowPrivateTargets: false, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
+    log: (_, event, fields) => logged.push({ event, fields }),
+    callbackBodies: {},
+    retention,
+  };
+  const engine = createEngine(parts);
+
+  return {
+    dynamodb,
+    table,
+    /** The parts of the engine, for tests that want another one on the same services. */
+    parts,
+    engine,
+    store,
+    apps,
+    destinations,
+    capacity,
+    slots,
+    queue,
+    files,
+    clock,
+    ran: executor.ran,
+    logged,
+    sqs,
+    /** The schedules that EventBridge was asked for, and the jobs whose schedules it was to remove. */
+    planned: scripted.planned,
+    dropped: scripted.dropped,
+    /** Sets the answer of EventBridge from now on. */
+    scheduling: scripted.answer,
+    /** Moves service time on. The queue's delays and visibility go by real time. */
+    pass: (ms: number) => {
+      ahead += ms;
+    },
+    execute: executor.script,
+    submit: async (mode: Mode = "both", metadata: Metadata = {}): Promise<Job> => {
+      const submitted = await engine.submit(request(mode, metadata));
+      if (submitted.kind !== "created") throw new Error(`The job was ${submitted.kind}`);
+      return submitted.job;
+    },
+    ...queueReaders(sqs, urls),
+    end: async () => ground.end(),
+  };
+}
+
+export type World = Awaited<ReturnType<typeof createWorld>>;
+
+/** EventBridge, with an answer to script. */
+function createScriptedScheduler() {
   const planned: OneOff[] = [];
   const dropped: string[] = [];
   let plan: () => Promise<"created" | "other"> = async () => "created";
@@ -116,72 +122,39 @@ export async function createWorld({ retention = 0 } = {}) {
     replace: async (wanted) => void planned.push(wanted),
     remove: async (jobId) => void dropped.push(jobId),
   };
+  return {
+    scheduler,
+    planned,
+    dropped,
+    answer: (by: typeof plan) => {
+      plan = by;
+    },
+  };
+}
 
+/** The executor of every type, with an outcome to script. */
+function createScriptedExecutor() {
   const ran: RunningAttempt[] = [];
-  const logged: { event: string; fields: LogFields }[] = [];
-  let script: (attempt: RunningAttempt) => Promise<Outcome> = async () => ({ kind: "succeeded", httpStatus: 200 });
-  const scripted: Executor = {
+  let outcome: (attempt: RunningAttempt) => Promise<Outcome> = async () => ({ kind: "succeeded", httpStatus: 200 });
+  const executor: Executor = {
     ...executorOf({ executionType: "rest-api" }),
     execute: (attempt) => {
       ran.push(attempt);
-      return script(attempt);
+      return outcome(attempt);
     },
   };
-  const parts: Parts = {
-    clock,
-    store,
-    apps,
-    destinations,
-    capacity,
-    queue,
-    scheduler,
-    files,
-    executorOf: () => scripted,
-    slots,
-    rules: { allowPrivateTargets: false, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
-    log: (_, event, fields) => logged.push({ event, fields }),
-    callbackBodies: {},
-    retention,
-  };
-  const engine = createEngine(parts);
-
   return {
-    dynamodb,
-    table,
-    /** What the engine is made of, for tests that want another one on the same ground. */
-    parts,
-    engine,
-    store,
-    apps,
-    destinations,
-    capacity,
-    slots,
-    queue,
-    files,
-    clock,
+    executor,
     ran,
-    logged,
-    sqs,
-    /** What EventBridge was asked for, and the jobs whose schedules it was to forget. */
-    planned,
-    dropped,
-    /** What EventBridge answers from now on. */
-    scheduling: (by: typeof plan) => {
-      plan = by;
+    script: (by: typeof outcome) => {
+      outcome = by;
     },
-    /** Lets service time pass. The queue's delays and visibility go by real time. */
-    pass: (ms: number) => {
-      ahead += ms;
-    },
-    execute: (by: typeof script) => {
-      script = by;
-    },
-    submit: async (mode: Mode = "both", metadata: Metadata = {}): Promise<Job> => {
-      const submitted = await engine.submit(request(mode, metadata));
-      if (submitted.kind !== "created") throw new Error(`The job was ${submitted.kind}`);
-      return submitted.job;
-    },
-    /** What one of the queues gives now, as Lambda would hand it over. */
+  };
+}
+
+function queueReaders(sqs: SQSClient, urls: Readonly<Record<Road, string>>) {
+  return {
+    /** The next messages of a queue, as Lambda would hand them over. */
     receive: async (road: Road): Promise<QueueRecord[]> => {
       const { Messages = [] } = await sqs.send(
         new ReceiveMessageCommand({
@@ -198,7 +171,7 @@ export async function createWorld({ retention = 0 } = {}) {
         eventSourceARN: `arn:aws:sqs:local:0:${urls[road].split("/").at(-1)}`,
       }));
     },
-    /** How many messages a queue holds: to be had now, and later. */
+    /** How many messages a queue holds: visible ones and delayed ones. */
     depth: async (road: Road): Promise<{ ready: number; delayed: number }> => {
       const AttributeNames = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"] as const;
       const { Attributes = {} } = await sqs.send(
@@ -207,11 +180,8 @@ export async function createWorld({ retention = 0 } = {}) {
       const [ready, delayed] = AttributeNames.map((name) => Number(Attributes[name]));
       return { ready: ready ?? 0, delayed: delayed ?? 0 };
     },
-    end: async () => ground.end(),
   };
 }
-
-export type World = Awaited<ReturnType<typeof createWorld>>;
 
 export const PLENTY: TimeLeft = () => 180_000;
 

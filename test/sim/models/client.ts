@@ -11,12 +11,12 @@ export interface Command {
 
 export type Send = (command: Command) => Promise<object>;
 
-/** What a part of lib/ takes as its client. The world gives it a `send` of its own to add faults. */
+/** A client for a part of lib/. The world wraps `send` to add faults. */
 export function clientOf(send: Send): DynamoDBClient & SQSClient & S3Client & SchedulerClient {
   return { send } as unknown as ReturnType<typeof clientOf>;
 }
 
-/** A parameter that the model would overlook is an error of its own: it can't be taken for an answer of AWS. */
+/** Throws a plain error for a parameter that the model would overlook: it can't be taken for an answer of AWS. */
 export function checkParameters(input: object, known: ReadonlySet<string>): void {
   for (const name in input) {
     if (known.has(name) || (input as Record<string, unknown>)[name] === undefined) continue;

@@ -3,7 +3,7 @@ import type { EpochMs } from "../../../lib/clock.ts";
 import { invalid } from "./dynamodb-errors.ts";
 import { compareText, typeOf, type Item } from "./dynamodb-value.ts";
 
-/** The keys of a table or an index. `rangeType` is by what it is ordered. */
+/** The keys of a table or an index. `rangeType` is the type of the range key. */
 export interface Keys {
   readonly hash: string;
   readonly range: string;
@@ -64,8 +64,8 @@ export function createIndex(name: string, keys: Keys): Index {
     now: EpochMs,
     lagMs: () => number,
   ): void {
-    if (isSameEntry(before, after)) return;
-    const entry = after && entryOf(after);
+    if (isSameEntry(keys, before, after)) return;
+    const entry = after && entryOf(keys, after);
     const itemKey = `${pk}\n${sk}`;
     const visibleAt = Math.max(now + lagMs(), latest.get(itemKey)?.visibleAt ?? 0);
     const update = { visibleAt, itemKey, entry };
@@ -107,30 +107,30 @@ export function createIndex(name: string, keys: Keys): Index {
     putRow(partitions, entry.partition, entry.row);
   }
 
-  function isSameEntry(before: Item = {}, after: Item = {}): boolean {
-    const isIn = (item: Item) => keys.hash in item && keys.range in item;
-    if (!isIn(before) || !isIn(after)) return isIn(before) === isIn(after);
-    const { hash, range, rangeType } = keys;
-    return before[hash]?.S === after[hash]?.S && before[range]?.[rangeType] === after[range]?.[rangeType];
-  }
+  return { keys, check: (item) => checkKeys(name, keys, item), follow, rows };
+}
 
-  function check(item: Item): void {
-    const [hash, range] = [item[keys.hash], item[keys.range]];
-    if (hash) checkKey(name, keys.hash, hash, "S");
-    if (range) checkKey(name, keys.range, range, keys.rangeType);
-  }
+function isSameEntry(keys: Keys, before: Item = {}, after: Item = {}): boolean {
+  const isIn = (item: Item) => keys.hash in item && keys.range in item;
+  if (!isIn(before) || !isIn(after)) return isIn(before) === isIn(after);
+  const { hash, range, rangeType } = keys;
+  return before[hash]?.S === after[hash]?.S && before[range]?.[rangeType] === after[range]?.[rangeType];
+}
 
-  /** Nothing if the item has not both keys. */
-  function entryOf(item: Item): Entry | undefined {
-    const [hash, range] = [item[keys.hash], item[keys.range]];
-    if (!hash || !range) return undefined;
-    const [pk, sk] = [item["pk"] ?? NO_KEY, item["sk"] ?? NO_KEY];
-    const projected = Object.freeze({ pk, sk, [keys.hash]: hash, [keys.range]: range });
-    const place = { range: rangeOf(range), pk: pk.S ?? "", sk: sk.S ?? "" };
-    return { partition: hash.S ?? "", row: { ...place, item: projected } };
-  }
+function checkKeys(index: string, keys: Keys, item: Item): void {
+  const [hash, range] = [item[keys.hash], item[keys.range]];
+  if (hash) checkKey(index, keys.hash, hash, "S");
+  if (range) checkKey(index, keys.range, range, keys.rangeType);
+}
 
-  return { keys, check, follow, rows };
+/** Nothing if the item has not both keys. */
+function entryOf(keys: Keys, item: Item): Entry | undefined {
+  const [hash, range] = [item[keys.hash], item[keys.range]];
+  if (!hash || !range) return undefined;
+  const [pk, sk] = [item["pk"] ?? NO_KEY, item["sk"] ?? NO_KEY];
+  const projected = Object.freeze({ pk, sk, [keys.hash]: hash, [keys.range]: range });
+  const place = { range: rangeOf(range), pk: pk.S ?? "", sk: sk.S ?? "" };
+  return { partition: hash.S ?? "", row: { ...place, item: projected } };
 }
 
 const NO_KEY: AttributeValue = { S: "" };
@@ -157,7 +157,7 @@ function comparePlaces(a: Place, b: Place): number {
   return compareRange(a.range, b.range) || compareText(a.pk, b.pk) || compareText(a.sk, b.sk);
 }
 
-/** Where the first of those begins that come after a place, or at it. */
+/** The position of the first row at a place, or of the first one after it. */
 export function positionOf(rows: Rows, place: Place, where: "at" | "after"): number {
   return firstAt(rows, (row) => {
     const order = comparePlaces(row, place);
@@ -165,7 +165,7 @@ export function positionOf(rows: Rows, place: Place, where: "at" | "after"): num
   });
 }
 
-/** Takes the place of the row that was there. */
+/** Replaces the row that was there. */
 export function putRow(partitions: Map<string, Rows>, partition: string, row: Row): void {
   let rows = partitions.get(partition);
   if (!rows) partitions.set(partition, (rows = []));
@@ -182,7 +182,7 @@ export function removeRow(partitions: Map<string, Rows>, partition: string, plac
   if (rows.length === 0) partitions.delete(partition);
 }
 
-/** The index of the first that a sorted list has from there on, by bisection. */
+/** The position of the first item of a sorted list for which `isFrom` is true, by bisection. */
 export function firstAt<T>(sorted: readonly T[], isFrom: (one: T) => boolean): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {

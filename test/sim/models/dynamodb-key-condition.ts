@@ -1,9 +1,10 @@
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
 import { invalid } from "./dynamodb-errors.ts";
-import { nameOf, valueOf, type Condition, type Substitutes } from "./dynamodb-expression.ts";
+import { nameOf, valueOf, type Substitutes } from "./dynamodb-expression.ts";
 import { compareRange, rangeOf, type Keys, type Place } from "./dynamodb-index.ts";
+import type { Condition } from "./dynamodb-syntax.ts";
 
-/** What of a table or an index a query reads. */
+/** The range of a table or an index that a query reads. */
 export interface Bounds {
   readonly partition: string;
   readonly low?: Bound;
@@ -83,7 +84,7 @@ export function isAfter(range: string | number, { high }: Bounds): boolean {
   return order > 0 || (order === 0 && !high.isIncluded);
 }
 
-/** Where a page goes on: the keys of an item, which need not be there any more, within what the query reads. */
+/** Where a page goes on: the keys of an item, which need not be there any more, within the range that the query reads. */
 export function startOf(key: Record<string, AttributeValue>, keys: Keys, bounds: Bounds): Place {
   const { pk, sk, [keys.hash]: hash, [keys.range]: range } = key;
   const names = new Set(["pk", "sk", keys.hash, keys.range]);

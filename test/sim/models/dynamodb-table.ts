@@ -12,7 +12,7 @@ import {
 } from "./dynamodb-index.ts";
 import { itemBytes, type Item } from "./dynamodb-value.ts";
 
-// What a DynamoDB table holds: its items now and as they were lately, and its indexes.
+// A DynamoDB table: its items now and as they were lately, and its indexes.
 
 export interface TableOptions {
   readonly now: () => EpochMs;
@@ -49,7 +49,7 @@ export interface Write {
   readonly after: Item | undefined;
 }
 
-/** What an item was until a later write. */
+/** The state of an item until a later write. */
 interface Past {
   readonly sk: string;
   readonly before: Item | undefined;
@@ -59,8 +59,10 @@ interface Past {
 export const TABLE_KEYS: Keys = { hash: "pk", range: "sk", rangeType: "S" };
 const LARGEST_ITEM = 400 * 1_024;
 const OLDEST_READ = 10 * SECOND;
-/** TTL leaves alone what expired longer ago. */
+/** TTL doesn't delete items that expired longer ago. */
 const OLDEST_EXPIRY_SECONDS = 5 * 365 * 86_400;
+
+export type Table = ReturnType<typeof createTable>;
 
 export function createTable(options: TableOptions) {
   const { now, indexLagMs = () => 0, readLagMs, onWrite } = options;

@@ -1,7 +1,7 @@
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
 import { invalid } from "./dynamodb-errors.ts";
 
-// Values of DynamoDB: their order, their size, and what becomes of them when they are stored.
+// Values of DynamoDB: their order, their size, and their form when they are stored.
 
 /** Never changed once it is in the table. */
 export type Item = Readonly<Record<string, AttributeValue>>;
@@ -71,7 +71,7 @@ export function compareText(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-/** What `size()` says of a value. */
+/** The result of `size()`. */
 export function sizeOf(value: AttributeValue): number {
   if (value.S !== undefined) return value.S.length;
   if (value.B !== undefined) return value.B.length;
@@ -81,7 +81,7 @@ export function sizeOf(value: AttributeValue): number {
   throw invalid("Invalid operand type for size()");
 }
 
-/** What an item is charged and limited by: names and text by their UTF-8 bytes, numbers two digits a byte. */
+/** The size by which an item is charged and limited: names and text by UTF-8 bytes, numbers two digits a byte. */
 export function itemBytes(item: Item): number {
   let bytes = 0;
   for (const name in item) bytes += Buffer.byteLength(name) + bytesOf(item[name] ?? NOTHING);
@@ -98,7 +98,7 @@ function bytesOf(value: AttributeValue): number {
   return 1;
 }
 
-/** A value as the table keeps it: bytes of its own, and numbers in one way of writing. */
+/** A value as the table keeps it: its own copy of bytes, and numbers in their canonical form. */
 export function stored(value: AttributeValue): AttributeValue {
   if (value.N !== undefined) return storedNumber(value);
   if (value.B !== undefined) return { B: new Uint8Array(value.B) };

@@ -8,8 +8,8 @@ import { S3ServiceException } from "@aws-sdk/client-s3";
 import { InternalServerException, ThrottlingException } from "@aws-sdk/client-scheduler";
 import { RequestThrottled, SQSServiceException } from "@aws-sdk/client-sqs";
 
-// What goes wrong between a client and a service, as the SDK throws it when its own tries are used up. The
-// models never do: the world puts these around their `send`, before the call or instead of its answer.
+// Faults between a client and a service, as the SDK throws them when its own tries are used up. The models never
+// do: the world adds these around their `send`, before the call or instead of its answer.
 
 export type Service = "dynamodb" | "sqs" | "s3" | "scheduler";
 

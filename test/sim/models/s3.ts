@@ -9,7 +9,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { checkParameters, type Command } from "./client.ts";
 
-// S3 with one bucket, as its clients see it: what was put can be read at once.
+// S3 with one bucket, as its clients see it: an object can be read as soon as it was put.
 
 // What was put reads back as it was, so the model has no use for checksums.
 const PUT = new Set(["Bucket", "Key", "Body", "ChecksumAlgorithm"]);
@@ -66,7 +66,7 @@ export function createS3({ bucket }: { bucket: string }) {
     return { ContentLength: bytes.length };
   }
 
-  /** Succeeds for what is not there. */
+  /** Succeeds for a missing object. */
   function remove(input: DeleteObjectCommandInput): object {
     checkParameters(input, REST);
     objects.delete(keyOf(input));

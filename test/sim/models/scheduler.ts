@@ -13,17 +13,17 @@ import { parseExpression } from "../../../lib/job/schedule-expression.ts";
 import { checkParameters, type Command } from "./client.ts";
 
 // EventBridge Scheduler with schedules that run once, as its clients see it. It fires nothing itself: the world
-// asks what is due, calls the target late, twice or never, and says when it is through with it.
+// asks for the due schedules, calls the target late, twice or never, and then ends the schedule.
 
 export interface Schedule {
   readonly name: string;
   readonly group: string;
-  /** When it is to fire. */
+  /** The time at which it fires. */
   readonly at: EpochMs;
   readonly targetArn: string;
   /** The event, as JSON. */
   readonly input: string;
-  /** The ARN of the queue for what its target does not take. */
+  /** The ARN of the dead-letter queue. */
   readonly deadLetters: string | undefined;
   readonly isDeletedAfterwards: boolean;
   /** It has fired, and is not to be deleted afterwards. */
@@ -52,8 +52,22 @@ const NAME = /^[\w.-]{1,64}$/;
 const LARGEST_INPUT = 256 * 1_024;
 const REFUSED = { $fault: "client" } as const;
 
+interface Parts {
+  readonly schedules: Schedules;
+  readonly now: () => EpochMs;
+}
+
+type Schedules = Map<string, Stored>;
+
+/** The name of a schedule in a request. */
+interface Name {
+  readonly Name: string | undefined;
+  readonly GroupName?: string | undefined;
+}
+
 export function createSchedules({ now }: { now: () => EpochMs }) {
-  const schedules = new Map<string, Stored>();
+  const schedules: Schedules = new Map();
+  const parts = { schedules, now };
 
   async function send(command: Command): Promise<object> {
     return { ...answerTo(command), $metadata: { httpStatusCode: 200 } };
@@ -62,74 +76,26 @@ export function createSchedules({ now }: { now: () => EpochMs }) {
   function answerTo({ constructor: { name }, input }: Command): object {
     switch (name) {
       case "CreateScheduleCommand":
-        return create(input as CreateScheduleCommandInput);
+        return create(parts, input as CreateScheduleCommandInput);
       case "UpdateScheduleCommand":
-        return update(input as UpdateScheduleCommandInput);
+        return update(parts, input as UpdateScheduleCommandInput);
       case "GetScheduleCommand":
-        return get(input as GetScheduleCommandInput);
+        return get(schedules, input as GetScheduleCommandInput);
       case "DeleteScheduleCommand":
-        return remove(input as DeleteScheduleCommandInput);
+        return remove(schedules, input as DeleteScheduleCommandInput);
       default:
         throw new Error(`The model of EventBridge Scheduler knows no ${name}`);
     }
-  }
-
-  /** A repeat of what made the schedule that is there succeeds. */
-  function create(input: CreateScheduleCommandInput): object {
-    const schedule = scheduleOf(input);
-    const there = schedules.get(idOf(input));
-    if (there) {
-      const isRepeated = there.token !== undefined && there.token === schedule.token;
-      if (!isRepeated || !isDeepStrictEqual(there.definition, schedule.definition)) {
-        const Message = `Schedule ${schedule.name} already exists.`;
-        throw new ConflictException({ message: Message, Message, ...REFUSED, $metadata: { httpStatusCode: 409 } });
-      }
-      return {};
-    }
-    checkTime(schedule);
-    schedules.set(idOf(input), schedule);
-    return {};
-  }
-
-  function update(input: UpdateScheduleCommandInput): object {
-    scheduleAt(input);
-    const schedule = scheduleOf(input);
-    checkTime(schedule);
-    schedules.set(idOf(input), schedule);
-    return {};
-  }
-
-  function get(input: GetScheduleCommandInput): object {
-    checkParameters(input, new Set(NAMED));
-    return { ...scheduleAt(input).definition };
-  }
-
-  function remove(input: DeleteScheduleCommandInput): object {
-    checkParameters(input, new Set([...NAMED, "ClientToken"]));
-    scheduleAt(input);
-    schedules.delete(idOf(input));
-    return {};
-  }
-
-  function checkTime({ at, definition }: Stored): void {
-    if (at < now()) throw refused(`The schedule expression ${definition.ScheduleExpression} is in the past`);
-  }
-
-  function scheduleAt(named: { Name: string | undefined; GroupName?: string | undefined }): Stored {
-    const schedule = schedules.get(idOf(named));
-    if (schedule) return schedule;
-    const Message = `Schedule ${named.Name} does not exist.`;
-    throw new ResourceNotFoundException({ message: Message, Message, ...REFUSED, $metadata: { httpStatusCode: 404 } });
   }
 
   return {
     send,
     /** Every schedule there is. */
     schedules: (): readonly Schedule[] => [...schedules.values()],
-    /** What is to fire by now, the oldest first. It stays due until `fired`. */
+    /** The schedules that are due, the oldest first. One stays due until `fired`. */
     due: (): readonly Schedule[] =>
       [...schedules.values()].filter(({ at, isOver }) => at <= now() && !isOver).toSorted((a, b) => a.at - b.at),
-    /** Ends a schedule whose target has been called, or given up. One that was replaced since stays. */
+    /** Ends a schedule after its target was called or given up. A schedule that replaced it stays. */
     fired: (schedule: Schedule): void => {
       const id = idOf({ Name: schedule.name, GroupName: schedule.group });
       const there = schedules.get(id);
@@ -138,6 +104,54 @@ export function createSchedules({ now }: { now: () => EpochMs }) {
       else schedules.set(id, { ...there, isOver: true });
     },
   };
+}
+
+/** A repeat of the request that made the schedule succeeds. */
+function create({ schedules, now }: Parts, input: CreateScheduleCommandInput): object {
+  const schedule = scheduleOf(input);
+  const there = schedules.get(idOf(input));
+  if (there) {
+    const isRepeated = there.token !== undefined && there.token === schedule.token;
+    if (!isRepeated || !isDeepStrictEqual(there.definition, schedule.definition)) {
+      const Message = `Schedule ${schedule.name} already exists.`;
+      throw new ConflictException({ message: Message, Message, ...REFUSED, $metadata: { httpStatusCode: 409 } });
+    }
+    return {};
+  }
+  checkTime(schedule, now());
+  schedules.set(idOf(input), schedule);
+  return {};
+}
+
+function update({ schedules, now }: Parts, input: UpdateScheduleCommandInput): object {
+  scheduleAt(schedules, input);
+  const schedule = scheduleOf(input);
+  checkTime(schedule, now());
+  schedules.set(idOf(input), schedule);
+  return {};
+}
+
+function get(schedules: Schedules, input: GetScheduleCommandInput): object {
+  checkParameters(input, new Set(NAMED));
+  return { ...scheduleAt(schedules, input).definition };
+}
+
+function remove(schedules: Schedules, input: DeleteScheduleCommandInput): object {
+  checkParameters(input, new Set([...NAMED, "ClientToken"]));
+  scheduleAt(schedules, input);
+  schedules.delete(idOf(input));
+  return {};
+}
+
+function checkTime({ at, definition }: Stored, now: EpochMs): void {
+  if (at < now) throw refused(`The schedule expression ${definition.ScheduleExpression} is in the past`);
+}
+
+function scheduleAt(schedules: Schedules, named: Name): Stored {
+  const schedule = schedules.get(idOf(named));
+  if (schedule) return schedule;
+  const Message = `Schedule ${named.Name} does not exist.`;
+  throw new ResourceNotFoundException({ message: Message, Message, ...REFUSED, $metadata: { httpStatusCode: 404 } });
 }
 
 function scheduleOf(input: CreateScheduleCommandInput): Stored {
@@ -165,7 +179,7 @@ function scheduleOf(input: CreateScheduleCommandInput): Stored {
   };
 }
 
-function idOf({ Name, GroupName = "default" }: { Name: string | undefined; GroupName?: string | undefined }): string {
+function idOf({ Name, GroupName = "default" }: Name): string {
   return `${GroupName}/${Name}`;
 }
 

@@ -10,9 +10,9 @@ import {
 } from "@aws-sdk/client-sqs";
 import { checkParameters } from "./client.ts";
 
-// What a call of SQS may say, and how it says no.
+// The parameters of calls of SQS, and the refusal of invalid ones.
 
-/** A message as it is sent. */
+/** A message to send. */
 export type Entry = Omit<SendMessageCommandInput, "QueueUrl">;
 
 export const LARGEST_BATCH = 10;
@@ -59,7 +59,7 @@ export function checkVisibility(seconds: number): void {
   throw invalid(`VisibilityTimeout is 0 to ${LONGEST_VISIBILITY_SECONDS}, not ${seconds}`);
 }
 
-/** Runs each entry on its own; what one of them may not do is told as its failure. */
+/** Runs each entry on its own; a refused one is a failure of its own in the answer. */
 export function inBatch<One extends { Id?: string | undefined }>(
   { QueueUrl, Entries = [] }: { QueueUrl: string | undefined; Entries: One[] | undefined },
   run: (entry: One & { QueueUrl: string | undefined }) => object,

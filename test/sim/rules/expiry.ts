@@ -4,13 +4,13 @@ import { isFinished, type Job } from "../../../lib/job/job.ts";
 import type { Item } from "../models/dynamodb-value.ts";
 import { SKEW, type Judge } from "./rule.ts";
 
-// What is forgotten: finished jobs, when they have been kept for as long as they are to be, and all that hangs on them.
+// Expiry: finished jobs and their parts go after the retention, and not before.
 
 interface Options extends Judge {
   readonly jobs: ReadonlyMap<string, Job>;
   /** In ms; 0 keeps finished jobs for good. */
   readonly retention: number;
-  /** Nothing goes wrong: whoever dies between two writes may leave a part behind, which costs its storage. */
+  /** The run has no faults: a process that dies between two writes may leave a part behind, which costs its storage. */
   readonly isCalm: boolean;
   readonly items: () => readonly Item[];
 }
@@ -28,14 +28,14 @@ export function createExpiryRules({ now, holds, jobs, retention, isCalm, items }
     return expiresAt !== undefined && expiresAt <= now() + SKEW;
   }
 
-  /** A part of a job is gone. */
+  /** A part of a job was deleted. */
   function partRemoved(jobId: string, sk: string): void {
     const job = jobs.get(jobId);
     const isIts = job?.payload.at === "item" && payloadItemKey(jobId, job.payload.hash).sk === sk;
     holds("a job keeps its payload", !isIts || hasExpired(job), () => `${jobId} ${job?.status}`);
   }
 
-  /** `wasStored`: of jobs, not of those that were never made for all that their payload was put. */
+  /** `wasStored`: false for a payload whose job was never created. */
   function atTheEnd(wasStored: (jobId: string) => boolean): void {
     if (retention === 0 || !isCalm) return;
     for (const item of items()) {

@@ -4,7 +4,7 @@ import type { Item } from "../models/dynamodb-value.ts";
 import type { Process } from "../process.ts";
 import type { Judge } from "./rule.ts";
 
-// Which attempts may start: those whose app is not paused, and whose destination works and has room.
+// Flow control: an attempt starts if its app is not paused, and its destination is up and below its limit.
 
 /** An attempt that runs. */
 export interface Live {
@@ -19,7 +19,7 @@ interface Settings {
   readonly paused?: boolean;
 }
 
-/** Until all processes go by a change of settings, and what started before it is over. */
+/** Until all processes know a change of settings, and earlier attempts are over. */
 const SETTLED_AFTER = 2 * MINUTE;
 /** Until all processes know that a destination is down, and what had been let through has started. */
 const KNOWN_AFTER = 25 * SECOND;
@@ -48,7 +48,7 @@ export function createFlowRules({ now, holds, trace }: Judge & { trace: (line: s
     }
   }
 
-  /** Whether an app, and one of its destinations, let an attempt start now that all processes know of them. */
+  /** Judges a start by the pause of the app and the circuit of the destination, once all processes know them. */
   function mayStart(appId: string | undefined, place: string, told: () => string): void {
     const pausedSince = paused.get(appId ?? "");
     const isPaused = pausedSince !== undefined && pausedSince + SETTLED_AFTER < now();
@@ -61,7 +61,7 @@ export function createFlowRules({ now, holds, trace }: Judge & { trace: (line: s
     circuit.probedAt = now();
   }
 
-  /** Whether a destination has room for all that run there. */
+  /** Judges the attempts that run at a destination by its limit. */
   function hasRoom(place: string, live: Iterable<Live>, told: () => string): void {
     const limit = limits.get(place);
     if (!limit || limit.since + SETTLED_AFTER > now()) return;

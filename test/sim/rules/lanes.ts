@@ -6,12 +6,12 @@ import type { Judge } from "./rule.ts";
 
 interface Options extends Pick<Judge, "now" | "holds"> {
   readonly jobs: ReadonlyMap<string, Job>;
-  /** What the queue of lanes holds, in its order. */
+  /** The messages of the FIFO queue, in its order. */
   readonly inQueue: () => readonly Message[];
 }
 
 export function createLaneRules({ now, holds, jobs, inQueue }: Options) {
-  /** Messages whose job was put off to the table: the sweep brings it, later. */
+  /** Messages whose job was postponed: the sweep sends it later. */
   const spent = new Set<string>();
 
   /** The messages of first attempts of a lane, in the order of the queue. */
@@ -23,7 +23,7 @@ export function createLaneRules({ now, holds, jobs, inQueue }: Options) {
     });
   }
 
-  /** A job is looked at again at another time. `byWorker`: its message has been handled, and is deleted soon. */
+  /** A job was postponed. `byWorker`: its message has been handled, and is deleted soon. */
   function postponed(job: Job, byWorker: boolean): void {
     for (const { message, id } of messagesOf(job)) {
       const isTaken = message.receiptHandle !== undefined && message.visibleAt > now();

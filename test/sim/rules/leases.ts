@@ -1,21 +1,20 @@
 import { TASK_LEASE_MS, type Job } from "../../../lib/job/job.ts";
 import { SKEW, type Judge } from "./rule.ts";
 
-// What a task that runs writes of itself: its lease is extended before it is over, and what it saves is there for
-// the attempts after it.
+// The writes of a running task: its lease is extended before it is over, and later attempts see its checkpoints.
 
 interface Saved {
   readonly attempt: number;
   readonly value: string;
-  /** Whether the attempt knows that it is kept. */
+  /** Whether the attempt knows that it is saved. */
   isDone: boolean;
 }
 
 export function createLeaseRules({ now, holds }: Judge) {
-  /** All that was saved of a job, in its order. */
+  /** The checkpoints of a job, in their order. */
   const saved = new Map<string, Saved[]>();
 
-  /** A running task was written that runs on. */
+  /** A task was written that was running and still is. */
   function extended(old: Job, job: Job, told: () => string): void {
     const [was, is] = [old.leaseUntil ?? 0, job.leaseUntil ?? 0];
     if (was === is) return;
@@ -35,7 +34,7 @@ export function createLeaseRules({ now, holds }: Judge) {
     else known.push({ attempt, value, isDone: stage === "done" });
   }
 
-  /** An attempt starts with what an earlier one has left. */
+  /** An attempt starts with the checkpoint of an earlier one. */
   function started({ id, attempts, saved: seen }: Job, told: () => string): void {
     const before = (saved.get(id) ?? []).filter(({ attempt }) => attempt < attempts);
     const least = before.findLastIndex(({ isDone }) => isDone);

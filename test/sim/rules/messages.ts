@@ -4,16 +4,16 @@ import { decodeMessage } from "../../../lib/job/payload.ts";
 import type { Judge } from "./rule.ts";
 import type { QueueRecord } from "../../../lib/queue/message.ts";
 
-// What queues take and let go: a message is the only place of a job in mode `sqs`, until its first attempt is over.
+// The messages of queues: in mode `sqs`, a message is the only place of a job until its first attempt is over.
 
-/** What SQS took that nothing else stores: when, and how often, repeats within five minutes left aside. */
+/** A job that only SQS holds: when and how often it was sent, without repeats within five minutes. */
 interface Carried {
   readonly appId: string;
   readonly takenAt: EpochMs;
   readonly times: number;
 }
 
-/** What messages hold, and what EventBridge's dead letters wrap. */
+/** The body of a message, which EventBridge's dead letters wrap in `Payload`. */
 interface Body {
   readonly attempt?: { readonly id: string };
   readonly job?: { readonly id: string; readonly appId: string; readonly payload: unknown };
@@ -32,7 +32,7 @@ const DEDUPLICATED_FOR = 5 * MINUTE;
 
 export function createMessageRules({ now, holds, jobs, deleted, isDelivered }: Options) {
   const carried = new Map<string, Carried>();
-  /** The jobs that were carried to a target, by where it is. */
+  /** The jobs that were sent to a target, by its path. */
   const carriedTo = new Map<string, Set<string>>();
 
   /** A message was taken by a queue. */
@@ -48,14 +48,14 @@ export function createMessageRules({ now, holds, jobs, deleted, isDelivered }: O
     carriedTo.set(target, (carriedTo.get(target) ?? new Set()).add(job.id));
   }
 
-  /** Messages that nobody will see again. */
+  /** Messages were deleted. */
   function acknowledged(records: readonly QueueRecord[]): void {
     for (const { body } of records) {
       const { id, isCarried = false } = subjectOf(body);
       const job = jobs.get(id);
       const isKept = job ? isFinished(job) || job.dueAt !== undefined : deleted.has(id);
       const isDone = isCarried && isDelivered(id);
-      // What EventBridge could not fire goes on in a message.
+      // A job that EventBridge could not fire is sent in a message of its own.
       const isSent = body.startsWith('{"Payload"') && carried.has(id);
       holds("a message is acknowledged only when its job is kept or done", isKept || isDone || isSent, () => id);
     }

@@ -1,6 +1,6 @@
 import type { Judge } from "./rule.ts";
 
-// What receivers are promised: a job comes to them under one `webhook-id`, however often it comes.
+// The promise to receivers: a job comes under one `webhook-id`, however often it comes.
 
 /** A request as it goes out. */
 export interface Sent {
@@ -28,12 +28,12 @@ export function createReceiverRules({ holds }: Pick<Judge, "holds">) {
   return { received };
 }
 
-/** By what a receiver, who knows no jobs, sees that two requests are the same. */
+/** The key by which a receiver, who knows no jobs, sees that two requests are the same. */
 function whatIsSeen(path: string, body: string): string | undefined {
   if (path === CALLBACK) return body;
   return POST.test(path) ? path : undefined;
 }
 
-/** Where plans have jobs go: the nth post, and what is told of an end. What runs often has other paths. */
+/** The paths of plans: of the nth post, and of a callback. Recurring schedules have other paths. */
 const POST = /^\/\d+$/;
 const CALLBACK = "/done";

@@ -1,9 +1,9 @@
 import type { EpochMs } from "../../../lib/clock.ts";
 
-/** What rules are judged with. */
+/** The parts of every rule. */
 export interface Judge {
   readonly now: () => EpochMs;
-  /** Notes that a rule is broken, unless it holds. */
+  /** Records a violation of the rule unless it holds. */
   readonly holds: (rule: string, does: boolean, what: () => string) => void;
 }
 

@@ -2,9 +2,9 @@ import { MINUTE, SECOND, type EpochMs } from "../../../lib/clock.ts";
 import type { Job } from "../../../lib/job/job.ts";
 import { SKEW, type Judge } from "./rule.ts";
 
-// Every run of a schedule, by what was posted: reckoned here from the request, not read from what is stored.
+// The runs of schedules: computed here from the request, not read from the stored job.
 
-/** Of the body of a request: what a plan asks for. */
+/** Of a request of a plan. */
 interface Execution {
   readonly scheduledAt?: string;
   readonly scheduleExpression?: string;
@@ -14,7 +14,7 @@ interface Execution {
 }
 
 interface Firing {
-  /** For which time, and when it was written down. */
+  /** The time of the schedule, and the time of the write. */
   readonly time: EpochMs;
   readonly at: EpochMs;
 }
@@ -24,7 +24,7 @@ interface Posted {
   readonly job: Job;
 }
 
-/** What a firing may take from its look at the clock to its write, and what comes between a try and its repeat. */
+/** The longest time from a firing's read of the clock to its write, and from a try to its repeat. */
 const SLOWEST_FIRING = MINUTE;
 /** Zones of plans, without daylight saving time. */
 const AHEAD_OF_UTC: Readonly<Record<string, number>> = { UTC: 0, "Asia/Kolkata": 330 * MINUTE };
@@ -32,10 +32,10 @@ const AHEAD_OF_UTC: Readonly<Record<string, number>> = { UTC: 0, "Asia/Kolkata":
 export function createScheduleRules({ now, holds, jobs }: Judge & { jobs: ReadonlyMap<string, Job> }) {
   const firings = new Map<string, Firing[]>();
   const posted = new Map<string, Posted>();
-  /** Those that ended otherwise than by their last run. */
+  /** Schedules that were stopped before their last run. */
   const stopped = new Set<string>();
   const targets = new Map<string, Set<string>>();
-  /** Targets that nothing but their schedule holds, by the time at which they are due. */
+  /** Targets that only their schedule holds, with their due times. */
   const unstored = new Map<string, EpochMs>();
 
   function written(old: Job, schedule: Job, told: () => string): void {
@@ -86,7 +86,7 @@ export function createScheduleRules({ now, holds, jobs }: Judge & { jobs: Readon
       const isOnTime = after(time - 1) === time;
       const isNext = (after(earliest) ?? Infinity) <= time && time <= (after(latest) ?? 0);
       holds("a schedule runs at every time that was asked for", isOnTime && isNext, told);
-      // Runs that were missed are made up for by the one that comes late.
+      // A late run makes up for the runs that were missed.
       [earliest, latest] = [Math.max(time, at - SLOWEST_FIRING), Math.max(time, at + SKEW)];
     }
     const hasRun = fired.length > 0 && fired.length === (execution.maxRuns ?? Infinity);

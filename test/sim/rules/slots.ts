@@ -4,36 +4,35 @@ import type { Item } from "../models/dynamodb-value.ts";
 import type { Process } from "../process.ts";
 import type { Judge } from "./rule.ts";
 
-// The slots of apps for their tasks: each task that runs has one, there are never more than the app has, and
-// nobody gets one before those that have waited with a better rank.
+// The slots of apps for their tasks: each running task has one, there are never more than the app has, and no task
+// gets one before a waiting task of a better rank.
 
 interface Options extends Judge {
   readonly jobs: ReadonlyMap<string, Job>;
-  /** Nothing goes wrong, so nothing is left behind. */
+  /** The run has no faults, so that nothing is left in the line. */
   readonly isCalm: boolean;
 }
 
-/** How an app's slots and line stand. */
+/** The slots and the line of an app. */
 export interface App {
   /** Ids of the tasks that have a slot, and of those that run. */
   holders: ReadonlySet<string>;
   readonly running: Set<string>;
-  /** By id: since when it stands in the line. */
+  /** The place in line of a task: since when, by id. */
   readonly line: Map<string, EpochMs>;
   /** Its settings for the time from each change on, the latest last. */
   readonly limits: { readonly since: EpochMs; readonly most: number; readonly paused: boolean }[];
 }
 
-/** A process goes by what it read of the settings: ten seconds ago, and before it stood still. */
+/** A process may have read the settings ten seconds ago, and may have been frozen since. */
 const OLDEST_SETTINGS = 4 * MINUTE;
 const DEFAULT_SLOTS = 5;
 
 export function createSlotRules({ now, holds, jobs, isCalm }: Options) {
   const apps = new Map<string, App>();
-  /** Apps whose slots are not those of their running tasks, and since which write. */
+  /** Apps whose slots differ from their running tasks, and since which write. */
   const uneven = new Map<string, number>();
-  /** When each process has looked at the line of an app. */
-  const looks = new Map<Process, Map<string, EpochMs[]>>();
+  const looks = createLooks(now);
   let writes = 0;
 
   function appOf(id: string): App {
@@ -45,19 +44,14 @@ export function createSlotRules({ now, holds, jobs, isCalm }: Options) {
     return app;
   }
 
-  /** An item was written that belongs to an app and is no job. */
+  /** An item of an app other than a job was written. */
   function itemWritten(pk: string, sk: string, to: Item | undefined): void {
     const id = pk.slice(pk.indexOf("#") + 1);
     if (pk.startsWith("SLOTS#")) appOf(id).holders = new Set(to?.["holders"]?.SS);
-    else if (pk.startsWith("WAIT#")) lineWritten(appOf(id).line, sk.slice(sk.lastIndexOf("#") + 1), to !== undefined);
+    else if (pk.startsWith("WAIT#")) lineWritten(appOf(id).line, sk, to && now());
     else if (pk.startsWith("APP#") && sk === "SETTINGS") settingsWritten(appOf(id), to);
     else return;
     compare(id);
-  }
-
-  function lineWritten(line: App["line"], id: string, isIn: boolean): void {
-    if (!isIn) line.delete(id);
-    else if (!line.has(id)) line.set(id, now());
   }
 
   function settingsWritten({ limits }: App, to: Item | undefined): void {
@@ -65,7 +59,7 @@ export function createSlotRules({ now, holds, jobs, isCalm }: Options) {
     limits.push({ since: now(), most, paused: to?.["paused"]?.BOOL === true });
   }
 
-  /** A task was written, or is gone. */
+  /** A task was written, or deleted. */
   function taskWritten(id: string, appId: string, isRunning: boolean): void {
     const { running } = appOf(appId);
     if (isRunning) running.add(id);
@@ -80,7 +74,7 @@ export function createSlotRules({ now, holds, jobs, isCalm }: Options) {
     else if (!uneven.has(appId)) uneven.set(appId, writes);
   }
 
-  /** A write is over: of one item, of which a transaction has two at once. */
+  /** A write of one item is over; a transaction writes two at once. */
   function writeEnded(): void {
     for (const [appId, since] of uneven) {
       const told = () => `${appOf(appId).running.size} run, ${appOf(appId).holders.size} have a slot`;
@@ -89,52 +83,83 @@ export function createSlotRules({ now, holds, jobs, isCalm }: Options) {
     writes += 1;
   }
 
-  /** A process has read the line of an app. */
-  function looked(process: Process, appId: string): void {
-    const known = looks.get(process) ?? new Map<string, EpochMs[]>();
-    looks.set(process, known.set(appId, [...(known.get(appId) ?? []), now()]));
-  }
-
   /** A task is about to run: its claim was written, and its slot is written along with it. */
   function claimed(job: Job, writer: Process | undefined, told: () => string): void {
-    const { holders, line, limits } = appOf(job.appId);
     const startedAt = job.startedAt ?? 0;
     const askedAt = writer ? startedAt - (writer.clock.now() - now()) : now();
-    const seenAt = looks
-      .get(writer as Process)
-      ?.get(job.appId)
-      ?.findLast((at) => at <= askedAt + 1);
-    const known = limits.filter((_, at) => (limits[at + 1]?.since ?? Infinity) > (seenAt ?? now()) - OLDEST_SETTINGS);
-    const most = Math.max(...known.map((one) => one.most));
-    const running = holders.has(job.id) ? holders.size : holders.size + 1;
-    const many = () => `${told()}: ${running} of ${most} run`;
-    holds("no more tasks of an app run at once than it has slots", running <= most, many);
-    const ahead = [...line].filter(([id, since]) => {
-      const other = jobs.get(id);
-      return other && other.id !== job.id && since <= (seenAt ?? 0) && isBefore(other, job) && isStartable(other);
-    });
-    const whom = () => `${told()} passes ${ahead.map(([id]) => id).join(", ")}, while ${running} of ${most} run`;
-    holds("no task passes another that has waited with a better rank", ahead.length + running <= most, whom);
+    judgeClaim({ now, holds, jobs }, appOf(job.appId), job, looks.before(writer, job.appId, askedAt), told);
   }
 
-  function isBefore(one: Job, other: Job): boolean {
-    return rankOf(one) < rankOf(other);
-  }
+  return {
+    appOf,
+    isStartable: (job: Job) => isStartable(job, now()),
+    itemWritten,
+    taskWritten,
+    writeEnded,
+    looked: looks.add,
+    claimed,
+    atTheEnd: () => {
+      holds("a task has a slot as long as it runs", uneven.size === 0, () => [...uneven.keys()].join());
+      for (const [appId, app] of apps) judgeEnd(app, appId, { holds, isCalm });
+    },
+  };
+}
 
-  function isStartable({ status, startAt }: Job): boolean {
-    return (status === "PENDING" || status === "RETRYING") && startAt <= now();
-  }
+/** `since`: the time of the write, undefined if it was a deletion. */
+function lineWritten(line: App["line"], sk: string, since: EpochMs | undefined): void {
+  const id = sk.slice(sk.lastIndexOf("#") + 1);
+  if (since === undefined) line.delete(id);
+  else if (!line.has(id)) line.set(id, since);
+}
 
-  function atTheEnd(): void {
-    holds("a task has a slot as long as it runs", uneven.size === 0, () => [...uneven.keys()].join());
-    for (const [appId, { holders, line }] of apps) {
-      const left = () => `${appId}: ${[...holders].join(", ")}`;
-      holds("no slot is left taken", holders.size === 0, left);
-      const waits = () => `${appId}: ${[...line.keys()].join(", ")}`;
-      // Whoever dies before it takes a task out of the line may leave it there; it expires.
-      holds("nobody is left in the line", !isCalm || line.size === 0, waits);
-    }
-  }
+function judgeEnd({ holders, line }: App, appId: string, { holds, isCalm }: Pick<Options, "holds" | "isCalm">): void {
+  const left = () => `${appId}: ${[...holders].join(", ")}`;
+  holds("no slot is left taken", holders.size === 0, left);
+  const waits = () => `${appId}: ${[...line.keys()].join(", ")}`;
+  // A process that dies may leave the place in line of a task it has claimed; it expires.
+  holds("nobody is left in the line", !isCalm || line.size === 0, waits);
+}
 
-  return { appOf, isStartable, itemWritten, taskWritten, writeEnded, looked, claimed, atTheEnd };
+/** When each process has read the line of an app. */
+function createLooks(now: () => EpochMs) {
+  const looks = new Map<Process, Map<string, EpochMs[]>>();
+  return {
+    add: (process: Process, appId: string): void => {
+      const known = looks.get(process) ?? new Map<string, EpochMs[]>();
+      looks.set(process, known.set(appId, [...(known.get(appId) ?? []), now()]));
+    },
+    /** The last look until a time. */
+    before: (process: Process | undefined, appId: string, until: EpochMs): EpochMs | undefined =>
+      process &&
+      looks
+        .get(process)
+        ?.get(appId)
+        ?.findLast((at) => at <= until + 1),
+  };
+}
+
+/** `seenAt`: when the process that claims the task has read the line. */
+function judgeClaim(
+  { now, holds, jobs }: Judge & Pick<Options, "jobs">,
+  { holders, line, limits }: App,
+  job: Job,
+  seenAt: EpochMs | undefined,
+  told: () => string,
+): void {
+  const known = limits.filter((_, at) => (limits[at + 1]?.since ?? Infinity) > (seenAt ?? now()) - OLDEST_SETTINGS);
+  const most = Math.max(...known.map((one) => one.most));
+  const running = holders.has(job.id) ? holders.size : holders.size + 1;
+  const many = () => `${told()}: ${running} of ${most} run`;
+  holds("no more tasks of an app run at once than it has slots", running <= most, many);
+  const isAhead = (other: Job) => other.id !== job.id && rankOf(other) < rankOf(job) && isStartable(other, now());
+  const ahead = [...line].filter(([id, since]) => {
+    const other = jobs.get(id);
+    return other && since <= (seenAt ?? 0) && isAhead(other);
+  });
+  const whom = () => `${told()} passes ${ahead.map(([id]) => id).join(", ")}, while ${running} of ${most} run`;
+  holds("no task passes another that has waited with a better rank", ahead.length + running <= most, whom);
+}
+
+function isStartable({ status, startAt }: Job, now: EpochMs): boolean {
+  return (status === "PENDING" || status === "RETRYING") && startAt <= now;
 }

@@ -3,34 +3,34 @@ import { isTask, type Job } from "../../../lib/job/job.ts";
 import type { Judge } from "./rule.ts";
 import type { App } from "./slots.ts";
 
-// How soon a task that waits gets the slot that is free for it, where nothing goes wrong: it is called at once when
-// one is given back, and found by the sweep otherwise.
+// How soon a waiting task gets a free slot, without faults: it is called at once when a slot is given back, and found
+// by the sweep otherwise.
 
 interface Options extends Judge {
   readonly jobs: ReadonlyMap<string, Job>;
   readonly appOf: (id: string) => App;
   readonly isStartable: (job: Job) => boolean;
   readonly startedAt: EpochMs;
-  /** From when on nothing goes wrong. */
+  /** From when on there are no faults. */
   readonly quietFrom: EpochMs;
 }
 
 /** A message's way to its queue and out of it, and the claim. */
 const CALLED_WITHIN = 10 * SECOND;
-/** Those that wait are looked at every five minutes, by a sweep that comes every minute. */
+/** Waiting tasks are looked at every five minutes, by a sweep that runs every minute. */
 const FOUND_WITHIN = 8 * MINUTE;
 /** Until all processes know of a change of settings. */
 const KNOWN_AFTER = 30 * SECOND;
 
 export function createTurnRules({ now, holds, jobs, appOf, isStartable, startedAt, quietFrom }: Options) {
-  /** Since when an app has had a slot that was given back while others waited for it, and has started nobody. */
+  /** Since when an app has had a slot that was given back while tasks waited for it, and has started none. */
   const called = new Map<string, EpochMs>();
-  // What was overdue while things went wrong waits as long again.
+  // A job that was overdue while there were faults waits as long again.
   const foundWithin = FOUND_WITHIN + Math.max(0, quietFrom - startedAt);
-  /** Since when an app has had a slot for a task that waits, and has started nobody. */
+  /** Since when an app has had a free slot for a waiting task, and has started none. */
   const idle = new Map<string, EpochMs>();
 
-  /** What concerns the tasks of an app has just been written. */
+  /** An item that concerns the tasks of an app was written. */
   function changed(appId: string, what: "claimed" | "given back" | "else"): void {
     look(appId);
     if (what === "claimed" || !isFree(appId)) {
@@ -44,7 +44,7 @@ export function createTurnRules({ now, holds, jobs, appOf, isStartable, startedA
     else if (what === "given back" && !called.has(appId) && now() >= quietFrom) called.set(appId, now());
   }
 
-  /** Whether somebody waits for too long. */
+  /** Judges whether a task has waited for too long. */
   function look(appId: string): void {
     const began = Math.max(idle.get(appId) ?? now(), quietFrom);
     const calledAt = called.get(appId) ?? now();
@@ -53,7 +53,7 @@ export function createTurnRules({ now, holds, jobs, appOf, isStartable, startedA
     holds("who waits is called when a slot is given back", now() - calledAt <= CALLED_WITHIN, told);
   }
 
-  /** Whether there is a slot for sure: a change of settings calls nobody. */
+  /** Whether there is certainly a free slot. A change of settings calls no task. */
   function isFree(appId: string): boolean {
     const { holders, limits } = appOf(appId);
     const last = limits.at(-1);
@@ -66,7 +66,7 @@ export function createTurnRules({ now, holds, jobs, appOf, isStartable, startedA
     return tasks.map(({ id }) => id);
   }
 
-  /** Those of them that stand in the line. */
+  /** The waiting tasks that have a place in line. */
   function inLine(appId: string): string[] {
     const { line } = appOf(appId);
     return line.size === 0 ? [] : waiting(appId).filter((id) => line.has(id));
@@ -74,7 +74,7 @@ export function createTurnRules({ now, holds, jobs, appOf, isStartable, startedA
 
   return {
     changed,
-    /** Looks at all apps where somebody waits. */
+    /** Judges all apps with waiting tasks. */
     lookAtAll: () => {
       for (const appId of idle.keys()) look(appId);
     },

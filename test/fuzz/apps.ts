@@ -1,0 +1,136 @@
+import { SignJWT, UnsecuredJWT } from "jose";
+import { randomUUID } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
+import { LOCAL_JWT_SECRET } from "../../local/token.ts";
+import { tokenFor, type Stack } from "../support/stack.ts";
+import type { Plan, Wire } from "./requests.ts";
+import type { Received } from "./send.ts";
+
+// Two apps of the stack: the one that asks, and another one whose things must neither show nor change.
+
+/** A text in everything that the other app owns. */
+export const CANARY = "canary-of-another-app";
+export const OPERATOR = "an-internal-token-of-32-characters-or-more";
+/** Few enough that requests meet in the same job. */
+const MOST_KEPT = 50;
+
+/** The app that asks, and another one that it must not see. */
+export async function createWorld(stack: Stack) {
+  const [self, other] = [randomUUID(), randomUUID()];
+  const tokens = await tokensOf(self);
+  const foreign = await ownedBy(other, stack);
+  const files = [await uploadedFile(stack, tokens["admin"] ?? "", "a.csv")];
+  const page = { input_type: "html", html: "<p>a page" };
+  const pdf = await stack.call("POST", "/longjob", { token: tokens["admin"] ?? "", body: page });
+  const owned = { foreign: foreign.ids, foreignFile: [foreign.fileKey], file: files, pdf: [pdf.body.job_id] };
+  const none = { job: [], task: [], bulk: [], fileJob: [], secret: [], schedule: [], cursor: [] };
+  const kept: Record<string, unknown[]> = { ...owned, ...none };
+  let version = 0;
+
+  const keep = (kind: string, value: unknown) => {
+    kept[kind]?.unshift(value);
+    kept[kind]?.splice(MOST_KEPT);
+  };
+
+  return {
+    known: (name: string): unknown => {
+      const [kind = "", at] = name.split(":");
+      if (at !== undefined) return kept[kind]?.[Number(at) % kept[kind].length] ?? randomUUID();
+      return { self, other, version, stack: stack.url }[kind];
+    },
+
+    authorized: ({ caller, twist }: Plan, asked: Wire): Wire => {
+      const token = tokens[caller];
+      if (token === undefined || (twist.kind === "header" && twist.name === "authorization")) return asked;
+      return { ...asked, headers: { ...asked.headers, authorization: `Bearer ${token}` } };
+    },
+
+    /** Keeps what later requests can ask for. */
+    learn: ({ key }: Plan, { status, text }: Received): void => {
+      if (status >= 300) return;
+      if (/^POST \/(v1|api)\/jobs$/.test(key)) {
+        const { jobId, id = jobId } = JSON.parse(text) as { jobId?: string; id?: string };
+        for (const kind of ["job", "task"]) keep(kind, id);
+        if (key.includes("/api/")) keep("fileJob", id);
+      }
+      if (key === "POST /longjob") {
+        const { job_id: id } = JSON.parse(text) as { job_id: string };
+        for (const kind of ["job", "task", "pdf"]) keep(kind, id);
+      }
+      if (!key.includes(" /v1/")) return;
+      const { data } = (JSON.parse(text) ?? {}) as { data?: Record<string, unknown> };
+      if (typeof data?.["executionType"] === "string" && status === 201) {
+        keep("job", data["id"]);
+        if (data["executionType"] === "schedule") keep("schedule", data["id"]);
+      }
+      if (status === 202 && data) keep("bulk", data["id"]);
+      if (typeof data?.["secret"] === "string") keep("secret", data["id"]);
+      if (typeof data?.["nextCursor"] === "string") keep("cursor", data["nextCursor"]);
+      if (typeof data?.["version"] === "number") version = data["version"];
+    },
+
+    /** The changes of the other app's things; undefined if there are none. */
+    foreignChanges: async (): Promise<string | undefined> => {
+      const now = await foreign.look();
+      const changed = now.filter((part, at) => !isDeepStrictEqual(part, foreign.before[at]));
+      return changed.length === 0 ? undefined : `Another app's things have changed: ${JSON.stringify(changed)}`;
+    },
+  };
+}
+
+async function tokensOf(appId: string): Promise<Record<string, string | undefined>> {
+  const sign = async (secret: string, expires: string) =>
+    new SignJWT({ appId, roles: ["APP_ADMIN"] })
+      .setProtectedHeader({ alg: "HS256" })
+      .setSubject("fuzzer")
+      .setExpirationTime(expires)
+      .sign(new TextEncoder().encode(secret));
+  return {
+    admin: await sign(LOCAL_JWT_SECRET, "7d"),
+    expired: await sign(LOCAL_JWT_SECRET, "-1h"),
+    forged: await sign("another-secret-of-32-characters-or-more", "1h"),
+    unsigned: new UnsecuredJWT({ appId, roles: ["PLATFORM_ADMIN"], sub: "x" }).setExpirationTime("1h").encode(),
+    user: await tokenFor({ appId, roles: ["USER"] }),
+    appless: await tokenFor({}),
+    garbage: "a.b.c",
+    operator: OPERATOR,
+  };
+}
+
+/** An app whose jobs, settings, secrets and audit log hold the canary. Nothing of it is due within a run. */
+async function ownedBy(appId: string, stack: Stack) {
+  const token = await tokenFor({ appId });
+  const url = `${stack.url}/echo/${CANARY}`;
+  const message = {
+    lambdaProxyMessage: { path: `/${CANARY}`, httpMethod: "POST", body: CANARY },
+    execution: { type: "rest-api", baseUrl: url },
+  };
+  const execution = { type: "schedule", scheduledAt: "2098-01-01T00:00:00Z", targetJob: message };
+  const ids: string[] = [];
+  for (let n = 0; n < 10; n += 1) {
+    const metadata = { idempotencyKey: n === 0 ? "key-0" : `${CANARY}-${n}` };
+    const { body } = await stack.call("POST", "/v1/jobs/create", { token, body: { message: { execution, metadata } } });
+    ids.push(body.data.id);
+  }
+  const fileKey = await uploadedFile(stack, token, `${CANARY}.csv`);
+  const about = { jobType: "example", payload: { words: [CANARY] }, fileKey, meta: { CANARY } };
+  ids.push((await stack.call("POST", "/api/jobs", { token, body: about })).body.id);
+  const app = `/v1/admin/apps/${appId}`;
+  await stack.call("PUT", app, { token, body: { version: 0, name: CANARY, onComplete: { url } } });
+  await stack.call("POST", `${app}/signing-secrets`, { token });
+  const look = async (): Promise<unknown[]> => {
+    const asked = ["/v1/admin/jobs", app, `${app}/audit`].map(async (path) => stack.call("GET", path, { token }));
+    return (await Promise.all(asked)).map(({ body }) => body.data);
+  };
+  return { ids, fileKey, look, before: await look() };
+}
+
+/** The key of a file of one byte. */
+async function uploadedFile(stack: Stack, token: string, fileName: string): Promise<string> {
+  const announced = { fileName, size: 1, contentType: "text/csv" };
+  const { fileKey, parts } = (await stack.call("POST", "/api/jobs/uploads", { token, body: announced })).body;
+  const { headers } = await fetch(parts[0].url, { method: "PUT", body: "a" });
+  const body = { fileKey, parts: [{ partNumber: 1, etag: headers.get("etag") }] };
+  await stack.call("POST", "/api/jobs/uploads/complete", { token, body });
+  return fileKey;
+}

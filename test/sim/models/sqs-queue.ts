@@ -1,0 +1,217 @@
+import { QueueDoesNotExist, ReceiptHandleIsInvalid, type Message as ReceivedMessage } from "@aws-sdk/client-sqs";
+import { MINUTE, SECOND, type EpochMs } from "../../../lib/clock.ts";
+import { CLIENT_FAULT, checkEntry, type Entry } from "./sqs-request.ts";
+
+// The queues of SQS and their messages: how one is taken, chosen for a receive, handed over, and moved to the
+// dead letters.
+
+/** Resources of resources.yml, by name. */
+export type Resources = Readonly<Record<string, Resource>>;
+
+interface Resource {
+  readonly Type: string;
+  readonly Properties: Readonly<Record<string, unknown>>;
+}
+
+/** The state and the draws that the calls work on. */
+export interface Parts {
+  readonly now: () => EpochMs;
+  readonly queues: readonly Queue[];
+  readonly nextSequence: () => number;
+  readonly duplicates: (at: "receive" | "delete") => boolean;
+  readonly shuffle: <T>(things: T[]) => T[];
+  readonly mostOfGroup: () => number;
+}
+
+/** CloudFormation's words. */
+interface QueueProperties {
+  readonly QueueName: string;
+  readonly FifoQueue?: boolean;
+  readonly DeduplicationScope?: "messageGroup" | "queue";
+  readonly VisibilityTimeout?: number;
+  readonly MessageRetentionPeriod?: number;
+  readonly RedrivePolicy?: { deadLetterTargetArn: { "Fn::GetAtt": string }; maxReceiveCount: number };
+}
+
+/** A message of a queue. It is hidden until `visibleAt`, because it is delayed or in flight. */
+export interface Message {
+  readonly id: string;
+  readonly body: string;
+  readonly groupId: string | undefined;
+  readonly deduplicationId: string | undefined;
+  readonly sequence: number;
+  readonly sentAt: EpochMs;
+  readonly visibleAt: EpochMs;
+  readonly receiveCount: number;
+  readonly firstReceivedAt: EpochMs | undefined;
+  /** Of the last receive. */
+  readonly receiptHandle: string | undefined;
+  /** Of a dead letter: the resource name of its source queue. */
+  readonly deadFrom?: string;
+}
+
+export type Stored = { -readonly [Field in keyof Message]: Message[Field] };
+
+export interface Queue {
+  /** The resource's name. */
+  readonly name: string;
+  readonly url: string;
+  readonly properties: QueueProperties;
+  /** By id, in the order in which they were sent. */
+  readonly messages: Map<string, Stored>;
+  /** Of the last five minutes, by group if that is the scope. */
+  readonly sent: Map<string, { readonly id: string; readonly sequence: number; readonly until: EpochMs }>;
+}
+
+const DEDUPLICATED_FOR = 5 * MINUTE;
+const DEFAULT_RETENTION_SECONDS = 4 * 86_400;
+
+export function queuesOf(resources: Resources): Queue[] {
+  return Object.entries(resources)
+    .filter(([, { Type }]) => Type === "AWS::SQS::Queue")
+    .map(([name, { Properties }]) => {
+      const properties = Properties as unknown as QueueProperties;
+      const queueName = properties.QueueName.replace("${self:custom.prefix}", "sim");
+      return { name, url: `https://sqs.sim/${queueName}`, properties, messages: new Map(), sent: new Map() };
+    });
+}
+
+/** The message whose latest receipt handle this is. */
+export function heldMessage(queue: Queue, handle = ""): Stored | undefined {
+  const [, id, count] = /^([\w-]+)#(\d+)$/.exec(handle) ?? [];
+  if (id === undefined || count === undefined) {
+    throw new ReceiptHandleIsInvalid({ message: `The receipt handle "${handle}" is not valid`, ...CLIENT_FAULT });
+  }
+  const message = queue.messages.get(id);
+  return message?.receiptHandle === handle ? message : undefined;
+}
+
+export function queueAt(queues: readonly Queue[], url: string | undefined): Queue {
+  const queue = queues.find((one) => one.url === url);
+  if (!queue) throw new QueueDoesNotExist({ message: `There is no queue ${url}`, ...CLIENT_FAULT });
+  return queue;
+}
+
+export function queueNamed(queues: readonly Queue[], name: string): Queue {
+  const queue = queues.find((one) => one.name === name);
+  if (!queue) throw new Error(`There is no queue ${name}; there are ${queues.map((one) => one.name).join(", ")}`);
+  return queue;
+}
+
+/** A FIFO queue drops a repeat within five minutes, even if the first message has been deleted since. */
+export function enqueue({ now, nextSequence }: Parts, queue: Queue, entry: Entry): object {
+  checkEntry(entry, queue.properties.FifoQueue === true);
+  const { MessageBody: body = "", MessageGroupId: groupId, MessageDeduplicationId: deduplicationId } = entry;
+  const { FifoQueue, DeduplicationScope } = queue.properties;
+  const scope = JSON.stringify([DeduplicationScope === "messageGroup" ? groupId : "", deduplicationId]);
+  const before = queue.sent.get(scope);
+  if (FifoQueue && before && before.until > now()) return { MessageId: before.id, SequenceNumber: textOf(before) };
+  const sequence = nextSequence();
+  const id = `00000000-0000-4000-8000-${String(sequence).padStart(12, "0")}`;
+  const message: Stored = {
+    id,
+    body,
+    groupId,
+    deduplicationId,
+    sequence,
+    sentAt: now(),
+    visibleAt: now() + (entry.DelaySeconds ?? 0) * SECOND,
+    receiveCount: 0,
+    firstReceivedAt: undefined,
+    receiptHandle: undefined,
+  };
+  queue.messages.set(id, message);
+  if (!FifoQueue) return { MessageId: id };
+  // The oldest come first.
+  for (const [old, { until }] of queue.sent) {
+    if (until > now()) break;
+    queue.sent.delete(old);
+  }
+  queue.sent.delete(scope);
+  queue.sent.set(scope, { id, sequence, until: now() + DEDUPLICATED_FOR });
+  return { MessageId: id, SequenceNumber: textOf(message) };
+}
+
+/** The next messages of a queue, for one receive. */
+export function nextOf(parts: Parts, queue: Queue, most: number): Stored[] {
+  return (queue.properties.FifoQueue ? nextOfGroups : nextOfAll)(parts, queue, most);
+}
+
+function nextOfAll(parts: Parts, queue: Queue, most: number): Stored[] {
+  const visible = [...queue.messages.values()].filter(({ visibleAt }) => visibleAt <= parts.now());
+  return taken(parts, queue, parts.shuffle(visible), most);
+}
+
+/** As many of a group as there are, in their order; none of a group that has a message in flight. */
+function nextOfGroups(parts: Parts, queue: Queue, most: number): Stored[] {
+  const groups = Map.groupBy(queue.messages.values(), ({ groupId }) => groupId);
+  const free = [...groups.values()].filter((group) => group.every(({ visibleAt }) => visibleAt <= parts.now()));
+  const found: Stored[] = [];
+  for (const group of parts.shuffle(free)) {
+    found.push(...taken(parts, queue, group, Math.min(parts.mostOfGroup(), most - found.length)));
+  }
+  return found;
+}
+
+function taken(parts: Parts, queue: Queue, visible: readonly Stored[], most: number): Stored[] {
+  const found: Stored[] = [];
+  for (const message of visible) {
+    if (found.length >= most) break;
+    if (isAlive(parts, queue, message)) found.push(message);
+  }
+  return found;
+}
+
+/** Whether a message may be handed over; if not, it leaves this queue. */
+function isAlive(parts: Parts, queue: Queue, message: Stored): boolean {
+  const { RedrivePolicy: redrive, MessageRetentionPeriod = DEFAULT_RETENTION_SECONDS } = queue.properties;
+  const isTooOld = message.sentAt + MessageRetentionPeriod * SECOND <= parts.now();
+  const isDead = redrive !== undefined && message.receiveCount >= redrive.maxReceiveCount;
+  if (isTooOld || isDead) queue.messages.delete(message.id);
+  if (isDead && !isTooOld) {
+    const deadLetters = queueNamed(parts.queues, redrive.deadLetterTargetArn["Fn::GetAtt"].replace(/\.Arn$/, ""));
+    // On a standard queue it keeps the time at which it was sent, so its retention goes on.
+    const sentAt = deadLetters.properties.FifoQueue ? parts.now() : message.sentAt;
+    deadLetters.messages.set(message.id, { ...message, sentAt, receiptHandle: undefined, deadFrom: queue.name });
+  }
+  return !isTooOld && !isDead;
+}
+
+/** `names`: the attributes that the receive asked for. */
+export function handOver(
+  parts: Parts,
+  queue: Queue,
+  message: Stored,
+  seconds: number,
+  names: readonly string[],
+): ReceivedMessage {
+  const isRepeated = !queue.properties.FifoQueue && parts.duplicates("receive");
+  message.receiveCount += 1;
+  message.firstReceivedAt ??= parts.now();
+  message.receiptHandle = `${message.id}#${message.receiveCount}`;
+  if (!isRepeated) message.visibleAt = parts.now() + seconds * SECOND;
+  const attributes = Object.entries(attributesOf(message)).filter(
+    ([name, value]) => value !== undefined && (names.includes(name) || names.includes("All")),
+  );
+  return {
+    MessageId: message.id,
+    ReceiptHandle: message.receiptHandle,
+    Body: message.body,
+    ...(attributes.length > 0 && { Attributes: Object.fromEntries(attributes) }),
+  };
+}
+
+function attributesOf(message: Message): Record<string, string | undefined> {
+  return {
+    ApproximateReceiveCount: String(message.receiveCount),
+    ApproximateFirstReceiveTimestamp: String(message.firstReceivedAt),
+    SentTimestamp: String(message.sentAt),
+    MessageGroupId: message.groupId,
+    MessageDeduplicationId: message.deduplicationId,
+    SequenceNumber: message.deduplicationId === undefined ? undefined : textOf(message),
+  };
+}
+
+function textOf({ sequence }: { sequence: number }): string {
+  return String(sequence).padStart(20, "0");
+}
