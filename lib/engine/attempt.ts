@@ -1,7 +1,7 @@
 import { SECOND } from "../clock.ts";
 import { Unavailable, reasonOf } from "../errors.ts";
 import type { Lease, RunningAttempt } from "../executors/executor.ts";
-import { isTask, type Attempt, type Outcome, type RunningJob } from "../job/job.ts";
+import { isTask, type RunningJob } from "../job/job.ts";
 import type { Message } from "../job/message.ts";
 import { end } from "../job/moves.ts";
 import { logged } from "../log.ts";
@@ -10,6 +10,7 @@ import type { Applied } from "../store/job-store.ts";
 import { goOn } from "./follow-through.ts";
 import { keepLease } from "./lease.ts";
 import type { EngineParts } from "./engine-parts.ts";
+import type { Attempt, Outcome } from "../job/attempt.ts";
 
 /** An attempt that has run: the job as it was last seen, and what came of it. */
 export interface Ended {

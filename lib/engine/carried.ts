@@ -1,5 +1,5 @@
 import { isShort, waiting } from "../flow/wait.ts";
-import { nextAttempt, type AttemptRef, type Job, type Outcome, type RunningJob, type WaitingJob } from "../job/job.ts";
+import { nextAttempt, type Job, type RunningJob, type WaitingJob } from "../job/job.ts";
 import { after, claim, end, resume } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import type { Applied } from "../store/job-store.ts";
@@ -8,6 +8,7 @@ import { bringLater, goOn } from "./follow-through.ts";
 import { leaseTime } from "./lease.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { ranAs, type Ran } from "./tally.ts";
+import type { AttemptRef, Outcome } from "../job/attempt.ts";
 
 // Jobs that only their message holds (mode `sqs`), until their first attempt fails or is lost.
 

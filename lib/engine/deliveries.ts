@@ -7,7 +7,6 @@ import {
   asRunning,
   isWaiting,
   travels,
-  type AttemptRef,
   type Job,
   type RunningJob,
   type WaitingJob,
@@ -24,6 +23,7 @@ import { bringLater } from "./follow-through.ts";
 import { leaseTime } from "./lease.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { ranAs, type Ran } from "./tally.ts";
+import type { AttemptRef } from "../job/attempt.ts";
 
 // What the queues deliver: attempts that are to start, if their turn has come, and schedules that are to fire.
 

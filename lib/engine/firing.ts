@@ -1,5 +1,5 @@
 import { runAfter, type ScheduleExecution } from "../executors/schedule.ts";
-import { CLOCK_SKEW, nextRunOf, type RunRef } from "../job/job.ts";
+import { CLOCK_SKEW, nextRunOf } from "../job/job.ts";
 import { fire as firing } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
@@ -7,6 +7,7 @@ import type { Firing } from "../queue/message.ts";
 import { goOn } from "./follow-through.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { begunTarget, targetOf } from "./schedules.ts";
+import type { RunRef } from "../job/attempt.ts";
 
 /** Fires a schedule whose time has come. "skipped": it has been fired or has ended already, or is early. */
 export async function fire(delivery: Firing, parts: EngineParts): Promise<"fired" | "skipped"> {

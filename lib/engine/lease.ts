@@ -1,18 +1,11 @@
 import { SECOND, type Clock, type EpochMs } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
 import type { JobStore } from "../store/job-store.ts";
-import {
-  LEASE_MARGIN_MS,
-  TASK_LEASE_MS,
-  asRunning,
-  nextAttempt,
-  type AttemptRef,
-  type Progress,
-  type RunningJob,
-} from "../job/job.ts";
+import { LEASE_MARGIN_MS, TASK_LEASE_MS, asRunning, nextAttempt, type Progress, type RunningJob } from "../job/job.ts";
 import { logged, type Log } from "../log.ts";
 import { extend } from "../job/moves.ts";
 import type { Lease } from "../executors/executor.ts";
+import type { AttemptRef } from "../job/attempt.ts";
 
 interface Parts {
   readonly clock: Clock;

@@ -1,10 +1,11 @@
-import { TASK_LEASE_MS, asRunning, nextAttempt, type Job, type Outcome } from "../job/job.ts";
+import { TASK_LEASE_MS, asRunning, nextAttempt, type Job } from "../job/job.ts";
 import type { NewJob } from "../job/accept.ts";
 import type { Message } from "../job/message.ts";
 import { after, claim } from "../job/moves.ts";
 import { runAttempt } from "./attempt.ts";
 import { newJob } from "./new-job.ts";
 import type { EngineParts } from "./engine-parts.ts";
+import type { Outcome } from "../job/attempt.ts";
 
 /** A job to run within the request that asks for it. `request.message` is what is stored, `message` what is run. */
 export interface AtOnce {

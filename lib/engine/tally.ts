@@ -1,4 +1,4 @@
-import type { Outcome } from "../job/job.ts";
+import type { Outcome } from "../job/attempt.ts";
 
 /** What came of a delivery: of an attempt, or of a schedule that fired. "skipped": there was nothing to do. */
 export type Ran = "succeeded" | "failed" | "skipped";

@@ -1,9 +1,10 @@
 import * as z from "zod";
 import type { EpochMs } from "../clock.ts";
 import type { ErrorDetail } from "../errors.ts";
-import type { Job, RunningJob, Mode, Outcome, Progress } from "../job/job.ts";
+import type { Job, RunningJob, Mode, Progress } from "../job/job.ts";
 import type { Execution, Message } from "../job/message.ts";
 import type { Rules } from "../outbound/rules.ts";
+import type { Outcome } from "../job/attempt.ts";
 
 /** The time-out of one attempt, for the execution types that call a target. */
 export const timeoutSeconds = z

@@ -1,9 +1,9 @@
 import { DAY, SECOND } from "../clock.ts";
-import type { Outcome } from "../job/job.ts";
 import type { RunningAttempt } from "./executor.ts";
 import type { Exchange, OutgoingRequest } from "../outbound/send.ts";
 import type { ProxyMessage } from "../job/message.ts";
 import { DEFAULT_HEADERS, forwardable } from "../outbound/headers.ts";
+import type { Outcome } from "../job/attempt.ts";
 
 // An attempt by HTTP: `lambdaProxyMessage` becomes the request, and the answer becomes the outcome.
 

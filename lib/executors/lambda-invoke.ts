@@ -1,10 +1,10 @@
 import * as z from "zod";
 import { SECOND } from "../clock.ts";
-import type { Outcome } from "../job/job.ts";
 import { matchesName } from "../outbound/patterns.ts";
 import { timeoutSeconds, type Executor } from "./executor.ts";
 import { lambda } from "../outbound/lambda-client.ts";
 import type { Rules } from "../outbound/rules.ts";
+import type { Outcome } from "../job/attempt.ts";
 
 /** The pattern of Lambda's API; the group is the bare name. */
 const FUNCTION_NAME =

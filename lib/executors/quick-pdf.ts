@@ -1,11 +1,11 @@
 import { SECOND } from "../clock.ts";
-import type { Outcome } from "../job/job.ts";
 import type { PageQuota } from "../pdf/page-quota.ts";
 import type { Pdfs } from "../pdf/pdfs.ts";
 import { BadDocument, type PdfRequest } from "../pdf/request.ts";
 import type { PdfResult } from "../pdf/view.ts";
 import type { Executor } from "./executor.ts";
 import { task, type TaskExecution } from "./task.ts";
+import type { Outcome } from "../job/attempt.ts";
 
 /** Lambda's answer holds 6 MB, and base64 takes a third more. */
 const LARGEST_ANSWERED = 4 * 1_024 * 1_024;

@@ -3,13 +3,14 @@ import { SECOND, derivedUuid, type Clock } from "../clock.ts";
 import { Unavailable, reasonOf } from "../errors.ts";
 import type { Executor, RunningAttempt } from "./executor.ts";
 import { task, type TaskExecution } from "./task.ts";
-import { TASK, type Job, type Outcome } from "../job/job.ts";
+import { TASK, type Job } from "../job/job.ts";
 import { logged, type Log } from "../log.ts";
 import type { LogWriter } from "../tasks/log-writer.ts";
 import type { TaskLog } from "../tasks/log.ts";
 import type { TaskRun, TaskServices } from "../tasks/services.ts";
 import { LOG_LEVELS, type Task, type TaskContext, type TaskOutcome } from "../tasks/task.ts";
 import type { NewJob } from "../job/accept.ts";
+import type { Outcome } from "../job/attempt.ts";
 
 interface Parts {
   readonly clock: Clock;

@@ -1,10 +1,11 @@
 import type { Clock, EpochMs } from "../clock.ts";
-import type { AttemptRef, Job, Outcome } from "../job/job.ts";
+import type { Job } from "../job/job.ts";
 import type { Log } from "../log.ts";
 import { remember } from "../store/cached.ts";
 import { PROBE_EVERY, afterFailure, nextLook, type Circuit, type FailedAttempt } from "./circuit.ts";
 import { keyOf, type DestinationRef, type DestinationStore } from "./destination-store.ts";
 import type { Wait } from "./wait.ts";
+import type { AttemptRef, Outcome } from "../job/attempt.ts";
 
 // The circuits of destinations: which attempts they make wait, which one probes, and how outcomes change them.
 

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { Unavailable, reasonOf } from "../errors.ts";
-import { isSchedule, isTask, type AttemptRef, type Job, type Outcome } from "../job/job.ts";
+import { isSchedule, isTask, type Job } from "../job/job.ts";
 import type { Log } from "../log.ts";
 import type { AppStore } from "../store/app-store.ts";
 import type { JobStore } from "../store/job-store.ts";
@@ -9,6 +9,7 @@ import { createCircuitWaits, createOutcomes } from "./circuits.ts";
 import type { DestinationStore } from "./destination-store.ts";
 import { makeRoom } from "./limits.ts";
 import type { Wait } from "./wait.ts";
+import type { AttemptRef, Outcome } from "../job/attempt.ts";
 
 /** An attempt that may start, or the reason why it has to wait. */
 export type Entry = Admitted | Wait;

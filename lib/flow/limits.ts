@@ -1,9 +1,10 @@
 import { MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
-import { LEASE_MARGIN_MS, LONGEST_MESSAGE_DELAY, type AttemptRef } from "../job/job.ts";
+import { LEASE_MARGIN_MS, LONGEST_MESSAGE_DELAY } from "../job/job.ts";
 import type { DestinationLimits } from "../store/app-store.ts";
 import type { JobStore } from "../store/job-store.ts";
 import type { CapacityStore, Slot } from "./capacity-store.ts";
 import type { Wait } from "./wait.ts";
+import type { AttemptRef } from "../job/attempt.ts";
 
 // The limits that an app sets for a destination: attempts per second, and attempts at once.
 

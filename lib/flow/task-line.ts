@@ -1,12 +1,13 @@
 import type { AppStore } from "../store/app-store.ts";
 import { reasonOf } from "../errors.ts";
 import type { JobStore } from "../store/job-store.ts";
-import { CLOCK_SKEW, isWaiting, rankOf, type AttemptRef, type Job } from "../job/job.ts";
+import { CLOCK_SKEW, isWaiting, rankOf, type Job } from "../job/job.ts";
 import type { Log } from "../log.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { TaskSlots } from "./line-store.ts";
 import type { Clock } from "../clock.ts";
+import type { AttemptRef } from "../job/attempt.ts";
 
 interface Parts {
   readonly clock: Clock;

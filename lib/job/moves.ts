@@ -10,7 +10,6 @@ import {
   owedAt,
   takesSlot,
   travels,
-  type AttemptRef,
   type EndedJob,
   type FailedJob,
   type Fields,
@@ -18,10 +17,10 @@ import {
   type JobIn,
   type RunningJob,
   type WaitingJob,
-  type Outcome,
   type Progress,
 } from "./job.ts";
 import type { FinalStatus, Status, StopStatus } from "./status.ts";
+import type { AttemptRef, Outcome } from "./attempt.ts";
 
 // The moves of a job: from which statuses, under which condition, to what. Nobody else writes a status.
 

@@ -1,7 +1,8 @@
 import { iso } from "../clock.ts";
-import { SCHEDULE, isSchedule, type Attempt, type Job } from "./job.ts";
+import { SCHEDULE, isSchedule, type Job } from "./job.ts";
 import { LOST } from "./moves.ts";
 import type { Callback, Execution, FollowUpJob, FollowUps, Message, ProxyMessage } from "./message.ts";
+import type { Attempt } from "./attempt.ts";
 
 // A job as it is shown: by the unified API, and in callbacks. Credentials are masked.
 

@@ -1,5 +1,6 @@
 import { badRequest } from "../errors.ts";
-import type { AttemptRef, Payload, RunRef, WaitingJob } from "../job/job.ts";
+import type { Payload, WaitingJob } from "../job/job.ts";
+import type { AttemptRef, RunRef } from "../job/attempt.ts";
 
 /** What a message brings: the name of an attempt of a stored job, or a job that nothing else stores. */
 export type Delivery =

@@ -1,8 +1,9 @@
 import { SECOND, type EpochMs } from "../clock.ts";
-import { DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT_MS, type Attempt, type Job, type Payload } from "../job/job.ts";
+import { DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT_MS, type Job, type Payload } from "../job/job.ts";
 import { expirySeconds, type Expressions, type Item, type ItemKey } from "./table.ts";
 import type { Condition, Move } from "../job/moves.ts";
 import type { Status } from "../job/status.ts";
+import type { Attempt } from "../job/attempt.ts";
 
 // How a job is laid out in the table: its keys, its item, and a move as an update of that item.
 

@@ -1,7 +1,8 @@
 import type { Clock } from "../clock.ts";
-import type { Attempt, Job } from "../job/job.ts";
+import type { Job } from "../job/job.ts";
 import { attemptKey, attemptOf, jobKey, jobOf, payloadItemKey } from "./job-item.ts";
 import { expirySeconds, hasExpired, type Expressions, type ItemKey, type Table } from "./table.ts";
+import type { Attempt } from "../job/attempt.ts";
 
 // The items beside a job's own: its failed attempts, and a payload that doesn't fit inline.
 

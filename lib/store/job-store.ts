@@ -1,5 +1,5 @@
 import { SECOND, type Clock } from "../clock.ts";
-import { isTask, type AttemptRef, type Job } from "../job/job.ts";
+import { isTask, type Job } from "../job/job.ts";
 import type { Message } from "../job/message.ts";
 import { after, type Move } from "../job/moves.ts";
 import { createJobIndex } from "./job-index.ts";
@@ -7,6 +7,7 @@ import { expressionsOf, jobKey, jobOf, slotsKey, toItem } from "./job-item.ts";
 import { createJobParts } from "./job-parts.ts";
 import { discardPayload, messageOf, placePayload, removePayload, type Files } from "./payloads.ts";
 import { hasExpired, type Condition, type Expressions, type Item, type Table } from "./table.ts";
+import type { AttemptRef } from "../job/attempt.ts";
 
 // Every read and conditional write of jobs. A lost race is an answer, not an error.
 

@@ -3,13 +3,14 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import type { RunningAttempt } from "../../lib/executors/executor.ts";
-import { nextAttempt, type Job, type Outcome, type RunningJob } from "../../lib/job/job.ts";
+import { nextAttempt, type Job, type RunningJob } from "../../lib/job/job.ts";
 import { keepLease } from "../../lib/engine/lease.ts";
 import { createProcess } from "../sim/process.ts";
 import { createRandom } from "../sim/random.ts";
 import { createTime } from "../sim/time.ts";
 import { PLENTY, createWorld, type World } from "../support/world.ts";
 import type { QueueRecord } from "../../lib/queue/message.ts";
+import type { Outcome } from "../../lib/job/attempt.ts";
 
 // What sets tasks apart from other jobs: slots, their order, and leases that are extended.
 

@@ -2,10 +2,11 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
-import { nextAttempt, type Outcome, type WaitingJob } from "../../lib/job/job.ts";
+import { nextAttempt, type WaitingJob } from "../../lib/job/job.ts";
 import { after, claim, end, fire, retry, stop } from "../../lib/job/moves.ts";
 import { readTemplate } from "../../local/template.ts";
 import { ROOT } from "../support/stack.ts";
+import type { Outcome } from "../../lib/job/attempt.ts";
 
 const read = (file: string) => readFileSync(join(ROOT, file), "utf8");
 

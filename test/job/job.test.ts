@@ -6,13 +6,13 @@ import {
   backoffDelay,
   nextAttempt,
   type Mode,
-  type Outcome,
   type WaitingJob,
   type RunningJob,
 } from "../../lib/job/job.ts";
 import { after, claim, end, expire, becomeDue, type Ending } from "../../lib/job/moves.ts";
 import type { Metadata } from "../../lib/job/message.ts";
 import { accept } from "../../lib/job/accept.ts";
+import type { Outcome } from "../../lib/job/attempt.ts";
 
 const NOW = Date.parse("2026-01-01T12:00:00Z");
 const payload = { at: "inline", bytes: new Uint8Array() } as const;

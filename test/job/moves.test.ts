@@ -10,7 +10,6 @@ import {
   owed,
   rankOf,
   travels,
-  type Outcome,
   type WaitingJob,
   type RunningJob,
   type EndedJob,
@@ -32,6 +31,7 @@ import {
 import { STATUSES } from "../../lib/job/status.ts";
 import type { Message } from "../../lib/job/message.ts";
 import { accept, type NewJob } from "../../lib/job/accept.ts";
+import type { Outcome } from "../../lib/job/attempt.ts";
 
 const NOW = Date.parse("2026-01-01T12:00:00Z");
 const payload = { at: "inline", bytes: new Uint8Array() } as const;

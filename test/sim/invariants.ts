@@ -1,7 +1,6 @@
 import { isFinished, type Job } from "../../lib/job/job.ts";
 import type { EpochMs } from "../../lib/clock.ts";
 import type { RunningAttempt } from "../../lib/executors/executor.ts";
-import type { Outcome } from "../../lib/job/job.ts";
 import type { PersonDoes } from "./action.ts";
 import type { Item } from "./models/dynamodb-value.ts";
 import type { Process } from "./process.ts";
@@ -10,6 +9,7 @@ import { createKnown, type Known, type KnownOptions } from "./rules/known.ts";
 import type { Sent } from "./rules/receivers.ts";
 import { accepted, shown, wanted, type Accepted } from "./rules/requests.ts";
 import { written } from "./rules/writes.ts";
+import type { Outcome } from "../../lib/job/attempt.ts";
 
 // The invariants: rules that hold after every step, whatever the faults. The name of a rule is a promise to users.
 

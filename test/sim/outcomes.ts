@@ -1,9 +1,10 @@
 import { unmarshall } from "@aws-sdk/util-dynamodb";
 import { createHash } from "node:crypto";
 import type { RunningAttempt } from "../../lib/executors/executor.ts";
-import type { Job, Outcome } from "../../lib/job/job.ts";
+import type { Job } from "../../lib/job/job.ts";
 import { jobOf } from "../../lib/store/job-item.ts";
 import type { Item } from "./models/dynamodb-value.ts";
+import type { Outcome } from "../../lib/job/attempt.ts";
 
 // The outcomes of a run: the final status, the attempts and the retries of every job. With faults off they stay the
 // same when the service changes its calls. Jobs are named by their posts, since ids are drawn.

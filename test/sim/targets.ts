@@ -3,11 +3,11 @@ import type { Executor, RunningAttempt } from "../../lib/executors/executor.ts";
 import { requestOf } from "../../lib/executors/http-exchange.ts";
 import { executorOf } from "../../lib/executors/index.ts";
 import { targetUrl } from "../../lib/outbound/target-url.ts";
-import type { Outcome } from "../../lib/job/job.ts";
 import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
 import type { Sent } from "./rules/receivers.ts";
 import type { Mood } from "./action.ts";
+import type { Outcome } from "../../lib/job/attempt.ts";
 
 // The targets of jobs, as an executor that makes no request: they are well, slow, failing or silent.
 

@@ -1,10 +1,10 @@
 import { MINUTE, SECOND } from "../../lib/clock.ts";
 import type { Executor, RunningAttempt } from "../../lib/executors/executor.ts";
 import { task, type TaskExecution } from "../../lib/executors/task.ts";
-import type { Outcome } from "../../lib/job/job.ts";
 import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
 import type { Manner } from "./task-requests.ts";
+import type { Outcome } from "../../lib/job/attempt.ts";
 
 // The runs of tasks, as an executor that does no work: they take seconds or minutes, report progress, save
 // checkpoints and resume from them. They stop when they are told to.

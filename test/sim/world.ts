@@ -8,7 +8,7 @@ import type { RunningAttempt } from "../../lib/executors/executor.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
 import { createCapacityStore } from "../../lib/flow/capacity-store.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
-import { TASK, type Outcome } from "../../lib/job/job.ts";
+import { TASK } from "../../lib/job/job.ts";
 import { createQueue } from "../../lib/queue/queue.ts";
 import { createTaskSlots } from "../../lib/flow/line-store.ts";
 import { createScheduler } from "../../lib/queue/scheduler.ts";
@@ -31,6 +31,7 @@ import { createTargets } from "./targets.ts";
 import { createTaskRuns } from "./task-runs.ts";
 import { STEADY, createOrder, createRandom, type Random } from "./random.ts";
 import { createTime } from "./time.ts";
+import type { Outcome } from "../../lib/job/attempt.ts";
 
 // The service in one process on virtual time: its engine and stores as they are, in containers that die, on models
 // of the services that they call. A seed decides everything.

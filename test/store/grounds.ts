@@ -6,7 +6,7 @@ import { createClock, type Clock } from "../../lib/clock.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
 import type { Files } from "../../lib/store/payloads.ts";
 import { createJobStore, type JobStore } from "../../lib/store/job-store.ts";
-import type { Outcome, WaitingJob } from "../../lib/job/job.ts";
+import type { WaitingJob } from "../../lib/job/job.ts";
 import { newJob } from "../../lib/engine/new-job.ts";
 import { startEmulators } from "../../local/emulators.ts";
 import { provision } from "../../local/provision.ts";
@@ -16,6 +16,7 @@ import { createDynamoDb } from "../sim/models/dynamodb.ts";
 import { createS3 } from "../sim/models/s3.ts";
 import { ROOT } from "../support/stack.ts";
 import { request } from "../support/world.ts";
+import type { Outcome } from "../../lib/job/attempt.ts";
 
 export const TABLE = "JobsTable";
 export const BUCKET = "jobsbucket";

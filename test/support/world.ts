@@ -11,7 +11,7 @@ import type { Executor, RunningAttempt } from "../../lib/executors/executor.ts";
 import { executorOf } from "../../lib/executors/index.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
-import type { Job, Mode, Outcome } from "../../lib/job/job.ts";
+import type { Job, Mode } from "../../lib/job/job.ts";
 import type { LogFields } from "../../lib/log.ts";
 import { createQueue, type Road } from "../../lib/queue/queue.ts";
 import type { OneOff, Scheduler } from "../../lib/queue/scheduler.ts";
@@ -21,6 +21,7 @@ import { embedded, modelled } from "./ground.ts";
 import type { Metadata } from "../../lib/job/message.ts";
 import type { NewJob } from "../../lib/job/accept.ts";
 import type { QueueRecord } from "../../lib/queue/message.ts";
+import type { Outcome } from "../../lib/job/attempt.ts";
 
 /** The engine on a table, queues and a bucket, with a clock to turn and an executor to script. */
 export async function createWorld({ retention = 0 } = {}) {

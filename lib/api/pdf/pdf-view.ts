@@ -1,10 +1,11 @@
 import * as z from "zod";
 import { iso } from "../../clock.ts";
 import { attemptsOf, maskedQuery } from "../../job/view.ts";
-import { isFinished, type Attempt, type Job } from "../../job/job.ts";
+import { isFinished, type Job } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { PDF_STATUSES, pdfView, resultOf, type PdfResult } from "../../pdf/view.ts";
 import { time } from "../http/answers.ts";
+import type { Attempt } from "../../job/attempt.ts";
 
 // The view of a PDF job in `GET /jobs/{id}`: spec/quickjob-longjob-pdf.md.
 

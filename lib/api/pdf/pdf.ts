@@ -2,7 +2,7 @@ import * as z from "zod";
 import { SECOND, iso, type EpochMs } from "../../clock.ts";
 import { ClientError, Unavailable, badRequest } from "../../errors.ts";
 import { wholeUrl } from "../../outbound/target-url.ts";
-import { GENERATE_PDF, TASK, isFinished, type Job, type Outcome } from "../../job/job.ts";
+import { GENERATE_PDF, TASK, isFinished, type Job } from "../../job/job.ts";
 import { idempotencyKey } from "../../executors/message-schema.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { documentWith, estimateMs, type PdfRequest } from "../../pdf/request.ts";
@@ -16,6 +16,7 @@ import { pdfJob, pdfJobView } from "./pdf-view.ts";
 import { ownTask, submitTask, taskIdOf } from "../tasks/tasks.ts";
 import { FINAL_STATUSES } from "../../job/status.ts";
 import type { Callback } from "../../job/message.ts";
+import type { Outcome } from "../../job/attempt.ts";
 
 // Quick and long PDF jobs: spec/quickjob-longjob-pdf.md.
 

@@ -1,9 +1,9 @@
 import type { RunningAttempt } from "../../../lib/executors/executor.ts";
-import type { Outcome } from "../../../lib/job/job.ts";
 import type { Process } from "../process.ts";
 import { attemptName, type Known } from "./known.ts";
 import type { Sent } from "./receivers.ts";
 import { SKEW } from "./rule.ts";
+import type { Outcome } from "../../../lib/job/attempt.ts";
 
 // The rules of attempts, from their start to their end.
 

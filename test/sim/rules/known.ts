@@ -1,5 +1,5 @@
 import type { EpochMs } from "../../../lib/clock.ts";
-import type { Job, Outcome } from "../../../lib/job/job.ts";
+import type { Job } from "../../../lib/job/job.ts";
 import type { PersonDoes } from "../action.ts";
 import type { Item } from "../models/dynamodb-value.ts";
 import type { Message } from "../models/sqs.ts";
@@ -14,6 +14,7 @@ import type { Judge } from "./rule.ts";
 import { createScheduleRules } from "./schedules.ts";
 import { createSlotRules } from "./slots.ts";
 import { createTurnRules } from "./turns.ts";
+import type { Outcome } from "../../../lib/job/attempt.ts";
 
 // The state that the rules share: the jobs as the table has them, and the history of their attempts and requests.
 
