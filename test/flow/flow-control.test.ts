@@ -7,6 +7,7 @@ import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import type { Slot } from "../../lib/flow/capacity-store.ts";
 import { Unavailable } from "../../lib/errors.ts";
 import { createFlowControl } from "../../lib/flow/flow-control.ts";
+import { asCall } from "../../lib/job/attempt.ts";
 import { nextAttempt, type Job, type Mode } from "../../lib/job/job.ts";
 import { claim } from "../../lib/job/moves.ts";
 import { PLENTY, createWorld, request, type World } from "../support/world.ts";
@@ -275,7 +276,10 @@ test("failures that can't be noted leave the attempt as it ended", async () => {
   world.execute(fails(500));
   const job = await submit();
   const broken = { ...job, destination: "x".repeat(5_000) };
-  await world.engine.run({ kind: "stored", ref: { ...nextAttempt(job), destination: broken.destination } }, PLENTY);
+  await world.engine.run(
+    { kind: "stored", ref: { ...asCall(nextAttempt(job)), destination: broken.destination } },
+    PLENTY,
+  );
   expect(await stored(job)).toMatchObject({ status: "RETRYING", lastError: "HTTP 500" });
 });
 
@@ -324,7 +328,7 @@ test("a job of mode sqs runs though nothing is known of its destination for the 
     },
     log: () => {},
   });
-  const ref = nextAttempt(await submit());
+  const ref = asCall(nextAttempt(await submit()));
   expect(await away.enterCarried(ref)).toHaveProperty("during");
   await expect(away.enter(ref)).rejects.toThrow(Unavailable);
 });
@@ -346,7 +350,7 @@ test("each reason to wait has its name, before an attempt and in the sweep", asy
   const [paused, held, down] = [flow({ paused: true }), flow({}, { ...open, state: "held" }), flow({}, open)];
   const rate = { destinations: [{ ...limits, rateLimitPerSecond: 1 }] };
   const slots = { destinations: [{ ...limits, maxConcurrency: 1 }] };
-  const ref = nextAttempt(job);
+  const ref = asCall(nextAttempt(job));
 
   expect([await paused.enter(ref), await paused.waitOf(job)]).toEqual([{ reason: "paused" }, { reason: "paused" }]);
   expect([await held.enter(ref), await held.waitOf(job)]).toEqual([{ reason: "held" }, { reason: "held" }]);
