@@ -38,7 +38,7 @@ async function packaged(): Promise<string> {
   })());
 }
 
-test("where nothing is set, everything has a default", { timeout: 180_000 }, async () => {
+test("where nothing is set, everything has a default", async () => {
   const { stdout } = await serverless(["print", "--format", "json"]);
   const { provider, resources } = JSON.parse(stdout);
   expect(provider.environment).toMatchObject({ INVOKABLE_FUNCTIONS: "", CORS_ORIGINS: "", RETENTION_DAYS: "0" });
@@ -46,7 +46,7 @@ test("where nothing is set, everything has a default", { timeout: 180_000 }, asy
   expect(JSON.stringify(resources.Resources.ProcessJobsRole)).toContain(":function:-");
 });
 
-test("packaging without credentials gives the CloudFormation template", { timeout: 180_000 }, async () => {
+test("packaging without credentials gives the CloudFormation template", async () => {
   const { Resources } = JSON.parse(await packaged());
   const properties = (name: string) => Resources[name].Properties;
 
@@ -128,100 +128,96 @@ interface Statement {
   readonly Condition?: object;
 }
 
-test(
-  "the packaged template keeps to least privilege, encryption and private storage",
-  { timeout: 180_000 },
-  async () => {
-    const text = await packaged();
-    const { Resources } = JSON.parse(text);
-    const ofType = (type: string) => Object.entries<Resource>(Resources).filter(([, { Type }]) => Type === type);
+test("the packaged template keeps to least privilege, encryption and private storage", async () => {
+  const text = await packaged();
+  const { Resources } = JSON.parse(text);
+  const ofType = (type: string) => Object.entries<Resource>(Resources).filter(([, { Type }]) => Type === type);
 
-    // One role a function, and nothing in it that is wider than it must be.
-    const functions = ofType("AWS::Lambda::Function");
-    const roles = functions.map(([, { Properties }]) => Properties["Role"]["Fn::GetAtt"][0]);
-    expect(new Set(roles).size).toBe(functions.length);
-    for (const [name, { Properties }] of ofType("AWS::IAM::Role")) {
-      const statements = Properties["Policies"].flatMap(
-        ({ PolicyDocument }: { PolicyDocument: { Statement: Statement[] } }) => PolicyDocument.Statement,
-      ) as Statement[];
-      for (const { Action, Resource } of statements) {
-        const actions = [Action].flat();
-        expect([name, actions.filter((action) => action.includes("*"))]).toEqual([name, []]);
-        const isAnything = JSON.stringify(Resource) === '"*"';
-        // Traces know no resources.
-        if (isAnything) expect(actions.every((action) => action.startsWith("xray:"))).toBe(true);
-      }
+  // One role a function, and nothing in it that is wider than it must be.
+  const functions = ofType("AWS::Lambda::Function");
+  const roles = functions.map(([, { Properties }]) => Properties["Role"]["Fn::GetAtt"][0]);
+  expect(new Set(roles).size).toBe(functions.length);
+  for (const [name, { Properties }] of ofType("AWS::IAM::Role")) {
+    const statements = Properties["Policies"].flatMap(
+      ({ PolicyDocument }: { PolicyDocument: { Statement: Statement[] } }) => PolicyDocument.Statement,
+    ) as Statement[];
+    for (const { Action, Resource } of statements) {
+      const actions = [Action].flat();
+      expect([name, actions.filter((action) => action.includes("*"))]).toEqual([name, []]);
+      const isAnything = JSON.stringify(Resource) === '"*"';
+      // Traces know no resources.
+      if (isAnything) expect(actions.every((action) => action.startsWith("xray:"))).toBe(true);
     }
-    const mayOf = (role: string) =>
-      Resources[role].Properties.Policies[0].PolicyDocument.Statement.flatMap(
-        ({ Action }: Statement) => Action,
-      ) as string[];
-    expect(mayOf("SiteRole").every((action) => /^(logs|xray):/.test(action))).toBe(true);
-    expect(JSON.stringify(Resources.ProcessJobsRole)).toContain(":function:reward-*");
-    // Uploads and links to files, and nothing else of the bucket.
-    const ofTasks = Resources.TaskApiRole.Properties.Policies[0].PolicyDocument.Statement as Statement[];
-    const writes = ofTasks.filter(({ Action }) => [Action].flat().includes("s3:PutObject"));
-    expect(writes.map(({ Resource }) => Resource)).toEqual([
-      { "Fn::Sub": "${JobsBucket.Arn}/payloads/*" },
-      { "Fn::Sub": "${JobsBucket.Arn}/files/*" },
-    ]);
-    // What opens the documents of users may invoke nothing, sign nothing, and touch no other files.
-    const ofPdfs = Resources.RenderPdfRole.Properties.Policies[0].PolicyDocument.Statement as Statement[];
-    expect(mayOf("RenderPdfRole").filter((action) => /^(kms|lambda|scheduler|ses|iam):/.test(action))).toEqual([]);
-    const files = ofPdfs.filter(({ Action }) => JSON.stringify(Action).includes("s3:"));
-    expect(new Set(files.map(({ Resource }) => JSON.stringify(Resource)))).toEqual(
-      new Set(["payloads", "pdfs"].map((at) => JSON.stringify({ "Fn::Sub": `\${JobsBucket.Arn}/${at}/*` }))),
+  }
+  const mayOf = (role: string) =>
+    Resources[role].Properties.Policies[0].PolicyDocument.Statement.flatMap(
+      ({ Action }: Statement) => Action,
+    ) as string[];
+  expect(mayOf("SiteRole").every((action) => /^(logs|xray):/.test(action))).toBe(true);
+  expect(JSON.stringify(Resources.ProcessJobsRole)).toContain(":function:reward-*");
+  // Uploads and links to files, and nothing else of the bucket.
+  const ofTasks = Resources.TaskApiRole.Properties.Policies[0].PolicyDocument.Statement as Statement[];
+  const writes = ofTasks.filter(({ Action }) => [Action].flat().includes("s3:PutObject"));
+  expect(writes.map(({ Resource }) => Resource)).toEqual([
+    { "Fn::Sub": "${JobsBucket.Arn}/payloads/*" },
+    { "Fn::Sub": "${JobsBucket.Arn}/files/*" },
+  ]);
+  // What opens the documents of users may invoke nothing, sign nothing, and touch no other files.
+  const ofPdfs = Resources.RenderPdfRole.Properties.Policies[0].PolicyDocument.Statement as Statement[];
+  expect(mayOf("RenderPdfRole").filter((action) => /^(kms|lambda|scheduler|ses|iam):/.test(action))).toEqual([]);
+  const files = ofPdfs.filter(({ Action }) => JSON.stringify(Action).includes("s3:"));
+  expect(new Set(files.map(({ Resource }) => JSON.stringify(Resource)))).toEqual(
+    new Set(["payloads", "pdfs"].map((at) => JSON.stringify({ "Fn::Sub": `\${JobsBucket.Arn}/${at}/*` }))),
+  );
+  for (const role of ["CreateJobRole", "SweepJobsRole", "FireScheduleRole", "CountJobsRole"]) {
+    expect(mayOf(role).some((action) => /^(kms|lambda):/.test(action))).toBe(false);
+  }
+
+  // Nothing in the clear, on the wire or at rest.
+  const queues = ofType("AWS::SQS::Queue");
+  for (const [, { Properties }] of queues) expect(Properties["SqsManagedSseEnabled"]).toBe(true);
+  const queuesPolicy = Resources.QueuesPolicy.Properties;
+  expect(queuesPolicy["Queues"].map(({ Ref }: { Ref: string }) => Ref).toSorted()).toEqual(
+    queues.map(([name]) => name).toSorted(),
+  );
+  for (const policy of ["QueuesPolicy", "JobsBucketPolicy"]) {
+    expect(Resources[policy].Properties.PolicyDocument.Statement).toContainEqual(
+      expect.objectContaining({ Effect: "Deny", Condition: { Bool: { "aws:SecureTransport": "false" } } }),
     );
-    for (const role of ["CreateJobRole", "SweepJobsRole", "FireScheduleRole", "CountJobsRole"]) {
-      expect(mayOf(role).some((action) => /^(kms|lambda):/.test(action))).toBe(false);
-    }
+  }
+  const bucket = Resources.JobsBucket.Properties;
+  expect(Object.values(bucket.PublicAccessBlockConfiguration)).toEqual([true, true, true, true]);
+  expect(bucket.BucketEncryption).toBeDefined();
+  // What is deleted or never finished is not kept, nor paid for, for good.
+  expect(bucket.VersioningConfiguration).toEqual({ Status: "Enabled" });
+  expect(bucket.LifecycleConfiguration.Rules).toMatchObject([
+    { AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } },
+    { NoncurrentVersionExpiration: { NoncurrentDays: 7 }, ExpiredObjectDeleteMarker: true },
+    { Prefix: "pdfs/", ExpirationInDays: 1, NoncurrentVersionExpiration: { NoncurrentDays: 1 } },
+  ]);
+  // Only pages that may call the API may send files.
+  expect(bucket.CorsConfiguration.CorsRules).toMatchObject([
+    { AllowedOrigins: ["https://app.example"], AllowedMethods: ["GET", "HEAD", "PUT"], ExposedHeaders: ["ETag"] },
+  ]);
+  const table = Resources.JobsTable.Properties;
+  expect(table.SSESpecification.SSEEnabled).toBe(true);
+  expect(table.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled).toBe(true);
+  expect(table.DeletionProtectionEnabled).toBe(true);
+  expect(Resources.SecretsKey.Properties.EnableKeyRotation).toBe(true);
 
-    // Nothing in the clear, on the wire or at rest.
-    const queues = ofType("AWS::SQS::Queue");
-    for (const [, { Properties }] of queues) expect(Properties["SqsManagedSseEnabled"]).toBe(true);
-    const queuesPolicy = Resources.QueuesPolicy.Properties;
-    expect(queuesPolicy["Queues"].map(({ Ref }: { Ref: string }) => Ref).toSorted()).toEqual(
-      queues.map(([name]) => name).toSorted(),
-    );
-    for (const policy of ["QueuesPolicy", "JobsBucketPolicy"]) {
-      expect(Resources[policy].Properties.PolicyDocument.Statement).toContainEqual(
-        expect.objectContaining({ Effect: "Deny", Condition: { Bool: { "aws:SecureTransport": "false" } } }),
-      );
-    }
-    const bucket = Resources.JobsBucket.Properties;
-    expect(Object.values(bucket.PublicAccessBlockConfiguration)).toEqual([true, true, true, true]);
-    expect(bucket.BucketEncryption).toBeDefined();
-    // What is deleted or never finished is not kept, nor paid for, for good.
-    expect(bucket.VersioningConfiguration).toEqual({ Status: "Enabled" });
-    expect(bucket.LifecycleConfiguration.Rules).toMatchObject([
-      { AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } },
-      { NoncurrentVersionExpiration: { NoncurrentDays: 7 }, ExpiredObjectDeleteMarker: true },
-      { Prefix: "pdfs/", ExpirationInDays: 1, NoncurrentVersionExpiration: { NoncurrentDays: 1 } },
+  // Secrets are looked up when it is deployed.
+  expect(text).not.toContain("a-secret-that-stays-at-home");
+  for (const [name, { Properties }] of functions) {
+    const { JWT_SECRET, INTERNAL_JWT_TOKEN } = Properties["Environment"].Variables;
+    // Only who verifies tokens can read what verifies them.
+    const held = [JWT_SECRET, INTERNAL_JWT_TOKEN].filter((value) => value !== undefined);
+    expect([name, held.length]).toEqual([
+      name,
+      /^(CreateJob|AdminApi|TaskApi|InternalApi|PdfApi|RenderPdf)Lambda/.test(name) ? 1 : 0,
     ]);
-    // Only pages that may call the API may send files.
-    expect(bucket.CorsConfiguration.CorsRules).toMatchObject([
-      { AllowedOrigins: ["https://app.example"], AllowedMethods: ["GET", "HEAD", "PUT"], ExposedHeaders: ["ETag"] },
-    ]);
-    const table = Resources.JobsTable.Properties;
-    expect(table.SSESpecification.SSEEnabled).toBe(true);
-    expect(table.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled).toBe(true);
-    expect(table.DeletionProtectionEnabled).toBe(true);
-    expect(Resources.SecretsKey.Properties.EnableKeyRotation).toBe(true);
-
-    // Secrets are looked up when it is deployed.
-    expect(text).not.toContain("a-secret-that-stays-at-home");
-    for (const [name, { Properties }] of functions) {
-      const { JWT_SECRET, INTERNAL_JWT_TOKEN } = Properties["Environment"].Variables;
-      // Only who verifies tokens can read what verifies them.
-      const held = [JWT_SECRET, INTERNAL_JWT_TOKEN].filter((value) => value !== undefined);
-      expect([name, held.length]).toEqual([
-        name,
-        /^(CreateJob|AdminApi|TaskApi|InternalApi|PdfApi|RenderPdf)Lambda/.test(name) ? 1 : 0,
-      ]);
-      for (const value of held) expect(value).toMatch(/^\{\{resolve:secretsmanager:jobs\/test:/);
-    }
-  },
-);
+    for (const value of held) expect(value).toMatch(/^\{\{resolve:secretsmanager:jobs\/test:/);
+  }
+});
 
 /** The resources that a part of the template refers to. */
 function referencesIn(value: unknown): string[] {
@@ -235,32 +231,28 @@ function referencesIn(value: unknown): string[] {
   });
 }
 
-test(
-  "the packaged template refers to nothing that it lacks, and to nothing in a circle",
-  { timeout: 180_000 },
-  async () => {
-    const { Resources } = JSON.parse(await packaged());
-    const edges = new Map(
-      Object.entries(Resources).map(([name, resource]) => [
-        name,
-        new Set(referencesIn(resource).filter((other) => !other.startsWith("AWS::"))),
-      ]),
-    );
-    for (const [name, others] of edges) {
-      for (const other of others) expect([name, other, edges.has(other)]).toEqual([name, other, true]);
-    }
-    const done = new Set<string>();
-    const visit = (name: string, path: readonly string[]): void => {
-      expect(path, `a circle: ${[...path, name].join(" → ")}`).not.toContain(name);
-      if (done.has(name)) return;
-      for (const other of edges.get(name) ?? []) visit(other, [...path, name]);
-      done.add(name);
-    };
-    for (const name of edges.keys()) visit(name, []);
-  },
-);
+test("the packaged template refers to nothing that it lacks, and to nothing in a circle", async () => {
+  const { Resources } = JSON.parse(await packaged());
+  const edges = new Map(
+    Object.entries(Resources).map(([name, resource]) => [
+      name,
+      new Set(referencesIn(resource).filter((other) => !other.startsWith("AWS::"))),
+    ]),
+  );
+  for (const [name, others] of edges) {
+    for (const other of others) expect([name, other, edges.has(other)]).toEqual([name, other, true]);
+  }
+  const done = new Set<string>();
+  const visit = (name: string, path: readonly string[]): void => {
+    expect(path, `a circle: ${[...path, name].join(" → ")}`).not.toContain(name);
+    if (done.has(name)) return;
+    for (const other of edges.get(name) ?? []) visit(other, [...path, name]);
+    done.add(name);
+  };
+  for (const name of edges.keys()) visit(name, []);
+});
 
-test("invoke local runs a function against the running local stack", { timeout: 180_000 }, async () => {
+test("invoke local runs a function against the running local stack", async () => {
   const stack = await startStack();
   const args = ["invoke", "local", "-f", "createJob", "-p", "events/create-job.json"];
   const { stdout } = await serverless(args, { DATA_DIR: stack.dir });
@@ -271,7 +263,7 @@ test("invoke local runs a function against the running local stack", { timeout: 
   await jobIn(stack, token, data.id, "SUCCEEDED", "RETRYING");
 });
 
-test("without a running stack, invoke local says to start one", { timeout: 180_000 }, async () => {
+test("without a running stack, invoke local says to start one", async () => {
   const args = ["invoke", "local", "-f", "createJob", "-p", "events/create-job.json"];
   const failed = await serverless(args, { DATA_DIR: temporaryDir() }).catch((error: unknown) => error);
   const { stdout, stderr } = failed as { stdout: string; stderr: string };

@@ -253,7 +253,7 @@ async function end(side: Side, queue: QueueName, bodies: readonly string[], by: 
 
 let count = 0;
 
-test("the model of SQS answers 2,000 random operations as the embedded one does", { timeout: 180_000 }, async () => {
+test("the model of SQS answers 2,000 random operations as the embedded one does", async () => {
   let operations = 0;
   const property = fc.asyncProperty(hundredOf(operation), async (drawn) => {
     const resources = resourcesOf((count += 1));
