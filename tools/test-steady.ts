@@ -29,9 +29,11 @@ if (!Number.isInteger(runs) || runs < 1) {
 }
 
 const busy: ChildProcess[] = [];
+let running: ChildProcess | undefined;
 const dir = mkdtempSync(join(tmpdir(), "steady-"));
 process.on("exit", () => {
   for (const child of busy) child.kill("SIGKILL");
+  running?.kill("SIGTERM");
   rmSync(dir, { recursive: true, force: true });
 });
 for (const [signal, status] of [
@@ -52,8 +54,8 @@ process.exit(done.every(({ failed }) => failed === 0) ? 0 : 1);
 async function runOnce(report: string): Promise<Run> {
   const began = performance.now();
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  const child = spawn("npm", ["test", "--", ...reporters, ...positionals], { stdio: "inherit" });
-  const [status] = (await once(child, "exit")) as [number | null];
+  running = spawn("npm", ["test", "--", ...reporters, ...positionals], { stdio: "inherit" });
+  const [status] = (await once(running, "exit")) as [number | null];
   const { passed, failed } = countsIn(report);
   const seconds = Math.round((performance.now() - began) / 1_000);
   // A file that can't be loaded has no tests to fail.
