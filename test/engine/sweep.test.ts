@@ -41,7 +41,7 @@ function stand(
     writes += 1;
     return (calls.apply ?? store.apply)(...args);
   };
-  const expireParts = async () => {
+  const expireAttachments = async () => {
     told.push("settles");
     await settleEnd();
   };
@@ -52,7 +52,7 @@ function stand(
   // All that the sweep uses of the engine's parts.
   const parts = {
     clock,
-    store: { ...store, due, apply, expireParts },
+    store: { ...store, due, apply, expireAttachments },
     queue: { sendAttempts },
     flow: { waitOf: async () => wait },
     log: (level: Level, event: string, { count, left }: LogFields) =>
