@@ -13,7 +13,7 @@ export interface LogFields {
   readonly requestId?: string;
   readonly messageId?: string;
   readonly route?: string;
-  /** Of a schedule: which run, and the job that it created. */
+  /** Set for schedules: the run, and the job that it created. */
   readonly run?: number;
   readonly targetJobId?: string;
   readonly count?: number;
@@ -22,7 +22,7 @@ export interface LogFields {
   readonly error?: string;
 }
 
-/** What every line about a job says of it. */
+/** The fields of every line about a job. */
 export function logged(job: Job): LogFields {
   const { id: jobId, appId, attempts: attempt, executionType } = job;
   return { jobId, appId, attempt, executionType };

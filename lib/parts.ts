@@ -35,7 +35,7 @@ export type ServiceParts = ReturnType<typeof assemble>;
 
 let makeRenderer: MakeRenderer | undefined;
 
-/** Said by the function that has a browser, before it asks for the parts. */
+/** Called by the function that has a browser, before it asks for the parts. */
 export function withRenderer(make: MakeRenderer): void {
   makeRenderer = make;
 }

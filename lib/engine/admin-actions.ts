@@ -10,7 +10,7 @@ import { goOn } from "./follow-through.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { drop } from "./schedules.ts";
 
-// What people do to a job. Each function answers with the job as it is then; undefined if there is none.
+// The actions of people. Each function returns the changed job; undefined if there is none.
 
 const MOST_TRIES = 5;
 

@@ -25,7 +25,7 @@ import type { EngineParts } from "./engine-parts.ts";
 import { ranAs, type Ran } from "./tally.ts";
 import type { AttemptRef, TaskRef } from "../job/attempt.ts";
 
-// What the queues deliver: attempts that are to start, if their turn has come, and schedules that are to fire.
+// The deliveries of the queues: attempts that are to start, and schedules that are to fire.
 
 /** More than any app has. */
 const MOST_SLOTS = 1_000;

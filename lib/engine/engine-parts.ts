@@ -28,13 +28,13 @@ export interface GivenParts {
   readonly slots: TaskSlots;
   readonly rules: DeploymentRules;
   readonly log: Log;
-  /** What a callback says of a job of a dialect; of others it is the job as the unified API shows it. */
+  /** The callback bodies of dialects. Other jobs are shown as the unified API shows them. */
   readonly callbackBodies: Partial<Record<Dialect, (job: Job) => Promise<object>>>;
-  /** How long finished jobs are kept, in ms; 0 keeps them for good. */
+  /** The retention of finished jobs in ms; 0 is forever. */
   readonly retention: number;
 }
 
-/** What every module of the engine is given. */
+/** The parts that every module of the engine is given. */
 export interface EngineParts extends GivenParts {
   readonly flow: FlowControl;
   readonly line: TaskLine;

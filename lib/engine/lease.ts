@@ -24,7 +24,7 @@ const SHOWN_EVERY_MS = SECOND;
 const RETRY_MS = SECOND;
 const NOT_EXTENDED = "The attempt could not extend its lease";
 
-/** What an attempt says of itself, to be written with the next heartbeat. */
+/** The progress and checkpoint that the next heartbeat writes. */
 interface Said {
   readonly progress?: Progress;
   readonly saved?: string;

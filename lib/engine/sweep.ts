@@ -25,7 +25,7 @@ export interface Swept {
 /** `expired`: its attempt was lost; `left`: it stays as it is; `failed`: it could not be written. */
 type Decision = Departure | "expired" | "left" | "failed";
 
-/** How much time a sweep keeps to write and send what it has read. */
+/** The time that a sweep keeps to write and send the jobs that it has read. */
 const RESERVE_MS = 10 * SECOND;
 const PAGE = 100;
 /** More would keep the table from those that accept and run jobs. */

@@ -1,6 +1,6 @@
 import type { Outcome } from "../job/attempt.ts";
 
-/** What came of a delivery: of an attempt, or of a schedule that fired. "skipped": there was nothing to do. */
+/** The result of a delivery. "skipped": there was nothing to do. */
 export type Ran = "succeeded" | "failed" | "skipped";
 
 export function ranAs(outcome: Outcome | undefined): Ran {
@@ -8,7 +8,7 @@ export function ranAs(outcome: Outcome | undefined): Ran {
   return outcome.kind === "succeeded" ? "succeeded" : "failed";
 }
 
-/** What came of jobs or messages: each was run, or there was nothing to run. */
+/** The results of jobs or messages. */
 export interface Tally {
   readonly processed: number;
   readonly succeeded: number;
@@ -16,7 +16,7 @@ export interface Tally {
   readonly skipped: number;
 }
 
-/** Counts what came of them. */
+/** Counts results. */
 export function tally(ran: readonly Ran[]): Tally {
   const count = (of: Ran) => ran.filter((it) => it === of).length;
   return { processed: ran.length, succeeded: count("succeeded"), failed: count("failed"), skipped: count("skipped") };

@@ -21,7 +21,7 @@ export interface ExecutionType<E extends Execution = Execution> {
   /** For `message.execution`, with its `type`. */
   readonly schema: z.ZodObject;
   readonly proxyMessage: "required" | "optional";
-  /** How a job of this type is run. */
+  /** The terms of a job of this type. */
   terms(execution: E, now: EpochMs): Terms;
   /** The problems of a well-formed message; empty if it can be accepted. */
   refuse(message: Message & { readonly execution: E }, asked: Asked): readonly ErrorDetail[];

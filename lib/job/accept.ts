@@ -14,7 +14,7 @@ import {
 } from "./job.ts";
 import type { Message, FollowUps } from "./message.ts";
 
-/** What a job is made of, when it is asked for by a client, by a schedule or by a job that has ended. */
+/** A request for a job, by a client, a schedule or a job that has ended. */
 export interface NewJob {
   readonly appId: string;
   readonly mode: Mode;
@@ -29,7 +29,7 @@ export interface NewJob {
   readonly terms?: (now: EpochMs) => Terms;
 }
 
-/** How a job is run, by its execution type. */
+/** The terms on which a job is run, by its execution type. */
 export interface Terms extends Kind {
   readonly timeoutMs: number;
   /** Set for schedules: the first run. */
@@ -52,7 +52,7 @@ export function accept(request: NewJob, terms: Terms, payload: Payload, now: Epo
   const ordered =
     request.mode !== "sqs" && !isFired && messageGroupId !== undefined && messageGroupId !== execution.type;
   const startAt = terms.startAt ?? Math.max(request.startAt ?? now, now);
-  // A queue has a head start on the sweep, and so has EventBridge, which fires what runs once.
+  // A queue has a head start on the sweep, and so has EventBridge, which fires one-off schedules.
   const isSent = isFired ? !terms.recurring : request.mode !== "db" && startAt - now <= LONGEST_MESSAGE_DELAY;
   return {
     id: idempotencyKey === undefined ? freshId : jobIdForKey(request.appId, idempotencyKey),
@@ -86,7 +86,7 @@ export function accept(request: NewJob, terms: Terms, payload: Payload, now: Epo
   };
 }
 
-/** At which ends each follow-up is owed. */
+/** The final statuses at which each follow-up is owed. */
 function endsOf({ onComplete, onSuccess, onFailure }: FollowUps): NonNullable<Job["owes"]> {
   return {
     ...(onComplete && { onComplete: onComplete.on }),
@@ -95,7 +95,7 @@ function endsOf({ onComplete, onSuccess, onFailure }: FollowUps): NonNullable<Jo
   };
 }
 
-/** The one id that a key has in an app: idempotency is then one conditional put. */
+/** A key has one id in an app, so that idempotency is one conditional put. */
 export function jobIdForKey(appId: string, idempotencyKey: string): string {
   return derivedUuid(appId, idempotencyKey);
 }

@@ -10,7 +10,7 @@ export type Outcome =
       /** Set for quick jobs: the file for the caller who waits. It is not stored. */
       readonly file?: Uint8Array;
     }
-  /** `isOurs`: it failed inside the service, and says nothing of the target. */
+  /** `isOurs`: the service failed, not the target. */
   | (Failure & { readonly kind: "retry"; readonly retryAfterMs?: number; readonly isOurs?: true })
   | (Failure & { readonly kind: "rejected"; readonly timedOut?: true })
   | (Failure & { readonly kind: "lost" });
@@ -18,7 +18,7 @@ export type Outcome =
 interface Failure {
   readonly error: string;
   readonly httpStatus?: number;
-  /** The first 1 KB of what the target answered. */
+  /** The first 1 KB of the target's answer. */
   readonly responseExcerpt?: string;
 }
 

@@ -3,23 +3,23 @@ import { FINAL_STATUSES, type FinalStatus, type Status, type StopStatus, type Wa
 import type { FollowUp, RetryPolicy } from "./message.ts";
 import type { AttemptRef, RunRef } from "./attempt.ts";
 
-/** How a job is kept: sent only, stored only, or stored and then sent. Default `both`. */
+/** `sqs`: sent only; `db`: stored only; `both`: stored and then sent. Default `both`. */
 export type Mode = "sqs" | "db" | "both";
 
 /**
- * Where the message of a job is kept, compressed: in the job's own item, in an item beside it, or
- * in S3. The latter two are named by a hash of the content and of when the job was accepted, so that neither
- * a losing replay nor the deletion of an earlier job of the key touches them.
+ * The place of a job's compressed message: its own item, an item beside it, or S3. The name of the latter two is a
+ * hash of the content and the time of acceptance, so that neither a losing replay nor the deletion of an earlier job
+ * with the same key touches them.
  */
 export type Payload =
   | { readonly at: "inline"; readonly bytes: Uint8Array }
   | { readonly at: "item" | "s3"; readonly hash: string };
 
-/** What only a running job has. */
+/** The fields of a running job alone. */
 interface AttemptFields {
   /** When the attempt started. */
   readonly startedAt: EpochMs;
-  /** Until when the attempt is believed alive. */
+  /** The attempt counts as alive until then. */
   readonly leaseUntil: EpochMs;
   /** The final status of the job if the attempt does not succeed, and since when. */
   readonly stopAs?: StopStatus;
@@ -71,7 +71,7 @@ export type JobIn<S extends Status> = S extends WaitingStatus
       ? SucceededJob
       : FailedJob;
 
-/** Every field that a job of any status may have, but its status. */
+/** The fields of a job of any status, without the status. */
 export type Fields = JobFields & Partial<AttemptFields> & { readonly success?: Success };
 
 /** The attempt that succeeded; failed ones are kept as attempts of their own. */
@@ -82,7 +82,7 @@ export interface Success {
   readonly result?: string;
 }
 
-/** What a job is about: a destination that it calls, the type of a task, or, for a schedule, neither. */
+/** The subject of a job: a destination that it calls, the type of a task, or, for a schedule, neither. */
 export interface Kind {
   /** An origin or a function's name. */
   readonly destination?: string;
@@ -100,58 +100,58 @@ interface JobFields extends Kind {
   readonly updatedAt: EpochMs;
   /** No attempt starts before this. */
   readonly startAt: EpochMs;
-  /** When the sweep looks at it next; set as long as the job is unfinished. */
+  /** The time of the next look by the sweep. Every unfinished job has one. */
   readonly dueAt?: EpochMs;
-  /** How many attempts have started, which is also the number of the last one. */
+  /** The number of attempts that have started, and of the last one. */
   readonly attempts: number;
   readonly retryCount: number;
   readonly maxRetries: number;
   readonly retry?: RetryPolicy;
-  /** Real milliseconds an attempt may take. */
+  /** The longest duration of an attempt, in real milliseconds. */
   readonly timeoutMs: number;
-  /** The caller's messageGroupId where it asks for an order. */
+  /** The messageGroupId of a job that keeps an order. */
   readonly lane?: string;
-  /** Who asked for it, where users have jobs of their own. */
+  /** The owner, in dialects whose users have jobs of their own. */
   readonly userId?: string;
-  /** Where it was asked for, if only that dialect's lists show it. */
+  /** Set if only the lists of this dialect show the job. */
   readonly dialect?: Dialect;
-  /** When it was to start, where somebody asked for that. */
+  /** The start that the caller asked for. */
   readonly scheduledAt?: EpochMs;
-  /** Of one that was asked for as a PDF. */
+  /** Set for PDF jobs. */
   readonly pdf?: PdfJob;
-  /** Run within the request that asks for it: it has one attempt, and no slot. */
+  /** The job runs within its request, with one attempt and no slot. */
   readonly quick?: true;
-  /** Of a task: those with a higher one start first. Default 0. */
+  /** Set for tasks: a higher priority starts first. Default 0. */
   readonly priority?: number;
-  /** Of a task: it runs where there is a browser. */
+  /** Set for tasks that run in the function with a browser. */
   readonly needsBrowser?: true;
-  /** Of a task: it takes no slot of its app's, and starts while the app is paused. */
+  /** Set for tasks that take no slot of their app, and start while it is paused. */
   readonly isUrgent?: true;
-  /** Of a task: how far its last attempt has come, and what the next one may go on from, as JSON. */
+  /** Set for tasks: the progress of the last attempt, and its checkpoint as JSON. */
   readonly progress?: Progress;
   readonly saved?: string;
   readonly idempotencyKey?: string;
-  /** When the last attempt started. */
+  /** The start of the last attempt. */
   readonly startedAt?: EpochMs;
   readonly lastError?: string;
-  /** Of a quick job: it was stopped because its time was over. */
+  /** Set for quick jobs that ran out of time. */
   readonly timedOut?: true;
-  /** Its next attempt's turn at a destination that has a rate. */
+  /** The turn of the next attempt, at a destination with a rate. */
   readonly turnAt?: EpochMs;
-  /** When a finished job may be forgotten. */
+  /** The expiry date of a finished job. */
   readonly expiresAt?: EpochMs;
-  /** The job whose follow-up or target this one is. */
+  /** The job that this one follows, or the schedule that created it. */
   readonly parentJobId?: string;
-  /** At which ends a follow-up is to be submitted. */
+  /** The final statuses at which each follow-up is submitted. */
   readonly owes?: Readonly<Partial<Record<FollowUp, readonly FinalStatus[]>>>;
-  /** How often a job that may owe has ended: a person's retry makes it more than once. */
+  /** The number of ends of a job with follow-ups: a person's retry leads to another one. */
   readonly endings?: number;
   readonly followUpJobIds?: readonly string[];
-  /** Of a schedule in EventBridge. */
+  /** Set for schedules in EventBridge. */
   readonly scheduleArn?: string;
-  /** Of a schedule: it has more runs than one. Its next run is at `startAt`. */
+  /** Set for schedules with more than one run. The next run is at `startAt`. */
   readonly recurring?: true;
-  /** Of a schedule: how many runs it has had, which is also the number of the last one. */
+  /** Set for schedules: the number of runs so far, and of the last one. */
   readonly runs?: number;
   readonly lastRunAt?: EpochMs;
   /** The job that the last run created, or found under its key. */
@@ -161,13 +161,13 @@ interface JobFields extends Kind {
 /** `files`: through `/api/jobs`; `pdf`: through `/quickjob` and `/longjob`, and the webhooks of the latter. */
 export type Dialect = "files" | "pdf";
 
-/** What is shown of a PDF job beside its state: its message may be large, and is not read for that. */
+/** The fields of a PDF job that are shown without a read of its message, which may be large. */
 export interface PdfJob {
   readonly inputType: "html" | "markdown";
   readonly webhookUrl?: string;
 }
 
-/** How far a task is: `step` of `totalSteps`. */
+/** The progress of a task: `step` of `totalSteps`. */
 export interface Progress {
   readonly percent: number;
   readonly step: number;
@@ -177,17 +177,17 @@ export interface Progress {
 
 export const DEFAULT_MAX_RETRIES = 10;
 export const DEFAULT_TIMEOUT_MS = 30 * SECOND;
-/** What an attempt gets on top of its timeout, to write down how it ended. */
+/** The time that an attempt has beyond its timeout to write its outcome. */
 export const LEASE_MARGIN_MS = 15 * SECOND;
-/** Of a task: it is extended as long as its attempt lives. */
+/** The lease of a task, extended while its attempt lives. */
 export const TASK_LEASE_MS = MINUTE;
-/** Attempts that may take longer run where tasks do. */
+/** Attempts with a longer timeout run in the function of tasks. */
 export const LONG_ATTEMPT_MS = MINUTE;
-/** The head start a queue has before the sweep believes a message lost. */
+/** The head start of a queue, after which the sweep counts a message as lost. */
 export const HEAD_START = 5 * MINUTE;
 /** The longest delay an SQS message can have. */
 export const LONGEST_MESSAGE_DELAY = 15 * MINUTE;
-/** Two machines' clocks may differ by this; nothing starts earlier, to the second. */
+/** The difference that two clocks may have. To the second, nothing starts early. */
 export const CLOCK_SKEW = SECOND - 1;
 export const LONGEST_BACKOFF = DAY;
 
@@ -197,7 +197,7 @@ export function isFinished(job: Job): job is EndedJob {
   return FINAL_STATUSES.some((final) => final === job.status);
 }
 
-/** For what a move to RUNNING has returned. Throws for a job in another status. */
+/** For the job that a move to RUNNING returned. Throws for another status. */
 export function asRunning(job: Job): RunningJob {
   if (job.status === "RUNNING") return job;
   throw new Error(`Expected job ${job.id} to be RUNNING; it is ${job.status}`);
@@ -232,7 +232,7 @@ export function isSchedule({ executionType }: Pick<Job, "executionType">): boole
   return executionType === SCHEDULE;
 }
 
-/** The execution type that is fired, not run. */
+/** The execution type of schedules, which are fired, not run. */
 export const SCHEDULE = "schedule";
 
 /** The execution type of built-in work. */
@@ -245,12 +245,12 @@ export function isTask({ executionType }: Pick<Job, "executionType">): boolean {
   return executionType === TASK;
 }
 
-/** Whether its attempts take one of its app's slots for tasks. */
+/** Whether its attempts take a task slot of the app. */
 export function takesSlot(job: Pick<Job, "executionType" | "quick">): boolean {
   return isTask(job) && !job.quick;
 }
 
-/** Whether an attempt runs where there is time for it. */
+/** Whether an attempt runs in the function of tasks, which has more time. */
 export function isLong(job: Pick<Job, "executionType" | "timeoutMs">): boolean {
   return isTask(job) || job.timeoutMs > LONG_ATTEMPT_MS;
 }
@@ -279,14 +279,14 @@ export function nextAttempt(job: Job): AttemptRef {
   };
 }
 
-/** Whether a wait is spent in the queue. A FIFO queue takes no delay per message. */
+/** Whether a delayed message can carry the wait. A FIFO queue has no delay per message. */
 export function travels(job: Job, delay: number): boolean {
   return job.lane === undefined && delay <= LONGEST_MESSAGE_DELAY;
 }
 
 /**
  * Milliseconds until retry `n` (1-based): 60 s · 2^(n−1), at most 24 h.
- * Jitter j takes away up to j of it. Source: spec/unified-job-api.md §6.
+ * Jitter j shortens it by up to j of it. Source: spec/unified-job-api.md §6.
  */
 export function backoffDelay(n: number, policy: RetryPolicy = NO_POLICY, chance = 0): number {
   const full = Math.min(policy.baseDelaySeconds * SECOND * 2 ** (n - 1), policy.maxDelaySeconds * SECOND);

@@ -1,13 +1,13 @@
 import type { FinalStatus } from "./status.ts";
 
-/** What the caller asked for, with every default filled in. */
+/** The caller's request, with every default filled in. */
 export interface Message extends FollowUps {
   readonly lambdaProxyMessage?: ProxyMessage;
   readonly execution: Execution;
   readonly metadata: Metadata;
 }
 
-/** What is to be submitted when a job ends: a callback with its final view, or another job. */
+/** The follow-ups of a job: a callback with its final view, or another job. */
 export interface FollowUps {
   readonly onComplete?: Callback;
   readonly onSuccess?: FollowUpJob;
@@ -23,11 +23,11 @@ export interface FollowUpJob extends FollowUps {
 export interface Callback {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** At which ends. */
+  /** The final statuses that are reported. */
   readonly on: readonly FinalStatus[];
 }
 
-/** The request to make, in the shape of a Lambda proxy event. */
+/** The request of an attempt, in the shape of a Lambda proxy event. */
 export interface ProxyMessage {
   readonly body: string | null;
   readonly resource: string;
@@ -58,6 +58,6 @@ export interface Metadata {
 export interface RetryPolicy {
   readonly baseDelaySeconds: number;
   readonly maxDelaySeconds: number;
-  /** 0 to 1: how much of the delay chance may take away. */
+  /** 0 to 1: the share of the delay that chance may remove. */
   readonly jitter: number;
 }

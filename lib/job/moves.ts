@@ -30,7 +30,7 @@ const SETTLE_HEAD_START = MINUTE;
 
 type Comparison = "=" | "<=" | "<" | ">=" | ">";
 
-/** `[field, comparison, value]` holds for a stored job only if it has the field; `absent` if it has not. */
+/** `[field, comparison, value]` holds only for a job that has the field; `absent` for one that has not. */
 export type Condition =
   | readonly [field: keyof Fields, comparison: Comparison, value: number | string]
   | readonly [field: keyof Fields, comparison: "absent"];
@@ -42,13 +42,13 @@ export interface Move<To extends Status = Status, F extends keyof Fields = keyof
   readonly when: readonly Condition[];
   readonly set: Partial<Pick<Fields, F>>;
   readonly remove: readonly (keyof Fields)[];
-  /** Takes one of so many slots for tasks that the app has, or gives it back, along with the move. */
+  /** Takes a task slot of the app, of `of` in all, or gives it back, in the same transaction. */
   readonly slot?: { readonly of: number } | "back";
 }
 
 type ClaimMove = Move<"RUNNING", "attempts" | "startedAt" | "updatedAt" | "leaseUntil" | "dueAt">;
 
-/** Starts attempt `ref.attempt`. Only this move changes the attempt number. `slots`: how many tasks its app may run. */
+/** Starts attempt `ref.attempt`. Only this move changes the attempt number. `slots`: the number of task slots, for a task. */
 export function claim(ref: AttemptRef, now: EpochMs, leaseUntil: EpochMs, slots?: number): ClaimMove {
   return {
     from: ["PENDING", "RETRYING"],
@@ -62,7 +62,7 @@ export function claim(ref: AttemptRef, now: EpochMs, leaseUntil: EpochMs, slots?
       startedAt: now,
       updatedAt: now,
       leaseUntil,
-      // A task's lease is short, and others wait for its slot: the sweep is to look when it is over.
+      // A task's lease is short, and others wait for its slot: the sweep looks when it ends.
       ...(slots !== undefined && { dueAt: leaseUntil }),
     },
     remove: ["turnAt", ...(slots === undefined ? [] : (["progress"] as const))],
@@ -70,7 +70,7 @@ export function claim(ref: AttemptRef, now: EpochMs, leaseUntil: EpochMs, slots?
   };
 }
 
-/** Extends the lease of a running attempt that has not lost it, with what it says of itself. */
+/** Extends a lease that is not over, and writes the progress and checkpoint of its attempt. */
 export function extend(
   job: RunningJob,
   now: EpochMs,
@@ -83,7 +83,7 @@ export function extend(
     when: [
       ["attempts", "=", job.attempts],
       ["leaseUntil", ">", now],
-      // A call that was given up and comes late takes nothing back of those after it.
+      // A late call, given up by its sender, does not undo the ones after it.
       ["leaseUntil", "<=", leaseUntil],
     ],
     set: { leaseUntil, updatedAt: now, ...said },
@@ -91,15 +91,15 @@ export function extend(
   };
 }
 
-/** How an attempt ends; `job` is the job as claimed. */
+/** The end of an attempt. */
 export interface Ending {
   readonly outcome: Outcome;
   readonly now: EpochMs;
-  /** Real milliseconds the attempt took. */
+  /** Real milliseconds. */
   readonly durationMs: number;
   /** From 0 to 1, for jitter. */
   readonly chance: number;
-  /** How long finished jobs are kept; 0 keeps them for good. */
+  /** The retention of finished jobs in ms; 0 is forever. */
   readonly retention: number;
 }
 
@@ -114,7 +114,7 @@ type EndMove = Move<
 export function end(job: RunningJob, ending: Ending): EndMove {
   const { outcome, now, durationMs } = ending;
   const retriesLeft = job.retryCount < job.maxRetries;
-  // A success stays a success; everything else gives way to a person's wish.
+  // A person's stop decides every end but a success.
   if (job.stopAs && outcome.kind !== "succeeded") return finish(job, job.stopAs, ending, { lastError: outcome.error });
   switch (outcome.kind) {
     case "succeeded": {
@@ -144,7 +144,7 @@ export function expire(job: RunningJob, ending: Omit<Ending, "outcome" | "durati
   return { ...move, when: [...move.when, ["leaseUntil", "<=", ending.now]] };
 }
 
-/** A job that was carried by its message alone goes on at once after a lost first attempt. */
+/** Ends the lost first attempt of a job that only its message carried: the next one starts at once. */
 export function resume(job: RunningJob, ending: Omit<Ending, "outcome" | "durationMs">): EndMove {
   const move = end(job, { ...ending, outcome: LOST, durationMs: 0 });
   return move.to === "RETRYING" ? retryAt(job, ending.now, ending.now, LOST.error) : move;
@@ -155,7 +155,7 @@ export const LOST = {
   error: "The attempt was lost: nothing was heard of it before its lease ended",
 } as const satisfies Outcome;
 
-/** Sets when the sweep looks at the job next; fenced on the state in which it was seen. */
+/** Sets the next look of the sweep. The fence is the state in which the job was seen. */
 export function becomeDue(job: Job, dueAt: EpochMs): Move<Status, "dueAt"> {
   return {
     from: [job.status],
@@ -169,7 +169,7 @@ export function becomeDue(job: Job, dueAt: EpochMs): Move<Status, "dueAt"> {
   };
 }
 
-/** Puts a job off to a later start; nothing is counted. `isTurn`: its turn comes then, and is kept for it. */
+/** Puts a job off to a later start, which counts as no attempt. `isTurn`: the job's turn at its destination. */
 export function defer(
   job: Job,
   startAt: EpochMs,
@@ -183,7 +183,7 @@ export function defer(
   return { ...due, ...turn, set: { ...due.set, ...turn.set, startAt } };
 }
 
-/** Stops a job by a person's wish: at once while it waits, or when its running attempt ends. */
+/** Stops a job for a person: at once while it waits, else when its attempt ends. */
 export function stop(
   job: WaitingJob | RunningJob,
   as: StopStatus,
@@ -202,12 +202,12 @@ export function stop(
   };
 }
 
-/** Starts a new generation of a job that failed, with fresh retries; attempt numbers go on. */
+/** Starts a new generation of a failed job, with fresh retries. Attempt numbers continue. */
 export function retry(job: FailedJob, now: EpochMs): RestartMove {
   return restart(job, now, 0);
 }
 
-/** Tries a job that failed once more, as one of the retries that it has left. */
+/** Tries a failed job once more, as one of its retries. */
 export function retryOnce(job: FailedJob, now: EpochMs): RestartMove {
   return restart(job, now, job.retryCount + 1);
 }
@@ -215,7 +215,7 @@ export function retryOnce(job: FailedJob, now: EpochMs): RestartMove {
 type RestartMove = Move<"PENDING", "retryCount" | "startAt" | "dueAt" | "updatedAt">;
 
 function restart(job: FailedJob, now: EpochMs, retryCount: number): RestartMove {
-  // A schedule keeps its time, and the sweep fires it, at once if it has missed that.
+  // A schedule keeps its time. The sweep fires it then, or at once if that time has passed.
   const startAt = isSchedule(job) ? job.startAt : now;
   const dueAt = isSchedule(job) ? Math.max(startAt, now) : now + HEAD_START;
   return {
@@ -223,7 +223,7 @@ function restart(job: FailedJob, now: EpochMs, retryCount: number): RestartMove 
     to: "PENDING",
     when: [
       ["attempts", "=", job.attempts],
-      // What its end has left to do comes first.
+      // Its follow-ups are submitted first.
       ["dueAt", "absent"],
     ],
     set: { retryCount, startAt, dueAt, updatedAt: now },
@@ -231,7 +231,7 @@ function restart(job: FailedJob, now: EpochMs, retryCount: number): RestartMove 
   };
 }
 
-/** A run of a schedule: `targetJobId` is created along with it. `next`: when the run after it comes, if one does. */
+/** A run of a schedule, which creates `targetJobId`. `next`: the time of the run after it, if there is one. */
 export interface Run {
   readonly now: EpochMs;
   readonly targetJobId: string;
@@ -255,7 +255,7 @@ export function fire(schedule: WaitingJob, { now, targetJobId, next, retention }
   return { ...move, to: "SUCCEEDED", set: { ...ran, ...set }, remove };
 }
 
-/** Notes that what a job's end has left to do is done: these follow-ups are submitted. From now on it may be forgotten. */
+/** Records the follow-ups that a job's end has submitted. From now on the job may expire. */
 export function settleEnd(
   job: EndedJob,
   submitted: readonly string[],
@@ -274,7 +274,7 @@ export function settleEnd(
   };
 }
 
-/** What every end sets and removes: a job that leaves something to do stays due, and is not forgotten, until that is done. */
+/** The changes of every end. A job with follow-ups or attachments stays due, and does not expire, until it is settled. */
 function ended(
   job: Job,
   to: FinalStatus,
@@ -312,7 +312,7 @@ function finish(
     ...ofThisAttempt(job, to === "SUCCEEDED"),
     to,
     set: { ...outcome, ...set },
-    // A success need not know whether somebody has asked to stop the job meanwhile.
+    // A success holds whether or not somebody has asked to stop the job.
     remove: [...remove, "leaseUntil", ...(job.stopAs || to === "SUCCEEDED" ? STOP_FIELDS : [])],
   };
 }
@@ -331,8 +331,8 @@ function retryAt(job: RunningJob, startAt: EpochMs, now: EpochMs, lastError: str
 const STOP_FIELDS = ["stopAs", "stopRequestedAt"] as const;
 
 /**
- * The fence: whoever ends an attempt names it, and must still hold it. And must know whether the job
- * is to stop, if that makes a difference.
+ * The fence: the move that ends an attempt names it, and holds only while it runs. Unless `regardlessOfStop`, it also
+ * names the stop that it has seen.
  */
 function ofThisAttempt(job: RunningJob, regardlessOfStop = false): Pick<Move, "from" | "when" | "slot"> {
   const stop: Condition = job.stopAs ? ["stopAs", "=", job.stopAs] : ["stopAs", "absent"];
@@ -343,7 +343,7 @@ function ofThisAttempt(job: RunningJob, regardlessOfStop = false): Pick<Move, "f
   };
 }
 
-/** The job as the move leaves it. */
+/** The job after a move. */
 export function after<To extends Status>(job: Job, move: Move<To>): JobIn<To> {
   const moved: Partial<Record<keyof Fields, unknown>> = { ...job, ...move.set };
   for (const field of move.remove) delete moved[field];

@@ -3,9 +3,9 @@ import { deflateRawSync, inflateRawSync } from "node:zlib";
 import type { Message } from "./message.ts";
 
 /**
- * What messages have in common: deflate refers back to it instead of repeating it, which takes the
- * specification's example from 1.7 KB to 0.3 KB. Stored bytes depend on it: never edit it, add a new
- * codec. What is most frequent stands last, where references are shortest.
+ * Text that messages have in common, as a dictionary of deflate: the specification's example takes 0.3 KB instead of
+ * 1.7 KB. Stored bytes depend on it: never edit it, add a new codec. The most frequent text stands last, where
+ * references are shortest.
  */
 const DICTIONARY = Buffer.from(
   [
@@ -29,7 +29,7 @@ const DICTIONARY = Buffer.from(
   ].join(""),
 );
 
-/** The first byte of stored bytes: which codec, and so which dictionary, wrote them. */
+/** The first byte of stored bytes: the codec, and with it the dictionary. */
 const CODEC = 1;
 
 export function encodeMessage(message: Message): Uint8Array {

@@ -3,7 +3,7 @@ import { DAY, HOUR, MINUTE, SECOND, type EpochMs } from "../clock.ts";
 
 // EventBridge's schedule expressions: at(...), rate(...) and cron(...).
 
-/** When something runs: once, or again and again. */
+/** A time, or a recurrence. */
 export type ScheduleExpression =
   | { readonly kind: "at"; readonly time: EpochMs }
   | { readonly kind: "rate"; readonly everyMs: number }
@@ -11,7 +11,7 @@ export type ScheduleExpression =
 
 export type Parsed = ScheduleExpression | { readonly kind: "malformed"; readonly problem: string };
 
-/** Reads an expression, its times in an IANA time zone. What is wrong with it is an answer. */
+/** Reads an expression, its times in an IANA time zone. A malformed one is an answer with its problem. */
 export function parseExpression(text: string, zone: string): Parsed {
   const [, kind, content = ""] = /^(at|rate|cron)\((.*)\)$/.exec(text) ?? [];
   if (kind === "at") return parseAt(content, zone);
@@ -22,7 +22,7 @@ export function parseExpression(text: string, zone: string): Parsed {
   );
 }
 
-/** The first run after a time; nothing if there is none. A rate counts from `anchor`. */
+/** The first run after a time; undefined if there is none. A rate counts from `anchor`. */
 export function nextRun(expression: ScheduleExpression, after: EpochMs, anchor: EpochMs): EpochMs | undefined {
   switch (expression.kind) {
     case "at":
@@ -51,7 +51,7 @@ function malformed(problem: string): Parsed {
 
 function parseAt(content: string, zone: string): Parsed {
   const wall = /^[1-9]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d$/.test(content) ? Date.parse(`${content}Z`) : Number.NaN;
-  // Date.parse takes the 30th of February for the 2nd of March.
+  // Date.parse reads the 30th of February as the 2nd of March.
   if (Number.isNaN(wall) || new Date(wall).toISOString().slice(0, 19) !== content) {
     return malformed("expected at(yyyy-mm-ddThh:mm:ss) with a date and time that exist, without an offset");
   }
@@ -67,10 +67,10 @@ function timeOfWallClock(wall: number, zone: string): EpochMs | undefined {
   return candidates.toSorted((a, b) => a - b).find((time) => wallClock(time, zone) === wall);
 }
 
-/** What clocks in the zone show, as if it were UTC. */
+/** The local time of the zone, as if it were UTC. */
 function wallClock(time: EpochMs, timeZone: string): number {
   const format = new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "medium" });
-  // Swedes write 2027-01-15 10:00:00.
+  // The Swedish format is 2027-01-15 10:00:00.
   return Date.parse(`${format.format(time).replace(" ", "T")}Z`);
 }
 

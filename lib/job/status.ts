@@ -10,7 +10,7 @@ export const STATUSES = [
   "CANCELLED",
 ] as const satisfies readonly Status[];
 
-/** Of a job before an attempt. */
+/** The statuses of a job before an attempt. */
 export type WaitingStatus = "PENDING" | "RETRYING";
 
 /** The final status that a person gives a job: by a cancel, or by putting it among the dead letters. */

@@ -4,7 +4,7 @@ import { LOST } from "./moves.ts";
 import type { Callback, Execution, FollowUpJob, FollowUps, Message, ProxyMessage } from "./message.ts";
 import type { Attempt } from "./attempt.ts";
 
-// A job as it is shown: by the unified API, and in callbacks. Credentials are masked.
+// The view of a job in the unified API and in callbacks. Credentials are masked.
 
 /** `JobEntity` of the specification. Lists leave the message out. */
 export function entityOf(job: Job, message?: Message): object {
@@ -36,7 +36,7 @@ export function wholeEntityOf(job: Job, message: Message, recorded: ReadonlyMap<
   return { ...entityOf(job, message), attempts: attemptsOf(job, recorded).map(attemptView) };
 }
 
-/** The same for where it does not fit: what is large of the request is left out. */
+/** The entity without the large parts of its request, for an answer that would be too large. */
 export function withoutRequest(entity: object): object {
   const parts = ["lambdaProxyMessage", "executionConfig", "onSuccess", "onFailure", "payload"] as const;
   const shown = entity as Partial<Record<(typeof parts)[number], unknown>>;
@@ -111,7 +111,7 @@ function scheduleView(job: Job): object {
   };
 }
 
-/** Stands where a credential is. */
+/** The replacement of a credential. */
 export const MASK = "***";
 const CREDENTIAL = /auth|cookie|token|secret|passw|signature|credential|session|jwt|(api|access|private)[-_]?key/i;
 
@@ -130,7 +130,7 @@ function withoutCredentials(message: ProxyMessage): ProxyMessage {
   };
 }
 
-/** Named values; those that by their names are credentials can't be read. */
+/** Named values, with a mask for those whose name is that of a credential. */
 export function masked(named: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(named).map(([name, value]) => [name, CREDENTIAL.test(name) ? MASK : value]));
 }

@@ -1,16 +1,16 @@
 import type { QueueRecord } from "./message.ts";
 
-/** What became of a message: done with, or to come again when its time has come. */
+/** The result for a message: done, or delivered again later. */
 export type Handled = "done" | ComeAgain;
 
 export interface ComeAgain {
   readonly inSeconds: number;
 }
 
-/** What was not attempted because time was short. */
+/** For a message that was not attempted, for want of time. */
 export const AT_ONCE: ComeAgain = { inSeconds: 0 };
 
-/** What a fault of ours kept from being handled. */
+/** For a message that a fault of the service kept from being handled. */
 const AFTER_A_FAULT: ComeAgain = { inSeconds: 60 };
 
 /**
@@ -29,7 +29,7 @@ export async function handleBatch(
         const handled = await handle(record).catch(() => AFTER_A_FAULT);
         if (handled === "done") continue;
         again.set(record, handled);
-        // SQS keeps them behind the one that comes first.
+        // SQS delivers them after the failed one.
         for (const behind of lane.slice(at + 1)) again.set(behind, AT_ONCE);
         return;
       }

@@ -10,7 +10,7 @@ export type Delivery =
   | { readonly kind: "carried"; readonly job: WaitingJob; readonly receiveCount: number }
   | Firing;
 
-/** A schedule's time has come: a run of a stored one, or one that carries its target job itself. */
+/** The firing of a schedule: a run of a stored one, or one that carries its target job.  */
 export type Firing =
   | { readonly kind: "run"; readonly ref: RunRef }
   | { readonly kind: "target"; readonly target: WaitingJob };
@@ -84,7 +84,7 @@ const payload = z.union([
   z.object({ at: z.enum(["item", "s3"]), hash: z.string() }),
 ]);
 
-/** A job at its acceptance. */
+/** A job at its acceptance, in mode `sqs` or as the target of a schedule. */
 const carriedJob = z.object({
   id: jobId,
   appId: z.string(),

@@ -18,14 +18,14 @@ import type { QueueRecord } from "./message.ts";
 import type { ComeAgain } from "./batch.ts";
 
 /**
- * `fair`: stored jobs without an order. `main`: the FIFO queue, for lanes and for `sqs` mode. `tasks`: what may
- * take longer than a minute. `pdf`: tasks that need a browser.
+ * `fair`: stored jobs without an order. `main`: the FIFO queue, for lanes and for `sqs` mode. `tasks`: attempts
+ * with a timeout over a minute. `pdf`: tasks that need a browser.
  */
 export type Road = "fair" | "main" | "tasks" | "pdf";
 
 const ROADS = ["fair", "main", "tasks", "pdf"] as const satisfies readonly Road[];
 
-/** The next attempt of a stored job, and when its message may arrive at the earliest. */
+/** The next attempt of a stored job, and the earliest arrival of its message. */
 export interface Departure {
   readonly job: Job;
   readonly notBefore: EpochMs;
@@ -73,7 +73,7 @@ function sendersTo({ urls, files, clock, client }: Connection) {
     return failed;
   }
 
-  /** Sends a job that only its message will hold. Its id is also what SQS takes duplicates by. */
+  /** Sends a job that only its message will hold. SQS drops duplicates by its id. */
   async function sendCarried(job: Job): Promise<void> {
     const MessageBody = await carrying(job, (carried) => ({ job: carried }));
     const refused = await send("main", [{ MessageBody, MessageGroupId: job.id, MessageDeduplicationId: job.id }]);
@@ -118,7 +118,7 @@ function sendersTo({ urls, files, clock, client }: Connection) {
 }
 
 function receiversFrom({ urls, client }: Connection) {
-  /** Makes messages visible when they are to come again, and not when their visibility ends. */
+  /** Makes messages visible after their wait instead of at the end of their visibility. */
   async function release(again: ReadonlyMap<QueueRecord, ComeAgain>): Promise<void> {
     for (const { road, taken } of byRoad([...again.keys()])) {
       const Entries = taken.map((record, at) => ({
@@ -148,7 +148,7 @@ function receiversFrom({ urls, client }: Connection) {
     }));
   }
 
-  /** Deletes what has been handled. */
+  /** Deletes messages that have been handled. */
   async function remove(records: readonly QueueRecord[]): Promise<void> {
     for (const { road, taken } of byRoad(records)) {
       const Entries = taken.map(entryOf);
@@ -156,7 +156,7 @@ function receiversFrom({ urls, client }: Connection) {
     }
   }
 
-  /** The queue of a record is told by the last part of its source's ARN. */
+  /** The last part of the source's ARN names the queue of a record. */
   function byRoad(records: readonly QueueRecord[]) {
     return ROADS.flatMap((road) => {
       const taken = records.filter((record) => record.eventSourceARN.split(":").at(-1) === nameOf(road));
@@ -189,7 +189,7 @@ function inLane({ job }: Departure): Entry {
   return {
     MessageGroupId: laneId(job),
     MessageBody: JSON.stringify({ attempt: nextAttempt(job) }),
-    // `dueAt` moves at every hand-over, so that SQS does not take the next one for a repeat.
+    // `dueAt` moves at every hand-over, so that SQS does not drop the next one as a duplicate.
     MessageDeduplicationId: `${job.id}-${job.attempts + 1}-${job.dueAt}`,
   };
 }
@@ -201,7 +201,7 @@ function laneId(job: Job): string {
     .digest("base64url");
 }
 
-/** SQS hides a message for 12 hours at most from when it was received. */
+/** SQS hides a message for at most 12 hours after its receipt. */
 const LONGEST_HIDDEN_SECONDS = 11 * 3_600;
 
 function entryOf({ receiptHandle }: QueueRecord, at: number) {

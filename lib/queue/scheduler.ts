@@ -3,7 +3,7 @@ import { CLIENT_DEFAULTS, askOf } from "../aws.ts";
 import type { EpochMs } from "../clock.ts";
 import { atExpression } from "../job/schedule-expression.ts";
 
-/** ARNs that the deployment knows: of the group, of what a schedule calls and as whom, of its dead-letter queue. */
+/** ARNs of the deployment: the group, the target and the role of its calls, the dead-letter queue. */
 export interface SchedulerConfig {
   readonly group: string;
   readonly target: string;
@@ -14,7 +14,7 @@ export interface SchedulerConfig {
 /** A schedule in EventBridge that runs once. */
 export interface OneOff {
   readonly jobId: string;
-  /** The same for the same schedule: a repeat whose first try worked is then a success. */
+  /** Equal for the same schedule, so that a repeat of a call that worked succeeds. */
   readonly token: string;
   readonly at: EpochMs;
   /** The event of `fire-schedule`, as JSON of at most 256 KB. */
@@ -28,12 +28,12 @@ const PART = "The scheduler";
 export function createScheduler(config: SchedulerConfig, given?: SchedulerClient) {
   const groupName = config.group.split("/").at(-1) ?? "";
 
-  /** Known before the schedule is made: it follows from the job's id. */
+  /** The ARN follows from the job's id, so that it is known before the schedule is made. */
   function arnOf(jobId: string): string {
     return `${config.group.replace(":schedule-group/", ":schedule/")}/${jobId}`;
   }
 
-  /** Makes a schedule. "other": one of this name was there already, with other contents. */
+  /** Makes a schedule. "other": a schedule of this name with other contents exists. */
   async function create(wanted: OneOff): Promise<"created" | "other"> {
     const { client, CreateScheduleCommand, ConflictException, GetScheduleCommand } = await eventBridge(given);
     const request = requestOf(wanted);
@@ -50,7 +50,7 @@ export function createScheduler(config: SchedulerConfig, given?: SchedulerClient
     }
   }
 
-  /** Gives a schedule that is there these contents. */
+  /** Replaces the contents of an existing schedule. */
   async function replace(wanted: OneOff): Promise<void> {
     const { client, UpdateScheduleCommand } = await eventBridge(given);
     const { ClientToken: _, ...request } = requestOf(wanted);
@@ -90,7 +90,7 @@ export function createScheduler(config: SchedulerConfig, given?: SchedulerClient
 
 let shared: SchedulerClient | undefined;
 
-// Imported when first used: few containers ever see a schedule.
+// Imported at first use: few containers ever see a schedule.
 async function eventBridge(given: SchedulerClient | undefined) {
   const sdk = await import("@aws-sdk/client-scheduler");
   const client = given ?? (shared ??= new sdk.SchedulerClient(CLIENT_DEFAULTS));

@@ -28,13 +28,13 @@ export function createJobIndex({ table, clock }: { readonly table: Table; readon
     return { entries: page.items.map((item) => entryOf(item, "dueAt")), complete: !page.next };
   }
 
-  /** Since when the oldest due job has been due; undefined if none is. */
+  /** The due time of the oldest due job; undefined if none is due. */
   async function oldestDue(): Promise<EpochMs | undefined> {
     const pages = await Promise.all(DUE_SHARDS.map((shard) => due(shard, clock.now(), 1)));
     return pages.flatMap(({ entries }) => entries.map(({ at }) => at)).toSorted((a, b) => a - b)[0];
   }
 
-  /** How many are due after an entry of a shard: exact up to about 10,000, one index page. */
+  /** The number of due jobs after an entry of a shard: exact up to about 10,000, one index page. */
   async function countDue(shard: string, until: EpochMs, from?: IndexEntry): Promise<number> {
     return (await table.query({ ...dueIn(shard, until, from), Select: "COUNT" })).count;
   }

@@ -5,16 +5,16 @@ import type { Condition, Move } from "../job/moves.ts";
 import type { Status } from "../job/status.ts";
 import type { Attempt } from "../job/attempt.ts";
 
-// How a job is laid out in the table: its keys, its item, and a move as an update of that item.
+// The layout of a job in the table: its keys, its item, and a move as an update of that item.
 
 /** Statuses with an index entry of their own; a job on the happy path never enters that index. */
 export const LISTED_STATUSES: ReadonlySet<Status> = new Set(["RETRYING", "FAILED", "DEAD", "CANCELLED"]);
 
 export const DUE_SHARDS = "0123456789abcdef".split("");
 
-/** One write unit: what the item of a delivered job should fit into. */
+/** One write unit, the limit for the item of a delivered job. */
 const INLINE_ITEM_BYTES = 1_024;
-/** What claim and success add to an item, in bytes. */
+/** The bytes that claim and success add to an item. */
 const GROWTH_BYTES = 80;
 
 /** One entry of an index: the job's id and its place in the order. */
@@ -45,7 +45,7 @@ export function byOwnerKey(appId: string, userId: string): string {
   return `${appId}#${userId}`;
 }
 
-/** Of the item that counts the tasks of an app which run. */
+/** The key of an app's task slots. */
 export function slotsKey(appId: string): ItemKey {
   return { pk: `SLOTS#${appId}`, sk: "S" };
 }
@@ -60,8 +60,8 @@ function dueShard(id: string): string {
 }
 
 /**
- * The item of a job. Its size is charged at every write, so what a default or a key says already is
- * left out: `byApp` holds the app and the execution type, `byOwner` the user.
+ * The item of a job. Its size is charged at every write, so it leaves out defaults and whatever
+ * a key says already: `byApp` holds the app and the execution type, `byOwner` the user.
  */
 export function toItem(job: Job): Item {
   const { id, appId, executionType, userId, payload, expiresAt, dueAt, ...fields } = job;
@@ -70,7 +70,7 @@ export function toItem(job: Job): Item {
     byApp: byAppKey(appId, executionType),
     ...(userId !== undefined && { byOwner: byOwnerKey(appId, userId) }),
     ...(LISTED_STATUSES.has(job.status) && { byStatus: byStatusKey(appId, job.status) }),
-    // Stays for good: the index has only items with both `due` and `dueAt`.
+    // Never removed: the index has only items with both `due` and `dueAt`.
     due: dueShard(id),
     dueAt,
     ...(expiresAt !== undefined && { expiresAt: expirySeconds(expiresAt) }),
@@ -131,7 +131,7 @@ function itemBytes(value: unknown): number {
   return entries.reduce((sum, [name, entry]) => sum + Buffer.byteLength(name) + itemBytes(entry) + 1, 3);
 }
 
-/** The condition and the update that make a move of a stored job. */
+/** A move as the condition and update of an item. */
 export function expressionsOf(job: Pick<Job, "appId">, move: Move, op: string): Expressions {
   const names: Record<string, string> = {};
   const values = new Map<unknown, string>();
@@ -155,7 +155,7 @@ export function expressionsOf(job: Pick<Job, "appId">, move: Move, op: string): 
   const listed = LISTED_STATUSES.has(move.to);
   const set: Item = {
     status: move.to,
-    // What leaves the status alone leaves the mark of who set it: that one may still ask whether it won.
+    // A move that keeps the status keeps the operation id, by which the writer of the status may still know its write.
     ...(move.from.includes(move.to) ? {} : { op }),
     ...fields,
     ...(expiresAt !== undefined && { expiresAt: expirySeconds(expiresAt) }),

@@ -11,7 +11,7 @@ import type { AttemptRef } from "../job/attempt.ts";
 
 // Every read and conditional write of jobs. A lost race is an answer, not an error.
 
-/** `job` of a lost race: what stands in the table instead, if anything. */
+/** `job` of a lost race: the job in the table, if there is one. */
 export type Applied<Instead = Job | undefined> =
   | { readonly won: true; readonly job: Job }
   /** `isFull`: the app had no slot left for it. */
@@ -27,7 +27,7 @@ interface Parts {
   readonly removeLog?: (job: Job) => Promise<void>;
 }
 
-/** Of a transaction that meets others; the last waits are a third of a second each. */
+/** The tries of a transaction that meets others; the last waits are a third of a second each. */
 const MOST_TRIES = 8;
 
 export type JobStore = ReturnType<typeof createJobStore>;
@@ -66,7 +66,7 @@ async function create(accepted: Job, parts: Parts): Promise<Applied<Job>> {
 
 /**
  * Puts a job and makes a move of another, both or neither. A job that has the id already counts as
- * the new one. Says what became of the move.
+ * the new one. Returns the result of the move.
  */
 async function createWith(
   accepted: Job,
@@ -103,7 +103,7 @@ function unlessTaken({ clock }: Parts): Condition {
   };
 }
 
-/** Applies a move if its conditions still hold. A whole job need not be read back, a reference must. */
+/** Applies a move if its conditions still hold. For a reference, the job is read back. */
 async function apply(of: Job | AttemptRef, move: Move, parts: Parts, op = parts.clock.operationId()): Promise<Applied> {
   const job = "payload" in of ? of : undefined;
   if (move.slot) {
@@ -143,7 +143,7 @@ async function applyWithSlot(job: Job, { move, slot, op }: SlotMove, parts: Part
     const [ofJob, ofSlots] = written.failed;
     if (ofJob) {
       const stands = lost(job.id, op, ofJob.item, parts);
-      // Its own write: as it was, and not as somebody may have changed it since.
+      // Its own write: the job as the move left it, without later changes.
       return stands.won ? { won: true, job: after(job, move) } : stands;
     }
     if (ofSlots) return { won: false, job, isFull: true };
@@ -194,7 +194,7 @@ function current(item: Item, { clock }: Parts): Job | undefined {
 }
 
 /**
- * Deletes a job that is still as it was seen, and then its parts. False if it has changed, or if another job has its
+ * Deletes a job that is still as it was seen, and then its attachments. False if it has changed, or if another job has its
  * key by now: a deletion whose answer was lost is sent again.
  */
 async function remove(job: Job, removeAttempts: (job: Job) => Promise<void>, parts: Parts): Promise<boolean> {

@@ -5,7 +5,7 @@ import { fitsInline, payloadItemKey, toItem } from "./job-item.ts";
 import type { Table } from "./table.ts";
 import type { Bucket } from "./bucket.ts";
 
-/** What jobs and messages need of the bucket. */
+/** The calls of the bucket that jobs and messages need. */
 export type Files = Pick<Bucket, "put" | "get" | "remove">;
 
 /** The key of a payload too large for the table. */
@@ -13,7 +13,7 @@ export function payloadKey(jobId: string, hash: string): string {
   return `payloads/${jobId}/${hash}`;
 }
 
-/** The key of a message that nothing here can read. */
+/** The key of a message that is not of the service. */
 export function unreadableKey(messageId: string): string {
   return `unreadable/${messageId}`;
 }

@@ -20,7 +20,7 @@ import { CLIENT_DEFAULTS, askOf, lean } from "../aws.ts";
 import { SECOND, type Clock, type EpochMs } from "../clock.ts";
 import { Unavailable } from "../errors.ts";
 
-// The one table: the calls that every store makes of it, in plain values. All reads of single items are consistent.
+// The one table: the calls of every store, in plain values. Reads of single items are consistent.
 
 export type Item = Record<string, unknown>;
 export type ItemKey = { readonly pk: string; readonly sk: string };
@@ -36,8 +36,8 @@ export interface Expressions {
 export type Condition = Omit<Expressions, "UpdateExpression">;
 
 /**
- * Whether the condition of a write held. `item`: as it stands in the way where it did not; where it did, as the
- * write left it if that was asked for, else undefined.
+ * The result of a write. `item`: where the condition did not hold, the item as it is; where it held, the item after
+ * the write if that was asked for.
  */
 export interface Written {
   readonly held: boolean;
@@ -49,10 +49,10 @@ export type Write =
   | { readonly put: Item; readonly when?: Condition }
   | { readonly update: ItemKey; readonly by: Expressions };
 
-/** A transaction that another one was in the way of is `contended`: it may be tried again. */
+/** `contended`: another transaction was in the way, and a further try may work. */
 export type Transacted =
   | { readonly kind: "written" }
-  /** In the order of the writes: what stands in the way of each whose condition failed. */
+  /** In the order of the writes: the items of those whose condition failed. */
   | { readonly kind: "refused"; readonly failed: readonly (Written | undefined)[]; readonly cause: Error }
   | { readonly kind: "contended"; readonly failed: readonly (Written | undefined)[]; readonly cause: Error };
 
@@ -87,7 +87,7 @@ interface Parts {
   readonly client?: DynamoDBClient;
 }
 
-/** Where calls go. The client is made when first used: a function that only hands jobs to a queue needs none. */
+/** The target of calls. The client is made at first use, since some functions never call the table. */
 interface Connection {
   readonly name: string;
   readonly clock: Clock;
@@ -111,7 +111,7 @@ function readsOf(connection: Connection) {
     return found && unmarshall(found);
   }
 
-  /** Those that exist, in no order. */
+  /** The items that exist, in no order. */
   async function getMany(keys: readonly ItemKey[], options: { readonly consistent: boolean }): Promise<Item[]> {
     const found: Item[] = [];
     for (let from = 0; from < keys.length; from += LARGEST_READ) {
@@ -176,7 +176,7 @@ function writesOf({ name, dynamodb }: Connection) {
     return judged(dynamodb().send(command));
   }
 
-  /** The same without a condition. Returns the item that it replaced. */
+  /** A put without a condition. Returns the item that it replaced. */
   async function replace(item: Item): Promise<Item | undefined> {
     const command = new PutItemCommand({ ...inTable, Item: marshall(item, MARSHALL), ReturnValues: "ALL_OLD" });
     const { Attributes } = await askOf(PART, dynamodb().send(command));
@@ -200,7 +200,7 @@ function writesOf({ name, dynamodb }: Connection) {
 function batchesOf({ name, dynamodb }: Connection) {
   const inTable = { TableName: name };
 
-  /** Throws `Unavailable` when some were left undone. */
+  /** Throws `Unavailable` when items are left. */
   async function removeMany(keys: readonly ItemKey[]): Promise<void> {
     for (let from = 0; from < keys.length; from += LARGEST_WRITE) {
       const requests = keys.slice(from, from + LARGEST_WRITE).map((key) => ({ DeleteRequest: { Key: marshall(key) } }));
@@ -234,12 +234,12 @@ function batchesOf({ name, dynamodb }: Connection) {
   return { removeMany, transact };
 }
 
-/** What a store throws when it gave up on the table. */
+/** The error of a store that gives up on the table. */
 function unavailable(why: string, cause?: Error): Unavailable {
   return new Unavailable(PART, cause ?? new Error(why));
 }
 
-/** Asks for what stands in the way, so that a failed condition needs no read to be understood. */
+/** Asks for the item at a failed condition, which saves a read. */
 function conditional({ values, ...expressions }: Expressions = {}) {
   return {
     ...expressions,
@@ -258,17 +258,17 @@ async function judged(write: Promise<{ Attributes?: Record<string, AttributeValu
   }
 }
 
-/** For TTL, which deletes within days of this second. */
+/** The second of expiry, for TTL, which deletes within days of it. */
 export function expirySeconds(expiresAt: EpochMs): number {
   return Math.ceil(expiresAt / SECOND);
 }
 
-/** TTL deletes late: what has expired counts as gone. */
+/** TTL deletes late: an expired item counts as deleted. */
 export function hasExpired(item: Item, now: EpochMs): boolean {
   return item["expiresAt"] !== undefined && Number(item["expiresAt"]) * SECOND <= now;
 }
 
-/** An item that is still of a version; 0 is one that is not there. */
+/** The condition that an item is at a version; 0 is an absent item. */
 export function atVersion(version: number): Condition {
   return version === 0
     ? { ConditionExpression: "attribute_not_exists(pk)" }
