@@ -13,16 +13,16 @@ export interface LogFields {
   readonly requestId?: string;
   readonly messageId?: string;
   readonly route?: string;
-  /** Of a schedule: which run, and the job that it created. */
+  /** Set for schedules: the number of the run, and the job that it created. */
   readonly run?: number;
   readonly targetJobId?: string;
   readonly count?: number;
   readonly left?: number;
-  /** The name and message of an error of ours or of an AWS call; never of a target's answer. */
+  /** The name and message of an error of the service or of an AWS call; never a target's answer. */
   readonly error?: string;
 }
 
-/** What every line about a job says of it. */
+/** The fields of every line about a job. */
 export function logged(job: Job): LogFields {
   const { id: jobId, appId, attempts: attempt, executionType } = job;
   return { jobId, appId, attempt, executionType };
