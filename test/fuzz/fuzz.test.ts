@@ -4,7 +4,7 @@ import { endStacks } from "../support/stack.ts";
 
 afterAll(endStacks);
 
-// Always the same ones, so that it fails by a change and not by chance; `npm run fuzz` draws others.
+// A fixed seed, so that the test fails by a change and not by chance. `npm run fuzz` draws another.
 const SEED = 20_000;
 
 test(

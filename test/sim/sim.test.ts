@@ -12,7 +12,7 @@ import { ROOT } from "../support/stack.ts";
 
 const template = readTemplate(ROOT);
 
-/** As `npm run sim` runs it; rejects if it ends with another status than 0. */
+/** Runs the simulator like `npm run sim`. Rejects if its exit status is not 0. */
 const sim = async (...options: string[]) =>
   (await promisify(execFile)(process.execPath, ["test/sim/sim.ts", ...options], { cwd: ROOT })).stdout;
 

@@ -23,7 +23,7 @@ import { startTarget } from "../support/target.ts";
 
 afterAll(endStacks);
 
-/** The processes whose command line names this folder, or that descend from one that does. */
+/** The processes whose command line contains this folder, and their descendants. */
 function processesOf(dir: string): number[] {
   const all = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   return all.flatMap((pid) => {
@@ -138,7 +138,7 @@ test("every port is open on loopback only", async () => {
   for (const url of urls) {
     const port = Number(new URL(url).port);
     expect(await accepts(port, "127.0.0.1")).toBe(true);
-    // 127.0.0.2 reaches whatever listens on all addresses, also on a machine without a network.
+    // 127.0.0.2 reaches a server that listens on all addresses, even on a machine without a network.
     expect(await accepts(port, "127.0.0.2")).toBe(false);
     if (outside) expect(await accepts(port, outside.address)).toBe(false);
   }
@@ -215,7 +215,7 @@ test("the service clock runs at SPEED and never goes back over restarts", async 
 test("a gateway takes jobs and workers that join it run them", async () => {
   const dir = temporaryDir();
   const target = await startTarget();
-  // At this speed the sweep soon finds what a killed worker's last poll was given.
+  // At this speed the sweep soon finds the jobs of a killed worker's last poll.
   const gateway = await startStack({ dir, env: { ROLE: "gateway", SPEED: "600" } });
   const { token } = await newApp();
   const send = async () =>
@@ -241,7 +241,7 @@ test("the local gateway has API Gateway's limits and answers unknown paths in th
   expect((await stack.call("DELETE", "/v1/jobs/create")).status).toBe(404);
   const headers = { "x-large": "x".repeat(11_000) };
   expect((await stack.call("GET", "/health", { headers })).status).toBe(431);
-  // As JSON within Lambda's event, every quotation mark takes two bytes.
+  // Every quotation mark takes two bytes as JSON in Lambda's event.
   const escaped = await stack.call("POST", "/v1/jobs/create", { body: '"'.repeat(3_500_000) });
   expect(escaped.status).toBe(413);
 });
