@@ -45,7 +45,7 @@ const clock: Clock = { ...real, now: () => real.now() + ahead };
 let store: DestinationStore;
 let capacity: CapacityStore;
 
-describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
+function useGround(start: () => Promise<Ground>): void {
   let ground: Ground;
 
   beforeAll(async () => {
@@ -56,10 +56,7 @@ describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
     capacity = createCapacityStore(parts);
   });
   afterAll(() => ground.end());
-
-  circuits();
-  turnsAndSlots();
-});
+}
 
 const somewhere = () => ({ appId: randomUUID(), destination: "https://a.example" });
 const failure = { error: "HTTP 503", httpStatus: 503 };
@@ -74,7 +71,10 @@ async function fail(ref: DestinationRef, times = 1): Promise<Circuit | undefined
   );
 }
 
-function circuits(): void {
+// Circuits.
+describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
+  useGround(start);
+
   test("of many changes at once none is lost, as far as they are written at all", async () => {
     const ref = somewhere();
     const changes = await Promise.allSettled(Array.from({ length: 8 }, async () => fail(ref)));
@@ -120,9 +120,12 @@ function circuits(): void {
     expect([...first.found, ...second.found].map(({ destination }) => destination)).toEqual(names);
     expect(second.next).toBeUndefined();
   });
-}
+});
 
-function turnsAndSlots(): void {
+// Turns and slots.
+describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
+  useGround(start);
+
   test("turns are a step apart, and none is given twice", async () => {
     const ref = somewhere();
     const take = async (row: "rate" | "slots", step: number) => (await capacity.takeTurn(ref, row, step)) ?? NaN;
@@ -175,4 +178,4 @@ function turnsAndSlots(): void {
     const again = await Promise.all(["a", "b", "c", "d"].map(async (name) => capacity.takeSlot(slot(name), 3)));
     expect(again.filter((one) => one === "taken")).toHaveLength(3);
   });
-}
+});
