@@ -77,7 +77,7 @@ export async function benchTasks(): Promise<void> {
     ...local,
     AWS_ENDPOINT_URL_DYNAMODB: world.endpoints.dynamodb,
     AWS_ENDPOINT_URL_S3: world.endpoints.s3,
-    TABLE: world.table.name,
+    TABLE: world.tableName,
     BUCKET: world.bucket,
   };
   const file = world.files.upload(`files/${world.appId}/bench/rows.csv`, "text/csv");

@@ -2,7 +2,7 @@ import { createBucket } from "./store/bucket.ts";
 import { createTable } from "./store/table.ts";
 import { createAppStores } from "./store/app-store.ts";
 import { createClock, iso } from "./clock.ts";
-import { jobsConfig } from "./config.ts";
+import { jobsConfig, type JobsConfig } from "./config.ts";
 import { createCapacityStore } from "./flow/capacity-store.ts";
 import { createDestinationStore } from "./flow/destination-store.ts";
 import { createEngine } from "./engine/engine.ts";
@@ -24,7 +24,7 @@ import { pdfWebhook } from "./pdf/view.ts";
 import { createPageQuota } from "./pdf/page-quota.ts";
 import { createPdfs, type MakeRenderer } from "./pdf/pdfs.ts";
 import { createTaskExecutor } from "./executors/task-executor.ts";
-import { createTaskServices, type TaskServiceParts } from "./tasks/services.ts";
+import { createTaskServices } from "./tasks/services.ts";
 import { createTaskLog } from "./tasks/log.ts";
 import { createTaskSlots } from "./flow/line-store.ts";
 import { createUploads } from "./files/uploads.ts";
@@ -49,88 +49,70 @@ export function parts(): ServiceParts {
 
 function assemble() {
   const config = jobsConfig(process.env);
-  const clock = createClock(config.clock);
-  const log = createLog(() => iso(clock.now()));
-  const table = createTable({ name: config.table, clock });
-  const bucket = createBucket({ name: config.bucket });
-  const taskLog = createTaskLog({ table, clock });
-  const store = createJobStore({ table, files: bucket, clock, removeLog: taskLog.remove });
-  const queue = createQueue({ urls: config.queueUrls, files: bucket, clock });
-  const scheduler = createScheduler(config.scheduler);
-  const { apps, secrets, audit } = createAppStores({ table, clock, sealer: createSealer(config.sealing) });
-  const destinations = createDestinationStore({ table, clock });
-  const capacity = createCapacityStore({ table, clock });
-  const slots = createTaskSlots({ table, clock });
-  const { rules, retention } = config;
-  const fileStore = createFileStore({ bucket, clock });
-  const uploads = createUploads({ table, bucket, clock });
-  const datasets = createDatasetStore({ table, clock, files: fileStore });
-  const mail = createMail(config.emailSender);
-  const { pdfMemoryMb: memoryMb } = config;
+  const stored = stores(config);
+  const { clock, log, store, apps, fileStore, bucket, datasets, taskLog } = stored;
+  const { rules, retention, pdfMemoryMb: memoryMb } = config;
   const pdfs = createPdfs({ clock, log, files: fileStore, memoryMb, renderer: () => makeRenderer });
-  const pages = createPageQuota({ table, clock, log, apps });
-  // Made below: a task's run can do what people do.
-  const people: TaskServiceParts["people"] = {
-    retryJob: async (id) => engine.retryJob(id),
-    stopJob: async (id, as) => engine.stopJob(id, as),
-  };
+  const pages = createPageQuota({ table: stored.table, clock, log, apps });
   const services = createTaskServices({
     clock,
     store,
     apps,
     files: fileStore,
     datasets,
-    mail,
+    mail: createMail(config.emailSender),
     pdfs,
     pages,
     rules,
-    people,
+    // The engine is made below: a task can retry and stop jobs as a person can.
+    people: {
+      retryJob: async (id) => engine.retryJob(id),
+      stopJob: async (id, as) => engine.stopJob(id, as),
+    },
     executionTypes,
   });
   const submit = async (request: NewJob, id: string) => engine.submit(request, id);
   const quickPdf = createQuickPdf({ pdfs, pages });
   const tasks = createTaskExecutor({ clock, taskLog, log, submit, services, definitionOf });
   const engine = createEngine({
-    clock,
-    store,
-    apps,
-    destinations,
-    capacity,
-    queue,
-    scheduler,
+    ...stored,
+    scheduler: createScheduler(config.scheduler),
     files: bucket,
     executorOf: (job) => {
       if (job.quick) return quickPdf;
       return job.executionType === TASK ? tasks : executorOf(job);
     },
-    slots,
     rules,
-    log,
     callbackBodies: { pdf: async (job) => pdfWebhook(job, { clock, link: fileStore.link }) },
     retention,
   });
+  return { ...stored, pdfs, pages, rules, engine };
+}
+
+/** The clock, the log, and the stores and queues of the service. */
+function stores(config: JobsConfig) {
+  const clock = createClock(config.clock);
+  const table = createTable({ name: config.table, clock });
+  const bucket = createBucket({ name: config.bucket });
+  const taskLog = createTaskLog({ table, clock });
+  const fileStore = createFileStore({ bucket, clock });
   const counters = createCounters({ table });
-  const stats = createStats({ counters, clock });
-  const usage = createUsage({ counters, clock });
   return {
     clock,
-    log,
-    store,
-    apps,
-    secrets,
-    audit,
-    destinations,
-    queue,
+    log: createLog(() => iso(clock.now())),
+    table,
+    bucket,
+    store: createJobStore({ table, files: bucket, clock, removeLog: taskLog.remove }),
+    queue: createQueue({ urls: config.queueUrls, files: bucket, clock }),
+    ...createAppStores({ table, clock, sealer: createSealer(config.sealing) }),
+    destinations: createDestinationStore({ table, clock }),
+    capacity: createCapacityStore({ table, clock }),
+    slots: createTaskSlots({ table, clock }),
     taskLog,
     fileStore,
-    uploads,
-    datasets,
-    pdfs,
-    pages,
-    slots,
-    rules,
-    stats,
-    usage,
-    engine,
+    uploads: createUploads({ table, bucket, clock }),
+    datasets: createDatasetStore({ table, clock, files: fileStore }),
+    stats: createStats({ counters, clock }),
+    usage: createUsage({ counters, clock }),
   };
 }

@@ -8,7 +8,7 @@ import { bringLater, goOn } from "./follow-through.ts";
 import { leaseTime } from "./lease.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { ranAs, type Ran } from "./tally.ts";
-import type { AttemptRef, Outcome } from "../job/attempt.ts";
+import { asCall, type AttemptRef, type Outcome } from "../job/attempt.ts";
 
 // Jobs that only their message holds (mode `sqs`), until their first attempt fails or is lost.
 
@@ -25,7 +25,7 @@ export async function runCarried(
     return "skipped";
   }
   const { clock, flow, store } = parts;
-  const entry = await flow.enterCarried(nextAttempt(carried));
+  const entry = await flow.enterCarried(asCall(nextAttempt(carried)));
   if ("during" in entry) return ranAs(await entry.during(async () => runUnstored(carried, parts)));
   const stored = await store.create(after(carried, waiting(carried, entry, clock.now())));
   if (stored.won && isShort(entry)) await bringLater(stored.job, parts);

@@ -23,7 +23,7 @@ import { bringLater } from "./follow-through.ts";
 import { leaseTime } from "./lease.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { ranAs, type Ran } from "./tally.ts";
-import type { AttemptRef } from "../job/attempt.ts";
+import type { AttemptRef, TaskRef } from "../job/attempt.ts";
 
 // What the queues deliver: attempts that are to start, if their turn has come, and schedules that are to fire.
 
@@ -100,7 +100,7 @@ function hasTimeFor({ timeoutMs }: { readonly timeoutMs: number }, timeLeft: Tim
 }
 
 async function runStored(ref: AttemptRef, parts: EngineParts): Promise<Ran | ComeAgain> {
-  if (ref.rank !== undefined) return runTask(ref, ref.rank, parts);
+  if (ref.rank !== undefined) return runTask(ref, parts);
   const entry = await parts.flow.enter(ref);
   if ("reason" in entry) return putOff(ref, entry, parts);
   const outcome = await entry.during(async () => {
@@ -111,11 +111,11 @@ async function runStored(ref: AttemptRef, parts: EngineParts): Promise<Ran | Com
 }
 
 /** A task starts when it is its turn among those of its app, and takes one of its app's slots. */
-async function runTask(ref: AttemptRef, rank: string, parts: EngineParts): Promise<Ran | ComeAgain> {
+async function runTask(ref: TaskRef, parts: EngineParts): Promise<Ran | ComeAgain> {
   if (ref.isUrgent) return runUrgent(ref, parts);
   const { paused, maxConcurrentTasks: slots } = await parts.apps.settingsOf(ref.appId);
   if (paused) return putOff(ref, { reason: "paused" }, parts);
-  const place = await parts.line.placeOf(ref, rank, slots);
+  const place = await parts.line.placeOf(ref, slots);
   if (!place.isNext) return putOff(ref, { reason: "slot" }, parts);
   // Tasks claimed at the same moment must leave the slots of those that wait before this one.
   const claimed = await claimAttempt(ref, parts, place.left);
@@ -125,7 +125,7 @@ async function runTask(ref: AttemptRef, rank: string, parts: EngineParts): Promi
 }
 
 /** An urgent task takes a slot beside those that the app has. */
-async function runUrgent(ref: AttemptRef, parts: EngineParts): Promise<Ran> {
+async function runUrgent(ref: TaskRef, parts: EngineParts): Promise<Ran> {
   const claimed = await claimAttempt(ref, parts, MOST_SLOTS);
   return claimed.won ? ranAs(await runAttempt(claimed.job, parts)) : "skipped";
 }

@@ -1,4 +1,4 @@
-import { SECOND, type Clock, type EpochMs } from "../clock.ts";
+import { SECOND, type Clock } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
 import type { JobStore } from "../store/job-store.ts";
 import { LEASE_MARGIN_MS, TASK_LEASE_MS, asRunning, nextAttempt, type Progress, type RunningJob } from "../job/job.ts";
@@ -18,114 +18,140 @@ export function leaseTime({ rank, timeoutMs }: AttemptRef, { clock }: Pick<Parts
   return clock.during(rank === undefined ? timeoutMs + LEASE_MARGIN_MS : TASK_LEASE_MS);
 }
 
-/** Also how soon a task learns that it is to stop. */
+/** The longest time until a task learns that its job was stopped. */
 const HEARTBEAT_MS = 10 * SECOND;
 const SHOWN_EVERY_MS = SECOND;
 const RETRY_MS = SECOND;
+const NOT_EXTENDED = "The attempt could not extend its lease";
+
+/** What an attempt says of itself, to be written with the next heartbeat. */
+interface Said {
+  readonly progress?: Progress;
+  readonly saved?: string;
+}
 
 /**
- * Extends the lease of a claimed job until it is released, or its signal has aborted: an attempt that does not
- * heed that loses it within a minute. A lease that is over is never taken up again.
+ * Extends the lease of a claimed job until it is released or its signal aborts. An attempt that ignores its signal
+ * loses the lease within a minute. A lease that is over is never extended.
  */
-export function keepLease(claimed: RunningJob, { clock, store, log }: Parts): Lease {
+export function keepLease(claimed: RunningJob, parts: Parts): Lease {
+  const { clock } = parts;
   const ended = new AbortController();
   const released = new AbortController();
+  const heartbeat = createHeartbeat(claimed, ended, parts);
+  const isOff = () => released.signal.aborted || ended.signal.aborted;
+  let isShowing = false;
+
+  /** Progress that comes too soon is shown later, together with what has come by then. */
+  async function showAfter(ms: number): Promise<void> {
+    isShowing = true;
+    await clock.sleep(ms, released.signal).catch(() => {});
+    isShowing = false;
+    if (heartbeat.hasProgress() && !isOff()) await heartbeat.write().catch(() => {});
+  }
+
+  const late = clock.timeout(claimed.timeoutMs);
+  late.addEventListener("abort", () => ended.abort(late.reason), { signal: released.signal });
+  const keeping = keepBeating(heartbeat, released.signal, ended.signal, parts);
+  void watch(heartbeat, released.signal, isOff, parts);
+  return {
+    signal: ended.signal,
+    progress: async (progress) => {
+      heartbeat.say({ progress });
+      const wait = SHOWN_EVERY_MS - (clock.realNow() - heartbeat.writtenAt());
+      if (wait <= 0) await heartbeat.write().catch(() => {});
+      else if (!isShowing) void showAfter(wait);
+    },
+    save: async (saved) => {
+      heartbeat.say({ saved });
+      await heartbeat.write();
+    },
+    release: async () => {
+      released.abort();
+      await keeping;
+      // The last progress is shown, whatever the outcome of the attempt.
+      if (heartbeat.hasProgress() && !ended.signal.aborted) await heartbeat.write().catch(() => {});
+      await heartbeat.written();
+      return heartbeat.job();
+    },
+  };
+}
+
+type Heartbeat = ReturnType<typeof createHeartbeat>;
+
+/** The writes that extend a lease, one at a time, since each knows more than the one before. */
+function createHeartbeat(claimed: RunningJob, ended: AbortController, { clock, store }: Omit<Parts, "log">) {
   const ref = { ...nextAttempt(claimed), attempt: claimed.attempts };
   let job = claimed;
-  let shownAt = clock.realNow();
-  let isToBeShown = false;
-  let unsaid: { progress?: Progress; saved?: string } = {};
-  // One write at a time: the later one knows more.
+  let writtenAt = clock.realNow();
+  let unsaid: Said = {};
   let writing: Promise<void> = Promise.resolve();
 
   async function beat(): Promise<void> {
     const now = clock.now();
     const said = unsaid;
     unsaid = {};
-    shownAt = clock.realNow();
+    writtenAt = clock.realNow();
     try {
-      // By its name, so that the job is read back: somebody may have asked to stop it.
+      // The reference has the job read back: somebody may have asked to stop it.
       const extended = await store.apply(ref, extend(job, now, now + clock.during(TASK_LEASE_MS), said));
       if (!extended.won) return end("The attempt has lost its lease");
       job = asRunning(extended.job);
       if (job.stopAs) end("The job is to stop");
     } catch (error) {
       unsaid = { ...said, ...unsaid };
-      if (isOver(clock.now())) return end("The attempt could not extend its lease");
+      if (job.leaseUntil <= clock.now() + clock.during(RETRY_MS)) return end(NOT_EXTENDED);
       throw error;
     }
-  }
-
-  async function write(): Promise<void> {
-    const next = writing.then(beat);
-    writing = next.catch(() => {});
-    return next;
-  }
-
-  /** A call may take long, or never be answered: the attempt ends before its lease all the same. */
-  async function watch(): Promise<void> {
-    for (;;) {
-      const left = clock.waitFor(job.leaseUntil - clock.now()) - RETRY_MS;
-      if (left <= 0) return end("The attempt could not extend its lease");
-      await clock.sleep(left, released.signal).catch(() => {});
-      if (released.signal.aborted || ended.signal.aborted) return;
-    }
-  }
-
-  function isOver(now: EpochMs): boolean {
-    return job.leaseUntil <= now + clock.during(RETRY_MS);
   }
 
   function end(reason: string): void {
     if (!ended.signal.aborted) ended.abort(new Error(reason));
   }
 
-  async function keep(): Promise<void> {
-    let wait = HEARTBEAT_MS;
-    while (!ended.signal.aborted) {
-      await clock.sleep(wait, released.signal).catch(() => {});
-      if (released.signal.aborted) return;
-      wait = await write().then(
-        () => HEARTBEAT_MS,
-        (error: unknown) => {
-          log("warn", "job.lease-not-extended", { ...logged(job), error: reasonOf(error) });
-          return RETRY_MS;
-        },
-      );
-    }
-  }
-
-  /** What comes too soon is shown together with what comes until then. */
-  async function showAfter(ms: number): Promise<void> {
-    isToBeShown = true;
-    await clock.sleep(ms, released.signal).catch(() => {});
-    isToBeShown = false;
-    if (unsaid.progress && !released.signal.aborted && !ended.signal.aborted) await write().catch(() => {});
-  }
-
-  const late = clock.timeout(claimed.timeoutMs);
-  late.addEventListener("abort", () => ended.abort(late.reason), { signal: released.signal });
-  const keeping = keep();
-  void watch();
   return {
-    signal: ended.signal,
-    progress: async (progress) => {
-      unsaid = { ...unsaid, progress };
-      const wait = SHOWN_EVERY_MS - (clock.realNow() - shownAt);
-      if (wait <= 0) await write().catch(() => {});
-      else if (!isToBeShown) void showAfter(wait);
+    end,
+    job: () => job,
+    writtenAt: () => writtenAt,
+    hasProgress: () => unsaid.progress !== undefined,
+    say: (said: Said) => {
+      unsaid = { ...unsaid, ...said };
     },
-    save: async (saved) => {
-      unsaid = { ...unsaid, saved };
-      await write();
+    write: async (): Promise<void> => {
+      const next = writing.then(beat);
+      writing = next.catch(() => {});
+      return next;
     },
-    release: async () => {
-      released.abort();
-      await keeping;
-      // What was said last is shown, whatever came of the attempt.
-      if (unsaid.progress && !ended.signal.aborted) await write().catch(() => {});
-      await writing;
-      return job;
-    },
+    written: async () => writing,
   };
+}
+
+async function keepBeating(
+  heartbeat: Heartbeat,
+  released: AbortSignal,
+  ended: AbortSignal,
+  { clock, log }: Parts,
+): Promise<void> {
+  let wait = HEARTBEAT_MS;
+  while (!ended.aborted) {
+    await clock.sleep(wait, released).catch(() => {});
+    if (released.aborted) return;
+    wait = await heartbeat.write().then(
+      () => HEARTBEAT_MS,
+      (error: unknown) => {
+        log("warn", "job.lease-not-extended", { ...logged(heartbeat.job()), error: reasonOf(error) });
+        return RETRY_MS;
+      },
+    );
+  }
+}
+
+/** A write may take long or never be answered: the attempt ends before its lease all the same. */
+async function watch(heartbeat: Heartbeat, released: AbortSignal, isOff: () => boolean, { clock }: Parts) {
+  for (;;) {
+    const left = clock.waitFor(heartbeat.job().leaseUntil - clock.now()) - RETRY_MS;
+    if (left <= 0) return heartbeat.end(NOT_EXTENDED);
+    await clock.sleep(left, released).catch(() => {});
+    if (isOff()) return;
+  }
 }

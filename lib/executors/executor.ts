@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { EpochMs } from "../clock.ts";
+import type { Terms } from "../job/accept.ts";
 import type { ErrorDetail } from "../errors.ts";
 import type { Job, RunningJob, Mode, Progress } from "../job/job.ts";
 import type { Execution, Message } from "../job/message.ts";
@@ -20,18 +21,8 @@ export interface ExecutionType<E extends Execution = Execution> {
   /** For `message.execution`, with its `type`. */
   readonly schema: z.ZodObject;
   readonly proxyMessage: "required" | "optional";
-  /** The key by which flow control groups jobs. */
-  destination(execution: E): string;
-  /** Real milliseconds an attempt may take. */
-  timeoutMs(execution: E): number;
-  /** For tasks only. Default: 0. */
-  priority?(execution: E): number;
-  /** For tasks only: the task runs in the function that has a browser. */
-  needsBrowser?(execution: E): boolean;
-  /** For tasks only: the task takes no slot of its app and starts while the app is paused. */
-  isUrgent?(execution: E): boolean;
-  /** For jobs that name none. Default: 10. */
-  maxRetries?(execution: E): number;
+  /** How a job of this type is run. */
+  terms(execution: E, now: EpochMs): Terms;
   /** The problems of a well-formed message; empty if it can be accepted. */
   refuse(message: Message & { readonly execution: E }, asked: Asked): readonly ErrorDetail[];
 }

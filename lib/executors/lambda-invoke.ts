@@ -30,8 +30,10 @@ export const lambdaInvoke: Executor<z.infer<typeof schema>> = {
   type: "lambda-invoke",
   schema,
   proxyMessage: "required",
-  destination: ({ functionName }) => bareName(functionName),
-  timeoutMs: ({ timeoutSeconds }) => timeoutSeconds * SECOND,
+  terms: ({ functionName, timeoutSeconds }) => ({
+    destination: bareName(functionName),
+    timeoutMs: timeoutSeconds * SECOND,
+  }),
   refuse: ({ execution }, { rules }) => {
     const message = refusal(bareName(execution.functionName), rules);
     return message === undefined ? [] : [{ field: "execution.functionName", message }];

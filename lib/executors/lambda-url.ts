@@ -20,8 +20,10 @@ export const lambdaUrl: Executor<z.infer<typeof schema>> = {
   type: "lambda-url",
   schema,
   proxyMessage: "required",
-  destination: ({ functionUrl }) => new URL(functionUrl).origin,
-  timeoutMs: ({ timeoutSeconds }) => timeoutSeconds * SECOND,
+  terms: ({ functionUrl, timeoutSeconds }) => ({
+    destination: new URL(functionUrl).origin,
+    timeoutMs: timeoutSeconds * SECOND,
+  }),
   refuse: ({ execution, lambdaProxyMessage }, { rules }) => {
     const message = refusal(targetUrl(execution.functionUrl, lambdaProxyMessage), rules);
     return message === undefined ? [] : [{ field: "execution.functionUrl", message }];

@@ -17,8 +17,10 @@ export const restApi: Executor<z.infer<typeof schema>> = {
   type: "rest-api",
   schema,
   proxyMessage: "required",
-  destination: ({ baseUrl }) => new URL(baseUrl).origin,
-  timeoutMs: ({ timeoutSeconds }) => timeoutSeconds * SECOND,
+  terms: ({ baseUrl, timeoutSeconds }) => ({
+    destination: new URL(baseUrl).origin,
+    timeoutMs: timeoutSeconds * SECOND,
+  }),
   refuse: ({ execution, lambdaProxyMessage }, { rules }) =>
     refuseTarget("execution.baseUrl", targetUrl(execution.baseUrl, lambdaProxyMessage), rules),
 

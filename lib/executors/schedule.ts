@@ -50,8 +50,7 @@ export function scheduleOf({
     type: SCHEDULE,
     schema,
     proxyMessage: "optional",
-    destination: () => SCHEDULE,
-    timeoutMs: () => DEFAULT_TIMEOUT_MS,
+    terms: (execution, now) => ({ timeoutMs: DEFAULT_TIMEOUT_MS, ...firstRun(execution, now) }),
     refuse: ({ execution }, asked) => refusals(execution, asked).map(([field, message]) => detail(field, message)),
   };
 }

@@ -52,12 +52,17 @@ export const task: ExecutionType<TaskExecution> = {
   type: TASK,
   schema,
   proxyMessage: "optional",
-  destination: ({ jobType }) => jobType,
-  timeoutMs: ({ jobType }) => definitionOf(jobType).timeoutMs,
-  priority: (execution) => execution.priority,
-  needsBrowser: ({ jobType }) => definitionOf(jobType).needsBrowser === true,
-  isUrgent: ({ jobType }) => definitionOf(jobType).isUrgent === true,
-  maxRetries: ({ jobType }) => definitionOf(jobType).maxRetries,
+  terms: ({ jobType, priority: asked }) => {
+    const { timeoutMs, maxRetries, needsBrowser, isUrgent } = definitionOf(jobType);
+    return {
+      jobType,
+      timeoutMs,
+      maxRetries,
+      priority: asked,
+      ...(needsBrowser && { needsBrowser }),
+      ...(isUrgent && { isUrgent }),
+    };
+  },
 
   refuse: ({ execution }, { appId }) => {
     const { file } = execution;

@@ -5,7 +5,7 @@ import { remember } from "../store/cached.ts";
 import { PROBE_EVERY, afterFailure, nextLook, type Circuit, type FailedAttempt } from "./circuit.ts";
 import { keyOf, type DestinationRef, type DestinationStore } from "./destination-store.ts";
 import type { Wait } from "./wait.ts";
-import type { AttemptRef, Outcome } from "../job/attempt.ts";
+import type { CallRef, Outcome } from "../job/attempt.ts";
 
 // The circuits of destinations: which attempts they make wait, which one probes, and how outcomes change them.
 
@@ -28,7 +28,7 @@ export function createCircuitWaits({ clock, destinations }: Parts) {
   }
 
   /** The wait of an attempt that is about to be claimed; undefined when it may start. */
-  async function waitAt(ref: AttemptRef, circuit: Circuit): Promise<Wait | "probe" | undefined> {
+  async function waitAt(ref: CallRef, circuit: Circuit): Promise<Wait | "probe" | undefined> {
     if (circuit.state === "closed") return undefined;
     if (circuit.state === "held") return { reason: "held" };
     if ((circuit.probeAt ?? 0) <= clock.now() && (await destinations.takeProbe(ref))) return "probe";
@@ -39,14 +39,16 @@ export function createCircuitWaits({ clock, destinations }: Parts) {
   }
 
   /** The wait of a due job that is about to be sent to its queue. */
-  async function waitOfDue(job: Job, now: EpochMs): Promise<Wait | undefined> {
-    const circuit = await circuitOf(job);
+  async function waitOfDue({ appId, destination, dueAt }: Job, now: EpochMs): Promise<Wait | undefined> {
+    if (destination === undefined) return undefined;
+    const ref = { appId, destination };
+    const circuit = await circuitOf(ref);
     if (circuit?.state === "held") return { reason: "held" };
     if (circuit?.state !== "open") return undefined;
-    const key = keyOf(job);
-    const mayProbe = (circuit.probeAt ?? 0) <= Math.max(now, job.dueAt ?? now);
+    const key = keyOf(ref);
+    const mayProbe = (circuit.probeAt ?? 0) <= Math.max(now, dueAt ?? now);
     // One job is enough for a probe; if it is lost, another one goes a minute later.
-    if (!mayProbe || (probed.get(key) ?? 0) + PROBE_EVERY > now) return outage(job, circuit);
+    if (!mayProbe || (probed.get(key) ?? 0) + PROBE_EVERY > now) return outage(ref, circuit);
     remember(probed, key, now);
     return undefined;
   }
@@ -69,7 +71,7 @@ export function createOutcomes({ clock, destinations, log }: Parts & { readonly 
   const unwritten = new Map<string, FailedAttempt[]>();
 
   /** A failure is counted, and a success ends the count. */
-  async function note(ref: AttemptRef, outcome: Outcome): Promise<void> {
+  async function note(ref: CallRef, outcome: Outcome): Promise<void> {
     if (ref.destination.length > LONGEST_DESTINATION) return;
     const circuit = await destinations.circuitOf(ref);
     if (outcome.kind === "succeeded") {
@@ -82,7 +84,7 @@ export function createOutcomes({ clock, destinations, log }: Parts & { readonly 
   }
 
   /** In an outage many attempts fail at once: failures that come during a write are written together after it. */
-  async function noteFailure(ref: AttemptRef, failure: FailedAttempt): Promise<void> {
+  async function noteFailure(ref: CallRef, failure: FailedAttempt): Promise<void> {
     const key = keyOf(ref);
     const batch = unwritten.get(key);
     if (batch) return void batch.push(failure);
@@ -95,7 +97,7 @@ export function createOutcomes({ clock, destinations, log }: Parts & { readonly 
     }
   }
 
-  async function writeFailures(ref: AttemptRef, failures: readonly FailedAttempt[]): Promise<void> {
+  async function writeFailures(ref: CallRef, failures: readonly FailedAttempt[]): Promise<void> {
     const now = clock.now();
     const lastSuccessAt = succeededAt.get(keyOf(ref));
     const changed = await destinations.change(ref, (circuit) =>

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { Unavailable, reasonOf } from "../errors.ts";
-import { isSchedule, isTask, type Job } from "../job/job.ts";
+import { isSchedule, type Job } from "../job/job.ts";
 import type { Log } from "../log.ts";
 import type { AppStore } from "../store/app-store.ts";
 import type { JobStore } from "../store/job-store.ts";
@@ -9,7 +9,7 @@ import { createCircuitWaits, createOutcomes } from "./circuits.ts";
 import type { DestinationStore } from "./destination-store.ts";
 import { makeRoom } from "./limits.ts";
 import type { Wait } from "./wait.ts";
-import type { AttemptRef, Outcome } from "../job/attempt.ts";
+import type { CallRef, Outcome } from "../job/attempt.ts";
 
 /** An attempt that may start, or the reason why it has to wait. */
 export type Entry = Admitted | Wait;
@@ -37,7 +37,7 @@ export function createFlowControl(parts: Parts) {
   const outcomes = createOutcomes(parts);
 
   /** The decision for an attempt that is about to be claimed. */
-  async function enter(ref: AttemptRef): Promise<Entry> {
+  async function enter(ref: CallRef): Promise<Entry> {
     const [settings, circuit] = await Promise.all([apps.settingsOf(ref.appId), circuits.circuitOf(ref)]);
     if (settings.paused) return { reason: "paused" };
     const wait = circuit && (await circuits.waitAt(ref, circuit));
@@ -49,7 +49,7 @@ export function createFlowControl(parts: Parts) {
   }
 
   /** The decision for a job that only its message holds. It may start during an outage of the table. */
-  async function enterCarried(ref: AttemptRef): Promise<Entry> {
+  async function enterCarried(ref: CallRef): Promise<Entry> {
     return enter(ref).catch((error: unknown) => {
       if (!(error instanceof Unavailable)) throw error;
       return admitted(ref);
@@ -61,10 +61,10 @@ export function createFlowControl(parts: Parts) {
     if (isSchedule(job) || job.isUrgent) return undefined;
     const now = clock.now();
     if ((await apps.settingsOf(job.appId)).paused) return { reason: "paused" };
-    return isTask(job) ? undefined : circuits.waitOfDue(job, now);
+    return circuits.waitOfDue(job, now);
   }
 
-  function admitted(ref: AttemptRef, slot?: Slot): Admitted {
+  function admitted(ref: CallRef, slot?: Slot): Admitted {
     const during = async (attempt: () => Promise<Outcome | undefined>) => {
       let outcome: Outcome | undefined;
       try {
@@ -76,7 +76,7 @@ export function createFlowControl(parts: Parts) {
     return { during };
   }
 
-  async function leave(ref: AttemptRef, outcome?: Outcome, slot?: Slot): Promise<void> {
+  async function leave(ref: CallRef, outcome?: Outcome, slot?: Slot): Promise<void> {
     const left = slot && capacity.leaveSlot(slot, outcome && clock.now() - slot.since);
     const results = await Promise.allSettled([left, outcome && outcomes.note(ref, outcome)]);
     for (const result of results) {

@@ -4,7 +4,7 @@ import type { DestinationLimits } from "../store/app-store.ts";
 import type { JobStore } from "../store/job-store.ts";
 import type { CapacityStore, Slot } from "./capacity-store.ts";
 import type { Wait } from "./wait.ts";
-import type { AttemptRef } from "../job/attempt.ts";
+import type { CallRef } from "../job/attempt.ts";
 
 // The limits that an app sets for a destination: attempts per second, and attempts at once.
 
@@ -25,7 +25,7 @@ const TURN_KEPT = MINUTE + 15 * SECOND;
 const SHORT_WAIT_MS = SECOND;
 
 /** Waits for the turn that a rate sets, then takes a slot. */
-export async function makeRoom(parts: Parts, ref: AttemptRef, limits: DestinationLimits): Promise<Room | Wait> {
+export async function makeRoom(parts: Parts, ref: CallRef, limits: DestinationLimits): Promise<Room | Wait> {
   const { clock } = parts;
   const { rateLimitPerSecond: rate, maxConcurrency } = limits;
   const turnAt = rate === null ? 0 : await turnOf(parts, ref, rate);
@@ -37,14 +37,14 @@ export async function makeRoom(parts: Parts, ref: AttemptRef, limits: Destinatio
 }
 
 /** The turn that was kept for this attempt, or the next one. */
-async function turnOf({ clock, store, capacity }: Parts, ref: AttemptRef, rate: number): Promise<EpochMs | undefined> {
+async function turnOf({ clock, store, capacity }: Parts, ref: CallRef, rate: number): Promise<EpochMs | undefined> {
   // A message in a lane is delivered again as it was sent, without the turn that its job has taken since.
   const kept = ref.turnAt ?? (ref.ordered ? (await store.get(ref.id))?.turnAt : undefined);
   if (kept !== undefined && clock.now() - kept < clock.during(TURN_KEPT)) return kept;
   return capacity.takeTurn(ref, "rate", clock.during(SECOND / rate));
 }
 
-async function takeSlot({ clock, capacity }: Parts, ref: AttemptRef, most: number): Promise<Room | Wait> {
+async function takeSlot({ clock, capacity }: Parts, ref: CallRef, most: number): Promise<Room | Wait> {
   const since = clock.now();
   const { appId, destination, timeoutMs } = ref;
   const until = since + clock.during(timeoutMs + 2 * LEASE_MARGIN_MS);
@@ -58,7 +58,7 @@ async function takeSlot({ clock, capacity }: Parts, ref: AttemptRef, most: numbe
 }
 
 /** A row holds as many turns as a queue can delay. Jobs beyond it wait in the table, those of a lane in their queue. */
-function beyondTheRow(clock: Clock, { ordered }: AttemptRef, reason: "rate" | "concurrency"): Wait {
+function beyondTheRow(clock: Clock, { ordered }: CallRef, reason: "rate" | "concurrency"): Wait {
   const at = Math.round(clock.now() + LONGEST_MESSAGE_DELAY * (0.5 + clock.random() / 2));
   return ordered ? { reason, startAt: at } : { reason, lookAt: at };
 }

@@ -7,7 +7,7 @@ import { departure, handOver } from "../queue/hand-over.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { TaskSlots } from "./line-store.ts";
 import type { Clock } from "../clock.ts";
-import type { AttemptRef } from "../job/attempt.ts";
+import type { TaskRef } from "../job/attempt.ts";
 
 interface Parts {
   readonly clock: Clock;
@@ -35,8 +35,8 @@ export type TaskLine = ReturnType<typeof createTaskLine>;
 /** Decides which of an app's tasks may start as slots become free: the highest priority first, then the oldest. */
 export function createTaskLine({ clock, store, apps, slots, queue, log }: Parts) {
   /** A task is next when more slots are free than tasks wait before it. */
-  async function placeOf(ref: AttemptRef, rank: string, of: number): Promise<Place> {
-    const { taken, first } = await slots.look(ref.appId, Math.min(of, MOST_LOOKED_AT));
+  async function placeOf({ appId, rank }: TaskRef, of: number): Promise<Place> {
+    const { taken, first } = await slots.look(appId, Math.min(of, MOST_LOOKED_AT));
     const left = of - first.filter((other) => other < rank).length;
     return { left, isNext: taken < left, isInLine: first.includes(rank) };
   }

@@ -4,6 +4,7 @@ import {
   HEAD_START,
   LONGEST_MESSAGE_DELAY,
   SCHEDULE,
+  type Kind,
   type Mode,
   type Payload,
   type Job,
@@ -22,28 +23,27 @@ export interface NewJob {
   readonly userId?: string;
   readonly dialect?: Dialect;
   readonly pdf?: PdfJob;
-  /** When its first attempt may start, if not at once. */
+  /** The start of the first attempt. Default: now. */
   readonly startAt?: EpochMs;
+  /** The terms of its execution type at its acceptance, where that type has been looked up. */
+  readonly terms?: (now: EpochMs) => Terms;
 }
 
-/** What its execution type says about it. */
-export interface Terms {
-  readonly destination: string;
+/** How a job is run, by its execution type. */
+export interface Terms extends Kind {
   readonly timeoutMs: number;
-  /** Of a schedule: its first run. */
+  /** Set for schedules: the first run. */
   readonly startAt?: EpochMs;
   readonly recurring?: boolean;
-  /** Of a task. */
+  /** Set for tasks. */
   readonly priority?: number;
-  /** Of a task that runs where there is a browser. */
-  readonly needsBrowser?: boolean;
-  /** Of a task that takes no slot of its app's, and starts while the app is paused. */
-  readonly isUrgent?: boolean;
-  /** Unless the job itself says so; default 10. */
+  readonly needsBrowser?: true;
+  readonly isUrgent?: true;
+  /** For jobs that name none. Default 10. */
   readonly maxRetries?: number;
 }
 
-/** A job as it is when accepted. `freshId` is taken when there is no idempotency key. */
+/** The job at its acceptance. `freshId` is its id if it has no idempotency key. */
 export function accept(request: NewJob, terms: Terms, payload: Payload, now: EpochMs, freshId: string): WaitingJob {
   const { metadata, execution } = request.message;
   const owes = endsOf(request.message);
@@ -58,7 +58,8 @@ export function accept(request: NewJob, terms: Terms, payload: Payload, now: Epo
     id: idempotencyKey === undefined ? freshId : jobIdForKey(request.appId, idempotencyKey),
     appId: request.appId,
     executionType: execution.type,
-    destination: terms.destination,
+    ...(terms.destination !== undefined && { destination: terms.destination }),
+    ...(terms.jobType !== undefined && { jobType: terms.jobType }),
     status: "PENDING",
     payload,
     createdAt: now,

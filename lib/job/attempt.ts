@@ -1,13 +1,13 @@
 import type { EpochMs } from "../clock.ts";
 
-/** What an attempt yields. Only `retry` may be tried again. `result`: of a task, as JSON. */
+/** The outcome of an attempt. Only `retry` may be tried again. `result`: of a task, as JSON. */
 export type Outcome =
   | {
       readonly kind: "succeeded";
       readonly httpStatus?: number;
       readonly responseExcerpt?: string;
       readonly result?: string;
-      /** Of a quick job: the file for the caller who waits. It is not stored. */
+      /** Set for quick jobs: the file for the caller who waits. It is not stored. */
       readonly file?: Uint8Array;
     }
   /** `isOurs`: it failed inside the service, and says nothing of the target. */
@@ -22,10 +22,10 @@ interface Failure {
   readonly responseExcerpt?: string;
 }
 
-/** One run of a job, as recorded. `durationMs` is real time. */
+/** An attempt as recorded. `durationMs` is real time. */
 export interface Attempt {
   readonly number: number;
-  /** Unknown of a lost attempt, which leaves no record. */
+  /** Unknown for a lost attempt, which leaves no record. */
   readonly startedAt?: EpochMs;
   readonly durationMs?: number;
   readonly outcome: Outcome["kind"] | "running";
@@ -34,23 +34,45 @@ export interface Attempt {
   readonly responseExcerpt?: string;
 }
 
-/** One run of a job that is to start, as a queue message names it. */
-export interface AttemptRef {
+/** An attempt that is to start, as a queue message names it. */
+export type AttemptRef = CallRef | TaskRef;
+
+interface RefFields {
   readonly id: string;
   readonly appId: string;
   readonly attempt: number;
-  readonly destination: string;
   readonly timeoutMs: number;
-  /** Of a job in a lane: those behind it wait for it. */
-  readonly ordered?: true;
-  readonly turnAt?: EpochMs;
-  /** Of a task, which needs a slot of its app: its place among those that wait for one. */
-  readonly rank?: string;
-  /** Of a task that waits for no slot. */
-  readonly isUrgent?: true;
 }
 
-/** One run of a schedule that is to come. */
+/** An attempt that calls a destination. */
+export interface CallRef extends RefFields {
+  readonly destination: string;
+  /** Set for jobs in a lane: those behind it wait for it. */
+  readonly ordered?: true;
+  /** The turn that the job has at a destination with a rate. */
+  readonly turnAt?: EpochMs;
+  readonly rank?: never;
+  readonly isUrgent?: never;
+}
+
+/** An attempt of a task, which takes a slot of its app. */
+export interface TaskRef extends RefFields {
+  /** Its place in line, as text that sorts. */
+  readonly rank: string;
+  /** It waits for no slot. */
+  readonly isUrgent?: true;
+  readonly destination?: never;
+  readonly ordered?: never;
+  readonly turnAt?: never;
+}
+
+/** For jobs that are no tasks. Throws for a task's reference. */
+export function asCall(ref: AttemptRef): CallRef {
+  if (ref.rank === undefined) return ref;
+  throw new Error(`Expected an attempt that calls a destination; job ${ref.id} is a task`);
+}
+
+/** A run of a schedule that is to come. */
 export interface RunRef {
   readonly id: string;
   readonly run: number;

@@ -82,13 +82,19 @@ export interface Success {
   readonly result?: string;
 }
 
-/** What every job has, whatever its status. */
-interface JobFields {
+/** What a job is about: a destination that it calls, the type of a task, or, for a schedule, neither. */
+export interface Kind {
+  /** An origin or a function's name. */
+  readonly destination?: string;
+  /** The type of a task, such as `import_csv`. */
+  readonly jobType?: string;
+}
+
+/** The fields of every job, whatever its status. */
+interface JobFields extends Kind {
   readonly id: string;
   readonly appId: string;
   readonly executionType: string;
-  /** Where it goes, as flow control sees it: an origin or a function's name. */
-  readonly destination: string;
   readonly payload: Payload;
   readonly createdAt: EpochMs;
   readonly updatedAt: EpochMs;
@@ -229,7 +235,7 @@ export function isSchedule({ executionType }: Pick<Job, "executionType">): boole
 /** The execution type that is fired, not run. */
 export const SCHEDULE = "schedule";
 
-/** The execution type whose code lives here; its destination is its job type. */
+/** The execution type of built-in work. */
 export const TASK = "task";
 
 /** The job type that makes PDFs. */
@@ -261,17 +267,15 @@ export function nextRunOf(schedule: Job): RunRef {
 }
 
 export function nextAttempt(job: Job): AttemptRef {
-  const { id, appId, destination, timeoutMs, lane, turnAt } = job;
+  const { id, appId, timeoutMs, destination, lane, turnAt, isUrgent } = job;
+  const ref = { id, appId, timeoutMs, attempt: job.attempts + 1 };
+  if (isTask(job)) return { ...ref, rank: rankOf(job), ...(isUrgent && { isUrgent }) };
+  if (destination === undefined) throw new Error(`Job ${id} of type ${job.executionType} has no destination`);
   return {
-    id,
-    appId,
+    ...ref,
     destination,
-    timeoutMs,
-    attempt: job.attempts + 1,
     ...(lane !== undefined && { ordered: true }),
     ...(turnAt !== undefined && { turnAt }),
-    ...(isTask(job) && { rank: rankOf(job) }),
-    ...(job.isUrgent && { isUrgent: true }),
   };
 }
 

@@ -1,3 +1,4 @@
+// Over 300 lines: every move between statuses in one file, so that no status is written anywhere else.
 import { MINUTE, type EpochMs } from "../clock.ts";
 import {
   CLOCK_SKEW,
@@ -22,9 +23,9 @@ import {
 import type { FinalStatus, Status, StopStatus } from "./status.ts";
 import type { AttemptRef, Outcome } from "./attempt.ts";
 
-// The moves of a job: from which statuses, under which condition, to what. Nobody else writes a status.
+// The moves of a job: from which statuses, under which condition, to what.
 
-/** What whoever ends a job has to do what that leaves to do, before the sweep does. */
+/** How long the worker that ended a job has to submit its follow-ups before the sweep does. */
 const SETTLE_HEAD_START = MINUTE;
 
 type Comparison = "=" | "<=" | "<" | ">=" | ">";

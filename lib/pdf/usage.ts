@@ -72,7 +72,7 @@ export function usageOf(changes: readonly Change[]): Map<string, Increments> {
 
 function countersOf(job: Job): (readonly [name: string, by: number])[] {
   if (job.dialect === "pdf" && !isTask(job)) return hasFailed(job) ? [["webhookFailures", 1]] : [];
-  if (!isTask(job) || job.destination !== GENERATE_PDF) return [];
+  if (job.jobType !== GENERATE_PDF) return [];
   const { pages, bytes } = resultOf(job) ?? { pages: 0, bytes: 0 };
   return [
     ["jobs", 1],

@@ -1,8 +1,10 @@
+import * as z from "zod";
+import { FINAL_STATUSES } from "../job/status.ts";
 import { badRequest } from "../errors.ts";
 import type { Payload, WaitingJob } from "../job/job.ts";
 import type { AttemptRef, RunRef } from "../job/attempt.ts";
 
-/** What a message brings: the name of an attempt of a stored job, or a job that nothing else stores. */
+/** A message: the name of an attempt of a stored job, or a job that nothing else stores. */
 export type Delivery =
   | { readonly kind: "stored"; readonly ref: AttemptRef }
   | { readonly kind: "carried"; readonly job: WaitingJob; readonly receiveCount: number }
@@ -22,14 +24,14 @@ export interface QueueRecord {
   readonly eventSourceARN: string;
 }
 
-/** Reads a message of ours. Throws on anything else: the dead-letter queue is where that belongs. */
+/** Parses a message of the service. Throws for any other, which belongs in the dead-letter queue. */
 export function parseRecord(record: QueueRecord): Delivery {
   const delivery = deliveryOf(fromJson(record.body), Number(record.attributes.ApproximateReceiveCount));
   if (delivery) return delivery;
   throw new Error(`Message ${record.messageId} is not of ours: expected an object with "attempt", "job" or "fire"`);
 }
 
-/** Reads the event by which EventBridge fires a schedule. Throws on anything else. */
+/** Parses the event by which EventBridge fires a schedule. Throws BAD_REQUEST for any other. */
 export function parseFiring(event: unknown): Firing {
   const delivery = deliveryOf(event, 1);
   if (delivery?.kind === "run" || delivery?.kind === "target") return delivery;
@@ -37,40 +39,20 @@ export function parseFiring(event: unknown): Firing {
 }
 
 function deliveryOf(message: unknown, receiveCount: number): Delivery | undefined {
-  if (!isObject(message)) return undefined;
-  const { attempt, job, fire, Payload: event } = message;
   // EventBridge's dead letters hold its whole call of the function.
-  if (event !== undefined) return deliveryOf(typeof event === "string" ? fromJson(event) : event, receiveCount);
-  if (isObject(attempt) && typeof attempt["id"] === "string") {
-    return { kind: "stored", ref: attempt as unknown as AttemptRef };
+  if (typeof message === "object" && message !== null && "Payload" in message) {
+    const { Payload: event } = message;
+    return deliveryOf(typeof event === "string" ? fromJson(event) : event, receiveCount);
   }
-  if (isObject(job) && typeof job["id"] === "string") return { kind: "carried", job: carriedJob(job), receiveCount };
-  if (!isObject(fire)) return undefined;
-  const { target, id, run } = fire;
-  // An operator may post such an event by hand.
-  if (target !== undefined) return isCarried(target) ? { kind: "target", target: carriedJob(target) } : undefined;
-  if (!isJobId(id)) return undefined;
-  return typeof run === "number" && Number.isSafeInteger(run) ? { kind: "run", ref: { id, run } } : undefined;
+  const parsed = body.safeParse(message);
+  if (!parsed.success) return undefined;
+  const { data } = parsed;
+  if ("attempt" in data) return { kind: "stored", ref: data.attempt };
+  if ("job" in data) return { kind: "carried", job: data.job, receiveCount };
+  return "target" in data.fire ? { kind: "target", target: data.fire.target } : { kind: "run", ref: data.fire };
 }
 
-function isCarried(value: unknown): value is Record<string, unknown> {
-  if (!isObject(value)) return false;
-  const { id, appId, executionType, payload } = value;
-  const isComplete = isJobId(id) && typeof appId === "string" && typeof executionType === "string";
-  return isComplete && (typeof payload === "string" || isObject(payload));
-}
-
-function isJobId(value: unknown): value is string {
-  return typeof value === "string" && /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/.test(value);
-}
-
-function carriedJob({ payload, ...job }: Record<string, unknown>): WaitingJob {
-  const kept: Payload =
-    typeof payload === "string" ? { at: "inline", bytes: Buffer.from(payload, "base64") } : (payload as Payload);
-  return { ...job, payload: kept } as unknown as WaitingJob;
-}
-
-/** What JSON.parse says quotes the text; that must not end in a log. */
+/** The errors of JSON.parse quote the text, which must not end in a log. */
 function fromJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
@@ -79,6 +61,56 @@ function fromJson(text: string): unknown {
   }
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
-}
+// ---- The schemas of messages: other fields are left out ----
+
+const jobId = z.string().regex(/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/);
+const time = z.number();
+const count = z.int().min(0);
+
+const refFields = { id: jobId, appId: z.string(), attempt: z.int().min(1), timeoutMs: z.number() };
+
+const attemptRef = z.union([
+  z.object({ ...refFields, rank: z.string(), isUrgent: z.literal(true).exactOptional() }),
+  z.object({
+    ...refFields,
+    destination: z.string(),
+    ordered: z.literal(true).exactOptional(),
+    turnAt: time.exactOptional(),
+  }),
+]) satisfies z.ZodType<AttemptRef>;
+
+const payload = z.union([
+  z.base64().transform((bytes) => ({ at: "inline", bytes: Buffer.from(bytes, "base64") }) as const),
+  z.object({ at: z.enum(["item", "s3"]), hash: z.string() }),
+]);
+
+/** A job at its acceptance. */
+const carriedJob = z.object({
+  id: jobId,
+  appId: z.string(),
+  executionType: z.string(),
+  destination: z.string().exactOptional(),
+  status: z.literal("PENDING"),
+  payload,
+  createdAt: time,
+  updatedAt: time,
+  startAt: time,
+  dueAt: time.exactOptional(),
+  attempts: count,
+  retryCount: count,
+  maxRetries: count,
+  retry: z.object({ baseDelaySeconds: z.number(), maxDelaySeconds: z.number(), jitter: z.number() }).exactOptional(),
+  timeoutMs: z.number(),
+  idempotencyKey: z.string().exactOptional(),
+  parentJobId: z.string().exactOptional(),
+  scheduledAt: time.exactOptional(),
+  owes: z
+    .partialRecord(z.enum(["onComplete", "onSuccess", "onFailure"]), z.array(z.enum(FINAL_STATUSES)))
+    .exactOptional(),
+}) satisfies z.ZodType<WaitingJob>;
+
+const body = z.union([
+  z.object({ attempt: attemptRef }),
+  z.object({ job: carriedJob }),
+  z.object({ fire: z.union([z.object({ target: carriedJob }), z.object({ id: jobId, run: z.int() })]) }),
+]);

@@ -42,10 +42,23 @@ export const LARGEST_SEND = 10;
 
 export type Queue = ReturnType<typeof createQueue>;
 
-export function createQueue(parts: { urls: Record<Road, string>; files: Files; clock: Clock; client?: SQSClient }) {
-  const { urls, files, clock } = parts;
-  const client = parts.client ?? lean(new SQSClient({ ...CLIENT_DEFAULTS, useQueueUrlAsEndpoint: false }));
+interface Parts {
+  readonly urls: Record<Road, string>;
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly client?: SQSClient;
+}
 
+type Connection = Required<Parts>;
+
+/** Every call throws `Unavailable` when SQS could not answer. */
+export function createQueue(parts: Parts) {
+  const client = parts.client ?? lean(new SQSClient({ ...CLIENT_DEFAULTS, useQueueUrlAsEndpoint: false }));
+  const connection = { ...parts, client };
+  return { ...sendersTo(connection), ...receiversFrom(connection) };
+}
+
+function sendersTo({ urls, files, clock, client }: Connection) {
   /** Sends next attempts, each to arrive at its time. Returns those that SQS refused. */
   async function sendAttempts(departures: readonly Departure[]): Promise<Departure[]> {
     const failed: Departure[] = [];
@@ -101,6 +114,10 @@ export function createQueue(parts: { urls: Record<Road, string>; files: Files; c
     };
   }
 
+  return { sendAttempts, sendCarried, firingOf };
+}
+
+function receiversFrom({ urls, client }: Connection) {
   /** Makes messages visible when they are to come again, and not when their visibility ends. */
   async function release(again: ReadonlyMap<QueueRecord, ComeAgain>): Promise<void> {
     for (const { road, taken } of byRoad([...again.keys()])) {
@@ -159,7 +176,7 @@ export function createQueue(parts: { urls: Record<Road, string>; files: Files; c
     return Number(Attributes?.ApproximateNumberOfMessages ?? 0);
   }
 
-  return { sendAttempts, sendCarried, firingOf, receive, release, remove, depth };
+  return { receive, release, remove, depth };
 }
 
 function roadOf(job: Job): Road {

@@ -81,15 +81,32 @@ const MOST_ROUNDS = 5;
 
 export type Table = ReturnType<typeof createTable>;
 
+interface Parts {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly client?: DynamoDBClient;
+}
+
+/** Where calls go. The client is made when first used: a function that only hands jobs to a queue needs none. */
+interface Connection {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly dynamodb: () => DynamoDBClient;
+}
+
 /** Every call throws `Unavailable` when the table could not answer. */
-export function createTable({ name, clock, client: given }: { name: string; clock: Clock; client?: DynamoDBClient }) {
-  // Made when first used: functions that only accept jobs for a queue never need it.
+export function createTable({ name, clock, client: given }: Parts) {
   let client = given;
   const dynamodb = () => (client ??= lean(new DynamoDBClient(CLIENT_DEFAULTS)));
-  const inTable = { TableName: name };
+  const connection = { name, clock, dynamodb };
+  return { ...readsOf(connection), ...writesOf(connection), ...batchesOf(connection), unavailable };
+}
+
+function readsOf(connection: Connection) {
+  const { name, dynamodb } = connection;
 
   async function get(key: ItemKey): Promise<Item | undefined> {
-    const command = new GetItemCommand({ ...inTable, Key: marshall(key), ConsistentRead: true });
+    const command = new GetItemCommand({ TableName: name, Key: marshall(key), ConsistentRead: true });
     const { Item: found } = await askOf(PART, dynamodb().send(command));
     return found && unmarshall(found);
   }
@@ -99,30 +116,14 @@ export function createTable({ name, clock, client: given }: { name: string; cloc
     const found: Item[] = [];
     for (let from = 0; from < keys.length; from += LARGEST_READ) {
       const batch = keys.slice(from, from + LARGEST_READ).map((key) => marshall(key));
-      found.push(...(await getBatch(batch, options.consistent)));
-    }
-    return found;
-  }
-
-  async function getBatch(keys: Record<string, AttributeValue>[], consistent: boolean): Promise<Item[]> {
-    const found: Item[] = [];
-    let wanted: Record<string, AttributeValue>[] | undefined = keys;
-    for (let round = 0; wanted?.length; round += 1) {
-      if (round === MOST_ROUNDS) throw unavailable(`it left keys unprocessed ${MOST_ROUNDS} times`);
-      if (round > 0) await clock.sleep(50 * 2 ** round);
-      const request = new BatchGetItemCommand({
-        RequestItems: { [name]: { Keys: wanted, ConsistentRead: consistent } },
-      });
-      const answer: BatchGetItemCommandOutput = await askOf(PART, dynamodb().send(request));
-      found.push(...(answer.Responses?.[name] ?? []).map((item) => unmarshall(item)));
-      wanted = answer.UnprocessedKeys?.[name]?.Keys;
+      found.push(...(await getBatch(batch, options.consistent, connection)));
     }
     return found;
   }
 
   async function query({ values, after, ...input }: Query): Promise<Page> {
     const command = new QueryCommand({
-      ...inTable,
+      TableName: name,
       ...input,
       ExpressionAttributeValues: marshall(values),
       ...(after && { ExclusiveStartKey: marshall(after) }),
@@ -143,6 +144,32 @@ export function createTable({ name, clock, client: given }: { name: string; cloc
     } while (after);
     return items;
   }
+
+  return { get, getMany, query, queryAll };
+}
+
+async function getBatch(
+  keys: Record<string, AttributeValue>[],
+  consistent: boolean,
+  { name, clock, dynamodb }: Connection,
+): Promise<Item[]> {
+  const found: Item[] = [];
+  let wanted: Record<string, AttributeValue>[] | undefined = keys;
+  for (let round = 0; wanted?.length; round += 1) {
+    if (round === MOST_ROUNDS) throw unavailable(`it left keys unprocessed ${MOST_ROUNDS} times`);
+    if (round > 0) await clock.sleep(50 * 2 ** round);
+    const request = new BatchGetItemCommand({
+      RequestItems: { [name]: { Keys: wanted, ConsistentRead: consistent } },
+    });
+    const answer: BatchGetItemCommandOutput = await askOf(PART, dynamodb().send(request));
+    found.push(...(answer.Responses?.[name] ?? []).map((item) => unmarshall(item)));
+    wanted = answer.UnprocessedKeys?.[name]?.Keys;
+  }
+  return found;
+}
+
+function writesOf({ name, dynamodb }: Connection) {
+  const inTable = { TableName: name };
 
   async function put(item: Item, when?: Condition): Promise<Written> {
     const command = new PutItemCommand({ ...inTable, Item: marshall(item, MARSHALL), ...conditional(when) });
@@ -166,6 +193,12 @@ export function createTable({ name, clock, client: given }: { name: string; cloc
     const command = new DeleteItemCommand({ ...inTable, Key: marshall(key), ...conditional(when) });
     return (await judged(dynamodb().send(command))).held;
   }
+
+  return { put, replace, update, remove };
+}
+
+function batchesOf({ name, dynamodb }: Connection) {
+  const inTable = { TableName: name };
 
   /** Throws `Unavailable` when some were left undone. */
   async function removeMany(keys: readonly ItemKey[]): Promise<void> {
@@ -198,21 +231,7 @@ export function createTable({ name, clock, client: given }: { name: string; cloc
     return { Update: { ...inTable, Key: marshall(write.update), UpdateExpression, ...conditions } };
   }
 
-  return {
-    get,
-    getMany,
-    query,
-    queryAll,
-    put,
-    replace,
-    update,
-    remove,
-    removeMany,
-    transact,
-    unavailable,
-    name,
-    dynamodb,
-  };
+  return { removeMany, transact };
 }
 
 /** What a store throws when it gave up on the table. */

@@ -102,14 +102,14 @@ function fits(job: Job, action: "redrive" | "cancel", filter: BulkFilter, before
     // A running task renews its lease every few seconds, which changes `updatedAt`.
     (job.status === "RUNNING" ? (job.startedAt ?? 0) : job.updatedAt) <= before &&
     // A bulk action must not cancel or redrive another one.
-    job.destination !== BULK_ACTION &&
+    job.jobType !== BULK_ACTION &&
     (filter.status === undefined || job.status === filter.status) &&
-    (filter.host === undefined || hostOf(job.destination) === filter.host.toLowerCase()) &&
+    (filter.host === undefined || hostOf(job) === filter.host.toLowerCase()) &&
     (filter.errorContains === undefined || (job.lastError ?? "").includes(filter.errorContains))
   );
 }
 
-function hostOf(destination: string): string {
+function hostOf({ destination = "" }: Job): string {
   return URL.canParse(destination) ? new URL(destination).hostname : destination.toLowerCase();
 }
 

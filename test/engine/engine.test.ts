@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { MINUTE, SECOND } from "../../lib/clock.ts";
+import { asCall } from "../../lib/job/attempt.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import { HEAD_START, nextAttempt, type Job } from "../../lib/job/job.ts";
 import { PLENTY, createWorld, request, type World } from "../support/world.ts";
@@ -134,7 +135,7 @@ racing("a cancel that races with claims wins or loses as a whole: a cancelled jo
     const job = await world.submit();
     const ref = nextAttempt(job);
     // The app's settings and the circuit are already cached, as in a warm container.
-    await Promise.all([world.apps.settingsOf(job.appId), world.destinations.circuitOf(job)]);
+    await Promise.all([world.apps.settingsOf(job.appId), world.destinations.circuitOf(asCall(ref))]);
     const [stopped] = await Promise.all([
       world.engine.stopJob(job.id, "CANCELLED").catch(() => undefined),
       (async () => {

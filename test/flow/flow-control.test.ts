@@ -6,6 +6,7 @@ import type { Circuit } from "../../lib/flow/circuit.ts";
 import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import { Unavailable } from "../../lib/errors.ts";
 import { createFlowControl } from "../../lib/flow/flow-control.ts";
+import { asCall } from "../../lib/job/attempt.ts";
 import { nextAttempt, type Job } from "../../lib/job/job.ts";
 import { PLENTY, request } from "../support/world.ts";
 import { ORIGIN, appId, fails, run, startFlowWorld, stored, submit, succeeds, world } from "./flow-world.ts";
@@ -137,7 +138,10 @@ test("failures that can't be noted leave the attempt as it ended", async () => {
   world.execute(fails(500));
   const job = await submit();
   const broken = { ...job, destination: "x".repeat(5_000) };
-  await world.engine.run({ kind: "stored", ref: { ...nextAttempt(job), destination: broken.destination } }, PLENTY);
+  await world.engine.run(
+    { kind: "stored", ref: { ...asCall(nextAttempt(job)), destination: broken.destination } },
+    PLENTY,
+  );
   expect(await stored(job)).toMatchObject({ status: "RETRYING", lastError: "HTTP 500" });
 });
 
@@ -164,7 +168,7 @@ test("a job of mode sqs runs though nothing is known of its destination for the 
     },
     log: () => {},
   });
-  const ref = nextAttempt(await submit());
+  const ref = asCall(nextAttempt(await submit()));
   expect(await away.enterCarried(ref)).toHaveProperty("during");
   await expect(away.enter(ref)).rejects.toThrow(Unavailable);
 });
@@ -186,7 +190,7 @@ test("each reason to wait has its name, before an attempt and in the sweep", asy
   const [paused, held, down] = [flow({ paused: true }), flow({}, { ...open, state: "held" }), flow({}, open)];
   const rate = { destinations: [{ ...limits, rateLimitPerSecond: 1 }] };
   const slots = { destinations: [{ ...limits, maxConcurrency: 1 }] };
-  const ref = nextAttempt(job);
+  const ref = asCall(nextAttempt(job));
 
   expect([await paused.enter(ref), await paused.waitOf(job)]).toEqual([{ reason: "paused" }, { reason: "paused" }]);
   expect([await held.enter(ref), await held.waitOf(job)]).toEqual([{ reason: "held" }, { reason: "held" }]);

@@ -263,20 +263,29 @@ test("EventBridge's event fires a run or a target; its dead letter, text or obje
   for (const Payload of [{ fire }, JSON.stringify({ fire })]) {
     expect(parseRecord(record("m", "a", FIFO, JSON.stringify({ Payload })))).toEqual(firing);
   }
-  const target = { id: ID, appId: "app", executionType: "rest-api", payload: "e30=" };
+  const job = newJob(request("sqs"), NOW, ID);
+  const target = { ...job, payload: "e30=" };
   const bytes = Buffer.from("{}");
-  expect(parseFiring({ fire: { target } })).toEqual({
+  // Fields that no job has are left out.
+  expect(parseFiring({ fire: { target: { ...target, status: "PENDING", odd: 1 } } })).toEqual({
     kind: "target",
-    target: { ...target, payload: { at: "inline", bytes } },
+    target: { ...job, payload: { at: "inline", bytes } },
   });
   const away = { at: "s3", hash: "h" };
   expect(parseFiring({ fire: { target: { ...target, payload: away } } })).toMatchObject({ target: { payload: away } });
 });
 
 test("an event that is no firing is refused as a bad request", () => {
-  const target = { id: ID, appId: "app", executionType: "rest-api", payload: "e30=" };
+  const target = { ...newJob(request("sqs"), NOW, ID), payload: "e30=" };
   const runs = [{ id: ID }, { id: ID, run: 1.5 }, { id: ID, run: "1" }, { id: `${ID}x`, run: 1 }, { id: 5, run: 1 }];
-  const targets = [5, null, { ...target, id: "x" }, { ...target, appId: 5 }, { ...target, executionType: 5 }];
+  const targets = [
+    5,
+    null,
+    { ...target, id: "x" },
+    { ...target, appId: 5 },
+    { ...target, executionType: 5 },
+    { ...target, status: "RUNNING" },
+  ];
   const fires = [...runs, ...[...targets, { ...target, payload: 5 }].map((each) => ({ target: each })), 5, null];
   const others = [undefined, 5, {}, { attempt: { id: ID } }, { job: target }, { Payload: "{" }];
   for (const event of [...fires.map((fire) => ({ fire })), ...others]) {

@@ -347,7 +347,7 @@ test("a message that comes again and again renders its document once", async () 
   const { body } = await post("/longjob", token, pages(3));
   const id = body.job_id;
   const { data } = (await stack.call("GET", `/v1/admin/jobs/${id}`, { token })).body;
-  const attempt = { id, appId: data.appId, destination: "generate_pdf", timeoutMs: 240_000, attempt: 1 };
+  const attempt = { id, appId: data.appId, timeoutMs: 240_000, attempt: 1 };
   const rank = `10#${String(Date.parse(data.createdAt)).padStart(15, "0")}#${id}`;
   const again = new SendMessageCommand({
     QueueUrl: environment.SQS_PDF_QUEUE_URL,

@@ -124,7 +124,7 @@ test("what leaves the status alone, or is of a job created long ago, counts noth
 });
 
 test("usage of a key that had expired and is used again is the new job's alone", () => {
-  const made = { status: "SUCCEEDED", destination: "generate_pdf", executionType: "task" } as const;
+  const made = { status: "SUCCEEDED", jobType: "generate_pdf", executionType: "task" } as const;
   const success = { durationMs: 5, result: JSON.stringify({ pages: 80, bytes: 1_000, truncated: false }) };
   const image = (createdAt: string, status: Status): Record<string, object> => {
     const job = { ...newJob(request("both"), Date.parse(createdAt), "id"), ...made, status };

@@ -73,7 +73,8 @@ export async function createTaskWorld() {
   let ahead = 0;
   const real = createClock();
   const clock: Clock = { ...real, now: () => real.now() + ahead };
-  const table = createTable({ name: references["JobsTable"] ?? "", clock, client });
+  const tableName = references["JobsTable"] ?? "";
+  const table = createTable({ name: tableName, clock, client });
   const files = createFileStore({ bucket, clock });
   const store = createJobStore({ table, files: bucket, clock });
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
@@ -103,6 +104,7 @@ export async function createTaskWorld() {
     appId,
     bucket: bucketName,
     table,
+    tableName,
     endpoints,
     clock,
     files,

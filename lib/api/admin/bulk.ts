@@ -92,7 +92,7 @@ export const abortBulkAction = route({
 
 async function ownBulkAction(id: string | undefined, caller: Caller, service: ServiceParts): Promise<Job> {
   const job = await ownTask(id, caller, service);
-  if (job.destination !== BULK_ACTION) throw new ClientError("NOT_FOUND", "No such job");
+  if (job.jobType !== BULK_ACTION) throw new ClientError("NOT_FOUND", "No such job");
   return job;
 }
 

@@ -61,7 +61,7 @@ export async function fileView(job: Job, service: ServiceParts): Promise<object>
   return {
     id: job.id,
     taskId: job.id,
-    jobType: job.destination,
+    jobType: job.jobType,
     status: fileStatus(job),
     queue: "jobs-tasks",
     attempts: job.attempts,

@@ -154,7 +154,7 @@ export const listFileJobs = route({
       (job) =>
         isFileJob(job) &&
         (status === undefined || fileStatus(job) === status) &&
-        (jobType === undefined || job.destination === jobType),
+        (jobType === undefined || job.jobType === jobType),
     );
     const shown = await viewsOf(jobs, async (job) => fileView(job, service), withoutOwn);
     return {

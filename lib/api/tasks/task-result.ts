@@ -9,7 +9,7 @@ export async function shownResult(job: Job, { fileStore, clock }: ServiceParts):
   const { fileKey, ...result } = JSON.parse(job.success.result) as TaskResult;
   if (fileKey === undefined) return result;
   const { link } = fileStore;
-  if (job.destination === GENERATE_PDF) {
+  if (job.jobType === GENERATE_PDF) {
     return { downloadUrl: (await linkOf(job, { clock, link }))?.url ?? null, ...result };
   }
   return { downloadUrl: await link(fileKey, fileKey.slice(fileKey.lastIndexOf("/") + 1)), ...result };

@@ -51,7 +51,7 @@ export async function submitTask(asked: AskedTask, service: ServiceParts) {
     await recordCreated(job, request.userId, service);
     return { job, isNew: true };
   }
-  const isOther = job.destination !== execution.jobType;
+  const isOther = job.jobType !== execution.jobType;
   if (!isOther && job.dialect === dialect) return { job, isNew: false };
   const differs = isOther ? "jobType" : "the API that asked for it";
   const problem = `The idempotency key belongs to job ${job.id}, which differs in ${differs}; use another key`;

@@ -57,7 +57,7 @@ export function typedView(job: Job, message: Message, result: object | null): ob
     id: job.id,
     organizationId: job.appId,
     userId: job.userId ?? null,
-    jobType: job.destination,
+    jobType: job.jobType,
     status: typedStatus(job),
     priority: job.priority ?? 0,
     retryCount: job.retryCount,

@@ -123,7 +123,7 @@ export const listTypedJobs = route({
     const matches = (job: Job) =>
       isTask(job) &&
       (status === undefined || typedStatus(job) === status) &&
-      (jobType === undefined || job.destination === jobType);
+      (jobType === undefined || job.jobType === jobType);
     // The index of the app's tasks needs no filter.
     const filter = status === undefined && jobType === undefined && isAppAdmin(caller) ? undefined : matches;
     const { jobs, ...page } = await numberedPage(service.store, indexOf(caller), query, filter);

@@ -1,7 +1,7 @@
 import type { AppSettings } from "../../store/app-store.ts";
 import type { EpochMs } from "../../clock.ts";
 import { ClientError } from "../../errors.ts";
-import { executionTypeOf } from "../../executors/index.ts";
+import type { Terms } from "../../job/accept.ts";
 import { entityOf, withoutRequest } from "../../job/view.ts";
 import { SCHEDULE, isTask, type Job } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
@@ -31,8 +31,8 @@ export async function acceptJob(
   const now = await askedAt(body, appId, keyHeader, service);
   const settings = await service.apps.settingsOf(appId);
   const rules = { ...service.rules, ...settings };
-  const message = messageOf(withDefaults(body, settings), appId, keyHeader, { rules, now });
-  const submitted = await service.engine.submit({ appId, mode: body.mode, message });
+  const { message, terms } = messageOf(withDefaults(body, settings), appId, keyHeader, { rules, now });
+  const submitted = await service.engine.submit({ appId, mode: body.mode, message, terms });
   switch (submitted.kind) {
     case "sent":
       return { status: 202, message };
@@ -40,7 +40,7 @@ export async function acceptJob(
       if (isTask(submitted.job)) await recordCreated(submitted.job, caller.sub, service);
       return { status: 201, job: submitted.job, message };
     case "replayed":
-      return { status: 200, job: submitted.job, message: await replayed(submitted.job, message, service) };
+      return { status: 200, job: submitted.job, message: await replayed(submitted.job, message, terms(now), service) };
     default:
       return submitted satisfies never;
   }
@@ -68,12 +68,12 @@ async function askedAt(
 }
 
 /** The stored message. Throws UNPROCESSABLE_ENTITY if the request is for another job; bodies and times may differ. */
-async function replayed(job: Job, asked: Message, { store }: ServiceParts): Promise<Message> {
-  const destination = executionTypeOf(asked.execution.type).destination(asked.execution);
+async function replayed(job: Job, asked: Message, terms: Terms, { store }: ServiceParts): Promise<Message> {
   const stored = await store.message(job);
   const differing = [
     job.executionType !== asked.execution.type && "execution.type",
-    job.destination !== destination && "destination",
+    job.destination !== terms.destination && "destination",
+    job.jobType !== terms.jobType && "execution.jobType",
     stored.lambdaProxyMessage?.httpMethod !== asked.lambdaProxyMessage?.httpMethod && "httpMethod",
     stored.lambdaProxyMessage?.path !== asked.lambdaProxyMessage?.path && "path",
   ].filter((field) => field !== false);
@@ -96,6 +96,6 @@ export function withEntity(status: number, entity: object): Answer {
 
 /** Records the submission of a task in the audit log. */
 export async function recordCreated(task: Job, by: string, { audit }: Pick<ServiceParts, "audit">): Promise<void> {
-  const changes = [{ field: task.id, from: null, to: task.destination }];
+  const changes = [{ field: task.id, from: null, to: task.jobType }];
   await audit.record(task.appId, { by, action: "job.created", changes });
 }

@@ -1,9 +1,11 @@
 import * as z from "zod";
+import type { EpochMs } from "../../clock.ts";
 import { badRequest, type ErrorDetail } from "../../errors.ts";
-import type { Asked } from "../../executors/executor.ts";
+import type { Asked, ExecutionType } from "../../executors/executor.ts";
 import { executionTypeOf, jobFields } from "../../executors/index.ts";
 import { refuseTarget } from "../../outbound/target-url.ts";
-import { SCHEDULE, TASK, isLong, type Mode } from "../../job/job.ts";
+import { SCHEDULE, TASK, isLong } from "../../job/job.ts";
+import type { Terms } from "../../job/accept.ts";
 import { idempotencyKey } from "../../executors/message-schema.ts";
 import type { FollowUpJob, FollowUps, Message } from "../../job/message.ts";
 
@@ -26,22 +28,30 @@ export type CreateJobBody = z.infer<typeof createJobBody>;
 /** The longest chain of follow-ups. */
 const LONGEST_CHAIN = 10;
 
-/** The message to store: checked beyond its shape, without the fields that the service sets itself. */
+/** A message to store, and how its job is run. */
+interface Checked {
+  readonly message: Message;
+  readonly terms: (now: EpochMs) => Terms;
+}
+
+/** The message of a request: checked beyond its shape, without the fields that the service sets itself. */
 export function messageOf(
   body: CreateJobBody,
   appId: string,
   keyHeader: string | undefined,
   asked: Omit<Asked, "mode" | "appId">,
-): Message {
+): Checked {
   const { appId: _, mode, ...posted } = body;
   const { jobId: __, retryCount: ___, ...metadata } = body.message.metadata;
   const key = keyOf(metadata.idempotencyKey, keyHeader, "message.metadata.idempotencyKey");
   const keyed = { ...metadata, ...(key !== undefined && { idempotencyKey: key }) } as Message["metadata"];
   const whole = { ...messageIn(posted as FollowUpJob), metadata: keyed };
-  const problems = problemsOf(whole, { message: "message", beside: "" }, { ...asked, mode, appId, keys: [] });
+  const type = executionTypeOf(whole.execution.type);
+  const place = { message: "message", beside: "" };
+  const problems = problemsOf(whole, type, place, { ...asked, mode, appId, keys: [] });
   if (problems.length > 0) throw badRequest(problems);
   const { appId: ____, ...kept } = keyed as Message["metadata"] & { appId?: string };
-  return { ...whole, metadata: kept };
+  return { message: { ...whole, metadata: kept }, terms: (now) => type.terms(whole.execution, now) };
 }
 
 function messageIn({ message, ...followUps }: FollowUpJob): Message {
@@ -59,10 +69,11 @@ interface Within extends Asked {
   readonly keys: readonly (string | undefined)[];
 }
 
-function problemsOf(message: Message, place: Place, within: Within): ErrorDetail[] {
+function problemsOf(message: Message, type: ExecutionType, place: Place, within: Within): ErrorDetail[] {
   const { execution, lambdaProxyMessage, metadata } = message;
-  const type = executionTypeOf(execution.type);
-  const problems = [...type.refuse(message, within), ...longProblems(message, within.mode)];
+  const refused = type.refuse(message, within);
+  // A refused message may have no terms, such as a schedule without a time.
+  const problems = refused.length > 0 ? [...refused] : longProblems(message, type, within);
   if (!lambdaProxyMessage && type.proxyMessage === "required") {
     problems.push({ field: "lambdaProxyMessage", message: `is required for execution.type ${execution.type}` });
   }
@@ -80,15 +91,20 @@ function problemsOf(message: Message, place: Place, within: Within): ErrorDetail
   const inTarget = `${place.message}.execution.targetJob`;
   return [
     ...problems.map((problem) => ({ ...problem, field: `${place.message}.${problem.field}` })),
-    ...(target ? problemsOf(target, { message: inTarget, beside: `${inTarget}.` }, below) : []),
+    ...(target ? problemsIn(target, { message: inTarget, beside: `${inTarget}.` }, below) : []),
     ...followUpProblems(message, place.beside, below),
   ];
 }
 
+/** The problems of a message within another one. */
+function problemsIn(message: Message, place: Place, within: Within): ErrorDetail[] {
+  return problemsOf(message, executionTypeOf(message.execution.type), place, within);
+}
+
 /** Long attempts have a queue of their own, which carries no unstored jobs and keeps no order. */
-function longProblems({ execution, metadata }: Message, mode: Mode): ErrorDetail[] {
-  const type = executionTypeOf(execution.type);
-  if (!isLong({ executionType: type.type, timeoutMs: type.timeoutMs(execution) })) return [];
+function longProblems({ execution, metadata }: Message, type: ExecutionType, { mode, now }: Within): ErrorDetail[] {
+  const { timeoutMs } = type.terms(execution, now);
+  if (!isLong({ executionType: type.type, timeoutMs })) return [];
   const [field, what] =
     type.type === TASK ? ["execution.type", "a task"] : ["execution.timeoutSeconds", "an attempt of more than 60 s"];
   const { messageGroupId: group } = metadata;
@@ -113,7 +129,7 @@ function followUpProblems(followUps: FollowUps, at: string, within: Within): Err
     if (!followUp) return [];
     if (depthOf(at) === LONGEST_CHAIN)
       return [{ field: at + name, message: `must not be more than ${LONGEST_CHAIN} follow-ups deep` }];
-    return problemsOf(messageIn(followUp), { message: `${at}${name}.message`, beside: `${at}${name}.` }, within);
+    return problemsIn(messageIn(followUp), { message: `${at}${name}.message`, beside: `${at}${name}.` }, within);
   });
   return [...refused, ...next];
 }
