@@ -6,8 +6,11 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Tests wait for events. These end a test that hangs, and are far beyond what a slow, busy machine takes.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    teardownTimeout: 60_000,
+    expect: { poll: { timeout: 120_000 } },
     // One place for what every test that builds parts of its own needs.
     env: {
       AWS_REGION: "local",

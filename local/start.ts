@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -16,6 +16,10 @@ const ROOT = resolve(import.meta.dirname, "..");
 const DEMO_APP = "550e8400-e29b-41d4-a716-446655440000";
 /** How long a stop waits for running jobs. The whole stack has to end within 3 s. */
 const STOP_WITHIN_MS = 2_500;
+/** How long a start waits for the holder of its folder to say that it is ending. */
+const SIGN_WITHIN_MS = 4_000;
+/** How long it then waits for its end. A busy machine ends in more than 3 s. */
+const END_WITHIN_MS = 60_000;
 
 interface Settings {
   readonly port: number;
@@ -30,25 +34,33 @@ interface RunningStack {
   readonly pid: number;
   readonly environment: Readonly<Record<string, string>>;
   readonly references: References;
+  /** It takes no more requests and is about to leave the folder. */
+  readonly isEnding?: boolean;
 }
 
 /** A running stack as this process sees it; only the process that started it has the server. */
 interface Stack extends RunningStack {
   readonly server?: Server;
+  /** Tells a start that waits for the folder to wait on. */
+  announceEnd(): void;
   stop(): Promise<void>;
 }
 
 async function start(settings: Settings): Promise<void> {
+  let stop: (() => Promise<void>) | undefined;
+  // Watched from the first moment on: a start whose npm is killed must not go on to the end before it sees that.
+  onEnd(async () => stop?.());
   mkdirSync(settings.dir, { recursive: true });
   const stack = settings.role === "worker" ? joinStack(settings) : await foundStack(settings);
   Object.assign(process.env, stack.environment);
   const { references } = stack;
   const workers = await startRole(settings.role, { root: ROOT, dir: settings.dir, references });
-  onEnd(async () => {
+  stop = async () => {
+    stack.announceEnd();
     stack.server?.close();
     await Promise.race([workers?.stop(), sleep(STOP_WITHIN_MS)]);
     await stack.stop();
-  });
+  };
   if (stack.server) await announce(urlOf(stack.server), settings);
   else process.stdout.write(`ready: a worker of the stack in ${settings.dir}\n`);
 }
@@ -69,7 +81,7 @@ function settingsOf(env: NodeJS.ProcessEnv): Settings {
 async function foundStack(settings: Settings): Promise<Stack> {
   const { dir, speed, port } = settings;
   const other = runningStack(dir);
-  if (other) await ended(other.pid);
+  if (other) await ended(dir, other.pid);
   if (other && isAlive(other.pid)) {
     throw new Error(
       `A local stack (process ${other.pid}) is using ${dir}: stop it, set DATA_DIR to another folder, or join it with ROLE=worker`,
@@ -78,16 +90,17 @@ async function foundStack(settings: Settings): Promise<Stack> {
   const cloud = await startCloud({ root: ROOT, dir, port, speed, onLoss: fail });
   const { environment, references, server } = cloud;
   const file = join(dir, "stack.json");
-  writeFileSync(
-    file,
-    JSON.stringify({ pid: process.pid, environment, references } satisfies RunningStack, undefined, 2),
-    { mode: 0o600 },
-  );
+  const leave = (stack: RunningStack) => {
+    // Renamed, so that nobody reads half of it.
+    writeFileSync(`${file}.new`, JSON.stringify(stack, undefined, 2), { mode: 0o600 });
+    renameSync(`${file}.new`, file);
+  };
+  const running = { pid: process.pid, environment, references };
+  leave(running);
   return {
-    pid: process.pid,
-    environment,
-    references,
+    ...running,
     server,
+    announceEnd: () => leave({ ...running, isEnding: true }),
     stop: async () => {
       rmSync(file, { force: true });
       await cloud.stop();
@@ -98,7 +111,7 @@ async function foundStack(settings: Settings): Promise<Stack> {
 function joinStack({ dir }: Settings): Stack {
   const stack = runningStack(dir);
   if (!stack) throw new Error(`No stack runs in ${dir}: start one with ROLE=gateway npm start, then its workers`);
-  return { ...stack, stop: async () => {} };
+  return { ...stack, announceEnd: () => {}, stop: async () => {} };
 }
 
 function runningStack(dir: string): RunningStack | undefined {
@@ -117,10 +130,11 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Waits a while for a stack that was told to stop, or whose npm was killed, and so is about to end. */
-async function ended(pid: number): Promise<void> {
-  const patience = Date.now() + 4_000;
-  while (isAlive(pid) && Date.now() < patience) await sleep(50);
+/** Waits for a stack that was told to stop, or whose npm was killed. One that gives no sign of ending goes on. */
+async function ended(dir: string, pid: number): Promise<void> {
+  const began = Date.now();
+  const patience = () => (runningStack(dir)?.isEnding ? END_WITHIN_MS : SIGN_WITHIN_MS);
+  while (isAlive(pid) && Date.now() - began < patience()) await sleep(50);
 }
 
 async function startRole(role: Settings["role"], settings: WorkerSettings): Promise<Runner | undefined> {

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { FINAL_STATUSES } from "../job/status.ts";
 import { badRequest } from "../errors.ts";
-import type { Payload, WaitingJob } from "../job/job.ts";
+import type { WaitingJob } from "../job/job.ts";
 import type { AttemptRef, RunRef } from "../job/attempt.ts";
 
 /** A message: the name of an attempt of a stored job, or a job that nothing else stores. */

@@ -38,7 +38,7 @@ async function packaged(): Promise<string> {
   })());
 }
 
-test("where nothing is set, everything has a default", { timeout: 180_000 }, async () => {
+test("where nothing is set, everything has a default", async () => {
   const { stdout } = await serverless(["print", "--format", "json"]);
   const { provider, resources } = JSON.parse(stdout);
   expect(provider.environment).toMatchObject({ INVOKABLE_FUNCTIONS: "", CORS_ORIGINS: "", RETENTION_DAYS: "0" });
@@ -46,7 +46,7 @@ test("where nothing is set, everything has a default", { timeout: 180_000 }, asy
   expect(JSON.stringify(resources.Resources.ProcessJobsRole)).toContain(":function:-");
 });
 
-test("packaging without credentials gives the CloudFormation template", { timeout: 180_000 }, async () => {
+test("packaging without credentials gives the CloudFormation template", async () => {
   const { Resources } = JSON.parse(await packaged());
   const properties = (name: string) => Resources[name].Properties;
 
@@ -254,32 +254,28 @@ function referencesIn(value: unknown): string[] {
   });
 }
 
-test(
-  "the packaged template refers to nothing that it lacks, and to nothing in a circle",
-  { timeout: 180_000 },
-  async () => {
-    const { Resources } = JSON.parse(await packaged());
-    const edges = new Map(
-      Object.entries(Resources).map(([name, resource]) => [
-        name,
-        new Set(referencesIn(resource).filter((other) => !other.startsWith("AWS::"))),
-      ]),
-    );
-    for (const [name, others] of edges) {
-      for (const other of others) expect([name, other, edges.has(other)]).toEqual([name, other, true]);
-    }
-    const done = new Set<string>();
-    const visit = (name: string, path: readonly string[]): void => {
-      expect(path, `a circle: ${[...path, name].join(" → ")}`).not.toContain(name);
-      if (done.has(name)) return;
-      for (const other of edges.get(name) ?? []) visit(other, [...path, name]);
-      done.add(name);
-    };
-    for (const name of edges.keys()) visit(name, []);
-  },
-);
+test("the packaged template refers to nothing that it lacks, and to nothing in a circle", async () => {
+  const { Resources } = JSON.parse(await packaged());
+  const edges = new Map(
+    Object.entries(Resources).map(([name, resource]) => [
+      name,
+      new Set(referencesIn(resource).filter((other) => !other.startsWith("AWS::"))),
+    ]),
+  );
+  for (const [name, others] of edges) {
+    for (const other of others) expect([name, other, edges.has(other)]).toEqual([name, other, true]);
+  }
+  const done = new Set<string>();
+  const visit = (name: string, path: readonly string[]): void => {
+    expect(path, `a circle: ${[...path, name].join(" → ")}`).not.toContain(name);
+    if (done.has(name)) return;
+    for (const other of edges.get(name) ?? []) visit(other, [...path, name]);
+    done.add(name);
+  };
+  for (const name of edges.keys()) visit(name, []);
+});
 
-test("invoke local runs a function against the running local stack", { timeout: 180_000 }, async () => {
+test("invoke local runs a function against the running local stack", async () => {
   const stack = await startStack();
   const args = ["invoke", "local", "-f", "createJob", "-p", "events/create-job.json"];
   const { stdout } = await serverless(args, { DATA_DIR: stack.dir });
@@ -290,7 +286,7 @@ test("invoke local runs a function against the running local stack", { timeout: 
   await jobIn(stack, token, data.id, "SUCCEEDED", "RETRYING");
 });
 
-test("without a running stack, invoke local says to start one", { timeout: 180_000 }, async () => {
+test("without a running stack, invoke local says to start one", async () => {
   const args = ["invoke", "local", "-f", "createJob", "-p", "events/create-job.json"];
   const failed = await serverless(args, { DATA_DIR: temporaryDir() }).catch((error: unknown) => error);
   const { stdout, stderr } = failed as { stdout: string; stderr: string };

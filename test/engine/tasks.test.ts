@@ -66,7 +66,7 @@ function gate() {
 }
 
 async function startedOf(started: readonly string[], count: number): Promise<void> {
-  await expect.poll(() => started.length, { timeout: 20_000 }).toBe(count);
+  await expect.poll(() => started.length).toBe(count);
 }
 
 test("a task runs with a slot of its app, and gives it back", async () => {
@@ -108,7 +108,7 @@ test("five tasks of an app run at once, the sixth waits and is called when one e
   end(started[0] as string);
   await runs[started.indexOf(started[0] as string)];
   await Promise.race(runs);
-  await expect.poll(async () => (await drain()).includes(sixth.id), { timeout: 20_000 }).toBe(true);
+  await expect.poll(async () => (await drain()).includes(sixth.id)).toBe(true);
   const sixthRun = run((await world.store.get(sixth.id)) as Job);
   await startedOf(started, 7);
   expect(await waiting()).toBe(0);
@@ -204,7 +204,7 @@ test("a cancel ends a running task when its lease is next extended, and gives ba
   expect(await running).toBe("failed");
   expect(await world.store.get(job.id)).toMatchObject({ status: "CANCELLED" });
   expect(await holders()).toBe(0);
-}, 30_000);
+});
 
 test("an attempt that has lost its lease is told so, and changes nothing", async () => {
   const job = await submit();

@@ -181,4 +181,4 @@ test("of 200 tasks of three apps all run, five of an app at once and in order, h
   await killing;
   expect(broken).toEqual([]);
   for (const appId of APPS) expect((await world.slots.look(appId, 100)).taken).toBe(0);
-}, 180_000);
+});

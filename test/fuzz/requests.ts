@@ -61,13 +61,18 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   getDocsAsset: 1,
 };
 
-export const plans: fc.Arbitrary<Plan> = fc.oneof(
-  ...Object.entries(DOCUMENT.paths).flatMap(([path, operations]) =>
-    Object.entries(operations).map(([method, operation]) => ({
-      weight: WEIGHTS[operation.operationId] ?? 2,
-      arbitrary: planOf(`${method.toUpperCase()} ${path}`, operation),
-    })),
-  ),
+const routes = Object.entries(DOCUMENT.paths).flatMap(([path, operations]) =>
+  Object.entries(operations).map(([method, operation]) => {
+    const key = `${method.toUpperCase()} ${path}`;
+    return { key, weight: WEIGHTS[operation.operationId] ?? 2, arbitrary: planOf(key, operation) };
+  }),
+);
+
+export const plans: fc.Arbitrary<Plan> = fc.oneof(...routes.map(({ weight, arbitrary }) => ({ weight, arbitrary })));
+
+/** Requests of each route alone. */
+export const plansByRoute: ReadonlyMap<string, fc.Arbitrary<Plan>> = new Map(
+  routes.map(({ key, arbitrary }) => [key, arbitrary]),
 );
 
 function planOf(key: string, operation: Operation): fc.Arbitrary<Plan> {

@@ -132,7 +132,7 @@ export const ID: Readonly<Record<string, (path: string) => Value>> = {
 function ownKind(path: string): string {
   if (path.includes("/api/jobs/")) return "fileJob";
   if (path.includes("/v1/jobs/")) return "task";
-  if (path.startsWith("/jobs/")) return "pdf";
+  if (path.endsWith(" /jobs/{id}")) return "pdf";
   if (path.includes("/bulk-actions/")) return "bulk";
   return path.includes("signing-secrets") ? "secret" : "job";
 }

@@ -66,8 +66,8 @@ test.each([
 
 test("no pattern takes more than a moment, however many stars it has", () => {
   const name = `https://${"a".repeat(60)}.lambda-url.eu-west-1.on.aws`;
-  const began = performance.now();
+  const began = process.cpuUsage();
   for (let stars = 1; stars <= 85; stars += 1) expect(matchesName(`${"*a".repeat(stars)}*_`, name)).toBe(false);
   // A regular expression takes minutes for seven stars.
-  expect(performance.now() - began).toBeLessThan(5_000);
+  expect(process.cpuUsage(began).user / 1_000).toBeLessThan(5_000);
 });

@@ -224,8 +224,11 @@ test("no more than the last file is kept in memory, however long signal and brow
   const render = async (n: number) =>
     new WeakRef((await renderer.render({ input_type: "html", html: `<p>${n}` }, signal)).file);
   const files = [await render(1), await render(2), await render(3)];
-  await vi.waitFor(() => {
-    collect();
-    expect(files.slice(0, 2).map((file) => file.deref() === undefined)).toEqual([true, true]);
-  });
+  await vi.waitFor(
+    () => {
+      collect();
+      expect(files.slice(0, 2).map((file) => file.deref() === undefined)).toEqual([true, true]);
+    },
+    { timeout: 60_000 },
+  );
 });

@@ -266,7 +266,7 @@ test("EventBridge's event fires a run or a target; its dead letter, text or obje
   const job = newJob(request("sqs"), NOW, ID);
   const target = { ...job, payload: "e30=" };
   const bytes = Buffer.from("{}");
-  // Fields that no job has are left out.
+  // Unknown fields are dropped.
   expect(parseFiring({ fire: { target: { ...target, status: "PENDING", odd: 1 } } })).toEqual({
     kind: "target",
     target: { ...job, payload: { at: "inline", bytes } },

@@ -47,41 +47,37 @@ afterAll(async () => {
 
 let count = 0;
 
-test(
-  "the model of DynamoDB answers 5,000 random operations as the embedded one does",
-  { timeout: 180_000 },
-  async () => {
-    let operations = 0;
-    const both = async (sends: readonly [Send, Send], command: Command) => {
-      operations += 1;
-      const answer = sorted(await outcome(sends[0], command));
-      const expected = sorted(await outcome(sends[1], command));
-      if (!isDeepStrictEqual(answer, expected)) {
-        const call = { command: command.constructor.name, input: command.input };
-        expect({ ...call, answer }).toEqual({ ...call, answer: expected });
+test("the model of DynamoDB answers 5,000 random operations as the embedded one does", async () => {
+  let operations = 0;
+  const both = async (sends: readonly [Send, Send], command: Command) => {
+    operations += 1;
+    const answer = sorted(await outcome(sends[0], command));
+    const expected = sorted(await outcome(sends[1], command));
+    if (!isDeepStrictEqual(answer, expected)) {
+      const call = { command: command.constructor.name, input: command.input };
+      expect({ ...call, answer }).toEqual({ ...call, answer: expected });
+    }
+    return expected;
+  };
+  const property = fc.asyncProperty(hundredOf(operation), async (drawn) => {
+    const run = `${(count += 1)}-`;
+    const now = Date.now();
+    const { Properties: properties = {} } = template.resources["JobsTable"] ?? {};
+    const model = createDynamoDb({ now: () => now, table: TableName, properties });
+    const sends = [model.send, async (command: Command) => dynamodb.send(command as never)] as const;
+    for (const one of drawn) {
+      const command = commandOf(run, one);
+      let { LastEvaluatedKey: start } = await both(sends, command);
+      // A query reads all its pages.
+      while (start) {
+        const next = new QueryCommand({ ...(command.input as QueryCommandInput), ExclusiveStartKey: start as Image });
+        ({ LastEvaluatedKey: start } = await both(sends, next));
       }
-      return expected;
-    };
-    const property = fc.asyncProperty(hundredOf(operation), async (drawn) => {
-      const run = `${(count += 1)}-`;
-      const now = Date.now();
-      const { Properties: properties = {} } = template.resources["JobsTable"] ?? {};
-      const model = createDynamoDb({ now: () => now, table: TableName, properties });
-      const sends = [model.send, async (command: Command) => dynamodb.send(command as never)] as const;
-      for (const one of drawn) {
-        const command = commandOf(run, one);
-        let { LastEvaluatedKey: start } = await both(sends, command);
-        // A query reads all its pages.
-        while (start) {
-          const next = new QueryCommand({ ...(command.input as QueryCommandInput), ExclusiveStartKey: start as Image });
-          ({ LastEvaluatedKey: start } = await both(sends, next));
-        }
-      }
-    });
-    await fc.assert(property, runs(RUNS));
-    expect(operations).toBeGreaterThanOrEqual(5_000);
-  },
-);
+    }
+  });
+  await fc.assert(property, runs(RUNS));
+  expect(operations).toBeGreaterThanOrEqual(5_000);
+});
 
 /** The items of a batch come in any order. */
 function sorted(answer: Record<string, unknown>): Record<string, unknown> {

@@ -67,11 +67,15 @@ export const LIVES: Readonly<Record<string, Plan>> = {
 
 export const FATES = ["dies before", "dies after", "lost"] as const satisfies readonly Mishap["fate"][];
 
-/** Runs a life with every mishap of a kind, alone and with every other one after it. */
+/**
+ * Runs a life with every mishap of a kind, alone and with every other one after it. With `third`, each place has one
+ * kind of mishap as the second one instead of three; 0, 1 and 2 together are all pairs.
+ */
 export async function* everyMishap(
   life: string,
   fate: Mishap["fate"],
   simulate: (plan: Plan, mishaps: readonly Mishap[]) => Promise<Ran>,
+  third?: number,
 ): AsyncGenerator<{ readonly mishaps: readonly Mishap[]; readonly ran: Ran }> {
   const plan = LIVES[life];
   if (!plan) throw new Error(`There is no life "${life}"; there are ${Object.keys(LIVES).join(", ")}`);
@@ -81,7 +85,8 @@ export async function* everyMishap(
     const ran = await simulate(plan, [first]);
     yield { mishaps: [first], ran };
     for (let next = write + 1; next <= ran.writes; next += 1) {
-      for (const then of FATES) {
+      for (const [at, then] of FATES.entries()) {
+        if (third !== undefined && (write + next + at) % FATES.length !== third) continue;
         const mishaps = [first, { write: next, fate: then }];
         yield { mishaps, ran: await simulate(plan, mishaps) };
       }

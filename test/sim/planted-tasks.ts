@@ -71,7 +71,7 @@ export const TASK_PLANTS: readonly Plant[] = [
   },
   moving("a heartbeat extends a lease that is over", (move) => (isExtension(move) ? unless(move, ">") : move)),
   foundBy(
-    1194,
+    246,
     moving("a heartbeat that comes late takes back another", (move) => (isExtension(move) ? unless(move, "<=") : move)),
   ),
   moving("a heartbeat extends whatever attempt runs", (move) =>

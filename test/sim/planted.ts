@@ -25,7 +25,32 @@ const otherLane = (job: Job, name: string): Job =>
 const isCallback = ({ payload }: Job) =>
   payload.at === "inline" && decodeMessage(payload.bytes).lambdaProxyMessage?.path === "/done";
 
-export const PLANTS: readonly Plant[] = [
+/** Seeds that have found more: they are tried first, so that no search is long. */
+const KNOWN: Readonly<Record<string, number>> = {
+  "the line goes by age alone": 8,
+  "a schedule ends too soon": 9,
+  "a schedule leaves a run out": 9,
+  "the sweep writes without looking": 9,
+  "whoever asks may do all that the platform's administrators may": 9,
+  "the fence is dropped": 11,
+  "what hangs on a job goes before it": 11,
+  "what the sweep brings again leaves its lane": 11,
+  "a running job is cancelled at once": 13,
+  "a pause is overlooked": 14,
+  "what EventBridge did not take counts as taken": 14,
+  "lanes are mixed": 23,
+  "a callback is made anew at every try": 24,
+  "a message is acknowledged before it is handled": 39,
+  "a message that must come again is acknowledged": 39,
+  "nobody is called when a slot is given back": 50,
+  "a heartbeat extends a lease that is over": 55,
+  "a heartbeat extends whatever attempt runs": 55,
+  "whoever asks may probe": 61,
+  "an attempt ends whatever the job is": 69,
+  "places at a destination are not counted": 80,
+};
+
+const ALL: readonly Plant[] = [
   moving("the fence is dropped", (move) => without(move, "attempts")),
   moving("a job is claimed whatever it is", (move) => (isClaim(move) ? { ...move, from: ANY } : move)),
   moving("an attempt ends whatever the job is", (move) => (endsAttempt(move) ? unfenced(move) : move)),
@@ -251,3 +276,8 @@ export const PLANTS: readonly Plant[] = [
   { name: "a message that must come again is acknowledged", acknowledges: "all" },
   ...TASK_PLANTS,
 ];
+
+export const PLANTS: readonly Plant[] = ALL.map((plant) => {
+  const known = KNOWN[plant.name];
+  return known === undefined ? plant : foundBy(known, plant);
+});

@@ -9,6 +9,7 @@ import { shrink } from "./shrink.ts";
 import { story } from "./story.ts";
 import { simulate } from "./world.ts";
 import { ROOT } from "../support/stack.ts";
+import { tellDrawn, today } from "../support/today.ts";
 
 const template = readTemplate(ROOT);
 
@@ -16,15 +17,33 @@ const template = readTemplate(ROOT);
 const sim = async (...options: string[]) =>
   (await promisify(execFile)(process.execPath, ["test/sim/sim.ts", ...options], { cwd: ROOT })).stdout;
 
-test("2,000 seeds break no rule, and each does the same twice", { timeout: 600_000 }, async () => {
-  expect(await sim("--seeds", "2000")).toMatch(/^violations: 0$/m);
+// `npm run sim` runs 2,000 seeds, each twice, and `npm run sim -- --exhaustive` all pairs of mishaps.
+
+/** The seeds of failures of drawn sets. Each is added here together with its fix, and then runs every time. */
+const FOUND: readonly string[] = [];
+
+test("300 seeds break no rule, and the first 50 of them do the same twice", { timeout: 600_000 }, async () => {
+  expect(await sim("--seeds", "300", "--twice", "50")).toMatch(/^violations: 0$/m);
+});
+
+test("nor do 50 more, which the date draws, and all that were ever found so", { timeout: 300_000 }, async () => {
+  const from = today() * 1_000;
+  tellDrawn(`npm run sim -- --from ${from} --seeds 50`);
+  const drawn = Array.from({ length: 50 }, (_, n) => String(from + n));
+  for (const seed of [...FOUND, ...drawn]) {
+    const { violations } = await simulate(planOf(seed), { template });
+    expect(violations, `Again: npm run sim -- --seed ${seed}`).toEqual([]);
+  }
 });
 
 test(
   "no death and no lost answer in the life of a job, and no pair of them, breaks a rule",
-  { timeout: 300_000 },
+  { timeout: 600_000 },
   async () => {
-    const told = await sim("--exhaustive");
+    // Each run has a third of the pairs, so three days cover all of them.
+    const third = String(today() % 3);
+    tellDrawn(`npm run sim -- --exhaustive --third ${third}`);
+    const told = await sim("--exhaustive", "--third", third);
     expect(told).toMatch(/^violations: 0$/m);
     expect(told.match(/mishaps and pairs of mishaps/g)).toHaveLength(9);
   },

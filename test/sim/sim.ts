@@ -6,8 +6,9 @@ import { parseArgs } from "node:util";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 import { readTemplate } from "../../local/template.ts";
 import { FATES, LIVES, everyMishap } from "./exhaustive.ts";
+import type { Mishap } from "./fates.ts";
 import { digestOf } from "./outcomes.ts";
-import { planOf, withoutFaults } from "./plan.ts";
+import { planOf, withoutFaults, type Plan } from "./plan.ts";
 import type { Plant } from "./plant.ts";
 import { PLANTS } from "./planted.ts";
 import { shrink } from "./shrink.ts";
@@ -27,21 +28,30 @@ const { values: options } = parseArgs({
   options: {
     seeds: { type: "string", default: String(WITHIN) },
     from: { type: "string", default: "0" },
+    twice: { type: "string" },
     seed: { type: "string" },
     trace: { type: "boolean", default: false },
     planted: { type: "boolean", default: false },
     exhaustive: { type: "boolean", default: false },
     /** Without faults: digests of the jobs' outcomes, which stay the same when the calls of the service change. */
     calm: { type: "boolean", default: false },
+    third: { type: "string" },
   },
 });
 
 /** A task of a thread, and its answer. */
 type Task =
   | { readonly kind: "calm"; readonly from: number; readonly count: number }
-  | { readonly kind: "seeds"; readonly from: number; readonly count: number }
+  | { readonly kind: "seeds"; readonly from: number; readonly count: number; readonly twice: number }
   | { readonly kind: "plant"; readonly at: number }
-  | { readonly kind: "life"; readonly life: string; readonly fate: (typeof FATES)[number] };
+  | Life;
+
+interface Life {
+  readonly kind: "life";
+  readonly life: string;
+  readonly fate: (typeof FATES)[number];
+  readonly third: number | undefined;
+}
 
 interface Done {
   readonly count: number;
@@ -53,7 +63,16 @@ interface Done {
 
 // ---- In a thread ----
 
-async function runSeeds(from: number, count: number, plant?: Plant, stopAtFirst = false): Promise<Done> {
+interface Seeds {
+  readonly from: number;
+  readonly count: number;
+  /** The first so many run a second time: the same seed does the same, or its story could not be told. */
+  readonly twice: number;
+  readonly plant?: Plant;
+  readonly stopAtFirst?: boolean;
+}
+
+async function runSeeds({ from, count, twice, plant, stopAtFirst = false }: Seeds): Promise<Done> {
   const failed: { seed: number; rule: string }[] = [];
   let [jobs, calls, hashes] = [0, 0, ""];
   let seed = from;
@@ -64,8 +83,7 @@ async function runSeeds(from: number, count: number, plant?: Plant, stopAtFirst 
     calls += ran.calls;
     hashes += ran.hash;
     const [first] = ran.violations;
-    // The same seed does the same, or its story could not be told.
-    const again = plant ? ran : await simulate(plan, { template });
+    const again = seed < from + twice ? await simulate(plan, { template }) : ran;
     if (again.hash !== ran.hash) failed.push({ seed, rule: "the same seed gives the same run" });
     else if (first) failed.push({ seed, rule: first.rule });
     if (stopAtFirst && failed.length > 0) break;
@@ -91,18 +109,17 @@ async function runCalmSeeds(from: number, count: number): Promise<Done> {
 /** Stops at the first seed that finds it. */
 async function findPlant(plant: Plant | undefined): Promise<Done> {
   if (plant?.seed !== undefined) {
-    const found = await runSeeds(plant.seed, 1, plant);
+    const found = await runSeeds({ from: plant.seed, count: 1, twice: 0, plant });
     if (found.failed.length > 0) return found;
   }
-  return runSeeds(0, WITHIN, plant, true);
+  return runSeeds({ from: 0, count: WITHIN, twice: 0, ...(plant && { plant }), stopAtFirst: true });
 }
 
-async function runLife(life: string, fate: (typeof FATES)[number]): Promise<Done> {
+async function runLife({ life, fate, third }: Life): Promise<Done> {
   const failed: { seed: string; rule: string }[] = [];
   let count = 0;
-  for await (const { mishaps, ran } of everyMishap(life, fate, (plan, some) =>
-    simulate(plan, { template, mishaps: some }),
-  )) {
+  const simulated = async (plan: Plan, some: readonly Mishap[]) => simulate(plan, { template, mishaps: some });
+  for await (const { mishaps, ran } of everyMishap(life, fate, simulated, third)) {
     count += 1;
     const [violation] = ran.violations;
     const at = mishaps.map((one) => `write ${one.write} ${one.fate}`).join(", then ");
@@ -114,13 +131,13 @@ async function runLife(life: string, fate: (typeof FATES)[number]): Promise<Done
 async function work(task: Task): Promise<Done> {
   switch (task.kind) {
     case "seeds":
-      return runSeeds(task.from, task.count);
+      return runSeeds(task);
     case "calm":
       return runCalmSeeds(task.from, task.count);
     case "plant":
       return findPlant(PLANTS[task.at]);
     case "life":
-      return runLife(task.life, task.fate);
+      return runLife(task);
     default:
       return task satisfies never;
   }
@@ -151,10 +168,13 @@ async function share(tasks: readonly Task[], onDone: (done: Done, at: number) =>
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 const tell = (line: string) => void (process.stderr.isTTY && process.stderr.write(`\r${line}   `));
 
-async function shareSeeds(kind: "seeds" | "calm", from: number, count: number) {
+/** Seeds in lots, one a thread at a time; the first `twice` of them are run twice. */
+async function shareSeeds(kind: "seeds" | "calm", from: number, count: number, twice = 0) {
   const lots = Math.ceil(count / LOT);
   const tasks = Array.from({ length: lots }, (_, lot): Task => {
-    return { kind, from: from + lot * LOT, count: Math.min(LOT, count - lot * LOT) };
+    const before = lot * LOT;
+    const part = { from: from + before, count: Math.min(LOT, count - before) };
+    return kind === "calm" ? { kind, ...part } : { kind, ...part, twice: twice - before };
   });
   let seen = 0;
   const done = await share(tasks, (each) => tell(`${(seen += each.count)} of ${count} seeds`));
@@ -168,13 +188,15 @@ function hashOf(done: readonly Done[]): string {
   return createHash("sha256").update(all).digest("hex").slice(0, 16);
 }
 
-async function manySeeds(from: number, count: number): Promise<boolean> {
+async function manySeeds(from: number, count: number, twice: number): Promise<boolean> {
   const began = performance.now();
-  const { done, failed, sum } = await shareSeeds("seeds", from, count);
+  const { done, failed, sum } = await shareSeeds("seeds", from, count, twice);
   for (const { seed, rule } of failed.slice(0, 10)) say(`seed ${seed}: ${rule}; npm run sim -- --seed ${seed}`);
   const hash = hashOf(done);
   const seconds = ((performance.now() - began) / 1_000).toFixed(1);
-  say(`${count} seeds from ${from}, each run twice: ${sum("jobs")} jobs, ${sum("calls")} calls, ${seconds} s`);
+  say(
+    `${count} seeds from ${from}, ${twice < count ? twice : "each"} run twice: ${sum("jobs")} jobs, ${sum("calls")} calls, ${seconds} s`,
+  );
   say(`violations: ${failed.length}`);
   say(`trace hash: ${hash}`);
   const [first] = failed;
@@ -235,8 +257,10 @@ async function planted(): Promise<boolean> {
   return found === PLANTS.length;
 }
 
-async function exhaustive(): Promise<boolean> {
-  const tasks = Object.keys(LIVES).flatMap((life) => FATES.map((fate) => ({ kind: "life", life, fate }) as const));
+async function exhaustive(third: number | undefined): Promise<boolean> {
+  const tasks = Object.keys(LIVES).flatMap((life) =>
+    FATES.map((fate) => ({ kind: "life", life, fate, third }) as const),
+  );
   const done = await share(tasks, () => {});
   const failed = done.flatMap((each) => each.failed);
   for (const { seed, rule } of failed.slice(0, 10)) say(`${seed}: ${rule}`);
@@ -248,20 +272,21 @@ async function exhaustive(): Promise<boolean> {
   return failed.length === 0;
 }
 
-function wholeNumber(name: "from" | "seeds"): number {
-  const value = Number(options[name]);
+function wholeNumber(name: "from" | "seeds" | "twice" | "third", given = options[name]): number {
+  const value = Number(given);
   if (Number.isSafeInteger(value) && value >= 0) return value;
-  say(`--${name} is "${options[name]}": expected a whole number such as 2000`);
+  say(`--${name} is "${given}": expected a whole number such as 2000`);
   return process.exit(2);
 }
 
 async function main(): Promise<boolean> {
   if (options.planted) return planted();
-  if (options.exhaustive) return exhaustive();
+  if (options.exhaustive) return exhaustive(options.third === undefined ? undefined : wholeNumber("third") % 3);
   if (options.calm && options.seed !== undefined) return oneCalmSeed(options.seed, options.trace);
   if (options.calm) return calmSeeds(wholeNumber("from"), wholeNumber("seeds"));
   if (options.seed !== undefined) return oneSeed(options.seed, options.trace);
-  return manySeeds(wholeNumber("from"), wholeNumber("seeds"));
+  const count = wholeNumber("seeds");
+  return manySeeds(wholeNumber("from"), count, wholeNumber("twice", options.twice ?? String(count)));
 }
 
 if (isMainThread) process.exit((await main()) ? 0 : 1);

@@ -47,7 +47,7 @@ afterAll(async () => {
 
 let count = 0;
 
-test("the model of SQS answers 2,000 random operations as the embedded one does", { timeout: 180_000 }, async () => {
+test("the model of SQS answers 2,000 random operations as the embedded one does", async () => {
   let operations = 0;
   const property = fc.asyncProperty(hundredOf(operation), async (drawn) => {
     const resources = resourcesOf((count += 1));

@@ -176,7 +176,7 @@ test("a slow target ends at the job's own timeout, even while its answer trickle
   target.answer((_, response) => response.end());
   expect(job.lastError).toBe("no complete answer in time (1 s)");
   expect(job.attempts[0].durationMs).toBeGreaterThanOrEqual(1_000);
-  expect(job.attempts[0].durationMs).toBeLessThan(10_000);
+  expect(job.attempts[0].durationMs).toBeLessThan(30_000);
 });
 
 test("a target that is down, or closes the connection, is retried", async () => {

@@ -68,7 +68,7 @@ test("an outage is seen, its jobs wait without using up retries, and go out when
   const attempts = jobs.reduce((sum, job) => sum + job.attempts.length, 0);
   expect(at("/outage")).toHaveLength(attempts);
   expect(probed).toBeLessThan(atOpening + 31);
-}, 120_000);
+});
 
 test("a destination that answers 410 is held until an administrator resumes it, and that is in the audit log", async () => {
   const app = await newApp();
@@ -97,7 +97,7 @@ test("a destination that answers 410 is held until an administrator resumes it, 
     action: "destination.resumed",
     changes: [{ field: target.url, from: "held", to: "closed" }],
   });
-}, 60_000);
+});
 
 test("a rate that is set is kept, and every job delivered once", async () => {
   const app = await newApp();
@@ -110,7 +110,7 @@ test("a rate that is set is kept, and every job delivered once", async () => {
   expect(times).toHaveLength(31);
   // Thirty gaps of 100 ms of real time. On a slow machine the first attempt may come late.
   expect(Math.max(...times) - began).toBeGreaterThan(2_900);
-}, 60_000);
+});
 
 test("as many attempts run at once as are set, and no more", async () => {
   const app = await newApp();
@@ -128,7 +128,7 @@ test("as many attempts run at once as are set, and no more", async () => {
   for (const id of ids) expect((await jobIn(stack, app.token, id, "SUCCEEDED")).attempts).toHaveLength(1);
   expect(most).toBeLessThanOrEqual(3);
   expect(at("/few")).toHaveLength(20);
-}, 60_000);
+});
 
 test("destinations are shown with the limits that are set, page by page, to their own app", async () => {
   const [app, other] = [await newApp(), await newApp()];
@@ -154,7 +154,7 @@ test("destinations are shown with the limits that are set, page by page, to thei
   const broken = await stack.call("GET", "/v1/admin/destinations?cursor=AAAA", { token: app.token });
   expect([broken.status, broken.body.error.details[0].field]).toEqual([400, "cursor"]);
   expect(await destinations(other)).toEqual([]);
-}, 60_000);
+});
 
 test.each([
   [{ destination: "https://a.example/path" }, "destinations.0.destination"],

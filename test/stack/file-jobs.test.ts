@@ -124,7 +124,7 @@ test("a larger file is uploaded in parts, completed once or twice, and named by 
   const again = await send(token, "/api/jobs", { ...create, payload: { ...IMPORT, dataset: "others" } });
   expect(again.status).toBe(201);
   expect(again.body.id).not.toBe(job.id);
-}, 120_000);
+});
 
 test("the largest file is announced in one answer, and no larger one", async () => {
   const token = await user(randomUUID());

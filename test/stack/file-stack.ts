@@ -75,7 +75,7 @@ export const send = async (token: string, path: string, body: unknown) => stack.
 export async function ended(token: string, id: string): Promise<Answer["body"]> {
   let job: Answer["body"];
   await expect
-    .poll(async () => (job = (await get(token, `/api/jobs/${id}`)).body).status, { timeout: 30_000, interval: 100 })
+    .poll(async () => (job = (await get(token, `/api/jobs/${id}`)).body).status, { interval: 100 })
     .toMatch(/COMPLETED|FAILED/);
   return job;
 }

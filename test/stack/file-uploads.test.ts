@@ -132,13 +132,13 @@ test("a job is tried three times", async () => {
         statuses.add(status);
         return status;
       },
-      { timeout: 30_000, interval: 20 },
+      { interval: 20 },
     )
     .toBe("FAILED");
   expect(await look()).toMatchObject({ attempts: 3, maxAttempts: 3, errorReason: expect.stringContaining("500") });
   expect([...statuses]).toContain("RETRYING");
   expect(await jobIn(fast, token, created.id, "DEAD")).toMatchObject({ status: "DEAD" });
-}, 60_000);
+});
 
 const failing = (url: string) => ({ webhook: { url: `${url}/echo?status=500` } });
 
@@ -255,6 +255,15 @@ test("100,000 log lines are read page by page, of any level, from both ends", as
   const appId = randomUUID();
   const token = await user(appId);
   const rows = Array.from({ length: 100_000 }, (_, n) => `n${n},x\n`).join("");
+  /** The duration of a small import, in ms. */
+  const small = async (dataset: string) => {
+    const began = performance.now();
+    const other = (await upload(token, { payload: { ...IMPORT, dataset } })).body.id;
+    expect((await ended(token, other)).status).toBe("COMPLETED");
+    expect((await get(token, `/api/jobs/${other}/logs`)).body.total).toBe(1);
+    return performance.now() - began;
+  };
+  const alone = await small("before");
   const { id } = (await upload(token, { content: `name,age\n${rows}Ann,31\n` })).body;
   const job = await ended(token, id);
   expect(job).toMatchObject({ status: "COMPLETED", attempts: 1, result: { rejected: 100_000, imported: 1 } });
@@ -277,10 +286,6 @@ test("100,000 log lines are read page by page, of any level, from both ends", as
   }
   expect(await page("page=501")).toMatchObject({ logs: [], total: 100_000 });
   expect(await page("level=ERROR")).toMatchObject({ logs: [], total: 0, totalPages: 0 });
-  // The other jobs are not slower.
-  const began = performance.now();
-  const other = (await upload(token, { payload: { ...IMPORT, dataset: "other" } })).body.id;
-  expect((await ended(token, other)).status).toBe("COMPLETED");
-  expect((await get(token, `/api/jobs/${other}/logs`)).body.total).toBe(1);
-  expect(performance.now() - began).toBeLessThan(5_000);
-}, 120_000);
+  // The large log does not slow down other jobs.
+  expect(await small("after")).toBeLessThan(Math.max(5_000, 10 * alone));
+});

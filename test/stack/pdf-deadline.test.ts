@@ -8,7 +8,7 @@ const rules = Array.from({ length: 200 }, (_, n) => `i:has(~ i:nth-last-child(${
 const endless = { input_type: "html", html: `<style>${rules.join("")}</style>${"<i>x</i>".repeat(5_000)}` };
 const next = { input_type: "html", html: "<p>next" };
 
-test("a quick job that takes too long is stopped, and the next one works", { timeout: 60_000 }, async () => {
+test("a quick job that takes too long is stopped, and the next one works", async () => {
   const stack = await startStack({ env: { ROLE: "gateway" } });
   const { appId, token } = await newApp();
   const quick = async (body: object) =>
