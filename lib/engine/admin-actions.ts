@@ -51,7 +51,7 @@ async function restartJob(
     if (job.quick) throw conflict("What a quick job was about is not kept: post it again");
     if (isUnsettled(job)) return settleUp(job, parts);
     const restarted = restart(job, clock.now());
-    await store.keepParts(job);
+    await store.keepAttachments(job);
     return restarted;
   });
   if (retried && !isSchedule(retried)) await handOver([departure(retried)], parts);

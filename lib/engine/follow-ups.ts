@@ -31,7 +31,7 @@ export async function settleUp(job: EndedJob, parts: EngineParts): Promise<void>
     submitted.push(followUp.job.id);
   }
   const settled = settleEnd(job, submitted, clock.now(), retention);
-  await store.expireParts(after(job, settled));
+  await store.expireAttachments(after(job, settled));
   await store.apply(job, settled);
 }
 

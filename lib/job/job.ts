@@ -207,18 +207,18 @@ export function isWaiting(job: Job): job is WaitingJob {
   return job.status === "PENDING" || job.status === "RETRYING";
 }
 
-/** Whether an end has left something to do: follow-ups to submit, or parts that are to expire. */
+/** Whether an end still has work: follow-ups to submit, or attachments without an expiry date. */
 export function isUnsettled(job: Job): boolean {
   return isFinished(job) && job.dueAt !== undefined;
 }
 
-/** The follow-ups that a finished job has not been known to have submitted. */
+/** The follow-ups of a finished job that are not known to be submitted. */
 export function owed(job: Job): FollowUp[] {
   return isUnsettled(job) ? owedAt(job, job.status) : [];
 }
 
-/** Whether something hangs on a job that has an expiry date of its own: attempts, or a payload. */
-export function hasParts(job: Job, to: FinalStatus): boolean {
+/** Whether a job that ends in this status has items with an expiry date of their own: attempts, or a payload. */
+export function hasAttachments(job: Job, to: FinalStatus): boolean {
   return job.payload.at === "item" || job.attempts > (to === "SUCCEEDED" ? 1 : 0);
 }
 

@@ -5,7 +5,7 @@ import {
   HEAD_START,
   LONGEST_BACKOFF,
   backoffDelay,
-  hasParts,
+  hasAttachments,
   isSchedule,
   isTask,
   owedAt,
@@ -281,7 +281,7 @@ function ended(
   now: EpochMs,
   retention: number,
 ): Pick<Move<Status, EndField>, "set" | "remove"> {
-  const isUnsettledEnd = owedAt(job, to).length > 0 || (retention > 0 && hasParts(job, to));
+  const isUnsettledEnd = owedAt(job, to).length > 0 || (retention > 0 && hasAttachments(job, to));
   return {
     set: {
       updatedAt: now,

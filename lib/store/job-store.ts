@@ -4,7 +4,7 @@ import type { Message } from "../job/message.ts";
 import { after, type Move } from "../job/moves.ts";
 import { createJobIndex } from "./job-index.ts";
 import { expressionsOf, jobKey, jobOf, slotsKey, toItem } from "./job-item.ts";
-import { createJobParts } from "./job-parts.ts";
+import { createAttachments } from "./attachments.ts";
 import { discardPayload, messageOf, placePayload, removePayload, type Files } from "./payloads.ts";
 import { hasExpired, type Condition, type Expressions, type Item, type Table } from "./table.ts";
 import type { AttemptRef } from "../job/attempt.ts";
@@ -33,13 +33,13 @@ const MOST_TRIES = 8;
 export type JobStore = ReturnType<typeof createJobStore>;
 
 export function createJobStore(parts: Parts) {
-  const { recordAttempt, history, expireParts, keepParts, removeAttempts } = createJobParts(parts);
+  const { recordAttempt, history, expireAttachments, keepAttachments, removeAttempts } = createAttachments(parts);
   return {
     ...createJobIndex(parts),
     recordAttempt,
     history,
-    expireParts,
-    keepParts,
+    expireAttachments,
+    keepAttachments,
     create: async (accepted: Job) => create(accepted, parts),
     createWith: async (accepted: Job, of: Job, move: Move) => createWith(accepted, { of, move }, parts),
     apply: async (of: Job | AttemptRef, move: Move, op?: string) => apply(of, move, parts, op),

@@ -226,11 +226,11 @@ test("with a retention, a process that dies after an end leaves expiry dates to 
   const kept = await createWorld({ retention: 7 * DAY });
   kept.execute(rejects);
   const job = await kept.submit("both", { maxRetries: 0 });
-  const { expireParts } = kept.store;
-  kept.store.expireParts = async () => new Promise(() => {});
+  const { expireAttachments } = kept.store;
+  kept.store.expireAttachments = async () => new Promise(() => {});
   void kept.engine.runBatch(await kept.receive("fair"), PLENTY);
   await expect.poll(async () => (await kept.store.get(job.id))?.status).toBe("DEAD");
-  kept.store.expireParts = expireParts;
+  kept.store.expireAttachments = expireAttachments;
   expect((await kept.store.get(job.id))?.expiresAt).toBeUndefined();
   kept.pass(MINUTE);
   await kept.engine.sweep(PLENTY);

@@ -44,7 +44,7 @@ function stand(
     writes += 1;
     return (calls.apply ?? store.apply)(...args);
   };
-  const expireParts = async () => {
+  const expireAttachments = async () => {
     told.push("settles");
     await settleEnd();
   };
@@ -55,7 +55,7 @@ function stand(
   // Only the parts that the sweep uses.
   const parts = {
     clock,
-    store: { ...store, due, apply, expireParts },
+    store: { ...store, due, apply, expireAttachments },
     queue: { sendAttempts },
     flow: { waitOf: async () => wait },
     log: (level: Level, event: string, { count, left }: LogFields) =>

@@ -238,8 +238,8 @@ test("an attempt ends before its lease, though the table does not answer", async
 test("a task that can't be tried once more still expires with all that hangs on it", async () => {
   const kept: string[] = [];
   const { store } = world.parts;
-  const keepParts: typeof store.keepParts = async ({ id }) => void kept.push(id);
-  const engine = createEngine({ ...world.parts, store: { ...store, keepParts }, retention: HOUR });
+  const keepAttachments: typeof store.keepAttachments = async ({ id }) => void kept.push(id);
+  const engine = createEngine({ ...world.parts, store: { ...store, keepAttachments }, retention: HOUR });
   const execution = { type: "task", jobType: "example", payload: { words: ["one"] }, priority: 0 };
   const message = { execution, metadata: { maxRetries: 0 } };
   const { job } = (await engine.submit({ appId, mode: "both", message })) as { job: Job };

@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import {
-  hasParts,
+  hasAttachments,
   isUnsettled,
   nextAttempt,
   nextRunOf,
@@ -167,12 +167,12 @@ test("a wait of 15 minutes travels in the queue, a longer one or one of a lane d
 
 test("parts hang on a job with a payload beside it, or with an attempt that did not succeed", () => {
   const job = { ...accepted(), attempts: 1 };
-  expect(hasParts(job, "SUCCEEDED")).toBe(false);
-  expect(hasParts(job, "DEAD")).toBe(true);
-  expect(hasParts({ ...job, attempts: 2 }, "SUCCEEDED")).toBe(true);
-  expect(hasParts({ ...job, attempts: 0 }, "CANCELLED")).toBe(false);
-  expect(hasParts({ ...job, payload: { at: "item", hash: "h" } }, "SUCCEEDED")).toBe(true);
-  expect(hasParts({ ...job, payload: { at: "s3", hash: "h" } }, "SUCCEEDED")).toBe(false);
+  expect(hasAttachments(job, "SUCCEEDED")).toBe(false);
+  expect(hasAttachments(job, "DEAD")).toBe(true);
+  expect(hasAttachments({ ...job, attempts: 2 }, "SUCCEEDED")).toBe(true);
+  expect(hasAttachments({ ...job, attempts: 0 }, "CANCELLED")).toBe(false);
+  expect(hasAttachments({ ...job, payload: { at: "item", hash: "h" } }, "SUCCEEDED")).toBe(true);
+  expect(hasAttachments({ ...job, payload: { at: "s3", hash: "h" } }, "SUCCEEDED")).toBe(false);
 });
 
 test("only a finished job that is still due owes its follow-ups, those of its own end", () => {

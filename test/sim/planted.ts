@@ -190,15 +190,15 @@ const ALL: readonly Plant[] = [
   }),
   {
     name: "what hangs on a job is kept for good",
-    parts: ({ store }) => ({ store: { ...store, expireParts: async () => {} } }),
+    parts: ({ store }) => ({ store: { ...store, expireAttachments: async () => {} } }),
   },
   {
     name: "what hangs on a job goes before it",
     parts: ({ store }) => ({
       store: {
         ...store,
-        expireParts: async (job) =>
-          store.expireParts(job.expiresAt === undefined ? job : { ...job, expiresAt: job.updatedAt }),
+        expireAttachments: async (job) =>
+          store.expireAttachments(job.expiresAt === undefined ? job : { ...job, expiresAt: job.updatedAt }),
       },
     }),
   },

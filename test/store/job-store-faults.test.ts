@@ -117,7 +117,7 @@ test("a fault while an attempt is recorded, parts are dated or a job is deleted 
   });
   const job = { ...someJob(), attempts: 1, expiresAt: 5 };
   await expect(store.recordAttempt("a", { number: 1, startedAt: 1, outcome: "retry" })).rejects.toBe(ours);
-  await expect(store.expireParts(job)).rejects.toBe(ours);
+  await expect(store.expireAttachments(job)).rejects.toBe(ours);
   await expect(store.remove(job)).rejects.toBe(ours);
 });
 
@@ -137,10 +137,10 @@ test("the parts of a job are found by their keys, without a read", async () => {
   const job = { ...someJob(), attempts: 2, payload: { at: "item", hash: "h" } } as const;
   const attempts = [{ Key: { sk: { S: "A#1" } } }, { Key: { sk: { S: "A#2" } } }];
   const payload = { Key: { sk: { S: "P#h" } } };
-  await store.expireParts({ ...job, expiresAt: 5 * SECOND });
+  await store.expireAttachments({ ...job, expiresAt: 5 * SECOND });
   expect(asked.splice(0)).toMatchObject([...attempts, payload]);
   // The successful attempt has no item of its own.
-  await store.expireParts({ ...job, status: "SUCCEEDED", success: { durationMs: 1 }, expiresAt: 5 * SECOND });
+  await store.expireAttachments({ ...job, status: "SUCCEEDED", success: { durationMs: 1 }, expiresAt: 5 * SECOND });
   expect(asked.splice(0)).toMatchObject([attempts[0], payload]);
   expect(await store.remove(job)).toBe(true);
   expect(asked.splice(0)).toMatchObject([{ Key: { sk: { S: "J" } } }, ...attempts, payload]);
@@ -157,7 +157,7 @@ test("what has only just been written counts, though other reads don't see it ye
   expect(await lagging.message(job)).toBeDefined();
   await lagging.recordAttempt(job.id, { number: 1, startedAt: 1, outcome: "retry", error: "HTTP 500" });
   expect((await lagging.history(job.id))?.recorded.size).toBe(1);
-  await lagging.expireParts({ ...job, attempts: 1, expiresAt: 5 * SECOND });
+  await lagging.expireAttachments({ ...job, attempts: 1, expiresAt: 5 * SECOND });
   const Key = { pk: { S: `J#${job.id}` }, sk: { S: "A#1" } };
   const read = new GetItemCommand({ TableName: TABLE, Key, ConsistentRead: true });
   expect((await client.send(read)).Item).toMatchObject({ expiresAt: { N: "5" } });

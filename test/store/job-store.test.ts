@@ -115,7 +115,7 @@ function puts(): void {
     expect([left.expiresAt, left.dueAt]).toEqual([undefined, expect.any(Number)]);
     const ended = (await store.apply(left, settleEnd(left, [], clock.now(), DAY))).job as Job;
     expect(ended.dueAt).toBeUndefined();
-    await store.expireParts(ended);
+    await store.expireAttachments(ended);
 
     const expiryOf = async (sk: string) => {
       const Key = { pk: { S: `J#${job.id}` }, sk: { S: sk } };
@@ -125,9 +125,9 @@ function puts(): void {
     const parts = ["A#1", `P#${ended.payload.at === "item" ? ended.payload.hash : ""}`];
     for (const sk of ["J", ...parts]) expect(Number(await expiryOf(sk)) * SECOND).toBeGreaterThan(clock.now());
     // A manual retry removes the expiry.
-    await store.keepParts(ended);
+    await store.keepAttachments(ended);
     for (const sk of parts) expect(await expiryOf(sk)).toBeUndefined();
-    await store.expireParts(ended);
+    await store.expireAttachments(ended);
     expect(await store.get(job.id)).toBeDefined();
     const tomorrow = storeAt(ground, { ...clock, now: () => clock.now() + 2 * DAY });
     expect(await tomorrow.get(job.id)).toBeUndefined();
@@ -395,16 +395,16 @@ function deletions(): void {
     const job = await failedFor(someJob());
     const Key = { pk: { S: `J#${job.id}` }, sk: { S: "A#1" } };
     const read = async () => (await ground.client.send(new GetItemCommand({ TableName: TABLE, Key }))).Item;
-    await store.expireParts(job);
+    await store.expireAttachments(job);
     expect(await read()).not.toHaveProperty("expiresAt");
     const expiring = { ...job, expiresAt: clock.now() + DAY };
-    await store.expireParts(expiring);
-    await store.keepParts(job);
+    await store.expireAttachments(expiring);
+    await store.keepAttachments(job);
     expect(await read()).toHaveProperty("expiresAt");
     ground.interrupt(async () => {
       await ground.client.send(new DeleteItemCommand({ TableName: TABLE, Key }));
     });
-    await store.keepParts(expiring);
+    await store.keepAttachments(expiring);
     expect(await read()).toBeUndefined();
   });
 }

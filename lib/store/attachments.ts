@@ -11,7 +11,7 @@ interface Parts {
   readonly clock: Clock;
 }
 
-export function createJobParts({ table, clock }: Parts) {
+export function createAttachments({ table, clock }: Parts) {
   /** Records how a failed attempt ended, before the job says so. `if absent`: an earlier record stays. */
   async function recordAttempt(id: string, attempt: Attempt, condition?: "if absent"): Promise<void> {
     const { number, ...fields } = attempt;
@@ -34,22 +34,22 @@ export function createJobParts({ table, clock }: Parts) {
     return { job: jobOf(found), recorded: new Map(recorded.map((attempt) => [attempt.number, attempt])) };
   }
 
-  /** Gives the parts of a finished job the job's expiry date. */
-  async function expireParts(job: Job): Promise<void> {
+  /** Gives the attachments of a finished job the job's expiry date. */
+  async function expireAttachments(job: Job): Promise<void> {
     if (job.expiresAt === undefined) return;
-    await updateParts(job, {
+    await updateAttachments(job, {
       UpdateExpression: "SET expiresAt = :at",
       values: { ":at": expirySeconds(job.expiresAt) },
     });
   }
 
   /** Takes that date away, before a person's retry makes the job an unfinished one. */
-  async function keepParts(job: Job): Promise<void> {
-    if (job.expiresAt !== undefined) await updateParts(job, { UpdateExpression: "REMOVE expiresAt" });
+  async function keepAttachments(job: Job): Promise<void> {
+    if (job.expiresAt !== undefined) await updateAttachments(job, { UpdateExpression: "REMOVE expiresAt" });
   }
 
-  async function updateParts(job: Job, by: Expressions): Promise<void> {
-    // The condition passes over attempts that left no record, and keeps a deleted part from coming back empty.
+  async function updateAttachments(job: Job, by: Expressions): Promise<void> {
+    // The condition passes over attempts that left no record, and keeps a deleted item from coming back empty.
     const ifThere = { ...by, ConditionExpression: "attribute_exists(pk)" };
     const { payload } = job;
     const keys = [...attemptKeys(job), ...(payload.at === "item" ? [payloadItemKey(job.id, payload.hash)] : [])];
@@ -60,7 +60,7 @@ export function createJobParts({ table, clock }: Parts) {
     await Promise.all(attemptKeys(job).map(async (key) => table.remove(key)));
   }
 
-  return { recordAttempt, history, expireParts, keepParts, removeAttempts };
+  return { recordAttempt, history, expireAttachments, keepAttachments, removeAttempts };
 }
 
 /** The keys that failed attempts of a job may have. The attempt that succeeded has none. */
