@@ -111,7 +111,7 @@ function puts(): void {
     const again = (await store.apply(retried, claim(nextAttempt(retried), now, now + MINUTE))).job as RunningJob;
     const left = (await store.apply(again, end(again, { ...ending({ kind: "succeeded" }), retention: DAY })))
       .job as EndedJob;
-    // The job is due until its parts have their expiry.
+    // The job is due until its attachments have their expiry.
     expect([left.expiresAt, left.dueAt]).toEqual([undefined, expect.any(Number)]);
     const ended = (await store.apply(left, settleEnd(left, [], clock.now(), DAY))).job as Job;
     expect(ended.dueAt).toBeUndefined();
