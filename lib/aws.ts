@@ -1,9 +1,9 @@
 import { Unavailable } from "./errors.ts";
 
 /**
- * What every AWS client is made with. The SDK's default waits for ever; three tries of 2 s each stay
- * under half the shortest lease (16 s). A connection that falls silent within an answer ends too. Endpoints, region and credentials come from the
- * environment: AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_DYNAMODB, AWS_REGION and so on.
+ * The settings of every AWS client. The SDK's default has no timeout; three tries of 2 s each stay under half the
+ * shortest lease (16 s). A connection that falls silent within an answer ends too. Endpoints, region and credentials
+ * come from the environment: AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_DYNAMODB, AWS_REGION and so on.
  */
 export const CLIENT_DEFAULTS = {
   maxAttempts: 3,
@@ -18,8 +18,8 @@ export const CLIENT_DEFAULTS = {
 };
 
 /**
- * Takes out of a client what costs every call a seventh of its CPU time and does nothing here: copies of
- * each request and answer for a logger that nobody has set, and the description of the SDK in a header.
+ * Removes two middlewares that have no use here and cost every call a seventh of its CPU time: the logger's, which
+ * copies each request and answer though no logger is set, and the header that describes the SDK.
  */
 export function lean<C extends { middlewareStack: { remove(name: string): boolean } }>(client: C): C {
   client.middlewareStack.remove("loggerMiddleware");
@@ -27,7 +27,7 @@ export function lean<C extends { middlewareStack: { remove(name: string): boolea
   return client;
 }
 
-/** Runs a call; what the part could not answer becomes `Unavailable`, a fault of ours stays as it is. */
+/** Runs a call. Throws `Unavailable` for a failure of the part, and the original error for a fault of the request. */
 export async function askOf<T>(part: string, call: Promise<T>): Promise<T> {
   try {
     return await call;

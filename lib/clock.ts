@@ -10,16 +10,16 @@ export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
 /**
- * Time and chance, the two things that are passed in so that a run can be repeated.
+ * Time and randomness, passed in so that a run can be repeated.
  * Stored times are service time. It equals real time unless the local stack speeds it up.
  */
 export interface Clock {
   now(): EpochMs;
-  /** Real time: tokens, signatures and per-second rates go by it. */
+  /** Real time, for tokens, signatures and per-second rates. */
   realNow(): number;
-  /** How much service time a real wait takes: a timeout or a lease of `ms` ends at `now() + during(ms)`. */
+  /** The service time of a real wait: a timeout or a lease of `ms` ends at `now() + during(ms)`. */
   during(realMs: number): number;
-  /** The real wait, in ms, that a wait in service time takes. */
+  /** The real wait, in ms, for a wait in service time. */
   waitFor(serviceMs: number): number;
   /** Real milliseconds. Rejects with the signal's reason when it is aborted. */
   sleep(realMs: number, signal?: AbortSignal): Promise<void>;
@@ -33,7 +33,7 @@ export interface Clock {
   uuid(): string;
 }
 
-/** Where service time stood at a moment of real time, and how fast it runs from there. */
+/** Service time at one moment of real time, and its speed from then on. */
 export interface ClockAnchor {
   readonly real: number;
   readonly service: EpochMs;
@@ -84,5 +84,5 @@ function timeOrderedUuid(time: EpochMs): string {
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7${randomUUID().slice(15)}`;
 }
 
-/** Real milliseconds that the function running this still has. */
+/** The real milliseconds that the running function has left. */
 export type TimeLeft = () => number;

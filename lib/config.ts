@@ -3,7 +3,7 @@ import type { SchedulerConfig } from "./queue/scheduler.ts";
 import type { SealingKey } from "./store/sealer.ts";
 import type { DeploymentRules } from "./outbound/rules.ts";
 
-// What the environment says. Every variable is in the README's table and in .env.example.
+// The configuration, read from environment variables. Each variable is in the README's table and in .env.example.
 
 export interface JobsConfig {
   readonly table: string;
@@ -12,16 +12,16 @@ export interface JobsConfig {
   readonly scheduler: SchedulerConfig;
   /** In ms; 0 keeps finished jobs for good. */
   readonly retention: number;
-  /** Whom e-mails are from; without one, none can be sent. */
+  /** The sender of e-mails. Without it, none can be sent. */
   readonly emailSender: string | undefined;
-  /** Of the function that has a browser. */
+  /** The memory of the function that runs the browser. */
   readonly pdfMemoryMb: number;
   readonly rules: DeploymentRules;
   readonly sealing: SealingKey;
   readonly clock: ClockAnchor | undefined;
 }
 
-/** How tokens are verified: a shared secret (HS256), or the public keys of an issuer. */
+/** The key that verifies tokens: a shared secret (HS256), or the public keys of an issuer. */
 export type TokenConfig =
   | { readonly kind: "secret"; readonly secret: string; readonly issuer?: string; readonly audience?: string }
   | { readonly kind: "jwks"; readonly url: URL; readonly issuer: string; readonly audience: string };
@@ -58,7 +58,7 @@ export function jobsConfig(env: Env): JobsConfig {
   };
 }
 
-/** What signing secrets are encrypted with. */
+/** The key that encrypts signing secrets. */
 function sealingKey(env: Env): SealingKey {
   const local = env["LOCAL_SECRETS_KEY"];
   if (local) return { kind: "local", key: Buffer.from(local, "base64") };

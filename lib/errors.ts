@@ -1,6 +1,6 @@
 import type * as z from "zod";
 
-/** What a client can be told; `api/http.ts` maps each code to its HTTP status, once. */
+/** The codes of errors that clients see. `api/http.ts` maps each one to its HTTP status. */
 export const ERROR_CODES = [
   "BAD_REQUEST",
   "UNAUTHORIZED",
@@ -22,7 +22,7 @@ export interface ErrorDetail {
   readonly message: string;
 }
 
-/** The only error whose message a client gets to see. */
+/** The only error whose message clients see. */
 export class ClientError extends Error {
   readonly code: ErrorCode;
   readonly details: readonly ErrorDetail[];
@@ -38,7 +38,7 @@ export class ClientError extends Error {
 const MOST_DETAILS = 20;
 const LONGEST_FIELD_NAME = 200;
 
-/** Says what is wrong, field by field: of the first 20, so that no answer grows with a bad request. */
+/** An error with details of the first 20 fields, so that the answer's size doesn't grow with the request's. */
 export function badRequest(details: readonly ErrorDetail[]): ClientError {
   const told = details
     .slice(0, MOST_DETAILS)
@@ -46,7 +46,7 @@ export function badRequest(details: readonly ErrorDetail[]): ClientError {
   return new ClientError("BAD_REQUEST", "Validation failed", told);
 }
 
-/** A part this service stands on (table, queue, bucket) did not answer as it should. */
+/** A dependency (table, queue, bucket) failed or gave no answer. */
 export class Unavailable extends Error {
   constructor(part: string, cause: unknown) {
     super(`${part} is not available: ${reasonOf(cause)}`, { cause });
@@ -59,7 +59,7 @@ export function reasonOf(cause: unknown): string {
   return cause.message && cause.message !== cause.name ? `${cause.name}: ${cause.message}` : cause.name;
 }
 
-/** What a schema finds wrong, field by field; `whole` names what was parsed. */
+/** The problems that a schema found, by field; `whole` names the parsed value. */
 export function problemsIn(error: z.ZodError, whole: string): ErrorDetail[] {
   return error.issues.flatMap((issue) => detailsOf(issue, whole));
 }
@@ -71,7 +71,7 @@ export function detailsOf(issue: z.core.$ZodIssue, whole: string): ErrorDetail[]
       message: "is not a known field; remove it or check its spelling",
     }));
   }
-  // A record's key that is not allowed: what is wrong with it stands one level down.
+  // For a record's key that is not allowed, the problem is one level down.
   const message = (issue.code === "invalid_key" && issue.issues[0]?.message) || issue.message;
   return [{ field: issue.path.join(".") || whole, message }];
 }

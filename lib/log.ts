@@ -18,7 +18,7 @@ export interface LogFields {
   readonly targetJobId?: string;
   readonly count?: number;
   readonly left?: number;
-  /** The name and message of an error of ours or of an AWS call; never of a target's answer. */
+  /** The name and message of an error of the service or of an AWS call; never a target's answer. */
   readonly error?: string;
 }
 

@@ -25,10 +25,10 @@ export interface DatasetParts {
 }
 
 const MOST_TRIES = 20;
-/** How long a part is remembered after a later job has replaced its rows. */
+/** The retention of a part's item after a later job has replaced its rows. */
 const REMEMBERED = 30 * DAY;
 
-/** Adds a job's part to the dataset once, however often it is asked to. Tries again when another job was faster. */
+/** Adds a job's part to the dataset. A repeat changes nothing. A race lost to another job is retried. */
 export async function commit(parts: DatasetParts, id: PartId, saved: SavedPart, asked: Commit): Promise<Committed> {
   const { table, clock } = parts;
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
@@ -59,7 +59,7 @@ export async function commit(parts: DatasetParts, id: PartId, saved: SavedPart, 
 }
 
 /**
- * The part that stands after the write: a retry and the run that it replaced may both get here, and the first one
+ * The part that is in the table after the write. A retry and the run that it replaced may both write; the first one
  * counts. Undefined if another job has changed the dataset in the meantime.
  */
 async function write(table: Table, id: PartId, head: Head, part: Part): Promise<Part | undefined> {
@@ -70,7 +70,7 @@ async function write(table: Table, id: PartId, head: Head, part: Part): Promise<
   return outcome.kind === "written" ? part : (outcome.failed[0]?.item as Part | undefined);
 }
 
-/** Deletes a job's files but those of its part: lost attempts have left them. */
+/** Deletes the files that a job's lost attempts have left, and keeps those of its part. */
 async function removeFiles({ files }: DatasetParts, id: PartId, but: SavedPart = NOTHING): Promise<void> {
   const kept = new Set(fileKeys(id, but));
   for await (const page of files.list(folderOf(id))) {

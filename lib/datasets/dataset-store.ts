@@ -38,7 +38,7 @@ export function createDatasetStore(parts: DatasetParts) {
 /** A run reads all datasets of its own app, and writes only its own parts of them. */
 function datasetsFor(parts: DatasetParts, { appId, jobId, createdAt, attempt, signal }: DatasetRun): AppDatasets {
   const { table } = parts;
-  // A job that was deleted, and posted again with its key, has the same id and is another one.
+  // A job that was deleted and posted again with its key has the same id. The time of creation tells them apart.
   const partId = (name: string): PartId => ({ appId, name, jobId: `${jobId}@${createdAt}` });
   return {
     list: async () => datasetsOf(table, appId),
@@ -99,7 +99,7 @@ async function removeLost(
       const folder = `${name}/${run}`;
       if (judged?.folder !== folder) {
         const [jobId = ""] = run.split("@");
-        // In this order: a job that ends in between has written its part by then.
+        // The order matters: a job that ends between the two reads has written its part before the second one.
         const isLost = !(await isUnfinished(jobId)) && !(await partOf(table, { appId, name, jobId: run }));
         judged = { folder, isLost };
       }

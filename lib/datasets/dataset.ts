@@ -25,14 +25,14 @@ export interface Commit {
   readonly mode: "append" | "replace";
   readonly columns: Columns;
   readonly dateField?: string | undefined;
-  /** Of a column that is there with another type: refuse the part, or let the column hold anything. */
+  /** For a column that already has another type: refuse the part, or widen the column to `any`. */
   readonly otherType: "refuse" | "widen";
-  /** The job's answer. It is kept, so that a repeated run answers the same. */
+  /** The job's result. It is stored, so that a repeated run returns the same one. */
   readonly result: Readonly<Record<string, unknown>>;
 }
 
 export type Committed =
-  /** `result`: of the run that added the part, this one or an earlier one. */
+  /** `result`: from the run that added the part, this one or an earlier one. */
   | { readonly kind: "committed"; readonly result: Readonly<Record<string, unknown>> }
   | { readonly kind: "refused"; readonly problem: string };
 
@@ -57,17 +57,17 @@ export interface PartWriter {
   discard(): Promise<void>;
 }
 
-/** The datasets of one app, as a run of one of its jobs may use them. */
+/** The datasets of one app, for a run of one of its jobs. */
 export interface AppDatasets {
   list(): Promise<readonly Dataset[]>;
   get(name: string): Promise<Dataset | undefined>;
-  /** All rows, some hundred at a time, in the order they were committed in. */
+  /** All rows, some hundred at a time, in the order of their commits. */
   rows(name: string): AsyncIterable<readonly Row[]>;
-  /** This job's answer, if it has already committed its part. */
+  /** This job's result, if it has already committed its part. */
   committed(name: string): Promise<Readonly<Record<string, unknown>> | undefined>;
   /** This job's part, from the beginning or from an earlier flush. */
   part(name: string, saved?: SavedPart): PartWriter;
-  /** Whether all files of a part that is not committed are still there. */
+  /** Whether all files of an uncommitted part still exist. */
   has(name: string, saved: SavedPart): Promise<boolean>;
   /** Deletes old files of parts that were never committed and whose job has finished. Returns how many. */
   removeLost(before: EpochMs, isUnfinished: (jobId: string) => Promise<boolean>, dryRun: boolean): Promise<number>;

@@ -2,8 +2,8 @@ import type { EpochMs } from "../clock.ts";
 import type { Item, Table } from "../store/table.ts";
 import type { Columns, Dataset, Row, SavedPart } from "./dataset.ts";
 
-// How a dataset is laid out: one item of its head and one of each part in the table, and the rows in files of
-// the bucket, one JSON object a line.
+// The layout of a dataset: in the table, one item for its head and one for each part; in the bucket, files of rows,
+// one JSON object a line.
 
 export interface Head extends Omit<Dataset, "name"> {
   readonly version: number;
@@ -24,7 +24,7 @@ export interface DatasetId {
   readonly name: string;
 }
 
-/** `jobId` is the part's: the job's id and when it was created. */
+/** `jobId` holds the job's id and its time of creation. */
 export interface PartId extends DatasetId {
   readonly jobId: string;
 }
@@ -40,7 +40,7 @@ export async function partOf(table: Table, id: PartId): Promise<Part | undefined
   return (await table.get(partKey(id))) as Part | undefined;
 }
 
-/** Of all generations. */
+/** The parts of all generations. */
 export async function partsOf(table: Table, id: DatasetId): Promise<Part[]> {
   const items = await itemsIn(table, partKey({ ...id, jobId: "" }));
   return items as unknown as Part[];
@@ -57,7 +57,7 @@ export function viewOf(name: string, { rows, bytes, columns, dateField, updatedA
 }
 
 export function headItem(id: DatasetId, head: Head): Item {
-  // A map in DynamoDB has no order, and reports have the columns in theirs.
+  // A map in DynamoDB has no order, and reports keep the order of the columns.
   return { ...headKey(id), ...head, columns: JSON.stringify(head.columns) };
 }
 
@@ -78,7 +78,7 @@ function headIn(item: Item): Head {
   return { ...head, columns: JSON.parse(String(item["columns"])) as Columns };
 }
 
-/** All items of a partition whose sort keys begin so. */
+/** All items of a partition whose sort keys have the prefix `sk`. */
 async function itemsIn(table: Table, { pk, sk }: { pk: string; sk: string }): Promise<Item[]> {
   return table.queryAll({
     KeyConditionExpression: "pk = :pk AND begins_with(sk, :prefix)",
@@ -99,7 +99,7 @@ export function folderOfAttempt(id: PartId, attempt: number): string {
   return `${folderOf(id)}${attempt}/`;
 }
 
-/** Each attempt has files of its own: one that has lost its lease can't change those of another. */
+/** Each attempt has its own files, so that one that has lost its lease can't change those of another. */
 export function fileKey(id: PartId, attempt: number, index: number): string {
   return `${folderOfAttempt(id, attempt)}${String(index).padStart(5, "0")}.ndjson`;
 }
@@ -108,7 +108,7 @@ export function fileKeys(id: PartId, { files }: SavedPart): string[] {
   return files.flatMap(([attempt, count]) => Array.from({ length: count }, (_, index) => fileKey(id, attempt, index)));
 }
 
-/** The rows of a file, as many at a time as a chunk holds. */
+/** The rows of a file, chunk by chunk. */
 export async function* rowsIn(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<readonly Row[]> {
   const decoder = new TextDecoder();
   let rest = "";

@@ -4,7 +4,7 @@ import type { PartWriter, SavedPart } from "./dataset.ts";
 import { fileKey, fileKeys, folderOfAttempt, partOf, rowsIn, type PartId } from "./layout.ts";
 
 const NDJSON = "application/x-ndjson";
-/** Rows are turned into bytes this many characters at a time. */
+/** Rows are encoded this many characters at a time. */
 const LINES = 64 * 1_024;
 
 export interface Attempt {
@@ -12,7 +12,7 @@ export interface Attempt {
   readonly signal: AbortSignal;
 }
 
-/** `saved`: the part as an earlier attempt, or this one, has flushed it. */
+/** `saved`: the part at its last flush, by this attempt or an earlier one. */
 export function createPartWriter(
   parts: DatasetParts,
   id: PartId,
@@ -68,7 +68,7 @@ export function createPartWriter(
     },
     discard: async () => {
       await upload?.abort();
-      // Only this attempt's files, and none of a committed part: another attempt may have gone on from them.
+      // A committed part may hold this attempt's files, since a later attempt can resume from them.
       if (await partOf(table, id)) return;
       for await (const page of files.list(folderOfAttempt(id, number))) await files.remove(page.map(({ key }) => key));
     },

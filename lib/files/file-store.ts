@@ -3,17 +3,17 @@ import { HOUR, type Clock, type EpochMs } from "../clock.ts";
 import type { Bucket, CallOptions } from "../store/bucket.ts";
 import { FILE_TIMEOUT_MS, createUpload } from "./multipart.ts";
 
-// Files of any size in the private bucket, in constant memory: read as they come, written in parts.
+// Files of any size in the private bucket, in constant memory: read as streams, written in parts.
 
 export interface FileInfo {
   readonly key: string;
   readonly bytes: number;
   readonly modifiedAt: EpochMs;
-  /** As the uploader called it. A listing leaves it out. */
+  /** The type that the uploader has named. Absent in a listing. */
   readonly contentType?: string;
 }
 
-/** Makes a URL of a file: good for so many real milliseconds, by default an hour. */
+/** Makes a URL of a file, valid for `forMs` real milliseconds, by default an hour. */
 export type Link = (key: string, fileName: string, forMs?: number) => Promise<string>;
 
 export type FileStore = ReturnType<typeof createFileStore>;
@@ -28,7 +28,6 @@ const LINK_MS = HOUR;
 
 export function createFileStore(parts: Parts) {
   const { bucket } = parts;
-  // The name is one that no browser acts on.
   const link: Link = async (key, fileName, forMs = LINK_MS) => bucket.link(key, attachmentOf(fileName), forMs);
   return {
     head: async (key: string, signal?: AbortSignal) => infoOf(parts, key, signal),
@@ -50,7 +49,7 @@ async function infoOf({ bucket }: Parts, key: string, signal?: AbortSignal): Pro
   return { key, bytes, modifiedAt, ...(contentType && { contentType }) };
 }
 
-/** The content as it comes. A stream that breaks is resumed where it broke, if the file is still the same. */
+/** The content as a stream. If it breaks, it is resumed at the same byte, provided that the file is unchanged. */
 async function* read({ bucket, clock }: Parts, key: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   let at = 0;
   let size = 0;
@@ -79,7 +78,7 @@ async function* read({ bucket, clock }: Parts, key: string, signal?: AbortSignal
   }
 }
 
-/** The header that makes a browser save a file, whatever the name holds. */
+/** The header that makes a browser save a file, under a safe name, instead of showing it. */
 export function attachmentOf(fileName: string): string {
   const name = safeFileName(fileName);
   const plain = name.replace(/[^\w.() -]/g, "_");
@@ -88,7 +87,7 @@ export function attachmentOf(fileName: string): string {
   return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
 }
 
-/** A name without folders, control characters, or anything that a shell or a browser takes for more than a name. */
+/** A name without folders, control characters, and characters that are special to a shell or a browser. */
 export function safeFileName(name: string): string {
   const last = name.toWellFormed().split(/[/\\]/).at(-1) ?? "";
   // Bidirectional overrides make `exe.csv` of `csv.exe`.

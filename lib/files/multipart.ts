@@ -3,12 +3,12 @@ import type { BegunUpload, Bucket, CallOptions, UploadedPart } from "../store/bu
 
 // A file of any size, written in parts in constant memory.
 
-/** A file that is being written. It appears when it is completed. */
+/** A file that is being written. It exists once it is completed. */
 export interface Upload {
   write(chunk: Uint8Array): Promise<void>;
-  /** Makes it a file. Returns its size. */
+  /** Completes the file. Returns its size. */
   complete(): Promise<number>;
-  /** Deletes all of it. Does nothing once it is complete. */
+  /** Deletes all parts. Does nothing after `complete`. */
   abort(): Promise<void>;
 }
 
@@ -39,7 +39,7 @@ export function createUpload({ bucket }: Parts, { key, contentType, signal }: Wa
   const sent: UploadedPart[] = [];
   let sending: Promise<void> = Promise.resolve();
 
-  /** Sends what is filled, once the part before it has arrived: its buffer is then free. */
+  /** Sends the filled buffer once the part before it has arrived, since only two buffers exist. */
   async function sendPart(): Promise<void> {
     await sending;
     const body = filling.subarray(0, filled);
@@ -56,7 +56,7 @@ export function createUpload({ bucket }: Parts, { key, contentType, signal }: Wa
   async function write(chunk: Uint8Array): Promise<void> {
     bytes += chunk.length;
     for (let from = 0; from < chunk.length;) {
-      // Memory that is not written to is not taken from the machine either.
+      // Allocated without a fill: the system provides only the pages that are written.
       if (filling.length === 0) filling = Buffer.allocUnsafeSlow(PART_BYTES);
       const end = Math.min(chunk.length, from + PART_BYTES - filled);
       filling.set(chunk.subarray(from, end), filled);
@@ -80,7 +80,7 @@ export function createUpload({ bucket }: Parts, { key, contentType, signal }: Wa
     ended = true;
     // A part that arrives after the abort would be kept, and paid for.
     await sending.catch(() => {});
-    // Without the signal, which may have ended by now. The bucket's lifecycle removes what can't be removed now.
+    // No signal, since it may be aborted already. The bucket's lifecycle removes parts that this call can't.
     if (begun) await bucket.abort(begun, { timeoutMs: FILE_TIMEOUT_MS }).catch(() => {});
   }
 

@@ -5,9 +5,9 @@ import type { BegunUpload, Bucket, CallOptions, UploadedPart } from "../store/bu
 import { expirySeconds, hasExpired, type Table } from "../store/table.ts";
 import { safeFileName, filesPrefix } from "./file-store.ts";
 
-// Files that users bring: small ones with the job, large ones in parts, straight to the bucket. A key names
-// the app and, hashed, the user. The announced name and size are in the object's metadata. A file appears
-// when its parts are put together, and is never changed after that.
+// Files that users upload: small ones with the job, large ones in parts, straight to the bucket. A key holds the app
+// and a hash of the user. The announced name and size are in the object's metadata. A file exists once its parts are
+// assembled, and is never changed after that.
 
 export interface Owner {
   readonly appId: string;
@@ -31,9 +31,9 @@ export interface TaskFile {
 
 type Found =
   | { readonly kind: "there"; readonly file: TaskFile }
-  /** Also if it belongs to another user. */
+  /** Also for a file of another user. */
   | { readonly kind: "unknown" }
-  /** It was deleted: the upload must begin again. */
+  /** The file was deleted, so the upload must begin again. */
   | { readonly kind: "other size"; readonly bytes: number; readonly announced: number };
 
 export type Completed = Found | { readonly kind: "refused"; readonly problem: string };
@@ -42,7 +42,7 @@ export const LARGEST_UPLOAD = 5 * 1_024 ** 3;
 /** S3 wants at least 5 MiB of all parts but the last; 640 of these are the largest upload. */
 export const UPLOAD_PART_BYTES = 8 * 1_024 ** 2;
 export const UPLOAD_LINK_MS = 6 * HOUR;
-/** As long as S3 keeps the parts of an upload that was never completed; resources.yml says the same. */
+/** S3's retention of the parts of an uncompleted upload, from resources.yml. */
 const BEGUN_KEPT = DAY;
 /** Assembling 5 GB takes S3 a while; the gateway cuts at 30 s. */
 const CALL: CallOptions = { timeoutMs: 25 * SECOND };
@@ -60,7 +60,7 @@ export function createUploads(parts: Parts) {
       complete(parts, owner, fileKey, sent),
     put: async (owner: Owner, file: Announced, bytes: Uint8Array, salt?: string) =>
       put(parts, owner, file, bytes, salt),
-    /** A file of this user that is there, and as large as it was announced. */
+    /** A file of this user, if it exists with its announced size. */
     find: async (owner: Owner, fileKey: string): Promise<TaskFile | undefined> => {
       const file = await find(parts, owner, fileKey);
       return file.kind === "there" ? file.file : undefined;
@@ -68,7 +68,7 @@ export function createUploads(parts: Parts) {
   };
 }
 
-/** A new key, and a URL for each part: 8 MiB, the last one what is left. */
+/** A new key, and a URL for each part: 8 MiB each, and the rest in the last one. */
 async function begin({ table, bucket, clock }: Parts, owner: Owner, announced: Announced) {
   const key = keyOf(owner, clock.uuid(), announced.fileName);
   const upload = await bucket.begin(key, described(announced), CALL);
@@ -81,7 +81,7 @@ async function begin({ table, bucket, clock }: Parts, owner: Owner, announced: A
   return { fileKey: key, urls: await Promise.all(urls) };
 }
 
-/** Makes the file of its parts. Once it is there, the answer stays the same. */
+/** Assembles the file from its parts. Once it exists, a repeat gives the same answer. */
 async function complete(
   parts: Parts,
   owner: Owner,
@@ -104,7 +104,7 @@ async function complete(
   return completed;
 }
 
-/** Keeps a file that came with its job. The same `salt` and bytes are the same file, however often they come. */
+/** Stores a file that came with its job. The same `salt` and bytes always give the same file. */
 async function put(
   { bucket, clock }: Parts,
   owner: Owner,

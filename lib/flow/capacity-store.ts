@@ -5,11 +5,11 @@ import type { DestinationRef } from "./destination-store.ts";
 
 // The turns and slots of destinations that have limits, in items apart from the app's, which every delivery reads.
 
-/** One unit of a destination's concurrency, as an attempt holds it. */
+/** One unit of a destination's concurrency, held by an attempt. */
 export interface Slot extends DestinationRef {
   readonly holder: string;
   readonly since: EpochMs;
-  /** When the attempt that holds it is certainly over. */
+  /** The time by which the attempt that holds it has certainly ended. */
   readonly until: EpochMs;
 }
 
@@ -25,7 +25,7 @@ const MOST_TRIES = 5;
 export function createCapacityStore({ table, clock }: Parts) {
   return {
     /**
-     * Takes the next turn in a row of turns that are `step` apart, in service time: now, if no one waits.
+     * Takes the next turn in a row of turns that are `step` apart, in service time: now, if no job waits.
      * Undefined when the row is longer than a message can be delayed.
      */
     takeTurn: async (ref: DestinationRef, row: "rate" | "slots", step: number) =>
@@ -77,7 +77,7 @@ async function takeSlot(
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
     const taken = await update(table, key, {
       UpdateExpression: "ADD slots :slot SET expiresAt = :expiresAt",
-      // A call whose answer was lost may have written it.
+      // `contains`: a call whose answer was lost has written the slot, and its repetition succeeds too.
       ConditionExpression: "attribute_not_exists(slots) OR size(slots) < :most OR contains(slots, :name)",
       values: {
         ":slot": new Set([nameOf(slot)]),
@@ -112,13 +112,13 @@ function keyOf({ appId, destination }: DestinationRef, sk: string) {
   return { pk: `FLOW#${appId}#${destination}`, sk };
 }
 
-/** `item` after the write, or as it refused it. */
+/** `item`: after the write, or the one that did not meet its condition. */
 async function update(table: Table, key: ReturnType<typeof keyOf>, by: Expressions) {
   const { held, item = {} } = await table.update(key, by, "ALL_NEW");
   return { held, item };
 }
 
-/** A slot as a member of the set of those that are taken. */
+/** A slot as a member of the set of taken slots. */
 function nameOf({ until, since, holder }: Slot): string {
   return `${until} ${since} ${holder}`;
 }

@@ -9,7 +9,7 @@ export interface Circuit {
   readonly since: EpochMs;
   /** The times of the failed attempts since the last success, at most the latest 20. */
   readonly failures: readonly EpochMs[];
-  /** Of an open circuit: when the next job may probe. */
+  /** Set for open circuits: the time from which the next job may probe. */
   readonly probeAt?: EpochMs;
   readonly lastError: string;
 }
@@ -23,7 +23,7 @@ const FAILURES_TO_OPEN = 20;
 /** 20 failures in a longer time are no outage. */
 export const FAILURE_WINDOW = 10 * MINUTE;
 export const PROBE_EVERY = MINUTE;
-/** How many waiting jobs look again at each probe: ten at the next one, ten at the one after it, and so on. */
+/** Waiting jobs that look again at each probe: ten at the next one, ten at the one after it, and so on. */
 const LOOKS_A_PROBE = 10;
 /**
  * The most probes, one a minute, that a job skips: a tenth of the outage's minutes, within these bounds. A look an
@@ -50,8 +50,8 @@ export function afterFailure(
 }
 
 /**
- * When a job that waits for an open circuit looks again. Each look is a write, so only the first jobs in line come
- * to every probe, and the rest within minutes. `place`: the job's place in line, from 0.
+ * The time at which a job that waits for an open circuit looks again. Each look is a write, so only the first jobs in
+ * line come to every probe, and the rest within minutes. `place`: the job's place in line, from 0.
  */
 export function nextLook({ since, probeAt = 0 }: Circuit, now: EpochMs, place: number, chance: number): EpochMs {
   const next = Math.max(probeAt, now + PROBE_EVERY / 2);

@@ -14,13 +14,13 @@ interface Parts {
   readonly destinations: Pick<DestinationStore, "circuitOf" | "change" | "takeProbe">;
 }
 
-/** DNS has no longer names, so nothing answers there. */
+/** DNS has no longer names, so no longer destination can exist. */
 const LONGEST_DESTINATION = 300;
 
 /** Waits at circuits that are held or open. */
 export function createCircuitWaits({ clock, destinations }: Parts) {
   const probed = new Map<string, EpochMs>();
-  /** How many of a destination's jobs this process has made to look again, within a minute. */
+  /** By destination: the number of jobs that this process has made look again within a minute. */
   const looking = new Map<string, { readonly since: EpochMs; readonly length: number }>();
 
   async function circuitOf(ref: DestinationRef): Promise<Circuit | undefined> {

@@ -10,7 +10,7 @@ export interface DestinationRef {
 }
 
 const MOST_TRIES = 5;
-/** How long an outage is kept after the last attempt there. */
+/** The retention of an outage after its last attempt. */
 const OUTAGE_KEPT = 30 * DAY;
 
 export type DestinationStore = ReturnType<typeof createDestinationStore>;
@@ -19,7 +19,7 @@ export type DestinationStore = ReturnType<typeof createDestinationStore>;
 export function createDestinationStore({ table, clock }: { table: Table; clock: Clock }) {
   const circuits = cached(clock, (key) => read(refOf(key)));
 
-  /** As this process last read it, at most ten seconds ago. */
+  /** A cached read, at most ten seconds old. */
   const circuitOf = async (ref: DestinationRef): Promise<Circuit | undefined> => circuits(keyOf(ref));
 
   /** A consistent read. */
@@ -28,8 +28,8 @@ export function createDestinationStore({ table, clock }: { table: Table; clock: 
   }
 
   /**
-   * Changes a circuit, and reads it again when another process was faster. `make` returns its argument when there
-   * is nothing to change. Returns the circuit as it is then.
+   * Changes a circuit, and reads it again after a race lost to another process. `make` returns its argument for no
+   * change. Returns the circuit after the change.
    */
   async function change(
     ref: DestinationRef,
@@ -89,7 +89,7 @@ export function createDestinationStore({ table, clock }: { table: Table; clock: 
 const NONE = { state: "closed", failures: [] } as const;
 const PREFIX = "DEST#";
 
-/** Undefined where no failure counts any more. */
+/** Undefined if no failure counts any more. */
 function circuitIn(item: Item, now: EpochMs): Circuit | undefined {
   if (item["state"] === undefined || hasExpired(item, now)) return undefined;
   const { pk: _, sk: __, version: ___, expiresAt: ____, ...circuit } = item;

@@ -36,7 +36,7 @@ export function createFlowControl(parts: Parts) {
   const circuits = createCircuitWaits(parts);
   const outcomes = createOutcomes(parts);
 
-  /** Asks for an attempt that is about to be claimed. */
+  /** The decision for an attempt that is about to be claimed. */
   async function enter(ref: CallRef): Promise<Entry> {
     const [settings, circuit] = await Promise.all([apps.settingsOf(ref.appId), circuits.circuitOf(ref)]);
     if (settings.paused) return { reason: "paused" };
@@ -48,7 +48,7 @@ export function createFlowControl(parts: Parts) {
     return "reason" in room ? room : admitted(ref, room.slot);
   }
 
-  /** The same for a job that only its message holds: an outage of the table must not cost it its first attempt. */
+  /** The decision for a job that only its message holds. It may start during an outage of the table. */
   async function enterCarried(ref: CallRef): Promise<Entry> {
     return enter(ref).catch((error: unknown) => {
       if (!(error instanceof Unavailable)) throw error;

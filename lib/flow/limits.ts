@@ -19,7 +19,7 @@ interface Parts {
   readonly capacity: CapacityStore;
 }
 
-/** A turn that is older, as after a sweep, is lost: the attempt takes another one. */
+/** An older turn, for instance after a sweep, is lost: the attempt takes another one. */
 const TURN_KEPT = MINUTE + 15 * SECOND;
 /** A wait up to this is spent in the function: a queue delays by whole seconds. */
 const SHORT_WAIT_MS = SECOND;
@@ -57,7 +57,7 @@ async function takeSlot({ clock, capacity }: Parts, ref: CallRef, most: number):
   return { reason: "concurrency", startAt: Math.max(at, clock.now() + clock.during(SHORT_WAIT_MS)) };
 }
 
-/** A row of turns holds as many as a queue can delay. Jobs beyond it wait in the table, but those of a lane in their queue. */
+/** A row holds as many turns as a queue can delay. Jobs beyond it wait in the table, those of a lane in their queue. */
 function beyondTheRow(clock: Clock, { ordered }: CallRef, reason: "rate" | "concurrency"): Wait {
   const at = Math.round(clock.now() + LONGEST_MESSAGE_DELAY * (0.5 + clock.random() / 2));
   return ordered ? { reason, startAt: at } : { reason, lookAt: at };

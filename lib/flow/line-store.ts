@@ -2,7 +2,7 @@ import { DAY, type Clock } from "../clock.ts";
 import { slotsKey } from "../store/job-item.ts";
 import { expirySeconds, type Table } from "../store/table.ts";
 
-/** The slots of an app's tasks. A claim takes one and every end gives one back, in the transaction of the job's move. */
+/** The slots of an app's tasks. A claim takes one and an end gives one back, in the transaction of the job's move. */
 export interface Slots {
   readonly taken: number;
   /** The ranks of the tasks that wait, in order. */
@@ -11,7 +11,7 @@ export interface Slots {
 
 export type TaskSlots = ReturnType<typeof createTaskSlots>;
 
-/** A rank that is never taken out of the line expires; its job is due anyway, and stands in line again. */
+/** A rank that is never taken out of the line expires; its job is due anyway, and joins the line again. */
 const KEPT_IN_LINE = 7 * DAY;
 
 /** The line of an app's tasks that wait for a slot, in the order of their ranks. */

@@ -18,16 +18,16 @@ interface Parts {
   readonly queue: Pick<Queue, "sendAttempts">;
 }
 
-/** A task's place in the line of those of its app that wait for a slot. */
+/** A task's place in the line of its app's tasks that wait for a slot. */
 export interface Place {
   /** The app's slots less one for each task that waits before it. */
   readonly left: number;
   readonly isNext: boolean;
-  /** It has waited, so it has to leave the line when it starts. */
+  /** True for a task that has waited. It leaves the line when it starts. */
   readonly isInLine: boolean;
 }
 
-/** How much of the line is read at most: so many tasks are sent at once. */
+/** The most tasks that are read from the line and sent at once. */
 const MOST_LOOKED_AT = 100;
 
 export type TaskLine = ReturnType<typeof createTaskLine>;
@@ -69,7 +69,7 @@ export function createTaskLine({ clock, store, apps, slots, queue, log }: Parts)
       const there = new Set(waiting.map(rankOf));
       const gone = called.filter((rank) => !there.has(rank));
       if (gone.length === 0) return;
-      // These have been stopped, or have started without leaving the line: the next ones may start instead.
+      // Stopped tasks, and those that started without leaving the line, make room for the next ones.
       await slots.leave(appId, gone);
     }
   }

@@ -2,7 +2,7 @@ import { HOUR, MINUTE, type Clock, type EpochMs } from "../clock.ts";
 import { HEAD_START, type Job } from "../job/job.ts";
 import { becomeDue, defer, type Move } from "../job/moves.ts";
 
-// The reasons why an attempt that may start by its time has to wait, and the move that follows from each. Pure.
+// The reasons why a due attempt has to wait, and the move that follows from each. Pure.
 
 /**
  * - `paused`, `held`: a person has to resume the app, or the destination, which answered 410.
@@ -10,8 +10,8 @@ import { becomeDue, defer, type Move } from "../job/moves.ts";
  * - `outage`: the destination's circuit is open.
  * - `rate`, `concurrency`: the destination's limits.
  *
- * `turnAt` and `startAt` are spent in the queue: at `turnAt` the job has a turn, which is kept for it; at `startAt` it
- * asks again. `lookAt` is spent in the table, until the sweep looks at the job then.
+ * A wait until `turnAt` or `startAt` is spent in the queue: at `turnAt` the job has a turn that is kept for it; at
+ * `startAt` it asks again. A wait until `lookAt` is spent in the table, and ends with the sweep at that time.
  */
 export type Wait =
   | { readonly reason: "paused" | "held" | "slot" }
@@ -22,7 +22,7 @@ export type Wait =
 
 const LONGEST_LOOK = HOUR;
 
-/** How long before its turn a message arrives: less than two clocks may differ by. */
+/** The time by which a message arrives before its turn. It is less than the clock skew. */
 const EARLY_MS = 900;
 
 /** Whether a wait is spent in the queue, if the queue can delay the message as long; else in the table. */

@@ -11,15 +11,15 @@ import type { ItemKey, Table } from "./table.ts";
 /** Set by the administrators of an app. An app exists once a token names it. */
 export interface AppSettings {
   readonly name: string | null;
-  /** Where its jobs may go: origins with an optional path prefix, `*.` for any host below. Empty: any public https. */
+  /** Allowed targets: origins with an optional path prefix, `*.` for any host below. Empty: any public https. */
   readonly allowedCallbackUrls: readonly string[];
-  /** Which of the deployment's functions its jobs may invoke, with `*` for any characters. Empty: all of them. */
+  /** The deployment's functions that its jobs may invoke, with `*` for any characters. Empty: all of them. */
   readonly allowedFunctions: readonly string[];
-  /** Of jobs that name none themselves. */
+  /** The callback of jobs that name none themselves. */
   readonly onComplete: Callback | null;
   /** Null: no limit. */
   readonly requestsPerSecond: number | null;
-  /** How many tasks of the app run at once. Default: 5. */
+  /** The most tasks of the app that run at once. Default: 5. */
   readonly maxConcurrentTasks: number;
   /** Days are of UTC; null: no limit. */
   readonly pdfPagesPerDay: number | null;
@@ -54,7 +54,7 @@ export interface VersionedSettings extends AppSettings {
   readonly version: number;
 }
 
-/** How long a counter of requests is kept after its second. */
+/** The retention of a counter of requests after its second. */
 const RATE_KEPT_SECONDS = 60;
 
 export type AppStore = ReturnType<typeof createAppStore>;
@@ -85,7 +85,7 @@ function createAppStore({ table, clock, audit, secrets }: Parts) {
     return { version: 0, ...DEFAULT_SETTINGS, ...stored };
   }
 
-  /** Records in the audit log who changed what. False if the settings are of another version by now. */
+  /** Also writes an entry of the audit log. False if the settings have another version. */
   async function change(before: VersionedSettings, appId: string, to: AppSettings, by: string): Promise<boolean> {
     const changes = (Object.keys(to) as (keyof AppSettings)[])
       .filter((field) => JSON.stringify(before[field]) !== JSON.stringify(to[field]))

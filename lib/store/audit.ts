@@ -35,7 +35,7 @@ export function createAudit({ table, clock }: { table: Table; clock: Clock }) {
     await table.put(itemOf(appId, entry));
   }
 
-  /** Writes the next version of an item together with the entry. False if the item is of another version by now. */
+  /** Writes the next version of an item together with the entry. False if the item has another version. */
   async function replace(
     appId: string,
     { sk, version, fields }: { sk: string; version: number; fields: object },

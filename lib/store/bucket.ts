@@ -11,7 +11,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How an object describes itself. Metadata is ASCII. */
+/** An object's headers and metadata. Metadata is ASCII. */
 export interface Description {
   readonly contentType?: string;
   readonly metadata?: Readonly<Record<string, string>>;

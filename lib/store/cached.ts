@@ -1,6 +1,6 @@
 import { SECOND, type Clock } from "../clock.ts";
 
-/** How long a container uses a value: every change takes effect within this time. */
+/** The longest use of a cached value. Every change takes effect within this time. */
 const FRESH_FOR_MS = 10 * SECOND;
 const MOST_REMEMBERED = 1_000;
 

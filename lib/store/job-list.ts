@@ -21,7 +21,7 @@ export interface JobPage {
   readonly next: Position | undefined;
 }
 
-/** How often a page reads on when filters leave it short. Bounds the cost of a page. */
+/** The most reads for one page, when filters leave it short. Bounds its cost. */
 const MOST_ROUNDS = 4;
 
 /**

@@ -6,11 +6,11 @@ import { cached } from "./cached.ts";
 import type { Sealer } from "./sealer.ts";
 import type { Table } from "./table.ts";
 
-/** A key by which receivers verify what an app sends. The secret itself is sealed. Real time. */
+/** A key with which receivers verify an app's requests. The secret itself is sealed. Times are real time. */
 export interface SigningSecret {
   readonly id: string;
   readonly createdAt: number;
-  /** Set when a newer one has taken over: until then both sign. */
+  /** Set once a newer secret exists. Both sign until this time. */
   readonly expiresAt?: number;
 }
 
@@ -26,10 +26,10 @@ interface Secrets {
 /** The next list, or `undefined` to leave it as it is. */
 type Change = (list: readonly SealedSecret[]) => readonly SealedSecret[] | undefined;
 
-/** How long an older secret goes on signing beside the newer one. */
+/** The time for which an older secret still signs beside the newer one. */
 const OVERLAP = DAY;
 const SECRET_BYTES = 32;
-/** Bounds the signatures in a receiver's header, however often an app rotates. */
+/** Bounds the number of signatures in a receiver's header. */
 const MOST_SECRETS = 5;
 const MOST_TRIES = 5;
 
@@ -40,8 +40,8 @@ export function createSigningSecrets(parts: { table: Table; clock: Clock; sealer
   const keysOf = cached(clock, readKeys);
 
   /**
-   * Makes a new signing secret; the ones before go on signing for 24 hours. The secret can't be read
-   * again. Throws CONFLICT when there are five already.
+   * Makes a new signing secret. Older ones still sign for 24 hours. The secret can't be read again.
+   * Throws CONFLICT when there are five already.
    */
   async function rotate(appId: string, by: string): Promise<SigningSecret & { secret: string }> {
     const bytes = randomBytes(SECRET_BYTES);
@@ -54,7 +54,7 @@ export function createSigningSecrets(parts: { table: Table; clock: Clock; sealer
     return { id: clock.uuid(), createdAt: clock.realNow(), sealed: await sealer.seal(appId, bytes) };
   }
 
-  /** The secret signs no more, at once. False if there is none of this id. */
+  /** Removes a secret at once. False if there is none of this id. */
   async function remove(appId: string, id: string, by: string): Promise<boolean> {
     return change(appId, by, { from: id }, (list) =>
       list.some((secret) => secret.id === id) ? list.filter((secret) => secret.id !== id) : undefined,
@@ -66,7 +66,7 @@ export function createSigningSecrets(parts: { table: Table; clock: Clock; sealer
     return (await read(appId)).list;
   }
 
-  /** The keys that sign what an app sends now, the newest first. An app's first send makes one. */
+  /** An app's current signing keys, the newest first. The app's first send makes one. */
   async function readKeys(appId: string): Promise<Uint8Array[]> {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const { list: sealed } = await read(appId);

@@ -9,7 +9,7 @@ const run = promisify(execFile);
 
 afterAll(endStacks);
 
-/** As `npx serverless` does it, on a machine that knows no AWS account. */
+/** Runs `npx serverless` without AWS credentials. */
 async function serverless(args: string[], env: Record<string, string> = {}) {
   const path = `${join(ROOT, "node_modules/.bin")}:${process.env["PATH"]}`;
   return run("serverless", args, {
@@ -149,7 +149,7 @@ function ofType(resources: Resources, type: string): [string, Resource][] {
 }
 
 function expectRolesOfTheirOwn(Resources: Resources): void {
-  // One role a function, and nothing in it that is wider than it must be.
+  // Each function has its own role, with least privilege.
   const functions = ofType(Resources, "AWS::Lambda::Function");
   const roles = functions.map(([, { Properties }]) => Properties["Role"]["Fn::GetAtt"][0]);
   expect(new Set(roles).size).toBe(functions.length);
@@ -161,7 +161,7 @@ function expectRolesOfTheirOwn(Resources: Resources): void {
       const actions = [Action].flat();
       expect([name, actions.filter((action) => action.includes("*"))]).toEqual([name, []]);
       const isAnything = JSON.stringify(Resource) === '"*"';
-      // Traces know no resources.
+      // X-Ray's actions take no resource.
       if (isAnything) expect(actions.every((action) => action.startsWith("xray:"))).toBe(true);
     }
   }
@@ -174,7 +174,7 @@ function expectNarrowRoles(Resources: Resources): void {
     ) as string[];
   expect(mayOf("SiteRole").every((action) => /^(logs|xray):/.test(action))).toBe(true);
   expect(JSON.stringify(Resources.ProcessJobsRole)).toContain(":function:reward-*");
-  // Uploads and links to files, and nothing else of the bucket.
+  // The task API may upload files and link to them, and nothing else in the bucket.
   const ofTasks = Resources.TaskApiRole.Properties.Policies[0].PolicyDocument.Statement as Statement[];
   const writes = ofTasks.filter(({ Action }) => [Action].flat().includes("s3:PutObject"));
   expect(writes.map(({ Resource }) => Resource)).toEqual([
@@ -194,7 +194,7 @@ function expectNarrowRoles(Resources: Resources): void {
 }
 
 function expectPrivateStorage(Resources: Resources): void {
-  // Nothing in the clear, on the wire or at rest.
+  // Everything is encrypted in transit and at rest.
   const queues = ofType(Resources, "AWS::SQS::Queue");
   for (const [, { Properties }] of queues) expect(Properties["SqsManagedSseEnabled"]).toBe(true);
   const queuesPolicy = Resources.QueuesPolicy.Properties;
@@ -209,14 +209,14 @@ function expectPrivateStorage(Resources: Resources): void {
   const bucket = Resources.JobsBucket.Properties;
   expect(Object.values(bucket.PublicAccessBlockConfiguration)).toEqual([true, true, true, true]);
   expect(bucket.BucketEncryption).toBeDefined();
-  // Deleted files and abandoned uploads are not kept, and paid for, without end.
+  // Deleted files and abandoned uploads expire.
   expect(bucket.VersioningConfiguration).toEqual({ Status: "Enabled" });
   expect(bucket.LifecycleConfiguration.Rules).toMatchObject([
     { AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } },
     { NoncurrentVersionExpiration: { NoncurrentDays: 7 }, ExpiredObjectDeleteMarker: true },
     { Prefix: "pdfs/", ExpirationInDays: 1, NoncurrentVersionExpiration: { NoncurrentDays: 1 } },
   ]);
-  // Only pages that may call the API may send files.
+  // The bucket accepts uploads only from the API's allowed origins.
   expect(bucket.CorsConfiguration.CorsRules).toMatchObject([
     { AllowedOrigins: ["https://app.example"], AllowedMethods: ["GET", "HEAD", "PUT"], ExposedHeaders: ["ETag"] },
   ]);
@@ -228,11 +228,11 @@ function expectPrivateStorage(Resources: Resources): void {
 }
 
 function expectSecretsLookedUp(Resources: Resources, text: string): void {
-  // Secrets are looked up when it is deployed.
+  // Secrets are resolved at deployment.
   expect(text).not.toContain("a-secret-that-stays-at-home");
   for (const [name, { Properties }] of ofType(Resources, "AWS::Lambda::Function")) {
     const { JWT_SECRET, INTERNAL_JWT_TOKEN } = Properties["Environment"].Variables;
-    // Only who verifies tokens can read what verifies them.
+    // Only the functions that verify tokens hold a token's secret.
     const held = [JWT_SECRET, INTERNAL_JWT_TOKEN].filter((value) => value !== undefined);
     expect([name, held.length]).toEqual([
       name,

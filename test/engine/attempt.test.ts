@@ -18,7 +18,7 @@ const run = async (job: Job, timeLeft = PLENTY) =>
   world.engine.run({ kind: "stored", ref: nextAttempt(job) }, timeLeft);
 const stored = async (job: Job) => (await world.store.get(job.id)) as Job;
 
-/** The table can't be written while an attempt runs, once it is claimed. Tells how often it was tried. */
+/** The first `times` writes after a claim fail. `tries`: the times of all writes; `waits`: the waits between them. */
 function losingTable(error: Error, times = Infinity) {
   const tries: number[] = [];
   const { apply } = world.store;
@@ -69,7 +69,7 @@ test("of a failed attempt all is kept: its start, duration, answer and error", a
   const { startedAt } = await stored(job);
   const attempt = { number: 1, startedAt, outcome: "retry", error: "HTTP 500", durationMs: 250, ...answer };
   expect((await world.store.history(job.id))?.recorded.get(1)).toEqual(attempt);
-  // Signatures and headers tell whole seconds that have begun.
+  // The time in signatures and headers is in whole seconds, rounded down.
   expect(world.ran[0]).toMatchObject({ jobId: job.id, number: 1, timeoutMs: 30_000, realTimeSeconds: 1_000 });
 });
 
@@ -148,7 +148,7 @@ test("a worker that comes too late to end its attempt leaves the next one alone"
     isFirst = false;
     world.pass(HOUR);
     await world.engine.sweep(PLENTY);
-    // The next attempt is claimed, and runs still, when the first one ends.
+    // The first attempt ends while the next one is claimed and runs.
     world.pass(5 * MINUTE);
     const retrying = await stored(job);
     const now = world.clock.now();

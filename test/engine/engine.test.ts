@@ -125,7 +125,7 @@ test("a key whose job is stored already stands for a later job of mode sqs that 
   expect(found?.job).toMatchObject({ status: "SUCCEEDED", attempts: 1 });
 });
 
-// A model answers at once, so that on it the cancel wins every race.
+// The model answers at once, so the cancel would win every race.
 const racing = test.skipIf(process.env["TEST_ON_MODELS"]);
 
 racing("a cancel that races with claims wins or loses as a whole: a cancelled job never starts", async () => {
@@ -134,12 +134,12 @@ racing("a cancel that races with claims wins or loses as a whole: a cancelled jo
     const before = world.ran.length;
     const job = await world.submit();
     const ref = nextAttempt(job);
-    // A container knows the app's settings and the destination already.
+    // The app's settings and the circuit are already cached, as in a warm container.
     await Promise.all([world.apps.settingsOf(job.appId), world.destinations.circuitOf(asCall(ref))]);
     const [stopped] = await Promise.all([
       world.engine.stopJob(job.id, "CANCELLED").catch(() => undefined),
       (async () => {
-        // A claim is one call, a cancel two: some rounds give it a head start of a few.
+        // A claim is one call, a cancel two, so some rounds give the cancel a head start of up to three calls.
         for (let calls = 0; calls < n % 4; calls += 1) await stored(job);
         await world.engine.run({ kind: "stored", ref }, PLENTY);
       })(),
@@ -218,7 +218,7 @@ test("jobs of a paused app are kept, and none starts until it goes on", async ()
     await world.engine.sweep(PLENTY);
     for (const road of ["fair", "main"] as const) await world.engine.runBatch(await world.receive(road), PLENTY);
   };
-  // A longer step than any wait: the queue's own delays go by real time.
+  // The steps are longer than any wait, since the queue's own delays go by real time.
   for (let round = 0; round < 5; round += 1) {
     await runAll();
     world.pass(6 * MINUTE);
@@ -243,7 +243,7 @@ test("a slow read of the app's settings does not come off the lease", async () =
   world.execute(async () => {
     const { leaseUntil = 0, startedAt = 0 } = await stored(job);
     lease = leaseUntil - startedAt;
-    // Read once before the claim, once after it.
+    // The settings are read once before the claim and once after it.
     expect(startedAt).toBeGreaterThanOrEqual(job.createdAt + 20 * SECOND);
     return { kind: "succeeded" };
   });
@@ -259,7 +259,7 @@ test("an attempt that may take longer than a minute runs where there is time for
   expect(await world.receive("fair")).toEqual([]);
   const records = await world.receive("tasks");
   expect(records).toHaveLength(1);
-  // A function that has too little time left gives it back.
+  // A function with too little time left returns the message to the queue.
   expect((await world.engine.runBatch(records, PLENTY)).batchItemFailures).toHaveLength(1);
   expect(await world.engine.runDue(10)).toMatchObject({ processed: 0 });
   await world.engine.run({ kind: "stored", ref: nextAttempt(submitted.job) }, () => 900_000);

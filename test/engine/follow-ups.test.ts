@@ -30,7 +30,7 @@ async function submit(followUps: FollowUps, maxRetries?: number): Promise<Job> {
   return submitted.job;
 }
 
-/** Runs whatever the queue has, until it has no more. */
+/** Runs the queue's messages until it is empty. */
 async function workOff(): Promise<void> {
   for (;;) {
     const records = await world.receive("fair");
@@ -128,7 +128,7 @@ test("a chain of ten follow-ups runs to its end", async () => {
 
 test("a process that dies between an end and its callback still gets the callback out, once", async () => {
   const job = await submit({ onComplete: callback, onSuccess: { message: messageWith({}) } });
-  // Ends the attempt and goes no further: what follows needs the message, which never comes.
+  // The process stops after the attempt's end: the follow-ups need the message, and its read never returns.
   const { message } = world.store;
   let reads = 0;
   world.store.message = async (of) => ((reads += 1) === 1 ? message(of) : new Promise(() => {}));
@@ -269,6 +269,6 @@ test("what can't be submitted for good is tried again every five minutes, not ev
     await world.engine.sweep(PLENTY);
   }
   expect((await stored(job.id)).dueAt).toBeGreaterThan(world.clock.now());
-  // Each try reads the message twice: for what follows, and for the view.
+  // Each try reads the message twice: for the follow-ups, and for the view.
   expect(tries.length / 2).toBeLessThanOrEqual(3);
 });

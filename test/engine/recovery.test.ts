@@ -1,4 +1,4 @@
-// Leases, the sweep and the dead letters: they find lost messages and lost attempts.
+// Leases, the sweep and the dead letters find lost messages and lost attempts.
 
 import { attemptsOf } from "../../lib/job/view.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -79,7 +79,7 @@ test("an attempt that runs longer than the head start is left alone while its le
   const { engine } = world;
   const job = await world.submit();
   world.execute(() => new Promise(() => {}));
-  // Received late: the lease ends after the time at which the sweep looks.
+  // The message is received late, so the lease ends after the time at which the sweep looks.
   world.pass(HEAD_START - 10 * SECOND);
   void engine.runBatch(await world.receive("fair"), PLENTY);
   while ((await stored(job)).status !== "RUNNING");
@@ -100,7 +100,7 @@ test("a sweep that runs out of time stops cleanly and says how many are left", a
 });
 
 test("a sweep goes through more than one page of a shard", async () => {
-  // 16 shards of 100 a page: with 1,800 at least one has more.
+  // With 1,800 jobs in 16 shards, at least one shard has more than a page of 100.
   for (let n = 0; n < 1_800; n += 50) await Promise.all(Array.from({ length: 50 }, () => world.submit("db")));
   expect(await world.engine.sweep(PLENTY)).toEqual({ sent: 1_800, expired: 0, left: 0 });
 });
@@ -118,7 +118,7 @@ test("a message of mode sqs received a second time is stored with its first atte
   expect(found?.job).toMatchObject({ status: "SUCCEEDED", attempts: 2, retryCount: 1, appId: asked.appId });
   expect(attemptsOf(found!.job, found!.recorded)).toMatchObject([{ outcome: "lost" }, { outcome: "succeeded" }]);
 
-  // A third delivery finds it done.
+  // A third delivery finds an ended job.
   await world.engine.runBatch([{ ...again, attributes: { ApproximateReceiveCount: "3" } }], PLENTY);
   expect(world.ran).toHaveLength(1);
 });
@@ -203,7 +203,7 @@ test("a dead letter whose job is stored makes the job go on", async () => {
   expect(await world.engine.sweep(PLENTY)).toMatchObject({ sent: 1 });
   await world.engine.runBatch(await world.receive("fair"), PLENTY);
   expect((await stored(job)).status).toBe("SUCCEEDED");
-  // A job that has ended since is left alone.
+  // A dead letter of an ended job changes nothing.
   await world.engine.recoverBatch([letter]);
   expect(world.ran).toHaveLength(1);
   expect(await world.depth("fair")).toEqual({ ready: 0, delayed: 0 });

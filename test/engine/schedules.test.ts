@@ -1,4 +1,4 @@
-// Over 300 lines: one subject, and all tests share how a schedule is asked for, fired and swept.
+// Over 300 lines: one subject, and all tests share the helpers that create, fire and sweep a schedule.
 
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND, iso } from "../../lib/clock.ts";
@@ -46,14 +46,14 @@ async function schedule(asked: Asked): Promise<Job> {
 const inOneHour = () => iso(world.clock.now() + HOUR);
 const eventOf = (job: Job) => ({ fire: nextRunOf(job) });
 
-/** Runs whatever the queue has. */
+/** Runs one batch of the queue. */
 async function work(road: Road = "fair"): Promise<number> {
   const records = await world.receive(road);
   expect(await world.engine.runBatch(records, PLENTY)).toEqual({ batchItemFailures: [] });
   return records.length;
 }
 
-/** Lets every minute's sweep happen until some time has passed. */
+/** Sweeps every minute for `ms`. */
 async function sweepFor(ms: number): Promise<void> {
   for (let passed = 0; passed < ms; passed += MINUTE) {
     await world.engine.sweep(PLENTY);
@@ -100,7 +100,7 @@ test("a schedule that EventBridge has lost is fired by the sweep five minutes la
   await world.engine.sweep(PLENTY);
   expect(await work()).toBe(1);
   expect((await stored(job)).status).toBe("SUCCEEDED");
-  // EventBridge comes after all, a day late.
+  // EventBridge fires after all, a day late.
   world.pass(DAY);
   expect(await world.engine.fire(eventOf(job))).toBe("skipped");
   await world.engine.sweep(PLENTY);
@@ -123,7 +123,7 @@ test.each([
   expect((await stored(job)).dueAt).toBe(job.startAt);
   world.pass(HOUR - 30 * SECOND);
   await world.engine.sweep(PLENTY);
-  // Sent ahead as a delayed message, which comes at the time itself.
+  // The sweep sends the run ahead of its time, as a delayed message.
   expect(await world.depth("fair")).toEqual({ ready: 0, delayed: 1 });
   expect((await stored(job)).status).toBe("PENDING");
   world.pass(30 * SECOND);
@@ -264,7 +264,7 @@ const deadFiring = (body: string) => ({
   eventSourceARN: "arn:aws:sqs:local:0:schedules-dead",
 });
 
-// Found by the simulator: a target that was sent all the same was stored too, and ran twice.
+// Found by the simulator: a target that had been sent was stored too, and ran twice.
 test("a target whose function died after sending it runs once, though its firing is among the dead letters", async () => {
   await world.engine.submit(scheduleRequest({ scheduledAt: inOneHour(), mode: "sqs" }));
   world.pass(HOUR);
@@ -281,7 +281,7 @@ test("a firing in the dead-letter queue makes its schedule due, or its target ru
   const job = await schedule({ scheduledAt: inOneHour() });
   await world.engine.submit(scheduleRequest({ scheduledAt: inOneHour(), mode: "sqs" }));
   world.pass(HOUR);
-  // EventBridge's own dead letters hold its whole call, Lambda's the event alone.
+  // A dead letter of EventBridge holds the whole call, one of Lambda only the event.
   const [first = "", second = ""] = world.planned.map(({ event }) => event);
   const bodies = [JSON.stringify({ FunctionName: "f", InvocationType: "Event", Payload: first }), second];
   expect(await world.engine.recoverBatch(bodies.map(deadFiring))).toEqual({ batchItemFailures: [] });
@@ -289,7 +289,7 @@ test("a firing in the dead-letter queue makes its schedule due, or its target ru
   for (let rounds = 0; rounds < 3; rounds += 1) await work();
   await work("main");
   expect((await stored(job)).status).toBe("SUCCEEDED");
-  // The schedule's target, and the one that only its message holds.
+  // The targets of the stored schedule, and of the one of mode sqs.
   expect(new Set(world.ran.map(({ jobId }) => jobId)).size).toBe(2);
 });
 

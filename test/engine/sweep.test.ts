@@ -20,7 +20,10 @@ import type { Wait } from "../../lib/flow/wait.ts";
 const NOW = Date.parse("2026-01-01T12:00:00Z");
 const { Properties: properties = {} } = readTemplate(ROOT).resources["JobsTable"] ?? {};
 
-/** The sweep on a table of its own, with its log, what it sends and which ends it settles written down. `faults`: what takes a call's place. */
+/**
+ * The sweep on a table of its own, with records of its log, its messages and the ends that it settles.
+ * `faults`: replacements of calls.
+ */
 function stand(
   faults: Partial<Pick<JobStore, "due" | "apply">> & { settleEnd?: () => Promise<void>; wait?: Wait } = {},
 ) {
@@ -49,7 +52,7 @@ function stand(
     if (departures.length > 0) handedOver.push(departures.map(({ job, notBefore }) => ({ id: job.id, notBefore })));
     return [];
   };
-  // All that the sweep uses of the engine's parts.
+  // Only the parts that the sweep uses.
   const parts = {
     clock,
     store: { ...store, due, apply, expireAttachments },
@@ -60,7 +63,7 @@ function stand(
     retention: 0,
   } as unknown as EngineParts;
   const sweep = async (timeLeft: TimeLeft) => sweepWith(timeLeft, parts);
-  /** Puts a job that is due at a time, as it stands. */
+  /** Stores a job that is due at a time, without a move. */
   const put = async (dueAt: number, change: Partial<Job> = {}, shard = "7"): Promise<Job> => {
     const job = newJob(request("db"), NOW - HOUR, `${clock.uuid().slice(0, -1)}${shard}`);
     return (await store.create({ ...job, startAt: Math.min(dueAt, NOW), dueAt, ...change } as Job)).job;

@@ -12,7 +12,7 @@ import { PLENTY, createWorld, type World } from "../support/world.ts";
 import type { QueueRecord } from "../../lib/queue/message.ts";
 import type { Outcome } from "../../lib/job/attempt.ts";
 
-// What sets tasks apart from other jobs: slots, their order, and leases that are extended.
+// Properties of tasks that other jobs lack: slots, their order, and leases that are extended.
 
 let world: World;
 let appId: string;
@@ -43,7 +43,7 @@ async function waiting(of = appId): Promise<number> {
   return (await world.slots.look(of, 100)).first.length;
 }
 
-/** An executor whose attempts end when the test says so. */
+/** An executor whose attempts end when the test ends them. */
 function gate() {
   const running = new Map<string, (outcome: Outcome) => void>();
   const started: string[] = [];
@@ -103,7 +103,7 @@ test("five tasks of an app run at once, the sixth waits and is called when one e
   end(other.id);
   expect(await otherRun).toBe("succeeded");
 
-  // What submitting sent is not what this is about.
+  // The messages of the submits are not under test.
   await drain();
   end(started[0] as string);
   await runs[started.indexOf(started[0] as string)];
@@ -117,7 +117,7 @@ test("five tasks of an app run at once, the sixth waits and is called when one e
   expect(await holders()).toBe(0);
 });
 
-/** The ids of jobs that the tasks queue holds messages for; takes them. */
+/** Empties the tasks queue, and returns the ids of its jobs. */
 async function drain(): Promise<string[]> {
   const records: QueueRecord[] = [];
   for (;;) {
@@ -146,7 +146,7 @@ test("those that wait start by their priority, and then by their age, and nobody
     end(running.id);
     expect(await ending).toBe("succeeded");
     expect(await drain()).toEqual([next.id]);
-    // Those whose messages come although it is not their turn wait on, and so does one that has just been posted.
+    // A message before its turn leaves the task waiting, and so does a new task.
     for (const other of [...order.slice(order.indexOf(next) + 1), await submit(0)]) {
       expect(await run((await world.store.get(other.id)) as Job)).toBe("skipped");
     }
@@ -165,7 +165,7 @@ test("a task whose lease is over gives back its slot with its attempt, and calls
   await world.apps.change({ ...settings, version: 0 }, appId, { ...settings, maxConcurrentTasks: 1 }, "tester");
   const { started } = gate();
   const lost = await submit();
-  // Its process goes on, and may find the table gone.
+  // This process still runs when the test ends, and may find the table gone.
   void run(lost).catch(() => {});
   await startedOf(started, 1);
   const next = await submit();
@@ -211,7 +211,7 @@ test("an attempt that has lost its lease is told so, and changes nothing", async
   let attempt: RunningAttempt | undefined;
   world.execute(async (running) => {
     attempt = running;
-    // Somebody else finds the lease over while this one stands still.
+    // The sweep finds the lease expired while this process is paused.
     world.pass(2 * MINUTE);
     await world.engine.sweep(PLENTY);
     await running.lease?.save("1");

@@ -11,7 +11,7 @@ import type { TaskServices } from "../../lib/tasks/services.ts";
 import { again, defineTask, done, type TaskContext, type TaskOutcome } from "../../lib/tasks/task.ts";
 import { createWorld, type World } from "../support/world.ts";
 
-// What a task is given, and what becomes of what it answers.
+// A task's context, and the effects of its outcomes.
 
 let world: World;
 const appId = randomUUID();
@@ -21,7 +21,7 @@ beforeEach(async () => {
 });
 afterEach(async () => world.end());
 
-/** Runs a task once, as the next attempt of `job` or of a new one; answers with the job as it is then. */
+/** Runs a task once, as the next attempt of `job` or of a new job. Returns the job after it. */
 async function run(body: (context: TaskContext) => Promise<TaskOutcome>, job?: Job): Promise<Job> {
   const { clock, table } = world;
   const payload = z.strictObject({ words: z.array(z.string()) });

@@ -21,7 +21,7 @@ async function put(key: string, ...chunks: Uint8Array[]): Promise<number> {
   return upload.complete();
 }
 
-/** A way to the bucket on which each connection breaks once it has brought so many bytes. */
+/** A proxy of the bucket that breaks the first `times` connections after so many bytes. */
 async function breaking(after: number, times: number): Promise<{ url: string; server: Server; broken: () => number }> {
   const { hostname, port } = new URL(process.env["AWS_ENDPOINT_URL_S3"] ?? "");
   let broken = 0;

@@ -5,7 +5,7 @@ import { MINUTE, SECOND } from "../../lib/clock.ts";
 const START = 1_767_225_600_000;
 const refused = { error: "could not connect to the target" };
 
-/** So many failures, so far apart. */
+/** A circuit after `times` failures, `apart` ms from each other. */
 function failing(times: number, apart: number, from = START, circuit?: Circuit): Circuit | undefined {
   let failed = circuit;
   for (let n = 0; n < times; n += 1) failed = afterFailure(failed, refused, from + n * apart);
@@ -55,9 +55,9 @@ test("of those that wait a few look again at each probe, and the rest within min
   expect(looks(START + SECOND, 10, 0.5)).toBe(1.5);
   expect(looks(START + SECOND, 20, 0.5)).toBe(2.5);
   expect(looks(START + SECOND, 5_000, 0.5)).toBe(4.5);
-  // An outage that lasts is looked at less often, but at every probe by a few.
+  // In a long outage, jobs look less often, but a few look at every probe.
   expect(looks(START + 600 * MINUTE, 0, 0.5)).toBe(600.5);
   expect(looks(START + 600 * MINUTE, 5_000, 0.5)).toBe(659);
-  // The probe was taken or lost: not at once.
+  // The probe was taken or lost, so the next look is later.
   expect(looks(START + 5 * MINUTE, 0, 0.9)).toBe(5.5);
 });

@@ -6,7 +6,11 @@ import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
 import { afterFailure, type Circuit } from "../../lib/flow/circuit.ts";
 import { MINUTE, SECOND, createClock, type Clock } from "../../lib/clock.ts";
 import { createCapacityStore, type CapacityStore } from "../../lib/flow/capacity-store.ts";
-import { createDestinationStore, type DestinationStore } from "../../lib/flow/destination-store.ts";
+import {
+  createDestinationStore,
+  type DestinationRef,
+  type DestinationStore,
+} from "../../lib/flow/destination-store.ts";
 import { startEmulators } from "../../local/emulators.ts";
 import { provision } from "../../local/provision.ts";
 import { readTemplate } from "../../local/template.ts";
@@ -17,7 +21,12 @@ import { ROOT } from "../support/stack.ts";
 const table = "JobsTable";
 const template = readTemplate(ROOT);
 
-const GROUNDS: Record<string, () => Promise<{ client: DynamoDBClient; end: () => Promise<void> }>> = {
+interface Ground {
+  readonly client: DynamoDBClient;
+  end(): Promise<void>;
+}
+
+const GROUNDS: Record<string, () => Promise<Ground>> = {
   "the embedded table": async () => {
     const emulators = await startEmulators();
     await provision(template, emulators.endpoints);
@@ -30,31 +39,41 @@ const GROUNDS: Record<string, () => Promise<{ client: DynamoDBClient; end: () =>
   },
 };
 
-describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
-  let ahead = 0;
-  const real = createClock();
-  const clock: Clock = { ...real, now: () => real.now() + ahead };
-  let ground: Awaited<ReturnType<typeof start>>;
-  let store: DestinationStore;
-  let capacity: CapacityStore;
+let ahead = 0;
+const real = createClock();
+const clock: Clock = { ...real, now: () => real.now() + ahead };
+let store: DestinationStore;
+let capacity: CapacityStore;
+
+function useGround(start: () => Promise<Ground>): void {
+  let ground: Ground;
 
   beforeAll(async () => {
+    ahead = 0;
     ground = await start();
     const parts = { table: createTable({ name: table, clock, client: ground.client }), clock };
     store = createDestinationStore(parts);
     capacity = createCapacityStore(parts);
   });
   afterAll(() => ground.end());
+}
 
-  const somewhere = () => ({ appId: randomUUID(), destination: "https://a.example" });
-  const failure = { error: "HTTP 503", httpStatus: 503 };
-  const fail = async (ref: ReturnType<typeof somewhere>, times = 1) =>
-    store.change(ref, (circuit) =>
-      Array.from({ length: times }).reduce<Circuit | undefined>(
-        (known) => afterFailure(known, failure, clock.now()),
-        circuit,
-      ),
-    );
+const somewhere = () => ({ appId: randomUUID(), destination: "https://a.example" });
+const failure = { error: "HTTP 503", httpStatus: 503 };
+
+/** Adds `times` failures to a circuit in one change. */
+async function fail(ref: DestinationRef, times = 1): Promise<Circuit | undefined> {
+  return store.change(ref, (circuit) =>
+    Array.from({ length: times }).reduce<Circuit | undefined>(
+      (known) => afterFailure(known, failure, clock.now()),
+      circuit,
+    ),
+  );
+}
+
+// Circuits.
+describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
+  useGround(start);
 
   test("of many changes at once none is lost, as far as they are written at all", async () => {
     const ref = somewhere();
@@ -91,13 +110,29 @@ describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
     expect(await store.takeProbe(ref)).toBe(true);
   });
 
+  test("an app's destinations are listed by name, page by page, and nobody else's", async () => {
+    const { appId } = somewhere();
+    const names = ["https://a.example", "https://b.example", "https://c.example"];
+    for (const destination of names.toReversed()) await fail({ appId, destination });
+    await fail(somewhere());
+    const first = await store.list(appId, 2);
+    const second = await store.list(appId, 2, first.next);
+    expect([...first.found, ...second.found].map(({ destination }) => destination)).toEqual(names);
+    expect(second.next).toBeUndefined();
+  });
+});
+
+// Turns and slots.
+describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
+  useGround(start);
+
   test("turns are a step apart, and none is given twice", async () => {
     const ref = somewhere();
     const take = async (row: "rate" | "slots", step: number) => (await capacity.takeTurn(ref, row, step)) ?? NaN;
     const first = await take("rate", 1_000);
     const turns = await Promise.all(Array.from({ length: 5 }, async () => take("rate", 1_000)));
     expect(turns.toSorted((a, b) => a - b).map((turn) => turn - first)).toEqual([1_000, 2_000, 3_000, 4_000, 5_000]);
-    // Another row has turns of its own, and so has another limit; and nobody waits for one that has passed.
+    // Another row, and a row for another limit, have turns of their own. A turn in the past needs no wait.
     expect((await take("slots", 1_000)) - clock.now()).toBeLessThanOrEqual(0);
     expect((await take("rate", 333.3)) - clock.now()).toBeLessThanOrEqual(0);
     ahead += MINUTE;
@@ -129,11 +164,11 @@ describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
     expect(taken.filter((one) => one === "taken")).toHaveLength(3);
     expect(taken.filter((one) => one !== "taken")).toEqual([{ tookMs: 1_000 }, { tookMs: 1_000 }]);
     ahead += 20 * SECOND;
-    // Nobody has come back yet: it takes as long as the one that has been there longest.
+    // No slot was given back yet, so the estimate is the age of the oldest one.
     const asked = (await capacity.takeSlot(slot("asks"), 3)) as { tookMs: number };
     expect(Math.round(asked.tookMs / SECOND)).toBe(20);
     const held = slots[taken.indexOf("taken")]!;
-    // As after an answer that was lost.
+    // A repeated call, as after a lost answer, succeeds too.
     expect(await capacity.takeSlot(held, 3)).toBe("taken");
     await capacity.leaveSlot(held, 90_000);
     await capacity.leaveSlot(held, 90_000);
@@ -142,16 +177,5 @@ describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
     ahead += MINUTE;
     const again = await Promise.all(["a", "b", "c", "d"].map(async (name) => capacity.takeSlot(slot(name), 3)));
     expect(again.filter((one) => one === "taken")).toHaveLength(3);
-  });
-
-  test("an app's destinations are listed by name, page by page, and nobody else's", async () => {
-    const { appId } = somewhere();
-    const names = ["https://a.example", "https://b.example", "https://c.example"];
-    for (const destination of names.toReversed()) await fail({ appId, destination });
-    await fail(somewhere());
-    const first = await store.list(appId, 2);
-    const second = await store.list(appId, 2, first.next);
-    expect([...first.found, ...second.found].map(({ destination }) => destination)).toEqual(names);
-    expect(second.next).toBeUndefined();
   });
 });

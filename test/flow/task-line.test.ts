@@ -8,7 +8,7 @@ import { nextAttempt, type Job } from "../../lib/job/job.ts";
 import { DEFAULT_SETTINGS } from "../../lib/store/app-store.ts";
 import { createWorld, request, type World } from "../support/world.ts";
 
-// Who may start of an app's tasks, and who waits: one step at a time. test/flow/task-slots.test.ts has them under load.
+// The order in which an app's tasks start, step by step. test/flow/task-slots.test.ts tests it under load.
 
 let world: World;
 let appId: string;
@@ -37,7 +37,7 @@ async function submit(priority = 0, jobType = "example"): Promise<Job> {
 const run = async (job: Job) => world.engine.run({ kind: "stored", ref: nextAttempt(job) }, AMPLE);
 const now = async ({ id }: Job) => (await world.store.get(id)) as Job;
 
-/** The ids of the jobs that the queue of tasks brings. */
+/** Receives from the tasks queue, and returns the ids of its jobs. */
 async function called(): Promise<string[]> {
   const records = await world.receive("tasks");
   return records.map(({ body }) => (JSON.parse(body) as { attempt: { id: string } }).attempt.id);
@@ -69,7 +69,7 @@ test("a task that finds its app's slots taken waits, and is called when one is g
   expect(await run(second)).toBe("skipped");
   const waiting = await now(second);
   expect(waiting.status).toBe("PENDING");
-  // Should the call be lost, the sweep looks some minutes later.
+  // If the notification is lost, the sweep looks some minutes later.
   expect((waiting.dueAt ?? 0) - world.clock.now()).toBeGreaterThan(4 * MINUTE);
   expect(await called()).toEqual([]);
   await end();
@@ -145,7 +145,7 @@ test("what may start in a quarter of an hour travels in the queue, and what may 
   expect(await world.depth("fair")).toEqual({ ready: 0, delayed: 1 });
 });
 
-/** A quick job as its request asks for it, on an engine that runs it by `execute`. */
+/** A quick job, on an engine whose executor is `execute`. */
 function quick(execute: Executor["execute"], id = randomUUID(), parts: Partial<GivenParts> = {}) {
   const execution = { type: "task", jobType: "example", payload: {}, priority: 0 };
   const message = { execution: { ...execution, payload: { words: ["not stored"] } }, metadata: {} };
@@ -188,7 +188,7 @@ test("a quick job that fails, or whose process dies, ends with its one attempt a
   const id = randomUUID();
   const started = Promise.withResolvers<void>();
   const { store } = world.parts;
-  // A process that dies answers nothing any more, nor does it extend its lease.
+  // A dead process writes no end, and does not extend its lease.
   const dead = { store: { ...store, apply: async () => new Promise<never>(() => {}) } };
   const hang: Executor["execute"] = () => {
     started.resolve();

@@ -6,13 +6,13 @@ import { createEngine } from "../../lib/engine/engine.ts";
 import { isFinished, nextAttempt, rankOf, type Job } from "../../lib/job/job.ts";
 import { PLENTY, createWorld, type World } from "../support/world.ts";
 
-// Slots under load: workers that die at random hold no slot for good, and nobody gets one out of turn.
+// Slots under load: a worker that dies at random holds no slot for good, and no task gets one out of turn.
 
 const SLOTS = 5;
 const JOBS = 200;
 const KILLS = 12;
 const LAST = 100;
-/** Soon, so that the test is. */
+/** Short delays keep the test short. */
 const retry = { baseDelaySeconds: 1, maxDelaySeconds: 1, jitter: 0 };
 const APPS = [randomUUID(), randomUUID(), randomUUID()];
 
@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(async () => world.end());
 
-/** What a process has left when it is killed: calls that nobody answers. */
+/** A part whose calls never return once the process is dead. */
 function mortal<T extends object>(part: T, isDead: () => boolean): T {
   return new Proxy(part, {
     get: (of, name) => {
@@ -41,18 +41,18 @@ function mortal<T extends object>(part: T, isDead: () => boolean): T {
 
 interface Worker {
   isDead: boolean;
-  /** The tasks in its hands, by app. */
+  /** The apps of its running tasks, by the id of the job. */
   readonly running: Map<string, string>;
-  /** Hands it an attempt, as a message does. */
+  /** Delivers an attempt, like a message. */
   deliver(job: Job): void;
 }
 
-/** Ranks that stand in each app's line, and since when. */
+/** The ranks in each app's line, with the time at which they joined it. */
 const line = new Map<string, Map<string, number>>(APPS.map((appId) => [appId, new Map()]));
 const done = new Set<string>();
 const workers: Worker[] = [];
 const broken: string[] = [];
-/** What has just come to stand in line need not have been seen. */
+/** A claim may miss a task that joined the line within this time. */
 const SEEN_AFTER_MS = 1_000;
 
 function runningOf(appId: string): number {
@@ -98,9 +98,9 @@ function startWorker(): Worker {
     const running = runningOf(job.appId);
     if (running > SLOTS) broken.push(`${running} tasks of an app run at once`);
     const claimed = claimedAt.get(job.id) ?? { time: 0, beside: 0 };
-    // Some of them may have ended before it started, and others have started since.
+    // Since the claim, some of them may have ended, and others started.
     const beside = Math.min(claimed.beside, running - 1);
-    // Who stands there still: whoever has been claimed meanwhile may not have left the line yet.
+    // Only tasks that are still in line count. A task that was claimed meanwhile may not have left it yet.
     const { first } = await parts.slots.look(job.appId, JOBS);
     const ahead = [...(line.get(job.appId) ?? [])].filter(
       ([rank, since]) => rank < own && claimed.time - since > SEEN_AFTER_MS && first.includes(rank) && !isRunning(rank),
@@ -162,7 +162,7 @@ test("of 200 tasks of three apps all run, five of an app at once and in order, h
       const { taken } = await world.slots.look(appId, 100);
       if (taken > SLOTS) broken.push(`${taken} slots of ${SLOTS} are taken`);
     }
-    // Leases of the dead end, but not those of the living; retries come, and the sweep looks.
+    // Leases of dead workers end, those of living ones don't; retries become due for the sweep.
     world.pass(MINUTE / 5);
     await world.engine.sweep(PLENTY);
     for (const job of await world.store.getMany(
@@ -174,7 +174,7 @@ test("of 200 tasks of three apps all run, five of an app at once and in order, h
         broken.push(`${job.id} is ${job.status}`);
         done.add(job.id);
       }
-      // The queue's delays go by real time, and this clock does not: the last ones, which the sweep sends, come now.
+      // The queue's delays go by real time, not by this clock, so the last messages are delivered directly.
       else if (job.status !== "RUNNING" && done.size >= JOBS - LAST) alive[0]?.deliver(job);
     }
   }

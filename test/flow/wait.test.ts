@@ -8,7 +8,7 @@ import { after } from "../../lib/job/moves.ts";
 const ACCEPTED = Date.parse("2026-01-01T12:00:00Z");
 const NOW = ACCEPTED + 20 * MINUTE;
 const SOON = NOW + 2 * MINUTE;
-/** Later than a message can be delayed. */
+/** A time beyond the longest delay of a message. */
 const LATE = NOW + 16 * MINUTE;
 
 function job(messageGroupId?: string): Job {
@@ -16,7 +16,7 @@ function job(messageGroupId?: string): Job {
   const message = { execution: { type: "rest-api" }, metadata };
   const terms = { destination: "https://a.example", timeoutMs: 30 * SECOND };
   const payload = { at: "inline", bytes: new Uint8Array() } as const;
-  // It has had a turn before.
+  // The job had a turn before.
   return { ...accept({ appId: "app", mode: "both", message }, terms, payload, ACCEPTED, "id"), turnAt: ACCEPTED };
 }
 
@@ -26,11 +26,11 @@ interface Row {
   readonly of?: Job;
   readonly spentIn: "queue" | "table";
   readonly set: Partial<Job>;
-  /** Whether the turn that it had is dropped. */
+  /** Whether the earlier turn is dropped. */
   readonly dropsTurn?: true;
 }
 
-/** Every reason, and every way in which a job waits for it. */
+/** Every reason, with every way in which a job waits for it. */
 const ROWS = {
   paused: [{ wait: { reason: "paused" }, spentIn: "table", set: { dueAt: NOW + 2 * MINUTE } }],
   held: [{ wait: { reason: "held" }, spentIn: "table", set: { dueAt: NOW + 2 * MINUTE } }],
@@ -42,7 +42,7 @@ const ROWS = {
       spentIn: "queue",
       set: { startAt: SOON, turnAt: SOON, dueAt: SOON + HEAD_START },
     },
-    // The sweep sends what no message can be delayed for, when its turn comes.
+    // The turn is beyond the longest delay of a message, so the sweep sends the job at its turn.
     { wait: { reason: "rate", turnAt: LATE }, spentIn: "queue", set: { startAt: LATE, turnAt: LATE, dueAt: LATE } },
     { wait: { reason: "rate", lookAt: SOON }, spentIn: "table", set: { dueAt: SOON } },
     {

@@ -15,7 +15,15 @@ test("the diagram of a job's life has exactly the moves that the code makes", ()
     ([, from, to]) => `${from} → ${to}`,
   );
 
-  const job = { id: "id", appId: "app", attempts: 0, retryCount: 0, maxRetries: 1, status: "PENDING" } as WaitingJob;
+  const job = {
+    id: "id",
+    appId: "app",
+    destination: "a",
+    attempts: 0,
+    retryCount: 0,
+    maxRetries: 1,
+    status: "PENDING",
+  } as WaitingJob;
   const claimed = claim({ ...nextAttempt(job) }, 0, 1);
   const running = after(job, claimed);
   const outcomes: Outcome[] = [

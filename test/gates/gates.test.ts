@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ROOT, endStacks, temporaryDir } from "../support/stack.ts";
 
-// A check that cannot fail proves nothing: each of these plants what it must find.
+// A check that cannot fail proves nothing, so each test plants a violation that its check must find.
 
 let copy: string;
 

@@ -4,8 +4,8 @@ import { dirname, join, relative } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ROOT, endStacks, temporaryDir } from "../support/stack.ts";
 
-// The linter counts the lines, with rules of this test's own: the repository's would need a comment to switch them
-// off in a file that is long for a reason, and that comment would have no room for the reason.
+// The linter counts the lines, with this test's own rules. With the repository's, a file that is long for a reason
+// would need a comment that switches them off, and that comment has no room for the reason.
 
 const FOLDERS = ["lib", "functions", "local", "bench", "test", "tools"];
 const LONGEST_FUNCTION = 80;

@@ -306,7 +306,7 @@ test("a deferred job is the queue's until its turn if its message can wait so lo
   });
   expect(defer(accepted(), LATER, NOW, true).set.dueAt).toBe(LATER);
   expect(defer({ ...accepted(), lane: "orders" }, LATER, NOW, true).set.dueAt).toBe(LATER + 5 * MINUTE);
-  // A turn that it had counts no more where it waits for a place.
+  // A job that waits for a slot loses its earlier turn.
   expect(defer(accepted(), soon, NOW, false)).toMatchObject({
     set: { dueAt: soon + 5 * MINUTE, startAt: soon },
     remove: ["turnAt"],

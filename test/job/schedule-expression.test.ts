@@ -19,10 +19,10 @@ test.each([
   ["at(2027-01-15T10:00:00)", "America/New_York", "2027-01-15T15:00:00.000Z"],
   ["at(2027-07-15T10:00:00)", "America/New_York", "2027-07-15T14:00:00.000Z"],
   ["at(2028-02-29T23:59:59)", "Pacific/Kiritimati", "2028-02-29T09:59:59.000Z"],
-  // Half an hour of daylight saving, and a zone with a quarter of an hour in its offset.
+  // Daylight saving of half an hour, and an offset with a quarter of an hour.
   ["at(2027-01-15T10:00:00)", "Australia/Lord_Howe", "2027-01-14T23:00:00.000Z"],
   ["at(2027-06-15T10:00:00)", "Asia/Kathmandu", "2027-06-15T04:15:00.000Z"],
-  // Clocks show 01:30 twice; it is the first one.
+  // 01:30 exists twice; the first one counts.
   ["at(2026-11-01T01:30:00)", "America/New_York", "2026-11-01T05:30:00.000Z"],
   ["at(2027-03-14T03:00:00)", "America/New_York", "2027-03-14T07:00:00.000Z"],
 ])("%s in %s is %s", (text, zone, expected) => {
@@ -48,7 +48,7 @@ test.each([
 
 test("a daily run happens once on the days on which clocks change", () => {
   const daily = (text: string, after: string) => runs(text, "America/New_York", after, 3);
-  // 02:30 does not exist on 14 March: the run comes as soon as clocks have moved on.
+  // 02:30 does not exist on 14 March, so the run comes right after the change.
   expect(daily("cron(30 2 * * ? *)", "2027-03-13T12:00:00Z")).toEqual([
     "2027-03-14T07:00:00.000Z",
     "2027-03-15T06:30:00.000Z",

@@ -19,12 +19,12 @@ import {
   startedAt,
 } from "./scheduler-world.ts";
 
-// How the local EventBridge Scheduler retries, gives up and restarts.
+// Retries, dead letters and restarts of the local EventBridge Scheduler.
 
 afterEach(stopSchedulers);
 afterAll(endStacks);
 
-/** A dead letter is the whole call, as EventBridge writes it. */
+/** A dead letter holds EventBridge's whole call. */
 const letterWith = (Payload: string) => JSON.stringify({ FunctionName: FUNCTION, InvocationType: "Event", Payload });
 
 const noStock = () => {
@@ -80,7 +80,7 @@ test("a run that fails does not hold up the next one", async () => {
   await create({ ScheduleExpression: "cron(* * * * ? *)" });
   await turnTo("2027-01-15T10:01:00Z");
   await turnTo("2027-01-15T10:02:00Z");
-  // The retry of the first run, which fails once more, and the second run.
+  // The calls: the first run, its retry, which fails too, and the second run.
   expect(calls).toHaveLength(3);
   await turnTo("2027-01-15T10:02:02Z");
   expect(calls).toHaveLength(4);
@@ -142,7 +142,7 @@ test("a stop does not wait for ever, and what was in hand fires at the next star
 
   const again = await startedAt("2027-01-15T11:00:05Z", { dir: first.dir });
   await until(() => again.calls.length === 1 && !again.isThere("one"));
-  // Ending late must not touch what is the next one's by now.
+  // The late end of the old schedule's call must not delete the new schedule of the same name.
   await again.create({ ScheduleExpression: "at(2027-01-15T12:00:00)", ActionAfterCompletion: "DELETE" });
   end();
   await again.turnTo("2027-01-15T11:30:00Z");

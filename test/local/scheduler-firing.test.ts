@@ -4,7 +4,7 @@ import { createClock } from "../../lib/clock.ts";
 import { endStacks, until } from "../support/stack.ts";
 import { FUNCTION, START, stopSchedulers, createWorld, target, timesOf, startedAt } from "./scheduler-world.ts";
 
-// When the local EventBridge Scheduler fires a schedule.
+// The times at which the local EventBridge Scheduler fires a schedule.
 
 afterEach(stopSchedulers);
 afterAll(endStacks);
@@ -75,14 +75,14 @@ test("a one-off that has run runs again when it is updated to another time", asy
 test.each([
   ["2027-07-15T12:00:00Z", "America/New_York", "at(2027-07-15T10:00:00)", ["2027-07-15T14:00:00Z"]],
   ["2027-01-15T00:00:00Z", "Asia/Seoul", "at(2027-01-15T10:00:00)", ["2027-01-15T01:00:00Z"]],
-  // Clocks are put forward on 14 March, so nine o'clock comes an hour earlier from then on.
+  // Clocks go forward on 14 March, so 09:00 comes an hour earlier from then on.
   [
     "2027-03-13T10:00:00Z",
     "America/New_York",
     "cron(0 9 * * ? *)",
     ["2027-03-13T14:00:00Z", "2027-03-14T13:00:00Z", "2027-03-15T13:00:00Z"],
   ],
-  // They are put back on 1 November, and show half past one twice.
+  // Clocks go back on 1 November, so 01:30 comes twice.
   ["2026-10-31T12:00:00Z", "America/New_York", "cron(30 1 * * ? *)", ["2026-11-01T05:30:00Z", "2026-11-02T06:30:00Z"]],
 ])("from %s, in %s, %s runs by the clocks there", async (start, ScheduleExpressionTimezone, expression, expected) => {
   const { create, calls, turnTo } = await startedAt(start);

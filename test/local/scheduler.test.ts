@@ -109,7 +109,7 @@ test("a name is taken once in a group, and only the same request with the same t
   await create({ GroupName: "elsewhere" });
   await turnTo("2027-01-15T11:00:00Z");
   expect(calls).toHaveLength(2);
-  // By now its time is in the past, which must not fail a repeat either.
+  // The schedule's time is in the past now. A repeat must still succeed.
   expect(await create({ ClientToken: "token" })).toMatchObject({ ScheduleArn: first.ScheduleArn });
 });
 

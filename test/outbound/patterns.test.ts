@@ -22,7 +22,7 @@ test.each([
   ["https://a.example/hooks", "https://a.example/hooks/../admin", false],
   ["https://a.example/hooks", "https://a.example/hooks/%2e%2e/admin", false],
   ["http://10.0.0.1:8080", "http://10.0.0.1:8080/x", true],
-  // What receivers may decode into another path.
+  // Receivers may decode these into another path.
   ["https://a.example/hooks", "https://a.example/hooks/..%2fadmin", false],
   ["https://a.example/hooks", "https://a.example/hooks/%2e%2e%2fadmin", false],
   ["https://a.example/hooks", "https://a.example/hooks/..%5cadmin", false],
@@ -68,6 +68,6 @@ test("no pattern takes more than a moment, however many stars it has", () => {
   const name = `https://${"a".repeat(60)}.lambda-url.eu-west-1.on.aws`;
   const began = process.cpuUsage();
   for (let stars = 1; stars <= 85; stars += 1) expect(matchesName(`${"*a".repeat(stars)}*_`, name)).toBe(false);
-  // By a regular expression, seven stars take minutes.
+  // A regular expression takes minutes for seven stars.
   expect(process.cpuUsage(began).user / 1_000).toBeLessThan(5_000);
 });

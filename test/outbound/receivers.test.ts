@@ -7,7 +7,7 @@ import { afterAll, expect, test } from "vitest";
 import { webhookSignature } from "../../lib/outbound/webhook-signature.ts";
 import { ROOT, endStacks, temporaryDir, until } from "../support/stack.ts";
 
-// The receivers that docs/verify-signatures.md shows, as a reader would paste them.
+// The receivers in docs/verify-signatures.md, run as they are printed there.
 
 const page = readFileSync(join(ROOT, "docs/verify-signatures.md"), "utf8");
 const codeIn = (language: string) => new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, "s").exec(page)?.[1] ?? "";
@@ -41,7 +41,7 @@ async function freePort(): Promise<number> {
 
 const now = () => Math.floor(Date.now() / 1_000);
 
-/** Requests, and whether they are genuine. */
+/** Genuine and forged requests. */
 function requests() {
   const [id, body] = [randomUUID(), Buffer.from('{"paid":true,"name":"é"}')];
   const other = randomBytes(32);

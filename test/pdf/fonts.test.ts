@@ -8,7 +8,7 @@ import { unpackChromium } from "../../lib/pdf/chromium.ts";
 import { FONTS } from "../../lib/pdf/fonts.ts";
 import { ROOT } from "../support/stack.ts";
 
-// What Chromium draws with our fonts, as pictures.
+// Screenshots of Chromium's text in the deployed fonts.
 
 let browser: Browser;
 let home: string;
@@ -42,7 +42,7 @@ test("no character is drawn as the box that stands for a missing one, and each a
     );
     return page.screenshot({ clip: { x: 0, y: 0, width: 120, height: 80 }, encoding: "base64" });
   };
-  // Two that no font has.
+  // No font has these two characters.
   const missing = await pictureOf("\u0378");
   expect(await pictureOf("\u0379")).toBe(missing);
   const characters = "A é ł ß д 的 简 體 あ ア 日 한 👍 😀 € →".split(" ");
@@ -51,7 +51,7 @@ test("no character is drawn as the box that stands for a missing one, and each a
   expect(pictures).not.toContain(missing);
   expect(new Set(pictures).size).toBe(characters.length);
 
-  // The same character in other languages, weights and families.
+  // The same character looks different in other languages, weights and families.
   expect(await pictureOf("直", 'lang="ja"')).not.toBe(await pictureOf("直", 'lang="zh"'));
   expect(await pictureOf("日", 'style="font-weight: bold"')).not.toBe(await pictureOf("日"));
   const [arial, times, courier] = [

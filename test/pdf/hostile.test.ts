@@ -3,7 +3,7 @@ import { createClock } from "../../lib/clock.ts";
 import { BadDocument } from "../../lib/pdf/request.ts";
 import { blackPng, readPdf, testRenderer } from "../support/pdf.ts";
 
-// Documents that break browsers: each ends as a PDF, as a refusal or with its deadline, and the next one is printed.
+// Documents that break browsers. Each ends as a PDF, a refusal or a timeout, and the next document is printed.
 
 const DEADLINE_MS = 1_200;
 const clock = createClock();

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { BadDocument } from "../../lib/pdf/request.ts";
 import { readPdf, testRenderer } from "../support/pdf.ts";
 
-// What a document may try to reach: addresses, files, the environment, another page.
+// Documents that try to reach addresses, files, the environment or another page.
 
 const SECRET = "a-secret-of-this-process";
 let connections = 0;
@@ -16,7 +16,7 @@ const server = createServer((socket) => {
 });
 const dir = mkdtempSync(join(tmpdir(), "pdf-lockdown-"));
 const renderer = testRenderer();
-/** With a name of its own for each vector, so that none is answered by a cache. */
+/** The URL for a vector. Each one differs, so that no cache answers. */
 let at: (vector: string) => string;
 let port: number;
 
@@ -39,7 +39,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true });
 });
 
-/** Every way to make a browser load something, given how to name what is loaded. */
+/** HTML for every way to make a browser load `url(name)`. */
 function vectorsOf(url: (name: string) => string): string[] {
   return [
     `<img src="${url("img")}">`,
@@ -104,7 +104,7 @@ test("a document reaches no address, in whatever way it tries", async () => {
   const pdf = await renderer.html(`<p>still here${vectors.join("")}`);
   expect((await readPdf(pdf)).text).toContain("still here");
   expect(connections).toBe(0);
-  // Each by itself, for one may keep another from being tried.
+  // Each vector gets its own document, since one may keep another from being tried.
   for (const vector of vectorsOf((name) => at(`alone-${name}`))) await renderer.html(`<p>alone</p>${vector}`);
   expect(connections).toBe(0);
 });

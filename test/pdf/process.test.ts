@@ -11,7 +11,7 @@ import { MINUTE, createClock } from "../../lib/clock.ts";
 import { BadDocument } from "../../lib/pdf/request.ts";
 import { blackPng, chromiumsOf, readPdf, testRenderer, type TestRenderer } from "../support/pdf.ts";
 
-// The life of Chromium's processes.
+// The lifecycle of Chromium's processes.
 
 const renderers: TestRenderer[] = [];
 const dir = mkdtempSync(join(tmpdir(), "pdf-process-"));
@@ -100,7 +100,7 @@ test("a browser that was killed between two documents or during one is replaced,
   const during = renderer.html(`${"<p style='break-after: page'>x".repeat(300)}three`);
   process.kill(chromiumsOf()[0]!, "SIGSEGV");
   expect((await during).pages).toBe(300);
-  // A page that is being closed may be missed before its browser is.
+  // The loss of the page may be noticed before the loss of its browser.
   expect(ends(renderer)).toEqual([expect.stringMatching(/crashed|failed/), "crashed"]);
 });
 
@@ -109,7 +109,7 @@ test("a document that crashes the browser twice is refused", async () => {
   await renderer.html("warm");
   const crash = renderer.html("<p>x", {
     margin: { top: "2cm" },
-    // What pdfOptions refuses.
+    // `pdfOptions` would refuse this header.
     headerTemplate: `<link rel="stylesheet" href="http://127.0.0.1:9/">`,
   });
   await expect(crash).rejects.toThrow(BadDocument);
@@ -125,7 +125,7 @@ test("a document that takes too much memory is refused", async () => {
   await expect(greedy).rejects.toThrow("with 400 MB of memory");
   await expect(greedy).rejects.toBeInstanceOf(BadDocument);
   expect((await renderer.html("next")).pages).toBe(1);
-  // The first time it may have been for what came before.
+  // Two ends, since the first may be due to the memory of earlier documents.
   expect(ends(renderer)).toEqual(["memory", "memory"]);
 });
 

@@ -11,7 +11,7 @@ afterAll(() => renderer.end());
 const markdown = async (text: string) =>
   renderer.render({ input_type: "markdown", markdown: text }, clock.timeout(50_000));
 
-/** What a PDF says of its pages and fonts outside of compressed streams. */
+/** The text of a PDF outside of its compressed streams: its pages and fonts. */
 const raw = ({ file }: { file: Uint8Array }) => Buffer.from(file).toString("latin1");
 const sizeOf = (pdf: { file: Uint8Array }) =>
   /\/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]/
@@ -21,7 +21,7 @@ const sizeOf = (pdf: { file: Uint8Array }) =>
 const fontsOf = (pdf: { file: Uint8Array }) =>
   new Set([...raw(pdf).matchAll(/\/FontName \/[A-Z]{6}\+([\w-]+)/g)].map(([, name]) => name));
 
-/** What is drawn on the first page. */
+/** The drawing commands of the first page. */
 function drawnIn({ file }: { file: Uint8Array }): string {
   const from = Buffer.from(file).indexOf("stream\n") + "stream\n".length;
   return inflateSync(file.subarray(from), { finishFlush: constants.Z_SYNC_FLUSH }).toString("latin1");
@@ -99,7 +99,7 @@ test("of a document with more than 100 pages the first 100 are kept, and all are
   expect(pages).toBe(100);
   expect(text).toContain("page number 100");
   expect(text).not.toContain("page number 101");
-  // Nor hidden in the file.
+  // The file does not hold the other pages either.
   expect(cut.file.length).toBeLessThan(1.1 * whole.file.length);
 });
 

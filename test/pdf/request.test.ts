@@ -85,7 +85,7 @@ test("the estimate follows what was measured, within a factor of two and a half"
     "## Heading\n\nLorem **ipsum** dolor `sit` amet, consectetur adipiscing elit, sed do eiusmod.\n\n- one\n- two\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n";
   const markdown = (bytes: number) =>
     estimateMs({ input_type: "markdown", markdown: section.repeat(bytes / section.length) });
-  /** Seconds on a Lambda: twice those measured. */
+  /** Seconds on Lambda: twice the measured ones. */
   const measured: [estimate: number, seconds: number][] = [
     [html(row, 100_000), 0.7],
     [html(row, 500_000), 4.4],
@@ -114,7 +114,7 @@ test("images within a document hardly count, and no text takes long to be estima
     const began = process.cpuUsage();
     estimateMs({ input_type: "html", html: text });
     estimateMs({ input_type: "markdown", markdown: text });
-    // Not a matter of speed: a pattern that looks back again and again would take minutes.
+    // The limit is generous: a pattern that backtracks would take minutes.
     expect(process.cpuUsage(began).user / 1e6).toBeLessThan(10);
   }
 });

@@ -20,7 +20,7 @@ function record(messageId: string, lane: string, eventSourceARN = FIFO, body = "
   return { messageId, receiptHandle: messageId, body, attributes, eventSourceARN };
 }
 
-/** Handles a batch by a script: what becomes of each message. Tells the order in which they were begun. */
+/** Handles a batch by a script of outcomes per message. Returns the order in which the messages were begun. */
 async function handled(records: QueueRecord[], script: Record<string, Handled | "throw"> = {}) {
   const begun: string[] = [];
   const again = await handleBatch(records, async ({ messageId }) => {
@@ -87,7 +87,7 @@ const NOW = Date.parse("2026-01-01T12:00:00Z");
 const ID = "0191b0a2-1111-7222-8333-444455556666";
 const BUCKET = "jobsbucket";
 
-/** The queue with a clock that stands still. `asked`: what SQS was asked for; `answer`: what it says. */
+/** The queue with a stopped clock. `asked`: the inputs of the calls to SQS; `answer`: the output of each. */
 function stand(answer: (input: Record<string, unknown>) => object = () => ({})) {
   const asked: Record<string, unknown>[] = [];
   const client = clientOf(async ({ input }) => {
@@ -185,7 +185,7 @@ test("a message of 256 KB carries its payload, a larger one and an event over 20
     const firing = parseFiring(JSON.parse(text) as unknown);
     return firing.kind === "target" ? firing.target.payload : undefined;
   };
-  // Lengths of base64 go by four; the id of an app fills up the rest.
+  // The length of base64 is a multiple of four, so the app's id fills the rest.
   const exactly = (largest: number, over: number) => {
     const rest = largest - overhead;
     const job = withBase64(rest - (rest % 4));
@@ -266,7 +266,7 @@ test("EventBridge's event fires a run or a target; its dead letter, text or obje
   const job = newJob(request("sqs"), NOW, ID);
   const target = { ...job, payload: "e30=" };
   const bytes = Buffer.from("{}");
-  // Fields that no job has are left out.
+  // Unknown fields are dropped.
   expect(parseFiring({ fire: { target: { ...target, status: "PENDING", odd: 1 } } })).toEqual({
     kind: "target",
     target: { ...job, payload: { at: "inline", bytes } },

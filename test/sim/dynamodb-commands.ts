@@ -222,7 +222,7 @@ export function commandOf(run: string, of: Operation): Command {
   }
 }
 
-/** Expressions of the table's stores as the SDK takes them. */
+/** A store's expressions in the form that the SDK takes. */
 function expressionsIn({ values = {}, ...expressions }: Expressions) {
   return { ...expressions, ExpressionAttributeValues: marshall(values, { removeUndefinedValues: true }) };
 }

@@ -24,8 +24,8 @@ import { ROOT } from "../support/stack.ts";
 import { TableName, commandOf } from "./dynamodb-commands.ts";
 import { type Image, type Key, operation } from "./dynamodb-operations.ts";
 
-// The same random operations on a model and on the embedded service: every answer must be the same. On a
-// failure, fast-check prints the seed and the operations that are left when those that don't matter are gone.
+// The same random operations on a model and on the embedded service must give the same answers. On a failure,
+// fast-check prints the seed and the shrunk operations.
 
 /** Each run has a hundred operations. */
 const RUNS = 52;
@@ -68,7 +68,7 @@ test("the model of DynamoDB answers 5,000 random operations as the embedded one 
     for (const one of drawn) {
       const command = commandOf(run, one);
       let { LastEvaluatedKey: start } = await both(sends, command);
-      // A query goes on to its end.
+      // A query reads all its pages.
       while (start) {
         const next = new QueryCommand({ ...(command.input as QueryCommandInput), ExclusiveStartKey: start as Image });
         ({ LastEvaluatedKey: start } = await both(sends, next));
@@ -87,9 +87,9 @@ function sorted(answer: Record<string, unknown>): Record<string, unknown> {
   return { ...rest, ...(items && { items }) };
 }
 
-// ---- What the embedded DynamoDB can't show ----
+// ---- Properties that the embedded DynamoDB lacks ----
 
-/** A model on a clock to turn. */
+/** A model on a clock that the test moves. */
 function world(options: Partial<DynamoDbOptions> = {}) {
   let time = 1_000_000_000;
   const { Properties: properties = {} } = template.resources["JobsTable"] ?? {};
@@ -165,7 +165,7 @@ test("an expired item stays until TTL deletes it, with its index entries", async
   expect(model.removeExpired()).toHaveLength(1);
   expect(await get(key)).toBeUndefined();
   expect((await query(dueQuery)).Count).toBe(0);
-  // Not what expired more than five years ago.
+  // DynamoDB ignores an expiry more than five years ago, so that item stays.
   expect(model.items()).toHaveLength(1);
 });
 

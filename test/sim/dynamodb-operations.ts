@@ -9,7 +9,7 @@ import { STATUSES } from "../../lib/job/status.ts";
 export type Image = Record<string, AttributeValue>;
 export type Values = Readonly<Record<string, unknown>>;
 
-/** A condition in terms of names and values; `text` makes the expression of it. */
+/** A condition on names and values; `text` turns it into an expression. */
 export type Condition =
   | { readonly kind: "compare"; readonly name: string; readonly by: string; readonly to: unknown }
   | { readonly kind: "exists"; readonly name: string; readonly wanted: boolean }
@@ -193,7 +193,7 @@ export const operation: fc.Arbitrary<Operation | { readonly kind: "nothing" }> =
     weight: 12,
     arbitrary: fc.record({
       kind: fc.constant("transact" as const),
-      // The embedded one overlooks in a transaction that an update names an attribute twice.
+      // In a transaction, the embedded DynamoDB fails to refuse an update that names an attribute twice.
       writes: fc.array(fc.oneof(write, check).filter(namesNothingTwice), { minLength: 1, maxLength: 3 }),
       token: fc.option(fc.constantFrom("one", "two"), { nil: undefined, freq: 4 }),
     }),

@@ -49,7 +49,7 @@ test("an object that is not there, or a bucket, is told as S3 does", async () =>
   await expect(send(new GetObjectCommand({ ...at, Bucket: "other" }))).rejects.toMatchObject({ name: "NoSuchBucket" });
 });
 
-/** EventBridge on a clock to turn, and the part of lib/ that calls it. */
+/** EventBridge on a clock that the test moves, and the part of lib/ that calls it. */
 function scheduling() {
   let time = 10 * MINUTE;
   const model = createSchedules({ now: () => time });

@@ -13,13 +13,13 @@ import { tellDrawn, today } from "../support/today.ts";
 
 const template = readTemplate(ROOT);
 
-/** As `npm run sim` runs it; rejects if it ends with another status than 0. */
+/** Runs the simulator like `npm run sim`. Rejects if its exit status is not 0. */
 const sim = async (...options: string[]) =>
   (await promisify(execFile)(process.execPath, ["test/sim/sim.ts", ...options], { cwd: ROOT })).stdout;
 
 // `npm run sim` runs 2,000 seeds, each twice, and `npm run sim -- --exhaustive` all pairs of mishaps.
 
-/** Seeds that a drawn set has found: each goes in here with the change that mends it, and then runs every time. */
+/** The seeds of failures of drawn sets. Each is added here together with its fix, and then runs every time. */
 const FOUND: readonly string[] = [];
 
 test("300 seeds break no rule, and the first 50 of them do the same twice", { timeout: 600_000 }, async () => {
@@ -40,7 +40,7 @@ test(
   "no death and no lost answer in the life of a job, and no pair of them, breaks a rule",
   { timeout: 600_000 },
   async () => {
-    // A third of the pairs: three days have them all.
+    // Each run has a third of the pairs, so three days cover all of them.
     const third = String(today() % 3);
     tellDrawn(`npm run sim -- --exhaustive --third ${third}`);
     const told = await sim("--exhaustive", "--third", third);

@@ -70,11 +70,11 @@ test("the model of SQS answers 2,000 random operations as the embedded one does"
       async (command) => client.send(command as never),
       (queue) => references[queue] ?? "",
     );
-    /** By queue, the bodies of the messages that are in hand or deleted. */
+    /** By queue, the bodies of the messages in flight, and of some deleted ones. */
     const held = new Map<QueueName, string[]>();
     for (const [place, one] of drawn.entries()) {
       if (one.kind === "receive") {
-        // Which dead letters a receive comes across depends on the order, unless it takes everything.
+        // A receive of dead letters takes all of them, since the choice among them depends on the order.
         const most = isRedriven(one.queue) ? 10 : one.most;
         const expected = await receiveFrom(other, one.queue, most);
         took = expected.map(({ Body }) => Body);
@@ -94,7 +94,7 @@ test("the model of SQS answers 2,000 random operations as the embedded one does"
         operations += 1;
         const answer = await end(mine, one.queue, bodies, one.by);
         expect({ one, answer }).toEqual({ one, answer: await end(other, one.queue, bodies, one.by) });
-        // Some deleted messages stay in the list, to be deleted again.
+        // Some deleted messages stay in the list and are deleted again.
         const stays = one.by === "keep" || (one.by === "delete" && one.which.includes(0));
         if (!stays)
           held.set(
@@ -116,9 +116,9 @@ test("the model of SQS answers 2,000 random operations as the embedded one does"
   expect(operations).toBeGreaterThanOrEqual(2_000);
 });
 
-// ---- What the embedded SQS can't show ----
+// ---- Properties that the embedded SQS lacks ----
 
-/** A model with the queues of resources.yml, on a clock to turn. */
+/** A model with the queues of resources.yml, on a clock that the test moves. */
 function world(options: Partial<SqsOptions> = {}) {
   let time = 0;
   const model = createSqs({ now: () => time, resources: template.resources, ...options });

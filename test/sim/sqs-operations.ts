@@ -16,15 +16,15 @@ import { outcome } from "../support/differential.ts";
 // Random operations on queues, each on the model's side and on the embedded SQS's.
 
 // The operations avoid the differences between AWS and the embedded SQS:
-// - the embedded one gives out one message of a group at a time, so the model is told to;
-// - it deduplicates by queue, so the queues here do, and it forgets the group on a standard queue;
-// - to a handle whose visibility has ended AWS still listens on a standard queue, so such are not used;
-// - it counts the receive that finds a message dead, so counts are not compared among the dead letters;
+// - the embedded one delivers one message of a group at a time, so the model is set to do the same;
+// - it deduplicates per queue, so the queues here do, and it drops the group on a standard queue;
+// - on a standard queue, AWS still accepts a handle whose visibility has ended, so no such handle is used;
+// - it counts the receive that turns a message into a dead letter, so counts of dead letters are not compared;
 // - a receive may choose among the visible messages, so the model takes those that the embedded one took.
 
 export type QueueName = "Fair" | "Lanes" | "Plain" | "Order" | "FairDead" | "LanesDead";
 
-/** Two queues with dead letters after two receives and two without any, with names of the run's own. */
+/** Two queues with dead letters after two receives and two without any, with names unique to the run. */
 export function resourcesOf(run: number): SqsOptions["resources"] {
   const queue = (name: string, properties: object = {}) => ({
     Type: "AWS::SQS::Queue",
@@ -116,13 +116,13 @@ export const operation: fc.Arbitrary<Operation | { readonly kind: "nothing" }> =
   },
 );
 
-/** The model or the embedded SQS, with the ids and handles that it has given out. */
+/** The model or the embedded SQS, with the ids and handles that it has returned. */
 interface Side {
   readonly send: Send;
   readonly urlOf: (queue: QueueName) => string;
   /** Message ids in the order in which they were first seen. */
   readonly ids: string[];
-  /** Receipt handles by queue, as they were given out. */
+  /** Receipt handles by the body of their message. */
   readonly handles: Map<string, string>;
 }
 

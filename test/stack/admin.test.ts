@@ -5,7 +5,7 @@ import { startTarget, type Target } from "../support/target.ts";
 
 let stack: Stack;
 let target: Target;
-/** Ends the requests that the target holds, with a status. */
+/** Answers the requests that the target holds, with a status. */
 let release: (status: number) => void = () => {};
 
 beforeAll(async () => {

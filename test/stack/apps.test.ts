@@ -134,7 +134,7 @@ test("what jobs may call is checked when they are accepted, and names the rule",
   });
   expect(await refusal(invoke("reward-grant"))).toBe(201);
   expect(await refusal(invoke("arn:aws:lambda:us-east-1:123456789012:function:reward-grant:live"))).toBe(201);
-  // An account is no name.
+  // A partial ARN does not match the pattern of a name.
   for (const name of ["123456789012:echo", "us-east-1:123456789012:echo"]) {
     expect(await refusal(invoke(name))).toMatchObject({ message: expect.stringContaining("allowedFunctions") });
   }
@@ -174,7 +174,7 @@ test("jobs that ask for no callback get the app's", async () => {
   await deliver(token, "/with-app-callback");
   const called = await until(() => target.received.find(({ url }) => url === "/app-wide"));
   expect(called.headers.authorization).toBe("Bearer app");
-  // Neither the settings nor the audit log shows it, and what is shown can't be written back for it.
+  // Neither the settings nor the audit log shows the credential, and its mask can't be written back.
   const { body: log } = await stack.call("GET", `/v1/admin/apps/${appId}/audit`, { token });
   expect(JSON.stringify([log, await settingsOf(appId, token)])).not.toContain("Bearer app");
   const { signingSecrets: _, appId: __, ...shown } = await settingsOf(appId, token);
@@ -217,7 +217,7 @@ test("over its requests per second an app gets 429 with Retry-After, and nobody 
 test("every webhook is signed; after a rotation both secrets verify, after a deletion one", async () => {
   const { appId, token } = await newApp();
   const unseen = await deliver(token, "/signed-first");
-  // An app's first send makes a secret, which nobody has seen.
+  // An app's first send makes a secret that is never shown.
   expect(unseen.headers["webhook-signature"]).toMatch(/^v1,[A-Za-z0-9+/]{43}=$/);
   expect((await settingsOf(appId, token)).signingSecrets).toHaveLength(1);
 
@@ -228,7 +228,7 @@ test("every webhook is signed; after a rotation both secrets verify, after a del
     createdAt: expect.any(String),
     secret: expect.stringMatching(/^whsec_/),
   });
-  // The stack's worker goes by what it has read for up to ten seconds.
+  // The stack's worker caches the secrets for up to ten seconds.
   const both = await until(async () => {
     const received = await deliver(token, `/signed-${randomUUID()}`);
     return verified(received, second.secret) && received;

@@ -58,7 +58,7 @@ test("every way in which a token can be wrong is the same 401", async () => {
   for (const [method, path] of ROUTES) {
     for (const [name, token] of Object.entries(tokens)) {
       const answer = await stack.call(method, path, token === undefined ? {} : { token });
-      // API Gateway itself refuses more than 10 KB of headers.
+      // API Gateway itself refuses headers of more than 10 KB.
       expect([name, answer.status]).toEqual([name, name === "over 8 KB" ? expect.any(Number) : 401]);
       if (answer.status === 431) continue;
       expect(answer.body).toEqual({
@@ -148,7 +148,7 @@ test("the public keys of an issuer verify tokens, with its name and audience", a
   const confused = { ...good(), iss: "https://issuer.example", aud: "jobs" };
   expect(await status(await signed(confused, await exportSPKI(publicKey)))).toBe(401);
   server.close();
-  // Keys that can't be had are no fault of the token's: the client should keep it and try again.
+  // Without the issuer's keys the token may still be valid, so the client gets a 503 and may try again.
   const keyless = await startStack({
     env: { JWKS_URL: url, JWT_ISSUER: "https://issuer.example", JWT_AUDIENCE: "jobs" },
   });

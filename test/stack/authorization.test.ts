@@ -5,12 +5,12 @@ import { LOCAL_JWT_SECRET } from "../../local/token.ts";
 import { readTemplate } from "../../local/template.ts";
 import { ROOT, endStacks, newApp, startStack, tokenFor, webhook, type Answer, type Stack } from "../support/stack.ts";
 
-// Who may call what: every route of serverless.yml, with every kind of token and every way to name somebody else's.
+// The permissions of every route of serverless.yml, with every kind of token and with ids of another app.
 
 interface App {
   readonly appId: string;
   readonly token: string;
-  /** A job, a task that waits, one with a file, an upload, and a signing secret of its own. */
+  /** The app's own job, waiting task, job with a file, upload and signing secret. */
   readonly jobId: string;
   readonly taskId: string;
   readonly bulkId: string;
@@ -58,13 +58,13 @@ async function makeApp(): Promise<App> {
 
 interface Case {
   readonly body?: (app: App) => unknown;
-  /** What an administrator of the app gets. */
+  /** The status for an administrator of the app. */
   readonly allowed: number;
-  /** Whoever the app knows gets the same: it is about what is the caller's own. */
+  /** Set for routes about the caller's own data: every user of the app gets the same status. */
   readonly anyUser?: true;
 }
 
-/** What each route is asked; a route that is missing here fails the first test. */
+/** The request to each route. A route without one fails the first test. */
 const CASES: Record<string, Case> = {
   "POST /v1/jobs/create": { body: () => hook, allowed: 201 },
   "POST /v1/jobs/batch": { body: () => ({ jobs: [hook] }), allowed: 207 },
@@ -139,7 +139,7 @@ function idFor(path: string, app: App): string {
   return path.startsWith("/v1/jobs/") ? app.taskId : app.jobId;
 }
 
-/** An error without what differs from request to request. */
+/** An error without the fields that differ between requests. */
 const told = ({ status, body }: Answer) => ({ status, error: body.error });
 
 const UNAUTHORIZED = {
@@ -166,7 +166,7 @@ describe.each(Object.keys(CASES))("%s", (key) => {
       expect((await ask(key, mine, token)).status).toBe(anyUser ? allowed : 403);
     }
     const appless = await ask(key, mine, await tokenFor({ roles: ["APP_ADMIN"] }));
-    // A batch answers for each of its jobs.
+    // A batch has a status for each of its jobs.
     expect([403, 404]).toContain(appless.status === 207 ? appless.body.data.results[0].status : appless.status);
   });
 
@@ -186,7 +186,7 @@ describe.each(Object.keys(CASES))("%s", (key) => {
     expect(foreign.status).toBe(404);
     expect(told(await ask(key, unknown, mine.token))).toEqual(foreign);
     if (key.includes("/apps/{appId}/signing-secrets/{id}")) {
-      // Somebody else's secret in one's own app.
+      // The path names the caller's own app and another app's secret.
       expect((await ask(key, { ...mine, secretId: other.secretId }, mine.token)).status).toBe(404);
     }
   });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { endStacks, jobIn, newApp, startStack, tokenFor, webhook, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 
-// Many jobs at once, by a filter.
+// Actions on many jobs at once, by a filter.
 
 let stack: Stack;
 let target: Target;
@@ -23,7 +23,7 @@ async function post(path: string, body: object, token = app.token) {
   return stack.call("POST", path, { token, body });
 }
 
-/** Jobs that have ended as DEAD at once. */
+/** Jobs that ended DEAD at their first attempt. */
 async function deadJobs(count: number, path = "/bulk"): Promise<string[]> {
   target.answer((_, response) => void response.writeHead(500).end());
   const job = webhook({ url: target.url, path, metadata: { maxRetries: 0 } });

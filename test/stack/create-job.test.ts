@@ -196,7 +196,7 @@ test("the same key posted 50 times in parallel gives one job and one delivery", 
   const id = created[0]?.body.data.id;
   expect(new Set(answers.map((answer) => answer.body.data.id))).toEqual(new Set([id]));
   await stack.logged((line) => line.event === "job.attempted" && line.jobId === id);
-  // A later job's delivery shows that the queue has gone past anything sent before it.
+  // The delivery of a later job shows that the queue holds no earlier message.
   const last = await stack.call("POST", CREATE, { token, body: webhook({ url: target.url }) });
   await stack.logged((line) => line.event === "job.attempted" && line.jobId === last.body.data.id);
   expect(target.received.filter(({ url }) => url === "/fifty")).toHaveLength(1);

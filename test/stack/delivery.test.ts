@@ -15,7 +15,7 @@ afterAll(async () => {
   await target.close();
 });
 
-/** Submits a webhook to a path of its own and waits for the first attempt to end. */
+/** Submits a webhook to its own path, and waits for the end of the first attempt. */
 async function deliver(options: Partial<JobOptions>, status = "SUCCEEDED") {
   const { token } = await newApp();
   const path = `/${randomBytes(6).toString("hex")}`;
@@ -228,7 +228,7 @@ test("a job in mode sqs of any size arrives whole", async () => {
 
 test("jobs of one message group are delivered in the order in which they were accepted", async () => {
   const { token } = await newApp();
-  // The first takes longest: without a lane, the others would pass it.
+  // The first job takes longest, so without a lane the others would overtake it.
   target.answer(({ url }, response) => setTimeout(() => response.end(), url.endsWith("/0") ? 200 : 0));
   for (let n = 0; n < 8; n += 1) {
     const body = webhook({ url: target.url, path: `/lane/${n}`, metadata: { messageGroupId: "orders" } });

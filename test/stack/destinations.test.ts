@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { endStacks, jobIn, newApp, startStack, until, webhook, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 
-// Flow control as an administrator meets it: over HTTP, on the whole stack, with time sped up.
+// Flow control from an administrator's view: over HTTP, on the whole stack, with time sped up.
 
 let stack: Stack;
 let target: Target;
@@ -38,7 +38,7 @@ test("an outage is seen, its jobs wait without using up retries, and go out when
   const app = await newApp();
   let isDown = true;
   target.answer(({ url }, response) => void response.writeHead(isDown && url === "/outage" ? 503 : 200).end());
-  // Retries of a second: the failures come fast, and a counted one would soon use them all up.
+  // The delays are a second of real time, so that waits, if they counted, would soon use up the retries.
   const ids = await batch(app, "/outage", 30, { maxRetries: 50, retry: { baseDelaySeconds: 60, maxDelaySeconds: 60 } });
   const open = await until(async () =>
     (await destinations(app)).find(({ state }: { state: string }) => state === "open"),
@@ -54,7 +54,7 @@ test("an outage is seen, its jobs wait without using up retries, and go out when
     rateLimitPerSecond: null,
     maxConcurrency: null,
   });
-  // Another app's jobs go to the same origin as ever.
+  // Another app's jobs still go to the same origin.
   const other = await newApp();
   await jobIn(stack, other.token, await post(other, "/outage-of-others"), "SUCCEEDED");
   const atOpening = at("/outage").length;
@@ -63,7 +63,7 @@ test("an outage is seen, its jobs wait without using up retries, and go out when
   isDown = false;
   for (const id of [...ids, late]) await jobIn(stack, app.token, id, "SUCCEEDED");
   expect(await destinations(app)).toEqual([]);
-  // Every attempt is one that was made: those that waited counted none.
+  // Every attempt has reached the target: a wait counts as none.
   const jobs = await Promise.all([...ids, late].map(async (id) => jobIn(stack, app.token, id, "SUCCEEDED")));
   const attempts = jobs.reduce((sum, job) => sum + job.attempts.length, 0);
   expect(at("/outage")).toHaveLength(attempts);
@@ -108,7 +108,7 @@ test("a rate that is set is kept, and every job delivered once", async () => {
   for (const id of ids) expect((await jobIn(stack, app.token, id, "SUCCEEDED")).attempts).toHaveLength(1);
   const times = at("/rated").map((one) => one.at);
   expect(times).toHaveLength(31);
-  // Thirty gaps of a tenth of a second of real time; the first one may come late on a slow machine.
+  // Thirty gaps of 100 ms of real time. On a slow machine the first attempt may come late.
   expect(Math.max(...times) - began).toBeGreaterThan(2_900);
 });
 
@@ -135,7 +135,7 @@ test("destinations are shown with the limits that are set, page by page, to thei
   await limit(app, { rateLimitPerSecond: 5, maxConcurrency: 2 });
   target.answer((_, response) => void response.writeHead(500).end());
   await post(app, "/shown", { maxRetries: 0 });
-  // Nothing listens there.
+  // No server listens on this port.
   const closed = webhook({ url: "http://127.0.0.1:1", metadata: { maxRetries: 0 } });
   await stack.call("POST", "/v1/jobs/create", { token: app.token, body: closed });
   const both = await until(async () => {

@@ -33,7 +33,7 @@ afterAll(async () => emulators.stop());
 
 const fileOf = (handler: string) => handler.replace(/^functions\/(.*)\.handler$/, "$1");
 
-/** What each sample is answered, in the order in which they are fed. */
+/** The answer to each sample, in the order of their calls. */
 const EXPECTED: Record<string, unknown> = {
   "create-job": { statusCode: 201 },
   "create-job-batch": { statusCode: 207 },
@@ -45,7 +45,7 @@ const EXPECTED: Record<string, unknown> = {
   "count-jobs": undefined,
   "create-job-callback-http": { statusCode: 201 },
   "fire-schedule": "skipped",
-  // Where INTERNAL_JWT_TOKEN is not set, it does not exist.
+  // The endpoint does not exist without INTERNAL_JWT_TOKEN.
   "internal-api": { statusCode: 404 },
   "pdf-api-create": { statusCode: 202 },
   "process-jobs-fair": { batchItemFailures: [] },
@@ -85,7 +85,7 @@ function isHttp(event: unknown): event is HttpEvent {
   return typeof event === "object" && event !== null && "rawPath" in event;
 }
 
-/** Holds what a function answers against the API document, as `stack.call` does. */
+/** Checks a function's answer against the API document, as `stack.call` does. */
 function checkInvoked({ rawPath: path, requestContext }: HttpEvent, answer: unknown): void {
   const { statusCode: status, headers, body: text } = answer as { statusCode: number; headers: object; body: string };
   const { method } = requestContext.http;

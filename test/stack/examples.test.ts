@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ROOT, endStacks, jobIn, newApp, startStack, temporaryDir, until, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 
-// The examples in docs/examples, run as a reader runs them. JavaScript and Python need packages that are not ours.
+// The examples in docs/examples, run as documented. Those in JavaScript and Python need packages that may be missing.
 
 const DAY = 86_400_000;
 const folder = join(temporaryDir(), "functions");
@@ -16,7 +16,7 @@ let target: Target;
 
 beforeAll(async () => {
   mkdirSync(folder, { recursive: true });
-  // They keep what they are given, by user.
+  // These functions record their payloads by user.
   const keep = `import { appendFileSync } from "node:fs";
     export const handler = async ({ body }) =>
       appendFileSync(${JSON.stringify(folder)} + "/" + JSON.parse(body).userId + ".jsonl", body + "\\n");`;
@@ -49,7 +49,7 @@ describe.each<Language>([
   settingsAndFaults(by);
 });
 
-/** Runs an example with nothing else in its environment, so that no proxy or setting of this machine counts. */
+/** Runs an example with only `env`, so that no proxy or setting of this machine has an effect. */
 async function run(
   { language, command, extension }: Language,
   example: string,
@@ -66,7 +66,7 @@ async function run(
   });
 }
 
-/** Runs an example that is to succeed, on behalf of an app of its own. */
+/** Runs an example for a new app, and expects success. */
 async function example(by: Language, name: string, args: readonly string[] = [], env: Record<string, string> = {}) {
   const { token } = await newApp();
   const again = async () => run(by, name, args, { JOBS_TOKEN: token, TARGET_URL: target.url, ...env });
@@ -228,7 +228,7 @@ function settingsAndFaults(by: Language): void {
   });
 }
 
-/** An example leaves out what is less than a second. */
+/** Examples drop the milliseconds. */
 function expectDaysAhead(days: number, time: string, before: number): void {
   expect(Date.parse(time)).toBeGreaterThan(before + days * DAY - 1_000);
   expect(Date.parse(time)).toBeLessThanOrEqual(Date.now() + days * DAY);

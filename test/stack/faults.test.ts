@@ -19,7 +19,7 @@ afterAll(async () => {
   await Promise.all([target.close(), ...worlds.map(({ emulators }) => emulators.stop())]);
 });
 
-/** A stack whose table and queues can be made unreachable. */
+/** A stack whose table and queues the test can make unreachable. */
 async function stackBehindProxies(env: Record<string, string> = {}) {
   const emulators = await startEmulators();
   const { endpoints } = emulators;
@@ -58,7 +58,7 @@ test("with the queue unreachable mode sqs answers 503, for nothing holds the job
   sqs.restore();
   for (let n = 0; n < 3; n += 1) expect((await stack.call("POST", CREATE, { token, body })).status).toBe(202);
 
-  // One message, whatever became of the first try: the key is also what SQS takes duplicates by.
+  // One message even if the first try was sent: the key is also SQS's deduplication id.
   const client = new SQSClient({ endpoint: endpoints.sqs });
   const { QueueUrl } = await client.send(new GetQueueUrlCommand({ QueueName: "local-jobs-main.fifo" }));
   const { Attributes } = await client.send(
@@ -126,7 +126,7 @@ test("a process killed between claim and finish: delivered after the lease, the 
     { number: 2, outcome: "succeeded", httpStatus: 200 },
   ]);
   const [lost, next] = job.attempts;
-  // Not while the first attempt could still have been alive: 30 s of timeout and 15 s on top.
+  // The second attempt waits until the first has certainly ended: 30 s of timeout and 15 s of margin.
   expect(lost.startedAt).toBeNull();
   expect(Date.parse(next.startedAt) - Date.parse(job.createdAt)).toBeGreaterThanOrEqual(45_000);
 });

@@ -18,7 +18,7 @@ import {
   pausedApp,
 } from "./file-stack.ts";
 
-// Jobs about files, through `/api/jobs`: what they show, to whom, and under which key.
+// Jobs about files, through `/api/jobs`: their views, permissions and idempotency keys.
 
 beforeAll(startFileStack);
 afterAll(endStacks);
@@ -101,7 +101,7 @@ test("a larger file is uploaded in parts, completed once or twice, and named by 
   for (const { url } of body.parts) {
     const { searchParams } = new URL(url);
     expect(searchParams.get("X-Amz-Expires")).toBe("21600");
-    // A part of another size has another signature; a checksum could not be known yet.
+    // The signature covers the part's size, but no checksum, which the service does not know yet.
     expect(searchParams.get("X-Amz-SignedHeaders")).toBe("content-length;host");
     expect(url).not.toMatch(/checksum/i);
   }
@@ -120,7 +120,7 @@ test("a larger file is uploaded in parts, completed once or twice, and named by 
   expect(created).toMatchObject({ status: 201, body: { fileKey, fileName: "many.csv", meta: { n: [1, null] } } });
   const job = await ended(token, created.body.id);
   expect(job).toMatchObject({ status: "COMPLETED", result: { rows: 900_000, imported: 900_000 } });
-  // The same file may have more jobs.
+  // One file can have several jobs.
   const again = await send(token, "/api/jobs", { ...create, payload: { ...IMPORT, dataset: "others" } });
   expect(again.status).toBe(201);
   expect(again.body.id).not.toBe(job.id);
@@ -160,7 +160,7 @@ test("users see their own file jobs, an administrator the app's, and nobody thos
   expect(await list(admin, "?status=FAILED")).toMatchObject({ total: 1, jobs: [{ id: wrong, userId: "ben" }] });
   expect(idsOf(await list(admin, "?jobType=example&status=COMPLETED"))).toEqual([bens]);
   expect(idsOf(await list(ben, "?jobType=example"))).toEqual([bens]);
-  // The typed API shows them all.
+  // The typed API shows the jobs of all users.
   const all = await get(admin, "/v1/jobs");
   expect(new Set(idsOf(all.body))).toEqual(new Set([...ids, wrong, bens, typed]));
 
@@ -205,7 +205,7 @@ test("each thing that is done needs its permission", async () => {
   for (const path of ["/api/jobs", `/api/jobs/${id}`, `/api/jobs/${id}/logs`]) {
     expect(await get(creator, path)).toMatchObject(denied("job:Read"));
   }
-  // The permissions of a job type apply here too.
+  // A job type's own permissions apply here too.
   const report = { jobType: "export_report", payload: { reportType: "dataset", format: "csv" }, fileKey };
   expect(await send(creator, "/api/jobs", report)).toMatchObject(denied("reports.export_reports"));
 });

@@ -48,7 +48,7 @@ export function formOf({
   return form;
 }
 
-/** Sends a body that is not JSON, and holds the answer against the document. */
+/** Sends a body that is not JSON, and checks the answer against the API document. */
 export async function post(
   token: string,
   body: NonNullable<RequestInit["body"]>,
@@ -71,7 +71,7 @@ export const upload = async (token: string, form: FormOptions = {}, headers: Rec
 export const get = async (token: string, path: string) => stack.call("GET", path, { token });
 export const send = async (token: string, path: string, body: unknown) => stack.call("POST", path, { token, body });
 
-/** The job once it has ended. */
+/** Waits until a job has ended, and returns it. */
 export async function ended(token: string, id: string): Promise<Answer["body"]> {
   let job: Answer["body"];
   await expect
@@ -85,7 +85,7 @@ export interface Part {
   readonly etag: string;
 }
 
-/** Sends the parts of an announced file as a browser does: each to its URL. */
+/** Sends each part of an announced file to its URL, like a browser. */
 export async function putParts(
   parts: readonly { partNumber: number; url: string }[],
   content: Uint8Array<ArrayBuffer>,
@@ -118,7 +118,7 @@ export async function uploaded(token: string, content = bytesOf(CSV), announced:
   return begun.fileKey;
 }
 
-/** An app whose jobs wait. */
+/** A paused app, whose jobs all wait. */
 export async function pausedApp(): Promise<{ token: string }> {
   const { appId, token } = await newApp();
   const paused = { version: 0, paused: true };

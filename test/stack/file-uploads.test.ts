@@ -19,7 +19,7 @@ import {
   uploaded,
 } from "./file-stack.ts";
 
-// Files that jobs are about: forms, uploads in parts, and what becomes of files that are wrong.
+// The files of jobs: forms, uploads in parts, and refusals of wrong files.
 
 beforeAll(startFileStack);
 afterAll(endStacks);
@@ -182,7 +182,7 @@ test("a name can't lead out of the user's own folder", async () => {
   expect(body.fileName).toBe(name);
   const file = await fetch(body.fileUrl);
   expect(await file.text()).toBe(CSV);
-  // The embedded S3 does not heed it.
+  // The embedded S3 ignores the disposition, so only the URL is checked.
   const disposition = new URL(body.fileUrl).searchParams.get("response-content-disposition");
   expect(disposition).toMatch(/^attachment; filename="[\w.() -]+"/);
 });
@@ -202,7 +202,7 @@ test("a file that is not as large as announced is not completed, and nothing of 
     const create = { jobType: "import_csv", payload: IMPORT, fileKey: begun.fileKey };
     expect((await send(token, "/api/jobs", create)).status).toBe(404);
   }
-  // A part that never arrived, or another one's ETag.
+  // A part that was never uploaded, or a wrong ETag.
   const begun = await begin(token, content);
   for (const parts of [
     [...begun.parts, { partNumber: 2, etag: "0".repeat(32) }],
@@ -211,7 +211,7 @@ test("a file that is not as large as announced is not completed, and nothing of 
     const answer = await send(token, "/api/jobs/uploads/complete", { ...begun, parts });
     expect([answer.status, detailsOf(answer)[0]?.field]).toEqual([400, "parts"]);
   }
-  // It can still be completed as it should be.
+  // The correct parts still complete the upload.
   expect((await send(token, "/api/jobs/uploads/complete", begun)).status).toBe(200);
   for (const parts of [[], [{ partNumber: 641, etag: "a" }], [{ partNumber: 1, etag: "a<b" }]]) {
     expect((await send(token, "/api/jobs/uploads/complete", { ...begun, parts })).status).toBe(400);
@@ -243,7 +243,7 @@ test("nobody can use or complete what another user or app has uploaded, nor lear
       expect(await complete(token, fileKey)).toEqual(noUpload);
     }
   }
-  // A file that a job has made is no upload, even for its owner.
+  // A file that a job has made does not count as an upload, even for its owner.
   const made = `files/${appId}/${randomUUID()}/1/report.csv`;
   expect((await asJob(ann, made)).status).toBe(404);
   expect((await complete(ann, begun.fileKey)).status).toBe(200);
@@ -255,7 +255,7 @@ test("100,000 log lines are read page by page, of any level, from both ends", as
   const appId = randomUUID();
   const token = await user(appId);
   const rows = Array.from({ length: 100_000 }, (_, n) => `n${n},x\n`).join("");
-  /** The time that a small import takes, in ms. */
+  /** The duration of a small import, in ms. */
   const small = async (dataset: string) => {
     const began = performance.now();
     const other = (await upload(token, { payload: { ...IMPORT, dataset } })).body.id;
@@ -286,6 +286,6 @@ test("100,000 log lines are read page by page, of any level, from both ends", as
   }
   expect(await page("page=501")).toMatchObject({ logs: [], total: 100_000 });
   expect(await page("level=ERROR")).toMatchObject({ logs: [], total: 0, totalPages: 0 });
-  // Others are not slower for it.
+  // The large log does not slow down other jobs.
   expect(await small("after")).toBeLessThan(Math.max(5_000, 10 * alone));
 });

@@ -8,7 +8,7 @@ const PATHS = ["jobs/run", "run-db-jobs", "poll-sqs", "process-scheduled-message
 let stack: Stack;
 let target: Target;
 
-// Without workers: nothing runs but what these endpoints run.
+// The stack has no workers, so only these endpoints run jobs.
 beforeAll(async () => {
   const env = { ROLE: "gateway", INTERNAL_JWT_TOKEN: INTERNAL, SPEED: "60" };
   [stack, target] = await Promise.all([startStack({ env }), startTarget()]);
@@ -101,7 +101,7 @@ test("poll-sqs receives messages from the queues, handles them and deletes them"
     };
     return tally.succeeded >= 2 && tally.failed >= 1;
   });
-  // Retries of the tests before may come too, and fail again.
+  // Retries of earlier tests may come too, and fail again.
   expect(tally).toEqual({ processed: tally.succeeded + tally.failed, succeeded: 2, failed: expect.any(Number) });
   await jobIn(stack, stored.token, stored.id, "SUCCEEDED");
   for (const path of ["/polled", "/carried", "/bad"])
@@ -110,7 +110,7 @@ test("poll-sqs receives messages from the queues, handles them and deletes them"
 
 test("process-scheduled-message takes the event of fire-schedule, and a repeat is skipped", async () => {
   const { token } = await newApp();
-  // A recurring one: nothing else fires it here.
+  // Only this call fires a recurring schedule here.
   const targetJob = webhook({ url: target.url, path: "/fired" }).message;
   const execution = { type: "schedule", scheduleExpression: "rate(1 minute)", targetJob };
   const created = await stack.call("POST", "/v1/jobs/create", { token, body: { message: { execution } } });

@@ -124,7 +124,7 @@ test("throttling, denied access and faults of Lambda are told apart", async () =
   expect(await errorOf("broken", "RETRYING")).toBe("Lambda did not take the request (ServiceException)");
   expect(await errorOf("large", "FAILED")).toBe("Lambda refused the request (RequestTooLargeException)");
 
-  // What no pattern names is refused when the job is created.
+  // A function that no pattern names is refused when the job is created.
   const unlisted = await other.call("POST", CREATE, { token, body: invocation("denied-2") });
   expect(unlisted.status).toBe(400);
   expect(unlisted.body.error.details[0].message).toContain("INVOKABLE_FUNCTIONS");

@@ -69,7 +69,7 @@ test("the page is made of our own files alone", async () => {
   const files = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, file = ""]) => file);
   expect(files).toEqual(["data:,", "api-docs/swagger-ui.css", "api-docs/swagger-ui-bundle.js", "api-docs/start.js"]);
   for (const file of files.slice(1)) {
-    // Both ways, since the browser asks for one and a plain client for the other.
+    // Browsers ask for compression, plain clients don't.
     const [zipped, plain] = await Promise.all(
       ["gzip, br", "identity"].map(async (encoding) =>
         fetch(`${stack.url}/${file}`, { headers: { "accept-encoding": encoding } }),

@@ -3,7 +3,7 @@ import { endStacks, newApp, startStack, until } from "../support/stack.ts";
 
 afterAll(endStacks);
 
-/** Small, and takes hours to style. */
+/** A small document that takes hours to style. */
 const rules = Array.from({ length: 200 }, (_, n) => `i:has(~ i:nth-last-child(${n + 3})) ~ i:has(+ i) { color: red }`);
 const endless = { input_type: "html", html: `<style>${rules.join("")}</style>${"<i>x</i>".repeat(5_000)}` };
 const next = { input_type: "html", html: "<p>next" };

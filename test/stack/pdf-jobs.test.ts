@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { endStacks, jobIn, newApp, startStack, tokenFor, until, type Answer, type Stack } from "../support/stack.ts";
 import { startTarget, type Received, type Target } from "../support/target.ts";
 
-// PDF jobs as their users meet them: real HTTP, real Chromium.
+// PDF jobs from their users' view: real HTTP, real Chromium.
 
 let stack: Stack;
 let target: Target;
@@ -30,7 +30,7 @@ const pages = (count: number) =>
       "",
     ),
   );
-/** Takes more memory than the stack of this test gives. */
+/** A document that takes more memory than this test's stack gives. */
 const large = html(`<table>${"<tr><td>An item</td><td>12.30</td><td>3</td></tr>".repeat(6_000)}</table>`);
 
 async function post(path: string, token: string, body: object, headers = {}): Promise<Answer> {
@@ -271,7 +271,7 @@ test("an app's pages of the day are counted, and their limit is named", async ()
   expect((await stack.call("PUT", `/v1/admin/apps/${appId}`, { token, body: limit })).status).toBe(200);
   expect((await post("/quickjob", token, pages(2), { "idempotency-key": "k" })).status).toBe(200);
   expect((await post("/quickjob", token, pages(2))).status).toBe(200);
-  // Four pages are more than the limit of three, which nobody could know before they were made.
+  // Four pages exceed the limit of three. The excess is known only after they are made.
   for (const answer of [
     await post("/quickjob", token, pages(1)),
     await post("/longjob", token, pages(1)),
@@ -280,7 +280,7 @@ test("an app's pages of the day are counted, and their limit is named", async ()
     expect([answer.status, answer.body.error.message]).toEqual([403, expect.stringContaining("pdfPagesPerDay of 3")]);
   }
   expect((await post("/quickjob", token, pages(2), { "idempotency-key": "k" })).status).toBe(409);
-  // One that nobody asked at the door fails when it is to be made.
+  // The generic endpoint does not check the limit, so the job fails at its attempt.
   const execution = { type: "task", jobType: "generate_pdf", payload: pages(1) };
   const { body } = await post("/v1/jobs/create", token, { message: { execution } });
   await jobIn(stack, token, body.data.id, "FAILED");

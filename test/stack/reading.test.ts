@@ -29,7 +29,7 @@ async function list(token: string, query: Record<string, string> = {}) {
   return answer.body.data as { items: { id: string; status: string }[]; nextCursor: string | null };
 }
 
-/** All pages of a list, as a client would walk them. */
+/** All pages of a list, by following the cursors. */
 async function pages(token: string, query: Record<string, string>): Promise<string[][]> {
   const walked: string[][] = [];
   for (let cursor: string | null | undefined; cursor !== null;) {
@@ -58,7 +58,7 @@ test("a list is newest first, in the envelope, without payloads", async () => {
 test("walking the pages shows each job once, whatever the page size", async () => {
   const { token } = await newApp();
   const ids: string[] = [];
-  // Some share their creation time: parallel creates end up in the same millisecond.
+  // Parallel creates often get the same millisecond, so some jobs share their time of creation.
   for (let n = 0; n < 6; n += 1) ids.push(...(await Promise.all(Array.from({ length: 4 }, () => create(token)))));
   for (const limit of ["1", "5", "24", "100"]) {
     const walked = await pages(token, { limit });
@@ -101,7 +101,7 @@ test("a page that filters leave short still says where to go on", async () => {
   const rare = await create(token, { path: "/fails" });
   for (let n = 0; n < 20; n += 1) await create(token);
   await until(async () => (await list(token, { status: "SUCCEEDED", limit: "100" })).items.length === 20);
-  // 4 × 2 jobs a page are looked at; the only one that is not done stands behind 20 others.
+  // A page reads 4 × 2 jobs, and the only pending job is behind 20 others.
   const walked = await pages(token, { status: "SUCCEEDED", limit: "2" });
   expect(walked.flat()).toHaveLength(20);
   expect(walked.flat()).not.toContain(rare);

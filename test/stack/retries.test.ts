@@ -26,7 +26,7 @@ test("a target that answers 500 eleven times makes the job DEAD after the ten de
   });
   const { body } = await stack.call("POST", "/v1/jobs/create", { token, body: webhook({ url: target.url, path }) });
   const { id } = body.data;
-  // Each retry is seen while it waits: what it is waiting for, and since when.
+  // Each waiting retry, with its due time and the time since which it waits.
   const seen = new Map<number, { nextRetryAt: string; updatedAt: string }>();
   const dead = await until(async () => {
     const job = (await stack.call("GET", `/v1/admin/jobs/${id}`, { token })).body.data;
@@ -39,7 +39,7 @@ test("a target that answers 500 eleven times makes the job DEAD after the ten de
     expect(attempt).toMatchObject({ outcome: "retry", httpStatus: 500, responseExcerpt: "out of order" });
   }
   expect(delaysOf(seen)).toEqual([...seen.keys()].map((n) => 2 ** (n - 1)));
-  // A wait may pass between two looks; the record has them all.
+  // A wait may pass between two polls. The record has all attempts.
   const starts = dead.attempts.map(({ startedAt }: { startedAt: string }) => Date.parse(startedAt));
   for (let n = 1; n <= 10; n += 1)
     expect(starts[n] - starts[n - 1]).toBeGreaterThanOrEqual(2 ** (n - 1) * MINUTE - 999);

@@ -21,7 +21,7 @@ let stack: Stack;
 beforeAll(async () => {
   for (const { host, server } of canaries) {
     await new Promise<void>((listening) => {
-      // A machine without IPv6 has only the first, whose port the second takes too.
+      // Both use the first one's port. On a machine without IPv6, only the first one listens.
       server.once("error", () => listening()).listen(port, host, listening);
     });
     port ||= (server.address() as AddressInfo).port;
@@ -60,7 +60,7 @@ const FORBIDDEN = [
   "198.18.0.1",
 ];
 
-/** Every way in which a URL can spell an IPv4 address. */
+/** All spellings of an IPv4 address in a URL. */
 function notations(address: string): string[] {
   const parts = address.split(".").map(Number);
   const [a = 0, b = 0, c = 0, d = 0] = parts;
@@ -139,7 +139,7 @@ test(`none of ${VECTORS.length} spellings of forbidden addresses leads to a conn
   const before = connections;
   for (const host of VECTORS) {
     const url = `http://${host}:${port}/`;
-    // What is no URL can't be asked for.
+    // Some spellings give no valid URL.
     if (!URL.canParse(url)) continue;
     expect([host, targetProblem(new URL(url), rules)]).toEqual([
       host,

@@ -20,7 +20,7 @@ afterAll(async () => {
 
 const targetJob = (path = "/target", url = target.url) => webhook({ url, path }).message;
 
-/** The service's time, so many minutes ahead, with or without what makes it UTC. */
+/** The service's time plus `minutes`. */
 async function ahead(minutes: number): Promise<string> {
   const { body } = await stack.call("GET", "/health");
   return new Date(Date.parse(body.now) + minutes * 60_000).toISOString();
@@ -60,7 +60,7 @@ test("a scheduled webhook is delivered at its time, and the schedule succeeds", 
   const { environment } = JSON.parse(readFileSync(join(stack.dir, "stack.json"), "utf8"));
   const client = new SchedulerClient({ endpoint: environment.AWS_ENDPOINT_URL_SCHEDULER });
   const [GroupName, Name] = scheduleArn.split("/").slice(1);
-  // It deletes itself once it has fired.
+  // A schedule deletes itself after its only firing.
   await until(async () =>
     client.send(new GetScheduleCommand({ Name, GroupName })).then(
       () => false,
@@ -139,7 +139,7 @@ test("a large job is answered without what is large of it, and errors of a batch
   const legacy = await call("/v1/jobs/callback-http", { url: target.url, body: { large } });
   expect([legacy.status, legacy.body.data.omitted]).toEqual([201, ["lambdaProxyMessage", "payload"]]);
   const wrapped = { execution: { type: "schedule", scheduledAt: "2099-01-01T00:00:00Z", targetJob: targetJob() } };
-  // Escaped twice in the answer.
+  // The answer escapes each quotation mark twice.
   wrapped.execution.targetJob.lambdaProxyMessage.body = '"'.repeat(1_900_000);
   const scheduled = await call("/v1/jobs/create", { message: wrapped });
   expect([scheduled.status, scheduled.body.data.omitted]).toEqual([201, ["executionConfig"]]);

@@ -9,7 +9,7 @@ import { endStacks, jobIn, newApp, startStack, temporaryDir, until, webhook, typ
 import { startTarget, type Target } from "../support/target.ts";
 import { jobIdForKey } from "../../lib/job/accept.ts";
 
-// The stack with an EventBridge in front of which something goes wrong.
+// The stack with faults between it and EventBridge.
 
 const INTERNAL = "an-internal-token-of-32-characters-or-more";
 const SPEED = 240;
@@ -21,7 +21,7 @@ let scheduler: Scheduler;
 let front: ReturnType<typeof createServer>;
 let stack: Stack;
 let firings: number;
-/** How often each firing reaches the service. */
+/** The number of deliveries of each firing. */
 let deliveries = 1;
 let handle: Fault;
 
@@ -64,7 +64,7 @@ afterEach(async () => {
   await endStacks();
 });
 
-/** Hands a call on to EventBridge, and its answer back. */
+/** Forwards a call to EventBridge, and returns its answer. */
 async function pass(request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> {
   const answer = await forward(request, body);
   const type = answer.headers.get("x-amzn-errortype");
@@ -92,7 +92,7 @@ async function schedule(path: string, minutes = 12) {
 
 const deliveredTo = (path: string) => target.received.filter(({ url }) => url === path).length;
 
-/** Five minutes of the service's time later, nothing more has come. */
+/** Expects one delivery, also after six minutes of service time. */
 async function staysOnce(path: string, token: string, id: string): Promise<void> {
   const { targetJobId } = await jobIn(stack, token, id, "SUCCEEDED");
   await jobIn(stack, token, targetJobId, "SUCCEEDED");

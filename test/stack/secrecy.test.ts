@@ -32,7 +32,7 @@ test("secrets in headers, bodies, tokens, queries and answers appear in no log a
   await until(() => target.received.some(({ url }) => url.startsWith("/called")));
   const rotated = await call("POST", `/v1/admin/apps/${appId}/signing-secrets`);
 
-  // Bad requests of every kind that hold something secret.
+  // Every kind of bad request, each with a secret in it.
   await call("POST", "/v1/jobs/create", '{"message": canary-malformed');
   await call("POST", "/v1/jobs/create", webhook({ url: "https://user:canary-userinfo@a.example" }));
   await call("POST", "/v1/jobs/create", webhook({ url: target.url, headers: { a: "canary-injected\r\nb: c" } }));
@@ -57,10 +57,10 @@ test("secrets in headers, bodies, tokens, queries and answers appear in no log a
   expect(lines.length).toBeGreaterThanOrEqual(2);
   for (const text of [...lines, ...told]) {
     for (const secret of [token, signingSecret]) expect(text).not.toContain(secret);
-    // What the caller spelt wrong as the name of a field is told back, and nothing else.
+    // The answer repeats only the name of an unknown field.
     expect(text.replaceAll("canary-field", "")).not.toContain("canary");
   }
-  // A job's lines can be found by its id, as the specification's query does.
+  // The specification's log query finds a job's lines by its id.
   const ofJob = lines.map((line) => JSON.parse(line)).filter(({ jobId }) => jobId === created.body.data.id);
   expect(ofJob).toContainEqual(expect.objectContaining({ event: "job.attempted", appId, attempt: 1 }));
   await target.close();

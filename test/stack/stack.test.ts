@@ -23,7 +23,7 @@ import { startTarget } from "../support/target.ts";
 
 afterAll(endStacks);
 
-/** The processes whose command line names this folder, or that descend from one that does. */
+/** The processes whose command line contains this folder, and their descendants. */
 function processesOf(dir: string): number[] {
   const all = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   return all.flatMap((pid) => {
@@ -71,7 +71,7 @@ test("npm start prints one ready line, then a token and a curl that work as past
   child.kill("SIGTERM");
   await once(child, "exit");
   await until(() => processesOf(dir).length === 0);
-  // On a machine that is so busy that the start takes longer, the end may too.
+  // On a busy machine the end may take as long as the start.
   expect(Date.now() - asked).toBeLessThan(Math.max(3_000, startedIn));
 });
 
@@ -141,7 +141,7 @@ test("every port is open on loopback only", async () => {
   for (const url of urls) {
     const port = Number(new URL(url).port);
     expect(await accepts(port, "127.0.0.1")).toBe(true);
-    // 127.0.0.2 reaches whatever listens on all addresses, also on a machine without a network.
+    // 127.0.0.2 reaches a server that listens on all addresses, even on a machine without a network.
     expect(await accepts(port, "127.0.0.2")).toBe(false);
     if (outside) expect(await accepts(port, outside.address)).toBe(false);
   }
@@ -218,7 +218,7 @@ test("the service clock runs at SPEED and never goes back over restarts", async 
 test("a gateway takes jobs and workers that join it run them", async () => {
   const dir = temporaryDir();
   const target = await startTarget();
-  // At this speed the sweep soon finds what a killed worker's last poll was given.
+  // At this speed the sweep soon finds the jobs of a killed worker's last poll.
   const gateway = await startStack({ dir, env: { ROLE: "gateway", SPEED: "600" } });
   const { token } = await newApp();
   const send = async () =>
@@ -244,7 +244,7 @@ test("the local gateway has API Gateway's limits and answers unknown paths in th
   expect((await stack.call("DELETE", "/v1/jobs/create")).status).toBe(404);
   const headers = { "x-large": "x".repeat(11_000) };
   expect((await stack.call("GET", "/health", { headers })).status).toBe(431);
-  // As JSON within Lambda's event, every quotation mark takes two bytes.
+  // Every quotation mark takes two bytes as JSON in Lambda's event.
   const escaped = await stack.call("POST", "/v1/jobs/create", { body: '"'.repeat(3_500_000) });
   expect(escaped.status).toBe(413);
 });

@@ -92,7 +92,7 @@ test("stats go on over a restart, what is not counted yet included", async () =>
   });
 });
 
-// ---- What one change does to the counters ----
+// ---- The effect of one change on the counters ----
 
 const NOW = Date.parse("2026-11-22T12:03:00Z");
 const someJob = (fields: Partial<Job> = {}) =>
@@ -139,6 +139,6 @@ test("usage of a key that had expired and is used again is the new job's alone",
   expect(reused).toEqual(["2026-01-09", { jobs: 1, quickJobs: 0, failed: 0, timeouts: 0, pages: 0, bytes: 0 }]);
   const [ended] = usageBy(image("2026-01-01T00:00:00Z", "RUNNING"), old);
   expect(ended).toMatchObject(["2026-01-01", { jobs: 0, completed: 1, pages: 80, bytes: 1_000 }]);
-  // What was deleted has been made all the same.
+  // A deletion does not change the usage.
   expect(usageBy(old, undefined)).toEqual([]);
 });

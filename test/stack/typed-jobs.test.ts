@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { endStacks, newApp, startStack, tokenFor, type Answer, type Stack } from "../support/stack.ts";
 
-// Tasks as users ask for them, through `/v1/jobs`.
+// Tasks through the typed API, `/v1/jobs`.
 
 let stack: Stack;
 
@@ -26,7 +26,7 @@ async function statusOf(token: string, id: string): Promise<Answer> {
   return stack.call("GET", `/v1/jobs/${id}/status`, { token });
 }
 
-/** The status answer once the task has ended. */
+/** Waits until a task has ended, and returns its status answer. */
 async function ended(token: string, id: string): Promise<Answer> {
   let answer = await statusOf(token, id);
   await expect

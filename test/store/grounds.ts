@@ -28,7 +28,7 @@ export const template = readTemplate(ROOT);
 export interface Ground {
   readonly client: DynamoDBClient;
   readonly files: Files;
-  /** Runs once, when the next call is done; if it throws, the reply is lost and the call is made again. */
+  /** `next` runs once, after the next call. If it throws, the call's reply is lost and the call is repeated. */
   interrupt(next: () => void | Promise<void>): void;
   end(): Promise<void>;
 }
@@ -65,7 +65,7 @@ async function modelled(): Promise<Ground> {
       () => false,
       () => true,
     );
-    // As the SDK does.
+    // The SDK repeats a call whose reply is lost.
     return isLost ? model.send(command) : answer;
   };
   return {

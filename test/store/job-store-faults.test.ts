@@ -43,7 +43,7 @@ test("throttling is told as unavailable, a fault of ours as it is", async () => 
   mock.restore();
 });
 
-/** A store on a table that answers as it is told, and a record of what it was asked. Its clock only notes waits. */
+/** A store on a scripted table, with a record of the calls. Its clock records the waits, and does not wait. */
 function storeOn(answer: (input: object) => object) {
   const waits: number[] = [];
   const asked: object[] = [];
@@ -139,7 +139,7 @@ test("the parts of a job are found by their keys, without a read", async () => {
   const payload = { Key: { sk: { S: "P#h" } } };
   await store.expireAttachments({ ...job, expiresAt: 5 * SECOND });
   expect(asked.splice(0)).toMatchObject([...attempts, payload]);
-  // The attempt that succeeded has no item of its own.
+  // The successful attempt has no item of its own.
   await store.expireAttachments({ ...job, status: "SUCCEEDED", success: { durationMs: 1 }, expiresAt: 5 * SECOND });
   expect(asked.splice(0)).toMatchObject([attempts[0], payload]);
   expect(await store.remove(job)).toBe(true);

@@ -58,7 +58,7 @@ async function claimed(job: WaitingJob): Promise<RunningJob> {
   return asRunning(result.job);
 }
 
-/** A job as it ends at its first attempt, with nothing left to do. */
+/** A job that failed at its first attempt, with nothing left to settle. */
 async function failedFor(job: Job): Promise<Job> {
   await store.create(job);
   const mine = await claimed(((await store.get(job.id)) as WaitingJob) ?? job);
@@ -111,7 +111,7 @@ function puts(): void {
     const again = (await store.apply(retried, claim(nextAttempt(retried), now, now + MINUTE))).job as RunningJob;
     const left = (await store.apply(again, end(again, { ...ending({ kind: "succeeded" }), retention: DAY })))
       .job as EndedJob;
-    // Due until its parts have their dates.
+    // The job is due until its attachments have their expiry.
     expect([left.expiresAt, left.dueAt]).toEqual([undefined, expect.any(Number)]);
     const ended = (await store.apply(left, settleEnd(left, [], clock.now(), DAY))).job as Job;
     expect(ended.dueAt).toBeUndefined();
@@ -124,7 +124,7 @@ function puts(): void {
     };
     const parts = ["A#1", `P#${ended.payload.at === "item" ? ended.payload.hash : ""}`];
     for (const sk of ["J", ...parts]) expect(Number(await expiryOf(sk)) * SECOND).toBeGreaterThan(clock.now());
-    // A person's retry takes the expiry away again.
+    // A manual retry removes the expiry.
     await store.keepAttachments(ended);
     for (const sk of parts) expect(await expiryOf(sk)).toBeUndefined();
     await store.expireAttachments(ended);
@@ -189,7 +189,7 @@ function attempts(): void {
     const job = someJob();
     await store.create(job);
     const now = clock.now();
-    // Between the committed claim and its repetition by the SDK, a sweep puts the job off.
+    // A sweep postpones the job between the committed claim and the SDK's repetition of it.
     ground.interrupt(async () => {
       const running = (await store.get(job.id)) as Job;
       expect((await store.apply(running, becomeDue(running, now + DAY))).won).toBe(true);
@@ -219,7 +219,7 @@ function tasks(): void {
     const waiting = (await store.apply(mine, end(mine, ending(failed)))).job as WaitingJob;
     await store.apply(waiting, { ...becomeDue(waiting, 0), set: { startAt: 0 } });
     expect(waiting).toMatchObject({ status: "RETRYING", retryCount: 1 });
-    // A person stops it, and has it tried again with fresh retries, after it was read for the claim.
+    // After the read for the claim, a user stops the job and retries it, which resets its retries.
     ground.interrupt(async () => {
       const dead = (await store.apply(waiting, stop(waiting, "DEAD", clock.now(), 0))).job as FailedJob;
       await store.apply(dead, retry(dead, clock.now() + 5));
@@ -236,7 +236,7 @@ function tasks(): void {
     const mine = (await store.apply(first, claim(first, now, now + MINUTE, 5))).job as RunningJob;
     const late = extend(mine, now + SECOND, now + SECOND + MINUTE, { saved: "1" });
     const kept = extend(mine, now + 9 * SECOND, now + 9 * SECOND + MINUTE, { saved: "2" });
-    // Extensions of the same moment may follow each other.
+    // Several extensions at the same moment are allowed.
     for (const move of [kept, kept]) expect((await store.apply(first, move)).won).toBe(true);
     expect((await store.apply(first, late)).won).toBe(false);
     expect(await store.get(job.id)).toMatchObject({ saved: "2", leaseUntil: now + 9 * SECOND + MINUTE });
@@ -382,7 +382,7 @@ function deletions(): void {
       expect(await store.remove(job)).toBe(true);
       expect(await store.history(job.id)).toBeUndefined();
       await expect(store.message(job)).rejects.toThrow();
-      // Once more: it is gone.
+      // A repeated removal succeeds.
       expect(await store.remove(job)).toBe(true);
       await store.create(someJob());
     }

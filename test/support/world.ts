@@ -31,12 +31,7 @@ export async function createWorld({ retention = 0 } = {}) {
   let ahead = 0;
   const real = createClock();
   const clock: Clock = { ...real, now: () => real.now() + ahead };
-  const urls: Record<Road, string> = {
-    fair: references["JobsFairQueue"] ?? "",
-    main: references["JobsMainQueue"] ?? "",
-    tasks: references["JobsTasksQueue"] ?? "",
-    pdf: references["JobsPdfQueue"] ?? "",
-  };
+  const urls = urlsOf(references);
   const table = createTable({ name: references["JobsTable"] ?? "", clock, client: dynamodb });
   const files = createBucket({ name: references["JobsBucket"] ?? "", client: ground.s3 });
   const store = createJobStore({ table, files, clock });
@@ -104,6 +99,15 @@ export async function createWorld({ retention = 0 } = {}) {
     },
     ...queueReaders(sqs, urls),
     end: async () => ground.end(),
+  };
+}
+
+function urlsOf(references: Readonly<Record<string, string>>): Record<Road, string> {
+  return {
+    fair: references["JobsFairQueue"] ?? "",
+    main: references["JobsMainQueue"] ?? "",
+    tasks: references["JobsTasksQueue"] ?? "",
+    pdf: references["JobsPdfQueue"] ?? "",
   };
 }
 

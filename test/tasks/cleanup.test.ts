@@ -18,7 +18,7 @@ async function put(key: string): Promise<string> {
 
 const fileOf = async (jobId: string, appId: string = world.appId) => put(`${filesPrefix(appId)}${jobId}/1/x.csv`);
 
-/** Jobs of long ago and of today, with a file each, and what hangs on one. */
+/** Jobs of 40 days ago and of today, with a file each. One has a recorded attempt. */
 async function history() {
   const old = world.clock.now() - 40 * DAY;
   const times = { createdAt: old, updatedAt: old, startAt: old };
@@ -52,7 +52,7 @@ test("without dryRun: false it only counts", async () => {
 
 test("finished jobs of long ago go, with their attempts and files; what is unfinished, recent or another app's stays", async () => {
   const { gone, kept } = await history();
-  // Files are as old as the bucket says, in real time.
+  // The bucket dates files in real time, so they get old only when service time moves on.
   world.pass(31 * DAY);
   await world.job("PENDING");
   const recent = await world.job("SUCCEEDED");
@@ -60,7 +60,7 @@ test("finished jobs of long ago go, with their attempts and files; what is unfin
   const asked = { olderThanDays: 30, dryRun: false };
   const own = await world.job("RUNNING");
   const { outcome } = await world.run("cleanup", asked, { jobId: own.id });
-  // Today's end is 31 days ago by now.
+  // `endedToday` ended 31 days ago in service time.
   const [pending, endedToday, owing, dead, foreign] = kept;
   expect(outcome).toEqual({
     kind: "done",

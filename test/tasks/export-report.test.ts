@@ -168,7 +168,7 @@ test("a large export comes in parts, whole, and one that is cancelled leaves no 
   expect(recordCount).toBe(300_000);
   const content = (await world.content(fileKey)).toString();
   expect(content.length).toBe(fileSize);
-  // Not toBe: to show how 20 MB differ takes minutes.
+  // Not toBe, since its diff of 20 MB takes minutes.
   expect(content === csv.replaceAll("\n", "\r\n")).toBe(true);
 
   const cancel = new AbortController();

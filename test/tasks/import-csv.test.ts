@@ -169,7 +169,7 @@ test("a job that is run twice, one after the other or at once, adds its rows onc
   expect(await world.keys(`datasets/${world.appId}/${dataset}/`)).toHaveLength(2);
 });
 
-// It would not end while a pattern tries every way to split them.
+// A pattern that backtracks over the digits would not end.
 test("a cell of very many digits, and a header of very many names, are refused at once", async () => {
   const columns = { amount: "number" };
   const { outcome } = await importing(`amount\n${"1".repeat(900_000)}x\n1\n`, { columns });

@@ -14,7 +14,7 @@ import { provision } from "../../local/provision.ts";
 import { readTemplate } from "../../local/template.ts";
 import { ROOT } from "../support/stack.ts";
 
-// What tasks log, in the embedded DynamoDB.
+// The logs of tasks, in the embedded DynamoDB.
 
 const table = "JobsTable";
 const real = createClock();
@@ -24,9 +24,9 @@ const clock: Clock = { ...real, now: () => real.now() + ahead };
 let emulators: Emulators;
 let client: DynamoDBClient;
 let log: TaskLog;
-/** What has been sent to the table since the test began. */
+/** The names of the commands that were sent to the table. */
 let sent: string[] = [];
-/** Before each write; if it throws, the write is never made. */
+/** Runs before each write. If it throws, the write is not made. */
 let beforePut = async (): Promise<void> => {};
 
 beforeAll(async () => {
@@ -85,7 +85,7 @@ test("any page of 100,000 lines is right, and takes a few reads", async () => {
   sent = [];
   for (const { n, level } of lines) await writer.line(level, `line ${n}`, { rowNumber: n + 1, meta: { n } });
   await writer.flush();
-  // Chunks of 200 lines, and what is written while they fill.
+  // Chunks of 200 lines, and the writes while they fill.
   expect(sent.length).toBeLessThan(1_500);
 
   const limit = 100;
@@ -115,7 +115,7 @@ test("any page of 100,000 lines is right, and takes a few reads", async () => {
         expect([level, newestFirst, offset, page.total]).toEqual([level, newestFirst, offset, total]);
         expect(page.lines.map(({ number }) => number)).toEqual(expected.map(({ n }) => n));
         expect(page.lines.every((line) => line.level === levelOf(line.number))).toBe(true);
-        // The index, and of each level asked for the chunk where the page begins and the next.
+        // The index and, for each level, the chunk where the page begins and the next one.
         expect(sent.length).toBeLessThanOrEqual(1 + 2 * (level ? 1 : LOG_LEVELS.length));
       }
     }
@@ -123,7 +123,7 @@ test("any page of 100,000 lines is right, and takes a few reads", async () => {
   const [first] = (await log.read(job, { offset: 54_321, limit: 1 })).lines;
   expect(first).toMatchObject({ message: "line 54321", rowNumber: 54_322, meta: { n: 54_321 } });
 
-  // It does not stand in the way of others: their logs are read as if it were not there.
+  // A large log does not slow down the reads of other jobs' logs.
   const other = newJob();
   await write(await log.open(other, 1), 3, "other");
   sent = [];
@@ -215,7 +215,7 @@ test("while the table does not answer, the writer hears of it, and nothing is lo
   };
   let heard = 0;
   for (const [n, text] of texts.entries()) {
-    // While both chunks fill up.
+    // The table is away while both chunks fill.
     isAway = n > 150 && n < 430;
     await writer.line("info", text).catch((error: unknown) => {
       expect(error).toBeInstanceOf(Unavailable);
@@ -237,14 +237,14 @@ test("writes that take their time don't overtake each other", async () => {
   const texts = Array.from({ length: 1_500 }, (_, n) => `line ${n}`);
   const flushes: Promise<void>[] = [];
   for (const [n, text] of texts.entries()) {
-    // Not awaited, as by a task that logs many lines at once.
+    // The writes are not awaited, as in a task that logs many lines at once.
     flushes.push(writer.line(n % 3 === 0 ? "warning" : "info", text));
     if (n % 50 === 0) {
       flushes.push(writer.flush());
       await sleep(1);
     }
     if (n % 200 === 0) {
-      // Whatever a reader is promised is there.
+      // The log holds all lines that its total counts.
       const { lines, total } = await log.read(job, all);
       expect(lines.map(({ message }) => message)).toEqual(texts.slice(0, total));
     }

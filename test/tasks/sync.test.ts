@@ -19,7 +19,7 @@ afterAll(async () => {
 let number = 0;
 const fresh = () => `sync-${(number += 1)}`;
 
-/** A source of so many pages, by a cursor; each page has two items. */
+/** A source with `pages` pages of two items each, and cursors between them. */
 function paged(pages: number, items = (page: number): object[] => [{ id: 2 * page }, { id: 2 * page + 1 }]) {
   source.answer(({ url }, response) => {
     const page = Number(new URL(url, source.url).searchParams.get("cursor") ?? 0);

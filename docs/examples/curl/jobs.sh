@@ -1,4 +1,4 @@
-# What the examples share: settings, and create_job, which posts a job until the service has answered.
+# The settings of the examples, and create_job, which posts a job until the service has answered.
 
 JOBS_URL=${JOBS_URL:-http://127.0.0.1:3000}
 TARGET_URL=${TARGET_URL:-$JOBS_URL/echo}
@@ -8,7 +8,7 @@ if [[ -z ${JOBS_TOKEN:-} ]]; then
   exit 1
 fi
 
-# Posts the job that comes on standard input, and prints what became of it. Fails with the API's error.
+# Posts the job from standard input, and prints it. Fails with the API's error.
 create_job() {
   local job answer failure status pause
   job=$(cat)
@@ -17,15 +17,15 @@ create_job() {
     answer=$(curl --silent --show-error --fail-with-body --max-time 30 --write-out '\n%{http_code}' \
       --header "Authorization: Bearer $JOBS_TOKEN" --header 'Content-Type: application/json' \
       --data-binary "$job" "$JOBS_URL/v1/jobs/create") || failure=$?
-    # The last line is --write-out's.
+    # The last line comes from --write-out.
     status=${answer##*$'\n'}
     answer=${answer%$'\n'*}
     if ((failure == 0)); then
       print_job "$answer"
       return
     fi
-    # 22: an answer came, and refuses. Without one, or with a 503, it is unknown whether the job was
-    # accepted: post it again with the same idempotency key.
+    # Exit code 22: the API has refused. Without an answer, or after a 503, the job may have been accepted or not,
+    # so post it again with the same idempotency key.
     if [[ ($failure == 22 && $status != 503) || -z $pause ]]; then
       if [[ -n $answer ]]; then echo "$answer" >&2; fi
       return 1
@@ -43,13 +43,13 @@ print_job() {
     "$(field id "$1")" "$(field executionType "$1")" "$(field status "$1")" "$next"
 }
 
-# The first text of that name in a JSON text: jq would do better, but not everybody has it.
+# The first string of that name in a JSON text, for machines without jq.
 field() {
   local pattern="\"$1\":\"([^\"]*)\""
   if [[ $2 =~ $pattern ]]; then printf '%s' "${BASH_REMATCH[1]}"; fi
 }
 
-# The time so many days ahead, in UTC and without saying so, as at(...) wants it.
+# The time $1 days from now for at(...): in UTC, without the Z.
 days_ahead() {
   local format=+%Y-%m-%dT%H:%M:%S
   # GNU's date, or BSD's (macOS).

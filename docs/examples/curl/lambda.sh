@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Has a Lambda function grant a user the reward for signing up.
+# A Lambda function grants a user the reward for signing up.
 #   bash lambda.sh [USER]
 set -euo pipefail
 source "$(dirname "$0")/jobs.sh"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Has a user told in seven days that a trial is over.
+# A user is notified in seven days that a trial is over.
 #   bash schedule.sh [SUBSCRIPTION]
 set -euo pipefail
 source "$(dirname "$0")/jobs.sh"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tells a partner that an order was paid: now, and with retries if the partner does not answer 2xx.
+# A partner is told that an order was paid: now, and with retries if the partner does not answer 2xx.
 #   bash webhook.sh [ORDER]
 set -euo pipefail
 source "$(dirname "$0")/jobs.sh"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What follows a payment: the warehouse is told now, the customer gets an e-mail a day later.
-# If the second call fails, run it again: the first job is the same then, and not sent twice.
+# After a payment, the warehouse is told now, and the customer gets an e-mail a day later.
+# If the second call fails, run it again: the idempotency key keeps the first job from being sent twice.
 #   bash workflow.sh [ORDER]
 set -euo pipefail
 source "$(dirname "$0")/jobs.sh"

@@ -1,6 +1,6 @@
 import { createJob, printJob } from "./jobs.mjs";
 
-// Has a Lambda function grant a user the reward for signing up.
+// A Lambda function grants a user the reward for signing up.
 //   node lambda.mjs [USER]
 
 const { FUNCTION_NAME = "echo" } = process.env;

@@ -1,6 +1,6 @@
 import { TARGET_URL, createJob, daysAhead, printJob } from "./jobs.mjs";
 
-// Has a user told in seven days that a trial is over.
+// A user is notified in seven days that a trial is over.
 //   node schedule.mjs [SUBSCRIPTION]
 
 async function scheduleTrialExpiry(trial) {

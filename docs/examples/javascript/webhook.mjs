@@ -1,6 +1,6 @@
 import { TARGET_URL, createJob, printJob } from "./jobs.mjs";
 
-// Tells a partner that an order was paid: now, and with retries if the partner does not answer 2xx.
+// A partner is told that an order was paid: now, and with retries if the partner does not answer 2xx.
 //   node webhook.mjs [ORDER]
 
 async function sendPaymentWebhook(payment) {

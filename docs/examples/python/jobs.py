@@ -1,4 +1,4 @@
-"""What the examples share: settings, and create_job, which posts a job until the service has answered."""
+"""The settings of the examples, and create_job, which posts a job until the service has answered."""
 
 import json
 import os
@@ -21,7 +21,7 @@ class JobError(Exception):
 
 
 def create_job(job: dict) -> dict:
-    """Posts a job and returns it. Raises JobError with what the API says is wrong with it."""
+    """Posts a job and returns it. Raises JobError with the API's message and details if the job is refused."""
     for pause_seconds in (1, 2, 4):
         try:
             response = post(job)
@@ -29,7 +29,7 @@ def create_job(job: dict) -> dict:
             response = None
         if response is not None and response.status_code != 503:
             return job_in(response)
-        # It is unknown whether the job was accepted: post it again with the same idempotency key.
+        # The job may have been accepted or not, so post it again with the same idempotency key.
         time.sleep(pause_seconds)
     try:
         return job_in(post(job))
@@ -50,7 +50,7 @@ def job_in(response: requests.Response) -> dict:
         details = [f"{detail['field']}: {detail['message']}" for detail in error.get("details", [])]
         reason = "\n  ".join([error["message"], *details])
     except (ValueError, KeyError):
-        # Something before the API has answered, in words of its own.
+        # A proxy before the API has answered in its own format.
         reason = response.text
     raise JobError(f"HTTP {response.status_code}: {reason}")
 
@@ -65,5 +65,5 @@ def now() -> str:
 
 
 def days_ahead(days: int) -> str:
-    """The time so many days ahead, in UTC and without saying so, as at(...) wants it."""
+    """The time days from now for at(...): in UTC, without the Z."""
     return (datetime.now(timezone.utc) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,4 +1,4 @@
-"""Has a Lambda function grant a user the reward for signing up.
+"""A Lambda function grants a user the reward for signing up.
 
 python3 lambda.py [USER]
 """

@@ -1,4 +1,4 @@
-"""Has a user told in seven days that a trial is over.
+"""A user is notified in seven days that a trial is over.
 
 python3 schedule.py [SUBSCRIPTION]
 """

@@ -1,4 +1,4 @@
-"""Tells a partner that an order was paid: now, and with retries if the partner does not answer 2xx.
+"""A partner is told that an order was paid: now, and with retries if the partner does not answer 2xx.
 
 python3 webhook.py [ORDER]
 """

@@ -1,6 +1,6 @@
-"""What follows a payment: the warehouse is told now, the customer gets an e-mail a day later.
+"""After a payment, the warehouse is told now, and the customer gets an e-mail a day later.
 
-If the second call fails, run it again: the first job is the same then, and not sent twice.
+If the second call fails, run it again: the idempotency key keeps the first job from being sent twice.
 
 python3 workflow.py [ORDER]
 """

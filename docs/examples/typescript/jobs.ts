@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-// What the examples share: settings, and `createJob`, which posts a job until the service has answered.
+// The settings of the examples, and `createJob`, which posts a job until the service has answered.
 
 const { JOBS_URL = "http://127.0.0.1:3000", JOBS_TOKEN } = process.env;
 export const { TARGET_URL = `${JOBS_URL}/echo` } = process.env;
@@ -42,7 +42,7 @@ export interface Schedule {
 }
 
 export interface Metadata {
-  /** The same key is the same job, however often it is posted. */
+  /** All posts with the same key create one job. */
   readonly idempotencyKey: string;
 }
 
@@ -50,17 +50,17 @@ export interface Job {
   readonly id: string;
   readonly executionType: string;
   readonly status: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "CANCELLED" | "DEAD";
-  /** Of a schedule that has not run yet. */
+  /** Set for a schedule that has not run yet. */
   readonly nextRunAt?: string | null;
 }
 
-/** Posts a job. Throws with what the API says is wrong with it. */
+/** Posts a job. Throws the API's message and details if the job is refused. */
 export async function createJob(job: JobRequest): Promise<Job> {
   const body = JSON.stringify(job);
   for (const pauseMs of [1_000, 2_000, 4_000]) {
     const answer = await post(body).catch(() => undefined);
     if (answer && answer.status !== 503) return jobIn(answer);
-    // It is unknown whether the job was accepted: post it again with the same idempotency key.
+    // The job may have been accepted or not, so post it again with the same idempotency key.
     await sleep(pauseMs);
   }
   return jobIn(await post(body));
@@ -86,7 +86,7 @@ function jobIn({ status, text }: Answer): Job {
   return (JSON.parse(text) as { data: Job }).data;
 }
 
-/** The API's message and details, or the whole text if something before the API has answered. */
+/** The API's message and details, or the whole text if a proxy before the API has answered. */
 function reasonIn(text: string): string {
   try {
     const { error } = JSON.parse(text) as {
@@ -103,7 +103,7 @@ export function printJob({ id, executionType, status, nextRunAt }: Job): void {
   console.log(JSON.stringify({ id, executionType, status, ...(nextRunAt && { nextRunAt }) }));
 }
 
-/** The time so many days ahead, in UTC and without saying so, as `at(...)` wants it. */
+/** The time `days` from now for `at(...)`: in UTC, without the Z. */
 export function daysAhead(days: number): string {
   return new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 19);
 }

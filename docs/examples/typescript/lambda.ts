@@ -1,6 +1,6 @@
 import { createJob, printJob, type Job } from "./jobs.ts";
 
-// Has a Lambda function grant a user the reward for signing up.
+// A Lambda function grants a user the reward for signing up.
 //   node lambda.ts [USER]
 
 const { FUNCTION_NAME = "echo" } = process.env;

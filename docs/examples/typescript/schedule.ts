@@ -1,6 +1,6 @@
 import { TARGET_URL, createJob, daysAhead, printJob, type Job } from "./jobs.ts";
 
-// Has a user told in seven days that a trial is over.
+// A user is notified in seven days that a trial is over.
 //   node schedule.ts [SUBSCRIPTION]
 
 interface Trial {

@@ -1,7 +1,7 @@
 import { TARGET_URL, createJob, daysAhead, printJob, type Job } from "./jobs.ts";
 
-// What follows a payment: the warehouse is told now, the customer gets an e-mail a day later.
-// If the second call fails, run it again: the first job is the same then, and not sent twice.
+// After a payment, the warehouse is told now, and the customer gets an e-mail a day later.
+// If the second call fails, run it again: the idempotency key keeps the first job from being sent twice.
 //   node workflow.ts [ORDER]
 
 interface Order {

@@ -1,0 +1,31 @@
+import { randomUUID } from "node:crypto";
+import { nextAttempt, type Job, type Mode } from "../../lib/job/job.ts";
+import type { Metadata } from "../../lib/job/message.ts";
+import { PLENTY, createWorld, request, type World } from "../support/world.ts";
+
+// The world of the tests of flow control: one app, whose jobs go to one origin.
+
+export const ORIGIN = "https://a.example";
+
+/** Set by `startFlowWorld`. */
+export let world: World;
+export let appId: string;
+
+export async function startFlowWorld(): Promise<void> {
+  world = await createWorld();
+  appId = randomUUID();
+}
+
+export async function submit(of = appId, mode: Mode = "both", metadata: Metadata = {}, baseUrl = ORIGIN): Promise<Job> {
+  const asked = request(mode, metadata, { appId: of });
+  const execution = { ...asked.message.execution, baseUrl };
+  const submitted = await world.engine.submit({ ...asked, message: { ...asked.message, execution } });
+  if (submitted.kind === "sent") throw new Error("Nothing is stored");
+  return submitted.job;
+}
+
+export const run = async (job: Job) => world.engine.run({ kind: "stored", ref: nextAttempt(job) }, PLENTY);
+export const stored = async (job: Job) => (await world.store.get(job.id)) as Job;
+export const fails = (httpStatus: number) => async () =>
+  ({ kind: "retry", error: `HTTP ${httpStatus}`, httpStatus }) as const;
+export const succeeds = async () => ({ kind: "succeeded", httpStatus: 200 }) as const;

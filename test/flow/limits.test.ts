@@ -1,0 +1,151 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { DestinationLimits } from "../../lib/store/app-store.ts";
+import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
+import type { Slot } from "../../lib/flow/capacity-store.ts";
+import { nextAttempt, type Job } from "../../lib/job/job.ts";
+import { claim } from "../../lib/job/moves.ts";
+import { PLENTY, request } from "../support/world.ts";
+import { ORIGIN, appId, fails, run, startFlowWorld, stored, submit, succeeds, world } from "./flow-world.ts";
+
+// The limits of a destination: attempts per second, and attempts at once.
+
+beforeEach(startFlowWorld);
+afterEach(async () => world.end());
+
+async function limit(limits: Partial<DestinationLimits>): Promise<void> {
+  const before = await world.apps.read(appId);
+  const { version: _, ...settings } = before;
+  const destination = { destination: ORIGIN, rateLimitPerSecond: null, maxConcurrency: null, ...limits };
+  await world.apps.change(before, appId, { ...settings, destinations: [destination] }, "tester");
+}
+
+/** A slot of the destination, held by another attempt for `ms`. */
+function slotFor(ms: number): Slot {
+  const since = world.clock.now();
+  return { appId, destination: ORIGIN, holder: "somebody", since, until: since + ms };
+}
+
+test("a rate spaces attempts out: whose turn is later travels as a delayed message that keeps its turn", async () => {
+  await limit({ rateLimitPerSecond: 0.5 });
+  const jobs = await Promise.all(Array.from({ length: 4 }, async () => submit()));
+  for (const job of jobs) await run(job);
+  const after = await Promise.all(jobs.map(stored));
+  const [first, ...rest] = after.toSorted((a, b) => (a.turnAt ?? 0) - (b.turnAt ?? 0));
+  expect(first).toMatchObject({ status: "SUCCEEDED" });
+  const turns = rest.map(({ turnAt = 0 }) => turnAt);
+  expect([turns[1]! - turns[0]!, turns[2]! - turns[1]!]).toEqual([2 * SECOND, 2 * SECOND]);
+  expect(rest.map(({ startAt }) => startAt)).toEqual(turns);
+  expect((await world.depth("fair")).delayed).toBe(3);
+
+  // Each message arrives at its job's turn, and the job takes no other turn.
+  world.pass(7 * SECOND);
+  for (const job of rest) expect(await run(job)).toBe("succeeded");
+  expect(world.ran).toHaveLength(4);
+});
+
+test("a message of an attempt that has started already puts nothing off", async () => {
+  await limit({ rateLimitPerSecond: 0.5 });
+  const job = await submit();
+  const now = world.clock.now();
+  await world.store.apply(job, claim(nextAttempt(job), now, now + MINUTE));
+  await run(await submit());
+  const before = await stored(job);
+  expect(await run(job)).toBe("skipped");
+  expect(await stored(job)).toEqual(before);
+});
+
+test("a job of mode sqs whose turn is later is stored, and its message comes at its turn", async () => {
+  await limit({ rateLimitPerSecond: 0.5 });
+  await run(await submit());
+  world.ran.length = 0;
+  const before = await world.depth("fair");
+  const carried = async (idempotencyKey: string) => {
+    await world.engine.submit({ ...request("sqs", { idempotencyKey }, { appId }) });
+    const records = await world.receive("main");
+    expect(await world.engine.runBatch(records, PLENTY)).toEqual({ batchItemFailures: [] });
+    await world.queue.remove(records);
+    return JSON.parse(records[0]?.body ?? "{}").job as Job;
+  };
+  const job = await stored(await carried("k"));
+  expect(world.ran).toHaveLength(0);
+  expect(job).toMatchObject({ status: "PENDING", attempts: 0, startAt: job.turnAt });
+  expect(await world.depth("fair")).toEqual({ ...before, delayed: before.delayed + 1 });
+
+  // A job that is already stored has its own message.
+  const stands = await submit(appId, "db", { idempotencyKey: "l" });
+  await carried("l");
+  expect((await stored(stands)).turnAt).toBeUndefined();
+  expect(await world.depth("fair")).toEqual({ ...before, delayed: before.delayed + 1 });
+});
+
+test("a lane keeps its order where a rate makes it wait: its message stays in the queue", async () => {
+  await limit({ rateLimitPerSecond: 0.5 });
+  const jobs: Job[] = [];
+  for (let n = 0; n < 3; n += 1) jobs.push(await submit(appId, "both", { messageGroupId: "customer" }));
+  const attempted = () => world.ran.map(({ jobId }) => jobId);
+  while (world.ran.length < 3) {
+    const records = await world.receive("main");
+    const { batchItemFailures } = await world.engine.runBatch(records, PLENTY);
+    const again = batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
+    await world.queue.remove(records.filter(({ messageId }) => !again.includes(messageId)));
+  }
+  expect(attempted()).toEqual(jobs.map(({ id }) => id));
+});
+
+test("no more attempts run at once than a destination takes, and a place is given back however they end", async () => {
+  await limit({ maxConcurrency: 2 });
+  const jobs = await Promise.all(Array.from({ length: 6 }, async () => submit()));
+  let running = 0;
+  let most = 0;
+  const ends: (() => void)[] = [];
+  world.execute(async () => {
+    most = Math.max(most, (running += 1));
+    await new Promise<void>((end) => ends.push(end));
+    running -= 1;
+    return fails(500)();
+  });
+  const first = jobs.slice(0, 2).map(run);
+  while (ends.length < 2) await new Promise(setImmediate);
+  for (const job of jobs.slice(2)) expect(await run(job)).toBe("skipped");
+  const waiting = await Promise.all(jobs.slice(2).map(stored));
+  expect(waiting).toMatchObject(waiting.map(() => ({ status: "PENDING", attempts: 0 })));
+  expect(waiting.every(({ startAt, createdAt }) => startAt > createdAt)).toBe(true);
+  for (const end of ends) end();
+  await Promise.all(first);
+  world.execute(succeeds);
+  world.pass(MINUTE);
+  for (const job of jobs.slice(2)) expect(await run(await stored(job))).toBe("succeeded");
+  expect(most).toBe(2);
+});
+
+test("the place of a worker that died is free when the attempt's time is over", async () => {
+  await limit({ maxConcurrency: 1 });
+  const slot = slotFor(MINUTE);
+  expect(await world.capacity.takeSlot(slot, 1)).toBe("taken");
+  const job = await submit();
+  expect(await run(job)).toBe("skipped");
+  world.pass(MINUTE);
+  expect(await run(await stored(job))).toBe("succeeded");
+});
+
+test("a waiting job gets its turn by the limit that is set now", async () => {
+  await limit({ rateLimitPerSecond: 0.01 });
+  for (let n = 0; n < 12; n += 1) await run(await submit());
+  await limit({ rateLimitPerSecond: 100 });
+  expect(await run(await submit())).toBe("succeeded");
+});
+
+test("where a rate and a number of places are set, both are kept", async () => {
+  await limit({ rateLimitPerSecond: 0.5, maxConcurrency: 1 });
+  const slot = slotFor(HOUR);
+  await world.capacity.takeSlot(slot, 1);
+  const jobs = await Promise.all(Array.from({ length: 4 }, async () => submit()));
+  for (const job of jobs) await run(job);
+  world.pass(10 * SECOND);
+  // The jobs' turns have come, but no slot is free.
+  for (const job of jobs) await run(await stored(job));
+  await world.capacity.leaveSlot(slot, SECOND);
+  world.pass(MINUTE);
+  const ran = await Promise.all((await Promise.all(jobs.map(stored))).map(run));
+  expect(ran.filter((one) => one === "succeeded").length).toBeLessThanOrEqual(1);
+});
