@@ -161,23 +161,29 @@ const store = tests("store/job-store", "store/job-store-faults");
 const attempt = timed("engine/attempt");
 const engine = timed("engine/engine", "engine/recovery");
 const line = timed("flow/task-line");
-const life = timed("engine/follow-ups", "flow/flow-control", "engine/schedules");
+const life = timed("engine/follow-ups", "flow/flow-control", "flow/limits", "engine/schedules");
 
 /** The core, by paths or globs. A file takes the killers of the first part that names it. */
 export const CORE: readonly Part<Killer>[] = [
-  { files: ["lib/job/job.ts"], killers: [rules, engine, line, life, store, simulator, timed("stack/create-job")] },
-  { files: ["lib/job/moves.ts"], killers: [rules, engine, line, life, store, simulator] },
   {
-    files: ["lib/engine/engine.ts"],
-    killers: [attempt, engine, line, life, simulator, timed("stack/faults", "stack/internal")],
+    files: ["lib/job/{job,accept,attempt}.ts"],
+    killers: [rules, engine, line, life, store, simulator, timed("stack/create-job")],
   },
+  { files: ["lib/job/moves.ts"], killers: [rules, engine, line, life, store, simulator] },
   {
     files: ["lib/engine/sweep.ts"],
     killers: [sweep, engine, life, simulator, timed("stack/faults", "stack/internal")],
   },
   {
-    files: ["lib/store/job-store.ts"],
+    files: ["lib/engine/{engine,submit,deliveries,attempt,carried,dead-letters,follow-through}.ts"],
+    killers: [attempt, engine, line, life, simulator, timed("stack/faults", "stack/internal")],
+  },
+  {
+    files: ["lib/store/{job-store,job-index,attachments,payloads,table}.ts"],
     killers: [store, engine, life, simulator, timed("stack/reading", "stack/admin")],
   },
-  { files: ["lib/queue/queue.ts"], killers: [rules, engine, life, simulator, timed("stack/internal")] },
+  {
+    files: ["lib/queue/{queue,message,batch,hand-over}.ts"],
+    killers: [rules, engine, life, simulator, timed("stack/internal")],
+  },
 ];
