@@ -56,13 +56,13 @@ function importerIn(room: Room): string {
 }
 
 /** A module specifier, as it stands in `file`. */
-function from(file: string, target: string): string {
+function specifier(file: string, target: string): string {
   const path = relative(dirname(file), target);
   return path.startsWith(".") ? path : `./${path}`;
 }
 
 function exporting(file: string, targets: readonly string[]): string {
-  return targets.map((target, at) => `export { target as planted${at} } from "${from(file, target)}";\n`).join("");
+  return targets.map((target, at) => `export { target as planted${at} } from "${specifier(file, target)}";\n`).join("");
 }
 
 function othersOf(room: Room): readonly Room[] {
@@ -201,8 +201,8 @@ test.each(APART)("$name", ({ file, refused, message }) => {
   expect(found).toEqual(refused.map((_, at) => [at + 1, expect.stringContaining(message)]));
 });
 
-function plantCircle(files: readonly string[], line: (from: string) => string): readonly string[] {
-  return files.map((file, at) => plant(file, line(from(file, files[(at + 1) % files.length] ?? file))));
+function plantCircle(files: readonly string[], line: (path: string) => string): readonly string[] {
+  return files.map((file, at) => plant(file, line(specifier(file, files[(at + 1) % files.length] ?? file))));
 }
 
 const byValue = (path: string) => `import { next } from "${path}";\nexport const planted = (): unknown => next;\n`;

@@ -81,7 +81,7 @@ test("no comment switches the count off", () => {
 });
 
 // In pieces: these comments are not this file's.
-const DISABLE = "oxlint-" + "disable";
+const DISABLE = ["oxlint", "disable"].join("-");
 test.each([
   ["a comment for the file", `/* ${DISABLE} max-lines */\n`],
   ["a comment for the next line", `// ${DISABLE}-next-line max-lines-per-function -- it is long\n`],
