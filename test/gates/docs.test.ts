@@ -1,11 +1,12 @@
-import { readFileSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
 import { nextAttempt, type WaitingJob } from "../../lib/job/job.ts";
 import { after, claim, end, fire, retry, stop } from "../../lib/job/moves.ts";
 import { readTemplate } from "../../local/template.ts";
 import { ROOT } from "../support/stack.ts";
+import { sources } from "./rooms.ts";
 import type { Outcome } from "../../lib/job/attempt.ts";
 
 const read = (file: string) => readFileSync(join(ROOT, file), "utf8");
@@ -60,7 +61,7 @@ test("every setting is in the README's table, in .env.example, and read by somet
 
   const code = [
     "lib/config.ts",
-    "secrets.cjs",
+    "deploy/secrets.cjs",
     "lib/store/bucket.ts",
     "local/start.ts",
     "local/environment.ts",
@@ -90,14 +91,52 @@ test("the task that docs/tasks.md shows is the one that there is", () => {
 
 test("the events of the log are those that the operator's page lists", () => {
   const listed = [...read("docs/operations.md").matchAll(/^\| `([a-z]+\.[a-z-]+)` \|/gm)].map(([, name]) => name);
-  const sources = [
-    ...readdirSync(join(ROOT, "lib"))
-      .filter((file) => file.endsWith(".ts"))
-      .map((file) => `lib/${file}`),
-    ...["lib/api", "lib/pdf"].flatMap((folder) => readdirSync(join(ROOT, folder)).map((file) => `${folder}/${file}`)),
-  ];
-  const logged = sources.flatMap((file) =>
+  const logged = sources().flatMap((file) =>
     [...read(file).matchAll(/log\(\s*[^;]*?"([a-z]+\.[a-z-]+)"/g)].map(([, name]) => name),
   );
   expect(new Set(listed)).toEqual(new Set(logged));
+});
+
+/** Folders of the repository that documents name. */
+const FOLDERS = ["lib", "functions", "test", "local", "bench", "deploy", "docs", "events", "tools", ".ci"];
+const DOCUMENTS = [
+  "README.md",
+  "CONTRIBUTING.md",
+  "CHANGELOG.md",
+  "docs/examples/README.md",
+  ...readdirSync(join(ROOT, "docs"))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+];
+
+/** The names in backticks that look like a file or folder of the repository. A name without a folder is any file's. */
+function namesIn(text: string): readonly string[] {
+  const quoted = [...text.matchAll(/`([\w.-]+(?:\/[\w.-]+)*\/?)`/g)].map(([, name = ""]) => name);
+  return quoted.filter((name) => {
+    const [first = ""] = name.split("/");
+    return /^[a-z][\w./-]*\.(?:ts|cjs|yml)$/.test(name) || (name.includes("/") && FOLDERS.includes(first));
+  });
+}
+
+test("every file that a document names exists", () => {
+  const files = FOLDERS.flatMap((folder) => readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" }));
+  const names = new Set([...readdirSync(ROOT), ...files].map((file) => basename(file)));
+  const missing = DOCUMENTS.flatMap((document) =>
+    namesIn(read(document))
+      .filter((name) => (name.includes("/") ? !existsSync(join(ROOT, name)) : !names.has(name)))
+      .map((name) => `${document}: ${name}`),
+  );
+  expect(missing).toEqual([]);
+  const text = "`lib/gone.ts`, `gone.cjs`, `gone/file.ts`, `lib/gone/`, `a/b`, `name`, `YOURS.ts`";
+  expect(namesIn(text)).toEqual(["lib/gone.ts", "gone.cjs", "gone/file.ts", "lib/gone/"]);
+});
+
+test("every link of a document to a file leads to one", () => {
+  const broken = DOCUMENTS.flatMap((document) =>
+    [...read(document).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)]
+      .map(([, path = ""]) => join(dirname(document), path))
+      .filter((path) => !existsSync(join(ROOT, path)) || !statSync(join(ROOT, path)).isFile())
+      .map((path) => `${document}: ${path}`),
+  );
+  expect(broken).toEqual([]);
 });

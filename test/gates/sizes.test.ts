@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ROOT, endStacks, temporaryDir } from "../support/stack.ts";
@@ -10,6 +10,8 @@ import { ROOT, endStacks, temporaryDir } from "../support/stack.ts";
 const FOLDERS = ["lib", "functions", "local", "bench", "test", "tools"];
 const LONGEST_FUNCTION = 80;
 const LONGEST_FILE = 300;
+/** What a comment must not switch off. */
+const RULES = ["max-lines", "max-lines-per-function", "all"];
 /** The reason stands in a comment of the first lines. */
 const REASON = /^\/\/ Over 300 lines: \S/m;
 const FIRST_LINES = 5;
@@ -55,6 +57,47 @@ function tooLong(root: string, folders: readonly string[]): string[] {
 function hasReason(file: string): boolean {
   return REASON.test(readFileSync(file, "utf8").split("\n").slice(0, FIRST_LINES).join("\n"));
 }
+
+/** The rules that a comment of the linter switches off: none named means all. */
+function switchedOffIn(text: string): readonly string[] {
+  const comments = text.matchAll(/(?:ox|es)lint-disable(?:-next-line|-line)?(?<rules>(?:(?!--|\*\/).)*)/g);
+  return [...comments].flatMap(({ groups }) => {
+    const rules = groups?.["rules"]?.trim() ?? "";
+    return rules === "" ? ["all"] : rules.split(",").map((rule) => rule.trim().replace(/^.*\//, ""));
+  });
+}
+
+/** The files of `folders` in which a comment switches the count off. */
+function uncounted(root: string, folders: readonly string[]): string[] {
+  return folders.flatMap((folder) =>
+    globSync(`${folder}/**/*.{ts,cjs,mjs,js}`, { cwd: root }).filter((file) =>
+      switchedOffIn(readFileSync(join(root, file), "utf8")).some((rule) => RULES.includes(rule)),
+    ),
+  );
+}
+
+test("no comment switches the count off", () => {
+  expect(uncounted(ROOT, FOLDERS)).toEqual([]);
+});
+
+// In pieces: these comments are not this file's.
+const DISABLE = ["oxlint", "disable"].join("-");
+test.each([
+  ["a comment for the file", `/* ${DISABLE} max-lines */\n`],
+  ["a comment for the next line", `// ${DISABLE}-next-line max-lines-per-function -- it is long\n`],
+  ["a comment for the line", `void 0; // ${DISABLE}-line eslint/max-lines\n`],
+  ["a comment for two rules", `// ${DISABLE}-next-line no-console, max-lines-per-function\n`],
+  ["a comment for all rules", `/* ${DISABLE} */\n`],
+  ["a comment of the other linter", `/* ${DISABLE.replace("ox", "es")} max-lines -- long */\n`],
+])("%s that switches the count off is refused", (name, content) => {
+  const file = plant(name, content);
+  expect(uncounted(dir, [dirname(file)])).toEqual([file]);
+});
+
+test("a comment that switches another rule off is accepted", () => {
+  const file = plant("another rule", `// ${DISABLE}-next-line no-console -- max-lines is another\n`);
+  expect(uncounted(dir, [dirname(file)])).toEqual([]);
+});
 
 test("no function is over 80 lines, and no file over 300 without a reason in its first lines", () => {
   expect(tooLong(ROOT, FOLDERS)).toEqual([]);
