@@ -1,6 +1,6 @@
 import type * as z from "zod";
 
-/** The codes of errors that clients see. `api/http.ts` maps each one to its HTTP status. */
+/** The codes of errors that clients see. `api/http/refusal.ts` maps each one to its HTTP status. */
 export const ERROR_CODES = [
   "BAD_REQUEST",
   "UNAUTHORIZED",

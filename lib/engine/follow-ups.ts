@@ -14,7 +14,7 @@ const CALLBACK_RETRIES = 3;
 const LARGEST_VIEW = 256 * 1_024;
 
 /**
- * Submits the follow-ups that a job's end owes, dates its parts, and notes both. The worker that ended the job does
+ * Submits the follow-ups that a job's end owes, dates its attachments, and notes both. The worker that ended the job does
  * so at once; if it dies, the sweep does. Follow-ups have ids derived from this ending, so that a repeat changes
  * nothing. The job's time is in them because a job that was deleted and posted again ends for the first time again.
  */
@@ -40,7 +40,8 @@ async function requestOf(job: Job, message: FollowUps, name: FollowUp, parts: En
   if (!followUp) throw new Error(`Job ${job.id} owes ${name}, which its message does not have`);
   const asked = "url" in followUp ? await callbackOf(job, followUp, parts) : chainedOf(followUp);
   const { appId, dialect } = job;
-  return { appId, mode: "both", message: asked, parentJobId: job.id, ...(dialect && { dialect }) };
+  const isOfDialect = dialect !== undefined && parts.callbackBodies[dialect] !== undefined;
+  return { appId, mode: "both", message: asked, parentJobId: job.id, ...(isOfDialect && { dialect }) };
 }
 
 function chainedOf({ message, ...followUps }: FollowUpJob): Message {

@@ -239,9 +239,9 @@ export interface Run {
   readonly retention: number;
 }
 
-/** Fires a schedule; the run number is the fence. */
 type FireMove = Move<"PENDING" | "SUCCEEDED", EndField | "runs" | "lastRunAt" | "targetJobId" | "startAt">;
 
+/** Fires a schedule; the run number is the fence. */
 export function fire(schedule: WaitingJob, { now, targetJobId, next, retention }: Run): FireMove {
   const ran = { runs: (schedule.runs ?? 0) + 1, lastRunAt: now, targetJobId };
   const move = {

@@ -70,13 +70,14 @@ const count = z.int().min(0);
 const refFields = { id: jobId, appId: z.string(), attempt: z.int().min(1), timeoutMs: z.number() };
 
 const attemptRef = z.union([
-  z.object({ ...refFields, rank: z.string(), isUrgent: z.literal(true).exactOptional() }),
   z.object({
     ...refFields,
     destination: z.string(),
     ordered: z.literal(true).exactOptional(),
     turnAt: time.exactOptional(),
+    rank: z.never().exactOptional(),
   }),
+  z.object({ ...refFields, rank: z.string(), isUrgent: z.literal(true).exactOptional() }),
 ]) satisfies z.ZodType<AttemptRef>;
 
 const payload = z.union([
@@ -89,7 +90,7 @@ const carriedJob = z.object({
   id: jobId,
   appId: z.string(),
   executionType: z.string(),
-  destination: z.string().exactOptional(),
+  destination: z.string(),
   status: z.literal("PENDING"),
   payload,
   createdAt: time,

@@ -51,19 +51,24 @@ export function createAttachments({ table, clock }: Parts) {
   async function updateAttachments(job: Job, by: Expressions): Promise<void> {
     // The condition passes over attempts that left no record, and keeps a deleted item from coming back empty.
     const ifThere = { ...by, ConditionExpression: "attribute_exists(pk)" };
-    const { payload } = job;
-    const keys = [...attemptKeys(job), ...(payload.at === "item" ? [payloadItemKey(job.id, payload.hash)] : [])];
+    const { id, attempts, success, payload } = job;
+    // The attempt that succeeded has no item of its own.
+    const keys = [
+      ...attemptKeys(id, attempts - (success ? 1 : 0)),
+      ...(payload.at === "item" ? [payloadItemKey(id, payload.hash)] : []),
+    ];
     await Promise.all(keys.map(async (key) => table.update(key, ifThere)));
   }
 
   async function removeAttempts(job: Job): Promise<void> {
-    await Promise.all(attemptKeys(job).map(async (key) => table.remove(key)));
+    // Also the one of the attempt that succeeded: another job with the same key may have recorded its own there.
+    await Promise.all(attemptKeys(job.id, job.attempts).map(async (key) => table.remove(key)));
   }
 
   return { recordAttempt, history, expireAttachments, keepAttachments, removeAttempts };
 }
 
-/** The keys that failed attempts of a job may have. The attempt that succeeded has none. */
-function attemptKeys({ id, attempts, success }: Job): ItemKey[] {
-  return Array.from({ length: attempts - (success ? 1 : 0) }, (_, at) => attemptKey(id, at + 1));
+/** The keys of the first attempts of a job. */
+function attemptKeys(id: string, attempts: number): ItemKey[] {
+  return Array.from({ length: attempts }, (_, at) => attemptKey(id, at + 1));
 }

@@ -1,5 +1,13 @@
 import { SECOND, type EpochMs } from "../clock.ts";
-import { DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT_MS, type Job, type Payload } from "../job/job.ts";
+import {
+  DEFAULT_MAX_RETRIES,
+  DEFAULT_TIMEOUT_MS,
+  type Job,
+  type Payload,
+  GENERATE_PDF,
+  SCHEDULE,
+  TASK,
+} from "../job/job.ts";
 import { expirySeconds, type Expressions, type Item, type ItemKey } from "./table.ts";
 import type { Condition, Move } from "../job/moves.ts";
 import type { Status } from "../job/status.ts";
@@ -90,7 +98,7 @@ export function jobOf(item: Item): Job {
     maxRetries: DEFAULT_MAX_RETRIES,
     timeoutMs: DEFAULT_TIMEOUT_MS,
     retryCount: 0,
-    ...fields,
+    ...kindOf(executionType, fields),
     ...(expiresAt !== undefined && { expiresAt: Number(expiresAt) * SECOND }),
     id: String(pk).slice(2),
     appId,
@@ -99,6 +107,19 @@ export function jobOf(item: Item): Job {
     payload: payloadOf(payload),
   } as Job;
 }
+
+/** Fields of an item. Before there was `jobType`, the destination of a task was its type, and that of a schedule its own. */
+function kindOf(executionType: string | undefined, { destination, ...fields }: Item): Item {
+  if (executionType === SCHEDULE) return fields;
+  if (executionType !== TASK || destination === undefined) return { destination, ...fields };
+  const terms = {
+    ...(destination === GENERATE_PDF && { needsBrowser: true }),
+    ...(destination === BULK && { isUrgent: true }),
+  };
+  return { jobType: destination, ...terms, ...fields };
+}
+
+const BULK = "bulk_action";
 
 function payloadOf(stored: unknown): Payload {
   if (stored instanceof Uint8Array) return { at: "inline", bytes: stored };

@@ -133,7 +133,8 @@ async function* jobRows(pages: ReturnType<TaskContext["jobs"]["pages"]>): AsyncG
     yield jobs.map((job) =>
       Object.fromEntries(
         JOB_COLUMNS.map((name) => {
-          const value = job[name];
+          // The column of a job that calls no destination shows its kind.
+          const value = name === "destination" ? (job.destination ?? job.jobType ?? job.executionType) : job[name];
           return [name, value === undefined ? null : TIMES.has(name) ? iso(Number(value)) : value];
         }),
       ),

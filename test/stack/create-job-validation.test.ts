@@ -264,3 +264,12 @@ test("a body over 4 MB is refused with 413; one just under it is stored and deli
   const delivered = target.received.find(({ url }) => url === "/large");
   expect(delivered?.body.length).toBe(4 * 1024 * 1024 - 1_000);
 });
+
+test("a message with several problems is told all of them", async () => {
+  const execution = { type: "task", jobType: "import_csv", payload: { dataset: 5 } };
+  const message = { execution, metadata: { messageGroupId: "orders" } };
+  const fields = (await detailsOf({ mode: "sqs", message })).map(({ field }) => field);
+  expect(fields).toContain("message.execution.payload.dataset");
+  expect(fields).toContain("message.execution.type");
+  expect(fields).toContain("message.metadata.messageGroupId");
+});

@@ -5,7 +5,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DAY, MINUTE, SECOND } from "../../lib/clock.ts";
 import type { JobStore } from "../../lib/store/job-store.ts";
-import { DUE_SHARDS } from "../../lib/store/job-item.ts";
+import { DUE_SHARDS, jobOf, toItem } from "../../lib/store/job-item.ts";
 import {
   nextAttempt,
   type Job,
@@ -484,3 +484,13 @@ function moveWithNewJob(): void {
     expect(written).toMatchObject({ won: true, created: true, job: { id: of.id, status: "PENDING" } });
   });
 }
+
+test("an item of a version without jobType is read as the job that it was", () => {
+  const item = (executionType: string, destination: string) =>
+    jobOf({ ...toItem({ ...someJob(), executionType }), destination });
+  expect(item("task", "generate_pdf")).toMatchObject({ jobType: "generate_pdf", needsBrowser: true });
+  expect(item("task", "generate_pdf")).not.toHaveProperty("destination");
+  expect(item("task", "bulk_action")).toMatchObject({ jobType: "bulk_action", isUrgent: true });
+  expect(item("schedule", "schedule")).not.toHaveProperty("destination");
+  expect(item("rest-api", "https://a.example")).toMatchObject({ destination: "https://a.example" });
+});

@@ -12,6 +12,7 @@ export type Event = Omit<APIGatewayProxyEventV2, "body"> & { body?: unknown };
 /** Escaped twice, a larger body could pass Lambda's limit of 6 MB. */
 const LARGEST_BODY = 4 * 1_024 * 1_024;
 const DEEPEST_NESTING = 32;
+
 /** A middleware that parses a body as JSON, whatever its content type. Routes without a body ignore it. */
 export function jsonBody(takesJson: (event: Event) => boolean) {
   const { before } = httpJsonBodyParser({ disableContentTypeCheck: true });

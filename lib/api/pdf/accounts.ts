@@ -54,9 +54,8 @@ export const putWebhook = route({
 export async function refuseWebhook(webhookUrl: string, appId: string, { apps, rules }: ServiceParts): Promise<void> {
   const settings = await apps.settingsOf(appId);
   const url = new URL(webhookUrl);
+  const problems = refuseTarget("webhook_url", url, { ...rules, ...settings });
   const isClear = url.protocol !== "https:" && !rules.allowPrivateTargets;
-  const problems = isClear
-    ? [{ field: "webhook_url", message: "must be https" }]
-    : refuseTarget("webhook_url", url, { ...rules, ...settings });
+  if (isClear && problems.length === 0) problems.push({ field: "webhook_url", message: "must be https" });
   if (problems.length > 0) throw badRequest(problems);
 }

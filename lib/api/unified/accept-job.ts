@@ -72,8 +72,8 @@ async function replayed(job: Job, asked: Message, terms: Terms, { store }: Servi
   const stored = await store.message(job);
   const differing = [
     job.executionType !== asked.execution.type && "execution.type",
-    job.destination !== terms.destination && "destination",
-    job.jobType !== terms.jobType && "execution.jobType",
+    // A task's type stands for its destination.
+    (job.destination ?? job.jobType) !== (terms.destination ?? terms.jobType) && "destination",
     stored.lambdaProxyMessage?.httpMethod !== asked.lambdaProxyMessage?.httpMethod && "httpMethod",
     stored.lambdaProxyMessage?.path !== asked.lambdaProxyMessage?.path && "path",
   ].filter((field) => field !== false);

@@ -71,9 +71,9 @@ interface Within extends Asked {
 
 function problemsOf(message: Message, type: ExecutionType, place: Place, within: Within): ErrorDetail[] {
   const { execution, lambdaProxyMessage, metadata } = message;
-  const refused = type.refuse(message, within);
-  // A refused message may have no terms, such as a schedule without a time.
-  const problems = refused.length > 0 ? [...refused] : longProblems(message, type, within);
+  // A malformed schedule has no terms, and no schedule is long.
+  const long = execution.type === SCHEDULE ? [] : longProblems(message, type, within);
+  const problems = [...type.refuse(message, within), ...long];
   if (!lambdaProxyMessage && type.proxyMessage === "required") {
     problems.push({ field: "lambdaProxyMessage", message: `is required for execution.type ${execution.type}` });
   }
