@@ -5,7 +5,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     pool: "forks",
-    maxWorkers: 2,
+    // One more than the cores: tests also wait, for processes, time-outs and queues.
+    maxWorkers: 3,
     // Tests wait for events. These end a test that hangs, and are far beyond what a slow, busy machine takes.
     testTimeout: 180_000,
     hookTimeout: 180_000,
