@@ -1,7 +1,17 @@
 import { expectTypeOf, test } from "vitest";
 import type { EpochMs } from "../../lib/clock.ts";
 import type { EndedJob, FailedJob, Job, RunningJob, SucceededJob, WaitingJob } from "../../lib/job/job.ts";
-import { becomeDue, claim, end, expire, extend, retry, settleEnd, stop, type Move } from "../../lib/job/moves.ts";
+import {
+  type becomeDue,
+  type claim,
+  end,
+  expire,
+  extend,
+  retry,
+  settleEnd,
+  stop,
+  type Move,
+} from "../../lib/job/moves.ts";
 
 // Checked by the compiler (`npm run check`): at run time these tests do nothing.
 

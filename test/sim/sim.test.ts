@@ -22,8 +22,8 @@ const sim = async (...options: string[]) =>
 /** The seeds of failures of drawn sets. Each is added here together with its fix, and then runs every time. */
 const FOUND: readonly string[] = [];
 
-test("200 seeds break no rule, and the first 25 of them do the same twice", { timeout: 600_000 }, async () => {
-  expect(await sim("--seeds", "200", "--twice", "25")).toMatch(/^violations: 0$/m);
+test("120 seeds break no rule, and the first 20 of them do the same twice", { timeout: 600_000 }, async () => {
+  expect(await sim("--seeds", "120", "--twice", "20")).toMatch(/^violations: 0$/m);
 });
 
 test("nor do 50 more, which the date draws, and all that were ever found so", { timeout: 300_000 }, async () => {
