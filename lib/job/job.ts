@@ -191,8 +191,6 @@ export const LONGEST_MESSAGE_DELAY = 15 * MINUTE;
 export const CLOCK_SKEW = SECOND - 1;
 export const LONGEST_BACKOFF = DAY;
 
-// ---- Rules that the moves and the engine share. ----
-
 export function isFinished(job: Job): job is EndedJob {
   return FINAL_STATUSES.some((final) => final === job.status);
 }
@@ -238,7 +236,8 @@ export const SCHEDULE = "schedule";
 /** The execution type of built-in work. */
 export const TASK = "task";
 
-/** The job type that makes PDFs. */
+/** The job types that more than their task knows: bulk actions and PDFs. */
+export const BULK_ACTION = "bulk_action";
 export const GENERATE_PDF = "generate_pdf";
 
 export function isTask({ executionType }: Pick<Job, "executionType">): boolean {

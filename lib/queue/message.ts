@@ -10,7 +10,7 @@ export type Delivery =
   | { readonly kind: "carried"; readonly job: WaitingJob; readonly receiveCount: number }
   | Firing;
 
-/** The firing of a schedule: a run of a stored one, or one that carries its target job.  */
+/** The firing of a schedule: a run of a stored one, or one that carries its target job. */
 export type Firing =
   | { readonly kind: "run"; readonly ref: RunRef }
   | { readonly kind: "target"; readonly target: WaitingJob };

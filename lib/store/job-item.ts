@@ -4,6 +4,7 @@ import {
   DEFAULT_TIMEOUT_MS,
   type Job,
   type Payload,
+  BULK_ACTION,
   GENERATE_PDF,
   SCHEDULE,
   TASK,
@@ -111,15 +112,14 @@ export function jobOf(item: Item): Job {
 /** Fields of an item. Before there was `jobType`, the destination of a task was its type, and that of a schedule its own. */
 function kindOf(executionType: string | undefined, { destination, ...fields }: Item): Item {
   if (executionType === SCHEDULE) return fields;
-  if (executionType !== TASK || destination === undefined) return { destination, ...fields };
+  if (destination === undefined) return fields;
+  if (executionType !== TASK) return { destination, ...fields };
   const terms = {
     ...(destination === GENERATE_PDF && { needsBrowser: true }),
-    ...(destination === BULK && { isUrgent: true }),
+    ...(destination === BULK_ACTION && { isUrgent: true }),
   };
   return { jobType: destination, ...terms, ...fields };
 }
-
-const BULK = "bulk_action";
 
 function payloadOf(stored: unknown): Payload {
   if (stored instanceof Uint8Array) return { at: "inline", bytes: stored };

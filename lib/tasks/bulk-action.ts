@@ -1,7 +1,7 @@
 import * as z from "zod";
 import type { EpochMs } from "../clock.ts";
 import type { Position } from "../store/job-list.ts";
-import { isFinished, type Job } from "../job/job.ts";
+import { BULK_ACTION, isFinished, type Job } from "../job/job.ts";
 import { defineTask, done } from "./task.ts";
 import type { Status } from "../job/status.ts";
 
@@ -44,7 +44,6 @@ export interface BulkProgress {
   readonly from?: Position;
 }
 
-export const BULK_ACTION = "bulk_action";
 export const NOTHING_DONE: BulkProgress = { looked: 0, matched: 0, changed: 0, listing: 0 };
 const AT_ONCE = 10;
 
