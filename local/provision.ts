@@ -16,8 +16,15 @@ export type References = Readonly<Record<string, string>>;
 
 export const ACCOUNT_ID = "000000000000";
 
-/** Creates the tables, queues and buckets of resources.yml that do not exist yet. */
-export async function provision(template: Template, endpoints: Emulators["endpoints"]): Promise<References> {
+/**
+ * Creates the tables, queues and buckets of resources.yml that do not exist yet. Their names end with `suffix`, so
+ * that emulators can serve several stacks.
+ */
+export async function provision(
+  template: Template,
+  endpoints: Emulators["endpoints"],
+  suffix = "",
+): Promise<References> {
   const clients = {
     dynamodb: new DynamoDBClient({ endpoint: endpoints.dynamodb }),
     sqs: new SQSClient({ endpoint: endpoints.sqs }),
@@ -27,22 +34,23 @@ export async function provision(template: Template, endpoints: Emulators["endpoi
   // A queue names its dead-letter queue, so those without a redrive policy come first.
   const resources = Object.entries(template.resources).toSorted(([, a], [, b]) => redrives(a) - redrives(b));
   for (const [name, { Type, Properties }] of resources) {
-    if (Type === "AWS::DynamoDB::Table") references[name] = await createTable(clients.dynamodb, name, Properties);
+    if (Type === "AWS::DynamoDB::Table")
+      references[name] = await createTable(clients.dynamodb, name + suffix, Properties);
     if (Type === "AWS::SQS::Queue") {
-      references[name] = await createQueue(clients.sqs, Properties, template);
-      references[`${name}.Arn`] = queueArn(queueName(Properties));
+      references[name] = await createQueue(clients.sqs, Properties, template, suffix);
+      references[`${name}.Arn`] = queueArn(queueName(Properties, suffix));
     }
     if (Type === "AWS::Scheduler::ScheduleGroup") references[`${name}.Arn`] = arn("scheduler", "schedule-group/jobs");
     if (Type === "AWS::KMS::Key") references[`${name}.Arn`] = arn("kms", `key/${name}`);
     if (Type === "AWS::IAM::Role") references[`${name}.Arn`] = `arn:aws:iam::${ACCOUNT_ID}:role/${name}`;
-    if (Type === "AWS::S3::Bucket") references[name] = await createBucket(clients.s3, name);
+    if (Type === "AWS::S3::Bucket") references[name] = await createBucket(clients.s3, name + suffix);
   }
   for (const client of Object.values(clients)) client.destroy();
   return references;
 }
 
-export function queueName(queue: Resource["Properties"]): string {
-  return String(queue["QueueName"]).replace("${self:custom.prefix}", "local");
+export function queueName(queue: Resource["Properties"], suffix = ""): string {
+  return String(queue["QueueName"]).replace("${self:custom.prefix}", `local${suffix}`);
 }
 
 export function queueArn(name: string): string {
@@ -106,6 +114,7 @@ async function createQueue(
   client: SQSClient,
   properties: Resource["Properties"],
   { resources }: Template,
+  suffix: string,
 ): Promise<string> {
   const attributes = QUEUE_ATTRIBUTES.flatMap((name) => (name in properties ? [[name, String(properties[name])]] : []));
   const redrive = properties["RedrivePolicy"] as
@@ -113,11 +122,11 @@ async function createQueue(
     | undefined;
   if (redrive) {
     const deadLetters = resources[redrive.deadLetterTargetArn["Fn::GetAtt"].replace(/\.Arn$/, "")];
-    const policy = { ...redrive, deadLetterTargetArn: queueArn(queueName(deadLetters?.Properties ?? {})) };
+    const policy = { ...redrive, deadLetterTargetArn: queueArn(queueName(deadLetters?.Properties ?? {}, suffix)) };
     attributes.push(["RedrivePolicy", JSON.stringify(policy)]);
   }
   const command = new CreateQueueCommand({
-    QueueName: queueName(properties),
+    QueueName: queueName(properties, suffix),
     Attributes: Object.fromEntries(attributes),
   });
   const { QueueUrl } = await client.send(command);

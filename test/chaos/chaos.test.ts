@@ -6,7 +6,8 @@ import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
 import { chaos, table } from "./chaos.ts";
 import { count } from "./count.ts";
-import { ROOT, cleanEnv, until } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
+import { cleanEnv, until } from "../support/stack.ts";
 
 /** The processes that were started for this folder. */
 function processesOf(dir: string): string[] {

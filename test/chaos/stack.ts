@@ -9,7 +9,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../../local/emulators.ts";
 import { provision } from "../../local/provision.ts";
 import { readTemplate } from "../../local/template.ts";
-import { ROOT, cleanEnv } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
+import { cleanEnv } from "../support/stack.ts";
 
 // The local stack as processes of their own, each of which can be killed, frozen and started again.
 

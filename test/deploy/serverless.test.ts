@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, expect, test } from "vitest";
-import { ROOT, cleanEnv, endStacks, jobIn, startStack, temporaryDir, tokenFor } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
+import { cleanEnv, endStacks, jobIn, startStack, temporaryDir, tokenFor } from "../support/stack.ts";
 
 const run = promisify(execFile);
 

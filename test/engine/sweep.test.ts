@@ -13,7 +13,7 @@ import { readTemplate } from "../../local/template.ts";
 import { clientOf } from "../sim/models/client.ts";
 import { createDynamoDb } from "../sim/models/dynamodb.ts";
 import { createS3 } from "../sim/models/s3.ts";
-import { ROOT } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
 import { PLENTY, request } from "../support/world.ts";
 import type { Wait } from "../../lib/flow/wait.ts";
 

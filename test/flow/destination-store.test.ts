@@ -16,7 +16,7 @@ import { provision } from "../../local/provision.ts";
 import { readTemplate } from "../../local/template.ts";
 import { clientOf } from "../sim/models/client.ts";
 import { createDynamoDb } from "../sim/models/dynamodb.ts";
-import { ROOT } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
 
 const table = "JobsTable";
 const template = readTemplate(ROOT);

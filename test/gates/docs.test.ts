@@ -5,7 +5,7 @@ import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
 import { nextAttempt, type WaitingJob } from "../../lib/job/job.ts";
 import { after, claim, end, fire, retry, stop } from "../../lib/job/moves.ts";
 import { readTemplate } from "../../local/template.ts";
-import { ROOT } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
 import { sources } from "./rooms.ts";
 import type { Outcome } from "../../lib/job/attempt.ts";
 

@@ -2,7 +2,8 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ROOT, endStacks, temporaryDir } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
+import { endStacks, temporaryDir } from "../support/stack.ts";
 import { FILES, FLOORS, ROOMS, type Room } from "./rooms.ts";
 
 // A check that cannot fail proves nothing: each test plants what the linter must find. The planted files stand in a

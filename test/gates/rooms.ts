@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
 
 /** The rooms, lowest floor first. A room imports rooms of lower floors alone. */
 export const FLOORS = [

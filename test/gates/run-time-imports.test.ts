@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { ROOT } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
 import { floorOf, roomOf, sources } from "./rooms.ts";
 
 // The linter's rule does not see an `import()`, so their direction is checked here.

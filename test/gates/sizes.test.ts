@@ -2,7 +2,8 @@ import { spawnSync } from "node:child_process";
 import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ROOT, endStacks, temporaryDir } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
+import { endStacks, temporaryDir } from "../support/stack.ts";
 
 // The linter counts the lines, with this test's own rules. With the repository's, a file that is long for a reason
 // would need a comment that switches them off, and that comment has no room for the reason.

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseSync } from "oxc-parser";
 import { expect, test } from "vitest";
-import { ROOT } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
 
 // CONTRIBUTING.md lists, for each walk of a job, the files that it crosses. Each is imported by one before it. Of the
 // core's rooms, all that a file of the walk imports by value is in its list, or named as what the walk passes by.

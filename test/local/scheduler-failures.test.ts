@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { createClock } from "../../lib/clock.ts";
-import { ROOT, cleanEnv, endStacks, temporaryDir, until } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
+import { cleanEnv, endStacks, temporaryDir, until } from "../support/stack.ts";
 import {
   FUNCTION,
   QUEUE,

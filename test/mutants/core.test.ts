@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { ACCEPTED } from "./accepted.ts";
 import { killersByFile } from "./core.ts";
 import { CORE } from "./killers.ts";
-import { ROOT } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
 
 const all = ["lib/engine/engine.ts", "lib/engine/sweep.ts", "lib/job/job.ts"];
 

@@ -5,7 +5,8 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { webhookSignature } from "../../lib/outbound/webhook-signature.ts";
-import { ROOT, endStacks, temporaryDir, until } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
+import { endStacks, temporaryDir, until } from "../support/stack.ts";
 
 // The receivers in docs/verify-signatures.md, run as they are printed there.
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { createClock } from "../../lib/clock.ts";
 import { unpackChromium } from "../../lib/pdf/chromium.ts";
 import { FONTS } from "../../lib/pdf/fonts.ts";
-import { ROOT } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
 
 // Screenshots of Chromium's text in the deployed fonts.
 

@@ -20,7 +20,7 @@ import { readTemplate } from "../../local/template.ts";
 import type { Command, Send } from "./models/client.ts";
 import { createDynamoDb, type DynamoDbOptions } from "./models/dynamodb.ts";
 import { PATIENT, runs, hundredOf, outcome } from "../support/differential.ts";
-import { ROOT } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
 import { TableName, commandOf } from "./dynamodb-commands.ts";
 import { type Image, type Key, operation } from "./dynamodb-operations.ts";
 

@@ -8,7 +8,7 @@ import { PLANTS } from "./planted.ts";
 import { shrink } from "./shrink.ts";
 import { story } from "./story.ts";
 import { simulate } from "./world.ts";
-import { ROOT } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
 import { tellDrawn, today } from "../support/today.ts";
 
 const template = readTemplate(ROOT);

@@ -15,7 +15,7 @@ import { provision, type References } from "../../local/provision.ts";
 import { readTemplate } from "../../local/template.ts";
 import { createSqs, type Message, type SqsOptions } from "./models/sqs.ts";
 import { PATIENT, runs, hundredOf } from "../support/differential.ts";
-import { ROOT } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
 import {
   type QueueName,
   resourcesOf,

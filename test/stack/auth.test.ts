@@ -6,7 +6,8 @@ import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { tokenConfig } from "../../lib/config.ts";
 import { LOCAL_JWT_SECRET } from "../../local/token.ts";
-import { ROOT, cleanEnv, endStacks, newApp, startStack, tokenFor, webhook, type Stack } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
+import { cleanEnv, endStacks, newApp, startStack, tokenFor, webhook, type Stack } from "../support/stack.ts";
 
 let stack: Stack;
 const appId = randomUUID();

@@ -3,7 +3,8 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LOCAL_JWT_SECRET } from "../../local/token.ts";
 import { readTemplate } from "../../local/template.ts";
-import { ROOT, endStacks, newApp, startStack, tokenFor, webhook, type Answer, type Stack } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
+import { endStacks, newApp, startStack, tokenFor, webhook, type Answer, type Stack } from "../support/stack.ts";
 
 // The permissions of every route of serverless.yml, with every kind of token and with ids of another app.
 

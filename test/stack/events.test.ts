@@ -8,7 +8,7 @@ import { environmentOf, provision } from "../../local/provision.ts";
 import { readTemplate } from "../../local/template.ts";
 import { LOCAL_JWT_SECRET } from "../../local/token.ts";
 import { checkAnswer } from "../support/api-document.ts";
-import { ROOT } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
 
 let emulators: Emulators;
 const functions = new Map<string, Invoke>();

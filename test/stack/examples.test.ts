@@ -3,7 +3,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ROOT, endStacks, jobIn, newApp, startStack, temporaryDir, until, type Stack } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
+import { endStacks, jobIn, newApp, startStack, temporaryDir, until, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 
 // The examples in docs/examples, run as documented. Those in JavaScript and Python need packages that may be missing.

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
 import { readTemplate } from "../../local/template.ts";
 import { DOCUMENT, checkAnswer } from "../support/api-document.ts";
-import { ROOT, endStacks, newApp, startStack, type Stack } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
+import { endStacks, newApp, startStack, type Stack } from "../support/stack.ts";
 
 let stack: Stack;
 

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { afterAll, expect, test } from "vitest";
+import { ROOT } from "../support/root.ts";
 import {
-  ROOT,
   cleanEnv,
   endStacks,
   jobIn,

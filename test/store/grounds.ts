@@ -14,7 +14,7 @@ import { readTemplate } from "../../local/template.ts";
 import { clientOf, type Send } from "../sim/models/client.ts";
 import { createDynamoDb } from "../sim/models/dynamodb.ts";
 import { createS3 } from "../sim/models/s3.ts";
-import { ROOT } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
 import { request } from "../support/world.ts";
 import type { Outcome } from "../../lib/job/attempt.ts";
 

@@ -2,14 +2,11 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { GetQueueAttributesCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
-import { startEmulators } from "../../local/emulators.ts";
-import { provision } from "../../local/provision.ts";
-import { readTemplate } from "../../local/template.ts";
 import { clientOf } from "../sim/models/client.ts";
 import { createDynamoDb } from "../sim/models/dynamodb.ts";
 import { createS3 } from "../sim/models/s3.ts";
 import { createSqs } from "../sim/models/sqs.ts";
-import { ROOT } from "./stack.ts";
+import { TEMPLATE, emulated } from "./emulated.ts";
 
 /** The services of a world: a table, queues and a bucket. */
 export interface Ground {
@@ -21,23 +18,20 @@ export interface Ground {
 }
 
 export async function embedded(): Promise<Ground> {
-  const emulators = await startEmulators();
-  const { endpoints } = emulators;
+  const { endpoints, references } = await emulated();
   process.env["AWS_ENDPOINT_URL_S3"] = endpoints.s3;
-  const references = await provision(readTemplate(ROOT), endpoints);
   const dynamodb = new DynamoDBClient({ ...CLIENT_DEFAULTS, endpoint: endpoints.dynamodb });
   const sqs = new SQSClient({ ...CLIENT_DEFAULTS, endpoint: endpoints.sqs });
   const end = async () => {
     dynamodb.destroy();
     sqs.destroy();
-    await emulators.stop();
   };
   return { dynamodb, sqs, s3: undefined, references, end };
 }
 
 /** The models, which are much faster: `npm run mutants` runs the tests on them. */
 export async function modelled(): Promise<Ground> {
-  const { resources } = readTemplate(ROOT);
+  const { resources } = TEMPLATE;
   const now = () => Date.now();
   const table = createDynamoDb({ now, table: "JobsTable", properties: resources["JobsTable"]?.Properties ?? {} });
   const queues = createSqs({ now, resources });

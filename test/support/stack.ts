@@ -3,13 +3,12 @@ import { EventEmitter, once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { spawn, type ChildProcess } from "node:child_process";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { checkAnswer } from "./api-document.ts";
+import { ROOT } from "./root.ts";
 import { signToken, type TokenClaims } from "../../local/token.ts";
-
-export const ROOT = resolve(import.meta.dirname, "../..");
 
 export interface Answer {
   readonly status: number;

@@ -23,11 +23,8 @@ import { createPdfs } from "../../lib/pdf/pdfs.ts";
 import { createTaskServices } from "../../lib/tasks/services.ts";
 import { taskOf } from "../../lib/tasks/index.ts";
 import type { LogLevel, TaskContext, TaskJob, TaskOutcome } from "../../lib/tasks/task.ts";
-import { startEmulators } from "../../local/emulators.ts";
 import { emailsIn, startMailbox } from "../../local/mailbox.ts";
-import { provision } from "../../local/provision.ts";
-import { readTemplate } from "../../local/template.ts";
-import { ROOT } from "./stack.ts";
+import { emulated } from "./emulated.ts";
 import type { Status } from "../../lib/job/status.ts";
 import type { Execution } from "../../lib/job/message.ts";
 import { accept } from "../../lib/job/accept.ts";
@@ -58,10 +55,8 @@ interface RunOptions {
 
 /** The parts of built-in tasks: real emulators, and the context that an executor gives a run. */
 export async function createTaskWorld() {
-  const emulators = await startEmulators();
-  const { endpoints } = emulators;
+  const { endpoints, references } = await emulated();
   process.env["AWS_ENDPOINT_URL_S3"] = endpoints.s3;
-  const references = await provision(readTemplate(ROOT), endpoints);
   const mailDir = mkdtempSync(join(tmpdir(), "mailbox-"));
   const mailbox = await startMailbox(mailDir);
   const bucketName = references["JobsBucket"] ?? "";
@@ -130,7 +125,6 @@ export async function createTaskWorld() {
       ses.destroy();
       mailbox.close();
       rmSync(mailDir, { recursive: true, force: true });
-      await emulators.stop();
     },
   };
 }

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { tasks } from "../../lib/tasks/index.ts";
-import { ROOT } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
 
 test("the page of built-in tasks shows a payload of each that is accepted", () => {
   const page = readFileSync(join(ROOT, "docs/built-in-tasks.md"), "utf8");

@@ -12,7 +12,7 @@ import { LOG_LEVELS, type LogLevel } from "../../lib/tasks/task.ts";
 import { startEmulators, type Emulators } from "../../local/emulators.ts";
 import { provision } from "../../local/provision.ts";
 import { readTemplate } from "../../local/template.ts";
-import { ROOT } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
 
 // The logs of tasks, in the embedded DynamoDB.
 
