@@ -17,13 +17,14 @@ import { mailboxPage, startMailbox } from "./mailbox.ts";
 import { ACCOUNT_ID, environmentOf, provision, type References } from "./provision.ts";
 import { startScheduler, type Scheduler } from "./scheduler.ts";
 import { startStreamMapping } from "./table-stream.ts";
-import { readTemplate, type Template } from "./template.ts";
+import type { Template } from "./template.ts";
 
 // AWS on this machine for one stack: the emulators, the stand-ins for other services, and the gateway. The
 // queue mappings and schedules of serverless.yml are in workers.ts.
 
 export interface CloudSettings {
   readonly root: string;
+  readonly template: Template;
   readonly dir: string;
   /** Of the gateway; 0 for any that is free. */
   readonly port: number;
@@ -40,9 +41,8 @@ export interface Cloud {
 }
 
 /** Starts the services that have no endpoint in the environment, makes tables, queues and the bucket, and listens. */
-export async function startCloud({ root, dir, port, speed, onLoss }: CloudSettings): Promise<Cloud> {
-  const template = readTemplate(root);
-  const loading = loadFunctions(root, template);
+export async function startCloud({ root, template, dir, port, speed, onLoss }: CloudSettings): Promise<Cloud> {
+  const loading = loadFunctions(root, template.functions);
   const { emulators, endpoints } = await emulatorsFor(dir);
   Object.assign(process.env, localDefaults());
   let stopping = false;

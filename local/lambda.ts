@@ -1,7 +1,7 @@
 import type { Context } from "aws-lambda";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { FunctionTemplate, Template } from "./template.ts";
+import type { FunctionTemplate } from "./template.ts";
 
 /** A function as Lambda would run it: called with an event, cut off at its timeout. */
 export type Invoke = (event: unknown) => Promise<unknown>;
@@ -11,7 +11,7 @@ export interface LoadedFunction {
   readonly invoke: Invoke;
 }
 
-export async function loadFunctions(root: string, { functions }: Template): Promise<LoadedFunction[]> {
+export async function loadFunctions(root: string, functions: readonly FunctionTemplate[]): Promise<LoadedFunction[]> {
   return Promise.all(functions.map(async (definition) => ({ definition, invoke: await load(root, definition) })));
 }
 

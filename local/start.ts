@@ -6,6 +6,7 @@ import { startCloud, urlOf } from "./cloud.ts";
 import { readEnvFile } from "./env-file.ts";
 import type { Runner } from "./event-sources.ts";
 import type { References } from "./provision.ts";
+import { readTemplate, type Template } from "./template.ts";
 import { signToken } from "./token.ts";
 import { startWorkers, startWorkersInThread, type WorkerSettings } from "./workers.ts";
 
@@ -51,10 +52,11 @@ async function start(settings: Settings): Promise<void> {
   // Watched from the first moment on: a start whose npm is killed must not go on to the end before it sees that.
   onEnd(async () => stop?.());
   mkdirSync(settings.dir, { recursive: true });
-  const stack = settings.role === "worker" ? joinStack(settings) : await foundStack(settings);
+  const template = readTemplate(ROOT);
+  const stack = settings.role === "worker" ? joinStack(settings) : await foundStack(settings, template);
   Object.assign(process.env, stack.environment);
   const { references } = stack;
-  const workers = await startRole(settings.role, { root: ROOT, dir: settings.dir, references });
+  const workers = await startRole(settings.role, { root: ROOT, template, dir: settings.dir, references });
   stop = async () => {
     stack.announceEnd();
     stack.server?.close();
@@ -78,7 +80,7 @@ function settingsOf(env: NodeJS.ProcessEnv): Settings {
 }
 
 /** Starts the emulators and the gateway, and writes DATA_DIR/stack.json. */
-async function foundStack(settings: Settings): Promise<Stack> {
+async function foundStack(settings: Settings, template: Template): Promise<Stack> {
   const { dir, speed, port } = settings;
   const other = runningStack(dir);
   if (other) await ended(dir, other.pid);
@@ -87,7 +89,7 @@ async function foundStack(settings: Settings): Promise<Stack> {
       `A local stack (process ${other.pid}) is using ${dir}: stop it, set DATA_DIR to another folder, or join it with ROLE=worker`,
     );
   }
-  const cloud = await startCloud({ root: ROOT, dir, port, speed, onLoss: fail });
+  const cloud = await startCloud({ root: ROOT, template, dir, port, speed, onLoss: fail });
   const { environment, references, server } = cloud;
   const file = join(dir, "stack.json");
   const leave = (stack: RunningStack) => {

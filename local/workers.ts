@@ -4,19 +4,20 @@ import { readClock } from "./clock-file.ts";
 import { startMapping, startSchedule, type Runner } from "./event-sources.ts";
 import { loadFunctions } from "./lambda.ts";
 import { queueArn, queueName, type References } from "./provision.ts";
-import { readTemplate } from "./template.ts";
+import type { Template } from "./template.ts";
 
 // The workers run jobs: they are the event source mappings and schedules of serverless.yml.
 
 export interface WorkerSettings {
   readonly root: string;
+  readonly template: Template;
   readonly dir: string;
   readonly references: References;
 }
 
-export async function startWorkers({ root, dir, references }: WorkerSettings): Promise<Runner> {
-  const template = readTemplate(root);
-  const functions = await loadFunctions(root, template);
+export async function startWorkers({ root, template, dir, references }: WorkerSettings): Promise<Runner> {
+  const own = template.functions.filter(({ queues, everyMs }) => queues.length > 0 || everyMs.length > 0);
+  const functions = await loadFunctions(root, own);
   const clock = createClock(readClock(dir));
   const runners = functions.flatMap(({ definition, invoke }) => [
     ...definition.queues.map(({ resource, batchSize, maximumConcurrency }) => {

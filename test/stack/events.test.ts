@@ -26,7 +26,7 @@ beforeAll(async () => {
     LOCAL_SECRETS_KEY: randomBytes(32).toString("base64"),
     ALLOW_PRIVATE_TARGETS: "true",
   });
-  for (const { definition, invoke } of await loadFunctions(ROOT, template))
+  for (const { definition, invoke } of await loadFunctions(ROOT, template.functions))
     functions.set(fileOf(definition.handler), invoke);
 });
 afterAll(async () => emulators.stop());
