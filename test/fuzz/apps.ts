@@ -2,7 +2,7 @@ import { SignJWT, UnsecuredJWT } from "jose";
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { LOCAL_JWT_SECRET } from "../../local/token.ts";
-import { tokenFor, type Stack } from "../support/stack.ts";
+import { jobIn, startStack, tokenFor, type Stack } from "../support/stack.ts";
 import type { Plan, Wire } from "./requests.ts";
 import type { Received } from "./send.ts";
 
@@ -43,6 +43,24 @@ export async function createWorld(stack: Stack) {
       const token = tokens[caller];
       if (token === undefined || (twist.kind === "header" && twist.name === "authorization")) return asked;
       return { ...asked, headers: { ...asked.headers, authorization: `Bearer ${token}` } };
+    },
+
+    /** Makes tasks that wait and tasks that have failed, so that every route finds one that it can act on. */
+    provideTasks: async (): Promise<void> => {
+      const token = tokens["admin"] ?? "";
+      // Limits that were set by chance would refuse them.
+      await stack.call("PUT", `/v1/admin/apps/${self}`, { token, body: { version } });
+      const post = async (words: string[]): Promise<string> => {
+        const task = { jobType: "example", payload: { words } };
+        const { body } = await stack.call("POST", "/v1/jobs", { token, body: task });
+        for (const kind of ["job", "task"]) keep(kind, body.jobId);
+        return body.jobId;
+      };
+      const failing = await Promise.all(Array.from({ length: MOST_KEPT / 2 }, async () => post([" "])));
+      const worker = await startStack({ dir: stack.dir, env: { ROLE: "worker" } });
+      for (const id of failing) await jobIn(stack, token, id, "FAILED");
+      await worker.end();
+      for (let n = 0; n < MOST_KEPT / 2; n += 1) await post(["a"]);
     },
 
     /** Keeps what later requests can ask for. */
@@ -97,7 +115,7 @@ async function tokensOf(appId: string): Promise<Record<string, string | undefine
   };
 }
 
-/** An app whose jobs, settings, secrets and audit log hold the canary. Nothing of it is due within a run. */
+/** An app whose jobs, settings, secrets and audit log hold the canary. It is paused, so nothing of it runs. */
 async function ownedBy(appId: string, stack: Stack) {
   const token = await tokenFor({ appId });
   const url = `${stack.url}/echo/${CANARY}`;
@@ -116,7 +134,7 @@ async function ownedBy(appId: string, stack: Stack) {
   const about = { jobType: "example", payload: { words: [CANARY] }, fileKey, meta: { CANARY } };
   ids.push((await stack.call("POST", "/api/jobs", { token, body: about })).body.id);
   const app = `/v1/admin/apps/${appId}`;
-  await stack.call("PUT", app, { token, body: { version: 0, name: CANARY, onComplete: { url } } });
+  await stack.call("PUT", app, { token, body: { version: 0, name: CANARY, onComplete: { url }, paused: true } });
   await stack.call("POST", `${app}/signing-secrets`, { token });
   const look = async (): Promise<unknown[]> => {
     const asked = ["/v1/admin/jobs", app, `${app}/audit`].map(async (path) => stack.call("GET", path, { token }));

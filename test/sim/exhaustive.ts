@@ -65,17 +65,25 @@ export const LIVES: Readonly<Record<string, Plan>> = {
   }),
 };
 
+/** `number`: 0 to `of` - 1. */
+export interface Part {
+  readonly number: number;
+  readonly of: number;
+}
+
+export const WHOLE: Part = { number: 0, of: 1 };
+
 export const FATES = ["dies before", "dies after", "lost"] as const satisfies readonly Mishap["fate"][];
 
 /**
- * Runs a life with every mishap of a kind, alone and with every other one after it. With `third`, each place has one
- * kind of mishap as the second one instead of three; 0, 1 and 2 together are all pairs.
+ * Runs a life with every mishap of a kind, alone and with every other one after it. With `part`, only that part of the
+ * pairs; all parts together are all pairs.
  */
 export async function* everyMishap(
   life: string,
   fate: Mishap["fate"],
   simulate: (plan: Plan, mishaps: readonly Mishap[]) => Promise<Ran>,
-  third?: number,
+  part: Part = WHOLE,
 ): AsyncGenerator<{ readonly mishaps: readonly Mishap[]; readonly ran: Ran }> {
   const plan = LIVES[life];
   if (!plan) throw new Error(`There is no life "${life}"; there are ${Object.keys(LIVES).join(", ")}`);
@@ -86,7 +94,7 @@ export async function* everyMishap(
     yield { mishaps: [first], ran };
     for (let next = write + 1; next <= ran.writes; next += 1) {
       for (const [at, then] of FATES.entries()) {
-        if (third !== undefined && (write + next + at) % FATES.length !== third) continue;
+        if ((write + next + at) % part.of !== part.number) continue;
         const mishaps = [first, { write: next, fate: then }];
         yield { mishaps, ran: await simulate(plan, mishaps) };
       }

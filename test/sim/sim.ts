@@ -5,7 +5,7 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 import { readTemplate } from "../../local/template.ts";
-import { FATES, LIVES, everyMishap } from "./exhaustive.ts";
+import { FATES, LIVES, everyMishap, type Part } from "./exhaustive.ts";
 import type { Mishap } from "./fates.ts";
 import { digestOf } from "./outcomes.ts";
 import { planOf, withoutFaults, type Plan } from "./plan.ts";
@@ -35,7 +35,7 @@ const { values: options } = parseArgs({
     exhaustive: { type: "boolean", default: false },
     /** Without faults: digests of the jobs' outcomes, which stay the same when the calls of the service change. */
     calm: { type: "boolean", default: false },
-    third: { type: "string" },
+    part: { type: "string", default: "0/1" },
   },
 });
 
@@ -50,7 +50,7 @@ interface Life {
   readonly kind: "life";
   readonly life: string;
   readonly fate: (typeof FATES)[number];
-  readonly third: number | undefined;
+  readonly part: Part;
 }
 
 interface Done {
@@ -115,11 +115,11 @@ async function findPlant(plant: Plant | undefined): Promise<Done> {
   return runSeeds({ from: 0, count: WITHIN, twice: 0, ...(plant && { plant }), stopAtFirst: true });
 }
 
-async function runLife({ life, fate, third }: Life): Promise<Done> {
+async function runLife({ life, fate, part }: Life): Promise<Done> {
   const failed: { seed: string; rule: string }[] = [];
   let count = 0;
   const simulated = async (plan: Plan, some: readonly Mishap[]) => simulate(plan, { template, mishaps: some });
-  for await (const { mishaps, ran } of everyMishap(life, fate, simulated, third)) {
+  for await (const { mishaps, ran } of everyMishap(life, fate, simulated, part)) {
     count += 1;
     const [violation] = ran.violations;
     const at = mishaps.map((one) => `write ${one.write} ${one.fate}`).join(", then ");
@@ -257,9 +257,9 @@ async function planted(): Promise<boolean> {
   return found === PLANTS.length;
 }
 
-async function exhaustive(third: number | undefined): Promise<boolean> {
+async function exhaustive(part: Part): Promise<boolean> {
   const tasks = Object.keys(LIVES).flatMap((life) =>
-    FATES.map((fate) => ({ kind: "life", life, fate, third }) as const),
+    FATES.map((fate) => ({ kind: "life", life, fate, part }) as const),
   );
   const done = await share(tasks, () => {});
   const failed = done.flatMap((each) => each.failed);
@@ -272,16 +272,23 @@ async function exhaustive(third: number | undefined): Promise<boolean> {
   return failed.length === 0;
 }
 
-function wholeNumber(name: "from" | "seeds" | "twice" | "third", given = options[name]): number {
+function wholeNumber(name: "from" | "seeds" | "twice", given = options[name]): number {
   const value = Number(given);
   if (Number.isSafeInteger(value) && value >= 0) return value;
   say(`--${name} is "${given}": expected a whole number such as 2000`);
   return process.exit(2);
 }
 
+function partOf(text: string): Part {
+  const [number = NaN, of = NaN] = text.split("/").map(Number);
+  if (Number.isInteger(number) && Number.isInteger(of) && number >= 0 && number < of) return { number, of };
+  say(`--part is "${text}": expected a part and how many there are, such as 0/3, 1/3 or 2/3`);
+  return process.exit(2);
+}
+
 async function main(): Promise<boolean> {
   if (options.planted) return planted();
-  if (options.exhaustive) return exhaustive(options.third === undefined ? undefined : wholeNumber("third") % 3);
+  if (options.exhaustive) return exhaustive(partOf(options.part));
   if (options.calm && options.seed !== undefined) return oneCalmSeed(options.seed, options.trace);
   if (options.calm) return calmSeeds(wholeNumber("from"), wholeNumber("seeds"));
   if (options.seed !== undefined) return oneSeed(options.seed, options.trace);
