@@ -13,7 +13,7 @@ let stack: Stack;
 const appId = randomUUID();
 
 beforeAll(async () => {
-  stack = await startStack();
+  stack = await startStack({ env: { ROLE: "gateway" } });
 });
 afterAll(endStacks);
 
@@ -135,9 +135,13 @@ test("the public keys of an issuer verify tokens, with its name and audience", a
     server.listen(0, "127.0.0.1", listening);
   });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json`;
-  const issued = await startStack({
-    env: { JWKS_URL: url, JWT_ISSUER: "https://issuer.example", JWT_AUDIENCE: "jobs" },
-  });
+  const env = {
+    ROLE: "gateway",
+    JWKS_URL: url,
+    JWT_ISSUER: "https://issuer.example",
+    JWT_AUDIENCE: "jobs",
+  };
+  const issued = await startStack({ env });
   const of = async (claims: JWTPayload) =>
     new SignJWT({ ...good(), ...claims }).setProtectedHeader({ alg: "RS256", kid: "1" }).sign(privateKey);
   const status = async (token: string) => (await issued.call("GET", "/v1/admin/jobs", { token })).status;
@@ -150,9 +154,7 @@ test("the public keys of an issuer verify tokens, with its name and audience", a
   expect(await status(await signed(confused, await exportSPKI(publicKey)))).toBe(401);
   server.close();
   // Without the issuer's keys the token may still be valid, so the client gets a 503 and may try again.
-  const keyless = await startStack({
-    env: { JWKS_URL: url, JWT_ISSUER: "https://issuer.example", JWT_AUDIENCE: "jobs" },
-  });
+  const keyless = await startStack({ env });
   const token = await of({ iss: "https://issuer.example", aud: "jobs" });
   expect((await keyless.call("GET", "/v1/admin/jobs", { token })).status).toBe(503);
 });

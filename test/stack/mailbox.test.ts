@@ -7,7 +7,8 @@ import { endStacks, startStack } from "../support/stack.ts";
 afterAll(endStacks);
 
 test("the local stack keeps e-mails with its data, and shows them on its own page alone", async () => {
-  const stack = await startStack();
+  const env = { ROLE: "gateway" };
+  const stack = await startStack({ env });
   expect(stack.lines.join("\n")).toContain(`${stack.url}/local/mailbox`);
   const page = async (path = "") => fetch(`${stack.url}/local/mailbox${path}`);
   expect(await (await page()).text()).toContain("No e-mail has been sent yet");
@@ -30,7 +31,7 @@ test("the local stack keeps e-mails with its data, and shows them on its own pag
   expect((await page("/unknown")).status).toBe(404);
   await stack.end();
 
-  const again = await startStack({ dir: stack.dir });
+  const again = await startStack({ dir: stack.dir, env });
   expect(await (await fetch(`${again.url}/local/mailbox`)).text()).toContain("A subject");
   await again.end();
 });

@@ -302,7 +302,7 @@ test("what a schedule or a follow-up wraps is checked where it stands", async ()
 });
 
 test("under production's rule, callbacks and wrapped jobs may not go to private addresses", async () => {
-  const strict = await startStack({ env: { ALLOW_PRIVATE_TARGETS: "false" } });
+  const strict = await startStack({ env: { ROLE: "gateway", ALLOW_PRIVATE_TARGETS: "false" } });
   const { token } = await newApp();
   const hook = webhook({ url: "https://a.example" });
   const body = {

@@ -1,13 +1,12 @@
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import { afterAll, expect, test } from "vitest";
-import { ROOT } from "../support/root.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   cleanEnv,
   endStacks,
@@ -19,8 +18,21 @@ import {
   webhook,
   type Stack,
 } from "../support/stack.ts";
+import { ROOT } from "../support/root.ts";
 import { startTarget } from "../support/target.ts";
 
+/** For the tests that need no workers. */
+const GATEWAY = { ROLE: "gateway" };
+
+/** Two stacks for the tests that only ask. The folder of the second has the stack file of a killed stack. */
+let stack: Stack;
+let second: Stack;
+
+beforeAll(async () => {
+  const dir = temporaryDir();
+  writeFileSync(join(dir, "stack.json"), JSON.stringify({ pid: 2 ** 22 - 1, environment: {}, references: {} }));
+  [stack, second] = await Promise.all([startStack({ env: GATEWAY }), startStack({ env: GATEWAY, dir })]);
+});
 afterAll(endStacks);
 
 /** The processes whose command line contains this folder, and their descendants. */
@@ -35,8 +47,8 @@ function processesOf(dir: string): number[] {
   });
 }
 
-async function healthOf(stack: Stack): Promise<number> {
-  const { status, body } = await stack.call("GET", "/health");
+async function healthOf(of: Stack): Promise<number> {
+  const { status, body } = await of.call("GET", "/health");
   expect(status).toBe(200);
   expect(Object.keys(body)).toEqual(["status", "now"]);
   expect(body.status).toBe("ok");
@@ -84,33 +96,24 @@ test("a kill -9 of npm itself ends the stack, and the next start takes over its 
   });
   await until(() => existsSync(join(dir, "stack.json")));
   child.kill("SIGKILL");
-  await healthOf(await startStack({ dir }));
-});
-
-test("SIGINT ends it too, and a kill -9 leaves no process behind", async () => {
-  for (const signal of ["SIGINT", "SIGKILL"] as const) {
-    const stack = await startStack();
-    expect(processesOf(stack.dir).length).toBeGreaterThan(0);
-    await stack.end(signal);
-    await until(() => processesOf(stack.dir).length === 0);
-  }
+  await healthOf(await startStack({ dir, env: GATEWAY }));
 });
 
 test("on SIGTERM the batch in hand is finished", async () => {
   const target = await startTarget();
-  const dir = temporaryDir();
-  const stack = await startStack({ dir });
+  const first = await startStack();
   const { token } = await newApp();
   let finish = () => {};
   target.answer((_, response) => {
     finish = () => response.end();
   });
-  const { body } = await stack.call("POST", "/v1/jobs/create", { token, body: webhook({ url: target.url }) });
+  const { body } = await first.call("POST", "/v1/jobs/create", { token, body: webhook({ url: target.url }) });
   await target.got(1);
-  const ended = stack.end("SIGTERM");
+  const ended = first.end("SIGTERM");
   setTimeout(() => finish(), 300);
   await ended;
-  const again = await startStack({ dir });
+  // Without workers, so the job must have been finished before.
+  const again = await startStack({ dir: first.dir, env: GATEWAY });
   const job = await jobIn(again, token, body.data.id, "SUCCEEDED");
   expect(job.attempts).toHaveLength(1);
   expect(target.received).toHaveLength(1);
@@ -118,7 +121,6 @@ test("on SIGTERM the batch in hand is finished", async () => {
 });
 
 test("every port is open on loopback only", async () => {
-  const stack = await startStack();
   const { environment } = JSON.parse(readFileSync(join(stack.dir, "stack.json"), "utf8"));
   const urls = [
     stack.url,
@@ -148,10 +150,10 @@ test("every port is open on loopback only", async () => {
 });
 
 test("two stacks run side by side, and one folder serves one stack only", async () => {
-  const [one, two] = await Promise.all([startStack(), startStack()]);
-  expect(one.url).not.toBe(two.url);
-  await expect(startStack({ dir: one.dir })).rejects.toThrow(/is using .*: stop it, set DATA_DIR/);
-  const { port } = new URL(one.url);
+  expect(stack.url).not.toBe(second.url);
+  expect(await healthOf(stack)).toBeGreaterThan(0);
+  await expect(startStack({ dir: stack.dir })).rejects.toThrow(/is using .*: stop it, set DATA_DIR/);
+  const { port } = new URL(stack.url);
   await expect(startStack({ env: { PORT: port } })).rejects.toThrow(`Port ${port} is in use: set PORT`);
 });
 
@@ -178,39 +180,46 @@ test("settings that make no sense are refused with what was expected", async () 
 });
 
 test("a stack whose emulators die ends and says so", async () => {
-  const stack = await startStack();
-  const [emulators] = processesOf(stack.dir);
+  const own = await startStack();
+  const [emulators] = processesOf(own.dir);
   process.kill(emulators ?? 0, "SIGKILL");
-  await once(stack.process, "exit");
-  await until(() => stack.lines.some((line) => line.includes("The emulators ended")));
-  await until(() => processesOf(stack.dir).length === 0);
+  await once(own.process, "exit");
+  await until(() => own.lines.some((line) => line.includes("The emulators ended")));
+  await until(() => processesOf(own.dir).length === 0);
 });
 
-test("data outlive a kill -9", async () => {
+async function endsWholly(of: Stack, signal: NodeJS.Signals): Promise<void> {
+  expect(processesOf(of.dir).length).toBeGreaterThan(0);
+  await of.end(signal);
+  await until(() => processesOf(of.dir).length === 0);
+}
+
+test("data outlive a kill -9, which leaves no process behind, nor does SIGINT", async () => {
   const dir = temporaryDir();
   const { token } = await newApp();
   const first = await startStack({ dir });
   const body = webhook({ url: first.url, path: "/echo/hello", body: "x".repeat(1_000_000) });
   const { data } = (await first.call("POST", "/v1/jobs/create", { token, body })).body;
   await jobIn(first, token, data.id, "SUCCEEDED");
-  await first.end("SIGKILL");
-  const second = await startStack({ dir });
-  const job = await jobIn(second, token, data.id, "SUCCEEDED");
+  await endsWholly(first, "SIGKILL");
+  const again = await startStack({ dir });
+  const job = await jobIn(again, token, data.id, "SUCCEEDED");
   expect(job.lambdaProxyMessage.body).toHaveLength(1_000_000);
+  await endsWholly(again, "SIGINT");
 });
 
 test("the service clock runs at SPEED and never goes back over restarts", async () => {
   const dir = temporaryDir();
-  const fast = await startStack({ dir, env: { SPEED: "3600" } });
+  const fast = await startStack({ dir, env: { ...GATEWAY, SPEED: "3600" } });
   const [from, began] = [await healthOf(fast), Date.now()];
   const to = await until(async () => (await healthOf(fast)) - from > 600_000 && healthOf(fast));
   expect((to - from) / (Date.now() - began)).toBeGreaterThan(1_000);
   await fast.end("SIGKILL");
-  const normal = await startStack({ dir });
+  const normal = await startStack({ dir, env: GATEWAY });
   const later = await healthOf(normal);
   expect(later).toBeGreaterThanOrEqual(to);
   await normal.end();
-  const third = await startStack({ dir });
+  const third = await startStack({ dir, env: GATEWAY });
   expect(await healthOf(third)).toBeGreaterThanOrEqual(later);
   expect(await healthOf(third)).toBeLessThan(later + 60_000);
 });
@@ -219,7 +228,7 @@ test("a gateway takes jobs and workers that join it run them", async () => {
   const dir = temporaryDir();
   const target = await startTarget();
   // At this speed the sweep soon finds the jobs of a killed worker's last poll.
-  const gateway = await startStack({ dir, env: { ROLE: "gateway", SPEED: "600" } });
+  const gateway = await startStack({ dir, env: { ...GATEWAY, SPEED: "600" } });
   const { token } = await newApp();
   const send = async () =>
     (await gateway.call("POST", "/v1/jobs/create", { token, body: webhook({ url: target.url }) })).body.data.id;
@@ -233,11 +242,11 @@ test("a gateway takes jobs and workers that join it run them", async () => {
   await jobIn(gateway, token, id, "SUCCEEDED");
   await workers[0]?.end("SIGKILL");
   await jobIn(gateway, token, await send(), "SUCCEEDED");
-  await target.close();
+  await Promise.all([workers[1]?.end(), target.close()]);
+  await gateway.end();
 });
 
 test("the local gateway has API Gateway's limits and answers unknown paths in the envelope", async () => {
-  const stack = await startStack();
   const unknown = await stack.call("GET", "/v2/nothing");
   expect(unknown.status).toBe(404);
   expect(unknown.body.error).toEqual({ code: "NOT_FOUND", message: "No such endpoint: GET /v2/nothing" });
@@ -249,9 +258,14 @@ test("the local gateway has API Gateway's limits and answers unknown paths in th
   expect(escaped.status).toBe(413);
 });
 
+test("the local stack lets any page call it", async () => {
+  const headers = { origin: "http://localhost:5173", "access-control-request-method": "POST" };
+  const asked = await stack.call("OPTIONS", "/v1/jobs/create", {
+    headers: { ...headers, "access-control-request-headers": "authorization" },
+  });
+  expect(asked.status).toBe(204);
+});
+
 test("a stale stack file of a killed stack is no obstacle", async () => {
-  const dir = temporaryDir();
-  mkdirSync(dir, { recursive: true });
-  writeFileSync(join(dir, "stack.json"), JSON.stringify({ pid: 2 ** 22 - 1, environment: {}, references: {} }));
-  expect(await healthOf(await startStack({ dir }))).toBeGreaterThan(0);
+  expect(await healthOf(second)).toBeGreaterThan(0);
 });

@@ -80,12 +80,13 @@ test("stats show nobody else's jobs, and take an administrator's token", async (
 });
 
 test("stats go on over a restart, what is not counted yet included", async () => {
-  const first = await startStack();
+  const env = { ROLE: "gateway" };
+  const first = await startStack({ env });
   const { token } = await newApp();
   const body = webhook({ url: target.url, path: "/good" });
   await first.call("POST", "/v1/jobs/create", { token, body });
   await first.end("SIGKILL");
-  const second = await startStack({ dir: first.dir });
+  const second = await startStack({ dir: first.dir, env });
   await until(async () => {
     const { body: answer } = await second.call("GET", "/v1/admin/stats", { token });
     return answer.data.lastHour.jobs === 1;

@@ -194,8 +194,10 @@ export async function until<T>(look: () => Promise<T | undefined | false> | T | 
 
 /** The job with its attempts, once it is in one of these statuses. */
 export async function jobIn(stack: Stack, token: string, id: string, ...statuses: string[]): Promise<Answer["body"]> {
-  return until(async () => {
+  // Each look is a request, so a long wait looks less and less often.
+  for (let pauseMs = 15; ; pauseMs = Math.min(pauseMs * 1.25, 100)) {
     const { body } = await stack.call("GET", `/v1/admin/jobs/${id}`, { token });
-    return statuses.includes(body.data?.status) && body.data;
-  });
+    if (statuses.includes(body.data?.status)) return body.data;
+    await sleep(pauseMs);
+  }
 }
