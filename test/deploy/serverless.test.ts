@@ -10,12 +10,15 @@ const run = promisify(execFile);
 
 afterAll(endStacks);
 
+/** Compiling the schema of its settings takes Serverless four seconds; it keeps the result here, by the schema's hash. */
+const SLS_SCHEMA_CACHE_BASE_DIR = join(ROOT, "node_modules/.cache/serverless");
+
 /** Runs `npx serverless` without AWS credentials. */
 async function serverless(args: string[], env: Record<string, string> = {}) {
   const path = `${join(ROOT, "node_modules/.bin")}:${process.env["PATH"]}`;
   return run("serverless", args, {
     cwd: ROOT,
-    env: { ...cleanEnv(), HOME: temporaryDir(), PATH: path, ...env },
+    env: { ...cleanEnv(), HOME: temporaryDir(), PATH: path, SLS_SCHEMA_CACHE_BASE_DIR, ...env },
     timeout: 150_000,
   });
 }

@@ -1,5 +1,6 @@
 import { createHmac, randomBytes, randomInt, randomUUID } from "node:crypto";
-import { Webhook } from "standardwebhooks";
+import { isDeepStrictEqual } from "node:util";
+import { Webhook, WebhookVerificationError } from "standardwebhooks";
 import { expect, test } from "vitest";
 import { webhookSignature } from "../../lib/outbound/webhook-signature.ts";
 
@@ -19,6 +20,8 @@ const ALPHABET = Array.from("aZ0 \n\t\"'\\{}[]:,.é߀漢字🙂\u0000\u2028");
 const randomText = () => Array.from({ length: randomInt(200) }, () => ALPHABET[randomInt(ALPHABET.length)]).join("");
 
 test("ten thousand random bodies verify, by the standardwebhooks package and byte by byte", () => {
+  // `expect` ten thousand times would take longer than the signatures.
+  const wrong: object[] = [];
   for (let n = 0; n < 10_000; n += 1) {
     const [key, older] = [randomBytes(24 + randomInt(41)), randomBytes(32)];
     const [id, timestamp] = [randomUUID(), now()];
@@ -28,13 +31,34 @@ test("ten thousand random bodies verify, by the standardwebhooks package and byt
     const signature = webhookSignature([key, older], { id, timestamp, body });
     const headers = { "webhook-id": id, "webhook-timestamp": String(timestamp), "webhook-signature": signature };
     const expected = createHmac("sha256", key).update(`${id}.${timestamp}.`).update(body).digest("base64");
-    expect(signature.split(" ")[0]).toBe(`v1,${expected}`);
-    if (isBinary) continue;
-    for (const secret of [key, older]) {
-      expect(new Webhook(`whsec_${secret.toString("base64")}`).verify(text, headers)).toEqual(JSON.parse(text));
+    const isSame = signature.split(" ")[0] === `v1,${expected}`;
+    if (!isSame || (!isBinary && !isOurs({ text, headers, secrets: [key, older] }))) {
+      wrong.push({ key: key.toString("hex"), older: older.toString("hex"), headers, body: body.toString("hex") });
     }
-    const other = new Webhook(randomBytes(32).toString("base64"));
-    expect(() => other.verify(text, headers)).toThrow();
-    expect(() => new Webhook(key.toString("base64")).verify(`${text} `, headers)).toThrow();
   }
+  expect(wrong).toEqual([]);
 });
+
+interface Signed {
+  readonly text: string;
+  readonly headers: Record<string, string>;
+  readonly secrets: readonly Buffer[];
+}
+
+/** The body verifies by each of the secrets, and neither by another one nor if it is changed. */
+function isOurs({ text, headers, secrets }: Signed): boolean {
+  const verified = (secret: Buffer, body: string): unknown => {
+    try {
+      return new Webhook(`whsec_${secret.toString("base64")}`).verify(body, headers);
+    } catch (error) {
+      if (error instanceof WebhookVerificationError) return undefined;
+      throw error;
+    }
+  };
+  const content: unknown = JSON.parse(text);
+  return (
+    secrets.every((secret) => isDeepStrictEqual(verified(secret, text), content)) &&
+    verified(randomBytes(32), text) === undefined &&
+    verified(secrets[0] ?? Buffer.of(), `${text} `) === undefined
+  );
+}

@@ -1,4 +1,7 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, expect, test } from "vitest";
+import { SECOND } from "../../lib/clock.ts";
+import { chromiumsOf } from "../support/pdf.ts";
 import { endStacks, newApp, startStack, until } from "../support/stack.ts";
 
 afterAll(endStacks);
@@ -13,7 +16,14 @@ test("a quick job that takes too long is stopped, and the next one works", async
   const { appId, token } = await newApp();
   const quick = async (body: object) =>
     stack.call("POST", "/quickjob", { token, body, headers: { "idempotency-key": JSON.stringify(body).slice(0, 99) } });
-  const { status, body } = await quick(endless);
+  const stopped = quick(endless);
+  // A Chromium that is frozen in the middle of the document is as late as one that works, and takes no processor.
+  await stack.logged(({ event }) => event === "pdf.browser-started");
+  await sleep(SECOND);
+  const frozen = chromiumsOf(stack.process.pid);
+  expect(frozen).toHaveLength(1);
+  for (const pid of frozen) process.kill(pid, "SIGSTOP");
+  const { status, body } = await stopped;
   expect([status, body.error.message]).toEqual([408, expect.stringContaining("/longjob")]);
   expect((await quick(next)).status).toBe(200);
   const id = (await quick(endless)).body.error.details[0].message;

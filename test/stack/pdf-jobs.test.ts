@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { blackPng } from "../support/pdf.ts";
 import { endStacks, jobIn, newApp, startStack, tokenFor, until, type Answer, type Stack } from "../support/stack.ts";
 import { startTarget, type Received, type Target } from "../support/target.ts";
 
@@ -31,7 +32,7 @@ const pages = (count: number) =>
     ),
   );
 /** A document that takes more memory than this test's stack gives. */
-const large = html(`<table>${"<tr><td>An item</td><td>12.30</td><td>3</td></tr>".repeat(6_000)}</table>`);
+const large = html(`<img src="${blackPng(20_000, 20_000)}">`);
 
 async function post(path: string, token: string, body: object, headers = {}): Promise<Answer> {
   return stack.call("POST", path, { token, body, headers });
@@ -323,7 +324,7 @@ test("usage counts what became of a day's PDF jobs", async () => {
 
 test("a PDF over 4 MB is behind a link", async () => {
   const { token } = await newApp();
-  const noise = '<filter id="noise"><feTurbulence baseFrequency="0.9" numOctaves="9"/></filter>';
+  const noise = '<filter id="noise"><feTurbulence baseFrequency="0.9" numOctaves="1"/></filter>';
   const image = `<svg width="900" height="900">${noise}<rect width="900" height="900" filter="url(#noise)"/></svg>`;
   const answer = await post("/quickjob", token, html(image));
   expect(answer.status).toBe(303);
