@@ -73,6 +73,12 @@ export interface Part {
 
 export const WHOLE: Part = { number: 0, of: 1 };
 
+/** `0/3` as a part; undefined if it is none. */
+export function partOf(text: string): Part | undefined {
+  const [number = NaN, of = NaN] = text.split("/").map(Number);
+  return Number.isInteger(number) && Number.isInteger(of) && number >= 0 && number < of ? { number, of } : undefined;
+}
+
 export const FATES = ["dies before", "dies after", "lost"] as const satisfies readonly Mishap["fate"][];
 
 /**

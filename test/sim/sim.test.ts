@@ -22,14 +22,14 @@ const sim = async (...options: string[]) =>
 /** The seeds of failures of drawn sets. Each is added here together with its fix, and then runs every time. */
 const FOUND: readonly string[] = [];
 
-test("60 seeds break no rule, and the first 10 of them do the same twice", { timeout: 600_000 }, async () => {
-  expect(await sim("--seeds", "60", "--twice", "10")).toMatch(/^violations: 0$/m);
+test("40 seeds break no rule, and the first 5 of them do the same twice", { timeout: 600_000 }, async () => {
+  expect(await sim("--seeds", "40", "--twice", "5")).toMatch(/^violations: 0$/m);
 });
 
-test("nor do 30 more, which the date draws, and all that were ever found so", { timeout: 300_000 }, async () => {
+test("nor do 20 more, which the date draws, and all that were ever found so", { timeout: 300_000 }, async () => {
   const from = today() * 1_000;
-  tellDrawn(`npm run sim -- --from ${from} --seeds 30`);
-  const drawn = Array.from({ length: 30 }, (_, n) => String(from + n));
+  tellDrawn(`npm run sim -- --from ${from} --seeds 20`);
+  const drawn = Array.from({ length: 20 }, (_, n) => String(from + n));
   for (const seed of [...FOUND, ...drawn]) {
     const { violations } = await simulate(planOf(seed), { template });
     expect(violations, `Again: npm run sim -- --seed ${seed}`).toEqual([]);
@@ -40,8 +40,8 @@ test(
   "no death and no lost answer in the life of a job, and no pair of them, breaks a rule",
   { timeout: 600_000 },
   async () => {
-    // Each run has a ninth of the pairs, so a few days cover all of them.
-    const part = `${today() % 9}/9`;
+    // Each run has an eighteenth of the pairs, so a few weeks cover all of them.
+    const part = `${today() % 18}/18`;
     tellDrawn(`npm run sim -- --exhaustive --part ${part}`);
     const told = await sim("--exhaustive", "--part", part);
     expect(told).toMatch(/^violations: 0$/m);

@@ -5,7 +5,7 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 import { readTemplate } from "../../local/template.ts";
-import { FATES, LIVES, everyMishap, type Part } from "./exhaustive.ts";
+import { FATES, LIVES, everyMishap, partOf, type Part } from "./exhaustive.ts";
 import type { Mishap } from "./fates.ts";
 import { digestOf } from "./outcomes.ts";
 import { planOf, withoutFaults, type Plan } from "./plan.ts";
@@ -272,23 +272,21 @@ async function exhaustive(part: Part): Promise<boolean> {
   return failed.length === 0;
 }
 
+function refuse(problem: string): never {
+  say(problem);
+  process.exit(2);
+}
+
 function wholeNumber(name: "from" | "seeds" | "twice", given = options[name]): number {
   const value = Number(given);
   if (Number.isSafeInteger(value) && value >= 0) return value;
-  say(`--${name} is "${given}": expected a whole number such as 2000`);
-  return process.exit(2);
-}
-
-function partOf(text: string): Part {
-  const [number = NaN, of = NaN] = text.split("/").map(Number);
-  if (Number.isInteger(number) && Number.isInteger(of) && number >= 0 && number < of) return { number, of };
-  say(`--part is "${text}": expected a part and how many there are, such as 0/3, 1/3 or 2/3`);
-  return process.exit(2);
+  return refuse(`--${name} is "${given}": expected a whole number such as 2000`);
 }
 
 async function main(): Promise<boolean> {
   if (options.planted) return planted();
-  if (options.exhaustive) return exhaustive(partOf(options.part));
+  const part = partOf(options.part) ?? refuse(`--part is "${options.part}": expected a part of all, such as 0/3`);
+  if (options.exhaustive) return exhaustive(part);
   if (options.calm && options.seed !== undefined) return oneCalmSeed(options.seed, options.trace);
   if (options.calm) return calmSeeds(wholeNumber("from"), wholeNumber("seeds"));
   if (options.seed !== undefined) return oneSeed(options.seed, options.trace);

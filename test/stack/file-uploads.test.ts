@@ -251,10 +251,10 @@ test("nobody can use or complete what another user or app has uploaded, nor lear
 
 // ---- Logs ----
 
-test("100,000 log lines are read page by page, of any level, from both ends", async () => {
+test("20,000 log lines are read page by page, of any level, from both ends", async () => {
   const appId = randomUUID();
   const token = await user(appId);
-  const rows = Array.from({ length: 100_000 }, (_, n) => `n${n},x\n`).join("");
+  const rows = Array.from({ length: 20_000 }, (_, n) => `n${n},x\n`).join("");
   /** The duration of a small import, in ms. */
   const small = async (dataset: string) => {
     const began = performance.now();
@@ -266,25 +266,25 @@ test("100,000 log lines are read page by page, of any level, from both ends", as
   const alone = await small("before");
   const { id } = (await upload(token, { content: `name,age\n${rows}Ann,31\n` })).body;
   const job = await ended(token, id);
-  expect(job).toMatchObject({ status: "COMPLETED", attempts: 1, result: { rejected: 100_000, imported: 1 } });
+  expect(job).toMatchObject({ status: "COMPLETED", attempts: 1, result: { rejected: 20_000, imported: 1 } });
   const page = async (query: string) => (await get(token, `/api/jobs/${id}/logs?pageSize=200&${query}`)).body;
   const rowsOf = ({ logs }: Answer["body"]) => logs.map(({ rowNumber }: { rowNumber: number }) => rowNumber);
   for (const [number, of] of [
     [1, "order=oldest"],
-    [250, "order=oldest"],
-    [500, "order=oldest"],
+    [50, "order=oldest"],
+    [100, "order=oldest"],
     [1, "level=WARNING"],
-    [333, "level=WARNING"],
-    [500, ""],
+    [67, "level=WARNING"],
+    [100, ""],
   ] as const) {
     const answer = await page(`page=${number}&${of}`);
-    expect(answer).toMatchObject({ total: 100_000, page: number, pageSize: 200, totalPages: 500 });
+    expect(answer).toMatchObject({ total: 20_000, page: number, pageSize: 200, totalPages: 100 });
     // Row 1 is the header.
     const first = (number - 1) * 200 + 2;
-    const expected = Array.from({ length: 200 }, (_, n) => (of.includes("oldest") ? first + n : 100_003 - first - n));
+    const expected = Array.from({ length: 200 }, (_, n) => (of.includes("oldest") ? first + n : 20_003 - first - n));
     expect(rowsOf(answer)).toEqual(expected);
   }
-  expect(await page("page=501")).toMatchObject({ logs: [], total: 100_000 });
+  expect(await page("page=101")).toMatchObject({ logs: [], total: 20_000 });
   expect(await page("level=ERROR")).toMatchObject({ logs: [], total: 0, totalPages: 0 });
   // The large log does not slow down other jobs.
   expect(await small("after")).toBeLessThan(Math.max(5_000, 10 * alone));
