@@ -2,6 +2,7 @@ import { createTable } from "../lib/store/table.ts";
 import { DynamoDBClient, type ConsumedCapacity } from "@aws-sdk/client-dynamodb";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { randomBytes, randomUUID } from "node:crypto";
+import { createBacklogs } from "../lib/store/backlogs.ts";
 import { createAppStores } from "../lib/store/app-store.ts";
 import { createClock } from "../lib/clock.ts";
 import { createCapacityStore } from "../lib/flow/capacity-store.ts";
@@ -75,6 +76,8 @@ export async function capacityOf(
     files,
     executorOf,
     slots: createTaskSlots({ table: tableOf(apart), clock }),
+    backlogs: createBacklogs({ table: tableOf(apart), clock }),
+    sweepMore: async () => {},
     rules,
     log: () => {},
     callbackBodies: {},

@@ -111,7 +111,8 @@ const FUNCTIONS = {
       sub("${JobsTable.Arn}/stream/*"),
     ),
   ],
-  sweepJobs: [...jobs, linkPdfs],
+  // It starts itself for what one invocation has no time for.
+  sweepJobs: [...jobs, linkPdfs, allow("lambda:InvokeFunction", functionArn("${self:custom.prefix}-sweepJobs"))],
 };
 
 /** The function's own log, and traces, which have no resources to name. */

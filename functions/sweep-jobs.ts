@@ -1,6 +1,7 @@
 import type { Context } from "aws-lambda";
-import type { Swept } from "../lib/engine/sweep.ts";
+import type { SweepPart, Swept } from "../lib/engine/sweep.ts";
 import { parts } from "../lib/parts.ts";
 
-export const handler = async (_event: unknown, context: Context): Promise<Swept> =>
-  parts().engine.sweep(() => context.getRemainingTimeInMillis());
+/** `event`: that of the schedule, or the part of a sweep that another invocation had no time for. */
+export const handler = async (event: SweepPart | null, context: Context): Promise<Swept> =>
+  parts().engine.sweep(() => context.getRemainingTimeInMillis(), { shards: event?.shards });

@@ -1,6 +1,7 @@
 import { createBucket } from "./store/bucket.ts";
 import { createTable } from "./store/table.ts";
 import { createAppStores } from "./store/app-store.ts";
+import { createBacklogs } from "./store/backlogs.ts";
 import { createClock, iso } from "./clock.ts";
 import { jobsConfig, type JobsConfig } from "./config.ts";
 import { createCapacityStore } from "./flow/capacity-store.ts";
@@ -18,6 +19,7 @@ import { createScheduler } from "./queue/scheduler.ts";
 import { createSealer } from "./store/sealer.ts";
 import { createStats } from "./store/stats.ts";
 import { TASK } from "./job/job.ts";
+import { startFunction } from "./outbound/lambda-client.ts";
 import { createMail } from "./outbound/mail.ts";
 import { createQuickPdf } from "./executors/quick-pdf.ts";
 import { pdfWebhook } from "./pdf/view.ts";
@@ -77,6 +79,7 @@ function assemble() {
   const engine = createEngine({
     ...stored,
     scheduler: createScheduler(config.scheduler),
+    sweepMore: async (part) => startFunction(`${rules.ownFunctions}sweepJobs`, part),
     files: bucket,
     executorOf: (job) => {
       if (job.quick) return quickPdf;
@@ -108,6 +111,7 @@ function stores(config: JobsConfig) {
     destinations: createDestinationStore({ table, clock }),
     capacity: createCapacityStore({ table, clock }),
     slots: createTaskSlots({ table, clock }),
+    backlogs: createBacklogs({ table, clock }),
     taskLog,
     fileStore,
     uploads: createUploads({ table, bucket, clock }),

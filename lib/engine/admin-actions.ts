@@ -1,6 +1,6 @@
 import type { EpochMs } from "../clock.ts";
 import { ClientError } from "../errors.ts";
-import { isFinished, isSchedule, isUnsettled, type FailedJob, type Job } from "../job/job.ts";
+import { isFinished, isSchedule, isUnsettled, takesSlot, type FailedJob, type Job } from "../job/job.ts";
 import { retry, retryOnce, stop, type Move } from "../job/moves.ts";
 import type { StopStatus } from "../job/status.ts";
 import { logged } from "../log.ts";
@@ -21,6 +21,7 @@ export async function stopJob(id: string, as: StopStatus, parts: EngineParts): P
     return stop(job, as, parts.clock.now(), parts.retention);
   });
   if (!stopped || !isFinished(stopped)) return stopped;
+  if (takesSlot(stopped)) await parts.line.leave(stopped);
   await Promise.all([drop(stopped, parts), goOn({ won: true, job: stopped }, parts)]);
   return stopped;
 }

@@ -4,6 +4,7 @@ import { after, claim, end, resume } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import type { Applied } from "../store/job-store.ts";
 import { attempt, failedAttempt } from "./attempt.ts";
+import { announce } from "./backlog.ts";
 import { bringLater, goOn } from "./follow-through.ts";
 import { leaseTime } from "./lease.ts";
 import type { EngineParts } from "./engine-parts.ts";
@@ -27,7 +28,9 @@ export async function runCarried(
   const { clock, flow, store } = parts;
   const entry = await flow.enterCarried(asCall(nextAttempt(carried)));
   if ("during" in entry) return ranAs(await entry.during(async () => runUnstored(carried, parts)));
-  const stored = await store.create(after(carried, waiting(carried, entry, clock.now())));
+  const waits = after(carried, waiting(carried, entry, clock.now()));
+  await announce(waits, parts);
+  const stored = await store.create(waits);
   if (stored.won && isShort(entry)) await bringLater(stored.job, parts);
   return "skipped";
 }
@@ -46,10 +49,9 @@ async function runUnstored(carried: WaitingJob, parts: EngineParts): Promise<Out
 
 /** Stores a job whose message came again: its first attempt, if there was one, was lost. */
 export async function storeCarried(carried: WaitingJob, parts: EngineParts): Promise<Applied<Job>> {
-  const { clock, store, log, retention } = parts;
+  const { clock, store, log } = parts;
   const running = begun(carried, parts);
-  const now = clock.now();
-  const stored = await store.create(after(running, resume(running, { now, chance: clock.random(), retention })));
+  const stored = await store.create(after(running, resume(running, clock.now())));
   if (stored.won) log("warn", "job.attempt-lost", logged(running));
   return stored;
 }

@@ -1,7 +1,7 @@
 import type { SQSBatchResponse } from "aws-lambda";
 import { SECOND, type EpochMs, type TimeLeft } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
-import { arrival, isShort, waiting, type Wait } from "../flow/wait.ts";
+import { arrival, isShort, type Wait } from "../flow/wait.ts";
 import {
   LEASE_MARGIN_MS,
   asRunning,
@@ -17,6 +17,7 @@ import { departure, handOver } from "../queue/hand-over.ts";
 import { parseRecord, type Delivery, type QueueRecord } from "../queue/message.ts";
 import type { Applied } from "../store/job-store.ts";
 import { runAttempt } from "./attempt.ts";
+import { makeWait } from "./backlog.ts";
 import { runCarried } from "./carried.ts";
 import { fire } from "./firing.ts";
 import { bringLater } from "./follow-through.ts";
@@ -120,7 +121,7 @@ async function runTask(ref: TaskRef, parts: EngineParts): Promise<Ran | ComeAgai
   // Tasks claimed at the same moment must leave the slots of those that wait before this one.
   const claimed = await claimAttempt(ref, parts, place.left);
   if (!claimed.won) return claimed.isFull ? putOff(ref, { reason: "slot" }, parts) : "skipped";
-  if (place.isInLine) await parts.line.started(claimed.job);
+  if (place.isInLine) await parts.line.leave(claimed.job);
   return ranAs(await runAttempt(claimed.job, parts));
 }
 
@@ -159,7 +160,7 @@ async function putOff(ref: AttemptRef, wait: Wait, parts: EngineParts): Promise<
   const job = await store.get(ref.id);
   if (!job || !awaits(job, ref)) return "skipped";
   if (wait.reason === "slot") return waitInLine(job, wait, parts);
-  const deferred = await store.apply(job, waiting(job, wait, clock.now()));
+  const deferred = await makeWait(job, wait, parts);
   if (!deferred.won || !isShort(wait)) return "skipped";
   if (ref.ordered) return { inSeconds: secondsUntil(arrival(deferred.job, clock), parts) };
   await bringLater(deferred.job, parts);
@@ -167,9 +168,9 @@ async function putOff(ref: AttemptRef, wait: Wait, parts: EngineParts): Promise<
 }
 
 async function waitInLine(job: Job, wait: Wait, parts: EngineParts): Promise<Ran> {
-  const { clock, store, line } = parts;
+  const { line } = parts;
   await line.wait(job);
-  await store.apply(job, waiting(job, wait, clock.now()));
+  await makeWait(job, wait, parts);
   // A slot that was given back before the job stood in line notified no task.
   await line.callNext(job.appId);
   return "skipped";

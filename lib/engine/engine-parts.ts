@@ -11,6 +11,7 @@ import type { DeploymentRules } from "../outbound/rules.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Scheduler } from "../queue/scheduler.ts";
 import type { AppStore } from "../store/app-store.ts";
+import type { Backlogs } from "../store/backlogs.ts";
 import type { JobStore } from "../store/job-store.ts";
 import type { Files } from "../store/payloads.ts";
 
@@ -26,6 +27,9 @@ export interface GivenParts {
   readonly destinations: Omit<DestinationStore, "list" | "read">;
   readonly capacity: CapacityStore;
   readonly slots: TaskSlots;
+  readonly backlogs: Backlogs;
+  /** Starts a further invocation of the sweep, for a part of the shards. Throws when it could not be started. */
+  readonly sweepMore: (part: { readonly shards: readonly string[] }) => Promise<void>;
   readonly rules: DeploymentRules;
   readonly log: Log;
   /** The callback bodies of dialects. Other jobs are shown as the unified API shows them. */

@@ -11,7 +11,7 @@ import { engineParts, type GivenParts, type EngineParts } from "./engine-parts.t
 import { runAtOnce, type AtOnce } from "./run-at-once.ts";
 import { pollQueues, runDue } from "./run-here.ts";
 import { submit } from "./submit.ts";
-import { sweep } from "./sweep.ts";
+import { sweep, type SweepPart } from "./sweep.ts";
 import type { Ran } from "./tally.ts";
 
 /** The life of a job: accepted (submit), run (deliveries, attempt), ended (follow-through), found again (sweep). */
@@ -23,7 +23,7 @@ export function createEngine(given: GivenParts) {
     runBatch: async (records: readonly QueueRecord[], timeLeft: TimeLeft) => runBatch(records, timeLeft, parts),
     recoverBatch: async (records: readonly QueueRecord[]) => recoverBatch(records, parts),
     fire: async (event: unknown) => fireEvent(event, parts),
-    sweep: async (timeLeft: TimeLeft) => sweep(timeLeft, parts),
+    sweep: async (timeLeft: TimeLeft, part?: SweepPart) => sweep(timeLeft, parts, part),
     runAtOnce: async (asked: AtOnce) => runAtOnce(asked, parts),
     runDue: async (limit: number) => runDue(limit, parts),
     pollQueues: async (limit: number) => pollQueues(limit, parts),

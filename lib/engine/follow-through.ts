@@ -11,7 +11,7 @@ import type { EngineParts } from "./engine-parts.ts";
 export async function goOn({ won, job }: Applied, parts: EngineParts): Promise<void> {
   if (!won) return;
   if (takesSlot(job)) await parts.line.callNext(job.appId);
-  if (job.status === "RETRYING" && travels(job, job.startAt - job.updatedAt)) return handOver([departure(job)], parts);
+  if (job.status === "RETRYING" && travels(job, job.startAt - job.updatedAt)) await handOver([departure(job)], parts);
   if (isFinished(job) && isUnsettled(job)) await settleOrLog(job, parts);
 }
 

@@ -4,7 +4,8 @@ import { isLong, isSchedule, nextAttempt, nextRunOf, type Job } from "../job/job
 import { logged } from "../log.ts";
 import { handOver } from "../queue/hand-over.ts";
 import type { Delivery } from "../queue/message.ts";
-import { DUE_SHARDS } from "../store/job-item.ts";
+import { DUE_SHARDS, type IndexEntry } from "../store/job-item.ts";
+import { lookAtBacklog } from "./backlog.ts";
 import { run, runReceived } from "./deliveries.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { sweepJob } from "./sweep.ts";
@@ -19,7 +20,13 @@ const AT_ONCE = 10;
 /** Runs the jobs that have been due longest. */
 export async function runDue(limit: number, parts: EngineParts): Promise<Tally> {
   const timeLeft = untilStartsEnd(parts.clock);
-  const waiting = await dueJobs(limit, parts);
+  const due = await oldestDue(limit, parts);
+  // A backlog lets its jobs go to their queues.
+  for (const { appId, backlog, at } of due) {
+    if (backlog !== undefined) await lookAtBacklog({ appId, backlog }, at, undefined, parts);
+  }
+  const ids = due.filter(({ backlog }) => backlog === undefined).map(({ id }) => id);
+  const waiting = await parts.store.getMany(ids, { consistent: true });
   const ran: Ran[] = [];
   const worker = async () => {
     while (timeLeft() > 0) {
@@ -32,12 +39,11 @@ export async function runDue(limit: number, parts: EngineParts): Promise<Tally> 
   return tally(ran);
 }
 
-async function dueJobs(limit: number, { clock, store }: EngineParts): Promise<Job[]> {
+async function oldestDue(limit: number, { clock, store }: EngineParts): Promise<IndexEntry[]> {
   const now = clock.now();
   const pages = await Promise.all(DUE_SHARDS.map(async (shard) => store.due(shard, now, limit)));
   const oldest = pages.flatMap(({ entries }) => entries).toSorted((a, b) => a.at - b.at);
-  const ids = oldest.slice(0, limit).map(({ id }) => id);
-  return store.getMany(ids, { consistent: true });
+  return oldest.slice(0, limit);
 }
 
 /** A job that can't be run must not end the request, and with it the attempts of others. */

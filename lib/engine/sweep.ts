@@ -1,15 +1,16 @@
 import { MINUTE, SECOND, type EpochMs, type TimeLeft } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
-import { waiting } from "../flow/wait.ts";
-import { HEAD_START, isFinished, type EndedJob, type Job, type RunningJob } from "../job/job.ts";
+import { isFinished, nextLook, HEAD_START, type EndedJob, type Job, type RunningJob } from "../job/job.ts";
 import { becomeDue, expire } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import { handOver } from "../queue/hand-over.ts";
-import { LARGEST_SEND, type Departure } from "../queue/queue.ts";
-import { DUE_SHARDS, type IndexEntry } from "../store/job-item.ts";
+import type { Departure } from "../queue/queue.ts";
+import { DUE_SHARDS } from "../store/job-item.ts";
+import { lookAtBacklog, makeWait } from "./backlog.ts";
+import type { EngineParts } from "./engine-parts.ts";
 import { goOn } from "./follow-through.ts";
 import { settleUp } from "./follow-ups.ts";
-import type { EngineParts } from "./engine-parts.ts";
+import { dueWork, type DueWork, type Share } from "./due-work.ts";
 
 // Due jobs are all that recovers from a lost message, a crashed worker or an outage of the queue.
 
@@ -22,56 +23,97 @@ export interface Swept {
   readonly left: number;
 }
 
+/** A part of a sweep, for the invocations that take over what one has no time for. */
+export interface SweepPart {
+  readonly shards?: readonly string[] | undefined;
+}
+
 /** `expired`: its attempt was lost; `left`: it stays as it is; `failed`: it could not be written. */
 type Decision = Departure | "expired" | "left" | "failed";
 
 /** The time that a sweep keeps to write and send the jobs that it has read. */
 const RESERVE_MS = 10 * SECOND;
-const PAGE = 100;
 /** More would keep the table from those that accept and run jobs. */
-const SHARDS_AT_ONCE = 4;
+const SHARES_AT_ONCE = 4;
+/** What an invocation hands over in its time: more due jobs than this are divided. */
+const LARGEST_PART = 5_000;
+/** A flat fan-out: these invocations start no others. */
+const MOST_PARTS = 8;
 
-/** Finds every job that needs attention, up to a minute ahead, and hands it on. */
-export async function sweep(timeLeft: TimeLeft, parts: EngineParts): Promise<Swept> {
-  const until = parts.clock.now() + MINUTE;
-  const shards = [...DUE_SHARDS];
-  const swept = { sent: 0, expired: 0, left: 0 };
-  const sweeper = async () => {
-    for (let shard = shards.pop(); shard !== undefined; shard = shards.pop()) {
-      const { sent, expired, left } = await sweepShard(shard, until, timeLeft, parts);
-      swept.sent += sent;
-      swept.expired += expired;
-      swept.left += left;
-    }
-  };
-  const sweepers = await Promise.allSettled(Array.from({ length: SHARDS_AT_ONCE }, sweeper));
-  for (const ended of sweepers) if (ended.status === "rejected") throw ended.reason;
+/** Finds every job that needs attention, up to a minute ahead, and hands it on. Each app has the same share of it. */
+export async function sweep(timeLeft: TimeLeft, parts: EngineParts, asked: SweepPart = {}): Promise<Swept> {
+  const hasTime = () => timeLeft() >= RESERVE_MS;
+  const shards = asked.shards ?? DUE_SHARDS;
+  const work = await dueWork(shards, parts.clock.now() + MINUTE, hasTime, parts);
+  const isDivided = asked.shards === undefined && work.count() > LARGEST_PART && (await divide(work.count(), parts));
+  const swept = isDivided ? { sent: 0, expired: 0, left: work.count() } : await sweepAll(work, hasTime, parts);
   const count = swept.sent + swept.expired;
   if (count + swept.left > 0) parts.log(swept.left > 0 ? "warn" : "info", "sweep.ended", { count, left: swept.left });
   return swept;
 }
 
-async function sweepShard(shard: string, until: EpochMs, timeLeft: TimeLeft, parts: EngineParts): Promise<Swept> {
-  const { store } = parts;
-  const swept = { sent: 0, expired: 0, left: 0 };
-  let from: IndexEntry | undefined;
-  for (;;) {
-    if (timeLeft() < RESERVE_MS) return { ...swept, left: swept.left + (await store.countDue(shard, until, from)) };
-    const page = await store.due(shard, until, PAGE, from);
-    const ids = page.entries.map(({ id }) => id);
-    const jobs = await store.getMany(ids, { consistent: true });
-    const due = jobs.filter((job) => job.dueAt !== undefined && job.dueAt <= until);
-    // A queue's batch at a time: all shards at once would be more calls than connections.
-    for (let at = 0; at < due.length; at += LARGEST_SEND) {
-      const decisions = await Promise.all(due.slice(at, at + LARGEST_SEND).map(async (job) => sweepJob(job, parts)));
-      const departures = decisions.filter((it) => typeof it === "object");
-      await handOver(departures, parts);
-      swept.sent += departures.length;
-      swept.expired += decisions.filter((it) => it === "expired").length;
-      swept.left += decisions.filter((it) => it === "failed").length;
+/** Starts an invocation for each part of the shards. False if none could be started. */
+async function divide(count: number, { sweepMore, log }: EngineParts): Promise<boolean> {
+  const number = Math.min(Math.ceil(count / LARGEST_PART), MOST_PARTS);
+  const divided = Array.from({ length: number }, (_, part) => DUE_SHARDS.filter((__, at) => at % number === part));
+  const started = await Promise.allSettled(divided.map(async (shards) => sweepMore({ shards })));
+  const failed = started.filter(({ status }) => status === "rejected");
+  if (failed.length > 0) log("warn", "sweep.not-divided", { count: failed.length });
+  return failed.length === 0;
+}
+
+async function sweepAll(work: DueWork, hasTime: () => boolean, parts: EngineParts): Promise<Swept> {
+  const swept = { sent: 0, expired: 0, failed: 0 };
+  const sweeper = async () => {
+    while (hasTime()) {
+      const share = work.next();
+      if (!share) return;
+      const { sent, expired, failed } = await sweepShare(share, work, parts);
+      swept.sent += sent;
+      swept.expired += expired;
+      swept.failed += failed;
     }
-    from = page.entries.at(-1);
-    if (page.complete || !from) return swept;
+  };
+  const sweepers = await Promise.allSettled(Array.from({ length: SHARES_AT_ONCE }, sweeper));
+  for (const ended of sweepers) if (ended.status === "rejected") throw ended.reason;
+  return { sent: swept.sent, expired: swept.expired, left: work.count() + swept.failed };
+}
+
+async function sweepShare(
+  share: Share,
+  work: DueWork,
+  parts: EngineParts,
+): Promise<{ sent: number; expired: number; failed: number }> {
+  if ("backlog" in share) return sweepBacklog(share, work, parts);
+  const ids = share.jobs.map(({ id }) => id);
+  const until = parts.clock.now() + MINUTE;
+  const jobs = (await parts.store.getMany(ids, { consistent: true })).filter(
+    ({ dueAt, backlog }) => dueAt !== undefined && dueAt <= until && backlog === undefined,
+  );
+  const decisions = await Promise.all(jobs.map(async (job) => sweepJob(job, parts)));
+  const departures = decisions.filter((it) => typeof it === "object");
+  return {
+    sent: await handOver(departures, parts),
+    expired: decisions.filter((it) => it === "expired").length,
+    failed: decisions.filter((it) => it === "failed").length,
+  };
+}
+
+/** Looks at a page of a backlog. The next page is a share of its own, so that other apps have their turn between. */
+async function sweepBacklog(
+  share: Extract<Share, { readonly backlog: unknown }>,
+  work: DueWork,
+  parts: EngineParts,
+): Promise<{ sent: number; expired: number; failed: number }> {
+  const { appId, backlog: entry, from } = share;
+  if (entry.backlog === undefined) return { sent: 0, expired: 0, failed: 0 };
+  try {
+    const { sent, next } = await lookAtBacklog({ appId, backlog: entry.backlog }, entry.at, from, parts);
+    if (next) work.add({ ...share, from: next });
+    return { sent, expired: 0, failed: 0 };
+  } catch (error) {
+    parts.log("error", "sweep.backlog-failed", { appId, error: reasonOf(error) });
+    return { sent: 0, expired: 0, failed: 1 };
   }
 }
 
@@ -99,14 +141,13 @@ async function decide(job: Job, parts: EngineParts): Promise<Decision> {
   }
   const wait = await flow.waitOf(job);
   if (wait) {
-    await store.apply(job, waiting(job, wait, now));
+    await makeWait(job, wait, parts);
     return "left";
   }
   const notBefore = Math.max(job.startAt, dueAt);
   // A FIFO queue takes no delay per message, so a lane's job waits here until it may start.
   if (job.lane !== undefined && notBefore > now) return "left";
-  const overdue = Math.max(now - dueAt, 0);
-  const moved = await store.apply(job, becomeDue(job, Math.max(now, dueAt) + Math.max(HEAD_START, overdue)));
+  const moved = await store.apply(job, becomeDue(job, nextLook(job, Math.max(now, dueAt))));
   return moved.won ? { job: moved.job, notBefore } : "left";
 }
 

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { wholeUrl } from "../outbound/target-url.ts";
-import { NO_POLICY, SCHEDULE } from "../job/job.ts";
+import { SCHEDULE } from "../job/job.ts";
+import { NO_POLICY } from "../job/backoff.ts";
 import { FINAL_STATUSES } from "../job/status.ts";
 import type { ProxyMessage } from "../job/message.ts";
 import { headers, fitsIn, smallHeaders } from "../outbound/headers.ts";

@@ -1,4 +1,4 @@
-import { DAY, SECOND, type Clock, type EpochMs } from "../clock.ts";
+import { DAY, MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
 import { LONGEST_MESSAGE_DELAY } from "../job/job.ts";
 import { expirySeconds, type Expressions, type Table } from "../store/table.ts";
 import type { DestinationRef } from "./destination-store.ts";
@@ -18,18 +18,35 @@ interface Parts {
   readonly clock: Clock;
 }
 
+/** `rate`: turns of attempts per second; `slots`: turns of jobs that found all slots taken. */
+export type Row = "rate" | "slots";
+
 export type CapacityStore = ReturnType<typeof createCapacityStore>;
 
 const MOST_TRIES = 5;
+/**
+ * Jobs beyond this wait in the backlog, by their age. The row is short, so that few jobs have a turn by an old limit, and
+ * longer than the time between two sweeps, which fill it.
+ */
+const ROW_LENGTH = 3 * MINUTE;
 
 export function createCapacityStore({ table, clock }: Parts) {
   return {
     /**
-     * Takes the next turn in a row of turns that are `step` apart, in service time: now, if no job waits.
-     * Undefined when the row is longer than a message can be delayed.
+     * Takes the next turn in a row of turns that are `step` apart, in service time: now, if no job waits. Undefined
+     * when jobs wait in the destination's backlog, or the row is full: the job then goes there too, behind them.
+     * `isInLane`: the job can't go there, so it may take a turn behind a full row.
      */
-    takeTurn: async (ref: DestinationRef, row: "rate" | "slots", step: number) =>
-      takeTurn({ table, clock }, ref, { row, apart: Math.max(1, Math.ceil(step)) }),
+    takeTurn: async (ref: DestinationRef, row: Row, { step, isInLane }: { step: number; isInLane: boolean }) =>
+      takeTurn({ table, clock }, ref, { row, apart: stepOf(step), isInLane }),
+    /** Takes the turns that are free in a row, at most `most`, for jobs of the backlog. They may be none. */
+    takeTurns: async (ref: DestinationRef, row: Row, { step, most }: { step: number; most: number }) =>
+      takeTurns({ table, clock }, ref, { row, apart: stepOf(step), most }),
+    /** Says whether jobs wait in the destination's backlog for turns of a row. */
+    markBacklog: async (ref: DestinationRef, row: Row, step: number, isWaiting: boolean) =>
+      markBacklog({ table, clock }, rowKey(ref, row, stepOf(step)), isWaiting),
+    /** The time in which an attempt gives back its slot, in service time: that of the last one. */
+    slotTime: async (ref: DestinationRef) => Number((await table.get(keyOf(ref, SLOTS)))?.["tookMs"] ?? SECOND),
     /**
      * Takes one of `most` slots. `tookMs`, when all are taken: how long an attempt holds one, in service time,
      * estimated by the last one that was given back and by the one held longest.
@@ -40,32 +57,88 @@ export function createCapacityStore({ table, clock }: Parts) {
   };
 }
 
+interface Taking {
+  readonly row: Row;
+  readonly apart: number;
+}
+
 async function takeTurn(
   { table, clock }: Parts,
   ref: DestinationRef,
-  { row, apart }: { row: "rate" | "slots"; apart: number },
+  { row, apart, isInLane }: Taking & { isInLane: boolean },
 ): Promise<EpochMs | undefined> {
-  // A row of its own for each rate: after a change of the limit no job waits by the old one.
-  const key = keyOf(ref, row === "rate" ? `TURNS#rate#${apart}` : "TURNS#slots");
+  const key = rowKey(ref, row, apart);
+  const behindNobody = isInLane ? "" : " AND attribute_not_exists(hasBacklog)";
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
     const now = clock.now();
-    const last = now + LONGEST_MESSAGE_DELAY;
+    const last = now + (isInLane ? LONGEST_MESSAGE_DELAY : ROW_LENGTH);
     const expiresAt = expirySeconds(now + DAY);
     const next = await update(table, key, {
       UpdateExpression: "SET nextAt = nextAt + :step, expiresAt = :expiresAt",
-      ConditionExpression: "nextAt BETWEEN :now AND :last",
+      ConditionExpression: `nextAt BETWEEN :now AND :last${behindNobody}`,
       values: { ":step": apart, ":now": now, ":last": last, ":expiresAt": expiresAt },
     });
     if (next.held) return Number(next.item["nextAt"]) - apart;
-    if (Number(next.item["nextAt"] ?? 0) > last) return undefined;
+    if (next.item["hasBacklog"] === true && !isInLane) return undefined;
+    if (Number(next.item["nextAt"] ?? 0) > last) {
+      if (!isInLane) await markBacklog({ table, clock }, key, true);
+      return undefined;
+    }
     const first = await update(table, key, {
       UpdateExpression: "SET nextAt = :next, expiresAt = :expiresAt",
-      ConditionExpression: "attribute_not_exists(nextAt) OR nextAt < :now",
+      ConditionExpression: `(attribute_not_exists(nextAt) OR nextAt < :now)${behindNobody}`,
       values: { ":next": now + apart, ":now": now, ":expiresAt": expiresAt },
     });
     if (first.held) return now;
   }
   throw table.unavailable("the turns of the destination are changing too fast");
+}
+
+async function takeTurns(
+  { table, clock }: Parts,
+  ref: DestinationRef,
+  { row, apart, most }: Taking & { most: number },
+): Promise<EpochMs[]> {
+  const key = rowKey(ref, row, apart);
+  for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+    const now = clock.now();
+    const seen = Number((await table.get(key))?.["nextAt"] ?? 0);
+    const from = Math.max(seen, now);
+    const count = Math.min(most, Math.ceil((now + ROW_LENGTH - from) / apart));
+    if (count <= 0) return [];
+    const taken = await update(table, key, {
+      UpdateExpression: "SET nextAt = :next, expiresAt = :expiresAt",
+      ConditionExpression: seen === 0 ? "attribute_not_exists(nextAt)" : "nextAt = :seen",
+      values: {
+        ":next": from + count * apart,
+        ":expiresAt": expirySeconds(now + DAY),
+        ...(seen !== 0 && { ":seen": seen }),
+      },
+    });
+    if (taken.held) return Array.from({ length: count }, (_, at) => from + at * apart);
+  }
+  // New jobs take them as fast. The next look at the backlog tries again.
+  return [];
+}
+
+async function markBacklog({ table, clock }: Parts, key: ReturnType<typeof keyOf>, isWaiting: boolean): Promise<void> {
+  const expiresAt = { ":expiresAt": expirySeconds(clock.now() + DAY) };
+  await update(
+    table,
+    key,
+    isWaiting
+      ? { UpdateExpression: "SET hasBacklog = :yes, expiresAt = :expiresAt", values: { ":yes": true, ...expiresAt } }
+      : { UpdateExpression: "SET expiresAt = :expiresAt REMOVE hasBacklog", values: expiresAt },
+  );
+}
+
+/** A row of its own for each rate: after a change of the limit no job waits by the old one. */
+function rowKey(ref: DestinationRef, row: Row, apart: number) {
+  return keyOf(ref, row === "rate" ? `TURNS#rate#${apart}` : "TURNS#slots");
+}
+
+function stepOf(step: number): number {
+  return Math.max(1, Math.ceil(step));
 }
 
 async function takeSlot(

@@ -23,14 +23,6 @@ const FAILURES_TO_OPEN = 20;
 /** 20 failures in a longer time are no outage. */
 export const FAILURE_WINDOW = 10 * MINUTE;
 export const PROBE_EVERY = MINUTE;
-/** Waiting jobs that look again at each probe: ten at the next one, ten at the one after it, and so on. */
-const LOOKS_A_PROBE = 10;
-/**
- * The most probes, one a minute, that a job skips: a tenth of the outage's minutes, within these bounds. A look an
- * hour is enough for a longer outage, which a person has to end anyway.
- */
-const FEWEST_SKIPPED = 4;
-const MOST_SKIPPED = 59;
 const GONE = 410;
 
 /** Failures before `lastSuccessAt`, the last success that this process has seen, no longer count. */
@@ -47,15 +39,4 @@ export function afterFailure(
   const isOutage = failures.length === FAILURES_TO_OPEN && now - (failures[0] ?? now) <= FAILURE_WINDOW;
   if (isOutage) return { state: "open", since: now, failures, lastError, probeAt: now + PROBE_EVERY };
   return { state: "closed", since: circuit?.since ?? now, failures, lastError };
-}
-
-/**
- * The time at which a job that waits for an open circuit looks again. Each look is a write, so only the first jobs in
- * line come to every probe, and the rest within minutes. `place`: the job's place in line, from 0.
- */
-export function nextLook({ since, probeAt = 0 }: Circuit, now: EpochMs, place: number, chance: number): EpochMs {
-  const next = Math.max(probeAt, now + PROBE_EVERY / 2);
-  const most = Math.min(Math.max((now - since) / (10 * PROBE_EVERY), FEWEST_SKIPPED), MOST_SKIPPED);
-  const skipped = Math.min(Math.floor(place / LOOKS_A_PROBE), most);
-  return skipped === 0 ? next : Math.round(next + (skipped - 1 + chance) * PROBE_EVERY);
 }

@@ -1,8 +1,9 @@
 import type { Clock, EpochMs } from "../clock.ts";
 import type { Job } from "../job/job.ts";
 import type { Log } from "../log.ts";
+import type { Backlogs } from "../store/backlogs.ts";
 import { remember } from "../store/cached.ts";
-import { PROBE_EVERY, afterFailure, nextLook, type Circuit, type FailedAttempt } from "./circuit.ts";
+import { afterFailure, type Circuit, type FailedAttempt } from "./circuit.ts";
 import { keyOf, type DestinationRef, type DestinationStore } from "./destination-store.ts";
 import type { Wait } from "./wait.ts";
 import type { CallRef, Outcome } from "../job/attempt.ts";
@@ -14,15 +15,16 @@ interface Parts {
   readonly destinations: Pick<DestinationStore, "circuitOf" | "change" | "takeProbe">;
 }
 
+interface OutcomeParts extends Parts {
+  readonly backlogs: Pick<Backlogs, "wake">;
+  readonly log: Log;
+}
+
 /** DNS has no longer names, so no longer destination can exist. */
 const LONGEST_DESTINATION = 300;
 
 /** Waits at circuits that are held or open. */
 export function createCircuitWaits({ clock, destinations }: Parts) {
-  const probed = new Map<string, EpochMs>();
-  /** By destination: the number of jobs that this process has made look again within a minute. */
-  const looking = new Map<string, { readonly since: EpochMs; readonly length: number }>();
-
   async function circuitOf(ref: DestinationRef): Promise<Circuit | undefined> {
     return ref.destination.length > LONGEST_DESTINATION ? undefined : destinations.circuitOf(ref);
   }
@@ -35,38 +37,22 @@ export function createCircuitWaits({ clock, destinations }: Parts) {
     // `takeProbe` has read the circuit anew: it may be closed again.
     const current = await destinations.circuitOf(ref);
     if (current?.state === "held") return { reason: "held" };
-    return current?.state === "open" ? outage(ref, current) : undefined;
+    return current?.state === "open" ? { reason: "outage" } : undefined;
   }
 
   /** The wait of a due job that is about to be sent to its queue. */
-  async function waitOfDue({ appId, destination, dueAt }: Job, now: EpochMs): Promise<Wait | undefined> {
+  async function waitOfDue({ appId, destination }: Job): Promise<Wait | undefined> {
     if (destination === undefined) return undefined;
-    const ref = { appId, destination };
-    const circuit = await circuitOf(ref);
+    const circuit = await circuitOf({ appId, destination });
     if (circuit?.state === "held") return { reason: "held" };
-    if (circuit?.state !== "open") return undefined;
-    const key = keyOf(ref);
-    const mayProbe = (circuit.probeAt ?? 0) <= Math.max(now, dueAt ?? now);
-    // One job is enough for a probe; if it is lost, another one goes a minute later.
-    if (!mayProbe || (probed.get(key) ?? 0) + PROBE_EVERY > now) return outage(ref, circuit);
-    remember(probed, key, now);
-    return undefined;
-  }
-
-  function outage(ref: DestinationRef, circuit: Circuit): Wait {
-    const now = clock.now();
-    const key = keyOf(ref);
-    const line = looking.get(key);
-    const place = line && now - line.since < PROBE_EVERY ? line.length : 0;
-    remember(looking, key, { since: place === 0 ? now : (line?.since ?? now), length: place + 1 });
-    return { reason: "outage", lookAt: nextLook(circuit, now, place, clock.random()) };
+    return circuit?.state === "open" ? { reason: "outage" } : undefined;
   }
 
   return { circuitOf, waitAt, waitOfDue };
 }
 
 /** Changes circuits by the outcomes of attempts. */
-export function createOutcomes({ clock, destinations, log }: Parts & { readonly log: Log }) {
+export function createOutcomes({ clock, destinations, backlogs, log }: OutcomeParts) {
   const succeededAt = new Map<string, EpochMs>();
   const unwritten = new Map<string, FailedAttempt[]>();
 
@@ -77,10 +63,19 @@ export function createOutcomes({ clock, destinations, log }: Parts & { readonly 
     if (outcome.kind === "succeeded") {
       remember(succeededAt, keyOf(ref), clock.now());
       // Only a person ends a hold.
-      if (circuit) await destinations.change(ref, (known) => (known?.state === "held" ? known : undefined));
+      if (circuit) await close(ref);
     } else if (outcome.kind === "retry" && !outcome.isOurs && changes(circuit, outcome)) {
       await noteFailure(ref, outcome);
     }
+  }
+
+  async function close(ref: CallRef): Promise<void> {
+    let wasOpen = false;
+    await destinations.change(ref, (known) => {
+      wasOpen = known?.state === "open";
+      return known?.state === "held" ? known : undefined;
+    });
+    if (wasOpen) await backlogs.wake({ appId: ref.appId, backlog: `to ${ref.destination}` });
   }
 
   /** In an outage many attempts fail at once: failures that come during a write are written together after it. */

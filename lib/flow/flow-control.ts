@@ -3,10 +3,12 @@ import { Unavailable, reasonOf } from "../errors.ts";
 import { isSchedule, type Job } from "../job/job.ts";
 import type { Log } from "../log.ts";
 import type { AppStore } from "../store/app-store.ts";
+import type { Backlogs } from "../store/backlogs.ts";
 import type { JobStore } from "../store/job-store.ts";
 import type { CapacityStore, Slot } from "./capacity-store.ts";
 import { createCircuitWaits, createOutcomes } from "./circuits.ts";
 import type { DestinationStore } from "./destination-store.ts";
+import { createGates } from "./gates.ts";
 import { makeRoom } from "./limits.ts";
 import type { Wait } from "./wait.ts";
 import type { CallRef, Outcome } from "../job/attempt.ts";
@@ -25,6 +27,7 @@ interface Parts {
   readonly apps: Pick<AppStore, "settingsOf">;
   readonly destinations: Omit<DestinationStore, "list" | "read">;
   readonly capacity: CapacityStore;
+  readonly backlogs: Pick<Backlogs, "wake">;
   readonly log: Log;
 }
 
@@ -59,9 +62,8 @@ export function createFlowControl(parts: Parts) {
   /** The wait of a due job that the sweep is about to send to its queue. */
   async function waitOf(job: Job): Promise<Wait | undefined> {
     if (isSchedule(job) || job.isUrgent) return undefined;
-    const now = clock.now();
     if ((await apps.settingsOf(job.appId)).paused) return { reason: "paused" };
-    return circuits.waitOfDue(job, now);
+    return circuits.waitOfDue(job);
   }
 
   function admitted(ref: CallRef, slot?: Slot): Admitted {
@@ -87,5 +89,5 @@ export function createFlowControl(parts: Parts) {
     }
   }
 
-  return { enter, enterCarried, waitOf };
+  return { enter, enterCarried, waitOf, ...createGates({ clock, apps, capacity, circuits }) };
 }

@@ -3,6 +3,7 @@ import { LEASE_MARGIN_MS, LONGEST_MESSAGE_DELAY } from "../job/job.ts";
 import type { DestinationLimits } from "../store/app-store.ts";
 import type { JobStore } from "../store/job-store.ts";
 import type { CapacityStore, Slot } from "./capacity-store.ts";
+import type { DestinationRef } from "./destination-store.ts";
 import type { Wait } from "./wait.ts";
 import type { CallRef } from "../job/attempt.ts";
 
@@ -41,7 +42,7 @@ async function turnOf({ clock, store, capacity }: Parts, ref: CallRef, rate: num
   // A message in a lane is delivered again as it was sent, without the turn that its job has taken since.
   const kept = ref.turnAt ?? (ref.ordered ? (await store.get(ref.id))?.turnAt : undefined);
   if (kept !== undefined && clock.now() - kept < clock.during(TURN_KEPT)) return kept;
-  return capacity.takeTurn(ref, "rate", clock.during(SECOND / rate));
+  return capacity.takeTurn(ref, "rate", { step: clock.during(SECOND / rate), isInLane: ref.ordered === true });
 }
 
 async function takeSlot({ clock, capacity }: Parts, ref: CallRef, most: number): Promise<Room | Wait> {
@@ -52,13 +53,39 @@ async function takeSlot({ clock, capacity }: Parts, ref: CallRef, most: number):
   const taken = await capacity.takeSlot(slot, most);
   if (taken === "taken") return { slot };
   // Jobs that wait come back about as fast as slots become free.
-  const at = await capacity.takeTurn(ref, "slots", taken.tookMs / most);
+  const at = await capacity.takeTurn(ref, "slots", { step: taken.tookMs / most, isInLane: ref.ordered === true });
   if (at === undefined) return beyondTheRow(clock, ref, "concurrency");
   return { reason: "concurrency", startAt: Math.max(at, clock.now() + clock.during(SHORT_WAIT_MS)) };
 }
 
-/** A row holds as many turns as a queue can delay. Jobs beyond it wait in the table, those of a lane in their queue. */
+/** Jobs beyond the row wait in the destination's backlog, those of a lane in their queue. */
 function beyondTheRow(clock: Clock, { ordered }: CallRef, reason: "rate" | "concurrency"): Wait {
-  const at = Math.round(clock.now() + LONGEST_MESSAGE_DELAY * (0.5 + clock.random() / 2));
-  return ordered ? { reason, startAt: at } : { reason, lookAt: at };
+  if (!ordered) return { reason };
+  return { reason, startAt: Math.round(clock.now() + LONGEST_MESSAGE_DELAY * (0.5 + clock.random() / 2)) };
+}
+
+/**
+ * The starts of the jobs of a destination's backlog that fit into its limits by the next look, at most `most`;
+ * undefined without limits.
+ */
+export async function startsWithin(
+  { clock, capacity }: Pick<Parts, "clock" | "capacity">,
+  ref: DestinationRef,
+  { rateLimitPerSecond: rate, maxConcurrency }: DestinationLimits,
+  most: number,
+): Promise<EpochMs[] | undefined> {
+  if (rate !== null) return capacity.takeTurns(ref, "rate", { step: clock.during(SECOND / rate), most });
+  if (maxConcurrency === null) return undefined;
+  return capacity.takeTurns(ref, "slots", { step: (await capacity.slotTime(ref)) / maxConcurrency, most });
+}
+
+/** Says whether jobs still wait in a destination's backlog for its limits. */
+export async function markTurns(
+  { clock, capacity }: Pick<Parts, "clock" | "capacity">,
+  ref: DestinationRef,
+  { rateLimitPerSecond: rate, maxConcurrency }: DestinationLimits,
+  isWaiting: boolean,
+): Promise<void> {
+  if (rate !== null) await capacity.markBacklog(ref, "rate", clock.during(SECOND / rate), isWaiting);
+  if (maxConcurrency !== null) await capacity.markBacklog(ref, "slots", 1, isWaiting);
 }

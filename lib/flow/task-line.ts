@@ -11,7 +11,7 @@ import type { TaskRef } from "../job/attempt.ts";
 
 interface Parts {
   readonly clock: Clock;
-  readonly store: Pick<JobStore, "getMany">;
+  readonly store: Pick<JobStore, "getMany" | "apply">;
   readonly apps: Pick<AppStore, "settingsOf">;
   readonly slots: TaskSlots;
   readonly log: Log;
@@ -46,8 +46,8 @@ export function createTaskLine({ clock, store, apps, slots, queue, log }: Parts)
     await slots.enter(job.appId, rankOf(job));
   }
 
-  /** Takes a task that has started out of the line. If that fails, the next `callNext` does it. */
-  async function started(job: Job): Promise<void> {
+  /** Takes a task that has started or was stopped out of the line. If that fails, a later `callNext` does it. */
+  async function leave(job: Job): Promise<void> {
     await slots.leave(job.appId, [rankOf(job)]).catch(noted(job.appId));
   }
 
@@ -56,22 +56,26 @@ export function createTaskLine({ clock, store, apps, slots, queue, log }: Parts)
     await call(appId).catch(noted(appId));
   }
 
+  /** A constant number of calls, however many tasks in line were stopped: the sweep goes on where this ends. */
   async function call(appId: string): Promise<void> {
     const { maxConcurrentTasks: of, paused } = await apps.settingsOf(appId);
     if (paused) return;
-    for (;;) {
-      const { taken, first } = await slots.look(appId, Math.min(of, MOST_LOOKED_AT));
-      const called = first.slice(0, Math.max(of - taken, 0));
-      if (called.length === 0) return;
-      const jobs = await store.getMany(called.map(idOf), { consistent: true });
-      const waiting = jobs.filter(mayStart);
-      await handOver(waiting.map(departure), { queue, log });
-      const there = new Set(waiting.map(rankOf));
-      const gone = called.filter((rank) => !there.has(rank));
-      if (gone.length === 0) return;
-      // Stopped tasks, and those that started without leaving the line, make room for the next ones.
-      await slots.leave(appId, gone);
-    }
+    const { taken, first } = await slots.look(appId, MOST_LOOKED_AT);
+    const free = Math.max(of - taken, 0);
+    const called = await callable(appId, first.slice(0, free));
+    // Tasks that are gone make room for the next ones.
+    const others = called.length < Math.min(free, first.length) ? await callable(appId, first.slice(free)) : [];
+    await handOver([...called, ...others].slice(0, free).map(departure), { queue, store, clock, log });
+  }
+
+  /** The tasks that may start. Those that were stopped, or have started without leaving the line, leave it now. */
+  async function callable(appId: string, ranks: readonly string[]): Promise<Job[]> {
+    if (ranks.length === 0) return [];
+    const jobs = (await store.getMany(ranks.map(idOf), { consistent: true })).filter(mayStart);
+    const there = new Set(jobs.map(rankOf));
+    const gone = ranks.filter((rank) => !there.has(rank));
+    if (gone.length > 0) await slots.leave(appId, gone);
+    return jobs;
   }
 
   function mayStart(job: Job): boolean {
@@ -82,7 +86,7 @@ export function createTaskLine({ clock, store, apps, slots, queue, log }: Parts)
     return (error: unknown) => log("warn", "tasks.not-called", { appId, error: reasonOf(error) });
   }
 
-  return { placeOf, wait, started, callNext };
+  return { placeOf, wait, leave, callNext };
 }
 
 /** A rank ends with the job's id. */

@@ -2,6 +2,7 @@ import { DAY, MINUTE, SECOND, type EpochMs } from "../clock.ts";
 import { FINAL_STATUSES, type FinalStatus, type Status, type StopStatus, type WaitingStatus } from "./status.ts";
 import type { FollowUp, RetryPolicy } from "./message.ts";
 import type { AttemptRef, RunRef } from "./attempt.ts";
+import type { BacklogName } from "./backlog.ts";
 
 /** `sqs`: sent only; `db`: stored only; `both`: stored and then sent. Default `both`. */
 export type Mode = "sqs" | "db" | "both";
@@ -100,8 +101,12 @@ interface JobFields extends Kind {
   readonly updatedAt: EpochMs;
   /** No attempt starts before this. */
   readonly startAt: EpochMs;
-  /** The time of the next look by the sweep. Every unfinished job has one. */
+  /** The time of the next look by the sweep. Every unfinished job has one. In a backlog, the job's place by age. */
   readonly dueAt?: EpochMs;
+  /** The backlog in which the job waits. The sweep looks at the backlog instead of the job. */
+  readonly backlog?: BacklogName;
+  /** The time at which the job left its last backlog. */
+  readonly releasedAt?: EpochMs;
   /** The number of attempts that have started, and of the last one. */
   readonly attempts: number;
   readonly retryCount: number;
@@ -189,7 +194,6 @@ export const HEAD_START = 5 * MINUTE;
 export const LONGEST_MESSAGE_DELAY = 15 * MINUTE;
 /** The difference that two clocks may have. To the second, nothing starts early. */
 export const CLOCK_SKEW = SECOND - 1;
-export const LONGEST_BACKOFF = DAY;
 
 export function isFinished(job: Job): job is EndedJob {
   return FINAL_STATUSES.some((final) => final === job.status);
@@ -278,22 +282,15 @@ export function nextAttempt(job: Job): AttemptRef {
   };
 }
 
+/**
+ * The next look at a job whose message is sent now: after 5, 10, 20, 40 … minutes of waiting, so that a message that
+ * still lies in its queue is repeated ever less often.
+ */
+export function nextLook({ startAt, releasedAt = 0 }: Job, now: EpochMs): EpochMs {
+  return now + Math.max(HEAD_START, now - Math.max(startAt, releasedAt));
+}
+
 /** Whether a delayed message can carry the wait. A FIFO queue has no delay per message. */
 export function travels(job: Job, delay: number): boolean {
   return job.lane === undefined && delay <= LONGEST_MESSAGE_DELAY;
 }
-
-/**
- * Milliseconds until retry `n` (1-based): 60 s · 2^(n−1), at most 24 h.
- * Jitter j shortens it by up to j of it. Source: spec/unified-job-api.md §6.
- */
-export function backoffDelay(n: number, policy: RetryPolicy = NO_POLICY, chance = 0): number {
-  const full = Math.min(policy.baseDelaySeconds * SECOND * 2 ** (n - 1), policy.maxDelaySeconds * SECOND);
-  return Math.round(full * (1 - policy.jitter * chance));
-}
-
-export const NO_POLICY: RetryPolicy = {
-  baseDelaySeconds: 60,
-  maxDelaySeconds: LONGEST_BACKOFF / SECOND,
-  jitter: 0,
-};

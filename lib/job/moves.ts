@@ -3,8 +3,6 @@ import { MINUTE, type EpochMs } from "../clock.ts";
 import {
   CLOCK_SKEW,
   HEAD_START,
-  LONGEST_BACKOFF,
-  backoffDelay,
   hasAttachments,
   isSchedule,
   isTask,
@@ -20,6 +18,8 @@ import {
   type WaitingJob,
   type Progress,
 } from "./job.ts";
+import { LONGEST_BACKOFF, backoffDelay } from "./backoff.ts";
+import type { BacklogName } from "./backlog.ts";
 import type { FinalStatus, Status, StopStatus } from "./status.ts";
 import type { AttemptRef, Outcome } from "./attempt.ts";
 
@@ -144,10 +144,13 @@ export function expire(job: RunningJob, ending: Omit<Ending, "outcome" | "durati
   return { ...move, when: [...move.when, ["leaseUntil", "<=", ending.now]] };
 }
 
-/** Ends the lost first attempt of a job that only its message carried: the next one starts at once. */
-export function resume(job: RunningJob, ending: Omit<Ending, "outcome" | "durationMs">): EndMove {
-  const move = end(job, { ...ending, outcome: LOST, durationMs: 0 });
-  return move.to === "RETRYING" ? retryAt(job, ending.now, ending.now, LOST.error) : move;
+/**
+ * Ends the first attempt of a job that only its message carried, of which nothing is known: the next one starts at
+ * once, and takes a retry if there is one. At least one attempt is certain only so.
+ */
+export function resume(job: RunningJob, now: EpochMs): EndMove {
+  const move = retryAt(job, now, now, LOST.error);
+  return { ...move, set: { ...move.set, retryCount: Math.min(job.retryCount + 1, job.maxRetries) } };
 }
 
 export const LOST = {
@@ -167,6 +170,22 @@ export function becomeDue(job: Job, dueAt: EpochMs): Move<Status, "dueAt"> {
     set: { dueAt },
     remove: [],
   };
+}
+
+/** Moves a job to a backlog, where it waits by its age. It counts as no attempt. */
+export function queueUp(job: Job, backlog: BacklogName): Move<Status, "dueAt" | "backlog"> {
+  const due = becomeDue(job, job.startAt);
+  return { ...due, set: { ...due.set, backlog }, remove: ["turnAt"] };
+}
+
+/** Takes a job out of its backlog, along with a message; `turnAt`: the turn that it was given at its destination. */
+export function release(
+  job: Job,
+  now: EpochMs,
+  turnAt?: EpochMs,
+): Move<Status, "dueAt" | "startAt" | "turnAt" | "releasedAt"> {
+  const move = turnAt === undefined ? becomeDue(job, now + HEAD_START) : defer(job, turnAt, now, true);
+  return { ...move, set: { ...move.set, releasedAt: now } };
 }
 
 /** Puts a job off to a later start, which counts as no attempt. `isTurn`: the job's turn at its destination. */
@@ -346,6 +365,8 @@ function ofThisAttempt(job: RunningJob, regardlessOfStop = false): Pick<Move, "f
 /** The job after a move. */
 export function after<To extends Status>(job: Job, move: Move<To>): JobIn<To> {
   const moved: Partial<Record<keyof Fields, unknown>> = { ...job, ...move.set };
+  // Every move but the one that leads there ends the wait in a backlog.
+  if (move.set.backlog === undefined) delete moved.backlog;
   for (const field of move.remove) delete moved[field];
   return { ...moved, status: move.to } as unknown as JobIn<To>;
 }

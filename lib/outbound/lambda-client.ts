@@ -11,3 +11,11 @@ export async function lambda() {
   shared ??= lean(new Client({ maxAttempts: 1, requestHandler: { connectionTimeout, httpAgent, httpsAgent } }));
   return { client: shared, InvokeCommand };
 }
+
+/** Starts a function without waiting for its end. Throws when Lambda did not take the event. */
+export async function startFunction(FunctionName: string, event: object): Promise<void> {
+  const { client, InvokeCommand } = await lambda();
+  await client.send(
+    new InvokeCommand({ FunctionName, InvocationType: "Event", Payload: Buffer.from(JSON.stringify(event)) }),
+  );
+}

@@ -1,22 +1,57 @@
+import type { Clock } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
 import type { Job } from "../job/job.ts";
+import { becomeDue } from "../job/moves.ts";
 import { logged, type Log } from "../log.ts";
+import type { JobStore } from "../store/job-store.ts";
 import type { Departure, Queue } from "./queue.ts";
+
+interface Parts {
+  readonly queue: Pick<Queue, "sendAttempts">;
+  readonly store: Pick<JobStore, "apply">;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** SQS refuses single entries when it is busy. A call that fails as a whole has been repeated by the SDK already. */
+const MOST_TRIES = 3;
+const REFUSED = "The queue refused it";
 
 /** The next attempt of a job, to arrive when it may start. */
 export function departure(job: Job): Departure {
   return { job, notBefore: job.startAt };
 }
 
-/** Sends next attempts. What the queue refuses, the sweep sends again: each of these jobs is due. Throws nothing. */
-export async function handOver(
+/**
+ * Sends next attempts. Those that can't be sent become due again, so that the next sweep sends them. Returns the number
+ * of messages sent. Throws nothing.
+ */
+export async function handOver(departures: readonly Departure[], parts: Parts): Promise<number> {
+  const { left, error } = await sendAll(departures, parts);
+  for (const { job } of left) parts.log("warn", "job.not-sent", { ...logged(job), error });
+  await Promise.all(left.map(async ({ job, notBefore }) => dueAgain(job, notBefore, parts)));
+  return departures.length - left.length;
+}
+
+async function sendAll(
   departures: readonly Departure[],
-  { queue, log }: { readonly queue: Pick<Queue, "sendAttempts">; readonly log: Log },
-): Promise<void> {
+  { queue, clock }: Parts,
+): Promise<{ readonly left: readonly Departure[]; readonly error: string }> {
+  let left = departures;
   try {
-    const refused = await queue.sendAttempts(departures);
-    for (const { job } of refused) log("warn", "job.not-sent", { ...logged(job), error: "The queue refused it" });
+    for (let tries = 1; left.length > 0 && tries <= MOST_TRIES; tries += 1) {
+      if (tries > 1) await clock.sleep(clock.random() * 100 * tries);
+      left = await queue.sendAttempts(left);
+    }
+    return { left, error: REFUSED };
   } catch (error) {
-    for (const { job } of departures) log("warn", "job.not-sent", { ...logged(job), error: reasonOf(error) });
+    return { left, error: reasonOf(error) };
   }
+}
+
+/** Without this write, the sweep looks at the job at its `dueAt`, minutes after the time at which it was to start. */
+async function dueAgain(job: Job, notBefore: number, { store, clock, log }: Parts): Promise<void> {
+  await store.apply(job, becomeDue(job, Math.max(clock.now(), notBefore))).catch((error: unknown) => {
+    log("warn", "job.not-due", { ...logged(job), error: reasonOf(error) });
+  });
 }

@@ -1,6 +1,15 @@
 import type { Clock, EpochMs } from "../clock.ts";
 import type { Status } from "../job/status.ts";
-import { DUE_SHARDS, byAppKey, byOwnerKey, byStatusKey, entryOf, jobKey, type IndexEntry } from "./job-item.ts";
+import {
+  DUE_SHARDS,
+  byAppKey,
+  byOwnerKey,
+  byStatusKey,
+  entryOf,
+  placeKey,
+  type IndexEntry,
+  type Place,
+} from "./job-item.ts";
 import type { Query, Table } from "./table.ts";
 
 // The indexes of jobs. They are eventually consistent hints: read a job before acting on it.
@@ -23,7 +32,7 @@ export interface TimeRange {
 
 export function createJobIndex({ table, clock }: { readonly table: Table; readonly clock: Clock }) {
   /** The jobs of one shard that are due up to a time, oldest first. */
-  async function due(shard: string, until: EpochMs, limit: number, from?: IndexEntry): Promise<IndexPage> {
+  async function due(shard: string, until: EpochMs, limit: number, from?: Place): Promise<IndexPage> {
     const page = await table.query({ ...dueIn(shard, until, from), Limit: limit });
     return { entries: page.items.map((item) => entryOf(item, "dueAt")), complete: !page.next };
   }
@@ -35,12 +44,12 @@ export function createJobIndex({ table, clock }: { readonly table: Table; readon
   }
 
   /** The number of due jobs after an entry of a shard: exact up to about 10,000, one index page. */
-  async function countDue(shard: string, until: EpochMs, from?: IndexEntry): Promise<number> {
+  async function countDue(shard: string, until: EpochMs, from?: Place): Promise<number> {
     return (await table.query({ ...dueIn(shard, until, from), Select: "COUNT" })).count;
   }
 
   /** A page of an app's jobs, newest first, after `from`. */
-  async function newest(index: AppIndex, range: TimeRange, limit: number, from?: IndexEntry): Promise<IndexPage> {
+  async function newest(index: AppIndex, range: TimeRange, limit: number, from?: Place): Promise<IndexPage> {
     const [name, partition] = partitionOf(index);
     const page = await table.query({
       IndexName: name,
@@ -49,7 +58,7 @@ export function createJobIndex({ table, clock }: { readonly table: Table; readon
       values: { ":partition": partition, ":from": range.from ?? 0, ":to": range.to ?? Number.MAX_SAFE_INTEGER },
       ScanIndexForward: false,
       Limit: limit,
-      after: from && { ...jobKey(from.id), [name]: partition, createdAt: from.at },
+      after: from && { ...placeKey(from), [name]: partition, createdAt: from.at },
     });
     return { entries: page.items.map((item) => entryOf(item, "createdAt")), complete: !page.next };
   }
@@ -57,12 +66,12 @@ export function createJobIndex({ table, clock }: { readonly table: Table; readon
   return { due, oldestDue, countDue, newest };
 }
 
-function dueIn(shard: string, until: EpochMs, from: IndexEntry | undefined): Query {
+function dueIn(shard: string, until: EpochMs, from: Place | undefined): Query {
   return {
     IndexName: "due",
     KeyConditionExpression: "due = :shard AND dueAt <= :until",
     values: { ":shard": shard, ":until": until },
-    after: from && { ...jobKey(from.id), due: shard, dueAt: from.at },
+    after: from && { ...placeKey(from), due: shard, dueAt: from.at },
   };
 }
 

@@ -9,6 +9,7 @@ import {
   SCHEDULE,
   TASK,
 } from "../job/job.ts";
+import type { BacklogName, BacklogRef } from "../job/backlog.ts";
 import { expirySeconds, type Expressions, type Item, type ItemKey } from "./table.ts";
 import type { Condition, Move } from "../job/moves.ts";
 import type { Status } from "../job/status.ts";
@@ -26,11 +27,24 @@ const INLINE_ITEM_BYTES = 1_024;
 /** The bytes that claim and success add to an item. */
 const GROWTH_BYTES = 80;
 
-/** One entry of an index: the job's id and its place in the order. */
-export interface IndexEntry {
+/** The place of a job in the order of an index. */
+export interface Place {
   readonly id: string;
   readonly at: EpochMs;
 }
+
+/** One entry of an index. `backlog`: the entry in `due` is not a job, but a backlog. */
+export interface IndexEntry extends Place {
+  readonly appId: string;
+  readonly backlog?: BacklogName;
+}
+
+/** The key of the item that stands at a place. */
+export function placeKey({ id }: Place): ItemKey {
+  return id.startsWith(BACKLOG) ? { pk: id, sk: "B" } : jobKey(id);
+}
+
+const BACKLOG = "B#";
 
 export function jobKey(id: string): ItemKey {
   return { pk: `J#${id}`, sk: "J" };
@@ -54,17 +68,26 @@ export function byOwnerKey(appId: string, userId: string): string {
   return `${appId}#${userId}`;
 }
 
-/** The key of an app's task slots. */
-export function slotsKey(appId: string): ItemKey {
-  return { pk: `SLOTS#${appId}`, sk: "S" };
+/** The key of an app's task slots. Urgent tasks have slots of their own, and take none from the others. */
+export function slotsKey(appId: string, isUrgent = false): ItemKey {
+  return { pk: `SLOTS#${appId}`, sk: isUrgent ? "U" : "S" };
 }
 
 export function byStatusKey(appId: string, status: Status): string {
   return `${appId}#${status}`;
 }
 
+/** The partition of `due` that holds the jobs of a backlog. */
+export function backlogKey({ appId, backlog }: BacklogRef): string {
+  return `${BACKLOG}${appId}#${backlog}`;
+}
+
+function duePartition(id: string, appId: string, backlog: BacklogName | undefined): string {
+  return backlog === undefined ? dueShard(id) : backlogKey({ appId, backlog });
+}
+
 /** The last hex digit of an id is as good as random in every kind of id given out here. */
-function dueShard(id: string): string {
+export function dueShard(id: string): string {
   return id.slice(-1);
 }
 
@@ -73,14 +96,14 @@ function dueShard(id: string): string {
  * a key says already: `byApp` holds the app and the execution type, `byOwner` the user.
  */
 export function toItem(job: Job): Item {
-  const { id, appId, executionType, userId, payload, expiresAt, dueAt, ...fields } = job;
+  const { id, appId, executionType, userId, payload, expiresAt, dueAt, backlog, ...fields } = job;
   return {
     ...jobKey(id),
     byApp: byAppKey(appId, executionType),
     ...(userId !== undefined && { byOwner: byOwnerKey(appId, userId) }),
     ...(LISTED_STATUSES.has(job.status) && { byStatus: byStatusKey(appId, job.status) }),
     // Never removed: the index has only items with both `due` and `dueAt`.
-    due: dueShard(id),
+    due: duePartition(id, appId, backlog),
     dueAt,
     ...(expiresAt !== undefined && { expiresAt: expirySeconds(expiresAt) }),
     ...fields,
@@ -92,7 +115,7 @@ export function toItem(job: Job): Item {
 }
 
 export function jobOf(item: Item): Job {
-  const { pk, sk: _, byApp, byStatus: __, due: ___, op: ____, byOwner, payload, expiresAt, ...fields } = item;
+  const { pk, sk: _, byApp, byStatus: __, due, op: ___, byOwner, payload, expiresAt, ...fields } = item;
   const [appId = "", executionType] = String(byApp).split("#");
   const owner = typeof byOwner === "string" && { userId: byOwner.slice(appId.length + 1) };
   return {
@@ -104,9 +127,15 @@ export function jobOf(item: Item): Job {
     id: String(pk).slice(2),
     appId,
     executionType,
+    ...backlogIn(due, appId),
     ...owner,
     payload: payloadOf(payload),
   } as Job;
+}
+
+function backlogIn(due: unknown, appId: string): { backlog?: BacklogName } {
+  const before = `${BACKLOG}${appId}#`;
+  return String(due).startsWith(before) ? { backlog: String(due).slice(before.length) as BacklogName } : {};
 }
 
 /** Fields of an item. Before there was `jobType`, the destination of a task was its type, and that of a schedule its own. */
@@ -133,7 +162,10 @@ export function attemptOf(item: Item): Attempt {
 }
 
 export function entryOf(item: Item, order: "createdAt" | "dueAt"): IndexEntry {
-  return { id: String(item["pk"]).slice(2), at: Number(item[order]) };
+  const pk = String(item["pk"]);
+  const at = Number(item[order]);
+  const [appId = ""] = String(item["byApp"]).split("#");
+  return pk.startsWith(BACKLOG) ? { id: pk, at, appId, ...backlogIn(pk, appId) } : { id: pk.slice(2), at, appId };
 }
 
 /** Whether the item stays within one write unit until its job has succeeded. */
@@ -153,7 +185,7 @@ function itemBytes(value: unknown): number {
 }
 
 /** A move as the condition and update of an item. */
-export function expressionsOf(job: Pick<Job, "appId">, move: Move, op: string): Expressions {
+export function expressionsOf(job: Pick<Job, "id" | "appId">, move: Move, op: string): Expressions {
   const names: Record<string, string> = {};
   const values = new Map<unknown, string>();
   const name = (field: string) => {
@@ -172,10 +204,12 @@ export function expressionsOf(job: Pick<Job, "appId">, move: Move, op: string): 
       : `${name(condition[0])} ${condition[1]} ${value(condition[2])}`;
   const condition = [`${name("status")} IN (${from})`, ...move.when.map(holds)].join(" AND ");
 
-  const { expiresAt, ...fields } = move.set;
+  const { expiresAt, backlog, ...fields } = move.set;
   const listed = LISTED_STATUSES.has(move.to);
   const set: Item = {
     status: move.to,
+    // A move of a job that is in no backlog changes nothing here, and writes no index.
+    due: duePartition(job.id, job.appId, backlog),
     // A move that keeps the status keeps the operation id, by which the writer of the status may still know its write.
     ...(move.from.includes(move.to) ? {} : { op }),
     ...fields,

@@ -1,5 +1,5 @@
 import type { EpochMs } from "../clock.ts";
-import { LISTED_STATUSES, type IndexEntry } from "./job-item.ts";
+import { LISTED_STATUSES, type Place } from "./job-item.ts";
 import type { JobStore } from "./job-store.ts";
 import type { Job } from "../job/job.ts";
 import type { Status } from "../job/status.ts";
@@ -13,7 +13,7 @@ export interface JobFilter {
 }
 
 /** The progress of a listing in each of its indexes: the last entry that it took, or "done". */
-export type Position = Readonly<Record<string, IndexEntry | "done">>;
+export type Position = Readonly<Record<string, Place | "done">>;
 
 export interface JobPage {
   readonly jobs: readonly Job[];
@@ -36,7 +36,7 @@ export async function listJobs(
   position: Position = {},
 ): Promise<JobPage> {
   const jobs: Job[] = [];
-  const at: Record<string, IndexEntry | "done"> = { ...position };
+  const at: Record<string, Place | "done"> = { ...position };
   const indexes = indexesOf(filter, executionTypes);
   for (let round = 0; round < MOST_ROUNDS && jobs.length < limit; round += 1) {
     const open = Object.entries(indexes).filter(([name]) => at[name] !== "done");

@@ -135,7 +135,7 @@ async function applyWithSlot(job: Job, { move, slot, op }: SlotMove, parts: Part
   const { table, clock } = parts;
   const writes = [
     { update: jobKey(job.id), by: expressionsOf(job, move, op) },
-    { update: slotsKey(job.appId), by: slotExpressions(job.id, slot) },
+    { update: slotsKey(job.appId, job.isUrgent), by: slotExpressions(job.id, slot) },
   ];
   for (let tries = 1; ; tries += 1) {
     const written = await table.transact(writes);

@@ -159,16 +159,17 @@ test("a worker that comes too late to end its attempt leaves the next one alone"
   expect(await stored(job)).toMatchObject({ status: "RUNNING", attempts: 2, retryCount: 1 });
 });
 
-test("a job of mode sqs that ends with its lost first attempt calls back at once", async () => {
+test("a job of mode sqs whose first attempt is unknown is attempted, and calls back at its end", async () => {
   const asked = request("sqs", { maxRetries: 0 });
   const onComplete = { url: "https://a.example/done", headers: {}, on: ["DEAD"] } as const;
   await world.engine.submit({ ...asked, message: { ...asked.message, onComplete } });
+  world.execute(async () => ({ kind: "retry", error: "HTTP 500", httpStatus: 500 }));
   const [record] = await world.receive("main");
   const again = record && { ...record, attributes: { ...record.attributes, ApproximateReceiveCount: "2" } };
   await world.engine.runBatch(again ? [again] : [], PLENTY);
   const { job } = JSON.parse(record?.body ?? "{}") as { job: Job };
   expect(await stored(job)).toMatchObject({ status: "DEAD", followUpJobIds: [expect.any(String)] });
-  expect(world.ran).toEqual([]);
+  expect(world.ran).toMatchObject([{ number: 2 }]);
 });
 
 test("of the messages that are run within a request, those that were handled are deleted, and no others", async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { afterFailure, nextLook, type Circuit } from "../../lib/flow/circuit.ts";
+import { afterFailure, type Circuit } from "../../lib/flow/circuit.ts";
 import { MINUTE, SECOND } from "../../lib/clock.ts";
 
 const START = 1_767_225_600_000;
@@ -45,19 +45,4 @@ test("a 410 holds it at once, whatever it was, and no later failure changes that
     expect(held).toMatchObject({ state: "held", since: START + MINUTE, lastError: "HTTP 410" });
     expect(failing(30, SECOND, START + 2 * MINUTE, held)).toMatchObject({ state: "held", since: START + MINUTE });
   }
-});
-
-test("of those that wait a few look again at each probe, and the rest within minutes, or later the longer it lasts", () => {
-  const open = failing(20, 0) as Circuit;
-  const looks = (now: number, place: number, chance: number) => (nextLook(open, now, place, chance) - START) / MINUTE;
-  expect(looks(START + SECOND, 0, 0.9)).toBe(1);
-  expect(looks(START + SECOND, 9, 0.9)).toBe(1);
-  expect(looks(START + SECOND, 10, 0.5)).toBe(1.5);
-  expect(looks(START + SECOND, 20, 0.5)).toBe(2.5);
-  expect(looks(START + SECOND, 5_000, 0.5)).toBe(4.5);
-  // In a long outage, jobs look less often, but a few look at every probe.
-  expect(looks(START + 600 * MINUTE, 0, 0.5)).toBe(600.5);
-  expect(looks(START + 600 * MINUTE, 5_000, 0.5)).toBe(659);
-  // The probe was taken or lost, so the next look is later.
-  expect(looks(START + 5 * MINUTE, 0, 0.9)).toBe(5.5);
 });

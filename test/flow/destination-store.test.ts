@@ -128,7 +128,8 @@ describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
 
   test("turns are a step apart, and none is given twice", async () => {
     const ref = somewhere();
-    const take = async (row: "rate" | "slots", step: number) => (await capacity.takeTurn(ref, row, step)) ?? NaN;
+    const take = async (row: "rate" | "slots", step: number) =>
+      (await capacity.takeTurn(ref, row, { step, isInLane: false })) ?? NaN;
     const first = await take("rate", 1_000);
     const turns = await Promise.all(Array.from({ length: 5 }, async () => take("rate", 1_000)));
     expect(turns.toSorted((a, b) => a - b).map((turn) => turn - first)).toEqual([1_000, 2_000, 3_000, 4_000, 5_000]);
@@ -139,21 +140,23 @@ describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
     expect(Math.abs((await take("rate", 1_000)) - clock.now())).toBeLessThan(5_000);
   });
 
-  test("a row is no longer than the queue can hold back", async () => {
+  test("a row is short, and whoever comes while it is full waits behind the backlog", async () => {
     const ref = somewhere();
+    const take = async (isInLane = false) => capacity.takeTurn(ref, "rate", { step: MINUTE, isInLane });
     const turns: (number | undefined)[] = [];
-    for (let n = 0; n < 6; n += 1) turns.push(await capacity.takeTurn(ref, "rate", 5 * MINUTE));
+    for (let n = 0; n < 6; n += 1) turns.push(await take());
     const now = clock.now();
-    expect(turns.map((turn) => turn && Math.abs(Math.round((turn - now) / MINUTE)))).toEqual([
-      0,
-      5,
-      10,
-      15,
-      undefined,
-      undefined,
-    ]);
+    const minutes = turns.map((turn) => turn && Math.abs(Math.round((turn - now) / MINUTE)));
+    expect(minutes).toEqual([0, 1, 2, 3, undefined, undefined]);
+    ahead += 2 * MINUTE;
+    // There is room, for those of the backlog first. A lane can't go there.
+    expect(await take()).toBeUndefined();
+    expect(await take(true)).toBeGreaterThan(clock.now());
+    const taken = await capacity.takeTurns(ref, "rate", { step: MINUTE, most: 10 });
+    expect(taken.map((turn) => Math.round((turn - now) / MINUTE))).toEqual([5]);
+    await capacity.markBacklog(ref, "rate", MINUTE, false);
     ahead += 6 * MINUTE;
-    expect(await capacity.takeTurn(ref, "rate", 5 * MINUTE)).toBeGreaterThan(clock.now());
+    expect(await take()).toBeCloseTo(clock.now(), -3);
   });
 
   test("no more places are taken than there are; those of the dead are free when their time is over", async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { HOUR, MINUTE, SECOND, createClock } from "../../lib/clock.ts";
+import { MINUTE, SECOND, createClock } from "../../lib/clock.ts";
 import { arrival, isShort, waiting, type Wait } from "../../lib/flow/wait.ts";
 import { accept } from "../../lib/job/accept.ts";
 import { HEAD_START, type Job } from "../../lib/job/job.ts";
@@ -8,6 +8,7 @@ import { after } from "../../lib/job/moves.ts";
 const ACCEPTED = Date.parse("2026-01-01T12:00:00Z");
 const NOW = ACCEPTED + 20 * MINUTE;
 const SOON = NOW + 2 * MINUTE;
+const TO = "to https://a.example";
 /** A time beyond the longest delay of a message. */
 const LATE = NOW + 16 * MINUTE;
 
@@ -32,10 +33,10 @@ interface Row {
 
 /** Every reason, with every way in which a job waits for it. */
 const ROWS = {
-  paused: [{ wait: { reason: "paused" }, spentIn: "table", set: { dueAt: NOW + 2 * MINUTE } }],
-  held: [{ wait: { reason: "held" }, spentIn: "table", set: { dueAt: NOW + 2 * MINUTE } }],
-  slot: [{ wait: { reason: "slot" }, spentIn: "table", set: { dueAt: NOW + HEAD_START } }],
-  outage: [{ wait: { reason: "outage", lookAt: LATE }, spentIn: "table", set: { dueAt: LATE } }],
+  paused: [{ wait: { reason: "paused" }, spentIn: "table", set: { dueAt: ACCEPTED, backlog: "app" }, dropsTurn: true }],
+  held: [{ wait: { reason: "held" }, spentIn: "table", set: { dueAt: ACCEPTED, backlog: TO }, dropsTurn: true }],
+  slot: [{ wait: { reason: "slot" }, spentIn: "table", set: { dueAt: ACCEPTED, backlog: "slot" }, dropsTurn: true }],
+  outage: [{ wait: { reason: "outage" }, spentIn: "table", set: { dueAt: ACCEPTED, backlog: TO }, dropsTurn: true }],
   rate: [
     {
       wait: { reason: "rate", turnAt: SOON },
@@ -44,7 +45,7 @@ const ROWS = {
     },
     // The turn is beyond the longest delay of a message, so the sweep sends the job at its turn.
     { wait: { reason: "rate", turnAt: LATE }, spentIn: "queue", set: { startAt: LATE, turnAt: LATE, dueAt: LATE } },
-    { wait: { reason: "rate", lookAt: SOON }, spentIn: "table", set: { dueAt: SOON } },
+    { wait: { reason: "rate" }, spentIn: "table", set: { dueAt: ACCEPTED, backlog: TO }, dropsTurn: true },
     {
       wait: { reason: "rate", startAt: SOON },
       of: job("lane"),
@@ -67,7 +68,7 @@ const ROWS = {
       set: { startAt: LATE, dueAt: LATE + HEAD_START },
       dropsTurn: true,
     },
-    { wait: { reason: "concurrency", lookAt: SOON }, spentIn: "table", set: { dueAt: SOON } },
+    { wait: { reason: "concurrency" }, spentIn: "table", set: { dueAt: ACCEPTED, backlog: TO }, dropsTurn: true },
   ],
 } satisfies { readonly [Reason in Wait["reason"]]: readonly (Row & { wait: { reason: Reason } })[] };
 
@@ -97,19 +98,6 @@ test.each(rows.map((row) => [JSON.stringify(row.wait), row] as const))(
     expect(isShort(wait)).toBe(spentIn === "queue");
   },
 );
-
-test("while a person or a slot is waited for, a job is looked at less often the longer it waits, at least once an hour", () => {
-  const lookAfter = (reason: "paused" | "held" | "slot", waited: number) =>
-    (waiting(job(), { reason }, ACCEPTED + waited).set.dueAt ?? 0) - (ACCEPTED + waited);
-  for (const reason of ["paused", "held"] as const) {
-    expect(lookAfter(reason, 0)).toBe(MINUTE);
-    expect(lookAfter(reason, 3 * HOUR)).toBe((3 * HOUR) / 10);
-    expect(lookAfter(reason, 30 * HOUR)).toBe(HOUR);
-  }
-  expect(lookAfter("slot", 0)).toBe(HEAD_START);
-  expect(lookAfter("slot", 3 * HOUR)).toBe((3 * HOUR) / 10);
-  expect(lookAfter("slot", 30 * HOUR)).toBe(HOUR);
-});
 
 test("a message arrives a little before a turn that is kept, and else when its job may start", () => {
   const clock = createClock();

@@ -1,14 +1,8 @@
 import { expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import { retryAfterMs } from "../../lib/executors/http-exchange.ts";
-import {
-  HEAD_START,
-  backoffDelay,
-  nextAttempt,
-  type Mode,
-  type WaitingJob,
-  type RunningJob,
-} from "../../lib/job/job.ts";
+import { HEAD_START, nextAttempt, type Mode, type WaitingJob, type RunningJob } from "../../lib/job/job.ts";
+import { backoffDelay } from "../../lib/job/backoff.ts";
 import { after, claim, end, expire, becomeDue, type Ending } from "../../lib/job/moves.ts";
 import type { Metadata } from "../../lib/job/message.ts";
 import { accept } from "../../lib/job/accept.ts";

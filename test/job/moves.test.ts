@@ -277,11 +277,11 @@ test("a lost attempt ends its job as a failure does, once its lease is over", ()
   expect(expire({ ...running(), retryCount: 10 }, { now: LATER, chance: 0, retention: 0 }).to).toBe("DEAD");
 });
 
-test("a carried job goes on at once after a lost attempt, as long as retries are left", () => {
-  const resumed = resume(running(), { now: LATER, chance: 0, retention: 0 });
+test("a carried job goes on at once after an attempt of which nothing is known, without retries too", () => {
+  const resumed = resume(running(), LATER);
   expect(resumed).toMatchObject({ to: "RETRYING", set: { retryCount: 1, startAt: LATER, dueAt: LATER + 5 * MINUTE } });
   const last = running({ metadata: { maxRetries: 0 } });
-  expect(resume(last, { now: LATER, chance: 0, retention: 0 }).to).toBe("DEAD");
+  expect(resume(last, LATER)).toMatchObject({ to: "RETRYING", set: { retryCount: 0, startAt: LATER } });
 });
 
 test("what becomes due changes nothing else, and only as it was seen", () => {

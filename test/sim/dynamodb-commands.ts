@@ -191,7 +191,7 @@ export function commandOf(run: string, of: Operation): Command {
       return new UpdateItemCommand({
         TableName,
         Key: marshall(keyed(run, of.key)),
-        ...expressionsIn(expressionsOf({ appId: run }, of.move, "op")),
+        ...expressionsIn(expressionsOf({ id: of.key.pk, appId: run }, of.move, "op")),
         ReturnValues: of.returns as never,
         ReturnValuesOnConditionCheckFailure: "ALL_OLD",
       });

@@ -1,5 +1,6 @@
 import { createTable } from "../../lib/store/table.ts";
 import { createHash } from "node:crypto";
+import { createBacklogs } from "../../lib/store/backlogs.ts";
 import { createAppStores } from "../../lib/store/app-store.ts";
 import { MINUTE } from "../../lib/clock.ts";
 import { createDestinationStore } from "../../lib/flow/destination-store.ts";
@@ -256,6 +257,9 @@ function createStart(given: StartParts) {
       files,
       executorOf: ({ executionType: type }) => (type === TASK ? taskRuns : targets).executorIn(process),
       slots: createTaskSlots({ table, clock }),
+      backlogs: createBacklogs({ table, clock }),
+      // No world here has more due jobs than one invocation takes.
+      sweepMore: async () => {},
       rules: { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
       log: (_, event, { jobId = "", attempt = "" }) => trace(`${process.name} logs ${event} ${jobId} ${attempt}`),
       callbackBodies: {},

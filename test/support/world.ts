@@ -2,6 +2,7 @@ import { createTable } from "../../lib/store/table.ts";
 import { GetQueueAttributesCommand, ReceiveMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import { randomBytes, randomUUID } from "node:crypto";
 import { createAppStores } from "../../lib/store/app-store.ts";
+import { createBacklogs } from "../../lib/store/backlogs.ts";
 import { createClock, type Clock, type TimeLeft } from "../../lib/clock.ts";
 import { createCapacityStore } from "../../lib/flow/capacity-store.ts";
 import { createDestinationStore } from "../../lib/flow/destination-store.ts";
@@ -40,6 +41,7 @@ export async function createWorld({ retention = 0 } = {}) {
   const destinations = createDestinationStore({ table, clock });
   const capacity = createCapacityStore({ table, clock });
   const slots = createTaskSlots({ table, clock });
+  const backlogs = createBacklogs({ table, clock });
   const queue = createQueue({ urls, files, clock, client: sqs });
 
   const scripted = createScriptedScheduler();
@@ -58,6 +60,8 @@ export async function createWorld({ retention = 0 } = {}) {
     files,
     executorOf: () => executor.executor,
     slots,
+    backlogs,
+    sweepMore: async () => {},
     rules: { allowPrivateTargets: false, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
     log: (_, event, fields) => logged.push({ event, fields }),
     callbackBodies: {},
@@ -76,6 +80,7 @@ export async function createWorld({ retention = 0 } = {}) {
     destinations,
     capacity,
     slots,
+    backlogs,
     queue,
     files,
     clock,
@@ -98,7 +103,7 @@ export async function createWorld({ retention = 0 } = {}) {
       return submitted.job;
     },
     ...queueReaders(sqs, urls),
-    end: async () => ground.end(),
+    end: ground.end,
   };
 }
 

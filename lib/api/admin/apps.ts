@@ -106,7 +106,8 @@ export const getApp = appRoute("GET", "", about.get, async ({ appId }, { apps, s
 });
 
 /** Replaces all settings; absent fields get their defaults. */
-export const putApp = appRoute("PUT", "", about.put, async ({ appId, caller, body }, { apps, secrets, rules }) => {
+export const putApp = appRoute("PUT", "", about.put, async ({ appId, caller, body }, service) => {
+  const { apps, secrets, rules, backlogs } = service;
   const { version, ...settings } = body;
   refuseSettings(settings, rules.allowPrivateTargets);
   const before = await apps.read(appId);
@@ -118,6 +119,11 @@ export const putApp = appRoute("PUT", "", about.put, async ({ appId, caller, bod
       `version is ${version}, but the settings are at ${current}; read them and try again`,
     );
   }
+  // Jobs that waited for these settings go on at the next sweep.
+  const mayGoOn = before.paused && !settings.paused;
+  if (mayGoOn) await backlogs.wake({ appId, backlog: "app" });
+  if (mayGoOn || settings.maxConcurrentTasks > before.maxConcurrentTasks)
+    await backlogs.wake({ appId, backlog: "slot" });
   return ok(await appView(appId, { ...settings, version: version + 1 }, secrets));
 });
 

@@ -66,21 +66,19 @@ export const listDestinations = route({
 
 const resumeBody = z.strictObject({ appId: z.guid().toLowerCase().optional(), destination: destinationName });
 
-/** Ends a hold or an outage at once. Waiting jobs start at their next check. */
+/** Ends a hold or an outage at once. Waiting jobs go out with the next sweep. */
 export const resumeDestination = route({
   key: "POST /v1/admin/destinations/resume",
   id: "resumeDestination",
   summary: "Lets an app's jobs go to a destination again",
   answers: {
-    200: enveloped(destinationShown).describe(
-      "It is closed; what waits goes out within a minute, or a tenth of the time that it has waited.",
-    ),
+    200: enveloped(destinationShown).describe("It is closed; what waits goes out within a minute or two."),
   },
   refusals: ["NOT_FOUND"],
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   body: resumeBody,
 
-  async handle({ body, caller }, { destinations, apps, audit }): Promise<Answer> {
+  async handle({ body, caller }, { destinations, apps, audit, backlogs }): Promise<Answer> {
     const { destination } = body;
     const appId = appOf(caller, body.appId);
     const before = await destinations.read({ appId, destination });
@@ -88,6 +86,7 @@ export const resumeDestination = route({
     const changes = [{ field: destination, from: before.state, to: "closed" }];
     await audit.record(appId, { by: caller.sub, action: "destination.resumed", changes });
     await destinations.change({ appId, destination }, () => undefined);
+    await backlogs.wake({ appId, backlog: `to ${destination}` });
     const { destinations: limits } = await apps.read(appId);
     return ok(view(destination, undefined, limits));
   },

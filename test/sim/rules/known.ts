@@ -55,6 +55,8 @@ export function createKnown(options: KnownOptions) {
     owners: new Map<string, Process>(),
     /** How many attempts a job had when its generation began. */
     before: new Map<string, number>(),
+    /** Jobs that were stored after a first attempt of which nothing is known. */
+    uncertain: new Set<string>(),
     /** How often each attempt has started. */
     starts: new Map<string, number>(),
     answers,

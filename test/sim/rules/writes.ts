@@ -1,6 +1,7 @@
 import { unmarshall } from "@aws-sdk/util-dynamodb";
 import { SECOND } from "../../../lib/clock.ts";
 import { isFinished, isSchedule, isTask, owedAt, type Job } from "../../../lib/job/job.ts";
+import { LOST } from "../../../lib/job/moves.ts";
 import { jobOf } from "../../../lib/store/job-item.ts";
 import type { PersonDoes } from "../action.ts";
 import type { Item } from "../models/dynamodb-value.ts";
@@ -37,6 +38,7 @@ function itemWritten(known: Known, from: Item | undefined, to: Item | undefined,
   known.holds("an unfinished job is always due", isFinished(job) || job.dueAt !== undefined, told);
   known.holds("retries never exceed what is allowed", job.retryCount <= job.maxRetries, told);
   known.expiry.written(job, told);
+  if (!old && job.lastError === LOST.error) known.uncertain.add(job.id);
   if (!old) return created(known, job);
   known.holds("a job stays its app's own", old.appId === job.appId, told);
   if (isFinished(old) && old.status !== job.status) reopened(known, old, job, told);
@@ -50,7 +52,9 @@ function itemWritten(known: Known, from: Item | undefined, to: Item | undefined,
   if (isStopped(old, job))
     known.holds("a job is stopped by a person of its app", wasAsked(known, job, "cancel", "deadletter"), told);
   const inGeneration = job.attempts - (known.before.get(job.id) ?? 0);
-  known.holds("no generation has more attempts than retries and one", inGeneration <= job.maxRetries + 1, told);
+  // Of the first attempt of a carried job that was received again, nothing is known: one more is allowed.
+  const retries = Math.max(job.maxRetries, known.uncertain.has(job.id) ? 1 : 0);
+  known.holds("no generation has more attempts than retries and one", inGeneration <= retries + 1, told);
 }
 
 function taskWritten(

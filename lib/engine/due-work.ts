@@ -1,0 +1,103 @@
+import type { EpochMs } from "../clock.ts";
+import { LARGEST_SEND } from "../queue/queue.ts";
+import type { IndexEntry, Place } from "../store/job-item.ts";
+import type { JobStore } from "../store/job-store.ts";
+
+// The due work of a sweep, in shares that alternate between the apps: the backlog of one does not delay the others.
+
+/** A share of one app's work: some of its due jobs, or a due backlog, looked at from `from` on. */
+export type Share =
+  | { readonly appId: string; readonly jobs: readonly IndexEntry[] }
+  | { readonly appId: string; readonly backlog: IndexEntry; readonly from?: Place | undefined };
+
+export interface DueWork {
+  /** The next share, in turns of the apps; undefined when there is none. */
+  next(): Share | undefined;
+  /** Adds work that has come up, such as the next page of a backlog, behind the work of its app. */
+  add(share: Share): void;
+  /** The number of jobs and backlogs that no share has had yet. */
+  count(): number;
+}
+
+/** One query reads as many keys in 100 KB. */
+const KEYS_A_PAGE = 1_000;
+/** The most jobs of a shard that one invocation takes. The rest only counts. */
+const MOST_A_SHARD = 10_000;
+/** More would keep the table from those that accept and run jobs. */
+const SHARDS_AT_ONCE = 8;
+
+/** Reads which jobs and backlogs are due in some shards. What it has no time to read only counts. */
+export async function dueWork(
+  shards: readonly string[],
+  until: EpochMs,
+  hasTime: () => boolean,
+  { store }: { readonly store: Pick<JobStore, "due" | "countDue"> },
+): Promise<DueWork> {
+  const byApp = new Map<string, Share[]>();
+  let uncounted = 0;
+  const unread = [...shards];
+  const reader = async () => {
+    for (let shard = unread.shift(); shard !== undefined; shard = unread.shift()) {
+      const { entries, left } = await readShard(shard, until, hasTime, store);
+      uncounted += left;
+      for (const [appId, own] of Map.groupBy(entries, (entry) => entry.appId)) addTo(byApp, sharesOf(appId, own));
+    }
+  };
+  const readers = await Promise.allSettled(Array.from({ length: SHARDS_AT_ONCE }, reader));
+  for (const ended of readers) if (ended.status === "rejected") throw ended.reason;
+  return inTurns(byApp, uncounted);
+}
+
+async function readShard(
+  shard: string,
+  until: EpochMs,
+  hasTime: () => boolean,
+  store: Pick<JobStore, "due" | "countDue">,
+): Promise<{ readonly entries: readonly IndexEntry[]; readonly left: number }> {
+  const entries: IndexEntry[] = [];
+  let from: Place | undefined;
+  while (hasTime() && entries.length < MOST_A_SHARD) {
+    const page = await store.due(shard, until, KEYS_A_PAGE, from);
+    entries.push(...page.entries);
+    from = page.entries.at(-1);
+    if (page.complete || !from) return { entries, left: 0 };
+  }
+  return { entries, left: await store.countDue(shard, until, from) };
+}
+
+/** A backlog is a share of its own; jobs come in shares of a queue's batch. */
+function sharesOf(appId: string, entries: readonly IndexEntry[]): Share[] {
+  const jobs = entries.filter(({ backlog }) => backlog === undefined);
+  const shares: Share[] = entries.filter(({ backlog }) => backlog !== undefined).map((backlog) => ({ appId, backlog }));
+  for (let at = 0; at < jobs.length; at += LARGEST_SEND)
+    shares.push({ appId, jobs: jobs.slice(at, at + LARGEST_SEND) });
+  return shares;
+}
+
+function inTurns(byApp: Map<string, Share[]>, uncounted: number): DueWork {
+  let turns = [...byApp.keys()];
+  let at = 0;
+  return {
+    next: () => {
+      if (at >= turns.length) [turns, at] = [[...byApp.keys()], 0];
+      const appId = turns[at];
+      at += 1;
+      if (appId === undefined) return undefined;
+      const shares = byApp.get(appId) ?? [];
+      const share = shares.shift();
+      if (shares.length === 0) byApp.delete(appId);
+      return share;
+    },
+    add: (share) => addTo(byApp, [share]),
+    count: () =>
+      [...byApp.values()].flat().reduce((sum, share) => sum + ("jobs" in share ? share.jobs.length : 1), uncounted),
+  };
+}
+
+function addTo(byApp: Map<string, Share[]>, shares: readonly Share[]): void {
+  for (const share of shares) {
+    const own = byApp.get(share.appId);
+    if (own) own.push(share);
+    else byApp.set(share.appId, [share]);
+  }
+}

@@ -1,0 +1,68 @@
+import { createHash } from "node:crypto";
+import { DAY, MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
+import type { BacklogRef } from "../job/backlog.ts";
+import { remember } from "./cached.ts";
+import { backlogKey, dueShard } from "./job-item.ts";
+import { expirySeconds, type Table } from "./table.ts";
+
+// The backlogs: jobs that wait for the same thing. A job in a backlog is not due itself; its backlog is.
+
+/** A backlog that no job has come to for this long is forgotten. */
+const KEPT = 7 * DAY;
+/** How long a process may rely on a backlog that it has announced. */
+const ANNOUNCED_FOR = 30 * SECOND;
+const LONGEST_LOOK = 60 * MINUTE;
+
+export type Backlogs = ReturnType<typeof createBacklogs>;
+
+export function createBacklogs({ table, clock }: { readonly table: Table; readonly clock: Clock }) {
+  const announced = new Map<string, EpochMs>();
+
+  /** Makes sure that the sweep looks at a backlog within a minute. Call it before a job goes there. */
+  async function announce(ref: BacklogRef): Promise<void> {
+    const key = backlogKey(ref);
+    const now = clock.now();
+    if (now - (announced.get(key) ?? -Infinity) < clock.during(ANNOUNCED_FOR)) return;
+    await table.update(itemKey(key), {
+      UpdateExpression: "SET due = :due, byApp = :app, dueAt = :now, touchedAt = :now, expiresAt = :expiresAt",
+      values: { ":due": shardOf(key), ":app": `${ref.appId}#`, ":now": now, ":expiresAt": expirySeconds(now + KEPT) },
+    });
+    remember(announced, key, now);
+  }
+
+  /** Makes the sweep look at a backlog now, if there is one. */
+  async function wake(ref: BacklogRef): Promise<void> {
+    await table.update(itemKey(backlogKey(ref)), {
+      UpdateExpression: "SET dueAt = :now",
+      ConditionExpression: "attribute_exists(pk)",
+      values: { ":now": clock.now() },
+    });
+  }
+
+  /** Sets the next look at a backlog that was due at `seen`; one that was woken meanwhile stays due. */
+  async function lookAgain(ref: BacklogRef, seen: EpochMs, at: EpochMs): Promise<void> {
+    await table.update(itemKey(backlogKey(ref)), {
+      UpdateExpression: "SET dueAt = :at",
+      ConditionExpression: "dueAt = :seen",
+      values: { ":at": Math.round(at), ":seen": seen },
+    });
+  }
+
+  /** Sets the next look at a backlog that was found empty: less often the longer no job has come. */
+  async function rest(ref: BacklogRef, seen: EpochMs): Promise<void> {
+    const now = clock.now();
+    const item = await table.get(itemKey(backlogKey(ref)));
+    const quiet = now - Number(item?.["touchedAt"] ?? now);
+    await lookAgain(ref, seen, now + Math.min(Math.max(quiet, MINUTE), LONGEST_LOOK));
+  }
+
+  return { announce, wake, lookAgain, rest };
+}
+
+function itemKey(key: string) {
+  return { pk: key, sk: "B" };
+}
+
+function shardOf(key: string): string {
+  return dueShard(createHash("sha256").update(key).digest("hex"));
+}
