@@ -1,6 +1,16 @@
 import type { Clock, EpochMs } from "../clock.ts";
 import type { Status } from "../job/status.ts";
-import { DUE_SHARDS, byAppKey, byOwnerKey, byStatusKey, entryOf, jobKey, type IndexEntry } from "./job-item.ts";
+import {
+  DEFAULT_LIST_SHARDS,
+  DUE_SHARDS,
+  byAppKey,
+  byOwnerKey,
+  byStatusKey,
+  entryOf,
+  jobKey,
+  type IndexEntry,
+  type Place,
+} from "./job-item.ts";
 import type { Query, Table } from "./table.ts";
 
 // The indexes of jobs. They are eventually consistent hints: read a job before acting on it.
@@ -16,14 +26,26 @@ export type AppIndex =
   | { readonly appId: string; readonly status: Status }
   | { readonly appId: string; readonly userId: string };
 
+/** A partition of an index. */
+export interface Partition {
+  readonly index: "byStatus" | "byApp" | "byOwner";
+  readonly key: string;
+}
+
 export interface TimeRange {
   readonly from?: EpochMs | undefined;
   readonly to?: EpochMs | undefined;
 }
 
-export function createJobIndex({ table, clock }: { readonly table: Table; readonly clock: Clock }) {
+interface Parts {
+  readonly table: Table;
+  readonly clock: Clock;
+  readonly listShards?: number | undefined;
+}
+
+export function createJobIndex({ table, clock, listShards = DEFAULT_LIST_SHARDS }: Parts) {
   /** The jobs of one shard that are due up to a time, oldest first. */
-  async function due(shard: string, until: EpochMs, limit: number, from?: IndexEntry): Promise<IndexPage> {
+  async function due(shard: string, until: EpochMs, limit: number, from?: Place): Promise<IndexPage> {
     const page = await table.query({ ...dueIn(shard, until, from), Limit: limit });
     return { entries: page.items.map((item) => entryOf(item, "dueAt")), complete: !page.next };
   }
@@ -35,29 +57,28 @@ export function createJobIndex({ table, clock }: { readonly table: Table; readon
   }
 
   /** The number of due jobs after an entry of a shard: exact up to about 10,000, one index page. */
-  async function countDue(shard: string, until: EpochMs, from?: IndexEntry): Promise<number> {
+  async function countDue(shard: string, until: EpochMs, from?: Place): Promise<number> {
     return (await table.query({ ...dueIn(shard, until, from), Select: "COUNT" })).count;
   }
 
-  /** A page of an app's jobs, newest first, after `from`. */
-  async function newest(index: AppIndex, range: TimeRange, limit: number, from?: IndexEntry): Promise<IndexPage> {
-    const [name, partition] = partitionOf(index);
+  /** A page of a partition, newest first, after `from`. */
+  async function newest({ index, key }: Partition, range: TimeRange, limit: number, from?: Place): Promise<IndexPage> {
     const page = await table.query({
-      IndexName: name,
+      IndexName: index,
       KeyConditionExpression: "#partition = :partition AND createdAt BETWEEN :from AND :to",
-      ExpressionAttributeNames: { "#partition": name },
-      values: { ":partition": partition, ":from": range.from ?? 0, ":to": range.to ?? Number.MAX_SAFE_INTEGER },
+      ExpressionAttributeNames: { "#partition": index },
+      values: { ":partition": key, ":from": range.from ?? 0, ":to": range.to ?? Number.MAX_SAFE_INTEGER },
       ScanIndexForward: false,
       Limit: limit,
-      after: from && { ...jobKey(from.id), [name]: partition, createdAt: from.at },
+      after: from && { ...jobKey(from.id), [index]: key, createdAt: from.at },
     });
     return { entries: page.items.map((item) => entryOf(item, "createdAt")), complete: !page.next };
   }
 
-  return { due, oldestDue, countDue, newest };
+  return { due, oldestDue, countDue, newest, partitionsOf: (of: AppIndex) => partitionsOf(of, listShards) };
 }
 
-function dueIn(shard: string, until: EpochMs, from: IndexEntry | undefined): Query {
+function dueIn(shard: string, until: EpochMs, from: Place | undefined): Query {
   return {
     IndexName: "due",
     KeyConditionExpression: "due = :shard AND dueAt <= :until",
@@ -66,9 +87,10 @@ function dueIn(shard: string, until: EpochMs, from: IndexEntry | undefined): Que
   };
 }
 
-/** An index and the partition of it that holds these jobs. */
-function partitionOf(index: AppIndex): ["byStatus" | "byApp" | "byOwner", string] {
-  if ("status" in index) return ["byStatus", byStatusKey(index.appId, index.status)];
-  if ("userId" in index) return ["byOwner", byOwnerKey(index.appId, index.userId)];
-  return ["byApp", byAppKey(index.appId, index.executionType)];
+/** The partitions that hold these jobs. Those of a user are in one. */
+function partitionsOf(of: AppIndex, listShards: number): Partition[] {
+  if ("userId" in of) return [{ index: "byOwner", key: byOwnerKey(of.appId, of.userId) }];
+  const shards = Array.from({ length: listShards }, (_, shard) => shard);
+  if ("status" in of) return shards.map((n) => ({ index: "byStatus", key: byStatusKey(of.appId, of.status, n) }));
+  return shards.map((n) => ({ index: "byApp", key: byAppKey(of.appId, of.executionType, n) }));
 }

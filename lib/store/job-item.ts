@@ -2,6 +2,7 @@ import { SECOND, type EpochMs } from "../clock.ts";
 import {
   DEFAULT_MAX_RETRIES,
   DEFAULT_TIMEOUT_MS,
+  type Dialect,
   type Job,
   type Payload,
   BULK_ACTION,
@@ -19,17 +20,28 @@ import type { Attempt } from "../job/attempt.ts";
 /** Statuses with an index entry of their own; a job on the happy path never enters that index. */
 export const LISTED_STATUSES: ReadonlySet<Status> = new Set(["RETRYING", "FAILED", "DEAD", "CANCELLED"]);
 
-export const DUE_SHARDS = "0123456789abcdef".split("");
+const DUE_SHARD_COUNT = 64;
+/** Two hex digits each. A partition of an index takes 1,000 writes a second, so all of them take 64,000. */
+export const DUE_SHARDS: readonly string[] = Array.from({ length: DUE_SHARD_COUNT }, (_, shard) => shardName(shard));
+
+/** The partitions of each list of an app, where the deployment sets none. */
+export const DEFAULT_LIST_SHARDS = 4;
 
 /** One write unit, the limit for the item of a delivered job. */
 const INLINE_ITEM_BYTES = 1_024;
 /** The bytes that claim and success add to an item. */
 const GROWTH_BYTES = 80;
 
-/** One entry of an index: the job's id and its place in the order. */
-export interface IndexEntry {
+/** The place of a job in the order of an index. */
+export interface Place {
   readonly id: string;
   readonly at: EpochMs;
+}
+
+/** One entry of an index. `jobType` and `dialect` are not in `due`. */
+export interface IndexEntry extends Place, Pick<Job, "appId" | "executionType" | "jobType" | "dialect"> {
+  /** The status that the entry was written with, in `byStatus` and `byOwner`. */
+  readonly status?: Status;
 }
 
 export function jobKey(id: string): ItemKey {
@@ -45,9 +57,8 @@ export function attemptKey(id: string, number: number): ItemKey {
   return { pk: jobKey(id).pk, sk: `A#${number}` };
 }
 
-// The last part is a shard: raise it when one app and type passes 1,000 puts a second.
-export function byAppKey(appId: string, executionType: string): string {
-  return `${appId}#${executionType}#0`;
+export function byAppKey(appId: string, executionType: string, shard: number): string {
+  return `${appId}#${executionType}#${shard}`;
 }
 
 export function byOwnerKey(appId: string, userId: string): string {
@@ -59,26 +70,40 @@ export function slotsKey(appId: string): ItemKey {
   return { pk: `SLOTS#${appId}`, sk: "S" };
 }
 
-export function byStatusKey(appId: string, status: Status): string {
-  return `${appId}#${status}`;
+export function byStatusKey(appId: string, status: Status, shard: number): string {
+  return `${appId}#${status}#${shard}`;
 }
 
-/** The last hex digit of an id is as good as random in every kind of id given out here. */
 function dueShard(id: string): string {
-  return id.slice(-1);
+  return shardName(randomBitsOf(id) % DUE_SHARD_COUNT);
+}
+
+/** The shard of a job in the lists of its app. Bits of its own: the jobs of a due shard are in all list shards. */
+function listShard(id: string, listShards: number): number {
+  return Math.floor(randomBitsOf(id) / DUE_SHARD_COUNT) % listShards;
+}
+
+/** The last eight hex digits of an id are as good as random in every kind of id given out here. */
+function randomBitsOf(id: string): number {
+  return Number.parseInt(id.slice(-8), 16) >>> 0;
+}
+
+function shardName(shard: number): string {
+  return shard.toString(16).padStart(2, "0");
 }
 
 /**
  * The item of a job. Its size is charged at every write, so it leaves out defaults and whatever
  * a key says already: `byApp` holds the app and the execution type, `byOwner` the user.
  */
-export function toItem(job: Job): Item {
+export function toItem(job: Job, listShards = DEFAULT_LIST_SHARDS): Item {
   const { id, appId, executionType, userId, payload, expiresAt, dueAt, ...fields } = job;
+  const shard = listShard(id, listShards);
   return {
     ...jobKey(id),
-    byApp: byAppKey(appId, executionType),
+    byApp: byAppKey(appId, executionType, shard),
     ...(userId !== undefined && { byOwner: byOwnerKey(appId, userId) }),
-    ...(LISTED_STATUSES.has(job.status) && { byStatus: byStatusKey(appId, job.status) }),
+    ...(LISTED_STATUSES.has(job.status) && { byStatus: byStatusKey(appId, job.status, shard) }),
     // Never removed: the index has only items with both `due` and `dueAt`.
     due: dueShard(id),
     dueAt,
@@ -133,7 +158,18 @@ export function attemptOf(item: Item): Attempt {
 }
 
 export function entryOf(item: Item, order: "createdAt" | "dueAt"): IndexEntry {
-  return { id: String(item["pk"]).slice(2), at: Number(item[order]) };
+  const [appId = "", executionType = ""] = String(item["byApp"]).split("#");
+  const { jobType, dialect, byStatus } = item as Partial<Record<string, string>>;
+  const status = byStatus === undefined ? item["status"] : byStatus.split("#")[1];
+  return {
+    id: String(item["pk"]).slice(2),
+    at: Number(item[order]),
+    appId,
+    executionType,
+    ...(jobType !== undefined && { jobType }),
+    ...(dialect !== undefined && { dialect: dialect as Dialect }),
+    ...(status !== undefined && { status: status as Status }),
+  };
 }
 
 /** Whether the item stays within one write unit until its job has succeeded. */
@@ -153,7 +189,12 @@ function itemBytes(value: unknown): number {
 }
 
 /** A move as the condition and update of an item. */
-export function expressionsOf(job: Pick<Job, "appId">, move: Move, op: string): Expressions {
+export function expressionsOf(
+  job: Pick<Job, "id" | "appId">,
+  move: Move,
+  op: string,
+  listShards = DEFAULT_LIST_SHARDS,
+): Expressions {
   const names: Record<string, string> = {};
   const values = new Map<unknown, string>();
   const name = (field: string) => {
@@ -180,7 +221,7 @@ export function expressionsOf(job: Pick<Job, "appId">, move: Move, op: string): 
     ...(move.from.includes(move.to) ? {} : { op }),
     ...fields,
     ...(expiresAt !== undefined && { expiresAt: expirySeconds(expiresAt) }),
-    ...(listed && { byStatus: byStatusKey(job.appId, move.to) }),
+    ...(listed && { byStatus: byStatusKey(job.appId, move.to, listShard(job.id, listShards)) }),
   };
   const remove = [...move.remove, ...(listed ? [] : ["byStatus"])];
   const setting = Object.entries(set).map(([field, to]) => `${name(field)} = ${value(to)}`);

@@ -4,6 +4,7 @@ import type { JobStore } from "./job-store.ts";
 import type { Job } from "../job/job.ts";
 import type { Status } from "../job/status.ts";
 import type { AppIndex, TimeRange } from "./job-index.ts";
+import { merged, type Position } from "./merge.ts";
 
 export interface JobFilter {
   readonly appId: string;
@@ -11,9 +12,6 @@ export interface JobFilter {
   readonly executionType?: string | undefined;
   readonly created: TimeRange;
 }
-
-/** The progress of a listing in each of its indexes: the last entry that it took, or "done". */
-export type Position = Readonly<Record<string, IndexEntry | "done">>;
 
 export interface JobPage {
   readonly jobs: readonly Job[];
@@ -25,59 +23,44 @@ export interface JobPage {
 const MOST_ROUNDS = 4;
 
 /**
- * An app's jobs that match, newest first. Reads at most 4 × `limit` jobs, so a page may be short;
- * without a status of its own index, it merges one index per execution type.
+ * An app's jobs that match, newest first. Reads at most 4 × `limit` jobs, in as many batches, so a page may be short;
+ * without a status of its own index, it merges the partitions of each execution type.
  */
 export async function listJobs(
-  store: JobStore,
+  store: Pick<JobStore, "newest" | "partitionsOf" | "getMany">,
   filter: JobFilter,
   executionTypes: readonly string[],
   limit: number,
-  position: Position = {},
+  position?: Position,
 ): Promise<JobPage> {
   const jobs: Job[] = [];
-  const at: Record<string, IndexEntry | "done"> = { ...position };
-  const indexes = indexesOf(filter, executionTypes);
+  const sources = indexesOf(filter, executionTypes).flatMap((index) =>
+    store.partitionsOf(index).map((partition) => ({ ...partition, created: filter.created })),
+  );
+  let next = position;
   for (let round = 0; round < MOST_ROUNDS && jobs.length < limit; round += 1) {
-    const open = Object.entries(indexes).filter(([name]) => at[name] !== "done");
-    if (open.length === 0) break;
     const wanted = limit - jobs.length;
-    const pages = await Promise.all(
-      open.map(async ([name, index]) => {
-        const from = at[name];
-        const page = await store.newest(index, filter.created, wanted, from === "done" ? undefined : from);
-        return { name, ...page };
-      }),
-    );
-    // Each index has shown its `wanted` newest entries, so every entry not shown is older than these.
-    const entries = pages
-      .flatMap(({ name, entries: shown }) => shown.map((entry) => ({ name, entry })))
-      .toSorted((a, b) => b.entry.at - a.entry.at)
-      .slice(0, wanted);
-    for (const { name, entry } of entries) at[name] = entry;
-    for (const { name, entries: shown, complete } of pages) {
-      const last = shown.at(-1);
-      const taken = !last || entries.some(({ entry }) => entry.id === last.id);
-      if (complete && taken) at[name] = "done";
-    }
+    const page = await merged(store, sources, { limit: wanted, most: wanted }, next);
+    const fit = page.entries.filter((entry) => mayMatch(entry, filter));
     const found = await store.getMany(
-      entries.map(({ entry }) => entry.id),
+      fit.map(({ id }) => id),
       { consistent: false },
     );
     jobs.push(...found.filter((job) => matches(job, filter)));
+    if (!page.next) return { jobs, next: undefined };
+    ({ next } = page);
   }
-  const ended = Object.keys(indexes).every((name) => at[name] === "done");
-  return { jobs, next: ended ? undefined : at };
+  return { jobs, next };
 }
 
-/** The indexes that a listing reads, by their names in its position. */
-export function indexesOf(
-  { appId, status, executionType }: JobFilter,
-  executionTypes: readonly string[],
-): Record<string, AppIndex> {
-  if (status && LISTED_STATUSES.has(status)) return { [status]: { appId, status } };
+function indexesOf({ appId, status, executionType }: JobFilter, executionTypes: readonly string[]): AppIndex[] {
+  if (status && LISTED_STATUSES.has(status)) return [{ appId, status }];
   const types = executionType === undefined ? executionTypes : [executionType];
-  return Object.fromEntries(types.map((type) => [type, { appId, executionType: type }]));
+  return types.map((type) => ({ appId, executionType: type }));
+}
+
+function mayMatch(entry: IndexEntry, { executionType }: JobFilter): boolean {
+  return executionType === undefined || entry.executionType === executionType;
 }
 
 /** An index is eventually consistent, so the job may have changed since the entry. */

@@ -1,7 +1,7 @@
-import type { IndexEntry } from "./job-item.ts";
 import type { JobStore } from "./job-store.ts";
 import type { Job } from "../job/job.ts";
 import type { AppIndex } from "./job-index.ts";
+import { merged, type Position } from "./merge.ts";
 
 /** Pages by number, for the dialects whose lists have them. */
 export interface NumberedPage {
@@ -18,7 +18,7 @@ const KEYS_A_QUERY = 1_000;
 
 /** Newest first. A filter costs a read of every job of the index, not only of those on the page. */
 export async function numberedPage(
-  store: Pick<JobStore, "newest" | "getMany">,
+  store: Pick<JobStore, "newest" | "partitionsOf" | "getMany">,
   index: AppIndex,
   { page, pageSize }: { readonly page: number; readonly pageSize: number },
   filter?: (job: Job) => boolean,
@@ -31,15 +31,15 @@ export async function numberedPage(
   return { jobs, total, page, pageSize, totalPages: Math.ceil(total / pageSize) };
 }
 
-async function idsOf(store: Pick<JobStore, "newest">, index: AppIndex): Promise<string[]> {
+async function idsOf(store: Pick<JobStore, "newest" | "partitionsOf">, index: AppIndex): Promise<string[]> {
+  const sources = store.partitionsOf(index).map((partition) => ({ ...partition, created: {} }));
   const ids: string[] = [];
-  let from: IndexEntry | undefined;
-  while (ids.length < MOST_LOOKED_AT) {
-    const { entries, complete } = await store.newest(index, {}, KEYS_A_QUERY, from);
-    ids.push(...entries.map(({ id }) => id));
-    from = entries.at(-1);
-    if (complete || !from) break;
-  }
+  let from: Position | undefined;
+  do {
+    const page = await merged(store, sources, { limit: KEYS_A_QUERY }, from);
+    ids.push(...page.entries.map(({ id }) => id));
+    from = page.next;
+  } while (from && ids.length < MOST_LOOKED_AT);
   return ids;
 }
 

@@ -64,8 +64,8 @@ function stand(
   } as unknown as EngineParts;
   const sweep = async (timeLeft: TimeLeft) => sweepWith(timeLeft, parts);
   /** Stores a job that is due at a time, without a move. */
-  const put = async (dueAt: number, change: Partial<Job> = {}, shard = "7"): Promise<Job> => {
-    const job = newJob(request("db"), NOW - HOUR, `${clock.uuid().slice(0, -1)}${shard}`);
+  const put = async (dueAt: number, change: Partial<Job> = {}, shard = "07"): Promise<Job> => {
+    const job = newJob(request("db"), NOW - HOUR, `${clock.uuid().slice(0, -2)}${shard}`);
     return (await store.create({ ...job, startAt: Math.min(dueAt, NOW), dueAt, ...change } as Job)).job;
   };
   const dueAt = async ({ id }: Job) => (await store.get(id))?.dueAt;
@@ -164,7 +164,7 @@ test("a shard is gone through page by page, and handed over by tens", async () =
   for (let n = 0; n < 105; n += 1) await put(NOW - n);
   expect(await sweep(PLENTY)).toMatchObject({ sent: 105 });
   expect(handedOver.map((departures) => departures.length)).toEqual([...Array.from({ length: 10 }, () => 10), 5]);
-  expect(pages.filter(({ shard }) => shard === "7")).toEqual([100, 100].map((limit) => ({ shard: "7", limit })));
+  expect(pages.filter(({ shard }) => shard === "07")).toEqual([100, 100].map((limit) => ({ shard: "07", limit })));
 });
 
 test("a sweep with less than ten seconds left stops, and counts what is due after the last page", async () => {
@@ -172,7 +172,7 @@ test("a sweep with less than ten seconds left stops, and counts what is due afte
   for (let n = 0; n < 102; n += 1) await put(NOW);
   let looks = 0;
   expect(await sweep(() => 10 * SECOND - 1)).toEqual({ sent: 0, expired: 0, left: 102 });
-  const result = await sweep(() => ((looks += 1) > 16 ? 0 : 10 * SECOND));
+  const result = await sweep(() => ((looks += 1) > 64 ? 0 : 10 * SECOND));
   expect(result).toEqual({ sent: 100, expired: 0, left: 2 });
 });
 
@@ -187,10 +187,10 @@ test("four shards are looked at at a time, and one that can't be read fails the 
         setImmediate(resolve);
       });
       now -= 1;
-      if (shard === "3") throw new Error("the table is away");
+      if (shard === "03") throw new Error("the table is away");
       return { entries: [], complete: true };
     },
   });
   await expect(sweep(PLENTY)).rejects.toThrow("the table is away");
-  expect([most, shards]).toEqual([4, 16]);
+  expect([most, shards]).toEqual([4, 64]);
 });

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
 import type { EpochMs } from "../../../lib/clock.ts";
 import { invalid } from "./dynamodb-errors.ts";
@@ -21,7 +22,7 @@ export interface Place extends ItemKey {
 }
 
 export interface Row extends Place {
-  /** In an index: the keys alone. */
+  /** In an index: the keys, and the attributes that it projects. */
   readonly item: Item;
 }
 
@@ -34,7 +35,7 @@ interface Entry {
   readonly row: Row;
 }
 
-/** An index of a table: sparse, with the keys alone, and behind the table by a lag. */
+/** An index of a table: sparse, with the keys and some attributes, and behind the table by a lag. */
 export interface Index {
   readonly keys: Keys;
   /** Refuses an item whose attributes are of other types than the index's keys. */
@@ -50,7 +51,8 @@ interface Pending {
   readonly entry: Entry | undefined;
 }
 
-export function createIndex(name: string, keys: Keys): Index {
+/** `projects`: the attributes that it holds beside the keys. */
+export function createIndex(name: string, keys: Keys, projects: readonly string[]): Index {
   const partitions = new Map<string, Rows>();
   const shown = new Map<string, Entry>();
   /** By the time from which they show. */
@@ -64,8 +66,8 @@ export function createIndex(name: string, keys: Keys): Index {
     now: EpochMs,
     lagMs: () => number,
   ): void {
-    if (isSameEntry(keys, before, after)) return;
-    const entry = after && entryOf(keys, after);
+    if (isSameEntry(keys, projects, before, after)) return;
+    const entry = after && entryOf(keys, projects, after);
     const itemKey = `${pk}\n${sk}`;
     const visibleAt = Math.max(now + lagMs(), latest.get(itemKey)?.visibleAt ?? 0);
     const update = { visibleAt, itemKey, entry };
@@ -110,11 +112,12 @@ export function createIndex(name: string, keys: Keys): Index {
   return { keys, check: (item) => checkKeys(name, keys, item), follow, rows };
 }
 
-function isSameEntry(keys: Keys, before: Item = {}, after: Item = {}): boolean {
+function isSameEntry(keys: Keys, projects: readonly string[], before: Item = {}, after: Item = {}): boolean {
   const isIn = (item: Item) => keys.hash in item && keys.range in item;
   if (!isIn(before) || !isIn(after)) return isIn(before) === isIn(after);
   const { hash, range, rangeType } = keys;
-  return before[hash]?.S === after[hash]?.S && before[range]?.[rangeType] === after[range]?.[rangeType];
+  if (before[hash]?.S !== after[hash]?.S || before[range]?.[rangeType] !== after[range]?.[rangeType]) return false;
+  return projects.every((attribute) => isDeepStrictEqual(before[attribute], after[attribute]));
 }
 
 function checkKeys(index: string, keys: Keys, item: Item): void {
@@ -124,11 +127,12 @@ function checkKeys(index: string, keys: Keys, item: Item): void {
 }
 
 /** Nothing if the item has not both keys. */
-function entryOf(keys: Keys, item: Item): Entry | undefined {
+function entryOf(keys: Keys, projects: readonly string[], item: Item): Entry | undefined {
   const [hash, range] = [item[keys.hash], item[keys.range]];
   if (!hash || !range) return undefined;
   const [pk, sk] = [item["pk"] ?? NO_KEY, item["sk"] ?? NO_KEY];
-  const projected = Object.freeze({ pk, sk, [keys.hash]: hash, [keys.range]: range });
+  const others = projects.flatMap((attribute) => (item[attribute] ? [[attribute, item[attribute]] as const] : []));
+  const projected = Object.freeze({ ...Object.fromEntries(others), pk, sk, [keys.hash]: hash, [keys.range]: range });
   const place = { range: rangeOf(range), pk: pk.S ?? "", sk: sk.S ?? "" };
   return { partition: hash.S ?? "", row: { ...place, item: projected } };
 }

@@ -33,7 +33,7 @@ interface TableProperties {
   readonly GlobalSecondaryIndexes: readonly {
     IndexName: string;
     KeySchema: readonly KeyDefinition[];
-    Projection: { ProjectionType: string };
+    Projection: { ProjectionType: string; NonKeyAttributes?: readonly string[] };
   }[];
   readonly TimeToLiveSpecification: { AttributeName: string };
 }
@@ -149,10 +149,13 @@ function indexesOf({ KeySchema, AttributeDefinitions, GlobalSecondaryIndexes }: 
   }
   return new Map(
     GlobalSecondaryIndexes.map(({ IndexName, KeySchema: schema, Projection }) => {
-      if (Projection.ProjectionType !== "KEYS_ONLY") throw new Error("The model of DynamoDB has KEYS_ONLY indexes");
+      if (Projection.ProjectionType === "ALL") throw new Error("The model of DynamoDB has no index of all attributes");
       const range = named(schema, "RANGE");
       const rangeType = AttributeDefinitions.find(({ AttributeName }) => AttributeName === range)?.AttributeType ?? "S";
-      return [IndexName, createIndex(IndexName, { hash: named(schema, "HASH"), range, rangeType })];
+      return [
+        IndexName,
+        createIndex(IndexName, { hash: named(schema, "HASH"), range, rangeType }, Projection.NonKeyAttributes ?? []),
+      ];
     }),
   );
 }
