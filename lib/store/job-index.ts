@@ -3,6 +3,7 @@ import type { Status } from "../job/status.ts";
 import {
   DEFAULT_LIST_SHARDS,
   DUE_SHARDS,
+  PENDING_LISTED_AFTER,
   byAppKey,
   byOwnerKey,
   byStatusKey,
@@ -20,10 +21,9 @@ export interface IndexPage {
   readonly complete: boolean;
 }
 
-/** Jobs of an app, newest first: all of one execution type, those in a listed status, or those of a user. */
+/** Jobs of an app, newest first: of one execution type, all or those listed in a status, or those of a user. */
 export type AppIndex =
-  | { readonly appId: string; readonly executionType: string }
-  | { readonly appId: string; readonly status: Status }
+  | { readonly appId: string; readonly executionType: string; readonly status?: Status }
   | { readonly appId: string; readonly userId: string };
 
 /** A partition of an index. */
@@ -75,7 +75,15 @@ export function createJobIndex({ table, clock, listShards = DEFAULT_LIST_SHARDS 
     return { entries: page.items.map((item) => entryOf(item, "createdAt")), complete: !page.next };
   }
 
-  return { due, oldestDue, countDue, newest, partitionsOf: (of: AppIndex) => partitionsOf(of, listShards) };
+  return {
+    due,
+    oldestDue,
+    countDue,
+    newest,
+    partitionsOf: (of: AppIndex) => partitionsOf(of, listShards),
+    /** A PENDING job created before this time is in `byStatus`. */
+    pendingListedBefore: () => clock.now() - PENDING_LISTED_AFTER,
+  };
 }
 
 function dueIn(shard: string, until: EpochMs, from: Place | undefined): Query {
@@ -91,6 +99,7 @@ function dueIn(shard: string, until: EpochMs, from: Place | undefined): Query {
 function partitionsOf(of: AppIndex, listShards: number): Partition[] {
   if ("userId" in of) return [{ index: "byOwner", key: byOwnerKey(of.appId, of.userId) }];
   const shards = Array.from({ length: listShards }, (_, shard) => shard);
-  if ("status" in of) return shards.map((n) => ({ index: "byStatus", key: byStatusKey(of.appId, of.status, n) }));
-  return shards.map((n) => ({ index: "byApp", key: byAppKey(of.appId, of.executionType, n) }));
+  const { appId, executionType, status } = of;
+  if (!status) return shards.map((n) => ({ index: "byApp", key: byAppKey(appId, executionType, n) }));
+  return shards.map((n) => ({ index: "byStatus", key: byStatusKey(appId, executionType, status, n) }));
 }

@@ -1,4 +1,4 @@
-import { SECOND, type EpochMs } from "../clock.ts";
+import { HOUR, MINUTE, SECOND, type EpochMs } from "../clock.ts";
 import {
   DEFAULT_MAX_RETRIES,
   DEFAULT_TIMEOUT_MS,
@@ -13,12 +13,22 @@ import {
 import { expirySeconds, type Expressions, type Item, type ItemKey } from "./table.ts";
 import type { Condition, Move } from "../job/moves.ts";
 import type { Status } from "../job/status.ts";
-import type { Attempt } from "../job/attempt.ts";
+import type { Attempt, AttemptRef } from "../job/attempt.ts";
 
 // The layout of a job in the table: its keys, its item, and a move as an update of that item.
 
-/** Statuses with an index entry of their own; a job on the happy path never enters that index. */
-export const LISTED_STATUSES: ReadonlySet<Status> = new Set(["RETRYING", "FAILED", "DEAD", "CANCELLED"]);
+/** Statuses in which `byStatus` has every job. A webhook on the happy path never enters that index. */
+const LISTED_STATUSES: ReadonlySet<Status> = new Set(["RETRYING", "FAILED", "DEAD", "CANCELLED"]);
+
+/** Whether `byStatus` has every job of a type that is in a status. Tasks cost enough for a write of each change. */
+export function isListed(executionType: string, status: Status): boolean {
+  return LISTED_STATUSES.has(status) || executionType === TASK;
+}
+
+/** A PENDING job enters `byStatus` when its next look is to be later than this after its creation: it was put off. */
+const UNLISTED_FOR = 15 * MINUTE;
+/** The age at which a PENDING job is in `byStatus`, even if the sweep is late. */
+export const PENDING_LISTED_AFTER = HOUR;
 
 const DUE_SHARD_COUNT = 64;
 /** Two hex digits each. A partition of an index takes 1,000 writes a second, so all of them take 64,000. */
@@ -38,7 +48,7 @@ export interface Place {
   readonly at: EpochMs;
 }
 
-/** One entry of an index. `jobType` and `dialect` are not in `due`. */
+/** One entry of an index. Those of `due` have no `jobType` and no `dialect`. */
 export interface IndexEntry extends Place, Pick<Job, "appId" | "executionType" | "jobType" | "dialect"> {
   /** The status that the entry was written with, in `byStatus` and `byOwner`. */
   readonly status?: Status;
@@ -70,8 +80,8 @@ export function slotsKey(appId: string): ItemKey {
   return { pk: `SLOTS#${appId}`, sk: "S" };
 }
 
-export function byStatusKey(appId: string, status: Status, shard: number): string {
-  return `${appId}#${status}#${shard}`;
+export function byStatusKey(appId: string, executionType: string, status: Status, shard: number): string {
+  return `${appId}#${executionType}#${status}#${shard}`;
 }
 
 function dueShard(id: string): string {
@@ -103,7 +113,9 @@ export function toItem(job: Job, listShards = DEFAULT_LIST_SHARDS): Item {
     ...jobKey(id),
     byApp: byAppKey(appId, executionType, shard),
     ...(userId !== undefined && { byOwner: byOwnerKey(appId, userId) }),
-    ...(LISTED_STATUSES.has(job.status) && { byStatus: byStatusKey(appId, job.status, shard) }),
+    ...((isListed(executionType, job.status) || isPutOff(job)) && {
+      byStatus: byStatusKey(appId, executionType, job.status, shard),
+    }),
     // Never removed: the index has only items with both `due` and `dueAt`.
     due: dueShard(id),
     dueAt,
@@ -114,6 +126,10 @@ export function toItem(job: Job, listShards = DEFAULT_LIST_SHARDS): Item {
     timeoutMs: job.timeoutMs === DEFAULT_TIMEOUT_MS ? undefined : job.timeoutMs,
     retryCount: job.retryCount === 0 ? undefined : job.retryCount,
   };
+}
+
+function isPutOff({ status, createdAt, dueAt = Infinity }: Pick<Job, "status" | "createdAt" | "dueAt">): boolean {
+  return status === "PENDING" && dueAt > createdAt + UNLISTED_FOR;
 }
 
 export function jobOf(item: Item): Job {
@@ -160,7 +176,7 @@ export function attemptOf(item: Item): Attempt {
 export function entryOf(item: Item, order: "createdAt" | "dueAt"): IndexEntry {
   const [appId = "", executionType = ""] = String(item["byApp"]).split("#");
   const { jobType, dialect, byStatus } = item as Partial<Record<string, string>>;
-  const status = byStatus === undefined ? item["status"] : byStatus.split("#")[1];
+  const status = byStatus === undefined ? item["status"] : byStatus.split("#")[2];
   return {
     id: String(item["pk"]).slice(2),
     at: Number(item[order]),
@@ -188,13 +204,24 @@ function itemBytes(value: unknown): number {
   return entries.reduce((sum, [name, entry]) => sum + Buffer.byteLength(name) + itemBytes(entry) + 1, 3);
 }
 
+/** A job, or the name of an attempt of it. */
+type Moved = Pick<Job, "id" | "appId"> & Partial<Pick<Job, "executionType" | "createdAt"> & Pick<AttemptRef, "rank">>;
+
+/** The key in `byStatus` after a move, or `remove`, or `keep`. */
+function listingOf({ id, appId, rank, createdAt = 0, ...job }: Moved, move: Move, listShards: number): string {
+  const { to, set, remove } = move;
+  const executionType = rank === undefined ? job.executionType : TASK;
+  const isSame = move.from.includes(to);
+  if (executionType === undefined) return isSame ? "keep" : "remove";
+  const key = byStatusKey(appId, executionType, to, listShard(id, listShards));
+  if (isListed(executionType, to)) return isSame ? "keep" : key;
+  const hasLook = set.dueAt !== undefined || remove.includes("dueAt");
+  if (isSame && (to !== "PENDING" || !hasLook)) return "keep";
+  return isPutOff({ status: to, createdAt, ...(set.dueAt !== undefined && { dueAt: set.dueAt }) }) ? key : "remove";
+}
+
 /** A move as the condition and update of an item. */
-export function expressionsOf(
-  job: Pick<Job, "id" | "appId">,
-  move: Move,
-  op: string,
-  listShards = DEFAULT_LIST_SHARDS,
-): Expressions {
+export function expressionsOf(job: Moved, move: Move, op: string, listShards = DEFAULT_LIST_SHARDS): Expressions {
   const names: Record<string, string> = {};
   const values = new Map<unknown, string>();
   const name = (field: string) => {
@@ -214,16 +241,16 @@ export function expressionsOf(
   const condition = [`${name("status")} IN (${from})`, ...move.when.map(holds)].join(" AND ");
 
   const { expiresAt, ...fields } = move.set;
-  const listed = LISTED_STATUSES.has(move.to);
+  const listing = listingOf(job, move, listShards);
   const set: Item = {
     status: move.to,
     // A move that keeps the status keeps the operation id, by which the writer of the status may still know its write.
     ...(move.from.includes(move.to) ? {} : { op }),
     ...fields,
     ...(expiresAt !== undefined && { expiresAt: expirySeconds(expiresAt) }),
-    ...(listed && { byStatus: byStatusKey(job.appId, move.to, listShard(job.id, listShards)) }),
+    ...(listing !== "keep" && listing !== "remove" && { byStatus: listing }),
   };
-  const remove = [...move.remove, ...(listed ? [] : ["byStatus"])];
+  const remove = [...move.remove, ...(listing === "remove" ? ["byStatus"] : [])];
   const setting = Object.entries(set).map(([field, to]) => `${name(field)} = ${value(to)}`);
   const removing = remove.length > 0 ? ` REMOVE ${remove.map(name).join(", ")}` : "";
   return {

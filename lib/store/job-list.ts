@@ -1,10 +1,10 @@
 import type { EpochMs } from "../clock.ts";
-import { LISTED_STATUSES, type IndexEntry } from "./job-item.ts";
+import { isListed } from "./job-item.ts";
 import type { JobStore } from "./job-store.ts";
 import type { Job } from "../job/job.ts";
 import type { Status } from "../job/status.ts";
-import type { AppIndex, TimeRange } from "./job-index.ts";
-import { merged, type Position } from "./merge.ts";
+import type { TimeRange } from "./job-index.ts";
+import { merged, type Position, type Source } from "./merge.ts";
 
 export interface JobFilter {
   readonly appId: string;
@@ -22,45 +22,61 @@ export interface JobPage {
 /** The most reads for one page, when filters leave it short. Bounds its cost. */
 const MOST_ROUNDS = 4;
 
+type Lists = Pick<JobStore, "newest" | "partitionsOf" | "pendingListedBefore" | "getMany">;
+
 /**
- * An app's jobs that match, newest first. Reads at most 4 × `limit` jobs, in as many batches, so a page may be short;
- * without a status of its own index, it merges the partitions of each execution type.
+ * An app's jobs that match, newest first. Reads at most 4 × `limit` jobs, in as many batches, so a page may be short.
+ * Each round is at most one query for each partition of each execution type.
  */
 export async function listJobs(
-  store: Pick<JobStore, "newest" | "partitionsOf" | "getMany">,
+  store: Lists,
   filter: JobFilter,
   executionTypes: readonly string[],
   limit: number,
   position?: Position,
 ): Promise<JobPage> {
   const jobs: Job[] = [];
-  const sources = indexesOf(filter, executionTypes).flatMap((index) =>
-    store.partitionsOf(index).map((partition) => ({ ...partition, created: filter.created })),
-  );
   let next = position;
+  const stages = stagesOf(store, filter, executionTypes);
+  let stage = stages.findIndex(({ since }) => next === undefined || next.at >= since);
   for (let round = 0; round < MOST_ROUNDS && jobs.length < limit; round += 1) {
+    const now = stages[stage];
+    if (!now) return { jobs, next: undefined };
     const wanted = limit - jobs.length;
-    const page = await merged(store, sources, { limit: wanted, most: wanted }, next);
-    const fit = page.entries.filter((entry) => mayMatch(entry, filter));
+    const page = await merged(store, now.sources, { limit: wanted, most: wanted }, next);
     const found = await store.getMany(
-      fit.map(({ id }) => id),
+      page.entries.map(({ id }) => id),
       { consistent: false },
     );
     jobs.push(...found.filter((job) => matches(job, filter)));
-    if (!page.next) return { jobs, next: undefined };
-    ({ next } = page);
+    next = page.next ?? { at: now.since - 1, ids: {} };
+    if (!page.next) stage += 1;
   }
-  return { jobs, next };
+  return { jobs, next: stage < stages.length ? next : undefined };
 }
 
-function indexesOf({ appId, status, executionType }: JobFilter, executionTypes: readonly string[]): AppIndex[] {
-  if (status && LISTED_STATUSES.has(status)) return [{ appId, status }];
-  const types = executionType === undefined ? executionTypes : [executionType];
-  return types.map((type) => ({ appId, executionType: type }));
+/** A part of a list: its jobs are as old as `since` or newer, and newer than those of the stages after it. */
+interface Stage {
+  readonly since: EpochMs;
+  readonly sources: readonly Source[];
 }
 
-function mayMatch(entry: IndexEntry, { executionType }: JobFilter): boolean {
-  return executionType === undefined || entry.executionType === executionType;
+function stagesOf(store: Lists, filter: JobFilter, executionTypes: readonly string[]): Stage[] {
+  const { appId, status, created } = filter;
+  const { from = 0, to = Infinity } = created;
+  const types = filter.executionType === undefined ? executionTypes : [filter.executionType];
+  const stage = (since: EpochMs, until: EpochMs, isOld: boolean) => ({
+    since,
+    sources: types.flatMap((executionType) => {
+      const isByStatus = status && (isOld || isListed(executionType, status));
+      const index = { appId, executionType, ...(isByStatus && { status }) };
+      return store.partitionsOf(index).map((it) => ({ ...it, created: { from: since, to: until } }));
+    }),
+  });
+  if (status !== "PENDING") return [stage(from, to, false)];
+  // A young PENDING job may be in no index of its status, an old one is.
+  const boundary = Math.max(store.pendingListedBefore(), from);
+  return [stage(boundary, to, false), ...(boundary > from ? [stage(from, Math.min(to, boundary - 1), true)] : [])];
 }
 
 /** An index is eventually consistent, so the job may have changed since the entry. */

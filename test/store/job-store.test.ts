@@ -460,9 +460,9 @@ function lists(): void {
     expect(page.entries).toEqual(entries.slice(0, 2));
     expect(await read(all, {}, 9, page.next)).toEqual({ entries: entries.slice(2), next: undefined });
     await failedFor(newJob(request("db", {}, { appId }), at, randomUUID()));
-    const failures = await read({ appId, status: "FAILED" }, {}, 9);
+    const failures = await read({ ...all, status: "FAILED" }, {}, 9);
     expect(failures).toMatchObject({ entries: [{ at, status: "FAILED", executionType: "rest-api" }], next: undefined });
-    expect((await read({ appId, status: "DEAD" }, {}, 9)).entries).toEqual([]);
+    expect((await read({ ...all, status: "DEAD" }, {}, 9)).entries).toEqual([]);
   });
 
   test("jobs of one millisecond in several partitions come once each, in pages of any size, under more shards too", async () => {
@@ -490,6 +490,41 @@ function lists(): void {
       expect(seen.map(({ id }) => id).toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
       expect(seen.map((entry) => entry.at)).toEqual(seen.map((entry) => entry.at).toSorted((a, b) => b - a));
     }
+  });
+
+  test("a PENDING job is listed by its status when it is put off for long, and a task in every status", async () => {
+    const listed = async ({ id, appId, executionType }: Job) => {
+      const found = ["PENDING", "RUNNING", "RETRYING", "SUCCEEDED"] as const;
+      const sources = found.flatMap((status) => store.partitionsOf({ appId, executionType, status }));
+      const pages = await Promise.all(sources.map(async (source) => store.newest(source, {}, 9)));
+      return pages.flatMap(({ entries }) => entries.filter((entry) => entry.id === id).map(({ status }) => status));
+    };
+    const job = someJob();
+    await store.create(job);
+    expect(await listed(job)).toEqual([]);
+    await store.apply(job, becomeDue(job, job.createdAt + 15 * MINUTE));
+    const off = { ...job, dueAt: job.createdAt + 15 * MINUTE };
+    expect(await listed(job)).toEqual([]);
+    await store.apply(off, becomeDue(off, off.dueAt + 1));
+    expect(await listed(job)).toEqual(["PENDING"]);
+    const mine = await claimed(job);
+    expect(await listed(job)).toEqual([]);
+    await store.apply(mine, end(mine, ending(failed)));
+    expect(await listed(job)).toEqual(["RETRYING"]);
+    const later = newJob({ ...request("both"), startAt: clock.now() + DAY }, clock.now(), clock.uuid());
+    await store.create(later);
+    expect(await listed(later)).toEqual(["PENDING"]);
+
+    const task = someTask();
+    await store.create(task);
+    expect(await listed(task)).toEqual(["PENDING"]);
+    const name = nextAttempt(task);
+    const running = (await store.apply(name, claim(name, clock.now(), clock.now() + MINUTE, 5))).job as RunningJob;
+    expect(await listed(task)).toEqual(["RUNNING"]);
+    await store.apply(name, extend(running, clock.now(), clock.now() + MINUTE, {}));
+    expect(await listed(task)).toEqual(["RUNNING"]);
+    await store.apply(running, end(running, ending({ kind: "succeeded" })));
+    expect(await listed(task)).toEqual(["SUCCEEDED"]);
   });
 
   test("the entries of an owner's jobs say what lists filter by, as it is now", async () => {
