@@ -1,5 +1,6 @@
 import { DAY, type ClockAnchor } from "./clock.ts";
 import type { SchedulerConfig } from "./queue/scheduler.ts";
+import { DEFAULT_LIST_SHARDS } from "./store/job-item.ts";
 import type { SealingKey } from "./store/sealer.ts";
 import type { DeploymentRules } from "./outbound/rules.ts";
 
@@ -12,6 +13,8 @@ export interface JobsConfig {
   readonly scheduler: SchedulerConfig;
   /** In ms; 0 keeps finished jobs for good. */
   readonly retention: number;
+  /** The partitions of each list of an app. */
+  readonly listShards: number;
   /** The sender of e-mails. Without it, none can be sent. */
   readonly emailSender: string | undefined;
   /** The memory of the function that runs the browser. */
@@ -45,6 +48,7 @@ export function jobsConfig(env: Env): JobsConfig {
       deadLetters: required(env, "AWS_SCHEDULER_DEAD_LETTERS_ARN", "the ARN of the queue schedules-dead"),
     },
     retention: numberOf(env, "RETENTION_DAYS", 0) * DAY,
+    listShards: listShards(env),
     emailSender: env["EMAIL_SENDER"] || undefined,
     pdfMemoryMb: numberOf(env, "PDF_MEMORY_MB", 3_008),
     rules: {
@@ -109,6 +113,15 @@ function numberOf(env: Env, name: string, unset: number): number {
   const value = text ? Number(text) : unset;
   if (!Number.isFinite(value) || value < 0) throw new Error(`${name} is "${text}": expected a number of 0 or more`);
   return value;
+}
+
+/** A list is read by a query a shard and execution type, so many shards make lists slow. */
+const MOST_LIST_SHARDS = 64;
+
+function listShards(env: Env): number {
+  const count = numberOf(env, "LIST_SHARDS", DEFAULT_LIST_SHARDS);
+  if (Number.isInteger(count) && count >= 1 && count <= MOST_LIST_SHARDS) return count;
+  throw new Error(`LIST_SHARDS is "${env["LIST_SHARDS"]}": expected a whole number from 1 to ${MOST_LIST_SHARDS}`);
 }
 
 /** Set by the local stack only: "real,service,speed". */

@@ -105,7 +105,7 @@ function stores(config: JobsConfig) {
     log: createLog(() => iso(clock.now())),
     table,
     bucket,
-    store: createJobStore({ table, files: bucket, clock, removeLog: taskLog.remove }),
+    store: createJobStore({ table, files: bucket, clock, listShards: config.listShards, removeLog: taskLog.remove }),
     queue: createQueue({ urls: config.queueUrls, files: bucket, clock }),
     ...createAppStores({ table, clock, sealer: createSealer(config.sealing) }),
     destinations: createDestinationStore({ table, clock }),

@@ -14,7 +14,7 @@ import { functionsFolder, startLambdaApi, type LambdaApi } from "./lambda-api.ts
 import { loadFunctions, type LoadedFunction } from "./lambda.ts";
 import { expireFiles, rulesOf } from "./lifecycle.ts";
 import { mailboxPage, startMailbox } from "./mailbox.ts";
-import { ACCOUNT_ID, environmentOf, provision, type References } from "./provision.ts";
+import { ACCOUNT_ID, OtherLayout, environmentOf, provision, type References } from "./provision.ts";
 import { startScheduler, type Scheduler } from "./scheduler.ts";
 import { startStreamMapping } from "./table-stream.ts";
 import type { Template } from "./template.ts";
@@ -47,7 +47,9 @@ export async function startCloud({ root, template, dir, port, speed, onLoss }: C
   Object.assign(process.env, localDefaults());
   let stopping = false;
   void emulators?.ended.then(() => stopping || onLoss(new Error("The emulators ended; start the stack again")));
-  const references = await provision(template, endpoints);
+  const references = await provision(template, endpoints).catch((error: unknown) => {
+    throw error instanceof OtherLayout && emulators ? new Error(leaveFolder(error, dir), { cause: error }) : error;
+  });
   const own = ownEnvironment(environmentOf(template, references));
   const functions = await loading;
   const lambdaApi = await startLambdaApi(functions, own["OWN_FUNCTIONS"] ?? "", functionsFolder(root));
@@ -81,6 +83,15 @@ export async function startCloud({ root, template, dir, port, speed, onLoss }: C
       await emulators?.stop();
     },
   };
+}
+
+/** What to do about a folder with a table that this version can't read. */
+function leaveFolder({ message }: OtherLayout, dir: string): string {
+  return (
+    `The jobs in ${dir} were made by an older version of the service, and this one can't read them. ` +
+    `Move the folder away, for instance by: mv ${dir} ${dir}.old; then start again, with no jobs. ` +
+    `Or set DATA_DIR to another folder. (${message}.)`
+  );
 }
 
 export function urlOf(server: Server): string {

@@ -5,6 +5,7 @@ import {
   ResourceInUseException,
   UpdateTableCommand,
   type CreateTableCommandInput,
+  type Projection,
 } from "@aws-sdk/client-dynamodb";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { CreateQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
@@ -95,11 +96,40 @@ async function createTable(
     if (!(error instanceof ResourceInUseException)) throw error;
   }
   const { Table } = await client.send(new DescribeTableCommand({ TableName }));
+  const others = differences(GlobalSecondaryIndexes ?? [], Table?.GlobalSecondaryIndexes ?? []);
+  if (others.length > 0) throw new OtherLayout(TableName, others);
   if (StreamSpecification && !Table?.LatestStreamArn) {
     const stream = { StreamEnabled: true, StreamViewType: StreamSpecification.StreamViewType };
     await client.send(new UpdateTableCommand({ TableName, StreamSpecification: stream }));
   }
   return TableName;
+}
+
+/** The table was made by another version. */
+export class OtherLayout extends Error {
+  constructor(table: string, indexes: readonly string[]) {
+    super(`The indexes ${indexes.join(", ")} of the table ${table} are not those of resources.yml`);
+  }
+}
+
+interface IndexDefinition {
+  readonly IndexName?: string | undefined;
+  readonly KeySchema?: unknown;
+  readonly Projection?: Projection | undefined;
+}
+
+/** The names of the indexes that only one side has, or that differ. */
+function differences(wanted: readonly IndexDefinition[], found: readonly IndexDefinition[]): string[] {
+  const [ours, theirs] = [wanted, found].map(
+    (indexes) => new Map(indexes.map((it) => [it.IndexName ?? "", layoutOf(it)])),
+  );
+  const names = new Set([...(ours?.keys() ?? []), ...(theirs?.keys() ?? [])]);
+  return [...names].filter((name) => ours?.get(name) !== theirs?.get(name));
+}
+
+function layoutOf({ KeySchema, Projection: projection }: IndexDefinition): string {
+  const { ProjectionType, NonKeyAttributes = [] } = projection ?? {};
+  return JSON.stringify([KeySchema, ProjectionType, NonKeyAttributes.toSorted()]);
 }
 
 const QUEUE_ATTRIBUTES = [

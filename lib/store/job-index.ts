@@ -1,7 +1,9 @@
 import type { Clock, EpochMs } from "../clock.ts";
 import type { Status } from "../job/status.ts";
 import {
+  DEFAULT_LIST_SHARDS,
   DUE_SHARDS,
+  PENDING_LISTED_AFTER,
   byAppKey,
   byOwnerKey,
   byStatusKey,
@@ -19,18 +21,29 @@ export interface IndexPage {
   readonly complete: boolean;
 }
 
-/** Jobs of an app, newest first: all of one execution type, those in a listed status, or those of a user. */
+/** Jobs of an app, newest first: of one execution type, all or those listed in a status, or those of a user. */
 export type AppIndex =
-  | { readonly appId: string; readonly executionType: string }
-  | { readonly appId: string; readonly status: Status }
+  | { readonly appId: string; readonly executionType: string; readonly status?: Status }
   | { readonly appId: string; readonly userId: string };
+
+/** A partition of an index. */
+export interface Partition {
+  readonly index: "byStatus" | "byApp" | "byOwner";
+  readonly key: string;
+}
 
 export interface TimeRange {
   readonly from?: EpochMs | undefined;
   readonly to?: EpochMs | undefined;
 }
 
-export function createJobIndex({ table, clock }: { readonly table: Table; readonly clock: Clock }) {
+interface Parts {
+  readonly table: Table;
+  readonly clock: Clock;
+  readonly listShards?: number | undefined;
+}
+
+export function createJobIndex({ table, clock, listShards = DEFAULT_LIST_SHARDS }: Parts) {
   /** The jobs of one shard that are due up to a time, oldest first. */
   async function due(shard: string, until: EpochMs, limit: number, from?: Place): Promise<IndexPage> {
     const page = await table.query({ ...dueIn(shard, until, from), Limit: limit });
@@ -48,22 +61,29 @@ export function createJobIndex({ table, clock }: { readonly table: Table; readon
     return (await table.query({ ...dueIn(shard, until, from), Select: "COUNT" })).count;
   }
 
-  /** A page of an app's jobs, newest first, after `from`. */
-  async function newest(index: AppIndex, range: TimeRange, limit: number, from?: Place): Promise<IndexPage> {
-    const [name, partition] = partitionOf(index);
+  /** A page of a partition, newest first, after `from`. */
+  async function newest({ index, key }: Partition, range: TimeRange, limit: number, from?: Place): Promise<IndexPage> {
     const page = await table.query({
-      IndexName: name,
+      IndexName: index,
       KeyConditionExpression: "#partition = :partition AND createdAt BETWEEN :from AND :to",
-      ExpressionAttributeNames: { "#partition": name },
-      values: { ":partition": partition, ":from": range.from ?? 0, ":to": range.to ?? Number.MAX_SAFE_INTEGER },
+      ExpressionAttributeNames: { "#partition": index },
+      values: { ":partition": key, ":from": range.from ?? 0, ":to": range.to ?? Number.MAX_SAFE_INTEGER },
       ScanIndexForward: false,
       Limit: limit,
-      after: from && { ...placeKey(from), [name]: partition, createdAt: from.at },
+      after: from && { ...placeKey(from), [index]: key, createdAt: from.at },
     });
     return { entries: page.items.map((item) => entryOf(item, "createdAt")), complete: !page.next };
   }
 
-  return { due, oldestDue, countDue, newest };
+  return {
+    due,
+    oldestDue,
+    countDue,
+    newest,
+    partitionsOf: (of: AppIndex) => partitionsOf(of, listShards),
+    /** A PENDING job created before this time is in `byStatus`. */
+    pendingListedBefore: () => clock.now() - PENDING_LISTED_AFTER,
+  };
 }
 
 function dueIn(shard: string, until: EpochMs, from: Place | undefined): Query {
@@ -75,9 +95,11 @@ function dueIn(shard: string, until: EpochMs, from: Place | undefined): Query {
   };
 }
 
-/** An index and the partition of it that holds these jobs. */
-function partitionOf(index: AppIndex): ["byStatus" | "byApp" | "byOwner", string] {
-  if ("status" in index) return ["byStatus", byStatusKey(index.appId, index.status)];
-  if ("userId" in index) return ["byOwner", byOwnerKey(index.appId, index.userId)];
-  return ["byApp", byAppKey(index.appId, index.executionType)];
+/** The partitions that hold these jobs. Those of a user are in one. */
+function partitionsOf(of: AppIndex, listShards: number): Partition[] {
+  if ("userId" in of) return [{ index: "byOwner", key: byOwnerKey(of.appId, of.userId) }];
+  const shards = Array.from({ length: listShards }, (_, shard) => shard);
+  const { appId, executionType, status } = of;
+  if (!status) return shards.map((n) => ({ index: "byApp", key: byAppKey(appId, executionType, n) }));
+  return shards.map((n) => ({ index: "byStatus", key: byStatusKey(appId, executionType, status, n) }));
 }

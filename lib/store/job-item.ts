@@ -1,7 +1,8 @@
-import { SECOND, type EpochMs } from "../clock.ts";
+import { HOUR, MINUTE, SECOND, type EpochMs } from "../clock.ts";
 import {
   DEFAULT_MAX_RETRIES,
   DEFAULT_TIMEOUT_MS,
+  type Dialect,
   type Job,
   type Payload,
   BULK_ACTION,
@@ -13,14 +14,29 @@ import type { BacklogName, BacklogRef } from "../job/backlog.ts";
 import { expirySeconds, type Expressions, type Item, type ItemKey } from "./table.ts";
 import type { Condition, Move } from "../job/moves.ts";
 import type { Status } from "../job/status.ts";
-import type { Attempt } from "../job/attempt.ts";
+import type { Attempt, AttemptRef } from "../job/attempt.ts";
 
 // The layout of a job in the table: its keys, its item, and a move as an update of that item.
 
-/** Statuses with an index entry of their own; a job on the happy path never enters that index. */
-export const LISTED_STATUSES: ReadonlySet<Status> = new Set(["RETRYING", "FAILED", "DEAD", "CANCELLED"]);
+/** Statuses in which `byStatus` has every job. A webhook on the happy path never enters that index. */
+const LISTED_STATUSES: ReadonlySet<Status> = new Set(["RETRYING", "FAILED", "DEAD", "CANCELLED"]);
 
-export const DUE_SHARDS = "0123456789abcdef".split("");
+/** Whether `byStatus` has every job of a type that is in a status. Tasks cost enough for a write of each change. */
+export function isListed(executionType: string, status: Status): boolean {
+  return LISTED_STATUSES.has(status) || executionType === TASK;
+}
+
+/** A PENDING job enters `byStatus` when its next look is to be later than this after its creation: it was put off. */
+const UNLISTED_FOR = 15 * MINUTE;
+/** The age at which a PENDING job is in `byStatus`, even if the sweep is late. */
+export const PENDING_LISTED_AFTER = HOUR;
+
+const DUE_SHARD_COUNT = 64;
+/** Two hex digits each. A partition of an index takes 1,000 writes a second, so all of them take 64,000. */
+export const DUE_SHARDS: readonly string[] = Array.from({ length: DUE_SHARD_COUNT }, (_, shard) => shardName(shard));
+
+/** The partitions of each list of an app, where the deployment sets none. */
+export const DEFAULT_LIST_SHARDS = 4;
 
 /** One write unit, the limit for the item of a delivered job. */
 const INLINE_ITEM_BYTES = 1_024;
@@ -33,9 +49,11 @@ export interface Place {
   readonly at: EpochMs;
 }
 
-/** One entry of an index. `backlog`: the entry in `due` is not a job, but a backlog. */
-export interface IndexEntry extends Place {
-  readonly appId: string;
+/** One entry of an index. Those of `due` have no `jobType` and no `dialect`. */
+export interface IndexEntry extends Place, Pick<Job, "appId" | "executionType" | "jobType" | "dialect"> {
+  /** The status that the entry was written with, in `byStatus` and `byOwner`. */
+  readonly status?: Status;
+  /** Set where the entry in `due` is not a job, but a backlog. */
   readonly backlog?: BacklogName;
 }
 
@@ -59,9 +77,8 @@ export function attemptKey(id: string, number: number): ItemKey {
   return { pk: jobKey(id).pk, sk: `A#${number}` };
 }
 
-// The last part is a shard: raise it when one app and type passes 1,000 puts a second.
-export function byAppKey(appId: string, executionType: string): string {
-  return `${appId}#${executionType}#0`;
+export function byAppKey(appId: string, executionType: string, shard: number): string {
+  return `${appId}#${executionType}#${shard}`;
 }
 
 export function byOwnerKey(appId: string, userId: string): string {
@@ -73,8 +90,8 @@ export function slotsKey(appId: string, isUrgent = false): ItemKey {
   return { pk: `SLOTS#${appId}`, sk: isUrgent ? "U" : "S" };
 }
 
-export function byStatusKey(appId: string, status: Status): string {
-  return `${appId}#${status}`;
+export function byStatusKey(appId: string, executionType: string, status: Status, shard: number): string {
+  return `${appId}#${executionType}#${status}#${shard}`;
 }
 
 /** The partition of `due` that holds the jobs of a backlog. */
@@ -86,22 +103,39 @@ function duePartition(id: string, appId: string, backlog: BacklogName | undefine
   return backlog === undefined ? dueShard(id) : backlogKey({ appId, backlog });
 }
 
-/** The last hex digit of an id is as good as random in every kind of id given out here. */
+/** `id`: of a job, or any hex digits. */
 export function dueShard(id: string): string {
-  return id.slice(-1);
+  return shardName(randomBitsOf(id) % DUE_SHARD_COUNT);
+}
+
+/** The shard of a job in the lists of its app. Bits of its own: the jobs of a due shard are in all list shards. */
+function listShard(id: string, listShards: number): number {
+  return Math.floor(randomBitsOf(id) / DUE_SHARD_COUNT) % listShards;
+}
+
+/** The last eight hex digits of an id are as good as random in every kind of id given out here. */
+function randomBitsOf(id: string): number {
+  return Number.parseInt(id.slice(-8), 16) >>> 0;
+}
+
+function shardName(shard: number): string {
+  return shard.toString(16).padStart(2, "0");
 }
 
 /**
  * The item of a job. Its size is charged at every write, so it leaves out defaults and whatever
  * a key says already: `byApp` holds the app and the execution type, `byOwner` the user.
  */
-export function toItem(job: Job): Item {
+export function toItem(job: Job, listShards = DEFAULT_LIST_SHARDS): Item {
   const { id, appId, executionType, userId, payload, expiresAt, dueAt, backlog, ...fields } = job;
+  const shard = listShard(id, listShards);
   return {
     ...jobKey(id),
-    byApp: byAppKey(appId, executionType),
+    byApp: byAppKey(appId, executionType, shard),
     ...(userId !== undefined && { byOwner: byOwnerKey(appId, userId) }),
-    ...(LISTED_STATUSES.has(job.status) && { byStatus: byStatusKey(appId, job.status) }),
+    ...((isListed(executionType, job.status) || isPutOff(job)) && {
+      byStatus: byStatusKey(appId, executionType, job.status, shard),
+    }),
     // Never removed: the index has only items with both `due` and `dueAt`.
     due: duePartition(id, appId, backlog),
     dueAt,
@@ -112,6 +146,12 @@ export function toItem(job: Job): Item {
     timeoutMs: job.timeoutMs === DEFAULT_TIMEOUT_MS ? undefined : job.timeoutMs,
     retryCount: job.retryCount === 0 ? undefined : job.retryCount,
   };
+}
+
+type Look = Pick<Job, "status" | "createdAt" | "dueAt" | "backlog">;
+
+function isPutOff({ status, createdAt, dueAt = Infinity, backlog }: Look): boolean {
+  return status === "PENDING" && (backlog !== undefined || dueAt > createdAt + UNLISTED_FOR);
 }
 
 export function jobOf(item: Item): Job {
@@ -162,10 +202,21 @@ export function attemptOf(item: Item): Attempt {
 }
 
 export function entryOf(item: Item, order: "createdAt" | "dueAt"): IndexEntry {
+  const [appId = "", executionType = ""] = String(item["byApp"]).split("#");
+  const { jobType, dialect, byStatus } = item as Partial<Record<string, string>>;
+  const status = byStatus === undefined ? item["status"] : byStatus.split("#")[2];
   const pk = String(item["pk"]);
-  const at = Number(item[order]);
-  const [appId = ""] = String(item["byApp"]).split("#");
-  return pk.startsWith(BACKLOG) ? { id: pk, at, appId, ...backlogIn(pk, appId) } : { id: pk.slice(2), at, appId };
+  const isBacklog = pk.startsWith(BACKLOG);
+  return {
+    id: isBacklog ? pk : pk.slice(2),
+    at: Number(item[order]),
+    appId,
+    executionType,
+    ...(isBacklog && backlogIn(pk, appId)),
+    ...(jobType !== undefined && { jobType }),
+    ...(dialect !== undefined && { dialect: dialect as Dialect }),
+    ...(status !== undefined && { status: status as Status }),
+  };
 }
 
 /** Whether the item stays within one write unit until its job has succeeded. */
@@ -184,8 +235,26 @@ function itemBytes(value: unknown): number {
   return entries.reduce((sum, [name, entry]) => sum + Buffer.byteLength(name) + itemBytes(entry) + 1, 3);
 }
 
+/** A job, or the name of an attempt of it. */
+type Moved = Pick<Job, "id" | "appId"> & Partial<Pick<Job, "executionType" | "createdAt"> & Pick<AttemptRef, "rank">>;
+
+/** The key in `byStatus` after a move, or `remove`, or `keep`. */
+function listingOf({ id, appId, rank, createdAt = 0, ...job }: Moved, move: Move, listShards: number): string {
+  const { to, set, remove } = move;
+  const executionType = rank === undefined ? job.executionType : TASK;
+  const isSame = move.from.includes(to);
+  if (executionType === undefined) return isSame ? "keep" : "remove";
+  const key = byStatusKey(appId, executionType, to, listShard(id, listShards));
+  if (isListed(executionType, to)) return isSame ? "keep" : key;
+  const hasLook = set.dueAt !== undefined || remove.includes("dueAt");
+  if (isSame && (to !== "PENDING" || !hasLook)) return "keep";
+  const { dueAt, backlog } = set;
+  const look = { ...(dueAt !== undefined && { dueAt }), ...(backlog !== undefined && { backlog }) };
+  return isPutOff({ status: to, createdAt, ...look }) ? key : "remove";
+}
+
 /** A move as the condition and update of an item. */
-export function expressionsOf(job: Pick<Job, "id" | "appId">, move: Move, op: string): Expressions {
+export function expressionsOf(job: Moved, move: Move, op: string, listShards = DEFAULT_LIST_SHARDS): Expressions {
   const names: Record<string, string> = {};
   const values = new Map<unknown, string>();
   const name = (field: string) => {
@@ -205,7 +274,7 @@ export function expressionsOf(job: Pick<Job, "id" | "appId">, move: Move, op: st
   const condition = [`${name("status")} IN (${from})`, ...move.when.map(holds)].join(" AND ");
 
   const { expiresAt, backlog, ...fields } = move.set;
-  const listed = LISTED_STATUSES.has(move.to);
+  const listing = listingOf(job, move, listShards);
   const set: Item = {
     status: move.to,
     // A move of a job that is in no backlog changes nothing here, and writes no index.
@@ -214,9 +283,9 @@ export function expressionsOf(job: Pick<Job, "id" | "appId">, move: Move, op: st
     ...(move.from.includes(move.to) ? {} : { op }),
     ...fields,
     ...(expiresAt !== undefined && { expiresAt: expirySeconds(expiresAt) }),
-    ...(listed && { byStatus: byStatusKey(job.appId, move.to) }),
+    ...(listing !== "keep" && listing !== "remove" && { byStatus: listing }),
   };
-  const remove = [...move.remove, ...(listed ? [] : ["byStatus"])];
+  const remove = [...move.remove, ...(listing === "remove" ? ["byStatus"] : [])];
   const setting = Object.entries(set).map(([field, to]) => `${name(field)} = ${value(to)}`);
   const removing = remove.length > 0 ? ` REMOVE ${remove.map(name).join(", ")}` : "";
   return {

@@ -1,9 +1,10 @@
 import type { EpochMs } from "../clock.ts";
-import { LISTED_STATUSES, type Place } from "./job-item.ts";
+import { isListed } from "./job-item.ts";
 import type { JobStore } from "./job-store.ts";
 import type { Job } from "../job/job.ts";
 import type { Status } from "../job/status.ts";
-import type { AppIndex, TimeRange } from "./job-index.ts";
+import type { TimeRange } from "./job-index.ts";
+import { merged, type Position, type Source } from "./merge.ts";
 
 export interface JobFilter {
   readonly appId: string;
@@ -11,9 +12,6 @@ export interface JobFilter {
   readonly executionType?: string | undefined;
   readonly created: TimeRange;
 }
-
-/** The progress of a listing in each of its indexes: the last entry that it took, or "done". */
-export type Position = Readonly<Record<string, Place | "done">>;
 
 export interface JobPage {
   readonly jobs: readonly Job[];
@@ -24,60 +22,61 @@ export interface JobPage {
 /** The most reads for one page, when filters leave it short. Bounds its cost. */
 const MOST_ROUNDS = 4;
 
+type Lists = Pick<JobStore, "newest" | "partitionsOf" | "pendingListedBefore" | "getMany">;
+
 /**
- * An app's jobs that match, newest first. Reads at most 4 × `limit` jobs, so a page may be short;
- * without a status of its own index, it merges one index per execution type.
+ * An app's jobs that match, newest first. Reads at most 4 × `limit` jobs, in as many batches, so a page may be short.
+ * Each round is at most one query for each partition of each execution type.
  */
 export async function listJobs(
-  store: JobStore,
+  store: Lists,
   filter: JobFilter,
   executionTypes: readonly string[],
   limit: number,
-  position: Position = {},
+  position?: Position,
 ): Promise<JobPage> {
   const jobs: Job[] = [];
-  const at: Record<string, Place | "done"> = { ...position };
-  const indexes = indexesOf(filter, executionTypes);
+  let next = position;
+  const stages = stagesOf(store, filter, executionTypes);
+  let stage = stages.findIndex(({ since }) => next === undefined || next.at >= since);
   for (let round = 0; round < MOST_ROUNDS && jobs.length < limit; round += 1) {
-    const open = Object.entries(indexes).filter(([name]) => at[name] !== "done");
-    if (open.length === 0) break;
+    const now = stages[stage];
+    if (!now) return { jobs, next: undefined };
     const wanted = limit - jobs.length;
-    const pages = await Promise.all(
-      open.map(async ([name, index]) => {
-        const from = at[name];
-        const page = await store.newest(index, filter.created, wanted, from === "done" ? undefined : from);
-        return { name, ...page };
-      }),
-    );
-    // Each index has shown its `wanted` newest entries, so every entry not shown is older than these.
-    const entries = pages
-      .flatMap(({ name, entries: shown }) => shown.map((entry) => ({ name, entry })))
-      .toSorted((a, b) => b.entry.at - a.entry.at)
-      .slice(0, wanted);
-    for (const { name, entry } of entries) at[name] = entry;
-    for (const { name, entries: shown, complete } of pages) {
-      const last = shown.at(-1);
-      const taken = !last || entries.some(({ entry }) => entry.id === last.id);
-      if (complete && taken) at[name] = "done";
-    }
+    const page = await merged(store, now.sources, { limit: wanted, most: wanted }, next);
     const found = await store.getMany(
-      entries.map(({ entry }) => entry.id),
+      page.entries.map(({ id }) => id),
       { consistent: false },
     );
     jobs.push(...found.filter((job) => matches(job, filter)));
+    next = page.next ?? { at: now.since - 1, ids: {} };
+    if (!page.next) stage += 1;
   }
-  const ended = Object.keys(indexes).every((name) => at[name] === "done");
-  return { jobs, next: ended ? undefined : at };
+  return { jobs, next: stage < stages.length ? next : undefined };
 }
 
-/** The indexes that a listing reads, by their names in its position. */
-export function indexesOf(
-  { appId, status, executionType }: JobFilter,
-  executionTypes: readonly string[],
-): Record<string, AppIndex> {
-  if (status && LISTED_STATUSES.has(status)) return { [status]: { appId, status } };
-  const types = executionType === undefined ? executionTypes : [executionType];
-  return Object.fromEntries(types.map((type) => [type, { appId, executionType: type }]));
+/** A part of a list: its jobs are as old as `since` or newer, and newer than those of the stages after it. */
+interface Stage {
+  readonly since: EpochMs;
+  readonly sources: readonly Source[];
+}
+
+function stagesOf(store: Lists, filter: JobFilter, executionTypes: readonly string[]): Stage[] {
+  const { appId, status, created } = filter;
+  const { from = 0, to = Infinity } = created;
+  const types = filter.executionType === undefined ? executionTypes : [filter.executionType];
+  const stage = (since: EpochMs, until: EpochMs, isOld: boolean) => ({
+    since,
+    sources: types.flatMap((executionType) => {
+      const isByStatus = status && (isOld || isListed(executionType, status));
+      const index = { appId, executionType, ...(isByStatus && { status }) };
+      return store.partitionsOf(index).map((it) => ({ ...it, created: { from: since, to: until } }));
+    }),
+  });
+  if (status !== "PENDING") return [stage(from, to, false)];
+  // A young PENDING job may be in no index of its status, an old one is.
+  const boundary = Math.max(store.pendingListedBefore(), from);
+  return [stage(boundary, to, false), ...(boundary > from ? [stage(from, Math.min(to, boundary - 1), true)] : [])];
 }
 
 /** An index is eventually consistent, so the job may have changed since the entry. */

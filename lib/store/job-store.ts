@@ -23,6 +23,8 @@ interface Parts {
   readonly table: Table;
   readonly files: Files;
   readonly clock: Clock;
+  /** The partitions of each list of an app. */
+  readonly listShards?: number | undefined;
   /** Deletes a task's log. */
   readonly removeLog?: (job: Job) => Promise<void>;
 }
@@ -55,7 +57,7 @@ async function create(accepted: Job, parts: Parts): Promise<Applied<Job>> {
   const { table, clock } = parts;
   const op = clock.operationId();
   const job = { ...accepted, payload: await placePayload(accepted, parts) };
-  const put = await table.put(itemOf(job, op), unlessTaken(parts));
+  const put = await table.put(itemOf(job, op, parts), unlessTaken(parts));
   if (put.held) return { won: true, job };
   const created = lost(job.id, op, put.item, parts);
   // The job that had its key expired or was deleted in between.
@@ -77,8 +79,8 @@ async function createWith(
   const op = clock.operationId();
   const job = { ...accepted, payload: await placePayload(accepted, parts) };
   const written = await table.transact([
-    { put: itemOf(job, op), when: unlessTaken(parts) },
-    { update: jobKey(of.id), by: expressionsOf(of, move, op) },
+    { put: itemOf(job, op, parts), when: unlessTaken(parts) },
+    { update: jobKey(of.id), by: expressionsOf(of, move, op, parts.listShards) },
   ]);
   if (written.kind === "written") return { won: true, job: after(of, move), created: true };
   const [ofPut, ofMove] = written.failed;
@@ -91,8 +93,8 @@ async function createWith(
   throw table.unavailable("another transaction was in the way", written.cause);
 }
 
-function itemOf(job: Job, op: string): Item {
-  return { ...toItem(job), op };
+function itemOf(job: Job, op: string, { listShards }: Parts): Item {
+  return { ...toItem(job, listShards), op };
 }
 
 function unlessTaken({ clock }: Parts): Condition {
@@ -110,7 +112,7 @@ async function apply(of: Job | AttemptRef, move: Move, parts: Parts, op = parts.
     const { slot } = move;
     return job ? applyWithSlot(job, { move, slot, op }, parts) : readAndApply(of.id, { move, slot, op }, parts);
   }
-  const expressions = expressionsOf(of, move, op);
+  const expressions = expressionsOf(of, move, op, parts.listShards);
   const { held, item } = await parts.table.update(jobKey(of.id), expressions, job ? "NONE" : "ALL_NEW");
   if (!held) return lost(of.id, op, item, parts);
   return { won: true, job: job ? after(job, move) : jobOf(item ?? {}) };
@@ -134,7 +136,7 @@ async function readAndApply(id: string, { move, ...rest }: SlotMove, parts: Part
 async function applyWithSlot(job: Job, { move, slot, op }: SlotMove, parts: Parts): Promise<Applied> {
   const { table, clock } = parts;
   const writes = [
-    { update: jobKey(job.id), by: expressionsOf(job, move, op) },
+    { update: jobKey(job.id), by: expressionsOf(job, move, op, parts.listShards) },
     { update: slotsKey(job.appId, job.isUrgent), by: slotExpressions(job.id, slot) },
   ];
   for (let tries = 1; ; tries += 1) {

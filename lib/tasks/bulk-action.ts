@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { EpochMs } from "../clock.ts";
-import type { Position } from "../store/job-list.ts";
+import type { JobPage } from "../store/job-list.ts";
 import { BULK_ACTION, isFinished, type Job } from "../job/job.ts";
 import { defineTask, done } from "./task.ts";
 import type { Status } from "../job/status.ts";
@@ -41,7 +41,7 @@ export interface BulkProgress {
   readonly changed: number;
   /** The next position in the present listing; the listings before it are done. */
   readonly listing: number;
-  readonly from?: Position;
+  readonly from?: NonNullable<JobPage["next"]>;
 }
 
 export const NOTHING_DONE: BulkProgress = { looked: 0, matched: 0, changed: 0, listing: 0 };

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { DAY, type EpochMs } from "../clock.ts";
 import type { FileInfo } from "../files/file-store.ts";
-import type { Position } from "../store/job-list.ts";
+import type { JobPage } from "../store/job-list.ts";
 import { isFinished, isUnsettled, type Job } from "../job/job.ts";
 import { defineTask, done, type TaskContext } from "./task.ts";
 
@@ -20,7 +20,7 @@ interface Counts {
 interface Saved {
   readonly counts: Counts;
   /** The next position in the listing of jobs; absent once the listing has ended. */
-  readonly jobsFrom?: Position;
+  readonly jobsFrom?: NonNullable<JobPage["next"]>;
   /** The limit of age, fixed at the first attempt, since jobs age while the task runs. */
   readonly before: EpochMs;
   readonly step: "jobs" | "files";

@@ -100,8 +100,8 @@ test("a sweep that runs out of time stops cleanly and says how many are left", a
 });
 
 test("a sweep goes through more than one page of a shard", async () => {
-  // The last digit of an id is its shard, and a page has 100 jobs.
-  const idIn7 = () => `${world.clock.uuid().slice(0, -1)}7`;
+  // The last digits of an id make its shard, and a page has 100 jobs.
+  const idIn7 = () => `${world.clock.uuid().slice(0, -2)}07`;
   await Promise.all(Array.from({ length: 105 }, async () => world.engine.submit(request("db"), idIn7())));
   expect(await world.engine.sweep(PLENTY)).toEqual({ sent: 105, expired: 0, left: 0 });
 });

@@ -96,7 +96,7 @@ function keyed(run: string, { pk, sk }: Key): Key {
 }
 
 function placed(run: string, fields: Values): Values {
-  const mine = ["due", "byApp", "byStatus"].filter((name) => name in fields);
+  const mine = ["due", "byApp", "byStatus", "byOwner"].filter((name) => name in fields);
   return { ...fields, ...Object.fromEntries(mine.map((name) => [name, `${run}${String(fields[name])}`])) };
 }
 
@@ -191,7 +191,7 @@ export function commandOf(run: string, of: Operation): Command {
       return new UpdateItemCommand({
         TableName,
         Key: marshall(keyed(run, of.key)),
-        ...expressionsIn(expressionsOf({ id: of.key.pk, appId: run }, of.move, "op")),
+        ...expressionsIn(expressionsOf({ id: "0", appId: run }, of.move, "op")),
         ReturnValues: of.returns as never,
         ReturnValuesOnConditionCheckFailure: "ALL_OLD",
       });

@@ -66,7 +66,7 @@ export type Operation =
     }
   | {
       readonly kind: "queryIndex";
-      readonly index: "due" | "byApp" | "byStatus";
+      readonly index: "due" | "byApp" | "byStatus" | "byOwner";
       readonly partition: string;
       readonly range: readonly [string, number[]] | undefined;
       readonly page: Page;
@@ -82,6 +82,7 @@ const FIELDS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   dueAt: small,
   byApp: partition,
   byStatus: partition,
+  byOwner: partition,
   createdAt: small,
   expiresAt: fc.integer({ min: -2, max: 2 }),
   text: fc.constantFrom("", "a", "ab", "b", "é", "\u{1f600}", "\uffee"),
@@ -222,7 +223,7 @@ export const operation: fc.Arbitrary<Operation | { readonly kind: "nothing" }> =
     weight: 20,
     arbitrary: fc.record({
       kind: fc.constant("queryIndex" as const),
-      index: fc.constantFrom("due" as const, "byApp" as const, "byStatus" as const),
+      index: fc.constantFrom("due" as const, "byApp" as const, "byStatus" as const, "byOwner" as const),
       partition,
       range: fc.option(
         fc.oneof(

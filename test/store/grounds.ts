@@ -94,8 +94,8 @@ export function loseReply(): never {
   throw Object.assign(new Error("socket hang up"), { name: "TimeoutError", code: "ECONNRESET" });
 }
 
-export function storeAt({ client, files }: Pick<Ground, "client" | "files">, of: Clock): JobStore {
-  return createJobStore({ table: createTable({ name: TABLE, clock: of, client }), files, clock: of });
+export function storeAt({ client, files }: Pick<Ground, "client" | "files">, of: Clock, listShards?: number): JobStore {
+  return createJobStore({ table: createTable({ name: TABLE, clock: of, client }), files, clock: of, listShards });
 }
 
 export function someJob(options: { key?: string; body?: string; appId?: string } = {}): WaitingJob {

@@ -5,7 +5,9 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DAY, MINUTE, SECOND } from "../../lib/clock.ts";
 import type { JobStore } from "../../lib/store/job-store.ts";
-import { DUE_SHARDS, jobOf, toItem } from "../../lib/store/job-item.ts";
+import type { AppIndex, Partition, TimeRange } from "../../lib/store/job-index.ts";
+import { DUE_SHARDS, jobOf, toItem, type IndexEntry } from "../../lib/store/job-item.ts";
+import { merged, type Position } from "../../lib/store/merge.ts";
 import {
   nextAttempt,
   type Job,
@@ -48,6 +50,7 @@ describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s
   payloads();
   deletions();
   reads();
+  lists();
   moveWithNewJob();
 });
 
@@ -289,16 +292,18 @@ function dueJobs(): void {
 
   test("what is due in a shard comes oldest first, page by page, and the rest can be counted", async () => {
     const past = clock.now() - 100 * DAY;
-    const jobs = [2, 0, 1, 3].map((at) => newJob(request("db"), past + at, `${randomUUID().slice(0, -1)}7`));
+    const jobs = [2, 0, 1, 3].map((at) => newJob(request("db"), past + at, `${randomUUID().slice(0, -2)}c7`));
     for (const job of jobs) await store.create(job);
-    const inOrder = jobs.toSorted((a, b) => a.startAt - b.startAt).map(({ id, startAt }) => ({ id, at: startAt }));
-    const first = await store.due("7", past + 2, 2);
+    const inOrder = jobs
+      .toSorted((a, b) => a.startAt - b.startAt)
+      .map(({ id, startAt, appId }) => ({ id, at: startAt, appId, executionType: "rest-api" }));
+    const first = await store.due("07", past + 2, 2);
     expect(first).toEqual({ entries: inOrder.slice(0, 2), complete: false });
-    expect(await store.due("7", past + 2, 2, first.entries[1])).toEqual({ entries: [inOrder[2]], complete: true });
-    expect(await store.countDue("7", past + 2)).toBe(3);
-    expect(await store.countDue("7", past + 3, first.entries[1])).toBe(2);
-    expect(await store.countDue("7", past - 1)).toBe(0);
-    expect(await store.due("8", past + 3, 9)).toEqual({ entries: [], complete: true });
+    expect(await store.due("07", past + 2, 2, first.entries[1])).toEqual({ entries: [inOrder[2]], complete: true });
+    expect(await store.countDue("07", past + 2)).toBe(3);
+    expect(await store.countDue("07", past + 3, first.entries[1])).toBe(2);
+    expect(await store.countDue("07", past - 1)).toBe(0);
+    expect(await store.due("08", past + 3, 9)).toEqual({ entries: [], complete: true });
     expect(await store.oldestDue()).toBe(past);
   });
 }
@@ -419,26 +424,6 @@ function reads(): void {
     expect(await store.getMany([], { consistent: false })).toEqual([]);
   });
 
-  test("an app's jobs come newest first, by type or by status, in a range of time", async () => {
-    const appId = randomUUID();
-    const at = clock.now() - 10 * DAY;
-    const jobs = [0, 1, 2, 3].map((n) => newJob(request("db", {}, { appId }), at + n, randomUUID()));
-    for (const job of jobs) await store.create(job);
-    await store.create(someJob());
-    const entries = jobs.map(({ id, createdAt }) => ({ id, at: createdAt })).toReversed();
-    const all = { appId, executionType: "rest-api" };
-    expect(await store.newest(all, {}, 9)).toEqual({ entries, complete: true });
-    const range = { from: at + 1, to: at + 2 };
-    expect((await store.newest(all, range, 9)).entries).toEqual(entries.slice(1, 3));
-    const page = await store.newest(all, {}, 2);
-    expect(page).toEqual({ entries: entries.slice(0, 2), complete: false });
-    expect((await store.newest(all, {}, 9, page.entries[1])).entries).toEqual(entries.slice(2));
-    await failedFor(newJob(request("db", {}, { appId }), at, randomUUID()));
-    const failures = await store.newest({ appId, status: "FAILED" }, {}, 9);
-    expect(failures).toMatchObject({ entries: [{ at }], complete: true });
-    expect((await store.newest({ appId, status: "DEAD" }, {}, 9)).entries).toEqual([]);
-  });
-
   test("a job's history is the job and its failed attempts by number, whatever its payload", async () => {
     const job = await failedFor(someJob({ body: randomBytes(2_000).toString("hex") }));
     const attempt = { number: 1, startedAt: 5, durationMs: 3, outcome: "rejected", error: "HTTP 400" };
@@ -446,6 +431,112 @@ function reads(): void {
     expect(history?.job).toEqual(await store.get(job.id));
     expect(history?.recorded).toEqual(new Map([[1, attempt]]));
     expect(await store.history(randomUUID())).toBeUndefined();
+  });
+}
+
+function lists(): void {
+  test("an app's jobs come newest first, by type or by status, in a range of time", async () => {
+    const appId = randomUUID();
+    const at = clock.now() - 10 * DAY;
+    const jobs = [0, 1, 2, 3].map((n) => newJob(request("db", {}, { appId }), at + n, randomUUID()));
+    for (const job of jobs) await store.create(job);
+    await store.create(someJob());
+    const entries = jobs
+      .map(({ id, createdAt }) => ({ id, at: createdAt, appId, executionType: "rest-api" }))
+      .toReversed();
+    const read = async (of: AppIndex, created: TimeRange, most: number, from?: Position) =>
+      merged(
+        store,
+        store.partitionsOf(of).map((partition) => ({ ...partition, created })),
+        { limit: 9, most },
+        from,
+      );
+    const all = { appId, executionType: "rest-api" };
+    expect(store.partitionsOf(all)).toHaveLength(4);
+    expect(await read(all, {}, 9)).toEqual({ entries, next: undefined });
+    const range = { from: at + 1, to: at + 2 };
+    expect((await read(all, range, 9)).entries).toEqual(entries.slice(1, 3));
+    const page = await read(all, {}, 2);
+    expect(page.entries).toEqual(entries.slice(0, 2));
+    expect(await read(all, {}, 9, page.next)).toEqual({ entries: entries.slice(2), next: undefined });
+    await failedFor(newJob(request("db", {}, { appId }), at, randomUUID()));
+    const failures = await read({ ...all, status: "FAILED" }, {}, 9);
+    expect(failures).toMatchObject({ entries: [{ at, status: "FAILED", executionType: "rest-api" }], next: undefined });
+    expect((await read({ ...all, status: "DEAD" }, {}, 9)).entries).toEqual([]);
+  });
+
+  test("jobs of one millisecond in several partitions come once each, in pages of any size, under more shards too", async () => {
+    const appId = randomUUID();
+    const at = clock.now() - 10 * DAY;
+    const jobs = Array.from({ length: 30 }, (_, n) => newJob(request("db", {}, { appId }), at + (n % 3), randomUUID()));
+    for (const job of jobs.slice(0, 20)) await store.create(job);
+    const wider = storeAt(ground, clock, 7);
+    for (const job of jobs.slice(20)) await wider.create(job);
+    const sources = wider
+      .partitionsOf({ appId, executionType: "rest-api" })
+      .map((partition) => ({ ...partition, created: {} }));
+    for (const [limit, most] of [
+      [2, 5],
+      [100, 7],
+      [3, Infinity],
+    ] as const) {
+      const seen: IndexEntry[] = [];
+      let from: Position | undefined;
+      do {
+        const page = await merged(wider, sources, { limit, most }, from);
+        seen.push(...page.entries);
+        from = page.next;
+      } while (from);
+      expect(seen.map(({ id }) => id).toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
+      expect(seen.map((entry) => entry.at)).toEqual(seen.map((entry) => entry.at).toSorted((a, b) => b - a));
+    }
+  });
+
+  test("a PENDING job is listed by its status when it is put off for long, and a task in every status", async () => {
+    const listed = async ({ id, appId, executionType }: Job) => {
+      const found = ["PENDING", "RUNNING", "RETRYING", "SUCCEEDED"] as const;
+      const sources = found.flatMap((status) => store.partitionsOf({ appId, executionType, status }));
+      const pages = await Promise.all(sources.map(async (source) => store.newest(source, {}, 9)));
+      return pages.flatMap(({ entries }) => entries.filter((entry) => entry.id === id).map(({ status }) => status));
+    };
+    const job = someJob();
+    await store.create(job);
+    expect(await listed(job)).toEqual([]);
+    await store.apply(job, becomeDue(job, job.createdAt + 15 * MINUTE));
+    const off = { ...job, dueAt: job.createdAt + 15 * MINUTE };
+    expect(await listed(job)).toEqual([]);
+    await store.apply(off, becomeDue(off, off.dueAt + 1));
+    expect(await listed(job)).toEqual(["PENDING"]);
+    const mine = await claimed(job);
+    expect(await listed(job)).toEqual([]);
+    await store.apply(mine, end(mine, ending(failed)));
+    expect(await listed(job)).toEqual(["RETRYING"]);
+    const later = newJob({ ...request("both"), startAt: clock.now() + DAY }, clock.now(), clock.uuid());
+    await store.create(later);
+    expect(await listed(later)).toEqual(["PENDING"]);
+
+    const task = someTask();
+    await store.create(task);
+    expect(await listed(task)).toEqual(["PENDING"]);
+    const name = nextAttempt(task);
+    const running = (await store.apply(name, claim(name, clock.now(), clock.now() + MINUTE, 5))).job as RunningJob;
+    expect(await listed(task)).toEqual(["RUNNING"]);
+    await store.apply(name, extend(running, clock.now(), clock.now() + MINUTE, {}));
+    expect(await listed(task)).toEqual(["RUNNING"]);
+    await store.apply(running, end(running, ending({ kind: "succeeded" })));
+    expect(await listed(task)).toEqual(["SUCCEEDED"]);
+  });
+
+  test("the entries of an owner's jobs say what lists filter by, as it is now", async () => {
+    const job = { ...someTask(), userId: "u", dialect: "files" as const };
+    await store.create(job);
+    const [partition] = store.partitionsOf({ appId: job.appId, userId: "u" });
+    const entry = async () => (await store.newest(partition as Partition, {}, 9)).entries[0];
+    const { id, appId, createdAt } = job;
+    const expected = { id, at: createdAt, appId, executionType: "task", jobType: "example", dialect: "files" };
+    expect(await entry()).toEqual({ ...expected, status: "PENDING" });
+    await store.apply(job, stop(job, "CANCELLED", clock.now(), 0));
+    expect(await entry()).toEqual({ ...expected, status: "CANCELLED" });
   });
 }
 

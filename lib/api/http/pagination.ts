@@ -1,26 +1,26 @@
 import { createHash } from "node:crypto";
 import * as z from "zod";
 import { badRequest } from "../../errors.ts";
-import { indexesOf, type JobFilter, type Position } from "../../store/job-list.ts";
+import type { JobFilter } from "../../store/job-list.ts";
+import type { Position } from "../../store/merge.ts";
 
 const cursorContent = z.strictObject({
   of: z.string(),
-  at: z.record(z.string().max(64), z.union([z.literal("done"), z.strictObject({ id: z.guid(), at: z.int().min(0) })])),
+  at: z.int().min(0),
+  ids: z.record(z.string().max(64), z.guid()),
 });
 
 /** An opaque cursor, valid for the same app and filter only. */
 export function encodeCursor(at: Position, filter: JobFilter): string {
-  return Buffer.from(JSON.stringify({ of: digest(filter), at })).toString("base64url");
+  return Buffer.from(JSON.stringify({ of: digest(filter), ...at })).toString("base64url");
 }
 
-export function decodeCursor(cursor: string, filter: JobFilter, executionTypes: readonly string[]): Position {
+export function decodeCursor(cursor: string, filter: JobFilter): Position {
   const parsed = cursorContent.safeParse(fromJson(cursor));
   const { from = 0, to = Infinity } = filter.created;
-  const indexes = indexesOf(filter, executionTypes);
-  const isOurs = ([name, entry]: [string, Position[string]]) =>
-    name in indexes && (entry === "done" || (entry.at >= from && entry.at <= to));
-  if (parsed.success && parsed.data.of === digest(filter) && Object.entries(parsed.data.at).every(isOurs)) {
-    return parsed.data.at;
+  if (parsed.success && parsed.data.of === digest(filter) && parsed.data.at >= from && parsed.data.at <= to) {
+    const { at, ids } = parsed.data;
+    return { at, ids };
   }
   const message = "is not a cursor of this list; take nextCursor of the page before and leave the filters as they were";
   throw badRequest([{ field: "cursor", message }]);

@@ -7,7 +7,7 @@ import type { ServiceParts } from "../../parts.ts";
 import type { LogLine } from "../../tasks/log-items.ts";
 import { time } from "../http/answers.ts";
 import { shownResult } from "./task-result.ts";
-import type { Status } from "../../job/status.ts";
+import { STATUSES, type Status } from "../../job/status.ts";
 
 // The view of a task in `/api/jobs`: spec/file-jobs-tasks.md.
 
@@ -53,6 +53,11 @@ export const fileJob = z
 
 export function fileStatus({ status }: Job): FileStatus {
   return SHOWN_AS[status];
+}
+
+/** The statuses that are shown as this one. */
+export function statusesOf(shown: FileStatus): Status[] {
+  return STATUSES.filter((status) => SHOWN_AS[status] === shown);
 }
 
 export async function fileView(job: Job, service: ServiceParts): Promise<object> {

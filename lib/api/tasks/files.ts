@@ -15,13 +15,14 @@ import {
   fileStatus,
   fileView,
   logView,
+  statusesOf,
   withoutOwn,
 } from "./files-view.ts";
 import { TOO_DEEP, isTooDeep, parse } from "../http/body.ts";
 import { route, type Answer } from "../http/http.ts";
 import { keyOf } from "../unified/job-request.ts";
 import type { FormFile } from "../http/multipart.ts";
-import { checkTask, indexOf, ownTask, submitTask, viewsOf } from "./tasks.ts";
+import { checkTask, listedFor, ownTask, submitTask, viewsOf } from "./tasks.ts";
 import { announcedFile } from "./uploads.ts";
 import type { TaskFile } from "../../files/uploads.ts";
 
@@ -133,7 +134,8 @@ const numbers = { page: z.int(), pageSize: z.int(), totalPages: z.int() };
 
 const fileJobs = z.strictObject({
   jobs: z.array(fileJob),
-  total: z.int().describe("Exact among the newest 10,000 tasks; older ones are not listed."),
+  total: z.int().describe("Of the caller's newest 10,000 tasks, or of the app's in that status."),
+  totalIsExact: z.boolean().describe("False if there are older ones, which are not listed."),
   ...numbers,
 });
 
@@ -147,15 +149,12 @@ export const listFileJobs = route({
 
   async handle({ query, caller }, service): Promise<Answer> {
     const { status, jobType } = query;
-    const { jobs, ...page } = await numberedPage(
-      service.store,
-      indexOf(caller),
-      query,
-      (job) =>
-        isFileJob(job) &&
-        (status === undefined || fileStatus(job) === status) &&
-        (jobType === undefined || job.jobType === jobType),
-    );
+    const filter = {
+      statuses: status && statusesOf(status),
+      fits: (job: Pick<Job, "dialect" | "jobType">) =>
+        isFileJob(job) && (jobType === undefined || job.jobType === jobType),
+    };
+    const { jobs, ...page } = await numberedPage(service.store, listedFor(caller), query, filter);
     const shown = await viewsOf(jobs, async (job) => fileView(job, service), withoutOwn);
     return {
       status: 200,
@@ -165,7 +164,7 @@ export const listFileJobs = route({
   },
 });
 
-function isFileJob({ dialect }: Job): boolean {
+function isFileJob({ dialect }: Pick<Job, "dialect">): boolean {
   return dialect === "files";
 }
 

@@ -7,7 +7,7 @@ import type { ServiceParts } from "../../parts.ts";
 import { appOf, isAppAdmin, isPlatformAdmin, requirePermission, type Caller } from "../http/auth.ts";
 import type { Callback, RetryPolicy } from "../../job/message.ts";
 import { recordCreated } from "../unified/accept-job.ts";
-import type { AppIndex } from "../../store/job-index.ts";
+import type { TaskOwner } from "../../store/job-pages.ts";
 
 // Shared by the dialects that have tasks: submitting one, and who may see it.
 
@@ -64,9 +64,9 @@ export function taskIdOf({ appId, userId, key }: Pick<AskedTask, "appId" | "user
 }
 
 /** An administrator sees all tasks of the app, any other user their own. */
-export function indexOf(caller: Caller): AppIndex {
+export function listedFor(caller: Caller): TaskOwner {
   const appId = appOf(caller);
-  return isAppAdmin(caller) ? { appId, executionType: TASK } : { appId, userId: caller.sub };
+  return isAppAdmin(caller) ? { appId } : { appId, userId: caller.sub };
 }
 
 /** The task of an id. NOT_FOUND also for tasks that the caller may not see. */

@@ -4,7 +4,7 @@ import type { TaskExecution } from "../../executors/task.ts";
 import { payloadView } from "../../job/view.ts";
 import { isFinished, type Job } from "../../job/job.ts";
 import { time } from "../http/answers.ts";
-import type { Status } from "../../job/status.ts";
+import { STATUSES, type Status } from "../../job/status.ts";
 import type { Message } from "../../job/message.ts";
 
 // The view of a task in `/v1/jobs`: spec/typed-jobs-report.md.
@@ -49,6 +49,11 @@ export const typedJob = z
 
 export function typedStatus({ status }: Job): TypedStatus {
   return SHOWN_AS[status];
+}
+
+/** The statuses that are shown as this one. */
+export function statusesOf(shown: TypedStatus): Status[] {
+  return STATUSES.filter((status) => SHOWN_AS[status] === shown);
 }
 
 /** `result`: with links instead of keys. */

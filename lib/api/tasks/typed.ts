@@ -6,14 +6,15 @@ import { TASK, isFinished, isTask, type Job } from "../../job/job.ts";
 import { numberedPage } from "../../store/job-pages.ts";
 import { idempotencyKey } from "../../executors/message-schema.ts";
 import type { ServiceParts } from "../../parts.ts";
-import { appOf, isAppAdmin, requirePermission } from "../http/auth.ts";
+import { appOf, requirePermission } from "../http/auth.ts";
 import { route, type Answer } from "../http/http.ts";
 import { keyOf } from "../unified/job-request.ts";
 import { shownResult } from "./task-result.ts";
-import { checkTask, indexOf, ownTask, submitTask, viewsOf } from "./tasks.ts";
+import { checkTask, listedFor, ownTask, submitTask, viewsOf } from "./tasks.ts";
 import {
   TYPED_STATUSES,
   percentOf,
+  statusesOf,
   typedJob,
   typedStatus,
   typedView,
@@ -104,7 +105,8 @@ const listQuery = z.strictObject({
 
 const typedList = z.strictObject({
   jobs: z.array(typedJob),
-  total: z.int().describe("Exact to 10,000: of more jobs, the newest 10,000 are listed."),
+  total: z.int().describe("Of the caller's newest 10,000 tasks, or of the app's in that status."),
+  totalIsExact: z.boolean().describe("False if there are older ones, which are not listed."),
   page: z.int(),
   pageSize: z.int(),
   totalPages: z.int(),
@@ -120,13 +122,12 @@ export const listTypedJobs = route({
 
   async handle({ query, caller }, service): Promise<Answer> {
     const { status, jobType } = query;
-    const matches = (job: Job) =>
-      isTask(job) &&
-      (status === undefined || typedStatus(job) === status) &&
-      (jobType === undefined || job.jobType === jobType);
-    // The index of the app's tasks needs no filter.
-    const filter = status === undefined && jobType === undefined && isAppAdmin(caller) ? undefined : matches;
-    const { jobs, ...page } = await numberedPage(service.store, indexOf(caller), query, filter);
+    const filter = {
+      statuses: status && statusesOf(status),
+      fits: (job: Pick<Job, "executionType" | "jobType">) =>
+        isTask(job) && (jobType === undefined || job.jobType === jobType),
+    };
+    const { jobs, ...page } = await numberedPage(service.store, listedFor(caller), query, filter);
     const shown = await viewsOf(jobs, async (job) => viewOf(job, service), withoutPayload);
     const ifTooLarge = () => ({ jobs: shown.map(withoutPayload), ...page });
     return { status: 200, body: { jobs: shown, ...page }, ifTooLarge };

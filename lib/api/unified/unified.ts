@@ -139,7 +139,7 @@ export const listAppJobs = route({
     const { status, executionType, createdAfter, createdBefore, limit, cursor } = query;
     const created = { from: createdAfter, to: createdBefore };
     const filter = { appId: appOf(caller, query.appId), status, executionType, created };
-    const position = cursor === undefined ? undefined : decodeCursor(cursor, filter, EXECUTION_TYPES);
+    const position = cursor === undefined ? undefined : decodeCursor(cursor, filter);
     const page =
       query.idempotencyKey === undefined
         ? await listJobs(store, filter, EXECUTION_TYPES, limit, position)

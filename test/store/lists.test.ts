@@ -1,0 +1,145 @@
+import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { randomUUID } from "node:crypto";
+import { beforeEach, expect, test } from "vitest";
+import { DAY, HOUR, MINUTE, SECOND, createClock } from "../../lib/clock.ts";
+import { newJob } from "../../lib/engine/new-job.ts";
+import type { Job } from "../../lib/job/job.ts";
+import type { Status } from "../../lib/job/status.ts";
+import { createBucket } from "../../lib/store/bucket.ts";
+import { toItem } from "../../lib/store/job-item.ts";
+import { listJobs, type JobFilter } from "../../lib/store/job-list.ts";
+import { numberedPage } from "../../lib/store/job-pages.ts";
+import { createJobStore } from "../../lib/store/job-store.ts";
+import { createTable } from "../../lib/store/table.ts";
+import { readTemplate } from "../../local/template.ts";
+import { clientOf, type Command } from "../sim/models/client.ts";
+import { createDynamoDb } from "../sim/models/dynamodb.ts";
+import { createS3 } from "../sim/models/s3.ts";
+import { ROOT } from "../support/root.ts";
+import { request } from "../support/world.ts";
+
+// What a page of a list costs, with many jobs.
+
+const TYPES = ["lambda-invoke", "lambda-url", "rest-api", "schedule", "task"];
+const LIST_SHARDS = 4;
+const { Properties: properties = {} } = readTemplate(ROOT).resources["JobsTable"] ?? {};
+
+let calls: Record<string, number> = {};
+beforeEach(() => {
+  calls = {};
+});
+
+function stand() {
+  const now = Date.now();
+  const clock = { ...createClock(), now: () => now };
+  const model = createDynamoDb({ now: clock.now, table: "JobsTable", properties });
+  const client = clientOf(async (command: Command) => {
+    const { name } = command.constructor;
+    calls[name] = (calls[name] ?? 0) + 1;
+    return model.send(command);
+  }) as DynamoDBClient;
+  const files = createBucket({ name: "jobsbucket", client: clientOf(createS3({ bucket: "jobsbucket" }).send) });
+  const table = createTable({ name: "JobsTable", clock, client });
+  const store = createJobStore({ table, files, clock, listShards: LIST_SHARDS });
+  const appId = randomUUID();
+  const job = newJob(request("both", {}, { appId }), now, clock.uuid());
+  /** Stores a job of a status that was made so long ago. */
+  const put = async (status: Status, age: number, change: Partial<Job> = {}): Promise<Job> => {
+    const [createdAt, id] = [now - age, clock.uuid()];
+    const made = { ...job, id, createdAt, startAt: createdAt, dueAt: createdAt, status, ...change } as Job;
+    await table.put(toItem(made, LIST_SHARDS));
+    return made;
+  };
+  return { store, appId, put };
+}
+
+const task = { executionType: "task", jobType: "example", userId: "me" };
+
+test("a user's page of 25 of 2,000 jobs is one batch and a query a thousand, whatever the filter", async () => {
+  const { store, appId, put } = stand();
+  for (let n = 0; n < 2_000; n += 1) {
+    const dialect = n % 2 === 0 ? { dialect: "files" as const } : {};
+    const status = n % 100 === 0 ? "FAILED" : "SUCCEEDED";
+    await put(status, n * SECOND, { ...task, ...dialect, jobType: n % 10 === 0 ? "cleanup" : "example" });
+  }
+  const read = async (page: number, statuses: Status[] | undefined, fits: (of: { jobType?: string }) => boolean) => {
+    calls = {};
+    return numberedPage(store, { appId, userId: "me" }, { page, pageSize: 25 }, { statuses, fits });
+  };
+  const all = await read(1, undefined, () => true);
+  expect(all).toMatchObject({ total: 2_000, totalIsExact: true, totalPages: 80 });
+  expect(all.jobs).toHaveLength(25);
+  expect(calls).toEqual({ QueryCommand: 3, BatchGetItemCommand: 1 });
+  expect(await read(1, ["FAILED", "DEAD"], () => true)).toMatchObject({ total: 20, totalIsExact: true });
+  expect(calls).toEqual({ QueryCommand: 3, BatchGetItemCommand: 1 });
+  const last = await read(8, undefined, ({ jobType }) => jobType === "cleanup");
+  expect(last).toMatchObject({ total: 200, totalPages: 8 });
+  expect(last.jobs).toHaveLength(25);
+  expect(calls).toEqual({ QueryCommand: 3, BatchGetItemCommand: 1 });
+});
+
+test("an administrator's page of tasks in a rare status is one batch too, and a query for each partition", async () => {
+  const { store, appId, put } = stand();
+  for (let n = 0; n < 300; n += 1) await put("SUCCEEDED", n * SECOND, task);
+  for (let n = 0; n < 30; n += 1) await put("DEAD", n * SECOND);
+  const running = await put("RUNNING", DAY, task);
+  calls = {};
+  const fits = ({ executionType }: { executionType: string }) => executionType === "task";
+  const asked = { page: 1, pageSize: 25 };
+  expect(await numberedPage(store, { appId }, asked, { statuses: ["RUNNING"], fits })).toMatchObject({
+    jobs: [{ id: running.id }],
+    total: 1,
+    totalIsExact: true,
+  });
+  expect(calls).toEqual({ QueryCommand: LIST_SHARDS, BatchGetItemCommand: 1 });
+  const failed = await numberedPage(store, { appId }, asked, { statuses: ["FAILED", "DEAD"], fits });
+  expect(failed).toMatchObject({ jobs: [], total: 0, totalIsExact: true });
+});
+
+test("a list of PENDING jobs has those that wait, in a few reads, behind hundreds that have ended", async () => {
+  const { store, appId, put } = stand();
+  const fresh = await put("PENDING", MINUTE);
+  for (let n = 0; n < 500; n += 1) await put("SUCCEEDED", 2 * HOUR + n);
+  const waiting = await put("PENDING", DAY, { dueAt: Date.now() + HOUR });
+  const parked = await put("PENDING", 2 * DAY, { executionType: "lambda-url", dueAt: Date.now() });
+  const retrying = await put("RETRYING", 3 * DAY, { dueAt: Date.now() + HOUR });
+  const read = async (filter: Partial<JobFilter>) => {
+    calls = {};
+    const { jobs, next } = await listJobs(store, { appId, created: {}, ...filter }, TYPES, 50);
+    return { ids: jobs.map(({ id }) => id), next };
+  };
+  expect(await read({ status: "RETRYING" })).toEqual({ ids: [retrying.id], next: undefined });
+  expect(await read({ status: "PENDING", executionType: "rest-api" })).toEqual({
+    ids: [fresh.id, waiting.id],
+    next: undefined,
+  });
+  expect(await read({ status: "PENDING" })).toEqual({ ids: [fresh.id, waiting.id, parked.id], next: undefined });
+  expect(calls["BatchGetItemCommand"]).toBeLessThanOrEqual(4);
+  expect(calls["QueryCommand"]).toBeLessThanOrEqual(2 * TYPES.length * LIST_SHARDS);
+  // In pages of one, from cursor to cursor.
+  const ids: string[] = [];
+  let from;
+  do {
+    const page: Awaited<ReturnType<typeof listJobs>> = await listJobs(
+      store,
+      { appId, created: {}, status: "PENDING" },
+      TYPES,
+      1,
+      from,
+    );
+    ids.push(...page.jobs.map(({ id }) => id));
+    from = page.next;
+  } while (from);
+  expect(ids).toEqual([fresh.id, waiting.id, parked.id]);
+});
+
+test("a page of any list takes four batches at most, and a query for each partition a round", async () => {
+  const { store, appId, put } = stand();
+  for (let n = 0; n < 600; n += 1) await put("SUCCEEDED", n * SECOND);
+  for (const status of ["RUNNING", "SUCCEEDED", undefined] as const) {
+    calls = {};
+    await listJobs(store, { appId, created: {}, status }, TYPES, 100);
+    expect(calls["BatchGetItemCommand"]).toBeLessThanOrEqual(4);
+    expect(calls["QueryCommand"]).toBeLessThanOrEqual(4 * TYPES.length * LIST_SHARDS);
+  }
+});
