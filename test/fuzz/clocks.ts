@@ -211,9 +211,10 @@ function compareRate({ start, end }: Walk, seed: number): string | undefined {
   const expression = parseExpression(`rate(${count} ${unit})`, "UTC");
   if (expression.kind === "malformed") return `rate(${count} ${unit}) is refused: ${expression.problem}`;
   for (let after = start; after < end;) {
-    const wanted = after + count * units[unit as keyof typeof units];
+    const wanted = after + count * units[unit];
     const next = nextRun(expression, after, start);
-    if (next !== wanted) return `The run of rate(${count} ${unit}) after ${iso(after)} is ${iso(wanted)}: ${next}.`;
+    if (next !== wanted)
+      return `The run of rate(${count} ${unit}) after ${iso(after)} is ${iso(wanted)}, and ${next === undefined ? "none" : iso(next)} was found.`;
     after = wanted;
   }
   return undefined;
