@@ -2,7 +2,8 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { dirname, join } from "node:path";
 import * as z from "zod";
 import { MINUTE, SECOND, type EpochMs } from "../lib/clock.ts";
-import { isTimeZone, nextRun, parseExpression } from "../lib/job/schedule-expression.ts";
+import { isTimeZone } from "../lib/job/local-time.ts";
+import { nextRun, parseExpression } from "../lib/job/schedule-expression.ts";
 
 // One schedule of the local EventBridge Scheduler: its definition, its next run, its retries, its file.
 

@@ -3,7 +3,8 @@ import { SECOND, iso, type EpochMs } from "../clock.ts";
 import type { ErrorDetail } from "../errors.ts";
 import { DEFAULT_TIMEOUT_MS, SCHEDULE } from "../job/job.ts";
 import type { JobFields } from "./message-schema.ts";
-import { isTimeZone, nextRun, parseExpression, type ScheduleExpression } from "../job/schedule-expression.ts";
+import { isTimeZone } from "../job/local-time.ts";
+import { nextRun, parseExpression, type ScheduleExpression } from "../job/schedule-expression.ts";
 import type { Asked, ExecutionType } from "./executor.ts";
 import type { Execution, Message } from "../job/message.ts";
 

@@ -1,13 +1,23 @@
-import { Cron } from "croner";
+import { Cron, CronPattern } from "croner";
 import { DAY, HOUR, MINUTE, SECOND, type EpochMs } from "../clock.ts";
+import { changeBetween, firstMoment, latestLocalTime, localTime, type LocalTime } from "./local-time.ts";
 
-// EventBridge's schedule expressions: at(...), rate(...) and cron(...).
+// EventBridge's schedule expressions: at(...), rate(...) and cron(...). On the days on which clocks change, the rule is
+// that of Vixie cron: an expression that names hours means local times, and each of them comes once. One that recurs
+// every hour or every few hours or minutes goes on by real time.
 
 /** A time, or a recurrence. */
 export type ScheduleExpression =
   | { readonly kind: "at"; readonly time: EpochMs }
   | { readonly kind: "rate"; readonly everyMs: number }
-  | { readonly kind: "cron"; readonly cron: Cron };
+  | ({ readonly kind: "cron" } & Recurrence);
+
+interface Recurrence {
+  /** Finds local times. It knows no zone. */
+  readonly cron: Cron;
+  readonly zone: string;
+  readonly byRealTime: boolean;
+}
 
 export type Parsed = ScheduleExpression | { readonly kind: "malformed"; readonly problem: string };
 
@@ -30,19 +40,36 @@ export function nextRun(expression: ScheduleExpression, after: EpochMs, anchor: 
     case "rate":
       return anchor + (Math.floor(Math.max(after - anchor, 0) / expression.everyMs) + 1) * expression.everyMs;
     case "cron":
-      return expression.cron.nextRun(new Date(after))?.getTime();
+      return expression.byRealTime ? nextByRealTime(expression, after) : nextByLocalTime(expression, after);
     default:
       return expression satisfies never;
   }
 }
 
-/** Whether it is a zone of the IANA database, such as `Asia/Seoul` or `UTC`. */
-export function isTimeZone(zone: string): boolean {
-  try {
-    return /^[A-Za-z]/.test(zone) && new Intl.DateTimeFormat("en", { timeZone: zone }).format() !== "";
-  } catch {
-    return false;
+/** A local time that comes twice counts the first time. One that is skipped counts as clocks have moved on. */
+function nextByLocalTime({ cron, zone }: Recurrence, after: EpochMs): EpochMs | undefined {
+  const local = nextLocal(cron, latestLocalTime(after, zone));
+  return local === undefined ? undefined : firstMoment(local, zone);
+}
+
+/** A local time counts as often as clocks show it. */
+function nextByRealTime({ cron, zone }: Recurrence, after: EpochMs): EpochMs | undefined {
+  let from = after;
+  let counts = false;
+  for (;;) {
+    const shown = localTime(from, zone);
+    const local = nextLocal(cron, counts ? shown - 1 : shown);
+    const change = changeBetween(from, from + DAY, zone);
+    const time = local === undefined ? Infinity : from + (local - shown);
+    if (time < (change ?? from + DAY)) return time;
+    if (change === undefined && local === undefined) return undefined;
+    from = change ?? firstMoment(local ?? shown, zone);
+    counts = true;
   }
+}
+
+function nextLocal(cron: Cron, after: LocalTime): LocalTime | undefined {
+  return cron.nextRun(new Date(after))?.getTime();
 }
 
 function malformed(problem: string): Parsed {
@@ -55,23 +82,10 @@ function parseAt(content: string, zone: string): Parsed {
   if (Number.isNaN(wall) || new Date(wall).toISOString().slice(0, 19) !== content) {
     return malformed("expected at(yyyy-mm-ddThh:mm:ss) with a date and time that exist, without an offset");
   }
-  const time = timeOfWallClock(wall, zone);
-  return time === undefined
-    ? malformed(`names a time that clocks in ${zone} skip, since they are put forward then; choose another`)
-    : { kind: "at", time };
-}
-
-/** The first moment at which clocks in the zone show a time, given as if it were UTC. */
-function timeOfWallClock(wall: number, zone: string): EpochMs | undefined {
-  const candidates = [wall - DAY, wall + DAY].map((near) => wall - (wallClock(near, zone) - near));
-  return candidates.toSorted((a, b) => a - b).find((time) => wallClock(time, zone) === wall);
-}
-
-/** The local time of the zone, as if it were UTC. */
-function wallClock(time: EpochMs, timeZone: string): number {
-  const format = new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "medium" });
-  // The Swedish format is 2027-01-15 10:00:00.
-  return Date.parse(`${format.format(time).replace(" ", "T")}Z`);
+  const time = firstMoment(wall, zone);
+  return localTime(time, zone) === wall
+    ? { kind: "at", time }
+    : malformed(`names a time that clocks in ${zone} skip, since they are put forward then; choose another`);
 }
 
 const UNITS: Record<string, number> = { minute: MINUTE, hour: HOUR, day: DAY };
@@ -93,12 +107,20 @@ function parseCron(content: string, zone: string): Parsed {
   try {
     // Seconds first. Weekdays count from Sunday = 1, the last one is Saturday, and 0/15 is a range, as AWS has them.
     const pattern = ["0", minute, hour, day, month, weekday === "L" ? "7" : weekday, year].join(" ");
-    const cron = new Cron(pattern, { timezone: zone, alternativeWeekdays: true, sloppyRanges: true });
-    return { kind: "cron", cron };
+    const cron = new Cron(pattern, { ...SYNTAX, utcOffset: 0 });
+    return { kind: "cron", cron, zone, byRealTime: recursByRealTime(hour) };
   } catch (error) {
     const reason = error instanceof Error ? error.message.replace(/^CronPattern: /, "") : "";
     return malformed(`${expected}; ${reason}`);
   }
+}
+
+const SYNTAX = { alternativeWeekdays: true, sloppyRanges: true };
+
+/** Whether the hours are `*`, all 24 in other words (`0-23`, `0/1`), or a step of `*` with more than one hour a day. */
+function recursByRealTime(hours = ""): boolean {
+  const count = new CronPattern(`0 0 ${hours} * * *`, undefined, SYNTAX).hour.filter((isIn) => isIn).length;
+  return count === 24 || (count > 1 && /^\*\/\d+$/.test(hours));
 }
 
 /** A time as `at(...)` in UTC, to the second: never earlier. */

@@ -5,6 +5,7 @@ import { startEmulators } from "../../local/emulators.ts";
 import { checkAnswer, routeOf } from "../support/api-document.ts";
 import { endStacks, startStack } from "../support/stack.ts";
 import { CANARY, OPERATOR, createWorld } from "./apps.ts";
+import { clocksCommand } from "./clocks.ts";
 import { plans, plansByRoute, wire, type Plan, type Wire } from "./requests.ts";
 import { NO_ANSWER, send, type Received } from "./send.ts";
 
@@ -191,6 +192,10 @@ function isReached(answers: Report["answers"], route: string): boolean {
 const USAGE = `Asks the local stack odd things, and says what it answered.
   npm run fuzz -- --requests 1000000 --seed 1
   --requests: how many, default 20000; --seed: draws the same ones again, default by chance
+  npm run fuzz -- --clocks --seed 1 --from 2027 --expressions 10
+  --clocks: schedules instead, where clocks change; --from: the first of ten years, default 2011;
+  --expressions: how many for each of 40 time zones, default 10; --changes: only the three days around each change,
+  and as many expressions, default 1, for each of them
 `;
 
 export function table({ answers }: Report): string {
@@ -204,16 +209,30 @@ export function table({ answers }: Report): string {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { requests: { type: "string" }, seed: { type: "string" } } });
+  const number = { type: "string" } as const;
+  const flag = { type: "boolean" } as const;
+  const { values } = parseArgs({
+    options: { requests: number, seed: number, clocks: flag, changes: flag, from: number, expressions: number },
+  });
   const requests = Number(values.requests ?? 20_000);
   const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
-  if (!Number.isInteger(requests) || requests < 1 || !Number.isInteger(seed)) {
+  const clocks = {
+    seed,
+    from: Number(values.from ?? 2011),
+    expressions: Number(values.expressions ?? (values.changes ? 1 : 10)),
+  };
+  const counts = [requests, clocks.from, clocks.expressions];
+  if (!Number.isInteger(seed) || !counts.every((count) => Number.isInteger(count) && count >= 1)) {
     process.stderr.write(USAGE);
     process.exitCode = 2;
     return;
   }
   const began = performance.now();
   const say = (line: string) => process.stdout.write(`${line}\n`);
+  if (values.clocks === true) {
+    process.exitCode = clocksCommand(clocks, { changes: values.changes === true }, say);
+    return;
+  }
   const rate = (done: number) =>
     `${done} requests, ${Math.round((done * 1_000) / (performance.now() - began))} a second`;
   say(`seed ${seed}`);

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { isTimeZone, nextRun, parseExpression, type ScheduleExpression } from "../../lib/job/schedule-expression.ts";
+import { isTimeZone } from "../../lib/job/local-time.ts";
+import { nextRun, parseExpression, type ScheduleExpression } from "../../lib/job/schedule-expression.ts";
 
 const at = (iso: string) => Date.parse(iso);
 
@@ -60,6 +61,93 @@ test("a daily run happens once on the days on which clocks change", () => {
     "2026-11-02T06:30:00.000Z",
     "2026-11-03T06:30:00.000Z",
   ]);
+});
+
+// In Berlin, 2:00 to 3:00 comes twice on 31 October 2027, and never on 26 March 2028.
+const TWICE = ["Europe/Berlin", "2027-10-30T20:00:00Z", "2027-10-31T04:00:00Z"] as const;
+const SKIPPED = ["Europe/Berlin", "2028-03-25T20:00:00Z", "2028-03-26T14:00:00Z"] as const;
+
+/** The runs after a time and before another: `31T00:30` is at 0:30 of the 31st, by UTC. */
+function runsBetween(text: string, zone: string, after: string, before: string): string[] {
+  return runs(text, zone, after, 100)
+    .filter((time) => at(time) < at(before))
+    .map((time) => time.slice(8, 16));
+}
+
+test.each([
+  ["cron(0 2,14 * * ? *)", ["31T00:00"]],
+  ["cron(0,30 2 * * ? *)", ["31T00:00", "31T00:30"]],
+  ["cron(0/30 2 * * ? *)", ["31T00:00", "31T00:30"]],
+  ["cron(*/30 2 * * ? *)", ["31T00:00", "31T00:30"]],
+  ["cron(0 2-3 * * ? *)", ["31T00:00", "31T02:00"]],
+  ["cron(0 0/2 * * ? *)", ["30T22:00", "31T00:00", "31T03:00"]],
+  ["cron(0 2/12 * * ? *)", ["31T00:00"]],
+  ["cron(0 1-4/3 * * ? *)", ["30T23:00", "31T03:00"]],
+])("%s runs once at a time that comes twice", (text, expected) => {
+  expect(runsBetween(text, ...TWICE)).toEqual(expected);
+});
+
+test.each([
+  ["cron(30 2,14 26 3 ? 2028)", ["26T01:00", "26T12:30"]],
+  ["cron(15,45 2 26 3 ? 2028)", ["26T01:00"]],
+  ["cron(0,30 2 * * ? *)", ["26T01:00"]],
+  ["cron(0/30 2 * * ? *)", ["26T01:00"]],
+  ["cron(* 2 * * ? *)", ["26T01:00"]],
+  ["cron(0 2-3 * * ? *)", ["26T01:00"]],
+  ["cron(30 2-3 * * ? *)", ["26T01:00", "26T01:30"]],
+  ["cron(0 0/2 26 3 ? *)", ["25T23:00", "26T01:00", "26T02:00", "26T04:00"]],
+  ["cron(0 2/12 * * ? *)", ["26T01:00", "26T12:00"]],
+])("%s makes up for what is skipped, at once and by one run", (text, expected) => {
+  expect(runsBetween(text, ...SKIPPED).slice(0, 4)).toEqual(expected);
+});
+
+test.each([
+  ["cron(30 * * * ? *)", ["30T23:30", "31T00:30", "31T01:30", "31T02:30"], ["25T23:30", "26T00:30", "26T01:30"]],
+  ["cron(30 0-23 * * ? *)", ["30T23:30", "31T00:30", "31T01:30", "31T02:30"], ["25T23:30", "26T00:30", "26T01:30"]],
+  ["cron(30 0/1 * * ? *)", ["30T23:30", "31T00:30", "31T01:30", "31T02:30"], ["25T23:30", "26T00:30", "26T01:30"]],
+  ["cron(30 */2 * * ? *)", ["31T00:30", "31T01:30"], ["25T23:30"]],
+])("%s goes on by real time", (text, twice, skipped) => {
+  expect(runsBetween(text, TWICE[0], "2027-10-30T23:00:00Z", "2027-10-31T03:00:00Z")).toEqual(twice);
+  expect(runsBetween(text, SKIPPED[0], "2028-03-25T23:15:00Z", "2028-03-26T02:00:00Z")).toEqual(skipped);
+});
+
+test("a step that leaves one hour a day names a local time", () => {
+  for (const hour of ["0", "*/24", "0/24"])
+    expect(runs(`cron(30 ${hour} 28 4 ? 2028)`, "Africa/Cairo", "2028-01-01T00:00:00Z", 2)).toEqual([
+      "2028-04-27T22:00:00.000Z",
+    ]);
+});
+
+test("a run that comes by real time may be on the far side of a change", () => {
+  // Clocks go back from midnight, so that 23:15 comes again on a day that seemed to be over.
+  expect(runs("cron(15 * 30 10 ? 2027)", "Asia/Beirut", "2027-10-30T20:00:00Z", 9)).toEqual([
+    "2027-10-30T20:15:00.000Z",
+    "2027-10-30T21:15:00.000Z",
+  ]);
+  // The first hour of that day is skipped, years ahead.
+  expect(runs("cron(30 */12 28 4 ? 2028)", "Africa/Cairo", "2026-01-01T00:00:00Z", 9)).toEqual([
+    "2028-04-28T09:30:00.000Z",
+  ]);
+});
+
+test("half an hour that is skipped, midnight, and a whole day", () => {
+  expect(runs("cron(5/10 2 3 10 ? *)", "Australia/Lord_Howe", "2027-10-01T00:00:00Z", 4)).toEqual([
+    "2027-10-02T15:30:00.000Z",
+    "2027-10-02T15:35:00.000Z",
+    "2027-10-02T15:45:00.000Z",
+    "2027-10-02T15:55:00.000Z",
+  ]);
+  expect(runs("cron(0,30 0,12 30 4 ? 2027)", "Africa/Cairo", "2027-01-01T00:00:00Z", 9)).toEqual([
+    "2027-04-29T22:00:00.000Z",
+    "2027-04-30T09:00:00.000Z",
+    "2027-04-30T09:30:00.000Z",
+  ]);
+  // There was no 30 December 2011 in Samoa.
+  expect(runs("cron(30 10,14 30 12 ? *)", "Pacific/Apia", "2011-12-01T00:00:00Z", 2)).toEqual([
+    "2011-12-30T10:00:00.000Z",
+    "2012-12-29T20:30:00.000Z",
+  ]);
+  expect(runs("cron(30 * 30 12 ? 2011)", "Pacific/Apia", "2011-12-01T00:00:00Z", 2)).toEqual([]);
 });
 
 test.each([
