@@ -16,6 +16,8 @@ export interface JobsConfig {
   readonly emailSender: string | undefined;
   /** The memory of the function that runs the browser. */
   readonly pdfMemoryMb: number;
+  /** The most requests of an app that wait for news at once, unless its settings say otherwise. */
+  readonly waitersPerApp: number;
   readonly rules: DeploymentRules;
   readonly sealing: SealingKey;
   readonly clock: ClockAnchor | undefined;
@@ -47,6 +49,7 @@ export function jobsConfig(env: Env): JobsConfig {
     retention: numberOf(env, "RETENTION_DAYS", 0) * DAY,
     emailSender: env["EMAIL_SENDER"] || undefined,
     pdfMemoryMb: numberOf(env, "PDF_MEMORY_MB", 3_008),
+    waitersPerApp: wholeNumberOf(env, "WAITERS_PER_APP", 20),
     rules: {
       allowPrivateTargets: env["ALLOW_PRIVATE_TARGETS"] === "true",
       invokableFunctions: (env["INVOKABLE_FUNCTIONS"] ?? "").split(",").flatMap((pattern) => pattern.trim() || []),
@@ -108,6 +111,14 @@ function numberOf(env: Env, name: string, unset: number): number {
   const text = env[name];
   const value = text ? Number(text) : unset;
   if (!Number.isFinite(value) || value < 0) throw new Error(`${name} is "${text}": expected a number of 0 or more`);
+  return value;
+}
+
+function wholeNumberOf(env: Env, name: string, unset: number): number {
+  const value = numberOf(env, name, unset);
+  if (!Number.isInteger(value) || value < 1) {
+    throw new Error(`${name} is "${env[name]}": expected a whole number of 1 or more`);
+  }
   return value;
 }
 
