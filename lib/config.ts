@@ -19,6 +19,8 @@ export interface JobsConfig {
   readonly emailSender: string | undefined;
   /** The memory of the function that runs the browser. */
   readonly pdfMemoryMb: number;
+  /** The most requests of an app that wait for news at once, unless its settings say otherwise. */
+  readonly waitersPerApp: number;
   readonly rules: DeploymentRules;
   readonly sealing: SealingKey;
   readonly clock: ClockAnchor | undefined;
@@ -48,9 +50,10 @@ export function jobsConfig(env: Env): JobsConfig {
       deadLetters: required(env, "AWS_SCHEDULER_DEAD_LETTERS_ARN", "the ARN of the queue schedules-dead"),
     },
     retention: numberOf(env, "RETENTION_DAYS", 0) * DAY,
-    listShards: listShards(env),
+    listShards: wholeNumberOf(env, "LIST_SHARDS", DEFAULT_LIST_SHARDS, MOST_LIST_SHARDS),
     emailSender: env["EMAIL_SENDER"] || undefined,
     pdfMemoryMb: numberOf(env, "PDF_MEMORY_MB", 3_008),
+    waitersPerApp: wholeNumberOf(env, "WAITERS_PER_APP", 20),
     rules: {
       allowPrivateTargets: env["ALLOW_PRIVATE_TARGETS"] === "true",
       invokableFunctions: (env["INVOKABLE_FUNCTIONS"] ?? "").split(",").flatMap((pattern) => pattern.trim() || []),
@@ -118,10 +121,11 @@ function numberOf(env: Env, name: string, unset: number): number {
 /** A list is read by a query a shard and execution type, so many shards make lists slow. */
 const MOST_LIST_SHARDS = 64;
 
-function listShards(env: Env): number {
-  const count = numberOf(env, "LIST_SHARDS", DEFAULT_LIST_SHARDS);
-  if (Number.isInteger(count) && count >= 1 && count <= MOST_LIST_SHARDS) return count;
-  throw new Error(`LIST_SHARDS is "${env["LIST_SHARDS"]}": expected a whole number from 1 to ${MOST_LIST_SHARDS}`);
+function wholeNumberOf(env: Env, name: string, unset: number, most = Infinity): number {
+  const value = numberOf(env, name, unset);
+  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
+  const expected = most === Infinity ? "of 1 or more" : `from 1 to ${most}`;
+  throw new Error(`${name} is "${env[name]}": expected a whole number ${expected}`);
 }
 
 /** Set by the local stack only: "real,service,speed". */

@@ -31,6 +31,7 @@ import { createTaskLog } from "./tasks/log.ts";
 import { createTaskSlots } from "./flow/line-store.ts";
 import { createUploads } from "./files/uploads.ts";
 import { createUsage } from "./pdf/usage.ts";
+import { createWaiters } from "./flow/waiters.ts";
 import type { NewJob } from "./job/accept.ts";
 
 export type ServiceParts = ReturnType<typeof assemble>;
@@ -53,7 +54,7 @@ function assemble() {
   const config = jobsConfig(process.env);
   const stored = stores(config);
   const { clock, log, store, apps, fileStore, bucket, datasets, taskLog } = stored;
-  const { rules, retention, pdfMemoryMb: memoryMb } = config;
+  const { rules, retention, waitersPerApp, pdfMemoryMb: memoryMb } = config;
   const pdfs = createPdfs({ clock, log, files: fileStore, memoryMb, renderer: () => makeRenderer });
   const pages = createPageQuota({ table: stored.table, clock, log, apps });
   const services = createTaskServices({
@@ -89,7 +90,8 @@ function assemble() {
     callbackBodies: { pdf: async (job) => pdfWebhook(job, { clock, link: fileStore.link }) },
     retention,
   });
-  return { ...stored, pdfs, pages, rules, engine };
+  const waiters = createWaiters({ ...stored, waitersPerApp });
+  return { ...stored, pdfs, pages, rules, engine, waiters };
 }
 
 /** The clock, the log, and the stores and queues of the service. */

@@ -1,6 +1,7 @@
 import { lookup } from "node:dns";
 import type { LookupFunction } from "node:net";
 import { Agent, buildConnector, request, type Dispatcher } from "undici";
+import { LARGEST_HEAD, NoAnswer, tidied } from "./answer-head.ts";
 import { isPublicAddress, literalAddress } from "./public-address.ts";
 
 // All requests to addresses that users choose are sent here.
@@ -16,7 +17,14 @@ export interface OutgoingRequest {
 }
 
 export type Exchange =
-  | { readonly kind: "answered"; readonly status: number; readonly retryAfter?: string; readonly excerpt: string }
+  | {
+      readonly kind: "answered";
+      readonly status: number;
+      /** One for each such header. */
+      readonly retryAfter?: readonly string[];
+      /** Of the answer's body, what came before the connection ended. */
+      readonly excerpt: string;
+    }
   | { readonly kind: "blocked" }
   | { readonly kind: "failed"; readonly reason: string };
 
@@ -24,12 +32,15 @@ const LARGEST_READ = 64 * 1_024;
 const EXCERPT_BYTES = 1_024;
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** Sends a request once, without following redirects, and reads at most 64 KB of the answer. */
+/**
+ * Sends a request once, without following redirects, and reads at most 64 KB of the answer. A status counts once its
+ * headers have ended, even if the connection ends within the body; but the body must end or break off in time.
+ */
 export async function send(outgoing: OutgoingRequest): Promise<Exchange> {
   return exchanged(outgoing, async ({ statusCode: status, headers, body }) => {
     const retryAfter = headers["retry-after"];
-    const excerpt = await excerptOf(body);
-    return { kind: "answered", status, excerpt, ...(typeof retryAfter === "string" && { retryAfter }) };
+    const excerpt = await excerptOf(body, outgoing.signal);
+    return { kind: "answered", status, excerpt, ...(retryAfter !== undefined && { retryAfter: [retryAfter].flat() }) };
   });
 }
 
@@ -64,14 +75,18 @@ async function exchanged<A>(outgoing: OutgoingRequest, read: (answer: Dispatcher
   }
 }
 
-async function excerptOf(body: AsyncIterable<Uint8Array>): Promise<string> {
+async function excerptOf(body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  // Leaving the loop early closes the connection; reading to the end keeps it for the next attempt.
-  for await (const chunk of body) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > LARGEST_READ) break;
+  try {
+    // Leaving the loop early closes the connection; reading to the end keeps it for the next attempt.
+    for await (const chunk of body) {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size > LARGEST_READ) break;
+    }
+  } catch (error) {
+    if (signal.aborted) throw error;
   }
   const text = new TextDecoder().decode(Buffer.concat(chunks).subarray(0, EXCERPT_BYTES), { stream: true });
   return text.toWellFormed();
@@ -79,11 +94,17 @@ async function excerptOf(body: AsyncIterable<Uint8Array>): Promise<string> {
 
 /** Names the stage of the failure; closed and filtered ports give the same text. */
 function failureReason(error: unknown): string {
-  const { code = "" } = error as { code?: string };
+  const { code = "", cause } = error as { code?: string; cause?: unknown };
+  const noAnswer = [error, cause].find((each) => each instanceof NoAnswer);
+  if (noAnswer) return noAnswer.message;
   if (/^(ENOTFOUND|EAI_)/.test(code)) return "the target's host name does not resolve";
   if (/^(ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/.test(code) || isAggregate(error)) {
     return "could not connect to the target";
   }
+  if (/^(ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_PACKET_LENGTH_TOO_LONG)$/.test(code)) {
+    return "the target does not speak TLS; try http";
+  }
+  if (code.startsWith("HPE_")) return `the answer is not HTTP (${code})`;
   if (/CERT|SSL|TLS|SELF_SIGNED/.test(code)) return `the target's certificate was not accepted (${code})`;
   return "the connection ended before a complete answer";
 }
@@ -110,7 +131,12 @@ const lookupPublic: LookupFunction = (hostname, options, callback) => {
   });
 };
 
+const connectAny = buildConnector({ timeout: CONNECT_TIMEOUT_MS, allowH2: false });
 const connectPublic = buildConnector({ timeout: CONNECT_TIMEOUT_MS, lookup: lookupPublic, allowH2: false });
+
+const unguardedConnect: buildConnector.connector = (options, callback) => {
+  connectAny(options, (...result) => (result[1] ? callback(null, tidied(result[1])) : callback(...result)));
+};
 
 /** Checks literal addresses too, for which `lookup` is not called, and the address that was connected to. */
 const guardedConnect: buildConnector.connector = (options, callback) => {
@@ -119,7 +145,7 @@ const guardedConnect: buildConnector.connector = (options, callback) => {
   return connectPublic(options, (...result) => {
     const [error, socket] = result;
     if (error || !socket) return callback(...result);
-    if (isPublicAddress(socket.remoteAddress ?? "")) return callback(null, socket);
+    if (isPublicAddress(socket.remoteAddress ?? "")) return callback(null, tidied(socket));
     socket.destroy();
     return callback(new BlockedAddress(), null);
   });
@@ -127,11 +153,11 @@ const guardedConnect: buildConnector.connector = (options, callback) => {
 
 // The attempt's own signal is the only timer; connections stay open for the next attempt. No HTTP/2: its
 // sessions are shared, and one tenant's request could end those of others to the same host.
-const OPTIONS = { headersTimeout: 0, bodyTimeout: 0, allowH2: false };
+const OPTIONS = { headersTimeout: 0, bodyTimeout: 0, allowH2: false, maxHeaderSize: LARGEST_HEAD + 1_024 };
 
 const agents = {
   publicOnly: once(() => new Agent({ ...OPTIONS, connect: guardedConnect })),
-  any: once(() => new Agent({ ...OPTIONS, connect: { timeout: CONNECT_TIMEOUT_MS } })),
+  any: once(() => new Agent({ ...OPTIONS, connect: unguardedConnect })),
 };
 
 function once<T>(make: () => T): () => T {

@@ -21,6 +21,8 @@ export interface AppSettings {
   readonly requestsPerSecond: number | null;
   /** The most tasks of the app that run at once. Default: 5. */
   readonly maxConcurrentTasks: number;
+  /** The most requests of the app that wait for news at once. Null: the deployment's, by default 20. */
+  readonly waitersPerApp: number | null;
   /** Days are of UTC; null: no limit. */
   readonly pdfPagesPerDay: number | null;
   /** The destinations that have a limit of their own. */
@@ -44,6 +46,7 @@ export const DEFAULT_SETTINGS: AppSettings = {
   onComplete: null,
   requestsPerSecond: null,
   maxConcurrentTasks: 5,
+  waitersPerApp: null,
   pdfPagesPerDay: null,
   destinations: [],
   paused: false,

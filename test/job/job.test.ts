@@ -47,15 +47,36 @@ test("a job's own policy sets base, maximum and jitter", () => {
   expect(backoffDelay(1, policy, 0.999)).toBeLessThan(5.1 * SECOND);
 });
 
-test("Retry-After is read as seconds or as a date, at most a day, and ignored if it is neither", () => {
-  const now = NOW / SECOND;
-  expect(retryAfterMs("120", now)).toBe(2 * MINUTE);
-  expect(retryAfterMs("Thu, 01 Jan 2026 12:05:00 GMT", now)).toBe(5 * MINUTE);
-  expect(retryAfterMs("Thu, 01 Jan 2026 11:00:00 GMT", now)).toBe(0);
-  expect(retryAfterMs("99999999", now)).toBe(DAY);
-  expect(retryAfterMs("soon", now)).toBeUndefined();
-  expect(retryAfterMs(undefined, now)).toBeUndefined();
-});
+test.each<[readonly string[] | undefined, number | undefined]>([
+  [["120"], 2 * MINUTE],
+  [["120.9"], 121 * SECOND],
+  [["120.0"], 2 * MINUTE],
+  [["120", "120"], 2 * MINUTE],
+  [["300, 600"], 10 * MINUTE],
+  [["600, 300"], 10 * MINUTE],
+  [["60", "300"], 5 * MINUTE],
+  [["Thu, 01 Jan 2026 12:05:00 GMT"], 5 * MINUTE],
+  [["Thursday, 01-Jan-26 12:05:00 GMT"], 5 * MINUTE],
+  [["60, Thu, 01 Jan 2026 12:05:00 GMT"], 5 * MINUTE],
+  [["Thu, 01 Jan 2026 12:05:00 GMT, Thu, 01 Jan 2026 12:10:00 GMT, 60"], 10 * MINUTE],
+  [["Thu, 01 Jan 2026 11:00:00 GMT"], 0],
+  [["99999999"], DAY],
+  [["9".repeat(400)], DAY],
+  [["soon, 60"], MINUTE],
+  [["soon"], undefined],
+  [["-5"], undefined],
+  [["1e3"], undefined],
+  [["12 monkeys"], undefined],
+  [["120 s"], undefined],
+  [[""], undefined],
+  [[","], undefined],
+  [undefined, undefined],
+])(
+  "Retry-After %j is read as seconds or dates, the latest, at most a day, and ignored if it is neither",
+  (values, ms) => {
+    expect(retryAfterMs(values, NOW / SECOND)).toBe(ms);
+  },
+);
 
 test("Retry-After counts only when it is later than the backoff", () => {
   const later = end(running(), ending({ ...failed, kind: "retry", retryAfterMs: HOUR }));

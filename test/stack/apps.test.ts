@@ -57,6 +57,7 @@ test("an app has defaults until somebody changes its settings", async () => {
     onComplete: null,
     requestsPerSecond: null,
     maxConcurrentTasks: 5,
+    waitersPerApp: null,
     pdfPagesPerDay: null,
     destinations: [],
     paused: false,

@@ -183,6 +183,7 @@ test("a destination is named once, and its origin is taken as a parser writes it
   const limits = { rateLimitPerSecond: null, maxConcurrency: null };
   expect(once.body.data).toMatchObject({
     maxConcurrentTasks: 5,
+    waitersPerApp: null,
     destinations: [
       { destination: "https://a.example", ...limits },
       { destination: "my-function", ...limits },

@@ -200,6 +200,59 @@ test("events come as they happen, each once", async () => {
   expect((await stack.call("GET", `/v1/jobs/${jobId}/events?after=x`, { token })).status).toBe(400);
 });
 
+/** Tasks of a paused app, which have no news until they are cancelled; and requests for their events. */
+async function quietTasks(settings: object, count = 1) {
+  const { appId, token } = await newApp();
+  const body = { version: 0, paused: true, ...settings };
+  expect((await stack.call("PUT", `/v1/admin/apps/${appId}`, { token, body })).status).toBe(200);
+  return Promise.all(
+    Array.from({ length: count }, async () => {
+      const path = `/v1/jobs/${(await create(token, EXAMPLE)).body.jobId}`;
+      const { after } = (await stack.call("GET", `${path}/events`, { token })).body;
+      return {
+        /** What came: an answer at once, or news. */
+        watch: async () => {
+          const { status, headers, body: answer } = await stack.call("GET", `${path}/events?after=${after}`, { token });
+          expect(status).toBe(200);
+          if (answer.events.length > 0) return "news";
+          expect([headers.get("retry-after"), answer.after, answer.ended]).toEqual(["5", after, false]);
+          return "at once";
+        },
+        cancel: async () => stack.call("POST", `${path}/cancel`, { token }),
+      };
+    }),
+  );
+}
+
+test("twenty requests of an app wait for events; others are answered at once, and wait when they have ended", async () => {
+  const [mine, [other]] = await Promise.all([quietTasks({}, 2), quietTasks({})]);
+  const theirs: Promise<string | undefined>[] = [];
+  for (const task of mine) {
+    const came: string[] = [];
+    const watching = Array.from({ length: 25 }, async () => came.push(await task.watch()));
+    await expect.poll(() => came).toEqual(Array.from({ length: 5 }, () => "at once"));
+    // Another app is not affected.
+    theirs.push(Promise.resolve(other?.watch()));
+    expect(await task.watch()).toBe("at once");
+    await task.cancel();
+    await Promise.all(watching);
+    expect(came.filter((each) => each === "news")).toHaveLength(20);
+  }
+  await other?.cancel();
+  expect(await Promise.all(theirs)).toEqual(["news", "news"]);
+});
+
+test("an app sets how many of its requests wait", async () => {
+  const [task] = await quietTasks({ waitersPerApp: 1 });
+  const came: (string | undefined)[] = [];
+  const watching = Array.from({ length: 3 }, async () => came.push(await task?.watch()));
+  await Promise.race(watching);
+  expect(await task?.watch()).toBe("at once");
+  await task?.cancel();
+  await Promise.all(watching);
+  expect(came).toEqual(["at once", "at once", "news"]);
+});
+
 test("a task can be created as any job: alone, in a batch, by a schedule, and after another one", async () => {
   const { token } = await newApp();
   const execution = { type: "task", ...EXAMPLE };

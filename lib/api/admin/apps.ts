@@ -41,6 +41,7 @@ const settingsBody = z.strictObject({
   onComplete: callback.nullable().default(null),
   requestsPerSecond: z.int().min(1).max(1_000).nullable().default(null),
   maxConcurrentTasks: z.int().min(1).max(100).default(5),
+  waitersPerApp: z.int().min(1).max(100).nullable().default(null),
   pdfPagesPerDay: z.int().min(0).max(1_000_000_000).nullable().default(null),
   destinations: z
     .array(destinationLimits)

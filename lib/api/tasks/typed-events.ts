@@ -3,6 +3,7 @@ import { SECOND, iso } from "../../clock.ts";
 import { isFinished, type Job } from "../../job/job.ts";
 import type { LogLine } from "../../tasks/log-items.ts";
 import { LOG_LEVELS } from "../../tasks/task.ts";
+import type { ServiceParts } from "../../parts.ts";
 import { time } from "../http/answers.ts";
 import { requirePermission } from "../http/auth.ts";
 import { route, type Answer } from "../http/http.ts";
@@ -43,6 +44,8 @@ const typedEvents = z.strictObject({
 
 const WAIT_AT_MOST_MS = 20 * SECOND;
 const LOOK_EVERY_MS = SECOND / 2;
+/** As often as one looks at a running task: spec/typed-jobs-report.md, Polling Recommendations. */
+const ASK_AGAIN_SECONDS = 5;
 /** A line has at most 2,000 characters and 4 KB of `meta`, so this many fit into an answer. */
 const MOST_LINES = 200;
 
@@ -50,29 +53,45 @@ export const listTypedEvents = route({
   key: "GET /v1/jobs/{id}/events",
   id: "listTypedJobEvents",
   summary: "Waits for progress and log lines: new ones at once, or none after 20 s",
-  answers: { 200: typedEvents.describe("What is new since `after`.") },
+  answers: {
+    200: typedEvents.describe(
+      "What is new since `after`. With `Retry-After`, it did not wait: the app's `waitersPerApp` is reached.",
+    ),
+  },
   access: (caller) => requirePermission(caller, "jobs.view_jobs"),
   query: eventsQuery,
 
   async handle({ path, caller, query }, service): Promise<Answer> {
-    const { clock, taskLog } = service;
+    const { clock, waiters } = service;
     const began = clock.realNow();
-    const [lines = "0", shown = ""] = (query.after ?? "0.").split(".");
-    for (;;) {
-      const job = await ownTask(path["id"], caller, service);
-      const page = await taskLog.read(job, { offset: Number(lines), limit: MOST_LINES });
-      const state = stateOf(job);
-      const isNews = page.lines.length > 0 || state !== shown;
-      const seen = Number(lines) + page.lines.length;
-      const ended = isFinished(job) && seen >= page.total;
-      if (isNews || ended || clock.realNow() - began >= WAIT_AT_MOST_MS) {
-        const events = [...page.lines.map(lineEvent), ...(state === shown ? [] : [progressOf(job)])];
-        return { status: 200, body: { events, after: `${seen}.${state}`, ended } };
+    const look = async () => lookAt(await ownTask(path["id"], caller, service), query.after, service);
+    let found = await look();
+    if (found.isNews) return found.answer;
+    const waiter = await waiters.begin(found.job.appId);
+    if (!waiter) return { ...found.answer, headers: { "retry-after": String(ASK_AGAIN_SECONDS) } };
+    try {
+      while (!found.isNews && clock.realNow() - began < WAIT_AT_MOST_MS) {
+        await clock.sleep(LOOK_EVERY_MS);
+        found = await look();
       }
-      await clock.sleep(LOOK_EVERY_MS);
+      return found.answer;
+    } finally {
+      await waiter.end();
     }
   },
 });
+
+/** `isNews`: there is something to show since `after`, or nothing more comes. */
+async function lookAt(job: Job, after: string | undefined, { taskLog }: Pick<ServiceParts, "taskLog">) {
+  const [lines = "0", shown = ""] = (after ?? "0.").split(".");
+  const page = await taskLog.read(job, { offset: Number(lines), limit: MOST_LINES });
+  const state = stateOf(job);
+  const seen = Number(lines) + page.lines.length;
+  const ended = isFinished(job) && seen >= page.total;
+  const events = [...page.lines.map(lineEvent), ...(state === shown ? [] : [progressOf(job)])];
+  const answer: Answer = { status: 200, body: { events, after: `${seen}.${state}`, ended } };
+  return { job, isNews: events.length > 0 || ended, answer };
+}
 
 /** Differs whenever a progress event would. */
 function stateOf(job: Job): string {

@@ -1,0 +1,85 @@
+import { expect, test } from "vitest";
+import { SECOND, createClock, type Clock } from "../../lib/clock.ts";
+import { createCapacityStore } from "../../lib/flow/capacity-store.ts";
+import { createWaiters } from "../../lib/flow/waiters.ts";
+import { DEFAULT_SETTINGS } from "../../lib/store/app-store.ts";
+import { createTable } from "../../lib/store/table.ts";
+import { readTemplate } from "../../local/template.ts";
+import { clientOf } from "../sim/models/client.ts";
+import { createDynamoDb } from "../sim/models/dynamodb.ts";
+import { ROOT } from "../support/root.ts";
+
+const { Properties: properties = {} } = readTemplate(ROOT).resources["JobsTable"] ?? {};
+
+/** The waiters of two containers on one table, with a clock to turn. */
+function stand({ waitersPerApp = null as number | null } = {}) {
+  let ahead = 0;
+  let isDown = false;
+  const real = createClock();
+  const clock: Clock = { ...real, now: () => real.now() + ahead };
+  const { send } = createDynamoDb({ now: () => clock.now(), table: "JobsTable", properties });
+  const client = clientOf(async (command) => {
+    if (isDown) throw Object.assign(new Error("throttled"), { name: "ValidationException" });
+    return send(command);
+  });
+  const logged: string[] = [];
+  const container = () =>
+    createWaiters({
+      clock,
+      apps: {
+        settingsOf: Object.assign(async () => ({ version: 1, ...DEFAULT_SETTINGS, waitersPerApp }), {}) as never,
+      },
+      capacity: createCapacityStore({ table: createTable({ name: "JobsTable", clock, client }), clock }),
+      log: (_, event) => logged.push(event),
+      waitersPerApp: 20,
+    });
+  const containers = [container(), container()];
+  return {
+    begin: async (app: string, times: number) =>
+      (await Promise.all(Array.from({ length: times }, async (_, n) => containers[n % 2]?.begin(app)))).flatMap(
+        (waiter) => waiter ?? [],
+      ),
+    pass: (ms: number) => {
+      ahead += ms;
+    },
+    setDown: (down: boolean) => {
+      isDown = down;
+    },
+    logged,
+  };
+}
+
+test("at most twenty of an app wait, over all containers; one that has ended makes room for another", async () => {
+  const { begin } = stand();
+  const waiting = await begin("a", 25);
+  expect(waiting).toHaveLength(20);
+  expect(await begin("b", 3)).toHaveLength(3);
+  await waiting[7]?.end();
+  expect(await begin("a", 2)).toHaveLength(1);
+});
+
+test("an app's own number counts", async () => {
+  expect(await stand({ waitersPerApp: 2 }).begin("a", 5)).toHaveLength(2);
+});
+
+test("waiters whose function was killed are forgotten after thirty seconds", async () => {
+  const { begin, pass } = stand();
+  expect(await begin("a", 20)).toHaveLength(20);
+  pass(25 * SECOND);
+  expect(await begin("a", 1)).toHaveLength(0);
+  pass(6 * SECOND);
+  expect(await begin("a", 25)).toHaveLength(20);
+});
+
+test("what can't be counted does not wait, and no request fails of it", async () => {
+  const { begin, setDown, pass, logged } = stand();
+  const waiting = await begin("a", 20);
+  setDown(true);
+  expect(await begin("a", 1)).toEqual([]);
+  await Promise.all(waiting.map(async (waiter) => waiter.end()));
+  expect(new Set(logged)).toEqual(new Set(["waiter.not-counted"]));
+  setDown(false);
+  expect(await begin("a", 1)).toEqual([]);
+  pass(31 * SECOND);
+  expect(await begin("a", 1)).toHaveLength(1);
+});
