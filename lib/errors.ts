@@ -46,6 +46,9 @@ export function badRequest(details: readonly ErrorDetail[]): ClientError {
   return new ClientError("BAD_REQUEST", "Validation failed", told);
 }
 
+/** The problem of text from outside, whose bytes must not be replaced by U+FFFD. */
+export const NOT_UTF8 = "holds bytes that are not UTF-8: expected text in UTF-8; encode it as such";
+
 /** A dependency (table, queue, bucket) failed or gave no answer. */
 export class Unavailable extends Error {
   constructor(part: string, cause: unknown) {

@@ -2,7 +2,7 @@ import type { EpochMs } from "../clock.ts";
 
 export const COLUMN_TYPES = ["string", "number", "integer", "boolean", "date", "any"] as const;
 
-/** `date`: text of ISO 8601, a day or an instant in UTC. `any`: any JSON value. */
+/** `number`: one that a JavaScript number would change is an `ExactNumber`. `date`: text of ISO 8601, a day or an instant in UTC. `any`: any JSON value. */
 export type ColumnType = (typeof COLUMN_TYPES)[number];
 
 export type Columns = Readonly<Record<string, ColumnType>>;

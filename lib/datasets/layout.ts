@@ -1,4 +1,5 @@
 import type { EpochMs } from "../clock.ts";
+import { parseExactly } from "../job/exact-json.ts";
 import type { Item, Table } from "../store/table.ts";
 import type { Columns, Dataset, Row, SavedPart } from "./dataset.ts";
 
@@ -115,7 +116,7 @@ export async function* rowsIn(chunks: AsyncIterable<Uint8Array>): AsyncGenerator
   for await (const chunk of chunks) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     rest = lines.pop() ?? "";
-    if (lines.length > 0) yield lines.map((line) => JSON.parse(line) as Row);
+    if (lines.length > 0) yield lines.map((line) => parseExactly(line) as Row);
   }
   if (rest !== "") throw new Error("A dataset's file ends within a row");
 }

@@ -3,6 +3,8 @@ import { wholeUrl } from "../outbound/target-url.ts";
 import { SCHEDULE } from "../job/job.ts";
 import { NO_POLICY } from "../job/backoff.ts";
 import { FINAL_STATUSES } from "../job/status.ts";
+import { EXPECTED_BASE64, isBase64 } from "../job/base64.ts";
+import { dateTime } from "../job/date-time.ts";
 import type { ProxyMessage } from "../job/message.ts";
 import { headers, fitsIn, smallHeaders } from "../outbound/headers.ts";
 
@@ -11,7 +13,7 @@ import { headers, fitsIn, smallHeaders } from "../outbound/headers.ts";
 export const idempotencyKey = z
   .string()
   .regex(/^[\x20-\x7e]{1,255}$/, "expected 1 to 255 printable ASCII characters")
-  .describe("1 to 255 printable ASCII characters: the same key is the same job.");
+  .describe("1 to 255 printable ASCII characters, from space to ~: the same key is the same job.");
 
 /** Common servers refuse larger headers. */
 const LARGEST_HEADERS = 16 * 1_024;
@@ -20,13 +22,13 @@ const HALF_PAIR = "has half a surrogate pair";
 const isWellFormed = (value: string) => value.isWellFormed();
 export const text = z.string().refine(isWellFormed, HALF_PAIR);
 
-const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
-
 export const httpMethod = z.enum(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]);
 
 export const proxyMessage = z
   .strictObject({
-    body: text.nullable().describe("Sent as it is, or decoded if isBase64Encoded; null for none."),
+    body: text
+      .nullable()
+      .describe("Sent as it is, or decoded if isBase64Encoded, then with its padding; null for none."),
     resource: z.string().default("/{proxy+}"),
     path: z
       .string()
@@ -41,9 +43,9 @@ export const proxyMessage = z
     headers: headers.refine(fitsIn(LARGEST_HEADERS), "must not be larger than 16 KB").default({}),
     requestContext: z.record(z.string(), z.unknown()).optional(),
   })
-  .refine(({ body, isBase64Encoded }) => !isBase64Encoded || BASE64.test(body ?? ""), {
+  .refine(({ body, isBase64Encoded }) => !isBase64Encoded || isBase64(body ?? ""), {
     path: ["body"],
-    error: "is not base64, though isBase64Encoded is true",
+    error: `is not base64, though isBase64Encoded is true: ${EXPECTED_BASE64}`,
   })
   .transform((given): ProxyMessage => {
     const { path, httpMethod: method, resource } = given;
@@ -64,7 +66,7 @@ const retryPolicy = z
   })
   .refine(({ baseDelaySeconds, maxDelaySeconds }) => baseDelaySeconds <= maxDelaySeconds, {
     path: ["baseDelaySeconds"],
-    error: "must not be larger than maxDelaySeconds",
+    error: `must not be larger than maxDelaySeconds; it is ${NO_POLICY.baseDelaySeconds} unless given`,
   })
   .describe("Retry n waits baseDelaySeconds · 2^(n−1), at most maxDelaySeconds; chance takes away up to jitter of it.");
 
@@ -82,7 +84,7 @@ export const jobMetadata = z
       .describe("Other than the execution type: jobs of the group are first attempted in the order of acceptance.")
       .optional(),
     idempotencyKey: idempotencyKey.optional(),
-    createdAt: z.iso.datetime({ offset: true }).optional(),
+    createdAt: dateTime.optional(),
     maxRetries: z.int().min(0).max(50).describe("Default 10.").optional(),
     retry: retryPolicy.optional(),
   })

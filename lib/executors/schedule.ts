@@ -5,6 +5,7 @@ import { DEFAULT_TIMEOUT_MS, SCHEDULE } from "../job/job.ts";
 import type { JobFields } from "./message-schema.ts";
 import { isTimeZone } from "../job/local-time.ts";
 import { nextRun, parseExpression, type ScheduleExpression } from "../job/schedule-expression.ts";
+import { dateTime } from "../job/date-time.ts";
 import type { Asked, ExecutionType } from "./executor.ts";
 import type { Execution, Message } from "../job/message.ts";
 
@@ -21,8 +22,6 @@ export interface ScheduleExecution extends Execution {
   readonly targetJob: Message;
 }
 
-const time = z.iso.datetime({ offset: true });
-
 /** The execution type; the parameter gives the fields of its target jobs. */
 export function scheduleOf({
   message,
@@ -31,14 +30,14 @@ export function scheduleOf({
   const schema = z
     .strictObject({
       type: z.literal(SCHEDULE),
-      scheduledAt: time.optional(),
+      scheduledAt: dateTime.optional(),
       scheduleExpression: z.string().min(1).max(256).optional(),
       scheduleExpressionTimezone: z
         .string()
         .max(50)
         .refine(isTimeZone, "is not a time zone of the IANA database; expected one such as UTC or Asia/Seoul")
         .default("UTC"),
-      endsAt: time.optional(),
+      endsAt: dateTime.optional(),
       maxRuns: z.int().min(1).max(1_000_000_000).optional(),
       targetJob: z.strictObject({ ...message, ...followUps }).meta({ id: "TargetJob" }),
     })

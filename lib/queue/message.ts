@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { FINAL_STATUSES } from "../job/status.ts";
+import { isBase64 } from "../job/base64.ts";
 import { badRequest } from "../errors.ts";
 import type { WaitingJob } from "../job/job.ts";
 import type { AttemptRef, RunRef } from "../job/attempt.ts";
@@ -81,7 +82,10 @@ const attemptRef = z.union([
 ]) satisfies z.ZodType<AttemptRef>;
 
 const payload = z.union([
-  z.base64().transform((bytes) => ({ at: "inline", bytes: Buffer.from(bytes, "base64") }) as const),
+  z
+    .string()
+    .refine(isBase64)
+    .transform((bytes) => ({ at: "inline", bytes: Buffer.from(bytes, "base64") }) as const),
   z.object({ at: z.enum(["item", "s3"]), hash: z.string() }),
 ]);
 

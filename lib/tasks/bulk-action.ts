@@ -1,11 +1,10 @@
 import * as z from "zod";
 import type { EpochMs } from "../clock.ts";
 import type { JobPage } from "../store/job-list.ts";
+import { dateTime } from "../job/date-time.ts";
 import { BULK_ACTION, isFinished, type Job } from "../job/job.ts";
 import { defineTask, done } from "./task.ts";
 import type { Status } from "../job/status.ts";
-
-const time = z.iso.datetime({ offset: true });
 
 /** The audit log holds the filter as given, and the table can't hold half a surrogate pair. */
 const text = (most: number) =>
@@ -21,8 +20,8 @@ export const bulkFilter = z
     status: z.enum(["PENDING", "RUNNING", "RETRYING", "FAILED", "DEAD"]).optional(),
     executionType: text(64).optional(),
     host: text(255).describe("Of the destination: a host, or a function's name.").optional(),
-    createdAfter: time.optional(),
-    createdBefore: time.optional(),
+    createdAfter: dateTime.optional(),
+    createdBefore: dateTime.optional(),
     errorContains: text(200).describe("In the last error, by its letters.").optional(),
   })
   .refine((filter) => Object.values(filter).some((value) => value !== undefined), {

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { DAY, type EpochMs } from "../clock.ts";
+import { isNumber, numberOf, type AnyNumber } from "../job/exact-json.ts";
 import { COLUMN_TYPES, MOST_COLUMNS, type ColumnType, type Columns } from "../datasets/dataset.ts";
 
 // The names of datasets and columns in payloads, and the conversion of text by a column's type.
@@ -32,7 +33,7 @@ export const columnTypes = z.record(columnName, given).refine((columns) => {
 const NUMBER = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,3})?$/i;
 const LONGEST_NUMBER = 400;
 
-export type Cell = { readonly value: string | number | boolean | null } | { readonly expected: string };
+export type Cell = { readonly value: string | AnyNumber | boolean | null } | { readonly expected: string };
 
 /** Empty text is null, except in a column of text. */
 export function cellOf(type: ColumnType, text: string): Cell {
@@ -41,12 +42,14 @@ export function cellOf(type: ColumnType, text: string): Cell {
   if (trimmed === "") return { value: null };
   switch (type) {
     case "number": {
-      const value = trimmed.length <= LONGEST_NUMBER && NUMBER.test(trimmed) ? Number(trimmed) : NaN;
-      return Number.isFinite(value) ? { value } : { expected: "a number such as 12.5" };
+      const isNumber = trimmed.length <= LONGEST_NUMBER && NUMBER.test(trimmed);
+      return isNumber ? { value: numberOf(inJson(trimmed)) } : { expected: "a number such as 12.5" };
     }
     case "integer": {
       const value = /^[+-]?\d+$/.test(trimmed) ? Number(trimmed) : NaN;
-      return Number.isSafeInteger(value) ? { value } : { expected: "a whole number up to 2^53" };
+      return Number.isSafeInteger(value)
+        ? { value: numberOf(inJson(trimmed)) }
+        : { expected: "a whole number up to 2^53" };
     }
     case "boolean": {
       const value = BOOLEANS.get(trimmed.toLowerCase());
@@ -59,6 +62,12 @@ export function cellOf(type: ColumnType, text: string): Cell {
     default:
       return type satisfies never;
   }
+}
+
+/** A number as JSON writes it: JSON knows neither +5 nor 007, 5. or .5. */
+function inJson(number: string): string {
+  const [, minus = "", whole = "", rest = ""] = /^\+?(-?)0*(\d*)(.*)$/s.exec(number) ?? [];
+  return `${minus}${whole || "0"}${rest.replace(/^\.(?!\d)/, "")}`;
 }
 
 const BOOLEANS = new Map([
@@ -99,7 +108,7 @@ export function timeRangeOf({ dateFrom, dateTo }: Days): { from?: EpochMs; to?: 
 /** The column type of a value. */
 export function typeOf(value: unknown): ColumnType {
   if (typeof value === "string") return "string";
-  if (typeof value === "number") return "number";
+  if (isNumber(value)) return "number";
   return typeof value === "boolean" ? "boolean" : "any";
 }
 

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { MOST_COLUMNS, type Columns, type Dataset, type Row } from "../datasets/dataset.ts";
 import { columnName, dateFieldProblem, datasetName } from "./columns.ts";
-import { condition, expression, fieldsOf, meets, own, typeOfExpression, valueOf } from "./expressions.ts";
+import { Inexact, condition, expression, fieldsOf, meets, own, typeOfExpression, valueOf } from "./expressions.ts";
 import { MOST_GROUPS, createGroups, groupBy, groupFieldsOf, groupedColumns, type Groups } from "./groups.ts";
 import { defineTask, done, failed } from "./task.ts";
 
@@ -76,6 +76,10 @@ export const dataProcessing = defineTask({
       await part.discard();
       return failed(`Dataset ${asked.target} can't take the rows: ${committed.problem}`);
     } catch (error) {
+      if (error instanceof Inexact) {
+        await part.discard();
+        return failed(error.message);
+      }
       await part.abort();
       throw error;
     }

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { iso } from "../clock.ts";
 import type { Job } from "../job/job.ts";
+import { isExactNumber, significantDigits, type ExactNumber } from "../job/exact-json.ts";
 import { timeRangeOf, type Days } from "./columns.ts";
 import { defineTask, done, failed, type TaskContext } from "./task.ts";
 import type { Dataset, Row } from "../datasets/dataset.ts";
@@ -12,7 +13,7 @@ const payload = z.strictObject({
   format: z.enum(["csv", "json", "xlsx"]),
   filters: z
     .strictObject({ dateFrom: day.optional(), dateTo: day.optional() })
-    .refine(({ dateFrom = "", dateTo = "9999" }) => dateFrom <= dateTo, "dateFrom must not be after dateTo")
+    .refine(({ dateFrom = "", dateTo = dateFrom }) => dateFrom <= dateTo, "dateFrom must not be after dateTo")
     .default({})
     .describe("Days in UTC, both included."),
 });
@@ -182,8 +183,8 @@ const formats: Record<Format, Writer> = {
     const options = { escape_formulas: true, quoted_match: /[;\t]/, record_delimiter: "windows" } as const;
     yield Buffer.from(stringify([[...columns]], options));
     for await (const batch of rows) {
-      const cells = batch.map((row) => columns.map((name) => cellOf(own(row, name))));
-      yield Buffer.from(stringify(cells, { ...options, cast: { boolean: String } }));
+      const cells = batch.map((row) => columns.map((name) => csvCell(own(row, name))));
+      yield Buffer.from(stringify(cells, { ...options, cast: { boolean: String, object: numberText } }));
     }
   },
 
@@ -209,7 +210,7 @@ const formats: Record<Format, Writer> = {
             await log.warning(`${columns[long]} is cut off: Excel takes ${LONGEST_CELL} characters`, {
               rowNumber: number,
             });
-          yield cells.map((cell) => (typeof cell === "string" ? excelText(cell) : cell));
+          yield cells.map(excelCell);
         }
       }
     }
@@ -219,6 +220,25 @@ const formats: Record<Format, Writer> = {
     yield* writeXlsxStream(sheetRows(), options) as unknown as AsyncIterable<Uint8Array>;
   },
 };
+
+/** A number that is not exact in JavaScript goes to `numberText`: as text, it would be taken for a formula. */
+function csvCell(value: unknown): ReturnType<typeof cellOf> | ExactNumber {
+  return isExactNumber(value) ? value : cellOf(value);
+}
+
+function numberText(value: object) {
+  return { value: (value as ExactNumber).rawJSON, escape_formulas: false };
+}
+
+/** Excel keeps 15 digits of a number, so that a longer whole number is text. */
+function excelCell(value: unknown): string | number | boolean | null {
+  const cell = cellOf(value);
+  if (typeof cell === "string") return excelText(cell);
+  const isLong = typeof cell === "number" && Number.isInteger(cell) && significantDigits(cell) > EXCEL_DIGITS;
+  return isLong ? String(cell) : cell;
+}
+
+const EXCEL_DIGITS = 15;
 
 /** The value as a cell can hold it. Text in an XLSX cell is never a formula. */
 function cellOf(value: unknown): string | number | boolean | null {

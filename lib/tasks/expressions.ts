@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { ColumnType, Columns, Row } from "../datasets/dataset.ts";
+import { compareNumbers, isExactNumber, isNumber } from "../job/exact-json.ts";
 import { columnName } from "./columns.ts";
 
 // The conditions and expressions of data processing: data that is evaluated on one row. No code is run.
@@ -38,11 +39,11 @@ export function own(row: Row, name: string): unknown {
 export function meets(found: unknown, { op, value }: Condition): boolean {
   switch (op) {
     case "eq":
-      return found === value;
+      return equals(found, value);
     case "ne":
-      return found !== value;
+      return !equals(found, value);
     case "in":
-      return value.some((each) => each === found);
+      return value.some((each) => equals(found, each));
     case "contains":
       return typeof found === "string" && typeof value === "string" && found.includes(value);
     case "startsWith":
@@ -57,15 +58,23 @@ export function meets(found: unknown, { op, value }: Condition): boolean {
   }
 }
 
+function equals(found: unknown, value: unknown): boolean {
+  return found === value || (isNumber(found) && isNumber(value) && compareNumbers(found, value) === 0);
+}
+
 export function compares(found: unknown, op: "lt" | "lte" | "gt" | "gte", value: unknown): boolean {
-  const comparable =
-    (typeof found === "number" && typeof value === "number") ||
-    (typeof found === "string" && typeof value === "string");
-  if (!comparable) return false;
-  const [a, b] = [found, value] as [number, number];
-  if (op === "lt") return a < b;
-  if (op === "lte") return a <= b;
-  return op === "gt" ? a > b : a >= b;
+  const order = orderOf(found, value);
+  if (order === undefined) return false;
+  if (op === "lt") return order < 0;
+  if (op === "lte") return order <= 0;
+  return op === "gt" ? order > 0 : order >= 0;
+}
+
+/** Less than 0, 0, or more than 0; `undefined` for values of different types. */
+function orderOf(a: unknown, b: unknown): number | undefined {
+  if (isNumber(a) && isNumber(b)) return compareNumbers(a, b);
+  if (typeof a !== "string" || typeof b !== "string") return undefined;
+  return a === b ? 0 : a < b ? -1 : 1;
 }
 
 function operationIn(each: Exclude<Expression, string>) {
@@ -89,12 +98,36 @@ export function typeOfExpression(each: Expression, columns: Columns): ColumnType
   return typeof each === "string" ? (columns[each] ?? "any") : "number";
 }
 
-/** Null where an operand is no number, or the result is none. */
+/** A number that arithmetic would change; the message is for the job's owner. */
+export class Inexact extends Error {}
+
+/** The result of one operation. Throws `Inexact` where whole numbers leave the range in which each has its own value. */
+export function calculated(op: keyof typeof ARITHMETIC, a: number, b: number): number {
+  const result = ARITHMETIC[op](a, b);
+  const isWhole = op !== "divide" && Number.isSafeInteger(a) && Number.isSafeInteger(b);
+  if (isWhole && !Number.isSafeInteger(result)) throw new Inexact(`${op} of ${a} and ${b} is beyond 2^53: ${ADVICE}`);
+  const isOver = !Number.isFinite(result) && b !== 0;
+  if (isOver) throw new Inexact(`${op} of ${a} and ${b} is beyond 1.8e308: ${ADVICE}`);
+  return result;
+}
+
+/** The number as arithmetic takes it; `undefined` for other values. Throws `Inexact` where it would be another number. */
+export function operandOf(value: unknown): number | undefined {
+  if (!isExactNumber(value)) return typeof value === "number" ? value : undefined;
+  const number = Number(value.rawJSON);
+  if (number === 0 && compareNumbers(value, 0) === 0) return 0;
+  throw new Inexact(`${value.rawJSON.slice(0, 60)} has more digits than arithmetic keeps: ${ADVICE}`);
+}
+
+const ADVICE =
+  "expected whole numbers up to 2^53, and others of up to 15 digits; leave such rows out by a condition, or the arithmetic";
+
+/** Null where an operand is no number, or at a division by zero. */
 export function valueOf(each: Expression, row: Row): unknown {
   if (typeof each === "string") return own(row, each);
   const { op, operands } = operationIn(each);
-  const numbers = operands.map((operand) => (typeof operand === "number" ? operand : own(row, operand)));
-  if (!numbers.every((number) => typeof number === "number")) return null;
-  const result = numbers.reduce(ARITHMETIC[op]);
+  const numbers = operands.map((operand) => operandOf(typeof operand === "number" ? operand : own(row, operand)));
+  if (!numbers.every((number) => number !== undefined)) return null;
+  const result = numbers.reduce((a, b) => calculated(op, a, b));
   return Number.isFinite(result) ? result : null;
 }

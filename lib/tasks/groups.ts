@@ -1,7 +1,8 @@
 import * as z from "zod";
 import type { ColumnType, Columns, Row } from "../datasets/dataset.ts";
 import { columnName } from "./columns.ts";
-import { compares, own } from "./expressions.ts";
+import { isExactNumber, valueKey } from "../job/exact-json.ts";
+import { calculated, compares, operandOf, own } from "./expressions.ts";
 
 // Groups of rows in memory: one for all rows that have the same values in some fields, with aggregates of the others.
 
@@ -42,7 +43,7 @@ export function createGroups({ fields, aggregates }: GroupBy): Groups {
   return {
     add: (row) => {
       const values = fields.map((name) => own(row, name));
-      const key = JSON.stringify(values);
+      const key = valueKey(values);
       let group = groups.get(key);
       if (!group) {
         characters += key.length;
@@ -76,13 +77,15 @@ function addTo(sum: Sum, each: Aggregate, row: Row): number {
     sum[each.op] = value;
     return charactersOf(value) - charactersOf(kept);
   }
-  if (each.op !== "count" && typeof value !== "number") return 0;
+  const number = each.op === "count" ? 0 : operandOf(value);
+  if (number === undefined) return 0;
   sum.count += 1;
-  sum.sum += Number(value);
+  sum.sum = calculated("add", sum.sum, number);
   return 0;
 }
 
 function charactersOf(value: unknown): number {
+  if (isExactNumber(value)) return value.rawJSON.length;
   return typeof value === "string" ? value.length : 0;
 }
 
@@ -92,20 +95,15 @@ function resultOf(op: Aggregate["op"], sum: Sum | undefined): unknown {
     case "count":
       return sum.count;
     case "sum":
-      return finite(sum.sum);
+      return sum.sum;
     case "avg":
-      return sum.count === 0 ? null : finite(sum.sum / sum.count);
+      return sum.count === 0 ? null : sum.sum / sum.count;
     case "min":
     case "max":
       return sum[op];
     default:
       return op satisfies never;
   }
-}
-
-/** JSON has no infinite numbers. */
-function finite(number: number): number | null {
-  return Number.isFinite(number) ? number : null;
 }
 
 export function groupFieldsOf({ fields, aggregates }: GroupBy): string[] {

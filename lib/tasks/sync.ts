@@ -3,6 +3,7 @@ import { wholeUrl } from "../outbound/target-url.ts";
 import { datasetName, isColumnName, quoted, typeOf } from "./columns.ts";
 import { again, defineTask, done, failed } from "./task.ts";
 import { MOST_COLUMNS, type ColumnType, type Columns, type Row, type SavedPart } from "../datasets/dataset.ts";
+import { isExactNumber, isNumber, parseExactly } from "../job/exact-json.ts";
 import { smallHeaders } from "../outbound/headers.ts";
 
 const name = z.string().min(1).max(100);
@@ -150,14 +151,14 @@ type Page = { readonly items: readonly Row[]; readonly isLast: boolean; readonly
 function pageOf(body: Uint8Array, pagination: Pagination): Page | { readonly problem: string } {
   let answer: unknown;
   try {
-    answer = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    answer = parseExactly(new TextDecoder("utf-8", { fatal: true }).decode(body));
   } catch {
     return { problem: "is not JSON: expected an object with items, or an array of them" };
   }
   const items: unknown = Array.isArray(answer) ? answer : field(answer, pagination.items);
   if (!Array.isArray(items))
     return { problem: `has no array ${quoted(pagination.items)}: set pagination.items to its name` };
-  const other = items.findIndex((item) => typeof item !== "object" || item === null || Array.isArray(item));
+  const other = items.findIndex((item) => !isObject(item));
   if (other >= 0) return { problem: `has an item ${other + 1} that is not an object` };
   const rows = items as Row[];
   switch (pagination.by) {
@@ -168,9 +169,9 @@ function pageOf(body: Uint8Array, pagination: Pagination): Page | { readonly pro
     case "cursor": {
       const next: unknown = field(answer, pagination.next);
       if (next === undefined || next === null || next === "") return { items: rows, isLast: true };
-      if (typeof next !== "string" && typeof next !== "number")
+      if (typeof next !== "string" && !isNumber(next))
         return { problem: `has a ${pagination.next} that is neither text nor a number` };
-      const cursor = String(next);
+      const cursor = isExactNumber(next) ? next.rawJSON : String(next);
       if (cursor.length > LONGEST_CURSOR)
         return { problem: `has a ${pagination.next} longer than ${LONGEST_CURSOR} characters` };
       return { items: rows, isLast: false, cursor };
@@ -180,8 +181,12 @@ function pageOf(body: Uint8Array, pagination: Pagination): Page | { readonly pro
   }
 }
 
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isExactNumber(value);
+}
+
 function field(of: unknown, name: string): unknown {
-  return typeof of === "object" && of !== null && Object.hasOwn(of, name) ? (of as Row)[name] : undefined;
+  return isObject(of) && Object.hasOwn(of as Row, name) ? (of as Row)[name] : undefined;
 }
 
 /** The columns so far with their types; a column of nothing but null has no type yet. */

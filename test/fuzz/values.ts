@@ -62,7 +62,12 @@ const BY_NAME: Readonly<Record<string, Value>> = {
     fc.stringMatching(/^[ -~]{1,255}$/),
   ),
   limit: fc.integer({ min: 1, max: 5 }),
-  createdAfter: one("2026-01-01T00:00:00Z", "2000-01-01T00:00:00.123456+09:00"),
+  createdAfter: one(
+    "2026-01-01T00:00:00Z",
+    "2026-01-01T00:00Z",
+    "2026-01-01T00:00-0530",
+    "2000-01-01T00:00:00.123456+09:00",
+  ),
   createdBefore: one("2099-01-01T00:00:00Z", "1969-01-01T00:00:00Z"),
 };
 

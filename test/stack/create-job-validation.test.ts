@@ -180,7 +180,7 @@ test.each([
     "a creation time that is none",
     webhook({ url: "https://a.example", metadata: { createdAt: "yesterday" } }),
     "message.metadata.createdAt",
-    "Invalid",
+    "with its offset",
   ],
   [
     "a key of 256 characters",

@@ -45,7 +45,6 @@ export async function createWorld({ retention = 0 } = {}) {
   const queue = createQueue({ urls, files, clock, client: sqs });
 
   const scripted = createScriptedScheduler();
-  const { scheduler } = scripted;
 
   const logged: { event: string; fields: LogFields }[] = [];
   const executor = createScriptedExecutor();
@@ -56,7 +55,7 @@ export async function createWorld({ retention = 0 } = {}) {
     destinations,
     capacity,
     queue,
-    scheduler,
+    scheduler: scripted.scheduler,
     files,
     executorOf: () => executor.executor,
     slots,

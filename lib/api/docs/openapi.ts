@@ -132,7 +132,7 @@ function parametersOf({ query, idempotent }: Route, path: string, schemaOf: Sche
   const inHeader = {
     name: "Idempotency-Key",
     in: "header",
-    description: "Instead of `idempotencyKey` in the body.",
+    description: "Instead of `idempotencyKey` in the body: 1 to 255 printable ASCII characters, from space to ~.",
     schema: { type: "string", pattern: "^[ -~]{1,255}$" },
   };
   return [...inPath, ...inQuery, ...(idempotent ? [inHeader] : []), ref("parameters/RequestId")];

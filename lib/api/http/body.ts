@@ -1,7 +1,10 @@
+import { isUtf8 } from "node:buffer";
 import httpJsonBodyParser from "@middy/http-json-body-parser";
 import type { APIGatewayProxyEventV2 } from "aws-lambda";
 import type * as z from "zod";
-import { ClientError, badRequest, problemsIn } from "../../errors.ts";
+import { ClientError, NOT_UTF8, badRequest, problemsIn } from "../../errors.ts";
+import { EXPECTED_BASE64, isBase64 } from "../../job/base64.ts";
+import { changingNumber, mayChange, parseExactly } from "../../job/exact-json.ts";
 import { readForm, type Form } from "./multipart.ts";
 
 // The body of a request: its size and depth, as JSON or as a form, and its parsing by a schema.
@@ -13,28 +16,68 @@ export type Event = Omit<APIGatewayProxyEventV2, "body"> & { body?: unknown };
 const LARGEST_BODY = 4 * 1_024 * 1_024;
 const DEEPEST_NESTING = 32;
 
-/** A middleware that parses a body as JSON, whatever its content type. Routes without a body ignore it. */
-export function jsonBody(takesJson: (event: Event) => boolean) {
+/**
+ * A middleware that parses a body as JSON, whatever its content type. Routes without a body ignore it. `checksNumbers`:
+ * the route refuses numbers that would change itself.
+ */
+export function jsonBody(takesJson: (event: Event) => boolean, checksNumbers: (event: Event) => boolean) {
   const { before } = httpJsonBodyParser({ disableContentTypeCheck: true });
   return {
     before: async (handling: { event: Event }) => {
       if (!handling.event.body || !takesJson(handling.event)) return;
-      refuseLarge(handling.event);
+      const { event } = handling;
+      refuseLarge(event);
+      const text = textOf(event);
+      Object.assign(event, { body: text, isBase64Encoded: false });
       try {
         await before?.(handling as never);
       } catch (error) {
         throw badRequest([{ field: "body", message: `expected JSON: ${causeOf(error)}` }]);
       }
-      if (isTooDeep(handling.event.body)) throw badRequest([{ field: "body", message: TOO_DEEP }]);
+      if (isTooDeep(event.body)) throw badRequest([{ field: "body", message: TOO_DEEP }]);
+      if (!mayChange(text)) return;
+      // The parser has refused what is not JSON, and names that lead JavaScript astray.
+      event.body = parseExactly(text);
+      if (!checksNumbers(event)) refuseChangingNumbers(event.body, "body");
     },
   };
 }
 
 export async function formOf(event: Event): Promise<Form> {
   refuseLarge(event);
+  return readForm(event.headers["content-type"] ?? "", bytesOf(event));
+}
+
+function bytesOf({ body, isBase64Encoded }: Event): Buffer {
+  const text = typeof body === "string" ? body : "";
+  if (isBase64Encoded && !isBase64(text)) throw badRequest([{ field: "body", message: EXPECTED_BASE64 }]);
+  return Buffer.from(text, isBase64Encoded ? "base64" : "utf8");
+}
+
+/** Throws BAD_REQUEST for bytes that are not UTF-8, rather than to keep U+FFFD in their place. */
+function textOf(event: Event): string {
   const { body, headers, isBase64Encoded } = event;
-  const bytes = Buffer.from(typeof body === "string" ? body : "", isBase64Encoded ? "base64" : "utf8");
-  return readForm(headers["content-type"] ?? "", bytes);
+  if (isBase64Encoded || typeof body !== "string") {
+    const bytes = bytesOf(event);
+    if (!isUtf8(bytes)) throw badRequest([{ field: "body", message: NOT_UTF8 }]);
+    return bytes.toString();
+  }
+  // API Gateway has decoded the bytes: the three of U+FFFD stand for each that was wrong, and its own for itself.
+  const size = headers["content-length"];
+  const isChanged = body.includes("\uFFFD") && size !== undefined && Number(size) !== Buffer.byteLength(body);
+  if (isChanged) throw badRequest([{ field: "body", message: NOT_UTF8 }]);
+  return body;
+}
+
+/** Throws BAD_REQUEST for a number that the service could not hand on as it came. `whole` names the value. */
+export function refuseChangingNumbers(value: unknown, whole: string): void {
+  const found = changingNumber(value);
+  if (found) throw badRequest([{ field: found.path.join(".") || whole, message: numberProblem(found.text) }]);
+}
+
+export function numberProblem(text: string): string {
+  const shown = text.length > 60 ? `${text.slice(0, 60)}…` : text;
+  return `is the number ${shown}, which would not be kept as it is: expected at most 15 digits, or text; put it in quotes`;
 }
 
 function refuseLarge({ body, isBase64Encoded }: Event): void {

@@ -28,6 +28,8 @@ export interface Route<Body = unknown, Query = unknown> {
   /** Content types of the answer 200. Default: JSON. */
   readonly contentTypes?: readonly string[];
   readonly body?: z.ZodType<Body>;
+  /** `handle` refuses numbers that would change. Default: they are refused before it is called. */
+  readonly checksNumbers?: true;
   /** The fields of a form, for routes that accept one beside JSON. The file comes as `file`. */
   readonly form?: z.ZodType<Body>;
   readonly query?: z.ZodType<Query>;
@@ -71,13 +73,14 @@ export function httpFunction(routes: readonly Route[]) {
     const found = byKey.get(event.routeKey);
     return found?.body !== undefined && !isForm(found, event);
   };
+  const checksNumbers = (event: Event) => byKey.get(event.routeKey)?.checksNumbers === true;
   return middy(async (event: Event) => {
     const asked = preflight(event.requestContext.http.method, event.headers);
     if (asked) return { statusCode: 204, headers: asked };
     const found = byKey.get(event.routeKey);
     if (!found) throw noSuchEndpoint(event);
     return serve(found, event);
-  }).use([stamps(), errorAnswers(), jsonBody(takesJson)]);
+  }).use([stamps(), errorAnswers(), jsonBody(takesJson, checksNumbers)]);
 }
 
 async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructuredResultV2> {

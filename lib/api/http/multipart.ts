@@ -1,5 +1,5 @@
 import type { BusboyInstance } from "@fastify/busboy";
-import { badRequest } from "../../errors.ts";
+import { NOT_UTF8, badRequest } from "../../errors.ts";
 
 // Bodies of `multipart/form-data`: text fields and one file.
 
@@ -53,6 +53,10 @@ export async function readForm(contentType: string, body: Buffer): Promise<Form>
     parser.on(limit, () => problems.push({ field: "body", message: `has more than ${LIMITS.fields} fields` }));
   }
   await wholeForm(parser, body);
+  for (const [field, text] of [...fields, ...files.map(({ fileName }) => [FILE_FIELD, fileName] as const)]) {
+    // The parser puts U+FFFD in place of bytes that are not UTF-8. Text of the client's own is in the body as it is.
+    if (text.includes("\uFFFD") && !body.includes(text)) problems.push({ field, message: NOT_UTF8 });
+  }
   const [file] = files;
   if (fields.has(FILE_FIELD)) {
     problems.push({

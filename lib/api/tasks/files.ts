@@ -18,12 +18,13 @@ import {
   statusesOf,
   withoutOwn,
 } from "./files-view.ts";
-import { TOO_DEEP, isTooDeep, parse } from "../http/body.ts";
+import { TOO_DEEP, isTooDeep, numberProblem, parse } from "../http/body.ts";
 import { route, type Answer } from "../http/http.ts";
 import { keyOf } from "../unified/job-request.ts";
 import type { FormFile } from "../http/multipart.ts";
 import { checkTask, listedFor, ownTask, submitTask, viewsOf } from "./tasks.ts";
 import { announcedFile } from "./uploads.ts";
+import { changingNumber, parseExactly } from "../../job/exact-json.ts";
 import type { TaskFile } from "../../files/uploads.ts";
 
 // Tasks that process a file: spec/file-jobs-tasks.md.
@@ -49,9 +50,12 @@ const createBody = z
 
 const jsonText = z.string().transform((text, context): unknown => {
   try {
-    const value: unknown = JSON.parse(text);
-    if (!isTooDeep(value)) return value;
-    context.addIssue({ code: "custom", message: TOO_DEEP });
+    const value = parseExactly(text);
+    const tooDeep = isTooDeep(value);
+    const changing = tooDeep ? undefined : changingNumber(value);
+    if (!tooDeep && !changing) return value;
+    const path = [...(changing?.path ?? [])];
+    context.addIssue({ code: "custom", path, message: changing ? numberProblem(changing.text) : TOO_DEEP });
   } catch {
     context.addIssue({ code: "custom", message: "expected JSON" });
   }

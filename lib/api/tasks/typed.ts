@@ -2,6 +2,7 @@ import * as z from "zod";
 import { MINUTE, SECOND, type Clock, type EpochMs } from "../../clock.ts";
 import { ClientError, badRequest } from "../../errors.ts";
 import { JOB_TYPES, priority } from "../../executors/task.ts";
+import { dateTime } from "../../job/date-time.ts";
 import { TASK, isFinished, isTask, type Job } from "../../job/job.ts";
 import { numberedPage } from "../../store/job-pages.ts";
 import { idempotencyKey } from "../../executors/message-schema.ts";
@@ -33,10 +34,7 @@ const typedBody = z
     payload: z.record(z.string(), z.unknown()).default({}).describe("As the job type wants it."),
     priority,
     maxRetries: z.int().min(0).max(50).describe("Default: the job type's, mostly 3.").optional(),
-    scheduledAt: z.iso
-      .datetime({ offset: true })
-      .describe("When it may start at the earliest; a time that has passed is now.")
-      .optional(),
+    scheduledAt: dateTime.describe("When it may start at the earliest; a time that has passed is now.").optional(),
     idempotencyKey: idempotencyKey.optional(),
   })
   .meta({ id: "CreateTypedJob" });

@@ -10,12 +10,13 @@ import type { ServiceParts } from "../../parts.ts";
 import { acceptJob, accepted, withEntity } from "./accept-job.ts";
 import { enveloped, jobEntity, jobWithAttempts, pageOf, results } from "../http/answers.ts";
 import { appOf, isPlatformAdmin, requireRole, type Caller } from "../http/auth.ts";
-import { parse } from "../http/body.ts";
+import { parse, refuseChangingNumbers } from "../http/body.ts";
 import { envelope, route, type Answer } from "../http/http.ts";
 import { explain } from "../http/refusal.ts";
 import { createJobBody } from "./job-request.ts";
 import { decodeCursor, encodeCursor } from "../http/pagination.ts";
 import { STATUSES } from "../../job/status.ts";
+import { dateTimeInQuery } from "../../job/date-time.ts";
 import type { Message } from "../../job/message.ts";
 import { jobIdForKey } from "../../job/accept.ts";
 
@@ -70,6 +71,7 @@ export const createJobs = route({
   answers: { 207: enveloped(results).describe("What `POST /v1/jobs/create` would have answered, job by job.") },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   body: batchBody,
+  checksNumbers: true,
 
   async handle({ body, caller }, service): Promise<Answer> {
     // Each job counts as a request, and the first is counted already.
@@ -101,6 +103,7 @@ interface BatchResult {
 
 async function acceptInBatch(job: unknown, caller: Caller, service: ServiceParts): Promise<BatchResult> {
   try {
+    refuseChangingNumbers(job, "job");
     return await acceptJob(parse(createJobBody, job, "job"), caller, undefined, service);
   } catch (error) {
     return explain(error, { method: "POST", route: "POST /v1/jobs/batch" });
@@ -109,7 +112,7 @@ async function acceptInBatch(job: unknown, caller: Caller, service: ServiceParts
 
 // ---- GET /v1/admin/jobs, GET /v1/admin/jobs/{id} ----
 
-const time = z.iso.datetime({ offset: true }).transform((text): EpochMs => Date.parse(text));
+const time = dateTimeInQuery.transform((text): EpochMs => Date.parse(text));
 
 const listQuery = z
   .strictObject({
@@ -122,9 +125,13 @@ const listQuery = z
     limit: z.coerce.number().int().min(1).max(100).default(50),
     cursor: z.string().max(2_048).optional(),
   })
-  .refine(({ createdAfter = 0, createdBefore = Infinity }) => createdAfter <= createdBefore, {
+  .refine(({ createdBefore = 0 }) => createdBefore >= 0, {
     path: ["createdBefore"],
-    error: "must not be earlier than createdAfter, nor than 1970",
+    error: "must not be earlier than 1970",
+  })
+  .refine(({ createdAfter = 0, createdBefore = Infinity }) => createdAfter <= createdBefore || createdBefore < 0, {
+    path: ["createdBefore"],
+    error: "must not be earlier than createdAfter",
   });
 
 export const listAppJobs = route({
