@@ -51,6 +51,7 @@ describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s
   deletions();
   reads();
   lists();
+  listings();
   moveWithNewJob();
 });
 
@@ -491,7 +492,9 @@ function lists(): void {
       expect(seen.map((entry) => entry.at)).toEqual(seen.map((entry) => entry.at).toSorted((a, b) => b - a));
     }
   });
+}
 
+function listings(): void {
   test("a PENDING job is listed by its status when it is put off for long, and a task in every status", async () => {
     const listed = async ({ id, appId, executionType }: Job) => {
       const found = ["PENDING", "RUNNING", "RETRYING", "SUCCEEDED"] as const;

@@ -51,7 +51,7 @@ export const fileJob = z
   })
   .meta({ id: "FileJob", description: "A file job as it stands." });
 
-export function fileStatus({ status }: Job): FileStatus {
+function fileStatus({ status }: Job): FileStatus {
   return SHOWN_AS[status];
 }
 

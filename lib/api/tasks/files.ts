@@ -12,7 +12,6 @@ import {
   SHOWN_LEVELS,
   fileJob,
   fileJobLog,
-  fileStatus,
   fileView,
   logView,
   statusesOf,

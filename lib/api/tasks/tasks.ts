@@ -2,7 +2,7 @@ import * as z from "zod";
 import { derivedUuid, type Clock, type EpochMs } from "../../clock.ts";
 import { ClientError, badRequest } from "../../errors.ts";
 import { definitionOf, payloadProblems } from "../../executors/task.ts";
-import { GENERATE_PDF, TASK, isTask, type Dialect, type Job, type PdfJob } from "../../job/job.ts";
+import { GENERATE_PDF, isTask, type TASK, type Dialect, type Job, type PdfJob } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { appOf, isAppAdmin, isPlatformAdmin, requirePermission, type Caller } from "../http/auth.ts";
 import type { Callback, RetryPolicy } from "../../job/message.ts";
