@@ -12,6 +12,8 @@ export interface JobsConfig {
   readonly scheduler: SchedulerConfig;
   /** In ms; 0 keeps finished jobs for good. */
   readonly retention: number;
+  /** How long entries of the audit log are kept, in ms; 0 keeps them for good. */
+  readonly auditKeptFor: number;
   /** The sender of e-mails. Without it, none can be sent. */
   readonly emailSender: string | undefined;
   /** The memory of the function that runs the browser. */
@@ -45,6 +47,7 @@ export function jobsConfig(env: Env): JobsConfig {
       deadLetters: required(env, "AWS_SCHEDULER_DEAD_LETTERS_ARN", "the ARN of the queue schedules-dead"),
     },
     retention: numberOf(env, "RETENTION_DAYS", 0) * DAY,
+    auditKeptFor: numberOf(env, "AUDIT_DAYS", 400) * DAY,
     emailSender: env["EMAIL_SENDER"] || undefined,
     pdfMemoryMb: numberOf(env, "PDF_MEMORY_MB", 3_008),
     rules: {

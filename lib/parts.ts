@@ -104,7 +104,7 @@ function stores(config: JobsConfig) {
     bucket,
     store: createJobStore({ table, files: bucket, clock, removeLog: taskLog.remove }),
     queue: createQueue({ urls: config.queueUrls, files: bucket, clock }),
-    ...createAppStores({ table, clock, sealer: createSealer(config.sealing) }),
+    ...createAppStores({ table, clock, sealer: createSealer(config.sealing), auditKeptFor: config.auditKeptFor }),
     destinations: createDestinationStore({ table, clock }),
     capacity: createCapacityStore({ table, clock }),
     slots: createTaskSlots({ table, clock }),
