@@ -103,7 +103,7 @@ function stores(config: JobsConfig) {
     table,
     bucket,
     store: createJobStore({ table, files: bucket, clock, removeLog: taskLog.remove }),
-    queue: createQueue({ urls: config.queueUrls, files: bucket, clock }),
+    queue: createQueue({ urls: config.queueUrls, table, files: bucket, clock }),
     ...createAppStores({ table, clock, sealer: createSealer(config.sealing), auditKeptFor: config.auditKeptFor }),
     destinations: createDestinationStore({ table, clock }),
     capacity: createCapacityStore({ table, clock }),

@@ -40,6 +40,14 @@ export function payloadItemKey(id: string, hash: string): ItemKey {
   return { pk: jobKey(id).pk, sk: `P#${hash}` };
 }
 
+/** The item that names a payload whose job may not stand. It expires. */
+export function payloadIntentKey(id: string, hash: string): ItemKey {
+  return { pk: jobKey(id).pk, sk: `${INTENT}${hash}` };
+}
+
+/** How the sort keys of such items begin. */
+export const INTENT = "W#";
+
 /** The item of a failed attempt. */
 export function attemptKey(id: string, number: number): ItemKey {
   return { pk: jobKey(id).pk, sk: `A#${number}` };
@@ -84,7 +92,7 @@ export function toItem(job: Job): Item {
     dueAt,
     ...(expiresAt !== undefined && { expiresAt: expirySeconds(expiresAt) }),
     ...fields,
-    payload: payload.at === "inline" ? payload.bytes : `${payload.at}:${payload.hash}`,
+    payload: payload.at === "inline" ? payload.bytes : pointerTo(payload),
     maxRetries: job.maxRetries === DEFAULT_MAX_RETRIES ? undefined : job.maxRetries,
     timeoutMs: job.timeoutMs === DEFAULT_TIMEOUT_MS ? undefined : job.timeoutMs,
     retryCount: job.retryCount === 0 ? undefined : job.retryCount,
@@ -121,10 +129,23 @@ function kindOf(executionType: string | undefined, { destination, ...fields }: I
   return { jobType: destination, ...terms, ...fields };
 }
 
+/** A payload that is not in its job's item. */
+export type PayloadPlace = Exclude<Payload, { at: "inline" }>;
+
+function pointerTo(payload: PayloadPlace): string {
+  const version = payload.at === "s3" && payload.version !== undefined ? `:${payload.version}` : "";
+  return `${payload.at}:${payload.hash}${version}`;
+}
+
 function payloadOf(stored: unknown): Payload {
   if (stored instanceof Uint8Array) return { at: "inline", bytes: stored };
-  const [at, hash = ""] = String(stored).split(":");
-  return { at: at === "s3" ? "s3" : "item", hash };
+  return placeOf(String(stored));
+}
+
+/** The place that a job's item names, where its payload is not in the item. */
+export function placeOf(pointer: string): PayloadPlace {
+  const [at, hash = "", version] = pointer.split(":");
+  return at === "s3" ? { at, hash, ...(version !== undefined && { version }) } : { at: "item", hash };
 }
 
 export function attemptOf(item: Item): Attempt {

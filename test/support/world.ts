@@ -40,7 +40,7 @@ export async function createWorld({ retention = 0 } = {}) {
   const destinations = createDestinationStore({ table, clock });
   const capacity = createCapacityStore({ table, clock });
   const slots = createTaskSlots({ table, clock });
-  const queue = createQueue({ urls, files, clock, client: sqs });
+  const queue = createQueue({ urls, table, files, clock, client: sqs });
 
   const scripted = createScriptedScheduler();
   const { scheduler } = scripted;

@@ -9,16 +9,38 @@ import {
 } from "@aws-sdk/client-s3";
 import { checkParameters, type Command } from "./client.ts";
 
-// S3 with one bucket, as its clients see it: an object can be read as soon as it was put.
+// S3 with one versioned bucket, as its clients see it: an object can be read as soon as it was put.
 
 // What was put reads back as it was, so the model has no use for checksums.
 const PUT = new Set(["Bucket", "Key", "Body", "ChecksumAlgorithm"]);
 const GET = new Set(["Bucket", "Key", "ChecksumMode"]);
-const REST = new Set(["Bucket", "Key"]);
+const HEAD = new Set(["Bucket", "Key"]);
+const DELETE = new Set(["Bucket", "Key", "VersionId"]);
 const MISSING = { $fault: "client", $metadata: { httpStatusCode: 404 } } as const;
 
-export function createS3({ bucket }: { bucket: string }) {
-  const objects = new Map<string, Uint8Array>();
+interface Version {
+  readonly id: string;
+  /** Undefined for a delete marker. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+interface Options {
+  readonly bucket: string;
+  /** Called after an object has gone, with its key. */
+  readonly onGone?: (key: string) => void;
+}
+
+export function createS3({ bucket, onGone }: Options) {
+  /** The newest last. */
+  const stored = new Map<string, readonly Version[]>();
+  let puts = 0;
+  const current = (key: string) => stored.get(key)?.at(-1)?.bytes;
+
+  function add(key: string, bytes: Uint8Array | undefined): string {
+    const id = `v${(puts += 1)}`;
+    stored.set(key, [...(stored.get(key) ?? []), { id, bytes }]);
+    return id;
+  }
 
   async function send(command: Command): Promise<object> {
     return { ...answerTo(command), $metadata: { httpStatusCode: 200 } };
@@ -44,13 +66,12 @@ export function createS3({ bucket }: { bucket: string }) {
     const { Body } = input;
     if (typeof Body !== "string" && !(Body instanceof Uint8Array))
       throw new Error("The model of S3 takes bytes or text");
-    objects.set(keyOf(input), new Uint8Array(Buffer.from(Body)));
-    return {};
+    return { VersionId: add(keyOf(input), new Uint8Array(Buffer.from(Body))) };
   }
 
   function get(input: GetObjectCommandInput): object {
     checkParameters(input, GET);
-    const bytes = objects.get(keyOf(input));
+    const bytes = current(keyOf(input));
     if (!bytes) throw new NoSuchKey({ message: "The specified key does not exist.", ...MISSING });
     const Body = {
       transformToByteArray: async () => new Uint8Array(bytes),
@@ -60,16 +81,24 @@ export function createS3({ bucket }: { bucket: string }) {
   }
 
   function head(input: HeadObjectCommandInput): object {
-    checkParameters(input, REST);
-    const bytes = objects.get(keyOf(input));
+    checkParameters(input, HEAD);
+    const bytes = current(keyOf(input));
     if (!bytes) throw new NotFound({ message: "Not Found", ...MISSING });
     return { ContentLength: bytes.length };
   }
 
-  /** Succeeds for a missing object. */
+  /** Succeeds for a missing object. Without a version it puts a delete marker. */
   function remove(input: DeleteObjectCommandInput): object {
-    checkParameters(input, REST);
-    objects.delete(keyOf(input));
+    checkParameters(input, DELETE);
+    const key = keyOf(input);
+    const was = current(key);
+    if (input.VersionId === undefined) add(key, undefined);
+    else
+      stored.set(
+        key,
+        (stored.get(key) ?? []).filter(({ id }) => id !== input.VersionId),
+      );
+    if (was && !current(key)) onGone?.(key);
     return {};
   }
 
@@ -81,6 +110,15 @@ export function createS3({ bucket }: { bucket: string }) {
   return {
     send,
     /** Every object, by its key. */
-    objects: (): ReadonlyMap<string, Uint8Array> => objects,
+    objects: (): ReadonlyMap<string, Uint8Array> =>
+      new Map(
+        [...stored.keys()].flatMap((key) => {
+          const bytes = current(key);
+          return bytes ? [[key, bytes] as const] : [];
+        }),
+      ),
+    /** Every version that can be restored, of objects that are there or gone, as `key version`. */
+    versions: (): string[] =>
+      [...stored].flatMap(([key, all]) => all.flatMap(({ id, bytes }) => (bytes ? [`${key} ${id}`] : []))),
   };
 }
