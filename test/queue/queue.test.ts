@@ -1,3 +1,5 @@
+// Over 300 lines: what is sent, carried, received and parsed, with one stand.
+
 import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 import { DAY, MINUTE, SECOND, createClock } from "../../lib/clock.ts";

@@ -1,4 +1,4 @@
-import { DAY, HOUR, MINUTE, SECOND, derivedUuid } from "../../lib/clock.ts";
+import { HOUR, MINUTE, SECOND, derivedUuid } from "../../lib/clock.ts";
 import { HEAD_START, type Job } from "../../lib/job/job.ts";
 import { decodeMessage } from "../../lib/job/payload.ts";
 import {

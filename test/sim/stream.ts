@@ -34,7 +34,7 @@ export function createStream({ time, random, template, invoke, isRough, trace }:
     const Keys = { sk: (after ?? before)?.["sk"] };
     const eventName = after ? (before ? "MODIFY" : "INSERT") : "REMOVE";
     if (!passes({ eventName, dynamodb: { Keys, OldImage: before, NewImage: after } }, filters)) return;
-    waiting.push({ before, after } as ItemChange);
+    waiting.push({ before, after });
     if (!isReading) time.after(random.between(0, 10) * SECOND, () => void read());
     isReading = true;
   }

@@ -340,8 +340,8 @@ function payloads(): void {
     const pk = { S: `J#${job.id}` };
     const query = new QueryCommand({
       TableName: TABLE,
-      KeyConditionExpression: "pk = :pk AND sk >= :p",
-      ExpressionAttributeValues: { ":pk": pk, ":p": { S: "P#" } },
+      KeyConditionExpression: "pk = :pk AND sk BETWEEN :p AND :q",
+      ExpressionAttributeValues: { ":pk": pk, ":p": { S: "P#" }, ":q": { S: "P~" } },
     });
     expect((await ground.client.send(query)).Items).toHaveLength(1);
     expect(await store.message(job)).toBeDefined();
@@ -352,7 +352,8 @@ function payloads(): void {
       const body = randomBytes(bytes).toString("hex");
       const job = await failedFor(someJob({ key: `next-${bytes}`, body }));
       const next = { ...someJob({ key: `next-${bytes}`, appId: job.appId, body }), createdAt: job.createdAt + 1 };
-      ground.interrupt(async () => void (await store.create(next)));
+      // After the intent and the job's item, before its payload.
+      ground.interrupt(() => ground.interrupt(async () => void (await store.create(next))));
       expect(await store.remove(job)).toBe(true);
       const stored = (await store.get(next.id)) as Job;
       expect(stored.createdAt).toBe(next.createdAt);

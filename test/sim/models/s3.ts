@@ -31,16 +31,7 @@ interface Options {
 }
 
 export function createS3({ bucket, onGone }: Options) {
-  /** The newest last. */
-  const stored = new Map<string, readonly Version[]>();
-  let puts = 0;
-  const current = (key: string) => stored.get(key)?.at(-1)?.bytes;
-
-  function add(key: string, bytes: Uint8Array | undefined): string {
-    const id = `v${(puts += 1)}`;
-    stored.set(key, [...(stored.get(key) ?? []), { id, bytes }]);
-    return id;
-  }
+  const { current, add, drop, keys, all } = createVersions();
 
   async function send(command: Command): Promise<object> {
     return { ...answerTo(command), $metadata: { httpStatusCode: 200 } };
@@ -93,11 +84,7 @@ export function createS3({ bucket, onGone }: Options) {
     const key = keyOf(input);
     const was = current(key);
     if (input.VersionId === undefined) add(key, undefined);
-    else
-      stored.set(
-        key,
-        (stored.get(key) ?? []).filter(({ id }) => id !== input.VersionId),
-      );
+    else drop(key, input.VersionId);
     if (was && !current(key)) onGone?.(key);
     return {};
   }
@@ -112,13 +99,35 @@ export function createS3({ bucket, onGone }: Options) {
     /** Every object, by its key. */
     objects: (): ReadonlyMap<string, Uint8Array> =>
       new Map(
-        [...stored.keys()].flatMap((key) => {
+        keys().flatMap((key) => {
           const bytes = current(key);
           return bytes ? [[key, bytes] as const] : [];
         }),
       ),
     /** Every version that can be restored, of objects that are there or gone, as `key version`. */
-    versions: (): string[] =>
-      [...stored].flatMap(([key, all]) => all.flatMap(({ id, bytes }) => (bytes ? [`${key} ${id}`] : []))),
+    versions: all,
+  };
+}
+
+/** The versions of objects, by their keys. */
+function createVersions() {
+  /** The newest last. */
+  const stored = new Map<string, readonly Version[]>();
+  let count = 0;
+  const of = (key: string) => stored.get(key) ?? [];
+  return {
+    current: (key: string) => of(key).at(-1)?.bytes,
+    add: (key: string, bytes: Uint8Array | undefined): string => {
+      const id = `v${(count += 1)}`;
+      stored.set(key, [...of(key), { id, bytes }]);
+      return id;
+    },
+    drop: (key: string, version: string) => {
+      const rest = of(key).filter(({ id }) => id !== version);
+      stored.set(key, rest);
+    },
+    keys: () => [...stored.keys()],
+    all: () =>
+      [...stored].flatMap(([key, versions]) => versions.flatMap(({ id, bytes }) => (bytes ? [`${key} ${id}`] : []))),
   };
 }
