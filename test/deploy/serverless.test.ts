@@ -218,6 +218,13 @@ function expectPrivateStorage(Resources: Resources): void {
   expect(bucket.LifecycleConfiguration.Rules).toMatchObject([
     { AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } },
     { NoncurrentVersionExpiration: { NoncurrentDays: 7 }, ExpiredObjectDeleteMarker: true },
+    // By no age: a job may be kept for good.
+    {
+      Id: "expire-old-payloads",
+      Status: "Enabled",
+      Prefix: "payloads/",
+      NoncurrentVersionExpiration: { NoncurrentDays: 1 },
+    },
     { Prefix: "pdfs/", ExpirationInDays: 1, NoncurrentVersionExpiration: { NoncurrentDays: 1 } },
   ]);
   // The bucket accepts uploads only from the API's allowed origins.
