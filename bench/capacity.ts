@@ -56,7 +56,7 @@ export async function capacityOf(
   const { JobsFairQueue: fair = "", JobsMainQueue: main = "" } = references;
   const urls = { fair, main, tasks: "", pdf: "" };
   const store = createJobStore({ table: tableOf(client), files, clock });
-  const queue = createQueue({ urls, files, clock, client: sqs });
+  const queue = createQueue({ urls, table: tableOf(client), files, clock, client: sqs });
   const rules = { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" };
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
   // Not counted: a container reads an app's settings and keys, and a destination's state, only once in ten seconds.

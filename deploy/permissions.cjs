@@ -39,11 +39,16 @@ const consume = (queues) =>
 const jobs = [
   allow(DATABASE, TABLE),
   allow("sqs:SendMessage", QUEUES),
-  allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], PAYLOADS),
+  allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"], PAYLOADS),
 ];
 
 /** Lists files. Without it, S3 answers 403 instead of 404 for a file that does not exist. */
 const find = allow("s3:ListBucket", arnOf("JobsBucket"));
+
+const readStream = allow(
+  ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"],
+  sub("${JobsTable.Arn}/stream/*"),
+);
 
 /** Links to PDFs, in views and in the webhooks that end their jobs. */
 const linkPdfs = allow("s3:GetObject", PDFS);
@@ -104,12 +109,11 @@ const FUNCTIONS = {
   // Lambda sends a firing there after its last retry.
   fireSchedule: [...jobs, allow("sqs:SendMessage", arnOf("SchedulesDeadLetters"))],
   recoverDeadLetters: [...jobs, consume(DEAD_LETTERS), allow("s3:PutObject", sub("${JobsBucket.Arn}/unreadable/*"))],
-  countJobs: [
-    allow("dynamodb:UpdateItem", arnOf("JobsTable")),
-    allow(
-      ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"],
-      sub("${JobsTable.Arn}/stream/*"),
-    ),
+  countJobs: [allow("dynamodb:UpdateItem", arnOf("JobsTable")), readStream],
+  removePayloads: [
+    allow(["dynamodb:BatchGetItem", "dynamodb:DeleteItem"], arnOf("JobsTable")),
+    allow(["s3:DeleteObject", "s3:DeleteObjectVersion"], PAYLOADS),
+    readStream,
   ],
   // It starts itself for what one invocation has no time for.
   sweepJobs: [...jobs, linkPdfs, allow("lambda:InvokeFunction", functionArn("${self:custom.prefix}-sweepJobs"))],

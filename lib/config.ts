@@ -1,6 +1,6 @@
 import { DAY, type ClockAnchor } from "./clock.ts";
 import type { SchedulerConfig } from "./queue/scheduler.ts";
-import { DEFAULT_LIST_SHARDS } from "./store/job-item.ts";
+import { DEFAULT_LIST_SHARDS } from "./store/job-keys.ts";
 import type { SealingKey } from "./store/sealer.ts";
 import type { DeploymentRules } from "./outbound/rules.ts";
 
@@ -15,6 +15,8 @@ export interface JobsConfig {
   readonly retention: number;
   /** The partitions of each list of an app. */
   readonly listShards: number;
+  /** How long entries of the audit log are kept, in ms; 0 keeps them for good. */
+  readonly auditKeptFor: number;
   /** The sender of e-mails. Without it, none can be sent. */
   readonly emailSender: string | undefined;
   /** The memory of the function that runs the browser. */
@@ -51,6 +53,7 @@ export function jobsConfig(env: Env): JobsConfig {
     },
     retention: numberOf(env, "RETENTION_DAYS", 0) * DAY,
     listShards: wholeNumberOf(env, "LIST_SHARDS", DEFAULT_LIST_SHARDS, MOST_LIST_SHARDS),
+    auditKeptFor: numberOf(env, "AUDIT_DAYS", 400) * DAY,
     emailSender: env["EMAIL_SENDER"] || undefined,
     pdfMemoryMb: numberOf(env, "PDF_MEMORY_MB", 3_008),
     waitersPerApp: wholeNumberOf(env, "WAITERS_PER_APP", 20),

@@ -87,15 +87,21 @@ export function startStreamMapping(mapping: StreamMapping, invoke: Invoke): Runn
   };
 }
 
-/** Supports one kind of Lambda's filter patterns: lists of allowed values. */
-function passes(record: unknown, filters: readonly unknown[]): boolean {
+/** Supports two kinds of Lambda's filter patterns: lists of allowed values, and of prefixes. */
+export function passes(record: unknown, filters: readonly unknown[]): boolean {
   return filters.length === 0 || filters.some((filter) => matches(record, filter));
 }
 
 function matches(value: unknown, pattern: unknown): boolean {
-  if (Array.isArray(pattern)) return pattern.includes(value);
+  if (Array.isArray(pattern)) return pattern.some((one) => isAllowed(value, one));
   const fields = Object.entries(pattern as Record<string, unknown>);
   return fields.every(([name, inner]) => matches((value as Record<string, unknown> | undefined)?.[name], inner));
+}
+
+function isAllowed(value: unknown, rule: unknown): boolean {
+  if (typeof rule !== "object" || rule === null) return value === rule;
+  if (!("prefix" in rule)) throw new Error(`The local stack knows no filter ${JSON.stringify(rule)}: use a prefix`);
+  return typeof value === "string" && value.startsWith(String(rule.prefix));
 }
 
 function readPosition(file: string): string | undefined {

@@ -5,7 +5,7 @@ import type { BacklogName, BacklogRef } from "../job/backlog.ts";
 import { release } from "../job/moves.ts";
 import { handOver } from "../queue/hand-over.ts";
 import { LARGEST_SEND, type Departure } from "../queue/queue.ts";
-import { backlogKey, type Place } from "../store/job-item.ts";
+import { backlogKey, type Place } from "../store/job-keys.ts";
 import type { Applied } from "../store/job-store.ts";
 import type { EngineParts } from "./engine-parts.ts";
 

@@ -1,6 +1,7 @@
 import type { EpochMs } from "../clock.ts";
 import { LARGEST_SEND } from "../queue/queue.ts";
-import type { IndexEntry, Place } from "../store/job-item.ts";
+import type { IndexEntry } from "../store/job-item.ts";
+import type { Place } from "../store/job-keys.ts";
 import type { JobStore } from "../store/job-store.ts";
 
 // The due work of a sweep, in shares that alternate between the apps: the backlog of one does not delay the others.

@@ -4,7 +4,8 @@ import { isLong, isSchedule, nextAttempt, nextRunOf, type Job } from "../job/job
 import { logged } from "../log.ts";
 import { handOver } from "../queue/hand-over.ts";
 import type { Delivery } from "../queue/message.ts";
-import { DUE_SHARDS, type IndexEntry } from "../store/job-item.ts";
+import type { IndexEntry } from "../store/job-item.ts";
+import { DUE_SHARDS } from "../store/job-keys.ts";
 import { lookAtBacklog } from "./backlog.ts";
 import { run, runReceived } from "./deliveries.ts";
 import type { EngineParts } from "./engine-parts.ts";

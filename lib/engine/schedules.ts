@@ -30,7 +30,8 @@ export async function arrange(schedule: Job, { scheduler, store, log }: EnginePa
 /** Gives EventBridge a schedule that nothing else stores (mode `sqs`). Throws `Unavailable` if it was not taken. */
 export async function carry(schedule: Job, message: Message, parts: EngineParts): Promise<void> {
   const { queue, scheduler } = parts;
-  const event = await queue.firingOf(targetOf(schedule, message.execution as ScheduleExecution, "sqs", parts));
+  const target = targetOf(schedule, message.execution as ScheduleExecution, "sqs", parts);
+  const event = await queue.firingOf(target, schedule.startAt);
   // One that is there has the same idempotency key, and stands for this one.
   await scheduler.create(oneOff(schedule, event)).catch((error: unknown) => {
     throw error instanceof Unavailable ? error : new Unavailable("The scheduler", error);

@@ -5,7 +5,7 @@ import { becomeDue, expire } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import { handOver } from "../queue/hand-over.ts";
 import type { Departure } from "../queue/queue.ts";
-import { DUE_SHARDS } from "../store/job-item.ts";
+import { DUE_SHARDS } from "../store/job-keys.ts";
 import { lookAtBacklog, makeWait } from "./backlog.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { goOn } from "./follow-through.ts";

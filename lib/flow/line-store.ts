@@ -1,5 +1,5 @@
 import { DAY, type Clock } from "../clock.ts";
-import { slotsKey } from "../store/job-item.ts";
+import { slotsKey } from "../store/job-keys.ts";
 import { expirySeconds, type Table } from "../store/table.ts";
 
 /** The slots of an app's tasks. A claim takes one and an end gives one back, in the transaction of the job's move. */

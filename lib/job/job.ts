@@ -9,12 +9,13 @@ export type Mode = "sqs" | "db" | "both";
 
 /**
  * The place of a job's compressed message: its own item, an item beside it, or S3. The name of the latter two is a
- * hash of the content and the time of acceptance, so that neither a losing replay nor the deletion of an earlier job
- * with the same key touches them.
+ * hash of the content and of the one operation that put it there: no two jobs share a payload, and none is put again.
  */
 export type Payload =
   | { readonly at: "inline"; readonly bytes: Uint8Array }
-  | { readonly at: "item" | "s3"; readonly hash: string };
+  | { readonly at: "item"; readonly hash: string }
+  /** `version`: the object's, where the bucket keeps versions. */
+  | { readonly at: "s3"; readonly hash: string; readonly version?: string };
 
 /** The fields of a running job alone. */
 interface AttemptFields {

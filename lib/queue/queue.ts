@@ -11,9 +11,9 @@ import { createHash } from "node:crypto";
 import { CLIENT_DEFAULTS, askOf, lean } from "../aws.ts";
 import { SECOND, type Clock, type EpochMs } from "../clock.ts";
 import { Unavailable } from "../errors.ts";
-import { payloadKey, type Files } from "../store/payloads.ts";
+import { carryPayload, type Files } from "../store/payloads.ts";
+import type { Table } from "../store/table.ts";
 import { isLong, isSchedule, nextAttempt, nextRunOf, type Job } from "../job/job.ts";
-import { contentHash } from "../job/payload.ts";
 import type { QueueRecord } from "./message.ts";
 import type { ComeAgain } from "./batch.ts";
 
@@ -44,6 +44,8 @@ export type Queue = ReturnType<typeof createQueue>;
 
 interface Parts {
   readonly urls: Record<Road, string>;
+  /** Where payloads are noted and put that are too large for a message. */
+  readonly table: Pick<Table, "put">;
   readonly files: Files;
   readonly clock: Clock;
   readonly client?: SQSClient;
@@ -58,7 +60,7 @@ export function createQueue(parts: Parts) {
   return { ...sendersTo(connection), ...receiversFrom(connection) };
 }
 
-function sendersTo({ urls, files, clock, client }: Connection) {
+function sendersTo({ urls, table, files, clock, client }: Connection) {
   /** Sends next attempts, each to arrive at its time. Returns those that SQS refused. */
   async function sendAttempts(departures: readonly Departure[]): Promise<Departure[]> {
     const failed: Departure[] = [];
@@ -75,25 +77,29 @@ function sendersTo({ urls, files, clock, client }: Connection) {
 
   /** Sends a job that only its message will hold. SQS drops duplicates by its id. */
   async function sendCarried(job: Job): Promise<void> {
-    const MessageBody = await carrying(job, (carried) => ({ job: carried }));
+    const MessageBody = await carrying(job, clock.now(), (carried) => ({ job: carried }));
     const refused = await send("main", [{ MessageBody, MessageGroupId: job.id, MessageDeduplicationId: job.id }]);
     if (refused.size > 0) throw new Unavailable("The queue", new Error([...refused.values()].join()));
   }
 
-  /** The event by which a schedule that nothing else stores fires its target. */
-  async function firingOf(target: Job): Promise<string> {
-    return carrying(target, (carried) => ({ fire: { target: carried } }), LARGEST_EVENT);
+  /** The event by which a schedule that nothing else stores fires its target `at` its time. */
+  async function firingOf(target: Job, at: EpochMs): Promise<string> {
+    return carrying(target, at, (carried) => ({ fire: { target: carried } }), LARGEST_EVENT);
   }
 
   /** A message with the whole job in it; one that would be too large leaves its payload in S3. */
-  async function carrying(job: Job, wrap: (carried: object) => object, largest = LARGEST_MESSAGE): Promise<string> {
+  async function carrying(
+    job: Job,
+    sentAt: EpochMs,
+    wrap: (carried: object) => object,
+    largest = LARGEST_MESSAGE,
+  ): Promise<string> {
     const { payload } = job;
     const bytes = payload.at === "inline" && Buffer.from(payload.bytes).toString("base64");
     const text = JSON.stringify(wrap({ ...job, payload: bytes || payload }));
     if (Buffer.byteLength(text) <= largest || payload.at !== "inline") return text;
-    const hash = contentHash(payload.bytes);
-    await files.put(payloadKey(job.id, hash), payload.bytes);
-    return JSON.stringify(wrap({ ...job, payload: { at: "s3", hash } }));
+    const carried = { ...job, payload: await carryPayload(job.id, payload.bytes, sentAt, { table, files, clock }) };
+    return JSON.stringify(wrap(carried));
   }
 
   /** Returns the entries that SQS refused, by index, with the reason. */

@@ -62,9 +62,17 @@ const RATE_KEPT_SECONDS = 60;
 
 export type AppStore = ReturnType<typeof createAppStore>;
 
+interface StoresParts {
+  readonly table: Table;
+  readonly clock: Clock;
+  readonly sealer: Sealer;
+  /** How long entries of the audit log are kept, in ms. Default 0: for good. */
+  readonly auditKeptFor?: number;
+}
+
 /** The stores that keep what belongs to an app. */
-export function createAppStores({ table, clock, sealer }: { table: Table; clock: Clock; sealer: Sealer }) {
-  const audit = createAudit({ table, clock });
+export function createAppStores({ table, clock, sealer, auditKeptFor = 0 }: StoresParts) {
+  const audit = createAudit({ table, clock, keptFor: auditKeptFor });
   const secrets = createSigningSecrets({ table, clock, sealer, audit });
   return { apps: createAppStore({ table, clock, audit, secrets }), secrets, audit };
 }

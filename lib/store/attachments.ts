@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Job } from "../job/job.ts";
-import { attemptKey, attemptOf, jobKey, jobOf, payloadItemKey } from "./job-item.ts";
+import { attemptOf, jobOf } from "./job-item.ts";
+import { attemptKey, jobKey, payloadItemKey } from "./job-keys.ts";
 import { expirySeconds, hasExpired, type Expressions, type ItemKey, type Table } from "./table.ts";
 import type { Attempt } from "../job/attempt.ts";
 

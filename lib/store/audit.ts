@@ -1,8 +1,9 @@
 import { iso, type Clock, type EpochMs } from "../clock.ts";
-import { atVersion, type Item, type ItemKey, type Table } from "./table.ts";
+import { atVersion, expirySeconds, hasExpired, type Item, type ItemKey, type Table } from "./table.ts";
 
 // The audit log of an app: who changed what, and when. An item that only administrators change is written together
-// with its entry, so that neither is there without the other.
+// with its entry, so that neither is there without the other. The log has a partition of its own: the app's has the
+// settings and secrets that every delivery reads.
 
 export interface AuditEntry {
   readonly at: EpochMs;
@@ -17,17 +18,25 @@ export type NewEntry = Omit<AuditEntry, "at">;
 
 export type Audit = ReturnType<typeof createAudit>;
 
-export function createAudit({ table, clock }: { table: Table; clock: Clock }) {
+interface Parts {
+  readonly table: Table;
+  readonly clock: Clock;
+  /** How long entries are kept, in ms; 0 keeps them for good. */
+  readonly keptFor: number;
+}
+
+export function createAudit({ table, clock, keptFor }: Parts) {
   /** Newest first; `before` is the `next` of the page before. */
   async function list(appId: string, limit: number, before?: string) {
     const { items, next } = await table.query({
-      KeyConditionExpression: "pk = :pk AND sk BETWEEN :first AND :last",
-      values: { ":pk": appPk(appId), ":first": "AUDIT#", ":last": "AUDIT#~" },
+      KeyConditionExpression: "pk = :pk",
+      values: { ":pk": auditPk(appId) },
       ScanIndexForward: false,
       Limit: limit,
-      after: before === undefined ? undefined : appKey(appId, before),
+      after: before === undefined ? undefined : { pk: auditPk(appId), sk: before },
     });
-    return { entries: items as unknown as AuditEntry[], next: next && String(next["sk"]) };
+    const kept = items.filter((item) => !hasExpired(item, clock.now()));
+    return { entries: kept as unknown as AuditEntry[], next: next && String(next["sk"]) };
   }
 
   /** For actions that change neither settings nor secrets. */
@@ -49,7 +58,8 @@ export function createAudit({ table, clock }: { table: Table; clock: Clock }) {
 
   function itemOf(appId: string, entry: NewEntry): Item {
     const at = clock.now();
-    return { ...appKey(appId, `AUDIT#${iso(at)}#${clock.operationId()}`), at, ...entry };
+    const key = { pk: auditPk(appId), sk: `${iso(at)}#${clock.operationId()}` };
+    return { ...key, ...(keptFor > 0 && { expiresAt: expirySeconds(at + keptFor) }), at, ...entry };
   }
 
   return { list, record, replace };
@@ -57,9 +67,9 @@ export function createAudit({ table, clock }: { table: Table; clock: Clock }) {
 
 /** The key of an item of an app. */
 export function appKey(appId: string, sk: string): ItemKey {
-  return { pk: appPk(appId), sk };
+  return { pk: `APP#${appId}`, sk };
 }
 
-function appPk(appId: string): string {
-  return `APP#${appId}`;
+function auditPk(appId: string): string {
+  return `AUDIT#${appId}`;
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { DAY, MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
 import type { BacklogRef } from "../job/backlog.ts";
 import { remember } from "./cached.ts";
-import { backlogKey, dueShard } from "./job-item.ts";
+import { backlogKey, dueShard } from "./job-keys.ts";
 import { expirySeconds, type Table } from "./table.ts";
 
 // The backlogs: jobs that wait for the same thing. A job in a backlog is not due itself; its backlog is.

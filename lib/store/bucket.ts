@@ -56,10 +56,12 @@ export function createBucket({ name, client }: { name: string; client?: S3Client
 
 /** Whole objects. */
 function objectsIn({ name: Bucket, connect }: Parts) {
-  async function put(key: string, body: Uint8Array, described: Description = {}, options?: CallOptions): Promise<void> {
+  /** Returns the object's version, where the bucket keeps versions. */
+  async function put(key: string, body: Uint8Array, described: Description = {}, options?: CallOptions) {
     const { sdk, client, limits } = await connect(options);
     const input = { Bucket, Key: key, Body: body, ...headersOf(described), ChecksumAlgorithm: CHECKSUM } as const;
-    await askOf(PART, client.send(new sdk.PutObjectCommand(input), limits));
+    const { VersionId: version } = await askOf(PART, client.send(new sdk.PutObjectCommand(input), limits));
+    return version;
   }
 
   async function get(key: string): Promise<Uint8Array> {
@@ -107,10 +109,14 @@ function objectsIn({ name: Bucket, connect }: Parts) {
     } while (token);
   }
 
-  /** Succeeds if there is no such object. */
-  async function remove(key: string, options?: CallOptions): Promise<void> {
+  /** Succeeds if there is no such object. A version that is named can't be restored. */
+  async function remove(key: string, { version, ...options }: CallOptions & { version?: string } = {}): Promise<void> {
     const { sdk, client, limits } = await connect(options);
     await askOf(PART, client.send(new sdk.DeleteObjectCommand({ Bucket, Key: key }), limits));
+    if (version === undefined) return;
+    // Second: without its version alone, an object that a repeated put has put twice would show its other one.
+    const input = { Bucket, Key: key, VersionId: version };
+    await askOf(PART, client.send(new sdk.DeleteObjectCommand(input), limits));
   }
 
   /** Throws `Unavailable` when one was not deleted. */

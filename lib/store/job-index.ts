@@ -1,17 +1,15 @@
 import type { Clock, EpochMs } from "../clock.ts";
 import type { Status } from "../job/status.ts";
+import { PENDING_LISTED_AFTER, entryOf, type IndexEntry } from "./job-item.ts";
 import {
   DEFAULT_LIST_SHARDS,
   DUE_SHARDS,
-  PENDING_LISTED_AFTER,
   byAppKey,
   byOwnerKey,
   byStatusKey,
-  entryOf,
   placeKey,
-  type IndexEntry,
   type Place,
-} from "./job-item.ts";
+} from "./job-keys.ts";
 import type { Query, Table } from "./table.ts";
 
 // The indexes of jobs. They are eventually consistent hints: read a job before acting on it.

@@ -10,8 +10,19 @@ import {
   SCHEDULE,
   TASK,
 } from "../job/job.ts";
-import type { BacklogName, BacklogRef } from "../job/backlog.ts";
-import { expirySeconds, type Expressions, type Item, type ItemKey } from "./table.ts";
+import type { BacklogName } from "../job/backlog.ts";
+import {
+  DEFAULT_LIST_SHARDS,
+  type Place,
+  BACKLOG,
+  jobKey,
+  byAppKey,
+  byOwnerKey,
+  byStatusKey,
+  duePartition,
+  listShard,
+} from "./job-keys.ts";
+import { expirySeconds, type Expressions, type Item } from "./table.ts";
 import type { Condition, Move } from "../job/moves.ts";
 import type { Status } from "../job/status.ts";
 import type { Attempt, AttemptRef } from "../job/attempt.ts";
@@ -31,23 +42,10 @@ const UNLISTED_FOR = 15 * MINUTE;
 /** The age at which a PENDING job is in `byStatus`, even if the sweep is late. */
 export const PENDING_LISTED_AFTER = HOUR;
 
-const DUE_SHARD_COUNT = 64;
-/** Two hex digits each. A partition of an index takes 1,000 writes a second, so all of them take 64,000. */
-export const DUE_SHARDS: readonly string[] = Array.from({ length: DUE_SHARD_COUNT }, (_, shard) => shardName(shard));
-
-/** The partitions of each list of an app, where the deployment sets none. */
-export const DEFAULT_LIST_SHARDS = 4;
-
 /** One write unit, the limit for the item of a delivered job. */
 const INLINE_ITEM_BYTES = 1_024;
 /** The bytes that claim and success add to an item. */
 const GROWTH_BYTES = 80;
-
-/** The place of a job in the order of an index. */
-export interface Place {
-  readonly id: string;
-  readonly at: EpochMs;
-}
 
 /** One entry of an index. Those of `due` have no `jobType` and no `dialect`. */
 export interface IndexEntry extends Place, Pick<Job, "appId" | "executionType" | "jobType" | "dialect"> {
@@ -55,71 +53,6 @@ export interface IndexEntry extends Place, Pick<Job, "appId" | "executionType" |
   readonly status?: Status;
   /** Set where the entry in `due` is not a job, but a backlog. */
   readonly backlog?: BacklogName;
-}
-
-/** The key of the item that stands at a place. */
-export function placeKey({ id }: Place): ItemKey {
-  return id.startsWith(BACKLOG) ? { pk: id, sk: "B" } : jobKey(id);
-}
-
-const BACKLOG = "B#";
-
-export function jobKey(id: string): ItemKey {
-  return { pk: `J#${id}`, sk: "J" };
-}
-
-export function payloadItemKey(id: string, hash: string): ItemKey {
-  return { pk: jobKey(id).pk, sk: `P#${hash}` };
-}
-
-/** The item of a failed attempt. */
-export function attemptKey(id: string, number: number): ItemKey {
-  return { pk: jobKey(id).pk, sk: `A#${number}` };
-}
-
-export function byAppKey(appId: string, executionType: string, shard: number): string {
-  return `${appId}#${executionType}#${shard}`;
-}
-
-export function byOwnerKey(appId: string, userId: string): string {
-  return `${appId}#${userId}`;
-}
-
-/** The key of an app's task slots. Urgent tasks have slots of their own, and take none from the others. */
-export function slotsKey(appId: string, isUrgent = false): ItemKey {
-  return { pk: `SLOTS#${appId}`, sk: isUrgent ? "U" : "S" };
-}
-
-export function byStatusKey(appId: string, executionType: string, status: Status, shard: number): string {
-  return `${appId}#${executionType}#${status}#${shard}`;
-}
-
-/** The partition of `due` that holds the jobs of a backlog. */
-export function backlogKey({ appId, backlog }: BacklogRef): string {
-  return `${BACKLOG}${appId}#${backlog}`;
-}
-
-function duePartition(id: string, appId: string, backlog: BacklogName | undefined): string {
-  return backlog === undefined ? dueShard(id) : backlogKey({ appId, backlog });
-}
-
-/** `id`: of a job, or any hex digits. */
-export function dueShard(id: string): string {
-  return shardName(randomBitsOf(id) % DUE_SHARD_COUNT);
-}
-
-/** The shard of a job in the lists of its app. Bits of its own: the jobs of a due shard are in all list shards. */
-function listShard(id: string, listShards: number): number {
-  return Math.floor(randomBitsOf(id) / DUE_SHARD_COUNT) % listShards;
-}
-
-/** The last eight hex digits of an id are as good as random in every kind of id given out here. */
-function randomBitsOf(id: string): number {
-  return Number.parseInt(id.slice(-8), 16) >>> 0;
-}
-
-function shardName(shard: number): string {
-  return shard.toString(16).padStart(2, "0");
 }
 
 /**
@@ -141,7 +74,7 @@ export function toItem(job: Job, listShards = DEFAULT_LIST_SHARDS): Item {
     dueAt,
     ...(expiresAt !== undefined && { expiresAt: expirySeconds(expiresAt) }),
     ...fields,
-    payload: payload.at === "inline" ? payload.bytes : `${payload.at}:${payload.hash}`,
+    payload: payload.at === "inline" ? payload.bytes : pointerTo(payload),
     maxRetries: job.maxRetries === DEFAULT_MAX_RETRIES ? undefined : job.maxRetries,
     timeoutMs: job.timeoutMs === DEFAULT_TIMEOUT_MS ? undefined : job.timeoutMs,
     retryCount: job.retryCount === 0 ? undefined : job.retryCount,
@@ -190,10 +123,23 @@ function kindOf(executionType: string | undefined, { destination, ...fields }: I
   return { jobType: destination, ...terms, ...fields };
 }
 
+/** A payload that is not in its job's item. */
+export type PayloadPlace = Exclude<Payload, { at: "inline" }>;
+
+function pointerTo(payload: PayloadPlace): string {
+  const version = payload.at === "s3" && payload.version !== undefined ? `:${payload.version}` : "";
+  return `${payload.at}:${payload.hash}${version}`;
+}
+
 function payloadOf(stored: unknown): Payload {
   if (stored instanceof Uint8Array) return { at: "inline", bytes: stored };
-  const [at, hash = ""] = String(stored).split(":");
-  return { at: at === "s3" ? "s3" : "item", hash };
+  return placeOf(String(stored));
+}
+
+/** The place that a job's item names, where its payload is not in the item. */
+export function placeOf(pointer: string): PayloadPlace {
+  const [at, hash = "", version] = pointer.split(":");
+  return at === "s3" ? { at, hash, ...(version !== undefined && { version }) } : { at: "item", hash };
 }
 
 export function attemptOf(item: Item): Attempt {

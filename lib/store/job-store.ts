@@ -3,9 +3,19 @@ import { isTask, type Job } from "../job/job.ts";
 import type { Message } from "../job/message.ts";
 import { after, type Move } from "../job/moves.ts";
 import { createJobIndex } from "./job-index.ts";
-import { expressionsOf, jobKey, jobOf, slotsKey, toItem } from "./job-item.ts";
+import { expressionsOf, jobOf, toItem } from "./job-item.ts";
+import { jobKey, slotsKey } from "./job-keys.ts";
 import { createAttachments } from "./attachments.ts";
-import { discardPayload, messageOf, placePayload, removePayload, type Files } from "./payloads.ts";
+import {
+  discardPayload,
+  giveUpPayload,
+  messageOf,
+  placePayload,
+  removeLeft,
+  removePayload,
+  type Files,
+  type ItemChange,
+} from "./payloads.ts";
 import { hasExpired, type Condition, type Expressions, type Item, type Table } from "./table.ts";
 import type { AttemptRef } from "../job/attempt.ts";
 
@@ -49,6 +59,7 @@ export function createJobStore(parts: Parts) {
     get: async (id: string) => get(id, parts),
     getMany: async (ids: readonly string[], options: { readonly consistent: boolean }) => getMany(ids, options, parts),
     remove: async (job: Job) => remove(job, removeAttempts, parts),
+    removeLeft: async (changes: readonly ItemChange[]) => removeLeft(changes, parts),
   };
 }
 
@@ -206,6 +217,7 @@ async function remove(job: Job, removeAttempts: (job: Job) => Promise<void>, par
     ExpressionAttributeNames: { "#status": "status" },
     values: { ":status": job.status, ":attempts": job.attempts, ":createdAt": job.createdAt },
   };
+  await giveUpPayload(job, parts);
   if (!(await parts.table.remove(jobKey(job.id), asSeen))) return false;
   await removeAttempts(job);
   await removePayload(job.id, job.payload, parts);

@@ -1,27 +1,13 @@
-import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, test, vi } from "vitest";
 import { ROOT } from "../support/root.ts";
-import { cleanEnv, endStacks, jobIn, startStack, temporaryDir, tokenFor } from "../support/stack.ts";
-
-const run = promisify(execFile);
+import { endStacks, temporaryDir } from "../support/stack.ts";
+import { serverless } from "./run-serverless.ts";
 
 afterAll(endStacks);
-
-/** Compiling the schema of its settings takes Serverless four seconds; it keeps the result here, by the schema's hash. */
-const SLS_SCHEMA_CACHE_BASE_DIR = join(ROOT, "node_modules/.cache/serverless");
-
-/** Runs `npx serverless` without AWS credentials. */
-async function serverless(args: string[], env: Record<string, string> = {}) {
-  const path = `${join(ROOT, "node_modules/.bin")}:${process.env["PATH"]}`;
-  return run("serverless", args, {
-    cwd: ROOT,
-    env: { ...cleanEnv(), HOME: temporaryDir(), PATH: path, SLS_SCHEMA_CACHE_BASE_DIR, ...env },
-    timeout: 150_000,
-  });
-}
+// Packaging takes half a minute, and minutes on a busy machine.
+vi.setConfig({ testTimeout: 600_000 });
 
 let template: Promise<string> | undefined;
 
@@ -218,6 +204,13 @@ function expectPrivateStorage(Resources: Resources): void {
   expect(bucket.LifecycleConfiguration.Rules).toMatchObject([
     { AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } },
     { NoncurrentVersionExpiration: { NoncurrentDays: 7 }, ExpiredObjectDeleteMarker: true },
+    // By no age: a job may be kept for good.
+    {
+      Id: "expire-old-payloads",
+      Status: "Enabled",
+      Prefix: "payloads/",
+      NoncurrentVersionExpiration: { NoncurrentDays: 1 },
+    },
     { Prefix: "pdfs/", ExpirationInDays: 1, NoncurrentVersionExpiration: { NoncurrentDays: 1 } },
   ]);
   // The bucket accepts uploads only from the API's allowed origins.
@@ -277,22 +270,4 @@ test("the packaged template refers to nothing that it lacks, and to nothing in a
     done.add(name);
   };
   for (const name of edges.keys()) visit(name, []);
-});
-
-test("invoke local runs a function against the running local stack", async () => {
-  const stack = await startStack();
-  const args = ["invoke", "local", "-f", "createJob", "-p", "events/create-job.json"];
-  const { stdout } = await serverless(args, { DATA_DIR: stack.dir });
-  const answer = JSON.parse(stdout.slice(stdout.indexOf("{")));
-  expect(answer.statusCode).toBe(201);
-  const { data } = JSON.parse(answer.body);
-  const token = await tokenFor({ appId: data.appId });
-  await jobIn(stack, token, data.id, "SUCCEEDED", "RETRYING");
-});
-
-test("without a running stack, invoke local says to start one", async () => {
-  const args = ["invoke", "local", "-f", "createJob", "-p", "events/create-job.json"];
-  const failed = await serverless(args, { DATA_DIR: temporaryDir() }).catch((error: unknown) => error);
-  const { stdout, stderr } = failed as { stdout: string; stderr: string };
-  expect(stdout + stderr).toContain("start one with npm start");
 });

@@ -12,7 +12,7 @@ import type { Level, LogFields } from "../../lib/log.ts";
 import type { Queue } from "../../lib/queue/queue.ts";
 import { readTemplate } from "../../local/template.ts";
 import { clientOf } from "../sim/models/client.ts";
-import { DUE_SHARDS } from "../../lib/store/job-item.ts";
+import { DUE_SHARDS } from "../../lib/store/job-keys.ts";
 import { createDynamoDb } from "../sim/models/dynamodb.ts";
 import { createS3 } from "../sim/models/s3.ts";
 import { ROOT } from "../support/root.ts";

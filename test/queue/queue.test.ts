@@ -1,12 +1,15 @@
+// Over 300 lines: what is sent, carried, received and parsed, with one stand.
+
 import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
-import { MINUTE, SECOND, createClock } from "../../lib/clock.ts";
+import { DAY, MINUTE, SECOND, createClock } from "../../lib/clock.ts";
 import { ClientError, Unavailable } from "../../lib/errors.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
 import type { Job } from "../../lib/job/job.ts";
 import { newJob } from "../../lib/engine/new-job.ts";
 import { createQueue } from "../../lib/queue/queue.ts";
 import { clientOf } from "../sim/models/client.ts";
+import type { Item } from "../../lib/store/table.ts";
 import { createS3 } from "../sim/models/s3.ts";
 import { request } from "../support/world.ts";
 import { parseFiring, parseRecord, type QueueRecord } from "../../lib/queue/message.ts";
@@ -101,7 +104,15 @@ function stand(answer: (input: Record<string, unknown>) => object = () => ({})) 
     tasks: "https://sqs.local/0/jobs-tasks",
     pdf: "https://sqs.local/0/jobs-pdf",
   };
-  return { asked, files, queue: createQueue({ urls, files, client, clock: { ...createClock(), now: () => NOW } }) };
+  const noted: Item[] = [];
+  const table = {
+    put: async (item: Item) => {
+      noted.push(item);
+      return { held: true, item: undefined };
+    },
+  };
+  const clock = { ...createClock(), now: () => NOW };
+  return { asked, noted, files, queue: createQueue({ urls, table, files, client, clock }) };
 }
 
 function entriesOf(input: Record<string, unknown> = {}): Record<string, unknown>[] {
@@ -177,9 +188,9 @@ test("a job that SQS refuses to carry is not accepted", async () => {
 });
 
 test("a message of 256 KB carries its payload, a larger one and an event over 200 KB leave it in S3", async () => {
-  const { queue, asked, files } = stand();
+  const { queue, asked, noted, files } = stand();
   const bytes = new Uint8Array(randomBytes(1_000));
-  const overhead = Buffer.byteLength(await queue.firingOf(someJob({ payload: { at: "inline", bytes } }))) - 1_336;
+  const overhead = Buffer.byteLength(await queue.firingOf(someJob({ payload: { at: "inline", bytes } }), NOW)) - 1_336;
   const withBase64 = (length: number) => someJob({ payload: { at: "inline", bytes: randomBytes((length / 4) * 3) } });
   const targetOf = async (text: string) => {
     const firing = parseFiring(JSON.parse(text) as unknown);
@@ -191,14 +202,17 @@ test("a message of 256 KB carries its payload, a larger one and an event over 20
     const job = withBase64(rest - (rest % 4));
     return { ...job, appId: job.appId + "x".repeat((rest % 4) + over) };
   };
-  expect(await targetOf(await queue.firingOf(exactly(200 * 1_024, 0)))).toMatchObject({ at: "inline" });
+  expect(await targetOf(await queue.firingOf(exactly(200 * 1_024, 0), NOW))).toMatchObject({ at: "inline" });
   const large = exactly(200 * 1_024, 1);
-  const left = await targetOf(await queue.firingOf(large));
+  const left = await targetOf(await queue.firingOf(large, NOW + DAY));
   expect(left).toMatchObject({ at: "s3" });
   const hash = left?.at === "s3" ? left.hash : "";
   expect(Buffer.from(await files.get(`payloads/${large.id}/${hash}`))).toEqual(
     large.payload.at === "inline" && large.payload.bytes,
   );
+  // It is noted first, to go 45 days after the schedule has fired.
+  const expiresAt = (NOW + 46 * DAY) / SECOND;
+  expect(noted).toEqual([{ pk: `J#${large.id}`, sk: `W#${hash}`, at: "s3", expiresAt }]);
   const bodyOf = (input?: Record<string, unknown>) => String(entriesOf(input)[0]?.["MessageBody"]);
   const ofJob = '{"job":}'.length - '{"fire":{"target":}}'.length;
   await queue.sendCarried(exactly(256 * 1_024 - ofJob, 0));
@@ -210,7 +224,7 @@ test("a message of 256 KB carries its payload, a larger one and an event over 20
 test("a payload that is in S3 already stays there", async () => {
   const { queue } = stand();
   const payload = { at: "s3", hash: "h" } as const;
-  const text = await queue.firingOf(someJob({ payload, appId: "x".repeat(300_000) }));
+  const text = await queue.firingOf(someJob({ payload, appId: "x".repeat(300_000) }), NOW);
   expect(parseFiring(JSON.parse(text) as unknown)).toMatchObject({ target: { payload } });
 });
 

@@ -27,6 +27,8 @@ export interface CloudOptions extends Omit<FateParts, "now"> {
   readonly mishaps: readonly Mishap[];
   readonly trace: (line: string) => void;
   readonly onWrite: (before: Item | undefined, after: Item | undefined, writer: Process | undefined) => void;
+  /** An object of the bucket has gone. */
+  readonly onGone: (key: string) => void;
   /** A partition of the table has been read. */
   readonly onQuery: (reader: Process, partition: string) => void;
   /** A queue has accepted a message. */
@@ -121,7 +123,7 @@ function modelsOf(options: CloudOptions, writer: () => Process | undefined) {
       duplicates: () => isRough() && random.chance(0.02),
       shuffle,
     }),
-    s3: createS3({ bucket: BUCKET }),
+    s3: createS3({ bucket: BUCKET, onGone: options.onGone }),
     scheduler: createSchedules({ now: time.now }),
   };
 }

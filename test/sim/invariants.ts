@@ -44,6 +44,8 @@ export function createInvariants(options: Omit<KnownOptions, "holds">) {
     acknowledged: messages.acknowledged,
     accepted: (answer: Accepted) => accepted(known, answer),
     atTheEnd: () => atTheEnd(known),
+    afterwards: known.expiry.afterwards,
+    objectGone: known.expiry.objectGone,
     overdue: () => overdue(known),
     asked: (appId: string, id: string, does: PersonDoes) => wanted(known, appId, id, does),
     isOf: (appId: string, id: string) => jobs.get(id)?.appId === appId,

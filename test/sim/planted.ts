@@ -1,4 +1,4 @@
-import { DAY, HOUR, MINUTE, SECOND, derivedUuid } from "../../lib/clock.ts";
+import { HOUR, MINUTE, SECOND, derivedUuid } from "../../lib/clock.ts";
 import { HEAD_START, type Job } from "../../lib/job/job.ts";
 import { decodeMessage } from "../../lib/job/payload.ts";
 import {
@@ -16,6 +16,7 @@ import {
   without,
   type Plant,
 } from "./plant.ts";
+import { EXPIRY_PLANTS } from "./planted-expiry.ts";
 import { TASK_PLANTS } from "./planted-tasks.ts";
 
 // Bugs that the simulator must find.
@@ -183,25 +184,7 @@ const ALL: readonly Plant[] = [
     name: "whoever asks may do all that the platform's administrators may",
     caller: (caller) => ({ ...caller, roles: [...caller.roles, "PLATFORM_ADMIN"] }),
   },
-  { name: "what is finished is forgotten too soon", parts: ({ retention }) => ({ retention: retention / 2 }) },
-  moving("what owes something expires", (move) => {
-    const { dueAt, updatedAt = 0 } = move.set;
-    return isFinal(move) && dueAt !== undefined ? { ...move, set: { ...move.set, expiresAt: updatedAt + DAY } } : move;
-  }),
-  {
-    name: "what hangs on a job is kept for good",
-    parts: ({ store }) => ({ store: { ...store, expireAttachments: async () => {} } }),
-  },
-  {
-    name: "what hangs on a job goes before it",
-    parts: ({ store }) => ({
-      store: {
-        ...store,
-        expireAttachments: async (job) =>
-          store.expireAttachments(job.expiresAt === undefined ? job : { ...job, expiresAt: job.updatedAt }),
-      },
-    }),
-  },
+  ...EXPIRY_PLANTS,
   {
     name: "a job of mode sqs that failed is not stored",
     parts: ({ store }) => ({

@@ -107,6 +107,7 @@ export const TIMEOUTS = {
   "run-tasks": 15 * MINUTE,
   sweep: 55 * SECOND,
   "fire-schedule": 29 * SECOND,
+  "remove-payloads": 29 * SECOND,
   api: 29 * SECOND,
 };
 

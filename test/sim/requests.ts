@@ -66,7 +66,7 @@ function anySize(random: Random, n: number): string {
 function hugeNoise(random: Random): string {
   const start = random.next();
   const line = (n: number) => createHash("sha512").update(`${start} ${n}`).digest("base64");
-  return Array.from({ length: 3_000 }, (_, n) => line(n)).join("");
+  return Array.from({ length: 4_500 }, (_, n) => line(n)).join("");
 }
 
 /** Text that can't be compressed much. */

@@ -8,6 +8,8 @@ export interface Time {
   /** Calls back after so long. Returns a function that cancels it. */
   readonly after: (ms: number, happens: () => void) => () => void;
   readonly pass: (ms: number) => Promise<void>;
+  /** Lets so long pass at once: what was to happen meanwhile happens afterwards. */
+  readonly skip: (ms: number) => void;
   /** Lets events happen until none is left, or it is over. */
   readonly run: (isOver: () => boolean) => Promise<void>;
 }
@@ -67,6 +69,7 @@ export function createTime(start: EpochMs, random: Pick<Random, "next">): Time {
       new Promise((resolve) => {
         after(ms, resolve);
       }),
+    skip: (ms) => void (now += ms),
     run: async (isOver) => {
       for (;;) {
         await quiet();
@@ -74,7 +77,7 @@ export function createTime(start: EpochMs, random: Pick<Random, "next">): Time {
         let next = pop();
         while (next && !next.happens) next = pop();
         if (!next) return;
-        now = next.at;
+        now = Math.max(now, next.at);
         next.happens?.();
       }
     },

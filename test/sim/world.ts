@@ -28,6 +28,7 @@ import type { Plan } from "./plan.ts";
 import { afterFaults, isCalm, latestEnd, quietAfter } from "./plan-times.ts";
 import type { Plant } from "./plant.ts";
 import { createProcess, type Container, type Parts, type Process } from "./process.ts";
+import { createStream, forget, type Stream } from "./stream.ts";
 import { createTargets } from "./targets.ts";
 import { createTaskRuns } from "./task-runs.ts";
 import { STEADY, createOrder, createRandom, type Random } from "./random.ts";
@@ -67,22 +68,28 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
   // The service imports these when it first needs them, and nothing on virtual time may wait for that.
   await Promise.all([import("@aws-sdk/client-s3"), import("@aws-sdk/client-scheduler")]);
   const world = createWorld(plan, options);
-  const { time, cloud, invariants, callers, mistakes, elapsed } = world;
+  const { time, cloud, invariants, callers, stream, mistakes, elapsed } = world;
   if (plan.retentionMs > 0) expireSome(world);
   callers.start();
   schedule(world, plan);
   const lastAction = plan.actions.at(-1)?.at ?? 0;
   let isOver = false;
   const look = () => {
-    isOver = invariants.isSettled() && cloud.scheduler.schedules().length === 0 && callers.isQuiet();
+    isOver =
+      invariants.isSettled() && cloud.scheduler.schedules().length === 0 && callers.isQuiet() && stream.isQuiet();
     if (!isOver) time.after(MINUTE, look);
   };
   time.after(Math.max(plan.faultsEndAt, lastAction) + 2 * MINUTE, look);
   const { violations } = invariants;
   await time.run(() => isOver || mistakes.length > 0 || violations.length > 0 || elapsed() > latestEnd(plan));
   if (mistakes[0]) throw mistakes[0];
-  if (isOver) invariants.atTheEnd();
-  else if (violations.length === 0) invariants.overdue();
+  if (isOver) {
+    invariants.atTheEnd();
+    await forget(world);
+    invariants.afterwards();
+    if (mistakes[0]) throw mistakes[0];
+  }
+  if (!isOver && violations.length === 0) invariants.overdue();
   return {
     violations,
     hash: world.hash.digest("hex").slice(0, 16),
@@ -118,6 +125,7 @@ function createWorld(plan: Plan, options: RunOptions) {
     startedAt: START,
     quietFrom: START + (mishaps ? afterFaults(plan) : quietAfter(plan)),
     items: () => cloud.dynamodb.items(),
+    objects: () => cloud.s3.objects().keys(),
     inQueue: () => cloud.sqs.messages("JobsMainQueue"),
   });
   const cloud: Cloud = createCloud({
@@ -131,10 +139,12 @@ function createWorld(plan: Plan, options: RunOptions) {
     onWrite: (before, after, writer) => {
       invariants.written(before, after, writer);
       outcomes?.written(after);
+      stream.written(before, after);
     },
     onQuery: (reader, partition) => {
       if (partition.startsWith("WAIT#")) invariants.looked(reader, partition.slice("WAIT#".length));
     },
+    onGone: invariants.objectGone,
     onSent: invariants.queued,
     onQueue: () => callers.wakePollers(),
     onSchedule: () => void time.after(0, callers.fireDue),
@@ -160,12 +170,13 @@ function createWorld(plan: Plan, options: RunOptions) {
     onMistake,
   });
   const invoke = createInvoke({ time, containers, start, onMistake, trace });
+  const stream: Stream = createStream({ time, random: random.fork("stream"), template, invoke, isRough, trace });
   const called = { time, random: chance, invariants, invoke, plant, trace };
   const callers = createCallers({ ...called, cloud, faultRate: plan.faultRate, isRough });
   const clients: ClientParts = { ...called, posted: new Map() };
   const { targets } = executors;
   const acting = { time, chance, cloud, invariants, clients, targets, containers, isCalm: calm, trace };
-  return { ...acting, hash, elapsed, mistakes, outcomes, callers };
+  return { ...acting, hash, elapsed, mistakes, outcomes, callers, stream };
 }
 
 interface ExecutorParts {
@@ -242,7 +253,7 @@ function createStart(given: StartParts) {
       tasks: cloud.sqs.urlOf("JobsTasksQueue"),
       pdf: cloud.sqs.urlOf("JobsPdfQueue"),
     };
-    const queue = createQueue({ urls, files, clock, client: client("sqs") });
+    const queue = createQueue({ urls, table, files, clock, client: client("sqs") });
     // Nothing here is signed, so nothing is sealed.
     const sealer = { seal: async () => new Uint8Array(1), open: async () => new Uint8Array(1) };
     const { apps, audit } = createAppStores({ table, clock, sealer });

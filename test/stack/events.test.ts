@@ -53,6 +53,7 @@ const EXPECTED: Record<string, unknown> = {
   "recover-dead-letters": { batchItemFailures: [] },
   "render-pdf-queue": { batchItemFailures: [] },
   "render-pdf-quick": { statusCode: 200 },
+  "remove-payloads": undefined,
   "run-tasks": { batchItemFailures: [] },
   "site-api-docs": { statusCode: 200 },
   "site-api-docs-file": { statusCode: 200 },

@@ -137,16 +137,17 @@ test("the parts of a job are found by their keys, without a read", async () => {
   const job = { ...someJob(), attempts: 2, payload: { at: "item", hash: "h" } } as const;
   const attempts = [{ Key: { sk: { S: "A#1" } } }, { Key: { sk: { S: "A#2" } } }];
   const payload = { Key: { sk: { S: "P#h" } } };
+  const intent = { Item: { sk: { S: "W#h" } } };
   await store.expireAttachments({ ...job, expiresAt: 5 * SECOND });
   expect(asked.splice(0)).toMatchObject([...attempts, payload]);
   // The successful attempt has no item of its own.
   await store.expireAttachments({ ...job, status: "SUCCEEDED", success: { durationMs: 1 }, expiresAt: 5 * SECOND });
   expect(asked.splice(0)).toMatchObject([attempts[0], payload]);
   expect(await store.remove(job)).toBe(true);
-  expect(asked.splice(0)).toMatchObject([{ Key: { sk: { S: "J" } } }, ...attempts, payload]);
+  expect(asked.splice(0)).toMatchObject([intent, { Key: { sk: { S: "J" } } }, ...attempts, payload]);
   // A job of mode sqs with the same key may have recorded its failure under that number.
   expect(await store.remove({ ...job, status: "SUCCEEDED", success: { durationMs: 1 } })).toBe(true);
-  expect(asked.splice(0)).toMatchObject([{ Key: { sk: { S: "J" } } }, ...attempts, payload]);
+  expect(asked.splice(0)).toMatchObject([intent, { Key: { sk: { S: "J" } } }, ...attempts, payload]);
 });
 
 test("what has only just been written counts, though other reads don't see it yet", async () => {

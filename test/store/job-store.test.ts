@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DAY, MINUTE, SECOND } from "../../lib/clock.ts";
 import type { JobStore } from "../../lib/store/job-store.ts";
 import type { AppIndex, Partition, TimeRange } from "../../lib/store/job-index.ts";
-import { DUE_SHARDS, jobOf, toItem, type IndexEntry } from "../../lib/store/job-item.ts";
+import { jobOf, toItem, type IndexEntry } from "../../lib/store/job-item.ts";
+import { DUE_SHARDS } from "../../lib/store/job-keys.ts";
 import { merged, type Position } from "../../lib/store/merge.ts";
 import {
   nextAttempt,
@@ -346,8 +347,8 @@ function payloads(): void {
     const pk = { S: `J#${job.id}` };
     const query = new QueryCommand({
       TableName: TABLE,
-      KeyConditionExpression: "pk = :pk AND sk >= :p",
-      ExpressionAttributeValues: { ":pk": pk, ":p": { S: "P#" } },
+      KeyConditionExpression: "pk = :pk AND sk BETWEEN :p AND :q",
+      ExpressionAttributeValues: { ":pk": pk, ":p": { S: "P#" }, ":q": { S: "P~" } },
     });
     expect((await ground.client.send(query)).Items).toHaveLength(1);
     expect(await store.message(job)).toBeDefined();
@@ -358,7 +359,8 @@ function payloads(): void {
       const body = randomBytes(bytes).toString("hex");
       const job = await failedFor(someJob({ key: `next-${bytes}`, body }));
       const next = { ...someJob({ key: `next-${bytes}`, appId: job.appId, body }), createdAt: job.createdAt + 1 };
-      ground.interrupt(async () => void (await store.create(next)));
+      // After the intent and the job's item, before its payload.
+      ground.interrupt(() => ground.interrupt(async () => void (await store.create(next))));
       expect(await store.remove(job)).toBe(true);
       const stored = (await store.get(next.id)) as Job;
       expect(stored.createdAt).toBe(next.createdAt);

@@ -42,7 +42,7 @@ export async function createWorld({ retention = 0 } = {}) {
   const capacity = createCapacityStore({ table, clock });
   const slots = createTaskSlots({ table, clock });
   const backlogs = createBacklogs({ table, clock });
-  const queue = createQueue({ urls, files, clock, client: sqs });
+  const queue = createQueue({ urls, table, files, clock, client: sqs });
 
   const scripted = createScriptedScheduler();
 

@@ -160,7 +160,7 @@ export const listAudit = route({
   async handle({ path, caller, query }, { audit }): Promise<Answer> {
     const appId = appInPath(path["appId"], caller);
     const before = query.cursor === undefined ? undefined : Buffer.from(query.cursor, "base64url").toString();
-    if (before !== undefined && !/^AUDIT#[\w:.-]+#[\w-]+$/.test(before)) {
+    if (before !== undefined && !/^[\w:.-]+#[\w-]+$/.test(before)) {
       throw badRequest([
         { field: "cursor", message: "is not a cursor of this list; take nextCursor of the page before" },
       ]);

@@ -9,16 +9,29 @@ import {
 } from "@aws-sdk/client-s3";
 import { checkParameters, type Command } from "./client.ts";
 
-// S3 with one bucket, as its clients see it: an object can be read as soon as it was put.
+// S3 with one versioned bucket, as its clients see it: an object can be read as soon as it was put.
 
 // What was put reads back as it was, so the model has no use for checksums.
 const PUT = new Set(["Bucket", "Key", "Body", "ChecksumAlgorithm"]);
 const GET = new Set(["Bucket", "Key", "ChecksumMode"]);
-const REST = new Set(["Bucket", "Key"]);
+const HEAD = new Set(["Bucket", "Key"]);
+const DELETE = new Set(["Bucket", "Key", "VersionId"]);
 const MISSING = { $fault: "client", $metadata: { httpStatusCode: 404 } } as const;
 
-export function createS3({ bucket }: { bucket: string }) {
-  const objects = new Map<string, Uint8Array>();
+interface Version {
+  readonly id: string;
+  /** Undefined for a delete marker. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+interface Options {
+  readonly bucket: string;
+  /** Called after an object has gone, with its key. */
+  readonly onGone?: (key: string) => void;
+}
+
+export function createS3({ bucket, onGone }: Options) {
+  const { current, add, drop, keys, all } = createVersions();
 
   async function send(command: Command): Promise<object> {
     return { ...answerTo(command), $metadata: { httpStatusCode: 200 } };
@@ -44,13 +57,12 @@ export function createS3({ bucket }: { bucket: string }) {
     const { Body } = input;
     if (typeof Body !== "string" && !(Body instanceof Uint8Array))
       throw new Error("The model of S3 takes bytes or text");
-    objects.set(keyOf(input), new Uint8Array(Buffer.from(Body)));
-    return {};
+    return { VersionId: add(keyOf(input), new Uint8Array(Buffer.from(Body))) };
   }
 
   function get(input: GetObjectCommandInput): object {
     checkParameters(input, GET);
-    const bytes = objects.get(keyOf(input));
+    const bytes = current(keyOf(input));
     if (!bytes) throw new NoSuchKey({ message: "The specified key does not exist.", ...MISSING });
     const Body = {
       transformToByteArray: async () => new Uint8Array(bytes),
@@ -60,16 +72,20 @@ export function createS3({ bucket }: { bucket: string }) {
   }
 
   function head(input: HeadObjectCommandInput): object {
-    checkParameters(input, REST);
-    const bytes = objects.get(keyOf(input));
+    checkParameters(input, HEAD);
+    const bytes = current(keyOf(input));
     if (!bytes) throw new NotFound({ message: "Not Found", ...MISSING });
     return { ContentLength: bytes.length };
   }
 
-  /** Succeeds for a missing object. */
+  /** Succeeds for a missing object. Without a version it puts a delete marker. */
   function remove(input: DeleteObjectCommandInput): object {
-    checkParameters(input, REST);
-    objects.delete(keyOf(input));
+    checkParameters(input, DELETE);
+    const key = keyOf(input);
+    const was = current(key);
+    if (input.VersionId === undefined) add(key, undefined);
+    else drop(key, input.VersionId);
+    if (was && !current(key)) onGone?.(key);
     return {};
   }
 
@@ -81,6 +97,37 @@ export function createS3({ bucket }: { bucket: string }) {
   return {
     send,
     /** Every object, by its key. */
-    objects: (): ReadonlyMap<string, Uint8Array> => objects,
+    objects: (): ReadonlyMap<string, Uint8Array> =>
+      new Map(
+        keys().flatMap((key) => {
+          const bytes = current(key);
+          return bytes ? [[key, bytes] as const] : [];
+        }),
+      ),
+    /** Every version that can be restored, of objects that are there or gone, as `key version`. */
+    versions: all,
+  };
+}
+
+/** The versions of objects, by their keys. */
+function createVersions() {
+  /** The newest last. */
+  const stored = new Map<string, readonly Version[]>();
+  let count = 0;
+  const of = (key: string) => stored.get(key) ?? [];
+  return {
+    current: (key: string) => of(key).at(-1)?.bytes,
+    add: (key: string, bytes: Uint8Array | undefined): string => {
+      const id = `v${(count += 1)}`;
+      stored.set(key, [...of(key), { id, bytes }]);
+      return id;
+    },
+    drop: (key: string, version: string) => {
+      const rest = of(key).filter(({ id }) => id !== version);
+      stored.set(key, rest);
+    },
+    keys: () => [...stored.keys()],
+    all: () =>
+      [...stored].flatMap(([key, versions]) => versions.flatMap(({ id, bytes }) => (bytes ? [`${key} ${id}`] : []))),
   };
 }

@@ -1,5 +1,5 @@
 import { SECOND } from "../../../lib/clock.ts";
-import { payloadItemKey } from "../../../lib/store/job-item.ts";
+import { payloadItemKey } from "../../../lib/store/job-keys.ts";
 import { isFinished, type Job } from "../../../lib/job/job.ts";
 import type { Item } from "../models/dynamodb-value.ts";
 import { SKEW, type Judge } from "./rule.ts";
@@ -13,9 +13,10 @@ interface Options extends Judge {
   /** The run has no faults: a process that dies between two writes may leave a part behind, which costs its storage. */
   readonly isCalm: boolean;
   readonly items: () => readonly Item[];
+  readonly objects: () => Iterable<string>;
 }
 
-export function createExpiryRules({ now, holds, jobs, retention, isCalm, items }: Options) {
+export function createExpiryRules({ now, holds, jobs, retention, isCalm, items, objects }: Options) {
   function written(job: Job, told: () => string): void {
     const { expiresAt } = job;
     if (expiresAt === undefined) return;
@@ -47,5 +48,32 @@ export function createExpiryRules({ now, holds, jobs, retention, isCalm, items }
     }
   }
 
-  return { written, hasExpired, partRemoved, atTheEnd };
+  /** An object was deleted. */
+  function objectGone(key: string): void {
+    const [, id = "", hash] = key.split("/");
+    const job = jobs.get(id);
+    const isIts = job?.payload.at === "s3" && job.payload.hash === hash;
+    holds("a job keeps its payload", !isIts, () => `${id} ${job?.status}`);
+  }
+
+  /** All that expires is gone, and the stream is read. Whatever died, what is left is of jobs that are kept. */
+  function afterwards(): void {
+    for (const item of items()) {
+      const [pk = "", sk = ""] = [item["pk"]?.S, item["sk"]?.S];
+      if (!pk.startsWith("J#") || sk === "J") continue;
+      const id = pk.slice("J#".length);
+      const payload = jobs.get(id)?.payload;
+      const isNamed = payload?.at === "item" && payloadItemKey(id, payload.hash).sk === sk;
+      const isKept = sk.startsWith("A#") ? !isCalm || jobs.has(id) : isNamed;
+      holds("nothing is left of a job that is gone, or never was", isKept, () => `${id} ${sk}`);
+    }
+    for (const key of objects()) {
+      const [, id = "", hash] = key.split("/");
+      const payload = jobs.get(id)?.payload;
+      const isKept = payload?.at === "s3" && payload.hash === hash;
+      holds("nothing is left of a job that is gone, or never was", isKept, () => key);
+    }
+  }
+
+  return { written, hasExpired, partRemoved, objectGone, atTheEnd, afterwards };
 }

@@ -29,6 +29,8 @@ export interface KnownOptions extends Judge {
   readonly quietFrom: EpochMs;
   /** Every item of the table. */
   readonly items: () => readonly Item[];
+  /** The keys of the bucket's objects. */
+  readonly objects: () => Iterable<string>;
   /** The messages of the FIFO queue, in its order. */
   readonly inQueue: () => readonly Message[];
 }
@@ -36,7 +38,7 @@ export interface KnownOptions extends Judge {
 export type Known = ReturnType<typeof createKnown>;
 
 export function createKnown(options: KnownOptions) {
-  const { now, holds, trace, retention, isCalm, startedAt, quietFrom, items, inQueue } = options;
+  const { now, holds, trace, retention, isCalm, startedAt, quietFrom, items, objects, inQueue } = options;
   const judge = { now, holds };
   const jobs = new Map<string, Job>();
   const deleted = new Set<string>();
@@ -76,7 +78,7 @@ export function createKnown(options: KnownOptions) {
     messages: createMessageRules({ ...judge, jobs, deleted, isDelivered }),
     schedules: createScheduleRules({ ...judge, jobs }),
     receivers: createReceiverRules(judge),
-    expiry: createExpiryRules({ ...judge, jobs, retention, isCalm, items }),
+    expiry: createExpiryRules({ ...judge, jobs, retention, isCalm, items, objects }),
     leases: createLeaseRules(judge),
     slots,
     turns: createTurnRules({ ...judge, jobs, appOf, isStartable, startedAt, quietFrom }),

@@ -1,0 +1,8 @@
+import type { DynamoDBStreamEvent } from "aws-lambda";
+import { parts } from "../lib/parts.ts";
+
+export const handler = async ({ Records }: DynamoDBStreamEvent): Promise<void> => {
+  await parts().store.removeLeft(
+    Records.map(({ dynamodb }) => ({ before: dynamodb?.OldImage, after: dynamodb?.NewImage })),
+  );
+};
