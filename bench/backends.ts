@@ -133,17 +133,16 @@ async function bullmq(): Promise<Backend> {
 }
 
 interface GraphileWorker {
-  makeWorkerUtils(options: object): Promise<{
+  readonly makeWorkerUtils: (options: object) => Promise<{
     migrate(): Promise<void>;
     addJob(name: string, job: StoredJob): Promise<unknown>;
   }>;
-  run(options: object): Promise<object>;
+  readonly run: (options: object) => Promise<object>;
+  readonly Logger: new (factory: () => () => void) => object;
 }
 
 async function graphile(): Promise<Backend> {
-  const { makeWorkerUtils, run, Logger } = (await packageNamed("graphile-worker")) as GraphileWorker & {
-    Logger: new (factory: () => () => void) => object;
-  };
+  const { makeWorkerUtils, run, Logger } = (await packageNamed("graphile-worker")) as GraphileWorker;
   const options = { connectionString: PEER_URL, logger: new Logger(() => () => {}) };
   const jobs = await makeWorkerUtils({ ...options, maxPoolSize: 20 });
   await jobs.migrate();

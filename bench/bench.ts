@@ -6,7 +6,7 @@ import { isolationOf } from "./isolation.ts";
 import { median, startCountingTarget, type CountingTarget } from "./measure.ts";
 import { benchPdf } from "./pdf.ts";
 import { installedPeers } from "./peers.ts";
-import { LABELS, measure, type Figures } from "./round.ts";
+import { LABELS, WAITING, draining, measure, type Figures } from "./round.ts";
 import { APP, createWorld, startPlain, startService, startStack, stop } from "./subjects.ts";
 import { benchTasks } from "./tasks.ts";
 import { INCOMPRESSIBLE, ORDER } from "./workload.ts";
@@ -40,6 +40,10 @@ async function main(): Promise<void> {
   const target = await startCountingTarget();
   if (process.argv.includes("isolation")) {
     await benchIsolation(target);
+    return target.close();
+  }
+  if (process.argv.includes("drain")) {
+    await benchDrain(target);
     return target.close();
   }
   await benchLoads(target);
@@ -84,6 +88,24 @@ async function benchLoads(target: CountingTarget): Promise<void> {
     );
   }
   for (const line of missing) process.stdout.write(`${line}\n`);
+}
+
+/** `WAITING=20000 npm run bench -- drain`: one backlog, by a gateway and a worker. */
+async function benchDrain(target: CountingTarget): Promise<void> {
+  for (const [name, start] of [
+    ["the floor", startPlain()],
+    ["the service", startService],
+  ] as const) {
+    const { accept32, drain, cpu, peak, failed } = await draining(start, await createWorld(target), [
+      "gateway",
+      "worker",
+    ]);
+    row(`${name}: accepted, 32 in flight (jobs/s)`, accept32);
+    row(`${name}: ${WAITING} waiting, drained (jobs/s)`, drain);
+    row(`${name}: CPU of the worker (ms per job)`, cpu);
+    row(`${name}: peak memory of all processes (MB)`, peak);
+    row(`${name}: messages that failed`, failed);
+  }
 }
 
 async function benchStart(): Promise<void> {

@@ -69,7 +69,10 @@ async function listen(): Promise<string> {
 if (isMainThread) {
   process.on("SIGTERM", () => process.exit());
   process.on("disconnect", () => process.exit());
-  if (ROLE === "all") new Worker(new URL(import.meta.url));
+  const workers = ROLE === "all" ? new Worker(new URL(import.meta.url)) : undefined;
+  workers?.once("error", (error) => {
+    throw error;
+  });
   if (ROLE === "worker") await backend.work(deliver);
   const url = ROLE === "worker" ? "a worker" : await listen();
   process.stdout.write(`ready: ${url}\n`);

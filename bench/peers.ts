@@ -17,7 +17,7 @@ export interface Peer {
   readonly name: string;
   /** The PEER of bench/backends.ts. */
   readonly backend: string;
-  createWorld(target: CountingTarget): Promise<World>;
+  readonly createWorld: (target: CountingTarget) => Promise<World>;
 }
 
 const PEERS = [

@@ -6,7 +6,7 @@ import type { Load } from "./workload.ts";
 
 const JOBS = Number(process.env["JOBS"] ?? 1_500);
 /** Jobs that wait when a drain begins. */
-const WAITING = Number(process.env["WAITING"] ?? 5_000);
+export const WAITING = Number(process.env["WAITING"] ?? 5_000);
 
 export interface Figures {
   readonly accept8: number;
@@ -21,6 +21,7 @@ export interface Figures {
   readonly p95: number;
   readonly p99: number;
   readonly peakMb: number;
+  readonly failed: number;
 }
 
 export const LABELS: Record<keyof Figures, string> = {
@@ -36,6 +37,7 @@ export const LABELS: Record<keyof Figures, string> = {
   p95: "posted to target at 50 jobs/s, p95 (ms)",
   p99: "posted to target at 50 jobs/s, p99 (ms)",
   peakMb: "peak memory of all processes (MB)",
+  failed: "messages that failed in both drains",
 };
 
 export async function measure(
@@ -47,11 +49,12 @@ export async function measure(
   const delivered = await delivering(start, await makeWorld(target));
   const one = await draining(start, await makeWorld(target), ["all"]);
   const { accept8, accept32, drain: drainTwo, cpu: cpuDrain } = two;
-  return { accept8, accept32, drainTwo, cpuDrain, ...delivered, drainOne: one.drain, peakMb: one.peak };
+  const failed = one.failed + two.failed;
+  return { accept8, accept32, drainTwo, cpuDrain, ...delivered, drainOne: one.drain, peakMb: one.peak, failed };
 }
 
 /** Accepts jobs, which wait until other processes drain them. */
-async function draining(start: Start, world: World, roles: readonly Role[]) {
+export async function draining(start: Start, world: World, roles: readonly Role[]) {
   const { target } = world;
   const gateway = await start(world, ["gateway"]);
   await gateway.load({ count: 200, inFlight: 8 });
@@ -64,9 +67,10 @@ async function draining(start: Start, world: World, roles: readonly Role[]) {
   const drain = target.rate();
   const cpu = cpuMs(subject.pids.at(-1) ?? 0) / WAITING;
   const peak = total([...subject.pids, ...world.pids], peakMb);
+  const failed = subject.failures();
   await subject.end();
   await world.end();
-  return { accept8, accept32, drain, cpu, peak };
+  return { accept8, accept32, drain, cpu, peak, failed };
 }
 
 /** Delivers jobs one by one, and as fast as they come. */

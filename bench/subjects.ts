@@ -24,6 +24,8 @@ export type Role = "all" | "gateway" | "worker";
 export interface Subject {
   readonly pids: readonly number[];
   load(of: Load): Promise<void>;
+  /** Messages that the service has failed to handle since its start. */
+  failures(): number;
   /** Posts a job, to the counting target unless another URL is given. */
   accept(to?: string): Promise<void>;
   end(): Promise<void>;
@@ -92,11 +94,13 @@ async function startProcesses(
 ): Promise<Subject> {
   const children: ChildProcess[] = [];
   let url = "";
+  let failures = 0;
   // A worker joins a gateway that runs.
   for (const role of roles) {
     const child = startRole(role);
     children.push(child);
     url = (await readyLine(child)) ?? url;
+    child.stdout?.on("data", (text: Buffer) => (failures += text.toString().split('"message.failed"').length - 1));
   }
   const token = await signToken({ appId: APP, sub: "bench", roles: ["APP_ADMIN"], permissions: [], expires: "1h" });
   const dispatcher = new Agent();
@@ -108,6 +112,7 @@ async function startProcesses(
     if (answer.statusCode !== 201) throw new Error(`A create was answered with ${answer.statusCode}, expected 201`);
   };
   return {
+    failures: () => failures,
     pids: children.map(({ pid = 0 }) => pid),
     load: (of) => load(of, accept),
     accept,
