@@ -22,7 +22,7 @@ test("a worker that joins a backlog handles every message at its first receive",
   const jobs = Array.from({ length: 100 }, () => webhook({ url: target.url }));
   for (let sent = 0; sent < JOBS; sent += jobs.length) {
     const { body } = await gateway.call("POST", "/v1/jobs/batch", { token, body: { jobs } });
-    expect(body.data.jobs).toHaveLength(jobs.length);
+    expect(body.data.results).toHaveLength(jobs.length);
   }
   const worker = await startStack({ dir: gateway.dir, env: { ROLE: "worker" } });
   const lines = (event: string) => worker.lines.filter((line) => line.includes(`"event":"${event}"`));
