@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { afterAll, afterEach, expect, test, vi } from "vitest";
 import { CLIENT_DEFAULTS, adaptClients, adapted, lean } from "../../lib/aws.ts";
+import { handleBatch } from "../../lib/queue/batch.ts";
 import { createPace } from "../../local/pace.ts";
 import { patientTimer, waitPatiently } from "../../local/patience.ts";
 import { endStacks, newApp, startStack, until, webhook } from "../support/stack.ts";
@@ -78,6 +79,19 @@ test("an answer that came while the event loop was busy is no timeout, and its c
   expect(new Set(attempts)).toEqual(new Set([1]));
   client.destroy();
   await server.terminate();
+});
+
+test("a message whose handling failed comes again in 2 s, and with each receive in twice the time, up to a minute", async () => {
+  const fails = async () => Promise.reject(new Error("the table is away"));
+  const received = ["1", "2", "5", "6", "49"].map((ApproximateReceiveCount) => ({
+    messageId: ApproximateReceiveCount,
+    receiptHandle: "",
+    body: "{}",
+    attributes: { ApproximateReceiveCount },
+    eventSourceARN: "arn:aws:sqs:local:0:jobs-fair",
+  }));
+  const again = await handleBatch(received, fails);
+  expect([...again.values()].map(({ inSeconds }) => inSeconds).toSorted((a, b) => a - b)).toEqual([2, 4, 32, 60, 60]);
 });
 
 test("a timer of a loop that was on time ends a call", async () => {

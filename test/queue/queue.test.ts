@@ -15,15 +15,6 @@ import { handleBatch, type Handled } from "../../lib/queue/batch.ts";
 const FIFO = "arn:aws:sqs:local:0:jobs-main.fifo";
 const FAIR = "arn:aws:sqs:local:0:jobs-fair";
 
-test("a message whose handling failed comes again in 2 s, and with each receive in twice the time, up to a minute", async () => {
-  const waits: number[] = [];
-  for (const ApproximateReceiveCount of ["1", "2", "5", "6", "49"]) {
-    const received = { ...record("a1", "a"), attributes: { ApproximateReceiveCount } };
-    waits.push(...Object.values((await handled([received], { a1: "throw" })).again));
-  }
-  expect(waits).toEqual([2, 4, 32, 60, 60]);
-});
-
 function record(messageId: string, lane: string, eventSourceARN = FIFO, body = "{}"): QueueRecord {
   const attributes = { ApproximateReceiveCount: "1", MessageGroupId: lane };
   return { messageId, receiptHandle: messageId, body, attributes, eventSourceARN };
