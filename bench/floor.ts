@@ -1,98 +1,79 @@
-import { DynamoDBClient, PutItemCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
-import { DeleteMessageBatchCommand, ReceiveMessageCommand, SQSClient, SendMessageCommand } from "@aws-sdk/client-sqs";
-import { randomUUID } from "node:crypto";
+import { createSecretKey, createHmac, randomBytes, randomUUID } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { isMainThread, Worker } from "node:worker_threads";
+import { jwtVerify } from "jose";
 import { Agent, request } from "undici";
-import { wallMs } from "./measure.ts";
-import { PAYLOAD, load, type FloorReply, type Load as FloorCommand } from "./workload.ts";
+import { backend, type StoredJob } from "./backends.ts";
+import type { jobFor } from "./workload.ts";
 
-// The floor: the AWS calls that every delivered job needs, in sequence and without our code: conditional put,
-// send, receive, claim, POST, finish, delete. It runs in a process of its own and takes commands as messages.
+// The floor: what every accepted and delivered webhook needs, in sequence and without the service's code. It takes
+// the request, verifies the token, stores and sends the job; receives and claims it, signs and posts it, and writes
+// down its end. A peer is the same with another backend. It runs as the service does: by ROLE, and workers of
+// ROLE=all on a thread of their own.
 
-const { JOBS_TABLE: TableName, JOBS_FAIR_QUEUE_URL: QueueUrl, TARGET = "" } = process.env;
-const requestHandler = { httpAgent: { keepAlive: true, maxSockets: 256 } };
-const dynamodb = new DynamoDBClient({ requestHandler });
-const sqs = new SQSClient({ requestHandler, useQueueUrlAsEndpoint: false });
+const { ROLE = "all", JWT_SECRET = "" } = process.env;
+const tokenKey = createSecretKey(JWT_SECRET, "utf8");
+const webhookKey = randomBytes(24);
+const checks = { algorithms: ["HS256"], requiredClaims: ["exp", "sub"] };
 const dispatcher = new Agent();
 
-async function accept(): Promise<void> {
-  const started = wallMs();
-  const id = randomUUID();
-  const now = String(Date.now());
-  await dynamodb.send(
-    new PutItemCommand({
-      TableName,
-      Item: {
-        pk: { S: `J#${id}` },
-        sk: { S: "J" },
-        status: { S: "PENDING" },
-        attempts: { N: "0" },
-        due: { S: id.slice(-1) },
-        dueAt: { N: now },
-        byApp: { S: "floor#rest-api#0" },
-        createdAt: { N: now },
-        payload: { B: PAYLOAD.compressed },
-      },
-      ConditionExpression: "attribute_not_exists(pk)",
-    }),
-  );
-  await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: JSON.stringify({ id, started }) }));
+async function accept(authorization: string | undefined, body: string): Promise<{ status: number; answer: object }> {
+  const token = /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1] ?? "";
+  const verified = await jwtVerify(token, tokenKey, checks).catch(() => undefined);
+  if (!verified) return { status: 401, answer: { success: false } };
+  const { message } = JSON.parse(body) as ReturnType<typeof jobFor>;
+  const job = { id: randomUUID(), createdAt: Date.now(), message };
+  await backend.add(job);
+  return {
+    status: 201,
+    answer: { success: true, data: { jobId: job.id, status: "PENDING", createdAt: job.createdAt } },
+  };
 }
 
-async function run(body: string): Promise<void> {
-  const { id, started } = JSON.parse(body) as { id: string; started: number };
-  const Key = { pk: { S: `J#${id}` }, sk: { S: "J" } };
-  await dynamodb.send(
-    new UpdateItemCommand({
-      TableName,
-      Key,
-      ConditionExpression: "attempts = :none",
-      UpdateExpression: "SET attempts = :one, #status = :running, leaseUntil = :lease",
-      ExpressionAttributeNames: { "#status": "status" },
-      ExpressionAttributeValues: {
-        ":none": { N: "0" },
-        ":one": { N: "1" },
-        ":running": { S: "RUNNING" },
-        ":lease": { N: String(Date.now() + 45_000) },
-      },
-      ReturnValues: "ALL_NEW",
-    }),
-  );
-  const headers = { "content-type": "application/json", "x-job-id": id, "x-started": String(started) };
-  const answer = await request(`${TARGET}/floor`, { dispatcher, method: "POST", headers, body: PAYLOAD.body });
+async function deliver({ id, message }: StoredJob): Promise<void> {
+  const { lambdaProxyMessage: proxied, execution } = message;
+  const body = Buffer.from(proxied.body);
+  const timestamp = Math.floor(Date.now() / 1_000);
+  const signed = Buffer.concat([Buffer.from(`${id}.${timestamp}.`), body]);
+  const headers = {
+    ...proxied.headers,
+    "x-job-id": id,
+    "webhook-id": id,
+    "webhook-timestamp": String(timestamp),
+    "webhook-signature": `v1,${createHmac("sha256", webhookKey).update(signed).digest("base64")}`,
+  };
+  const signal = AbortSignal.timeout(execution.timeoutSeconds * 1_000);
+  const url = new URL(proxied.path, execution.baseUrl);
+  const answer = await request(url, { dispatcher, method: "POST", headers, body, signal });
   await answer.body.dump();
-  await dynamodb.send(
-    new UpdateItemCommand({
-      TableName,
-      Key,
-      ConditionExpression: "attempts = :one AND #status = :running",
-      UpdateExpression: "SET #status = :done REMOVE due, dueAt, leaseUntil",
-      ExpressionAttributeNames: { "#status": "status" },
-      ExpressionAttributeValues: { ":one": { N: "1" }, ":running": { S: "RUNNING" }, ":done": { S: "SUCCEEDED" } },
-    }),
-  );
+  if (answer.statusCode >= 300) throw new Error(`HTTP ${answer.statusCode}`);
 }
 
-async function work(): Promise<never> {
-  for (;;) {
-    const { Messages = [] } = await sqs.send(
-      new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 2 }),
-    );
-    if (Messages.length === 0) continue;
-    void (async () => {
-      await Promise.all(Messages.map(({ Body = "" }) => run(Body)));
-      const Entries = Messages.map(({ MessageId, ReceiptHandle }) => ({ Id: MessageId, ReceiptHandle }));
-      await sqs.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }));
-    })();
-  }
-}
-
-let inTurn = Promise.resolve();
-process.on("message", (command: FloorCommand) => {
-  inTurn = inTurn.then(async () => {
-    await load(command, accept);
-    process.send?.({ accepted: command.count } satisfies FloorReply);
+async function listen(): Promise<string> {
+  const server = createServer((incoming, response) => {
+    const chunks: Buffer[] = [];
+    incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
+    incoming.on("end", () => {
+      void accept(incoming.headers.authorization, Buffer.concat(chunks).toString()).then(({ status, answer }) => {
+        response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(answer));
+      });
+    });
   });
-});
-process.on("disconnect", () => process.exit());
-if (process.env["WORK"] === "true") void work();
-process.send?.({ accepted: 0 } satisfies FloorReply);
+  await new Promise<void>((listening) => {
+    server.listen(0, "127.0.0.1", listening);
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+if (isMainThread) {
+  process.on("SIGTERM", () => process.exit());
+  process.on("disconnect", () => process.exit());
+  const workers = ROLE === "all" ? new Worker(new URL(import.meta.url)) : undefined;
+  workers?.once("error", (error) => {
+    throw error;
+  });
+  if (ROLE === "worker") await backend.work(deliver);
+  const url = ROLE === "worker" ? "a worker" : await listen();
+  process.stdout.write(`ready: ${url}\n`);
+} else await backend.work(deliver);

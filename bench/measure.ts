@@ -33,6 +33,8 @@ export interface CountingTarget {
   /** Resolves when that many requests have come since the last call of `reset`. */
   reached(count: number): Promise<void>;
   reset(): void;
+  /** Requests per second from the first to the last since `reset`. */
+  rate(): number;
   /** Milliseconds from when each request's job was posted (header x-started) to its arrival here. */
   readonly latencies: number[];
   close(): void;
@@ -40,13 +42,16 @@ export interface CountingTarget {
 
 export async function startCountingTarget(): Promise<CountingTarget> {
   let count = 0;
+  let [first, last] = [0, 0];
   let check = () => {};
   const latencies: number[] = [];
   const server = createServer((request, response) => {
     const started = Number(request.headers["x-started"]);
-    if (started) latencies.push(wallMs() - started);
+    last = wallMs();
+    if (started) latencies.push(last - started);
     request.resume().on("end", () => {
       response.end();
+      if (count === 0) first = last;
       count += 1;
       check();
     });
@@ -65,6 +70,7 @@ export async function startCountingTarget(): Promise<CountingTarget> {
       count = 0;
       latencies.length = 0;
     },
+    rate: () => ((count - 1) * 1_000) / (last - first),
     latencies,
     close: () => {
       server.closeAllConnections();

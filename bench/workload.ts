@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { encodeMessage } from "../lib/job/payload.ts";
 
 /** An order as a shop would send it, 1 KB of JSON. */
 export const ORDER = JSON.stringify({
@@ -60,8 +59,6 @@ export function jobFor(target: string, body: string, headers: Record<string, str
   };
 }
 
-export const PAYLOAD = { body: ORDER, compressed: encodeMessage(jobFor("https://a.example", ORDER).message) };
-
 /** `count` jobs, `inFlight` at a time or `perSecond`. */
 export type Load = { readonly count: number } & ({ readonly inFlight: number } | { readonly perSecond: number });
 
@@ -81,9 +78,4 @@ export async function load(of: Load, accept: () => Promise<void>): Promise<void>
     sent.push(accept());
   }
   await Promise.all(sent);
-}
-
-/** Sent at the end of each command, and once with 0 at the start. */
-export interface FloorReply {
-  readonly accepted: number;
 }

@@ -14,6 +14,7 @@ import { functionsFolder, startLambdaApi, type LambdaApi } from "./lambda-api.ts
 import { loadFunctions, type LoadedFunction } from "./lambda.ts";
 import { expireFiles, rulesOf } from "./lifecycle.ts";
 import { mailboxPage, startMailbox } from "./mailbox.ts";
+import { waitPatiently } from "./patience.ts";
 import { ACCOUNT_ID, OtherLayout, environmentOf, provision, type References } from "./provision.ts";
 import { startScheduler, type Scheduler } from "./scheduler.ts";
 import { startStreamMapping } from "./table-stream.ts";
@@ -42,6 +43,7 @@ export interface Cloud {
 
 /** Starts the services that have no endpoint in the environment, makes tables, queues and the bucket, and listens. */
 export async function startCloud({ root, template, dir, port, speed, onLoss }: CloudSettings): Promise<Cloud> {
+  waitPatiently();
   const loading = loadFunctions(root, template.functions);
   const { emulators, endpoints } = await emulatorsFor(dir);
   Object.assign(process.env, localDefaults());

@@ -11,6 +11,8 @@ import { fileURLToPath } from "node:url";
 
 export interface Emulators {
   readonly endpoints: { readonly dynamodb: string; readonly sqs: string; readonly s3: string };
+  /** Of the process with the queues and the bucket. */
+  readonly pid: number;
   readonly dynamoDbPid: number;
   /** Resolves when the emulators have ended, by `stop` or by a crash. */
   readonly ended: Promise<void>;
@@ -37,6 +39,7 @@ export async function startEmulators(dir?: string): Promise<Emulators> {
   });
   return {
     endpoints,
+    pid: child.pid ?? 0,
     dynamoDbPid,
     ended,
     stop: async () => {

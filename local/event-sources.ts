@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { lean } from "../lib/aws.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Invoke } from "./lambda.ts";
+import { createPace } from "./pace.ts";
 
 // Event source mappings of queues, and schedules: they call functions without HTTP.
 
@@ -22,6 +23,9 @@ export interface Mapping {
 // Short, because the emulator gives a message to a poll whose caller was killed and then hides it.
 const LONG_POLL_SECONDS = 2;
 
+// One for all queues of a process: they share its event loop.
+const room = createPace();
+
 /** Receives batches, calls the function, and deletes the messages that it does not report as failed. */
 export function startMapping(mapping: Mapping, invoke: Invoke): Runner {
   const client = lean(new SQSClient({ maxAttempts: 1, useQueueUrlAsEndpoint: false }));
@@ -31,6 +35,7 @@ export function startMapping(mapping: Mapping, invoke: Invoke): Runner {
   async function poll(): Promise<void> {
     while (!stopped.signal.aborted) {
       if (inHand.size >= mapping.maximumConcurrency) await Promise.race(inHand);
+      await room(inHand);
       const messages = await receive().catch(() => undefined);
       // The queue is down or stopping, so the next poll waits a moment.
       if (!messages) await sleep(200, undefined, { signal: stopped.signal }).catch(() => {});

@@ -160,7 +160,8 @@ function send(response: ServerResponse, answer: APIGatewayProxyStructuredResultV
   const { statusCode = 200, headers = {}, body = "", isBase64Encoded } = answer;
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, String(value));
   response.statusCode = statusCode;
-  response.end(Buffer.from(body, isBase64Encoded ? "base64" : "utf8"));
+  // Text goes out with the headers in one write, bytes in a second one.
+  response.end(isBase64Encoded ? Buffer.from(body, "base64") : body);
 }
 
 function reply(response: ServerResponse, statusCode: number, message: string): void {

@@ -10,8 +10,13 @@ export interface ComeAgain {
 /** For a message that was not attempted, for want of time. */
 export const AT_ONCE: ComeAgain = { inSeconds: 0 };
 
-/** For a message that a fault of the service kept from being handled. */
-const AFTER_A_FAULT: ComeAgain = { inSeconds: 60 };
+/** The longest wait of a message that a fault of the service kept from being handled. */
+const LONGEST_AFTER_A_FAULT = 60;
+
+/** Most faults are over at once, so the first wait is 2 s; it doubles with each receive. */
+function afterAFault({ attributes }: QueueRecord): ComeAgain {
+  return { inSeconds: Math.min(2 ** Number(attributes.ApproximateReceiveCount), LONGEST_AFTER_A_FAULT) };
+}
 
 /**
  * Handles a batch of messages at the same time, those of one lane one after another. Names the
@@ -26,7 +31,7 @@ export async function handleBatch(
   await Promise.all(
     [...lanes.values()].map(async (lane) => {
       for (const [at, record] of lane.entries()) {
-        const handled = await handle(record).catch(() => AFTER_A_FAULT);
+        const handled = await handle(record).catch(() => afterAFault(record));
         if (handled === "done") continue;
         again.set(record, handled);
         // SQS delivers them after the failed one.

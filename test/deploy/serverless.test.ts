@@ -178,9 +178,13 @@ function expectNarrowRoles(Resources: Resources): void {
   expect(new Set(files.map(({ Resource }) => JSON.stringify(Resource)))).toEqual(
     new Set(["payloads", "pdfs"].map((at) => JSON.stringify({ "Fn::Sub": `\${JobsBucket.Arn}/${at}/*` }))),
   );
-  for (const role of ["CreateJobRole", "SweepJobsRole", "FireScheduleRole", "CountJobsRole"]) {
+  for (const role of ["CreateJobRole", "FireScheduleRole", "CountJobsRole"]) {
     expect(mayOf(role).some((action) => /^(kms|lambda):/.test(action))).toBe(false);
   }
+  // The sweep may start itself, and no other function.
+  const ofSweeps = Resources.SweepJobsRole.Properties.Policies[0].PolicyDocument.Statement as Statement[];
+  const invoked = ofSweeps.filter(({ Action }) => JSON.stringify(Action).includes("lambda:"));
+  expect(invoked.map(({ Resource }) => JSON.stringify(Resource))).toEqual([expect.stringMatching(/-sweepJobs"\}$/)]);
 }
 
 function expectPrivateStorage(Resources: Resources): void {

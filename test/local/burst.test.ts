@@ -1,0 +1,107 @@
+import { GetItemCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { afterAll, afterEach, expect, test, vi } from "vitest";
+import { CLIENT_DEFAULTS, adaptClients, adapted, lean } from "../../lib/aws.ts";
+import { handleBatch } from "../../lib/queue/batch.ts";
+import { createPace } from "../../local/pace.ts";
+import { patientTimer, waitPatiently } from "../../local/patience.ts";
+import { endStacks, newApp, startStack, until, webhook } from "../support/stack.ts";
+import { startTarget } from "../support/target.ts";
+
+// A process of the local stack takes many batches on one event loop.
+
+afterEach(() => adaptClients(() => {}));
+afterAll(endStacks);
+
+const JOBS = 600;
+
+test("a worker that joins a backlog handles every message at its first receive", async () => {
+  const target = await startTarget();
+  const gateway = await startStack({ env: { ROLE: "gateway" } });
+  const { token } = await newApp();
+  const jobs = Array.from({ length: 100 }, () => webhook({ url: target.url }));
+  for (let sent = 0; sent < JOBS; sent += jobs.length) {
+    const { body } = await gateway.call("POST", "/v1/jobs/batch", { token, body: { jobs } });
+    expect(body.data.results).toHaveLength(jobs.length);
+  }
+  const worker = await startStack({ dir: gateway.dir, env: { ROLE: "worker" } });
+  const lines = (event: string) => worker.lines.filter((line) => line.includes(`"event":"${event}"`));
+  await until(() => lines("job.attempted").length >= JOBS);
+  expect(lines("message.failed")).toEqual([]);
+  expect(lines("job.attempted").filter((line) => !line.includes('"attempt":1,'))).toEqual([]);
+  expect(target.received).toHaveLength(JOBS);
+  await target.close();
+}, 60_000);
+
+test("a batch more than a few waits for a busy event loop, and comes while batches only wait for their targets", async () => {
+  const room = createPace();
+  const inHand = new Set(Array.from({ length: 5 }, () => new Promise<void>(() => {})));
+  await room(new Set([...inHand].slice(0, 3)));
+  let isTaken = false;
+  const taken = room(inHand).then(() => {
+    isTaken = true;
+  });
+  const until = performance.now() + 100;
+  while (performance.now() < until) {
+    const turn = performance.now() + 10;
+    while (performance.now() < turn);
+    await new Promise((next) => {
+      setImmediate(next);
+    });
+  }
+  expect(isTaken).toBe(false);
+  await taken;
+});
+
+test("an answer that came while the event loop was busy is no timeout, and its call is not repeated", async () => {
+  const server = new Worker(
+    `const { createServer } = require("node:http");
+     const { parentPort } = require("node:worker_threads");
+     const server = createServer((request, response) => request.resume().on("end", () => response.end("{}")));
+     server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));`,
+    { eval: true },
+  );
+  const [port] = (await once(server, "message")) as [number];
+  waitPatiently();
+  const credentials = { accessKeyId: "local", secretAccessKey: "local" };
+  const endpoint = `http://127.0.0.1:${port}`;
+  const client = adapted(lean(new DynamoDBClient({ ...CLIENT_DEFAULTS, region: "local", endpoint, credentials })));
+  const get = async () => client.send(new GetItemCommand({ TableName: "t", Key: { pk: { S: "a" } } }));
+  await get();
+  const late = Array.from({ length: 300 }, get);
+  // The requests that have a socket are being connected; the others wait for one.
+  await new Promise((next) => {
+    setImmediate(next);
+  });
+  sleepThread(CLIENT_DEFAULTS.requestHandler.requestTimeout + 100);
+  const attempts = (await Promise.all(late)).map(({ $metadata }) => $metadata.attempts);
+  expect(new Set(attempts)).toEqual(new Set([1]));
+  client.destroy();
+  await server.terminate();
+});
+
+test("a message whose handling failed comes again in 2 s, and with each receive in twice the time, up to a minute", async () => {
+  const fails = async () => Promise.reject(new Error("the table is away"));
+  const received = ["1", "2", "5", "6", "49"].map((ApproximateReceiveCount) => ({
+    messageId: ApproximateReceiveCount,
+    receiptHandle: "",
+    body: "{}",
+    attributes: { ApproximateReceiveCount },
+    eventSourceARN: "arn:aws:sqs:local:0:jobs-fair",
+  }));
+  const again = await handleBatch(received, fails);
+  expect([...again.values()].map(({ inSeconds }) => inSeconds).toSorted((a, b) => a - b)).toEqual([2, 4, 32, 60, 60]);
+});
+
+test("a timer of a loop that was on time ends a call", async () => {
+  const over = vi.fn<() => void>();
+  patientTimer(5, over);
+  patientTimer(5, () => expect.unreachable())();
+  await until(() => over.mock.calls.length === 1);
+});
+
+/** Stops this thread as a busy loop would, without its CPU time. */
+function sleepThread(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
