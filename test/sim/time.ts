@@ -52,7 +52,8 @@ export function createTime(start: EpochMs, random: Pick<Random, "next">, atOnce 
         if (!next) return;
         now = next.at;
         next.happens?.();
-        while (atOnce && heap.first()?.at === now) heap.take()?.happens?.();
+        if (!atOnce) continue;
+        while (heap.first()?.at === now) heap.take()?.happens?.();
       }
     },
   };

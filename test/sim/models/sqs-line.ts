@@ -1,10 +1,28 @@
 import type { EpochMs } from "../../../lib/clock.ts";
 import { firstAt } from "./dynamodb-index.ts";
 import { createHeap } from "./heap.ts";
-import type { Stored } from "./sqs-queue.ts";
 
 // The order of a queue's messages: which may be received now, and when the next one may. A call costs about the same
 // whatever the number of messages. A message of a standard queue is a group of its own.
+
+/** A message of a queue. It is hidden until `visibleAt`, because it is delayed or in flight. */
+export interface Message {
+  readonly id: string;
+  readonly body: string;
+  readonly groupId: string | undefined;
+  readonly deduplicationId: string | undefined;
+  readonly sequence: number;
+  readonly sentAt: EpochMs;
+  readonly visibleAt: EpochMs;
+  readonly receiveCount: number;
+  readonly firstReceivedAt: EpochMs | undefined;
+  /** Of the last receive. */
+  readonly receiptHandle: string | undefined;
+  /** Of a dead letter: the resource name of its source queue. */
+  readonly deadFrom?: string;
+}
+
+export type Stored = { -readonly [Field in keyof Message]: Message[Field] };
 
 export type Line = ReturnType<typeof createLine>;
 

@@ -1,6 +1,6 @@
 import { QueueDoesNotExist, ReceiptHandleIsInvalid, type Message as ReceivedMessage } from "@aws-sdk/client-sqs";
 import { MINUTE, SECOND, type EpochMs } from "../../../lib/clock.ts";
-import { createLine, type Line } from "./sqs-line.ts";
+import { createLine, type Line, type Message, type Stored } from "./sqs-line.ts";
 import { CLIENT_FAULT, checkEntry, type Entry } from "./sqs-request.ts";
 
 // The queues of SQS and their messages: how one is taken, chosen for a receive, handed over, and moved to the
@@ -34,25 +34,6 @@ interface QueueProperties {
   readonly MessageRetentionPeriod?: number;
   readonly RedrivePolicy?: { deadLetterTargetArn: { "Fn::GetAtt": string }; maxReceiveCount: number };
 }
-
-/** A message of a queue. It is hidden until `visibleAt`, because it is delayed or in flight. */
-export interface Message {
-  readonly id: string;
-  readonly body: string;
-  readonly groupId: string | undefined;
-  readonly deduplicationId: string | undefined;
-  readonly sequence: number;
-  readonly sentAt: EpochMs;
-  readonly visibleAt: EpochMs;
-  readonly receiveCount: number;
-  readonly firstReceivedAt: EpochMs | undefined;
-  /** Of the last receive. */
-  readonly receiptHandle: string | undefined;
-  /** Of a dead letter: the resource name of its source queue. */
-  readonly deadFrom?: string;
-}
-
-export type Stored = { -readonly [Field in keyof Message]: Message[Field] };
 
 export interface Queue {
   /** The resource's name. */

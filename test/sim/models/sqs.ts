@@ -11,6 +11,7 @@ import {
 } from "@aws-sdk/client-sqs";
 import { SECOND, type EpochMs } from "../../../lib/clock.ts";
 import { checkParameters, type Command } from "./client.ts";
+import type { Message } from "./sqs-line.ts";
 import {
   drop,
   enqueue,
@@ -21,7 +22,6 @@ import {
   queueAt,
   queueNamed,
   queuesOf,
-  type Message,
   type Parts,
   type Resources,
 } from "./sqs-queue.ts";
@@ -36,7 +36,7 @@ import {
   invalid,
 } from "./sqs-request.ts";
 
-export type { Message } from "./sqs-queue.ts";
+export type { Message } from "./sqs-line.ts";
 
 // SQS, as its clients see it: standard and FIFO queues with delays, visibility, redrive and deduplication. What AWS
 // leaves open (order and duplicates of a standard queue, how much of a group comes at once) the caller draws.
