@@ -18,6 +18,8 @@ interface Options {
   readonly counts: Counts;
   /** Milliseconds of its processor that a process spends on a call, and on each item of a batch. */
   readonly cpu: { readonly callMs: number; readonly itemMs: number };
+  /** A multiple of that for a function. */
+  readonly slownessOf: (by: string) => number;
   readonly onQueue: () => void;
 }
 
@@ -27,7 +29,7 @@ export type VolumeCloud = ReturnType<typeof createVolumeCloud>;
 const LATENCY: Readonly<Record<Service, number>> = { dynamodb: 5, sqs: 10, s3: 25, scheduler: 20 };
 const INDEX_LAG_MS = 20;
 
-export function createVolumeCloud({ time, template, counts, cpu, onQueue }: Options) {
+export function createVolumeCloud({ time, template, counts, cpu, slownessOf, onQueue }: Options) {
   const busyUntil = new WeakMap<Process, number>();
   /** By partition of the index of due jobs: when it was last read. */
   const lookedAt = new Map<string, number>();
@@ -53,7 +55,7 @@ export function createVolumeCloud({ time, template, counts, cpu, onQueue }: Opti
     const by = process.name.replace(/-\d+$/, "");
     calls.set(by, (calls.get(by) ?? 0) + 1);
     const began = Math.max(busyUntil.get(process) ?? 0, time.now());
-    const free = began + cpu.callMs + cpu.itemMs * sizeOf(command);
+    const free = began + (cpu.callMs + cpu.itemMs * sizeOf(command)) * slownessOf(by);
     busyUntil.set(process, free);
     // Whole milliseconds, so that many calls end at the same time.
     await process.pause(Math.ceil(free + LATENCY[service] - time.now()));

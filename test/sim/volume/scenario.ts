@@ -32,8 +32,10 @@ export function atMost(rule: string, bound: number, measured: number, unit = "")
   return { rule, bound: `≤ ${shown(bound)}`, measured: shown(measured), ok: measured <= bound };
 }
 
-export function none(rule: string, count: number): Figure {
-  return { rule, bound: "none", measured: count === 0 ? "none" : String(count), ok: count === 0 };
+/** `example`: one of those that there are. */
+export function none(rule: string, count: number, example = ""): Figure {
+  const measured = count === 0 ? "none" : `${count} ${example.slice(0, 24)}`;
+  return { rule, bound: "none", measured, ok: count === 0 };
 }
 
 export function within(rule: string, boundMs: number, measuredMs: number): Figure {

@@ -24,7 +24,7 @@ interface Done {
 }
 
 /** Runs a scenario; one that has no jobs of this size gives no figures. */
-async function runScenario({ scenario: name, size, plant: planted }: Task): Promise<Done> {
+export async function runScenario({ scenario: name, size, plant: planted }: Task): Promise<Done> {
   const began = performance.now();
   // The service imports these when it first needs them, and nothing on virtual time may wait for that.
   await Promise.all([import("@aws-sdk/client-s3"), import("@aws-sdk/client-scheduler")]);

@@ -39,7 +39,7 @@ export interface VolumeOptions {
   readonly retentionMs?: number;
   readonly runs?: (attempt: RunningAttempt) => Run;
   readonly atOnce?: Readonly<Record<string, number>>;
-  /** The processor time of a call, as a multiple of Lambda's with 512 MB. Default: 1. */
+  /** The processor time of a call of the sweep, as a multiple of Lambda's with 512 MB. Default: 1. */
   readonly slowness?: number;
   readonly onSweep?: (stage: "before" | "after", answers?: readonly SweepAnswer[]) => void;
 }
@@ -65,9 +65,12 @@ export function createVolumeWorld(options: VolumeOptions) {
   const mistakes: Error[] = [];
   const onMistake = (error: Error) => void mistakes.push(error);
   const containers = new Set<Container>();
-  const cpu = { callMs: LAMBDA_CPU.callMs * slowness, itemMs: LAMBDA_CPU.itemMs * slowness };
-  const cloud = createVolumeCloud({ time, template, counts, cpu, onQueue: () => callers.wake() });
+  // Jobs come as fast as a scenario wants.
+  const slownessOf = (by: string) => (by === "sweep" ? slowness : by === "api" ? 0 : 1);
+  const onQueue = () => callers.wake();
+  const cloud = createVolumeCloud({ time, template, counts, cpu: LAMBDA_CPU, slownessOf, onQueue });
   let started = 0;
+  let lastPostAt = START;
 
   function start(name: string): Container {
     started += 1;
@@ -97,7 +100,7 @@ export function createVolumeWorld(options: VolumeOptions) {
   const callers = createVolumeCallers({ time, cloud, invoke, atOnce, onSweep });
   const people = createPeople(async (act) => {
     callers.acted();
-    await invoke("api", async (container) => act(container, serviceOf(container)));
+    await invoke("api", async (container) => act(container, serviceOf(container)).catch(onMistake));
     callers.acted();
   });
   callers.start();
@@ -107,8 +110,11 @@ export function createVolumeWorld(options: VolumeOptions) {
     for (let from = 0; from < all.length; from += POSTED_AT_ONCE) {
       const some = all.slice(from, from + POSTED_AT_ONCE);
       const at = START + atMs + Math.floor((overMs * from) / all.length);
+      lastPostAt = Math.max(lastPostAt, at + MINUTE);
       time.after(at - time.now(), () => {
-        void invoke("api", async ({ engine }) => Promise.all(some.map(async (one) => engine.submit(one))));
+        void invoke("api", async ({ engine }) => {
+          return Promise.all(some.map(async (one) => engine.submit(one))).catch(onMistake);
+        });
       });
     }
   }
@@ -130,8 +136,23 @@ export function createVolumeWorld(options: VolumeOptions) {
     if (mistakes[0]) throw mistakes[0];
   }
 
+  /** Whether all jobs have been posted and have ended. */
+  const isDone = () => time.now() > lastPostAt && counts.open() === 0;
   const elapsed = () => time.now() - START;
-  return { time, cloud, counts, random, invoke, post, at, run, elapsed, mostSweeps: callers.mostSweeps, ...people };
+  return {
+    time,
+    cloud,
+    counts,
+    random,
+    invoke,
+    post,
+    at,
+    run,
+    isDone,
+    elapsed,
+    mostSweeps: callers.mostSweeps,
+    ...people,
+  };
 }
 
 function executorIn(process: Process, type: string, runs: (attempt: RunningAttempt) => Run): Executor {

@@ -10,7 +10,7 @@ const CALLS_APART = 10;
 /** Tasks in line that are cancelled, and a bulk action beside tasks. */
 export const lines: Scenario = {
   name: "lines of tasks",
-  jobs: { gate: 100, usual: 300, long: 1_000 },
+  jobs: { gate: 60, usual: 300, long: 1_000 },
   run: async (given) => {
     const few = await callsOfAnEnd(given, 10);
     const many = await callsOfAnEnd(given, given.jobs);
@@ -23,7 +23,7 @@ export const lines: Scenario = {
 
 /** The calls of the functions of tasks from the end of a task until the next one has started. */
 async function callsOfAnEnd(given: Given, cancelled: number): Promise<number> {
-  const endsAt = 30 * MINUTE;
+  const endsAt = 12 * MINUTE;
   const world = createVolumeWorld({
     ...given,
     seed: "lines",
@@ -37,13 +37,13 @@ async function callsOfAnEnd(given: Given, cancelled: number): Promise<number> {
     90 * SECOND,
   );
   world.post([taskJob(APP)], 2 * MINUTE);
-  world.at(10 * MINUTE, () => {
+  world.at(4 * MINUTE, () => {
     const inLine = [...counts.jobs.values()].filter(({ createdAt }) => createdAt > START + MINUTE);
     void world.cancel(inLine.slice(0, cancelled).map(({ id }) => id));
   });
   await world.run(endsAt - SECOND);
   const before = cloud.calls.get("run-tasks") ?? 0;
-  await world.run(endsAt + 30 * MINUTE, () => counts.open() === 0);
+  await world.run(endsAt + 30 * MINUTE, world.isDone);
   return (cloud.calls.get("run-tasks") ?? 0) - before;
 }
 
@@ -51,12 +51,12 @@ async function besideBulk(given: Given): Promise<number> {
   const world = createVolumeWorld({
     ...given,
     seed: "bulk",
-    runs: ({ job }) => ({ ms: job.jobType === "bulk_action" ? 20 * MINUTE : 5 * SECOND }),
+    runs: ({ job }) => ({ ms: job.jobType === "bulk_action" ? 12 * MINUTE : 5 * SECOND }),
   });
   const { counts, time } = world;
   world.at(0, () => void world.set(APP, { maxConcurrentTasks: 1 }));
   world.post([taskJob(APP, "bulk_action", { action: "cancel", filter: { status: "FAILED" } })], 20 * SECOND);
   world.post([taskJob(APP)], MINUTE);
-  await world.run(HOUR, () => counts.open() === 0);
+  await world.run(HOUR, world.isDone);
   return highest([...counts.jobs.values()], ({ createdAt, starts: [start = time.now()] }) => start - createdAt);
 }

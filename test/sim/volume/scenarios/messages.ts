@@ -7,19 +7,19 @@ const [LANE, FAIR] = [appId(1), appId(2)];
 /** A lane of jobs of some seconds each, and jobs whose queue is slow. */
 export const messages: Scenario = {
   name: "a long lane and a slow queue",
-  jobs: { gate: 1_500, usual: 6_000, long: 60_000 },
+  jobs: { gate: 350, usual: 4_000, long: 40_000 },
   run: async (given) => {
     const world = createVolumeWorld({
       ...given,
       seed: "messages",
-      atOnce: { JobsFairQueue: 2 },
-      runs: ({ job }) => ({ ms: (job.appId === LANE ? 5 : 28) * SECOND }),
+      atOnce: { JobsFairQueue: 1 },
+      runs: () => ({ ms: 55 * SECOND }),
     });
     const { counts, time } = world;
-    const inLane = Math.min(Math.floor(given.jobs / 5), 1_000);
-    world.post(Array.from({ length: inLane }, () => webhook(LANE, { lane: "one" })));
-    world.post(Array.from({ length: given.jobs - inLane }, () => webhook(FAIR)));
-    await world.run(7 * DAY, () => counts.open() === 0);
+    const inLane = Math.min(Math.floor(given.jobs / 8), 500);
+    world.post(Array.from({ length: inLane }, () => webhook(LANE, { lane: "one", timeoutSeconds: 60 })));
+    world.post(Array.from({ length: given.jobs - inLane }, () => webhook(FAIR, { timeoutSeconds: 60 })));
+    await world.run(7 * DAY, world.isDone);
     const over = (app: string) => highest(counts.of(app), (job) => messagesOver(job, time.now()));
     const most = (app: string) => highest(counts.of(app), (job) => job.messages);
     return [

@@ -11,7 +11,7 @@ const CHANGES = 1;
 /** Many jobs to a destination with a rate, newcomers beside them, and a change of the limit. */
 export const rates: Scenario = {
   name: "a destination with a rate of 1/s, then 2/s",
-  jobs: { gate: 1_500, usual: 10_000, long: 100_000 },
+  jobs: { gate: 400, usual: 10_000, long: 100_000 },
   run: async (given) => {
     const world = createVolumeWorld({ ...given, seed: "rates" });
     const { counts, time } = world;
@@ -28,7 +28,7 @@ export const rates: Scenario = {
     }
     world.at(changesAt, () => void world.set(APP, limited(2)));
     const ideal = changesAt + (given.jobs / 4) * SECOND;
-    await world.run(3 * ideal + 30 * MINUTE, () => counts.jobs.size > 0 && counts.open() === 0);
+    await world.run(3 * ideal + 30 * MINUTE, world.isDone);
 
     const jobs = counts.of(APP);
     const startsBy = (isChanged: boolean): JobCount[] =>

@@ -39,7 +39,7 @@ function waitingFor(name: string, lasts: number, jobs: Scenario["jobs"]): Scenar
       const before = new Map([...counts.jobs].map(([id, { messages, starts }]) => [id, messages - starts.length]));
       void world.set(PAUSED, { paused: false });
       void world.resume(HELD, GONE);
-      await world.run(lasts + DAY, () => counts.open() === 0);
+      await world.run(lasts + DAY, world.isDone);
 
       const after = time.now();
       const sentTwice = (job: JobCount) =>
@@ -78,7 +78,7 @@ function waits(whose: string, jobs: readonly JobCount[]): Figure {
   );
 }
 
-export const day = waitingFor("a pause, a hold and an outage of a day", DAY, { gate: 300, usual: 3_000, long: 30_000 });
+export const day = waitingFor("a pause, a hold and an outage of a day", DAY, { gate: 30, usual: 3_000, long: 30_000 });
 export const week = waitingFor("a pause, a hold and an outage of a week", 7 * DAY, {
   gate: 0,
   usual: 1_500,
