@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { readTemplate } from "../../local/template.ts";
-import { FATES, everyMishap, type Part } from "./exhaustive.ts";
+import { everyMishap, type FATES, type Part } from "./exhaustive.ts";
 import type { Mishap } from "./fates.ts";
 import { digestOf } from "./outcomes.ts";
 import { planOf, withoutFaults, type Plan } from "./plan.ts";

@@ -102,10 +102,8 @@ export function createLine(isFifo: boolean) {
       const entry = entries.get(id);
       if (!entry) return;
       change(entry.group, (group) => {
-        group.messages.splice(
-          firstAt(group.messages, (one) => placeOf(one) >= entry.place),
-          1,
-        );
+        const at = firstAt(group.messages, (one) => placeOf(one) >= entry.place);
+        group.messages.splice(at, 1);
         if (entry.isHidden) group.hidden -= 1;
       });
       entries.delete(id);

@@ -45,7 +45,7 @@ export function createCounts(now: () => EpochMs) {
     const item = after ?? before;
     const pk = item?.["pk"]?.S ?? "";
     if (!pk.startsWith("J#") || item?.["sk"]?.S !== "J") return;
-    const job = after ? (jobs.get(pk.slice(2)) ?? born(pk.slice(2), after)) : jobs.get(pk.slice(2));
+    const job = after ? (jobs.get(pk.slice(2)) ?? add(pk.slice(2), after)) : jobs.get(pk.slice(2));
     if (!job) return;
     const [was, is] = [before?.["status"]?.S, after?.["status"]?.S];
     const [had, has] = [Number(before?.["attempts"]?.N ?? 0), Number(after?.["attempts"]?.N ?? 0)];
@@ -62,24 +62,8 @@ export function createCounts(now: () => EpochMs) {
     job.endedAt = isOpen ? undefined : (job.endedAt ?? now());
   }
 
-  function born(id: string, { byApp, createdAt }: Item): JobCount {
-    const job: JobCount = {
-      id,
-      appId: (byApp?.S ?? "").split("#")[0] ?? "",
-      createdAt: Number(createdAt?.N ?? now()),
-      messages: 0,
-      firstSentAt: undefined,
-      lastSentAt: 0,
-      waits: 0,
-      writes: 0,
-      reads: 0,
-      looks: 0,
-      starts: [],
-      retries: 0,
-      isOpen: true,
-      dueAt: undefined,
-      endedAt: undefined,
-    };
+  function add(id: string, item: Item): JobCount {
+    const job = born(id, item, now());
     jobs.set(id, job);
     open += 1;
     return job;
@@ -124,6 +108,26 @@ export function createCounts(now: () => EpochMs) {
     late,
     open: () => open,
     of: (...apps: readonly string[]) => [...jobs.values()].filter(({ appId }) => apps.includes(appId)),
+  };
+}
+
+function born(id: string, { byApp, createdAt }: Item, now: EpochMs): JobCount {
+  return {
+    id,
+    appId: (byApp?.S ?? "").split("#")[0] ?? "",
+    createdAt: Number(createdAt?.N ?? now),
+    messages: 0,
+    firstSentAt: undefined,
+    lastSentAt: 0,
+    waits: 0,
+    writes: 0,
+    reads: 0,
+    looks: 0,
+    starts: [],
+    retries: 0,
+    isOpen: true,
+    dueAt: undefined,
+    endedAt: undefined,
   };
 }
 

@@ -1,6 +1,6 @@
 import { putApp } from "../../../lib/api/admin/apps.ts";
 import { resumeDestination } from "../../../lib/api/admin/destinations.ts";
-import { MINUTE, SECOND } from "../../../lib/clock.ts";
+import { MINUTE } from "../../../lib/clock.ts";
 import { createEngine } from "../../../lib/engine/engine.ts";
 import type { Executor, RunningAttempt } from "../../../lib/executors/executor.ts";
 import { executorOf } from "../../../lib/executors/index.ts";
@@ -15,10 +15,10 @@ import { createInvoke } from "../containers.ts";
 import { clientOf } from "../models/client.ts";
 import type { Service } from "../models/faults.ts";
 import type { Plant } from "../plant.ts";
-import { createProcess, type Container, type Process } from "../process.ts";
+import { createProcess, type Container, type Invoke, type Process } from "../process.ts";
 import { createOrder, createRandom } from "../random.ts";
 import { serviceOn } from "../service.ts";
-import { createTime } from "../time.ts";
+import { createTime, type Time } from "../time.ts";
 import { createVolumeCallers, type SweepAnswer } from "./callers.ts";
 import { createVolumeCloud } from "./cloud.ts";
 import { createCounts } from "./counts.ts";
@@ -51,8 +51,6 @@ export interface VolumeOptions {
 const LAMBDA_CPU = { callMs: 3.8, itemMs: 0.1 };
 const POSTED_AT_ONCE = 200;
 
-export type VolumeWorld = ReturnType<typeof createVolumeWorld>;
-
 export function appId(n: number): string {
   return `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
 }
@@ -70,7 +68,6 @@ export function createVolumeWorld(options: VolumeOptions) {
   const onQueue = () => callers.wake();
   const cloud = createVolumeCloud({ time, template, counts, cpu: LAMBDA_CPU, slownessOf, onQueue });
   let started = 0;
-  let lastPostAt = START;
 
   function start(name: string): Container {
     started += 1;
@@ -104,20 +101,7 @@ export function createVolumeWorld(options: VolumeOptions) {
     callers.acted();
   });
   callers.start();
-
-  /** Has jobs accepted by the engine, `all` within `overMs` from `atMs` on. */
-  function post(all: readonly NewJob[], atMs = 0, overMs = 0): void {
-    for (let from = 0; from < all.length; from += POSTED_AT_ONCE) {
-      const some = all.slice(from, from + POSTED_AT_ONCE);
-      const at = START + atMs + Math.floor((overMs * from) / all.length);
-      lastPostAt = Math.max(lastPostAt, at + MINUTE);
-      time.after(at - time.now(), () => {
-        void invoke("api", async ({ engine }) => {
-          return Promise.all(some.map(async (one) => engine.submit(one))).catch(onMistake);
-        });
-      });
-    }
-  }
+  const posts = createPosts({ time, invoke, onMistake });
 
   /** Has something happen at a time from the start. */
   function at(ms: number, happens: () => void): void {
@@ -137,7 +121,7 @@ export function createVolumeWorld(options: VolumeOptions) {
   }
 
   /** Whether all jobs have been posted and have ended. */
-  const isDone = () => time.now() > lastPostAt && counts.open() === 0;
+  const isDone = () => time.now() > posts.lastAt() && counts.open() === 0;
   const elapsed = () => time.now() - START;
   return {
     time,
@@ -153,6 +137,32 @@ export function createVolumeWorld(options: VolumeOptions) {
     mostSweeps: callers.mostSweeps,
     ...people,
   };
+}
+
+interface PostParts {
+  readonly time: Time;
+  readonly invoke: Invoke;
+  readonly onMistake: (error: Error) => void;
+}
+
+function createPosts({ time, invoke, onMistake }: PostParts) {
+  let lastPostAt = START;
+
+  /** Has jobs accepted by the engine, `all` within `overMs` from `atMs` on. */
+  function post(all: readonly NewJob[], atMs = 0, overMs = 0): void {
+    for (let from = 0; from < all.length; from += POSTED_AT_ONCE) {
+      const some = all.slice(from, from + POSTED_AT_ONCE);
+      const at = START + atMs + Math.floor((overMs * from) / all.length);
+      lastPostAt = Math.max(lastPostAt, at + MINUTE);
+      time.after(at - time.now(), () => {
+        void invoke("api", async ({ engine }) => {
+          return Promise.all(some.map(async (one) => engine.submit(one))).catch(onMistake);
+        });
+      });
+    }
+  }
+
+  return { post, lastAt: () => lastPostAt };
 }
 
 function executorIn(process: Process, type: string, runs: (attempt: RunningAttempt) => Run): Executor {
