@@ -93,8 +93,7 @@ export function createVolumeWorld(options: VolumeOptions) {
   }
 
   const invoke = createInvoke({ time, containers, start, onMistake, trace: () => {} });
-  const onSweep = options.onSweep ?? (() => {});
-  const callers = createVolumeCallers({ time, cloud, invoke, atOnce, onSweep });
+  const callers = createVolumeCallers({ time, cloud, invoke, atOnce, onSweep: options.onSweep ?? (() => {}) });
   const people = createPeople(async (act) => {
     callers.acted();
     await invoke("api", async (container) => act(container, serviceOf(container)).catch(onMistake));
@@ -102,11 +101,6 @@ export function createVolumeWorld(options: VolumeOptions) {
   });
   callers.start();
   const posts = createPosts({ time, invoke, onMistake });
-
-  /** Has something happen at a time from the start. */
-  function at(ms: number, happens: () => void): void {
-    time.after(START + ms - time.now(), happens);
-  }
 
   /** Runs until it is over, at a look each minute, or until a time from the start. */
   async function run(untilMs: number, isOver: () => boolean = () => false): Promise<void> {
@@ -129,8 +123,9 @@ export function createVolumeWorld(options: VolumeOptions) {
     counts,
     random,
     invoke,
-    post,
-    at,
+    post: posts.post,
+    /** Has something happen at a time from the start. */
+    at: (ms: number, happens: () => void) => void time.after(START + ms - time.now(), happens),
     run,
     isDone,
     elapsed,
