@@ -110,14 +110,14 @@ export function createMappings(parts: MappingParts) {
   return { wake, poll, pollTasks };
 }
 
-interface Received {
+export interface Received {
   readonly MessageId: string;
   readonly ReceiptHandle: string;
   readonly Body: string;
   readonly Attributes: { readonly ApproximateReceiveCount: string; readonly MessageGroupId?: string };
 }
 
-function recordOf({ MessageId, ReceiptHandle, Body, Attributes }: Received, url: string): QueueRecord {
+export function recordOf({ MessageId, ReceiptHandle, Body, Attributes }: Received, url: string): QueueRecord {
   const name = url.split("/").at(-1) ?? "";
   return {
     messageId: MessageId,

@@ -5,21 +5,20 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 import { readTemplate } from "../../local/template.ts";
-import { FATES, LIVES, everyMishap, partOf, type Part } from "./exhaustive.ts";
-import type { Mishap } from "./fates.ts";
+import { FATES, LIVES, partOf, type Part } from "./exhaustive.ts";
 import { digestOf } from "./outcomes.ts";
-import { planOf, withoutFaults, type Plan } from "./plan.ts";
-import type { Plant } from "./plant.ts";
+import { planOf, withoutFaults } from "./plan.ts";
 import { PLANTS } from "./planted.ts";
 import { shrink } from "./shrink.ts";
 import { story } from "./story.ts";
+import { SIZES, plantedVolume, volume } from "./volume/volume.ts";
+import { WITHIN, work, type Done, type Task } from "./work.ts";
 import { simulate } from "./world.ts";
 
 // `npm run sim`: the service against the faults that seeds draw. Exit status 0 only if all rules held.
 
 const ROOT = join(import.meta.dirname, "../..");
 const template = readTemplate(ROOT);
-const WITHIN = 2_000;
 /** Seeds given to a thread at a time. */
 const LOT = 50;
 
@@ -36,114 +35,13 @@ const { values: options } = parseArgs({
     /** Without faults: digests of the jobs' outcomes, which stay the same when the calls of the service change. */
     calm: { type: "boolean", default: false },
     part: { type: "string", default: "0/1" },
+    /** Thousands of jobs: a table of what they cost. */
+    volume: { type: "boolean", default: false },
+    size: { type: "string", default: "usual" },
+    /** Scenarios of volume whose names have this in them. */
+    only: { type: "string", default: "" },
   },
 });
-
-/** A task of a thread, and its answer. */
-type Task =
-  | { readonly kind: "calm"; readonly from: number; readonly count: number }
-  | { readonly kind: "seeds"; readonly from: number; readonly count: number; readonly twice: number }
-  | { readonly kind: "plant"; readonly at: number }
-  | Life;
-
-interface Life {
-  readonly kind: "life";
-  readonly life: string;
-  readonly fate: (typeof FATES)[number];
-  readonly part: Part;
-}
-
-interface Done {
-  readonly count: number;
-  readonly jobs: number;
-  readonly calls: number;
-  readonly hashes: string;
-  readonly failed: readonly { readonly seed: number | string; readonly rule: string }[];
-}
-
-// ---- In a thread ----
-
-interface Seeds {
-  readonly from: number;
-  readonly count: number;
-  /** The first so many run a second time: the same seed does the same, or its story could not be told. */
-  readonly twice: number;
-  readonly plant?: Plant;
-  readonly stopAtFirst?: boolean;
-}
-
-async function runSeeds({ from, count, twice, plant, stopAtFirst = false }: Seeds): Promise<Done> {
-  const failed: { seed: number; rule: string }[] = [];
-  let [jobs, calls, hashes] = [0, 0, ""];
-  let seed = from;
-  for (; seed < from + count; seed += 1) {
-    const plan = planOf(String(seed));
-    const ran = await simulate(plan, { template, ...(plant && { plant }) });
-    jobs += ran.jobs;
-    calls += ran.calls;
-    hashes += ran.hash;
-    const [first] = ran.violations;
-    const again = seed < from + twice ? await simulate(plan, { template }) : ran;
-    if (again.hash !== ran.hash) failed.push({ seed, rule: "the same seed gives the same run" });
-    else if (first) failed.push({ seed, rule: first.rule });
-    if (stopAtFirst && failed.length > 0) break;
-  }
-  return { count: seed - from, jobs, calls, hashes, failed };
-}
-
-/** `hashes`: a line a seed. */
-async function runCalmSeeds(from: number, count: number): Promise<Done> {
-  const failed: { seed: number; rule: string }[] = [];
-  let [jobs, calls, hashes] = [0, 0, ""];
-  for (let seed = from; seed < from + count; seed += 1) {
-    const ran = await simulate(withoutFaults(planOf(String(seed))), { template, calm: true });
-    jobs += ran.outcomes.length;
-    calls += ran.calls;
-    hashes += `seed ${seed}: ${digestOf(ran.outcomes)}\n`;
-    const [first] = ran.violations;
-    if (first) failed.push({ seed, rule: first.rule });
-  }
-  return { count, jobs, calls, hashes, failed };
-}
-
-/** Stops at the first seed that finds it. */
-async function findPlant(plant: Plant | undefined): Promise<Done> {
-  if (plant?.seed !== undefined) {
-    const found = await runSeeds({ from: plant.seed, count: 1, twice: 0, plant });
-    if (found.failed.length > 0) return found;
-  }
-  return runSeeds({ from: 0, count: WITHIN, twice: 0, ...(plant && { plant }), stopAtFirst: true });
-}
-
-async function runLife({ life, fate, part }: Life): Promise<Done> {
-  const failed: { seed: string; rule: string }[] = [];
-  let count = 0;
-  const simulated = async (plan: Plan, some: readonly Mishap[]) => simulate(plan, { template, mishaps: some });
-  for await (const { mishaps, ran } of everyMishap(life, fate, simulated, part)) {
-    count += 1;
-    const [violation] = ran.violations;
-    const at = mishaps.map((one) => `write ${one.write} ${one.fate}`).join(", then ");
-    if (violation) failed.push({ seed: `${life}: ${at}`, rule: `${violation.rule}: ${violation.what}` });
-  }
-  return { count, jobs: 0, calls: 0, hashes: "", failed };
-}
-
-async function work(task: Task): Promise<Done> {
-  switch (task.kind) {
-    case "seeds":
-      return runSeeds(task);
-    case "calm":
-      return runCalmSeeds(task.from, task.count);
-    case "plant":
-      return findPlant(PLANTS[task.at]);
-    case "life":
-      return runLife(task);
-    default:
-      return task satisfies never;
-  }
-}
-
-// ---- In the main thread ----
 
 /** Has the tasks done by as many threads as there are cores; in their order when all are done. */
 async function share(tasks: readonly Task[], onDone: (done: Done, at: number) => void): Promise<Done[]> {
@@ -283,7 +181,16 @@ function wholeNumber(name: "from" | "seeds" | "twice", given = options[name]): n
   return refuse(`--${name} is "${given}": expected a whole number such as 2000`);
 }
 
+function size() {
+  return (
+    SIZES.find((one) => one === options.size) ??
+    refuse(`--size is "${options.size}": expected one of ${SIZES.join(", ")}`)
+  );
+}
+
 async function main(): Promise<boolean> {
+  if (options.volume && options.planted) return plantedVolume(say);
+  if (options.volume) return volume(size(), options.only, say);
   if (options.planted) return planted();
   const part = partOf(options.part) ?? refuse(`--part is "${options.part}": expected a part of all, such as 0/3`);
   if (options.exhaustive) return exhaustive(part);

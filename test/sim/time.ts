@@ -1,4 +1,5 @@
 import type { EpochMs } from "../../lib/clock.ts";
+import { createHeap } from "./models/heap.ts";
 import type { Random } from "./random.ts";
 
 // Virtual time: it jumps to the next event. The order of events at the same time is drawn.
@@ -20,46 +21,22 @@ interface Happening {
   happens: (() => void) | undefined;
 }
 
-export function createTime(start: EpochMs, random: Pick<Random, "next">): Time {
+/** `atOnce`: what happens at the same time doesn't wait for what follows from one another. Faster. Default: no. */
+export function createTime(start: EpochMs, random: Pick<Random, "next">, atOnce = false): Time {
   let now = start;
-  const heap: Happening[] = [];
-
-  const isBefore = (a: Happening, b: Happening) => a.at < b.at || (a.at === b.at && a.order < b.order);
-
-  function push(one: Happening): void {
-    let at = heap.push(one) - 1;
-    while (at > 0) {
-      const above = (at - 1) >> 1;
-      const parent = heap[above] as Happening;
-      if (!isBefore(one, parent)) break;
-      heap[at] = parent;
-      at = above;
-    }
-    heap[at] = one;
-  }
-
-  function pop(): Happening | undefined {
-    const first = heap[0];
-    const last = heap.pop();
-    if (!first || !last || heap.length === 0) return first;
-    let at = 0;
-    for (;;) {
-      let below = at * 2 + 1;
-      if (below >= heap.length) break;
-      if (below + 1 < heap.length && isBefore(heap[below + 1] as Happening, heap[below] as Happening)) below += 1;
-      const child = heap[below] as Happening;
-      if (!isBefore(child, last)) break;
-      heap[at] = child;
-      at = below;
-    }
-    heap[at] = last;
-    return first;
-  }
+  const heap = createHeap<Happening>((a, b) => a.at < b.at || (a.at === b.at && a.order < b.order));
 
   function after(ms: number, happens: () => void): () => void {
     const one: Happening = { at: now + Math.max(0, ms), order: random.next(), happens };
-    push(one);
+    heap.add(one);
     return () => void (one.happens = undefined);
+  }
+
+  function take(): Happening | undefined {
+    for (;;) {
+      const next = heap.take();
+      if (!next || next.happens) return next;
+    }
   }
 
   return {
@@ -74,11 +51,12 @@ export function createTime(start: EpochMs, random: Pick<Random, "next">): Time {
       for (;;) {
         await quiet();
         if (isOver()) return;
-        let next = pop();
-        while (next && !next.happens) next = pop();
+        const next = take();
         if (!next) return;
         now = Math.max(now, next.at);
         next.happens?.();
+        if (!atOnce) continue;
+        while (heap.first()?.at === now) heap.take()?.happens?.();
       }
     },
   };

@@ -1,23 +1,13 @@
-import { createTable } from "../../lib/store/table.ts";
 import { createHash } from "node:crypto";
-import { createBacklogs } from "../../lib/store/backlogs.ts";
-import { createAppStores } from "../../lib/store/app-store.ts";
 import { MINUTE } from "../../lib/clock.ts";
-import { createDestinationStore } from "../../lib/flow/destination-store.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import type { RunningAttempt } from "../../lib/executors/executor.ts";
-import { createBucket } from "../../lib/store/bucket.ts";
-import { createCapacityStore } from "../../lib/flow/capacity-store.ts";
-import { createJobStore } from "../../lib/store/job-store.ts";
 import { TASK } from "../../lib/job/job.ts";
-import { createQueue } from "../../lib/queue/queue.ts";
-import { createTaskSlots } from "../../lib/flow/line-store.ts";
-import { createScheduler } from "../../lib/queue/scheduler.ts";
 import type { Template } from "../../local/template.ts";
 import { expireSome, schedule } from "./acts.ts";
 import { createCallers } from "./callers.ts";
 import type { ClientParts } from "./client-parts.ts";
-import { BUCKET, Broken, START, TABLE, createCloud, type Cloud } from "./cloud.ts";
+import { Broken, START, createCloud, type Cloud } from "./cloud.ts";
 import { createInvoke } from "./containers.ts";
 import type { Mishap } from "./fates.ts";
 import { createInvariants, type Invariants, type Violation } from "./invariants.ts";
@@ -27,7 +17,8 @@ import { createOutcomes, subjectOf, type Outcomes } from "./outcomes.ts";
 import type { Plan } from "./plan.ts";
 import { afterFaults, isCalm, latestEnd, quietAfter } from "./plan-times.ts";
 import type { Plant } from "./plant.ts";
-import { createProcess, type Container, type Parts, type Process } from "./process.ts";
+import { createProcess, type Container, type Process } from "./process.ts";
+import { serviceOn } from "./service.ts";
 import { createStream, forget, type Stream } from "./stream.ts";
 import { createTargets } from "./targets.ts";
 import { createTaskRuns } from "./task-runs.ts";
@@ -62,8 +53,6 @@ export interface Ran {
   readonly outcomes: readonly string[];
 }
 
-const GROUP = "arn:aws:scheduler:sim:0:schedule-group/jobs";
-const SCHEDULER = { group: GROUP, target: "arn:fire", role: "arn:role", deadLetters: "SchedulesDeadLetters" };
 export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
   // The service imports these when it first needs them, and nothing on virtual time may wait for that.
   await Promise.all([import("@aws-sdk/client-s3"), import("@aws-sdk/client-scheduler")]);
@@ -243,39 +232,14 @@ function createStart(given: StartParts) {
           throw error;
         }
       });
-    const { clock } = process;
-    const table = createTable({ name: TABLE, clock, client: client("dynamodb") });
-    const files = createBucket({ name: BUCKET, client: client("s3") });
-    const store = createJobStore({ table, files, clock });
-    const urls = {
-      fair: cloud.sqs.urlOf("JobsFairQueue"),
-      main: cloud.sqs.urlOf("JobsMainQueue"),
-      tasks: cloud.sqs.urlOf("JobsTasksQueue"),
-      pdf: cloud.sqs.urlOf("JobsPdfQueue"),
-    };
-    const queue = createQueue({ urls, table, files, clock, client: client("sqs") });
-    // Nothing here is signed, so nothing is sealed.
-    const sealer = { seal: async () => new Uint8Array(1), open: async () => new Uint8Array(1) };
-    const { apps, audit } = createAppStores({ table, clock, sealer });
-    const plain: Parts = {
-      clock,
-      store,
-      apps,
-      destinations: createDestinationStore({ table, clock }),
-      capacity: createCapacityStore({ table, clock }),
-      queue,
-      scheduler: createScheduler(SCHEDULER, client("scheduler")),
-      files,
+    const { plain, apps, audit } = serviceOn({
+      clock: process.clock,
+      client,
+      urlOf: cloud.sqs.urlOf,
       executorOf: ({ executionType: type }) => (type === TASK ? taskRuns : targets).executorIn(process),
-      slots: createTaskSlots({ table, clock }),
-      backlogs: createBacklogs({ table, clock }),
-      // No world here has more due jobs than one invocation takes.
-      sweepMore: async () => {},
-      rules: { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
       log: (_, event, { jobId = "", attempt = "" }) => trace(`${process.name} logs ${event} ${jobId} ${attempt}`),
-      callbackBodies: {},
       retention: plan.retentionMs,
-    };
+    });
     const parts = plant?.parts ? { ...plain, ...plant.parts(plain) } : plain;
     const container = Object.assign(process, { engine: createEngine(parts), parts, apps, audit, isBusy: false });
     containers.add(container);

@@ -43,6 +43,8 @@ export interface Index {
   /** Follows a write of the table; it shows after `lagMs`, though never before an earlier one of the same item. */
   follow(itemKey: ItemKey, before: Item | undefined, after: Item | undefined, now: EpochMs, lagMs: () => number): void;
   rows(partition: string, now: EpochMs): Rows;
+  /** Each partition with the first range key in it. */
+  firsts(now: EpochMs): readonly (readonly [partition: string, first: string | number])[];
 }
 
 interface Pending {
@@ -89,6 +91,11 @@ export function createIndex(name: string, keys: Keys, projects: readonly string[
     return partitions.get(partition) ?? [];
   }
 
+  function firsts(now: EpochMs) {
+    settle(now);
+    return [...partitions].flatMap(([partition, [first]]) => (first ? [[partition, first.range] as const] : []));
+  }
+
   function settle(now: EpochMs): void {
     if ((pending[0]?.visibleAt ?? Infinity) > now) return;
     const visible = firstAt(pending, ({ visibleAt }) => visibleAt > now);
@@ -109,7 +116,7 @@ export function createIndex(name: string, keys: Keys, projects: readonly string[
     putRow(partitions, entry.partition, entry.row);
   }
 
-  return { keys, check: (item) => checkKeys(name, keys, item), follow, rows };
+  return { keys, check: (item) => checkKeys(name, keys, item), follow, rows, firsts };
 }
 
 function isSameEntry(keys: Keys, projects: readonly string[], before: Item = {}, after: Item = {}): boolean {

@@ -76,6 +76,7 @@ export function query(parts: Parts, input: QueryCommandInput): object {
     throw new Error(`The model knows no Select ${Select}`);
 
   const bounds = boundsOf(keyCondition.tree, keys, input);
+  parts.onQuery(IndexName, bounds.partition);
   const rows = index
     ? index.rows(bounds.partition, parts.now())
     : parts.table.rows(bounds.partition, input.ConsistentRead);

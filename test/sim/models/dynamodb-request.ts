@@ -19,6 +19,7 @@ export interface Parts {
   readonly unprocessed: () => boolean;
   /** The order of a batch's items. */
   readonly shuffle: <T>(items: T[]) => T[];
+  readonly onQuery: (index: string | undefined, partition: string) => void;
   /** Of recent transactions, the oldest first. */
   readonly tokens: Map<unknown, { readonly until: EpochMs; readonly request: string }>;
 }

@@ -11,6 +11,8 @@ import { batchWriteItem, transactWriteItems, write } from "./dynamodb-write.ts";
 
 export interface DynamoDbOptions extends TableOptions {
   readonly table: string;
+  /** Called after each query, with the index, if it was one of an index, and the partition. */
+  readonly onQuery?: (index: string | undefined, partition: string) => void;
   /** How much a query reads before it ends its page. Default 1 MiB. */
   readonly pageBytes?: number;
   /** Whether a batch leaves a key or a write unprocessed; never its first. Default: no. */
@@ -30,6 +32,7 @@ export function createDynamoDb(options: DynamoDbOptions) {
     pageBytes: options.pageBytes ?? PAGE_BYTES,
     unprocessed: options.unprocessed ?? (() => false),
     shuffle: options.shuffle ?? ((items) => items),
+    onQuery: options.onQuery ?? (() => {}),
     tokens: new Map(),
   };
   return {
@@ -39,6 +42,9 @@ export function createDynamoDb(options: DynamoDbOptions) {
     },
     /** Every item as it is now, in DynamoDB's JSON. */
     items: table.items,
+    /** The partitions of an index, each with the first range key in it. */
+    firsts: (index: string): readonly (readonly [partition: string, first: string | number])[] =>
+      table.indexes.get(index)?.firsts(options.now()) ?? [],
     /** Deletes, as TTL does at some time within days, those expired items that are chosen. Default: all. */
     removeExpired: (isChosen: (item: Item) => boolean = () => true) => table.removeExpired(isChosen),
   };

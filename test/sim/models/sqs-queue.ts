@@ -1,5 +1,6 @@
 import { QueueDoesNotExist, ReceiptHandleIsInvalid, type Message as ReceivedMessage } from "@aws-sdk/client-sqs";
 import { MINUTE, SECOND, type EpochMs } from "../../../lib/clock.ts";
+import { createLine, type Line, type Message, type Stored } from "./sqs-line.ts";
 import { CLIENT_FAULT, checkEntry, type Entry } from "./sqs-request.ts";
 
 // The queues of SQS and their messages: how one is taken, chosen for a receive, handed over, and moved to the
@@ -19,7 +20,8 @@ export interface Parts {
   readonly queues: readonly Queue[];
   readonly nextSequence: () => number;
   readonly duplicates: (at: "receive" | "delete") => boolean;
-  readonly shuffle: <T>(things: T[]) => T[];
+  /** Undefined: the order is that in which they were sent, and a receive looks at the first alone. */
+  readonly shuffle: (<T>(things: T[]) => T[]) | undefined;
   readonly mostOfGroup: () => number;
 }
 
@@ -33,25 +35,6 @@ interface QueueProperties {
   readonly RedrivePolicy?: { deadLetterTargetArn: { "Fn::GetAtt": string }; maxReceiveCount: number };
 }
 
-/** A message of a queue. It is hidden until `visibleAt`, because it is delayed or in flight. */
-export interface Message {
-  readonly id: string;
-  readonly body: string;
-  readonly groupId: string | undefined;
-  readonly deduplicationId: string | undefined;
-  readonly sequence: number;
-  readonly sentAt: EpochMs;
-  readonly visibleAt: EpochMs;
-  readonly receiveCount: number;
-  readonly firstReceivedAt: EpochMs | undefined;
-  /** Of the last receive. */
-  readonly receiptHandle: string | undefined;
-  /** Of a dead letter: the resource name of its source queue. */
-  readonly deadFrom?: string;
-}
-
-export type Stored = { -readonly [Field in keyof Message]: Message[Field] };
-
 export interface Queue {
   /** The resource's name. */
   readonly name: string;
@@ -59,6 +42,8 @@ export interface Queue {
   readonly properties: QueueProperties;
   /** By id, in the order in which they were sent. */
   readonly messages: Map<string, Stored>;
+  /** Those that may be received, and when the others may. */
+  readonly line: Line;
   /** Of the last five minutes, by group if that is the scope. */
   readonly sent: Map<string, { readonly id: string; readonly sequence: number; readonly until: EpochMs }>;
 }
@@ -72,7 +57,8 @@ export function queuesOf(resources: Resources): Queue[] {
     .map(([name, { Properties }]) => {
       const properties = Properties as unknown as QueueProperties;
       const queueName = properties.QueueName.replace("${self:custom.prefix}", "sim");
-      return { name, url: `https://sqs.sim/${queueName}`, properties, messages: new Map(), sent: new Map() };
+      const line = createLine(properties.FifoQueue === true);
+      return { name, url: `https://sqs.sim/${queueName}`, properties, messages: new Map(), line, sent: new Map() };
     });
 }
 
@@ -120,7 +106,7 @@ export function enqueue({ now, nextSequence }: Parts, queue: Queue, entry: Entry
     firstReceivedAt: undefined,
     receiptHandle: undefined,
   };
-  queue.messages.set(id, message);
+  keep(queue, message);
   if (!FifoQueue) return { MessageId: id };
   // The oldest come first.
   for (const [old, { until }] of queue.sent) {
@@ -132,32 +118,45 @@ export function enqueue({ now, nextSequence }: Parts, queue: Queue, entry: Entry
   return { MessageId: id, SequenceNumber: textOf(message) };
 }
 
-/** The next messages of a queue, for one receive. */
+function keep(queue: Queue, message: Stored): void {
+  queue.messages.set(message.id, message);
+  queue.line.add(message);
+}
+
+export function drop(queue: Queue, message: Message): void {
+  if (queue.messages.delete(message.id)) queue.line.remove(message.id);
+}
+
+export function hide(queue: Queue, message: Stored, until: EpochMs): void {
+  message.visibleAt = until;
+  queue.line.hide(message);
+}
+
+/**
+ * The next messages of a queue, for one receive: of a FIFO queue, as many of a group as there are, in their order, and
+ * none of a group that has a message in flight.
+ */
 export function nextOf(parts: Parts, queue: Queue, most: number): Stored[] {
-  return (queue.properties.FifoQueue ? nextOfGroups : nextOfAll)(parts, queue, most);
-}
-
-function nextOfAll(parts: Parts, queue: Queue, most: number): Stored[] {
-  const visible = [...queue.messages.values()].filter(({ visibleAt }) => visibleAt <= parts.now());
-  return taken(parts, queue, parts.shuffle(visible), most);
-}
-
-/** As many of a group as there are, in their order; none of a group that has a message in flight. */
-function nextOfGroups(parts: Parts, queue: Queue, most: number): Stored[] {
-  const groups = Map.groupBy(queue.messages.values(), ({ groupId }) => groupId);
-  const free = [...groups.values()].filter((group) => group.every(({ visibleAt }) => visibleAt <= parts.now()));
-  const found: Stored[] = [];
-  for (const group of parts.shuffle(free)) {
-    found.push(...taken(parts, queue, group, Math.min(parts.mostOfGroup(), most - found.length)));
+  const { shuffle, now } = parts;
+  if (shuffle) return taken(parts, queue, shuffle(queue.line.free(now(), Infinity)), most);
+  for (;;) {
+    const first = queue.line.free(now(), most);
+    const found = taken(parts, queue, first, most);
+    // All of the first were too old or dead: others come now.
+    if (found.length > 0 || first.length === 0) return found;
   }
-  return found;
 }
 
-function taken(parts: Parts, queue: Queue, visible: readonly Stored[], most: number): Stored[] {
+function taken(parts: Parts, queue: Queue, groups: readonly (readonly Stored[])[], most: number): Stored[] {
+  const isInGroups = queue.properties.FifoQueue === true;
   const found: Stored[] = [];
-  for (const message of visible) {
-    if (found.length >= most) break;
-    if (isAlive(parts, queue, message)) found.push(message);
+  for (const group of groups) {
+    if (found.length >= most && !isInGroups) break;
+    const upTo = found.length + (isInGroups ? Math.min(parts.mostOfGroup(), most - found.length) : 1);
+    for (const message of group) {
+      if (found.length >= upTo) break;
+      if (isAlive(parts, queue, message)) found.push(message);
+    }
   }
   return found;
 }
@@ -167,12 +166,12 @@ function isAlive(parts: Parts, queue: Queue, message: Stored): boolean {
   const { RedrivePolicy: redrive, MessageRetentionPeriod = DEFAULT_RETENTION_SECONDS } = queue.properties;
   const isTooOld = message.sentAt + MessageRetentionPeriod * SECOND <= parts.now();
   const isDead = redrive !== undefined && message.receiveCount >= redrive.maxReceiveCount;
-  if (isTooOld || isDead) queue.messages.delete(message.id);
+  if (isTooOld || isDead) drop(queue, message);
   if (isDead && !isTooOld) {
     const deadLetters = queueNamed(parts.queues, redrive.deadLetterTargetArn["Fn::GetAtt"].replace(/\.Arn$/, ""));
     // On a standard queue it keeps the time at which it was sent, so its retention goes on.
     const sentAt = deadLetters.properties.FifoQueue ? parts.now() : message.sentAt;
-    deadLetters.messages.set(message.id, { ...message, sentAt, receiptHandle: undefined, deadFrom: queue.name });
+    keep(deadLetters, { ...message, sentAt, receiptHandle: undefined, deadFrom: queue.name });
   }
   return !isTooOld && !isDead;
 }
@@ -189,7 +188,7 @@ export function handOver(
   message.receiveCount += 1;
   message.firstReceivedAt ??= parts.now();
   message.receiptHandle = `${message.id}#${message.receiveCount}`;
-  if (!isRepeated) message.visibleAt = parts.now() + seconds * SECOND;
+  if (!isRepeated) hide(queue, message, parts.now() + seconds * SECOND);
   const attributes = Object.entries(attributesOf(message)).filter(
     ([name, value]) => value !== undefined && (names.includes(name) || names.includes("All")),
   );

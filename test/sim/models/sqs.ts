@@ -11,15 +11,17 @@ import {
 } from "@aws-sdk/client-sqs";
 import { SECOND, type EpochMs } from "../../../lib/clock.ts";
 import { checkParameters, type Command } from "./client.ts";
+import type { Message } from "./sqs-line.ts";
 import {
+  drop,
   enqueue,
   handOver,
   heldMessage,
+  hide,
   nextOf,
   queueAt,
   queueNamed,
   queuesOf,
-  type Message,
   type Parts,
   type Resources,
 } from "./sqs-queue.ts";
@@ -34,7 +36,7 @@ import {
   invalid,
 } from "./sqs-request.ts";
 
-export type { Message } from "./sqs-queue.ts";
+export type { Message } from "./sqs-line.ts";
 
 // SQS, as its clients see it: standard and FIFO queues with delays, visibility, redrive and deduplication. What AWS
 // leaves open (order and duplicates of a standard queue, how much of a group comes at once) the caller draws.
@@ -55,7 +57,7 @@ const LARGEST_MESSAGE = 1_024 * 1_024;
 const DEFAULT_VISIBILITY_SECONDS = 30;
 
 export function createSqs(options: SqsOptions) {
-  const { now, duplicates = () => false, shuffle = (things) => things, mostOfGroup = () => Infinity } = options;
+  const { now, duplicates = () => false, shuffle, mostOfGroup = () => Infinity } = options;
   const queues = queuesOf(options.resources);
   let sequence = 0;
   const parts: Parts = { now, queues, nextSequence: () => (sequence += 1), duplicates, shuffle, mostOfGroup };
@@ -70,13 +72,10 @@ export function createSqs(options: SqsOptions) {
     messages: (name: string): readonly Message[] => [...queueNamed(queues, name).messages.values()],
     /** Loses messages. */
     forget: (name: string, lost: readonly Message[]): void => {
-      for (const { id } of lost) queueNamed(queues, name).messages.delete(id);
+      for (const message of lost) drop(queueNamed(queues, name), message);
     },
     /** When the next hidden message shows, if there is one: nothing changes by itself before. */
-    nextVisibleAt: (name: string): EpochMs | undefined => {
-      const hidden = [...queueNamed(queues, name).messages.values()].filter(({ visibleAt }) => visibleAt > now());
-      return hidden.length > 0 ? Math.min(...hidden.map(({ visibleAt }) => visibleAt)) : undefined;
-    },
+    nextVisibleAt: (name: string): EpochMs | undefined => queueNamed(queues, name).line.nextVisibleAt(now()),
   };
 }
 
@@ -141,7 +140,7 @@ function deleteMessage(parts: Parts, input: DeleteMessageCommandInput): object {
   if (!message) return {};
   if (queue.properties.FifoQueue && message.visibleAt <= parts.now()) throw invalid("The receipt handle has expired");
   if (!queue.properties.FifoQueue && parts.duplicates("delete")) return {};
-  queue.messages.delete(message.id);
+  drop(queue, message);
   return {};
 }
 
@@ -157,6 +156,6 @@ function changeMessageVisibility(parts: Parts, input: Partial<ChangeMessageVisib
       ...CLIENT_FAULT,
     });
   }
-  message.visibleAt = parts.now() + seconds * SECOND;
+  hide(queue, message, parts.now() + seconds * SECOND);
   return {};
 }

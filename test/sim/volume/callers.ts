@@ -1,0 +1,146 @@
+import { DeleteMessageBatchCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
+import type { SQSBatchResponse } from "aws-lambda";
+import { HOUR, MINUTE, type EpochMs, type TimeLeft } from "../../../lib/clock.ts";
+import type { QueueRecord } from "../../../lib/queue/message.ts";
+import type { Container, FunctionName, Invoke } from "../process.ts";
+import { recordOf, type Received } from "../mappings.ts";
+import type { Time } from "../time.ts";
+import type { VolumeCloud } from "./cloud.ts";
+
+// The callers of functions: the mappings of queues with their highest concurrency, and the rule of the sweep.
+
+export interface CallerParts {
+  readonly time: Time;
+  readonly cloud: VolumeCloud;
+  readonly invoke: Invoke;
+  /** Batches in flight of each queue. Default: 50. */
+  readonly atOnce: Readonly<Record<string, number>>;
+  /** Called before each minute's sweep, and after it with the answers of all its invocations. */
+  readonly onSweep: (stage: "before" | "after", answers?: readonly SweepAnswer[]) => void;
+}
+
+type Handle = (container: Container, records: QueueRecord[], timeLeft: TimeLeft) => Promise<SQSBatchResponse>;
+
+/** `further`: what further invocations are to be called with, at once. */
+export interface SweepAnswer {
+  readonly sent: number;
+  readonly left: number;
+  readonly further?: readonly unknown[];
+}
+
+const BATCH = 10;
+const BATCH_WINDOW_MS = 5;
+const DEFAULT_AT_ONCE = 50;
+/** Without anything due, the sweep looks at nothing; a slow look at what waits elsewhere must still come. */
+const IDLE_SWEEP_EVERY = 15 * MINUTE;
+
+export function createVolumeCallers(parts: CallerParts) {
+  const { time, cloud } = parts;
+  const run: Handle = async ({ engine }, records, left) => engine.runBatch(records, left);
+  const recover: Handle = async ({ engine }, records) => engine.recoverBatch(records);
+  const mappings = [
+    createMapping(parts, "JobsFairQueue", "process-jobs", BATCH, run),
+    createMapping(parts, "JobsMainQueue", "process-jobs", BATCH, run),
+    createMapping(parts, "JobsTasksQueue", "run-tasks", 1, run),
+    ...["JobsFairDeadLetters", "JobsMainDeadLetters", "JobsTasksDeadLetters"].map((name) =>
+      createMapping(parts, name, "process-jobs", BATCH, recover),
+    ),
+  ];
+  const sweeps = { now: 0, most: 0 };
+  let eagerUntil = 0;
+  let lastSweep: EpochMs = 0;
+
+  function isAnythingDue(until: EpochMs): boolean {
+    return cloud.dynamodb.firsts("due").some(([, dueAt]) => Number(dueAt) <= until);
+  }
+
+  function everyMinute(): void {
+    time.after(MINUTE, everyMinute);
+    const isIdle = time.now() > eagerUntil && !isAnythingDue(time.now() + MINUTE);
+    if (isIdle && time.now() - lastSweep < IDLE_SWEEP_EVERY) return;
+    lastSweep = time.now();
+    parts.onSweep("before");
+    void sweep(parts, sweeps).then((answers) => parts.onSweep("after", answers));
+  }
+
+  return {
+    start: (): void => time.after(MINUTE / 2, everyMinute) && undefined,
+    wake: (): void => mappings.forEach((wake) => wake()),
+    /** The most invocations of the sweep at once. */
+    mostSweeps: () => sweeps.most,
+    /** A person has done something that a sweep may have to follow. */
+    acted: (): void => void (eagerUntil = time.now() + HOUR),
+  };
+}
+
+/** An invocation of the sweep, and those that it asks for. */
+async function sweep(parts: CallerParts, sweeps: { now: number; most: number }): Promise<SweepAnswer[]> {
+  sweeps.now += 1;
+  sweeps.most = Math.max(sweeps.most, sweeps.now);
+  const answer = (await parts.invoke("sweep", async ({ engine }, left) => engine.sweep(left))) as
+    | SweepAnswer
+    | undefined;
+  sweeps.now -= 1;
+  if (!answer) return [];
+  const further = await Promise.all((answer.further ?? []).map(async () => sweep(parts, sweeps)));
+  return [answer, ...further.flat()];
+}
+
+/** Returns the function that has the mapping look at its queue. */
+function createMapping(parts: CallerParts, name: string, by: FunctionName, batch: number, handle: Handle): () => void {
+  const { time, cloud, invoke } = parts;
+  const url = cloud.sqs.urlOf(name);
+  const most = parts.atOnce[name] ?? DEFAULT_AT_ONCE;
+  let inFlight = 0;
+  /** The time of the look that is to come. */
+  let looksAt = Infinity;
+
+  function wake(): void {
+    if (inFlight < most) lookAt(time.now() + BATCH_WINDOW_MS);
+  }
+
+  function lookAt(at: EpochMs): void {
+    if (at >= looksAt) return;
+    looksAt = at;
+    time.after(at - time.now(), () => {
+      if (looksAt === at) void look();
+    });
+  }
+
+  async function look(): Promise<void> {
+    looksAt = Infinity;
+    while (inFlight < most) {
+      inFlight += 1;
+      const records = await receive();
+      if (records.length === 0) {
+        inFlight -= 1;
+        break;
+      }
+      void run(records);
+    }
+    const next = cloud.sqs.nextVisibleAt(name);
+    if (next !== undefined && inFlight < most) lookAt(Math.ceil(next) + 1);
+  }
+
+  async function receive(): Promise<QueueRecord[]> {
+    const command = new ReceiveMessageCommand({
+      QueueUrl: url,
+      MaxNumberOfMessages: batch,
+      MessageSystemAttributeNames: ["ApproximateReceiveCount", "MessageGroupId"],
+    });
+    const { Messages = [] } = (await cloud.sqs.send(command)) as { Messages?: Received[] };
+    return Messages.map((message) => recordOf(message, url));
+  }
+
+  async function run(records: QueueRecord[]): Promise<void> {
+    const handled = await invoke(by, (container, left) => handle(container, records, left));
+    inFlight -= 1;
+    const again = new Set(handled?.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
+    const done = handled ? records.filter(({ messageId }) => !again.has(messageId)) : [];
+    const Entries = done.map(({ receiptHandle: ReceiptHandle }, at) => ({ Id: String(at), ReceiptHandle }));
+    if (done.length > 0) await cloud.sqs.send(new DeleteMessageBatchCommand({ QueueUrl: url, Entries }));
+    wake();
+  }
+
+  return wake;
+}

@@ -1,0 +1,11 @@
+import type { Scenario } from "./scenario.ts";
+import { fairness } from "./scenarios/fairness.ts";
+import { handOver } from "./scenarios/hand-over.ts";
+import { lines } from "./scenarios/lines.ts";
+import { messages } from "./scenarios/messages.ts";
+import { rates } from "./scenarios/rates.ts";
+import { retention } from "./scenarios/retention.ts";
+import { day, week } from "./scenarios/waiting.ts";
+
+/** In the order of their time, the longest first. */
+export const SCENARIOS: readonly Scenario[] = [week, fairness, handOver, rates, day, messages, retention, lines];

@@ -1,0 +1,40 @@
+import { HOUR, MINUTE } from "../../../../lib/clock.ts";
+import { START } from "../../cloud.ts";
+import { atMost, highest, none, within, type Scenario } from "../scenario.ts";
+import { appId, createVolumeWorld, webhook } from "../world.ts";
+
+const MILLION = 1_000_000;
+/** So many due jobs at Lambda's speed; fewer have a slower processor, and stand for as many. */
+const AT_LAMBDAS_SPEED = 50_000;
+const MOST_INVOCATIONS = 9;
+const DUE_AT = START + 20 * MINUTE;
+
+/** Jobs that are all due at once. The time for a million is computed from that for these. */
+export const handOver: Scenario = {
+  name: "a million jobs due at once",
+  jobs: { gate: 800, usual: AT_LAMBDAS_SPEED, long: 4 * AT_LAMBDAS_SPEED },
+  run: async ({ jobs, ...given }) => {
+    const stands = Math.max(jobs, AT_LAMBDAS_SPEED);
+    const world = createVolumeWorld({
+      ...given,
+      seed: "hand-over",
+      slowness: stands / jobs,
+    });
+    const { counts, time } = world;
+    const apps = [1, 2, 3, 4, 5].map(appId);
+    const all = Array.from({ length: jobs }, (_, n) => webhook(apps[n % 5] ?? "", { mode: "db", startAt: DUE_AT }));
+    world.post(all, MINUTE, 10 * MINUTE);
+    const unsent = () => [...counts.jobs.values()].filter(({ messages }) => messages === 0).length;
+    await world.run(3 * HOUR, () => time.now() > DUE_AT && unsent() === 0);
+    const sent = [...counts.jobs.values()];
+    const first = Math.min(...sent.slice(0, 1_000).map(({ firstSentAt = DUE_AT }) => firstSentAt), DUE_AT);
+    const took = highest(sent, ({ firstSentAt = time.now() }) => firstSentAt) - first;
+    const twice = sent.reduce((sum, { messages }) => sum + Math.max(messages - 1, 0), 0);
+    return [
+      none("1: due jobs that were not handed over in three hours", unsent()),
+      within("1: a million due jobs are handed over, computed", 15 * MINUTE, (took * MILLION) / stands),
+      atMost("1: invocations of the sweep at once", MOST_INVOCATIONS, world.mostSweeps()),
+      atMost("22: double sends of a hand-over", 1, (100 * twice) / jobs, " %"),
+    ];
+  },
+};

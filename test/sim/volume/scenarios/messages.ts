@@ -1,0 +1,31 @@
+import { DAY, SECOND } from "../../../../lib/clock.ts";
+import { atMost, highest, messagesOver, none, type Scenario } from "../scenario.ts";
+import { appId, createVolumeWorld, webhook } from "../world.ts";
+
+const [LANE, FAIR] = [appId(1), appId(2)];
+
+/** A lane of jobs of some seconds each, and jobs whose queue is slow. */
+export const messages: Scenario = {
+  name: "a long lane and a slow queue",
+  jobs: { gate: 350, usual: 4_000, long: 40_000 },
+  run: async (given) => {
+    const world = createVolumeWorld({
+      ...given,
+      seed: "messages",
+      atOnce: { JobsFairQueue: 1 },
+      runs: () => ({ ms: 55 * SECOND }),
+    });
+    const { counts, time } = world;
+    const inLane = Math.min(Math.floor(given.jobs / 8), 500);
+    world.post(Array.from({ length: inLane }, () => webhook(LANE, { lane: "one", timeoutSeconds: 60 })));
+    world.post(Array.from({ length: given.jobs - inLane }, () => webhook(FAIR, { timeoutSeconds: 60 })));
+    await world.run(7 * DAY, world.isDone);
+    const over = (app: string) => highest(counts.of(app), (job) => messagesOver(job, time.now()));
+    const most = (app: string) => highest(counts.of(app), (job) => job.messages);
+    return [
+      atMost(`3: messages of a lane's job over 2 + retries + log2(minutes); most: ${most(LANE)}`, 0, over(LANE)),
+      atMost(`3: messages of a slow queue's job over that; most: ${most(FAIR)}`, 0, over(FAIR)),
+      none("3: jobs that have not run", counts.open()),
+    ];
+  },
+};

@@ -1,0 +1,59 @@
+import { MINUTE, SECOND } from "../../../../lib/clock.ts";
+import type { JobCount } from "../counts.ts";
+import { START } from "../../cloud.ts";
+import { atMost, highest, longestPassing, messagesOver, mostStarts, none, within, type Scenario } from "../scenario.ts";
+import { appId, createVolumeWorld, webhook } from "../world.ts";
+
+const APP = appId(1);
+const HOST = "https://slow.example";
+const CHANGES = 1;
+
+/** Many jobs to a destination with a rate, newcomers beside them, and a change of the limit. */
+export const rates: Scenario = {
+  name: "a destination with a rate of 1/s, then 2/s",
+  jobs: { gate: 400, usual: 10_000, long: 100_000 },
+  run: async (given) => {
+    const world = createVolumeWorld({ ...given, seed: "rates" });
+    const { counts, time } = world;
+    const limited = (rateLimitPerSecond: number) => ({
+      destinations: [{ destination: HOST, rateLimitPerSecond, maxConcurrency: null }],
+    });
+    const newcomers = Math.floor(given.jobs / 10);
+    const changesAt = Math.floor(given.jobs / 2) * SECOND;
+    world.at(0, () => void world.set(APP, limited(1)));
+    const some = (count: number) => Array.from({ length: count }, () => webhook(APP, { host: HOST }));
+    world.post(some(given.jobs - newcomers), MINUTE, MINUTE);
+    for (let n = 0; n < 20; n += 1) {
+      world.post(some(Math.floor(newcomers / 20)), 3 * MINUTE + (n * changesAt) / 20);
+    }
+    world.at(changesAt, () => void world.set(APP, limited(2)));
+    const ideal = changesAt + (given.jobs / 4) * SECOND;
+    await world.run(3 * ideal + 30 * MINUTE, world.isDone);
+
+    const jobs = counts.of(APP);
+    const startsBy = (isChanged: boolean): JobCount[] =>
+      jobs.map((job) => ({
+        ...job,
+        starts: job.starts.filter((start) => isChanged === start - START > changesAt),
+      }));
+    const took = highest(jobs, ({ starts }) => starts.at(-1) ?? time.now()) - START;
+    return [
+      atMost(
+        "10: writes of waiting of a job",
+        3 + CHANGES,
+        highest(jobs, ({ waits }) => waits),
+      ),
+      within("10: passing by jobs that came later", MINUTE, longestPassing(jobs, time.now(), SECOND)),
+      within("10: passing by newcomers", MINUTE, longestPassing(jobs, time.now(), MINUTE)),
+      atMost("10: starts in ten seconds at 1/s", 12, mostStarts(startsBy(false), 10)),
+      atMost("10: starts in ten seconds at 2/s", 22, mostStarts(startsBy(true), 10)),
+      none("10: jobs that have not run in three times the time", counts.open()),
+      within("10: all have run", 1.1 * ideal + 10 * MINUTE, took),
+      atMost(
+        "3: messages of a job over 2 + retries + log2(minutes)",
+        0,
+        highest(jobs, (job) => messagesOver(job, time.now())),
+      ),
+    ];
+  },
+};

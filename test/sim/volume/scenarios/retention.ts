@@ -1,0 +1,66 @@
+import { DAY, HOUR, MINUTE } from "../../../../lib/clock.ts";
+import type { NewJob } from "../../../../lib/job/accept.ts";
+import type { Outcome } from "../../../../lib/job/attempt.ts";
+import { noise } from "../../requests.ts";
+import { none, type Scenario } from "../scenario.ts";
+import { appId, createVolumeWorld, everyMinutes, taskJob, webhook } from "../world.ts";
+
+const RETENTION = DAY;
+const APPS = [1, 2, 3].map(appId);
+/** Belongs to an app, not to a job, and expires by its own rules. */
+const OF_AN_APP = /^(APP|AUDIT|RATE|STAT|FLOW|SLOTS)/;
+const failure: Outcome = { kind: "retry", error: "HTTP 500", httpStatus: 500 };
+
+/** Jobs of all kinds, of which nothing is to be left. */
+export const retention: Scenario = {
+  name: "nothing is left after retention",
+  jobs: { gate: 30, usual: 1_200, long: 12_000 },
+  run: async (given) => {
+    const world = createVolumeWorld({
+      ...given,
+      seed: "retention",
+      retentionMs: RETENTION,
+      runs: ({ job, number }) => (job.maxRetries === 2 && number < 4 ? { outcome: failure } : {}),
+    });
+    const { counts, cloud, random, time } = world;
+    const body = noise(random, 2_500);
+    const huge = Array.from({ length: 5 }, () => noise(random, 420_000));
+    const kinds: ((n: number) => NewJob)[] = [
+      (n) => webhook(APPS[n % 3] ?? "", {}),
+      (n) => webhook(APPS[n % 3] ?? "", { body, callback: true }),
+      (n) => webhook(APPS[n % 3] ?? "", { body, maxRetries: 2, callback: true }),
+      (n) => webhook(APPS[n % 3] ?? "", { body, maxRetries: 2, mode: "sqs" }),
+      (n) => webhook(APPS[n % 3] ?? "", { lane: `lane ${n % 5}`, maxRetries: 2 }),
+      (n) => taskJob(APPS[n % 3] ?? ""),
+    ];
+    const jobs = Array.from({ length: given.jobs }, (_, n) => kinds[n % kinds.length]?.(n) ?? taskJob(APPS[0] ?? ""));
+    const large = huge.flatMap((text, n) => [
+      webhook(APPS[0] ?? "", { body: text }),
+      webhook(APPS[0] ?? "", { body: text, mode: "sqs" }),
+      ...[1, 2].map(() => keyed(webhook(APPS[0] ?? "", { body: `${text}${n}` }), `key-${n}`)),
+    ]);
+    world.post([...jobs, ...large], MINUTE, 10 * MINUTE);
+    world.post([runningTwice(everyMinutes(APPS[1] ?? "", 5))], MINUTE);
+    const ttl = () => {
+      cloud.dynamodb.removeExpired();
+      time.after(6 * HOUR, ttl);
+    };
+    ttl();
+    await world.run(DAY + 3 * RETENTION);
+    const left = cloud.dynamodb.items().filter(({ pk }) => !OF_AN_APP.test(pk?.S ?? ""));
+    const objects = [...cloud.s3.objects().keys()];
+    return [
+      none("4: jobs that have not ended", counts.open()),
+      none("4: items left in the table", left.length, left[0]?.["pk"]?.S),
+      none("4: objects left in the bucket", objects.length, objects[0]),
+    ];
+  },
+};
+
+function keyed({ message, ...job }: NewJob, idempotencyKey: string): NewJob {
+  return { ...job, message: { ...message, metadata: { ...message.metadata, idempotencyKey } } };
+}
+
+function runningTwice({ message, ...job }: NewJob): NewJob {
+  return { ...job, message: { ...message, execution: { ...message.execution, maxRuns: 2 } } };
+}

@@ -1,0 +1,86 @@
+import { DAY, HOUR, MINUTE } from "../../../../lib/clock.ts";
+import type { JobCount } from "../counts.ts";
+import { atMost, highest, longestPassing, none, within, type Figure, type Scenario } from "../scenario.ts";
+import { appId, createVolumeWorld, webhook, type Run } from "../world.ts";
+
+const [PAUSED, HELD, BROKEN] = [appId(1), appId(2), appId(3)];
+const [FINE, GONE, DOWN] = ["https://fine.example", "https://gone.example", "https://down.example"];
+const POSTED_WITHIN = 20 * MINUTE;
+const gone: Run = { outcome: { kind: "retry", error: "HTTP 410", httpStatus: 410 } };
+const down: Run = { outcome: { kind: "retry", error: "HTTP 500", httpStatus: 500 } };
+
+/** A third of the jobs wait for a paused app, a third for a held destination, a third for an open circuit. */
+function waitingFor(name: string, lasts: number, jobs: Scenario["jobs"]): Scenario {
+  return {
+    name,
+    jobs,
+    run: async (given) => {
+      const isOver = () => world.elapsed() >= lasts;
+      const world = createVolumeWorld({
+        ...given,
+        seed: "waiting",
+        runs: ({ message }) => {
+          const { baseUrl } = message.execution as { baseUrl?: string };
+          if (isOver() || baseUrl === FINE) return {};
+          return baseUrl === GONE ? gone : down;
+        },
+      });
+      const { counts, time } = world;
+      const third = Math.floor(given.jobs / 3);
+      const some = (app: string, host: string, maxRetries: number) =>
+        Array.from({ length: third }, () => webhook(app, { host, maxRetries }));
+      world.at(0, () => void world.set(PAUSED, { paused: true }));
+      // The first of them finds the destination gone; each probe of an outage costs a retry.
+      world.post([webhook(HELD, { host: GONE, maxRetries: 20 })], 0);
+      world.post(some(PAUSED, FINE, 3), MINUTE, POSTED_WITHIN);
+      world.post(some(HELD, GONE, 20), MINUTE, POSTED_WITHIN);
+      world.post(some(BROKEN, DOWN, 100), MINUTE, POSTED_WITHIN);
+      await world.run(lasts);
+      const before = new Map([...counts.jobs].map(([id, { messages, starts }]) => [id, messages - starts.length]));
+      void world.set(PAUSED, { paused: false });
+      void world.resume(HELD, GONE);
+      await world.run(lasts + DAY, world.isDone);
+
+      const after = time.now();
+      const sentTwice = (job: JobCount) =>
+        Math.max(job.messages - job.starts.length - Math.max(before.get(job.id) ?? 0, 0), 0);
+      const all = [...counts.jobs.values()];
+      const took = highest(all, ({ endedAt = after }) => endedAt) - (after - (world.elapsed() - lasts));
+      const share = (100 * all.reduce((sum, job) => sum + sentTwice(job), 0)) / all.length;
+      return [
+        waits("a paused app's", counts.of(PAUSED)),
+        waits("a held destination's", counts.of(HELD)),
+        waits("an open circuit's", counts.of(BROKEN)),
+        none("2: jobs that have not run a day after the resume", counts.open()),
+        within("2: all have run after the resume", 2 * HOUR, took),
+        within(
+          "2: passing by younger jobs after the resume, paused",
+          2 * MINUTE,
+          longestPassing(counts.of(PAUSED), after, MINUTE),
+        ),
+        within(
+          "2: passing by younger jobs after the resume, held",
+          2 * MINUTE,
+          longestPassing(counts.of(HELD), after, MINUTE),
+        ),
+        atMost("2: double sends after the resume", 1, share, " %"),
+      ];
+    },
+  };
+}
+
+/** A retry waits anew. */
+function waits(whose: string, jobs: readonly JobCount[]): Figure {
+  return atMost(
+    `2: writes of waiting of ${whose} job`,
+    3,
+    highest(jobs, (job) => job.waits / (1 + job.retries)),
+  );
+}
+
+export const day = waitingFor("a pause, a hold and an outage of a day", DAY, { gate: 30, usual: 3_000, long: 30_000 });
+export const week = waitingFor("a pause, a hold and an outage of a week", 7 * DAY, {
+  gate: 0,
+  usual: 1_500,
+  long: 100_000,
+});
