@@ -34,19 +34,20 @@ export async function dueWork(
   hasTime: () => boolean,
   { store }: { readonly store: Pick<JobStore, "due" | "countDue"> },
 ): Promise<DueWork> {
-  const byApp = new Map<string, Share[]>();
+  const due: IndexEntry[] = [];
   let uncounted = 0;
   const unread = [...shards];
   const reader = async () => {
     for (let shard = unread.shift(); shard !== undefined; shard = unread.shift()) {
       const { entries, left } = await readShard(shard, until, hasTime, store);
       uncounted += left;
-      for (const [appId, own] of Map.groupBy(entries, (entry) => entry.appId)) addTo(byApp, sharesOf(appId, own));
+      for (const entry of entries) due.push(entry);
     }
   };
   const readers = await Promise.allSettled(Array.from({ length: SHARDS_AT_ONCE }, reader));
   for (const ended of readers) if (ended.status === "rejected") throw ended.reason;
-  return inTurns(byApp, uncounted);
+  const byApp = Map.groupBy(due, ({ appId }) => appId);
+  return inTurns(new Map([...byApp].map(([appId, entries]) => [appId, sharesOf(appId, entries)])), uncounted);
 }
 
 async function readShard(
@@ -66,9 +67,9 @@ async function readShard(
   return { entries, left: await store.countDue(shard, until, from) };
 }
 
-/** A backlog is a share of its own; jobs come in shares of a queue's batch. */
+/** A backlog is a share of its own; jobs come in shares of a queue's batch, the oldest first. */
 function sharesOf(appId: string, entries: readonly IndexEntry[]): Share[] {
-  const jobs = entries.filter(({ backlog }) => backlog === undefined);
+  const jobs = entries.filter(({ backlog }) => backlog === undefined).toSorted((a, b) => a.at - b.at);
   const shares: Share[] = entries.filter(({ backlog }) => backlog !== undefined).map((backlog) => ({ appId, backlog }));
   for (let at = 0; at < jobs.length; at += LARGEST_SEND)
     shares.push({ appId, jobs: jobs.slice(at, at + LARGEST_SEND) });
@@ -89,16 +90,12 @@ function inTurns(byApp: Map<string, Share[]>, uncounted: number): DueWork {
       if (shares.length === 0) byApp.delete(appId);
       return share;
     },
-    add: (share) => addTo(byApp, [share]),
+    add: (share) => {
+      const own = byApp.get(share.appId);
+      if (own) own.push(share);
+      else byApp.set(share.appId, [share]);
+    },
     count: () =>
       [...byApp.values()].flat().reduce((sum, share) => sum + ("jobs" in share ? share.jobs.length : 1), uncounted),
   };
-}
-
-function addTo(byApp: Map<string, Share[]>, shares: readonly Share[]): void {
-  for (const share of shares) {
-    const own = byApp.get(share.appId);
-    if (own) own.push(share);
-    else byApp.set(share.appId, [share]);
-  }
 }
