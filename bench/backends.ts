@@ -9,6 +9,7 @@ import {
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { decodeMessage, encodeMessage } from "../lib/job/payload.ts";
+import { dueShard } from "../lib/store/job-keys.ts";
 import type { jobFor } from "./workload.ts";
 
 // Where the floor and the peers keep their jobs.
@@ -45,7 +46,7 @@ function aws(): Backend {
       sk: { S: "J" },
       status: { S: "PENDING" },
       attempts: { N: "0" },
-      due: { S: id.slice(-1) },
+      due: { S: dueShard(id) },
       dueAt: { N: now },
       byApp: { S: "floor#rest-api#0" },
       createdAt: { N: now },

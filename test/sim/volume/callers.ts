@@ -1,6 +1,7 @@
 import { DeleteMessageBatchCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
 import type { SQSBatchResponse } from "aws-lambda";
 import { HOUR, MINUTE, type EpochMs, type TimeLeft } from "../../../lib/clock.ts";
+import type { SweepPart } from "../../../lib/engine/sweep.ts";
 import type { QueueRecord } from "../../../lib/queue/message.ts";
 import type { Container, FunctionName, Invoke } from "../process.ts";
 import { recordOf, type Received } from "../mappings.ts";
@@ -66,6 +67,8 @@ export function createVolumeCallers(parts: CallerParts) {
   return {
     start: (): void => time.after(MINUTE / 2, everyMinute) && undefined,
     wake: (): void => mappings.forEach((wake) => wake()),
+    /** Starts a further invocation of the sweep. */
+    sweepMore: (part: SweepPart): void => void sweep(parts, sweeps, part),
     /** The most invocations of the sweep at once. */
     mostSweeps: () => sweeps.most,
     /** A person has done something that a sweep may have to follow. */
@@ -74,10 +77,14 @@ export function createVolumeCallers(parts: CallerParts) {
 }
 
 /** An invocation of the sweep, and those that it asks for. */
-async function sweep(parts: CallerParts, sweeps: { now: number; most: number }): Promise<SweepAnswer[]> {
+async function sweep(
+  parts: CallerParts,
+  sweeps: { now: number; most: number },
+  part?: SweepPart,
+): Promise<SweepAnswer[]> {
   sweeps.now += 1;
   sweeps.most = Math.max(sweeps.most, sweeps.now);
-  const answer = (await parts.invoke("sweep", async ({ engine }, left) => engine.sweep(left))) as
+  const answer = (await parts.invoke("sweep", async ({ engine }, left) => engine.sweep(left, part))) as
     | SweepAnswer
     | undefined;
   sweeps.now -= 1;

@@ -79,6 +79,7 @@ export function createVolumeWorld(options: VolumeOptions) {
       executorOf: ({ executionType }) => executorIn(process, executionType, runs),
       log: () => {},
       retention: retentionMs,
+      sweepMore: async (part) => callers.sweepMore(part),
     });
     const parts = plant?.parts ? { ...plain, ...plant.parts(plain) } : plain;
     const container = Object.assign(process, { engine: createEngine(parts), parts, apps, audit, isBusy: false });
