@@ -67,10 +67,11 @@ function stand(
       told.push([level, event, count, left].join(" ").trim()),
     retention: 0,
   } as unknown as EngineParts;
-  const sweep = async (timeLeft: TimeLeft) => sweepWith(timeLeft, parts);
+  const sweep = async (timeLeft: TimeLeft, part?: SweepPart) => sweepWith(timeLeft, parts, part);
   /** Stores a job that is due at a time, without a move. */
   const put = async (dueAt: number, change: Partial<Job> = {}, shard = "07"): Promise<Job> => {
-    const job = newJob(request("db"), NOW - HOUR, `${clock.uuid().slice(0, -2)}${shard}`);
+    const { appId = "app" } = change;
+    const job = newJob({ ...request("db"), appId }, NOW - HOUR, `${clock.uuid().slice(0, -2)}${shard}`);
     return (await store.create({ ...job, startAt: Math.min(dueAt, NOW), dueAt, ...change } as Job)).job;
   };
   const dueAt = async ({ id }: Job) => (await store.get(id))?.dueAt;
@@ -203,4 +204,37 @@ test("eight shards are looked at at a time, and one that can't be read fails the
   });
   await expect(sweep(PLENTY)).rejects.toThrow("the table is away");
   expect([most, shards]).toEqual([8, DUE_SHARDS.length]);
+});
+
+test("apps take turns, so that the backlog of one takes at most half while another has due jobs", async () => {
+  const { sweep, put, sent } = stand();
+  const backlog = new Set<string>();
+  for (let n = 0; n < 200; n += 1) backlog.add((await put(NOW - HOUR, { appId: "busy" }, "07")).id);
+  const others: string[] = [];
+  for (let n = 0; n < 40; n += 1)
+    others.push((await put(NOW, { appId: `app-${n % 2}` }, n % 2 === 0 ? "07" : "2a")).id);
+  await sweep(PLENTY);
+  const order = sent().map(({ id }) => backlog.has(id));
+  expect(order).toHaveLength(240);
+  const last = order.lastIndexOf(false);
+  const before = order.slice(0, last + 1).filter(Boolean).length;
+  expect(before).toBeLessThanOrEqual((last + 1) / 2 + 10);
+});
+
+test("more due jobs than one invocation takes are divided among eight at most, which start no others", async () => {
+  const many = Array.from({ length: 1_000 }, (_, n) => ({
+    id: `${n}`,
+    at: NOW,
+    appId: "busy",
+    executionType: "rest-api",
+  }));
+  const due: JobStore["due"] = async () => ({ entries: many, complete: true });
+  const { sweep, started, told, sent } = stand({ due });
+  expect(await sweep(PLENTY)).toEqual({ sent: 0, expired: 0, left: 64_000 });
+  expect(started).toHaveLength(8);
+  expect(started.flatMap(({ shards = [] }) => shards).toSorted()).toEqual(DUE_SHARDS.toSorted());
+  expect(sent()).toEqual([]);
+  expect(told).toEqual(["warn sweep.ended 0 64000"]);
+  await sweep(PLENTY, started[0]);
+  expect(started).toHaveLength(8);
 });
