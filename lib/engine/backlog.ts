@@ -17,7 +17,10 @@ const ALL = Number.MAX_SAFE_INTEGER;
 /** Makes a job wait: in its queue, or in a backlog that the sweep knows of. */
 export async function makeWait(job: Job, wait: Wait, parts: EngineParts): Promise<Applied> {
   const move = waiting(job, wait, parts.clock.now());
-  await announce({ appId: job.appId, backlog: move.set.backlog }, parts);
+  const { backlog } = move.set;
+  await announce({ appId: job.appId, backlog }, parts);
+  // A message that comes twice writes nothing.
+  if (backlog !== undefined && job.backlog === backlog) return { won: false, job };
   return parts.store.apply(job, move);
 }
 

@@ -1,5 +1,6 @@
-import { SECOND, type Clock, type TimeLeft } from "../clock.ts";
+import { SECOND, type Clock, type EpochMs, type TimeLeft } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
+import type { BacklogRef } from "../job/backlog.ts";
 import { isLong, isSchedule, nextAttempt, nextRunOf, type Job } from "../job/job.ts";
 import { logged } from "../log.ts";
 import { handOver } from "../queue/hand-over.ts";
@@ -24,7 +25,7 @@ export async function runDue(limit: number, parts: EngineParts): Promise<Tally> 
   const due = await oldestDue(limit, parts);
   // A backlog lets its jobs go to their queues.
   for (const { appId, backlog, at } of due) {
-    if (backlog !== undefined) await lookAtBacklog({ appId, backlog }, at, undefined, parts);
+    if (backlog !== undefined) await lookOrLog({ appId, backlog }, at, parts);
   }
   const ids = due.filter(({ backlog }) => backlog === undefined).map(({ id }) => id);
   const waiting = await parts.store.getMany(ids, { consistent: true });
@@ -38,6 +39,13 @@ export async function runDue(limit: number, parts: EngineParts): Promise<Tally> 
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
   return tally(ran);
+}
+
+/** A backlog that can't be looked at must not end the request either. The next request or sweep tries again. */
+async function lookOrLog(ref: BacklogRef, seen: EpochMs, parts: EngineParts): Promise<void> {
+  await lookAtBacklog(ref, seen, undefined, parts).catch((error: unknown) => {
+    parts.log("error", "sweep.backlog-failed", { appId: ref.appId, error: reasonOf(error) });
+  });
 }
 
 async function oldestDue(limit: number, { clock, store }: EngineParts): Promise<IndexEntry[]> {

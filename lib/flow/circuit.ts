@@ -1,4 +1,4 @@
-import { MINUTE, type EpochMs } from "../clock.ts";
+import { MINUTE, SECOND, type EpochMs } from "../clock.ts";
 
 // The circuit breaker of a destination: how the failures of an app's jobs there open or hold it. Pure.
 
@@ -22,7 +22,8 @@ export interface FailedAttempt {
 const FAILURES_TO_OPEN = 20;
 /** 20 failures in a longer time are no outage. */
 export const FAILURE_WINDOW = 10 * MINUTE;
-export const PROBE_EVERY = MINUTE;
+/** Somewhat less than the time between two sweeps, which send the probes: each of them finds that it is time. */
+export const PROBE_EVERY = 50 * SECOND;
 const GONE = 410;
 
 /** Failures before `lastSuccessAt`, the last success that this process has seen, no longer count. */

@@ -74,9 +74,17 @@ export async function startsWithin(
   { rateLimitPerSecond: rate, maxConcurrency }: DestinationLimits,
   most: number,
 ): Promise<EpochMs[] | undefined> {
-  if (rate !== null) return capacity.takeTurns(ref, "rate", { step: clock.during(SECOND / rate), most });
-  if (maxConcurrency === null) return undefined;
-  return capacity.takeTurns(ref, "slots", { step: (await capacity.slotTime(ref)) / maxConcurrency, most });
+  const atOnce =
+    maxConcurrency === null
+      ? undefined
+      : await capacity.takeTurns(ref, "slots", { step: (await capacity.slotTime(ref)) / maxConcurrency, most });
+  if (rate === null) return atOnce;
+  // A job that found no slot would come back, so no more get a turn than both limits let go.
+  const turns = await capacity.takeTurns(ref, "rate", {
+    step: clock.during(SECOND / rate),
+    most: atOnce?.length ?? most,
+  });
+  return turns.map((turnAt, at) => Math.max(turnAt, atOnce?.[at] ?? turnAt));
 }
 
 /** Says whether jobs still wait in a destination's backlog for its limits. */

@@ -1,4 +1,4 @@
-import { DAY, MINUTE, SECOND, type EpochMs } from "../clock.ts";
+import { MINUTE, SECOND, type EpochMs } from "../clock.ts";
 import { FINAL_STATUSES, type FinalStatus, type Status, type StopStatus, type WaitingStatus } from "./status.ts";
 import type { FollowUp, RetryPolicy } from "./message.ts";
 import type { AttemptRef, RunRef } from "./attempt.ts";
@@ -142,8 +142,10 @@ interface JobFields extends Kind {
   readonly lastError?: string;
   /** Set for quick jobs that ran out of time. */
   readonly timedOut?: true;
-  /** The turn of the next attempt, at a destination with a rate. */
+  /** The turn of the next attempt, at a destination with limits. */
   readonly turnAt?: EpochMs;
+  /** Set for a job that was put off to a later start: the first one, which remains its place in a backlog. */
+  readonly waitsSince?: EpochMs;
   /** The expiry date of a finished job. */
   readonly expiresAt?: EpochMs;
   /** The job that this one follows, or the schedule that created it. */

@@ -65,7 +65,7 @@ export function claim(ref: AttemptRef, now: EpochMs, leaseUntil: EpochMs, slots?
       // A task's lease is short, and others wait for its slot: the sweep looks when it ends.
       ...(slots !== undefined && { dueAt: leaseUntil }),
     },
-    remove: ["turnAt", ...(slots === undefined ? [] : (["progress"] as const))],
+    remove: ["turnAt", "waitsSince", ...(slots === undefined ? [] : (["progress"] as const))],
     ...(slots !== undefined && { slot: { of: slots } }),
   };
 }
@@ -174,7 +174,7 @@ export function becomeDue(job: Job, dueAt: EpochMs): Move<Status, "dueAt"> {
 
 /** Moves a job to a backlog, where it waits by its age. It counts as no attempt. */
 export function queueUp(job: Job, backlog: BacklogName): Move<Status, "dueAt" | "backlog"> {
-  const due = becomeDue(job, job.startAt);
+  const due = becomeDue(job, job.waitsSince ?? job.startAt);
   return { ...due, set: { ...due.set, backlog }, remove: ["turnAt"] };
 }
 
@@ -183,7 +183,7 @@ export function release(
   job: Job,
   now: EpochMs,
   turnAt?: EpochMs,
-): Move<Status, "dueAt" | "startAt" | "turnAt" | "releasedAt"> {
+): Move<Status, "dueAt" | "startAt" | "turnAt" | "waitsSince" | "releasedAt"> {
   const move = turnAt === undefined ? becomeDue(job, now + HEAD_START) : defer(job, turnAt, now, true);
   return { ...move, set: { ...move.set, releasedAt: now } };
 }
@@ -194,12 +194,13 @@ export function defer(
   startAt: EpochMs,
   now: EpochMs,
   isTurn: boolean,
-): Move<Status, "dueAt" | "startAt" | "turnAt"> {
+): Move<Status, "dueAt" | "startAt" | "turnAt" | "waitsSince"> {
+  const { waitsSince = job.startAt } = job;
   // A lane's job keeps its place in its queue.
   const isInQueue = job.lane !== undefined || travels(job, startAt - now);
   const due = becomeDue(job, isInQueue ? startAt + HEAD_START : startAt);
   const turn = isTurn ? { set: { turnAt: startAt } } : { remove: ["turnAt"] as const };
-  return { ...due, ...turn, set: { ...due.set, ...turn.set, startAt } };
+  return { ...due, ...turn, set: { ...due.set, ...turn.set, startAt, waitsSince } };
 }
 
 /** Stops a job for a person: at once while it waits, else when its attempt ends. */

@@ -7,7 +7,7 @@ import { expirySeconds, type Table } from "./table.ts";
 
 // The backlogs: jobs that wait for the same thing. A job in a backlog is not due itself; its backlog is.
 
-/** A backlog that no job has come to for this long is forgotten. */
+/** A backlog in which nothing has waited for this long is forgotten. */
 const KEPT = 7 * DAY;
 /** How long a process may rely on a backlog that it has announced. */
 const ANNOUNCED_FOR = 30 * SECOND;
@@ -39,12 +39,15 @@ export function createBacklogs({ table, clock }: { readonly table: Table; readon
     });
   }
 
-  /** Sets the next look at a backlog that was due at `seen`; one that was woken meanwhile stays due. */
+  /**
+   * Sets the next look at a backlog in which jobs wait, and keeps it as long as they do. It was due at `seen`; one that
+   * was woken meanwhile stays due.
+   */
   async function lookAgain(ref: BacklogRef, seen: EpochMs, at: EpochMs): Promise<void> {
     await table.update(itemKey(backlogKey(ref)), {
-      UpdateExpression: "SET dueAt = :at",
+      UpdateExpression: "SET dueAt = :at, expiresAt = :expiresAt",
       ConditionExpression: "dueAt = :seen",
-      values: { ":at": Math.round(at), ":seen": seen },
+      values: { ":at": Math.round(at), ":seen": seen, ":expiresAt": expirySeconds(at + KEPT) },
     });
   }
 
@@ -53,7 +56,11 @@ export function createBacklogs({ table, clock }: { readonly table: Table; readon
     const now = clock.now();
     const item = await table.get(itemKey(backlogKey(ref)));
     const quiet = now - Number(item?.["touchedAt"] ?? now);
-    await lookAgain(ref, seen, now + Math.min(Math.max(quiet, MINUTE), LONGEST_LOOK));
+    await table.update(itemKey(backlogKey(ref)), {
+      UpdateExpression: "SET dueAt = :at",
+      ConditionExpression: "dueAt = :seen",
+      values: { ":at": Math.round(now + Math.min(Math.max(quiet, MINUTE), LONGEST_LOOK)), ":seen": seen },
+    });
   }
 
   return { announce, wake, lookAgain, rest };

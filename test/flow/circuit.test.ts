@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { afterFailure, type Circuit } from "../../lib/flow/circuit.ts";
+import { PROBE_EVERY, afterFailure, type Circuit } from "../../lib/flow/circuit.ts";
 import { MINUTE, SECOND } from "../../lib/clock.ts";
 
 const START = 1_767_225_600_000;
@@ -15,7 +15,7 @@ function failing(times: number, apart: number, from = START, circuit?: Circuit):
 test("twenty failures in a row within ten minutes open it, nineteen do not", () => {
   expect(failing(19, SECOND)).toMatchObject({ state: "closed", since: START });
   const openedAt = START + 19 * SECOND;
-  const open = { state: "open", since: openedAt, probeAt: openedAt + MINUTE, lastError: refused.error };
+  const open = { state: "open", since: openedAt, probeAt: openedAt + PROBE_EVERY, lastError: refused.error };
   expect(failing(20, SECOND)).toMatchObject(open);
   expect(failing(20, (10 * MINUTE) / 19)).toMatchObject({ state: "open" });
 });

@@ -41,16 +41,20 @@ const ROWS = {
     {
       wait: { reason: "rate", turnAt: SOON },
       spentIn: "queue",
-      set: { startAt: SOON, turnAt: SOON, dueAt: SOON + HEAD_START },
+      set: { startAt: SOON, turnAt: SOON, dueAt: SOON + HEAD_START, waitsSince: ACCEPTED },
     },
     // The turn is beyond the longest delay of a message, so the sweep sends the job at its turn.
-    { wait: { reason: "rate", turnAt: LATE }, spentIn: "queue", set: { startAt: LATE, turnAt: LATE, dueAt: LATE } },
+    {
+      wait: { reason: "rate", turnAt: LATE },
+      spentIn: "queue",
+      set: { startAt: LATE, turnAt: LATE, dueAt: LATE, waitsSince: ACCEPTED },
+    },
     { wait: { reason: "rate" }, spentIn: "table", set: { dueAt: ACCEPTED, backlog: TO }, dropsTurn: true },
     {
       wait: { reason: "rate", startAt: SOON },
       of: job("lane"),
       spentIn: "queue",
-      set: { startAt: SOON, dueAt: SOON + HEAD_START },
+      set: { startAt: SOON, dueAt: SOON + HEAD_START, waitsSince: ACCEPTED },
       dropsTurn: true,
     },
   ],
@@ -58,14 +62,14 @@ const ROWS = {
     {
       wait: { reason: "concurrency", startAt: SOON },
       spentIn: "queue",
-      set: { startAt: SOON, dueAt: SOON + HEAD_START },
+      set: { startAt: SOON, dueAt: SOON + HEAD_START, waitsSince: ACCEPTED },
       dropsTurn: true,
     },
     {
       wait: { reason: "concurrency", startAt: LATE },
       of: job("lane"),
       spentIn: "queue",
-      set: { startAt: LATE, dueAt: LATE + HEAD_START },
+      set: { startAt: LATE, dueAt: LATE + HEAD_START, waitsSince: ACCEPTED },
       dropsTurn: true,
     },
     { wait: { reason: "concurrency" }, spentIn: "table", set: { dueAt: ACCEPTED, backlog: TO }, dropsTurn: true },

@@ -120,11 +120,11 @@ test("a claim that takes a slot is due when its lease is over, and starts its pr
   const ref = nextAttempt(accepted());
   expect(claim(ref, NOW, LATER, 5)).toMatchObject({
     set: { leaseUntil: LATER, dueAt: LATER },
-    remove: ["turnAt", "progress"],
+    remove: ["turnAt", "waitsSince", "progress"],
     slot: { of: 5 },
   });
   const without = claim(ref, NOW, LATER);
-  expect(without).toMatchObject({ remove: ["turnAt"] });
+  expect(without).toMatchObject({ remove: ["turnAt", "waitsSince"] });
   expect(without.set).not.toHaveProperty("dueAt");
   expect(without).not.toHaveProperty("slot");
 });
@@ -194,7 +194,7 @@ test("a claim sets the attempt, its start and its lease, and uses up the turn", 
       ["startAt", "<=", NOW + 999],
     ],
     set: { attempts: 1, startedAt: NOW, updatedAt: NOW, leaseUntil: NOW + LEASE },
-    remove: ["turnAt"],
+    remove: ["turnAt", "waitsSince"],
   });
 });
 
@@ -302,7 +302,7 @@ test("a deferred job is the queue's until its turn if its message can wait so lo
   const deferred = defer(accepted(), soon, NOW, true);
   expect(deferred).toEqual({
     ...becomeDue(accepted(), soon + 5 * MINUTE),
-    set: { dueAt: soon + 5 * MINUTE, startAt: soon, turnAt: soon },
+    set: { dueAt: soon + 5 * MINUTE, startAt: soon, turnAt: soon, waitsSince: NOW },
   });
   expect(defer(accepted(), LATER, NOW, true).set.dueAt).toBe(LATER);
   expect(defer({ ...accepted(), lane: "orders" }, LATER, NOW, true).set.dueAt).toBe(LATER + 5 * MINUTE);

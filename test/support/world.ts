@@ -105,7 +105,7 @@ export async function createWorld({ retention = 0, isQuick = process.env["TEST_O
       return submitted.job;
     },
     ...queueReaders(sqs, urls),
-    end: ground.end,
+    end: async () => ground.end(),
   };
 }
 

@@ -1,0 +1,154 @@
+import { randomUUID } from "node:crypto";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { DAY, MINUTE, SECOND } from "../../lib/clock.ts";
+import { createEngine } from "../../lib/engine/engine.ts";
+import { createFlowControl } from "../../lib/flow/flow-control.ts";
+import type { Circuit } from "../../lib/flow/circuit.ts";
+import { nextAttempt, type Job } from "../../lib/job/job.ts";
+import { backlogKey } from "../../lib/store/job-keys.ts";
+import type { AppSettings } from "../../lib/store/app-store.ts";
+import { PLENTY } from "../support/world.ts";
+import { ORIGIN, appId, fails, run, startFlowWorld, stored, submit, world } from "./flow-world.ts";
+
+// What waits in a backlog: for how long, in which order, and how it gets out of it.
+
+beforeEach(startFlowWorld);
+afterEach(async () => world.end());
+
+async function change(changed: Partial<AppSettings>): Promise<void> {
+  const before = await world.apps.read(appId);
+  const { version: _, ...settings } = before;
+  await world.apps.change(before, appId, { ...settings, ...changed }, "tester");
+}
+
+async function limit(rateLimitPerSecond: number | null, maxConcurrency: number | null = null): Promise<void> {
+  await change({ destinations: [{ destination: ORIGIN, rateLimitPerSecond, maxConcurrency }] });
+}
+
+/** Jobs that wait in a backlog, one after another. */
+async function waiting(count: number): Promise<Job[]> {
+  const jobs: Job[] = [];
+  for (let n = 0; n < count; n += 1) {
+    const job = await submit();
+    await run(job);
+    jobs.push(await stored(job));
+    world.pass(SECOND);
+  }
+  return jobs;
+}
+
+test("a backlog is known as long as jobs wait in it, also when no other job comes for weeks", async () => {
+  await change({ paused: true });
+  const [job] = await waiting(1);
+  expect(job).toMatchObject({ backlog: "app" });
+  const key = { pk: backlogKey({ appId, backlog: "app" }), sk: "B" };
+  for (let days = 0; days < 20; days += 1) {
+    world.pass(DAY);
+    await world.engine.sweep(PLENTY);
+  }
+  expect(Number((await world.table.get(key))?.["expiresAt"]) * SECOND).toBeGreaterThan(world.clock.now() + 6 * DAY);
+  await change({ paused: false });
+  await world.backlogs.wake({ appId, backlog: "app" });
+  expect(await world.engine.sweep(PLENTY)).toMatchObject({ sent: 1 });
+
+  // One that is empty is forgotten.
+  for (let days = 0; days < 8; days += 1) {
+    world.pass(DAY);
+    await world.engine.sweep(PLENTY);
+  }
+  expect(Number((await world.table.get(key))?.["expiresAt"]) * SECOND).toBeLessThan(world.clock.now());
+});
+
+test("a job that misses its turn goes back to its place by age, before all that came after it", async () => {
+  await limit(0.01);
+  const [, second, ...others] = await waiting(5);
+  expect(second).toMatchObject({ turnAt: expect.any(Number) });
+  expect(others.every(({ backlog }) => backlog === `to ${ORIGIN}`)).toBe(true);
+  // Its queue was away at its turn.
+  world.pass(10 * MINUTE);
+  await run(second as Job);
+  expect(await stored(second as Job)).toMatchObject({ backlog: `to ${ORIGIN}`, dueAt: second?.createdAt });
+  await world.engine.sweep(PLENTY);
+  const turns = (await Promise.all([second as Job, ...others].map(stored))).map(({ turnAt = Infinity }) => turnAt);
+  expect(turns[0]).toBeLessThan(Infinity);
+  expect(turns).toEqual(turns.toSorted((a, b) => a - b));
+
+  // A retry is a wait of its own.
+  world.execute(fails(503));
+  const released = await stored(second as Job);
+  world.pass((released.turnAt ?? 0) - world.clock.now());
+  expect(await run(released)).toBe("failed");
+  expect((await stored(released)).waitsSince).toBeUndefined();
+});
+
+test("each sweep of an outage sends one probe", async () => {
+  const now = world.clock.now();
+  const open: Circuit = {
+    state: "open",
+    since: now,
+    failures: [now],
+    probeAt: now + 50 * SECOND,
+    lastError: "HTTP 503",
+  };
+  await world.destinations.change({ appId, destination: ORIGIN }, () => open);
+  const jobs = await waiting(6);
+  world.execute(fails(503));
+  world.pass(MINUTE);
+  for (let minutes = 1; minutes <= 4; minutes += 1) {
+    await world.engine.sweep(PLENTY);
+    // The way of a probe through its queue.
+    world.pass(3 * SECOND);
+    const sent = (await Promise.all(jobs.map(stored))).filter(
+      ({ status, releasedAt, backlog }) => status === "PENDING" && releasedAt !== undefined && backlog === undefined,
+    );
+    for (const job of sent) await run(job);
+    expect(world.ran).toHaveLength(minutes);
+    world.pass(MINUTE - 3 * SECOND);
+  }
+});
+
+test("no more jobs leave a backlog than both limits of their destination let go", async () => {
+  const flow = createFlowControl(world.parts);
+  const limits = { destination: ORIGIN, rateLimitPerSecond: 100, maxConcurrency: 1 };
+  const other = { destination: "https://b.example", rateLimitPerSecond: 0.1, maxConcurrency: 200 };
+  await change({ destinations: [limits, other] });
+  const since = world.clock.now();
+  const startsAt = async (destination: string) => {
+    const slot = { appId, destination, holder: "somebody", since, until: since + MINUTE };
+    await world.capacity.takeSlot(slot, 1);
+    await world.capacity.leaveSlot(slot, MINUTE);
+    const { starts = [] } = await flow.gateOf({ appId, backlog: `to ${destination}` }, 50);
+    return { count: starts.length, lasts: (starts.at(-1) ?? 0) - (starts[0] ?? 0) };
+  };
+  // The turns of both rows begin at about the same moment.
+  const slow = await startsAt(ORIGIN);
+  expect(slow.count).toBe(3);
+  expect(slow.lasts).toBeGreaterThan(2 * MINUTE - 10 * SECOND);
+  const rated = await startsAt(other.destination);
+  expect(rated.count).toBe(18);
+  expect(rated.lasts).toBeGreaterThan(160 * SECOND);
+});
+
+test("a message that comes again for a job in a backlog writes nothing", async () => {
+  await change({ paused: true });
+  const [job] = await waiting(1);
+  let writes = 0;
+  const apply: typeof world.store.apply = async (...args) => {
+    writes += 1;
+    return world.store.apply(...args);
+  };
+  const engine = createEngine({ ...world.parts, store: { ...world.store, apply } });
+  expect(await engine.run({ kind: "stored", ref: nextAttempt(job as Job) }, PLENTY)).toBe("skipped");
+  expect(writes).toBe(0);
+});
+
+test("a backlog that can't be looked at keeps no due job from being run", async () => {
+  await change({ paused: true });
+  await waiting(1);
+  const due = await submit(randomUUID(), "db");
+  const lookAgain = async () => Promise.reject(new Error("The table is away"));
+  const engine = createEngine({ ...world.parts, backlogs: { ...world.backlogs, lookAgain } });
+  await engine.runDue(10);
+  expect(await stored(due)).toMatchObject({ status: "SUCCEEDED" });
+  expect(world.logged).toContainEqual({ event: "sweep.backlog-failed", fields: expect.objectContaining({ appId }) });
+});
