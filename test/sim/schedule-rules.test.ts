@@ -1,8 +1,9 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { MINUTE, SECOND, iso, type EpochMs } from "../../lib/clock.ts";
 import { firstRun, runAfter, type ScheduleExecution } from "../../lib/executors/schedule.ts";
 import { CLOCK_SKEW, type Job } from "../../lib/job/job.ts";
+import type { Process } from "./process.ts";
 import { createScheduleRules } from "./rules/schedules.ts";
 
 // The rules of schedules against runs that the service's own calculation puts at their times, and against others.
@@ -15,6 +16,8 @@ type Timing = Pick<ScheduleExecution, "scheduleExpression" | "endsAt" | "maxRuns
 interface Run {
   readonly time: EpochMs;
   readonly at: EpochMs;
+  /** How long the process was frozen before the write. */
+  readonly frozenMs?: number;
 }
 
 /** The rules that runs of a schedule break. */
@@ -25,11 +28,14 @@ function broken(timing: Timing, runs: readonly Run[]): string[] {
   const judge = createScheduleRules({ now: () => now, jobs, holds: (rule, does) => void (does || rules.push(rule)) });
   const schedule = { id: "schedule", createdAt: START, status: "PENDING", startAt: START } as Job;
   judge.accepted(schedule, timing);
-  for (const [n, { time, at }] of runs.entries()) {
+  for (const [n, { time, at, frozenMs = 0 }] of runs.entries()) {
+    const writer = {} as Process;
+    now = at - frozenMs;
+    if (frozenMs > 0) judge.frozen(writer, frozenMs);
     now = at;
     const targetJobId = `target ${n}`;
     jobs.set(targetJobId, schedule);
-    judge.written({ ...schedule, startAt: time, runs: n }, { ...schedule, runs: n + 1, targetJobId }, () => "");
+    judge.written({ ...schedule, startAt: time, runs: n }, { ...schedule, runs: n + 1, targetJobId }, writer, () => "");
   }
   judge.atTheEnd(() => 0);
   return rules;
@@ -46,6 +52,14 @@ test("a late run may come just before the time of the last one, which comes too"
   expect(broken(timing, [onTime(2), late, { time: at(10), at: at(11) }])).toEqual([]);
   // By a clock that is ahead, the time of the last one has passed.
   expect(broken(timing, [onTime(2), late])).toEqual([]);
+});
+
+test("a process that is frozen between its look at the clock and its write counts from that look", () => {
+  const timing = { scheduleExpression: "rate(2 minutes)", maxRuns: 4 };
+  const frozenMs = 3 * MINUTE;
+  const others = [{ time: at(4), at: at(5, 10) }, { time: at(6), at: at(6) }, onTime(8)];
+  expect(broken(timing, [{ time: at(2), at: at(5), frozenMs }, ...others])).toEqual([]);
+  expect(broken(timing, [{ time: at(2), at: at(5, 5) }, ...others])).toEqual([EVERY_TIME]);
 });
 
 /** A schedule, and for each of its runs the delay, the difference of its process's clock, and the time that it takes. */
