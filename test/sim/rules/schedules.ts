@@ -40,18 +40,7 @@ export function createScheduleRules({ now, holds, jobs }: Judge & { jobs: Readon
   const targets = new Map<string, Set<string>>();
   /** Targets that only their schedule holds, with their due times. */
   const unstored = new Map<string, EpochMs>();
-  const standstills = new Map<Process, { readonly from: EpochMs; readonly until: EpochMs }>();
-
-  function frozen(process: Process, ms: number): void {
-    standstills.set(process, { from: now(), until: now() + ms });
-  }
-
-  /** The earliest time at which a process that writes now can have read its clock for it. */
-  function readingOf(writer: Process | undefined): EpochMs {
-    const earliest = now() - SLOWEST_FIRING;
-    const standstill = writer && standstills.get(writer);
-    return standstill && standstill.until >= earliest ? standstill.from - SLOWEST_FIRING : earliest;
-  }
+  const { frozen, readingOf } = createReadings(now);
 
   function written(old: Job, schedule: Job, writer: Process | undefined, told: () => string): void {
     const name = nameOf(schedule);
@@ -116,6 +105,22 @@ export function createScheduleRules({ now, holds, jobs }: Judge & { jobs: Readon
   }
 
   return { written, frozen, accepted, carried, started, hasMade, atTheEnd };
+}
+
+/** When processes that write have read their clocks. */
+function createReadings(now: () => EpochMs) {
+  const standstills = new Map<Process, { readonly from: EpochMs; readonly until: EpochMs }>();
+  return {
+    frozen: (process: Process, ms: number) => {
+      standstills.set(process, { from: now(), until: now() + ms });
+    },
+    /** The earliest time at which a process that writes now can have read its clock for it. */
+    readingOf: (writer: Process | undefined): EpochMs => {
+      const earliest = now() - SLOWEST_FIRING;
+      const standstill = writer && standstills.get(writer);
+      return standstill && standstill.until >= earliest ? standstill.from - SLOWEST_FIRING : earliest;
+    },
+  };
 }
 
 /** A job that is posted again once it is deleted has the same id. */
