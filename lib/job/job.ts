@@ -1,4 +1,4 @@
-import { DAY, MINUTE, SECOND, type EpochMs } from "../clock.ts";
+import { MINUTE, SECOND, type EpochMs } from "../clock.ts";
 import { FINAL_STATUSES, type FinalStatus, type Status, type StopStatus, type WaitingStatus } from "./status.ts";
 import type { FollowUp, RetryPolicy } from "./message.ts";
 import type { AttemptRef, RunRef } from "./attempt.ts";

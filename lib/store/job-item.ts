@@ -1,4 +1,4 @@
-import { HOUR, MINUTE, SECOND, type EpochMs } from "../clock.ts";
+import { HOUR, MINUTE, SECOND } from "../clock.ts";
 import {
   DEFAULT_MAX_RETRIES,
   DEFAULT_TIMEOUT_MS,

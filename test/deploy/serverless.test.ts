@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test, vi } from "vitest";
-import { ROOT } from "../support/root.ts";
 import { endStacks, temporaryDir } from "../support/stack.ts";
 import { serverless } from "./run-serverless.ts";
 

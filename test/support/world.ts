@@ -102,7 +102,7 @@ export async function createWorld({ retention = 0 } = {}) {
       return submitted.job;
     },
     ...queueReaders(sqs, urls),
-    end: ground.end,
+    end: async () => ground.end(),
   };
 }
 
