@@ -4,12 +4,12 @@ import { fire as firing } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
 import type { Firing } from "../queue/message.ts";
-import { goOn } from "./follow-through.ts";
+import { bringLater, goOn } from "./follow-through.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { begunTarget, targetOf } from "./schedules.ts";
 import type { RunRef } from "../job/attempt.ts";
 
-/** Fires a schedule whose time has come. "skipped": it has been fired or has ended already, or is early. */
+/** Fires a schedule whose time has come. "skipped": it has been fired or has ended already, or comes again. */
 export async function fire(delivery: Firing, parts: EngineParts): Promise<"fired" | "skipped"> {
   if (delivery.kind === "run") return fireRun(delivery.ref, parts);
   await parts.queue.sendCarried(begunTarget(delivery.target, parts.clock.now()));
@@ -21,7 +21,11 @@ async function fireRun({ id, run }: RunRef, parts: EngineParts): Promise<"fired"
   const schedule = await store.get(id);
   const now = clock.now();
   if (!schedule || schedule.status !== "PENDING" || nextRunOf(schedule).run !== run) return "skipped";
-  if (schedule.startAt > now + CLOCK_SKEW) return "skipped";
+  if (schedule.startAt > now + CLOCK_SKEW) {
+    // Without a message for the rest of the time, only the sweep would fire it, minutes late.
+    await bringLater(schedule, parts);
+    return "skipped";
+  }
   const execution = (await store.message(schedule)).execution as ScheduleExecution;
   const target = targetOf(schedule, execution, "both", parts);
   // One run makes up for all that were missed.

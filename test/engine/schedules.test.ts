@@ -338,6 +338,36 @@ test("a recurring schedule makes up for the runs it has missed with one", async 
   expect(world.ran).toHaveLength(1);
 });
 
+test("a late run and the last one, due at the same time by clocks that differ, are each fired once", async () => {
+  const endsAt = iso(world.clock.now() + 10 * MINUTE + 25 * SECOND);
+  const job = await schedule({ scheduleExpression: "rate(2 minutes)", endsAt });
+  const last = job.createdAt + 10 * MINUTE;
+  world.pass(last - 900 - world.clock.now());
+  const [first, second] = [nextRunOf(job), { ...nextRunOf(job), run: 2 }];
+  const fireAll = async () =>
+    Promise.all([first, second, first, second, first].map((ref) => world.engine.fire({ fire: ref })));
+  expect((await fireAll()).filter((it) => it === "succeeded").length).toBeGreaterThanOrEqual(1);
+  await fireAll();
+  expect(await stored(job)).toMatchObject({ status: "SUCCEEDED", runs: 2, startAt: last });
+  expect(await fireAll()).not.toContain("succeeded");
+  while ((await work()) > 0);
+  expect(world.ran).toHaveLength(2);
+});
+
+test("a firing that comes before its time, by more than clocks differ, comes again at its time", async () => {
+  const job = await schedule({ scheduledAt: inOneHour() });
+  const tooEarly = async () => {
+    expect(await world.engine.fire(eventOf(job))).toBe("skipped");
+    return world.depth("fair");
+  };
+  // A message can't be delayed for that long.
+  expect(await tooEarly()).toEqual({ ready: 0, delayed: 0 });
+  world.pass(HOUR - 10 * MINUTE);
+  expect(await tooEarly()).toEqual({ ready: 0, delayed: 1 });
+  world.pass(10 * MINUTE);
+  expect(await world.engine.fire(eventOf(job))).toBe("succeeded");
+});
+
 test("a recurring schedule ends after maxRuns, or when endsAt has passed", async () => {
   const counted = await schedule({ scheduleExpression: "rate(1 minute)", maxRuns: 2 });
   const until = iso(world.clock.now() + 90 * SECOND);

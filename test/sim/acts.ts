@@ -78,7 +78,7 @@ function strike({ containers, chance, invariants, trace }: ActParts, how: "kill"
   if (how === "kill") return victim.kill();
   trace(`${victim.name} stands still for ${ms}`);
   victim.freeze(ms);
-  invariants.frozen(victim);
+  invariants.frozen(victim, ms);
 }
 
 function empty({ cloud, trace }: ActParts, queue: string): void {

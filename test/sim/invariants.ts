@@ -39,7 +39,7 @@ export function createInvariants(options: Omit<KnownOptions, "holds">) {
     started: (by: Process, attempt: RunningAttempt, sent?: Sent) => started(known, by, attempt, sent),
     ran: (by: Process, attempt: RunningAttempt, outcome: Outcome | undefined) => ran(known, by, attempt, outcome),
     died: (process: Process) => died(known, process),
-    frozen: (process: Process) => frozen(known, process),
+    frozen: (process: Process, ms: number) => frozen(known, process, ms),
     queued: messages.queued,
     acknowledged: messages.acknowledged,
     accepted: (answer: Accepted) => accepted(known, answer),

@@ -57,7 +57,8 @@ export function died(known: Known, process: Process): void {
   for (const [id, one] of known.live) if (one.process === process) known.live.delete(id);
 }
 
-export function frozen(known: Known, process: Process): void {
+export function frozen(known: Known, process: Process, ms: number): void {
   known.areAwake = false;
+  known.schedules.frozen(process, ms);
   for (const one of known.live.values()) if (one.process === process) one.isFrozen = true;
 }

@@ -1,5 +1,6 @@
 import { MINUTE, SECOND, type EpochMs } from "../../../lib/clock.ts";
 import type { Job } from "../../../lib/job/job.ts";
+import type { Process } from "../process.ts";
 import { SKEW, type Judge } from "./rule.ts";
 
 // The runs of schedules: computed here from the request, not read from the stored job.
@@ -17,6 +18,8 @@ interface Firing {
   /** The time of the schedule, and the time of the write. */
   readonly time: EpochMs;
   readonly at: EpochMs;
+  /** The process read its clock no earlier. */
+  readonly since: EpochMs;
 }
 
 interface Posted {
@@ -24,7 +27,7 @@ interface Posted {
   readonly job: Job;
 }
 
-/** The longest time from a firing's read of the clock to its write, and from a try to its repeat. */
+/** The longest time from a firing's read of the clock to its write, in a process that is not frozen, and to its repeat. */
 const SLOWEST_FIRING = MINUTE;
 /** Zones of plans, without daylight saving time. */
 const AHEAD_OF_UTC: Readonly<Record<string, number>> = { UTC: 0, "Asia/Kolkata": 330 * MINUTE };
@@ -37,15 +40,16 @@ export function createScheduleRules({ now, holds, jobs }: Judge & { jobs: Readon
   const targets = new Map<string, Set<string>>();
   /** Targets that only their schedule holds, with their due times. */
   const unstored = new Map<string, EpochMs>();
+  const { frozen, readingOf } = createReadings(now);
 
-  function written(old: Job, schedule: Job, told: () => string): void {
+  function written(old: Job, schedule: Job, writer: Process | undefined, told: () => string): void {
     const name = nameOf(schedule);
     if (schedule.status === "CANCELLED" || schedule.status === "DEAD") stopped.add(name);
     const [were, are] = [old.runs ?? 0, schedule.runs ?? 0];
     if (were === are) return;
     holds("a schedule's runs come one after another", are === were + 1 && old.status === "PENDING", told);
     holds("nothing runs early", old.startAt <= now() + SECOND + SKEW, told);
-    firings.set(name, [...(firings.get(name) ?? []), { time: old.startAt, at: now() }]);
+    firings.set(name, [...(firings.get(name) ?? []), { time: old.startAt, at: now(), since: readingOf(writer) }]);
     const known = targets.get(name) ?? new Set();
     const { targetJobId = "" } = schedule;
     holds("every run of a schedule makes one job", jobs.has(targetJobId) && !known.has(targetJobId), told);
@@ -82,12 +86,13 @@ export function createScheduleRules({ now, holds, jobs }: Judge & { jobs: Readon
     const told = () => `${job.id}: ${JSON.stringify({ ...execution, targetJob: undefined })}, ${fired.length} runs`;
     const after = timesOf(execution, job.createdAt);
     let [earliest, latest] = [job.createdAt, job.createdAt];
-    for (const { time, at } of fired) {
+    for (const { time, at, since } of fired) {
       const isOnTime = after(time - 1) === time;
-      const isNext = (after(earliest) ?? Infinity) <= time && time <= (after(latest) ?? 0);
+      // By a clock that is ahead there may be no next time, and by the clock that counted it is the last one.
+      const isNext = (after(earliest) ?? Infinity) <= time && time <= (after(latest) ?? Infinity);
       holds("a schedule runs at every time that was asked for", isOnTime && isNext, told);
       // A late run makes up for the runs that were missed.
-      [earliest, latest] = [Math.max(time, at - SLOWEST_FIRING), Math.max(time, at + SKEW)];
+      [earliest, latest] = [Math.max(time, since), Math.max(time, at + SKEW)];
     }
     const hasRun = fired.length > 0 && fired.length === (execution.maxRuns ?? Infinity);
     const isLast = hasRun || (fired.length > 0 && after(latest) === undefined);
@@ -99,7 +104,23 @@ export function createScheduleRules({ now, holds, jobs }: Judge & { jobs: Readon
     return [...targets].some(([name, made]) => name.startsWith(id) && made.has(target));
   }
 
-  return { written, accepted, carried, started, hasMade, atTheEnd };
+  return { written, frozen, accepted, carried, started, hasMade, atTheEnd };
+}
+
+/** When processes that write have read their clocks. */
+function createReadings(now: () => EpochMs) {
+  const standstills = new Map<Process, { readonly from: EpochMs; readonly until: EpochMs }>();
+  return {
+    frozen: (process: Process, ms: number) => {
+      standstills.set(process, { from: now(), until: now() + ms });
+    },
+    /** The earliest time at which a process that writes now can have read its clock for it. */
+    readingOf: (writer: Process | undefined): EpochMs => {
+      const earliest = now() - SLOWEST_FIRING;
+      const standstill = writer && standstills.get(writer);
+      return standstill && standstill.until >= earliest ? standstill.from - SLOWEST_FIRING : earliest;
+    },
+  };
 }
 
 /** A job that is posted again once it is deleted has the same id. */

@@ -45,7 +45,7 @@ function itemWritten(known: Known, from: Item | undefined, to: Item | undefined,
   if (old.attempts !== job.attempts) claimed(known, old, job, writer, told);
   if (old.status === "RUNNING" && job.status !== "RUNNING") left(known, old, job, writer, told);
   if (!isFinished(old) && isFinished(job)) ended(known, job, told);
-  if (isSchedule(job)) known.schedules.written(old, job, told);
+  if (isSchedule(job)) known.schedules.written(old, job, writer, told);
   const isPostponed = old.status === job.status && old.dueAt !== job.dueAt && old.startAt === job.startAt;
   if (job.lane !== undefined && isPostponed)
     known.lanes.postponed(job, writer?.name.startsWith("process-jobs") === true);
