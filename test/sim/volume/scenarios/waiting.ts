@@ -78,7 +78,12 @@ function waits(whose: string, jobs: readonly JobCount[]): Figure {
   );
 }
 
-export const day = waitingFor("a pause, a hold and an outage of a day", DAY, { gate: 30, usual: 3_000, long: 30_000 });
+export const hours = waitingFor("a pause, a hold and an outage of two hours", 2 * HOUR, {
+  gate: 30,
+  usual: 0,
+  long: 0,
+});
+export const day = waitingFor("a pause, a hold and an outage of a day", DAY, { gate: 0, usual: 3_000, long: 30_000 });
 export const week = waitingFor("a pause, a hold and an outage of a week", 7 * DAY, {
   gate: 0,
   usual: 1_500,
