@@ -34,19 +34,21 @@ export async function dueWork(
   hasTime: () => boolean,
   { store }: { readonly store: Pick<JobStore, "due" | "countDue"> },
 ): Promise<DueWork> {
-  const byApp = new Map<string, Share[]>();
+  const due: IndexEntry[] = [];
   let uncounted = 0;
   const unread = [...shards];
   const reader = async () => {
     for (let shard = unread.shift(); shard !== undefined; shard = unread.shift()) {
       const { entries, left } = await readShard(shard, until, hasTime, store);
       uncounted += left;
-      for (const [appId, own] of Map.groupBy(entries, (entry) => entry.appId)) addTo(byApp, sharesOf(appId, own));
+      due.push(...entries);
     }
   };
   const readers = await Promise.allSettled(Array.from({ length: SHARDS_AT_ONCE }, reader));
   for (const ended of readers) if (ended.status === "rejected") throw ended.reason;
-  return inTurns(byApp, uncounted);
+  // Over all shards: a few due jobs of an app in each of them fill batches together.
+  const byApp = Map.groupBy(due, ({ appId }) => appId);
+  return inTurns(new Map([...byApp].map(([appId, own]) => [appId, sharesOf(appId, own)])), uncounted);
 }
 
 async function readShard(
