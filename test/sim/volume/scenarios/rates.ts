@@ -13,7 +13,7 @@ const ROW = 3 * MINUTE;
 /** Many jobs to a destination with a rate, newcomers beside them, and a change of the limit. */
 export const rates: Scenario = {
   name: "a destination with a rate of 1/s, then 2/s",
-  jobs: { gate: 400, usual: 10_000, long: 100_000 },
+  jobs: { gate: 600, usual: 10_000, long: 100_000 },
   run: async (given) => {
     const world = createVolumeWorld({ ...given, seed: "rates" });
     const { counts, time } = world;
@@ -21,7 +21,7 @@ export const rates: Scenario = {
       destinations: [{ destination: HOST, rateLimitPerSecond, maxConcurrency: null }],
     });
     const newcomers = Math.floor(given.jobs / 10);
-    const changesAt = Math.floor(given.jobs / 2) * SECOND;
+    const changesAt = Math.floor((given.jobs * 3) / 4) * SECOND;
     world.at(0, () => void world.set(APP, limited(1)));
     const some = (count: number) => Array.from({ length: count }, () => webhook(APP, { host: HOST }));
     world.post(some(given.jobs - newcomers), MINUTE, MINUTE);
@@ -29,7 +29,7 @@ export const rates: Scenario = {
       world.post(some(Math.floor(newcomers / 20)), 3 * MINUTE + (n * changesAt) / 20);
     }
     world.at(changesAt, () => void world.set(APP, limited(2)));
-    const ideal = changesAt + (given.jobs / 4) * SECOND;
+    const ideal = changesAt + (given.jobs / 8) * SECOND;
     await world.run(3 * ideal + 30 * MINUTE, world.isDone);
 
     const jobs = counts.of(APP);
