@@ -41,8 +41,9 @@ function oneAfterTheOther({ due }: JobStore): JobStore["due"] {
   };
 }
 
-function notUrgent({ isUrgent: _, ...job }: Job): Job {
-  return job;
+function notUrgent(job: Job): Job {
+  const { isUrgent: _, ...rest } = job;
+  return rest;
 }
 
 const FAIRNESS = "one app's backlog beside other apps";

@@ -116,18 +116,6 @@ export function createVolumeWorld(options: VolumeOptions) {
   callers.start();
   const posts = createPosts({ time, invoke, onMistake });
 
-  /** Runs until it is over, at a look each minute, or until a time from the start. */
-  async function run(untilMs: number, isOver: () => boolean = () => false): Promise<void> {
-    let ends = false;
-    const look = () => {
-      ends = isOver() || time.now() - START >= untilMs;
-      if (!ends) time.after(Math.min(MINUTE, START + untilMs - time.now()), look);
-    };
-    look();
-    await time.run(() => ends || mistakes.length > 0);
-    if (mistakes[0]) throw mistakes[0];
-  }
-
   /** Whether all jobs have been posted and have ended. */
   const isDone = () => time.now() > posts.lastAt() && counts.open() === 0;
   const elapsed = () => time.now() - START;
@@ -140,13 +128,27 @@ export function createVolumeWorld(options: VolumeOptions) {
     post: posts.post,
     /** Has something happen at a time from the start. */
     at: (ms: number, happens: () => void) => void time.after(START + ms - time.now(), happens),
-    run,
+    run: createRun(time, mistakes),
     isDone,
     elapsed,
     /** Has all that expires be gone, and the stream read. */
     forget: async () => forget({ time, cloud, stream }),
     mostSweeps: callers.mostSweeps,
     ...people,
+  };
+}
+
+/** Runs until it is over, at a look each minute, or until a time from the start. */
+function createRun(time: Time, mistakes: readonly Error[]) {
+  return async (untilMs: number, isOver: () => boolean = () => false): Promise<void> => {
+    let ends = false;
+    const look = () => {
+      ends = isOver() || time.now() - START >= untilMs;
+      if (!ends) time.after(Math.min(MINUTE, START + untilMs - time.now()), look);
+    };
+    look();
+    await time.run(() => ends || mistakes.length > 0);
+    if (mistakes[0]) throw mistakes[0];
   };
 }
 
