@@ -47,8 +47,8 @@ async function storedFor(delivery: Delivery, parts: EngineParts): Promise<Job | 
     case "carried":
       return (await storeCarried(delivery.job, parts)).job;
     case "target":
-      // It may have been sent before: SQS then drops this one as a duplicate.
-      await queue.sendCarried(begunTarget(delivery.target, clock.now()));
+      // It may have been sent before. SQS drops a duplicate for five minutes; by then a job that failed is stored.
+      if (!(await store.get(delivery.target.id))) await queue.sendCarried(begunTarget(delivery.target, clock.now()));
       return undefined;
     default:
       return delivery satisfies never;

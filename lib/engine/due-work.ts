@@ -46,6 +46,7 @@ export async function dueWork(
   };
   const readers = await Promise.allSettled(Array.from({ length: SHARDS_AT_ONCE }, reader));
   for (const ended of readers) if (ended.status === "rejected") throw ended.reason;
+  // Over all shards: a few due jobs of an app in each of them fill batches together.
   const byApp = Map.groupBy(due, ({ appId }) => appId);
   return inTurns(new Map([...byApp].map(([appId, entries]) => [appId, sharesOf(appId, entries)])), uncounted);
 }

@@ -93,6 +93,14 @@ test("a due job is handed over and put off for five minutes, or for as long as i
   expect(told).toEqual(["info sweep.ended 3 0"]);
 });
 
+test("due jobs of one app go to the queue together, whatever shards they are in", async () => {
+  const { sweep, put, handedOver } = stand();
+  const { appId } = request("db");
+  for (const shard of ["00", "07", "1a", "3f"]) await put(NOW - HOUR, { appId }, shard);
+  expect(await sweep(PLENTY)).toMatchObject({ sent: 4 });
+  expect(handedOver).toHaveLength(1);
+});
+
 test("a sweep that finds nothing says nothing", async () => {
   const { sweep, told } = stand();
   expect(await sweep(PLENTY)).toEqual({ sent: 0, expired: 0, left: 0 });

@@ -3,6 +3,7 @@ import type { SQSBatchResponse } from "aws-lambda";
 import { HOUR, MINUTE, type EpochMs, type TimeLeft } from "../../../lib/clock.ts";
 import type { SweepPart } from "../../../lib/engine/sweep.ts";
 import type { QueueRecord } from "../../../lib/queue/message.ts";
+import { DUE_SHARDS } from "../../../lib/store/job-keys.ts";
 import type { Container, FunctionName, Invoke } from "../process.ts";
 import { recordOf, type Received } from "../mappings.ts";
 import type { Time } from "../time.ts";
@@ -16,24 +17,19 @@ export interface CallerParts {
   readonly invoke: Invoke;
   /** Batches in flight of each queue. Default: 50. */
   readonly atOnce: Readonly<Record<string, number>>;
-  /** Called before each minute's sweep, and after it with the answers of all its invocations. */
-  readonly onSweep: (stage: "before" | "after", answers?: readonly SweepAnswer[]) => void;
+  /** Called before each minute's sweep, and after the last of its invocations. */
+  readonly onSweep: (stage: "before" | "after") => void;
 }
 
 type Handle = (container: Container, records: QueueRecord[], timeLeft: TimeLeft) => Promise<SQSBatchResponse>;
-
-/** `further`: what further invocations are to be called with, at once. */
-export interface SweepAnswer {
-  readonly sent: number;
-  readonly left: number;
-  readonly further?: readonly unknown[];
-}
 
 const BATCH = 10;
 const BATCH_WINDOW_MS = 5;
 const DEFAULT_AT_ONCE = 50;
 /** Without anything due, the sweep looks at nothing; a slow look at what waits elsewhere must still come. */
 const IDLE_SWEEP_EVERY = 15 * MINUTE;
+/** The other partitions of the index are backlogs: they are due by an item in a shard. */
+const SHARDS: ReadonlySet<string> = new Set(DUE_SHARDS);
 
 export function createVolumeCallers(parts: CallerParts) {
   const { time, cloud } = parts;
@@ -47,12 +43,12 @@ export function createVolumeCallers(parts: CallerParts) {
       createMapping(parts, name, "process-jobs", BATCH, recover),
     ),
   ];
-  const sweeps = { now: 0, most: 0 };
+  const sweeps = createSweeps(parts);
   let eagerUntil = 0;
   let lastSweep: EpochMs = 0;
 
   function isAnythingDue(until: EpochMs): boolean {
-    return cloud.dynamodb.firsts("due").some(([, dueAt]) => Number(dueAt) <= until);
+    return cloud.dynamodb.firsts("due").some(([shard, dueAt]) => SHARDS.has(shard) && Number(dueAt) <= until);
   }
 
   function everyMinute(): void {
@@ -61,36 +57,44 @@ export function createVolumeCallers(parts: CallerParts) {
     if (isIdle && time.now() - lastSweep < IDLE_SWEEP_EVERY) return;
     lastSweep = time.now();
     parts.onSweep("before");
-    void sweep(parts, sweeps).then((answers) => parts.onSweep("after", answers));
+    void sweeps.start().then(() => parts.onSweep("after"));
   }
 
   return {
     start: (): void => time.after(MINUTE / 2, everyMinute) && undefined,
     wake: (): void => mappings.forEach((wake) => wake()),
-    /** Starts a further invocation of the sweep. */
-    sweepMore: (part: SweepPart): void => void sweep(parts, sweeps, part),
-    /** The most invocations of the sweep at once. */
-    mostSweeps: () => sweeps.most,
+    mostSweeps: sweeps.most,
+    sweepMore: sweeps.more,
     /** A person has done something that a sweep may have to follow. */
     acted: (): void => void (eagerUntil = time.now() + HOUR),
   };
 }
 
-/** An invocation of the sweep, and those that it asks for. */
-async function sweep(
-  parts: CallerParts,
-  sweeps: { now: number; most: number },
-  part?: SweepPart,
-): Promise<SweepAnswer[]> {
-  sweeps.now += 1;
-  sweeps.most = Math.max(sweeps.most, sweeps.now);
-  const answer = (await parts.invoke("sweep", async ({ engine }, left) => engine.sweep(left, part))) as
-    | SweepAnswer
-    | undefined;
-  sweeps.now -= 1;
-  if (!answer) return [];
-  const further = await Promise.all((answer.further ?? []).map(async () => sweep(parts, sweeps)));
-  return [answer, ...further.flat()];
+/** The invocations of the sweep: one each minute, and those that it starts. */
+function createSweeps({ invoke }: CallerParts) {
+  let [running, most] = [0, 0];
+  let further: Promise<void>[] = [];
+
+  async function run(part: SweepPart): Promise<void> {
+    running += 1;
+    most = Math.max(most, running);
+    await invoke("sweep", async ({ engine }, left) => engine.sweep(left, part));
+    running -= 1;
+  }
+
+  return {
+    /** Resolves when those that it starts have ended too. */
+    start: async (): Promise<void> => {
+      await run({});
+      const started = further;
+      further = [];
+      await Promise.all(started);
+    },
+    /** Starts a further invocation at once. */
+    more: (part: SweepPart): void => void further.push(run(part)),
+    /** The most that ran at once. */
+    most: () => most,
+  };
 }
 
 /** Returns the function that has the mapping look at its queue. */

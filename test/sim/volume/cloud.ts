@@ -2,6 +2,7 @@ import type { Template } from "../../../local/template.ts";
 import { BUCKET, Broken, TABLE } from "../cloud.ts";
 import type { Command } from "../models/client.ts";
 import { createDynamoDb } from "../models/dynamodb.ts";
+import type { Item } from "../models/dynamodb-value.ts";
 import type { Service } from "../models/faults.ts";
 import { createS3 } from "../models/s3.ts";
 import { createSchedules } from "../models/scheduler.ts";
@@ -21,6 +22,7 @@ interface Options {
   /** A multiple of that for a function. */
   readonly slownessOf: (by: string) => number;
   readonly onQueue: () => void;
+  readonly onWrite: (before: Item | undefined, after: Item | undefined) => void;
 }
 
 export type VolumeCloud = ReturnType<typeof createVolumeCloud>;
@@ -29,7 +31,7 @@ export type VolumeCloud = ReturnType<typeof createVolumeCloud>;
 const LATENCY: Readonly<Record<Service, number>> = { dynamodb: 5, sqs: 10, s3: 25, scheduler: 20 };
 const INDEX_LAG_MS = 20;
 
-export function createVolumeCloud({ time, template, counts, cpu, slownessOf, onQueue }: Options) {
+export function createVolumeCloud({ time, template, counts, cpu, slownessOf, onQueue, onWrite }: Options) {
   const busyUntil = new WeakMap<Process, number>();
   /** By partition of the index of due jobs: when it was last read. */
   const lookedAt = new Map<string, number>();
@@ -41,7 +43,7 @@ export function createVolumeCloud({ time, template, counts, cpu, slownessOf, onQ
       table: TABLE,
       properties: template.resources["JobsTable"]?.Properties ?? {},
       indexLagMs: () => INDEX_LAG_MS,
-      onWrite: counts.written,
+      onWrite,
       onQuery: (index, partition) => {
         if (index === "due") lookedAt.set(partition, time.now());
       },

@@ -1,6 +1,11 @@
-import type { Plant } from "../plant.ts";
+import { HOUR } from "../../../lib/clock.ts";
+import { HEAD_START, type Job } from "../../../lib/job/job.ts";
+import type { Move } from "../../../lib/job/moves.ts";
+import { DUE_SHARDS } from "../../../lib/store/job-keys.ts";
+import type { JobStore } from "../../../lib/store/job-store.ts";
+import { isLook, type Parts, type Plant } from "../plant.ts";
 
-// Bugs that the volume scenarios must find: each names the scenario that finds it, and a word of the rule.
+// Bugs that the volume scenarios must find: each names the scenario that finds it, and the beginning of the rule.
 
 export interface VolumePlant extends Plant {
   readonly scenario: string;
@@ -8,4 +13,129 @@ export interface VolumePlant extends Plant {
   readonly breaks: string;
 }
 
-export const VOLUME_PLANTS: readonly VolumePlant[] = [];
+type Change = (move: Move, parts: Parts) => Move;
+
+/** Changes moves, by the time of the process that makes them. */
+function moving(change: Change): (parts: Parts) => Partial<Parts> {
+  return (parts) => {
+    const { store } = parts;
+    return { store: { ...store, apply: (of, move, op) => store.apply(of, change(move, parts), op) } };
+  };
+}
+
+/** Reads a shard only after those before it have nothing due. */
+function oneAfterTheOther({ due }: JobStore): JobStore["due"] {
+  let busy: string | undefined;
+  let last: Promise<unknown> = Promise.resolve();
+  return (shard, ...asked) => {
+    if (!DUE_SHARDS.includes(shard)) return due(shard, ...asked);
+    const read = last.then(async () => {
+      if (shard === DUE_SHARDS[0]) busy = undefined;
+      if (busy !== undefined && busy !== shard) return { entries: [], complete: true };
+      const page = await due(shard, ...asked);
+      if (page.entries.length > 0) busy = shard;
+      return page;
+    });
+    last = read.catch(() => {});
+    return read;
+  };
+}
+
+function notUrgent(job: Job): Job {
+  const { isUrgent: _, ...rest } = job;
+  return rest;
+}
+
+const FAIRNESS = "one app's backlog beside other apps";
+const WAITING = "a pause, a hold and an outage of two hours";
+
+export const VOLUME_PLANTS: readonly VolumePlant[] = [
+  {
+    name: "the sweep drains one shard after the other",
+    scenario: FAIRNESS,
+    breaks: "1: every shard",
+    parts: ({ store }) => ({ store: { ...store, due: oneAfterTheOther(store) } }),
+  },
+  {
+    name: "the sweep takes jobs as it finds them, whosever they are",
+    scenario: FAIRNESS,
+    breaks: "1: share of one app",
+    parts: ({ store }) => ({
+      store: {
+        ...store,
+        due: async (...asked) => {
+          const { entries, ...page } = await store.due(...asked);
+          const mixed = entries.map((entry) => (entry.backlog === undefined ? { ...entry, appId: "any" } : entry));
+          return { ...page, entries: mixed };
+        },
+      },
+    }),
+  },
+  {
+    name: "a job that waits stays due, and is looked at every five minutes",
+    scenario: WAITING,
+    breaks: "2: writes of waiting of a paused app's",
+    parts: moving((move, { clock }) =>
+      move.set.backlog === undefined ? move : { ...move, set: { dueAt: clock.now() + HEAD_START } },
+    ),
+  },
+  {
+    name: "a message is repeated every five minutes",
+    scenario: "a long lane and a slow queue",
+    breaks: "3: messages of a",
+    parts: moving((move, { clock }) => {
+      const isLate = (move.set.dueAt ?? 0) - clock.now() < HOUR;
+      return isLook(move) && isLate ? { ...move, set: { dueAt: clock.now() + HEAD_START } } : move;
+    }),
+  },
+  {
+    name: "payloads in the bucket are never deleted",
+    scenario: "nothing is left after retention",
+    breaks: "4: objects left",
+    parts: ({ store }) => ({ store: { ...store, removeLeft: async () => {} } }),
+  },
+  {
+    name: "tasks that were cancelled stay in line, and are read one by one",
+    scenario: "lines of tasks",
+    breaks: "5: calls of an end",
+    parts: ({ store, slots }) => {
+      const stopped = new Set<string>();
+      const leave: Parts["slots"]["leave"] = async (appId, ranks) => {
+        for (const rank of ranks) {
+          const job = await store.get(rank.slice(rank.lastIndexOf("#") + 1));
+          // The process that stopped it.
+          const isLeft = job?.status === "CANCELLED" && ranks.length === 1 && !stopped.has(rank);
+          if (isLeft) stopped.add(rank);
+          else await slots.leave(appId, [rank]);
+        }
+      };
+      return { slots: { ...slots, leave } };
+    },
+  },
+  {
+    name: "bulk actions take the app's slots",
+    scenario: "lines of tasks",
+    breaks: "5: the start of a task",
+    parts: ({ store, queue }) => ({
+      store: { ...store, create: async (job) => store.create(notUrgent(job)) },
+      queue: {
+        ...queue,
+        sendAttempts: async (all) => queue.sendAttempts(all.map((one) => ({ ...one, job: notUrgent(one.job) }))),
+      },
+    }),
+  },
+  {
+    name: "newcomers take turns before the backlog",
+    scenario: "a destination with a rate of 1/s, then 2/s",
+    breaks: "10: passing by jobs that came later, at one rate",
+    parts: ({ capacity }) => ({
+      capacity: {
+        ...capacity,
+        takeTurn: async (ref, row, asked) => {
+          await capacity.markBacklog(ref, row, asked.step, false);
+          return capacity.takeTurn(ref, row, asked);
+        },
+      },
+    }),
+  },
+];

@@ -5,7 +5,7 @@ import { lines } from "./scenarios/lines.ts";
 import { messages } from "./scenarios/messages.ts";
 import { rates } from "./scenarios/rates.ts";
 import { retention } from "./scenarios/retention.ts";
-import { day, week } from "./scenarios/waiting.ts";
+import { day, hours, week } from "./scenarios/waiting.ts";
 
 /** In the order of their time, the longest first. */
-export const SCENARIOS: readonly Scenario[] = [week, fairness, handOver, rates, day, messages, retention, lines];
+export const SCENARIOS: readonly Scenario[] = [week, fairness, handOver, rates, day, messages, retention, lines, hours];

@@ -13,13 +13,15 @@ import type { Template } from "../../../local/template.ts";
 import { Broken, START } from "../cloud.ts";
 import { createInvoke } from "../containers.ts";
 import { clientOf } from "../models/client.ts";
+import type { Item } from "../models/dynamodb-value.ts";
 import type { Service } from "../models/faults.ts";
 import type { Plant } from "../plant.ts";
 import { createProcess, type Container, type Invoke, type Process } from "../process.ts";
 import { createOrder, createRandom } from "../random.ts";
 import { serviceOn } from "../service.ts";
+import { createStream, forget } from "../stream.ts";
 import { createTime, type Time } from "../time.ts";
-import { createVolumeCallers, type SweepAnswer } from "./callers.ts";
+import { createVolumeCallers } from "./callers.ts";
 import { createVolumeCloud } from "./cloud.ts";
 import { createCounts } from "./counts.ts";
 
@@ -36,12 +38,13 @@ export interface VolumeOptions {
   readonly template: Template;
   readonly seed: string;
   readonly plant?: Plant | undefined;
+  /** With it, the function of the table's stream runs. Default: 0, which is forever. */
   readonly retentionMs?: number;
   readonly runs?: (attempt: RunningAttempt) => Run;
   readonly atOnce?: Readonly<Record<string, number>>;
   /** The processor time of a call of the sweep, as a multiple of Lambda's with 512 MB. Default: 1. */
   readonly slowness?: number;
-  readonly onSweep?: (stage: "before" | "after", answers?: readonly SweepAnswer[]) => void;
+  readonly onSweep?: (stage: "before" | "after") => void;
 }
 
 /**
@@ -50,6 +53,8 @@ export interface VolumeOptions {
  */
 const LAMBDA_CPU = { callMs: 3.8, itemMs: 0.1 };
 const POSTED_AT_ONCE = 200;
+/** What an asynchronous invocation takes to be accepted. */
+const START_MS = 30;
 
 export function appId(n: number): string {
   return `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
@@ -66,7 +71,11 @@ export function createVolumeWorld(options: VolumeOptions) {
   // Jobs come as fast as a scenario wants.
   const slownessOf = (by: string) => (by === "sweep" ? slowness : by === "api" ? 0 : 1);
   const onQueue = () => callers.wake();
-  const cloud = createVolumeCloud({ time, template, counts, cpu: LAMBDA_CPU, slownessOf, onQueue });
+  const onWrite = (before: Item | undefined, after: Item | undefined) => {
+    counts.written(before, after);
+    if (retentionMs > 0) stream.written(before, after);
+  };
+  const cloud = createVolumeCloud({ time, template, counts, cpu: LAMBDA_CPU, slownessOf, onQueue, onWrite });
   let started = 0;
 
   function start(name: string): Container {
@@ -79,7 +88,10 @@ export function createVolumeWorld(options: VolumeOptions) {
       executorOf: ({ executionType }) => executorIn(process, executionType, runs),
       log: () => {},
       retention: retentionMs,
-      sweepMore: async (part) => callers.sweepMore(part),
+      sweepMore: async (part) => {
+        await process.pause(START_MS);
+        callers.sweepMore(part);
+      },
     });
     const parts = plant?.parts ? { ...plain, ...plant.parts(plain) } : plain;
     const container = Object.assign(process, { engine: createEngine(parts), parts, apps, audit, isBusy: false });
@@ -94,6 +106,7 @@ export function createVolumeWorld(options: VolumeOptions) {
   }
 
   const invoke = createInvoke({ time, containers, start, onMistake, trace: () => {} });
+  const stream = createStream({ time, random, template, invoke, isRough: () => false, trace: () => {} });
   const callers = createVolumeCallers({ time, cloud, invoke, atOnce, onSweep: options.onSweep ?? (() => {}) });
   const people = createPeople(async (act) => {
     callers.acted();
@@ -102,18 +115,6 @@ export function createVolumeWorld(options: VolumeOptions) {
   });
   callers.start();
   const posts = createPosts({ time, invoke, onMistake });
-
-  /** Runs until it is over, at a look each minute, or until a time from the start. */
-  async function run(untilMs: number, isOver: () => boolean = () => false): Promise<void> {
-    let ends = false;
-    const look = () => {
-      ends = isOver() || time.now() - START >= untilMs;
-      if (!ends) time.after(Math.min(MINUTE, START + untilMs - time.now()), look);
-    };
-    look();
-    await time.run(() => ends || mistakes.length > 0);
-    if (mistakes[0]) throw mistakes[0];
-  }
 
   /** Whether all jobs have been posted and have ended. */
   const isDone = () => time.now() > posts.lastAt() && counts.open() === 0;
@@ -127,11 +128,27 @@ export function createVolumeWorld(options: VolumeOptions) {
     post: posts.post,
     /** Has something happen at a time from the start. */
     at: (ms: number, happens: () => void) => void time.after(START + ms - time.now(), happens),
-    run,
+    run: createRun(time, mistakes),
     isDone,
     elapsed,
+    /** Has all that expires be gone, and the stream read. */
+    forget: async () => forget({ time, cloud, stream }),
     mostSweeps: callers.mostSweeps,
     ...people,
+  };
+}
+
+/** Runs until it is over, at a look each minute, or until a time from the start. */
+function createRun(time: Time, mistakes: readonly Error[]) {
+  return async (untilMs: number, isOver: () => boolean = () => false): Promise<void> => {
+    let ends = false;
+    const look = () => {
+      ends = isOver() || time.now() - START >= untilMs;
+      if (!ends) time.after(Math.min(MINUTE, START + untilMs - time.now()), look);
+    };
+    look();
+    await time.run(() => ends || mistakes.length > 0);
+    if (mistakes[0]) throw mistakes[0];
   };
 }
 

@@ -7,7 +7,7 @@ const [LANE, FAIR] = [appId(1), appId(2)];
 /** A lane of jobs of some seconds each, and jobs whose queue is slow. */
 export const messages: Scenario = {
   name: "a long lane and a slow queue",
-  jobs: { gate: 350, usual: 4_000, long: 40_000 },
+  jobs: { gate: 240, usual: 4_000, long: 40_000 },
   run: async (given) => {
     const world = createVolumeWorld({
       ...given,
@@ -16,7 +16,7 @@ export const messages: Scenario = {
       runs: () => ({ ms: 55 * SECOND }),
     });
     const { counts, time } = world;
-    const inLane = Math.min(Math.floor(given.jobs / 8), 500);
+    const inLane = Math.min(Math.floor(given.jobs / 3), 500);
     world.post(Array.from({ length: inLane }, () => webhook(LANE, { lane: "one", timeoutSeconds: 60 })));
     world.post(Array.from({ length: given.jobs - inLane }, () => webhook(FAIR, { timeoutSeconds: 60 })));
     await world.run(7 * DAY, world.isDone);
