@@ -277,6 +277,20 @@ test("a target whose function died after sending it runs once, though its firing
   expect(world.ran).toHaveLength(1);
 });
 
+test("a firing among the dead letters sends no target that is stored by now", async () => {
+  await world.engine.submit(scheduleRequest({ scheduledAt: inOneHour(), mode: "sqs" }));
+  world.pass(HOUR);
+  const [event = ""] = world.planned.map(({ event: planned }) => planned);
+  await world.engine.fire(JSON.parse(event));
+  world.execute(async () => ({ kind: "retry", error: "HTTP 500", httpStatus: 500 }));
+  await work("main");
+  expect(await world.store.get(world.ran[0]?.jobId ?? "")).toMatchObject({ status: "RETRYING" });
+  const sent: unknown[] = [];
+  world.queue.sendCarried = async (job) => void sent.push(job);
+  await world.engine.recoverBatch([deadFiring(JSON.stringify({ Payload: event }))]);
+  expect(sent).toEqual([]);
+});
+
 test("a firing in the dead-letter queue makes its schedule due, or its target run", async () => {
   const job = await schedule({ scheduledAt: inOneHour() });
   await world.engine.submit(scheduleRequest({ scheduledAt: inOneHour(), mode: "sqs" }));
