@@ -195,7 +195,7 @@ test.each([
   ["scheduledAt", { scheduledAt: "2020-01-01T00:00:00Z" }, "must be in the future"],
   ["scheduleExpression", { scheduleExpression: "at(2020-01-01T00:00:00)" }, "must be in the future"],
   ["scheduledAt", {}, "expected scheduledAt or scheduleExpression"],
-  ["scheduledAt", { scheduledAt: "tomorrow" }, "ISO"],
+  ["scheduledAt", { scheduledAt: "tomorrow" }, "expected a date and time"],
   ["scheduleExpression", { scheduleExpression: "every day" }, "expected at(yyyy-mm-ddThh:mm:ss)"],
   ["scheduleExpression", { scheduleExpression: "at(2099-02-30T00:00:00)" }, "that exist"],
   ["scheduleExpression", { scheduleExpression: "cron(0 9 * * *)" }, "expected cron("],
