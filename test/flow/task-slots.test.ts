@@ -173,7 +173,7 @@ test("of 100 tasks of three apps all run, five of an app at once and in order, h
   expect(jobs).toHaveLength(JOBS);
 
   while (done.size < JOBS) {
-    await sleep(100);
+    await sleep(400);
     for (const appId of APPS) {
       const { taken } = await world.slots.look(appId, 100);
       if (taken > SLOTS) broken.push(`${taken} slots of ${SLOTS} are taken`);
