@@ -52,7 +52,8 @@ test("stats count an app's jobs by what has become of them", async () => {
 
   const stats = await until(async () => {
     const found = await statsOf(token);
-    return found.lastHour.byStatus.RETRYING === 1 && found.lastHour.byStatus.SUCCEEDED === 3 && found;
+    const { RETRYING, SUCCEEDED, DEAD } = found.lastHour.byStatus;
+    return RETRYING === 1 && SUCCEEDED === 3 && DEAD === 1 && found;
   });
   expect(stats).toMatchObject({ approximate: true, oldestDueAgeSeconds: expect.any(Number) });
   expect(stats.lastDay).toEqual(stats.lastHour);
