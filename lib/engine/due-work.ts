@@ -1,4 +1,5 @@
 import type { EpochMs } from "../clock.ts";
+import type { BacklogRef } from "../job/backlog.ts";
 import { LARGEST_SEND } from "../queue/queue.ts";
 import type { IndexEntry } from "../store/job-item.ts";
 import type { Place } from "../store/job-keys.ts";
@@ -7,9 +8,13 @@ import type { JobStore } from "../store/job-store.ts";
 // The due work of a sweep, in shares that alternate between the apps: the backlog of one does not delay the others.
 
 /** A share of one app's work: some of its due jobs, or a due backlog, looked at from `from` on. */
-export type Share =
-  | { readonly appId: string; readonly jobs: readonly IndexEntry[] }
-  | { readonly appId: string; readonly backlog: IndexEntry; readonly from?: Place | undefined };
+export type Share = { readonly appId: string; readonly jobs: readonly IndexEntry[] } | BacklogShare;
+
+/** `seen`: when the backlog was due. */
+export interface BacklogShare extends BacklogRef {
+  readonly seen: EpochMs;
+  readonly from?: Place;
+}
 
 export interface DueWork {
   /** The next share, in turns of the apps; undefined when there is none. */
@@ -71,7 +76,9 @@ async function readShard(
 /** A backlog is a share of its own; jobs come in shares of a queue's batch, the oldest first. */
 function sharesOf(appId: string, entries: readonly IndexEntry[]): Share[] {
   const jobs = entries.filter(({ backlog }) => backlog === undefined).toSorted((a, b) => a.at - b.at);
-  const shares: Share[] = entries.filter(({ backlog }) => backlog !== undefined).map((backlog) => ({ appId, backlog }));
+  const shares: Share[] = entries.flatMap(({ backlog, at: seen }) =>
+    backlog === undefined ? [] : [{ appId, backlog, seen }],
+  );
   for (let at = 0; at < jobs.length; at += LARGEST_SEND)
     shares.push({ appId, jobs: jobs.slice(at, at + LARGEST_SEND) });
   return shares;

@@ -10,7 +10,7 @@ import { lookAtBacklog, makeWait } from "./backlog.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { goOn } from "./follow-through.ts";
 import { settleUp } from "./follow-ups.ts";
-import { dueWork, type DueWork, type Share } from "./due-work.ts";
+import { dueWork, type BacklogShare, type DueWork, type Share } from "./due-work.ts";
 
 // Due jobs are all that recovers from a lost message, a crashed worker or an outage of the queue.
 
@@ -52,7 +52,7 @@ export async function sweep(timeLeft: TimeLeft, parts: EngineParts, asked: Sweep
   return swept;
 }
 
-/** Starts an invocation for each part of the shards. False if none could be started. */
+/** Starts an invocation for each part of the shards. False unless all were started: this one then does all itself. */
 async function divide(count: number, { sweepMore, log }: EngineParts): Promise<boolean> {
   const number = Math.min(Math.ceil(count / LARGEST_PART), MOST_PARTS);
   const divided = Array.from({ length: number }, (_, part) => DUE_SHARDS.filter((__, at) => at % number === part));
@@ -101,14 +101,13 @@ async function sweepShare(
 
 /** Looks at a page of a backlog. The next page is a share of its own, so that other apps have their turn between. */
 async function sweepBacklog(
-  share: Extract<Share, { readonly backlog: unknown }>,
+  share: BacklogShare,
   work: DueWork,
   parts: EngineParts,
 ): Promise<{ sent: number; expired: number; failed: number }> {
-  const { appId, backlog: entry, from } = share;
-  if (entry.backlog === undefined) return { sent: 0, expired: 0, failed: 0 };
+  const { appId, seen, from } = share;
   try {
-    const { sent, next } = await lookAtBacklog({ appId, backlog: entry.backlog }, entry.at, from, parts);
+    const { sent, next } = await lookAtBacklog(share, seen, from, parts);
     if (next) work.add({ ...share, from: next });
     return { sent, expired: 0, failed: 0 };
   } catch (error) {

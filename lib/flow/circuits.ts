@@ -1,4 +1,5 @@
 import type { Clock, EpochMs } from "../clock.ts";
+import { backlogTo } from "../job/backlog.ts";
 import type { Job } from "../job/job.ts";
 import type { Log } from "../log.ts";
 import type { Backlogs } from "../store/backlogs.ts";
@@ -75,7 +76,7 @@ export function createOutcomes({ clock, destinations, backlogs, log }: OutcomePa
       wasOpen = known?.state === "open";
       return known?.state === "held" ? known : undefined;
     });
-    if (wasOpen) await backlogs.wake({ appId: ref.appId, backlog: `to ${ref.destination}` });
+    if (wasOpen) await backlogs.wake({ appId: ref.appId, backlog: backlogTo(ref.destination) });
   }
 
   /** In an outage many attempts fail at once: failures that come during a write are written together after it. */

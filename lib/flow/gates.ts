@@ -1,5 +1,5 @@
 import type { Clock, EpochMs } from "../clock.ts";
-import type { BacklogRef } from "../job/backlog.ts";
+import { destinationOf, type BacklogRef } from "../job/backlog.ts";
 import type { AppStore, DestinationLimits } from "../store/app-store.ts";
 import type { CapacityStore } from "./capacity-store.ts";
 import type { createCircuitWaits } from "./circuits.ts";
@@ -14,8 +14,6 @@ export interface Gate {
   readonly starts?: readonly EpochMs[];
 }
 
-const TO = "to ";
-
 interface Parts {
   readonly clock: Clock;
   readonly apps: Pick<AppStore, "settingsOf">;
@@ -29,13 +27,13 @@ export function createGates(parts: Parts) {
   /** Whether the jobs of a backlog wait for a person. */
   async function isShut(ref: BacklogRef): Promise<boolean> {
     if ((await apps.settingsOf(ref.appId)).paused) return true;
-    const to = destinationOf(ref);
+    const to = target(ref);
     return to !== undefined && (await circuits.circuitOf(to))?.state === "held";
   }
 
   /** How many of `most` jobs may leave a backlog that is not shut: all, one that probes, or those with a turn. */
   async function gateOf(ref: BacklogRef, most: number): Promise<Gate> {
-    const to = destinationOf(ref);
+    const to = target(ref);
     if (!to) return { free: most };
     const circuit = await circuits.circuitOf(to);
     if (circuit && circuit.state !== "closed") return { free: (circuit.probeAt ?? Infinity) <= clock.now() ? 1 : 0 };
@@ -46,7 +44,7 @@ export function createGates(parts: Parts) {
 
   /** Says whether jobs are left in a backlog: new ones must not pass them. */
   async function markBacklog(ref: BacklogRef, isWaiting: boolean): Promise<void> {
-    const to = destinationOf(ref);
+    const to = target(ref);
     const limits = to && (await limitsOf(to));
     if (limits) await markTurns(parts, to, limits, isWaiting);
   }
@@ -59,6 +57,7 @@ export function createGates(parts: Parts) {
   return { isShut, gateOf, markBacklog };
 }
 
-function destinationOf({ appId, backlog }: BacklogRef): DestinationRef | undefined {
-  return backlog.startsWith(TO) ? { appId, destination: backlog.slice(TO.length) } : undefined;
+function target({ appId, backlog }: BacklogRef): DestinationRef | undefined {
+  const destination = destinationOf(backlog);
+  return destination === undefined ? undefined : { appId, destination };
 }

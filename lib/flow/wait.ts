@@ -1,6 +1,6 @@
 import type { Clock, EpochMs } from "../clock.ts";
 import type { Job } from "../job/job.ts";
-import type { BacklogName } from "../job/backlog.ts";
+import { backlogTo, type BacklogName } from "../job/backlog.ts";
 import { defer, queueUp, type Move } from "../job/moves.ts";
 
 // The reasons why a due attempt has to wait, and the move that follows from each. Pure.
@@ -42,5 +42,5 @@ export function waiting(job: Job, wait: Wait, now: EpochMs): Move {
 /** The backlog for a wait that is spent in one. */
 function backlogOf({ destination = "" }: Job, { reason }: Wait): BacklogName {
   if (reason === "paused") return "app";
-  return reason === "slot" ? "slot" : `to ${destination}`;
+  return reason === "slot" ? "slot" : backlogTo(destination);
 }

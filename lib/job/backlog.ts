@@ -8,3 +8,15 @@ export interface BacklogRef {
   readonly appId: string;
   readonly backlog: BacklogName;
 }
+
+const TO = "to ";
+
+/** The backlog of the jobs that wait for a destination. */
+export function backlogTo(destination: string): BacklogName {
+  return `${TO}${destination}`;
+}
+
+/** The destination that the jobs of a backlog wait for; undefined if they wait for something else. */
+export function destinationOf(backlog: BacklogName): string | undefined {
+  return backlog.startsWith(TO) ? backlog.slice(TO.length) : undefined;
+}

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { DAY, MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
+import { DAY, HOUR, MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
 import type { BacklogRef } from "../job/backlog.ts";
 import { remember } from "./cached.ts";
 import { backlogKey, dueShard } from "./job-keys.ts";
@@ -11,7 +11,7 @@ import { expirySeconds, type Table } from "./table.ts";
 const KEPT = 7 * DAY;
 /** How long a process may rely on a backlog that it has announced. */
 const ANNOUNCED_FOR = 30 * SECOND;
-const LONGEST_LOOK = 60 * MINUTE;
+const LONGEST_LOOK = HOUR;
 
 export type Backlogs = ReturnType<typeof createBacklogs>;
 

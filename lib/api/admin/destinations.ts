@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { DestinationLimits } from "../../store/app-store.ts";
+import { backlogTo } from "../../job/backlog.ts";
 import type { Circuit } from "../../flow/circuit.ts";
 import { iso } from "../../clock.ts";
 import { ClientError, badRequest } from "../../errors.ts";
@@ -86,7 +87,7 @@ export const resumeDestination = route({
     const changes = [{ field: destination, from: before.state, to: "closed" }];
     await audit.record(appId, { by: caller.sub, action: "destination.resumed", changes });
     await destinations.change({ appId, destination }, () => undefined);
-    await backlogs.wake({ appId, backlog: `to ${destination}` });
+    await backlogs.wake({ appId, backlog: backlogTo(destination) });
     const { destinations: limits } = await apps.read(appId);
     return ok(view(destination, undefined, limits));
   },
