@@ -14,6 +14,8 @@ const LARGEST_EVENT = 6 * 1_024 * 1_024;
 /** A text of this many characters stays under the limit even if each one takes the most bytes in JSON. */
 const CERTAINLY_FITS = 900_000;
 const LONGEST_REQUEST_MS = 30_000;
+/** Longer than clients keep a connection: one that is closed just as a request goes out on it fails that request. */
+const IDLE_CONNECTION_MS = 75_000;
 
 /** `functionUrl` serves the paths under `/lambda-url/`, `mailbox` those under `/local/mailbox`. */
 export function createGateway(
@@ -25,6 +27,7 @@ export function createGateway(
   const server = createServer((request, response) => {
     handle(request, response).catch(() => reply(response, 500, "Internal Server Error"));
   });
+  server.keepAliveTimeout = IDLE_CONNECTION_MS;
   return server;
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
