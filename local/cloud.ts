@@ -38,6 +38,7 @@ export interface Cloud {
   readonly environment: Readonly<Record<string, string>>;
   readonly references: References;
   readonly server: Server;
+  readonly url: string;
   stop(): Promise<void>;
 }
 
@@ -76,6 +77,7 @@ export async function startCloud({ root, template, dir, port, speed, onLoss }: C
     environment,
     references,
     server,
+    url: place.url,
     stop: async () => {
       stopping = true;
       setClock(dir, 1);
@@ -96,7 +98,7 @@ function leaveFolder({ message }: OtherLayout, dir: string): string {
   );
 }
 
-export function urlOf(server: Server): string {
+function urlOf(server: Server): string {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 

@@ -2,15 +2,15 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node
 import type { Server } from "node:http";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { startCloud, urlOf } from "./cloud.ts";
 import { readEnvFile } from "./env-file.ts";
 import type { Runner } from "./event-sources.ts";
 import type { References } from "./provision.ts";
 import { readTemplate, type Template } from "./template.ts";
 import { signToken } from "./token.ts";
-import { startWorkers, startWorkersInThread, type WorkerSettings } from "./workers.ts";
+import type { WorkerSettings } from "./workers.ts";
 
-// The whole service on this machine: `npm start`. The story is in `start`, its steps below.
+// The whole service on this machine: `npm start`. The story is in `start`, its steps below. What runs the service is
+// loaded last, so that a start that is refused says so at once.
 
 const PARENT = process.ppid;
 const ROOT = resolve(import.meta.dirname, "..");
@@ -39,9 +39,10 @@ interface RunningStack {
   readonly isEnding?: boolean;
 }
 
-/** A running stack as this process sees it; only the process that started it has the server. */
+/** A running stack as this process sees it; only the process that started it has the server and its URL. */
 interface Stack extends RunningStack {
   readonly server?: Server;
+  readonly url?: string;
   /** Tells a start that waits for the folder to wait on. */
   announceEnd(): void;
   stop(): Promise<void>;
@@ -63,7 +64,7 @@ async function start(settings: Settings): Promise<void> {
     await Promise.race([workers?.stop(), sleep(STOP_WITHIN_MS)]);
     await stack.stop();
   };
-  if (stack.server) await announce(urlOf(stack.server), settings);
+  if (stack.url !== undefined) await announce(stack.url, settings);
   else process.stdout.write(`ready: a worker of the stack in ${settings.dir}\n`);
 }
 
@@ -89,8 +90,9 @@ async function foundStack(settings: Settings, template: Template): Promise<Stack
       `A local stack (process ${other.pid}) is using ${dir}: stop it, set DATA_DIR to another folder, or join it with ROLE=worker`,
     );
   }
+  const { startCloud } = await import("./cloud.ts");
   const cloud = await startCloud({ root: ROOT, template, dir, port, speed, onLoss: fail });
-  const { environment, references, server } = cloud;
+  const { environment, references, server, url } = cloud;
   const file = join(dir, "stack.json");
   const leave = (stack: RunningStack) => {
     // Renamed, so that nobody reads half of it.
@@ -102,6 +104,7 @@ async function foundStack(settings: Settings, template: Template): Promise<Stack
   return {
     ...running,
     server,
+    url,
     announceEnd: () => leave({ ...running, isEnding: true }),
     stop: async () => {
       rmSync(file, { force: true });
@@ -140,9 +143,9 @@ async function ended(dir: string, pid: number): Promise<void> {
 }
 
 async function startRole(role: Settings["role"], settings: WorkerSettings): Promise<Runner | undefined> {
+  if (role === "gateway") return undefined;
+  const { startWorkers, startWorkersInThread } = await import("./workers.ts");
   switch (role) {
-    case "gateway":
-      return undefined;
     case "worker":
       return startWorkers(settings);
     case "all":
