@@ -258,6 +258,11 @@ test("the local gateway has API Gateway's limits and answers unknown paths in th
   expect(escaped.status).toBe(413);
 });
 
+test("the local gateway keeps an idle connection longer than clients do", async () => {
+  // Node's default of 5 s is less: a request that goes out as the connection closes fails.
+  expect((await stack.call("GET", "/health")).headers.get("keep-alive")).toBe("timeout=75");
+});
+
 test("the local stack lets any page call it", async () => {
   const headers = { origin: "http://localhost:5173", "access-control-request-method": "POST" };
   const asked = await stack.call("OPTIONS", "/v1/jobs/create", {
