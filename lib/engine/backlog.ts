@@ -1,17 +1,24 @@
 import { MINUTE, type EpochMs } from "../clock.ts";
+import { reasonOf } from "../errors.ts";
+import type { Admitted } from "../flow/flow-control.ts";
 import { arrival, waiting, type Wait } from "../flow/wait.ts";
 import { CLOCK_SKEW, HEAD_START, isWaiting, rankOf, type Job, type WaitingJob } from "../job/job.ts";
 import type { BacklogName, BacklogRef } from "../job/backlog.ts";
+import type { Outcome, Turn } from "../job/attempt.ts";
 import { release } from "../job/moves.ts";
 import { handOver } from "../queue/hand-over.ts";
 import { LARGEST_SEND, type Departure } from "../queue/queue.ts";
 import { backlogKey, type Place } from "../store/job-keys.ts";
+import type { IndexEntry } from "../store/job-item.ts";
 import type { Applied } from "../store/job-store.ts";
 import type { EngineParts } from "./engine-parts.ts";
+import { ranAs, type Ran } from "./tally.ts";
 
 // How jobs enter backlogs, and how the sweep lets them go: a wait costs a job two writes, however long it lasts.
 
 const PAGE = 100;
+/** A job that has just come shows in the index a moment later. The sweep finds what takes longer. */
+const SHOWS_WITHIN_MS = 500;
 const ALL = Number.MAX_SAFE_INTEGER;
 
 /** Makes a job wait: in its queue, or in a backlog that the sweep knows of. */
@@ -21,7 +28,67 @@ export async function makeWait(job: Job, wait: Wait, parts: EngineParts): Promis
   await announce({ appId: job.appId, backlog }, parts);
   // A message that comes twice writes nothing.
   if (backlog !== undefined && job.backlog === backlog) return { won: false, job };
-  return parts.store.apply(job, move);
+  const moved = await parts.store.apply(job, move);
+  if (moved.won) await lookAfter(moved.job, wait, parts);
+  return moved;
+}
+
+/**
+ * Calls the next job of a backlog for slots, once the first one waits there: a slot that was given back meanwhile has
+ * called nobody.
+ */
+export async function lookAfter(job: Job, wait: Wait, parts: EngineParts): Promise<void> {
+  const { appId, backlog } = job;
+  if (wait.reason !== "concurrency" || backlog === undefined) return;
+  const ref = { appId, backlog };
+  if (await parts.flow.markBacklog(ref, true)) await callNext(ref, parts);
+}
+
+/** Runs an attempt, and then calls the next job that waits for its slot. */
+export async function runAdmitted(
+  entry: Admitted,
+  parts: EngineParts,
+  attempt: () => Promise<Outcome | undefined>,
+): Promise<Ran> {
+  const { outcome, next } = await entry.during(attempt);
+  if (next) {
+    await callNext(next, parts).catch((error: unknown) => {
+      // The sweep looks at the backlog within a minute.
+      parts.log("warn", "backlog.not-called", { appId: next.appId, error: reasonOf(error) });
+    });
+  }
+  return ranAs(outcome);
+}
+
+/** Lets one of the oldest jobs of a backlog go, if its destination has room; newcomers pass an empty backlog again. */
+async function callNext(ref: BacklogRef, parts: EngineParts): Promise<void> {
+  const { flow, clock } = parts;
+  if (await flow.isShut(ref)) return;
+  const { free, turns, atOnce = 1 } = await flow.gateOf(ref, 1);
+  if (free === 0) return;
+  const oldest = await oldestOf(ref, atOnce, parts);
+  if (oldest.length === 0) await flow.markBacklog(ref, false);
+  // Attempts that end at the same moment call different jobs.
+  const skipped = Math.floor(clock.random() * Math.min(oldest.length, atOnce / 4));
+  for (const entry of [...oldest.slice(skipped), ...oldest.slice(0, skipped)]) {
+    const { released } = await letGo(await jobsIn(ref, [entry], parts), turns, parts);
+    if (released > 0) return;
+  }
+}
+
+/** About as many of the oldest jobs of a backlog as attempts may end at once. */
+async function oldestOf(ref: BacklogRef, atOnce: number, parts: EngineParts): Promise<readonly IndexEntry[]> {
+  const { clock, store } = parts;
+  const read = async () => (await store.due(backlogKey(ref), ALL, Math.min(2 * atOnce, PAGE))).entries;
+  const entries = await read();
+  if (entries.length > 0) return entries;
+  await clock.sleep(SHOWS_WITHIN_MS);
+  return read();
+}
+
+async function jobsIn(ref: BacklogRef, entries: readonly IndexEntry[], { store }: EngineParts): Promise<WaitingJob[]> {
+  const ids = entries.map(({ id }) => id);
+  return (await store.getMany(ids, { consistent: true })).filter((job) => isIn(ref, job));
 }
 
 /** To be called before a job is written that waits in a backlog. */
@@ -48,14 +115,13 @@ export async function lookAtBacklog(
   const { clock, store, flow, backlogs } = parts;
   if (await flow.isShut(ref)) return laterAt(MINUTE);
   const page = await store.due(backlogKey(ref), ALL, PAGE, from);
-  const ids = page.entries.map(({ id }) => id);
-  const jobs = (await store.getMany(ids, { consistent: true })).filter((job) => isIn(ref, job));
+  const jobs = await jobsIn(ref, page.entries, parts);
   if (ref.backlog === "slot") {
     await callTasks(ref.appId, jobs, parts);
     return page.entries.length > 0 ? laterAt(HEAD_START) : atRest();
   }
-  const { free, starts } = jobs.length > 0 ? await flow.gateOf(ref, jobs.length) : { free: 0 };
-  const sent = await letGo(jobs.slice(0, free), starts, parts);
+  const { free, turns } = jobs.length > 0 ? await flow.gateOf(ref, jobs.length) : { free: 0 };
+  const { sent } = await letGo(jobs.slice(0, free), turns, parts);
   if (free < jobs.length) {
     await flow.markBacklog(ref, true);
     return { ...(await laterAt(MINUTE)), sent };
@@ -80,25 +146,22 @@ function isIn({ backlog }: BacklogRef, job: Job): job is WaitingJob {
   return isWaiting(job) && job.backlog === backlog;
 }
 
-/** Takes jobs out of their backlog and sends their next attempts. Returns the number of messages. */
-async function letGo(
-  jobs: readonly Job[],
-  starts: readonly EpochMs[] | undefined,
-  parts: EngineParts,
-): Promise<number> {
+/** Takes jobs out of their backlog and sends their next attempts. Returns how many were taken out, and sent. */
+async function letGo(jobs: readonly Job[], turns: readonly Turn[] | undefined, parts: EngineParts) {
   const { clock, store } = parts;
-  let sent = 0;
+  let [released, sent] = [0, 0];
   for (let at = 0; at < jobs.length; at += LARGEST_SEND) {
     const batch = jobs.slice(at, at + LARGEST_SEND);
     const moves = await Promise.all(
-      batch.map(async (job, n) => store.apply(job, release(job, clock.now(), starts?.[at + n]))),
+      batch.map(async (job, n) => store.apply(job, release(job, clock.now(), turns?.[at + n]))),
     );
     const departures = moves.flatMap(({ won, job }): Departure[] =>
       won ? [{ job, notBefore: arrival(job, clock) }] : [],
     );
+    released += departures.length;
     sent += await handOver(departures, parts);
   }
-  return sent;
+  return { released, sent };
 }
 
 /** Calls the tasks that are next, and puts those in line whose place was lost. */

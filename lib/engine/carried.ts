@@ -4,11 +4,11 @@ import { after, claim, end, resume } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import type { Applied } from "../store/job-store.ts";
 import { attempt, failedAttempt } from "./attempt.ts";
-import { announce } from "./backlog.ts";
+import { announce, lookAfter, runAdmitted } from "./backlog.ts";
 import { bringLater, goOn } from "./follow-through.ts";
 import { leaseTime } from "./lease.ts";
 import type { EngineParts } from "./engine-parts.ts";
-import { ranAs, type Ran } from "./tally.ts";
+import type { Ran } from "./tally.ts";
 import { asCall, type AttemptRef, type Outcome } from "../job/attempt.ts";
 
 // Jobs that only their message holds (mode `sqs`), until their first attempt fails or is lost.
@@ -27,11 +27,12 @@ export async function runCarried(
   }
   const { clock, flow, store } = parts;
   const entry = await flow.enterCarried(asCall(nextAttempt(carried)));
-  if ("during" in entry) return ranAs(await entry.during(async () => runUnstored(carried, parts)));
+  if ("during" in entry) return runAdmitted(entry, parts, async () => runUnstored(carried, parts));
   const waits = after(carried, waiting(carried, entry, clock.now()));
   await announce(waits, parts);
   const stored = await store.create(waits);
   if (stored.won && isShort(entry)) await bringLater(stored.job, parts);
+  if (stored.won) await lookAfter(stored.job, entry, parts);
   return "skipped";
 }
 

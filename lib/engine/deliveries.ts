@@ -17,7 +17,7 @@ import { departure, handOver } from "../queue/hand-over.ts";
 import { parseRecord, type Delivery, type QueueRecord } from "../queue/message.ts";
 import type { Applied } from "../store/job-store.ts";
 import { runAttempt } from "./attempt.ts";
-import { makeWait } from "./backlog.ts";
+import { makeWait, runAdmitted } from "./backlog.ts";
 import { runCarried } from "./carried.ts";
 import { fire } from "./firing.ts";
 import { bringLater } from "./follow-through.ts";
@@ -104,11 +104,10 @@ async function runStored(ref: AttemptRef, parts: EngineParts): Promise<Ran | Com
   if (ref.rank !== undefined) return runTask(ref, parts);
   const entry = await parts.flow.enter(ref);
   if ("reason" in entry) return putOff(ref, entry, parts);
-  const outcome = await entry.during(async () => {
+  return runAdmitted(entry, parts, async () => {
     const claimed = await claimAttempt(ref, parts);
     return claimed.won ? runAttempt(claimed.job, parts) : undefined;
   });
-  return ranAs(outcome);
 }
 
 /** A task starts when it is its turn among those of its app, and takes one of its app's slots. */

@@ -18,9 +18,6 @@ interface Parts {
   readonly clock: Clock;
 }
 
-/** `rate`: turns of attempts per second; `slots`: turns of jobs that found all slots taken. */
-export type Row = "rate" | "slots";
-
 export type CapacityStore = ReturnType<typeof createCapacityStore>;
 
 const MOST_TRIES = 5;
@@ -30,45 +27,47 @@ const MOST_TRIES = 5;
  */
 const ROW_LENGTH = 3 * MINUTE;
 
-export function createCapacityStore({ table, clock }: Parts) {
+/** A step is the service time between two turns of a destination, in whole milliseconds. */
+export function createCapacityStore(parts: Parts) {
   return {
     /**
-     * Takes the next turn in a row of turns that are `step` apart, in service time: now, if no job waits. Undefined
-     * when jobs wait in the destination's backlog, or the row is full: the job then goes there too, behind them.
-     * `isInLane`: the job can't go there, so it may take a turn behind a full row.
+     * Takes the next turn: now, if no job waits. Undefined when jobs wait in the destination's backlog, or the row is
+     * full: the job then goes there too, behind them. `isInLane`: the job can't go there, so it may take a turn behind
+     * a full row.
      */
-    takeTurn: async (ref: DestinationRef, row: Row, { step, isInLane }: { step: number; isInLane: boolean }) =>
-      takeTurn({ table, clock }, ref, { row, apart: stepOf(step), isInLane }),
-    /** Takes the turns that are free in a row, at most `most`, for jobs of the backlog. They may be none. */
-    takeTurns: async (ref: DestinationRef, row: Row, { step, most }: { step: number; most: number }) =>
-      takeTurns({ table, clock }, ref, { row, apart: stepOf(step), most }),
-    /** Says whether jobs wait in the destination's backlog for turns of a row. */
-    markBacklog: async (ref: DestinationRef, row: Row, step: number, isWaiting: boolean) =>
-      markBacklog({ table, clock }, rowKey(ref, row, stepOf(step)), isWaiting),
-    /** The time in which an attempt gives back its slot, in service time: that of the last one. */
-    slotTime: async (ref: DestinationRef) => Number((await table.get(keyOf(ref, SLOTS)))?.["tookMs"] ?? SECOND),
+    takeTurn: async (ref: DestinationRef, asked: { readonly step: number; readonly isInLane: boolean }) =>
+      takeTurn(parts, ref, asked),
+    /** Takes the turns that are free in the row, at most `most`, for jobs of the backlog. They may be none. */
+    takeTurns: async (ref: DestinationRef, asked: { readonly step: number; readonly most: number }) =>
+      takeTurns(parts, ref, asked),
+    /** Says whether jobs wait in the destination's backlog for turns. */
+    markRow: async (ref: DestinationRef, step: number, isWaiting: boolean) =>
+      void (await mark(parts, rowKey(ref, step), isWaiting)),
+    /** Says whether jobs wait in the destination's backlog for slots. Returns whether that is new. */
+    markSlots: async (ref: DestinationRef, isWaiting: boolean) => mark(parts, keyOf(ref, SLOTS), isWaiting),
+    /** How many of `most` slots are free. */
+    freeSlots: async (ref: DestinationRef, most: number) => freeSlots(parts, ref, most),
     /**
-     * Takes one of `most` slots. `tookMs`, when all are taken: how long an attempt holds one, in service time,
-     * estimated by the last one that was given back and by the one held longest.
+     * Takes one of `most` slots. `behind`: jobs wait for one in the destination's backlog, which one that may not go
+     * `first` does not pass. `tookMs`, when all are taken: how long an attempt holds one, in service time, estimated by
+     * the last one that was given back and by the one held longest.
      */
-    takeSlot: async (slot: Slot, most: number) => takeSlot({ table, clock }, slot, most),
-    /** Gives a slot back. `tookMs`: how long an attempt held it, in service time; undefined if it did not start. */
-    leaveSlot: async (slot: Slot, tookMs?: number) => leaveSlot({ table, clock }, slot, tookMs),
+    takeSlot: async (slot: Slot, most: number, isFirst: boolean) => takeSlot(parts, slot, most, isFirst),
+    /**
+     * Gives a slot back. `tookMs`: how long an attempt held it, in service time; undefined if it did not start.
+     * Returns whether jobs wait for it in the destination's backlog.
+     */
+    leaveSlot: async (slot: Slot, tookMs?: number) => leaveSlot(parts, slot, tookMs),
   };
-}
-
-interface Taking {
-  readonly row: Row;
-  readonly apart: number;
 }
 
 async function takeTurn(
   { table, clock }: Parts,
   ref: DestinationRef,
-  { row, apart, isInLane }: Taking & { isInLane: boolean },
+  { step, isInLane }: { readonly step: number; readonly isInLane: boolean },
 ): Promise<EpochMs | undefined> {
-  const key = rowKey(ref, row, apart);
-  const behindNobody = isInLane ? "" : " AND attribute_not_exists(hasBacklog)";
+  const key = rowKey(ref, step);
+  const behindNobody = isInLane ? "" : BEHIND_NOBODY;
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
     const now = clock.now();
     const last = now + (isInLane ? LONGEST_MESSAGE_DELAY : ROW_LENGTH);
@@ -76,18 +75,18 @@ async function takeTurn(
     const next = await update(table, key, {
       UpdateExpression: "SET nextAt = nextAt + :step, expiresAt = :expiresAt",
       ConditionExpression: `nextAt BETWEEN :now AND :last${behindNobody}`,
-      values: { ":step": apart, ":now": now, ":last": last, ":expiresAt": expiresAt },
+      values: { ":step": step, ":now": now, ":last": last, ":expiresAt": expiresAt },
     });
-    if (next.held) return Number(next.item["nextAt"]) - apart;
+    if (next.held) return Number(next.item["nextAt"]) - step;
     if (next.item["hasBacklog"] === true && !isInLane) return undefined;
     if (Number(next.item["nextAt"] ?? 0) > last) {
-      if (!isInLane) await markBacklog({ table, clock }, key, true);
+      if (!isInLane) await mark({ table, clock }, key, true);
       return undefined;
     }
     const first = await update(table, key, {
       UpdateExpression: "SET nextAt = :next, expiresAt = :expiresAt",
       ConditionExpression: `(attribute_not_exists(nextAt) OR nextAt < :now)${behindNobody}`,
-      values: { ":next": now + apart, ":now": now, ":expiresAt": expiresAt },
+      values: { ":next": now + step, ":now": now, ":expiresAt": expiresAt },
     });
     if (first.held) return now;
   }
@@ -97,61 +96,63 @@ async function takeTurn(
 async function takeTurns(
   { table, clock }: Parts,
   ref: DestinationRef,
-  { row, apart, most }: Taking & { most: number },
+  { step, most }: { readonly step: number; readonly most: number },
 ): Promise<EpochMs[]> {
-  const key = rowKey(ref, row, apart);
+  const key = rowKey(ref, step);
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
     const now = clock.now();
     const seen = Number((await table.get(key))?.["nextAt"] ?? 0);
     const from = Math.max(seen, now);
-    const count = Math.min(most, Math.ceil((now + ROW_LENGTH - from) / apart));
+    const count = Math.min(most, Math.ceil((now + ROW_LENGTH - from) / step));
     if (count <= 0) return [];
     const taken = await update(table, key, {
       UpdateExpression: "SET nextAt = :next, expiresAt = :expiresAt",
       ConditionExpression: seen === 0 ? "attribute_not_exists(nextAt)" : "nextAt = :seen",
       values: {
-        ":next": from + count * apart,
+        ":next": from + count * step,
         ":expiresAt": expirySeconds(now + DAY),
         ...(seen !== 0 && { ":seen": seen }),
       },
     });
-    if (taken.held) return Array.from({ length: count }, (_, at) => from + at * apart);
+    if (taken.held) return Array.from({ length: count }, (_, at) => from + at * step);
   }
   // New jobs take them as fast. The next look at the backlog tries again.
   return [];
 }
 
-async function markBacklog({ table, clock }: Parts, key: ReturnType<typeof keyOf>, isWaiting: boolean): Promise<void> {
-  const expiresAt = { ":expiresAt": expirySeconds(clock.now() + DAY) };
-  await update(
-    table,
+/** Returns whether that is new. */
+async function mark({ table, clock }: Parts, key: ReturnType<typeof keyOf>, isWaiting: boolean): Promise<boolean> {
+  const { held } = await table.update(
     key,
     isWaiting
-      ? { UpdateExpression: "SET hasBacklog = :yes, expiresAt = :expiresAt", values: { ":yes": true, ...expiresAt } }
-      : { UpdateExpression: "SET expiresAt = :expiresAt REMOVE hasBacklog", values: expiresAt },
+      ? {
+          UpdateExpression: "SET hasBacklog = :yes, expiresAt = :expiresAt",
+          ConditionExpression: "attribute_not_exists(hasBacklog)",
+          values: { ":yes": true, ":expiresAt": expirySeconds(clock.now() + DAY) },
+        }
+      : { UpdateExpression: "REMOVE hasBacklog", ConditionExpression: "attribute_exists(hasBacklog)" },
   );
+  return held;
 }
 
-/** A row of its own for each rate: after a change of the limit no job waits by the old one. */
-function rowKey(ref: DestinationRef, row: Row, apart: number) {
-  return keyOf(ref, row === "rate" ? `TURNS#rate#${apart}` : "TURNS#slots");
-}
-
-function stepOf(step: number): number {
-  return Math.max(1, Math.ceil(step));
+async function freeSlots({ table, clock }: Parts, ref: DestinationRef, most: number): Promise<number> {
+  const item = await table.get(keyOf(ref, SLOTS));
+  const taken = [...((item?.["slots"] as Set<string> | undefined) ?? [])].map(termsOf);
+  return Math.max(0, most - taken.filter(({ until }) => until > clock.now()).length);
 }
 
 async function takeSlot(
   { table, clock }: Parts,
   slot: Slot,
   most: number,
-): Promise<"taken" | { readonly tookMs: number }> {
+  isFirst: boolean,
+): Promise<"taken" | "behind" | { readonly tookMs: number }> {
   const key = keyOf(slot, SLOTS);
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
     const taken = await update(table, key, {
       UpdateExpression: "ADD slots :slot SET expiresAt = :expiresAt",
       // `contains`: a call whose answer was lost has written the slot, and its repetition succeeds too.
-      ConditionExpression: "attribute_not_exists(slots) OR size(slots) < :most OR contains(slots, :name)",
+      ConditionExpression: `(attribute_not_exists(slots) OR size(slots) < :most OR contains(slots, :name))${isFirst ? "" : BEHIND_NOBODY}`,
       values: {
         ":slot": new Set([nameOf(slot)]),
         ":name": nameOf(slot),
@@ -160,6 +161,7 @@ async function takeSlot(
       },
     });
     if (taken.held) return "taken";
+    if (!isFirst && taken.item["hasBacklog"] === true) return "behind";
     const names = [...(taken.item["slots"] as Set<string>)];
     // The workers that held these have died.
     const over = names.filter((name) => termsOf(name).until <= clock.now());
@@ -172,14 +174,21 @@ async function takeSlot(
   throw table.unavailable("the slots of the destination are changing too fast");
 }
 
-async function leaveSlot({ table }: Parts, slot: Slot, tookMs?: number): Promise<void> {
-  await update(table, keyOf(slot, SLOTS), {
+async function leaveSlot({ table }: Parts, slot: Slot, tookMs?: number): Promise<boolean> {
+  const { item } = await update(table, keyOf(slot, SLOTS), {
     UpdateExpression: `DELETE slots :slot${tookMs === undefined ? "" : " SET tookMs = :took"}`,
     values: { ":slot": new Set([nameOf(slot)]), ...(tookMs !== undefined && { ":took": tookMs }) },
   });
+  return item["hasBacklog"] === true;
 }
 
 const SLOTS = "SLOTS";
+const BEHIND_NOBODY = " AND attribute_not_exists(hasBacklog)";
+
+/** A row of its own for each rate: after a change of the limit no job waits by the old one. */
+function rowKey(ref: DestinationRef, step: number) {
+  return keyOf(ref, `TURNS#rate#${step}`);
+}
 
 function keyOf({ appId, destination }: DestinationRef, sk: string) {
   return { pk: `FLOW#${appId}#${destination}`, sk };

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { Unavailable, reasonOf } from "../errors.ts";
+import { backlogTo, type BacklogRef } from "../job/backlog.ts";
 import { isSchedule, type Job } from "../job/job.ts";
 import type { Log } from "../log.ts";
 import type { AppStore } from "../store/app-store.ts";
@@ -17,8 +18,13 @@ import type { CallRef, Outcome } from "../job/attempt.ts";
 export type Entry = Admitted | Wait;
 
 export interface Admitted {
-  /** Runs the attempt, gives back its slot, and notes its outcome; an attempt that did not start has none. */
-  during(attempt: () => Promise<Outcome | undefined>): Promise<Outcome | undefined>;
+  /**
+   * Runs the attempt, gives back its slot, and notes its outcome; an attempt that did not start has none. `next`: the
+   * backlog whose next job may have the slot.
+   */
+  during(
+    attempt: () => Promise<Outcome | undefined>,
+  ): Promise<{ readonly outcome?: Outcome; readonly next?: BacklogRef }>;
 }
 
 interface Parts {
@@ -47,7 +53,7 @@ export function createFlowControl(parts: Parts) {
     if (typeof wait === "object") return wait;
     const limits = settings.destinations.find(({ destination }) => destination === ref.destination);
     if (!limits) return admitted(ref);
-    const room = await makeRoom(parts, ref, wait === "probe" ? { ...limits, rateLimitPerSecond: null } : limits);
+    const room = await makeRoom(parts, ref, limits, wait === "probe");
     return "reason" in room ? room : admitted(ref, room.slot);
   }
 
@@ -67,18 +73,20 @@ export function createFlowControl(parts: Parts) {
   }
 
   function admitted(ref: CallRef, slot?: Slot): Admitted {
-    const during = async (attempt: () => Promise<Outcome | undefined>) => {
-      let outcome: Outcome | undefined;
-      try {
-        return (outcome = await attempt());
-      } finally {
-        await leave(ref, outcome, slot);
-      }
+    const during: Admitted["during"] = async (attempt) => {
+      const outcome = await attempt().catch(async (error: unknown) => {
+        await leave(ref, undefined, slot);
+        throw error;
+      });
+      const isAwaited = await leave(ref, outcome, slot);
+      const next = { appId: ref.appId, backlog: backlogTo(ref.destination) };
+      return { ...(outcome && { outcome }), ...(isAwaited && { next }) };
     };
     return { during };
   }
 
-  async function leave(ref: CallRef, outcome?: Outcome, slot?: Slot): Promise<void> {
+  /** Returns whether jobs wait for the slot. */
+  async function leave(ref: CallRef, outcome?: Outcome, slot?: Slot): Promise<boolean> {
     const left = slot && capacity.leaveSlot(slot, outcome && clock.now() - slot.since);
     const results = await Promise.allSettled([left, outcome && outcomes.note(ref, outcome)]);
     for (const result of results) {
@@ -87,6 +95,7 @@ export function createFlowControl(parts: Parts) {
       const { id: jobId, appId, attempt } = ref;
       log("warn", "destination.not-noted", { jobId, appId, attempt, error: reasonOf(result.reason) });
     }
+    return results[0].status === "fulfilled" && results[0].value === true;
   }
 
   return { enter, enterCarried, waitOf, ...createGates({ clock, apps, capacity, circuits }) };

@@ -1,17 +1,22 @@
-import type { Clock, EpochMs } from "../clock.ts";
+import type { Clock } from "../clock.ts";
+import type { Turn } from "../job/attempt.ts";
 import { destinationOf, type BacklogRef } from "../job/backlog.ts";
 import type { AppStore, DestinationLimits } from "../store/app-store.ts";
 import type { CapacityStore } from "./capacity-store.ts";
 import type { createCircuitWaits } from "./circuits.ts";
 import type { DestinationRef } from "./destination-store.ts";
-import { markTurns, startsWithin } from "./limits.ts";
+import { markWaiting, turnsWithin } from "./limits.ts";
 
 // The gates of backlogs: how many of the jobs that wait there may go.
 
-/** `free`: how many jobs may leave a backlog now. `starts`: the turns of these at the destination, if it has limits. */
+/**
+ * `free`: how many jobs may leave a backlog now. `turns`: their turns at the destination, if it has limits; `atOnce`:
+ * its slots, if they are limited.
+ */
 export interface Gate {
   readonly free: number;
-  readonly starts?: readonly EpochMs[];
+  readonly turns?: readonly Turn[];
+  readonly atOnce?: number;
 }
 
 interface Parts {
@@ -38,15 +43,17 @@ export function createGates(parts: Parts) {
     const circuit = await circuits.circuitOf(to);
     if (circuit && circuit.state !== "closed") return { free: (circuit.probeAt ?? Infinity) <= clock.now() ? 1 : 0 };
     const limits = await limitsOf(to);
-    const starts = limits && (await startsWithin(parts, to, limits, most));
-    return starts ? { free: starts.length, starts } : { free: most };
+    const turns = limits && (await turnsWithin(parts, to, limits, most));
+    if (!limits || !turns) return { free: most };
+    const { maxConcurrency: atOnce } = limits;
+    return { free: turns.length, turns, ...(atOnce !== null && { atOnce }) };
   }
 
-  /** Says whether jobs are left in a backlog: new ones must not pass them. */
-  async function markBacklog(ref: BacklogRef, isWaiting: boolean): Promise<void> {
+  /** Says whether jobs are left in a backlog: new ones must not pass them. Returns whether that is new for slots. */
+  async function markBacklog(ref: BacklogRef, isWaiting: boolean): Promise<boolean> {
     const to = target(ref);
     const limits = to && (await limitsOf(to));
-    if (limits) await markTurns(parts, to, limits, isWaiting);
+    return limits !== undefined && (await markWaiting(parts, to as DestinationRef, limits, isWaiting));
   }
 
   async function limitsOf({ appId, destination }: DestinationRef): Promise<DestinationLimits | undefined> {

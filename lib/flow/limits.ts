@@ -5,7 +5,7 @@ import type { JobStore } from "../store/job-store.ts";
 import type { CapacityStore, Slot } from "./capacity-store.ts";
 import type { DestinationRef } from "./destination-store.ts";
 import type { Wait } from "./wait.ts";
-import type { CallRef } from "../job/attempt.ts";
+import type { CallRef, Turn } from "../job/attempt.ts";
 
 // The limits that an app sets for a destination: attempts per second, and attempts at once.
 
@@ -25,75 +25,100 @@ const TURN_KEPT = MINUTE + 15 * SECOND;
 /** A wait up to this is spent in the function: a queue delays by whole seconds. */
 const SHORT_WAIT_MS = SECOND;
 
-/** Waits for the turn that a rate sets, then takes a slot. */
-export async function makeRoom(parts: Parts, ref: CallRef, limits: DestinationLimits): Promise<Room | Wait> {
+/** Waits for the turn that a rate sets, then takes a slot. A probe goes first. */
+export async function makeRoom(
+  parts: Parts,
+  ref: CallRef,
+  { rateLimitPerSecond: rate, maxConcurrency }: DestinationLimits,
+  isProbe: boolean,
+): Promise<Room | Wait> {
   const { clock } = parts;
-  const { rateLimitPerSecond: rate, maxConcurrency } = limits;
-  const turnAt = rate === null ? 0 : await turnOf(parts, ref, rate);
-  if (turnAt === undefined) return beyondTheRow(clock, ref, "rate");
-  const waitMs = clock.waitFor(turnAt - clock.now());
-  if (waitMs > SHORT_WAIT_MS) return { reason: "rate", turnAt };
-  if (waitMs > 0) await clock.sleep(waitMs);
-  return maxConcurrency === null ? {} : takeSlot(parts, ref, maxConcurrency);
+  const step = rate === null || isProbe ? 0 : stepOf(clock, rate);
+  if (step > 0) {
+    const turn = await turnOf(parts, ref, step);
+    if (turn === undefined) return beyondTheRow(clock, ref);
+    const waitMs = clock.waitFor(turn.at - clock.now());
+    if (waitMs > SHORT_WAIT_MS) return { reason: "rate", turn };
+    if (waitMs > 0) await clock.sleep(waitMs);
+  }
+  if (maxConcurrency === null) return {};
+  const isFirst = isProbe || ref.ordered === true || isKept(clock, ref.turn);
+  return takeSlot(parts, ref, maxConcurrency, isFirst);
 }
 
-/** The turn that was kept for this attempt, or the next one. */
-async function turnOf({ clock, store, capacity }: Parts, ref: CallRef, rate: number): Promise<EpochMs | undefined> {
+/** The turn that was kept for this attempt by the rate that is set now, or the next one. */
+async function turnOf({ clock, store, capacity }: Parts, ref: CallRef, step: number): Promise<Turn | undefined> {
   // A message in a lane is delivered again as it was sent, without the turn that its job has taken since.
-  const kept = ref.turnAt ?? (ref.ordered ? (await store.get(ref.id))?.turnAt : undefined);
-  if (kept !== undefined && clock.now() - kept < clock.during(TURN_KEPT)) return kept;
-  return capacity.takeTurn(ref, "rate", { step: clock.during(SECOND / rate), isInLane: ref.ordered === true });
+  const kept = ref.turn ?? (ref.ordered ? (await store.get(ref.id))?.turn : undefined);
+  if (kept?.step === step && isKept(clock, kept)) return kept;
+  const at = await capacity.takeTurn(ref, { step, isInLane: ref.ordered === true });
+  return at === undefined ? undefined : { at, step };
 }
 
-async function takeSlot({ clock, capacity }: Parts, ref: CallRef, most: number): Promise<Room | Wait> {
+function isKept(clock: Clock, turn: Turn | undefined): boolean {
+  return turn !== undefined && clock.now() - turn.at < clock.during(TURN_KEPT);
+}
+
+/** The service time between two turns of a rate. */
+function stepOf(clock: Clock, rate: number): number {
+  return Math.max(1, Math.ceil(clock.during(SECOND / rate)));
+}
+
+/** `isFirst`: it need not go behind the jobs of the backlog. */
+async function takeSlot(
+  { clock, capacity }: Parts,
+  ref: CallRef,
+  most: number,
+  isFirst: boolean,
+): Promise<Room | Wait> {
   const since = clock.now();
   const { appId, destination, timeoutMs } = ref;
   const until = since + clock.during(timeoutMs + 2 * LEASE_MARGIN_MS);
   const slot = { appId, destination, holder: clock.operationId(), since, until };
-  const taken = await capacity.takeSlot(slot, most);
+  const taken = await capacity.takeSlot(slot, most, isFirst);
   if (taken === "taken") return { slot };
-  // Jobs that wait come back about as fast as slots become free.
-  const at = await capacity.takeTurn(ref, "slots", { step: taken.tookMs / most, isInLane: ref.ordered === true });
-  if (at === undefined) return beyondTheRow(clock, ref, "concurrency");
-  return { reason: "concurrency", startAt: Math.max(at, clock.now() + clock.during(SHORT_WAIT_MS)) };
+  if (!ref.ordered) return { reason: "concurrency" };
+  // A lane can't wait in the backlog. It asks again about when the next slot becomes free.
+  const waitMs = taken === "behind" ? 0 : taken.tookMs / most;
+  return { reason: "concurrency", startAt: Math.round(clock.now() + Math.max(waitMs, clock.during(SHORT_WAIT_MS))) };
 }
 
 /** Jobs beyond the row wait in the destination's backlog, those of a lane in their queue. */
-function beyondTheRow(clock: Clock, { ordered }: CallRef, reason: "rate" | "concurrency"): Wait {
-  if (!ordered) return { reason };
-  return { reason, startAt: Math.round(clock.now() + LONGEST_MESSAGE_DELAY * (0.5 + clock.random() / 2)) };
+function beyondTheRow(clock: Clock, { ordered }: CallRef): Wait {
+  if (!ordered) return { reason: "rate" };
+  return {
+    reason: "rate",
+    startAt: Math.round(clock.now() + LONGEST_MESSAGE_DELAY * (0.5 + clock.random() / 2)),
+  };
 }
 
+type Capacity = Pick<Parts, "clock" | "capacity">;
+
 /**
- * The starts of the jobs of a destination's backlog that fit into its limits by the next look, at most `most`;
- * undefined without limits.
+ * The turns of the jobs of a destination's backlog that fit into its limits by the next look, at most `most`;
+ * undefined without limits. Each attempt that gives back a slot calls the next job, so slots are those that are free.
  */
-export async function startsWithin(
-  { clock, capacity }: Pick<Parts, "clock" | "capacity">,
+export async function turnsWithin(
+  { clock, capacity }: Capacity,
   ref: DestinationRef,
   { rateLimitPerSecond: rate, maxConcurrency }: DestinationLimits,
   most: number,
-): Promise<EpochMs[] | undefined> {
-  const atOnce =
-    maxConcurrency === null
-      ? undefined
-      : await capacity.takeTurns(ref, "slots", { step: (await capacity.slotTime(ref)) / maxConcurrency, most });
-  if (rate === null) return atOnce;
-  // A job that found no slot would come back, so no more get a turn than both limits let go.
-  const turns = await capacity.takeTurns(ref, "rate", {
-    step: clock.during(SECOND / rate),
-    most: atOnce?.length ?? most,
-  });
-  return turns.map((turnAt, at) => Math.max(turnAt, atOnce?.[at] ?? turnAt));
+): Promise<Turn[] | undefined> {
+  if (rate === null && maxConcurrency === null) return undefined;
+  const free = maxConcurrency === null ? most : Math.min(most, await capacity.freeSlots(ref, maxConcurrency));
+  if (rate === null) return Array.from({ length: free }, () => ({ at: clock.now(), step: 0 }));
+  const step = stepOf(clock, rate);
+  const turns = free === 0 ? [] : await capacity.takeTurns(ref, { step, most: free });
+  return turns.map((at) => ({ at, step }));
 }
 
-/** Says whether jobs still wait in a destination's backlog for its limits. */
-export async function markTurns(
-  { clock, capacity }: Pick<Parts, "clock" | "capacity">,
+/** Says whether jobs wait in a destination's backlog for its limits. Returns whether that is new for its slots. */
+export async function markWaiting(
+  { clock, capacity }: Capacity,
   ref: DestinationRef,
   { rateLimitPerSecond: rate, maxConcurrency }: DestinationLimits,
   isWaiting: boolean,
-): Promise<void> {
-  if (rate !== null) await capacity.markBacklog(ref, "rate", clock.during(SECOND / rate), isWaiting);
-  if (maxConcurrency !== null) await capacity.markBacklog(ref, "slots", 1, isWaiting);
+): Promise<boolean> {
+  if (rate !== null) await capacity.markRow(ref, stepOf(clock, rate), isWaiting);
+  return maxConcurrency !== null && (await capacity.markSlots(ref, isWaiting));
 }

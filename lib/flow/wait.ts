@@ -1,7 +1,8 @@
 import type { Clock, EpochMs } from "../clock.ts";
+import type { Turn } from "../job/attempt.ts";
 import type { Job } from "../job/job.ts";
 import { backlogTo, type BacklogName } from "../job/backlog.ts";
-import { defer, queueUp, type Move } from "../job/moves.ts";
+import { defer, queueUp, take, type Move } from "../job/moves.ts";
 
 // The reasons why a due attempt has to wait, and the move that follows from each. Pure.
 
@@ -11,31 +12,31 @@ import { defer, queueUp, type Move } from "../job/moves.ts";
  * - `outage`: the destination's circuit is open.
  * - `rate`, `concurrency`: the destination's limits.
  *
- * A wait until `turnAt` or `startAt` is spent in the queue: at `turnAt` the job has a turn that is kept for it; at
- * `startAt` it asks again. Any other wait is spent in a backlog, and costs one write however long it lasts.
+ * A wait until `turn` or `startAt` is spent in the queue: the turn is kept for the job; at `startAt` it asks again. Any other wait is spent in a backlog, and costs one write however long it lasts.
  */
 export type Wait =
   | { readonly reason: "paused" | "held" | "slot" | "outage" | "rate" | "concurrency" }
-  | { readonly reason: "rate"; readonly turnAt: EpochMs }
+  | { readonly reason: "rate"; readonly turn: Turn }
   | { readonly reason: "rate" | "concurrency"; readonly startAt: EpochMs };
 
-/** The time by which a message arrives before its turn. It is less than the clock skew. */
+/** The time by which a message arrives before its turn by a rate. It is less than the clock skew. */
 const EARLY_MS = 900;
 
 /** Whether a wait is spent in the queue, if the queue can delay the message as long. */
 export function isShort(wait: Wait): boolean {
-  return "turnAt" in wait || "startAt" in wait;
+  return "turn" in wait || "startAt" in wait;
 }
 
 /** The earliest arrival of the message of a job that waits in the queue. */
 export function arrival(job: Job, clock: Clock): EpochMs {
-  return job.turnAt === undefined ? job.startAt : job.turnAt - clock.during(EARLY_MS);
+  const isByRate = job.turn !== undefined && job.turn.step > 0;
+  return isByRate ? job.startAt - clock.during(EARLY_MS) : job.startAt;
 }
 
 /** The move that makes a job wait. It counts as no attempt. */
 export function waiting(job: Job, wait: Wait, now: EpochMs): Move {
-  if ("turnAt" in wait) return defer(job, wait.turnAt, now, true);
-  if ("startAt" in wait) return defer(job, wait.startAt, now, false);
+  if ("turn" in wait) return take(job, wait.turn, now);
+  if ("startAt" in wait) return defer(job, wait.startAt, now);
   return queueUp(job, backlogOf(job, wait));
 }
 

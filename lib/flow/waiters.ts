@@ -38,13 +38,13 @@ async function begin(parts: Parts, appId: string): Promise<Waiter | undefined> {
   const slot: Slot = { appId, destination: SLOTS, holder: clock.operationId(), since, until };
   try {
     const most = (await apps.settingsOf(appId)).waitersPerApp ?? parts.waitersPerApp;
-    if ((await capacity.takeSlot(slot, most)) !== "taken") return undefined;
+    if ((await capacity.takeSlot(slot, most, true)) !== "taken") return undefined;
   } catch (error) {
     notCounted(parts, appId, error);
     return undefined;
   }
   return {
-    end: async () => capacity.leaveSlot(slot).catch((error: unknown) => notCounted(parts, appId, error)),
+    end: async () => void (await capacity.leaveSlot(slot).catch((error: unknown) => notCounted(parts, appId, error))),
   };
 }
 

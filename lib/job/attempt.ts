@@ -44,13 +44,22 @@ interface RefFields {
   readonly timeoutMs: number;
 }
 
+/**
+ * The time at which an attempt may start at a destination with limits. `step`: the service time between two turns of
+ * the rate by which it was given, 0 where none was set. A turn by another rate than that which is set now is void.
+ */
+export interface Turn {
+  readonly at: EpochMs;
+  readonly step: number;
+}
+
 /** An attempt that calls a destination. */
 export interface CallRef extends RefFields {
   readonly destination: string;
   /** Set for jobs in a lane: those behind it wait for it. */
   readonly ordered?: true;
-  /** The turn that the job has at a destination with a rate. */
-  readonly turnAt?: EpochMs;
+  /** The turn that the job has at a destination with limits. */
+  readonly turn?: Turn;
   readonly rank?: never;
   readonly isUrgent?: never;
 }
@@ -63,7 +72,7 @@ export interface TaskRef extends RefFields {
   readonly isUrgent?: true;
   readonly destination?: never;
   readonly ordered?: never;
-  readonly turnAt?: never;
+  readonly turn?: never;
 }
 
 /** For jobs that are no tasks. Throws for a task's reference. */

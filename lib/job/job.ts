@@ -1,7 +1,7 @@
 import { MINUTE, SECOND, type EpochMs } from "../clock.ts";
 import { FINAL_STATUSES, type FinalStatus, type Status, type StopStatus, type WaitingStatus } from "./status.ts";
 import type { FollowUp, RetryPolicy } from "./message.ts";
-import type { AttemptRef, RunRef } from "./attempt.ts";
+import type { AttemptRef, RunRef, Turn } from "./attempt.ts";
 import type { BacklogName } from "./backlog.ts";
 
 /** `sqs`: sent only; `db`: stored only; `both`: stored and then sent. Default `both`. */
@@ -142,8 +142,8 @@ interface JobFields extends Kind {
   readonly lastError?: string;
   /** Set for quick jobs that ran out of time. */
   readonly timedOut?: true;
-  /** The turn of the next attempt, at a destination with limits. */
-  readonly turnAt?: EpochMs;
+  /** That of the next attempt, at a destination with limits. */
+  readonly turn?: Turn;
   /** Set for a job that was put off to a later start: the first one, which remains its place in a backlog. */
   readonly waitsSince?: EpochMs;
   /** The expiry date of a finished job. */
@@ -273,7 +273,7 @@ export function nextRunOf(schedule: Job): RunRef {
 }
 
 export function nextAttempt(job: Job): AttemptRef {
-  const { id, appId, timeoutMs, destination, lane, turnAt, isUrgent } = job;
+  const { id, appId, timeoutMs, destination, lane, turn, isUrgent } = job;
   const ref = { id, appId, timeoutMs, attempt: job.attempts + 1 };
   if (isTask(job)) return { ...ref, rank: rankOf(job), ...(isUrgent && { isUrgent }) };
   if (destination === undefined) throw new Error(`Job ${id} of type ${job.executionType} has no destination`);
@@ -281,7 +281,7 @@ export function nextAttempt(job: Job): AttemptRef {
     ...ref,
     destination,
     ...(lane !== undefined && { ordered: true }),
-    ...(turnAt !== undefined && { turnAt }),
+    ...(turn && { turn }),
   };
 }
 

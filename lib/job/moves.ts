@@ -21,7 +21,7 @@ import {
 import { LONGEST_BACKOFF, backoffDelay } from "./backoff.ts";
 import type { BacklogName } from "./backlog.ts";
 import type { FinalStatus, Status, StopStatus } from "./status.ts";
-import type { AttemptRef, Outcome } from "./attempt.ts";
+import type { AttemptRef, Outcome, Turn } from "./attempt.ts";
 
 // The moves of a job: from which statuses, under which condition, to what.
 
@@ -65,7 +65,7 @@ export function claim(ref: AttemptRef, now: EpochMs, leaseUntil: EpochMs, slots?
       // A task's lease is short, and others wait for its slot: the sweep looks when it ends.
       ...(slots !== undefined && { dueAt: leaseUntil }),
     },
-    remove: ["turnAt", "waitsSince", ...(slots === undefined ? [] : (["progress"] as const))],
+    remove: ["turn", "waitsSince", ...(slots === undefined ? [] : (["progress"] as const))],
     ...(slots !== undefined && { slot: { of: slots } }),
   };
 }
@@ -175,32 +175,36 @@ export function becomeDue(job: Job, dueAt: EpochMs): Move<Status, "dueAt"> {
 /** Moves a job to a backlog, where it waits by its age. It counts as no attempt. */
 export function queueUp(job: Job, backlog: BacklogName): Move<Status, "dueAt" | "backlog"> {
   const due = becomeDue(job, job.waitsSince ?? job.startAt);
-  return { ...due, set: { ...due.set, backlog }, remove: ["turnAt"] };
+  return { ...due, set: { ...due.set, backlog }, remove: ["turn"] };
 }
 
-/** Takes a job out of its backlog, along with a message; `turnAt`: the turn that it was given at its destination. */
+/** Takes a job out of its backlog, along with a message; `turn`: the one that it was given at its destination. */
 export function release(
   job: Job,
   now: EpochMs,
-  turnAt?: EpochMs,
-): Move<Status, "dueAt" | "startAt" | "turnAt" | "waitsSince" | "releasedAt"> {
-  const move = turnAt === undefined ? becomeDue(job, now + HEAD_START) : defer(job, turnAt, now, true);
+  turn?: Turn,
+): Move<Status, "dueAt" | "startAt" | "turn" | "waitsSince" | "releasedAt"> {
+  const move = turn ? take(job, turn, now) : becomeDue(job, now + HEAD_START);
   return { ...move, set: { ...move.set, releasedAt: now } };
 }
 
-/** Puts a job off to a later start, which counts as no attempt. `isTurn`: the job's turn at its destination. */
-export function defer(
-  job: Job,
-  startAt: EpochMs,
-  now: EpochMs,
-  isTurn: boolean,
-): Move<Status, "dueAt" | "startAt" | "turnAt" | "waitsSince"> {
+/** Puts a job off to a later start, at which it asks again. It counts as no attempt. */
+export function defer(job: Job, startAt: EpochMs, now: EpochMs): Move<Status, "dueAt" | "startAt" | "waitsSince"> {
+  return { ...startLater(job, startAt, now), remove: ["turn"] };
+}
+
+/** Puts a job off to the turn that it has taken at its destination. */
+export function take(job: Job, turn: Turn, now: EpochMs): Move<Status, "dueAt" | "startAt" | "turn" | "waitsSince"> {
+  const move = startLater(job, turn.at, now);
+  return { ...move, set: { ...move.set, turn } };
+}
+
+function startLater(job: Job, startAt: EpochMs, now: EpochMs): Move<Status, "dueAt" | "startAt" | "waitsSince"> {
   const { waitsSince = job.startAt } = job;
   // A lane's job keeps its place in its queue.
   const isInQueue = job.lane !== undefined || travels(job, startAt - now);
   const due = becomeDue(job, isInQueue ? startAt + HEAD_START : startAt);
-  const turn = isTurn ? { set: { turnAt: startAt } } : { remove: ["turnAt"] as const };
-  return { ...due, ...turn, set: { ...due.set, ...turn.set, startAt, waitsSince } };
+  return { ...due, set: { ...due.set, startAt, waitsSince } };
 }
 
 /** Stops a job for a person: at once while it waits, else when its attempt ends. */

@@ -75,7 +75,7 @@ const attemptRef = z.union([
     ...refFields,
     destination: z.string(),
     ordered: z.literal(true).exactOptional(),
-    turnAt: time.exactOptional(),
+    turn: z.object({ at: time, step: time }).exactOptional(),
     rank: z.never().exactOptional(),
   }),
   z.object({ ...refFields, rank: z.string(), isUrgent: z.literal(true).exactOptional() }),

@@ -198,10 +198,9 @@ test("each reason to wait has its name, before an attempt and in the sweep", asy
   const outage = { reason: "outage" };
   expect([await down.enter(ref), await down.waitOf({ ...job, dueAt: now })]).toEqual([outage, outage]);
   const [at, later] = [now + HOUR, expect.any(Number)];
-  expect(await flow(rate, undefined, at).enter(ref)).toEqual({ reason: "rate", turnAt: at });
+  expect(await flow(rate, undefined, at).enter(ref)).toEqual({ reason: "rate", turn: { at, step: SECOND } });
   expect(await flow(rate).enter(ref)).toEqual({ reason: "rate" });
   expect(await flow(rate).enter({ ...ref, ordered: true })).toEqual({ reason: "rate", startAt: later });
-  expect(await flow(slots, undefined, at).enter(ref)).toEqual({ reason: "concurrency", startAt: at });
   expect(await flow(slots).enter(ref)).toEqual({ reason: "concurrency" });
   expect(await flow(slots).enter({ ...ref, ordered: true })).toEqual({ reason: "concurrency", startAt: later });
 });

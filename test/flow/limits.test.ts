@@ -4,6 +4,7 @@ import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import type { Slot } from "../../lib/flow/capacity-store.ts";
 import { nextAttempt, type Job } from "../../lib/job/job.ts";
 import { claim } from "../../lib/job/moves.ts";
+import { createEngine } from "../../lib/engine/engine.ts";
 import { PLENTY, request } from "../support/world.ts";
 import { ORIGIN, appId, fails, run, startFlowWorld, stored, submit, succeeds, world } from "./flow-world.ts";
 
@@ -30,9 +31,9 @@ test("a rate spaces attempts out: whose turn is later travels as a delayed messa
   const jobs = await Promise.all(Array.from({ length: 4 }, async () => submit()));
   for (const job of jobs) await run(job);
   const after = await Promise.all(jobs.map(stored));
-  const [first, ...rest] = after.toSorted((a, b) => (a.turnAt ?? 0) - (b.turnAt ?? 0));
+  const [first, ...rest] = after.toSorted((a, b) => (a.turn?.at ?? 0) - (b.turn?.at ?? 0));
   expect(first).toMatchObject({ status: "SUCCEEDED" });
-  const turns = rest.map(({ turnAt = 0 }) => turnAt);
+  const turns = rest.map(({ turn }) => turn?.at ?? 0);
   expect([turns[1]! - turns[0]!, turns[2]! - turns[1]!]).toEqual([2 * SECOND, 2 * SECOND]);
   expect(rest.map(({ startAt }) => startAt)).toEqual(turns);
   expect((await world.depth("fair")).delayed).toBe(3);
@@ -68,13 +69,13 @@ test("a job of mode sqs whose turn is later is stored, and its message comes at 
   };
   const job = await stored(await carried("k"));
   expect(world.ran).toHaveLength(0);
-  expect(job).toMatchObject({ status: "PENDING", attempts: 0, startAt: job.turnAt });
+  expect(job).toMatchObject({ status: "PENDING", attempts: 0, startAt: job.turn?.at });
   expect(await world.depth("fair")).toEqual({ ...before, delayed: before.delayed + 1 });
 
   // A job that is already stored has its own message.
   const stands = await submit(appId, "db", { idempotencyKey: "l" });
   await carried("l");
-  expect((await stored(stands)).turnAt).toBeUndefined();
+  expect((await stored(stands)).turn).toBeUndefined();
   expect(await world.depth("fair")).toEqual({ ...before, delayed: before.delayed + 1 });
 });
 
@@ -108,23 +109,71 @@ test("no more attempts run at once than a destination takes, and a place is give
   while (ends.length < 2) await new Promise(setImmediate);
   for (const job of jobs.slice(2)) expect(await run(job)).toBe("skipped");
   const waiting = await Promise.all(jobs.slice(2).map(stored));
-  expect(waiting).toMatchObject(waiting.map(() => ({ status: "PENDING", attempts: 0 })));
-  expect(waiting.every(({ startAt, createdAt }) => startAt > createdAt)).toBe(true);
+  expect(waiting).toMatchObject(waiting.map(() => ({ status: "PENDING", attempts: 0, backlog: `to ${ORIGIN}` })));
   for (const end of ends) end();
   await Promise.all(first);
   world.execute(succeeds);
-  world.pass(MINUTE);
-  for (const job of jobs.slice(2)) expect(await run(await stored(job))).toBe("succeeded");
+  // Each attempt that ends calls another.
+  const called = async () => (await Promise.all(jobs.slice(2).map(stored))).filter(({ turn }) => turn !== undefined);
+  expect(await called()).toHaveLength(2);
+  for (let next = await called(); next.length > 0; next = await called()) {
+    for (const job of next) expect(await run(job)).toBe("succeeded");
+  }
+  expect(await Promise.all(jobs.slice(2).map(stored))).toMatchObject(waiting.map(() => ({ status: "SUCCEEDED" })));
   expect(most).toBe(2);
+});
+
+test("a new job takes no slot before those that wait, and is next when none does", async () => {
+  await limit({ maxConcurrency: 1 });
+  const slot = slotFor(HOUR);
+  await world.capacity.takeSlot(slot, 1, true);
+  const waits = await submit();
+  expect(await run(waits)).toBe("skipped");
+  // Given back by a process that died before it called the next.
+  await world.capacity.leaveSlot(slot, SECOND);
+  const newcomer = await submit();
+  expect(await run(newcomer)).toBe("skipped");
+  await world.engine.sweep(PLENTY);
+  expect(await run(await stored(waits))).toBe("succeeded");
+  expect(await run(await stored(newcomer))).toBe("succeeded");
+  expect(await run(await submit())).toBe("succeeded");
+});
+
+test("a slot that was given back while a job went to wait is taken by that job", async () => {
+  await limit({ maxConcurrency: 1 });
+  const slot = slotFor(HOUR);
+  await world.capacity.takeSlot(slot, 1, true);
+  const job = await submit();
+  const { store } = world.parts;
+  const apply: typeof store.apply = async (...args) => {
+    const applied = await store.apply(...args);
+    await world.capacity.leaveSlot(slot, SECOND);
+    return applied;
+  };
+  await createEngine({ ...world.parts, store: { ...store, apply } }).runBatch(await world.receive("fair"), PLENTY);
+  expect(await stored(job)).toMatchObject({ turn: { step: 0 } });
+  expect(await run(await stored(job))).toBe("succeeded");
+});
+
+test("a turn that was given by another rate is void", async () => {
+  await limit({ rateLimitPerSecond: 0.02 });
+  const jobs = await Promise.all(Array.from({ length: 3 }, async () => submit()));
+  for (const job of jobs) await run(job);
+  await limit({ rateLimitPerSecond: 0.01 });
+  world.pass(100 * SECOND);
+  const ran = [await run(await stored(jobs[1]!)), await run(await stored(jobs[2]!))];
+  // Both turns have come, but by the rate that is set now only one may go.
+  expect(ran).toEqual(["succeeded", "skipped"]);
 });
 
 test("the place of a worker that died is free when the attempt's time is over", async () => {
   await limit({ maxConcurrency: 1 });
   const slot = slotFor(MINUTE);
-  expect(await world.capacity.takeSlot(slot, 1)).toBe("taken");
+  expect(await world.capacity.takeSlot(slot, 1, true)).toBe("taken");
   const job = await submit();
   expect(await run(job)).toBe("skipped");
   world.pass(MINUTE);
+  await world.engine.sweep(PLENTY);
   expect(await run(await stored(job))).toBe("succeeded");
 });
 
@@ -138,7 +187,7 @@ test("a waiting job gets its turn by the limit that is set now", async () => {
 test("where a rate and a number of places are set, both are kept", async () => {
   await limit({ rateLimitPerSecond: 0.5, maxConcurrency: 1 });
   const slot = slotFor(HOUR);
-  await world.capacity.takeSlot(slot, 1);
+  await world.capacity.takeSlot(slot, 1, true);
   const jobs = await Promise.all(Array.from({ length: 4 }, async () => submit()));
   for (const job of jobs) await run(job);
   world.pass(10 * SECOND);

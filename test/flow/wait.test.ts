@@ -3,7 +3,7 @@ import { MINUTE, SECOND, createClock } from "../../lib/clock.ts";
 import { arrival, isShort, waiting, type Wait } from "../../lib/flow/wait.ts";
 import { accept } from "../../lib/job/accept.ts";
 import { HEAD_START, type Job } from "../../lib/job/job.ts";
-import { after } from "../../lib/job/moves.ts";
+import { after, release } from "../../lib/job/moves.ts";
 
 const ACCEPTED = Date.parse("2026-01-01T12:00:00Z");
 const NOW = ACCEPTED + 20 * MINUTE;
@@ -18,7 +18,10 @@ function job(messageGroupId?: string): Job {
   const terms = { destination: "https://a.example", timeoutMs: 30 * SECOND };
   const payload = { at: "inline", bytes: new Uint8Array() } as const;
   // The job had a turn before.
-  return { ...accept({ appId: "app", mode: "both", message }, terms, payload, ACCEPTED, "id"), turnAt: ACCEPTED };
+  return {
+    ...accept({ appId: "app", mode: "both", message }, terms, payload, ACCEPTED, "id"),
+    turn: { at: ACCEPTED, step: 1 },
+  };
 }
 
 interface Row {
@@ -39,15 +42,15 @@ const ROWS = {
   outage: [{ wait: { reason: "outage" }, spentIn: "table", set: { dueAt: ACCEPTED, backlog: TO }, dropsTurn: true }],
   rate: [
     {
-      wait: { reason: "rate", turnAt: SOON },
+      wait: { reason: "rate", turn: { at: SOON, step: 1 } },
       spentIn: "queue",
-      set: { startAt: SOON, turnAt: SOON, dueAt: SOON + HEAD_START, waitsSince: ACCEPTED },
+      set: { startAt: SOON, turn: { at: SOON, step: 1 }, dueAt: SOON + HEAD_START, waitsSince: ACCEPTED },
     },
     // The turn is beyond the longest delay of a message, so the sweep sends the job at its turn.
     {
-      wait: { reason: "rate", turnAt: LATE },
+      wait: { reason: "rate", turn: { at: LATE, step: 1 } },
       spentIn: "queue",
-      set: { startAt: LATE, turnAt: LATE, dueAt: LATE, waitsSince: ACCEPTED },
+      set: { startAt: LATE, turn: { at: LATE, step: 1 }, dueAt: LATE, waitsSince: ACCEPTED },
     },
     { wait: { reason: "rate" }, spentIn: "table", set: { dueAt: ACCEPTED, backlog: TO }, dropsTurn: true },
     {
@@ -59,12 +62,6 @@ const ROWS = {
     },
   ],
   concurrency: [
-    {
-      wait: { reason: "concurrency", startAt: SOON },
-      spentIn: "queue",
-      set: { startAt: SOON, dueAt: SOON + HEAD_START, waitsSince: ACCEPTED },
-      dropsTurn: true,
-    },
     {
       wait: { reason: "concurrency", startAt: LATE },
       of: job("lane"),
@@ -90,7 +87,7 @@ test.each(rows.map((row) => [JSON.stringify(row.wait), row] as const))(
         ["dueAt", "=", of.dueAt],
       ],
       set,
-      remove: dropsTurn ? ["turnAt"] : [],
+      remove: dropsTurn ? ["turn"] : [],
     });
     expect(after(of, move)).toMatchObject({ status: "PENDING", attempts: 0, retryCount: 0 });
   },
@@ -103,10 +100,12 @@ test.each(rows.map((row) => [JSON.stringify(row.wait), row] as const))(
   },
 );
 
-test("a message arrives a little before a turn that is kept, and else when its job may start", () => {
+test("a message arrives a little before a turn by a rate, and else when its job may start", () => {
   const clock = createClock();
-  const turn = after(job(), waiting(job(), { reason: "rate", turnAt: SOON }, NOW));
+  const turn = after(job(), waiting(job(), { reason: "rate", turn: { at: SOON, step: 1 } }, NOW));
   expect(arrival(turn, clock)).toBe(SOON - clock.during(900));
-  const untaken = after(job(), waiting(job(), { reason: "concurrency", startAt: SOON }, NOW));
+  const slot = after(job(), release(job(), SOON, { at: SOON, step: 0 }));
+  expect(arrival(slot, clock)).toBe(SOON);
+  const untaken = after(job("lane"), waiting(job("lane"), { reason: "concurrency", startAt: SOON }, NOW));
   expect(arrival(untaken, clock)).toBe(SOON);
 });

@@ -19,6 +19,7 @@ import {
   becomeDue,
   claim,
   defer,
+  take,
   end,
   expire,
   fire,
@@ -120,11 +121,11 @@ test("a claim that takes a slot is due when its lease is over, and starts its pr
   const ref = nextAttempt(accepted());
   expect(claim(ref, NOW, LATER, 5)).toMatchObject({
     set: { leaseUntil: LATER, dueAt: LATER },
-    remove: ["turnAt", "waitsSince", "progress"],
+    remove: ["turn", "waitsSince", "progress"],
     slot: { of: 5 },
   });
   const without = claim(ref, NOW, LATER);
-  expect(without).toMatchObject({ remove: ["turnAt", "waitsSince"] });
+  expect(without).toMatchObject({ remove: ["turn", "waitsSince"] });
   expect(without.set).not.toHaveProperty("dueAt");
   expect(without).not.toHaveProperty("slot");
 });
@@ -151,7 +152,11 @@ test("the next attempt is named with all that a queue and flow control need", ()
   const job = { ...accepted(), attempts: 2 };
   const ref = { id: "id", appId: "app", destination: "https://a.example", timeoutMs: 30_000, attempt: 3 };
   expect(nextAttempt(job)).toEqual(ref);
-  expect(nextAttempt({ ...job, lane: "orders", turnAt: LATER })).toEqual({ ...ref, ordered: true, turnAt: LATER });
+  expect(nextAttempt({ ...job, lane: "orders", turn: { at: LATER, step: 1 } })).toEqual({
+    ...ref,
+    ordered: true,
+    turn: { at: LATER, step: 1 },
+  });
 });
 
 test("the next run is the one after the last", () => {
@@ -194,7 +199,7 @@ test("a claim sets the attempt, its start and its lease, and uses up the turn", 
       ["startAt", "<=", NOW + 999],
     ],
     set: { attempts: 1, startedAt: NOW, updatedAt: NOW, leaseUntil: NOW + LEASE },
-    remove: ["turnAt", "waitsSince"],
+    remove: ["turn", "waitsSince"],
   });
 });
 
@@ -299,17 +304,17 @@ test("what becomes due changes nothing else, and only as it was seen", () => {
 
 test("a deferred job is the queue's until its turn if its message can wait so long, and else the sweep's", () => {
   const soon = NOW + 15 * MINUTE;
-  const deferred = defer(accepted(), soon, NOW, true);
-  expect(deferred).toEqual({
+  const turnAt = (at: number) => ({ at, step: 1 });
+  expect(take(accepted(), turnAt(soon), NOW)).toEqual({
     ...becomeDue(accepted(), soon + 5 * MINUTE),
-    set: { dueAt: soon + 5 * MINUTE, startAt: soon, turnAt: soon, waitsSince: NOW },
+    set: { dueAt: soon + 5 * MINUTE, startAt: soon, turn: turnAt(soon), waitsSince: NOW },
   });
-  expect(defer(accepted(), LATER, NOW, true).set.dueAt).toBe(LATER);
-  expect(defer({ ...accepted(), lane: "orders" }, LATER, NOW, true).set.dueAt).toBe(LATER + 5 * MINUTE);
-  // A job that waits for a slot loses its earlier turn.
-  expect(defer(accepted(), soon, NOW, false)).toMatchObject({
+  expect(take(accepted(), turnAt(LATER), NOW).set.dueAt).toBe(LATER);
+  expect(take({ ...accepted(), lane: "orders" }, turnAt(LATER), NOW).set.dueAt).toBe(LATER + 5 * MINUTE);
+  // A job that asks again loses its earlier turn.
+  expect(defer(accepted(), soon, NOW)).toMatchObject({
     set: { dueAt: soon + 5 * MINUTE, startAt: soon },
-    remove: ["turnAt"],
+    remove: ["turn"],
   });
 });
 
@@ -430,7 +435,7 @@ test("a settled end adds what was submitted, and may be forgotten from then on",
 });
 
 test("after a move a job is what it was, with what was set and without what was removed", () => {
-  const job = { ...accepted(), turnAt: NOW };
+  const job = { ...accepted(), turn: { at: NOW, step: 1 } };
   expect(after(job, claim(nextAttempt(job), NOW, LATER))).toEqual({
     ...accepted(),
     status: "RUNNING",

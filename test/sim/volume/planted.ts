@@ -131,10 +131,29 @@ export const VOLUME_PLANTS: readonly VolumePlant[] = [
     parts: ({ capacity }) => ({
       capacity: {
         ...capacity,
-        takeTurn: async (ref, row, asked) => {
-          await capacity.markBacklog(ref, row, asked.step, false);
-          return capacity.takeTurn(ref, row, asked);
+        takeTurn: async (ref, asked) => {
+          await capacity.markRow(ref, asked.step, false);
+          return capacity.takeTurn(ref, asked);
         },
+      },
+    }),
+  },
+  {
+    name: "newcomers take slots before the backlog",
+    scenario: "a destination with four attempts at once",
+    breaks: "10: passing by jobs that came later",
+    parts: ({ capacity }) => ({
+      capacity: { ...capacity, takeSlot: async (slot, most) => capacity.takeSlot(slot, most, true) },
+    }),
+  },
+  {
+    name: "a slot that is given back calls nobody",
+    scenario: "a destination with four attempts at once",
+    breaks: "10: all have run",
+    parts: ({ capacity }) => ({
+      capacity: {
+        ...capacity,
+        leaveSlot: async (slot, tookMs) => void (await capacity.leaveSlot(slot, tookMs)) === null,
       },
     }),
   },

@@ -1,4 +1,5 @@
 import type { Scenario } from "./scenario.ts";
+import { concurrency } from "./scenarios/concurrency.ts";
 import { fairness } from "./scenarios/fairness.ts";
 import { handOver } from "./scenarios/hand-over.ts";
 import { lines } from "./scenarios/lines.ts";
@@ -8,4 +9,15 @@ import { retention } from "./scenarios/retention.ts";
 import { day, hours, week } from "./scenarios/waiting.ts";
 
 /** In the order of their time, the longest first. */
-export const SCENARIOS: readonly Scenario[] = [week, fairness, handOver, rates, day, messages, retention, lines, hours];
+export const SCENARIOS: readonly Scenario[] = [
+  week,
+  fairness,
+  handOver,
+  rates,
+  concurrency,
+  day,
+  messages,
+  retention,
+  lines,
+  hours,
+];
