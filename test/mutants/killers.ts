@@ -162,6 +162,8 @@ const attempt = timed("engine/attempt");
 const engine = timed("engine/engine", "engine/recovery");
 const line = timed("flow/task-line");
 const life = timed("engine/follow-ups", "flow/flow-control", "flow/limits", "engine/schedules");
+const backlogs = timed("engine/backlog", "flow/backlogs", "flow/limits", "flow/destination-store");
+const clocks = tests("job/schedule-expression");
 
 /** The core, by paths or globs. A file takes the killers of the first part that names it. */
 export const CORE: readonly Part<Killer>[] = [
@@ -171,12 +173,21 @@ export const CORE: readonly Part<Killer>[] = [
   },
   { files: ["lib/job/moves.ts"], killers: [rules, engine, line, life, store, simulator] },
   {
-    files: ["lib/engine/sweep.ts"],
-    killers: [sweep, engine, life, simulator, timed("stack/faults", "stack/internal")],
+    files: ["lib/engine/{sweep,due-work}.ts"],
+    killers: [sweep, backlogs, engine, life, simulator, timed("stack/faults", "stack/internal")],
   },
   {
     files: ["lib/engine/{engine,submit,deliveries,attempt,carried,dead-letters,follow-through}.ts"],
     killers: [attempt, engine, line, life, simulator, timed("stack/faults", "stack/internal")],
+  },
+  {
+    files: ["lib/engine/backlog.ts", "lib/job/backlog.ts", "lib/store/backlogs.ts", "lib/flow/{gates,limits,wait}.ts"],
+    killers: [tests("flow/wait"), backlogs, sweep, life, simulator, timed("stack/destinations")],
+  },
+  { files: ["lib/job/local-time.ts"], killers: [clocks, timed("fuzz/clocks")] },
+  {
+    files: ["lib/store/{merge,job-list,job-pages}.ts"],
+    killers: [tests("store/lists"), store, timed("stack/reading", "stack/typed-jobs")],
   },
   {
     files: ["lib/store/{job-store,job-index,attachments,payloads,table}.ts"],
