@@ -17,7 +17,7 @@ import { mailboxPage, startMailbox } from "./mailbox.ts";
 import { waitPatiently } from "./patience.ts";
 import { ACCOUNT_ID, OtherLayout, environmentOf, provision, type References } from "./provision.ts";
 import { startScheduler, type Scheduler } from "./scheduler.ts";
-import { startStreamMapping } from "./table-stream.ts";
+import { startStreamMappings } from "./table-stream.ts";
 import type { Template } from "./template.ts";
 
 // AWS on this machine for one stack: the emulators, the stand-ins for other services, and the gateway. The
@@ -173,10 +173,12 @@ interface StreamSettings {
 }
 
 function startStreams({ functions, references, dir, endpoint }: StreamSettings): Runner[] {
-  return functions.flatMap(({ definition, invoke }) =>
-    definition.streams.map(({ table, ...mapping }) => {
-      const positionFile = join(dir, `${definition.name}.position`);
-      return startStreamMapping({ ...mapping, endpoint, table: references[table] ?? "", positionFile }, invoke);
-    }),
+  const consumers = functions.flatMap(({ definition, invoke }) =>
+    definition.streams.map((mapping) => ({ ...mapping, invoke })),
   );
+  const byTable = Object.entries(Object.groupBy(consumers, ({ table }) => table));
+  return byTable.map(([name, some = []]) => {
+    const stream = { endpoint, table: references[name] ?? "", positionFile: join(dir, `${name}.position`) };
+    return startStreamMappings(stream, some);
+  });
 }
