@@ -4,6 +4,7 @@ import { Unavailable, reasonOf } from "../errors.ts";
 import type { Executor, RunningAttempt } from "./executor.ts";
 import { task, type TaskExecution } from "./task.ts";
 import { TASK, type Job } from "../job/job.ts";
+import { maskedText } from "../job/masking.ts";
 import { logged, type Log } from "../log.ts";
 import type { LogWriter } from "../tasks/log-writer.ts";
 import type { TaskLog } from "../tasks/log.ts";
@@ -148,9 +149,9 @@ function outcomeOf(outcome: TaskOutcome): Outcome {
     case "done":
       return { kind: "succeeded", result: within(LARGEST_RESULT, "A result", outcome.result) };
     case "again":
-      return { kind: "retry", error: outcome.error.slice(0, LONGEST_ERROR) };
+      return { kind: "retry", error: told(outcome.error) };
     case "failed":
-      return { kind: "rejected", error: outcome.error.slice(0, LONGEST_ERROR) };
+      return { kind: "rejected", error: told(outcome.error) };
     default:
       return outcome satisfies never;
   }
@@ -164,5 +165,9 @@ function within(bytes: number, what: string, value: unknown): string {
 }
 
 function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).slice(0, LONGEST_ERROR);
+  return told(error instanceof Error ? error.message : String(error));
+}
+
+function told(error: string): string {
+  return maskedText(error.slice(0, LONGEST_ERROR)).slice(0, LONGEST_ERROR);
 }

@@ -3,6 +3,7 @@ import { SCHEDULE, isSchedule, type Job } from "./job.ts";
 import { LOST } from "./moves.ts";
 import type { Callback, Execution, FollowUpJob, FollowUps, Message, ProxyMessage } from "./message.ts";
 import type { Attempt } from "./attempt.ts";
+import { masked, maskedAddress, maskedJson } from "./masking.ts";
 
 // The view of a job in the unified API and in callbacks. Credentials are masked.
 
@@ -63,22 +64,7 @@ function targetView({ lambdaProxyMessage, execution, metadata, ...followUps }: M
 
 function executionView(execution: Execution): Execution {
   const { payload } = execution;
-  return payload === undefined ? execution : { ...execution, payload: payloadView(payload) };
-}
-
-/** A task's payload without the credentials in the headers and addresses that it names. */
-export function payloadView(payload: unknown): unknown {
-  if (Array.isArray(payload)) return payload.map(payloadView);
-  if (typeof payload !== "object" || payload === null) return payload;
-  const shown = Object.entries(payload).map(([name, value]: [string, unknown]) => {
-    if (name === "headers" && isNamed(value)) return [name, masked(value)];
-    return [name, name === "url" && typeof value === "string" ? maskedQuery(value) : payloadView(value)];
-  });
-  return Object.fromEntries(shown) as unknown;
-}
-
-function isNamed(value: unknown): value is Record<string, string> {
-  return typeof value === "object" && value !== null && Object.values(value).every((each) => typeof each === "string");
+  return payload === undefined ? execution : { ...execution, payload: maskedJson(payload) };
 }
 
 function requestView(message: ProxyMessage | undefined): object {
@@ -99,7 +85,7 @@ function followUpsView({ onComplete, onSuccess, onFailure }: FollowUps): object 
 
 /** A callback without the credentials in its URL and headers. */
 export function callbackView(callback: Callback): Callback {
-  return { ...callback, url: maskedQuery(callback.url), headers: masked(callback.headers) };
+  return { ...callback, url: maskedAddress(callback.url), headers: masked(callback.headers) };
 }
 
 function scheduleView(job: Job): object {
@@ -111,48 +97,21 @@ function scheduleView(job: Job): object {
   };
 }
 
-/** The replacement of a credential. */
-export const MASK = "***";
-const CREDENTIAL = /auth|cookie|token|secret|passw|signature|credential|session|jwt|(api|access|private)[-_]?key/i;
-
 function withoutCredentials(message: ProxyMessage): ProxyMessage {
-  const { headers, path, queryStringParameters: query, requestContext } = message;
-  const { path: contextPath } = requestContext;
+  const { headers, path, pathParameters, queryStringParameters: query, requestContext } = message;
   return {
     ...message,
-    path: maskedQuery(path),
+    path: maskedAddress(path),
     headers: masked(headers),
+    pathParameters: pathParameters && masked(pathParameters),
     ...(query && { queryStringParameters: masked(query) }),
-    requestContext: {
-      ...requestContext,
-      ...(typeof contextPath === "string" && { path: maskedQuery(contextPath) }),
-    },
+    requestContext: Object.fromEntries(Object.entries(requestContext).map(shownContext)),
   };
 }
 
-/** Named values, with a mask for those whose name is that of a credential. */
-export function masked(named: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(named).map(([name, value]) => [name, CREDENTIAL.test(name) ? MASK : value]));
-}
-
-/** A path or URL whose query shows no credentials. */
-export function maskedQuery(address: string): string {
-  const [before = "", ...query] = address.split("?");
-  if (query.length === 0) return address;
-  const parameters = query.join("?").split("&");
-  const shown = parameters.map((parameter) => {
-    const [name = ""] = parameter.split("=");
-    return CREDENTIAL.test(decodeURIComponentSafely(name)) ? `${name}=***` : parameter;
-  });
-  return `${before}?${shown.join("&")}`;
-}
-
-function decodeURIComponentSafely(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+function shownContext([name, value]: [string, unknown]): [string, unknown] {
+  const shown = maskedJson({ [name]: value }) as Record<string, unknown>;
+  return [name, name === "path" && typeof value === "string" ? maskedAddress(value) : shown[name]];
 }
 
 /** All attempts that have started. An attempt that left no record and is not the current one was lost. */

@@ -1,5 +1,6 @@
 import { SECOND, type Clock } from "../clock.ts";
 import type { Chunk, ChunkEntry, LogIndex, LogItems, LoggingJob } from "./log-items.ts";
+import { maskedJson, maskedText } from "../job/masking.ts";
 import { LOG_LEVELS, type LogDetail, type LogLevel } from "./task.ts";
 
 /** The log of one attempt, as it is written. */
@@ -100,11 +101,12 @@ export function createLogWriter(
 /** The last line that fits into a log says that it is the last. */
 function textOf(message: string, number: number): string {
   if (number === MOST_LINES - 1) return `The log ends here: a job's log holds ${MOST_LINES} lines`;
-  return message.slice(0, LONGEST_MESSAGE).toWellFormed();
+  return maskedText(message.slice(0, LONGEST_MESSAGE)).slice(0, LONGEST_MESSAGE).toWellFormed();
 }
 
 /** Drops a `meta` that is too large. */
-function kept({ rowNumber, meta }: LogDetail): LogDetail {
+function kept({ rowNumber, meta: given }: LogDetail): LogDetail {
+  const meta = maskedJson(given) as LogDetail["meta"];
   const isSmall = meta !== undefined && Buffer.byteLength(JSON.stringify(meta)) <= LARGEST_META;
   return { ...(rowNumber !== undefined && { rowNumber }), ...(isSmall && { meta }) };
 }

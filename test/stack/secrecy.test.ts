@@ -19,17 +19,26 @@ test("secrets in headers, bodies, tokens, queries and answers appear in no log a
   const job = {
     ...webhook({
       url: target.url,
-      path: "/bad?api_key=canary-query",
+      path: "/bad?api_key=canary-query&sig=canary-sig&code=canary-code",
       body: '{"card":"canary-body"}',
-      headers: { authorization: "Bearer canary-header", "x-any": "canary-any" },
+      headers: { authorization: "Bearer canary-header", "x-functions-key": "canary-any" },
       metadata: { maxRetries: 0, idempotencyKey: "k" },
       proxy: { queryStringParameters: { token: "canary-parameter" } },
     }),
     onComplete: { url: `${target.url}/called?secret=canary-callback`, headers: { "x-key": "canary-callback-header" } },
   };
   const created = await call("POST", "/v1/jobs/create", job);
-  await jobIn(stack, token, created.body.data.id, "DEAD");
-  await until(() => target.received.some(({ url }) => url.startsWith("/called")));
+  const dead = await jobIn(stack, token, created.body.data.id, "DEAD");
+  const called = await until(() => target.received.find(({ url }) => url.startsWith("/called")));
+  await call("PUT", `/v1/admin/apps/${appId}`, {
+    version: 0,
+    onComplete: { url: `${target.url}/?sig=canary-setting` },
+  });
+  const { body: audit } = await call("GET", `/v1/admin/apps/${appId}/audit`);
+  // The body, which the app's administrators see, and what the target answered.
+  const known = /canary-(?:body|answer)/g;
+  for (const seen of [JSON.stringify(dead), called.body.toString(), JSON.stringify(audit)])
+    expect(seen.replaceAll(known, "")).not.toContain("canary");
   const rotated = await call("POST", `/v1/admin/apps/${appId}/signing-secrets`);
 
   // Every kind of bad request, each with a secret in it.

@@ -4,7 +4,8 @@ import { iso } from "../../clock.ts";
 import { ClientError, badRequest } from "../../errors.ts";
 import { callback } from "../../executors/message-schema.ts";
 import { refuseTarget } from "../../outbound/target-url.ts";
-import { MASK, callbackView } from "../../job/view.ts";
+import { MASK } from "../../job/masking.ts";
+import { callbackView } from "../../job/view.ts";
 import { isUrlPattern } from "../../outbound/patterns.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { enveloped, pageOf, shownCallback, time } from "../http/answers.ts";
@@ -205,7 +206,7 @@ export function appInPath(named: string | undefined, caller: Caller): string {
 function refuseSettings({ onComplete, allowedCallbackUrls }: AppSettings, allowPrivateTargets: boolean): void {
   if (!onComplete) return;
   const hidden = Object.entries(onComplete.headers).filter(([, value]) => value === MASK);
-  if (hidden.length > 0 || onComplete.url.includes(`=${MASK}`)) {
+  if (hidden.length > 0 || [`=${MASK}`, `//${MASK}@`].some((mask) => onComplete.url.includes(mask))) {
     throw badRequest([
       {
         field: "onComplete",

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { refuseTarget, wholeUrl } from "../../outbound/target-url.ts";
 import { badRequest } from "../../errors.ts";
-import { maskedQuery } from "../../job/view.ts";
+import { maskedAddress } from "../../job/masking.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { requireApp, ownerOf } from "../http/auth.ts";
 import { route, type Answer } from "../http/http.ts";
@@ -40,7 +40,7 @@ export const putWebhook = route({
     const { webhook_url: webhookUrl } = body;
     if (webhookUrl !== null) await refuseWebhook(webhookUrl, appId, service);
     const before = await service.apps.setWebhook(appId, userId, webhookUrl);
-    const [from, to] = [before, webhookUrl].map((url) => (url === null ? null : maskedQuery(url)));
+    const [from, to] = [before, webhookUrl].map((url) => (url === null ? null : maskedAddress(url)));
     await service.audit.record(appId, {
       by: userId,
       action: "webhook.changed",

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { iso } from "../../clock.ts";
-import { attemptsOf, maskedQuery } from "../../job/view.ts";
+import { maskedAddress } from "../../job/masking.ts";
+import { attemptsOf } from "../../job/view.ts";
 import { isFinished, type Job } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { PDF_STATUSES, pdfView, resultOf, type PdfResult } from "../../pdf/view.ts";
@@ -79,7 +80,7 @@ async function webhookView(job: Job, { store }: ServiceParts): Promise<object> {
   // A deleted webhook shows nothing.
   const has = webhookUrl !== undefined && (id === undefined || found !== undefined);
   return {
-    webhook_url: webhookUrl === undefined ? null : maskedQuery(webhookUrl),
+    webhook_url: webhookUrl === undefined ? null : maskedAddress(webhookUrl),
     webhook_delivered: has ? isDelivered : null,
     webhook_delivered_at: found && isDelivered ? iso(found.job.updatedAt) : null,
     webhook_retry_count: has ? Math.max(tries.length - 1, 0) : null,

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { iso } from "../../clock.ts";
 import type { TaskExecution } from "../../executors/task.ts";
-import { payloadView } from "../../job/view.ts";
+import { maskedJson } from "../../job/masking.ts";
 import { isFinished, type Job } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
 import type { LogLine } from "../../tasks/log-items.ts";
@@ -75,7 +75,7 @@ export async function fileView(job: Job, service: ServiceParts): Promise<object>
     fileUrl: file ? await service.fileStore.link(file.key, file.name) : null,
     fileKey: file?.key ?? null,
     fileName: file?.name ?? null,
-    payload: payloadView(payload),
+    payload: maskedJson(payload),
     result: await shownResult(job, service),
     meta: meta ?? null,
     userId: job.userId ?? null,

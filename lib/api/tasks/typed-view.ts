@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { iso } from "../../clock.ts";
 import type { TaskExecution } from "../../executors/task.ts";
-import { payloadView } from "../../job/view.ts";
+import { maskedJson } from "../../job/masking.ts";
 import { isFinished, type Job } from "../../job/job.ts";
 import { time } from "../http/answers.ts";
 import { STATUSES, type Status } from "../../job/status.ts";
@@ -67,7 +67,7 @@ export function typedView(job: Job, message: Message, result: object | null): ob
     priority: job.priority ?? 0,
     retryCount: job.retryCount,
     maxRetries: job.maxRetries,
-    payload: payloadView((message.execution as TaskExecution).payload),
+    payload: maskedJson((message.execution as TaskExecution).payload),
     result,
     errorMessage: job.status === "SUCCEEDED" ? null : (job.lastError ?? null),
     progress: percentOf(job),

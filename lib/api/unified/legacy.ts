@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { wholeUrl } from "../../outbound/target-url.ts";
-import { masked, maskedQuery } from "../../job/view.ts";
+import { masked, maskedAddress } from "../../job/masking.ts";
 import { httpMethod, idempotencyKey } from "../../executors/message-schema.ts";
 import { acceptJob, accepted } from "./accept-job.ts";
 import { callbackJobEntity, enveloped } from "../http/answers.ts";
@@ -55,7 +55,7 @@ export const createCallbackJob = route({
       },
     };
     const job = await acceptJob(parse(createJobBody, request, "body"), caller, key, service);
-    const payload = { url: maskedQuery(url), method, headers: masked(asked.headers), body: body ?? null };
+    const payload = { url: maskedAddress(url), method, headers: masked(asked.headers), body: body ?? null };
     return accepted(job, { type: "callback-http", payload });
   },
 });

@@ -1,0 +1,110 @@
+// What stands in for credentials wherever people read a job: in views, callbacks, the audit log and the logs of tasks.
+// A credential is known by its name, or by its place before the @ of a URL.
+
+/** The replacement of a credential. */
+export const MASK = "***";
+
+/** Texts that name a credential wherever they stand in a name. */
+const TELLING =
+  /token|secret|passw|passphrase|passcode|signature|credential|cookie|session|sessid|jwt|bearer|csrf|xsrf|saml|assertion|auth(?!or(?!iz))|(?:api|access|private|master|signing|encryption|subscription|functions|shared|storage|account|license)[-_. ]?keys?/i;
+/** Words of a name that say the same. They are too short to be looked for within words: `design` is no `sig`. */
+const WORDS: ReadonlySet<string> = new Set(["sig", "pwd", "pw", "auth", "otp", "totp", "hmac", "psk", "cred", "creds"]);
+/** Whole names. `x-honeycomb-team` is Honeycomb's name of an API key. */
+const NAMES: ReadonlySet<string> = new Set(["code", "pin", "sid", "connect sid", "x honeycomb team"]);
+/** What a name that ends with `key` may begin with and be no credential, such as `partitionKey`. */
+const ORDINARY_KEYS: ReadonlySet<string> = new Set(
+  "idempotency partition sort primary foreign public file object cache group order record row column natural unique composite dedup deduplication translation issue project hash range".split(
+    " ",
+  ),
+);
+/** What a name that ends with `code` begins with if it is a credential, unlike `countryCode`. */
+const CODES: ReadonlySet<string> = new Set(
+  "access activation backup device invite login mfa pin recovery reset security sms user verification".split(" "),
+);
+
+/** The fields of tasks that hold columns by their names. */
+const COLUMNS: ReadonlySet<string> = new Set(["columns", "select"]);
+
+/** Whether a header, a parameter or a field holds a credential, by its name. */
+export function isCredential(name: string): boolean {
+  if (TELLING.test(name)) return true;
+  const words = wordsOf(name);
+  if (words.some((word) => WORDS.has(word)) || NAMES.has(words.join(" "))) return true;
+  const last = words.at(-1);
+  const before = words.at(-2) ?? "";
+  if (last === "key") return !ORDINARY_KEYS.has(before);
+  return last === "pass" || (last === "code" && CODES.has(before));
+}
+
+/** The words of `userPass`, `user-pass`, `USER_PASS2` or `user[pass]`, in lower case. */
+function wordsOf(name: string): string[] {
+  return name
+    .replace(/([a-z\d])([A-Z])/g, "$1 $2")
+    .toLowerCase()
+    .split(/[^a-z]+/)
+    .filter((word) => word !== "");
+}
+
+/** Named values, such as headers, without credentials. */
+export function masked(named: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(named).map(([name, value]) => [name, isCredential(name) ? MASK : maskedText(value)]),
+  );
+}
+
+/** A path or URL without credentials in its query and fragment, and without the user's part. */
+export function maskedAddress(address: string): string {
+  return address
+    .replace(/:\/\/[^\s/?#]*@/g, `://${MASK}@`)
+    .replace(/([?&#])([^=&#?]*)=([^&#]*)/g, (_, mark: string, name: string, value: string) => {
+      if (isCredential(decoded(name))) return `${mark}${name}=${MASK}`;
+      // Some servers take `;` for `&`.
+      const rest = value.replace(/;([^=;]*)=([^;]*)/g, (whole: string, inner: string) =>
+        isCredential(decoded(inner)) ? `;${inner}=${MASK}` : whole,
+      );
+      return `${mark}${name}=${rest}`;
+    });
+}
+
+/** A text whose URLs show no credentials. */
+export function maskedText(text: string): string {
+  if (!text.includes("://")) return text;
+  return text.replace(/[^\s"'<>]+/g, (word) => (word.includes("://") ? maskedAddress(word) : word));
+}
+
+/** JSON without the values that are credentials by the names of their fields, and without those in URLs. */
+export function maskedJson(value: unknown, isHidden = false): unknown {
+  if (typeof value === "string") return isHidden ? MASK : maskedText(value);
+  if (typeof value === "number") return isHidden ? MASK : value;
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) {
+    const [name] = value as unknown[];
+    // A pair, as some clients write headers.
+    const isPair = value.length === 2 && typeof name === "string" && isCredential(name);
+    return value.map((each, at) => maskedJson(each, isHidden || (isPair && at === 1)));
+  }
+  const named = nameIn(value);
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]: [string, unknown]) => {
+      // The names of columns are those of data, and their values are types and expressions.
+      if (COLUMNS.has(name) && !isHidden) return [name, inner];
+      const isItsValue = name === "value" && named !== undefined && isCredential(named);
+      return [name, maskedJson(inner, isHidden || isItsValue || isCredential(name))];
+    }),
+  );
+}
+
+/** The name in `{name, value}` or `{key, value}`. */
+function nameIn(value: object): string | undefined {
+  const { name, key } = value as { name?: unknown; key?: unknown };
+  if (typeof name === "string") return name;
+  return typeof key === "string" ? key : undefined;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
