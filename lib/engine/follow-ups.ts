@@ -39,9 +39,9 @@ async function requestOf(job: Job, message: FollowUps, name: FollowUp, parts: En
   const followUp = message[name];
   if (!followUp) throw new Error(`Job ${job.id} owes ${name}, which its message does not have`);
   const asked = "url" in followUp ? await callbackOf(job, followUp, parts) : chainedOf(followUp);
-  const { appId, dialect } = job;
+  const { appId, dialect, createdBy } = job;
   const isOfDialect = dialect !== undefined && parts.callbackBodies[dialect] !== undefined;
-  return { appId, mode: "both", message: asked, parentJobId: job.id, ...(isOfDialect && { dialect }) };
+  return { appId, mode: "both", message: asked, parentJobId: job.id, createdBy, ...(isOfDialect && { dialect }) };
 }
 
 function chainedOf({ message, ...followUps }: FollowUpJob): Message {

@@ -14,6 +14,8 @@ export interface AtOnce {
   /** Real milliseconds. */
   readonly timeoutMs: number;
   readonly message: Message;
+  /** Called beside the run, once the job is there. */
+  readonly accepted?: (job: Job) => Promise<void>;
 }
 
 /** `job`: as it was when it started, or the one that has its id. */
@@ -25,13 +27,18 @@ export type RanAtOnce =
  * Accepts a job and runs it within the request, once: if this process dies, the sweep finds the attempt lost. A job
  * that has the id already stands for it, and nothing is run.
  */
-export async function runAtOnce({ request, id, timeoutMs, message }: AtOnce, parts: EngineParts): Promise<RanAtOnce> {
+export async function runAtOnce(asked: AtOnce, parts: EngineParts): Promise<RanAtOnce> {
   const { clock, store } = parts;
+  const { request, id, timeoutMs, message } = asked;
   const now = clock.now();
   const accepted = { ...newJob(request, now, id), timeoutMs, maxRetries: 0, quick: true } as const;
   const leaseUntil = now + clock.during(TASK_LEASE_MS);
   const running = after(accepted, claim(nextAttempt(accepted), now, leaseUntil));
   const created = await store.create({ ...running, dueAt: leaseUntil });
   if (!created.won) return { isNew: false, job: created.job };
-  return { isNew: true, job: created.job, outcome: await runAttempt(asRunning(created.job), parts, message) };
+  const job = asRunning(created.job);
+  const [ran, told] = await Promise.allSettled([runAttempt(job, parts, message), asked.accepted?.(job)]);
+  if (ran.status === "rejected") throw ran.reason;
+  if (told.status === "rejected") throw told.reason;
+  return { isNew: true, job, outcome: ran.value };
 }

@@ -54,7 +54,8 @@ export function targetOf(
   { clock }: EngineParts,
 ): WaitingJob {
   const message = schedule.recurring ? keyedByRun(targetJob, iso(schedule.startAt)) : targetJob;
-  const request = { appId: schedule.appId, mode, message, parentJobId: schedule.id };
+  const { appId, id: parentJobId, createdBy } = schedule;
+  const request = { appId, mode, message, parentJobId, createdBy };
   const run = String(nextRunOf(schedule).run);
   return newJob(request, clock.now(), derivedUuid(schedule.id, String(schedule.createdAt), run));
 }

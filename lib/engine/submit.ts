@@ -6,7 +6,10 @@ import type { EngineParts } from "./engine-parts.ts";
 import { arrange, carry } from "./schedules.ts";
 
 /** `replayed`: a job with this idempotency key is there already; `sent`: nothing is stored (mode `sqs`). */
-export type Submitted = { readonly kind: "created" | "replayed"; readonly job: Job } | { readonly kind: "sent" };
+export interface Submitted {
+  readonly kind: "created" | "replayed" | "sent";
+  readonly job: Job;
+}
 
 /** Accepts a job once. Throws `Unavailable` when it is unknown whether it was. */
 export async function submit(request: NewJob, parts: EngineParts, freshId = parts.clock.uuid()): Promise<Submitted> {
@@ -14,7 +17,7 @@ export async function submit(request: NewJob, parts: EngineParts, freshId = part
   const job = newJob(request, clock.now(), freshId);
   if (request.mode === "sqs") {
     await (isSchedule(job) ? carry(job, request.message, parts) : queue.sendCarried(job));
-    return { kind: "sent" };
+    return { kind: "sent", job };
   }
   const scheduleArn = isSchedule(job) && !job.recurring && scheduler.arnOf(job.id);
   const created = await store.create(scheduleArn ? { ...job, scheduleArn } : job);

@@ -104,8 +104,8 @@ async function submitChild(
   const execution = { type: TASK, jobType, payload, priority: parent.priority ?? 0 };
   const parsed = definitionOf(jobType).payload.safeParse(payload);
   if (!parsed.success) throw new Error(`Child job ${name}: ${z.prettifyError(parsed.error)}`);
-  const { appId, userId } = parent;
-  const request = { appId, mode: "both", message: { execution, metadata: {} }, parentJobId: parent.id } as const;
+  const { appId, userId, createdBy, id: parentJobId } = parent;
+  const request = { appId, mode: "both", message: { execution, metadata: {} }, parentJobId, createdBy } as const;
   await submit({ ...request, ...(userId !== undefined && { userId }) }, id);
   return id;
 }

@@ -30,7 +30,7 @@ export interface TaskFile {
 }
 
 type Found =
-  | { readonly kind: "there"; readonly file: TaskFile }
+  | { readonly kind: "there"; readonly file: TaskFile; readonly isNew?: true }
   /** Also for a file of another user. */
   | { readonly kind: "unknown" }
   /** The file was deleted, so the upload must begin again. */
@@ -92,8 +92,10 @@ async function complete(
   const upload = await begunBy(parts, owner, fileKey);
   if (!upload) return find(parts, owner, fileKey);
   const inOrder = sent.toSorted((a, b) => a.partNumber - b.partNumber);
+  let isNew = false;
   try {
     await bucket.complete(upload, inOrder, CALL);
+    isNew = true;
   } catch (error) {
     if (!isOurFault(error)) throw error;
     // The upload is already complete, or has expired.
@@ -101,7 +103,7 @@ async function complete(
   }
   const completed = await find(parts, owner, fileKey);
   if (completed.kind === "other size") await bucket.remove(fileKey, CALL);
-  return completed;
+  return completed.kind === "there" && isNew ? { ...completed, isNew } : completed;
 }
 
 /** Stores a file that came with its job. The same `salt` and bytes always give the same file. */

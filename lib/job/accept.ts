@@ -9,9 +9,8 @@ import {
   type Payload,
   type Job,
   type WaitingJob,
-  type Dialect,
-  type PdfJob,
 } from "./job.ts";
+import type { Dialect, PdfJob } from "./dialect.ts";
 import type { Message, FollowUps } from "./message.ts";
 
 /** A request for a job, by a client, a schedule or a job that has ended. */
@@ -21,6 +20,8 @@ export interface NewJob {
   readonly message: Message;
   readonly parentJobId?: string;
   readonly userId?: string;
+  /** The `sub` of the token, or the `createdBy` of the job that this one follows from. Default: `userId`. */
+  readonly createdBy?: string | undefined;
   readonly dialect?: Dialect;
   readonly pdf?: PdfJob;
   /** The start of the first attempt. Default: now. */
@@ -48,6 +49,7 @@ export function accept(request: NewJob, terms: Terms, payload: Payload, now: Epo
   const { metadata, execution } = request.message;
   const owes = endsOf(request.message);
   const { idempotencyKey, messageGroupId } = metadata;
+  const { createdBy = request.userId } = request;
   const isFired = execution.type === SCHEDULE;
   const ordered =
     request.mode !== "sqs" && !isFired && messageGroupId !== undefined && messageGroupId !== execution.type;
@@ -75,6 +77,7 @@ export function accept(request: NewJob, terms: Terms, payload: Payload, now: Epo
     ...(idempotencyKey !== undefined && { idempotencyKey }),
     ...(request.parentJobId !== undefined && { parentJobId: request.parentJobId }),
     ...(request.userId !== undefined && { userId: request.userId }),
+    ...(createdBy !== undefined && { createdBy }),
     ...(request.dialect !== undefined && { dialect: request.dialect }),
     ...(request.pdf && { pdf: request.pdf }),
     ...(request.startAt !== undefined && { scheduledAt: request.startAt }),

@@ -3,6 +3,7 @@ import { FINAL_STATUSES, type FinalStatus, type Status, type StopStatus, type Wa
 import type { FollowUp, RetryPolicy } from "./message.ts";
 import type { AttemptRef, RunRef, Turn } from "./attempt.ts";
 import type { BacklogName } from "./backlog.ts";
+import type { Dialect, PdfJob } from "./dialect.ts";
 
 /** `sqs`: sent only; `db`: stored only; `both`: stored and then sent. Default `both`. */
 export type Mode = "sqs" | "db" | "both";
@@ -119,6 +120,8 @@ interface JobFields extends Kind {
   readonly lane?: string;
   /** The owner, in dialects whose users have jobs of their own. */
   readonly userId?: string;
+  /** The `sub` of the token that asked for the job, or for the one that this one follows from. */
+  readonly createdBy?: string;
   /** Set if only the lists of this dialect show the job. */
   readonly dialect?: Dialect;
   /** The start that the caller asked for. */
@@ -164,15 +167,6 @@ interface JobFields extends Kind {
   readonly lastRunAt?: EpochMs;
   /** The job that the last run created, or found under its key. */
   readonly targetJobId?: string;
-}
-
-/** `files`: through `/api/jobs`; `pdf`: through `/quickjob` and `/longjob`, and the webhooks of the latter. */
-export type Dialect = "files" | "pdf";
-
-/** The fields of a PDF job that are shown without a read of its message, which may be large. */
-export interface PdfJob {
-  readonly inputType: "html" | "markdown";
-  readonly webhookUrl?: string;
 }
 
 /** The progress of a task: `step` of `totalSteps`. */

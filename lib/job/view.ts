@@ -24,6 +24,7 @@ export function entityOf(job: Job, message?: Message): object {
     lastError: job.lastError ?? null,
     scheduleArn: job.scheduleArn ?? null,
     ...(isSchedule(job) && scheduleView(job)),
+    createdBy: job.createdBy ?? null,
     ...(job.parentJobId !== undefined && { parentJobId: job.parentJobId }),
     ...(job.owes && { followUpJobIds: job.followUpJobIds ?? [] }),
     ...(job.stopRequestedAt !== undefined && { stopRequestedAt: iso(job.stopRequestedAt) }),

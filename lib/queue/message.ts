@@ -108,6 +108,7 @@ const carriedJob = z.object({
   timeoutMs: z.number(),
   idempotencyKey: z.string().exactOptional(),
   parentJobId: z.string().exactOptional(),
+  createdBy: z.string().exactOptional(),
   scheduledAt: time.exactOptional(),
   owes: z
     .partialRecord(z.enum(["onComplete", "onSuccess", "onFailure"]), z.array(z.enum(FINAL_STATUSES)))

@@ -102,7 +102,7 @@ function createAppStore({ table, clock, audit, secrets }: Parts) {
       .filter((field) => JSON.stringify(before[field]) !== JSON.stringify(to[field]))
       .map((field) => ({ field, from: shown(before)[field], to: shown(to)[field] }));
     const item = { sk: "SETTINGS", version: before.version, fields: to };
-    const changed = await audit.replace(appId, item, { by, action: "settings.changed", changes });
+    const changed = await audit.replace(appId, item, { by, action: "settings.changed", object: "settings", changes });
     if (changed) settingsOf.forget(appId);
     return changed;
   }

@@ -1,20 +1,30 @@
 import { iso, type Clock, type EpochMs } from "../clock.ts";
+import { isSchedule, type Job } from "../job/job.ts";
 import { atVersion, expirySeconds, hasExpired, type Item, type ItemKey, type Table } from "./table.ts";
 
 // The audit log of an app: who changed what, and when. An item that only administrators change is written together
 // with its entry, so that neither is there without the other. The log has a partition of its own: the app's has the
-// settings and secrets that every delivery reads.
+// settings and secrets that every delivery reads. The index `byGroup` has an app's entries by their object.
 
 export interface AuditEntry {
   readonly at: EpochMs;
   /** The `sub` of the token. */
   readonly by: string;
   readonly action: string;
+  /** What was changed, as `kind:id`: `job:…`, `schedule:…`, `settings`. */
+  readonly object: string;
   readonly changes: readonly { readonly field: string; readonly from: unknown; readonly to: unknown }[];
 }
 
 /** An entry gets its time when it is written. */
 export type NewEntry = Omit<AuditEntry, "at">;
+
+/** A page of the log; `object`: of the entries about one object. */
+interface Listing {
+  readonly limit: number;
+  readonly before?: string | undefined;
+  readonly object?: string | undefined;
+}
 
 export type Audit = ReturnType<typeof createAudit>;
 
@@ -27,16 +37,38 @@ interface Parts {
 
 export function createAudit({ table, clock, keptFor }: Parts) {
   /** Newest first; `before` is the `next` of the page before. */
-  async function list(appId: string, limit: number, before?: string) {
-    const { items, next } = await table.query({
-      KeyConditionExpression: "pk = :pk",
-      values: { ":pk": auditPk(appId) },
-      ScanIndexForward: false,
-      Limit: limit,
-      after: before === undefined ? undefined : { pk: auditPk(appId), sk: before },
-    });
+  async function list(appId: string, { limit, before, object }: Listing) {
+    const page = { ScanIndexForward: false, Limit: limit };
+    const { items, next } = await (object === undefined
+      ? table.query({
+          ...page,
+          KeyConditionExpression: "pk = :pk",
+          values: { ":pk": auditPk(appId) },
+          after: before === undefined ? undefined : { pk: auditPk(appId), sk: before },
+        })
+      : ofObject(appId, object, page, before));
     const kept = items.filter((item) => !hasExpired(item, clock.now()));
     return { entries: kept as unknown as AuditEntry[], next: next && String(next["sk"]) };
+  }
+
+  /** The index has keys alone, so the entries are read by them. */
+  async function ofObject(appId: string, object: string, page: object, before: string | undefined) {
+    const byGroup = objectKey(appId, object);
+    const { items: keys, next } = await table.query({
+      ...page,
+      IndexName: "byGroup",
+      KeyConditionExpression: "byGroup = :object",
+      values: { ":object": byGroup },
+      after: before === undefined ? undefined : { pk: auditPk(appId), sk: before, byGroup, createdAt: timeIn(before) },
+    });
+    const found = await table.getMany(
+      keys.map(({ sk }) => ({ pk: auditPk(appId), sk: String(sk) })),
+      {
+        consistent: false,
+      },
+    );
+    const items = found.toSorted((a, b) => (String(a["sk"]) < String(b["sk"]) ? 1 : -1));
+    return { items, next };
   }
 
   /** For actions that change neither settings nor secrets. */
@@ -58,8 +90,9 @@ export function createAudit({ table, clock, keptFor }: Parts) {
 
   function itemOf(appId: string, entry: NewEntry): Item {
     const at = clock.now();
-    const key = { pk: auditPk(appId), sk: `${iso(at)}#${clock.operationId()}` };
-    return { ...key, ...(keptFor > 0 && { expiresAt: expirySeconds(at + keptFor) }), at, ...entry };
+    const sk = `${iso(at)}#${clock.operationId()}`;
+    const keys = { pk: auditPk(appId), sk, byGroup: objectKey(appId, entry.object), createdAt: timeIn(sk) };
+    return { ...keys, ...(keptFor > 0 && { expiresAt: expirySeconds(at + keptFor) }), at, ...entry };
   }
 
   return { list, record, replace };
@@ -72,4 +105,19 @@ export function appKey(appId: string, sk: string): ItemKey {
 
 function auditPk(appId: string): string {
   return `AUDIT#${appId}`;
+}
+
+/** A schedule is a job, and is found as either. */
+function objectKey(appId: string, object: string): string {
+  return `${auditPk(appId)}#${object.replace(/^schedule:/, "job:")}`;
+}
+
+/** The time with which a sort key of the log begins. */
+function timeIn(sk: string): EpochMs {
+  return Date.parse(sk.slice(0, sk.indexOf("#")));
+}
+
+/** A job or a schedule as the object of an entry. */
+export function jobObject(job: Pick<Job, "id" | "executionType">): string {
+  return `${isSchedule(job) ? "schedule" : "job"}:${job.id}`;
 }

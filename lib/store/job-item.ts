@@ -2,7 +2,6 @@ import { HOUR, MINUTE, SECOND } from "../clock.ts";
 import {
   DEFAULT_MAX_RETRIES,
   DEFAULT_TIMEOUT_MS,
-  type Dialect,
   type Job,
   type Payload,
   BULK_ACTION,
@@ -11,6 +10,7 @@ import {
   TASK,
 } from "../job/job.ts";
 import type { BacklogName } from "../job/backlog.ts";
+import type { Dialect } from "../job/dialect.ts";
 import {
   DEFAULT_LIST_SHARDS,
   type Place,
@@ -44,8 +44,8 @@ export const PENDING_LISTED_AFTER = HOUR;
 
 /** One write unit, the limit for the item of a delivered job. */
 const INLINE_ITEM_BYTES = 1_024;
-/** The bytes that claim and success add to an item. */
-const GROWTH_BYTES = 80;
+/** The bytes that its operation id, claim and success add to an item: 59, and some for a long duration. */
+const GROWTH_BYTES = 64;
 
 /** One entry of an index. Those of `due` have no `jobType` and no `dialect`. */
 export interface IndexEntry extends Place, Pick<Job, "appId" | "executionType" | "jobType" | "dialect"> {
@@ -60,12 +60,16 @@ export interface IndexEntry extends Place, Pick<Job, "appId" | "executionType" |
  * a key says already: `byApp` holds the app and the execution type, `byOwner` the user.
  */
 export function toItem(job: Job, listShards = DEFAULT_LIST_SHARDS): Item {
-  const { id, appId, executionType, userId, payload, expiresAt, dueAt, backlog, ...fields } = job;
+  const { id, appId, executionType, destination, userId, createdBy, ...others } = job;
+  const { payload, expiresAt, dueAt, backlog, ...fields } = others;
   const shard = listShard(id, listShards);
   return {
     ...jobKey(id),
     byApp: byAppKey(appId, executionType, shard),
     ...(userId !== undefined && { byOwner: byOwnerKey(appId, userId) }),
+    // Short names, since they are charged too.
+    ...(destination !== undefined && { to: destination }),
+    ...(createdBy !== userId && { by: createdBy }),
     ...((isListed(executionType, job.status) || isPutOff(job)) && {
       byStatus: byStatusKey(appId, executionType, job.status, shard),
     }),
@@ -88,20 +92,23 @@ function isPutOff({ status, createdAt, dueAt = Infinity, backlog }: Look): boole
 }
 
 export function jobOf(item: Item): Job {
-  const { pk, sk: _, byApp, byStatus: __, due, op: ___, byOwner, payload, expiresAt, ...fields } = item;
+  const { pk, sk: _, byApp, byStatus: __, due, op: ___, byOwner, by, to, payload, expiresAt, ...fields } = item;
   const [appId = "", executionType] = String(byApp).split("#");
-  const owner = typeof byOwner === "string" && { userId: byOwner.slice(appId.length + 1) };
+  const userId = typeof byOwner === "string" ? byOwner.slice(appId.length + 1) : undefined;
+  const createdBy = by ?? userId;
   return {
     maxRetries: DEFAULT_MAX_RETRIES,
     timeoutMs: DEFAULT_TIMEOUT_MS,
     retryCount: 0,
     ...kindOf(executionType, fields),
+    ...(to !== undefined && { destination: to }),
     ...(expiresAt !== undefined && { expiresAt: Number(expiresAt) * SECOND }),
     id: String(pk).slice(2),
     appId,
     executionType,
     ...backlogIn(due, appId),
-    ...owner,
+    ...(userId !== undefined && { userId }),
+    ...(createdBy !== undefined && { createdBy }),
     payload: payloadOf(payload),
   } as Job;
 }
@@ -167,7 +174,9 @@ export function entryOf(item: Item, order: "createdAt" | "dueAt"): IndexEntry {
 
 /** Whether the item stays within one write unit until its job has succeeded. */
 export function fitsInline(item: Item): boolean {
-  return itemBytes(item) - 3 + GROWTH_BYTES <= INLINE_ITEM_BYTES;
+  // An item is charged as a map without its overhead.
+  const overhead = 3 + Object.values(item).filter((value) => value !== undefined).length;
+  return itemBytes(item) - overhead + GROWTH_BYTES <= INLINE_ITEM_BYTES;
 }
 
 /** By DynamoDB's rule: names and text by their bytes, numbers about half a byte a digit. */

@@ -93,7 +93,7 @@ export function createSigningSecrets(parts: { table: Table; clock: Clock; sealer
     make: Change,
   ): Promise<boolean> {
     const action = to === null ? "signing-secret.deleted" : "signing-secret.created";
-    const entry = { by, action, changes: [{ field: "signingSecrets", from, to }] };
+    const entry = { by, action, object: `secret:${to ?? from}`, changes: [{ field: "signingSecrets", from, to }] };
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const { version, list: before } = await read(appId);
       const changed = make(before);

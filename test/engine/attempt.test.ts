@@ -159,6 +159,13 @@ test("a worker that comes too late to end its attempt leaves the next one alone"
   expect(await stored(job)).toMatchObject({ status: "RUNNING", attempts: 2, retryCount: 1 });
 });
 
+test("a job of mode sqs that is stored in the end still says who asked for it", async () => {
+  world.execute(async () => ({ kind: "retry", error: "no" }));
+  const { job } = await world.engine.submit({ ...request("sqs"), createdBy: "ann" });
+  await world.engine.runBatch(await world.receive("main"), PLENTY);
+  expect(await world.store.get(job.id)).toMatchObject({ status: "RETRYING", createdBy: "ann" });
+});
+
 test("a job of mode sqs whose first attempt is unknown is attempted, and calls back at its end", async () => {
   const asked = request("sqs", { maxRetries: 0 });
   const onComplete = { url: "https://a.example/done", headers: {}, on: ["DEAD"] } as const;

@@ -42,6 +42,18 @@ async function workOff(): Promise<void> {
 const rejects = async () => ({ kind: "rejected", error: "not like this" }) as const;
 const ranFor = (parent: Job) => world.ran.filter(({ jobId }) => jobId !== parent.id);
 
+test("callbacks, chained jobs and their own follow-ups say who asked for the first job", async () => {
+  const second = { message: messageWith({}), onComplete: callback };
+  const message = messageWith({ onComplete: callback, onSuccess: second });
+  const { appId } = request("both");
+  const { job } = await world.engine.submit({ appId, mode: "both", message, createdBy: "ann" });
+  await workOff();
+  const followers = ranFor(job).map((attempt) => attempt.job);
+  expect(followers).toHaveLength(3);
+  for (const { id } of [job, ...followers]) expect(await stored(id)).toMatchObject({ createdBy: "ann" });
+  expect(JSON.parse(ranFor(job)[0]?.message.lambdaProxyMessage?.body ?? "")).toMatchObject({ createdBy: "ann" });
+});
+
 test("a callback delivers the job as it ended, once, and hangs on the job", async () => {
   const job = await submit({ onComplete: { ...callback, headers: { "x-key": "k" } } });
   await workOff();

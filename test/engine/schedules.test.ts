@@ -32,6 +32,7 @@ function scheduleRequest({ mode = "both", key, targetKey, body = "{}", ...timing
   const execution = { scheduleExpressionTimezone: "UTC", ...timing, type: "schedule", targetJob: target.message };
   return {
     appId: target.appId,
+    createdBy: "ann",
     mode,
     message: { execution, metadata: key === undefined ? {} : { idempotencyKey: key } },
   };
@@ -80,7 +81,8 @@ test("a schedule waits with its ARN, fires once at its time, and its target runs
   expect(fired.dueAt).toBeUndefined();
   await work();
   expect(world.ran).toHaveLength(1);
-  expect(await stored({ id: fired.targetJobId ?? "" })).toMatchObject({ status: "SUCCEEDED", parentJobId: job.id });
+  const target = await stored({ id: fired.targetJobId ?? "" });
+  expect(target).toMatchObject({ status: "SUCCEEDED", parentJobId: job.id, createdBy: "ann" });
 });
 
 test("a schedule that fires at the same time from several sides creates one target", async () => {
@@ -226,7 +228,7 @@ test("in mode db, a schedule is EventBridge's too", async () => {
 
 test("in mode sqs, a schedule carries its target, and nothing is stored", async () => {
   const asked = scheduleRequest({ scheduledAt: inOneHour(), mode: "sqs", key: "k" });
-  expect(await world.engine.submit(asked)).toEqual({ kind: "sent" });
+  expect(await world.engine.submit(asked)).toMatchObject({ kind: "sent" });
   const [planned] = world.planned;
   world.pass(HOUR);
   const event: unknown = JSON.parse(planned?.event ?? "");

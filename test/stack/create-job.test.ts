@@ -60,6 +60,7 @@ test("the specification's own example is accepted and answered as it says", asyn
     nextRetryAt: data.createdAt,
     lastError: null,
     scheduleArn: null,
+    createdBy: "tester",
     createdAt: expect.stringMatching(ISO),
     updatedAt: data.createdAt,
   });

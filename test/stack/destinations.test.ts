@@ -95,6 +95,7 @@ test("a destination that answers 410 is held until an administrator resumes it, 
     at: expect.any(String),
     by: "tester",
     action: "destination.resumed",
+    object: `destination:${target.url}`,
     changes: [{ field: target.url, from: "held", to: "closed" }],
   });
 });

@@ -81,7 +81,10 @@ test("a file that comes with its job is imported, and the job shows all of it", 
   expect(typed.body.job).toMatchObject({ id: job.id, status: "succeeded" });
   const admin = await tokenFor({ appId });
   const audit = await get(admin, `/v1/admin/apps/${appId}/audit`);
-  expect(audit.body.data.items).toMatchObject([{ by: "ann", action: "job.created", changes: [{ field: job.id }] }]);
+  expect(audit.body.data.items).toMatchObject([
+    { by: "ann", action: "upload.completed", object: `upload:${job.fileKey}` },
+    { by: "ann", action: "job.created", object: `job:${job.id}`, changes: [{ field: job.id }] },
+  ]);
   const unified = await get(admin, `/v1/admin/jobs/${job.id}`);
   expect(unified.body.data.executionConfig).toMatchObject({
     file: { key: job.fileKey },

@@ -50,7 +50,7 @@ async function ended(token: string, id: string): Promise<Answer["body"]> {
 }
 
 test("a quick job answers with the PDF, and leaves a record without the document", async () => {
-  const { token } = await newApp();
+  const { appId, token } = await newApp();
   const answer = await post("/quickjob", token, { ...pages(3), options: { format: "A5", landscape: true } });
   expect(answer.status).toBe(200);
   expect(answer.headers.get("content-type")).toBe("application/pdf");
@@ -81,6 +81,9 @@ test("a quick job answers with the PDF, and leaves a record without the document
   const { body } = await stack.call("GET", `/v1/admin/jobs/${id}`, { token });
   expect(body.data.executionConfig.payload).toEqual({ input_type: "html" });
   expect(JSON.stringify(body)).not.toContain("doctype");
+  expect(body.data.createdBy).toBe("tester");
+  const audit = await stack.call("GET", `/v1/admin/apps/${appId}/audit?object=job:${id}`, { token });
+  expect(audit.body.data.items).toMatchObject([{ by: "tester", action: "job.created", object: `job:${id}` }]);
 });
 
 test("of a long document the first 100 pages are kept, and all are counted", async () => {

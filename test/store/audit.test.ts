@@ -26,29 +26,53 @@ test("the audit log has a partition of its own, apart from the settings that del
   const { apps, audit, model, pass } = stand(400 * DAY);
   await apps.change(await apps.read(APP), APP, { ...(await apps.read(APP)), name: "one" }, "ann");
   pass(SECOND);
-  await audit.record(APP, { by: "bob", action: "job.created", changes: [] });
+  await audit.record(APP, { by: "bob", action: "job.created", object: "job:1", changes: [] });
   const keys = model.items().map(({ pk, sk }) => [pk?.S, sk?.S]);
   expect(keys.filter(([pk]) => pk === `APP#${APP}`)).toEqual([[`APP#${APP}`, "SETTINGS"]]);
   expect(keys.filter(([pk]) => pk === `AUDIT#${APP}`)).toHaveLength(2);
-  expect((await audit.list(APP, 10)).entries).toMatchObject([{ by: "bob" }, { by: "ann" }]);
+  expect((await audit.list(APP, { limit: 10 })).entries).toMatchObject([{ by: "bob" }, { by: "ann" }]);
 });
 
 test("an entry of the audit log goes after its days, and is shown no longer though TTL is late", async () => {
   const { audit, model, pass } = stand(400 * DAY);
-  await audit.record(APP, { by: "ann", action: "old", changes: [] });
+  await audit.record(APP, { by: "ann", action: "old", object: "settings", changes: [] });
   expect(model.items()).toMatchObject([{ expiresAt: { N: String((NOW + 400 * DAY) / SECOND) } }]);
   pass(399 * DAY);
-  await audit.record(APP, { by: "ann", action: "new", changes: [] });
-  expect((await audit.list(APP, 10)).entries).toHaveLength(2);
+  await audit.record(APP, { by: "ann", action: "new", object: "settings", changes: [] });
+  expect((await audit.list(APP, { limit: 10 })).entries).toHaveLength(2);
   pass(DAY);
-  expect((await audit.list(APP, 10)).entries).toMatchObject([{ action: "new" }]);
+  expect((await audit.list(APP, { limit: 10 })).entries).toMatchObject([{ action: "new" }]);
   model.removeExpired(() => true);
   expect(model.items()).toHaveLength(1);
 });
 
+test("the entries about one object are found by it alone, page by page, a schedule also as a job", async () => {
+  const { audit, pass } = stand(400 * DAY);
+  const record = async (object: string, action: string) => {
+    pass(SECOND);
+    await audit.record(APP, { by: "ann", action, object, changes: [] });
+  };
+  for (let n = 0; n < 5; n += 1) {
+    await record("job:1", `one ${n}`);
+    await record("job:10", `ten ${n}`);
+    await record("schedule:2", `two ${n}`);
+  }
+  const listed = async (object: string, limit = 10, before?: string) => {
+    const { entries, next } = await audit.list(APP, { object, limit, before });
+    return { actions: entries.map(({ action }) => action), next };
+  };
+  expect((await listed("job:1")).actions).toEqual([4, 3, 2, 1, 0].map((n) => `one ${n}`));
+  const { actions, next } = await listed("schedule:2", 3);
+  expect(actions).toEqual([4, 3, 2].map((n) => `two ${n}`));
+  expect((await listed("job:2", 3, next)).actions).toEqual([1, 0].map((n) => `two ${n}`));
+  expect((await audit.list("another", { object: "job:1", limit: 10 })).entries).toEqual([]);
+  pass(400 * DAY);
+  expect((await listed("job:1")).actions).toEqual([]);
+});
+
 test("with 0 days, entries of the audit log are kept for good", async () => {
   const { audit, model } = stand();
-  await audit.record(APP, { by: "ann", action: "old", changes: [] });
+  await audit.record(APP, { by: "ann", action: "old", object: "settings", changes: [] });
   expect(model.items()[0]).not.toHaveProperty("expiresAt");
 });
 

@@ -20,6 +20,7 @@ import {
 } from "../../lib/job/job.ts";
 import { claim, end, expire, extend, becomeDue, retry, settleEnd, stop } from "../../lib/job/moves.ts";
 import { newJob } from "../../lib/engine/new-job.ts";
+import { itemBytes } from "../sim/models/dynamodb-value.ts";
 import { request } from "../support/world.ts";
 import {
   TABLE,
@@ -49,6 +50,7 @@ describe.each(process.env["TEST_ON_MODELS"] ? GROUNDS.slice(1) : GROUNDS)("on %s
   tasks();
   dueJobs();
   payloads();
+  sizes();
   deletions();
   reads();
   lists();
@@ -369,6 +371,35 @@ function payloads(): void {
   });
 }
 
+function sizes(): void {
+  test("a job whose message is in its item stays within one write unit, with who asked for it", async () => {
+    const payloadOf = (length: number) => ({ at: "inline", bytes: randomBytes(length) }) as const;
+    const createdBy = randomUUID();
+    const itemOf = async ({ id }: Job) => {
+      const Key = { pk: { S: `J#${id}` }, sk: { S: "J" } };
+      return (await ground.client.send(new GetItemCommand({ TableName: TABLE, Key }))).Item ?? {};
+    };
+    // As much as was inline before jobs said who asked for them: their id cost the message nothing.
+    let length = 652;
+    const put = async () => {
+      const accepted = { ...someJob({ key: randomUUID() }), payload: payloadOf(length), createdBy };
+      return store.create({ ...accepted, destination: "https://hooks.shop.example" });
+    };
+    let { job } = await put();
+    expect(job.payload.at).toBe("inline");
+    for (let next = job; next.payload.at === "inline"; next = (await put()).job) {
+      job = next;
+      length += 1;
+    }
+    const running = await claimed(job as WaitingJob);
+    expect(itemBytes(await itemOf(job))).toBeLessThanOrEqual(1_024);
+    const success = { outcome: { kind: "succeeded", httpStatus: 200 }, durationMs: 599_999 } as const;
+    await store.apply(running, end(running, { ...ending(failed), ...success }));
+    expect(itemBytes(await itemOf(job))).toBeLessThanOrEqual(1_024);
+    expect(await store.get(job.id)).toMatchObject({ createdBy, destination: "https://hooks.shop.example" });
+  });
+}
+
 function deletions(): void {
   test("a deletion that is sent again deletes no job that was posted with its key, and has ended, meanwhile", async () => {
     const job = await failedFor(someJob({ key: "again" }));
@@ -583,7 +614,7 @@ function moveWithNewJob(): void {
 
 test("an item of a version without jobType is read as the job that it was", () => {
   const item = (executionType: string, destination: string) =>
-    jobOf({ ...toItem({ ...someJob(), executionType }), destination });
+    jobOf({ ...toItem({ ...someJob(), executionType }), to: undefined, destination });
   expect(item("task", "generate_pdf")).toMatchObject({ jobType: "generate_pdf", needsBrowser: true });
   expect(item("task", "generate_pdf")).not.toHaveProperty("destination");
   expect(item("task", "bulk_action")).toMatchObject({ jobType: "bulk_action", isUrgent: true });

@@ -77,6 +77,7 @@ const auditEntry = z.strictObject({
   at: time,
   by: z.string(),
   action: z.string(),
+  object: z.string().nullable().describe("What was changed, as `object` of the query names it."),
   changes: z.array(z.strictObject({ field: z.string(), from: z.unknown(), to: z.unknown() })),
 });
 
@@ -148,6 +149,17 @@ export const deleteSecret = appRoute("DELETE", "/signing-secrets/{id}", about.de
 const auditQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(100).default(50),
   cursor: z.base64url().max(200).optional(),
+  object: z
+    .string()
+    .max(1_200)
+    .regex(
+      /^(?:settings|limits|(?:job|schedule|secret|destination|webhook|upload):.+)$/s,
+      "expected settings, limits, or one of job, schedule, secret, destination, webhook, upload with an id: job:<id>",
+    )
+    .describe(
+      "Entries about one object alone: `job:<id>`, `schedule:<id>`, `settings`, `limits`, `secret:<id>`, `destination:<name>`, `webhook:<user>`, `upload:<fileKey>`.",
+    )
+    .optional(),
 });
 
 export const listAudit = route({
@@ -166,8 +178,12 @@ export const listAudit = route({
         { field: "cursor", message: "is not a cursor of this list; take nextCursor of the page before" },
       ]);
     }
-    const { entries, next } = await audit.list(appId, query.limit, before);
-    const items = entries.map(({ at, by, action, changes }) => ({ at: iso(at), by, action, changes }));
+    const { limit, object } = query;
+    const { entries, next } = await audit.list(appId, { limit, before, object });
+    const items = entries.map(({ at, object: of, ...entry }) => {
+      const { by, action, changes } = entry;
+      return { at: iso(at), by, action, object: of ?? null, changes };
+    });
     return ok({ items, nextCursor: next === undefined ? null : Buffer.from(next).toString("base64url") });
   },
 });

@@ -58,7 +58,8 @@ function bulkRoute(action: "redrive" | "cancel", summary: string) {
       const execution = { type: TASK, jobType: BULK_ACTION, payload: { action, filter }, priority: 0 } as const;
       const { job } = await submitTask({ appId, userId: caller.sub, execution, ...LONG_RUN }, service);
       const changes = [{ field: job.id, from: null, to: filter }];
-      await service.audit.record(appId, { by: caller.sub, action: `jobs.${action}`, changes });
+      const object = `job:${job.id}`;
+      await service.audit.record(appId, { by: caller.sub, action: `jobs.${action}`, object, changes });
       return { status: 202, body: envelope(view(job, action, filter)) };
     },
   });
@@ -85,7 +86,8 @@ export const abortBulkAction = route({
     const job = await ownBulkAction(path["id"], caller, service);
     const stopped = (await service.engine.stopJob(job.id, "CANCELLED")) ?? job;
     const changes = [{ field: job.id, from: job.status, to: "CANCELLED" }];
-    await service.audit.record(job.appId, { by: caller.sub, action: "bulk-action.aborted", changes });
+    const object = `job:${job.id}`;
+    await service.audit.record(job.appId, { by: caller.sub, action: "bulk-action.aborted", object, changes });
     return shown(stopped, service);
   },
 });

@@ -85,7 +85,8 @@ export const resumeDestination = route({
     const before = await destinations.read({ appId, destination });
     if (!before) throw new ClientError("NOT_FOUND", "No such destination is held or has failed lately");
     const changes = [{ field: destination, from: before.state, to: "closed" }];
-    await audit.record(appId, { by: caller.sub, action: "destination.resumed", changes });
+    const object = `destination:${destination}`;
+    await audit.record(appId, { by: caller.sub, action: "destination.resumed", object, changes });
     await destinations.change({ appId, destination }, () => undefined);
     await backlogs.wake({ appId, backlog: backlogTo(destination) });
     const { destinations: limits } = await apps.read(appId);

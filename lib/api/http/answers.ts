@@ -108,6 +108,10 @@ const jobFields = {
   lastRunAt: time.nullable().describe("Of a schedule.").optional(),
   runCount: z.int().describe("Of a schedule.").optional(),
   targetJobId: z.guid().nullable().describe("Of a schedule: the job of the last run.").optional(),
+  createdBy: z
+    .string()
+    .nullable()
+    .describe("The `sub` of the token; of follow-ups and runs of a schedule, that of the job behind them."),
   parentJobId: z.guid().describe("The job whose follow-up or target this one is.").optional(),
   followUpJobIds: z.array(z.guid()).describe("Of a job that has asked for follow-ups.").optional(),
   stopRequestedAt: time.describe("Since when it is to stop; a running attempt is let end first.").optional(),

@@ -44,6 +44,7 @@ export const putWebhook = route({
     await service.audit.record(appId, {
       by: userId,
       action: "webhook.changed",
+      object: `webhook:${userId}`,
       changes: [{ field: userId, from, to }],
     });
     return { status: 200, body: { webhook_url: webhookUrl } };

@@ -11,6 +11,7 @@ import { refuseWebhook } from "./accounts.ts";
 import { time } from "../http/answers.ts";
 import { requireApp, ownerOf } from "../http/auth.ts";
 import { route, type Answer } from "../http/http.ts";
+import { recordCreated } from "../unified/accept-job.ts";
 import { keyOf } from "../unified/job-request.ts";
 import { pdfJob, pdfJobView } from "./pdf-view.ts";
 import { ownTask, submitTask, taskIdOf } from "../tasks/tasks.ts";
@@ -79,7 +80,8 @@ export const createQuickJob = route({
       message: { execution: { ...execution, payload: { input_type } }, metadata: {} },
     } as const;
     const message = { execution: { ...execution, payload: request }, metadata: {} };
-    const running = service.engine.runAtOnce({ request: asked, id, timeoutMs: QUICK_MS, message });
+    const accepted = async (job: Job) => recordCreated(job, message, userId, service);
+    const running = service.engine.runAtOnce({ request: asked, id, timeoutMs: QUICK_MS, message, accepted });
     const ran = await running.catch((error: unknown) => {
       throw error instanceof Unavailable ? broken(`Job ${id} may have been begun`) : error;
     });

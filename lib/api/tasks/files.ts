@@ -22,7 +22,7 @@ import { route, type Answer } from "../http/http.ts";
 import { keyOf } from "../unified/job-request.ts";
 import type { FormFile } from "../http/multipart.ts";
 import { checkTask, listedFor, ownTask, submitTask, viewsOf } from "./tasks.ts";
-import { announcedFile } from "./uploads.ts";
+import { announcedFile, recordUpload } from "./uploads.ts";
 import { changingNumber, parseExactly } from "../../job/exact-json.ts";
 import type { TaskFile } from "../../files/uploads.ts";
 
@@ -104,6 +104,7 @@ export const createFileJob = route<CreateBody, unknown>({
       },
       service,
     );
+    if (isNew && posted) await recordUpload("completed", caller, file, service);
     const shown = await fileView(job, service);
     const ifTooLarge = () => withoutOwn(shown);
     if (isNew) return { status: 201, body: shown, ifTooLarge };

@@ -2,7 +2,8 @@ import * as z from "zod";
 import { derivedUuid, type Clock, type EpochMs } from "../../clock.ts";
 import { ClientError, badRequest } from "../../errors.ts";
 import { definitionOf, payloadProblems } from "../../executors/task.ts";
-import { GENERATE_PDF, isTask, type TASK, type Dialect, type Job, type PdfJob } from "../../job/job.ts";
+import type { Dialect, PdfJob } from "../../job/dialect.ts";
+import { GENERATE_PDF, isTask, type TASK, type Job } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { appOf, isAppAdmin, isPlatformAdmin, requirePermission, type Caller } from "../http/auth.ts";
 import type { Callback, RetryPolicy } from "../../job/message.ts";
@@ -48,7 +49,7 @@ export async function submitTask(asked: AskedTask, service: ServiceParts) {
   if (submitted.kind === "sent") throw new Error("A task is always stored");
   const { job } = submitted;
   if (submitted.kind === "created") {
-    await recordCreated(job, request.userId, service);
+    await recordCreated(job, message, request.userId, service);
     return { job, isNew: true };
   }
   const isOther = job.jobType !== execution.jobType;

@@ -226,7 +226,8 @@ function personAction(about: {
       const acted = await act(job, service);
       if (!acted) throw new ClientError("NOT_FOUND", "No such job");
       const changes = [{ field: job.id, from: typedStatus(job), to: typedStatus(acted) }];
-      await service.audit.record(job.appId, { by: caller.sub, action: `job.${action}`, changes });
+      const object = `job:${job.id}`;
+      await service.audit.record(job.appId, { by: caller.sub, action: `job.${action}`, object, changes });
       return { status: 200, body: { message } };
     },
   });

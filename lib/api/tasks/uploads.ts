@@ -1,8 +1,9 @@
 import * as z from "zod";
 import { SECOND } from "../../clock.ts";
 import { ClientError, badRequest } from "../../errors.ts";
-import { LARGEST_UPLOAD, UPLOAD_LINK_MS, UPLOAD_PART_BYTES } from "../../files/uploads.ts";
-import { requirePermission, ownerOf } from "../http/auth.ts";
+import { LARGEST_UPLOAD, UPLOAD_LINK_MS, UPLOAD_PART_BYTES, type TaskFile } from "../../files/uploads.ts";
+import type { ServiceParts } from "../../parts.ts";
+import { appOf, ownerOf, requirePermission, type Caller } from "../http/auth.ts";
 import { route, type Answer } from "../http/http.ts";
 
 // Files that are too large for the request of their job are announced, sent to the bucket in parts, and completed.
@@ -53,13 +54,26 @@ export const createUpload = route({
   access: (caller) => requirePermission(caller, "job:Create"),
   body: announcedFile,
 
-  async handle({ body, caller }, { uploads }): Promise<Answer> {
-    const { fileKey, urls } = await uploads.begin(ownerOf(caller), body);
+  async handle({ body, caller }, service): Promise<Answer> {
+    const { fileKey, urls } = await service.uploads.begin(ownerOf(caller), body);
+    await recordUpload("announced", caller, { key: fileKey, name: body.fileName, bytes: body.size }, service);
     const parts = urls.map((url, index) => ({ partNumber: index + 1, url }));
     const expiresInSeconds = UPLOAD_LINK_MS / SECOND;
     return { status: 201, body: { fileKey, partSize: UPLOAD_PART_BYTES, parts, expiresInSeconds } };
   },
 });
+
+/** Records in the audit log who has announced a file, or brought it. */
+export async function recordUpload(
+  action: "announced" | "completed",
+  caller: Caller,
+  { key, name, bytes }: TaskFile,
+  { audit }: Pick<ServiceParts, "audit">,
+): Promise<void> {
+  const changes = [{ field: name, from: null, to: bytes }];
+  const entry = { by: caller.sub, action: `upload.${action}`, object: `upload:${key}`, changes };
+  await audit.record(appOf(caller), entry);
+}
 
 const part = z.strictObject({
   partNumber: z.int().min(1).max(MOST_PARTS),
@@ -84,12 +98,14 @@ export const completeUpload = route({
   access: (caller) => requirePermission(caller, "job:Create"),
   body: completeBody,
 
-  async handle({ body, caller }, { uploads }): Promise<Answer> {
+  async handle({ body, caller }, service): Promise<Answer> {
     const { fileKey, parts } = body;
-    const result = await uploads.complete(ownerOf(caller), fileKey, parts);
+    const result = await service.uploads.complete(ownerOf(caller), fileKey, parts);
     switch (result.kind) {
       case "there": {
         const { name, bytes = 0, mimeType = "" } = result.file;
+        // A repeat changes nothing.
+        if (result.isNew) await recordUpload("completed", caller, result.file, service);
         return { status: 200, body: { fileKey, fileName: name, size: bytes, contentType: mimeType } };
       }
       case "unknown":

@@ -3,13 +3,14 @@ import type { EpochMs } from "../../clock.ts";
 import { ClientError } from "../../errors.ts";
 import type { Terms } from "../../job/accept.ts";
 import { entityOf, withoutRequest } from "../../job/view.ts";
-import { SCHEDULE, isTask, type Job } from "../../job/job.ts";
+import { SCHEDULE, isSchedule, isTask, type Job } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { appOf, type Caller } from "../http/auth.ts";
 import { envelope, type Answer } from "../http/http.ts";
 import { messageOf, type CreateJobBody } from "./job-request.ts";
 import type { Message } from "../../job/message.ts";
 import { jobIdForKey } from "../../job/accept.ts";
+import { jobObject } from "../../store/audit.ts";
 
 // The acceptance of a job, for every endpoint that creates one.
 
@@ -32,17 +33,19 @@ export async function acceptJob(
   const settings = await service.apps.settingsOf(appId);
   const rules = { ...service.rules, ...settings };
   const { message, terms } = messageOf(withDefaults(body, settings), appId, keyHeader, { rules, now });
-  const submitted = await service.engine.submit({ appId, mode: body.mode, message, terms });
+  const submitted = await service.engine.submit({ appId, mode: body.mode, message, terms, createdBy: caller.sub });
   switch (submitted.kind) {
     case "sent":
+      if (message.execution.type === SCHEDULE) await recordCreated(submitted.job, message, caller.sub, service);
       return { status: 202, message };
     case "created":
-      if (isTask(submitted.job)) await recordCreated(submitted.job, caller.sub, service);
+      if (isTask(submitted.job) || isSchedule(submitted.job))
+        await recordCreated(submitted.job, message, caller.sub, service);
       return { status: 201, job: submitted.job, message };
     case "replayed":
       return { status: 200, job: submitted.job, message: await replayed(submitted.job, message, terms(now), service) };
     default:
-      return submitted satisfies never;
+      return submitted.kind satisfies never;
   }
 }
 
@@ -94,8 +97,18 @@ export function withEntity(status: number, entity: object): Answer {
   return { status, body: envelope(entity), ifTooLarge: () => envelope(withoutRequest(entity)) };
 }
 
-/** Records the submission of a task in the audit log. */
-export async function recordCreated(task: Job, by: string, { audit }: Pick<ServiceParts, "audit">): Promise<void> {
-  const changes = [{ field: task.id, from: null, to: task.jobType }];
-  await audit.record(task.appId, { by, action: "job.created", changes });
+/**
+ * Records in the audit log who has asked for a task or a schedule. Of other jobs, which machines ask for by the million,
+ * only the job itself says so (`createdBy`).
+ */
+export async function recordCreated(
+  job: Job,
+  { execution }: Pick<Message, "execution">,
+  by: string,
+  { audit }: Pick<ServiceParts, "audit">,
+): Promise<void> {
+  const action = isSchedule(job) ? "schedule.created" : "job.created";
+  const to = isSchedule(job) ? (execution["scheduleExpression"] ?? execution["scheduledAt"]) : job.jobType;
+  const changes = [{ field: job.id, from: null, to }];
+  await audit.record(job.appId, { by, action, object: jobObject(job), changes });
 }

@@ -4,7 +4,8 @@ import { ClientError } from "../../errors.ts";
 import { EXECUTION_TYPES } from "../../executors/index.ts";
 import { listJobs, matches, type JobFilter, type JobPage } from "../../store/job-list.ts";
 import { entityOf, wholeEntityOf } from "../../job/view.ts";
-import type { Job } from "../../job/job.ts";
+import { isSchedule, type Job } from "../../job/job.ts";
+import { jobObject } from "../../store/audit.ts";
 import { idempotencyKey } from "../../executors/message-schema.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { acceptJob, accepted, withEntity } from "./accept-job.ts";
@@ -219,7 +220,9 @@ function adminAction(
       const acted = isTheirs ? await act(job.id, service) : undefined;
       if (!acted) throw new ClientError("NOT_FOUND", "No such job");
       const changes = [{ field: acted.id, from: job?.status, to: action === "delete" ? null : acted.status }];
-      await service.audit.record(acted.appId, { by: caller.sub, action: `job.${action}`, changes });
+      const kind = isSchedule(acted) ? "schedule" : "job";
+      const object = jobObject(acted);
+      await service.audit.record(acted.appId, { by: caller.sub, action: `${kind}.${action}`, object, changes });
       return { status: 200, body: envelope(entityOf(acted)) };
     },
   });

@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { endStacks, newApp, startStack, tokenFor, webhook, type Answer, type Stack } from "../support/stack.ts";
+
+// What tenants are allowed, and what is known of who did what.
+
+let stack: Stack;
+
+beforeAll(async () => {
+  stack = await startStack({ env: { ROLE: "gateway" } });
+});
+afterAll(endStacks);
+
+const hook = webhook({ url: "https://a.example", mode: "db" });
+
+interface Person {
+  readonly appId: string;
+  call(method: string, path: string, body?: unknown): Promise<Answer>;
+}
+
+async function person(appId: string, sub: string, claims: Parameters<typeof tokenFor>[0] = {}): Promise<Person> {
+  const token = await tokenFor({ appId, sub, ...claims });
+  const call = async (method: string, path: string, body?: unknown) =>
+    stack.call(method, path, { token, ...(body !== undefined && { body }) });
+  return { appId, call };
+}
+
+const recurring = (more: object = {}) => ({
+  message: { execution: { type: "schedule", scheduleExpression: "rate(5 minutes)", targetJob: hook.message, ...more } },
+});
+
+// ---- Who did it ----
+
+test("each kind of change by a person is in the audit log, and is found by its object", async () => {
+  const { appId } = await newApp();
+  const ann = await person(appId, "ann");
+  const entries: [object: string, action: string][] = [];
+  const did = (object: string, action: string) => void entries.unshift([object, action]);
+
+  const { id: schedule } = (await ann.call("POST", "/v1/jobs/create", recurring())).body.data;
+  did(`schedule:${schedule}`, "schedule.created");
+  await ann.call("POST", `/v1/admin/jobs/${schedule}/cancel`);
+  did(`schedule:${schedule}`, "schedule.cancel");
+  const task = (await ann.call("POST", "/v1/jobs", { jobType: "example", payload: { words: ["a"] } })).body.jobId;
+  did(`job:${task}`, "job.created");
+  await ann.call("POST", `/v1/jobs/${task}/cancel`);
+  did(`job:${task}`, "job.cancel");
+  await ann.call("DELETE", `/v1/admin/jobs/${task}`);
+  did(`job:${task}`, "job.delete");
+  const pdf = (await ann.call("POST", "/longjob", { input_type: "markdown", markdown: "# One" })).body.job_id;
+  did(`job:${pdf}`, "job.created");
+  const announced = { fileName: "a.csv", size: 1, contentType: "text/csv" };
+  const { fileKey, parts } = (await ann.call("POST", "/api/jobs/uploads", announced)).body;
+  did(`upload:${fileKey}`, "upload.announced");
+  const { headers } = await fetch(parts[0].url, { method: "PUT", body: "a" });
+  const complete = { fileKey, parts: [{ partNumber: 1, etag: headers.get("etag") }] };
+  for (const _ of ["first", "repeated"]) await ann.call("POST", "/api/jobs/uploads/complete", complete);
+  did(`upload:${fileKey}`, "upload.completed");
+  await ann.call("PUT", "/accounts/me/webhook", { webhook_url: "https://a.example" });
+  did("webhook:ann", "webhook.changed");
+  await ann.call("PUT", `/v1/admin/apps/${appId}`, { version: 0, name: "Shop" });
+  did("settings", "settings.changed");
+  const secret = (await ann.call("POST", `/v1/admin/apps/${appId}/signing-secrets`)).body.data.id;
+  did(`secret:${secret}`, "signing-secret.created");
+  const bulk = (await ann.call("POST", "/v1/admin/jobs/redrive", { status: "DEAD" })).body.data.id;
+  did(`job:${bulk}`, "job.created");
+  did(`job:${bulk}`, "jobs.redrive");
+  // What machines ask for by the million has its `createdBy` alone.
+  const webhookId = (await ann.call("POST", "/v1/jobs/create", hook)).body.data.id;
+
+  const audit = async (query: string) => (await ann.call("GET", `/v1/admin/apps/${appId}/audit?${query}`)).body.data;
+  const { items } = await audit("limit=100");
+  const shown = items.map((each: { object: string; action: string }) => [each.object, each.action]);
+  expect(shown).toEqual(entries);
+  expect(new Set(items.map(({ by }: { by: string }) => by))).toEqual(new Set(["ann"]));
+  for (const object of new Set(entries.map(([of]) => of))) {
+    const found = (await audit(`object=${encodeURIComponent(object)}`)).items;
+    expect(found.map(({ action }: { action: string }) => action)).toEqual(
+      entries.filter(([of]) => of === object).map(([, action]) => action),
+    );
+  }
+  expect((await audit(`object=job:${webhookId}`)).items).toEqual([]);
+  const first = await audit(`object=job:${task}&limit=2`);
+  const rest = await audit(`object=job:${task}&limit=2&cursor=${first.nextCursor}`);
+  expect([...first.items, ...rest.items].map(({ action }) => action)).toEqual([
+    "job.delete",
+    "job.cancel",
+    "job.created",
+  ]);
+  const wrong = await ann.call("GET", `/v1/admin/apps/${appId}/audit?object=${task}`);
+  expect([wrong.status, wrong.body.error.details[0].field]).toEqual([400, "object"]);
+});
+
+test("every accepted job says who asked for it, by whichever endpoint", async () => {
+  const { appId } = await newApp();
+  const ann = await person(appId, "ann");
+  const ids = [
+    (await ann.call("POST", "/v1/jobs/create", hook)).body.data.id,
+    (await ann.call("POST", "/v1/jobs/create", recurring())).body.data.id,
+    (await ann.call("POST", "/v1/jobs/batch", { jobs: [hook] })).body.data.results[0].data.id,
+    (await ann.call("POST", "/v1/jobs/callback-http", { url: "https://a.example" })).body.data.id,
+    (await ann.call("POST", "/v1/jobs", { jobType: "example", payload: { words: ["a"] } })).body.jobId,
+    (await ann.call("POST", "/longjob", { input_type: "markdown", markdown: "# One" })).body.job_id,
+  ];
+  const ben = await person(appId, "ben");
+  for (const id of ids) expect((await ben.call("GET", `/v1/admin/jobs/${id}`)).body.data.createdBy).toBe("ann");
+  const { items } = (await ben.call("GET", "/v1/admin/jobs")).body.data;
+  expect(items.map(({ createdBy }: { createdBy: string }) => createdBy)).toEqual(ids.map(() => "ann"));
+});
