@@ -54,7 +54,7 @@ function assemble() {
   const config = jobsConfig(process.env);
   const stored = stores(config);
   const { clock, log, store, apps, fileStore, bucket, datasets, taskLog } = stored;
-  const { rules, retention, waitersPerApp, pdfMemoryMb: memoryMb } = config;
+  const { rules, retention, pdfMemoryMb: memoryMb } = config;
   const pdfs = createPdfs({ clock, log, files: fileStore, memoryMb, renderer: () => makeRenderer });
   const pages = createPageQuota({ table: stored.table, clock, log, apps });
   const services = createTaskServices({
@@ -90,7 +90,7 @@ function assemble() {
     callbackBodies: { pdf: async (job) => pdfWebhook(job, { clock, link: fileStore.link }) },
     retention,
   });
-  const waiters = createWaiters({ ...stored, waitersPerApp });
+  const waiters = createWaiters(stored);
   return { ...stored, pdfs, pages, rules, engine, waiters };
 }
 
@@ -109,7 +109,13 @@ function stores(config: JobsConfig) {
     bucket,
     store: createJobStore({ table, files: bucket, clock, listShards: config.listShards, removeLog: taskLog.remove }),
     queue: createQueue({ urls: config.queueUrls, table, files: bucket, clock }),
-    ...createAppStores({ table, clock, sealer: createSealer(config.sealing), auditKeptFor: config.auditKeptFor }),
+    ...createAppStores({
+      table,
+      clock,
+      sealer: createSealer(config.sealing),
+      auditKeptFor: config.auditKeptFor,
+      limits: { waitersPerApp: config.waitersPerApp },
+    }),
     destinations: createDestinationStore({ table, clock }),
     capacity: createCapacityStore({ table, clock }),
     slots: createTaskSlots({ table, clock }),

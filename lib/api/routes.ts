@@ -2,6 +2,7 @@ import { getWebhook, putWebhook } from "./pdf/accounts.ts";
 import { listDatasets } from "./tasks/datasets.ts";
 import { deleteSecret, getApp, listAudit, putApp, rotateSecret } from "./admin/apps.ts";
 import { abortBulkAction, cancelJobs, getBulkAction, redriveJobs } from "./admin/bulk.ts";
+import { getLimits, putLimits } from "./admin/limits.ts";
 import { listDestinations, resumeDestination } from "./admin/destinations.ts";
 import { createFileJob, getFileJob, listFileJobLogs, listFileJobs } from "./tasks/files.ts";
 import type { Route } from "./http/http.ts";
@@ -44,6 +45,8 @@ export const adminRoutes: readonly Route[] = [
   resumeDestination,
   getApp,
   putApp,
+  getLimits,
+  putLimits,
   rotateSecret,
   deleteSecret,
   listAudit,

@@ -1,7 +1,8 @@
 import type { Clock } from "../clock.ts";
 import type { Turn } from "../job/attempt.ts";
 import { destinationOf, type BacklogRef } from "../job/backlog.ts";
-import type { AppStore, DestinationLimits } from "../store/app-store.ts";
+import type { AppStore } from "../store/app-store.ts";
+import type { DestinationLimits } from "../store/app-settings.ts";
 import type { CapacityStore } from "./capacity-store.ts";
 import type { createCircuitWaits } from "./circuits.ts";
 import type { DestinationRef } from "./destination-store.ts";

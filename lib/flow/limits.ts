@@ -1,6 +1,6 @@
 import { MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
 import { LEASE_MARGIN_MS, LONGEST_MESSAGE_DELAY } from "../job/job.ts";
-import type { DestinationLimits } from "../store/app-store.ts";
+import type { DestinationLimits } from "../store/app-settings.ts";
 import type { JobStore } from "../store/job-store.ts";
 import type { CapacityStore, Slot } from "./capacity-store.ts";
 import type { DestinationRef } from "./destination-store.ts";

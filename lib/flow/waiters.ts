@@ -15,8 +15,6 @@ interface Parts {
   readonly apps: Pick<AppStore, "settingsOf">;
   readonly capacity: Pick<CapacityStore, "takeSlot" | "leaveSlot">;
   readonly log: Log;
-  /** For apps that set no number of their own. */
-  readonly waitersPerApp: number;
 }
 
 /** A function that serves requests has ended after 29 s: a waiter that is held longer was killed. */
@@ -37,7 +35,8 @@ async function begin(parts: Parts, appId: string): Promise<Waiter | undefined> {
   const until = since + clock.during(HELD_AT_MOST_MS);
   const slot: Slot = { appId, destination: SLOTS, holder: clock.operationId(), since, until };
   try {
-    const most = (await apps.settingsOf(appId)).waitersPerApp ?? parts.waitersPerApp;
+    const { waitersPerApp: most } = await apps.settingsOf(appId);
+    if (most === null) return { end: async () => {} };
     if ((await capacity.takeSlot(slot, most, true)) !== "taken") return undefined;
   } catch (error) {
     notCounted(parts, appId, error);

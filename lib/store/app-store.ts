@@ -1,64 +1,23 @@
-import { SECOND, type Clock } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import { ClientError } from "../errors.ts";
-import type { Callback } from "../job/message.ts";
 import { callbackView } from "../job/view.ts";
+import {
+  DEFAULT_LIMITS,
+  DEFAULT_SETTINGS,
+  inForce,
+  type AppLimits,
+  type AppSettings,
+  type SettingsInForce,
+  type VersionedLimits,
+  type VersionedSettings,
+} from "./app-settings.ts";
 import { appKey, createAudit, type Audit } from "./audit.ts";
-import { cached, remember } from "./cached.ts";
+import { cached } from "./cached.ts";
 import type { Sealer } from "./sealer.ts";
+import { createRates } from "./rates.ts";
 import { createSigningSecrets, type SigningSecrets } from "./signing-secrets.ts";
-import type { ItemKey, Table } from "./table.ts";
-
-/** Set by the administrators of an app. An app exists once a token names it. */
-export interface AppSettings {
-  readonly name: string | null;
-  /** Allowed targets: origins with an optional path prefix, `*.` for any host below. Empty: any public https. */
-  readonly allowedCallbackUrls: readonly string[];
-  /** The deployment's functions that its jobs may invoke, with `*` for any characters. Empty: all of them. */
-  readonly allowedFunctions: readonly string[];
-  /** The callback of jobs that name none themselves. */
-  readonly onComplete: Callback | null;
-  /** Null: no limit. */
-  readonly requestsPerSecond: number | null;
-  /** The most tasks of the app that run at once. Default: 5. */
-  readonly maxConcurrentTasks: number;
-  /** The most requests of the app that wait for news at once. Null: the deployment's, by default 20. */
-  readonly waitersPerApp: number | null;
-  /** Days are of UTC; null: no limit. */
-  readonly pdfPagesPerDay: number | null;
-  /** The destinations that have a limit of their own. */
-  readonly destinations: readonly DestinationLimits[];
-  /** Jobs are accepted and kept, and none starts. */
-  readonly paused: boolean;
-}
-
-/** Null: no limit. */
-export interface DestinationLimits {
-  /** An origin or a function's name. */
-  readonly destination: string;
-  readonly rateLimitPerSecond: number | null;
-  readonly maxConcurrency: number | null;
-}
-
-export const DEFAULT_SETTINGS: AppSettings = {
-  name: null,
-  allowedCallbackUrls: [],
-  allowedFunctions: [],
-  onComplete: null,
-  requestsPerSecond: null,
-  maxConcurrentTasks: 5,
-  waitersPerApp: null,
-  pdfPagesPerDay: null,
-  destinations: [],
-  paused: false,
-};
-
-/** `version` counts the changes: 0 while the defaults apply. */
-export interface VersionedSettings extends AppSettings {
-  readonly version: number;
-}
-
-/** The retention of a counter of requests after its second. */
-const RATE_KEPT_SECONDS = 60;
+import type { Table } from "./table.ts";
+import { createUserWebhooks } from "./user-webhooks.ts";
 
 export type AppStore = ReturnType<typeof createAppStore>;
 
@@ -68,13 +27,19 @@ interface StoresParts {
   readonly sealer: Sealer;
   /** How long entries of the audit log are kept, in ms. Default 0: for good. */
   readonly auditKeptFor?: number;
+  /** The limits of apps for which the operator has set none, where they are not the default ones. */
+  readonly limits?: Partial<AppLimits>;
 }
 
 /** The stores that keep what belongs to an app. */
-export function createAppStores({ table, clock, sealer, auditKeptFor = 0 }: StoresParts) {
+export function createAppStores({ table, clock, sealer, auditKeptFor = 0, limits = {} }: StoresParts) {
   const audit = createAudit({ table, clock, keptFor: auditKeptFor });
   const secrets = createSigningSecrets({ table, clock, sealer, audit });
-  return { apps: createAppStore({ table, clock, audit, secrets }), secrets, audit };
+  return {
+    apps: createAppStore({ table, clock, audit, secrets, unset: { ...DEFAULT_LIMITS, ...limits } }),
+    secrets,
+    audit,
+  };
 }
 
 interface Parts {
@@ -82,76 +47,94 @@ interface Parts {
   readonly clock: Clock;
   readonly audit: Audit;
   readonly secrets: Pick<SigningSecrets, "keysOf">;
+  readonly unset: AppLimits;
 }
 
-/** `settingsOf` and `keysOf` are cached for ten seconds, since every attempt needs them. */
-function createAppStore({ table, clock, audit, secrets }: Parts) {
-  const settingsOf = cached(clock, read);
-  /** The second in which an app was last refused. */
-  const exceeded = new Map<string, number>();
+/** The items of an app's settings and of its limits, between which there is no other: one query reads both. */
+const SETTINGS = "SETTINGS";
+const LIMITS = `${SETTINGS}#LIMITS`;
+const MOST_TRIES = 5;
 
-  /** The settings as they are now. */
+/** `settingsOf` and `keysOf` are cached for ten seconds, since every attempt needs them. */
+function createAppStore({ table, clock, audit, secrets, unset }: Parts) {
+  const settingsOf = cached(clock, async (appId: string): Promise<SettingsInForce> => {
+    const { own, limits } = await both(appId);
+    return inForce(own, limits);
+  });
+
+  /** The app's own settings and the operator's limits, as they are now. */
+  async function both(appId: string): Promise<{ own: VersionedSettings; limits: VersionedLimits }> {
+    const { pk } = appKey(appId, SETTINGS);
+    const items = await table.queryAll({
+      KeyConditionExpression: "pk = :pk AND sk BETWEEN :settings AND :limits",
+      values: { ":pk": pk, ":settings": SETTINGS, ":limits": LIMITS },
+      ConsistentRead: true,
+    });
+    const fieldsOf = (key: string) => {
+      const { pk: _, sk: __, ...fields } = items.find(({ sk }) => sk === key) ?? {};
+      return fields;
+    };
+    const own = { version: 0, ...DEFAULT_SETTINGS, ...fieldsOf(SETTINGS) };
+    return { own, limits: { version: 0, ...unset, ...fieldsOf(LIMITS) } };
+  }
+
+  /** The app's own settings as they are now. */
   async function read(appId: string): Promise<VersionedSettings> {
-    const { pk: _, sk: __, ...stored } = (await table.get(appKey(appId, "SETTINGS"))) ?? {};
-    return { version: 0, ...DEFAULT_SETTINGS, ...stored };
+    return (await both(appId)).own;
   }
 
   /** Also writes an entry of the audit log. False if the settings have another version. */
-  async function change(before: VersionedSettings, appId: string, to: AppSettings, by: string): Promise<boolean> {
-    const changes = (Object.keys(to) as (keyof AppSettings)[])
+  async function change(before: VersionedSettings, appId: string, given: AppSettings, by: string): Promise<boolean> {
+    const names = Object.keys(DEFAULT_SETTINGS) as (keyof AppSettings)[];
+    const to = Object.fromEntries(names.map((name) => [name, given[name]])) as unknown as AppSettings;
+    const changes = names
       .filter((field) => JSON.stringify(before[field]) !== JSON.stringify(to[field]))
       .map((field) => ({ field, from: shown(before)[field], to: shown(to)[field] }));
-    const item = { sk: "SETTINGS", version: before.version, fields: to };
+    const item = { sk: SETTINGS, version: before.version, fields: to };
     const changed = await audit.replace(appId, item, { by, action: "settings.changed", object: "settings", changes });
     if (changed) settingsOf.forget(appId);
     return changed;
   }
 
-  /** Throws TOO_MANY_REQUESTS when an app that has a limit has reached it in this second. */
-  async function admit(appId: string, requests = 1): Promise<void> {
-    const { requestsPerSecond } = await settingsOf(appId);
-    if (requestsPerSecond === null || requests === 0) return;
-    const second = Math.floor(clock.realNow() / SECOND);
-    const message = `The app's requestsPerSecond of ${requestsPerSecond} is reached; try again in a second`;
-    const over = new ClientError("TOO_MANY_REQUESTS", message);
-    // An excess that this container has seen needs no further count.
-    if (exceeded.get(appId) === second) throw over;
-    const count = {
-      UpdateExpression: "SET expiresAt = :expiry ADD requests :one",
-      values: { ":expiry": second + RATE_KEPT_SECONDS, ":one": requests },
-    };
-    const { item } = await table.update(rateKey(appId, second), count, "ALL_NEW");
-    if (Number(item?.["requests"]) <= requestsPerSecond) return;
-    remember(exceeded, appId, second);
-    throw over;
+  /**
+   * Replaces the operator's limits; those that are not given get their defaults. Also writes an entry of the audit log.
+   * Returns the version that stands in the way of `version`, if it was given, or the limits.
+   */
+  async function limit(
+    appId: string,
+    { version, ...given }: Partial<VersionedLimits>,
+    by: string,
+  ): Promise<VersionedLimits | { readonly current: number }> {
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      const { limits: before } = await both(appId);
+      if (version !== undefined && version !== before.version) return { current: before.version };
+      const to = { ...unset, ...given };
+      const changes = (Object.keys(to) as (keyof AppLimits)[])
+        .filter((name) => before[name] !== to[name])
+        .map((field) => ({ field, from: before[field], to: to[field] }));
+      const item = { sk: LIMITS, version: before.version, fields: given };
+      const isChanged = await audit.replace(appId, item, { by, action: "limits.changed", object: "limits", changes });
+      if (!isChanged) continue;
+      settingsOf.forget(appId);
+      return { ...to, version: before.version + 1 };
+    }
+    throw new ClientError("CONFLICT", "The limits are changing too fast; try again");
   }
 
-  /** The URL that is told when a long PDF job of the user ends. */
-  async function webhookOf(appId: string, userId: string): Promise<string | null> {
-    const found = (await table.get(userKey(appId, userId))) as { webhookUrl?: string | null } | undefined;
-    return found?.webhookUrl ?? null;
-  }
-
-  /** Returns the URL that it replaces. */
-  async function setWebhook(appId: string, userId: string, webhookUrl: string | null): Promise<string | null> {
-    const before = await table.replace({ ...userKey(appId, userId), webhookUrl });
-    return (before as { webhookUrl?: string | null } | undefined)?.webhookUrl ?? null;
-  }
-
-  return { settingsOf, keysOf: secrets.keysOf, read, change, admit, webhookOf, setWebhook };
+  return {
+    settingsOf,
+    keysOf: secrets.keysOf,
+    both,
+    read,
+    change,
+    limit,
+    ...createRates({ table, clock, settingsOf }),
+    ...createUserWebhooks({ table }),
+  };
 }
 
 /** Settings without credentials: an audit log is read for longer than they are valid. */
 function shown(settings: AppSettings): AppSettings {
   const { onComplete } = settings;
   return { ...settings, onComplete: onComplete && callbackView(onComplete) };
-}
-
-/** Apart from the app's settings, so that counting does not contend with the reads of its deliveries. */
-function rateKey(appId: string, second: number): ItemKey {
-  return { pk: `RATE#${appId}#${second}`, sk: "RATE" };
-}
-
-function userKey(appId: string, userId: string): ItemKey {
-  return appKey(appId, `USER#${userId}`);
 }

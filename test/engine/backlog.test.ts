@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { DAY, MINUTE, SECOND } from "../../lib/clock.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import { nextAttempt, type Job } from "../../lib/job/job.ts";
-import type { AppSettings } from "../../lib/store/app-store.ts";
+import type { AppSettings } from "../../lib/store/app-settings.ts";
 import { PLENTY, createWorld, request, type World } from "../support/world.ts";
 
 // Waiting in backlogs: what it costs, and that nothing stays there.
@@ -27,7 +27,7 @@ beforeEach(async () => {
 afterEach(async () => world.end());
 
 async function set(settings: Partial<AppSettings>): Promise<void> {
-  const before = await world.apps.settingsOf(appId);
+  const before = await world.apps.read(appId);
   await world.apps.change(before, appId, { ...before, ...settings }, "tester");
   // Settings are cached for ten seconds.
   world.pass(11 * SECOND);

@@ -6,7 +6,7 @@ import { createFlowControl } from "../../lib/flow/flow-control.ts";
 import type { Circuit } from "../../lib/flow/circuit.ts";
 import { nextAttempt, type Job } from "../../lib/job/job.ts";
 import { backlogKey } from "../../lib/store/job-keys.ts";
-import type { AppSettings } from "../../lib/store/app-store.ts";
+import type { AppSettings } from "../../lib/store/app-settings.ts";
 import { PLENTY } from "../support/world.ts";
 import { ORIGIN, appId, fails, run, startFlowWorld, stored, submit, world } from "./flow-world.ts";
 

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { DEFAULT_SETTINGS, type AppSettings } from "../../lib/store/app-store.ts";
+import { DEFAULT_LIMITS, DEFAULT_SETTINGS, inForce, type AppSettings } from "../../lib/store/app-settings.ts";
 import { cached } from "../../lib/store/cached.ts";
 import type { Circuit } from "../../lib/flow/circuit.ts";
 import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
@@ -183,7 +183,9 @@ test("each reason to wait has its name, before an attempt and in the sweep", asy
   const flow = (settings: Partial<AppSettings>, known?: Circuit, turn?: number) =>
     createFlowControl({
       ...world,
-      apps: { settingsOf: cached(world.clock, async () => ({ ...DEFAULT_SETTINGS, ...settings, version: 1 })) },
+      apps: {
+        settingsOf: cached(world.clock, async () => inForce({ ...DEFAULT_SETTINGS, ...settings }, DEFAULT_LIMITS)),
+      },
       destinations: { ...world.destinations, circuitOf: async () => known },
       capacity: { ...world.capacity, takeTurn: async () => turn, takeSlot: async () => ({ tookMs: SECOND }) },
       log: () => {},

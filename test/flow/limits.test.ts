@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { DestinationLimits } from "../../lib/store/app-store.ts";
+import type { DestinationLimits } from "../../lib/store/app-settings.ts";
 import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import type { Slot } from "../../lib/flow/capacity-store.ts";
 import { nextAttempt, type Job } from "../../lib/job/job.ts";

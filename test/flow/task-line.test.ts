@@ -5,7 +5,7 @@ import { createEngine } from "../../lib/engine/engine.ts";
 import type { GivenParts } from "../../lib/engine/engine-parts.ts";
 import type { Executor } from "../../lib/executors/executor.ts";
 import { nextAttempt, type Job } from "../../lib/job/job.ts";
-import { DEFAULT_SETTINGS } from "../../lib/store/app-store.ts";
+import { DEFAULT_SETTINGS } from "../../lib/store/app-settings.ts";
 import { createWorld, request, type World } from "../support/world.ts";
 
 // The order in which an app's tasks start, step by step. test/flow/task-slots.test.ts tests it under load.

@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { SECOND, createClock, type Clock } from "../../lib/clock.ts";
 import { createCapacityStore } from "../../lib/flow/capacity-store.ts";
 import { createWaiters } from "../../lib/flow/waiters.ts";
-import { DEFAULT_SETTINGS } from "../../lib/store/app-store.ts";
+import { DEFAULT_LIMITS, DEFAULT_SETTINGS, inForce } from "../../lib/store/app-settings.ts";
+import { cached } from "../../lib/store/cached.ts";
 import { createTable } from "../../lib/store/table.ts";
 import { readTemplate } from "../../local/template.ts";
 import { clientOf } from "../sim/models/client.ts";
@@ -12,7 +13,7 @@ import { ROOT } from "../support/root.ts";
 const { Properties: properties = {} } = readTemplate(ROOT).resources["JobsTable"] ?? {};
 
 /** The waiters of two containers on one table, with a clock to turn. */
-function stand({ waitersPerApp = null as number | null } = {}) {
+function stand({ waitersPerApp = null as number | null, limits = DEFAULT_LIMITS } = {}) {
   let ahead = 0;
   let isDown = false;
   const real = createClock();
@@ -27,11 +28,10 @@ function stand({ waitersPerApp = null as number | null } = {}) {
     createWaiters({
       clock,
       apps: {
-        settingsOf: Object.assign(async () => ({ version: 1, ...DEFAULT_SETTINGS, waitersPerApp }), {}) as never,
+        settingsOf: cached(clock, async () => inForce({ ...DEFAULT_SETTINGS, waitersPerApp }, limits)),
       },
       capacity: createCapacityStore({ table: createTable({ name: "JobsTable", clock, client }), clock }),
       log: (_, event) => logged.push(event),
-      waitersPerApp: 20,
     });
   const containers = [container(), container()];
   return {
@@ -58,8 +58,11 @@ test("at most twenty of an app wait, over all containers; one that has ended mak
   expect(await begin("a", 2)).toHaveLength(1);
 });
 
-test("an app's own number counts", async () => {
+test("an app's own number counts, within the operator's", async () => {
   expect(await stand({ waitersPerApp: 2 }).begin("a", 5)).toHaveLength(2);
+  expect(await stand({ waitersPerApp: 90 }).begin("a", 22)).toHaveLength(20);
+  const limits = { ...DEFAULT_LIMITS, waitersPerApp: null };
+  expect(await stand({ limits }).begin("a", 25)).toHaveLength(25);
 });
 
 test("waiters whose function was killed are forgotten after thirty seconds", async () => {

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { randomBytes, randomUUID } from "node:crypto";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { DEFAULT_LIMITS } from "../../lib/store/app-settings.ts";
 import { createAppStores } from "../../lib/store/app-store.ts";
 import { createClock } from "../../lib/clock.ts";
 import { createSealer } from "../../lib/store/sealer.ts";
@@ -61,6 +62,8 @@ test("an app has defaults until somebody changes its settings", async () => {
     pdfPagesPerDay: null,
     destinations: [],
     paused: false,
+    limits: { ...DEFAULT_LIMITS, version: 0 },
+    inForce: { ...DEFAULT_LIMITS, maxConcurrentTasks: 5 },
     signingSecrets: [],
   });
   const changed = await put(appId, token, {
@@ -178,7 +181,7 @@ test("jobs that ask for no callback get the app's", async () => {
   // Neither the settings nor the audit log shows the credential, and its mask can't be written back.
   const { body: log } = await stack.call("GET", `/v1/admin/apps/${appId}/audit`, { token });
   expect(JSON.stringify([log, await settingsOf(appId, token)])).not.toContain("Bearer app");
-  const { signingSecrets: _, appId: __, ...shown } = await settingsOf(appId, token);
+  const { signingSecrets: _, appId: __, limits: ___, inForce: ____, ...shown } = await settingsOf(appId, token);
   const back = await put(appId, token, shown);
   expect([back.status, back.body.error.details[0].message]).toEqual([
     400,

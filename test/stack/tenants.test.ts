@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { endStacks, newApp, startStack, tokenFor, webhook, type Answer, type Stack } from "../support/stack.ts";
 
@@ -26,6 +27,87 @@ async function person(appId: string, sub: string, claims: Parameters<typeof toke
 
 const recurring = (more: object = {}) => ({
   message: { execution: { type: "schedule", scheduleExpression: "rate(5 minutes)", targetJob: hook.message, ...more } },
+});
+
+// ---- Limits ----
+
+const operator = async (): Promise<Person> => person(randomUUID(), "operator", { roles: ["PLATFORM_ADMIN"] });
+
+async function allow({ appId }: { appId: string }, limits: object): Promise<Answer> {
+  return (await operator()).call("PUT", `/v1/admin/apps/${appId}/limits`, limits);
+}
+
+test("an app's settings may be tighter than the operator's limits and never wider; the view shows both", async () => {
+  const { appId } = await newApp();
+  const admin = await person(appId, "admin");
+  const put = async (settings: object) => admin.call("PUT", `/v1/admin/apps/${appId}`, settings);
+  const inForce = async () => (await admin.call("GET", `/v1/admin/apps/${appId}`)).body.data.inForce;
+  const limits = { requestsPerSecond: 100, maxConcurrentTasks: 8, pdfPagesPerDay: 50, waitersPerApp: 3 };
+  const allowed = await allow({ appId }, limits);
+  expect([allowed.status, allowed.body.data]).toEqual([200, expect.objectContaining({ ...limits, version: 1 })]);
+  // Neither a setting nor its absence passes a limit.
+  expect(await inForce()).toMatchObject({ ...limits, maxConcurrentTasks: 5 });
+  for (const [name, limit] of Object.entries(limits)) {
+    const refused = await put({ version: 0, [name]: limit + 1 });
+    expect([refused.status, refused.body.error.details]).toEqual([
+      400,
+      [{ field: name, message: expect.stringContaining(`the operator allows at most ${limit}`) }],
+    ]);
+  }
+  const tight = { requestsPerSecond: 20, maxConcurrentTasks: 2, pdfPagesPerDay: 0, waitersPerApp: 1 };
+  expect((await put({ version: 0, ...tight })).body.data).toMatchObject({ ...tight, limits, inForce: tight });
+  // What the operator takes away later holds at once, and the settings can still be saved as they are.
+  await allow({ appId }, { ...limits, requestsPerSecond: 10 });
+  expect(await inForce()).toMatchObject({ ...tight, requestsPerSecond: 10 });
+  expect((await put({ version: 1, ...tight, name: "Shop" })).status).toBe(200);
+  expect((await put({ version: 2, ...tight, requestsPerSecond: 11 })).status).toBe(400);
+});
+
+test("the operator's pause ends by the operator alone", async () => {
+  const { appId } = await newApp();
+  const admin = await person(appId, "admin");
+  await allow({ appId }, { paused: true });
+  const { data } = (await admin.call("PUT", `/v1/admin/apps/${appId}`, { version: 0, paused: false })).body;
+  expect([data.paused, data.limits.paused, data.inForce.paused]).toEqual([false, true, true]);
+  const quick = await admin.call("POST", "/quickjob", { input_type: "markdown", markdown: "# One" });
+  expect([quick.status, quick.body.error.message]).toEqual([409, expect.stringContaining("paused")]);
+  await allow({ appId }, {});
+  expect((await admin.call("GET", `/v1/admin/apps/${appId}`)).body.data.inForce.paused).toBe(false);
+});
+
+test("limits are the operator's: others read their own, and a stale version changes nothing", async () => {
+  const [{ appId }, other] = [await newApp(), await newApp()];
+  const path = `/v1/admin/apps/${appId}/limits`;
+  const admin = await person(appId, "admin");
+  expect((await admin.call("PUT", path, { requestsPerSecond: null })).status).toBe(403);
+  expect((await (await person(other.appId, "admin")).call("GET", path)).status).toBe(404);
+  expect((await allow({ appId }, { version: 0, readsPerSecond: 7 })).body.data.version).toBe(1);
+  const stale = await allow({ appId }, { version: 0, readsPerSecond: null });
+  expect([stale.status, stale.body.error.message]).toEqual([409, expect.stringContaining("the limits are at 1")]);
+  expect((await admin.call("GET", path)).body.data).toMatchObject({ readsPerSecond: 7, version: 1 });
+  for (const wrong of [{ requestsPerSecond: 0 }, { color: "red" }, { paused: null }])
+    expect((await allow({ appId }, wrong)).status).toBe(400);
+  const { items } = (await admin.call("GET", `/v1/admin/apps/${appId}/audit?object=limits`)).body.data;
+  expect(items).toMatchObject([
+    { by: "operator", action: "limits.changed", changes: [{ field: "readsPerSecond", from: 50, to: 7 }] },
+  ]);
+});
+
+test("reads of the audit log, usage and settings have a budget, which changes of settings do not touch", async () => {
+  const { appId } = await newApp();
+  const admin = await person(appId, "admin");
+  await allow({ appId }, { readsPerSecond: 3 });
+  const app = `/v1/admin/apps/${appId}`;
+  for (const path of [`${app}/audit`, `${app}/usage`, app, `${app}/limits`]) {
+    const answers = await Promise.all(Array.from({ length: 12 }, async () => admin.call("GET", path)));
+    const refused = answers.filter(({ status }) => status === 429);
+    expect(refused.length).toBeGreaterThanOrEqual(6);
+    expect(refused[0]?.body.error.message).toContain("readsPerSecond of 3");
+    expect(refused[0]?.headers.get("retry-after")).toBe("1");
+  }
+  const puts = await Promise.all(Array.from({ length: 10 }, async () => admin.call("PUT", app, { version: 9 })));
+  expect(puts.every(({ status }) => status === 409)).toBe(true);
+  expect((await admin.call("GET", "/v1/admin/jobs")).status).toBe(200);
 });
 
 // ---- Who did it ----

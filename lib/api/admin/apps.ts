@@ -1,5 +1,13 @@
 import * as z from "zod";
-import type { AppSettings, VersionedSettings } from "../../store/app-store.ts";
+import {
+  inForce,
+  passed,
+  type AppLimits,
+  type AppSettings,
+  type SettingsInForce,
+  type VersionedLimits,
+  type VersionedSettings,
+} from "../../store/app-settings.ts";
 import { iso } from "../../clock.ts";
 import { ClientError, badRequest } from "../../errors.ts";
 import { callback } from "../../executors/message-schema.ts";
@@ -9,7 +17,9 @@ import { callbackView } from "../../job/view.ts";
 import { isUrlPattern } from "../../outbound/patterns.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { enveloped, pageOf, shownCallback, time } from "../http/answers.ts";
-import { isPlatformAdmin, requireRole, type Caller } from "../http/auth.ts";
+import { requireRole, type Caller } from "../http/auth.ts";
+import { appInPath } from "./app-path.ts";
+import { limitsShown, wakeJobs } from "./limits.ts";
 import { destinationName } from "./destinations.ts";
 import { envelope, route, type Answer, type Route } from "../http/http.ts";
 
@@ -62,12 +72,17 @@ const settingsShown = Object.fromEntries(
     field instanceof z.ZodDefault ? field.unwrap() : field,
   ]),
 );
+const inForceShown = limitsShown
+  .omit({ version: true })
+  .describe("What holds of the two: the tighter one of each. Jobs start while neither has paused them.");
 const secretShown = z.strictObject({ id: z.guid(), createdAt: time, expiresAt: time.nullable() });
 const appShown = enveloped(
   z.strictObject({
     appId: z.guid(),
     ...settingsShown,
     onComplete: shownCallback.nullable(),
+    limits: limitsShown,
+    inForce: inForceShown,
     signingSecrets: z.array(secretShown),
   }),
 ).describe("The settings.");
@@ -105,15 +120,16 @@ const about = {
 } as const;
 
 export const getApp = appRoute("GET", "", about.get, async ({ appId }, { apps, secrets }) => {
-  return ok(await appView(appId, await apps.read(appId), secrets));
+  return ok(await appView(appId, await apps.both(appId), secrets));
 });
 
 /** Replaces all settings; absent fields get their defaults. */
 export const putApp = appRoute("PUT", "", about.put, async ({ appId, caller, body }, service) => {
-  const { apps, secrets, rules, backlogs } = service;
+  const { apps, secrets, rules } = service;
   const { version, ...settings } = body;
   refuseSettings(settings, rules.allowPrivateTargets);
-  const before = await apps.read(appId);
+  const { own: before, limits } = await apps.both(appId);
+  refuseWider(before, settings, limits);
   const isCurrent = before.version === version && (await apps.change(before, appId, settings, caller.sub));
   if (!isCurrent) {
     const { version: current } = await apps.read(appId);
@@ -122,12 +138,8 @@ export const putApp = appRoute("PUT", "", about.put, async ({ appId, caller, bod
       `version is ${version}, but the settings are at ${current}; read them and try again`,
     );
   }
-  // Jobs that waited for these settings go on at the next sweep.
-  const mayGoOn = before.paused && !settings.paused;
-  if (mayGoOn) await backlogs.wake({ appId, backlog: "app" });
-  if (mayGoOn || settings.maxConcurrentTasks > before.maxConcurrentTasks)
-    await backlogs.wake({ appId, backlog: "slot" });
-  return ok(await appView(appId, { ...settings, version: version + 1 }, secrets));
+  await wakeJobs(appId, inForce(before, limits), inForce(settings, limits), service);
+  return ok(await appView(appId, { own: { ...settings, version: version + 1 }, limits }, secrets));
 });
 
 export const rotateSecret = appRoute(
@@ -212,13 +224,6 @@ function appRoute<Body>(
   });
 }
 
-/** The caller's own app, or any app for a platform administrator. NOT_FOUND for all others. */
-export function appInPath(named: string | undefined, caller: Caller): string {
-  const appId = z.guid().toLowerCase().safeParse(named);
-  if (appId.success && (appId.data === caller.appId || isPlatformAdmin(caller))) return appId.data;
-  throw new ClientError("NOT_FOUND", "No such app");
-}
-
 function refuseSettings({ onComplete, allowedCallbackUrls }: AppSettings, allowPrivateTargets: boolean): void {
   if (!onComplete) return;
   const hidden = Object.entries(onComplete.headers).filter(([, value]) => value === MASK);
@@ -234,13 +239,33 @@ function refuseSettings({ onComplete, allowedCallbackUrls }: AppSettings, allowP
   if (refused.length > 0) throw badRequest(refused);
 }
 
-async function appView(appId: string, settings: VersionedSettings, secrets: ServiceParts["secrets"]): Promise<object> {
-  const { onComplete } = settings;
+/** Throws BAD_REQUEST for a setting that would be wider than the operator's limit. */
+function refuseWider(before: AppSettings, to: AppSettings, limits: AppLimits): void {
+  const problems = passed(before, to, limits).map((field) => {
+    const asked = (to as unknown as Record<string, unknown>)[field];
+    return {
+      field,
+      message: `is ${String(asked)}, and the operator allows at most ${limits[field]}: take that or less`,
+    };
+  });
+  if (problems.length > 0) throw badRequest(problems);
+}
+
+async function appView(
+  appId: string,
+  { own, limits }: { own: VersionedSettings; limits: VersionedLimits },
+  secrets: ServiceParts["secrets"],
+): Promise<object> {
+  const { onComplete } = own;
   const signing = await secrets.list(appId);
+  const held = inForce(own, limits);
+  const names = Object.keys(inForceShown.shape) as (keyof SettingsInForce)[];
   return {
     appId,
-    ...settings,
+    ...own,
     onComplete: onComplete && callbackView(onComplete),
+    limits,
+    inForce: Object.fromEntries(names.map((name) => [name, held[name]])),
     signingSecrets: signing.map(({ id, createdAt, expiresAt }) => ({
       id,
       createdAt: iso(createdAt),

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { DestinationLimits } from "../../store/app-store.ts";
+import type { DestinationLimits } from "../../store/app-settings.ts";
 import { backlogTo } from "../../job/backlog.ts";
 import type { Circuit } from "../../flow/circuit.ts";
 import { iso } from "../../clock.ts";

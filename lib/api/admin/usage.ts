@@ -2,7 +2,7 @@ import * as z from "zod";
 import { DAY, isoDay, type Clock } from "../../clock.ts";
 import { badRequest } from "../../errors.ts";
 import { enveloped } from "../http/answers.ts";
-import { appInPath } from "./apps.ts";
+import { appInPath } from "./app-path.ts";
 import { requireRole } from "../http/auth.ts";
 import { envelope, route, type Answer } from "../http/http.ts";
 

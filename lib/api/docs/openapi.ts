@@ -2,7 +2,7 @@ import * as z from "zod";
 import packageJson from "../../../package.json" with { type: "json" };
 import type { ErrorCode } from "../../errors.ts";
 import { errorAnswer, gatewayAnswer } from "../http/answers.ts";
-import { isLimited, type Route } from "../http/http.ts";
+import { budgetOf, type Route } from "../http/http.ts";
 import { STATUS_OF } from "../http/refusal.ts";
 import { FILE_FIELD } from "../http/multipart.ts";
 
@@ -169,7 +169,7 @@ function refusalsOf({ key, access, body, query, idempotent, refusals = [] }: Rou
     ["FORBIDDEN", access && access !== "internal"],
     ["NOT_FOUND", access === "internal" || key.includes("{")],
     ["PAYLOAD_TOO_LARGE", body],
-    ["TOO_MANY_REQUESTS", access && access !== "internal" && isLimited(key)],
+    ["TOO_MANY_REQUESTS", access && access !== "internal" && budgetOf(key) !== undefined],
     ["INTERNAL_SERVER_ERROR", true],
     ["SERVICE_UNAVAILABLE", true],
   ];

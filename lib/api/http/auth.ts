@@ -96,8 +96,8 @@ function bearerOf(authorization: string | undefined): string | undefined {
   return /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1];
 }
 
-export function requireRole(caller: Caller, role: "APP_ADMIN"): void {
-  if (isAppAdmin(caller)) return;
+export function requireRole(caller: Caller, role: "APP_ADMIN" | "PLATFORM_ADMIN"): void {
+  if (role === "PLATFORM_ADMIN" ? isPlatformAdmin(caller) : isAppAdmin(caller)) return;
   throw new ClientError("FORBIDDEN", `Access denied: ${role} role required`);
 }
 

@@ -4,6 +4,7 @@ import type * as z from "zod";
 import { iso } from "../../clock.ts";
 import { ClientError, type ErrorCode } from "../../errors.ts";
 import { parts, type ServiceParts } from "../../parts.ts";
+import type { Budget } from "../../store/rates.ts";
 import { authenticate, isInternal, type Caller } from "./auth.ts";
 import { formOf, isContainer, jsonBody, parse, type Event } from "./body.ts";
 import { corsHeaders, preflight } from "./cors.ts";
@@ -113,13 +114,15 @@ async function callerOf({ access, key }: Route, event: Event): Promise<Caller> {
   }
   const caller = await authenticate(authorization, parts().clock.realNow());
   access(caller);
-  if (caller.appId !== undefined && isLimited(key)) await parts().apps.admit(caller.appId);
+  const budget = budgetOf(key);
+  if (caller.appId !== undefined && budget) await parts().apps.admit(caller.appId, budget);
   return caller;
 }
 
-/** True if requests count towards `requestsPerSecond`. Settings do not, so that the limit can be changed. */
-export function isLimited(key: string): boolean {
-  return !key.includes("/apps/{appId}");
+/** The limit towards which requests count. Changes of settings do not, so that the limits can be changed. */
+export function budgetOf(key: string): Budget | undefined {
+  if (!key.includes("/apps/{appId}")) return "requests";
+  return key.startsWith("GET ") ? "reads" : undefined;
 }
 
 function noSuchEndpoint({ requestContext, rawPath }: Event): ClientError {

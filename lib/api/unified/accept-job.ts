@@ -1,4 +1,4 @@
-import type { AppSettings } from "../../store/app-store.ts";
+import type { AppSettings } from "../../store/app-settings.ts";
 import type { EpochMs } from "../../clock.ts";
 import { ClientError } from "../../errors.ts";
 import type { Terms } from "../../job/accept.ts";

@@ -76,7 +76,7 @@ export const createJobs = route({
 
   async handle({ body, caller }, service): Promise<Answer> {
     // Each job counts as a request, and the first is counted already.
-    if (caller.appId !== undefined) await service.apps.admit(caller.appId, body.jobs.length - 1);
+    if (caller.appId !== undefined) await service.apps.admit(caller.appId, "requests", body.jobs.length - 1);
     const results: BatchResult[] = [];
     for (let from = 0; from < body.jobs.length; from += ACCEPTED_AT_ONCE) {
       const some = body.jobs.slice(from, from + ACCEPTED_AT_ONCE);

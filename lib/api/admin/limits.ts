@@ -1,0 +1,82 @@
+import * as z from "zod";
+import { ClientError } from "../../errors.ts";
+import type { ServiceParts } from "../../parts.ts";
+import { LIMITS, LIMIT_NAMES, inForce, type AppLimits, type SettingsInForce } from "../../store/app-settings.ts";
+import { enveloped } from "../http/answers.ts";
+import { requireRole } from "../http/auth.ts";
+import { envelope, route, type Answer } from "../http/http.ts";
+import { appInPath } from "./app-path.ts";
+
+// What the operator allows an app, apart from the settings of the app's own administrators.
+
+const numbers = Object.fromEntries(
+  LIMIT_NAMES.map((name) => {
+    const { least, most, about } = LIMITS[name];
+    return [name, z.int().min(least).max(most).nullable().describe(`${about} Null: no limit.`)];
+  }),
+);
+const paused = z.boolean().describe("The operator's own pause, which the app's administrators can't end.");
+
+const limitsBody = z
+  .strictObject({
+    version: z.int().min(0).describe("Of the limits that you have read: if they have another by now, 409.").optional(),
+    ...Object.fromEntries(Object.entries(numbers).map(([name, number]) => [name, number.optional()])),
+    paused: paused.optional(),
+  })
+  .meta({ id: "PutLimits" });
+
+/** The fields of limits in an answer. */
+export const limitsShown = z
+  .strictObject({ version: z.int(), ...numbers, paused })
+  .meta({ id: "Limits", description: "What the operator allows the app, with the deployment's defaults." });
+
+const answer = enveloped(limitsShown).describe("The limits.");
+
+export const getLimits = route({
+  key: "GET /v1/admin/apps/{appId}/limits",
+  id: "getLimits",
+  summary: "Shows what the operator allows an app",
+  answers: { 200: answer },
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+
+  async handle({ path, caller }, { apps }): Promise<Answer> {
+    const { limits } = await apps.both(appInPath(path["appId"], caller));
+    return { status: 200, body: envelope(limits) };
+  },
+});
+
+export const putLimits = route({
+  key: "PUT /v1/admin/apps/{appId}/limits",
+  id: "putLimits",
+  summary: "Replaces what the operator allows an app; what is left out gets its default",
+  answers: { 200: answer },
+  refusals: ["CONFLICT"],
+  access: (caller) => requireRole(caller, "PLATFORM_ADMIN"),
+  body: limitsBody,
+
+  async handle({ path, caller, body }, service): Promise<Answer> {
+    const { apps } = service;
+    const appId = appInPath(path["appId"], caller);
+    const before = await apps.both(appId);
+    const { version, ...given } = body as Partial<AppLimits> & { version?: number };
+    const limits = await apps.limit(appId, { ...given, ...(version !== undefined && { version }) }, caller.sub);
+    if ("current" in limits) {
+      const message = `version is ${version}, but the limits are at ${limits.current}; read them and try again`;
+      throw new ClientError("CONFLICT", message);
+    }
+    await wakeJobs(appId, inForce(before.own, before.limits), inForce(before.own, limits), service);
+    return { status: 200, body: envelope(limits) };
+  },
+});
+
+/** Lets the jobs that waited for settings or limits go on at the next sweep. */
+export async function wakeJobs(
+  appId: string,
+  before: SettingsInForce,
+  after: SettingsInForce,
+  { backlogs }: Pick<ServiceParts, "backlogs">,
+): Promise<void> {
+  const mayGoOn = before.paused && !after.paused;
+  if (mayGoOn) await backlogs.wake({ appId, backlog: "app" });
+  if (mayGoOn || after.maxConcurrentTasks > before.maxConcurrentTasks) await backlogs.wake({ appId, backlog: "slot" });
+}

@@ -1,0 +1,116 @@
+import type { Callback } from "../job/message.ts";
+
+// What holds for an app: the settings of its administrators, within the limits of the operator.
+
+/** Set by the administrators of an app. An app exists once a token names it. */
+export interface AppSettings {
+  readonly name: string | null;
+  /** Allowed targets: origins with an optional path prefix, `*.` for any host below. Empty: any public https. */
+  readonly allowedCallbackUrls: readonly string[];
+  /** The deployment's functions that its jobs may invoke, with `*` for any characters. Empty: all of them. */
+  readonly allowedFunctions: readonly string[];
+  /** The callback of jobs that name none themselves. */
+  readonly onComplete: Callback | null;
+  /** Null: no limit. */
+  readonly requestsPerSecond: number | null;
+  /** The most tasks of the app that run at once. Default: 5. */
+  readonly maxConcurrentTasks: number;
+  /** The most requests of the app that wait for news at once. Null: the deployment's, by default 20. */
+  readonly waitersPerApp: number | null;
+  /** Days are of UTC; null: no limit. */
+  readonly pdfPagesPerDay: number | null;
+  /** The destinations that have a limit of their own. */
+  readonly destinations: readonly DestinationLimits[];
+  /** Jobs are accepted and kept, and none starts. */
+  readonly paused: boolean;
+}
+
+/** Null: no limit. */
+export interface DestinationLimits {
+  /** An origin or a function's name. */
+  readonly destination: string;
+  readonly rateLimitPerSecond: number | null;
+  readonly maxConcurrency: number | null;
+}
+
+export const DEFAULT_SETTINGS: AppSettings = {
+  name: null,
+  allowedCallbackUrls: [],
+  allowedFunctions: [],
+  onComplete: null,
+  requestsPerSecond: null,
+  maxConcurrentTasks: 5,
+  waitersPerApp: null,
+  pdfPagesPerDay: null,
+  destinations: [],
+  paused: false,
+};
+
+/** `version` counts the changes: 0 while the defaults apply. */
+export interface VersionedSettings extends AppSettings {
+  readonly version: number;
+}
+
+// ---- Limits ----
+
+/** `unset`: while the operator has said nothing. Null: no limit. */
+interface Limit {
+  readonly unset: number | null;
+  readonly least: number;
+  readonly most: number;
+  readonly about: string;
+}
+
+/**
+ * The limits, a line each. Where an app has a setting of the same name, the tighter of the two holds; `settingsOf` has all
+ * of them as they hold.
+ */
+export const LIMITS = {
+  requestsPerSecond: { unset: null, least: 1, most: 1_000, about: "Requests of the app in a second." },
+  readsPerSecond: { unset: 50, least: 1, most: 1_000, about: "Reads of settings, audit log and usage in a second." },
+  maxConcurrentTasks: { unset: null, least: 1, most: 100, about: "Tasks that run at once." },
+  waitersPerApp: { unset: 20, least: 1, most: 100, about: "Requests that wait for news at once." },
+  pdfPagesPerDay: { unset: null, least: 0, most: 1e9, about: "Pages of PDFs in a day of UTC." },
+} as const satisfies Record<string, Limit>;
+
+export type LimitName = keyof typeof LIMITS;
+
+export type AppLimits = Readonly<Record<LimitName, number | null>> & {
+  /** The operator's own pause, which ends by the operator alone. */
+  readonly paused: boolean;
+};
+
+/** `version` counts the changes: 0 while the defaults apply. */
+export type VersionedLimits = AppLimits & { readonly version: number };
+
+export const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];
+
+export const DEFAULT_LIMITS: AppLimits = {
+  ...(Object.fromEntries(LIMIT_NAMES.map((name) => [name, LIMITS[name].unset])) as Record<LimitName, number | null>),
+  paused: false,
+};
+
+/** An app's settings and limits as they hold. */
+export type SettingsInForce = AppSettings & Omit<AppLimits, keyof AppSettings>;
+
+export function inForce(own: AppSettings, limits: AppLimits): SettingsInForce {
+  const tightened = LIMIT_NAMES.map((name) => [name, tighter(ownLimit(own, name), limits[name])]);
+  return { ...own, ...Object.fromEntries(tightened), paused: own.paused || limits.paused };
+}
+
+/** The limits that a change of settings would pass. What was wider before the operator's change may stay. */
+export function passed(before: AppSettings, to: AppSettings, limits: AppLimits): LimitName[] {
+  return LIMIT_NAMES.filter((name) => {
+    const own = ownLimit(to, name);
+    return own !== ownLimit(before, name) && tighter(own, limits[name]) !== own;
+  });
+}
+
+function ownLimit(own: AppSettings, name: LimitName): number | null {
+  return (own as Partial<Record<LimitName, number | null>>)[name] ?? null;
+}
+
+function tighter(one: number | null, other: number | null): number | null {
+  if (one === null || other === null) return one ?? other;
+  return Math.min(one, other);
+}
