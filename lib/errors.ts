@@ -26,9 +26,17 @@ export interface ErrorDetail {
 export class ClientError extends Error {
   readonly code: ErrorCode;
   readonly details: readonly ErrorDetail[];
+  /** When a further try makes sense, where that is known. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(code: ErrorCode, message: string, details: readonly ErrorDetail[] = []) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    details: readonly ErrorDetail[] = [],
+    { retryAfterSeconds }: { readonly retryAfterSeconds?: number } = {},
+  ) {
     super(message);
+    this.retryAfterSeconds = retryAfterSeconds;
     this.name = "ClientError";
     this.code = code;
     this.details = details;

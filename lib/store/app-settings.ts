@@ -19,6 +19,8 @@ export interface AppSettings {
   readonly waitersPerApp: number | null;
   /** Days are of UTC; null: no limit. */
   readonly pdfPagesPerDay: number | null;
+  /** Which users may have the ends of their long PDF jobs told: all, or those who may create jobs. */
+  readonly userWebhooks: "any" | "permission";
   /** The destinations that have a limit of their own. */
   readonly destinations: readonly DestinationLimits[];
   /** Jobs are accepted and kept, and none starts. */
@@ -42,6 +44,7 @@ export const DEFAULT_SETTINGS: AppSettings = {
   maxConcurrentTasks: 5,
   waitersPerApp: null,
   pdfPagesPerDay: null,
+  userWebhooks: "any",
   destinations: [],
   paused: false,
 };

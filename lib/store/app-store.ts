@@ -129,7 +129,7 @@ function createAppStore({ table, clock, audit, secrets, unset }: Parts) {
     change,
     limit,
     ...createRates({ table, clock, settingsOf }),
-    ...createUserWebhooks({ table }),
+    ...createUserWebhooks({ table, clock }),
   };
 }
 

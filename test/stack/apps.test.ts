@@ -60,6 +60,7 @@ test("an app has defaults until somebody changes its settings", async () => {
     maxConcurrentTasks: 5,
     waitersPerApp: null,
     pdfPagesPerDay: null,
+    userWebhooks: "any",
     destinations: [],
     paused: false,
     limits: { ...DEFAULT_LIMITS, version: 0 },

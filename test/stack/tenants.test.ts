@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { endStacks, newApp, startStack, tokenFor, webhook, type Answer, type Stack } from "../support/stack.ts";
+import { endStacks, newApp, startStack, tokenFor, until, webhook, type Answer, type Stack } from "../support/stack.ts";
 
 // What tenants are allowed, and what is known of who did what.
 
@@ -108,6 +108,70 @@ test("reads of the audit log, usage and settings have a budget, which changes of
   const puts = await Promise.all(Array.from({ length: 10 }, async () => admin.call("PUT", app, { version: 9 })));
   expect(puts.every(({ status }) => status === 409)).toBe(true);
   expect((await admin.call("GET", "/v1/admin/jobs")).status).toBe(200);
+});
+
+// ---- Webhooks of users ----
+
+const page = { input_type: "markdown", markdown: "# One" };
+const webhookUrl = "https://a.example/ended";
+const nobody = async (appId: string, sub: string, permissions: string[] = []) =>
+  person(appId, sub, { roles: [], permissions });
+
+test("a user without permissions has at most ten webhooks a minute, however they are asked for at once", async () => {
+  const { appId } = await newApp();
+  const [ann, ben] = [await nobody(appId, "ann"), await nobody(appId, "ben")];
+  const long = async (who: Person, more: object) => who.call("POST", "/longjob", { ...page, ...more });
+  await ann.call("PUT", "/accounts/me/webhook", { webhook_url: webhookUrl });
+  const keyed = { webhook_url: webhookUrl, idempotency_key: "k" };
+  expect((await long(ann, keyed)).status).toBe(202);
+  // The account's own webhook counts as that of a request does; of many at the same moment nine are accepted.
+  const asked = Array.from({ length: 14 }, async (_, n) => long(ann, n % 2 ? {} : { webhook_url: webhookUrl }));
+  const answers = await Promise.all(asked);
+  const refused = answers.filter(({ status }) => status === 429);
+  expect([answers.filter(({ status }) => status === 202).length, refused.length]).toEqual([9, 5]);
+  expect(refused[0]?.body.error.message).toContain("10 webhooks a minute");
+  expect(Number(refused.at(-1)?.headers.get("retry-after"))).toBeGreaterThan(0);
+  expect((await long(ann, {})).headers.get("retry-after")).toMatch(/^[345]\d$|^60$/);
+  // A replay is no further webhook, and what has none is not counted.
+  expect((await long(ann, keyed)).status).toBe(200);
+  expect((await long(ann, { webhook_url: null })).status).toBe(202);
+  expect((await long(ben, { webhook_url: webhookUrl })).status).toBe(202);
+});
+
+test("whoever may create jobs may have any number of webhooks", async () => {
+  const { appId } = await newApp();
+  for (const who of [await nobody(appId, "ann", ["job:Create"]), await person(appId, "admin")]) {
+    const asked = Array.from({ length: 12 }, async () =>
+      who.call("POST", "/longjob", { ...page, webhook_url: webhookUrl }),
+    );
+    expect((await Promise.all(asked)).map(({ status }) => status)).toEqual(asked.map(() => 202));
+  }
+});
+
+test("userWebhooks: permission closes webhooks to users who may create no jobs", async () => {
+  const { appId } = await newApp();
+  const admin = await person(appId, "admin");
+  const ann = await nobody(appId, "ann");
+  await ann.call("PUT", "/accounts/me/webhook", { webhook_url: webhookUrl });
+  const set = async (settings: object) => admin.call("PUT", `/v1/admin/apps/${appId}`, settings);
+  const closed = { userWebhooks: "permission", allowedCallbackUrls: ["https://a.example"] };
+  expect((await set({ version: 0, ...closed })).body.data.userWebhooks).toBe("permission");
+  const refusal = async (who: Person, path: string, body: object) => {
+    const { status, body: answer } = await who.call(path === "/longjob" ? "POST" : "PUT", path, body);
+    return status === 403 ? answer.error.message : status;
+  };
+  const says = expect.stringContaining("userWebhooks");
+  await until(async () => (await refusal(ann, "/longjob", { ...page, webhook_url: webhookUrl })) !== 202);
+  expect(await refusal(ann, "/longjob", { ...page, webhook_url: webhookUrl })).toEqual(says);
+  // The account's own, set while it was open, is not passed over in silence.
+  expect(await refusal(ann, "/longjob", page)).toEqual(says);
+  expect(await refusal(ann, "/accounts/me/webhook", { webhook_url: webhookUrl })).toEqual(says);
+  expect(await refusal(ann, "/longjob", { ...page, webhook_url: null })).toBe(202);
+  expect(await refusal(ann, "/accounts/me/webhook", { webhook_url: null })).toBe(200);
+  const ben = await nobody(appId, "ben", ["jobs.create_jobs"]);
+  expect(await refusal(ben, "/accounts/me/webhook", { webhook_url: webhookUrl })).toBe(200);
+  expect(await refusal(ben, "/longjob", { ...page, webhook_url: "https://b.example" })).toBe(400);
+  expect((await set({ version: 1, userWebhooks: "none" })).status).toBe(400);
 });
 
 // ---- Who did it ----

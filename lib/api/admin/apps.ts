@@ -54,6 +54,10 @@ const settingsBody = z.strictObject({
   maxConcurrentTasks: z.int().min(1).max(100).default(5),
   waitersPerApp: z.int().min(1).max(100).nullable().default(null),
   pdfPagesPerDay: z.int().min(0).max(1_000_000_000).nullable().default(null),
+  userWebhooks: z
+    .enum(["any", "permission"])
+    .default("any")
+    .describe("Who may have the ends of long PDF jobs told: any user, or those who may create jobs."),
   destinations: z
     .array(destinationLimits)
     .max(MOST_ENTRIES)

@@ -112,6 +112,14 @@ export function requirePermission(caller: Caller, permission: string): void {
   throw new ClientError("FORBIDDEN", `Access denied: permission ${permission} required`);
 }
 
+/** Whether the caller may have jobs made that call any address, by an administrator's role or a permission. */
+export function mayCreateJobs(caller: Caller): boolean {
+  const { permissions } = caller;
+  return isAppAdmin(caller) || JOB_PERMISSIONS.some((permission) => permissions.includes(permission));
+}
+
+const JOB_PERMISSIONS = ["jobs.create_jobs", "job:Create"];
+
 export function isAppAdmin(caller: Caller): boolean {
   return caller.roles.includes("APP_ADMIN") || isPlatformAdmin(caller);
 }

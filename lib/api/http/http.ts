@@ -195,14 +195,15 @@ function errorAnswers() {
       const { event, internal } = handling;
       const { method } = event.requestContext.http;
       const about = { method, route: event.routeKey, requestId: internal.requestId ?? "" };
-      const { status, error } = explain(handling.error, about);
+      const { status, error, retryAfterSeconds } = explain(handling.error, about);
       const body = { success: false, error };
-      handling.response = answerOf({ status, body, headers: retryAfter(status) });
+      handling.response = answerOf({ status, body, headers: retryAfter(status, retryAfterSeconds) });
     },
   };
 }
 
-function retryAfter(status: number): Record<string, string> {
+function retryAfter(status: number, seconds: number | undefined): Record<string, string> {
+  if (seconds !== undefined) return { "retry-after": String(seconds) };
   if (status === 503) return { "retry-after": "5" };
   return status === 429 ? { "retry-after": "1" } : {};
 }

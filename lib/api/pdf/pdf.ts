@@ -7,7 +7,7 @@ import { idempotencyKey } from "../../executors/message-schema.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { documentWith, estimateMs, type PdfRequest } from "../../pdf/request.ts";
 import { pdfStatus, type PdfResult } from "../../pdf/view.ts";
-import { refuseWebhook } from "./accounts.ts";
+import { admitWebhook, refuseWebhook } from "./accounts.ts";
 import { time } from "../http/answers.ts";
 import { requireApp, ownerOf } from "../http/auth.ts";
 import { route, type Answer } from "../http/http.ts";
@@ -182,7 +182,7 @@ export const createLongJob = route({
     const owner = ownerOf(caller);
     const key = keyOf(inBody, headers["idempotency-key"], keyField);
     const webhookUrl = asked === undefined ? await service.apps.webhookOf(owner.appId, owner.userId) : asked;
-    if (webhookUrl !== null) await refuseWebhook(webhookUrl, owner.appId, service);
+    if (webhookUrl !== null) await refuseWebhook(webhookUrl, caller, service);
     const { job, isNew } = await submitTask(
       {
         ...owner,
@@ -190,6 +190,7 @@ export const createLongJob = route({
         pdf: { inputType: request.input_type, ...(webhookUrl !== null && { webhookUrl }) },
         execution: { type: TASK, jobType: GENERATE_PDF, payload: { ...request }, priority: 0 },
         ...(webhookUrl !== null && { onComplete: callbackTo(webhookUrl) }),
+        ...(webhookUrl !== null && { admit: async () => admitWebhook(caller, service) }),
         ...(key !== undefined && { key }),
       },
       service,

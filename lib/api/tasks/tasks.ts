@@ -32,18 +32,23 @@ interface AskedTask {
   readonly dialect?: Dialect;
   readonly pdf?: PdfJob;
   readonly onComplete?: Callback;
+  /** Throws if a new PDF may not be asked for. Not called for a replay. */
+  readonly admit?: () => Promise<void>;
 }
 
 /** Accepts a task, once per user and key, and records it in the audit log. */
 export async function submitTask(asked: AskedTask, service: ServiceParts) {
   const { engine, clock, store, pages } = service;
-  const { execution, maxRetries, retry, key, onComplete, ...request } = asked;
+  const { execution, maxRetries, retry, key, onComplete, admit, ...request } = asked;
   const { appId, dialect } = request;
   const metadata = { ...(maxRetries !== undefined && { maxRetries }), ...(retry && { retry }) };
   const id = taskIdOf(asked, clock);
   const isPdf = execution.jobType === GENERATE_PDF;
   // A replay makes no pages.
-  if (isPdf && !(key !== undefined && (await store.get(id)))) await pages.admit(appId);
+  if (isPdf && !(key !== undefined && (await store.get(id)))) {
+    await pages.admit(appId);
+    await admit?.();
+  }
   const message = { execution, metadata, ...(onComplete && { onComplete }) };
   const submitted = await engine.submit({ ...request, mode: "both", message }, id);
   if (submitted.kind === "sent") throw new Error("A task is always stored");
