@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { SECOND } from "../clock.ts";
 import { matchesName } from "../outbound/patterns.ts";
-import { timeoutSeconds, type Executor } from "./executor.ts";
+import { timeoutSeconds, type Executor, type RunningAttempt } from "./executor.ts";
 import { lambda } from "../outbound/lambda-client.ts";
 import type { Rules } from "../outbound/rules.ts";
 import type { Outcome } from "../job/attempt.ts";
@@ -20,7 +20,8 @@ const schema = z
   })
   .meta({
     id: "LambdaInvokeExecution",
-    description: "Invokes a function with the whole lambdaProxyMessage as its event.",
+    description:
+      "Invokes a function with the whole lambdaProxyMessage as its event; requestContext.job names app, job and attempt.",
   });
 
 const EXCERPT_BYTES = 1_024;
@@ -39,7 +40,8 @@ export const lambdaInvoke: Executor<z.infer<typeof schema>> = {
     return message === undefined ? [] : [{ field: "execution.functionName", message }];
   },
 
-  async execute({ message, signal }, rules) {
+  async execute(attempt, rules) {
+    const { message, signal } = attempt;
     const { functionName, invocationType } = message.execution;
     const refused = refusal(bareName(functionName), rules);
     if (refused !== undefined) return { kind: "rejected", error: `The function ${refused}` };
@@ -47,7 +49,7 @@ export const lambdaInvoke: Executor<z.infer<typeof schema>> = {
     const command = new InvokeCommand({
       FunctionName: functionName,
       InvocationType: invocationType,
-      Payload: Buffer.from(JSON.stringify(message.lambdaProxyMessage)),
+      Payload: Buffer.from(JSON.stringify(eventOf(attempt))),
     });
     try {
       const answer = await client.send(command, { abortSignal: signal });
@@ -57,6 +59,12 @@ export const lambdaInvoke: Executor<z.infer<typeof schema>> = {
     }
   },
 };
+
+/** The event. `requestContext.job` is the service's: a function can tell by it for which app it works. */
+function eventOf({ message: { lambdaProxyMessage }, job: { appId }, jobId, number: attempt }: RunningAttempt): object {
+  const requestContext = { ...lambdaProxyMessage?.requestContext, job: { appId, jobId, attempt } };
+  return { ...lambdaProxyMessage, requestContext };
+}
 
 /** An Event is a success once Lambda has accepted it; a RequestResponse only if the function succeeded. */
 function outcomeOf(payload: Buffer, functionError: string | undefined, httpStatus = 200): Outcome {

@@ -1,9 +1,19 @@
 import { mkdirSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { endStacks, jobIn, newApp, startStack, temporaryDir, until, type Stack } from "../support/stack.ts";
+import {
+  endStacks,
+  jobIn,
+  newApp,
+  startStack,
+  temporaryDir,
+  until,
+  type Answer,
+  type Stack,
+} from "../support/stack.ts";
 
 const CREATE = "/v1/jobs/create";
 const folder = join(temporaryDir(), "functions");
@@ -37,6 +47,28 @@ async function run(functionName: string, execution: Record<string, unknown>, ...
   return jobIn(stack, token, body.data.id, ...statuses);
 }
 
+/** What the function of a job that has run once gets. */
+const eventOf = ({ id: jobId, appId, lambdaProxyMessage }: Answer["body"]) => ({
+  ...lambdaProxyMessage,
+  requestContext: { ...lambdaProxyMessage.requestContext, job: { appId, jobId, attempt: 1 } },
+});
+
+test("an event names the app of its job, whatever the job claims", async () => {
+  const { appId, token } = await newApp();
+  const other = randomUUID();
+  const job = { appId: other, jobId: other, attempt: 9 };
+  const asked = invocation("echo", { invocationType: "RequestResponse" });
+  const lambdaProxyMessage = { ...asked.message.lambdaProxyMessage, requestContext: { job, stage: "test" } };
+  const body = { message: { ...asked.message, lambdaProxyMessage } };
+  const created = await stack.call("POST", CREATE, { token, body });
+  const done = await jobIn(stack, token, created.body.data.id, "SUCCEEDED");
+  const { number, responseExcerpt } = done.attempts.at(-1);
+  const { received } = JSON.parse(responseExcerpt);
+  expect(received.requestContext).toMatchObject({ job: { appId, jobId: done.id, attempt: number }, stage: "test" });
+  const top = { message: { ...asked.message, lambdaProxyMessage: { ...asked.message.lambdaProxyMessage, job } } };
+  expect((await stack.call("POST", CREATE, { token, body: top })).status).toBe(400);
+});
+
 test("an Event is a success once Lambda has taken it, and the function gets the whole lambdaProxyMessage", async () => {
   const job = await run("keep", {}, "SUCCEEDED");
   expect(job.executionConfig).toEqual({
@@ -49,12 +81,12 @@ test("an Event is a success once Lambda has taken it, and the function gets the 
   const { default: kept } = await until(async () =>
     import(join(folder, "kept.json"), { with: { type: "json" } }).catch(() => undefined),
   );
-  expect(kept).toEqual(job.lambdaProxyMessage);
+  expect(kept).toEqual(eventOf(job));
 });
 
 test("a RequestResponse keeps the first 1 KB of the result", async () => {
   const job = await run("echo", { invocationType: "RequestResponse" }, "SUCCEEDED");
-  expect(JSON.parse(job.attempts[0].responseExcerpt)).toEqual({ received: job.lambdaProxyMessage });
+  expect(JSON.parse(job.attempts[0].responseExcerpt)).toEqual({ received: eventOf(job) });
   const long = await run("long", { invocationType: "RequestResponse" }, "SUCCEEDED");
   expect(long.attempts[0].responseExcerpt).toHaveLength(1_024);
 });
