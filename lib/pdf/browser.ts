@@ -84,7 +84,8 @@ interface Launched {
   readonly pid: number;
 }
 
-async function launch(chromium: Chromium, home: string, signal: AbortSignal): Promise<Launched> {
+/** A Chromium of its own, without the watch over its memory and its end. */
+export async function launch(chromium: Chromium, home: string, signal: AbortSignal): Promise<Launched> {
   const [{ default: puppeteer }, { default: packaged }] = await Promise.all([
     import("puppeteer-core"),
     import("@sparticuz/chromium"),

@@ -2,6 +2,7 @@ import type { CDPSession, Protocol } from "puppeteer-core";
 import type { PrintableDocument } from "./document.ts";
 import { countPages } from "./page-count.ts";
 import { BadDocument, MOST_PAGES } from "./request.ts";
+import { sanitizeTemplates } from "./template.ts";
 
 // Each document has a page of its own, isolated four times: JavaScript is off; the content security policy allows only
 // `data:`; every request is refused before it is made; and Chromium (browser.ts) can reach no address.
@@ -39,7 +40,8 @@ export async function openPage(browser: CDPSession): Promise<OpenPage> {
   };
 }
 
-async function printOn(session: CDPSession, { html, print }: PrintableDocument): Promise<RenderedPdf> {
+async function printOn(session: CDPSession, { html, print: asked }: PrintableDocument): Promise<RenderedPdf> {
+  const print = await sanitizeTemplates(session, asked);
   const left = Promise.withResolvers<never>();
   left.promise.catch(() => {});
   const leave = () => left.reject(new BadDocument(LEAVING));

@@ -25,7 +25,7 @@ const LENGTH = /^(\d{1,5}(?:\.\d{1,4})?)(px|in|cm|mm)?$/;
 /** The least width and height between the margins. */
 const LEAST_ROOM_INCHES = 0.5;
 const LONGEST_TEMPLATE = 8_192;
-/** Chromium renders headers in a context of their own, where scripts would run and a style sheet makes it crash. */
+/** Tells early what a header can't hold in any case. What it may hold is decided by `sanitizeTemplates`. */
 const UNPRINTABLE =
   /<(?:script|link|meta|base|iframe|object|embed)\b|@import\b|<[^<>]*[\s/"']on\w+\s*=|\burl\((?!\s*["']?(?:data:|#))/i;
 
@@ -49,7 +49,7 @@ const template = z
   .max(LONGEST_TEMPLATE, `must be at most ${LONGEST_TEMPLATE} characters`)
   .refine((html) => !UNPRINTABLE.test(html), "must not load or run anything; use style attributes and data: images")
   .describe(
-    "HTML on every page, within the margin. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in.",
+    "HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in.",
   );
 
 export const pdfOptions = z
