@@ -3,6 +3,7 @@ import { iso } from "../clock.ts";
 import type { Job } from "../job/job.ts";
 import { isExactNumber, significantDigits, type ExactNumber } from "../job/exact-json.ts";
 import { timeRangeOf, type Days } from "./columns.ts";
+import { LONGEST_CELL, SEPARATOR, csvText, excelText } from "./spreadsheet-text.ts";
 import { defineTask, done, failed, type TaskContext } from "./task.ts";
 import type { Dataset, Row } from "../datasets/dataset.ts";
 
@@ -178,10 +179,8 @@ type Writer = (
 const formats: Record<Format, Writer> = {
   async *csv(columns, rows) {
     const { stringify } = await import("csv-stringify/sync");
-    // Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers stay numbers.
-    // In some locales a semicolon or a tab separates cells, so text with one is quoted.
-    const options = { escape_formulas: true, quoted_match: /[;\t]/, record_delimiter: "windows" } as const;
-    yield Buffer.from(stringify([[...columns]], options));
+    const options = { quoted_match: SEPARATOR, record_delimiter: "windows" } as const;
+    yield Buffer.from(stringify([columns.map(csvText)], options));
     for await (const batch of rows) {
       const cells = batch.map((row) => columns.map((name) => csvCell(own(row, name))));
       yield Buffer.from(stringify(cells, { ...options, cast: { boolean: String, object: numberText } }));
@@ -221,13 +220,14 @@ const formats: Record<Format, Writer> = {
   },
 };
 
-/** A number that is not exact in JavaScript goes to `numberText`: as text, it would be taken for a formula. */
 function csvCell(value: unknown): ReturnType<typeof cellOf> | ExactNumber {
-  return isExactNumber(value) ? value : cellOf(value);
+  if (isExactNumber(value)) return value;
+  const cell = cellOf(value);
+  return typeof cell === "string" ? csvText(cell) : cell;
 }
 
-function numberText(value: object) {
-  return { value: (value as ExactNumber).rawJSON, escape_formulas: false };
+function numberText(value: object): string {
+  return (value as ExactNumber).rawJSON;
 }
 
 /** Excel keeps 15 digits of a number, so that a longer whole number is text. */
@@ -247,14 +247,5 @@ function cellOf(value: unknown): string | number | boolean | null {
   return JSON.stringify(value);
 }
 
-const LONGEST_CELL = 32_767;
 /** In bytes of rows; their XML takes up to five times as many. */
 const LARGEST_ZIP = 512 * 1_024 * 1_024;
-
-/** The text without characters that XML forbids. */
-function excelText(text: string): string {
-  return text.slice(0, LONGEST_CELL).toWellFormed().replace(NOT_XML, "\uFFFD");
-}
-
-// oxlint-disable-next-line no-control-regex -- the pattern removes them
-const NOT_XML = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g;

@@ -1,4 +1,5 @@
 import { beforeAll, afterAll, expect, test } from "vitest";
+import { parse } from "csv-parse/sync";
 import { readXlsx } from "hucre/xlsx";
 import { DAY } from "../../lib/clock.ts";
 import { attachmentOf, safeFileName } from "../../lib/files/file-store.ts";
@@ -56,29 +57,99 @@ test("an export goes through the six steps of the specification and answers with
   expect((await world.content(result.fileKey)).toString()).toBe(text);
 });
 
-const WILD = ['"=1+1"', "+2", "-3", "@x", '"\ty"', '"with, comma"', '"say ""hi"""', "plain"].map(
-  (cell) => `${cell},-4.5`,
-);
+/** Reads CSV as a spreadsheet does that takes one separator, and quotes only where a cell begins. */
+function spreadsheet(csv: string, separator: string): string[] {
+  const cells: string[] = [];
+  let cell = "";
+  let isQuoted = false;
+  for (let at = 0; at < csv.length; at += 1) {
+    const char = csv[at] ?? "";
+    if (isQuoted) {
+      if (char !== '"') cell += char;
+      else if (csv[at + 1] === '"') cell += csv[(at += 1)];
+      else isQuoted = false;
+    } else if (char === '"' && cell === "") isQuoted = true;
+    else if (char === separator || /[\r\n]/.test(char)) {
+      cells.push(cell);
+      cell = "";
+    } else cell += char;
+  }
+  return [...cells, cell];
+}
 
-test("text that a spreadsheet takes for a formula is neutralised in CSV, and numbers stay numbers", async () => {
-  await dataset("wild", `text,n\n${WILD.join("\n")}\n`, { text: "string", n: "number" });
-  const { fileKey } = resultOf(await world.run("export_report", { reportType: "wild", format: "csv" }));
-  expect((await world.content(fileKey)).toString().split("\r\n")).toEqual([
-    "text,n",
-    "'=1+1,-4.5",
-    "'+2,-4.5",
-    "'-3,-4.5",
-    "'@x,-4.5",
-    '"\'\ty",-4.5',
-    '"with, comma",-4.5',
-    '"say ""hi""",-4.5',
-    "plain,-4.5",
-    "",
-  ]);
+/** A reader that knows no quotes: it splits at each end of a line, then at each separator. */
+const splits = (csv: string, separator: string) =>
+  csv
+    .split(/[\r\n\v\f\u0085\u2028\u2029]/)
+    .flatMap((line) => line.split(separator))
+    .map((cell) => cell.replaceAll('"', ""));
+
+const lenient = (csv: string, delimiter: string) =>
+  parse(csv, { delimiter, relax_quotes: true, relax_column_count: true }).flat();
+
+const FORMULAS = ["=1+1", "+2", "-3", "@x", "\uFF1D1", "\uFF0B1", "\uFF0D1", "\uFF201", "=cmd|' /C calc'!A0", '"=1"'];
+const BEFORE = ["\n", "\r", "\r\n", "\t", ";", "\v", "\f", "\u0085", "\u2028", "\u2029", "\n\n", ";;", '";', '\n"'];
+const HOSTILE = [...FORMULAS, ...FORMULAS.flatMap((formula) => BEFORE.map((before) => `a${before}${formula}`))];
+
+test("no reader of CSV, whatever separates its cells, finds a formula in text, and the text is there", async () => {
+  const columns = ["n", "text", "a;=1+1", "-x"];
+  const rows = HOSTILE.map((text, n) => ({ n: -n, text, "a;=1+1": `${text}${text}`, "-x": "x" }));
+  const csv = await exported(columns, rows);
+  for (const [name, read] of Object.entries({ spreadsheet, splits, lenient })) {
+    for (const separator of [",", ";", "\t"]) {
+      const formulas = read(csv, separator).filter((cell) =>
+        /^[=+@\uFF1D\uFF0B\uFF0D\uFF20]|^-(?!\d+($|,))/.test(cell),
+      );
+      expect([name, separator, formulas]).toEqual([name, separator, []]);
+    }
+  }
+  const [header, ...read] = parse(csv, { record_delimiter: "\r\n" });
+  expect(header).toEqual(["n", "text", "a;'=1+1", "'-x"]);
+  expect(read.map(([, text]) => text?.replaceAll("'", ""))).toEqual(HOSTILE.map((text) => text.replaceAll("'", "")));
 });
 
+test("text in CSV is as it was, but for an apostrophe before what a spreadsheet would take for a formula", async () => {
+  const texts = {
+    "=1+1": "'=1+1",
+    "\ty": `"'\ty"`,
+    "with, comma": '"with, comma"',
+    'say "hi"': '"say ""hi"""',
+    "a - b = c": "a - b = c",
+    "a\nb": '"a\nb"',
+    "hello\r=1+1": `"hello\r'=1+1"`,
+    "x;=cmd": `"x;'=cmd"`,
+    "a;b": '"a;b"',
+    "Übersicht 概要": "Übersicht 概要",
+  };
+  const csv = await exported(
+    ["text", "n"],
+    Object.keys(texts).map((text) => ({ text, n: -4.5 })),
+  );
+  const expected = Object.values(texts).map((cell) => `${cell},-4.5\r\n`);
+  expect(csv).toBe(`text,n\r\n${expected.join("")}`);
+  expect(await exported(["sep=;", "b"], [])).toBe(`"'sep=;",b\r\n`);
+});
+
+/** The CSV of a dataset with these rows. */
+async function exported(columns: readonly string[], rows: readonly Record<string, unknown>[]): Promise<string> {
+  const quoted = (cells: readonly unknown[]) =>
+    cells.map((cell) => `"${String(cell).replaceAll('"', '""')}"`).join(",");
+  const lines = [columns, ...rows.map((row) => columns.map((name) => row[name]))].map(quoted);
+  const name = `hostile-${columns.length}-${rows.length}`;
+  await dataset(
+    name,
+    `${lines.join("\n")}\n`,
+    Object.fromEntries(columns.map((each) => [each, each === "n" ? "number" : "string"])),
+  );
+  const { fileKey } = resultOf(await world.run("export_report", { reportType: name, format: "csv" }));
+  return (await world.content(fileKey)).toString();
+}
+
 test("in XLSX text is text, whatever it begins with or holds", async () => {
-  await dataset("sheet", 'text,n\n"=1+1",2.5\n"<b>&\u0001\u{1F600}",\n', { text: "string", n: "number" });
+  await dataset("sheet", 'text,n\n"=1+1",2.5\n"<b>&\u0001\u{1F600}",\n"_x0041_ _x000d__x0041_ _x41_\rz",\n', {
+    text: "string",
+    n: "number",
+  });
   const { fileKey, fileSize } = resultOf(await world.run("export_report", { reportType: "sheet", format: "xlsx" }));
   const bytes = await world.content(fileKey);
   expect(bytes.length).toBe(fileSize);
@@ -87,6 +158,7 @@ test("in XLSX text is text, whatever it begins with or holds", async () => {
     ["text", "n"],
     ["=1+1", 2.5],
     ["<b>&\uFFFD\u{1F600}", null],
+    ["_x0041_ _x000d__x0041_ _x41_\rz", null],
   ]);
 });
 
