@@ -1,10 +1,12 @@
 import * as z from "zod";
 import { SECOND } from "../clock.ts";
+import { withoutProxies } from "../outbound/headers.ts";
 import { matchesName } from "../outbound/patterns.ts";
 import { timeoutSeconds, type Executor, type RunningAttempt } from "./executor.ts";
 import { lambda } from "../outbound/lambda-client.ts";
 import type { Rules } from "../outbound/rules.ts";
 import type { Outcome } from "../job/attempt.ts";
+import type { ProxyMessage } from "../job/message.ts";
 
 /** The pattern of Lambda's API; the group is the bare name. */
 const FUNCTION_NAME =
@@ -60,10 +62,18 @@ export const lambdaInvoke: Executor<z.infer<typeof schema>> = {
   },
 };
 
-/** The event. `requestContext.job` is the service's: a function can tell by it for which app it works. */
-function eventOf({ message: { lambdaProxyMessage }, job: { appId }, jobId, number: attempt }: RunningAttempt): object {
-  const requestContext = { ...lambdaProxyMessage?.requestContext, job: { appId, jobId, attempt } };
-  return { ...lambdaProxyMessage, requestContext };
+/**
+ * The event, without headers that only a proxy may set: a function behind a gateway believes them.
+ * `requestContext.job` is the service's: a function can tell by it for which app it works.
+ */
+function eventOf({
+  message: { lambdaProxyMessage: given },
+  job: { appId },
+  jobId,
+  number: attempt,
+}: RunningAttempt): object {
+  const requestContext = { ...given?.requestContext, job: { appId, jobId, attempt } };
+  return { ...given, ...(given && { headers: withoutProxies(given.headers) }), requestContext };
 }
 
 /** An Event is a success once Lambda has accepted it; a RequestResponse only if the function succeeded. */

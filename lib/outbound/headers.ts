@@ -4,17 +4,44 @@ import * as z from "zod";
 // Many firewalls refuse a request without a user agent.
 export const DEFAULT_HEADERS = { "user-agent": "unified-job-api" };
 
-/** Headers of the connection, of this service, and of proxies and AWS. Many servers read `_` as `-`. */
-const NOT_FORWARDED =
-  /^(host|content-length|connection|keep-alive|te|trailer|transfer-encoding|upgrade|http2-settings|expect|forwarded|x-job-id|x-job-attempt|proxy-.*|x-forwarded-.*|x-amz-.*|webhook-.*)$/;
+/** Headers of the connection and of this service. */
+const NOT_SENT =
+  /^(host|content-length|connection|keep-alive|te|trailer|transfer-encoding|upgrade|http2-settings|expect|x-job-id|x-job-attempt|webhook-.*)$/;
 
-/** The caller's headers without those that are not forwarded. */
+/**
+ * Headers in which proxies, load balancers and AWS tell a server who is calling, from where and for what. A server
+ * behind one believes them, so that they must not come from a job.
+ */
+const OF_PROXIES = new RegExp(
+  `^(?:${[
+    "via|max-forwards|forwarded|forwarded-.*|x-forward-.*|x-forwarded|x-forwarded-.*|proxy|proxy-.*|x-proxy-.*|cdn-loop",
+    "client-ip|x-client-ip|x-cluster-client-ip|x-originating-.*|x-real-.*|x-true-client-.*|true-client-.*",
+    "remote-.*|x-remote-.*|x-auth-request-.*|client-cert.*|x-client-cert.*|ssl-.*|x-ssl-.*",
+    "x-original-.*|x-rewrite-.*|x-host|x-http-host-override|x-scheme|x-url-scheme|front-end-https|x-middleware-.*",
+    "x-amz-.*|x-amzn-.*|x-apigateway-.*|cloudfront-.*|x-accel-.*|x-akamai-.*|x-arr-.*|x-azure-.*|x-envoy-.*",
+    // Only some, since others are what a client shows to these services.
+    "cf-connecting-.*|cf-ipcountry|cf-pseudo-ipv4|cf-ray|cf-visitor|cf-worker|cf-ew-via|cf-access-(?:jwt|authenticated)-.*",
+    "fastly-(?:client|orig|ff|ssl|temp).*|fly-(?:client|forwarded)-.*|x-nf-client-.*|x-vercel-(?:forwarded|ip|proxied)-.*",
+    "x-appengine-.*|x-goog-iap-.*|x-goog-authenticated-.*|x-ms-client-principal.*",
+  ].join("|")})$`,
+);
+
+/** The caller's headers without those of the connection, of this service and of proxies. */
 export function forwardable(headers: ProxyMessage["headers"]): Record<string, string> {
   const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
   const perConnection = new Set(lower.flatMap(([name, value]) => (name === "connection" ? namesIn(value) : [])));
-  return Object.fromEntries(
-    lower.filter(([name]) => !NOT_FORWARDED.test(name.replaceAll("_", "-")) && !perConnection.has(name)),
-  );
+  const sent = lower.filter(([name]) => !NOT_SENT.test(plain(name)) && !perConnection.has(name));
+  return withoutProxies(Object.fromEntries(sent));
+}
+
+/** The headers without those that only a proxy may set. */
+export function withoutProxies(headers: ProxyMessage["headers"]): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_PROXIES.test(plain(name))));
+}
+
+/** Many servers read `_` as `-`, and other signs too. */
+function plain(name: string): string {
+  return name.toLowerCase().replaceAll(/[^a-z0-9-]/g, "-");
 }
 
 function namesIn(list: string): string[] {

@@ -15,12 +15,31 @@ export function matchesUrl(pattern: string, url: URL): boolean {
   if (url.protocol !== allowed.protocol || url.port !== allowed.port) return false;
   const isHost = anyHostBelow ? url.hostname.endsWith(`.${allowed.hostname}`) : url.hostname === allowed.hostname;
   const prefix = allowed.pathname.replace(/\/$/, "");
-  if (prefix !== "" && AMBIGUOUS_PATH.test(url.pathname)) return false;
+  if (prefix !== "" && isAmbiguousPath(url.pathname)) return false;
   return isHost && (url.pathname === prefix || url.pathname.startsWith(`${prefix}/`));
 }
 
-/** Some receivers decode these into a path outside the prefix: encoded slashes, dots and percents, and `..;`. */
-const AMBIGUOUS_PATH = /%(?:2f|5c|25|00|2e)|\.\.;/i;
+/**
+ * True for a path that receivers may read as one outside of its prefix: some decode twice, take a backslash for a slash,
+ * drop what follows a semicolon, drop control characters and spaces, know overlong UTF-8 and `%u002e`, or take
+ * full-width slashes and dots for plain ones.
+ */
+export function isAmbiguousPath(path: string): boolean {
+  if (/%(?:2f|5c|25|2e|3b)/i.test(path)) return true;
+  const decoded = decodedOf(path);
+  if (decoded === undefined || /\p{Cc}/u.test(decoded)) return true;
+  if (/(?:^|\/)[.\s]+(?:[/;]|$)/.test(decoded)) return true;
+  return Array.from(decoded).some((char) => !/[/\\.;%]/.test(char) && /[/\\.;%]/.test(char.normalize("NFKC")));
+}
+
+/** `undefined` for what is not UTF-8. */
+function decodedOf(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined;
+  }
+}
 
 function partsOf(pattern: string): { allowed: URL; anyHostBelow: boolean } | undefined {
   const [, scheme = "", wildcard, rest = ""] = URL_PATTERN.exec(pattern) ?? [];

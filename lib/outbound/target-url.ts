@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { ErrorDetail } from "../errors.ts";
-import { matchesUrl } from "./patterns.ts";
+import { isAmbiguousPath, matchesUrl } from "./patterns.ts";
 import { isPublicAddress, literalAddress } from "./public-address.ts";
 import type { ProxyMessage } from "../job/message.ts";
 import type { Rules } from "./rules.ts";
@@ -62,11 +62,16 @@ export function targetProblem(url: URL, rules: TargetRules): string | undefined 
   }
   if (allowedCallbackUrls.length > 0) {
     if (allowedCallbackUrls.some((pattern) => matchesUrl(pattern, url))) return undefined;
-    return "is not among the app's allowedCallbackUrls; an administrator of the app can add it";
+    return isAmbiguousPath(url.pathname)
+      ? AMBIGUOUS
+      : "is not among the app's allowedCallbackUrls; an administrator of the app can add it";
   }
   if (allowPrivateTargets || (url.protocol === "https:" && url.port === "")) return undefined;
   return "must be https on port 443, unless the app's allowedCallbackUrls name it";
 }
+
+const AMBIGUOUS =
+  "is not among the app's allowedCallbackUrls: below a path that they name, no encoded slash, dot, percent, semicolon or control character is allowed, for servers read these in different ways";
 
 export type TargetRules = Pick<Rules, "allowPrivateTargets" | "allowedCallbackUrls">;
 

@@ -99,6 +99,47 @@ test("the caller's headers arrive, but not those of a connection or of a proxy",
   expect(request?.headers["webhook-signature"]).not.toContain("forged");
 });
 
+test("no header arrives by which a proxy tells who is calling, however it is spelt", async () => {
+  const forged = [
+    "X-Amzn-Oidc-Identity",
+    "x-amzn-trace-id",
+    "X-Real-IP",
+    "Via",
+    "X-Original-URL",
+    "X-Rewrite-URL",
+    "True-Client-IP",
+    "X-Forwarded-Host",
+    "X-Forwarded",
+    "x_forwarded_for",
+    "X.Forwarded.For",
+    "x~real~ip",
+    "X-Original-Forwarded-For",
+    "Client-IP",
+    "X-Client-IP",
+    "X-Cluster-Client-IP",
+    "X-Remote-User",
+    "Remote-Addr",
+    "Proxy",
+    "CF-Connecting-IP",
+    "Fastly-Client-IP",
+    "Fly-Client-IP",
+    "X-Azure-SocketIP",
+    "X-MS-Client-Principal-Name",
+    "X-Goog-IAP-JWT-Assertion",
+    "X-Envoy-External-Address",
+    "X-SSL-Client-Verify",
+    "X-Middleware-Subrequest",
+    "CloudFront-Viewer-Address",
+    "CDN-Loop",
+  ];
+  const own = ["X-Client-Id", "CF-Access-Client-Id", "Fastly-Key", "traceparent", "X-Realm", "X-Request-Id", "Viable"];
+  const { request } = await deliver({
+    headers: Object.fromEntries([...forged, ...own].map((name) => [name, "10.0.0.1"])),
+  });
+  const arrived = Object.entries(request?.headers ?? {}).filter(([, value]) => value === "10.0.0.1");
+  expect(arrived.map(([name]) => name)).toEqual(own.map((name) => name.toLowerCase()));
+});
+
 test("a base64 body is decoded", async () => {
   const bytes = randomBytes(300);
   const { request } = await deliver({ body: bytes.toString("base64"), proxy: { isBase64Encoded: true } });

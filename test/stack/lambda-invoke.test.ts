@@ -91,6 +91,17 @@ test("a RequestResponse keeps the first 1 KB of the result", async () => {
   expect(long.attempts[0].responseExcerpt).toHaveLength(1_024);
 });
 
+test("an event holds no header by which a gateway tells a function who is calling", async () => {
+  const { token } = await newApp();
+  const asked = invocation("echo", { invocationType: "RequestResponse" });
+  const headers = { "X-Forwarded-For": "10.0.0.1", "X-Amzn-Oidc-Identity": "admin", Host: "a.example", "X-Own": "1" };
+  Object.assign(asked.message.lambdaProxyMessage, { headers });
+  const { body } = await stack.call("POST", CREATE, { token, body: asked });
+  const job = await jobIn(stack, token, body.data.id, "SUCCEEDED");
+  const { received } = JSON.parse(job.attempts[0].responseExcerpt);
+  expect(received.headers).toEqual({ Host: "a.example", "X-Own": "1" });
+});
+
 test("a function's error is a failed attempt, with its message", async () => {
   const job = await run("fail", { invocationType: "RequestResponse" }, "RETRYING");
   expect(job.lastError).toBe("The function failed: no stock left");
