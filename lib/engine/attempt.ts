@@ -74,7 +74,14 @@ async function execute(
     },
     signal,
   };
-  return executorOf(job).execute(running, { ...rules, ...settings });
+  return storable(await executorOf(job).execute(running, { ...rules, ...settings }));
+}
+
+/** The texts of an outcome come from others, and may be cut within a surrogate pair, which no table can hold. */
+function storable(outcome: Outcome): Outcome {
+  const excerpt = outcome.responseExcerpt?.toWellFormed();
+  const told = excerpt === undefined ? outcome : { ...outcome, responseExcerpt: excerpt };
+  return told.kind === "succeeded" ? told : { ...told, error: told.error.toWellFormed() };
 }
 
 /** Writes down how an attempt ended, for as long as its lease lasts: an outage of the table then costs no second run. */

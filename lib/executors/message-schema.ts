@@ -5,6 +5,7 @@ import { NO_POLICY } from "../job/backoff.ts";
 import { FINAL_STATUSES } from "../job/status.ts";
 import { EXPECTED_BASE64, isBase64 } from "../job/base64.ts";
 import { dateTime } from "../job/date-time.ts";
+import { HALF_PAIR } from "../job/well-formed.ts";
 import type { ProxyMessage } from "../job/message.ts";
 import { headers, fitsIn, smallHeaders } from "../outbound/headers.ts";
 
@@ -17,8 +18,6 @@ export const idempotencyKey = z
 
 /** Common servers refuse larger headers. */
 const LARGEST_HEADERS = 16 * 1_024;
-// UTF-8 has no encoding for half a surrogate pair: it would arrive as another character.
-const HALF_PAIR = "has half a surrogate pair";
 const isWellFormed = (value: string) => value.isWellFormed();
 export const text = z.string().refine(isWellFormed, HALF_PAIR);
 

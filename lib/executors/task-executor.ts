@@ -80,7 +80,7 @@ function contextOf(parts: Parts, attempt: RunningAttempt<TaskExecution>, writer:
         step,
         totalSteps,
         percent: percent ?? Math.floor((100 * step) / Math.max(totalSteps, 1)),
-        ...(label !== undefined && { label }),
+        ...(label !== undefined && { label: label.toWellFormed() }),
       }),
     signal,
     saved: job.saved === undefined ? undefined : JSON.parse(job.saved),

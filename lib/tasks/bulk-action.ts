@@ -3,6 +3,7 @@ import type { EpochMs } from "../clock.ts";
 import type { JobPage } from "../store/job-list.ts";
 import { dateTime } from "../job/date-time.ts";
 import { BULK_ACTION, isFinished, type Job } from "../job/job.ts";
+import { HALF_PAIR } from "../job/well-formed.ts";
 import { defineTask, done } from "./task.ts";
 import type { Status } from "../job/status.ts";
 
@@ -12,7 +13,7 @@ const text = (most: number) =>
     .string()
     .min(1)
     .max(most)
-    .refine((value) => value.isWellFormed(), "has half a surrogate pair");
+    .refine((value) => value.isWellFormed(), HALF_PAIR);
 
 /** A job must meet all conditions that are given. */
 export const bulkFilter = z

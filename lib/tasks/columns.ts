@@ -20,7 +20,7 @@ export const columnName = z
   .refine(isColumnName, "must not hold control characters or be a name that JavaScript reserves");
 
 export function isColumnName(name: string): boolean {
-  return name !== "" && name.length <= 100 && !NOT_A_NAME.test(name);
+  return name !== "" && name.length <= 100 && name.isWellFormed() && !NOT_A_NAME.test(name);
 }
 
 const given = z.enum(COLUMN_TYPES.filter((type) => type !== "any"));

@@ -73,6 +73,14 @@ test("of a failed attempt all is kept: its start, duration, answer and error", a
   expect(world.ran[0]).toMatchObject({ jobId: job.id, number: 1, timeoutMs: 30_000, realTimeSeconds: 1_000 });
 });
 
+test("a failure whose text was cut within a character is kept as any other", async () => {
+  world.execute(async () => ({ kind: "retry", error: "no \ud83d", responseExcerpt: "\ude00 no" }));
+  const job = await world.submit();
+  expect(await run(job)).toBe("failed");
+  expect(await stored(job)).toMatchObject({ status: "RETRYING", lastError: "no \ufffd" });
+  expect((await world.store.history(job.id))?.recorded.get(1)).toMatchObject({ responseExcerpt: "\ufffd no" });
+});
+
 test("of an attempt without an answer, none is kept", async () => {
   world.execute(async () => ({ kind: "retry", error: "no connection" }));
   const job = await world.submit();

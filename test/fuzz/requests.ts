@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { DOCUMENT, type Operation } from "../support/api-document.ts";
+import { formBytes, formType, forms, type FormPlan } from "./forms.ts";
 import { PLAIN, twisted, twists, type Twist } from "./twists.ts";
 import { BODIES, ID, object, valueOf } from "./values.ts";
 
@@ -16,6 +17,8 @@ export interface Plan {
   readonly query: Readonly<Record<string, unknown>>;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  /** In place of the body, where the route takes forms. */
+  readonly form?: FormPlan | undefined;
   readonly twist: Twist;
 }
 
@@ -52,6 +55,7 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   putApp: 16,
   listJobs: 8,
   processScheduledMessage: 8,
+  createFileJob: 12,
   runJobs: 1,
   runDbJobs: 1,
   pollSqs: 1,
@@ -97,6 +101,7 @@ function planOf(key: string, operation: Operation): fc.Arbitrary<Plan> {
         )
       : fc.constant({}),
     ...(schema && { body: BODIES[operationId] ?? valueOf(schema) }),
+    ...(requestBody?.content["multipart/form-data"] && { form: fc.option(forms, { nil: undefined }) }),
     twist: twists,
   });
 }
@@ -116,7 +121,7 @@ export function wire(plan: Plan, known: (name: string) => unknown): Wire {
     path: filled + (twist.kind === "path" ? `/${twist.text}` : "") + queryOf(plan, known),
     headers: {
       ...plan.headers,
-      ...(body && { "content-type": "application/json" }),
+      ...(body && { "content-type": plan.form ? formType(plan.form) : "application/json" }),
       ...(twist.kind === "header" && { [twist.name]: twist.value }),
     },
     ...(body && { body }),
@@ -135,9 +140,13 @@ function queryOf({ query, twist }: Plan, known: (name: string) => unknown): stri
   return pairs.length > 0 ? `?${pairs.join("&")}` : "";
 }
 
-function bodyOf({ body, twist }: Plan, known: (name: string) => unknown): Buffer | undefined {
+function bodyOf({ body, form, twist }: Plan, known: (name: string) => unknown): Buffer | undefined {
   if (twist.kind === "body") return Buffer.from(twist.bytes, twist.encoding);
   if (twist.kind === "nest") return Buffer.from("[".repeat(twist.levels) + "]".repeat(twist.levels));
+  if (form) {
+    const bytes = formBytes({ ...form, fields: twisted(form.fields, twist) as FormPlan["fields"] });
+    return twist.kind === "cut" ? bytes.subarray(0, twist.after) : bytes;
+  }
   if (body === undefined) return undefined;
   const text = JSON.stringify(filledIn(twisted(body, twist), known));
   return Buffer.from(twist.kind === "cut" ? text.slice(0, twist.after) : text);

@@ -37,6 +37,7 @@ const ODD_TEXTS = [
   "\u0000",
   "\ud800",
   "\udfff\ud800",
+  "cut within \ud83d",
   "\ufffe\uffff",
   "\u202e",
   "null",

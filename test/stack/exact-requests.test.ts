@@ -5,7 +5,7 @@ import { checkAnswer } from "../support/api-document.ts";
 import { endStacks, newApp, startStack, tokenFor, until, webhook, type Answer, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 
-// Numbers, bytes, base64 and times of requests: what the service keeps is what came, or the request is refused.
+// Numbers, bytes, base64, texts and times of requests: what the service keeps is what came, or the request is refused.
 
 let stack: Stack;
 let target: Target;
@@ -203,4 +203,86 @@ test("the error of a filter names no other filter than was sent", async () => {
   const filters = { dateFrom: "9999-12-31" };
   const report = task("export_report", { reportType: "jobs", format: "csv", filters });
   expect((await stack.call("POST", CREATE, { token, body: report })).status).toBe(201);
+});
+
+const HALF = "a\ud800b";
+const HALF_PAIR = "has half a surrogate pair";
+
+test("half a surrogate pair is refused wherever it stands, and its place is named", async () => {
+  const { token, appId } = await newApp();
+  const file = { key: `files/${appId}/a.csv`, name: `${HALF}.csv` };
+  const sent = webhook({ url: target.url });
+  const cases: [method: string, path: string, body: object, field: string][] = [
+    ["PUT", `/v1/admin/apps/${appId}`, { version: 0, name: HALF }, "name"],
+    ["PUT", `/v1/admin/apps/${appId}`, { version: 0, [HALF]: 1 }, HALF],
+    ["POST", CREATE, { ...sent, onComplete: { url: `${target.url}/${HALF}` } }, "onComplete.url"],
+    [
+      "POST",
+      CREATE,
+      { message: { execution: { type: "task", jobType: "example", payload: {}, file } } },
+      "message.execution.file.name",
+    ],
+    ["POST", CREATE, webhook({ url: target.url, proxy: { resource: HALF } }), "message.lambdaProxyMessage.resource"],
+    [
+      "POST",
+      CREATE,
+      webhook({ url: target.url, proxy: { pathParameters: { [HALF]: "x" } } }),
+      `message.lambdaProxyMessage.pathParameters.${HALF}`,
+    ],
+    [
+      "POST",
+      CREATE,
+      webhook({ url: target.url, proxy: { requestContext: { a: [1, { b: HALF }] } } }),
+      "message.lambdaProxyMessage.requestContext.a.1.b",
+    ],
+    ["POST", "/v1/jobs", { jobType: "example", payload: { words: ["x", HALF] } }, "payload.words.1"],
+    ["POST", "/api/jobs", { jobType: "example", payload: {}, fileKey: "x", meta: { a: HALF } }, "meta.a"],
+    ["POST", "/api/jobs/uploads", { fileName: `${HALF}.csv`, size: 1, contentType: "text/csv" }, "fileName"],
+    ["POST", "/longjob", { input_type: "html", html: HALF }, "html"],
+    [
+      "POST",
+      "/quickjob",
+      { input_type: "markdown", markdown: "x", options: { headerTemplate: HALF } },
+      "options.headerTemplate",
+    ],
+    ["PUT", "/accounts/me/webhook", { webhook_url: `https://a.example/${HALF}` }, "webhook_url"],
+    ["POST", "/v1/jobs/callback-http", { url: target.url, body: { a: HALF } }, "body.a"],
+  ];
+  for (const [method, path, body, field] of cases) {
+    const answer = await stack.call(method, path, { token, body });
+    expect([path, answer.status, answer.body.error.details]).toEqual([path, 400, [{ field, message: HALF_PAIR }]]);
+  }
+  // Both halves are a character.
+  const whole = JSON.stringify({ version: 0, name: "\u{1F600}" }).replace("\u{1F600}", "\\ud83d\\ude00");
+  const named = await stack.call("PUT", `/v1/admin/apps/${appId}`, { token, body: whole });
+  expect([named.status, named.body.data.name]).toEqual([200, "\u{1F600}"]);
+  const jobs = [sent, webhook({ url: target.url, proxy: { resource: HALF } })];
+  const { body } = await stack.call("POST", "/v1/jobs/batch", { token, body: { jobs } });
+  expect(body.data.results.map(({ status }: { status: number }) => status)).toEqual([201, 400]);
+  const nameless = await tokenFor({ appId, sub: HALF });
+  expect((await stack.call("POST", CREATE, { token: nameless, body: sent })).status).toBe(401);
+});
+
+test("half a surrogate pair is refused in forms, which may be in UTF-16", async () => {
+  const { token } = await newApp();
+  const parts: [string, string, string][] = [
+    ["file", `name="file"; filename*=utf-16le''%00%d8a%00`, "x"],
+    ["jobType", `name="jobType"\r\ncontent-type: text/plain; charset=utf-16le`, "\u0000\u00d8"],
+    ["payload.words.0", `name="payload"`, JSON.stringify({ words: [HALF] })],
+    ["meta.a", `name="meta"`, JSON.stringify({ a: HALF })],
+  ];
+  const usual = { jobType: `name="jobType"`, file: `name="file"; filename="a.csv"` };
+  for (const [field, head, content] of parts) {
+    const given = {
+      jobType: [usual.jobType, "example"],
+      file: [usual.file, "x"],
+      [field.split(".")[0] ?? ""]: [head, content],
+    };
+    const lines = Object.values(given).map(
+      ([name = "", text = ""]) => `--b\r\ncontent-disposition: form-data; ${name}\r\n\r\n${text}\r\n`,
+    );
+    const bytes = Buffer.from(`${lines.join("")}--b--\r\n`, "latin1");
+    const answer = await post("/api/jobs", token, bytes, "multipart/form-data; boundary=b");
+    expectRefused(answer, field, HALF_PAIR);
+  }
 });

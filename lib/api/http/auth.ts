@@ -18,7 +18,11 @@ const LONGEST_TOKEN = 8 * 1_024;
 const CLOCK_SKEW_SECONDS = 60;
 
 const claims = z.object({
-  sub: z.string().min(1).max(255),
+  sub: z
+    .string()
+    .min(1)
+    .max(255)
+    .refine((sub) => sub.isWellFormed()),
   appId: z.guid().toLowerCase().optional(),
   roles: z.array(z.string()).default([]),
   permissions: z.array(z.string()).default([]),

@@ -5,6 +5,7 @@ import type * as z from "zod";
 import { ClientError, NOT_UTF8, badRequest, problemsIn } from "../../errors.ts";
 import { EXPECTED_BASE64, isBase64 } from "../../job/base64.ts";
 import { changingNumber, mayChange, parseExactly } from "../../job/exact-json.ts";
+import { HALF_PAIR, halfPairIn, mayHaveHalfPair } from "../../job/well-formed.ts";
 import { readForm, type Form } from "./multipart.ts";
 
 // The body of a request: its size and depth, as JSON or as a form, and its parsing by a schema.
@@ -17,10 +18,10 @@ const LARGEST_BODY = 4 * 1_024 * 1_024;
 const DEEPEST_NESTING = 32;
 
 /**
- * A middleware that parses a body as JSON, whatever its content type. Routes without a body ignore it. `checksNumbers`:
- * the route refuses numbers that would change itself.
+ * A middleware that parses a body as JSON, whatever its content type. Routes without a body ignore it. `checksValues`:
+ * the route itself refuses numbers and texts that could not be kept as they came.
  */
-export function jsonBody(takesJson: (event: Event) => boolean, checksNumbers: (event: Event) => boolean) {
+export function jsonBody(takesJson: (event: Event) => boolean, checksValues: (event: Event) => boolean) {
   const { before } = httpJsonBodyParser({ disableContentTypeCheck: true });
   return {
     before: async (handling: { event: Event }) => {
@@ -35,10 +36,11 @@ export function jsonBody(takesJson: (event: Event) => boolean, checksNumbers: (e
         throw badRequest([{ field: "body", message: `expected JSON: ${causeOf(error)}` }]);
       }
       if (isTooDeep(event.body)) throw badRequest([{ field: "body", message: TOO_DEEP }]);
-      if (!mayChange(text)) return;
       // The parser has refused what is not JSON, and names that lead JavaScript astray.
-      event.body = parseExactly(text);
-      if (!checksNumbers(event)) refuseChangingNumbers(event.body, "body");
+      if (mayChange(text)) event.body = parseExactly(text);
+      if (checksValues(event)) return;
+      if (mayChange(text)) refuseChangingNumbers(event.body, "body");
+      if (mayHaveHalfPair(text)) refuseHalfPairs(event.body, "body");
     },
   };
 }
@@ -69,8 +71,18 @@ function textOf(event: Event): string {
   return body;
 }
 
-/** Throws BAD_REQUEST for a number that the service could not hand on as it came. `whole` names the value. */
-export function refuseChangingNumbers(value: unknown, whole: string): void {
+/** Throws BAD_REQUEST for a number or a text that the service could not hand on as it came. `whole` names the value. */
+export function refuseChanging(value: unknown, whole: string): void {
+  refuseChangingNumbers(value, whole);
+  refuseHalfPairs(value, whole);
+}
+
+export function refuseHalfPairs(value: unknown, whole: string): void {
+  const path = halfPairIn(value);
+  if (path) throw badRequest([{ field: path.join(".") || whole, message: HALF_PAIR }]);
+}
+
+function refuseChangingNumbers(value: unknown, whole: string): void {
   const found = changingNumber(value);
   if (found) throw badRequest([{ field: found.path.join(".") || whole, message: numberProblem(found.text) }]);
 }

@@ -6,7 +6,7 @@ import { ClientError, type ErrorCode } from "../../errors.ts";
 import { parts, type ServiceParts } from "../../parts.ts";
 import type { Budget } from "../../store/rates.ts";
 import { authenticate, isInternal, type Caller } from "./auth.ts";
-import { formOf, isContainer, jsonBody, parse, type Event } from "./body.ts";
+import { formOf, isContainer, jsonBody, parse, refuseHalfPairs, type Event } from "./body.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import { isMultipart, type FormFile } from "./multipart.ts";
 import { explain } from "./refusal.ts";
@@ -29,8 +29,8 @@ export interface Route<Body = unknown, Query = unknown> {
   /** Content types of the answer 200. Default: JSON. */
   readonly contentTypes?: readonly string[];
   readonly body?: z.ZodType<Body>;
-  /** `handle` refuses numbers that would change. Default: they are refused before it is called. */
-  readonly checksNumbers?: true;
+  /** `handle` refuses what could not be kept as it came (`refuseChanging`). Default: it is refused before. */
+  readonly checksValues?: true;
   /** The fields of a form, for routes that accept one beside JSON. The file comes as `file`. */
   readonly form?: z.ZodType<Body>;
   readonly query?: z.ZodType<Query>;
@@ -74,14 +74,14 @@ export function httpFunction(routes: readonly Route[]) {
     const found = byKey.get(event.routeKey);
     return found?.body !== undefined && !isForm(found, event);
   };
-  const checksNumbers = (event: Event) => byKey.get(event.routeKey)?.checksNumbers === true;
+  const checksValues = (event: Event) => byKey.get(event.routeKey)?.checksValues === true;
   return middy(async (event: Event) => {
     const asked = preflight(event.requestContext.http.method, event.headers);
     if (asked) return { statusCode: 204, headers: asked };
     const found = byKey.get(event.routeKey);
     if (!found) throw noSuchEndpoint(event);
     return serve(found, event);
-  }).use([stamps(), errorAnswers(), jsonBody(takesJson, checksNumbers)]);
+  }).use([stamps(), errorAnswers(), jsonBody(takesJson, checksValues)]);
 }
 
 async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructuredResultV2> {
@@ -89,6 +89,7 @@ async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructu
   const caller = await callerOf(found, event);
   const form = isForm(found, event) ? await formOf(event) : undefined;
   const body = form ? found.form && parse(found.form, form.fields, "body") : bodyOf(found, event);
+  refuseHalfPairs(event.queryStringParameters, "query");
   const query = found.query && parse(found.query, event.queryStringParameters ?? {}, "query");
   const path = event.pathParameters ?? {};
   return answerOf(

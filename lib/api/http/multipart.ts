@@ -1,5 +1,6 @@
 import type { BusboyInstance } from "@fastify/busboy";
 import { NOT_UTF8, badRequest } from "../../errors.ts";
+import { HALF_PAIR } from "../../job/well-formed.ts";
 
 // Bodies of `multipart/form-data`: text fields and one file.
 
@@ -53,7 +54,16 @@ export async function readForm(contentType: string, body: Buffer): Promise<Form>
     parser.on(limit, () => problems.push({ field: "body", message: `has more than ${LIMITS.fields} fields` }));
   }
   await wholeForm(parser, body);
-  for (const [field, text] of [...fields, ...files.map(({ fileName }) => [FILE_FIELD, fileName] as const)]) {
+  const texts = [
+    ...fields,
+    ...files.flatMap(({ fileName, contentType: type }) => [
+      [FILE_FIELD, fileName] as const,
+      [FILE_FIELD, type] as const,
+    ]),
+  ];
+  for (const [field, text] of texts) {
+    // A part may say that it is in UTF-16.
+    if (!field.isWellFormed() || !text.isWellFormed()) problems.push({ field, message: HALF_PAIR });
     // The parser puts U+FFFD in place of bytes that are not UTF-8. Text of the client's own is in the body as it is.
     if (text.includes("\uFFFD") && !body.includes(text)) problems.push({ field, message: NOT_UTF8 });
   }

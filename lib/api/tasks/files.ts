@@ -24,6 +24,7 @@ import type { FormFile } from "../http/multipart.ts";
 import { checkTask, listedFor, ownTask, submitTask, viewsOf } from "./tasks.ts";
 import { announcedFile, recordUpload } from "./uploads.ts";
 import { changingNumber, parseExactly } from "../../job/exact-json.ts";
+import { HALF_PAIR, halfPairIn } from "../../job/well-formed.ts";
 import type { TaskFile } from "../../files/uploads.ts";
 
 // Tasks that process a file: spec/file-jobs-tasks.md.
@@ -51,10 +52,12 @@ const jsonText = z.string().transform((text, context): unknown => {
   try {
     const value = parseExactly(text);
     const tooDeep = isTooDeep(value);
+    if (tooDeep) context.addIssue({ code: "custom", message: TOO_DEEP });
     const changing = tooDeep ? undefined : changingNumber(value);
-    if (!tooDeep && !changing) return value;
-    const path = [...(changing?.path ?? [])];
-    context.addIssue({ code: "custom", path, message: changing ? numberProblem(changing.text) : TOO_DEEP });
+    if (changing) context.addIssue({ code: "custom", path: [...changing.path], message: numberProblem(changing.text) });
+    const halfPair = tooDeep ? undefined : halfPairIn(value);
+    if (halfPair) context.addIssue({ code: "custom", path: [...halfPair], message: HALF_PAIR });
+    if (!tooDeep && !changing && !halfPair) return value;
   } catch {
     context.addIssue({ code: "custom", message: "expected JSON" });
   }

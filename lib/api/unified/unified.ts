@@ -11,7 +11,7 @@ import type { ServiceParts } from "../../parts.ts";
 import { acceptJob, accepted, withEntity } from "./accept-job.ts";
 import { enveloped, jobEntity, jobWithAttempts, pageOf, results } from "../http/answers.ts";
 import { appOf, isPlatformAdmin, requireRole, type Caller } from "../http/auth.ts";
-import { parse, refuseChangingNumbers } from "../http/body.ts";
+import { parse, refuseChanging } from "../http/body.ts";
 import { envelope, route, type Answer } from "../http/http.ts";
 import { explain } from "../http/refusal.ts";
 import { createJobBody } from "./job-request.ts";
@@ -72,7 +72,7 @@ export const createJobs = route({
   answers: { 207: enveloped(results).describe("What `POST /v1/jobs/create` would have answered, job by job.") },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   body: batchBody,
-  checksNumbers: true,
+  checksValues: true,
 
   async handle({ body, caller }, service): Promise<Answer> {
     // Each job counts as a request, and the first is counted already.
@@ -104,7 +104,7 @@ interface BatchResult {
 
 async function acceptInBatch(job: unknown, caller: Caller, service: ServiceParts): Promise<BatchResult> {
   try {
-    refuseChangingNumbers(job, "job");
+    refuseChanging(job, "job");
     return await acceptJob(parse(createJobBody, job, "job"), caller, undefined, service);
   } catch (error) {
     return explain(error, { method: "POST", route: "POST /v1/jobs/batch" });
