@@ -30,8 +30,8 @@ export async function exchange(
   allowPrivateTargets: boolean,
 ): Promise<Outcome> {
   const { send } = await sender();
-  const { signal, timeoutMs, realTimeSeconds } = attempt;
-  const exchanged: Exchange = await send({ ...request, signal, allowPrivateTargets });
+  const { job, signal, timeoutMs, realTimeSeconds } = attempt;
+  const exchanged: Exchange = await send({ ...request, appId: job.appId, signal, allowPrivateTargets });
   switch (exchanged.kind) {
     case "blocked":
       return { kind: "rejected", error: "The target is a private, loopback or otherwise reserved address" };

@@ -1,12 +1,12 @@
-import { lookup } from "node:dns";
-import type { LookupFunction } from "node:net";
-import { Agent, buildConnector, request, type Dispatcher } from "undici";
-import { LARGEST_HEAD, NoAnswer, tidied } from "./answer-head.ts";
-import { isPublicAddress, literalAddress } from "./public-address.ts";
+import { request, type Dispatcher } from "undici";
+import { agentOf, isBlocked } from "./agents.ts";
+import { NoAnswer } from "./answer-head.ts";
 
 // All requests to addresses that users choose are sent here.
 
 export interface OutgoingRequest {
+  /** The app whose connections the request may use. */
+  readonly appId: string;
   readonly url: URL;
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -30,7 +30,6 @@ export type Exchange =
 
 const LARGEST_READ = 64 * 1_024;
 const EXCERPT_BYTES = 1_024;
-const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
  * Sends a request once, without following redirects, and reads at most 64 KB of the answer. A status counts once its
@@ -64,8 +63,8 @@ export async function fetchWhole(outgoing: OutgoingRequest, mostBytes: number): 
 }
 
 async function exchanged<A>(outgoing: OutgoingRequest, read: (answer: Dispatcher.ResponseData) => Promise<A>) {
-  const { url, method, headers, body, signal } = outgoing;
-  const dispatcher = outgoing.allowPrivateTargets ? agents.any() : agents.publicOnly();
+  const { appId, url, method, headers, body, signal } = outgoing;
+  const dispatcher = agentOf(appId, outgoing.allowPrivateTargets);
   try {
     return await read(await request(url, { dispatcher, method, headers, body, signal }));
   } catch (error) {
@@ -112,55 +111,4 @@ function failureReason(error: unknown): string {
 // Node throws this when every address of a name refused.
 function isAggregate(error: unknown): boolean {
   return error instanceof AggregateError;
-}
-
-class BlockedAddress extends Error {}
-
-function isBlocked(error: unknown): boolean {
-  return error instanceof BlockedAddress || (error instanceof Error && error.cause instanceof BlockedAddress);
-}
-
-/** Resolves a name. One address that is not public blocks it, whatever the order of the answers. */
-const lookupPublic: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, found) => {
-    const addresses = found ?? [];
-    const first = addresses[0];
-    if (error || !first) return callback(error ?? new Error("no address"), "", 0);
-    if (!addresses.every(({ address }) => isPublicAddress(address))) return callback(new BlockedAddress(), "", 0);
-    return options.all ? callback(null, addresses) : callback(null, first.address, first.family);
-  });
-};
-
-const connectAny = buildConnector({ timeout: CONNECT_TIMEOUT_MS, allowH2: false });
-const connectPublic = buildConnector({ timeout: CONNECT_TIMEOUT_MS, lookup: lookupPublic, allowH2: false });
-
-const unguardedConnect: buildConnector.connector = (options, callback) => {
-  connectAny(options, (...result) => (result[1] ? callback(null, tidied(result[1])) : callback(...result)));
-};
-
-/** Checks literal addresses too, for which `lookup` is not called, and the address that was connected to. */
-const guardedConnect: buildConnector.connector = (options, callback) => {
-  const literal = literalAddress(options.hostname);
-  if (literal !== undefined && !isPublicAddress(literal)) return callback(new BlockedAddress(), null);
-  return connectPublic(options, (...result) => {
-    const [error, socket] = result;
-    if (error || !socket) return callback(...result);
-    if (isPublicAddress(socket.remoteAddress ?? "")) return callback(null, tidied(socket));
-    socket.destroy();
-    return callback(new BlockedAddress(), null);
-  });
-};
-
-// The attempt's own signal is the only timer; connections stay open for the next attempt. No HTTP/2: its
-// sessions are shared, and one tenant's request could end those of others to the same host.
-const OPTIONS = { headersTimeout: 0, bodyTimeout: 0, allowH2: false, maxHeaderSize: LARGEST_HEAD + 1_024 };
-
-const agents = {
-  publicOnly: once(() => new Agent({ ...OPTIONS, connect: guardedConnect })),
-  any: once(() => new Agent({ ...OPTIONS, connect: unguardedConnect })),
-};
-
-function once<T>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => (made ??= make());
 }

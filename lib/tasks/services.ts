@@ -219,6 +219,7 @@ function httpOf({ clock, apps, rules }: TaskServiceParts, { appId, jobId, attemp
       const { fetchWhole } = await import("../outbound/send.ts");
       const answer = await fetchWhole(
         {
+          appId,
           url,
           method,
           headers: { ...DEFAULT_HEADERS, ...forwardable(headers), ...(method === "POST" && (await signed(body))) },

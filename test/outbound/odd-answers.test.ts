@@ -36,6 +36,7 @@ async function serverOf(answer: (socket: Socket) => unknown, when: "request" | "
 }
 
 const request = (url: URL, method = "POST", body: Uint8Array | null = Buffer.from("{}")) => ({
+  appId: "an app",
   url,
   method,
   headers: {},

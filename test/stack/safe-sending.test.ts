@@ -34,6 +34,7 @@ afterAll(async () => {
 });
 
 const request = (url: string, allowPrivateTargets: boolean) => ({
+  appId: "an app",
   url: new URL(url),
   method: "GET",
   headers: {},
