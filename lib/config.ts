@@ -92,7 +92,19 @@ export function tokenConfig(env: Env): TokenConfig {
   // As a secret, a public key would let anyone who knows it sign tokens.
   if (secret.includes("-----BEGIN"))
     throw new Error("JWT_SECRET is a PEM key: expected a secret; use JWKS_URL for keys");
+  refusePublished(env, "JWT_SECRET");
   return { kind: "secret", secret, ...(issuer && { issuer }), ...(audience && { audience }) };
+}
+
+/** Of the local stack, and of .env.example. */
+const PUBLISHED_SECRETS = ["local-development-only-jwt-secret", "at-least-thirty-two-characters-long"];
+
+/** Only the local stack, which has a key in place of KMS, may use a secret that everyone can read in the code. */
+function refusePublished(env: Env, name: "JWT_SECRET" | "INTERNAL_JWT_TOKEN"): void {
+  if (env["LOCAL_SECRETS_KEY"] || !PUBLISHED_SECRETS.includes((env[name] ?? "").trim())) return;
+  throw new Error(
+    `${name} is one that this project has published: expected one of your own; make one and deploy again`,
+  );
 }
 
 /** Web pages that may call the API, by their origins; `*` for any. */
@@ -105,6 +117,7 @@ export function internalToken(env: Env): string | undefined {
   const token = env["INTERNAL_JWT_TOKEN"];
   if (!token) return undefined;
   if (token.length < 32) throw new Error("INTERNAL_JWT_TOKEN is too short: expected at least 32 characters");
+  refusePublished(env, "INTERNAL_JWT_TOKEN");
   return token;
 }
 

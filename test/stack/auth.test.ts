@@ -1,10 +1,12 @@
 import { SignJWT, exportJWK, exportSPKI, generateKeyPair, type JWTPayload } from "jose";
 import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { tokenConfig } from "../../lib/config.ts";
+import { internalToken, tokenConfig } from "../../lib/config.ts";
 import { LOCAL_JWT_SECRET } from "../../local/token.ts";
 import { ROOT } from "../support/root.ts";
 import { cleanEnv, endStacks, newApp, startStack, tokenFor, webhook, type Stack } from "../support/stack.ts";
@@ -167,4 +169,16 @@ test("a configuration that would not protect is refused with what to do", () => 
   expect(() => tokenConfig({ JWT_SECRET: secret, JWKS_URL: "https://a.example" })).toThrow("both set");
   expect(() => tokenConfig({ JWKS_URL: "https://a.example" })).toThrow("JWT_ISSUER and JWT_AUDIENCE");
   expect(tokenConfig({ JWT_SECRET: secret })).toEqual({ kind: "secret", secret });
+});
+
+test("a deployed stack refuses the secrets that this project has published, and the local stack works with them", () => {
+  const local = { LOCAL_SECRETS_KEY: Buffer.alloc(32).toString("base64") };
+  const examples = [...readFileSync(join(ROOT, ".env.example"), "utf8").matchAll(/(?:JWT_SECRET|JWT_TOKEN)=(\S+)/g)];
+  expect(examples).toHaveLength(2);
+  for (const secret of [LOCAL_JWT_SECRET, `${LOCAL_JWT_SECRET}\n`, ...examples.map(([, value = ""]) => value)]) {
+    expect(() => tokenConfig({ JWT_SECRET: secret })).toThrow("has published");
+    expect(() => internalToken({ INTERNAL_JWT_TOKEN: secret })).toThrow("has published");
+    expect(tokenConfig({ JWT_SECRET: secret, ...local })).toEqual({ kind: "secret", secret });
+    expect(internalToken({ INTERNAL_JWT_TOKEN: secret, ...local })).toBe(secret);
+  }
 });
