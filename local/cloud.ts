@@ -9,9 +9,10 @@ import { startEmulators, type Emulators } from "./emulators.ts";
 import { environmentWithoutScheduler, localDefaults, ownEnvironment } from "./environment.ts";
 import { startSchedule, type Runner } from "./event-sources.ts";
 import { createFunctionUrls } from "./function-urls.ts";
-import { createGateway, type FunctionUrl } from "./gateway.ts";
+import { createGateway } from "./gateway.ts";
+import { createGuard, type Guard } from "./guard.ts";
 import { functionsFolder, startLambdaApi, type LambdaApi } from "./lambda-api.ts";
-import { loadFunctions, type LoadedFunction } from "./lambda.ts";
+import { loadFunctions, type Invoke, type LoadedFunction } from "./lambda.ts";
 import { expireFiles, rulesOf } from "./lifecycle.ts";
 import { mailboxPage, startMailbox } from "./mailbox.ts";
 import { waitPatiently } from "./patience.ts";
@@ -55,18 +56,21 @@ export async function startCloud({ root, template, dir, port, speed, onLoss }: C
   });
   const own = ownEnvironment(environmentOf(template, references));
   const functions = await loading;
-  const lambdaApi = await startLambdaApi(functions, own["OWN_FUNCTIONS"] ?? "", functionsFolder(root));
+  const guard = createGuard(process.env);
+  const lambdaApi = await startLambdaApi(functions, own["OWN_FUNCTIONS"] ?? "", functionsFolder(root), guard);
   const mailDir = join(dir, "mailbox");
-  const mailbox = await startMailbox(mailDir);
+  const mailbox = await startMailbox(mailDir, guard);
   const showMail = (path: string) => mailboxPage(mailDir, path);
-  const server = await listen(functions, createFunctionUrls(lambdaApi), showMail, port);
+  const server = await listen(createGateway(routesOf(functions), createFunctionUrls(lambdaApi), showMail, guard), port);
+  guard.setGateway(urlOf(server));
+  emulators?.setGateway(urlOf(server));
   const anchor = setClock(dir, speed);
   const place = { dir, endpoints, lambdaUrl: lambdaApi.url, mailboxUrl: mailbox.url, url: urlOf(server), anchor };
   const here = environmentWithoutScheduler(own, place);
   // A missed schedule fires as soon as the scheduler runs, and functions read their environment when first called.
   Object.assign(process.env, here);
   const clock = createClock(anchor);
-  const scheduler = await scheduling(lambdaApi, references, dir, clock);
+  const scheduler = await scheduling({ lambdaApi, references, dir, clock, guard });
   const lifecycle = startLifecycle(template, references, clock);
   const streams = startStreams({ functions, references, dir, endpoint: endpoints.dynamodb });
   const environment = {
@@ -113,18 +117,13 @@ async function emulatorsFor(dir: string): Promise<{ emulators?: Emulators; endpo
   return { emulators, endpoints: { dynamodb: dynamodb ?? own.dynamodb, sqs: sqs ?? own.sqs, s3: s3 ?? own.s3 } };
 }
 
-async function listen(
-  functions: readonly LoadedFunction[],
-  functionUrl: FunctionUrl,
-  showMail: Parameters<typeof createGateway>[2],
-  port: number,
-): Promise<Server> {
+/** The default route is the last one. */
+function routesOf(functions: readonly LoadedFunction[]): ReadonlyMap<string, Invoke> {
   const routes = functions.flatMap(({ definition, invoke }) => definition.routes.map((key) => [key, invoke] as const));
-  const server = createGateway(
-    new Map(routes.toSorted(([a], [b]) => Number(a === "*") - Number(b === "*"))),
-    functionUrl,
-    showMail,
-  );
+  return new Map(routes.toSorted(([a], [b]) => Number(a === "*") - Number(b === "*")));
+}
+
+async function listen(server: Server, port: number): Promise<Server> {
   return new Promise((resolveListening, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const inUse = error.code === "EADDRINUSE";
@@ -136,14 +135,23 @@ async function listen(
   });
 }
 
+interface SchedulingParts {
+  readonly lambdaApi: LambdaApi;
+  readonly references: References;
+  readonly dir: string;
+  readonly clock: Clock;
+  readonly guard: Guard;
+}
+
 /** EventBridge Scheduler, with the stack's functions as targets and its queues for dead letters. */
-async function scheduling(lambdaApi: LambdaApi, references: References, dir: string, clock: Clock): Promise<Scheduler> {
+async function scheduling({ lambdaApi, references, dir, clock, guard }: SchedulingParts): Promise<Scheduler> {
   const sqs = new SQSClient({ useQueueUrlAsEndpoint: false });
   const { AWS_REGION: region = "" } = process.env;
   return startScheduler({
     dir: join(dir, "schedules"),
     clock,
     region,
+    guard,
     accountId: ACCOUNT_ID,
     invoke: async (arn, event) => {
       const call = await lambdaApi.functionNamed(arn.split(":").at(-1) ?? "");

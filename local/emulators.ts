@@ -1,10 +1,13 @@
 import { fork, spawn, type ChildProcess } from "node:child_process";
+import { randomInt } from "node:crypto";
+import { Server as HttpServer } from "node:http";
 import { createRequire } from "node:module";
 import { createServer, connect, Server } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { createGuard, guardBucket, type Guard } from "./guard.ts";
 
 // DynamoDB, SQS and S3 on this machine. They run in a process of their own, which ends when its parent ends,
 // by a kill too.
@@ -16,6 +19,8 @@ export interface Emulators {
   readonly dynamoDbPid: number;
   /** Resolves when the emulators have ended, by `stop` or by a crash. */
   readonly ended: Promise<void>;
+  /** Lets the pages of the gateway call the bucket. */
+  setGateway(url: string): void;
   stop(): Promise<void>;
 }
 
@@ -42,6 +47,7 @@ export async function startEmulators(dir?: string): Promise<Emulators> {
     pid: child.pid ?? 0,
     dynamoDbPid,
     ended,
+    setGateway: (url) => void child.send({ gateway: url }),
     stop: async () => {
       if (child.connected) child.disconnect();
       await ended;
@@ -55,7 +61,9 @@ const LOOPBACK = "127.0.0.1";
 
 async function main(dir: string | undefined): Promise<void> {
   process.on("SIGINT", () => {});
-  const [dynamodb, queues] = await Promise.all([startDynamoDb(dir), startQueuesAndBucket(dir)]);
+  const guard = createGuard(process.env);
+  process.on("message", ({ gateway }: { gateway: string }) => guard.setGateway(gateway));
+  const [dynamodb, queues] = await Promise.all([startDynamoDb(dir), startQueuesAndBucket(dir, 0, guard)]);
   const stop = () => void dynamodb.process.kill("SIGKILL");
   process.on("disconnect", stop);
   process.on("SIGTERM", stop);
@@ -65,21 +73,33 @@ async function main(dir: string | undefined): Promise<void> {
   process.send?.({ dynamodb: dynamodb.url, sqs: queues, s3: queues, dynamoDbPid } satisfies Ready);
 }
 
-/** Without a `given` port it takes any free one. */
+/** Without a `given` port it takes an address and a port that are hard to find. */
 export async function startDynamoDb(dir?: string, given?: number): Promise<{ process: ChildProcess; url: string }> {
-  const port = given ?? (await freePort());
+  const [host, port] = given === undefined ? await hiddenPlace() : ([LOOPBACK, given] as const);
   const file = dir === undefined ? [] : ["--db-path", join(dir, "dynamodb.sqlite")];
-  const child = spawn(dynamoDbBinary(), ["--host", LOOPBACK, "--port", String(port), ...file], { stdio: "ignore" });
+  const child = spawn(dynamoDbBinary(), ["--host", host, "--port", String(port), ...file], { stdio: "ignore" });
   process.on("exit", () => child.kill("SIGKILL"));
   child.on("error", (error) => {
     throw error;
   });
-  while (!(await accepts(port))) {
+  while (!(await accepts(port, host))) {
     if (child.exitCode !== null) throw new Error(`dynoxide ended with status ${child.exitCode} before it was ready`);
     await sleep(5);
   }
   if (dir !== undefined) indexStream(join(dir, "dynamodb.sqlite"));
-  return { process: child, url: `http://${LOOPBACK}:${port}` };
+  return { process: child, url: `http://${host}:${port}` };
+}
+
+/**
+ * dynoxide answers every web page, whatever its host and origin. Of the 16 million addresses of this machine it listens
+ * on one that no page can find by trying; on a system that has only one, on that.
+ */
+async function hiddenPlace(): Promise<readonly [host: string, port: number]> {
+  const host = `127.${randomInt(1, 255)}.${randomInt(256)}.${randomInt(1, 255)}`;
+  return freePort(host).then(
+    (port) => [host, port] as const,
+    async () => [LOOPBACK, await freePort()] as const,
+  );
 }
 
 /** For each write dynoxide looks up the stream's last sequence number; without an index that reads the whole stream. */
@@ -109,8 +129,8 @@ function dynamoDbBinary(): string {
   }
 }
 
-export async function startQueuesAndBucket(dir?: string, given = 0): Promise<string> {
-  listenOnLoopbackOnly();
+export async function startQueuesAndBucket(dir?: string, given = 0, guard = createGuard(process.env)): Promise<string> {
+  listenGuarded(guard);
   const { startFauxqs } = await import("fauxqs");
   const { port } = await startFauxqs({
     port: given,
@@ -120,28 +140,30 @@ export async function startQueuesAndBucket(dir?: string, given = 0): Promise<str
   return `http://${LOOPBACK}:${port}`;
 }
 
-/** fauxqs always listens on 0.0.0.0, and only this machine may reach it. */
-function listenOnLoopbackOnly(): void {
+/** fauxqs always listens on 0.0.0.0 and answers everyone. Only this machine may reach it, and no foreign web page. */
+function listenGuarded(guard: Guard): void {
   const listen = Reflect.get(Server.prototype, "listen") as (...args: unknown[]) => Server;
   Server.prototype.listen = function (this: Server, ...args: unknown[]) {
     const [options] = args;
+    if (this instanceof HttpServer) guardBucket(this, guard);
     if (typeof options === "object" && options !== null) args[0] = { ...options, host: LOOPBACK };
     return Reflect.apply(listen, this, args);
   } as typeof Server.prototype.listen;
 }
 
-export async function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, LOOPBACK, () => {
+export async function freePort(host = LOOPBACK): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once("error", reject);
+    server.listen(0, host, () => {
       const address = server.address();
       server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
     });
   });
 }
 
-async function accepts(port: number): Promise<boolean> {
+async function accepts(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, LOOPBACK);
+    const socket = connect(port, host);
     socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
     socket.once("connect", () => socket.destroy());
   });

@@ -17,7 +17,6 @@ export function localDefaults(): Record<string, string> {
     ...(!env["JWKS_URL"] && { JWT_SECRET: env["JWT_SECRET"] || LOCAL_JWT_SECRET }),
     ALLOW_PRIVATE_TARGETS: env["ALLOW_PRIVATE_TARGETS"] ?? "true",
     INVOKABLE_FUNCTIONS: env["INVOKABLE_FUNCTIONS"] ?? "*",
-    CORS_ORIGINS: env["CORS_ORIGINS"] ?? "*",
     EMAIL_SENDER: env["EMAIL_SENDER"] ?? "jobs@example.com",
   };
 }

@@ -2,6 +2,7 @@ import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { echo } from "./echo.ts";
+import { answer as refuse, type Guard } from "./guard.ts";
 import type { Invoke } from "./lambda.ts";
 import type { Page } from "./mailbox.ts";
 
@@ -22,9 +23,12 @@ export function createGateway(
   routes: ReadonlyMap<string, Invoke>,
   functionUrl: FunctionUrl,
   mailbox: (path: string) => Page,
+  guard: Guard,
 ): Server {
   const table = [...routes].map(([key, invoke]) => ({ ...matcherOf(key), invoke }));
   const server = createServer((request, response) => {
+    const refused = guard.refuseHost(request);
+    if (refused) return refuse(response, refused);
     handle(request, response).catch(() => reply(response, 500, "Internal Server Error"));
   });
   server.keepAliveTimeout = IDLE_CONNECTION_MS;

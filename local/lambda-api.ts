@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { answer as refuse, type Guard } from "./guard.ts";
 import type { LoadedFunction } from "./lambda.ts";
 
 // The part of the Lambda API that invokes functions: the service's own, and those of a folder.
@@ -21,12 +22,17 @@ export async function startLambdaApi(
   own: readonly LoadedFunction[],
   prefix: string,
   folder: string,
+  guard: Guard,
 ): Promise<LambdaApi> {
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => fail(response, 500, "ServiceException", String(error)));
   });
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const refused = guard.refuse(request);
+    if (refused) return refuse(response, refused);
+    // A link or picture of a page sends GET, and what browsers say about it may be left out.
+    if (request.method !== "POST") return fail(response, 405, "MethodNotAllowedException", "Expected POST");
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
     const encoded = INVOCATIONS.exec(request.url ?? "")?.[1] ?? "";

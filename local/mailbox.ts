@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { answer as refuse, createGuard } from "./guard.ts";
 
 // Amazon SES on this machine: it keeps e-mails and sends none. They are shown at /local/mailbox.
 
@@ -38,9 +39,11 @@ const SHOWN = 200;
 const ID = /^[0-9a-z-]{10,80}$/i;
 
 /** Keeps each e-mail in a file of `dir`. */
-export async function startMailbox(dir: string): Promise<Mailbox> {
+export async function startMailbox(dir: string, guard = createGuard(process.env)): Promise<Mailbox> {
   mkdirSync(dir, { recursive: true });
   const server = createServer((request, response) => {
+    const refused = guard.refuse(request);
+    if (refused) return refuse(response, refused);
     receive(dir, request, response).catch(() => answer(response, 500, { message: "Internal failure" }));
   });
   await new Promise<void>((listening) => {
@@ -107,7 +110,8 @@ export interface Page {
 // An e-mail's HTML is not trusted: the policy forbids scripts, requests and forms.
 const HEADERS = {
   "content-type": "text/html; charset=utf-8",
-  "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'",
+  "content-security-policy":
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "cache-control": "no-store",

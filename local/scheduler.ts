@@ -4,6 +4,7 @@ import { text } from "node:stream/consumers";
 import { isDeepStrictEqual } from "node:util";
 import * as z from "zod";
 import { SECOND, type Clock } from "../lib/clock.ts";
+import { answer as refuse, createGuard, type Guard } from "./guard.ts";
 import { arm, parsed, stopFiring, type Firings, type Targets } from "./firings.ts";
 import {
   expressionProblem,
@@ -29,6 +30,7 @@ export interface SchedulerSettings extends Targets {
   readonly clock: Clock;
   readonly accountId: string;
   readonly region: string;
+  readonly guard?: Guard;
 }
 
 /** The parts that an answer of the API needs. */
@@ -39,11 +41,13 @@ interface Api {
 }
 
 export async function startScheduler(settings: SchedulerSettings): Promise<Scheduler> {
-  const { dir, clock, accountId, region, invoke, sendToQueue } = settings;
+  const { dir, clock, accountId, region, guard = createGuard(process.env), invoke, sendToQueue } = settings;
   const schedules = openSchedules(dir);
   const firings: Firings = { schedules, clock, invoke, sendToQueue, inHand: new Map(), stopping: false };
   const api = { schedules, clock, arnOf: (id: string) => `arn:aws:scheduler:${region}:${accountId}:schedule/${id}` };
   const server = createServer((request, response) => {
+    const foreign = guard.refuse(request);
+    if (foreign) return refuse(response, foreign);
     const url = () => new URL(`http://localhost${request.url}`);
     void text(request)
       .then((body) => answer(api, request.method ?? "", url(), parsed(body, undefined)))

@@ -67,6 +67,7 @@ test("every setting is in the README's table, in .env.example, and read by somet
     "local/environment.ts",
     "local/cloud.ts",
     "local/emulators.ts",
+    "local/guard.ts",
     "local/token.ts",
     "local/lambda-api.ts",
   ]
