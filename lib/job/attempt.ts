@@ -10,8 +10,14 @@ export type Outcome =
       /** Set for quick jobs: the file for the caller who waits. It is not stored. */
       readonly file?: Uint8Array;
     }
-  /** `isOurs`: the service failed, not the target. */
-  | (Failure & { readonly kind: "retry"; readonly retryAfterMs?: number; readonly isOurs?: true })
+  | (Failure & {
+      readonly kind: "retry";
+      readonly retryAfterMs?: number;
+      /** The service failed, not the target. */
+      readonly isOurs?: true;
+      /** The service had no room for the attempt, which uses up no retry. */
+      readonly isUncounted?: true;
+    })
   | (Failure & { readonly kind: "rejected"; readonly timedOut?: true })
   | (Failure & { readonly kind: "lost" });
 

@@ -12,6 +12,9 @@ export function backoffDelay(n: number, policy: RetryPolicy = NO_POLICY, chance 
   return Math.round(full * (1 - policy.jitter * chance));
 }
 
+/** For an attempt that found no room: 10 s, then twice as long each time, at most 5 minutes. */
+export const NO_ROOM_POLICY: RetryPolicy = { baseDelaySeconds: 10, maxDelaySeconds: 300, jitter: 0.5 };
+
 export const NO_POLICY: RetryPolicy = {
   baseDelaySeconds: 60,
   maxDelaySeconds: LONGEST_BACKOFF / SECOND,

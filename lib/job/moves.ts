@@ -18,7 +18,7 @@ import {
   type WaitingJob,
   type Progress,
 } from "./job.ts";
-import { LONGEST_BACKOFF, backoffDelay } from "./backoff.ts";
+import { LONGEST_BACKOFF, NO_ROOM_POLICY, backoffDelay } from "./backoff.ts";
 import type { BacklogName } from "./backlog.ts";
 import type { FinalStatus, Status, StopStatus } from "./status.ts";
 import type { AttemptRef, Outcome, Turn } from "./attempt.ts";
@@ -128,6 +128,7 @@ export function end(job: RunningJob, ending: Ending): EndMove {
     }
     case "lost":
     case "retry": {
+      if (outcome.kind === "retry" && outcome.isUncounted) return putOff(job, outcome.error, ending);
       if (!retriesLeft) return finish(job, "DEAD", ending, { lastError: outcome.error });
       const backoff = backoffDelay(job.retryCount + 1, job.retry, ending.chance);
       const asked = outcome.kind === "retry" ? (outcome.retryAfterMs ?? 0) : 0;
@@ -136,6 +137,14 @@ export function end(job: RunningJob, ending: Ending): EndMove {
     default:
       return outcome satisfies never;
   }
+}
+
+/** Ends an attempt that found no room, as one that counts for no retry. */
+function putOff(job: RunningJob, error: string, { now, chance }: Ending): EndMove {
+  // The attempts that no retry accounts for: the first one, and those that were put off.
+  const times = Math.max(job.attempts - job.retryCount, 1);
+  const move = retryAt(job, now + backoffDelay(times, NO_ROOM_POLICY, chance), now, error);
+  return { ...move, set: { ...move.set, retryCount: job.retryCount } };
 }
 
 /** Ends an attempt whose lease is over, as retry later: a crash uses up a retry too. */

@@ -56,6 +56,21 @@ test("an attempt leases its job for its timeout and 15 s more", async () => {
   expect(lease).toBe(45 * SECOND);
 });
 
+test("an attempt that found no room is put off: the job without retries runs later, and shows both", async () => {
+  const job = await world.submit("both", { maxRetries: 0 });
+  world.execute(async () => ({ kind: "retry", error: "no room", isOurs: true, isUncounted: true }));
+  await run(job);
+  const waiting = await stored(job);
+  expect(waiting).toMatchObject({ status: "RETRYING", attempts: 1, retryCount: 0 });
+  expect(await world.depth("fair")).toMatchObject({ delayed: 1 });
+  world.pass(MINUTE);
+  world.execute(async () => ({ kind: "succeeded" }));
+  expect(await run(waiting)).toBe("succeeded");
+  expect(await stored(job)).toMatchObject({ status: "SUCCEEDED", attempts: 2, retryCount: 0 });
+  const { recorded } = (await world.store.history(job.id)) ?? {};
+  expect(recorded?.get(1)).toMatchObject({ outcome: "retry", error: "no room" });
+});
+
 test("of a failed attempt all is kept: its start, duration, answer and error", async () => {
   let realNow = 1_000_999;
   world.clock.realNow = () => realNow;

@@ -249,6 +249,25 @@ test("a failure with retries left is retried, fenced on nobody's having asked to
   });
 });
 
+test("an attempt that found no room uses up no retry, and comes again ever later", () => {
+  const noRoom: Outcome = { kind: "retry", error: "no room", isOurs: true, isUncounted: true };
+  const waits: number[] = [];
+  let job = running({ metadata: { maxRetries: 0 } });
+  for (let number = 1; number <= 8; number += 1) {
+    const move = end(job, ending(noRoom));
+    expect(move).toMatchObject({ to: "RETRYING", set: { retryCount: 0, lastError: "no room" } });
+    waits.push(((move.set.startAt ?? 0) - NOW) / SECOND);
+    const waiting = after(job, move);
+    job = after(waiting, claim(nextAttempt(waiting as WaitingJob), NOW, NOW + LEASE));
+    expect(job.attempts).toBe(number + 1);
+  }
+  expect(waits).toEqual([10, 20, 40, 80, 160, 300, 300, 300]);
+  expect(end(job, ending(failed)).to).toBe("DEAD");
+  expect(end({ ...job, stopAs: "CANCELLED" }, ending(noRoom)).to).toBe("CANCELLED");
+  const chance = end(running(), ending(noRoom, { chance: 1 }));
+  expect(chance.set.startAt).toBe(NOW + 5 * SECOND);
+});
+
 test("the job's own number of retries is kept to exactly", () => {
   const job = running({ metadata: { maxRetries: 2 } });
   const ends = [1, 2, 3].map((retryCount) => [
