@@ -6,7 +6,6 @@ import { timeoutSeconds, type Executor, type RunningAttempt } from "./executor.t
 import { lambda } from "../outbound/lambda-client.ts";
 import type { Rules } from "../outbound/rules.ts";
 import type { Outcome } from "../job/attempt.ts";
-import type { ProxyMessage } from "../job/message.ts";
 
 /** The pattern of Lambda's API; the group is the bare name. */
 const FUNCTION_NAME =

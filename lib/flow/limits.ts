@@ -1,4 +1,4 @@
-import { MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
+import { MINUTE, SECOND, type Clock } from "../clock.ts";
 import { LEASE_MARGIN_MS, LONGEST_MESSAGE_DELAY } from "../job/job.ts";
 import type { DestinationLimits } from "../store/app-settings.ts";
 import type { JobStore } from "../store/job-store.ts";

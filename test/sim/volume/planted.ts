@@ -153,7 +153,10 @@ export const VOLUME_PLANTS: readonly VolumePlant[] = [
     parts: ({ capacity }) => ({
       capacity: {
         ...capacity,
-        leaveSlot: async (slot, tookMs) => void (await capacity.leaveSlot(slot, tookMs)) === null,
+        leaveSlot: async (slot, tookMs) => {
+          await capacity.leaveSlot(slot, tookMs);
+          return false;
+        },
       },
     }),
   },
