@@ -39,7 +39,7 @@ export async function makeWait(job: Job, wait: Wait, parts: EngineParts): Promis
  */
 export async function lookAfter(job: Job, wait: Wait, parts: EngineParts): Promise<void> {
   const { appId, backlog } = job;
-  if (wait.reason !== "concurrency" || backlog === undefined) return;
+  if (!("isFirst" in wait) || backlog === undefined) return;
   const ref = { appId, backlog };
   if (await parts.flow.markBacklog(ref, true)) await callNext(ref, parts);
 }

@@ -77,7 +77,7 @@ async function takeSlot(
   const slot = { appId, destination, holder: clock.operationId(), since, until };
   const taken = await capacity.takeSlot(slot, most, isFirst);
   if (taken === "taken") return { slot };
-  if (!ref.ordered) return { reason: "concurrency" };
+  if (!ref.ordered) return { reason: "concurrency", ...(taken !== "behind" && { isFirst: true }) };
   // A lane can't wait in the backlog. It asks again about when the next slot becomes free.
   const waitMs = taken === "behind" ? 0 : taken.tookMs / most;
   return { reason: "concurrency", startAt: Math.round(clock.now() + Math.max(waitMs, clock.during(SHORT_WAIT_MS))) };

@@ -12,10 +12,13 @@ import { defer, queueUp, take, type Move } from "../job/moves.ts";
  * - `outage`: the destination's circuit is open.
  * - `rate`, `concurrency`: the destination's limits.
  *
- * A wait until `turn` or `startAt` is spent in the queue: the turn is kept for the job; at `startAt` it asks again. Any other wait is spent in a backlog, and costs one write however long it lasts.
+ * A wait until `turn` or `startAt` is spent in the queue: the turn is kept for the job; at `startAt` it asks again. Any
+ * other wait is spent in a backlog, and costs one write however long it lasts. `isFirst`: no other job is known to wait
+ * there for a slot.
  */
 export type Wait =
-  | { readonly reason: "paused" | "held" | "slot" | "outage" | "rate" | "concurrency" }
+  | { readonly reason: "paused" | "held" | "slot" | "outage" | "rate" }
+  | { readonly reason: "concurrency"; readonly isFirst?: true }
   | { readonly reason: "rate"; readonly turn: Turn }
   | { readonly reason: "rate" | "concurrency"; readonly startAt: EpochMs };
 

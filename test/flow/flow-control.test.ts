@@ -203,6 +203,6 @@ test("each reason to wait has its name, before an attempt and in the sweep", asy
   expect(await flow(rate, undefined, at).enter(ref)).toEqual({ reason: "rate", turn: { at, step: SECOND } });
   expect(await flow(rate).enter(ref)).toEqual({ reason: "rate" });
   expect(await flow(rate).enter({ ...ref, ordered: true })).toEqual({ reason: "rate", startAt: later });
-  expect(await flow(slots).enter(ref)).toEqual({ reason: "concurrency" });
+  expect(await flow(slots).enter(ref)).toEqual({ reason: "concurrency", isFirst: true });
   expect(await flow(slots).enter({ ...ref, ordered: true })).toEqual({ reason: "concurrency", startAt: later });
 });
