@@ -118,7 +118,9 @@ export async function lookAtBacklog(
   const jobs = await jobsIn(ref, page.entries, parts);
   if (ref.backlog === "slot") {
     await callTasks(ref.appId, jobs, parts);
-    return page.entries.length > 0 ? laterAt(HEAD_START) : atRest();
+    // A task that is called may lie in its queue: it is called again after 5, 10, 20, 40 … minutes of waiting.
+    const [oldest] = page.entries;
+    return oldest ? laterAt(Math.max(HEAD_START, clock.now() - oldest.at)) : atRest();
   }
   const { free, turns } = jobs.length > 0 ? await flow.gateOf(ref, jobs.length) : { free: 0 };
   const { sent } = await letGo(jobs.slice(0, free), turns, parts);
