@@ -53,7 +53,7 @@ export function startStreamMappings(stream: Stream, consumers: readonly Consumer
   }
 
   async function follow(): Promise<void> {
-    let iterator = await iteratorAfter(readPosition(stream.positionFile));
+    let iterator = await iteratorAfter(client, stream.table, readPosition(stream.positionFile));
     while (iterator && !stopped.signal.aborted) {
       const { Records = [], NextShardIterator } = await records.read(iterator, limit);
       const handled = await Promise.all(consumers.map(async (consumer) => handle(Records, consumer)));
@@ -85,22 +85,6 @@ export function startStreamMappings(stream: Stream, consumers: readonly Consumer
     if (!stopped.signal.aborted) process.stderr.write(`The stream of ${stream.table}: ${String(error)}\n`);
   }
 
-  /** The emulator has one shard. Without a position, it is read from its oldest record. */
-  async function iteratorAfter(position: string | undefined): Promise<string | undefined> {
-    const { Streams = [] } = await client.send(new ListStreamsCommand({ TableName: stream.table }));
-    const StreamArn = Streams.at(-1)?.StreamArn;
-    if (!StreamArn) return undefined;
-    const { StreamDescription } = await client.send(new DescribeStreamCommand({ StreamArn }));
-    const ShardId = StreamDescription?.Shards?.at(-1)?.ShardId;
-    if (!ShardId) return undefined;
-    const from =
-      position === undefined
-        ? ({ ShardIteratorType: "TRIM_HORIZON" } as const)
-        : ({ ShardIteratorType: "AFTER_SEQUENCE_NUMBER", SequenceNumber: position } as const);
-    const { ShardIterator } = await client.send(new GetShardIteratorCommand({ StreamArn, ShardId, ...from }));
-    return ShardIterator;
-  }
-
   async function pause(ms: number): Promise<void> {
     await sleep(ms, undefined, { signal: stopped.signal }).catch(() => {});
   }
@@ -114,6 +98,26 @@ export function startStreamMappings(stream: Stream, consumers: readonly Consumer
       records.end();
     },
   };
+}
+
+/** The emulator has one shard. Without a position, it is read from its oldest record. */
+async function iteratorAfter(
+  client: DynamoDBStreamsClient,
+  table: string,
+  position: string | undefined,
+): Promise<string | undefined> {
+  const { Streams = [] } = await client.send(new ListStreamsCommand({ TableName: table }));
+  const StreamArn = Streams.at(-1)?.StreamArn;
+  if (!StreamArn) return undefined;
+  const { StreamDescription } = await client.send(new DescribeStreamCommand({ StreamArn }));
+  const ShardId = StreamDescription?.Shards?.at(-1)?.ShardId;
+  if (!ShardId) return undefined;
+  const from =
+    position === undefined
+      ? ({ ShardIteratorType: "TRIM_HORIZON" } as const)
+      : ({ ShardIteratorType: "AFTER_SEQUENCE_NUMBER", SequenceNumber: position } as const);
+  const { ShardIterator } = await client.send(new GetShardIteratorCommand({ StreamArn, ShardId, ...from }));
+  return ShardIterator;
 }
 
 /** A record as a function gets it: its images are DynamoDB's JSON, with bytes as Base64. */
