@@ -9,6 +9,8 @@ export type Twist =
   | { readonly kind: "replace"; readonly place: number; readonly by: unknown }
   | { readonly kind: "drop"; readonly place: number }
   | { readonly kind: "add"; readonly place: number; readonly name: string; readonly value: unknown }
+  /** Half a surrogate pair within a text that is there. */
+  | { readonly kind: "half"; readonly place: number; readonly text: string }
   | { readonly kind: "nest"; readonly levels: number }
   | { readonly kind: "cut"; readonly after: number }
   | { readonly kind: "body"; readonly bytes: string; readonly encoding: "utf8" | "latin1" }
@@ -122,6 +124,7 @@ export const twists: fc.Arbitrary<Twist> = fc.oneof(
   kind("replace", 10, { place, by: odd }),
   kind("drop", 4, { place }),
   kind("add", 3, { place, name: fc.oneof(one(...ODD_NAMES), fc.string()), value: odd }),
+  kind("half", 4, { place, text: one("\ud800", "\udc00", "\udfff\ud800") }),
   kind("nest", 1, { levels: one(31, 32, 33, 500, 20_000) }),
   kind("cut", 1, { after: fc.nat(2_000) }),
   kind("body", 2, {
@@ -137,12 +140,18 @@ export const twists: fc.Arbitrary<Twist> = fc.oneof(
 
 /** A copy of a body with one change somewhere in it. */
 export function twisted(body: unknown, change: Twist): unknown {
-  if (change.kind !== "replace" && change.kind !== "drop" && change.kind !== "add") return body;
+  if (!["replace", "drop", "add", "half"].includes(change.kind) || !("place" in change)) return body;
   const root = { body: structuredClone(body) };
-  const places = placesIn(root);
+  const isText = ([container, name]: [object, string]) => typeof Reflect.get(container, name) === "string";
+  const places = change.kind === "half" ? placesIn(root).filter(isText) : placesIn(root);
   const [container, name] = places[change.place % places.length] ?? [root, "body"];
   const value: unknown = Reflect.get(container, name);
   if (change.kind === "drop") Reflect.deleteProperty(container, name);
+  if (change.kind === "half" && typeof value === "string") {
+    const middle = Math.floor(value.length / 2);
+    const halved = value.slice(0, middle) + change.text + value.slice(middle);
+    Object.defineProperty(container, name, { ...PLAIN, value: halved });
+  }
   // Defined and not set: `__proto__` must become a field like any other.
   if (change.kind === "replace") Object.defineProperty(container, name, { ...PLAIN, value: change.by });
   if (change.kind === "add" && typeof value === "object" && value !== null && !Array.isArray(value)) {
