@@ -1,5 +1,6 @@
+import type { Token } from "markdown-it";
 import type { Protocol } from "puppeteer-core";
-import { inchesOf, paperOf, type PdfOptions, type PdfRequest } from "./request.ts";
+import { BadDocument, inchesOf, paperOf, type PdfOptions, type PdfRequest } from "./request.ts";
 
 // A request as Chromium gets it: a page of HTML and the options of its print.
 
@@ -11,6 +12,9 @@ export interface PrintableDocument {
 const MARKDOWN_MARGIN = "20mm";
 /** In characters. Tags for screen readers double the time of a table of 100 KB; its file gets thirty times larger. */
 const LONGEST_TAGGED = 100_000;
+/** In characters, of the HTML of Markdown: twice what a request may hold. */
+const LONGEST_HTML = 8_000_000;
+const TOO_MUCH_HTML = `The Markdown becomes more than ${LONGEST_HTML / 1e6} MB of HTML: expected less; use shorter link definitions, or split it`;
 /** Not empty: for an empty template Chromium prints its own, with date and address. */
 const NO_TEMPLATE = "<span></span>";
 
@@ -58,8 +62,22 @@ function printable(html: string, options: PdfOptions, margin: number | string): 
 async function pageOf(markdown: string): Promise<string> {
   const { default: MarkdownIt } = await import("markdown-it");
   // HTML within Markdown is shown as text.
-  const body = new MarkdownIt({ html: false, linkify: true }).render(markdown);
+  const parser = new MarkdownIt({ html: false, linkify: true });
+  const tokens = parser.parse(markdown, {});
+  if (lengthOf(tokens) > LONGEST_HTML) throw new BadDocument(TOO_MUCH_HTML);
+  const body = parser.renderer.render(tokens, parser.options, {});
+  if (body.length > LONGEST_HTML) throw new BadDocument(TOO_MUCH_HTML);
   return `<!doctype html><html><head><meta charset="utf-8"><style>${STYLE}</style></head><body>${body}</body></html>`;
+}
+
+/** A link is defined once and named a hundred thousand times: each stands in the HTML with the whole address. */
+function lengthOf(tokens: readonly Token[]): number {
+  let length = 0;
+  for (const { content, attrs, children } of tokens) {
+    length += children ? lengthOf(children) : content.length;
+    for (const [, value] of attrs ?? []) length += String(value).length;
+  }
+  return length;
 }
 
 function printOf(options: PdfOptions, margin: number | string): Protocol.Page.PrintToPDFRequest {

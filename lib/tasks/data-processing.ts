@@ -50,6 +50,10 @@ export const dataProcessing = defineTask({
         for (const row of batch) {
           if (!planned.matches(row)) continue;
           rowsMatched += 1;
+          if (planned.grows(row)) {
+            await part.discard();
+            return failed(tooLong(rowsMatched));
+          }
           const selected = planned.select(row);
           if (!planned.groups) {
             rowsWritten += 1;
@@ -88,11 +92,20 @@ export const dataProcessing = defineTask({
 
 const TOO_MANY_GROUPS = `There are more than ${MOST_GROUPS} groups, or their values are too long: expected fewer; group by fields with fewer values, or filter the rows`;
 
+/** In characters: a row whose long field stands in many columns would take the memory of the process. */
+const LONGEST_ROW = 8 * 1_024 * 1_024;
+
+function tooLong(row: number): string {
+  return `Row ${row} of those that match would have more than ${LONGEST_ROW} characters: expected fewer; select its long fields once`;
+}
+
 interface Plan {
   readonly columns: Columns;
   readonly dateField: string | undefined;
   matches(row: Row): boolean;
   select(row: Row): Row;
+  /** True if copies of fields make the row too long. */
+  grows(row: Row): boolean;
   readonly groups?: Groups;
 }
 
@@ -117,6 +130,8 @@ function planOf({ where, select, groupBy: grouping, dateField }: Asked, source: 
   const problem = dateFieldProblem(dateField, columns);
   if (problem !== undefined) return problem;
   const inherited = source.dateField;
+  const copies = selects.flatMap(([, each]) => (typeof each === "string" ? [each] : []));
+  const uses = Map.groupBy(copies, (name) => name);
   return {
     columns,
     dateField: inherited !== null && dateFieldProblem(inherited, columns) === undefined ? inherited : undefined,
@@ -124,8 +139,15 @@ function planOf({ where, select, groupBy: grouping, dateField }: Asked, source: 
     select: select
       ? (row) => Object.fromEntries(selects.map(([name, each]) => [name, valueOf(each, row)]))
       : (row) => row,
+    // Without a field that is selected twice, a row is not much longer than the one that it is made of.
+    grows: uses.size === copies.length ? () => false : (row) => lengthOf(row, uses) > LONGEST_ROW,
     ...(grouping && { groups: createGroups(grouping) }),
   };
+}
+
+/** Of the copied fields, as JSON. */
+function lengthOf(row: Row, uses: ReadonlyMap<string, readonly string[]>): number {
+  return [...uses].reduce((sum, [name, { length }]) => sum + length * JSON.stringify(own(row, name)).length, 0);
 }
 
 function notThere(name: string, columns: Columns, where: string): string {

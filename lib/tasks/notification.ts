@@ -86,50 +86,80 @@ async function callWebhook(
 
 type Variables = Asked["variables"];
 
-class UnknownVariable extends Error {}
+/** Why a template can't be filled in. */
+class BadTemplate extends Error {}
+
+/** In bytes, of an e-mail and of a webhook's body: a variable may stand in a template thousands of times. */
+const LARGEST_FILLED = 256 * 1_024;
 
 /** Replaces the variables. A name without a variable is an error, so that no mail greets `{{name}}`. */
 function fill({ email, webhook, variables }: Asked): Pick<Asked, "email" | "webhook"> | { problem: string } {
   try {
-    const subject = email && filled(email.subject, variables);
-    // A line break in a header would start another header.
-    if (subject !== undefined && /\p{Cc}/u.test(subject)) {
-      return { problem: "The subject holds a line break or another control character: expected one line of text" };
-    }
     return {
-      ...(email && {
-        email: {
-          to: email.to,
-          subject: subject ?? "",
-          ...(email.text !== undefined && { text: filled(email.text, variables) }),
-          ...(email.html !== undefined && { html: filled(email.html, variables, escapeHtml) }),
-        },
-      }),
+      ...(email && { email: filledEmail(email, filler(variables, "The e-mail")) }),
       ...(webhook && { webhook: { ...webhook, body: filledBody(webhook.body, variables) } }),
     };
   } catch (error) {
-    if (error instanceof UnknownVariable) return { problem: error.message };
+    if (error instanceof BadTemplate) return { problem: error.message };
     throw error;
   }
 }
 
-function filled(template: string, variables: Variables, escape = (text: string) => text): string {
-  // The pattern has no spaces: backtracking over a long run of spaces would take minutes.
-  return template.replace(/\{\{([^{}]*)\}\}/g, (_, inner: string) => {
-    const name = inner.trim();
-    if (Object.hasOwn(variables, name)) return escape(String(variables[name]));
-    const known = Object.keys(variables).join(", ") || "none";
-    throw new UnknownVariable(
-      `There is no variable for {{${name.slice(0, 100)}}}: expected one of variables (${known})`,
-    );
-  });
+type Fill = (template: string, escape?: (text: string) => string) => string;
+
+/** Fills in the texts of one message, and stops before they are too large together. */
+function filler(variables: Variables, what: string): Fill {
+  let bytes = 0;
+  return (template, escape = (text) => text) => {
+    let grownBy = 0;
+    // The pattern has no spaces: backtracking over a long run of spaces would take minutes.
+    const text = template.replace(/\{\{([^{}]*)\}\}/g, (match, inner: string, at: number) => {
+      const value = escape(valueOf(inner.trim(), variables));
+      grownBy += value.length - match.length;
+      if (at + grownBy > LARGEST_FILLED) throw tooLarge(what);
+      return value;
+    });
+    bytes += Buffer.byteLength(text);
+    if (bytes > LARGEST_FILLED) throw tooLarge(what);
+    return text;
+  };
 }
 
-function filledBody(body: Record<string, unknown>, variables: Variables): NonNullable<Asked["webhook"]>["body"] {
-  const replaced = JSON.stringify(body, (_, value: unknown) =>
-    typeof value === "string" ? filled(value, variables) : value,
+function valueOf(name: string, variables: Variables): string {
+  if (Object.hasOwn(variables, name)) return String(variables[name]);
+  const known = Object.keys(variables).join(", ") || "none";
+  throw new BadTemplate(`There is no variable for {{${name.slice(0, 100)}}}: expected one of variables (${known})`);
+}
+
+function tooLarge(what: string): BadTemplate {
+  const most = `${LARGEST_FILLED / 1_024} KB`;
+  return new BadTemplate(
+    `${what} has more than ${most} with its variables filled in: expected less; leave some out, or send a link`,
   );
-  return JSON.parse(replaced) as NonNullable<Asked["webhook"]>["body"];
+}
+
+function filledEmail({ to, subject, text, html }: NonNullable<Asked["email"]>, filled: Fill): Asked["email"] {
+  const line = filled(subject);
+  // A line break in a header would start another header.
+  if (/\p{Cc}/u.test(line)) {
+    throw new BadTemplate("The subject holds a line break or another control character: expected one line of text");
+  }
+  return {
+    to,
+    subject: line,
+    ...(text !== undefined && { text: filled(text) }),
+    ...(html !== undefined && { html: filled(html, escapeHtml) }),
+  };
+}
+
+type Body = NonNullable<Asked["webhook"]>["body"];
+
+function filledBody(body: Body, variables: Variables): Body {
+  const what = "The webhook's body";
+  const filled = filler(variables, what);
+  const replaced = JSON.stringify(body, (_, value: unknown) => (typeof value === "string" ? filled(value) : value));
+  if (Buffer.byteLength(replaced) > LARGEST_FILLED) throw tooLarge(what);
+  return JSON.parse(replaced) as Body;
 }
 
 const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { documentOf } from "../../lib/pdf/document.ts";
 import { estimateMs, pdfRequest } from "../../lib/pdf/request.ts";
 import { problemsIn } from "../../lib/errors.ts";
 
@@ -124,6 +125,20 @@ test.each([
   "<style>b { background: url( 'data:image/png;base64,AAAA' ) }</style>",
   "<b>Invoice once = paid</b>",
 ])("a header may hold %s", (headerTemplate) => expect(problemsOf(withOptions({ headerTemplate }))).toEqual([]));
+
+test("Markdown that names a long address again and again is refused before it is written out", async () => {
+  const used = process.memoryUsage().rss;
+  for (const definition of [`[a]: /${"x".repeat(300_000)}`, `[a]: /x "${"t".repeat(300_000)}"`]) {
+    const markdown = `${definition}\n\n${"[a]".repeat(20_000)}`;
+    await expect(documentOf({ input_type: "markdown", markdown })).rejects.toThrow(
+      "The Markdown becomes more than 8 MB of HTML",
+    );
+  }
+  // Six gigabytes otherwise.
+  expect(process.memoryUsage().rss - used).toBeLessThan(1e9);
+  const markdown = `[a]: https://a.example\n\n${"[a] and *b*\n".repeat(2_000)}`;
+  expect((await documentOf({ input_type: "markdown", markdown })).html).toContain('<a href="https://a.example">a</a>');
+});
 
 test("Markdown of more than a million characters is refused, and HTML is not", () => {
   const long = "a".repeat(1_000_001);

@@ -278,3 +278,17 @@ test("a batch of 100 is accepted whole and in its order; one of 0 or 101 is refu
     expect([refused.status, refused.body.error.details[0].field]).toEqual([400, "jobs"]);
   }
 });
+
+test("a batch of replays shows no more of what is stored than an answer holds", async () => {
+  const { token } = await newApp();
+  const job = (body: string) => webhook({ url: target.url, body, mode: "db", metadata: { idempotencyKey: "large" } });
+  const stored = await stack.call("POST", CREATE, { token, body: job("x".repeat(1_000_000)) });
+  expect(stored.status).toBe(201);
+  const jobs = Array.from({ length: 30 }, () => job("x"));
+  const { body } = await stack.call("POST", "/v1/jobs/batch", { token, body: { jobs } });
+  const shown = (body.data.results as { status: number; data: { id: string; lambdaProxyMessage?: object } }[]).map(
+    ({ status, data }) => [status, data.id, data.lambdaProxyMessage !== undefined],
+  );
+  const at = (index: number) => [200, stored.body.data.id, index < 4];
+  expect(shown).toEqual(shown.map((_, index) => at(index)));
+});

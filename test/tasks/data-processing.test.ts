@@ -44,6 +44,28 @@ test("rows that meet all conditions are mapped into another dataset", async () =
   });
 });
 
+test("a long field that is selected many times makes no row of any length", async () => {
+  const csv = `id,long\n1,${"x".repeat(900_000)}\n2,short\n`;
+  const file = await world.upload(csv);
+  await world.run("import_csv", { dataset: "long", columns: { id: "integer", long: "string" } }, { file });
+  const select = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`c${index}`, "long"]));
+  const { outcome, rows } = await process({ source: "long", select: select(200) });
+  expect(outcome).toEqual({
+    kind: "failed",
+    error:
+      "Row 1 of those that match would have more than 8388608 characters: expected fewer; select its long fields once",
+  });
+  expect(rows).toEqual([]);
+  const few = await process({ source: "long", select: { ...select(2), id: "id" } });
+  expect(few.rows.map((row) => Object.keys(row))).toEqual([
+    ["c0", "c1", "id"],
+    ["c0", "c1", "id"],
+  ]);
+  const where = [{ field: "id", op: "eq", value: 2 }];
+  expect((await process({ source: "long", where, select: select(200) })).outcome).toMatchObject({ kind: "done" });
+});
+
 test("groups are counted, summed and averaged, and what has no value counts for none of it", async () => {
   const { rows, target } = await process({
     groupBy: {

@@ -44,6 +44,34 @@ test("an e-mail is sent once, with its variables filled in, and escaped in HTML 
   });
 });
 
+test("a message that grows beyond 256 KB by its variables is not sent, and one that shrinks is", async () => {
+  const before = world.emails().length;
+  const email = { to: ["a@example.com"], subject: "s" };
+  const variables = { a: "x".repeat(10_000), b: "'".repeat(10_000), c: "" };
+  const many = (name: string, count: number) => `{{${name}}}`.repeat(count);
+  const url = `${target.url}/large`;
+  const refused: [payload: object, message: string][] = [
+    [{ email: { ...email, text: many("a", 20_000) } }, "The e-mail has more than 256 KB with its variables filled in"],
+    [{ email: { ...email, subject: many("a", 190), text: "x" } }, "The e-mail has more than 256 KB"],
+    // Each of the two is smaller, and five bytes stand for an apostrophe in HTML.
+    [{ email: { ...email, text: many("a", 20), html: many("a", 20) } }, "The e-mail has more than 256 KB"],
+    [{ email: { ...email, html: many("b", 6) } }, "The e-mail has more than 256 KB"],
+    [{ webhook: { url, body: { a: many("a", 4_000) } } }, "The webhook's body has more than 256 KB"],
+    [{ webhook: { url, body: { a: Array.from({ length: 30 }, () => many("a", 1)) } } }, "The webhook's body has more"],
+    [{ webhook: { url, body: { a: "\u0001".repeat(50_000) } } }, "The webhook's body has more"],
+  ];
+  for (const [payload, message] of refused) {
+    const { outcome } = await world.run("notification", { ...payload, variables });
+    expect(outcome).toMatchObject({ kind: "failed", error: expect.stringContaining(message) });
+  }
+  expect(world.emails()).toHaveLength(before);
+  expect(target.received).toHaveLength(0);
+  const shrinking = { webhook: { url, body: { a: many("c", 60_000), b: many("a", 25) } } };
+  const { outcome } = await world.run("notification", { ...shrinking, variables });
+  expect(outcome).toMatchObject({ kind: "done" });
+  expect(target.received.at(-1)?.body.length).toBe(250_015);
+});
+
 test("what is filled in is not filled in again", async () => {
   await world.run("notification", {
     email: { ...EMAIL, text: "{{a}}" },

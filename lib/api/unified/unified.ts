@@ -81,6 +81,7 @@ export const createJobs = route({
     for (let from = 0; from < body.jobs.length; from += ACCEPTED_AT_ONCE) {
       const some = body.jobs.slice(from, from + ACCEPTED_AT_ONCE);
       results.push(...(await Promise.all(some.map((job) => acceptInBatch(job, caller, service)))));
+      shorten(results);
     }
     const answer = (show: (result: BatchResult) => object) => envelope({ results: results.map(show) });
     return {
@@ -94,6 +95,19 @@ export const createJobs = route({
     };
   },
 });
+
+/** In characters. The key of a stored job is short, and names a message of up to 4 MB. */
+const LARGEST_REPLAYED = 4 * 1_024 * 1_024;
+
+/** Drops the messages of replayed jobs once there is more of them than an answer holds. */
+function shorten(results: BatchResult[]): void {
+  let characters = 0;
+  for (const [index, { message, ...rest }] of results.entries()) {
+    if (rest.status !== 200 || !message) continue;
+    characters += JSON.stringify(message).length;
+    if (characters > LARGEST_REPLAYED) results[index] = rest;
+  }
+}
 
 interface BatchResult {
   readonly status: number;
