@@ -78,7 +78,7 @@ async function fuzzLot(drawn: { seed: number; numRuns: number }, answers: Answer
     };
     const found = await askAll(fc.sample(plans, drawn), askAndCount);
     if (found) return await smallest(drawn.seed, found, ask, stack.url);
-    if (unreached(answers).length > 0) await world.provideTasks();
+    if (unreached(answers).length > 0) await world.provideJobs();
     return (await reachRest(drawn.seed, answers, askAndCount)) ?? (await world.foreignChanges());
   } finally {
     agent.destroy();

@@ -32,9 +32,9 @@ export interface Wire {
 // ---- Plans ----
 
 /** The caller, mostly one who may. The names are those of the fuzzer's tokens. */
-function callerOf({ security }: Operation): fc.Arbitrary<string> {
+function callerOf({ security, operationId }: Operation): fc.Arbitrary<string> {
   const isInternal = security.some((scheme) => "internalToken" in scheme);
-  const right = isInternal ? "operator" : "admin";
+  const right = isInternal ? "operator" : operationId === "putLimits" ? "platform" : "admin";
   const wrong = [
     "nobody",
     "garbage",

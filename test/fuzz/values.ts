@@ -119,6 +119,16 @@ export const BODIES: Readonly<Record<string, Value>> = {
   }),
   createQuickJob: page,
   createLongJob: page,
+  // Wide ones, within which the rest of the run has room.
+  putLimits: fc.record(
+    {
+      requestsPerSecond: one(null, 1_000),
+      pdfPagesPerDay: one(null, 1_000_000),
+      paused: one(false),
+      version: fc.nat(9),
+    },
+    { requiredKeys: [] },
+  ),
   processScheduledMessage: fc.record({
     fire: fc.record({ id: fc.nat(9).map((n) => `@schedule:${n}`), run: fc.integer({ min: 0, max: 3 }) }),
   }),
