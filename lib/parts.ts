@@ -102,20 +102,29 @@ function stores(config: JobsConfig) {
   const taskLog = createTaskLog({ table, clock });
   const fileStore = createFileStore({ bucket, clock });
   const counters = createCounters({ table });
+  const appStores = createAppStores({
+    table,
+    clock,
+    sealer: createSealer(config.sealing),
+    auditKeptFor: config.auditKeptFor,
+    limits: { waitersPerApp: config.waitersPerApp },
+  });
+  const { apps } = appStores;
   return {
     clock,
     log: createLog(() => iso(clock.now())),
     table,
     bucket,
-    store: createJobStore({ table, files: bucket, clock, listShards: config.listShards, removeLog: taskLog.remove }),
-    queue: createQueue({ urls: config.queueUrls, table, files: bucket, clock }),
-    ...createAppStores({
+    store: createJobStore({
       table,
+      files: bucket,
       clock,
-      sealer: createSealer(config.sealing),
-      auditKeptFor: config.auditKeptFor,
-      limits: { waitersPerApp: config.waitersPerApp },
+      listShards: config.listShards,
+      removeLog: taskLog.remove,
+      apps,
     }),
+    queue: createQueue({ urls: config.queueUrls, table, files: bucket, clock }),
+    ...appStores,
     destinations: createDestinationStore({ table, clock }),
     capacity: createCapacityStore({ table, clock }),
     slots: createTaskSlots({ table, clock }),

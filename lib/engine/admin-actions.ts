@@ -8,7 +8,7 @@ import { departure, handOver } from "../queue/hand-over.ts";
 import { settleUp } from "./follow-ups.ts";
 import { goOn } from "./follow-through.ts";
 import type { EngineParts } from "./engine-parts.ts";
-import { drop } from "./schedules.ts";
+import { drop, tooManySchedules } from "./schedules.ts";
 
 // The actions of people. Each function returns the changed job; undefined if there is none.
 
@@ -79,14 +79,16 @@ export async function deleteJob(id: string, parts: EngineParts): Promise<Job | u
 /** Makes a move on a job as it stands; reads it again when somebody else was faster, or when `make` gave no move. */
 async function moveJob(
   id: string,
-  { store, log }: EngineParts,
+  parts: EngineParts,
   make: (job: Job) => Move | Promise<Move | void>,
 ): Promise<Job | undefined> {
+  const { store, log } = parts;
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
     const job = await store.get(id);
     if (!job) return undefined;
     const made = await make(job);
     const moved = made && (await store.apply(job, made));
+    if (moved && !moved.won && moved.isFull) throw await tooManySchedules(job.appId, parts);
     if (!moved?.won) continue;
     log("info", "job.moved", { ...logged(moved.job), status: moved.job.status });
     return moved.job;

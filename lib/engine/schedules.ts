@@ -1,11 +1,12 @@
 import { derivedUuid, iso, type EpochMs } from "../clock.ts";
-import { Unavailable, reasonOf } from "../errors.ts";
+import { Unavailable, reasonOf, type ClientError } from "../errors.ts";
 import type { ScheduleExecution } from "../executors/schedule.ts";
 import { HEAD_START, nextRunOf, type Job, type WaitingJob } from "../job/job.ts";
 import type { Message } from "../job/message.ts";
 import { becomeDue } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import type { OneOff } from "../queue/scheduler.ts";
+import { overBudget } from "../store/budgets.ts";
 import { newJob } from "./new-job.ts";
 import type { EngineParts } from "./engine-parts.ts";
 
@@ -44,6 +45,12 @@ export async function drop(schedule: Job, { scheduler, log }: EngineParts): Prom
   await scheduler.remove(schedule.id).catch((error: unknown) => {
     log("warn", "schedule.not-deleted", { ...logged(schedule), error: reasonOf(error) });
   });
+}
+
+/** The refusal of a recurring schedule beyond those that the app may have. */
+export async function tooManySchedules(appId: string, { apps }: EngineParts): Promise<ClientError> {
+  const { recurringSchedules } = await apps.settingsOf(appId);
+  return overBudget("recurringSchedules", recurringSchedules, "cancel a schedule that is not needed any more");
 }
 
 /** The job that the next run creates. Its id follows from its own key, else from the schedule and the run. */

@@ -3,7 +3,7 @@ import type { NewJob } from "../job/accept.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
 import { newJob } from "./new-job.ts";
 import type { EngineParts } from "./engine-parts.ts";
-import { arrange, carry } from "./schedules.ts";
+import { arrange, carry, tooManySchedules } from "./schedules.ts";
 
 /** `replayed`: a job with this idempotency key is there already; `sent`: nothing is stored (mode `sqs`). */
 export interface Submitted {
@@ -11,7 +11,7 @@ export interface Submitted {
   readonly job: Job;
 }
 
-/** Accepts a job once. Throws `Unavailable` when it is unknown whether it was. */
+/** Accepts a job once. Throws `Unavailable` when it is unknown whether it was, and FORBIDDEN for a schedule too many. */
 export async function submit(request: NewJob, parts: EngineParts, freshId = parts.clock.uuid()): Promise<Submitted> {
   const { clock, store, queue, scheduler } = parts;
   const job = newJob(request, clock.now(), freshId);
@@ -21,6 +21,7 @@ export async function submit(request: NewJob, parts: EngineParts, freshId = part
   }
   const scheduleArn = isSchedule(job) && !job.recurring && scheduler.arnOf(job.id);
   const created = await store.create(scheduleArn ? { ...job, scheduleArn } : job);
+  if (!created.won && created.isFull) throw await tooManySchedules(job.appId, parts);
   if (!created.won) return { kind: "replayed", job: created.job };
   if (scheduleArn) await arrange(created.job, parts);
   else if (request.mode === "both" && !isSchedule(job) && isSoon(created.job)) await handOver([departure(job)], parts);

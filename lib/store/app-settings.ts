@@ -73,6 +73,7 @@ export const LIMITS = {
   readsPerSecond: { unset: 50, least: 1, most: 1_000, about: "Reads of settings, audit log and usage in a second." },
   maxConcurrentTasks: { unset: null, least: 1, most: 100, about: "Tasks that run at once." },
   waitersPerApp: { unset: 20, least: 1, most: 100, about: "Requests that wait for news at once." },
+  recurringSchedules: { unset: 1_000, least: 0, most: 1_000_000, about: "Recurring schedules that have not ended." },
   pdfPagesPerDay: { unset: null, least: 0, most: 1e9, about: "Pages of PDFs in a day of UTC." },
 } as const satisfies Record<string, Limit>;
 

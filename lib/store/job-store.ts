@@ -1,7 +1,10 @@
 import { SECOND, type Clock } from "../clock.ts";
-import { isTask, type Job } from "../job/job.ts";
+import { isFinished, isTask, type Job } from "../job/job.ts";
 import type { Message } from "../job/message.ts";
 import { after, type Move } from "../job/moves.ts";
+import { FINAL_STATUSES } from "../job/status.ts";
+import type { AppStore } from "./app-store.ts";
+import { spend } from "./budgets.ts";
 import { createJobIndex } from "./job-index.ts";
 import { expressionsOf, jobOf, toItem } from "./job-item.ts";
 import { jobKey, slotsKey } from "./job-keys.ts";
@@ -16,7 +19,15 @@ import {
   type Files,
   type ItemChange,
 } from "./payloads.ts";
-import { hasExpired, type Condition, type Expressions, type Item, type Table } from "./table.ts";
+import {
+  hasExpired,
+  type Condition,
+  type Expressions,
+  type Item,
+  type Table,
+  type Write,
+  type Written,
+} from "./table.ts";
 import type { AttemptRef } from "../job/attempt.ts";
 
 // Every read and conditional write of jobs. A lost race is an answer, not an error.
@@ -24,7 +35,7 @@ import type { AttemptRef } from "../job/attempt.ts";
 /** `job` of a lost race: the job in the table, if there is one. */
 export type Applied<Instead = Job | undefined> =
   | { readonly won: true; readonly job: Job }
-  /** `isFull`: the app had no slot left for it. */
+  /** `isFull`: the app had no slot left for it, or as many recurring schedules as it may. */
   | { readonly won: false; readonly job: Instead; readonly isFull?: true };
 
 type Slot = NonNullable<Move["slot"]>;
@@ -37,6 +48,8 @@ interface Parts {
   readonly listShards?: number | undefined;
   /** Deletes a task's log. */
   readonly removeLog?: (job: Job) => Promise<void>;
+  /** For `recurringSchedules`, how many an app may have. Default: any number. */
+  readonly apps?: Pick<AppStore, "settingsOf">;
 }
 
 /** The tries of a transaction that meets others; the last waits are a third of a second each. */
@@ -68,13 +81,34 @@ async function create(accepted: Job, parts: Parts): Promise<Applied<Job>> {
   const { table, clock } = parts;
   const op = clock.operationId();
   const job = { ...accepted, payload: await placePayload(accepted, parts) };
-  const put = await table.put(itemOf(job, op, parts), unlessTaken(parts));
+  const put = await putNew(job, op, parts);
   if (put.held) return { won: true, job };
+  if (put.isFull) {
+    if (job.payload !== accepted.payload) await removePayload(job.id, job.payload, parts);
+    return { won: false, job, isFull: true };
+  }
   const created = lost(job.id, op, put.item, parts);
   // The job that had its key expired or was deleted in between.
   if (!created.job) throw table.unavailable(`what stood in the way of job ${job.id} is gone`);
   if (!created.won) await discardPayload(accepted, job, created.job, parts);
   return { ...created, job: created.job };
+}
+
+/** Puts a job, and counts a recurring schedule in, both or neither. */
+async function putNew(job: Job, op: string, parts: Parts): Promise<Written & { readonly isFull?: true }> {
+  const { table, clock } = parts;
+  const item = itemOf(job, op, parts);
+  if (!job.recurring) return table.put(item, unlessTaken(parts));
+  const writes = [{ put: item, when: unlessTaken(parts) }, await counted(job, 1, parts)];
+  for (let tries = 1; ; tries += 1) {
+    const written = await table.transact(writes);
+    if (written.kind === "written") return { held: true, item: undefined };
+    const [ofPut, ofCount] = written.failed;
+    if (ofPut) return ofPut;
+    if (ofCount) return { held: false, item: undefined, isFull: true };
+    if (tries === MOST_TRIES) throw table.unavailable("other transactions were in the way", written.cause);
+    await clock.sleep(clock.random() * 20 * 2 ** tries);
+  }
 }
 
 /**
@@ -89,9 +123,11 @@ async function createWith(
   const { table, clock } = parts;
   const op = clock.operationId();
   const job = { ...accepted, payload: await placePayload(accepted, parts) };
+  const count = await countOf(of, move, parts);
   const written = await table.transact([
     { put: itemOf(job, op, parts), when: unlessTaken(parts) },
     { update: jobKey(of.id), by: expressionsOf(of, move, op, parts.listShards) },
+    ...(count ? [count] : []),
   ]);
   if (written.kind === "written") return { won: true, job: after(of, move), created: true };
   const [ofPut, ofMove] = written.failed;
@@ -123,6 +159,8 @@ async function apply(of: Job | AttemptRef, move: Move, parts: Parts, op = parts.
     const { slot } = move;
     return job ? applyWithSlot(job, { move, slot, op }, parts) : readAndApply(of.id, { move, slot, op }, parts);
   }
+  const count = job && (await countOf(job, move, parts));
+  if (job && count) return applyWith(job, { move, op, other: count }, parts);
   const expressions = expressionsOf(of, move, op, parts.listShards);
   const { held, item } = await parts.table.update(jobKey(of.id), expressions, job ? "NONE" : "ALL_NEW");
   if (!held) return lost(of.id, op, item, parts);
@@ -143,27 +181,46 @@ async function readAndApply(id: string, { move, ...rest }: SlotMove, parts: Part
   return applyWithSlot(job, { move: asRead, ...rest }, parts);
 }
 
-/** Applies a move along with the change of the app's slots, both or neither. */
+/** Applies a move along with the change of the app's slots. */
 async function applyWithSlot(job: Job, { move, slot, op }: SlotMove, parts: Parts): Promise<Applied> {
+  const other = { update: slotsKey(job.appId, job.isUrgent), by: slotExpressions(job.id, slot) };
+  return applyWith(job, { move, op, other }, parts);
+}
+
+/** Applies a move along with another write, both or neither. */
+async function applyWith(
+  job: Job,
+  { move, op, other }: { readonly move: Move; readonly op: string; readonly other: Write },
+  parts: Parts,
+): Promise<Applied> {
   const { table, clock } = parts;
-  const writes = [
-    { update: jobKey(job.id), by: expressionsOf(job, move, op, parts.listShards) },
-    { update: slotsKey(job.appId, job.isUrgent), by: slotExpressions(job.id, slot) },
-  ];
+  const writes = [{ update: jobKey(job.id), by: expressionsOf(job, move, op, parts.listShards) }, other];
   for (let tries = 1; ; tries += 1) {
     const written = await table.transact(writes);
     if (written.kind === "written") return { won: true, job: after(job, move) };
-    const [ofJob, ofSlots] = written.failed;
+    const [ofJob, ofOther] = written.failed;
     if (ofJob) {
       const stands = lost(job.id, op, ofJob.item, parts);
       // Its own write: the job as the move left it, without later changes.
       return stands.won ? { won: true, job: after(job, move) } : stands;
     }
-    if (ofSlots) return { won: false, job, isFull: true };
+    if (ofOther) return { won: false, job, isFull: true };
     // Tasks of one app that start or end at the same moment are in each other's way.
     if (tries === MOST_TRIES) throw table.unavailable("other transactions were in the way", written.cause);
     await clock.sleep(clock.random() * 20 * 2 ** tries);
   }
+}
+
+/** The count of a recurring schedule in or out of those of its app, where a move ends it or lets it go on. */
+async function countOf(job: Job, { to }: Move, parts: Parts): Promise<Write | undefined> {
+  const ends = FINAL_STATUSES.some((final) => final === to);
+  if (!job.recurring || isFinished(job) === ends) return undefined;
+  return counted(job, ends ? -1 : 1, parts);
+}
+
+async function counted({ appId }: Job, by: 1 | -1, { apps }: Parts): Promise<Write> {
+  const settings = by > 0 ? await apps?.settingsOf(appId) : undefined;
+  return spend(appId, "SCHEDULES", { used: { by, most: settings?.recurringSchedules ?? null } });
 }
 
 /** The ids of running tasks are a set: a task is in it once, however often it is added. */

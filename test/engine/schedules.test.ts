@@ -427,3 +427,35 @@ test("a firing that was decided on before another one won changes nothing, howev
   expect((await world.store.apply(seen, firing(seen.startAt))).won).toBe(true);
   expect((await world.store.apply(seen, firing(seen.startAt + DAY))).won).toBe(false);
 });
+
+test("an app has no more recurring schedules at once than the operator allows, and one-off ones don't count", async () => {
+  const { appId } = request("both");
+  await world.apps.limit(appId, { recurringSchedules: 3 }, "operator");
+  const asked = { scheduleExpression: "rate(5 minutes)", maxRuns: 2 };
+  const submit = async (more: Asked) => world.engine.submit({ ...scheduleRequest(more), appId });
+  const made = await Promise.allSettled(Array.from({ length: 8 }, async (_, n) => submit({ ...asked, key: `k${n}` })));
+  const jobs = made.flatMap((each) => (each.status === "fulfilled" ? each.value.job : []));
+  const errors = made.flatMap((each) => (each.status === "rejected" ? [each.reason as unknown] : []));
+  expect([jobs.length, errors.length]).toEqual([3, 5]);
+  const refusal = { code: "FORBIDDEN", message: expect.stringContaining("recurringSchedules of 3") };
+  for (const error of errors) expect(error).toMatchObject(refusal);
+  expect((await submit({ scheduledAt: inOneHour() })).kind).toBe("created");
+  const [first, second] = jobs as [Job, Job];
+  // A replay is no further schedule.
+  expect((await submit({ ...asked, key: first.idempotencyKey ?? "" })).kind).toBe("replayed");
+
+  // One that is stopped makes room for another, and can't be started again until there is room for it too.
+  await world.engine.stopJob(first.id, "DEAD");
+  const fourth = (await submit(asked)).job;
+  await expect(world.engine.retryJob(first.id)).rejects.toMatchObject(refusal);
+  await world.engine.stopJob(fourth.id, "CANCELLED");
+  expect(await world.engine.retryJob(first.id)).toMatchObject({ status: "PENDING" });
+  await expect(submit(asked)).rejects.toMatchObject(refusal);
+  // So does one that has had its last run.
+  for (const run of [1, 2]) {
+    world.pass(5 * MINUTE);
+    expect(await world.engine.fire({ fire: { id: second.id, run } })).toBe("succeeded");
+  }
+  expect((await submit(asked)).kind).toBe("created");
+  await expect(submit(asked)).rejects.toMatchObject(refusal);
+});

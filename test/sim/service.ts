@@ -47,7 +47,7 @@ export function serviceOn({ clock, client, urlOf, executorOf, log, retention, sw
   const { apps, audit } = createAppStores({ table, clock, sealer: SEALER });
   const plain: Parts = {
     clock,
-    store: createJobStore({ table, files, clock }),
+    store: createJobStore({ table, files, clock, apps }),
     apps,
     destinations: createDestinationStore({ table, clock }),
     capacity: createCapacityStore({ table, clock }),

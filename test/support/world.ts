@@ -38,9 +38,9 @@ export async function createWorld({ retention = 0, isQuick = process.env["TEST_O
   const urls = urlsOf(references);
   const table = createTable({ name: references["JobsTable"] ?? "", clock, client: dynamodb });
   const files = createBucket({ name: references["JobsBucket"] ?? "", client: ground.s3 });
-  const store = createJobStore({ table, files, clock });
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
   const { apps } = createAppStores({ table, clock, sealer });
+  const store = createJobStore({ table, files, clock, apps });
   const destinations = createDestinationStore({ table, clock });
   const capacity = createCapacityStore({ table, clock });
   const slots = createTaskSlots({ table, clock });

@@ -1,5 +1,5 @@
 import { MINUTE, SECOND, type EpochMs } from "../../../lib/clock.ts";
-import type { Job } from "../../../lib/job/job.ts";
+import { isFinished, type Job } from "../../../lib/job/job.ts";
 import type { Process } from "../process.ts";
 import { SKEW, type Judge } from "./rule.ts";
 
@@ -38,6 +38,7 @@ export function createScheduleRules({ now, holds, jobs }: Judge & { jobs: Readon
   /** Schedules that were stopped before their last run. */
   const stopped = new Set<string>();
   const targets = new Map<string, Set<string>>();
+  const counts = createCounts(holds, jobs);
   /** Targets that only their schedule holds, with their due times. */
   const unstored = new Map<string, EpochMs>();
   const { frozen, readingOf } = createReadings(now);
@@ -75,6 +76,7 @@ export function createScheduleRules({ now, holds, jobs }: Judge & { jobs: Readon
 
   /** `carriedTo`: the jobs that messages have carried to a target. */
   function atTheEnd(carriedTo: (target: string) => number): void {
+    counts.atTheEnd();
     for (const [name, one] of posted) judge(one, firings.get(name) ?? [], stopped.has(name));
     for (const target of unstored.keys()) {
       const made = carriedTo(target);
@@ -104,7 +106,23 @@ export function createScheduleRules({ now, holds, jobs }: Judge & { jobs: Readon
     return [...targets].some(([name, made]) => name.startsWith(id) && made.has(target));
   }
 
-  return { written, frozen, accepted, carried, started, hasMade, atTheEnd };
+  return { written, frozen, counted: counts.counted, accepted, carried, started, hasMade, atTheEnd };
+}
+
+/** The counts of the recurring schedules of each app. */
+function createCounts(holds: Judge["holds"], jobs: ReadonlyMap<string, Job>) {
+  const counts = new Map<string, number>();
+  return {
+    /** An app's count was written. */
+    counted: (appId: string, used: number) => void counts.set(appId, used),
+    atTheEnd: () => {
+      for (const [appId, used] of counts) {
+        const left = [...jobs.values()].filter((job) => job.appId === appId && job.recurring && !isFinished(job));
+        const told = () => `${appId} has ${left.length}, ${used} are counted`;
+        holds("a recurring schedule is counted until it ends", used === left.length, told);
+      }
+    },
+  };
 }
 
 /** When processes that write have read their clocks. */

@@ -25,6 +25,7 @@ function itemWritten(known: Known, from: Item | undefined, to: Item | undefined,
     return known.flow.circuitWritten(`${pk.slice("APP#".length)} ${sk.slice("DEST#".length)}`, to);
   }
   if (pk.startsWith("J#") && sk !== "J" && !to) return known.expiry.partRemoved(pk.slice("J#".length), sk);
+  if (pk.startsWith("BUDGET#") && to) return known.schedules.counted(pk.slice("BUDGET#".length), Number(to["used"]?.N));
   if (sk !== "J") return known.slots.itemWritten(pk, sk, to);
   const last = from && jobOf(unmarshall(from));
   const job = to && jobOf(unmarshall(to));
