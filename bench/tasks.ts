@@ -136,7 +136,7 @@ async function work({ what, env, appId, fileKey }: Order): Promise<void> {
     files,
     pdfs: createPdfs({ clock, log: () => {}, files, memoryMb: 0, renderer: () => undefined }),
     pages: createPageQuota({ table, clock, log: () => {}, apps }),
-    datasets: createDatasetStore({ table, clock, files }),
+    datasets: createDatasetStore({ table, clock, files, apps }),
     mail: createMail(undefined),
     rules: { allowPrivateTargets: false },
     people: { retryJob: async () => undefined, stopJob: async () => undefined },

@@ -132,7 +132,7 @@ function stores(config: JobsConfig) {
     taskLog,
     fileStore,
     uploads: createUploads({ table, bucket, clock }),
-    datasets: createDatasetStore({ table, clock, files: fileStore }),
+    datasets: createDatasetStore({ table, clock, files: fileStore, apps }),
     stats: createStats({ counters, clock }),
     usage: createUsage({ counters, clock }),
   };

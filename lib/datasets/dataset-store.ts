@@ -1,5 +1,6 @@
 import type { EpochMs } from "../clock.ts";
-import type { DatasetParts } from "./commit.ts";
+import { TODO, type DatasetParts } from "./commit.ts";
+import { budgetKey, overBudget } from "../store/budgets.ts";
 import type { AppDatasets, Dataset, Row, SavedPart } from "./dataset.ts";
 import {
   NOTHING,
@@ -31,6 +32,7 @@ export function createDatasetStore(parts: DatasetParts) {
   return {
     list: async (appId: string): Promise<Dataset[]> => datasetsOf(parts.table, appId),
     get: async (appId: string, name: string): Promise<Dataset | undefined> => get(parts, { appId, name }),
+    admit: async (appId: string, asked: Target) => admit(parts, appId, asked),
     of: (run: DatasetRun): AppDatasets => datasetsFor(parts, run),
   };
 }
@@ -50,6 +52,29 @@ function datasetsFor(parts: DatasetParts, { appId, jobId, createdAt, attempt, si
     removeLost: async (before, isUnfinished, dryRun) =>
       removeLost(parts, { appId, signal }, { before, isUnfinished, dryRun }),
   };
+}
+
+/** The dataset that a job is to write. */
+export interface Target {
+  readonly name: string;
+  readonly mode: "append" | "replace";
+}
+
+/** Throws FORBIDDEN for a job whose rows its app could not keep anyway. What fits is decided when they are committed. */
+async function admit({ table, apps }: DatasetParts, appId: string, { name, mode }: Target): Promise<void> {
+  const { datasets, datasetBytes } = await apps.settingsOf(appId);
+  const { used = 0, bytes = 0 } = ((await table.get(budgetKey(appId, "DATASETS"))) ?? {}) as Partial<Spent>;
+  const isFull = datasetBytes !== null && bytes >= datasetBytes;
+  const isLast = datasets !== null && used >= datasets;
+  if (!isFull && !isLast) return;
+  const isThere = (await headOf(table, { appId, name })) !== undefined;
+  if (isLast && !isThere) throw overBudget("datasets", datasets, TODO);
+  if (isFull && !(isThere && mode === "replace")) throw overBudget("datasetBytes", datasetBytes, TODO);
+}
+
+interface Spent {
+  readonly used: number;
+  readonly bytes: number;
 }
 
 async function get({ table }: DatasetParts, id: DatasetId): Promise<Dataset | undefined> {

@@ -56,6 +56,8 @@ export interface VersionedSettings extends AppSettings {
 
 // ---- Limits ----
 
+const GIB = 1_024 ** 3;
+
 /** `unset`: while the operator has said nothing. Null: no limit. */
 interface Limit {
   readonly unset: number | null;
@@ -74,6 +76,8 @@ export const LIMITS = {
   maxConcurrentTasks: { unset: null, least: 1, most: 100, about: "Tasks that run at once." },
   waitersPerApp: { unset: 20, least: 1, most: 100, about: "Requests that wait for news at once." },
   recurringSchedules: { unset: 1_000, least: 0, most: 1_000_000, about: "Recurring schedules that have not ended." },
+  datasets: { unset: 1_000, least: 0, most: 1_000_000, about: "Datasets." },
+  datasetBytes: { unset: 10 * GIB, least: 0, most: 1_000_000 * GIB, about: "Bytes of all datasets." },
   pdfPagesPerDay: { unset: null, least: 0, most: 1e9, about: "Pages of PDFs in a day of UTC." },
 } as const satisfies Record<string, Limit>;
 

@@ -28,6 +28,7 @@ export const dataProcessing = defineTask({
   jobType: "data_processing",
   summary: "Filters, maps and groups a dataset into another",
   payload,
+  writes: ({ target: name, mode }) => ({ name, mode }),
 
   async run(asked, context) {
     const { datasets, signal } = context;

@@ -28,6 +28,7 @@ export const importCsv = defineTask({
   jobType: "import_csv",
   summary: "Imports a CSV file into a dataset of the app",
   payload,
+  writes: ({ dataset: name, mode }) => ({ name, mode }),
 
   async run(asked, context) {
     const { datasets, files, job } = context;

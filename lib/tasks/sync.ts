@@ -63,6 +63,7 @@ export const sync = defineTask({
   jobType: "sync",
   summary: "Pulls a paged REST source into a dataset of the app",
   payload,
+  writes: ({ dataset: name, mode }) => ({ name, mode }),
 
   async run({ url, dataset, mode, headers, pagination }, context) {
     const { datasets, http } = context;

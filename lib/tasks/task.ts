@@ -14,6 +14,8 @@ export interface Task<P = unknown> {
   readonly payload: z.ZodType<P>;
   /** The permission that a caller of `/v1/jobs` needs beside `jobs.create_jobs`. */
   readonly permission?: string;
+  /** The dataset that a run writes. */
+  readonly writes?: (payload: P) => { readonly name: string; readonly mode: "append" | "replace" };
   readonly maxRetries: number;
   /** Starts at once, even when its app is paused or has no free slot, since people use it to end such a state. */
   readonly isUrgent?: true;
@@ -90,7 +92,7 @@ type Definition<P> = Omit<Task<P>, "maxRetries" | "timeoutMs"> & {
 export function defineTask<P>({ maxRetries = DEFAULT_MAX_RETRIES, timeout, ...task }: Definition<P>): Task {
   const timeoutMs = Math.min(timeout ?? LONGEST_RUN, LONGEST_RUN);
   // The cast is sound: every run gets a payload that this schema has parsed.
-  return { ...task, maxRetries, timeoutMs };
+  return { ...task, maxRetries, timeoutMs } as Task;
 }
 
 export function done(result: TaskResult = {}): TaskOutcome {

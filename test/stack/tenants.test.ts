@@ -110,6 +110,24 @@ test("reads of the audit log, usage and settings have a budget, which changes of
   expect((await admin.call("GET", "/v1/admin/jobs")).status).toBe(200);
 });
 
+test("what an app may not keep is 403 at every endpoint that would bring more, and names the limit", async () => {
+  const { appId } = await newApp();
+  const admin = await person(appId, "admin");
+  await allow({ appId }, { datasets: 0, recurringSchedules: 0 });
+  const payload = { source: "one", target: "two" };
+  const execution = { type: "task", jobType: "data_processing", payload };
+  for (const [path, body, limit] of [
+    ["/v1/jobs", { jobType: "data_processing", payload }, "datasets of 0"],
+    ["/v1/jobs/create", { message: { execution } }, "datasets of 0"],
+    ["/v1/jobs/create", recurring(), "recurringSchedules of 0"],
+  ] as const) {
+    const { status, body: answer } = await admin.call("POST", path, body);
+    expect([status, answer.error]).toEqual([403, { code: "FORBIDDEN", message: expect.stringContaining(limit) }]);
+  }
+  const batch = await admin.call("POST", "/v1/jobs/batch", { jobs: [recurring(), hook] });
+  expect(batch.body.data.results.map(({ status }: { status: number }) => status)).toEqual([403, 201]);
+});
+
 // ---- Webhooks of users ----
 
 const page = { input_type: "markdown", markdown: "# One" };

@@ -74,7 +74,7 @@ export async function createTaskWorld() {
   const store = createJobStore({ table, files: bucket, clock });
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
   const { apps } = createAppStores({ table, clock, sealer });
-  const datasets = createDatasetStore({ table, clock, files });
+  const datasets = createDatasetStore({ table, clock, files, apps });
   const mail = createMail("jobs@example.com", ses);
   const parts = {
     clock,

@@ -8,6 +8,7 @@ import type { ServiceParts } from "../../parts.ts";
 import { appOf, isAppAdmin, isPlatformAdmin, requirePermission, type Caller } from "../http/auth.ts";
 import type { Callback, RetryPolicy } from "../../job/message.ts";
 import { recordCreated } from "../unified/accept-job.ts";
+import { admitDataset } from "./datasets.ts";
 import type { TaskOwner } from "../../store/job-pages.ts";
 
 // Shared by the dialects that have tasks: submitting one, and who may see it.
@@ -44,9 +45,11 @@ export async function submitTask(asked: AskedTask, service: ServiceParts) {
   const metadata = { ...(maxRetries !== undefined && { maxRetries }), ...(retry && { retry }) };
   const id = taskIdOf(asked, clock);
   const isPdf = execution.jobType === GENERATE_PDF;
-  // A replay makes no pages.
-  if (isPdf && !(key !== undefined && (await store.get(id)))) {
-    await pages.admit(appId);
+  const isCounted = isPdf || definitionOf(execution.jobType).writes !== undefined;
+  // A replay makes no pages and no rows.
+  if (isCounted && !(key !== undefined && (await store.get(id)))) {
+    if (isPdf) await pages.admit(appId);
+    await admitDataset(appId, execution.jobType, execution["payload"], service);
     await admit?.();
   }
   const message = { execution, metadata, ...(onComplete && { onComplete }) };

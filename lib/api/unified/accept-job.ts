@@ -3,9 +3,11 @@ import type { EpochMs } from "../../clock.ts";
 import { ClientError } from "../../errors.ts";
 import type { Terms } from "../../job/accept.ts";
 import { entityOf, withoutRequest } from "../../job/view.ts";
-import { SCHEDULE, isSchedule, isTask, type Job } from "../../job/job.ts";
+import { definitionOf, type TaskExecution } from "../../executors/task.ts";
+import { SCHEDULE, TASK, isSchedule, isTask, type Job } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { appOf, type Caller } from "../http/auth.ts";
+import { admitDataset } from "../tasks/datasets.ts";
 import { envelope, type Answer } from "../http/http.ts";
 import { messageOf, type CreateJobBody } from "./job-request.ts";
 import type { Message } from "../../job/message.ts";
@@ -33,6 +35,7 @@ export async function acceptJob(
   const settings = await service.apps.settingsOf(appId);
   const rules = { ...service.rules, ...settings };
   const { message, terms } = messageOf(withDefaults(body, settings), appId, keyHeader, { rules, now });
+  if (message.execution.type === TASK) await admitTask(message, appId, service);
   const submitted = await service.engine.submit({ appId, mode: body.mode, message, terms, createdBy: caller.sub });
   switch (submitted.kind) {
     case "sent":
@@ -47,6 +50,15 @@ export async function acceptJob(
     default:
       return submitted.kind satisfies never;
   }
+}
+
+/** Throws FORBIDDEN for a new task whose rows its app could not keep. */
+async function admitTask({ execution, metadata }: Message, appId: string, service: ServiceParts): Promise<void> {
+  const { jobType, payload } = execution as TaskExecution;
+  const { idempotencyKey: key } = metadata;
+  const isCounted = definitionOf(jobType).writes !== undefined;
+  if (!isCounted || (key !== undefined && (await service.store.get(jobIdForKey(appId, key))))) return;
+  await admitDataset(appId, jobType, payload, service);
 }
 
 /** A job without a callback gets the app's; a schedule gets it on its target job. */
