@@ -7,6 +7,7 @@ import { createAppStores } from "../lib/store/app-store.ts";
 import { CLIENT_DEFAULTS } from "../lib/aws.ts";
 import { createClock } from "../lib/clock.ts";
 import { createDatasetStore } from "../lib/datasets/dataset-store.ts";
+import { createUploads } from "../lib/files/uploads.ts";
 import { createFileStore } from "../lib/files/file-store.ts";
 import { createBucket } from "../lib/store/bucket.ts";
 import { createJobStore } from "../lib/store/job-store.ts";
@@ -137,6 +138,7 @@ async function work({ what, env, appId, fileKey }: Order): Promise<void> {
     pdfs: createPdfs({ clock, log: () => {}, files, memoryMb: 0, renderer: () => undefined }),
     pages: createPageQuota({ table, clock, log: () => {}, apps }),
     datasets: createDatasetStore({ table, clock, files, apps }),
+    uploads: createUploads({ table, bucket, clock, apps }),
     mail: createMail(undefined),
     rules: { allowPrivateTargets: false },
     people: { retryJob: async () => undefined, stopJob: async () => undefined },

@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
 import { isOurFault } from "../aws.ts";
-import { DAY, HOUR, SECOND, derivedUuid, type Clock } from "../clock.ts";
+import { HOUR, SECOND, derivedUuid, type Clock } from "../clock.ts";
 import type { BegunUpload, Bucket, CallOptions, UploadedPart } from "../store/bucket.ts";
-import { expirySeconds, hasExpired, type Table } from "../store/table.ts";
+import type { AppStore } from "../store/app-store.ts";
+import { hasExpired, type Table } from "../store/table.ts";
 import { safeFileName, filesPrefix } from "./file-store.ts";
+import { createUploadBudget, uploadKey } from "./upload-budget.ts";
 
 // Files that users upload: small ones with the job, large ones in parts, straight to the bucket. A key holds the app
 // and a hash of the user. The announced name and size are in the object's metadata. A file exists once its parts are
@@ -42,24 +44,35 @@ export const LARGEST_UPLOAD = 5 * 1_024 ** 3;
 /** S3 wants at least 5 MiB of all parts but the last; 640 of these are the largest upload. */
 export const UPLOAD_PART_BYTES = 8 * 1_024 ** 2;
 export const UPLOAD_LINK_MS = 6 * HOUR;
-/** S3's retention of the parts of an uncompleted upload, from resources.yml. */
-const BEGUN_KEPT = DAY;
 /** Assembling 5 GB takes S3 a while; the gateway cuts at 30 s. */
 const CALL: CallOptions = { timeoutMs: 25 * SECOND };
 
-interface Parts {
+interface GivenParts {
   readonly table: Table;
   readonly bucket: Bucket;
   readonly clock: Clock;
+  readonly apps: Pick<AppStore, "settingsOf">;
 }
 
-export function createUploads(parts: Parts) {
+interface Parts extends GivenParts {
+  readonly budget: ReturnType<typeof createUploadBudget>;
+}
+
+export type Uploads = ReturnType<typeof createUploads>;
+
+export function createUploads(given: GivenParts) {
+  const parts = { ...given, budget: createUploadBudget(given) };
   return {
     begin: async (owner: Owner, announced: Announced) => begin(parts, owner, announced),
     complete: async (owner: Owner, fileKey: string, sent: readonly UploadedPart[]) =>
       complete(parts, owner, fileKey, sent),
     put: async (owner: Owner, file: Announced, bytes: Uint8Array, salt?: string) =>
       put(parts, owner, file, bytes, salt),
+    /** To be called before uploads of an app are deleted: they no longer count. Other keys are ignored. */
+    forget: async (appId: string, keys: readonly string[]) => {
+      const own = keys.filter((key) => key.startsWith(folderOf(appId)));
+      await Promise.all(own.map(async (fileKey) => parts.budget.gone({ appId, fileKey })));
+    },
     /** A file of this user, if it exists with its announced size. */
     find: async (owner: Owner, fileKey: string): Promise<TaskFile | undefined> => {
       const file = await find(parts, owner, fileKey);
@@ -68,12 +81,16 @@ export function createUploads(parts: Parts) {
   };
 }
 
-/** A new key, and a URL for each part: 8 MiB each, and the rest in the last one. */
-async function begin({ table, bucket, clock }: Parts, owner: Owner, announced: Announced) {
+/** A new key, and a URL for each part: 8 MiB each, and the rest in the last one. Throws FORBIDDEN beyond `uploadBytes`. */
+async function begin({ table, bucket, clock, budget }: Parts, owner: Owner, announced: Announced) {
   const key = keyOf(owner, clock.uuid(), announced.fileName);
+  // What is counted and does not begin is given up.
+  await budget.announce({ appId: owner.appId, fileKey: key, bytes: announced.size });
   const upload = await bucket.begin(key, described(announced), CALL);
-  const expiresAt = expirySeconds(clock.now() + clock.during(BEGUN_KEPT));
-  await table.put({ ...itemKey(key), uploadId: upload.uploadId, expiresAt });
+  await table.update(uploadKey(key), {
+    UpdateExpression: "SET uploadId = :id",
+    values: { ":id": upload.uploadId },
+  });
   const urls = Array.from({ length: Math.ceil(announced.size / UPLOAD_PART_BYTES) }, async (_, index) => {
     const bytes = Math.min(UPLOAD_PART_BYTES, announced.size - index * UPLOAD_PART_BYTES);
     return bucket.partLink(upload, { number: index + 1, bytes }, UPLOAD_LINK_MS);
@@ -88,7 +105,8 @@ async function complete(
   fileKey: string,
   sent: readonly UploadedPart[],
 ): Promise<Completed> {
-  const { bucket } = parts;
+  const { bucket, budget } = parts;
+  const { appId } = owner;
   const upload = await begunBy(parts, owner, fileKey);
   if (!upload) return find(parts, owner, fileKey);
   const inOrder = sent.toSorted((a, b) => a.partNumber - b.partNumber);
@@ -102,13 +120,20 @@ async function complete(
     if ((error as Error).name !== "NoSuchUpload") return { kind: "refused", problem: (error as Error).name };
   }
   const completed = await find(parts, owner, fileKey);
-  if (completed.kind === "other size") await bucket.remove(fileKey, CALL);
+  if (completed.kind === "there") await budget.completed({ appId, fileKey });
+  if (completed.kind === "other size") {
+    await bucket.remove(fileKey, CALL);
+    await budget.gone({ appId, fileKey });
+  }
   return completed.kind === "there" && isNew ? { ...completed, isNew } : completed;
 }
 
-/** Stores a file that came with its job. The same `salt` and bytes always give the same file. */
+/**
+ * Stores a file that came with its job. The same `salt` and bytes always give the same file. Throws FORBIDDEN beyond
+ * `uploadBytes`.
+ */
 async function put(
-  { bucket, clock }: Parts,
+  { bucket, clock, budget }: Parts,
   owner: Owner,
   file: Announced,
   bytes: Uint8Array,
@@ -117,7 +142,12 @@ async function put(
   const hash = () => createHash("sha256").update(bytes).digest("hex");
   const id = salt === undefined ? clock.uuid() : derivedUuid(owner.appId, owner.userId, salt, hash());
   const key = keyOf(owner, id, file.fileName);
-  await bucket.put(key, bytes, described(file), CALL);
+  const counted = { appId: owner.appId, fileKey: key, bytes: file.size };
+  const isNew = await budget.keep(counted);
+  await bucket.put(key, bytes, described(file), CALL).catch(async (error: unknown) => {
+    if (isNew) await budget.gone(counted);
+    throw error;
+  });
   return { key, name: file.fileName, bytes: file.size, mimeType: file.contentType };
 }
 
@@ -135,13 +165,11 @@ async function find({ bucket }: Parts, owner: Owner, fileKey: string): Promise<F
 /** The upload to this key, if this user has begun it and it has not expired. */
 async function begunBy({ table, clock }: Parts, owner: Owner, fileKey: string): Promise<BegunUpload | undefined> {
   if (!fileKey.startsWith(prefixOf(owner))) return undefined;
-  const item = await table.get(itemKey(fileKey));
-  if (!item || hasExpired(item, clock.now())) return undefined;
-  return { key: fileKey, uploadId: String(item["uploadId"]) };
-}
-
-function itemKey(fileKey: string) {
-  return { pk: `U#${fileKey}`, sk: "U" };
+  const item = await table.get(uploadKey(fileKey));
+  const uploadId = item?.["uploadId"];
+  return typeof uploadId === "string" && item && !hasExpired(item, clock.now())
+    ? { key: fileKey, uploadId }
+    : undefined;
 }
 
 function keyOf(owner: Owner, id: string, fileName: string): string {
@@ -150,7 +178,11 @@ function keyOf(owner: Owner, id: string, fileName: string): string {
 
 /** The prefix of the keys of a user's files, and of no other user's. */
 function prefixOf({ appId, userId }: Owner): string {
-  return `${filesPrefix(appId)}uploads/${derivedUuid(appId, userId)}/`;
+  return `${folderOf(appId)}${derivedUuid(appId, userId)}/`;
+}
+
+function folderOf(appId: string): string {
+  return `${filesPrefix(appId)}uploads/`;
 }
 
 /** Metadata is ASCII. */

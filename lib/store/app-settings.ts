@@ -78,6 +78,7 @@ export const LIMITS = {
   recurringSchedules: { unset: 1_000, least: 0, most: 1_000_000, about: "Recurring schedules that have not ended." },
   datasets: { unset: 1_000, least: 0, most: 1_000_000, about: "Datasets." },
   datasetBytes: { unset: 10 * GIB, least: 0, most: 1_000_000 * GIB, about: "Bytes of all datasets." },
+  uploadBytes: { unset: 50 * GIB, least: 0, most: 1_000_000 * GIB, about: "Bytes of uploaded and announced files." },
   pdfPagesPerDay: { unset: null, least: 0, most: 1e9, about: "Pages of PDFs in a day of UTC." },
 } as const satisfies Record<string, Limit>;
 

@@ -6,6 +6,7 @@ import { targetProblem } from "../outbound/target-url.ts";
 import { webhookSignature } from "../outbound/webhook-signature.ts";
 import { safeFileName, filesPrefix, type FileInfo, type FileStore } from "../files/file-store.ts";
 import type { Upload } from "../files/multipart.ts";
+import type { Uploads } from "../files/uploads.ts";
 import { listJobs, type JobFilter, type JobPage } from "../store/job-list.ts";
 import type { Position } from "../store/merge.ts";
 import type { JobStore } from "../store/job-store.ts";
@@ -102,6 +103,7 @@ export interface TaskServiceParts {
   readonly store: JobStore;
   readonly apps: Pick<AppStore, "settingsOf" | "keysOf">;
   readonly files: FileStore;
+  readonly uploads: Pick<Uploads, "forget">;
   readonly datasets: DatasetStore;
   readonly mail: Mail;
   readonly pdfs: Pdfs;
@@ -131,7 +133,7 @@ export function createTaskServices(parts: TaskServiceParts): (run: TaskRun) => T
   });
 }
 
-function filesOf({ files }: TaskServiceParts, { appId, jobId, attempt, signal }: TaskRun): AppFiles {
+function filesOf({ files, uploads }: TaskServiceParts, { appId, jobId, attempt, signal }: TaskRun): AppFiles {
   const prefix = filesPrefix(appId);
   const own = (key: string): string => {
     if (!key.startsWith(prefix)) throw new Error(`Expected a key of app ${appId}: it must begin with ${prefix}`);
@@ -146,7 +148,11 @@ function filesOf({ files }: TaskServiceParts, { appId, jobId, attempt, signal }:
       return { key, ...files.upload(key, contentType, signal) };
     },
     list: () => files.list(prefix, signal),
-    remove: async (keys) => files.remove(keys.map(own), signal),
+    remove: async (keys) => {
+      const all = keys.map(own);
+      await uploads.forget(appId, all);
+      await files.remove(all, signal);
+    },
     link: async (key, fileName) => files.link(own(key), fileName),
   };
 }

@@ -113,17 +113,25 @@ test("reads of the audit log, usage and settings have a budget, which changes of
 test("what an app may not keep is 403 at every endpoint that would bring more, and names the limit", async () => {
   const { appId } = await newApp();
   const admin = await person(appId, "admin");
-  await allow({ appId }, { datasets: 0, recurringSchedules: 0 });
+  await allow({ appId }, { datasets: 0, recurringSchedules: 0, uploadBytes: 10 });
   const payload = { source: "one", target: "two" };
   const execution = { type: "task", jobType: "data_processing", payload };
   for (const [path, body, limit] of [
     ["/v1/jobs", { jobType: "data_processing", payload }, "datasets of 0"],
     ["/v1/jobs/create", { message: { execution } }, "datasets of 0"],
     ["/v1/jobs/create", recurring(), "recurringSchedules of 0"],
+    ["/api/jobs/uploads", { fileName: "a.csv", size: 11, contentType: "text/csv" }, "uploadBytes of 10"],
   ] as const) {
     const { status, body: answer } = await admin.call("POST", path, body);
     expect([status, answer.error]).toEqual([403, { code: "FORBIDDEN", message: expect.stringContaining(limit) }]);
   }
+  const form = new FormData();
+  form.append("jobType", "example");
+  form.append("payload", '{"words":["a"]}');
+  form.append("file", new Blob(["eleven byte"]), "a.csv");
+  const headers = { authorization: `Bearer ${await tokenFor({ appId })}` };
+  const sent = await fetch(`${stack.url}/api/jobs`, { method: "POST", headers, body: form });
+  expect([sent.status, await sent.text()]).toEqual([403, expect.stringContaining("uploadBytes of 10")]);
   const batch = await admin.call("POST", "/v1/jobs/batch", { jobs: [recurring(), hook] });
   expect(batch.body.data.results.map(({ status }: { status: number }) => status)).toEqual([403, 201]);
 });

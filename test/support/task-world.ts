@@ -11,6 +11,7 @@ import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
 import { createClock, type Clock } from "../../lib/clock.ts";
 import { createDatasetStore } from "../../lib/datasets/dataset-store.ts";
 import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
+import { createUploads } from "../../lib/files/uploads.ts";
 import { createFileStore, filesPrefix } from "../../lib/files/file-store.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
 import { createJobStore, type JobStore } from "../../lib/store/job-store.ts";
@@ -75,12 +76,14 @@ export async function createTaskWorld() {
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
   const { apps } = createAppStores({ table, clock, sealer });
   const datasets = createDatasetStore({ table, clock, files, apps });
+  const uploads = createUploads({ table, bucket, clock, apps });
   const mail = createMail("jobs@example.com", ses);
   const parts = {
     clock,
     store,
     apps,
     files,
+    uploads,
     datasets,
     mail,
     pdfs: createPdfs({ clock, log: () => {}, files, memoryMb: 0, renderer: () => undefined }),
@@ -105,6 +108,7 @@ export async function createTaskWorld() {
     files,
     store,
     apps,
+    uploads,
     datasets,
     servicesOf,
     run,

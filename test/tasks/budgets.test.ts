@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { randomUUID } from "node:crypto";
 import type { AppLimits } from "../../lib/store/app-settings.ts";
+import { DAY, HOUR } from "../../lib/clock.ts";
+import { budgetKey } from "../../lib/store/budgets.ts";
 import { createTaskWorld, type TaskWorld } from "../support/task-world.ts";
 
 // What the operator allows an app to keep.
@@ -65,4 +67,70 @@ test("an app's datasets have no more bytes than the operator allows; what is rep
   for (const name of ["one", "two"]) await expect(admit(name, "append")).rejects.toMatchObject(refused);
   expect(await add("one", 1, "replace")).toBe("committed");
   expect(await add("two", 9)).toBe("committed");
+});
+
+/** An app whose users upload files of some bytes. */
+async function uploaderWith(uploadBytes: number) {
+  const owner = { appId: randomUUID(), userId: "ann" };
+  await world.apps.limit(owner.appId, { uploadBytes }, "operator");
+  const file = (size: number) => ({ fileName: "a.csv", contentType: "text/csv", size });
+  const begin = async (size: number) => world.uploads.begin(owner, file(size));
+  const complete = async (begun: Awaited<ReturnType<typeof begin>>, content: string) => {
+    const { headers } = await fetch(begun.urls[0] ?? "", { method: "PUT", body: content });
+    const parts = [{ partNumber: 1, etag: headers.get("etag") ?? "" }];
+    return (await world.uploads.complete(owner, begun.fileKey, parts)).kind;
+  };
+  const put = async (size: number, salt?: string) => world.uploads.put(owner, file(size), new Uint8Array(size), salt);
+  const used = async () => Number((await world.table.get(budgetKey(owner.appId, "UPLOADS")))?.["used"] ?? 0);
+  return { owner, begin, complete, put, used };
+}
+
+const tooMuch = { code: "FORBIDDEN", message: expect.stringContaining("uploadBytes of 100 is reached") };
+
+test("what is announced counts towards an app's uploads, also at the same moment, and what is put with a job", async () => {
+  const { begin, complete, put, used } = await uploaderWith(100);
+  const begun = await Promise.allSettled(Array.from({ length: 7 }, async () => begin(30)));
+  expect(begun.filter(({ status }) => status === "fulfilled")).toHaveLength(3);
+  for (const each of begun) if (each.status === "rejected") expect(each.reason).toMatchObject(tooMuch);
+  await expect(put(11)).rejects.toMatchObject(tooMuch);
+  // A replay brings the same file, which counts once.
+  const [first, again] = [await put(10, "key"), await put(10, "key")];
+  expect([first.key, await used()]).toEqual([again.key, 100]);
+  const done = begun.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []))[0];
+  for (const _ of ["first", "repeated"]) expect(done && (await complete(done, "x".repeat(30)))).toBe("there");
+  expect(await used()).toBe(100);
+  await expect(begin(1)).rejects.toMatchObject(tooMuch);
+});
+
+test("what is deleted, given up or not as announced counts no longer", async () => {
+  const { owner, begin, complete, put, used } = await uploaderWith(100);
+  const { fileKey } = await begin(60);
+  const wrong = await begin(30);
+  expect(await complete(wrong, "short")).toBe("other size");
+  expect(await used()).toBe(60);
+  const kept = await put(40);
+  await expect(begin(1)).rejects.toMatchObject(tooMuch);
+  // Deletions that are repeated, at the same moment too, count once; a file of somebody else's is not this app's.
+  const other = await uploaderWith(100);
+  const foreign = await other.put(50);
+  const keys = [kept.key, foreign.key];
+  for (const _ of ["first", "repeated"])
+    await Promise.all(keys.map(async () => world.uploads.forget(owner.appId, keys)));
+  expect([await used(), await other.used()]).toEqual([60, 50]);
+  // The upload that was never completed makes room once it can't be any more.
+  world.pass(DAY);
+  await expect(begin(41)).rejects.toMatchObject(tooMuch);
+  world.pass(3 * HOUR);
+  await begin(100);
+  expect(await used()).toBe(100);
+  expect(await world.uploads.complete(owner, fileKey, [{ partNumber: 1, etag: "a" }])).toEqual({ kind: "unknown" });
+});
+
+test("the task cleanup gives back the bytes of the uploads that it deletes", async () => {
+  const { owner, put, used } = await uploaderWith(100);
+  const { key } = await put(70);
+  const signal = new AbortController().signal;
+  const { files } = world.servicesOf({ ...owner, jobId: randomUUID(), createdAt: 0, attempt: 1, signal });
+  await files.remove([key]);
+  expect([await used(), await files.head(key)]).toEqual([0, undefined]);
 });
