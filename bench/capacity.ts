@@ -85,7 +85,7 @@ export async function capacityOf(
   });
 
   const { message } = jobFor(target, body);
-  const asked = { appId: randomUUID(), mode: "both", message } as const;
+  const asked = { appId: randomUUID(), createdBy: randomUUID(), mode: "both", message } as const;
   const submitted = await engine.submit(asked);
   if (submitted.kind === "sent") throw new Error("The job was not stored");
   await engine.run({ kind: "stored", ref: nextAttempt(submitted.job) }, () => 180_000);
