@@ -142,6 +142,19 @@ const ALL: readonly Plant[] = [
     }),
   },
   {
+    name: "a recurring schedule that ends is counted on",
+    parts: ({ store }) => {
+      const uncounted = <T extends object>(of: T): T => ({ ...of, recurring: undefined });
+      return {
+        store: {
+          ...store,
+          apply: (of, move, op) => store.apply("payload" in of ? uncounted(of) : of, move, op),
+          createWith: (job, of, move) => store.createWith(job, uncounted(of), move),
+        },
+      };
+    },
+  },
+  {
     name: "a callback is made anew at every try",
     parts: ({ store, queue, clock }) => {
       const renamed = new Map<string, string>();
