@@ -7,12 +7,21 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import chromium from "@sparticuz/chromium";
 import { createClock } from "../lib/clock.ts";
+import { createFileStore } from "../lib/files/file-store.ts";
+import { runFunction } from "../lib/outbound/lambda-client.ts";
 import { unpackChromium } from "../lib/pdf/chromium.ts";
+import { createPdfs } from "../lib/pdf/pdfs.ts";
 import { createRenderer } from "../lib/pdf/renderer.ts";
+import { createBucket } from "../lib/store/bucket.ts";
+import { createGuard } from "../local/guard.ts";
+import { functionsFolder, startLambdaApi } from "../local/lambda-api.ts";
+import { loadFunctions } from "../local/lambda.ts";
+import { readTemplate } from "../local/template.ts";
 import { median, peakMb, percentile } from "./measure.ts";
 
-// `npm run bench -- pdf`: an invoice and 150 pages, cold and warm, beside puppeteer alone with the same Chromium and
-// nothing of ours: no lock, no count, no limit. Then 200 invoices, for what they leave in memory.
+// `npm run bench -- pdf`: an invoice and 150 pages, cold and warm, by a call of the function that has the browser, as
+// the service makes them; beside puppeteer alone with the same Chromium and nothing of ours: no call, no lock, no
+// count, no limit. Then the same without the call, and 200 invoices, for what they leave in memory.
 
 const COLD_ROUNDS = 5;
 const WARM = 60;
@@ -50,7 +59,27 @@ interface Subject {
 const clock = createClock();
 const silent = () => {};
 
+/** Over HTTP, by an API of Lambda on this machine. */
 async function ours(): Promise<Subject> {
+  const root = join(import.meta.dirname, "..");
+  const own = readTemplate(root).functions.filter(({ name }) => name === "renderPdf");
+  const lambdaApi = await startLambdaApi(await loadFunctions(root, own), "", functionsFolder(root), createGuard({}));
+  const known = { AWS_REGION: "local", AWS_ACCESS_KEY_ID: "local", AWS_SECRET_ACCESS_KEY: "local" };
+  Object.assign(process.env, known, { AWS_ENDPOINT_URL_LAMBDA: lambdaApi.url });
+  const files = createFileStore({ bucket: createBucket({ name: "bench" }), clock });
+  const pdfs = createPdfs({ files, render: async (call, signal) => runFunction("renderPdf", call, signal) });
+  return {
+    render: async (html) => {
+      const run = { appId: "bench", jobId: "bench", attempt: 1, signal: clock.timeout(60_000) };
+      const { file } = await pdfs.make(run, { input_type: "html", html }, 60_000);
+      return file ?? new Uint8Array();
+    },
+    pid: () => childOf(process.pid),
+    end: async () => lambdaApi.close(),
+  };
+}
+
+async function direct(): Promise<Subject> {
   const renderer = createRenderer({ clock, log: silent });
   return {
     render: async (html) => (await renderer.render({ input_type: "html", html }, clock.timeout(60_000))).file,
@@ -87,7 +116,7 @@ async function bare(): Promise<Subject> {
   };
 }
 
-const SUBJECTS = { ours, bare };
+const SUBJECTS = { ours, direct, bare };
 
 interface Order {
   readonly subject: keyof typeof SUBJECTS;
@@ -115,10 +144,10 @@ export async function benchPdf(): Promise<void> {
   }
   line("invoice, cold: unpack, start, render (ms)", median(cold));
   for (const document of Object.keys(DOCUMENTS) as Name[]) {
-    const results: Record<keyof typeof SUBJECTS, Reply[]> = { ours: [], bare: [] };
+    const results: Record<keyof typeof SUBJECTS, Reply[]> = { ours: [], direct: [], bare: [] };
     // In turns, so that a busy minute of the machine affects all of them.
     for (let round = 0; round < 3; round += 1) {
-      for (const subject of ["bare", "ours"] as const) {
+      for (const subject of ["bare", "direct", "ours"] as const) {
         results[subject].push(await inProcess({ subject, document, count: document === "invoice" ? WARM : WARM / 4 }));
       }
     }
@@ -129,6 +158,7 @@ export async function benchPdf(): Promise<void> {
       );
     line(`${document}, warm p50 (ms)`, of("ours", 50), of("bare", 50));
     line(`${document}, warm p95 (ms)`, of("ours", 95), of("bare", 95));
+    line(`${document}, warm p50 (ms), beside no call`, of("ours", 50), of("direct", 50));
     const peak = (subject: keyof typeof SUBJECTS, key: "nodeMb" | "chromiumMb") =>
       median(results[subject].map((reply) => reply[key]));
     line(`${document}, most memory of Node (MB)`, peak("ours", "nodeMb"), peak("bare", "nodeMb"));
@@ -150,11 +180,13 @@ function line(label: string, value: number, floor?: number): void {
 }
 
 async function inProcess(order: Order, env: Record<string, string> = {}): Promise<Reply> {
-  const child = fork(fileURLToPath(import.meta.url), { env: { ...process.env, ...env } });
+  // The function writes its log to the standard output.
+  const stdio = ["ignore", "ignore", "inherit", "ipc"] as ("ignore" | "inherit" | "ipc")[];
+  const child = fork(fileURLToPath(import.meta.url), { env: { ...process.env, ...env }, stdio });
+  const ended = once(child, "exit");
   child.send(order);
   const [reply] = (await once(child, "message")) as [Reply];
-  child.disconnect();
-  await once(child, "exit");
+  await ended;
   return reply;
 }
 
@@ -174,7 +206,8 @@ async function work({ subject, document, count }: Order): Promise<void> {
   }
   const reply: Reply = { firstMs, warmMs, nodeMb: peakMb(process.pid), chromiumMb: peakMb(rendering.pid()), grown };
   await rendering.end();
-  process.send?.(reply);
+  // A browser of the function ends with this process.
+  process.send?.(reply, () => process.exit());
 }
 
 function residentMb(pid: number): number {

@@ -135,7 +135,7 @@ async function work({ what, env, appId, fileKey }: Order): Promise<void> {
     store,
     apps,
     files,
-    pdfs: createPdfs({ clock, log: () => {}, files, memoryMb: 0, renderer: () => undefined }),
+    pdfs: createPdfs({ files, render: async () => ({}) }),
     pages: createPageQuota({ table, clock, log: () => {}, apps }),
     datasets: createDatasetStore({ table, clock, files, apps }),
     uploads: createUploads({ table, bucket, clock, apps }),

@@ -53,6 +53,12 @@ const readStream = allow(
 /** Links to PDFs, in views and in the webhooks that end their jobs. */
 const linkPdfs = allow("s3:GetObject", PDFS);
 
+/** Calling the browser's function. A large file goes to the bucket by a URL that its caller has signed. */
+const makePdfs = [
+  allow("lambda:InvokeFunction", functionArn("${self:custom.prefix}-renderPdf")),
+  allow(["s3:PutObject", "s3:AbortMultipartUpload"], PDFS),
+];
+
 /** Running attempts: signing what is sent, and invoking what jobs may invoke. */
 const attempts = [
   ...jobs,
@@ -86,7 +92,7 @@ const FUNCTIONS = {
   ],
   // A signed link, for a download or for a part of an upload, has no more permissions than its signer.
   taskApi: [...jobs, linkPdfs, allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], FILES), find],
-  pdfApi: [...jobs, linkPdfs, allow("sqs:GetQueueAttributes", arnOf("JobsPdfQueue"))],
+  pdfApi: [...jobs, linkPdfs, allow("sqs:GetQueueAttributes", arnOf("JobsPdfQueue")), ...makePdfs],
   internalApi: [...attempts, linkPdfs],
   site: [],
   processJobs: attempts,
@@ -99,13 +105,9 @@ const FUNCTIONS = {
     // The sender is EMAIL_SENDER, or an address of a domain that is verified.
     allow("ses:SendEmail", sub("arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*")),
   ],
-  // It opens documents of users, so it may sign nothing, invoke nothing and read no other files.
-  renderPdf: [
-    ...jobs,
-    consume([arnOf("JobsPdfQueue")]),
-    linkPdfs,
-    allow(["s3:PutObject", "s3:AbortMultipartUpload"], PDFS),
-  ],
+  runPdfs: [...jobs, consume([arnOf("JobsPdfQueue")]), linkPdfs, ...makePdfs],
+  // It opens documents of users: no table, queue, bucket or key.
+  renderPdf: [],
   // Lambda sends a firing there after its last retry.
   fireSchedule: [...jobs, allow("sqs:SendMessage", arnOf("SchedulesDeadLetters"))],
   recoverDeadLetters: [...jobs, consume(DEAD_LETTERS), allow("s3:PutObject", sub("${JobsBucket.Arn}/unreadable/*"))],
@@ -119,12 +121,15 @@ const FUNCTIONS = {
   sweepJobs: [...jobs, linkPdfs, allow("lambda:InvokeFunction", functionArn("${self:custom.prefix}-sweepJobs"))],
 };
 
+/** The functions that write nothing but their log. */
+const UNTRACED = ["renderPdf"];
+
 /** The function's own log, and traces, which have no resources to name. */
 function observed(name) {
   const log = `arn:\${AWS::Partition}:logs:\${AWS::Region}:\${AWS::AccountId}:log-group:/aws/lambda/\${self:custom.prefix}-${name}:*`;
   return [
     allow(["logs:CreateLogStream", "logs:PutLogEvents"], sub(log)),
-    allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"),
+    ...(UNTRACED.includes(name) ? [] : [allow(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*")]),
   ];
 }
 

@@ -1,14 +1,15 @@
-import type { Context, SQSBatchResponse, SQSEvent } from "aws-lambda";
-import { httpFunction } from "../lib/api/http/http.ts";
-import { quickRoutes } from "../lib/api/routes.ts";
-import { parts, withRenderer } from "../lib/parts.ts";
+import { createClock, iso } from "../lib/clock.ts";
+import { renderConfig } from "../lib/config.ts";
+import { createLog } from "../lib/log.ts";
+import { answerCall } from "../lib/pdf/answer-call.ts";
 import { createRenderer } from "../lib/pdf/renderer.ts";
 
-withRenderer(createRenderer);
-const serve = httpFunction(quickRoutes);
+let parts: Parameters<typeof answerCall>[1] | undefined;
 
-export const handler = async (event: SQSEvent | Parameters<typeof serve>[0], context: Context) =>
-  "Records" in event ? runBatch(event, context) : serve(event, context);
+export const handler = async (call: unknown) => answerCall(call, (parts ??= partsOf(process.env)));
 
-const runBatch = async ({ Records }: SQSEvent, context: Context): Promise<SQSBatchResponse> =>
-  parts().engine.runBatch(Records, () => context.getRemainingTimeInMillis());
+function partsOf(env: NodeJS.ProcessEnv) {
+  const { memoryMb, clock: anchor } = renderConfig(env);
+  const clock = createClock(anchor);
+  return { clock, renderer: createRenderer({ clock, log: createLog(() => iso(clock.now())), memoryMb }) };
+}

@@ -19,8 +19,6 @@ export interface JobsConfig {
   readonly auditKeptFor: number;
   /** The sender of e-mails. Without it, none can be sent. */
   readonly emailSender: string | undefined;
-  /** The memory of the function that runs the browser. */
-  readonly pdfMemoryMb: number;
   /** The most requests of an app that wait for news at once, unless its settings say otherwise. */
   readonly waitersPerApp: number;
   readonly rules: DeploymentRules;
@@ -55,7 +53,6 @@ export function jobsConfig(env: Env): JobsConfig {
     listShards: wholeNumberOf(env, "LIST_SHARDS", DEFAULT_LIST_SHARDS, MOST_LIST_SHARDS),
     auditKeptFor: numberOf(env, "AUDIT_DAYS", 400) * DAY,
     emailSender: env["EMAIL_SENDER"] || undefined,
-    pdfMemoryMb: numberOf(env, "PDF_MEMORY_MB", 3_008),
     waitersPerApp: wholeNumberOf(env, "WAITERS_PER_APP", 20),
     rules: {
       allowPrivateTargets: env["ALLOW_PRIVATE_TARGETS"] === "true",
@@ -66,6 +63,15 @@ export function jobsConfig(env: Env): JobsConfig {
     sealing: sealingKey(env),
     clock: clockAnchor(env["SERVICE_CLOCK"]),
   };
+}
+
+/** Of the memory of the function with the browser, what Node takes beside Chromium. */
+const NODE_MB = 512;
+
+/** The configuration of the function that has the browser: it knows nothing of the service. */
+export function renderConfig(env: Env): { readonly memoryMb: number; readonly clock: ClockAnchor | undefined } {
+  const memoryMb = numberOf(env, "PDF_MEMORY_MB", 3_008) - NODE_MB;
+  return { memoryMb, clock: clockAnchor(env["SERVICE_CLOCK"]) };
 }
 
 /** The key that encrypts signing secrets. */

@@ -19,12 +19,12 @@ import { createScheduler } from "./queue/scheduler.ts";
 import { createSealer } from "./store/sealer.ts";
 import { createStats } from "./store/stats.ts";
 import { TASK } from "./job/job.ts";
-import { startFunction } from "./outbound/lambda-client.ts";
+import { runFunction, startFunction } from "./outbound/lambda-client.ts";
 import { createMail } from "./outbound/mail.ts";
 import { createQuickPdf } from "./executors/quick-pdf.ts";
 import { pdfWebhook } from "./pdf/view.ts";
 import { createPageQuota } from "./pdf/page-quota.ts";
-import { createPdfs, type MakeRenderer } from "./pdf/pdfs.ts";
+import { createPdfs } from "./pdf/pdfs.ts";
 import { createTaskExecutor } from "./executors/task-executor.ts";
 import { createTaskServices } from "./tasks/services.ts";
 import { createTaskLog } from "./tasks/log.ts";
@@ -35,13 +35,6 @@ import { createWaiters } from "./flow/waiters.ts";
 import type { NewJob } from "./job/accept.ts";
 
 export type ServiceParts = ReturnType<typeof assemble>;
-
-let makeRenderer: MakeRenderer | undefined;
-
-/** Called by the function that has a browser, before it asks for the parts. */
-export function withRenderer(make: MakeRenderer): void {
-  makeRenderer = make;
-}
 
 let assembled: ServiceParts | undefined;
 
@@ -54,8 +47,11 @@ function assemble() {
   const config = jobsConfig(process.env);
   const stored = stores(config);
   const { clock, log, store, apps, fileStore, bucket, datasets, taskLog } = stored;
-  const { rules, retention, pdfMemoryMb: memoryMb } = config;
-  const pdfs = createPdfs({ clock, log, files: fileStore, memoryMb, renderer: () => makeRenderer });
+  const { rules, retention } = config;
+  const pdfs = createPdfs({
+    files: fileStore,
+    render: async (call, signal) => runFunction(`${rules.ownFunctions}renderPdf`, call, signal),
+  });
   const pages = createPageQuota({ table: stored.table, clock, log, apps });
   const services = createTaskServices({
     clock,
@@ -76,7 +72,7 @@ function assemble() {
     executionTypes,
   });
   const submit = async (request: NewJob, id: string) => engine.submit(request, id);
-  const quickPdf = createQuickPdf({ pdfs, pages });
+  const quickPdf = createQuickPdf({ clock, pdfs, pages });
   const tasks = createTaskExecutor({ clock, taskLog, log, submit, services, definitionOf });
   const engine = createEngine({
     ...stored,

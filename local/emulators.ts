@@ -1,5 +1,6 @@
 import { fork, spawn, type ChildProcess } from "node:child_process";
 import { randomInt } from "node:crypto";
+import { subscribe } from "node:diagnostics_channel";
 import { Server as HttpServer } from "node:http";
 import { createRequire } from "node:module";
 import { createServer, connect, Server } from "node:net";
@@ -58,6 +59,7 @@ export async function startEmulators(dir?: string): Promise<Emulators> {
 type Ready = Emulators["endpoints"] & { readonly dynamoDbPid: number };
 
 const LOOPBACK = "127.0.0.1";
+const LARGEST_OBJECT = 64 * 1_024 * 1_024;
 
 async function main(dir: string | undefined): Promise<void> {
   process.on("SIGINT", () => {});
@@ -131,6 +133,7 @@ function dynamoDbBinary(): string {
 
 export async function startQueuesAndBucket(dir?: string, given = 0, guard = createGuard(process.env)): Promise<string> {
   listenGuarded(guard);
+  takeLargeObjects();
   const { startFauxqs } = await import("fauxqs");
   const { port } = await startFauxqs({
     port: given,
@@ -138,6 +141,18 @@ export async function startQueuesAndBucket(dir?: string, given = 0, guard = crea
     ...(dir !== undefined && { s3StorageDir: join(dir, "s3") }),
   });
   return `http://${LOOPBACK}:${port}`;
+}
+
+/** S3 takes 5 GB in one request, and fauxqs 11 MiB unless its routes say otherwise. */
+function takeLargeObjects(): void {
+  subscribe("fastify.initialization", (made) => {
+    const { fastify } = made as {
+      fastify: { addHook(name: "onRoute", hook: (route: { bodyLimit?: number }) => void): void };
+    };
+    fastify.addHook("onRoute", (route) => {
+      route.bodyLimit = LARGEST_OBJECT;
+    });
+  });
 }
 
 /** fauxqs always listens on 0.0.0.0 and answers everyone. Only this machine may reach it, and no foreign web page. */

@@ -10,6 +10,9 @@ import type { LoadedFunction } from "./lambda.ts";
 
 const INVOCATIONS = /^\/2015-03-31\/functions\/([^/]+)\/invocations/;
 
+/** Lambda's limit for an event and for an answer. */
+const LARGEST = 6 * 1_024 * 1_024;
+
 export interface LambdaApi {
   readonly url: string;
   /** Undefined if there is no function of that name. */
@@ -35,6 +38,8 @@ export async function startLambdaApi(
     if (request.method !== "POST") return fail(response, 405, "MethodNotAllowedException", "Expected POST");
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+    const body = Buffer.concat(chunks);
+    if (body.length > LARGEST) return fail(response, 413, "RequestTooLargeException", `Over ${LARGEST} bytes`);
     const encoded = INVOCATIONS.exec(request.url ?? "")?.[1] ?? "";
     const name =
       decodeURIComponent(encoded)
@@ -43,7 +48,7 @@ export async function startLambdaApi(
         ?.split(":")[0] ?? "";
     const call = await functionNamed(name);
     if (!call) return fail(response, 404, "ResourceNotFoundException", `Function not found: ${name}`);
-    const invoking = call(JSON.parse(Buffer.concat(chunks).toString() || "null"));
+    const invoking = call(JSON.parse(body.toString() || "null"));
     if (request.headers["x-amz-invocation-type"] === "Event") {
       void invoking.catch((error: unknown) => process.stdout.write(`lambda ${name}  failed: ${String(error)}\n`));
       response.writeHead(202).end();
@@ -51,6 +56,7 @@ export async function startLambdaApi(
     }
     try {
       const result = JSON.stringify((await invoking) ?? null);
+      if (Buffer.byteLength(result) > LARGEST) throw new Error(`The answer of ${name} has over ${LARGEST} bytes`);
       response.writeHead(200).end(result);
     } catch (error) {
       const { message, name: errorType } = error instanceof Error ? error : new Error(String(error));

@@ -15,11 +15,20 @@ export async function loadFunctions(root: string, functions: readonly FunctionTe
   return Promise.all(functions.map(async (definition) => ({ definition, invoke: await load(root, definition) })));
 }
 
+/**
+ * How many containers of a function this machine has room for, where AWS would start one for each event at a time. The
+ * events of other functions share one.
+ */
+const MOST_CONTAINERS: Readonly<Record<string, number>> = { renderPdf: 3, runPdfs: 2 };
+
+export function mostAtOnce({ name }: FunctionTemplate): number {
+  return MOST_CONTAINERS[name] ?? Infinity;
+}
+
 async function load(root: string, definition: FunctionTemplate): Promise<Invoke> {
-  const [file = "", name = "handler"] = definition.handler.split(/\.(?=\w+$)/);
-  const module = (await import(pathToFileURL(join(root, `${file}.ts`)).href)) as Record<string, Handler>;
-  const handler = module[name];
-  if (!handler) throw new Error(`${file}.ts exports no ${name}, which serverless.yml names for ${definition.name}`);
+  const most = mostAtOnce(definition);
+  const first = await start(root, definition, 1);
+  const handler = most === Infinity ? first : inContainers(first, most, async (n) => start(root, definition, n));
   return async (event) => {
     const deadline = performance.now() + definition.timeoutMs;
     const context = { functionName: definition.name, getRemainingTimeInMillis: () => deadline - performance.now() };
@@ -28,6 +37,41 @@ async function load(root: string, definition: FunctionTemplate): Promise<Invoke>
 }
 
 type Handler = (event: unknown, context: Context) => Promise<unknown>;
+
+/** Loads the function's module, once for each container. */
+async function start(root: string, { name: of, handler: path }: FunctionTemplate, container: number): Promise<Handler> {
+  const [file = "", name = "handler"] = path.split(/\.(?=\w+$)/);
+  const { href } = pathToFileURL(join(root, `${file}.ts`));
+  const module = (await import(container === 1 ? href : `${href}?container=${container}`)) as Record<string, Handler>;
+  const handler = module[name];
+  if (!handler) throw new Error(`${file}.ts exports no ${name}, which serverless.yml names for ${of}`);
+  return handler;
+}
+
+/** One event at a time in each container. The last one used is the next, and events wait in order for one. */
+function inContainers(first: Handler, most: number, startNext: (container: number) => Promise<Handler>): Handler {
+  const free = [first];
+  const waiting: ((container: Handler) => void)[] = [];
+  let started = 1;
+  const take = async () => {
+    const container = free.pop();
+    if (container) return container;
+    if (started < most) return startNext((started += 1));
+    return new Promise<Handler>((resolve) => {
+      waiting.push(resolve);
+    });
+  };
+  return async (event, context) => {
+    const container = await take();
+    try {
+      return await container(event, context);
+    } finally {
+      const next = waiting.shift();
+      if (next) next(container);
+      else free.push(container);
+    }
+  };
+}
 
 async function cutOff({ name, timeoutMs }: FunctionTemplate): Promise<never> {
   return new Promise((_, reject) => {

@@ -2,7 +2,7 @@ import { parentPort, isMainThread, workerData, Worker } from "node:worker_thread
 import { createClock } from "../lib/clock.ts";
 import { readClock } from "./clock-file.ts";
 import { startMapping, startSchedule, type Runner } from "./event-sources.ts";
-import { loadFunctions } from "./lambda.ts";
+import { loadFunctions, mostAtOnce } from "./lambda.ts";
 import { waitPatiently } from "./patience.ts";
 import { queueArn, queueName, type References } from "./provision.ts";
 import type { Template } from "./template.ts";
@@ -25,7 +25,8 @@ export async function startWorkers({ root, template, dir, references }: WorkerSe
     ...definition.queues.map(({ resource, batchSize, maximumConcurrency }) => {
       const arn = queueArn(queueName(template.resources[resource]?.Properties ?? {}));
       const queueUrl = references[resource] ?? "";
-      return startMapping({ queueUrl, arn, batchSize, maximumConcurrency }, invoke);
+      const atOnce = Math.min(maximumConcurrency, mostAtOnce(definition));
+      return startMapping({ queueUrl, arn, batchSize, maximumConcurrency: atOnce }, invoke);
     }),
     ...definition.everyMs.map((everyMs) => startSchedule(everyMs, clock, invoke)),
   ]);

@@ -69,9 +69,6 @@ export const taskRoutes: readonly Route[] = [
   listFileJobLogs,
 ];
 
-export const pdfRoutes: readonly Route[] = [createLongJob, getPdfJob, getWebhook, putWebhook];
-
-/** For the function that has a browser. */
-export const quickRoutes: readonly Route[] = [createQuickJob];
+export const pdfRoutes: readonly Route[] = [createQuickJob, createLongJob, getPdfJob, getWebhook, putWebhook];
 
 export const internalRoutes: readonly Route[] = [runJobs, runDbJobs, pollSqs, processScheduledMessage];

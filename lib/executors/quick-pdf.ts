@@ -1,35 +1,32 @@
-import { SECOND } from "../clock.ts";
+import { SECOND, type Clock } from "../clock.ts";
+import { Throttled } from "../outbound/lambda-client.ts";
 import type { PageQuota } from "../pdf/page-quota.ts";
-import type { Pdfs } from "../pdf/pdfs.ts";
+import { TookTooLong, type Pdfs } from "../pdf/pdfs.ts";
 import { BadDocument, type PdfRequest } from "../pdf/request.ts";
 import type { PdfResult } from "../pdf/view.ts";
 import type { Executor } from "./executor.ts";
 import { task, type TaskExecution } from "./task.ts";
 import type { Outcome } from "../job/attempt.ts";
 
-/** Lambda's answer holds 6 MB, and base64 takes a third more. */
-const LARGEST_ANSWERED = 4 * 1_024 * 1_024;
-
 interface Parts {
+  readonly clock: Clock;
   readonly pdfs: Pdfs;
   readonly pages: PageQuota;
 }
 
 /** Runs a quick job: makes a PDF for the caller who waits. Only a file that is too large for the answer is kept. */
-export function createQuickPdf({ pdfs, pages }: Parts): Executor<TaskExecution> {
+export function createQuickPdf({ clock, pdfs, pages }: Parts): Executor<TaskExecution> {
   return {
     ...task,
     async execute({ job, message, number: attempt, timeoutMs, signal }) {
       const { appId, id: jobId } = job;
+      const timeLeftMs = Math.max(timeoutMs - clock.waitFor(clock.now() - job.startedAt), 1);
       try {
-        const rendered = await pdfs.make(message.execution.payload as unknown as PdfRequest, signal);
-        const { file, pages: count, truncated } = rendered;
-        const isLarge = file.length > LARGEST_ANSWERED;
-        const result: PdfResult = isLarge
-          ? await pdfs.keep({ appId, jobId, attempt, signal }, rendered)
-          : { pages: count, truncated, bytes: file.length };
+        const request = message.execution.payload as unknown as PdfRequest;
+        const { file, ...made } = await pdfs.make({ appId, jobId, attempt, signal }, request, timeLeftMs);
+        const result: PdfResult = made;
         await pages.count(appId, result);
-        return { kind: "succeeded", result: JSON.stringify(result), file };
+        return { kind: "succeeded", result: JSON.stringify(result), ...(file && { file }) };
       } catch (error) {
         return outcomeOf(error, signal, timeoutMs);
       }
@@ -39,12 +36,15 @@ export function createQuickPdf({ pdfs, pages }: Parts): Executor<TaskExecution> 
 
 function outcomeOf(error: unknown, signal: AbortSignal, timeoutMs: number): Outcome {
   if (error instanceof BadDocument) return { kind: "rejected", error: error.message };
-  if (!signal.aborted) throw error;
+  if (error instanceof Throttled) return { kind: "retry", error: "no browser is free", isOurs: true };
   const isLate = signal.reason instanceof DOMException && signal.reason.name === "TimeoutError";
-  if (!isLate) return { kind: "retry", error: (signal.reason as Error).message };
-  return {
-    kind: "rejected",
-    error: `it was not done within the ${timeoutMs / SECOND} s that a request has`,
-    timedOut: true,
-  };
+  if (isLate || error instanceof TookTooLong) {
+    return {
+      kind: "rejected",
+      error: `it was not done within the ${timeoutMs / SECOND} s that a request has`,
+      timedOut: true,
+    };
+  }
+  if (!signal.aborted) throw error;
+  return { kind: "retry", error: (signal.reason as Error).message };
 }

@@ -6,6 +6,7 @@ import { task, type TaskExecution } from "./task.ts";
 import { TASK, type Job } from "../job/job.ts";
 import { maskedText } from "../job/masking.ts";
 import { logged, type Log } from "../log.ts";
+import { Throttled } from "../outbound/lambda-client.ts";
 import type { LogWriter } from "../tasks/log-writer.ts";
 import type { TaskLog } from "../tasks/log.ts";
 import type { TaskRun, TaskServices } from "../tasks/services.ts";
@@ -28,6 +29,7 @@ const LARGEST_RESULT = 16 * 1_024;
 const LARGEST_CHECKPOINT = 4 * 1_024;
 const FLUSHED_EVERY_MS = SECOND;
 const LONGEST_ERROR = 1_000;
+const NO_ROOM = "The service has no room for the task now: it is put off, and this attempt uses up no retry";
 
 /** Runs the tasks of `lib/tasks`. */
 export function createTaskExecutor(parts: Parts): Executor<TaskExecution> {
@@ -136,6 +138,7 @@ function thrown({ log }: Parts, error: unknown, { signal, job, timeoutMs }: Runn
     const isOver = reason instanceof DOMException && reason.name === "TimeoutError";
     return { kind: "retry", error: isOver ? `The task took longer than ${timeoutMs / SECOND} s` : messageOf(reason) };
   }
+  if (error instanceof Throttled) return { kind: "retry", error: NO_ROOM, isOurs: true, isUncounted: true };
   log("error", "job.attempt-threw", { ...logged(job), error: reasonOf(error) });
   // Messages of AWS name accounts and roles.
   const isFromAws = typeof error === "object" && error !== null && "$metadata" in error;

@@ -39,6 +39,8 @@ export function createFileStore(parts: Parts) {
       bucket.list(prefix, options(signal)),
     remove: async (keys: readonly string[], signal?: AbortSignal) => bucket.removeMany(keys, options(signal)),
     link,
+    /** A URL to which anybody may put the file once, valid for real milliseconds. */
+    putLink: async (key: string, contentType: string, forMs: number) => bucket.putLink(key, contentType, forMs),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { LambdaClient } from "@aws-sdk/client-lambda";
 import { CLIENT_DEFAULTS, lean } from "../aws.ts";
+import { Unavailable } from "../errors.ts";
 
 let shared: LambdaClient | undefined;
 
@@ -18,4 +19,25 @@ export async function startFunction(FunctionName: string, event: object): Promis
   await client.send(
     new InvokeCommand({ FunctionName, InvocationType: "Event", Payload: Buffer.from(JSON.stringify(event)) }),
   );
+}
+
+/** Lambda has no room for a further run of a function. */
+export class Throttled extends Error {
+  override readonly name = "Throttled";
+}
+
+const NO_ROOM = ["TooManyRequestsException", "ThrottlingException", "EC2ThrottledException"];
+
+/** Runs a function and waits for its result. Throws `Throttled`, `Unavailable`, or the reason of the signal. */
+export async function runFunction(FunctionName: string, event: object, signal: AbortSignal): Promise<unknown> {
+  const { client, InvokeCommand } = await lambda();
+  const command = new InvokeCommand({ FunctionName, Payload: Buffer.from(JSON.stringify(event)) });
+  const answer = await client.send(command, { abortSignal: signal }).catch((error: unknown) => {
+    signal.throwIfAborted();
+    if (NO_ROOM.includes((error as Error).name)) throw new Throttled(FunctionName, { cause: error });
+    throw new Unavailable(`The function ${FunctionName}`, error);
+  });
+  // What the function says about its failure is in its own log.
+  if (answer.FunctionError !== undefined) throw new Unavailable(`The function ${FunctionName}`, "it failed");
+  return JSON.parse(Buffer.from(answer.Payload ?? []).toString()) as unknown;
 }

@@ -125,8 +125,13 @@ async function printed(session: CDPSession, print: Protocol.Page.PrintToPDFReque
     });
   const chunks: Buffer[] = [];
   let bytes = 0;
+  // Two reads at a time: the first one mostly gives the whole file, and only the next one says that it is the end.
+  const read = async () => session.send("IO.read", { handle });
+  let [next, afterNext] = [read(), read()];
   for (;;) {
-    const { data, base64Encoded, eof } = await session.send("IO.read", { handle });
+    // The read after the last one, or after a failure, may fail.
+    afterNext.catch(() => {});
+    const { data, base64Encoded, eof } = await next;
     const chunk = Buffer.from(data, base64Encoded ? "base64" : "utf8");
     chunks.push(chunk);
     bytes += chunk.length;
@@ -134,8 +139,9 @@ async function printed(session: CDPSession, print: Protocol.Page.PrintToPDFReque
       throw new BadDocument(`Expected a PDF of at most ${LARGEST_MB} MB, and it became larger; use smaller images`);
     }
     if (eof) break;
+    [next, afterNext] = [afterNext, read()];
   }
-  await session.send("IO.close", { handle });
+  session.send("IO.close", { handle }).catch(() => {});
   return Buffer.concat(chunks);
 }
 

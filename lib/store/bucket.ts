@@ -190,7 +190,18 @@ function linksInto({ name: Bucket, connect }: Parts) {
     });
   }
 
-  return { link, partLink };
+  /** A URL to put a whole object to. Its type is signed. */
+  async function putLink(key: string, contentType: string, forMs: number): Promise<string> {
+    const { sdk, client } = await connect();
+    const { getSignedUrl } = await import("@aws-sdk/s3-request-presigner");
+    const put = new sdk.PutObjectCommand({ Bucket, Key: key, ContentType: contentType });
+    return getSignedUrl(client, put, {
+      expiresIn: Math.ceil(forMs / SECOND),
+      signableHeaders: new Set(["content-type"]),
+    });
+  }
+
+  return { link, partLink, putLink };
 }
 
 /** A file of 8 MiB takes longer than 2 s, and a reader may pause: these connections may be silent for longer. */

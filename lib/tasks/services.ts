@@ -46,9 +46,12 @@ export interface AppFiles {
   link(key: string, fileName: string): Promise<string>;
 }
 
-/** PDFs, which are kept for a day. Only in the function that has a browser. */
+/** PDFs, which are kept for a day. Only in the function that may call the one with the browser. */
 export interface AppPdfs {
-  /** Throws `BadDocument` for a document that can't be printed, and FORBIDDEN when the app's daily quota is used up. */
+  /**
+   * Throws `BadDocument` for a document that can't be printed, FORBIDDEN when the app's daily quota is used up, and
+   * `Throttled`, which puts the job off, when there is no room for another browser.
+   */
   make(request: PdfRequest): Promise<KeptPdf>;
 }
 
@@ -162,7 +165,7 @@ function pdfsOf({ pdfs, pages }: TaskServiceParts, run: TaskRun): AppPdfs {
     make: async (request) => {
       // The quota was not checked at the submission of a scheduled job, and a queued one may start on another day.
       await pages.admit(run.appId);
-      const kept = await pdfs.keep(run, await pdfs.make(request, run.signal));
+      const kept = await pdfs.makeAndKeep(run, request);
       await pages.count(run.appId, kept);
       return kept;
     },

@@ -69,7 +69,7 @@ test("packaging without credentials gives the CloudFormation template", async ()
     ]);
   }
   expect(properties("RenderPdfLambdaFunction")).toMatchObject({ Architectures: ["x86_64"], MemorySize: 3_008 });
-  for (const name of ["ProcessJobs", "RunTasks", "RenderPdf"])
+  for (const name of ["ProcessJobs", "RunTasks", "RunPdfs", "RenderPdf"])
     expect(properties(`${name}LambdaFunction`).RecursiveLoop).toBe("Allow");
   expect(properties("JobsMainQueue")).toMatchObject({
     FifoQueue: true,
@@ -125,6 +125,7 @@ test(
     const { Resources } = JSON.parse(text) as { Resources: Resources };
     expectRolesOfTheirOwn(Resources);
     expectNarrowRoles(Resources);
+    expectPowerlessBrowser(Resources);
     expectPrivateStorage(Resources);
     expectSecretsLookedUp(Resources, text);
   },
@@ -170,13 +171,17 @@ function expectNarrowRoles(Resources: Resources): void {
     { "Fn::Sub": "${JobsBucket.Arn}/payloads/*" },
     { "Fn::Sub": "${JobsBucket.Arn}/files/*" },
   ]);
-  // The function that opens users' documents may invoke nothing, sign nothing, and touch no other files.
-  const ofPdfs = Resources.RenderPdfRole.Properties.Policies[0].PolicyDocument.Statement as Statement[];
-  expect(mayOf("RenderPdfRole").filter((action) => /^(kms|lambda|scheduler|ses|iam):/.test(action))).toEqual([]);
-  const files = ofPdfs.filter(({ Action }) => JSON.stringify(Action).includes("s3:"));
-  expect(new Set(files.map(({ Resource }) => JSON.stringify(Resource)))).toEqual(
-    new Set(["payloads", "pdfs"].map((at) => JSON.stringify({ "Fn::Sub": `\${JobsBucket.Arn}/${at}/*` }))),
-  );
+  // Those who have PDFs made may sign and decrypt nothing, invoke the browser's function alone, and touch no other files.
+  for (const role of ["PdfApiRole", "RunPdfsRole"]) {
+    const ofPdfs = Resources[role].Properties.Policies[0].PolicyDocument.Statement as Statement[];
+    expect(mayOf(role).filter((action) => /^(kms|scheduler|ses|iam):/.test(action))).toEqual([]);
+    const invoked = ofPdfs.filter(({ Action }) => JSON.stringify(Action).includes("lambda:"));
+    expect(invoked.map(({ Resource }) => JSON.stringify(Resource))).toEqual([expect.stringMatching(/-renderPdf"\}$/)]);
+    const files = ofPdfs.filter(({ Action }) => JSON.stringify(Action).includes("s3:"));
+    expect(new Set(files.map(({ Resource }) => JSON.stringify(Resource)))).toEqual(
+      new Set(["payloads", "pdfs"].map((at) => JSON.stringify({ "Fn::Sub": `\${JobsBucket.Arn}/${at}/*` }))),
+    );
+  }
   for (const role of ["CreateJobRole", "FireScheduleRole", "CountJobsRole"]) {
     expect(mayOf(role).some((action) => /^(kms|lambda):/.test(action))).toBe(false);
   }
@@ -184,6 +189,29 @@ function expectNarrowRoles(Resources: Resources): void {
   const ofSweeps = Resources.SweepJobsRole.Properties.Policies[0].PolicyDocument.Statement as Statement[];
   const invoked = ofSweeps.filter(({ Action }) => JSON.stringify(Action).includes("lambda:"));
   expect(invoked.map(({ Resource }) => JSON.stringify(Resource))).toEqual([expect.stringMatching(/-sweepJobs"\}$/)]);
+}
+
+/** What breaks out of the browser that opens users' documents may write its function's log, and finds no name of anything. */
+function expectPowerlessBrowser(Resources: Resources): void {
+  const { Policies, ManagedPolicyArns } = Resources.RenderPdfRole.Properties;
+  expect(ManagedPolicyArns).toBeUndefined();
+  expect(Policies).toHaveLength(1);
+  const log = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/";
+  expect(Policies[0].PolicyDocument.Statement).toEqual([
+    {
+      Effect: "Allow",
+      Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
+      Resource: { "Fn::Sub": `${log}unified-job-api-dev-renderPdf:*` },
+    },
+  ]);
+  const { Environment, TracingConfig, VpcConfig, Layers } = Resources.RenderPdfLambdaFunction.Properties;
+  expect(Environment).toEqual({ Variables: { PDF_MEMORY_MB: "3008" } });
+  expect([TracingConfig, VpcConfig, Layers]).toEqual([{ Mode: "PassThrough" }, undefined, undefined]);
+  // Nothing but an invocation with the rights for it reaches the function: no route, no queue, no policy of its own.
+  const reaching = Object.entries<Resource>(Resources).filter(
+    ([name, { Type }]) => name.startsWith("RenderPdf") && /Permission|EventSourceMapping|Url/.test(Type),
+  );
+  expect(reaching).toEqual([]);
 }
 
 function expectPrivateStorage(Resources: Resources): void {
@@ -236,7 +264,7 @@ function expectSecretsLookedUp(Resources: Resources, text: string): void {
     const held = [JWT_SECRET, INTERNAL_JWT_TOKEN].filter((value) => value !== undefined);
     expect([name, held.length]).toEqual([
       name,
-      /^(CreateJob|AdminApi|TaskApi|InternalApi|PdfApi|RenderPdf)Lambda/.test(name) ? 1 : 0,
+      /^(CreateJob|AdminApi|TaskApi|InternalApi|PdfApi)Lambda/.test(name) ? 1 : 0,
     ]);
     for (const value of held) expect(value).toMatch(/^\{\{resolve:secretsmanager:jobs\/test:/);
   }

@@ -10,7 +10,15 @@ import { ROOT } from "../support/root.ts";
 const CORE = /^lib\/(?:engine|queue|executors)\//;
 /** They name all that there is, for every walk. */
 const CONTENTS = ["lib/engine/engine.ts", "lib/executors/index.ts"];
-const WALKS = ["An accepted job", "A delivered webhook", "A task", "A schedule", "A follow-up", "A quick PDF"];
+const WALKS = [
+  "An accepted job",
+  "A delivered webhook",
+  "A task",
+  "A schedule",
+  "A follow-up",
+  "A quick PDF",
+  "A document in the browser",
+];
 
 interface Walk {
   readonly name: string;

@@ -3,6 +3,8 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startEmulators, type Emulators } from "../../local/emulators.ts";
+import { createGuard } from "../../local/guard.ts";
+import { functionsFolder, startLambdaApi, type LambdaApi } from "../../local/lambda-api.ts";
 import { loadFunctions, type Invoke } from "../../local/lambda.ts";
 import { environmentOf, provision } from "../../local/provision.ts";
 import { readTemplate } from "../../local/template.ts";
@@ -11,6 +13,7 @@ import { checkAnswer } from "../support/api-document.ts";
 import { ROOT } from "../support/root.ts";
 
 let emulators: Emulators;
+let lambdaApi: LambdaApi;
 const functions = new Map<string, Invoke>();
 const template = readTemplate(ROOT);
 
@@ -18,7 +21,8 @@ beforeAll(async () => {
   emulators = await startEmulators();
   const { endpoints } = emulators;
   const references = await provision(template, endpoints);
-  Object.assign(process.env, environmentOf(template, references), {
+  const environment = environmentOf(template, references);
+  Object.assign(process.env, environment, {
     AWS_ENDPOINT_URL_DYNAMODB: endpoints.dynamodb,
     AWS_ENDPOINT_URL_SQS: endpoints.sqs,
     AWS_ENDPOINT_URL_S3: endpoints.s3,
@@ -26,10 +30,15 @@ beforeAll(async () => {
     LOCAL_SECRETS_KEY: randomBytes(32).toString("base64"),
     ALLOW_PRIVATE_TARGETS: "true",
   });
-  for (const { definition, invoke } of await loadFunctions(ROOT, template.functions))
-    functions.set(fileOf(definition.handler), invoke);
+  const loaded = await loadFunctions(ROOT, template.functions);
+  for (const { definition, invoke } of loaded) functions.set(fileOf(definition.handler), invoke);
+  lambdaApi = await startLambdaApi(loaded, environment["OWN_FUNCTIONS"] ?? "", functionsFolder(ROOT), createGuard({}));
+  process.env["AWS_ENDPOINT_URL_LAMBDA"] = lambdaApi.url;
 });
-afterAll(async () => emulators.stop());
+afterAll(async () => {
+  lambdaApi.close();
+  await emulators.stop();
+});
 
 const fileOf = (handler: string) => handler.replace(/^functions\/(.*)\.handler$/, "$1");
 
@@ -51,9 +60,10 @@ const EXPECTED: Record<string, unknown> = {
   "process-jobs-fair": { batchItemFailures: [] },
   "process-jobs-main": { batchItemFailures: [] },
   "recover-dead-letters": { batchItemFailures: [] },
-  "render-pdf-queue": { batchItemFailures: [] },
-  "render-pdf-quick": { statusCode: 200 },
+  "pdf-api-quick": { statusCode: 200 },
+  "render-pdf": { kind: "made", pages: 1, truncated: false, file: expect.any(String) },
   "remove-payloads": undefined,
+  "run-pdfs-queue": { batchItemFailures: [] },
   "run-tasks": { batchItemFailures: [] },
   "site-api-docs": { statusCode: 200 },
   "site-api-docs-file": { statusCode: 200 },

@@ -86,7 +86,7 @@ export async function createTaskWorld() {
     uploads,
     datasets,
     mail,
-    pdfs: createPdfs({ clock, log: () => {}, files, memoryMb: 0, renderer: () => undefined }),
+    pdfs: createPdfs({ files, render: async () => ({}) }),
     pages: createPageQuota({ table, clock, log: () => {}, apps }),
     people: { retryJob: async () => undefined, stopJob: async () => undefined },
     executionTypes: EXECUTION_TYPES,

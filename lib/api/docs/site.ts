@@ -4,7 +4,7 @@ import { time } from "../http/answers.ts";
 import { docsAsset, docsPage } from "./docs-page.ts";
 import { route, type Route } from "../http/http.ts";
 import { openApi } from "./openapi.ts";
-import { adminRoutes, createJobRoutes, internalRoutes, pdfRoutes, quickRoutes, taskRoutes } from "../routes.ts";
+import { adminRoutes, createJobRoutes, internalRoutes, pdfRoutes, taskRoutes } from "../routes.ts";
 
 // The endpoints that are open to everyone: the health of the service, and its documentation.
 
@@ -33,7 +33,7 @@ export const siteRoutes: readonly Route[] = [health, document, docsPage, docsAss
 export function apiDocument(localUrls = ""): object {
   const target = localUrls === "" ? "https://example.com" : new URL("/echo", localUrls).href;
   return openApi(
-    [...createJobRoutes, ...taskRoutes, ...quickRoutes, ...pdfRoutes, ...adminRoutes, ...internalRoutes, ...siteRoutes],
+    [...createJobRoutes, ...taskRoutes, ...pdfRoutes, ...adminRoutes, ...internalRoutes, ...siteRoutes],
     target,
   );
 }
