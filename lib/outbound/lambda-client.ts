@@ -28,16 +28,28 @@ export class Throttled extends Error {
 
 const NO_ROOM = ["TooManyRequestsException", "ThrottlingException", "EC2ThrottledException"];
 
-/** Runs a function and waits for its result. Throws `Throttled`, `Unavailable`, or the reason of the signal. */
+/**
+ * Runs a function that does no harm when it runs twice, and waits for its result. Throws `Throttled`, `Unavailable`, or
+ * the reason of the signal.
+ */
 export async function runFunction(FunctionName: string, event: object, signal: AbortSignal): Promise<unknown> {
   const { client, InvokeCommand } = await lambda();
   const command = new InvokeCommand({ FunctionName, Payload: Buffer.from(JSON.stringify(event)) });
-  const answer = await client.send(command, { abortSignal: signal }).catch((error: unknown) => {
-    signal.throwIfAborted();
-    if (NO_ROOM.includes((error as Error).name)) throw new Throttled(FunctionName, { cause: error });
-    throw new Unavailable(`The function ${FunctionName}`, error);
-  });
+  const call = async () => client.send(command, { abortSignal: signal });
+  // A connection that was kept open may be dead, after a container was frozen for one.
+  const answer = await call()
+    .catch(async (error: unknown) => (signal.aborted || isAnswer(error) ? Promise.reject(error) : call()))
+    .catch((error: unknown) => {
+      signal.throwIfAborted();
+      if (NO_ROOM.includes((error as Error).name)) throw new Throttled(FunctionName, { cause: error });
+      throw new Unavailable(`The function ${FunctionName}`, error);
+    });
   // What the function says about its failure is in its own log.
   if (answer.FunctionError !== undefined) throw new Unavailable(`The function ${FunctionName}`, "it failed");
   return JSON.parse(Buffer.from(answer.Payload ?? []).toString()) as unknown;
+}
+
+/** Whether an error is what Lambda has answered. */
+function isAnswer(error: unknown): boolean {
+  return (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode !== undefined;
 }

@@ -98,6 +98,16 @@ test("a long job for which there is no browser is put off, as often as need be, 
   expect([pages, Buffer.from(await (await fetch(s3_url)).arrayBuffer()).equals(FILE)]).toEqual([2, true]);
 });
 
+test("a call whose connection was dead is made once more", async () => {
+  const { token } = await newApp();
+  const breaks = (response: ServerResponse) => response.destroy();
+  expect((await post("/quickjob", token, "<p>broken once", breaks, answers(MADE))).status).toBe(200);
+  expect((await post("/quickjob", token, "<p>broken", breaks)).status).toBe(503);
+  expect(
+    calls.filter(({ call }) => call.request.input_type === "html" && call.request.html === "<p>broken"),
+  ).toHaveLength(2);
+});
+
 test("a function that fails costs a retry, and its words go to nobody", async () => {
   const { token } = await newApp();
   const quick = await post("/quickjob", token, "<p>fails", fails);
