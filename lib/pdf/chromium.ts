@@ -62,7 +62,9 @@ export async function unpackChromium({ clock, log }: { clock: Clock; log: Log })
 
 /** `node_modules` in the start folder or the nearest folder above it that has the package. */
 function modulesFolder(): string {
-  const started = resolve(process.env["LAMBDA_TASK_ROOT"] ?? ".");
+  const root = process.env["LAMBDA_TASK_ROOT"] ?? ".";
+  // `serverless invoke local` names a root that is not there.
+  const started = resolve(existsSync(root) ? root : ".");
   let folder = started;
   while (!existsSync(join(folder, "node_modules", PACKAGE, "bin", "chromium.br"))) {
     if (folder === dirname(folder)) {

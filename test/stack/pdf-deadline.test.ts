@@ -11,7 +11,7 @@ const rules = Array.from({ length: 200 }, (_, n) => `i:has(~ i:nth-last-child(${
 const endless = { input_type: "html", html: `<style>${rules.join("")}</style>${"<i>x</i>".repeat(5_000)}` };
 const next = { input_type: "html", html: "<p>next" };
 
-test("a quick job that takes too long is stopped, and the next one works", async () => {
+test("a quick job that takes too long is stopped, and others work meanwhile and afterwards", async () => {
   const stack = await startStack({ env: { ROLE: "gateway" } });
   const { appId, token } = await newApp();
   const quick = async (body: object) =>
@@ -23,6 +23,7 @@ test("a quick job that takes too long is stopped, and the next one works", async
   const frozen = chromiumsOf(stack.process.pid);
   expect(frozen).toHaveLength(1);
   for (const pid of frozen) process.kill(pid, "SIGSTOP");
+  expect((await quick({ ...next, html: "<p>meanwhile" })).status).toBe(200);
   const { status, body } = await stopped;
   expect([status, body.error.message]).toEqual([408, expect.stringContaining("/longjob")]);
   expect((await quick(next)).status).toBe(200);
