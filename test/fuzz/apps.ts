@@ -125,7 +125,6 @@ async function tokensOf(appId: string): Promise<Record<string, string | undefine
     appless: await tokenFor({}),
     garbage: "a.b.c",
     operator: OPERATOR,
-    platform: await tokenFor({ roles: ["PLATFORM_ADMIN"] }),
   };
 }
 
