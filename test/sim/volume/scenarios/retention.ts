@@ -8,7 +8,7 @@ import { appId, createVolumeWorld, everyMinutes, taskJob, webhook } from "../wor
 const RETENTION = DAY;
 const APPS = [1, 2, 3].map(appId);
 /** Belongs to an app, not to a job, and expires by its own rules. */
-const OF_AN_APP = /^(APP|AUDIT|RATE|STAT|FLOW|SLOTS)/;
+const OF_AN_APP = /^(APP|AUDIT|BUDGET|RATE|STAT|FLOW|SLOTS)/;
 const failure: Outcome = { kind: "retry", error: "HTTP 500", httpStatus: 500 };
 
 /** Jobs of all kinds, of which nothing is to be left. */
