@@ -6,7 +6,7 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFailed, test } from "vitest";
 import {
   cleanEnv,
   endStacks,
@@ -92,11 +92,20 @@ test("a kill -9 of npm itself ends the stack, and the next start takes over its 
   const child = spawn("npm", ["start"], {
     cwd: ROOT,
     env: { ...cleanEnv(), PORT: "0", DATA_DIR: dir },
-    stdio: "ignore",
+    stdio: ["ignore", "pipe", "pipe"],
   });
-  await until(() => existsSync(join(dir, "stack.json")));
+  let told = "npm start: ";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (told += String(text)));
+  // It has hung here, once: what was told by then is to say where.
+  onTestFailed(() => void process.stderr.write(`${told}\n`));
+  const ended = once(child, "exit").then(([code]) => Promise.reject(new Error(`npm ended with ${code}: ${told}`)));
+  await Promise.race([until(() => existsSync(join(dir, "stack.json"))), ended]);
+  ended.catch(() => {});
   child.kill("SIGKILL");
-  await healthOf(await startStack({ dir, env: GATEWAY }));
+  told += "\nthe next start: ";
+  const next = await startStack({ dir, env: GATEWAY });
+  told += `${next.lines.join("\n")}\nits health`;
+  await healthOf(next);
 });
 
 test("on SIGTERM the batch in hand is finished", async () => {
