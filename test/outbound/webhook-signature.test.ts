@@ -19,10 +19,10 @@ test("the vector of the Standard Webhooks specification", () => {
 const ALPHABET = Array.from("aZ0 \n\t\"'\\{}[]:,.é߀漢字🙂\u0000\u2028");
 const randomText = () => Array.from({ length: randomInt(200) }, () => ALPHABET[randomInt(ALPHABET.length)]).join("");
 
-test("ten thousand random bodies verify, by the standardwebhooks package and byte by byte", () => {
-  // `expect` ten thousand times would take longer than the signatures.
+test("two thousand random bodies verify, by the standardwebhooks package and byte by byte", () => {
+  // `expect` for each would take longer than the signatures.
   const wrong: object[] = [];
-  for (let n = 0; n < 10_000; n += 1) {
+  for (let n = 0; n < 2_000; n += 1) {
     const [key, older] = [randomBytes(24 + randomInt(41)), randomBytes(32)];
     const [id, timestamp] = [randomUUID(), now()];
     const isBinary = n % 2 === 1;

@@ -12,7 +12,7 @@ const LONG_MS = 20 * SECOND;
 /** Many jobs to a destination that takes a few at a time, some of them slow, and newcomers beside them. */
 export const concurrency: Scenario = {
   name: "a destination with four attempts at once",
-  jobs: { gate: 600, usual: 10_000, long: 100_000 },
+  jobs: { gate: 450, usual: 10_000, long: 100_000 },
   run: async (given) => {
     const spans: Span[] = [];
     const runs = () => {
