@@ -1,5 +1,35 @@
 import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+/** Files that take long, the longest first: one that begins last would run alone at the end. */
+const LONG = [
+  "deploy/serverless",
+  "stack/stack",
+  "sim/sim",
+  "chaos/chaos",
+  "fuzz/fuzz",
+  "stack/schedule-faults",
+  "stack/pdf-jobs",
+  "stack/pdf-deadline",
+  "engine/schedules",
+  "stack/retries",
+  "stack/destinations",
+  "stack/apps",
+  "pdf/process",
+  "deploy/invoke-local",
+];
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification) => {
+      const at = LONG.findIndex((name) => moduleId.endsWith(`/test/${name}.test.ts`));
+      return at < 0 ? LONG.length : at;
+    };
+    const all = await super.sort(files); // oxlint-disable-line unicorn/no-array-sort -- vitest's own
+    return all.toSorted((a, b) => place(a) - place(b));
+  }
+}
 
 export default defineConfig({
   test: {
@@ -8,8 +38,9 @@ export default defineConfig({
     // Loading modules again for every file would take a quarter of the whole time.
     isolate: false,
     setupFiles: ["test/support/setup.ts"],
-    // One more than the cores: tests also wait, for processes, time-outs and queues.
-    maxWorkers: 3,
+    // Two more than the cores: tests also wait, for processes, time-outs and queues.
+    maxWorkers: 4,
+    sequence: { sequencer: LongFirst },
     // Tests wait for events. These end a test that hangs, and are far beyond what a slow, busy machine takes.
     testTimeout: 180_000,
     hookTimeout: 180_000,
