@@ -94,7 +94,8 @@ export function safeFileName(name: string): string {
   const last = name.toWellFormed().split(/[/\\]/).at(-1) ?? "";
   // Bidirectional overrides make `exe.csv` of `csv.exe`.
   const safe = last.replace(/[\p{Cc}\p{Cf}<>:"|?*]/gu, "_").replace(/^\.+/, "_");
-  return safe.length > 100 ? safe.slice(-100) : safe || "file";
+  // The cut may leave half a surrogate pair.
+  return safe.length > 100 ? safe.slice(-100).replace(/^[\uDC00-\uDFFF]/, "") : safe || "file";
 }
 
 /** The prefix of the keys of an app's files. It is followed by the id of the job that made a file, or `uploads`. */

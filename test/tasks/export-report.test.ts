@@ -276,6 +276,12 @@ test("no name of a file leads out of its folder, or anywhere else", () => {
   expect(safeFileName("a/")).toBe("file");
   expect(safeFileName("\u202Efdp.exe")).toBe("_fdp.exe");
   expect(safeFileName(`${"x".repeat(200)}.csv`)).toHaveLength(100);
+  // Wherever a long name is cut, no half of a surrogate pair is left.
+  for (const end of ["", "x", "xx"]) {
+    const name = `${"😀".repeat(60)}${end}`;
+    expect(safeFileName(name).isWellFormed()).toBe(true);
+    expect(attachmentOf(name)).toContain("%F0%9F%98%80");
+  }
   expect(attachmentOf("it's (1)*!.csv")).toBe(
     `attachment; filename="it_s (1)__.csv"; filename*=UTF-8''it%27s%20%281%29%2a%21.csv`.replace("%2a%21", "_%21"),
   );
