@@ -22,6 +22,10 @@ const CODES: ReadonlySet<string> = new Set(
   "access activation backup device invite login mfa pin recovery reset security sms user verification".split(" "),
 );
 
+/** Words that end with `key` or `pass` and name no credential. */
+const ENGLISH =
+  /(?:hockey|hotkey|jockey|donkey|monkey|turkey|whiskey|lackey|flunkey|malarkey|bypass|compass|encompass|trespass|surpass|overpass|underpass|impasse?)$/;
+
 /** The fields of tasks that hold columns by their names. */
 const COLUMNS: ReadonlySet<string> = new Set(["columns", "select"]);
 
@@ -36,13 +40,19 @@ export function isCredential(name: string): boolean {
   return last === "pass" || (last === "code" && CODES.has(before));
 }
 
-/** The words of `userPass`, `user-pass`, `USER_PASS2` or `user[pass]`, in lower case. */
+/** The words of `userPass`, `SMTPPass`, `user-pass`, `USER_PASS2`, `userpass` or `user[pass]`, in lower case. */
 function wordsOf(name: string): string[] {
   return name
-    .replace(/([a-z\d])([A-Z])/g, "$1 $2")
+    .replace(/(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/g, " ")
     .toLowerCase()
     .split(/[^a-z]+/)
-    .filter((word) => word !== "");
+    .flatMap((word) => (word === "" ? [] : partsOf(word)));
+}
+
+/** The two words of one that ends with the name of a credential, such as `appkey`: some spell all names so. */
+function partsOf(word: string): string[] {
+  const [, before = "", last = ""] = ENGLISH.test(word) ? [] : (/^(.+)(key|pass|pwd)$/.exec(word) ?? []);
+  return before === "" ? [word] : [before, last];
 }
 
 /** Named values, such as headers, without credentials. */
@@ -54,16 +64,35 @@ export function masked(named: Readonly<Record<string, string>>): Record<string, 
 
 /** A path or URL without credentials in its query and fragment, and without the user's part. */
 export function maskedAddress(address: string): string {
+  return maskedParameters(address, (value) => {
+    // An address within the address, as of a page to return to.
+    const inner = /%(?:3d|40)/i.test(value) ? decoded(value) : value;
+    const shown = inner === value ? value : maskedParameters(inner, (its) => its);
+    return shown === inner ? value : encodeURIComponent(shown.toWellFormed());
+  });
+}
+
+/** `within`: what is shown of a value that is no credential by the name of its parameter. */
+function maskedParameters(address: string, within: (value: string) => string): string {
   return address
     .replace(/:\/\/[^\s/?#]*@/g, `://${MASK}@`)
     .replace(/([?&#])([^=&#?]*)=([^&#]*)/g, (_, mark: string, name: string, value: string) => {
       if (isCredential(decoded(name))) return `${mark}${name}=${MASK}`;
       // Some servers take `;` for `&`.
-      const rest = value.replace(/;([^=;]*)=([^;]*)/g, (whole: string, inner: string) =>
-        isCredential(decoded(inner)) ? `;${inner}=${MASK}` : whole,
-      );
-      return `${mark}${name}=${rest}`;
+      return `${mark}${name}=${within(value.split(";").map(withoutNested).join(";"))}`;
     });
+}
+
+/** A piece of a value without the first credential that it names, and what follows. The first piece begins with no name. */
+function withoutNested(piece: string, at: number): string {
+  const parts = piece.split("?");
+  const found = parts.findIndex((part, index) => {
+    const [name = "", value] = part.split("=", 2);
+    return at + index > 0 && value !== undefined && isCredential(decoded(name));
+  });
+  if (found === -1) return piece;
+  const [name] = (parts[found] ?? "").split("=", 1);
+  return [...parts.slice(0, found), `${name}=${MASK}`].join("?");
 }
 
 /** A text whose URLs show no credentials. */
@@ -88,17 +117,16 @@ export function maskedJson(value: unknown, isHidden = false): unknown {
     Object.entries(value).map(([name, inner]: [string, unknown]) => {
       // The names of columns are those of data, and their values are types and expressions.
       if (COLUMNS.has(name) && !isHidden) return [name, inner];
-      const isItsValue = name === "value" && named !== undefined && isCredential(named);
+      const isItsValue = named !== undefined && /^value$/i.test(name) && isCredential(named);
       return [name, maskedJson(inner, isHidden || isItsValue || isCredential(name))];
     }),
   );
 }
 
-/** The name in `{name, value}` or `{key, value}`. */
+/** The name in `{name, value}`, `{key, value}`, or AWS's `{Name, Value}` and `{Key, Value}`. */
 function nameIn(value: object): string | undefined {
-  const { name, key } = value as { name?: unknown; key?: unknown };
-  if (typeof name === "string") return name;
-  return typeof key === "string" ? key : undefined;
+  const { name, Name, key, Key } = value as Partial<Record<"name" | "Name" | "key" | "Key", unknown>>;
+  return [name, Name, key, Key].find((each) => typeof each === "string");
 }
 
 function decoded(text: string): string {

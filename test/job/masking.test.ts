@@ -17,7 +17,8 @@ const CREDENTIALS = `
   X-CSRF-Token X-XSRF-TOKEN PRIVATE-TOKEN X-Hub-Signature-256 X-Slack-Signature Stripe-Signature X-Vault-Token
   X-Shopify-Hmac-Sha256 DD-API-KEY DD-APPLICATION-KEY X-RapidAPI-Key X-Parse-Master-Key X-Hasura-Admin-Secret
   X-Telegram-Bot-Api-Secret-Token X-Honeycomb-Team hapikey routing_key license_key otp session_id PHPSESSID connect.sid
-  webhookSecret basicAuth verification_code privateKey credentials
+  webhookSecret basicAuth verification_code privateKey credentials appKey userPass smtpPass dbPwd consumerKey SMTPPass
+  DBPwd SASKey AWSKey
 `
   .trim()
   .split(/\s+/);
@@ -25,7 +26,8 @@ const CREDENTIALS = `
 /** Names that resemble those of credentials. */
 const ORDINARY = `
   author authorId authority design assign signal compass bypass passenger countryCode zip_code statusCode barcode
-  idempotency-key partitionKey primary_key fileKey monkey keyboard keyword pinned decoder spwd-less user page limit
+  idempotency-key partitionKey primary_key fileKey monkey keyboard keyword pinned decoder pwdless user page limit
+  hockey whiskey turkey trespass
 `
   .trim()
   .split(/\s+/);
@@ -56,7 +58,13 @@ function messagesWith(name: string, value: string): Message[] {
   const webhook = { lambdaProxyMessage: proxy, execution: { type: "rest-api" }, metadata: {} };
   const payload = {
     ...named,
-    inner: [{ [name]: [value, { deep: value }] }, { name, value }, { key: name, value }, [name, value]],
+    inner: [
+      { [name]: [value, { deep: value }] },
+      { name, value },
+      { key: name, value },
+      { Name: name, Value: value },
+      [name, value],
+    ],
     text: `see https://a.example/?${name}=${value}, please`,
   };
   return [
@@ -74,7 +82,7 @@ test("more than 60 names of credentials are masked in queries, headers and JSON,
 });
 
 test("names that only resemble those of credentials are shown", () => {
-  for (const name of ORDINARY) {
+  for (const name of ORDINARY.flatMap(spellings)) {
     for (const message of messagesWith(name, "canary")) expect(shown(message), name).toContain("canary");
     expect(maskedJson({ [name]: "shown" })).toEqual({ [name]: "shown" });
     expect(maskedAddress(`/p?${name}=shown`)).toBe(`/p?${name}=shown`);
@@ -104,6 +112,24 @@ test("a value ends where its parameter does, also where ; parts parameters or a 
   expect(maskedAddress("/p?%=1&sig=canary?x=1")).toBe("/p?%=1&sig=***");
 });
 
+test("an address within an address shows no credential either, plain or encoded", () => {
+  const inner = "https://ann:canary@b.example/?sig=canary&a=1";
+  for (const nested of [
+    "/p?to=https://b.example/x?sig=canary?more&b=2",
+    "/p?to=a;/x?b=1?token=canary;c=3&b=2",
+    `/p?to=${encodeURIComponent(inner)}&b=2`,
+    `/p?to=${encodeURIComponent(encodeURIComponent("x"))}&b=2&to=${encodeURIComponent(inner)}`,
+  ]) {
+    expect(maskedAddress(nested)).not.toContain("canary");
+    expect(maskedAddress(nested)).toContain("b=2");
+  }
+  expect(maskedAddress(`/p?to=${encodeURIComponent(inner)}`)).toBe(
+    `/p?to=${encodeURIComponent("https://***@b.example/?sig=***&a=1")}`,
+  );
+  const ordinary = `/p?to=${encodeURIComponent("https://b.example/?a=1&mail=ann@b.example")}&next=/x?a=b?c=d`;
+  expect(maskedAddress(ordinary)).toBe(ordinary);
+});
+
 test("what is hidden in JSON keeps its shape, and columns keep their types", () => {
   expect(maskedJson({ pin: 1234, auth: { user: "ann", isOn: true, none: null }, tokens: ["a"] })).toEqual({
     pin: "***",
@@ -130,7 +156,15 @@ test("the log of a task holds no credential that its lines name", async () => {
 });
 
 test("long texts made against a pattern are masked in one pass", () => {
-  for (const text of ["a".repeat(1e6), "://".repeat(3e5), "?".repeat(1e6), "://a@".repeat(2e5), "?a;".repeat(3e5)]) {
+  for (const text of [
+    "a".repeat(1e6),
+    "://".repeat(3e5),
+    "?".repeat(1e6),
+    "://a@".repeat(2e5),
+    "?a;".repeat(3e5),
+    `?a=%3d${"%25".repeat(3e5)}`,
+    `?a=${"?b=;".repeat(3e5)}`,
+  ]) {
     expect(maskedText(text)).toBeTypeOf("string");
     expect(maskedAddress(text)).toBeTypeOf("string");
   }
