@@ -24,7 +24,8 @@ const OF_PAGES = ["GET", "HEAD", "PUT", "OPTIONS"];
 
 /** `ALLOWED_HOSTS`: hosts beside the loopback ones, each with its port or for any port. */
 export function createGuard(env: NodeJS.ProcessEnv): Guard {
-  const allowed = new Set((env["ALLOWED_HOSTS"] ?? "").split(",").map((host) => host.trim().toLowerCase()));
+  const named = (env["ALLOWED_HOSTS"] ?? "").split(",").map((host) => host.trim().toLowerCase());
+  const allowed = new Set(named.filter((host) => host !== ""));
   const origins = corsOrigins(env);
   let gatewayPort: string | undefined;
 
@@ -75,9 +76,10 @@ function isByForeignPage({ headers }: IncomingMessage): boolean {
   return (site === "cross-site" || site === "same-site") && headers["sec-fetch-mode"] !== "navigate";
 }
 
-/** The emulator shows its queues to everyone at this path, or at a host that begins like it. */
+/** The emulator shows its queues to everyone at this path, however it is encoded, or at a host that begins like it. */
 function isInspection({ url = "", headers }: IncomingMessage): boolean {
-  return /^\/(?:_|%5f)fauxqs/i.test(url) || /^_fauxqs\./i.test(headers.host ?? "");
+  const path = url.replace(/%[0-7][0-9a-f]/gi, (code) => String.fromCharCode(Number.parseInt(code.slice(1), 16)));
+  return /^\/_fauxqs/i.test(path) || /^_fauxqs\./i.test(headers.host ?? "");
 }
 
 /** Puts a guard before a server of queues and a bucket, and makes browsers save what they get of it. */

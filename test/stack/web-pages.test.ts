@@ -16,7 +16,9 @@ const PAGE = "https://app.example";
 
 beforeAll(async () => {
   const CORS_ORIGINS = `${PAGE}, https://admin.example`;
-  stack = await startStack({ env: { ROLE: "gateway", CORS_ORIGINS, ALLOWED_HOSTS: "jobs.example, Box.example:8080" } });
+  stack = await startStack({
+    env: { ROLE: "gateway", CORS_ORIGINS, ALLOWED_HOSTS: "jobs.example, Box.example:8080," },
+  });
   environment = JSON.parse(readFileSync(join(stack.dir, "stack.json"), "utf8")).environment;
 });
 afterAll(endStacks);
@@ -87,6 +89,7 @@ const FOREIGN_HOSTS = [
   "jobs.example.evil.example",
   "box.example",
   "box.example:80",
+  ":3000",
 ];
 const OWN_HOSTS = ["localhost", "LOCALHOST:3000", "app.localhost:3000", "127.0.0.1", "127.8.8.8:1", "[::1]:3000"];
 
@@ -131,6 +134,8 @@ test("queues, bucket, Lambda API, scheduler and mailbox take no request of a for
     for (const origin of [
       "https://evil.example",
       "null",
+      // Of pages in files, by some browsers.
+      "file://",
       "http://localhost:1",
       "http://127.0.0.1",
       "https://jobs.example.evil.example",
@@ -184,6 +189,7 @@ test("a page of CORS_ORIGINS reads and puts files of the bucket, and calls nothi
     ["POST", `${queues}/`],
     ["GET", `${queues}/_fauxqs/queues`],
     ["GET", `${queues}/%5ffauxqs/queues`],
+    ["GET", `${queues}/_%66aux%71s/queues`],
     ["POST", `${environment["AWS_ENDPOINT_URL_LAMBDA"]}/`],
   ] as const) {
     expect([method, url, (await send(method, url, { origin: PAGE })).status]).toEqual([method, url, 403]);
