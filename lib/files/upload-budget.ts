@@ -1,5 +1,6 @@
 import { DAY, HOUR, type Clock, type EpochMs } from "../clock.ts";
 import type { AppStore } from "../store/app-store.ts";
+import { remember } from "../store/cached.ts";
 import { budgetKey, overBudget, spend, type Spending } from "../store/budgets.ts";
 import { expirySeconds, type Item, type Table, type Write } from "../store/table.ts";
 
@@ -43,18 +44,29 @@ export function uploadKey(fileKey: string) {
 }
 
 export function createUploadBudget(parts: Parts) {
-  const { clock } = parts;
+  const { table, clock } = parts;
+  /** The hours in which the counts of apps were tidied last. */
+  const tidied = new Map<string, number>();
 
-  /** Counts a file that is announced. Throws FORBIDDEN when the app may not have as much. */
-  async function announce(file: Counted): Promise<void> {
+  /** Counts a file that is announced. False if it is there already, or announced. Throws FORBIDDEN when the app may not have as much. */
+  async function announce(file: Counted): Promise<boolean> {
     const now = clock.now();
+    const hour = hourOf(now);
     const expiresAt = expirySeconds(now + clock.during(BEGUN_KEPT));
-    await bring(parts, file, { bytes: file.bytes, hour: hourOf(now), expiresAt });
+    const isNew = await bring(parts, file, { bytes: file.bytes, hour, expiresAt });
+    if (isNew) await tidy(file.appId, hour);
+    return isNew;
   }
 
-  /** Counts a file that is put at once. False if it is there already. Throws FORBIDDEN as above. */
-  async function keep(file: Counted): Promise<boolean> {
-    return bring(parts, file, { bytes: file.bytes, hour: hourOf(clock.now()), isThere: true });
+  /** Once an hour, takes off the hours that are over: each has a field of the count, which would grow without end. */
+  async function tidy(appId: string, hour: number): Promise<void> {
+    if (tidied.get(appId) === hour) return;
+    remember(tidied, appId, hour);
+    // What fails is done an hour later.
+    await table
+      .get(budgetKey(appId, UPLOADS))
+      .then(async (count) => takeOff(parts, appId, count ?? {}))
+      .catch(() => {});
   }
 
   /** The announced file is there. A repeat changes nothing. */
@@ -80,19 +92,18 @@ export function createUploadBudget(parts: Parts) {
     });
   }
 
-  return { announce, keep, completed, gone };
+  return { announce, completed, gone };
 }
 
 async function bring(parts: Parts, { appId, fileKey, bytes }: Counted, item: UploadItem): Promise<boolean> {
   const { table, clock, apps } = parts;
   const { uploadBytes: most } = await apps.settingsOf(appId);
-  const announced = item.isThere === undefined && { [nameOf(item.hour)]: { by: bytes } };
   const writes: Write[] = [
     {
       put: { ...uploadKey(fileKey), ...item },
       when: { ConditionExpression: "attribute_not_exists(pk) OR isThere = :gone", values: { ":gone": false } },
     },
-    spend(appId, UPLOADS, { used: { by: bytes, most }, ...announced }),
+    spend(appId, UPLOADS, { used: { by: bytes, most }, [nameOf(item.hour)]: { by: bytes } }),
   ];
   let cause: Error | undefined;
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {

@@ -143,11 +143,13 @@ async function put(
   const id = salt === undefined ? clock.uuid() : derivedUuid(owner.appId, owner.userId, salt, hash());
   const key = keyOf(owner, id, file.fileName);
   const counted = { appId: owner.appId, fileKey: key, bytes: file.size };
-  const isNew = await budget.keep(counted);
+  // If this process ends before the file is there, it is given up like one that was announced.
+  const isNew = await budget.announce(counted);
   await bucket.put(key, bytes, described(file), CALL).catch(async (error: unknown) => {
     if (isNew) await budget.gone(counted);
     throw error;
   });
+  await budget.completed(counted);
   return { key, name: file.fileName, bytes: file.size, mimeType: file.contentType };
 }
 

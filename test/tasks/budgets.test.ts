@@ -3,6 +3,8 @@ import { randomUUID } from "node:crypto";
 import type { AppLimits } from "../../lib/store/app-settings.ts";
 import { DAY, HOUR } from "../../lib/clock.ts";
 import { budgetKey } from "../../lib/store/budgets.ts";
+import { createUploads } from "../../lib/files/uploads.ts";
+import { until } from "../support/stack.ts";
 import { createTaskWorld, type TaskWorld } from "../support/task-world.ts";
 
 // What the operator allows an app to keep.
@@ -124,6 +126,31 @@ test("what is deleted, given up or not as announced counts no longer", async () 
   await begin(100);
   expect(await used()).toBe(100);
   expect(await world.uploads.complete(owner, fileKey, [{ partNumber: 1, etag: "a" }])).toEqual({ kind: "unknown" });
+});
+
+test("what came with a job and was lost before it was kept counts for a day alone", async () => {
+  const { owner, begin, used } = await uploaderWith(100);
+  const { table, clock, apps } = world;
+  const dying = createUploads({ table, clock, apps, bucket: { put: async () => new Promise(() => {}) } as never });
+  void dying.put(owner, { fileName: "a.csv", contentType: "text/csv", size: 70 }, new Uint8Array(70));
+  await until(async () => (await used()) === 70);
+  await expect(begin(31)).rejects.toMatchObject(tooMuch);
+  world.pass(DAY + 3 * HOUR);
+  await begin(100);
+  expect(await used()).toBe(100);
+});
+
+test("the count of uploads does not grow with the hours", async () => {
+  const { owner, begin, put, used } = await uploaderWith(100);
+  for (let hour = 0; hour < 40; hour += 1) {
+    const { fileKey } = await begin(1);
+    await put(1);
+    await world.uploads.forget(owner.appId, [fileKey]);
+    world.pass(HOUR);
+  }
+  const count = (await world.table.get(budgetKey(owner.appId, "UPLOADS"))) ?? {};
+  expect(Object.keys(count).length).toBeLessThan(33);
+  expect(await used()).toBe(40);
 });
 
 test("the task cleanup gives back the bytes of the uploads that it deletes", async () => {
