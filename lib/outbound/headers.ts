@@ -23,6 +23,9 @@ const OF_PROXIES = new RegExp(
     "cf-connecting-.*|cf-ipcountry|cf-pseudo-ipv4|cf-ray|cf-visitor|cf-worker|cf-ew-via|cf-access-(?:jwt|authenticated)-.*",
     "fastly-(?:client|orig|ff|ssl|temp).*|fly-(?:client|forwarded)-.*|x-nf-client-.*|x-vercel-(?:forwarded|ip|proxied)-.*",
     "x-appengine-.*|x-goog-iap-.*|x-goog-authenticated-.*|x-ms-client-principal.*",
+    "wl-proxy-.*|incap-client-.*|x-sucuri-.*|do-connecting-.*|ali-cdn-.*|x-custom-ip-.*|http-(?:client-ip|forwarded.*|via|x-.*)",
+    // Whom a gateway, or a proxy that asks for a login, has found the caller to be.
+    "x-consumer-.*|x-anonymous-consumer|x-credential-.*|x-authenticated-.*|x-webauth-.*|x-authentik-.*|x-pomerium-.*|tailscale-user-.*",
   ].join("|")})$`,
 );
 

@@ -131,6 +131,15 @@ test("no header arrives by which a proxy tells who is calling, however it is spe
     "X-Middleware-Subrequest",
     "CloudFront-Viewer-Address",
     "CDN-Loop",
+    "WL-Proxy-Client-IP",
+    "Incap-Client-IP",
+    "DO-Connecting-IP",
+    "X-Custom-IP-Authorization",
+    "HTTP_X_FORWARDED_FOR",
+    "X-Consumer-Username",
+    "X-Authenticated-Userid",
+    "X-WebAuth-User",
+    "Tailscale-User-Login",
   ];
   const own = ["X-Client-Id", "CF-Access-Client-Id", "Fastly-Key", "traceparent", "X-Realm", "X-Request-Id", "Viable"];
   const { request } = await deliver({
