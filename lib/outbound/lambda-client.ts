@@ -1,5 +1,6 @@
 import type { LambdaClient } from "@aws-sdk/client-lambda";
 import { CLIENT_DEFAULTS, lean } from "../aws.ts";
+import { SECOND } from "../clock.ts";
 import { Unavailable } from "../errors.ts";
 
 let shared: LambdaClient | undefined;
@@ -26,6 +27,9 @@ export class Throttled extends Error {
   override readonly name = "Throttled";
 }
 
+/** How soon a dead connection is noticed. */
+const DEAD_WITHIN_MS = SECOND;
+
 const NO_ROOM = ["TooManyRequestsException", "ThrottlingException", "EC2ThrottledException"];
 
 /**
@@ -36,9 +40,13 @@ export async function runFunction(FunctionName: string, event: object, signal: A
   const { client, InvokeCommand } = await lambda();
   const command = new InvokeCommand({ FunctionName, Payload: Buffer.from(JSON.stringify(event)) });
   const call = async () => client.send(command, { abortSignal: signal });
-  // A connection that was kept open may be dead, after a container was frozen for one.
+  const began = performance.now();
+  // A connection that was kept open may be dead, after a container was frozen for one. One that breaks later may have run
+  // the function, and what the event says of the time that is left is no longer true.
+  const mayRepeat = (error: unknown) =>
+    !signal.aborted && !isAnswer(error) && performance.now() - began < DEAD_WITHIN_MS;
   const answer = await call()
-    .catch(async (error: unknown) => (signal.aborted || isAnswer(error) ? Promise.reject(error) : call()))
+    .catch(async (error: unknown) => (mayRepeat(error) ? call() : Promise.reject(error)))
     .catch((error: unknown) => {
       signal.throwIfAborted();
       if (NO_ROOM.includes((error as Error).name)) throw new Throttled(FunctionName, { cause: error });
