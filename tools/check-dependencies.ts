@@ -56,7 +56,14 @@ function problemsIn(folder: string): string[] {
 
 /** A registry may lack the packages of other platforms: `tools/complete-lockfile.mjs` adds them by their names alone. */
 function isForLinux({ os = "linux", cpu = "x64", libc = "glibc" }: Locked): boolean {
-  return [os].flat().includes("linux") && [cpu].flat().includes("x64") && [libc].flat().includes("glibc");
+  return allows(os, "linux") && allows(cpu, "x64") && allows(libc, "glibc");
+}
+
+/** npm's rule: `!win32` allows all others. */
+function allows(given: string | readonly string[], wanted: string): boolean {
+  const all = [given].flat();
+  if (all.includes(`!${wanted}`)) return false;
+  return all.includes(wanted) || all.includes("any") || all.every((each) => each.startsWith("!"));
 }
 
 /** The lock file says what the registry said, the installed package what npm would run. */

@@ -39,6 +39,8 @@ test("a dependency with an install script that is not on the list fails the chec
         "node_modules/loose": { version: "1.0.0" },
         "node_modules/for-linux": { version: "1.0.0", os: ["linux"], cpu: "x64" },
         "node_modules/for-mac": { version: "1.0.0", os: ["darwin"] },
+        "node_modules/not-for-linux": { version: "1.0.0", os: ["!linux"] },
+        "node_modules/not-for-windows": { version: "1.0.0", os: ["!win32"], cpu: ["!arm"] },
       },
     },
     "node_modules/hidden/package.json": { scripts: { preinstall: "node x" } },
@@ -56,6 +58,7 @@ test("a dependency with an install script that is not on the list fails the chec
     expect.stringMatching(/^native has an install script/),
     expect.stringMatching(/^node_modules\/for-linux has no integrity/),
     expect.stringMatching(/^node_modules\/loose has no integrity/),
+    expect.stringMatching(/^node_modules\/not-for-windows has no integrity/),
   ]);
 });
 
