@@ -15,7 +15,7 @@ export interface AppSettings {
   readonly requestsPerSecond: number | null;
   /** The most tasks of the app that run at once. Default: 5. */
   readonly maxConcurrentTasks: number;
-  /** The most requests of the app that wait for news at once. Null: the deployment's, by default 20. */
+  /** The most requests of the app that wait for news at once. Null: as many as the operator allows, by default 20. */
   readonly waitersPerApp: number | null;
   /** Days are of UTC; null: no limit. */
   readonly pdfPagesPerDay: number | null;
@@ -107,11 +107,15 @@ export function inForce(own: AppSettings, limits: AppLimits): SettingsInForce {
   return { ...own, ...Object.fromEntries(tightened), paused: own.paused || limits.paused };
 }
 
-/** The limits that a change of settings would pass. What was wider before the operator's change may stay. */
+/**
+ * The limits that a change of settings would pass. What was wider before the operator's change may stay, and a default is
+ * what an app has that asks for nothing.
+ */
 export function passed(before: AppSettings, to: AppSettings, limits: AppLimits): LimitName[] {
   return LIMIT_NAMES.filter((name) => {
     const own = ownLimit(to, name);
-    return own !== ownLimit(before, name) && tighter(own, limits[name]) !== own;
+    const isAsked = own !== ownLimit(before, name) && own !== ownLimit(DEFAULT_SETTINGS, name);
+    return isAsked && tighter(own, limits[name]) !== own;
   });
 }
 

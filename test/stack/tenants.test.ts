@@ -61,6 +61,11 @@ test("an app's settings may be tighter than the operator's limits and never wide
   expect(await inForce()).toMatchObject({ ...tight, requestsPerSecond: 10 });
   expect((await put({ version: 1, ...tight, name: "Shop" })).status).toBe(200);
   expect((await put({ version: 2, ...tight, requestsPerSecond: 11 })).status).toBe(400);
+  // What is left out has its default again, within the limits.
+  await allow({ appId }, { ...limits, maxConcurrentTasks: 3 });
+  const left = (await put({ version: 2 })).body.data;
+  expect(left).toMatchObject({ requestsPerSecond: null, maxConcurrentTasks: 5, waitersPerApp: null });
+  expect(left.inForce).toMatchObject({ ...limits, maxConcurrentTasks: 3 });
 });
 
 test("the operator's pause ends by the operator alone", async () => {
