@@ -19,7 +19,7 @@ export interface JobsConfig {
   readonly auditKeptFor: number;
   /** The sender of e-mails. Without it, none can be sent. */
   readonly emailSender: string | undefined;
-  /** The most requests of an app that wait for news at once, unless its settings say otherwise. */
+  /** The most requests of an app that wait for news at once, unless the operator allows it another number. */
   readonly waitersPerApp: number;
   readonly rules: DeploymentRules;
   readonly sealing: SealingKey;
