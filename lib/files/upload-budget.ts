@@ -33,6 +33,9 @@ interface UploadItem {
   readonly expiresAt?: number;
 }
 
+/** `announced`, `kept`: an earlier request has brought it, so that it counts already. */
+type Standing = "new" | "announced" | "kept";
+
 export interface Counted {
   readonly appId: string;
   readonly fileKey: string;
@@ -48,14 +51,14 @@ export function createUploadBudget(parts: Parts) {
   /** The hours in which the counts of apps were tidied last. */
   const tidied = new Map<string, number>();
 
-  /** Counts a file that is announced. False if it is there already, or announced. Throws FORBIDDEN when the app may not have as much. */
-  async function announce(file: Counted): Promise<boolean> {
+  /** Counts a file that is announced, and says how it stands. Throws FORBIDDEN when the app may not have as much. */
+  async function announce(file: Counted): Promise<Standing> {
     const now = clock.now();
     const hour = hourOf(now);
     const expiresAt = expirySeconds(now + clock.during(BEGUN_KEPT));
-    const isNew = await bring(parts, file, { bytes: file.bytes, hour, expiresAt });
-    if (isNew) await tidy(file.appId, hour);
-    return isNew;
+    const standing = await bring(parts, file, { bytes: file.bytes, hour, expiresAt });
+    if (standing === "new") await tidy(file.appId, hour);
+    return standing;
   }
 
   /** Once an hour, takes off the hours that are over: each has a field of the count, which would grow without end. */
@@ -95,7 +98,7 @@ export function createUploadBudget(parts: Parts) {
   return { announce, completed, gone };
 }
 
-async function bring(parts: Parts, { appId, fileKey, bytes }: Counted, item: UploadItem): Promise<boolean> {
+async function bring(parts: Parts, { appId, fileKey, bytes }: Counted, item: UploadItem): Promise<Standing> {
   const { table, clock, apps } = parts;
   const { uploadBytes: most } = await apps.settingsOf(appId);
   const writes: Write[] = [
@@ -109,10 +112,10 @@ async function bring(parts: Parts, { appId, fileKey, bytes }: Counted, item: Upl
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
     if (tries > 0) await clock.sleep(clock.random() * 20 * 2 ** Math.min(tries, 5));
     const written = await table.transact(writes);
-    if (written.kind === "written") return true;
+    if (written.kind === "written") return "new";
     ({ cause } = written);
     const [ofItem, ofCount] = written.failed;
-    if (ofItem) return false;
+    if (ofItem) return ofItem.item?.["isThere"] === true ? "kept" : "announced";
     if (ofCount && !(await takeOff(parts, appId, ofCount.item ?? {})))
       throw overBudget("uploadBytes", most, "delete files by the task cleanup");
   }

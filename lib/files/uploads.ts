@@ -143,14 +143,17 @@ async function put(
   const id = salt === undefined ? clock.uuid() : derivedUuid(owner.appId, owner.userId, salt, hash());
   const key = keyOf(owner, id, file.fileName);
   const counted = { appId: owner.appId, fileKey: key, bytes: file.size };
+  const kept = { key, name: file.fileName, bytes: file.size, mimeType: file.contentType };
   // If this process ends before the file is there, it is given up like one that was announced.
-  const isNew = await budget.announce(counted);
+  const standing = await budget.announce(counted);
+  // The bucket would keep a second version, which nobody counts.
+  if (standing === "kept" && (await bucket.head(key, CALL))) return kept;
   await bucket.put(key, bytes, described(file), CALL).catch(async (error: unknown) => {
-    if (isNew) await budget.gone(counted);
+    if (standing === "new") await budget.gone(counted);
     throw error;
   });
   await budget.completed(counted);
-  return { key, name: file.fileName, bytes: file.size, mimeType: file.contentType };
+  return kept;
 }
 
 async function find({ bucket }: Parts, owner: Owner, fileKey: string): Promise<Found> {

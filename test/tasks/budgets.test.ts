@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { AppLimits } from "../../lib/store/app-settings.ts";
 import { DAY, HOUR } from "../../lib/clock.ts";
 import { budgetKey } from "../../lib/store/budgets.ts";
+import { createBucket } from "../../lib/store/bucket.ts";
 import { createUploads } from "../../lib/files/uploads.ts";
 import { until } from "../support/stack.ts";
 import { createTaskWorld, type TaskWorld } from "../support/task-world.ts";
@@ -138,6 +139,25 @@ test("what came with a job and was lost before it was kept counts for a day alon
   world.pass(DAY + 3 * HOUR);
   await begin(100);
   expect(await used()).toBe(100);
+});
+
+test("a replay of a request with a file puts no second version of it into the bucket", async () => {
+  const { table, clock, apps, bucket: name } = world;
+  const bucket = createBucket({ name });
+  let puts = 0;
+  const put: typeof bucket.put = async (...given) => {
+    puts += 1;
+    return bucket.put(...given);
+  };
+  const uploads = createUploads({ table, clock, apps, bucket: { ...bucket, put } });
+  const owner = { appId: randomUUID(), userId: "ann" };
+  const send = async () =>
+    uploads.put(owner, { fileName: "a.csv", contentType: "text/csv", size: 4 }, Buffer.from("a,b\n"), "key");
+  const first = await send();
+  expect([await send(), puts]).toEqual([first, 1]);
+  // But the file that somebody has deleted in the bucket.
+  await bucket.remove(first.key);
+  expect([await send(), puts]).toEqual([first, 2]);
 });
 
 test("the count of uploads does not grow with the hours", async () => {
