@@ -91,7 +91,14 @@ const FUNCTIONS = {
     allow("kms:Encrypt", arnOf("SecretsKey")),
   ],
   // A signed link, for a download or for a part of an upload, has no more permissions than its signer.
-  taskApi: [...jobs, linkPdfs, allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], FILES), find],
+  taskApi: [
+    ...jobs,
+    linkPdfs,
+    allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], FILES),
+    // Uploads that are not as announced go for good.
+    allow("s3:DeleteObjectVersion", sub("${JobsBucket.Arn}/files/*/uploads/*")),
+    find,
+  ],
   pdfApi: [...jobs, linkPdfs, allow("sqs:GetQueueAttributes", arnOf("JobsPdfQueue")), ...makePdfs],
   internalApi: [...attempts, linkPdfs],
   site: [],

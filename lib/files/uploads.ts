@@ -36,7 +36,7 @@ type Found =
   /** Also for a file of another user. */
   | { readonly kind: "unknown" }
   /** The file was deleted, so the upload must begin again. */
-  | { readonly kind: "other size"; readonly bytes: number; readonly announced: number };
+  | { readonly kind: "other size"; readonly bytes: number; readonly announced: number; readonly version?: string };
 
 export type Completed = Found | { readonly kind: "refused"; readonly problem: string };
 
@@ -122,7 +122,9 @@ async function complete(
   const completed = await find(parts, owner, fileKey);
   if (completed.kind === "there") await budget.completed({ appId, fileKey });
   if (completed.kind === "other size") {
-    await bucket.remove(fileKey, CALL);
+    // For good: what the bucket could give back for a week, nobody would count.
+    const { version } = completed;
+    await bucket.remove(fileKey, { ...CALL, ...(version !== undefined && { version }) });
     await budget.gone({ appId, fileKey });
   }
   return completed.kind === "there" && isNew ? { ...completed, isNew } : completed;
@@ -160,9 +162,9 @@ async function find({ bucket }: Parts, owner: Owner, fileKey: string): Promise<F
   if (!fileKey.startsWith(prefixOf(owner))) return { kind: "unknown" };
   const found = await bucket.head(fileKey, CALL);
   if (!found) return { kind: "unknown" };
-  const { bytes, contentType = "", metadata } = found;
+  const { bytes, contentType = "", metadata, version } = found;
   const announced = Number(metadata["size"]);
-  if (bytes !== announced) return { kind: "other size", bytes, announced };
+  if (bytes !== announced) return { kind: "other size", bytes, announced, ...(version !== undefined && { version }) };
   const name = decodeURIComponent(metadata["name"] ?? "");
   return { kind: "there", file: { key: fileKey, name, bytes, mimeType: contentType } };
 }

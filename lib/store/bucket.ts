@@ -86,7 +86,8 @@ function objectsIn({ name: Bucket, connect }: Parts) {
     try {
       const found = await askOf(PART, client.send(new sdk.HeadObjectCommand({ Bucket, Key: key }), limits));
       const { ContentLength: bytes = 0, LastModified, ContentType: contentType, Metadata: metadata = {} } = found;
-      return { key, bytes, modifiedAt: LastModified?.getTime() ?? 0, contentType, metadata };
+      const version = found.VersionId !== undefined && { version: found.VersionId };
+      return { key, bytes, modifiedAt: LastModified?.getTime() ?? 0, contentType, metadata, ...version };
     } catch (error) {
       if ((error as Error).name === "NotFound") return undefined;
       throw error;

@@ -160,6 +160,32 @@ test("a replay of a request with a file puts no second version of it into the bu
   expect([await send(), puts]).toEqual([first, 2]);
 });
 
+test("an upload that is not as announced goes with its version, which the bucket would keep and nobody counts", async () => {
+  const { table, clock, apps, bucket: name } = world;
+  const bucket = createBucket({ name });
+  const removed: unknown[] = [];
+  const uploads = createUploads({
+    table,
+    clock,
+    apps,
+    bucket: {
+      ...bucket,
+      // The emulator keeps no versions.
+      head: async (...given) => {
+        const found = await bucket.head(...given);
+        return found && { ...found, version: "v7" };
+      },
+      remove: async (key, options) => void removed.push([key, options?.version]),
+    },
+  });
+  const owner = { appId: randomUUID(), userId: "ann" };
+  const { fileKey, urls } = await uploads.begin(owner, { fileName: "a.csv", contentType: "text/csv", size: 9 });
+  const { headers } = await fetch(urls[0] ?? "", { method: "PUT", body: "short" });
+  const parts = [{ partNumber: 1, etag: headers.get("etag") ?? "" }];
+  expect(await uploads.complete(owner, fileKey, parts)).toMatchObject({ kind: "other size", bytes: 5, announced: 9 });
+  expect(removed).toEqual([[fileKey, "v7"]]);
+});
+
 test("the count of uploads does not grow with the hours", async () => {
   const { owner, begin, put, used } = await uploaderWith(100);
   for (let hour = 0; hour < 40; hour += 1) {
