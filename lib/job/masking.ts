@@ -27,7 +27,7 @@ const ENGLISH =
   /(?:hockey|hotkey|jockey|donkey|monkey|turkey|whiskey|lackey|flunkey|malarkey|bypass|compass|encompass|trespass|surpass|overpass|underpass|impasse?)$/;
 
 /** The fields of tasks that hold columns by their names. */
-const COLUMNS: ReadonlySet<string> = new Set(["columns", "select"]);
+const COLUMNS: ReadonlySet<string> = new Set(["columns", "select", "groupBy"]);
 
 /** Whether a header, a parameter or a field holds a credential, by its name. */
 export function isCredential(name: string): boolean {

@@ -137,10 +137,9 @@ test("what is hidden in JSON keeps its shape, and columns keep their types", () 
     tokens: ["***"],
   });
   const columns = { code: "string", token: "string" };
-  expect(maskedJson({ columns, select: { code: { field: "code" } } })).toEqual({
-    columns,
-    select: { code: { field: "code" } },
-  });
+  const groupBy = { fields: ["code", "country"], aggregates: { key: { op: "sum", field: "price" } } };
+  const shaped = { columns, select: { code: { field: "code" } }, groupBy };
+  expect(maskedJson(shaped)).toEqual(shaped);
 });
 
 test("the log of a task holds no credential that its lines name", async () => {
