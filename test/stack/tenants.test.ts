@@ -263,6 +263,11 @@ test("each kind of change by a person is in the audit log, and is found by its o
     "job.cancel",
     "job.created",
   ]);
+  for (const odd of ["never#a", "2026-13-01T00:00:00.000Z#a", "1#a"]) {
+    const cursor = Buffer.from(odd).toString("base64url");
+    const path = `/v1/admin/apps/${appId}/audit?object=settings&cursor=${cursor}`;
+    expect([odd, (await ann.call("GET", path)).status]).toEqual([odd, 400]);
+  }
   const wrong = await ann.call("GET", `/v1/admin/apps/${appId}/audit?object=${task}`);
   expect([wrong.status, wrong.body.error.details[0].field]).toEqual([400, "object"]);
 });

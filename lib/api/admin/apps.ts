@@ -189,7 +189,7 @@ export const listAudit = route({
   async handle({ path, caller, query }, { audit }): Promise<Answer> {
     const appId = appInPath(path["appId"], caller);
     const before = query.cursor === undefined ? undefined : Buffer.from(query.cursor, "base64url").toString();
-    if (before !== undefined && !/^[\w:.-]+#[\w-]+$/.test(before)) {
+    if (before !== undefined && !isPlace(before)) {
       throw badRequest([
         { field: "cursor", message: "is not a cursor of this list; take nextCursor of the page before" },
       ]);
@@ -203,6 +203,12 @@ export const listAudit = route({
     return ok({ items, nextCursor: next === undefined ? null : Buffer.from(next).toString("base64url") });
   },
 });
+
+/** The time of an entry and its number, as in its sort key. */
+function isPlace(text: string): boolean {
+  const [, time = ""] = /^(\d{4}-[\w:.-]+Z)#[\w-]+$/.exec(text) ?? [];
+  return !Number.isNaN(Date.parse(time));
+}
 
 interface Asked<Body> {
   readonly appId: string;
