@@ -42,7 +42,8 @@ export async function makeRoom(
     if (waitMs > 0) await clock.sleep(waitMs);
   }
   if (maxConcurrency === null) return {};
-  const isFirst = isProbe || ref.ordered === true || isKept(clock, ref.turn);
+  // One that was let go is first, however long its message lay in the queue.
+  const isFirst = isProbe || ref.ordered === true || ref.turn !== undefined;
   return takeSlot(parts, ref, maxConcurrency, isFirst);
 }
 

@@ -155,6 +155,21 @@ test("a slot that was given back while a job went to wait is taken by that job",
   expect(await run(await stored(job))).toBe("succeeded");
 });
 
+test("a job that was let go for a slot takes it, however late its message comes", async () => {
+  await limit({ maxConcurrency: 1 });
+  const slot = slotFor(HOUR);
+  await world.capacity.takeSlot(slot, 1, true);
+  const jobs = [await submit(), await submit(), await submit()];
+  for (const job of jobs) await run(job);
+  await world.capacity.leaveSlot(slot, SECOND);
+  await world.engine.sweep(PLENTY);
+  const called = (await Promise.all(jobs.map(stored))).filter(({ backlog }) => backlog === undefined);
+  expect(called).toHaveLength(1);
+  // The queue is slow.
+  world.pass(2 * MINUTE);
+  expect(await run(called[0]!)).toBe("succeeded");
+});
+
 test("a turn that was given by another rate is void", async () => {
   await limit({ rateLimitPerSecond: 0.02 });
   const jobs = await Promise.all(Array.from({ length: 3 }, async () => submit()));
