@@ -155,7 +155,7 @@ async function letGo(jobs: readonly Job[], turns: readonly Turn[] | undefined, p
   for (let at = 0; at < jobs.length; at += LARGEST_SEND) {
     const batch = jobs.slice(at, at + LARGEST_SEND);
     const moves = await Promise.all(
-      batch.map(async (job, n) => store.apply(job, release(job, clock.now(), turns?.[at + n]))),
+      batch.map(async (job, n) => store.apply(job, release(job, clock.now(), turnFor(job, turns?.[at + n])))),
     );
     const departures = moves.flatMap(({ won, job }): Departure[] =>
       won ? [{ job, notBefore: arrival(job, clock) }] : [],
@@ -164,6 +164,12 @@ async function letGo(jobs: readonly Job[], turns: readonly Turn[] | undefined, p
     sent += await handOver(departures, parts);
   }
   return { released, sent };
+}
+
+/** Nothing starts before its time: a turn for a slot moves there, and one by a rate is lost. */
+function turnFor(job: Job, turn: Turn | undefined): Turn | undefined {
+  if (!turn || turn.at >= job.startAt) return turn;
+  return turn.step === 0 ? { ...turn, at: job.startAt } : undefined;
 }
 
 /** Calls the tasks that are next, and puts those in line whose place was lost. */

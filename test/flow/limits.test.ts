@@ -170,6 +170,28 @@ test("a job that was let go for a slot takes it, however late its message comes"
   expect(await run(called[0]!)).toBe("succeeded");
 });
 
+test.each([{ maxConcurrency: 1 }, { rateLimitPerSecond: 10 }])(
+  "a job that went to wait before its time starts at its time, with %o",
+  async (limits) => {
+    await limit(limits);
+    const now = world.clock.now();
+    const startAt = now + 40 * SECOND;
+    const submitted = await world.engine.submit({ ...request("db", {}, { appId }), startAt });
+    if (submitted.kind !== "created") throw new Error("The job was not created");
+    const { job } = submitted;
+    const held = { state: "held", since: now, failures: [now], lastError: "HTTP 410" } as const;
+    await world.destinations.change({ appId, destination: ORIGIN }, () => held);
+    await world.engine.sweep(PLENTY);
+    expect(await stored(job)).toMatchObject({ backlog: `to ${ORIGIN}` });
+    await world.destinations.change({ appId, destination: ORIGIN }, () => undefined);
+    expect(await world.engine.sweep(PLENTY)).toMatchObject({ sent: 1 });
+    expect(await run(await stored(job))).toBe("skipped");
+    world.pass(40 * SECOND);
+    expect(await run(await stored(job))).toBe("succeeded");
+    expect((await stored(job)).startedAt).toBeGreaterThanOrEqual(startAt);
+  },
+);
+
 test("a turn that was given by another rate is void", async () => {
   await limit({ rateLimitPerSecond: 0.02 });
   const jobs = await Promise.all(Array.from({ length: 3 }, async () => submit()));
