@@ -99,17 +99,22 @@ export async function announce(
   if (backlog !== undefined) await backlogs.announce({ appId, backlog });
 }
 
-/** `next`: the place after which the look goes on, at once. */
+/** `next`: where the look goes on, at once. */
 export interface Looked {
   readonly sent: number;
-  readonly next?: Place;
+  readonly next?: Page;
+}
+
+/** A page of a look after the first. `gone`: the jobs that went before it, whose slots may not be taken yet. */
+export interface Page extends Place {
+  readonly gone: number;
 }
 
 /** Looks at a page of a backlog that was due at `seen`, lets those of its jobs go that may, and sets the next look. */
 export async function lookAtBacklog(
   ref: BacklogRef,
   seen: EpochMs,
-  from: Place | undefined,
+  from: Page | undefined,
   parts: EngineParts,
 ): Promise<Looked> {
   const { clock, store, flow, backlogs } = parts;
@@ -122,14 +127,15 @@ export async function lookAtBacklog(
     const [oldest] = page.entries;
     return oldest ? laterAt(Math.max(HEAD_START, clock.now() - oldest.at)) : atRest();
   }
-  const { free, turns } = jobs.length > 0 ? await flow.gateOf(ref, jobs.length) : { free: 0 };
+  const gone = from?.gone ?? 0;
+  const { free, turns } = jobs.length > 0 ? await flow.gateOf(ref, jobs.length, gone) : { free: 0 };
   const { sent } = await letGo(jobs.slice(0, free), turns, parts);
   if (free < jobs.length) {
     await flow.markBacklog(ref, true);
     return { ...(await laterAt(MINUTE)), sent };
   }
   const last = page.entries.at(-1);
-  if (!page.complete && last) return { sent, next: last };
+  if (!page.complete && last) return { sent, next: { ...last, gone: gone + jobs.length } };
   await flow.markBacklog(ref, false);
   return { ...(await atRest()), sent };
 

@@ -4,6 +4,7 @@ import { LARGEST_SEND } from "../queue/queue.ts";
 import type { IndexEntry } from "../store/job-item.ts";
 import type { Place } from "../store/job-keys.ts";
 import type { JobStore } from "../store/job-store.ts";
+import type { Page } from "./backlog.ts";
 
 // The due work of a sweep, in shares that alternate between the apps: the backlog of one does not delay the others.
 
@@ -13,7 +14,7 @@ export type Share = { readonly appId: string; readonly jobs: readonly IndexEntry
 /** `seen`: when the backlog was due. */
 export interface BacklogShare extends BacklogRef {
   readonly seen: EpochMs;
-  readonly from?: Place;
+  readonly from?: Page;
 }
 
 export interface DueWork {

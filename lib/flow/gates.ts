@@ -37,14 +37,17 @@ export function createGates(parts: Parts) {
     return to !== undefined && (await circuits.circuitOf(to))?.state === "held";
   }
 
-  /** How many of `most` jobs may leave a backlog that is not shut: all, one that probes, or those with a turn. */
-  async function gateOf(ref: BacklogRef, most: number): Promise<Gate> {
+  /**
+   * How many of `most` jobs may leave a backlog that is not shut, after `gone` others: all, one that probes, or those
+   * with a turn.
+   */
+  async function gateOf(ref: BacklogRef, most: number, gone = 0): Promise<Gate> {
     const to = target(ref);
     if (!to) return { free: most };
     const circuit = await circuits.circuitOf(to);
     if (circuit && circuit.state !== "closed") return { free: (circuit.probeAt ?? Infinity) <= clock.now() ? 1 : 0 };
     const limits = await limitsOf(to);
-    const turns = limits && (await turnsWithin(parts, to, limits, most));
+    const turns = limits && (await turnsWithin(parts, to, limits, { most, gone }));
     if (!limits || !turns) return { free: most };
     const { maxConcurrency: atOnce } = limits;
     return { free: turns.length, turns, ...(atOnce !== null && { atOnce }) };

@@ -96,21 +96,26 @@ function beyondTheRow(clock: Clock, { ordered }: CallRef): Wait {
 type Capacity = Pick<Parts, "clock" | "capacity">;
 
 /**
- * The turns of the jobs of a destination's backlog that fit into its limits by the next look, at most `most`;
- * undefined without limits. Each attempt that gives back a slot calls the next job, so slots are those that are free.
+ * The turns of the jobs of a destination's backlog that fit into its limits by the next look, at most `most` after
+ * `gone` others; undefined without limits. Each attempt that gives back a slot calls the next job, so slots are those
+ * that are free.
  */
 export async function turnsWithin(
   { clock, capacity }: Capacity,
   ref: DestinationRef,
   { rateLimitPerSecond: rate, maxConcurrency }: DestinationLimits,
-  most: number,
+  { most, gone }: { readonly most: number; readonly gone: number },
 ): Promise<Turn[] | undefined> {
   if (rate === null && maxConcurrency === null) return undefined;
-  const free = maxConcurrency === null ? most : Math.min(most, await capacity.freeSlots(ref, maxConcurrency));
+  const free = maxConcurrency === null ? most : Math.min(most, await freeAfter(capacity, ref, maxConcurrency, gone));
   if (rate === null) return Array.from({ length: free }, () => ({ at: clock.now(), step: 0 }));
   const step = stepOf(clock, rate);
   const turns = free === 0 ? [] : await capacity.takeTurns(ref, { step, most: free });
   return turns.map((at) => ({ at, step }));
+}
+
+async function freeAfter(capacity: CapacityStore, ref: DestinationRef, most: number, gone: number): Promise<number> {
+  return Math.max(0, (await capacity.freeSlots(ref, most)) - gone);
 }
 
 /** Says whether jobs wait in a destination's backlog for its limits. Returns whether that is new for its slots. */

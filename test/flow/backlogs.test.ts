@@ -5,6 +5,7 @@ import { createEngine } from "../../lib/engine/engine.ts";
 import { createFlowControl } from "../../lib/flow/flow-control.ts";
 import type { Circuit } from "../../lib/flow/circuit.ts";
 import { nextAttempt, type Job } from "../../lib/job/job.ts";
+import { queueUp } from "../../lib/job/moves.ts";
 import { backlogKey } from "../../lib/store/job-keys.ts";
 import type { AppSettings } from "../../lib/store/app-settings.ts";
 import { PLENTY } from "../support/world.ts";
@@ -124,6 +125,15 @@ test("no more jobs leave a backlog than both limits of their destination let go"
   const rated = await startsAt(other.destination);
   expect(rated.count).toBe(18);
   expect(rated.lasts).toBeGreaterThan(160 * SECOND);
+});
+
+test("a sweep lets no more jobs out of a backlog of several pages than slots are free", async () => {
+  await limit(null, 110);
+  const ref = { appId, backlog: `to ${ORIGIN}` } as const;
+  const jobs = await Promise.all(Array.from({ length: 230 }, async () => submit(appId, "db")));
+  await Promise.all(jobs.map(async (job) => world.store.apply(job, queueUp(job, ref.backlog))));
+  await world.backlogs.announce(ref);
+  expect(await world.engine.sweep(PLENTY)).toMatchObject({ sent: 110 });
 });
 
 test("a message that comes again for a job in a backlog writes nothing", async () => {
