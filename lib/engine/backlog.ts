@@ -122,10 +122,10 @@ export async function lookAtBacklog(
   const page = await store.due(backlogKey(ref), ALL, PAGE, from);
   const jobs = await jobsIn(ref, page.entries, parts);
   if (ref.backlog === "slot") {
-    await callTasks(ref.appId, jobs, parts);
-    // A task that is called may lie in its queue: it is called again after 5, 10, 20, 40 … minutes of waiting.
-    const [oldest] = page.entries;
-    return oldest ? laterAt(Math.max(HEAD_START, clock.now() - oldest.at)) : atRest();
+    const first = await callTasks(ref.appId, jobs, parts);
+    if (page.entries.length === 0) return atRest();
+    // A task that is called may lie in its queue: the same one is called again after 5, 10, 20, 40 … minutes.
+    return laterAt(Math.max(HEAD_START, await backlogs.calledFor(ref, first)));
   }
   const gone = from?.gone ?? 0;
   const { free, turns } = jobs.length > 0 ? await flow.gateOf(ref, jobs.length, gone) : { free: 0 };
@@ -178,12 +178,12 @@ function turnFor(job: Job, turn: Turn | undefined): Turn | undefined {
   return turn.step === 0 ? { ...turn, at: job.startAt } : undefined;
 }
 
-/** Calls the tasks that are next, and puts those in line whose place was lost. */
+/** Calls the tasks that are next, and puts those in line whose place was lost. Returns the rank of the first one. */
 async function callTasks(
   appId: string,
   tasks: readonly WaitingJob[],
   { clock, slots, line }: EngineParts,
-): Promise<void> {
+): Promise<string | undefined> {
   const { first } = await slots.look(appId, PAGE);
   const last = first.length < PAGE ? undefined : first.at(-1);
   const isLost = (job: WaitingJob) =>
@@ -191,5 +191,5 @@ async function callTasks(
     !first.includes(rankOf(job)) &&
     (last === undefined || rankOf(job) < last);
   for (const job of tasks.filter(isLost)) await line.wait(job);
-  await line.callNext(appId);
+  return line.callNext(appId);
 }

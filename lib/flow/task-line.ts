@@ -51,21 +51,26 @@ export function createTaskLine({ clock, store, apps, slots, queue, log }: Parts)
     await slots.leave(job.appId, [rankOf(job)]).catch(noted(job.appId));
   }
 
-  /** Sends as many waiting tasks to their queue as slots are free. If that fails, the sweep sends them. */
-  async function callNext(appId: string): Promise<void> {
-    await call(appId).catch(noted(appId));
+  /**
+   * Sends as many waiting tasks to their queue as slots are free. If that fails, the sweep sends them. Returns the rank
+   * of the first one.
+   */
+  async function callNext(appId: string): Promise<string | undefined> {
+    return call(appId).catch(noted(appId));
   }
 
   /** A constant number of calls, however many tasks in line were stopped: the sweep goes on where this ends. */
-  async function call(appId: string): Promise<void> {
+  async function call(appId: string): Promise<string | undefined> {
     const { maxConcurrentTasks: of, paused } = await apps.settingsOf(appId);
-    if (paused) return;
+    if (paused) return undefined;
     const { taken, first } = await slots.look(appId, MOST_LOOKED_AT);
     const free = Math.max(of - taken, 0);
     const called = await callable(appId, first.slice(0, free));
     // Tasks that are gone make room for the next ones.
     const others = called.length < Math.min(free, first.length) ? await callable(appId, first.slice(free)) : [];
-    await handOver([...called, ...others].slice(0, free).map(departure), { queue, store, clock, log });
+    const next = [...called, ...others].slice(0, free);
+    await handOver(next.map(departure), { queue, store, clock, log });
+    return next[0] && rankOf(next[0]);
   }
 
   /** The tasks that may start. Those that were stopped, or have started without leaving the line, leave it now. */
@@ -83,7 +88,10 @@ export function createTaskLine({ clock, store, apps, slots, queue, log }: Parts)
   }
 
   function noted(appId: string) {
-    return (error: unknown) => log("warn", "tasks.not-called", { appId, error: reasonOf(error) });
+    return (error: unknown): undefined => {
+      log("warn", "tasks.not-called", { appId, error: reasonOf(error) });
+      return undefined;
+    };
   }
 
   return { placeOf, wait, leave, callNext };

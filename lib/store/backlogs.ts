@@ -63,7 +63,22 @@ export function createBacklogs({ table, clock }: { readonly table: Table; readon
     });
   }
 
-  return { announce, wake, lookAgain, rest };
+  /** How long each look has called the same task first: 0 if the look before called another one first, or none. */
+  async function calledFor(ref: BacklogRef, first: string | undefined): Promise<number> {
+    const now = clock.now();
+    const key = itemKey(backlogKey(ref));
+    const { calledRank, calledAt } = (await table.get(key)) ?? {};
+    if (calledRank === first) return first === undefined ? 0 : now - Number(calledAt);
+    await table.update(key, {
+      ConditionExpression: "attribute_exists(pk)",
+      ...(first === undefined
+        ? { UpdateExpression: "REMOVE calledRank, calledAt" }
+        : { UpdateExpression: "SET calledRank = :first, calledAt = :now", values: { ":first": first, ":now": now } }),
+    });
+    return 0;
+  }
+
+  return { announce, wake, lookAgain, rest, calledFor };
 }
 
 function itemKey(key: string) {

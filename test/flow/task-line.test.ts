@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { MINUTE } from "../../lib/clock.ts";
+import { HOUR, MINUTE } from "../../lib/clock.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import type { GivenParts } from "../../lib/engine/engine-parts.ts";
 import type { Executor } from "../../lib/executors/executor.ts";
@@ -34,6 +34,7 @@ async function submit(priority = 0, jobType = "example"): Promise<Job> {
   return submitted.job;
 }
 
+const LIVES = { from: ["RUNNING"], to: "RUNNING", when: [], remove: [] } as const;
 const run = async (job: Job) => world.engine.run({ kind: "stored", ref: nextAttempt(job) }, AMPLE);
 const now = async ({ id }: Job) => (await world.store.get(id)) as Job;
 
@@ -89,6 +90,47 @@ test("a slot that was given back before a task stood in the line calls it all th
   const engine = createEngine({ ...world.parts, slots: { ...slots, enter } });
   await engine.run({ kind: "stored", ref: nextAttempt(second) }, AMPLE);
   expect(await called()).toEqual([second.id]);
+});
+
+test("a task is called within minutes though its call was lost, however long it has waited", async () => {
+  const [first, second] = [await submit(), await submit()];
+  await called();
+  const end = await start(first);
+  await run(second);
+  const minutes = async (count: number) => {
+    for (let minute = 0; minute < count; minute += 1) {
+      world.pass(MINUTE);
+      // The first task's worker lives.
+      const lease = { leaseUntil: world.clock.now() + HOUR, dueAt: world.clock.now() + HOUR };
+      await world.store.apply(nextAttempt(first), { ...LIVES, set: lease });
+      await world.engine.sweep(AMPLE);
+    }
+  };
+  await minutes(22);
+  expect(await called()).toEqual([]);
+  await end();
+  expect(await called()).toEqual([second.id]);
+  await minutes(5);
+  expect(await called()).toContain(second.id);
+});
+
+test("a task whose message lies in its queue is called again after 5, 10, 20 … minutes", async () => {
+  const [first, second] = [await submit(), await submit()];
+  const end = await start(first);
+  await run(second);
+  await end();
+  await called();
+  const at: number[] = [];
+  for (let minute = 0; minute < 45; minute += 1) {
+    await world.engine.sweep(AMPLE);
+    if ((await called()).length > 0) at.push(minute);
+    world.pass(MINUTE);
+  }
+  // A sweep looks up to a minute ahead.
+  const gaps = at.slice(1).map((minute, n) => minute - (at[n] ?? 0));
+  expect(gaps.length).toBeGreaterThanOrEqual(3);
+  expect(gaps[0]).toBeLessThanOrEqual(5);
+  for (const [n, gap] of gaps.slice(2).entries()) expect(gap).toBeGreaterThan(1.5 * (gaps[n + 1] ?? 0));
 });
 
 test("who comes later with the same priority waits behind who waits, though a slot is free", async () => {
