@@ -56,10 +56,12 @@ export function createBacklogs({ table, clock }: { readonly table: Table; readon
     const now = clock.now();
     const item = await table.get(itemKey(backlogKey(ref)));
     const quiet = now - Number(item?.["touchedAt"] ?? now);
+    // While a process may rely on having announced it, a job may come unannounced.
+    const wait = quiet < clock.during(ANNOUNCED_FOR) ? MINUTE : Math.max(quiet, MINUTE);
     await table.update(itemKey(backlogKey(ref)), {
       UpdateExpression: "SET dueAt = :at",
       ConditionExpression: "dueAt = :seen",
-      values: { ":at": Math.round(now + Math.min(Math.max(quiet, MINUTE), LONGEST_LOOK)), ":seen": seen },
+      values: { ":at": Math.round(now + Math.min(wait, LONGEST_LOOK)), ":seen": seen },
     });
   }
 

@@ -6,6 +6,7 @@ import { createFlowControl } from "../../lib/flow/flow-control.ts";
 import type { Circuit } from "../../lib/flow/circuit.ts";
 import { nextAttempt, type Job } from "../../lib/job/job.ts";
 import { queueUp } from "../../lib/job/moves.ts";
+import { createBacklogs } from "../../lib/store/backlogs.ts";
 import { backlogKey } from "../../lib/store/job-keys.ts";
 import type { AppSettings } from "../../lib/store/app-settings.ts";
 import { PLENTY } from "../support/world.ts";
@@ -58,6 +59,21 @@ test("a backlog is known as long as jobs wait in it, also when no other job come
     await world.engine.sweep(PLENTY);
   }
   expect(Number((await world.table.get(key))?.["expiresAt"]) * SECOND).toBeLessThan(world.clock.now());
+});
+
+test("where the clock is fast, a backlog is looked at each minute as long as jobs may come unannounced", async () => {
+  const start = world.clock.now();
+  let now = start;
+  const clock = { ...world.clock, now: () => now, during: (ms: number) => 60 * ms };
+  const backlogs = createBacklogs({ table: world.table, clock });
+  const ref = { appId, backlog: "app" } as const;
+  const dueAt = async () => Number((await world.table.get({ pk: backlogKey(ref), sk: "B" }))?.["dueAt"]);
+  await backlogs.announce(ref);
+  for (; now < start + 29 * MINUTE; now += MINUTE) {
+    if ((await dueAt()) <= now + MINUTE) await backlogs.rest(ref, await dueAt());
+    await backlogs.announce(ref);
+    expect(await dueAt()).toBeLessThanOrEqual(now + 2 * MINUTE);
+  }
 });
 
 test("a job that misses its turn goes back to its place by age, before all that came after it", async () => {
