@@ -50,14 +50,15 @@ export async function runAdmitted(
   parts: EngineParts,
   attempt: () => Promise<Outcome | undefined>,
 ): Promise<Ran> {
-  const { outcome, next } = await entry.during(attempt);
+  const { ended, next } = await entry.during(attempt);
   if (next) {
     await callNext(next, parts).catch((error: unknown) => {
       // The sweep looks at the backlog within a minute.
       parts.log("warn", "backlog.not-called", { appId: next.appId, error: reasonOf(error) });
     });
   }
-  return ranAs(outcome);
+  if (ended.status === "rejected") throw ended.reason;
+  return ranAs(ended.value);
 }
 
 /** Lets one of the oldest jobs of a backlog go, if its destination has room; newcomers pass an empty backlog again. */

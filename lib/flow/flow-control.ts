@@ -19,12 +19,13 @@ export type Entry = Admitted | Wait;
 
 export interface Admitted {
   /**
-   * Runs the attempt, gives back its slot, and notes its outcome; an attempt that did not start has none. `next`: the
-   * backlog whose next job may have the slot.
+   * Runs the attempt, gives back its slot, and notes its outcome; an attempt that did not start has none. `ended`: what
+   * came of the call. `next`: the backlog whose next job may have the slot, also if the service failed.
    */
-  during(
-    attempt: () => Promise<Outcome | undefined>,
-  ): Promise<{ readonly outcome?: Outcome; readonly next?: BacklogRef }>;
+  during(attempt: () => Promise<Outcome | undefined>): Promise<{
+    readonly ended: PromiseSettledResult<Outcome | undefined>;
+    readonly next?: BacklogRef;
+  }>;
 }
 
 interface Parts {
@@ -74,13 +75,11 @@ export function createFlowControl(parts: Parts) {
 
   function admitted(ref: CallRef, slot?: Slot): Admitted {
     const during: Admitted["during"] = async (attempt) => {
-      const outcome = await attempt().catch(async (error: unknown) => {
-        await leave(ref, undefined, slot);
-        throw error;
-      });
+      const [ended] = await Promise.allSettled([attempt()]);
+      const outcome = ended.status === "fulfilled" ? ended.value : undefined;
       const isAwaited = await leave(ref, outcome, slot);
       const next = { appId: ref.appId, backlog: backlogTo(ref.destination) };
-      return { ...(outcome && { outcome }), ...(isAwaited && { next }) };
+      return { ended, ...(isAwaited && { next }) };
     };
     return { during };
   }

@@ -155,6 +155,21 @@ test("a slot that was given back while a job went to wait is taken by that job",
   expect(await run(await stored(job))).toBe("succeeded");
 });
 
+test("an attempt that the service failed calls the next job all the same", async () => {
+  await limit({ maxConcurrency: 1 });
+  const [first, second] = [await submit(), await submit()];
+  const { store } = world.parts;
+  const apply: typeof store.apply = async (of, move, op) => {
+    if (move.to !== "RUNNING") return store.apply(of, move, op);
+    await run(second);
+    throw new Error("The table is away");
+  };
+  const engine = createEngine({ ...world.parts, store: { ...store, apply } });
+  await expect(engine.run({ kind: "stored", ref: nextAttempt(first) }, PLENTY)).rejects.toThrow("The table is away");
+  expect((await stored(second)).backlog).toBeUndefined();
+  expect(await run(await stored(second))).toBe("succeeded");
+});
+
 test("a job that was let go for a slot takes it, however late its message comes", async () => {
   await limit({ maxConcurrency: 1 });
   const slot = slotFor(HOUR);
