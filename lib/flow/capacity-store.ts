@@ -1,6 +1,6 @@
 import { DAY, MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
 import { LONGEST_MESSAGE_DELAY } from "../job/job.ts";
-import { expirySeconds, type Expressions, type Table } from "../store/table.ts";
+import { expirySeconds, type Expressions, type Item, type Table } from "../store/table.ts";
 import type { DestinationRef } from "./destination-store.ts";
 
 // The turns and slots of destinations that have limits, in items apart from the app's, which every delivery reads.
@@ -11,6 +11,8 @@ export interface Slot extends DestinationRef {
   readonly since: EpochMs;
   /** The time by which the attempt that holds it has certainly ended. */
   readonly until: EpochMs;
+  /** Set for a job in a lane, which waits for a slot in its queue. */
+  readonly isInLane?: true;
 }
 
 interface Parts {
@@ -26,6 +28,10 @@ const MOST_TRIES = 5;
  * longer than the time between two sweeps, which fill it.
  */
 const ROW_LENGTH = 3 * MINUTE;
+/** The longest real time by which the message of a lane comes after its time. */
+const LANE_LATE = 5 * SECOND;
+/** The longest real time for which a slot is kept for a lane. */
+const KEPT_FOR_LANE = 30 * SECOND;
 
 /** A step is the service time between two turns of a destination, in whole milliseconds. */
 export function createCapacityStore(parts: Parts) {
@@ -53,9 +59,11 @@ export function createCapacityStore(parts: Parts) {
      * the last one that was given back and by the one held longest.
      */
     takeSlot: async (slot: Slot, most: number, isFirst: boolean) => takeSlot(parts, slot, most, isFirst),
+    /** Keeps the next slot that a job outside of lanes gives back for a lane, which asks again at `asksAt`. */
+    keepForLane: async (ref: DestinationRef, asksAt: EpochMs) => keepForLane(parts, ref, asksAt),
     /**
      * Gives a slot back. `tookMs`: how long an attempt held it, in service time; undefined if it did not start.
-     * Returns whether jobs wait for it in the destination's backlog.
+     * Returns whether it is for the next job that waits in the destination's backlog: a lane and the backlog take turns.
      */
     leaveSlot: async (slot: Slot, tookMs?: number) => leaveSlot(parts, slot, tookMs),
   };
@@ -135,10 +143,24 @@ async function mark({ table, clock }: Parts, key: ReturnType<typeof keyOf>, isWa
   return held;
 }
 
+async function keepForLane({ table, clock }: Parts, ref: DestinationRef, asksAt: EpochMs): Promise<void> {
+  await table.update(keyOf(ref, SLOTS), {
+    UpdateExpression: "SET laneAt = :at, expiresAt = :expiresAt",
+    values: { ":at": asksAt, ":expiresAt": expirySeconds(clock.now() + DAY) },
+  });
+}
+
+/** Whether a lane asks soon. One that does not ask when it was to, gets nothing kept for it any more. */
+function isKeptForLane(item: Item | undefined, clock: Clock): boolean {
+  const inMs = Number(item?.["laneAt"] ?? 0) - clock.now();
+  return inMs > -clock.during(LANE_LATE) && inMs <= clock.during(KEPT_FOR_LANE);
+}
+
 async function freeSlots({ table, clock }: Parts, ref: DestinationRef, most: number): Promise<number> {
   const item = await table.get(keyOf(ref, SLOTS));
   const taken = [...((item?.["slots"] as Set<string> | undefined) ?? [])].map(termsOf);
-  return Math.max(0, most - taken.filter(({ until }) => until > clock.now()).length);
+  const kept = isKeptForLane(item, clock) ? 1 : 0;
+  return Math.max(0, most - kept - taken.filter(({ until }) => until > clock.now()).length);
 }
 
 async function takeSlot(
@@ -150,7 +172,7 @@ async function takeSlot(
   const key = keyOf(slot, SLOTS);
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
     const taken = await update(table, key, {
-      UpdateExpression: "ADD slots :slot SET expiresAt = :expiresAt",
+      UpdateExpression: `ADD slots :slot SET expiresAt = :expiresAt${slot.isInLane ? " REMOVE laneAt" : ""}`,
       // `contains`: a call whose answer was lost has written the slot, and its repetition succeeds too.
       ConditionExpression: `(attribute_not_exists(slots) OR size(slots) < :most OR contains(slots, :name))${isFirst ? "" : BEHIND_NOBODY}`,
       values: {
@@ -174,12 +196,12 @@ async function takeSlot(
   throw table.unavailable("the slots of the destination are changing too fast");
 }
 
-async function leaveSlot({ table }: Parts, slot: Slot, tookMs?: number): Promise<boolean> {
+async function leaveSlot({ table, clock }: Parts, slot: Slot, tookMs?: number): Promise<boolean> {
   const { item } = await update(table, keyOf(slot, SLOTS), {
     UpdateExpression: `DELETE slots :slot${tookMs === undefined ? "" : " SET tookMs = :took"}`,
     values: { ":slot": new Set([nameOf(slot)]), ...(tookMs !== undefined && { ":took": tookMs }) },
   });
-  return item["hasBacklog"] === true;
+  return item["hasBacklog"] === true && (slot.isInLane === true || !isKeptForLane(item, clock));
 }
 
 const SLOTS = "SLOTS";

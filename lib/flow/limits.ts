@@ -43,7 +43,7 @@ export async function makeRoom(
   }
   if (maxConcurrency === null) return {};
   // One that was let go is first, however long its message lay in the queue.
-  const isFirst = isProbe || ref.ordered === true || ref.turn !== undefined;
+  const isFirst = isProbe || ref.turn !== undefined;
   return takeSlot(parts, ref, maxConcurrency, isFirst);
 }
 
@@ -65,23 +65,25 @@ function stepOf(clock: Clock, rate: number): number {
   return Math.max(1, Math.ceil(clock.during(SECOND / rate)));
 }
 
-/** `isFirst`: it need not go behind the jobs of the backlog. */
-async function takeSlot(
-  { clock, capacity }: Parts,
-  ref: CallRef,
-  most: number,
-  isFirst: boolean,
-): Promise<Room | Wait> {
+/** `isFirst`: it need not go behind the jobs of the backlog. Nor need one of a lane that has waited before. */
+async function takeSlot(parts: Parts, ref: CallRef, most: number, isFirst: boolean): Promise<Room | Wait> {
+  const { clock, store, capacity } = parts;
   const since = clock.now();
-  const { appId, destination, timeoutMs } = ref;
+  const { appId, destination, timeoutMs, ordered } = ref;
   const until = since + clock.during(timeoutMs + 2 * LEASE_MARGIN_MS);
-  const slot = { appId, destination, holder: clock.operationId(), since, until };
-  const taken = await capacity.takeSlot(slot, most, isFirst);
+  const isInLane = ordered && { isInLane: ordered };
+  const slot = { appId, destination, holder: clock.operationId(), since, until, ...isInLane };
+  let taken = await capacity.takeSlot(slot, most, isFirst);
+  if (taken === "behind" && ordered && (await store.get(ref.id))?.waitsSince !== undefined) {
+    taken = await capacity.takeSlot(slot, most, true);
+  }
   if (taken === "taken") return { slot };
-  if (!ref.ordered) return { reason: "concurrency", ...(taken !== "behind" && { isFirst: true }) };
-  // A lane can't wait in the backlog. It asks again about when the next slot becomes free.
+  if (!ordered) return { reason: "concurrency", ...(taken !== "behind" && { isFirst: true }) };
+  // A lane can't wait in the backlog. It asks again about when the next slot becomes free, which is kept for it.
   const waitMs = taken === "behind" ? 0 : taken.tookMs / most;
-  return { reason: "concurrency", startAt: Math.round(clock.now() + Math.max(waitMs, clock.during(SHORT_WAIT_MS))) };
+  const startAt = Math.round(clock.now() + Math.max(waitMs, clock.during(SHORT_WAIT_MS)));
+  await capacity.keepForLane(slot, startAt);
+  return { reason: "concurrency", startAt };
 }
 
 /** Jobs beyond the row wait in the destination's backlog, those of a lane in their queue. */

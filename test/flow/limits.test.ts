@@ -207,6 +207,35 @@ test.each([{ maxConcurrency: 1 }, { rateLimitPerSecond: 10 }])(
   },
 );
 
+test("a lane and the jobs that wait take slots in turns", async () => {
+  await limit({ maxConcurrency: 1 });
+  const jobs = await Promise.all(Array.from({ length: 3 }, async () => submit()));
+  const lane = await Promise.all(
+    Array.from({ length: 2 }, async () => submit(appId, "both", { messageGroupId: "customer" })),
+  );
+  const waiting = async (all: readonly Job[]) =>
+    (await Promise.all(all.map(stored))).filter(({ status }) => status === "PENDING");
+  const order: string[] = [];
+  world.execute(async ({ job }) => {
+    order.push(job.lane ?? "other");
+    // Meanwhile the others ask, and of the lane the first one, if it does not run.
+    for (const one of jobs) await run(await stored(one));
+    const [next] = await waiting(lane);
+    if (next && job.lane === undefined) await run(next);
+    return succeeds();
+  });
+  await run(jobs[0]!);
+  // A lane asks again after the others: a slot is kept for it, or for those that wait.
+  for (let n = 0; n < 12; n += 1) {
+    for (const job of await waiting(jobs)) if (job.backlog === undefined) await run(job);
+    const [next] = await waiting(lane);
+    if (!next) break;
+    if (next.waitsSince !== undefined) world.pass(Math.max(0, next.startAt - world.clock.now()));
+    await run(next);
+  }
+  expect(order.slice(0, 4)).toEqual(["other", "customer", "other", "customer"]);
+});
+
 test("a turn that was given by another rate is void", async () => {
   await limit({ rateLimitPerSecond: 0.02 });
   const jobs = await Promise.all(Array.from({ length: 3 }, async () => submit()));
