@@ -9,7 +9,7 @@ import { PLENTY, createWorld, type World } from "../support/world.ts";
 // Slots under load: a worker that dies at random holds no slot for good, and no task gets one out of turn.
 
 const SLOTS = 5;
-const JOBS = 60;
+const JOBS = 40;
 const KILLS = 12;
 const LAST = 50;
 /** Short delays keep the test short. */
@@ -148,7 +148,7 @@ function startWorker(): Worker {
   return worker;
 }
 
-test("of 60 tasks of three apps all run, five of an app at once and in order, however often workers die", async () => {
+test("of 40 tasks of three apps all run, five of an app at once and in order, however often workers die", async () => {
   const jobs: Job[] = [];
   const submit = async (n: number) => {
     const execution = { type: "task", jobType: "example", payload: { words: ["a"] }, priority: randomInt(0, 11) };

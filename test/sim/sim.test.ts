@@ -22,14 +22,14 @@ const sim = async (...options: string[]) =>
 /** The seeds of failures of drawn sets. Each is added here together with its fix, and then runs every time. */
 const FOUND: readonly string[] = [];
 
-test("16 seeds break no rule, and the first 2 of them do the same twice", { timeout: 600_000 }, async () => {
-  expect(await sim("--seeds", "16", "--twice", "2")).toMatch(/^violations: 0$/m);
+test("10 seeds break no rule, and the first 2 of them do the same twice", { timeout: 600_000 }, async () => {
+  expect(await sim("--seeds", "10", "--twice", "2")).toMatch(/^violations: 0$/m);
 });
 
-test("nor do 8 more, which the date draws, and all that were ever found so", { timeout: 300_000 }, async () => {
+test("nor do 5 more, which the date draws, and all that were ever found so", { timeout: 300_000 }, async () => {
   const from = today() * 1_000;
-  tellDrawn(`npm run sim -- --from ${from} --seeds 8`);
-  const drawn = Array.from({ length: 8 }, (_, n) => String(from + n));
+  tellDrawn(`npm run sim -- --from ${from} --seeds 5`);
+  const drawn = Array.from({ length: 5 }, (_, n) => String(from + n));
   for (const seed of [...FOUND, ...drawn]) {
     const { violations } = await simulate(planOf(seed), { template });
     expect(violations, `Again: npm run sim -- --seed ${seed}`).toEqual([]);
@@ -40,8 +40,8 @@ test(
   "no death and no lost answer in the life of a job, and no pair of them, breaks a rule",
   { timeout: 600_000 },
   async () => {
-    // Each run has one part of 144 of the pairs, so some months cover all of them.
-    const part = `${today() % 144}/144`;
+    // Each run has one part of 288 of the pairs, so some months cover all of them.
+    const part = `${today() % 288}/288`;
     tellDrawn(`npm run sim -- --exhaustive --part ${part}`);
     const told = await sim("--exhaustive", "--part", part);
     expect(told).toMatch(/^violations: 0$/m);

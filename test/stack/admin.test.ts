@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { endStacks, jobIn, newApp, startStack, tokenFor, webhook, type Stack } from "../support/stack.ts";
+import { endStacks, jobIn, newApp, sharedStack, tokenFor, webhook, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 
 let stack: Stack;
@@ -9,7 +9,7 @@ let target: Target;
 let release: (status: number) => void = () => {};
 
 beforeAll(async () => {
-  [stack, target] = await Promise.all([startStack(), startTarget()]);
+  [stack, target] = await Promise.all([sharedStack(), startTarget()]);
   target.answer(({ url }, response) => {
     if (url.startsWith("/hold")) {
       release = (status) => response.writeHead(status).end();

@@ -11,14 +11,24 @@ import { DEFAULT_LIMITS } from "../../lib/store/app-settings.ts";
 import { createAppStores } from "../../lib/store/app-store.ts";
 import { createClock } from "../../lib/clock.ts";
 import { createSealer } from "../../lib/store/sealer.ts";
-import { endStacks, jobIn, newApp, startStack, tokenFor, until, webhook, type Stack } from "../support/stack.ts";
+import {
+  endStacks,
+  jobIn,
+  newApp,
+  sharedStack,
+  startStack,
+  tokenFor,
+  until,
+  webhook,
+  type Stack,
+} from "../support/stack.ts";
 import { startTarget, type Received, type Target } from "../support/target.ts";
 
 let stack: Stack;
 let target: Target;
 
 beforeAll(async () => {
-  [stack, target] = await Promise.all([startStack(), startTarget()]);
+  [stack, target] = await Promise.all([sharedStack(), startTarget()]);
 });
 afterAll(async () => {
   await endStacks();

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { endStacks, jobIn, newApp, startStack, tokenFor, webhook, type Stack } from "../support/stack.ts";
+import { endStacks, jobIn, newApp, sharedStack, tokenFor, webhook, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 
 // Actions on many jobs at once, by a filter.
@@ -9,7 +9,7 @@ let target: Target;
 let app: { appId: string; token: string };
 
 beforeAll(async () => {
-  [stack, target] = await Promise.all([startStack(), startTarget()]);
+  [stack, target] = await Promise.all([sharedStack(), startTarget()]);
 });
 afterAll(async () => {
   await endStacks();

@@ -1,14 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { createServer, type AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { endStacks, jobIn, newApp, startStack, webhook, type JobOptions, type Stack } from "../support/stack.ts";
+import { endStacks, jobIn, newApp, sharedStack, webhook, type JobOptions, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 
 let stack: Stack;
 let target: Target;
 
 beforeAll(async () => {
-  [stack, target] = await Promise.all([startStack(), startTarget()]);
+  [stack, target] = await Promise.all([sharedStack(), startTarget()]);
 });
 afterAll(async () => {
   await endStacks();

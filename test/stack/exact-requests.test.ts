@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { jsonBody } from "../../lib/api/http/body.ts";
 import { checkAnswer } from "../support/api-document.ts";
-import { endStacks, newApp, startStack, tokenFor, until, webhook, type Answer, type Stack } from "../support/stack.ts";
+import { endStacks, newApp, sharedStack, tokenFor, until, webhook, type Answer, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 
 // Numbers, bytes, base64, texts and times of requests: what the service keeps is what came, or the request is refused.
@@ -10,7 +10,7 @@ import { startTarget, type Target } from "../support/target.ts";
 let stack: Stack;
 let target: Target;
 beforeAll(async () => {
-  [stack, target] = await Promise.all([startStack(), startTarget()]);
+  [stack, target] = await Promise.all([sharedStack(), startTarget()]);
 });
 afterAll(async () => {
   await endStacks();

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { checkAnswer } from "../support/api-document.ts";
-import { newApp, startStack, tokenFor, type Answer, type Stack } from "../support/stack.ts";
+import { newApp, sharedStack, tokenFor, type Answer, type Stack } from "../support/stack.ts";
 
 // The stack of the tests of jobs about files, with the files in the embedded S3.
 
@@ -8,7 +8,7 @@ import { newApp, startStack, tokenFor, type Answer, type Stack } from "../suppor
 export let stack: Stack;
 
 export async function startFileStack(): Promise<void> {
-  stack = await startStack();
+  stack = await sharedStack();
 }
 
 export const ALL = ["job:Create", "job:Read"];

@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { endStacks, newApp, startStack, tokenFor, until, webhook, type Stack } from "../support/stack.ts";
+import { endStacks, newApp, sharedStack, tokenFor, until, webhook, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 
 let stack: Stack;
 let target: Target;
 
 beforeAll(async () => {
-  [stack, target] = await Promise.all([startStack(), startTarget()]);
+  [stack, target] = await Promise.all([sharedStack(), startTarget()]);
   target.answer(({ url }, response) => {
     response.statusCode = url.startsWith("/fails") ? 500 : 200;
     response.end();

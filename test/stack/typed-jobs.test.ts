@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { endStacks, newApp, startStack, tokenFor, type Answer, type Stack } from "../support/stack.ts";
+import { endStacks, newApp, sharedStack, tokenFor, type Answer, type Stack } from "../support/stack.ts";
 
 // Tasks through the typed API, `/v1/jobs`.
 
 let stack: Stack;
 
 beforeAll(async () => {
-  stack = await startStack();
+  stack = await sharedStack();
 });
 afterAll(endStacks);
 

@@ -97,6 +97,26 @@ export async function startStack({ env = {}, dir = temporaryDir() }: StackOption
   };
 }
 
+let shared: Promise<Stack> | undefined;
+
+/**
+ * The stack of this process's test files that only use apps of their own. It has the settings of `npm start`, and ends
+ * with the process.
+ */
+export async function sharedStack(): Promise<Stack> {
+  shared ??= startShared();
+  return shared;
+}
+
+async function startShared(): Promise<Stack> {
+  // Removed after all files.
+  const dir = mkdtempSync(join(process.env["SHARED_STACKS"] ?? tmpdir(), "stack-"));
+  const stack = await startStack({ dir });
+  started.delete(stack.process);
+  process.once("exit", () => stack.process.kill("SIGTERM"));
+  return stack;
+}
+
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   started.delete(child);
   if (child.exitCode !== null || child.signalCode !== null) return;
