@@ -2,7 +2,7 @@ import { DAY, type Clock } from "../clock.ts";
 import type { FileStore } from "../files/file-store.ts";
 import type { SettingsInForce } from "../store/app-settings.ts";
 import type { AppStore } from "../store/app-store.ts";
-import { budgetKey, reached, spend, type Spending } from "../store/budgets.ts";
+import { budgetKey, refusal, spend, type Spending } from "../store/budgets.ts";
 import { atVersion, expirySeconds, type Item, type Table } from "../store/table.ts";
 import { mergedColumns, type Commit, type Committed, type SavedPart } from "./dataset.ts";
 import {
@@ -102,11 +102,11 @@ async function overWhich(
 ): Promise<string> {
   const { used = 0 } = ((await table.get(budgetKey(appId, "DATASETS"))) ?? {}) as { used?: number };
   const isByCount = !before && datasets !== null && used >= datasets;
-  return `${isByCount ? reached("datasets", datasets) : reached("datasetBytes", datasetBytes)}: ${TODO}, or ask the operator to allow more`;
+  return isByCount ? refusal("datasets", datasets, ADVICE) : refusal("datasetBytes", datasetBytes, ADVICE);
 }
 
 /** What an app can do that has as many datasets, or as many bytes of them, as it may. */
-export const TODO = "replace the rows of a dataset that is there";
+export const ADVICE = "replace the rows of a dataset that is there";
 
 /** Deletes the files that a job's lost attempts have left, and keeps those of its part. */
 async function removeFiles({ files }: DatasetParts, id: PartId, but: SavedPart = NOTHING): Promise<void> {

@@ -1,5 +1,5 @@
 import type { EpochMs } from "../clock.ts";
-import { TODO, type DatasetParts } from "./commit.ts";
+import { ADVICE, type DatasetParts } from "./commit.ts";
 import { budgetKey, overBudget } from "../store/budgets.ts";
 import type { AppDatasets, Dataset, Row, SavedPart } from "./dataset.ts";
 import {
@@ -68,8 +68,8 @@ async function admit({ table, apps }: DatasetParts, appId: string, { name, mode 
   const isLast = datasets !== null && used >= datasets;
   if (!isFull && !isLast) return;
   const isThere = (await headOf(table, { appId, name })) !== undefined;
-  if (isLast && !isThere) throw overBudget("datasets", datasets, TODO);
-  if (isFull && !(isThere && mode === "replace")) throw overBudget("datasetBytes", datasetBytes, TODO);
+  if (isLast && !isThere) throw overBudget("datasets", datasets, ADVICE);
+  if (isFull && !(isThere && mode === "replace")) throw overBudget("datasetBytes", datasetBytes, ADVICE);
 }
 
 interface Spent {

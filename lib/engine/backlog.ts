@@ -29,7 +29,7 @@ export async function makeWait(job: Job, wait: Wait, parts: EngineParts): Promis
   // A message that comes twice writes nothing.
   if (backlog !== undefined && job.backlog === backlog) return { won: false, job };
   const moved = await parts.store.apply(job, move);
-  if (moved.won) await lookAfter(moved.job, wait, parts);
+  if (moved.won) await callIfFirst(moved.job, wait, parts);
   return moved;
 }
 
@@ -37,7 +37,7 @@ export async function makeWait(job: Job, wait: Wait, parts: EngineParts): Promis
  * Calls the next job of a backlog for slots, once the first one waits there: a slot that was given back meanwhile has
  * called nobody.
  */
-export async function lookAfter(job: Job, wait: Wait, parts: EngineParts): Promise<void> {
+export async function callIfFirst(job: Job, wait: Wait, parts: EngineParts): Promise<void> {
   const { appId, backlog } = job;
   if (!("isFirst" in wait) || backlog === undefined) return;
   const ref = { appId, backlog };

@@ -4,7 +4,7 @@ import { after, claim, end, resume } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import type { Applied } from "../store/job-store.ts";
 import { attempt, failedAttempt } from "./attempt.ts";
-import { announce, lookAfter, runAdmitted } from "./backlog.ts";
+import { announce, callIfFirst, runAdmitted } from "./backlog.ts";
 import { bringLater, goOn } from "./follow-through.ts";
 import { leaseTime } from "./lease.ts";
 import type { EngineParts } from "./engine-parts.ts";
@@ -32,7 +32,7 @@ export async function runCarried(
   await announce(waits, parts);
   const stored = await store.create(waits);
   if (stored.won && isShort(entry)) await bringLater(stored.job, parts);
-  if (stored.won) await lookAfter(stored.job, entry, parts);
+  if (stored.won) await callIfFirst(stored.job, entry, parts);
   return "skipped";
 }
 

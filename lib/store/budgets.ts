@@ -48,9 +48,10 @@ export function spend(
 
 /** The refusal of what would pass a limit. `todo`: what the app can do. */
 export function overBudget(name: LimitName, most: number | null, todo: string): ClientError {
-  return new ClientError("FORBIDDEN", `${reached(name, most)}: ${todo}, or ask the operator to allow more`);
+  return new ClientError("FORBIDDEN", refusal(name, most, todo));
 }
 
-export function reached(name: LimitName, most: number | null): string {
-  return `The app's limit ${name} of ${most} is reached`;
+/** The same in words, for what is no request. */
+export function refusal(name: LimitName, most: number | null, todo: string): string {
+  return `The app's limit ${name} of ${most} is reached: ${todo}, or ask the operator to allow more`;
 }
