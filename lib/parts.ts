@@ -31,7 +31,7 @@ import { createTaskLog } from "./tasks/log.ts";
 import { createTaskSlots } from "./flow/line-store.ts";
 import { createUploads } from "./files/uploads.ts";
 import { createUsage } from "./pdf/usage.ts";
-import { createWaiters } from "./flow/waiters.ts";
+import { createRequestSlots } from "./flow/request-slots.ts";
 import type { NewJob } from "./job/accept.ts";
 
 export type ServiceParts = ReturnType<typeof assemble>;
@@ -87,8 +87,8 @@ function assemble() {
     callbackBodies: { pdf: async (job) => pdfWebhook(job, { clock, link: fileStore.link }) },
     retention,
   });
-  const waiters = createWaiters(stored);
-  return { ...stored, pdfs, pages, rules, engine, waiters };
+  const requestSlots = createRequestSlots(stored);
+  return { ...stored, pdfs, pages, rules, engine, requestSlots };
 }
 
 /** The clock, the log, and the stores and queues of the service. */

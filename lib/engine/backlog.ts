@@ -44,21 +44,26 @@ export async function callIfFirst(job: Job, wait: Wait, parts: EngineParts): Pro
   if (await parts.flow.markBacklog(ref, true)) await callNext(ref, parts);
 }
 
-/** Runs an attempt, and then calls the next job that waits for its slot. */
+/** Runs an attempt, and then calls the next jobs that wait for its slots. */
 export async function runAdmitted(
   entry: Admitted,
   parts: EngineParts,
   attempt: () => Promise<Outcome | undefined>,
 ): Promise<Ran> {
-  const { ended, next } = await entry.during(attempt);
-  if (next) {
-    await callNext(next, parts).catch((error: unknown) => {
-      // The sweep looks at the backlog within a minute.
-      parts.log("warn", "backlog.not-called", { appId: next.appId, error: reasonOf(error) });
-    });
-  }
+  const { ended, freed } = await entry.during(attempt);
+  await callFreed(freed, parts);
   if (ended.status === "rejected") throw ended.reason;
   return ranAs(ended.value);
+}
+
+/** Calls the next job of each backlog. */
+export async function callFreed(backlogs: readonly BacklogRef[], parts: EngineParts): Promise<void> {
+  for (const ref of backlogs) {
+    await callNext(ref, parts).catch((error: unknown) => {
+      // The sweep looks at the backlog within a minute.
+      parts.log("warn", "backlog.not-called", { appId: ref.appId, error: reasonOf(error) });
+    });
+  }
 }
 
 /** Lets one of the oldest jobs of a backlog go, if its destination has room; newcomers pass an empty backlog again. */

@@ -4,7 +4,7 @@ import { after, claim, end, resume } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import type { Applied } from "../store/job-store.ts";
 import { attempt, failedAttempt } from "./attempt.ts";
-import { announce, callIfFirst, runAdmitted } from "./backlog.ts";
+import { announce, callFreed, callIfFirst, runAdmitted } from "./backlog.ts";
 import { bringLater, goOn } from "./follow-through.ts";
 import { leaseTime } from "./lease.ts";
 import type { EngineParts } from "./engine-parts.ts";
@@ -28,11 +28,13 @@ export async function runCarried(
   const { clock, flow, store } = parts;
   const entry = await flow.enterCarried(asCall(nextAttempt(carried)));
   if ("during" in entry) return runAdmitted(entry, parts, async () => runUnstored(carried, parts));
-  const waits = after(carried, waiting(carried, entry, clock.now()));
+  const { wait, freed } = entry;
+  await callFreed(freed, parts);
+  const waits = after(carried, waiting(carried, wait, clock.now()));
   await announce(waits, parts);
   const stored = await store.create(waits);
-  if (stored.won && isShort(entry)) await bringLater(stored.job, parts);
-  if (stored.won) await callIfFirst(stored.job, entry, parts);
+  if (stored.won && isShort(wait)) await bringLater(stored.job, parts);
+  if (stored.won) await callIfFirst(stored.job, wait, parts);
   return "skipped";
 }
 

@@ -17,7 +17,7 @@ import { departure, handOver } from "../queue/hand-over.ts";
 import { parseRecord, type Delivery, type QueueRecord } from "../queue/message.ts";
 import type { Applied } from "../store/job-store.ts";
 import { runAttempt } from "./attempt.ts";
-import { makeWait, runAdmitted } from "./backlog.ts";
+import { callFreed, makeWait, runAdmitted } from "./backlog.ts";
 import { runCarried } from "./carried.ts";
 import { fire } from "./firing.ts";
 import { bringLater } from "./follow-through.ts";
@@ -103,7 +103,10 @@ function hasTimeFor({ timeoutMs }: { readonly timeoutMs: number }, timeLeft: Tim
 async function runStored(ref: AttemptRef, parts: EngineParts): Promise<Ran | ComeAgain> {
   if (ref.rank !== undefined) return runTask(ref, parts);
   const entry = await parts.flow.enter(ref);
-  if ("reason" in entry) return putOff(ref, entry, parts);
+  if ("wait" in entry) {
+    await callFreed(entry.freed, parts);
+    return putOff(ref, entry.wait, parts);
+  }
   return runAdmitted(entry, parts, async () => {
     const claimed = await claimAttempt(ref, parts);
     return claimed.won ? runAttempt(claimed.job, parts) : undefined;

@@ -59,6 +59,8 @@ export function createCapacityStore(parts: Parts) {
      * the last one that was given back and by the one held longest.
      */
     takeSlot: async (slot: Slot, most: number, isFirst: boolean) => takeSlot(parts, slot, most, isFirst),
+    /** Takes a slot for an attempt that runs already, also where all are taken. */
+    addSlot: async (slot: Slot) => addSlot(parts, slot),
     /** Keeps the next slot that a job outside of lanes gives back for a lane, which asks again at `asksAt`. */
     keepForLane: async (ref: DestinationRef, asksAt: EpochMs) => keepForLane(parts, ref, asksAt),
     /**
@@ -194,6 +196,13 @@ async function takeSlot(
     await update(table, key, { UpdateExpression: "DELETE slots :over", values: { ":over": new Set(over) } });
   }
   throw table.unavailable("the slots of the destination are changing too fast");
+}
+
+async function addSlot({ table }: Parts, slot: Slot): Promise<void> {
+  await table.update(keyOf(slot, SLOTS), {
+    UpdateExpression: "ADD slots :slot SET expiresAt = :expiresAt",
+    values: { ":slot": new Set([nameOf(slot)]), ":expiresAt": expirySeconds(slot.until + DAY) },
+  });
 }
 
 async function leaveSlot({ table, clock }: Parts, slot: Slot, tookMs?: number): Promise<boolean> {

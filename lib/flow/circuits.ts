@@ -5,7 +5,7 @@ import type { Log } from "../log.ts";
 import type { Backlogs } from "../store/backlogs.ts";
 import { remember } from "../store/cached.ts";
 import { afterFailure, type Circuit, type FailedAttempt } from "./circuit.ts";
-import { keyOf, type DestinationRef, type DestinationStore } from "./destination-store.ts";
+import { LONGEST_DESTINATION, keyOf, type DestinationRef, type DestinationStore } from "./destination-store.ts";
 import type { Wait } from "./wait.ts";
 import type { CallRef, Outcome } from "../job/attempt.ts";
 
@@ -20,9 +20,6 @@ interface OutcomeParts extends Parts {
   readonly backlogs: Pick<Backlogs, "wake">;
   readonly log: Log;
 }
-
-/** DNS has no longer names, so no longer destination can exist. */
-const LONGEST_DESTINATION = 300;
 
 /** Waits at circuits that are held or open. */
 export function createCircuitWaits({ clock, destinations }: Parts) {

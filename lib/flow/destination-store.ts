@@ -9,22 +9,33 @@ export interface DestinationRef {
   readonly destination: string;
 }
 
+/** DNS has no longer names, so no longer destination can exist. */
+export const LONGEST_DESTINATION = 300;
 const MOST_TRIES = 5;
 /** The retention of an outage after its last attempt. */
 const OUTAGE_KEPT = 30 * DAY;
 
 export type DestinationStore = ReturnType<typeof createDestinationStore>;
 
-/** The circuits of destinations that have failed lately. */
+/** What is known of a destination. `slowUntil`: the time until which it counts as slow. */
+interface Known {
+  readonly circuit?: Circuit | undefined;
+  readonly slowUntil?: EpochMs | undefined;
+}
+
+/** The circuits of destinations that have failed lately, and which destinations are slow. */
 export function createDestinationStore({ table, clock }: { table: Table; clock: Clock }) {
-  const circuits = cached(clock, (key) => read(refOf(key)));
+  const known = cached(clock, async (key) => knownIn((await table.get(itemKey(refOf(key)))) ?? {}, clock.now()));
 
   /** A cached read, at most ten seconds old. */
-  const circuitOf = async (ref: DestinationRef): Promise<Circuit | undefined> => circuits(keyOf(ref));
+  const circuitOf = async (ref: DestinationRef): Promise<Circuit | undefined> => (await known(keyOf(ref))).circuit;
+
+  /** The time until which a destination counts as slow, 0 if it does not: a cached read, at most ten seconds old. */
+  const slowUntil = async (ref: DestinationRef): Promise<EpochMs> => (await known(keyOf(ref))).slowUntil ?? 0;
 
   /** A consistent read. */
   async function read(ref: DestinationRef): Promise<Circuit | undefined> {
-    return circuitIn((await table.get(itemKey(ref))) ?? {}, clock.now());
+    return knownIn((await table.get(itemKey(ref))) ?? {}, clock.now()).circuit;
   }
 
   /**
@@ -35,24 +46,39 @@ export function createDestinationStore({ table, clock }: { table: Table; clock: 
     ref: DestinationRef,
     make: (circuit: Circuit | undefined) => Circuit | undefined,
   ): Promise<Circuit | undefined> {
+    const changed = await changeKnown(ref, (before) => {
+      const circuit = make(before.circuit);
+      return circuit === before.circuit ? before : { ...before, circuit };
+    });
+    return changed.circuit;
+  }
+
+  /** Notes that a destination is slow. */
+  async function markSlow(ref: DestinationRef, until: EpochMs): Promise<void> {
+    await changeKnown(ref, (before) => ((before.slowUntil ?? 0) >= until ? before : { ...before, slowUntil: until }));
+  }
+
+  async function changeKnown(ref: DestinationRef, make: (before: Known) => Known): Promise<Known> {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const item = (await table.get(itemKey(ref))) ?? {};
-      const circuit = circuitIn(item, clock.now());
-      const changed = make(circuit);
-      if (changed === circuit || (await put(ref, changed, Number(item["version"] ?? 0)))) {
-        circuits.learn(keyOf(ref), changed);
-        return changed;
+      const before = knownIn(item, clock.now());
+      const after = make(before);
+      if (after === before || (await put(ref, after, Number(item["version"] ?? 0)))) {
+        known.learn(keyOf(ref), after);
+        return after;
       }
     }
     throw table.unavailable("the destination is changing too fast");
   }
 
-  async function put(ref: DestinationRef, circuit: Circuit | undefined, version: number): Promise<boolean> {
+  async function put(ref: DestinationRef, { circuit, slowUntil: slow = 0 }: Known, version: number): Promise<boolean> {
+    const now = clock.now();
     const item = {
       ...itemKey(ref),
       ...(circuit ?? NONE),
+      ...(slow > now && { slowUntil: slow }),
       version: version + 1,
-      ...(circuit?.state !== "held" && { expiresAt: expirySeconds(clock.now() + keptFor(circuit)) }),
+      ...(circuit?.state !== "held" && { expiresAt: expirySeconds(Math.max(now + keptFor(circuit), slow)) }),
     };
     return (await table.put(item, atVersion(version))).held;
   }
@@ -68,8 +94,12 @@ export function createDestinationStore({ table, clock }: { table: Table; clock: 
     return taken;
   }
 
+  return { circuitOf, slowUntil, read, change, markSlow, takeProbe, list: listing(table, clock) };
+}
+
+function listing(table: Table, clock: Clock) {
   /** An app's destinations that have failed lately or are held, by name; `after` is the last one of the page before. */
-  async function list(appId: string, limit: number, after?: string) {
+  return async function list(appId: string, limit: number, after?: string) {
     const page = await table.query({
       KeyConditionExpression: "pk = :pk AND sk BETWEEN :first AND :last",
       values: { ":pk": `APP#${appId}`, ":first": PREFIX, ":last": `${PREFIX}~` },
@@ -77,24 +107,22 @@ export function createDestinationStore({ table, clock }: { table: Table; clock: 
       after: after === undefined ? undefined : itemKey({ appId, destination: after }),
     });
     const found = page.items.flatMap((item) => {
-      const circuit = circuitIn(item, clock.now());
+      const { circuit } = knownIn(item, clock.now());
       return circuit ? [{ destination: destinationIn(item), circuit }] : [];
     });
     return { found, next: page.next && destinationIn(page.next) };
-  }
-
-  return { circuitOf, read, change, takeProbe, list };
+  };
 }
 
 const NONE = { state: "closed", failures: [] } as const;
 const PREFIX = "DEST#";
 
-/** Undefined if no failure counts any more. */
-function circuitIn(item: Item, now: EpochMs): Circuit | undefined {
-  if (item["state"] === undefined || hasExpired(item, now)) return undefined;
-  const { pk: _, sk: __, version: ___, expiresAt: ____, ...circuit } = item;
+/** There is no circuit if no failure counts any more. */
+function knownIn(item: Item, now: EpochMs): Known {
+  if (item["state"] === undefined || hasExpired(item, now)) return {};
+  const { pk: _, sk: __, version: ___, expiresAt: ____, slowUntil, ...circuit } = item;
   const isClosed = circuit["state"] === "closed" && (circuit["failures"] as unknown[]).length === 0;
-  return isClosed ? undefined : (circuit as unknown as Circuit);
+  return { circuit: isClosed ? undefined : (circuit as unknown as Circuit), slowUntil: Number(slowUntil ?? 0) };
 }
 
 function keptFor(circuit: Circuit | undefined): number {

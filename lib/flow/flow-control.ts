@@ -10,22 +10,30 @@ import type { CapacityStore, Slot } from "./capacity-store.ts";
 import { createCircuitWaits, createOutcomes } from "./circuits.ts";
 import type { DestinationStore } from "./destination-store.ts";
 import { createGates } from "./gates.ts";
-import { makeRoom } from "./limits.ts";
+import { makeRoom, slotFor } from "./limits.ts";
+import { limitsOf, shareByTimeout, type Share } from "./shares.ts";
+import { SLOW_AFTER_MS, createSlowness } from "./slowness.ts";
 import type { Wait } from "./wait.ts";
 import type { CallRef, Outcome } from "../job/attempt.ts";
 
-/** An attempt that may start, or the reason why it has to wait. */
-export type Entry = Admitted | Wait;
+/** An attempt that may start, or one that has to wait. */
+export type Entry = Admitted | PutOff;
 
 export interface Admitted {
   /**
-   * Runs the attempt, gives back its slot, and notes its outcome; an attempt that did not start has none. `ended`: what
-   * came of the call. `next`: the backlog whose next job may have the slot, also if the service failed.
+   * Runs the attempt, gives back its slots, and notes its outcome; an attempt that did not start has none. `ended`: what
+   * came of the call. `freed`: the backlogs whose next jobs may have the slots, also if the service failed.
    */
   during(attempt: () => Promise<Outcome | undefined>): Promise<{
     readonly ended: PromiseSettledResult<Outcome | undefined>;
-    readonly next?: BacklogRef;
+    readonly freed: readonly BacklogRef[];
   }>;
+}
+
+/** `freed`: the backlogs whose next jobs may have the slots that the attempt held until it had to wait. */
+export interface PutOff {
+  readonly wait: Wait;
+  readonly freed: readonly BacklogRef[];
 }
 
 interface Parts {
@@ -40,29 +48,37 @@ interface Parts {
 
 export type FlowControl = ReturnType<typeof createFlowControl>;
 
-/** Decides which attempts may start: those whose app is not paused, and whose destination works and has room. */
+/**
+ * Decides which attempts may start: those whose app is not paused and has room in its share of the queue, and whose
+ * destination works and has room.
+ */
 export function createFlowControl(parts: Parts) {
-  const { clock, apps, capacity, log } = parts;
+  const { clock, apps, capacity } = parts;
   const circuits = createCircuitWaits(parts);
-  const outcomes = createOutcomes(parts);
+  const runs = createRuns(parts);
 
   /** The decision for an attempt that is about to be claimed. */
   async function enter(ref: CallRef): Promise<Entry> {
     const [settings, circuit] = await Promise.all([apps.settingsOf(ref.appId), circuits.circuitOf(ref)]);
-    if (settings.paused) return { reason: "paused" };
+    if (settings.paused) return putOff({ reason: "paused" });
     const wait = circuit && (await circuits.waitAt(ref, circuit));
-    if (typeof wait === "object") return wait;
-    const limits = settings.destinations.find(({ destination }) => destination === ref.destination);
-    if (!limits) return admitted(ref);
-    const room = await makeRoom(parts, ref, limits, wait === "probe");
-    return "reason" in room ? room : admitted(ref, room.slot);
+    if (typeof wait === "object") return putOff(wait);
+    const share = await runs.shareOf(ref);
+    const slots: Slot[] = [];
+    for (const name of [share ?? [], ref.destination].flat()) {
+      const limits = limitsOf(name, settings);
+      const room = limits ? await makeRoom(parts, ref, limits, wait === "probe") : {};
+      if ("reason" in room) return { wait: room, freed: await runs.leave(ref, slots) };
+      if (room.slot) slots.push(room.slot);
+    }
+    return runs.admitted(ref, slots, share);
   }
 
   /** The decision for a job that only its message holds. It may start during an outage of the table. */
   async function enterCarried(ref: CallRef): Promise<Entry> {
     return enter(ref).catch((error: unknown) => {
       if (!(error instanceof Unavailable)) throw error;
-      return admitted(ref);
+      return runs.admitted(ref, []);
     });
   }
 
@@ -73,29 +89,75 @@ export function createFlowControl(parts: Parts) {
     return circuits.waitOfDue(job);
   }
 
-  function admitted(ref: CallRef, slot?: Slot): Admitted {
+  return { enter, enterCarried, waitOf, ...createGates({ clock, apps, capacity, circuits }) };
+}
+
+function putOff(wait: Wait): PutOff {
+  return { wait, freed: [] };
+}
+
+/** The attempts that have been admitted: their slots, their outcomes, and whether they are slow. */
+function createRuns(parts: Parts) {
+  const { clock, capacity, log } = parts;
+  const outcomes = createOutcomes(parts);
+  const slowness = createSlowness(parts);
+
+  /** The share of a queue that the attempt takes a slot of. */
+  async function shareOf(ref: CallRef): Promise<Share | undefined> {
+    return shareByTimeout(ref.timeoutMs) ?? ((await slowness.isSlow(ref)) ? "(slow)" : undefined);
+  }
+
+  function admitted(ref: CallRef, slots: readonly Slot[], share?: Share): Admitted {
     const during: Admitted["during"] = async (attempt) => {
+      const stop = new AbortController();
+      const watched = watch(ref, stop.signal, share);
       const [ended] = await Promise.allSettled([attempt()]);
       const outcome = ended.status === "fulfilled" ? ended.value : undefined;
-      const isAwaited = await leave(ref, outcome, slot);
-      const next = { appId: ref.appId, backlog: backlogTo(ref.destination) };
-      return { ended, ...(isAwaited && { next }) };
+      stop.abort();
+      const [late, freed] = [await watched, await leave(ref, slots, outcome)];
+      return { ended, freed: [...freed, ...(late ? await leave(ref, [late]) : [])] };
     };
     return { during };
   }
 
-  /** Returns whether jobs wait for the slot. */
-  async function leave(ref: CallRef, outcome?: Outcome, slot?: Slot): Promise<boolean> {
-    const left = slot && capacity.leaveSlot(slot, outcome && clock.now() - slot.since);
-    const results = await Promise.allSettled([left, outcome && outcomes.note(ref, outcome)]);
-    for (const result of results) {
-      if (result.status === "fulfilled") continue;
-      // A slot that is not given back is free once the attempt is certainly over.
-      const { id: jobId, appId, attempt } = ref;
-      log("warn", "destination.not-noted", { jobId, appId, attempt, error: reasonOf(result.reason) });
+  /** Notes whether an attempt is slow. One that began before that was known takes a slot late, beyond the limit. */
+  async function watch(ref: CallRef, isOver: AbortSignal, share: Share | undefined): Promise<Slot | undefined> {
+    const isSlow = await clock.sleep(SLOW_AFTER_MS, isOver).then(
+      () => true,
+      () => false,
+    );
+    const slot = slotFor(ref, "(slow)", clock);
+    try {
+      if (!(await slowness.note(ref, isSlow)) || share) return undefined;
+      await capacity.addSlot(slot);
+      return slot;
+    } catch (error) {
+      notNoted(ref, error);
+      return undefined;
     }
-    return results[0].status === "fulfilled" && results[0].value === true;
   }
 
-  return { enter, enterCarried, waitOf, ...createGates({ clock, apps, capacity, circuits }) };
+  /** Returns the backlogs of the jobs that wait for the slots. */
+  async function leave(ref: CallRef, slots: readonly Slot[], outcome?: Outcome): Promise<BacklogRef[]> {
+    const noted = outcome && outcomes.note(ref, outcome).catch((error: unknown) => notNoted(ref, error));
+    const freed = slots.map(async (slot): Promise<BacklogRef[]> => {
+      try {
+        const isAwaited = await capacity.leaveSlot(slot, outcome && clock.now() - slot.since);
+        return isAwaited ? [{ appId: slot.appId, backlog: backlogTo(slot.destination) }] : [];
+      } catch (error) {
+        // A slot that is not given back is free once the attempt is certainly over.
+        notNoted(ref, error);
+        return [];
+      }
+    });
+    const all = await Promise.all(freed);
+    await noted;
+    return all.flat();
+  }
+
+  function notNoted({ id: jobId, appId, attempt }: CallRef, error: unknown): void {
+    log("warn", "destination.not-noted", { jobId, appId, attempt, error: reasonOf(error) });
+  }
+
+  return { shareOf, admitted, leave };
 }

@@ -2,11 +2,11 @@ import type { Clock } from "../clock.ts";
 import type { Turn } from "../job/attempt.ts";
 import { destinationOf, type BacklogRef } from "../job/backlog.ts";
 import type { AppStore } from "../store/app-store.ts";
-import type { DestinationLimits } from "../store/app-settings.ts";
 import type { CapacityStore } from "./capacity-store.ts";
 import type { createCircuitWaits } from "./circuits.ts";
 import type { DestinationRef } from "./destination-store.ts";
 import { markWaiting, turnsWithin } from "./limits.ts";
+import { isShare, limitsOf } from "./shares.ts";
 
 // The gates of backlogs: how many of the jobs that wait there may go.
 
@@ -34,7 +34,7 @@ export function createGates(parts: Parts) {
   async function isShut(ref: BacklogRef): Promise<boolean> {
     if ((await apps.settingsOf(ref.appId)).paused) return true;
     const to = target(ref);
-    return to !== undefined && (await circuits.circuitOf(to))?.state === "held";
+    return to !== undefined && !isShare(to.destination) && (await circuits.circuitOf(to))?.state === "held";
   }
 
   /**
@@ -44,9 +44,9 @@ export function createGates(parts: Parts) {
   async function gateOf(ref: BacklogRef, most: number, gone = 0): Promise<Gate> {
     const to = target(ref);
     if (!to) return { free: most };
-    const circuit = await circuits.circuitOf(to);
+    const circuit = isShare(to.destination) ? undefined : await circuits.circuitOf(to);
     if (circuit && circuit.state !== "closed") return { free: (circuit.probeAt ?? Infinity) <= clock.now() ? 1 : 0 };
-    const limits = await limitsOf(to);
+    const limits = limitsOf(to.destination, await apps.settingsOf(to.appId));
     const turns = limits && (await turnsWithin(parts, to, limits, { most, gone }));
     if (!limits || !turns) return { free: most };
     const { maxConcurrency: atOnce } = limits;
@@ -56,13 +56,8 @@ export function createGates(parts: Parts) {
   /** Says whether jobs are left in a backlog: new ones must not pass them. Returns whether that is new for slots. */
   async function markBacklog(ref: BacklogRef, isWaiting: boolean): Promise<boolean> {
     const to = target(ref);
-    const limits = to && (await limitsOf(to));
-    return limits !== undefined && (await markWaiting(parts, to as DestinationRef, limits, isWaiting));
-  }
-
-  async function limitsOf({ appId, destination }: DestinationRef): Promise<DestinationLimits | undefined> {
-    const { destinations } = await apps.settingsOf(appId);
-    return destinations.find((limits) => limits.destination === destination);
+    const limits = to && limitsOf(to.destination, await apps.settingsOf(to.appId));
+    return to !== undefined && limits !== undefined && (await markWaiting(parts, to, limits, isWaiting));
   }
 
   return { isShut, gateOf, markBacklog };

@@ -7,9 +7,9 @@ import type { DestinationRef } from "./destination-store.ts";
 import type { Wait } from "./wait.ts";
 import type { CallRef, Turn } from "../job/attempt.ts";
 
-// The limits that an app sets for a destination: attempts per second, and attempts at once.
+// The limits of a destination, or of an app's share of a queue: attempts per second, and attempts at once.
 
-/** An attempt that its destination has room for, and the slot that it takes where slots are limited. */
+/** There is room for the attempt. `slot`: what it takes where slots are limited. */
 export interface Room {
   readonly slot?: Slot;
 }
@@ -29,7 +29,7 @@ const SHORT_WAIT_MS = SECOND;
 export async function makeRoom(
   parts: Parts,
   ref: CallRef,
-  { rateLimitPerSecond: rate, maxConcurrency }: DestinationLimits,
+  { destination, rateLimitPerSecond: rate, maxConcurrency }: DestinationLimits,
   isProbe: boolean,
 ): Promise<Room | Wait> {
   const { clock } = parts;
@@ -44,7 +44,7 @@ export async function makeRoom(
   if (maxConcurrency === null) return {};
   // One that was let go is first, however long its message lay in the queue.
   const isFirst = isProbe || ref.turn !== undefined;
-  return takeSlot(parts, ref, maxConcurrency, isFirst);
+  return takeSlot(parts, ref, { destination, most: maxConcurrency, isFirst });
 }
 
 /** The turn that was kept for this attempt by the rate that is set now, or the next one. */
@@ -65,20 +65,30 @@ function stepOf(clock: Clock, rate: number): number {
   return Math.max(1, Math.ceil(clock.during(SECOND / rate)));
 }
 
-/** `isFirst`: it need not go behind the jobs of the backlog. Nor need one of a lane that has waited before. */
-async function takeSlot(parts: Parts, ref: CallRef, most: number, isFirst: boolean): Promise<Room | Wait> {
-  const { clock, store, capacity } = parts;
+interface Asked {
+  readonly destination: string;
+  readonly most: number;
+  /** It need not go behind the jobs of the backlog. Nor need one of a lane that has waited before. */
+  readonly isFirst: boolean;
+}
+
+/** A slot for an attempt that starts now. */
+export function slotFor({ appId, timeoutMs, ordered }: CallRef, destination: string, clock: Clock): Slot {
   const since = clock.now();
-  const { appId, destination, timeoutMs, ordered } = ref;
   const until = since + clock.during(timeoutMs + 2 * LEASE_MARGIN_MS);
-  const isInLane = ordered && { isInLane: ordered };
-  const slot = { appId, destination, holder: clock.operationId(), since, until, ...isInLane };
+  return { appId, destination, holder: clock.operationId(), since, until, ...(ordered && { isInLane: ordered }) };
+}
+
+async function takeSlot(parts: Parts, ref: CallRef, { destination, most, isFirst }: Asked): Promise<Room | Wait> {
+  const { clock, store, capacity } = parts;
+  const { ordered } = ref;
+  const slot = slotFor(ref, destination, clock);
   let taken = await capacity.takeSlot(slot, most, isFirst);
   if (taken === "behind" && ordered && (await store.get(ref.id))?.waitsSince !== undefined) {
     taken = await capacity.takeSlot(slot, most, true);
   }
   if (taken === "taken") return { slot };
-  if (!ordered) return { reason: "concurrency", ...(taken !== "behind" && { isFirst: true }) };
+  if (!ordered) return { reason: "concurrency", at: destination, ...(taken !== "behind" && { isFirst: true }) };
   // A lane can't wait in the backlog. It asks again about when the next slot becomes free, which is kept for it.
   const waitMs = taken === "behind" ? 0 : taken.tookMs / most;
   const startAt = Math.round(clock.now() + Math.max(waitMs, clock.during(SHORT_WAIT_MS)));

@@ -10,15 +10,15 @@ import { defer, queueUp, take, type Move } from "../job/moves.ts";
  * - `paused`, `held`: a person has to resume the app, or the destination, which answered 410.
  * - `slot`: another task of the app has to end first.
  * - `outage`: the destination's circuit is open.
- * - `rate`, `concurrency`: the destination's limits.
+ * - `rate`, `concurrency`: the destination's limits, or the app's share of a queue.
  *
  * A wait until `turn` or `startAt` is spent in the queue: the turn is kept for the job; at `startAt` it asks again. Any
- * other wait is spent in a backlog, and costs one write however long it lasts. `isFirst`: no other job is known to wait
- * there for a slot.
+ * other wait is spent in a backlog, and costs one write however long it lasts. `at`: the destination, or the app's share
+ * of a queue, that has no slot. `isFirst`: no other job is known to wait there for one.
  */
 export type Wait =
   | { readonly reason: "paused" | "held" | "slot" | "outage" | "rate" }
-  | { readonly reason: "concurrency"; readonly isFirst?: true }
+  | { readonly reason: "concurrency"; readonly at: string; readonly isFirst?: true }
   | { readonly reason: "rate"; readonly turn: Turn }
   | { readonly reason: "rate" | "concurrency"; readonly startAt: EpochMs };
 
@@ -44,7 +44,8 @@ export function waiting(job: Job, wait: Wait, now: EpochMs): Move {
 }
 
 /** The backlog for a wait that is spent in one. */
-function backlogOf({ destination = "" }: Job, { reason }: Wait): BacklogName {
-  if (reason === "paused") return "app";
-  return reason === "slot" ? "slot" : backlogTo(destination);
+function backlogOf({ destination = "" }: Job, wait: Wait): BacklogName {
+  if (wait.reason === "paused") return "app";
+  if (wait.reason === "slot") return "slot";
+  return backlogTo("at" in wait ? wait.at : destination);
 }

@@ -58,12 +58,14 @@ export interface VersionedSettings extends AppSettings {
 
 const GIB = 1_024 ** 3;
 
-/** `unset`: while the operator has said nothing. Null: no limit. */
+/** `unset`: while the operator has said nothing. */
 interface Limit {
   readonly unset: number | null;
   readonly least: number;
   readonly most: number;
   readonly about: string;
+  /** The meaning of null. Default: no limit. */
+  readonly ofNull?: string;
 }
 
 /**
@@ -74,6 +76,14 @@ export const LIMITS = {
   requestsPerSecond: { unset: null, least: 1, most: 1_000, about: "Requests of the app in a second." },
   readsPerSecond: { unset: 50, least: 1, most: 1_000, about: "Reads of settings, audit log and usage in a second." },
   maxConcurrentTasks: { unset: null, least: 1, most: 100, about: "Tasks that run at once." },
+  concurrencyPerApp: {
+    unset: null,
+    least: 1,
+    most: 1_000,
+    about: "Attempts over 60 s at once, and as many at destinations that take longer than 5 s.",
+    ofNull: "a fifth of the queue's executions: 20 and 40",
+  },
+  quickPdfsPerApp: { unset: 10, least: 1, most: 1_000, about: "Quick PDFs that are made at once." },
   waitersPerApp: { unset: 20, least: 1, most: 100, about: "Requests that wait for news at once." },
   recurringSchedules: { unset: 1_000, least: 0, most: 1_000_000, about: "Recurring schedules that have not ended." },
   datasets: { unset: 1_000, least: 0, most: 1_000_000, about: "Datasets." },
@@ -83,6 +93,11 @@ export const LIMITS = {
 } as const satisfies Record<string, Limit>;
 
 export type LimitName = keyof typeof LIMITS;
+
+export function describeLimit(name: LimitName): string {
+  const { about, ofNull = "no limit" }: Limit = LIMITS[name];
+  return `${about} Null: ${ofNull}.`;
+}
 
 export type AppLimits = Readonly<Record<LimitName, number | null>> & {
   /** The operator's own pause, which ends by the operator alone. */

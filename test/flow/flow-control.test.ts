@@ -39,7 +39,7 @@ test("after twenty failures in a row an app's jobs to that origin wait, uncounte
   expect(await stored(waiting)).toMatchObject({ status: "PENDING", attempts: 0, retryCount: 0 });
 
   expect(await run(await submit(randomUUID()))).toBe("succeeded");
-  expect(await run(await submit(appId, "both", {}, "https://b.example"))).toBe("succeeded");
+  expect(await run(await submit(appId, "both", {}, { baseUrl: "https://b.example" }))).toBe("succeeded");
 });
 
 test("one job a minute probes; a success lets all others go", async () => {
@@ -195,14 +195,16 @@ test("each reason to wait has its name, before an attempt and in the sweep", asy
   const slots = { destinations: [{ ...limits, maxConcurrency: 1 }] };
   const ref = asCall(nextAttempt(job));
 
-  expect([await paused.enter(ref), await paused.waitOf(job)]).toEqual([{ reason: "paused" }, { reason: "paused" }]);
-  expect([await held.enter(ref), await held.waitOf(job)]).toEqual([{ reason: "held" }, { reason: "held" }]);
-  const outage = { reason: "outage" };
-  expect([await down.enter(ref), await down.waitOf({ ...job, dueAt: now })]).toEqual([outage, outage]);
+  const wait = (expected: object) => ({ wait: expected, freed: [] });
+  const both = async (of: typeof held, due = job) => [await of.enter(ref), await of.waitOf(due)];
+  expect(await both(paused)).toEqual([wait({ reason: "paused" }), { reason: "paused" }]);
+  expect(await both(held)).toEqual([wait({ reason: "held" }), { reason: "held" }]);
+  expect(await both(down, { ...job, dueAt: now })).toEqual([wait({ reason: "outage" }), { reason: "outage" }]);
   const [at, later] = [now + HOUR, expect.any(Number)];
-  expect(await flow(rate, undefined, at).enter(ref)).toEqual({ reason: "rate", turn: { at, step: SECOND } });
-  expect(await flow(rate).enter(ref)).toEqual({ reason: "rate" });
-  expect(await flow(rate).enter({ ...ref, ordered: true })).toEqual({ reason: "rate", startAt: later });
-  expect(await flow(slots).enter(ref)).toEqual({ reason: "concurrency", isFirst: true });
-  expect(await flow(slots).enter({ ...ref, ordered: true })).toEqual({ reason: "concurrency", startAt: later });
+  const lane = { ...ref, ordered: true } as const;
+  expect(await flow(rate, undefined, at).enter(ref)).toEqual(wait({ reason: "rate", turn: { at, step: SECOND } }));
+  expect(await flow(rate).enter(ref)).toEqual(wait({ reason: "rate" }));
+  expect(await flow(rate).enter(lane)).toEqual(wait({ reason: "rate", startAt: later }));
+  expect(await flow(slots).enter(ref)).toEqual(wait({ reason: "concurrency", at: ORIGIN, isFirst: true }));
+  expect(await flow(slots).enter(lane)).toEqual(wait({ reason: "concurrency", startAt: later }));
 });

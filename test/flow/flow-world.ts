@@ -16,9 +16,14 @@ export async function startFlowWorld(): Promise<void> {
   appId = randomUUID();
 }
 
-export async function submit(of = appId, mode: Mode = "both", metadata: Metadata = {}, baseUrl = ORIGIN): Promise<Job> {
+export async function submit(
+  of = appId,
+  mode: Mode = "both",
+  metadata: Metadata = {},
+  { baseUrl = ORIGIN, timeoutSeconds = 30 } = {},
+): Promise<Job> {
   const asked = request(mode, metadata, { appId: of });
-  const execution = { ...asked.message.execution, baseUrl };
+  const execution = { ...asked.message.execution, baseUrl, timeoutSeconds };
   const submitted = await world.engine.submit({ ...asked, message: { ...asked.message, execution } });
   if (submitted.kind === "sent") throw new Error("Nothing is stored");
   return submitted.job;

@@ -69,7 +69,18 @@ const ROWS = {
       set: { startAt: LATE, dueAt: LATE + HEAD_START, waitsSince: ACCEPTED },
       dropsTurn: true,
     },
-    { wait: { reason: "concurrency" }, spentIn: "table", set: { dueAt: ACCEPTED, backlog: TO }, dropsTurn: true },
+    {
+      wait: { reason: "concurrency", at: "https://a.example" },
+      spentIn: "table",
+      set: { dueAt: ACCEPTED, backlog: TO },
+      dropsTurn: true,
+    },
+    {
+      wait: { reason: "concurrency", at: "(slow)" },
+      spentIn: "table",
+      set: { dueAt: ACCEPTED, backlog: "to (slow)" },
+      dropsTurn: true,
+    },
   ],
 } satisfies { readonly [Reason in Wait["reason"]]: readonly (Row & { wait: { reason: Reason } })[] };
 

@@ -80,6 +80,21 @@ test("a quick job for which there is no browser is 503, and says when to come ag
   expect((await post("/quickjob", token, "<p>then")).status).toBe(200);
 });
 
+test("an app makes ten quick PDFs at once: another one is 429 and says when to come again; other apps have their own", async () => {
+  const [{ token }, other] = [await newApp(), await newApp()];
+  const held: (() => void)[] = [];
+  const holds = (response: ServerResponse) => void held.push(() => answers(MADE)(response));
+  const made = Array.from({ length: 10 }, async (_, n) => post("/quickjob", token, `<p>held ${n}`, holds));
+  await expect.poll(() => held.length).toBe(10);
+  const { status, headers, body } = await post("/quickjob", token, "<p>one more");
+  expect([status, headers.get("retry-after")]).toEqual([429, "2"]);
+  expect(body.error.message).toMatch(/quickPdfsPerApp .* \/longjob/);
+  expect((await post("/quickjob", other.token, "<p>of another app")).status).toBe(200);
+  for (const end of held) end();
+  expect((await Promise.all(made)).map((answer) => answer.status)).toEqual(made.map(() => 200));
+  expect((await post("/quickjob", token, "<p>one more")).status).toBe(200);
+});
+
 test("a long job for which there is no browser is put off, as often as need be, and uses up no retry", async () => {
   const { token } = await newApp();
   const { body } = await post(

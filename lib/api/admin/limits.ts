@@ -1,7 +1,14 @@
 import * as z from "zod";
 import { ClientError } from "../../errors.ts";
 import type { ServiceParts } from "../../parts.ts";
-import { LIMITS, LIMIT_NAMES, inForce, type AppLimits, type SettingsInForce } from "../../store/app-settings.ts";
+import {
+  LIMITS,
+  LIMIT_NAMES,
+  describeLimit,
+  inForce,
+  type AppLimits,
+  type SettingsInForce,
+} from "../../store/app-settings.ts";
 import { enveloped } from "../http/answers.ts";
 import { requireRole } from "../http/auth.ts";
 import { envelope, route, type Answer } from "../http/http.ts";
@@ -11,8 +18,8 @@ import { appInPath } from "./app-path.ts";
 
 const numbers = Object.fromEntries(
   LIMIT_NAMES.map((name) => {
-    const { least, most, about } = LIMITS[name];
-    return [name, z.int().min(least).max(most).nullable().describe(`${about} Null: no limit.`)];
+    const { least, most } = LIMITS[name];
+    return [name, z.int().min(least).max(most).nullable().describe(describeLimit(name))];
   }),
 );
 const paused = z.boolean().describe("The operator's own pause, which the app's administrators can't end.");

@@ -5,6 +5,7 @@ import { wholeUrl } from "../../outbound/target-url.ts";
 import { GENERATE_PDF, TASK, isFinished, type Job } from "../../job/job.ts";
 import { idempotencyKey } from "../../executors/message-schema.ts";
 import type { ServiceParts } from "../../parts.ts";
+import type { Held } from "../../flow/request-slots.ts";
 import { documentWith, estimateMs, type PdfRequest } from "../../pdf/request.ts";
 import { pdfStatus, type PdfResult } from "../../pdf/view.ts";
 import { admitWebhook, refuseWebhook } from "./accounts.ts";
@@ -35,6 +36,9 @@ const QUICK_MS = 27 * SECOND;
 /** A document with a longer estimate is refused. */
 const LONGEST_ESTIMATE = 25 * SECOND;
 const ADVICE = "POST it to /longjob, which has no such limit";
+
+/** Most PDFs are made by then. */
+const QUICK_RETRY_SECONDS = 2;
 
 const quickBody = documentWith(fields).meta({ id: "QuickJob" });
 
@@ -68,29 +72,54 @@ export const createQuickJob = route({
     if (known) throw keyTaken(known);
     await refusePaused(appId, service);
     await service.pages.admit(appId);
-    const execution = { type: TASK, jobType: GENERATE_PDF, priority: 0 };
-    const { input_type } = request;
-    const asked = {
-      appId,
-      userId,
-      mode: "db",
-      dialect: "pdf",
-      pdf: { inputType: input_type },
-      // The document is not stored: nobody is to run it again.
-      message: { execution: { ...execution, payload: { input_type } }, metadata: {} },
-    } as const;
-    const message = { execution: { ...execution, payload: request }, metadata: {} };
-    const accepted = async (job: Job) => recordCreated(job, message, userId, service);
-    const running = service.engine.runAtOnce({ request: asked, id, timeoutMs: QUICK_MS, message, accepted });
-    const ran = await running.catch((error: unknown) => {
-      throw error instanceof Unavailable ? broken(`Job ${id} may have been begun`) : error;
-    });
-    if (!ran.isNew) throw keyTaken(ran.job);
-    const { outcome } = ran;
-    if (outcome.kind === "succeeded") return answerOf(id, outcome, service);
-    throw await refusalOf(id, outcome, service);
+    const slot = await takeSlot(appId, service);
+    try {
+      return await makePdf({ appId, userId, id, request }, service);
+    } finally {
+      await slot?.end();
+    }
   },
 });
+
+interface Quick {
+  readonly appId: string;
+  readonly userId: string;
+  readonly id: string;
+  readonly request: PdfRequest;
+}
+
+async function makePdf({ appId, userId, id, request }: Quick, service: ServiceParts): Promise<Answer> {
+  const execution = { type: TASK, jobType: GENERATE_PDF, priority: 0 };
+  const { input_type } = request;
+  const asked = {
+    appId,
+    userId,
+    mode: "db",
+    dialect: "pdf",
+    pdf: { inputType: input_type },
+    // The document is not stored: nobody is to run it again.
+    message: { execution: { ...execution, payload: { input_type } }, metadata: {} },
+  } as const;
+  const message = { execution: { ...execution, payload: request }, metadata: {} };
+  const accepted = async (job: Job) => recordCreated(job, message, userId, service);
+  const running = service.engine.runAtOnce({ request: asked, id, timeoutMs: QUICK_MS, message, accepted });
+  const ran = await running.catch((error: unknown) => {
+    throw error instanceof Unavailable ? broken(`Job ${id} may have been begun`) : error;
+  });
+  if (!ran.isNew) throw keyTaken(ran.job);
+  const { outcome } = ran;
+  if (outcome.kind === "succeeded") return answerOf(id, outcome, service);
+  throw await refusalOf(id, outcome, service);
+}
+
+/** Undefined when the slots can't be counted now: then nothing limits the app but the table, which the job needs too. */
+async function takeSlot(appId: string, { requestSlots }: ServiceParts): Promise<Held | undefined> {
+  const slot = await requestSlots.take(appId, "quick PDF");
+  if (slot === "uncounted") return undefined;
+  if (slot !== "full") return slot;
+  const message = `The app's quickPdfsPerApp is reached: as many quick PDFs are being made. Try again in ${QUICK_RETRY_SECONDS} s, or POST it to /longjob, which waits for its turn`;
+  throw new ClientError("TOO_MANY_REQUESTS", message, [], { retryAfterSeconds: QUICK_RETRY_SECONDS });
+}
 
 async function answerOf(id: string, { result, file }: Succeeded, { fileStore }: ServiceParts): Promise<Answer> {
   const { pages, truncated, fileKey } = JSON.parse(result ?? "") as PdfResult;

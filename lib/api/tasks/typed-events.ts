@@ -62,13 +62,13 @@ export const listTypedEvents = route({
   query: eventsQuery,
 
   async handle({ path, caller, query }, service): Promise<Answer> {
-    const { clock, waiters } = service;
+    const { clock, requestSlots } = service;
     const began = clock.realNow();
     const look = async () => lookAt(await ownTask(path["id"], caller, service), query.after, service);
     let found = await look();
     if (found.isNews) return found.answer;
-    const waiter = await waiters.begin(found.job.appId);
-    if (!waiter) return { ...found.answer, headers: { "retry-after": String(ASK_AGAIN_SECONDS) } };
+    const slot = await requestSlots.take(found.job.appId, "news");
+    if (typeof slot === "string") return { ...found.answer, headers: { "retry-after": String(ASK_AGAIN_SECONDS) } };
     try {
       while (!found.isNews && clock.realNow() - began < WAIT_AT_MOST_MS) {
         await clock.sleep(LOOK_EVERY_MS);
@@ -76,7 +76,7 @@ export const listTypedEvents = route({
       }
       return found.answer;
     } finally {
-      await waiter.end();
+      await slot.end();
     }
   },
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { SECOND, createClock, type Clock } from "../../lib/clock.ts";
 import { createCapacityStore } from "../../lib/flow/capacity-store.ts";
-import { createWaiters } from "../../lib/flow/waiters.ts";
+import { createRequestSlots, type Held, type LongRequest } from "../../lib/flow/request-slots.ts";
 import { DEFAULT_LIMITS, DEFAULT_SETTINGS, inForce } from "../../lib/store/app-settings.ts";
 import { cached } from "../../lib/store/cached.ts";
 import { createTable } from "../../lib/store/table.ts";
@@ -12,7 +12,7 @@ import { ROOT } from "../support/root.ts";
 
 const { Properties: properties = {} } = readTemplate(ROOT).resources["JobsTable"] ?? {};
 
-/** The waiters of two containers on one table, with a clock to turn. */
+/** The long requests of two containers on one table, with a clock to turn. */
 function stand({ waitersPerApp = null as number | null, limits = DEFAULT_LIMITS } = {}) {
   let ahead = 0;
   let isDown = false;
@@ -25,7 +25,7 @@ function stand({ waitersPerApp = null as number | null, limits = DEFAULT_LIMITS 
   });
   const logged: string[] = [];
   const container = () =>
-    createWaiters({
+    createRequestSlots({
       clock,
       apps: {
         settingsOf: cached(clock, async () => inForce({ ...DEFAULT_SETTINGS, waitersPerApp }, limits)),
@@ -35,10 +35,12 @@ function stand({ waitersPerApp = null as number | null, limits = DEFAULT_LIMITS 
     });
   const containers = [container(), container()];
   return {
-    begin: async (app: string, times: number) =>
-      (await Promise.all(Array.from({ length: times }, async (_, n) => containers[n % 2]?.begin(app)))).flatMap(
-        (waiter) => waiter ?? [],
+    /** The slots that so many requests got. */
+    begin: async (app: string, times: number, what: LongRequest = "news"): Promise<Held[]> =>
+      (await Promise.all(Array.from({ length: times }, async (_, n) => containers[n % 2]?.take(app, what)))).flatMap(
+        (slot) => (typeof slot === "object" ? slot : []),
       ),
+    take: async (what: LongRequest) => containers[0]?.take("a", what),
     pass: (ms: number) => {
       ahead += ms;
     },
@@ -65,6 +67,19 @@ test("an app's own number counts, within the operator's", async () => {
   expect(await stand({ limits }).begin("a", 25)).toHaveLength(25);
 });
 
+test("quick PDFs have slots of their own: ten of an app, until a function that was killed is certainly over", async () => {
+  const { begin, take, pass, setDown } = stand({ waitersPerApp: 1 });
+  expect(await begin("a", 3)).toHaveLength(1);
+  expect(await begin("a", 12, "quick PDF")).toHaveLength(10);
+  expect(await take("quick PDF")).toBe("full");
+  pass(40 * SECOND);
+  expect(await take("quick PDF")).toBe("full");
+  pass(2 * SECOND);
+  expect(await begin("a", 12, "quick PDF")).toHaveLength(10);
+  setDown(true);
+  expect(await take("quick PDF")).toBe("uncounted");
+});
+
 test("waiters whose function was killed are forgotten after thirty seconds", async () => {
   const { begin, pass } = stand();
   expect(await begin("a", 20)).toHaveLength(20);
@@ -80,7 +95,7 @@ test("what can't be counted does not wait, and no request fails of it", async ()
   setDown(true);
   expect(await begin("a", 1)).toEqual([]);
   await Promise.all(waiting.map(async (waiter) => waiter.end()));
-  expect(new Set(logged)).toEqual(new Set(["waiter.not-counted"]));
+  expect(new Set(logged)).toEqual(new Set(["request.not-counted"]));
   setDown(false);
   expect(await begin("a", 1)).toEqual([]);
   pass(31 * SECOND);

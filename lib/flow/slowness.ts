@@ -1,0 +1,79 @@
+import { MINUTE, SECOND, type Clock } from "../clock.ts";
+import type { CallRef } from "../job/attempt.ts";
+import { remember } from "../store/cached.ts";
+import { LONGEST_DESTINATION, keyOf, type DestinationRef, type DestinationStore } from "./destination-store.ts";
+
+// Which destinations are slow, and which apps call many that are.
+
+/** An attempt that takes longer, in real time, is slow. */
+export const SLOW_AFTER_MS = 5 * SECOND;
+/** The real time for which a destination counts as slow after the last slow attempt. */
+const SLOW_FOR_MS = 10 * MINUTE;
+/** A destination is slow if half of its last attempts were, an app if half of the destinations it called last are. */
+const LAST = 10;
+/** An app that calls fewer slow destinations is not slow as a whole: they are, each for itself. */
+const FEWEST_OF_APP = 5;
+
+interface Parts {
+  readonly clock: Clock;
+  readonly destinations: Pick<DestinationStore, "slowUntil" | "markSlow">;
+}
+
+export type Slowness = ReturnType<typeof createSlowness>;
+
+export function createSlowness({ clock, destinations }: Parts) {
+  /** Whether each of the last attempts of a destination that this process has seen was slow. */
+  const attempts = new Map<string, readonly boolean[]>();
+  /** The destinations that the app called last, and whether they are slow. */
+  const called = new Map<string, ReadonlyMap<string, boolean>>();
+
+  /**
+   * Whether the destination of an attempt is known to be slow. One that nothing is known of is as its app is: an app may
+   * call another host with every job.
+   */
+  async function isSlow(ref: CallRef): Promise<boolean> {
+    const isLong = ref.destination.length > LONGEST_DESTINATION;
+    if (!isLong && (await isMarked(ref))) return true;
+    return !attempts.has(keyOf(ref)) && isMarked(wholeApp(ref));
+  }
+
+  async function isMarked(ref: DestinationRef): Promise<boolean> {
+    return (await destinations.slowUntil(ref)) > clock.now();
+  }
+
+  /** Notes whether an attempt was slow. Returns whether its destination, or its app, counts as slow now. */
+  async function note(ref: CallRef, wasSlow: boolean): Promise<boolean> {
+    const key = keyOf(ref);
+    const last = [...(attempts.get(key) ?? []), wasSlow].slice(-LAST);
+    remember(attempts, key, last);
+    const isSlowNow = isHalf(last);
+    const others = new Map(called.get(ref.appId));
+    others.delete(ref.destination);
+    const ofApp = new Map([...others, [ref.destination, isSlowNow] as const].slice(-LAST));
+    remember(called, ref.appId, ofApp);
+    if (!wasSlow) return false;
+    if (isSlowNow && ref.destination.length <= LONGEST_DESTINATION) await mark(ref);
+    const slow = [...ofApp.values()].filter(Boolean);
+    const isAppSlow = slow.length >= FEWEST_OF_APP && isHalf([...ofApp.values()]);
+    if (isAppSlow) await mark(wholeApp(ref));
+    return isSlowNow || isAppSlow;
+  }
+
+  /** Writes only when a good part of the time has passed since the last write. */
+  async function mark(ref: DestinationRef): Promise<void> {
+    const until = clock.now() + clock.during(SLOW_FOR_MS);
+    if ((await destinations.slowUntil(ref)) < until - clock.during(SLOW_FOR_MS / 2))
+      await destinations.markSlow(ref, until);
+  }
+
+  return { isSlow, note };
+}
+
+function isHalf(all: readonly boolean[]): boolean {
+  return 2 * all.filter(Boolean).length >= all.length;
+}
+
+/** No destination has such a name. */
+function wholeApp({ appId }: CallRef): DestinationRef {
+  return { appId, destination: "(app)" };
+}

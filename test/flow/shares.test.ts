@@ -1,0 +1,177 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { HOUR, MINUTE, SECOND, type Clock } from "../../lib/clock.ts";
+import { createEngine } from "../../lib/engine/engine.ts";
+import { DEFAULT_SHARES } from "../../lib/flow/shares.ts";
+import { SLOW_AFTER_MS } from "../../lib/flow/slowness.ts";
+import { nextAttempt, type Job } from "../../lib/job/job.ts";
+import { readTemplate } from "../../local/template.ts";
+import { ROOT } from "../support/root.ts";
+import { ORIGIN, appId, fails, startFlowWorld, stored, submit, succeeds, world } from "./flow-world.ts";
+
+// An app's shares of the queues: its attempts that take long leave most of the executions to others.
+
+const SLOW = "https://slow.example";
+const slow = async () => submit(appId, "both", {}, { baseUrl: SLOW });
+
+/** A container on the world's table. */
+interface Container {
+  readonly run: (job: Job) => Promise<unknown>;
+}
+
+/** Whether attempts that begin now have run for five seconds at once. */
+let isSlow = false;
+let ends: (() => void)[] = [];
+
+beforeEach(async () => {
+  await startFlowWorld();
+  isSlow = false;
+  ends = [];
+});
+afterEach(async () => world.end());
+
+function container(): Container {
+  const { clock } = world;
+  const sleep: Clock["sleep"] = async (ms, signal) => {
+    if (ms !== SLOW_AFTER_MS) return clock.sleep(ms, signal);
+    if (!isSlow) await new Promise((_, reject) => signal?.addEventListener("abort", reject));
+  };
+  const engine = createEngine({ ...world.parts, clock: { ...clock, sleep } });
+  return { run: async (job) => engine.run({ kind: "stored", ref: nextAttempt(job) }, () => 900_000) };
+}
+
+/** Begins attempts that last until `ends` are called. */
+async function holding(jobs: readonly Job[], { run }: Container): Promise<Promise<unknown>[]> {
+  world.execute(async () => {
+    await new Promise<void>((end) => ends.push(end));
+    return succeeds();
+  });
+  const before = ends.length;
+  const running = jobs.map(run);
+  await expect.poll(() => ends.length).toBe(before + jobs.length);
+  return running;
+}
+
+async function letEnd(running: readonly Promise<unknown>[]): Promise<void> {
+  for (const end of ends.splice(0)) end();
+  await Promise.all(running);
+  world.execute(succeeds);
+}
+
+async function allow(concurrencyPerApp: number): Promise<void> {
+  await world.apps.limit(appId, { concurrencyPerApp }, "operator");
+}
+
+test("attempts over a minute take slots of their app, whatever they call; those that wait go by age, uncounted", async () => {
+  await allow(2);
+  const { run } = container();
+  const long = async (n: number) =>
+    submit(appId, "both", {}, { baseUrl: `https://h${n}.example`, timeoutSeconds: 600 });
+  const jobs = await Promise.all([0, 1, 2, 3].map(long));
+  const running = await holding(jobs.slice(0, 2), { run });
+  for (const job of jobs.slice(2)) expect(await run(job)).toBe("skipped");
+  const waiting = await Promise.all(jobs.slice(2).map(stored));
+  expect(waiting).toMatchObject(waiting.map(() => ({ attempts: 0, retryCount: 0, backlog: "to (long)" })));
+  // Short attempts of the app, and long ones of other apps, start.
+  world.execute(succeeds);
+  expect(await run(await submit())).toBe("succeeded");
+  expect(await run(await submit(undefined, "both", {}, { timeoutSeconds: 600 }))).toBe("skipped");
+  const other = await submit("11111111-1111-4111-8111-111111111111", "both", {}, { timeoutSeconds: 600 });
+  expect(await run(other)).toBe("succeeded");
+  await letEnd(running);
+  const called = (await Promise.all(jobs.slice(2).map(stored))).filter(({ backlog }) => backlog === undefined);
+  expect(called).toHaveLength(2);
+  for (const job of called) expect(await run(job)).toBe("succeeded");
+});
+
+test("a destination whose attempts run over 5 s is slow from then on, in every container; others are not", async () => {
+  await allow(2);
+  const [one, other] = [container(), container()];
+  isSlow = true;
+  const running = await holding(await Promise.all([slow(), slow(), slow()]), one);
+  await expect.poll(async () => world.destinations.slowUntil({ appId, destination: SLOW })).toBeGreaterThan(0);
+  await expect.poll(async () => world.capacity.freeSlots({ appId, destination: "(slow)" }, 3)).toBe(0);
+  isSlow = false;
+  const waits = await slow();
+  expect(await other.run(waits)).toBe("skipped");
+  expect(await stored(waits)).toMatchObject({ attempts: 0, backlog: "to (slow)" });
+  world.execute(succeeds);
+  expect(await other.run(await submit())).toBe("succeeded");
+  await letEnd(running);
+  expect((await stored(waits)).backlog).toBeUndefined();
+  expect(await other.run(await stored(waits))).toBe("succeeded");
+  // Ten minutes after its last slow attempt it is like any other.
+  world.pass(10 * MINUTE + SECOND);
+  expect(await world.destinations.slowUntil({ appId, destination: SLOW })).toBeLessThan(world.clock.now());
+});
+
+test("an app whose jobs call another slow host each is slow as a whole, but not where it is known to be quick", async () => {
+  await allow(5);
+  const { run } = container();
+  expect(await run(await submit())).toBe("succeeded");
+  isSlow = true;
+  const host = async (n: number) => submit(appId, "both", {}, { baseUrl: `https://h${n}.example` });
+  const running = await holding(await Promise.all([1, 2, 3, 4, 5, 6].map(host)), { run });
+  await expect.poll(async () => world.capacity.freeSlots({ appId, destination: "(slow)" }, 5)).toBe(0);
+  isSlow = false;
+  const next = await host(7);
+  expect(await run(next)).toBe("skipped");
+  expect(await stored(next)).toMatchObject({ backlog: "to (slow)" });
+  world.execute(succeeds);
+  expect(await run(await submit())).toBe("succeeded");
+  await letEnd(running);
+});
+
+test("one slow attempt among quick ones makes no destination slow, and quick ones write nothing more", async () => {
+  const { run } = container();
+  for (let n = 0; n < 3; n += 1) await run(await submit());
+  isSlow = true;
+  await run(await submit());
+  isSlow = false;
+  const ref = { appId, destination: ORIGIN };
+  expect(await world.destinations.slowUntil(ref)).toBe(0);
+  expect(await world.table.get({ pk: `APP#${appId}`, sk: `DEST#${ORIGIN}` })).toBeUndefined();
+  expect(await world.table.get({ pk: `FLOW#${appId}#(slow)`, sk: "SLOTS" })).toBeUndefined();
+});
+
+test("a destination stays slow, and its circuit as it is, when either changes", async () => {
+  const ref = { appId, destination: SLOW };
+  const until = world.clock.now() + HOUR;
+  await world.destinations.markSlow(ref, until);
+  const { run } = container();
+  world.execute(fails(503));
+  for (let n = 0; n < 20; n += 1) await run(await slow());
+  expect(await world.destinations.read(ref)).toMatchObject({ state: "open" });
+  await world.destinations.markSlow(ref, until + HOUR);
+  expect(await world.destinations.read(ref)).toMatchObject({ state: "open" });
+  expect(await world.destinations.slowUntil(ref)).toBe(until + HOUR);
+});
+
+test("a slot of a share that a job could not use at its destination goes to the next that waits for it", async () => {
+  await allow(1);
+  const before = await world.apps.read(appId);
+  const { version: _, ...settings } = before;
+  const full = { destination: "https://full.example", rateLimitPerSecond: null, maxConcurrency: 1 };
+  await world.apps.change(before, appId, { ...settings, destinations: [full] }, "tester");
+  const now = world.clock.now();
+  const elsewhere = { appId, destination: full.destination, holder: "somebody", since: now, until: now + HOUR };
+  await world.capacity.takeSlot(elsewhere, 1, true);
+  const { run } = container();
+  const terms = { timeoutSeconds: 600 };
+  const first = await submit(appId, "both", {}, terms);
+  const blocked = await submit(appId, "both", {}, { ...terms, baseUrl: full.destination });
+  const last = await submit(appId, "both", {}, terms);
+  const running = await holding([first], { run });
+  for (const job of [blocked, last]) expect(await run(job)).toBe("skipped");
+  await letEnd(running);
+  const next = async () => (await stored(blocked)).backlog === undefined;
+  if (await next()) await run(await stored(blocked));
+  await expect.poll(async () => (await stored(last)).backlog).toBeUndefined();
+  expect(await run(await stored(last))).toBe("succeeded");
+});
+
+test("the shares are a fifth of what serverless.yml gives the functions of the queues", () => {
+  const queues = readTemplate(ROOT).functions.flatMap((each) => each.queues);
+  const most = (queue: string) => queues.find(({ resource }) => resource === queue)?.maximumConcurrency;
+  expect(most("JobsFairQueue")).toBe(5 * DEFAULT_SHARES["(slow)"]);
+  expect(most("JobsTasksQueue")).toBe(5 * DEFAULT_SHARES["(long)"]);
+});
