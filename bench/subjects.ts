@@ -1,6 +1,6 @@
 import { fork, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -15,7 +15,15 @@ import { ORDER, jobFor, load, type Load } from "./workload.ts";
 // Runs the service, the floor or a peer as processes for a benchmark to load. All take the same requests.
 
 const ROOT = resolve(import.meta.dirname, "..");
+/** The arguments of Node in `npm start`, which bound its memory. */
+const START = (JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as Package).scripts.start
+  .split(" ")
+  .filter((word) => word.startsWith("--") || word.endsWith(".ts"));
 export const APP = "550e8400-e29b-41d4-a716-446655440000";
+
+interface Package {
+  readonly scripts: { readonly start: string };
+}
 
 /** `gateway` accepts jobs, `worker` runs them, `all` is one process that does both. */
 export type Role = "all" | "gateway" | "worker";
@@ -69,7 +77,7 @@ export async function createWorld(target: CountingTarget): Promise<World> {
 
 export const startService: Start = async (world, roles) =>
   startProcesses(world, roles, (role) =>
-    spawn(process.execPath, ["local/start.ts"], {
+    spawn(process.execPath, START, {
       cwd: ROOT,
       env: { ...process.env, ...world.env, PORT: "0", DATA_DIR: world.dir, ROLE: role },
       stdio: ["ignore", "pipe", "inherit"],
@@ -137,7 +145,7 @@ async function readyLine(child: ChildProcess): Promise<string | undefined> {
 export async function startStack(): Promise<{ url: string; child: ChildProcess; dir: string; readyMs: number }> {
   const dir = mkdtempSync(join(tmpdir(), "bench-"));
   const began = performance.now();
-  const child = spawn(process.execPath, ["local/start.ts"], {
+  const child = spawn(process.execPath, START, {
     cwd: ROOT,
     env: { ...process.env, PORT: "0", DATA_DIR: dir },
     stdio: ["ignore", "pipe", "inherit"],

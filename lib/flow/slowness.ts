@@ -19,8 +19,6 @@ interface Parts {
   readonly destinations: Pick<DestinationStore, "slowUntil" | "markSlow">;
 }
 
-export type Slowness = ReturnType<typeof createSlowness>;
-
 export function createSlowness({ clock, destinations }: Parts) {
   /** Whether each of the last attempts of a destination that this process has seen was slow. */
   const attempts = new Map<string, readonly boolean[]>();
