@@ -9,6 +9,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { json } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
+import { lean } from "../lib/aws.ts";
 import type { Runner } from "./event-sources.ts";
 import type { Invoke } from "./lambda.ts";
 
@@ -135,7 +136,7 @@ interface RecordPage {
  * attribute into an object of its own, which costs more time than the rest of the local gateway.
  */
 function createReader(endpoint: string) {
-  const client = new DynamoDBStreamsClient({ maxAttempts: 1, endpoint });
+  const client = lean(new DynamoDBStreamsClient({ maxAttempts: 1, endpoint }));
   client.middlewareStack.remove("deserializerMiddleware");
   client.middlewareStack.add(
     (next) => async (args) => {

@@ -1,5 +1,5 @@
 import { DAY, isoDay, type Clock } from "../clock.ts";
-import { grow, jobIn, percentile, stepOf, type Change, type Counters, type Increments } from "../store/counters.ts";
+import { grow, percentile, stepOf, type Change, type Counters, type Increments } from "../store/counters.ts";
 import type { Item } from "../store/table.ts";
 import { GENERATE_PDF, isFinished, isTask, type Job } from "../job/job.ts";
 import { pdfStatus, resultOf } from "./view.ts";
@@ -56,15 +56,13 @@ function pkOf(appId: string): string {
 /** Increments by `app/day`. A deleted job still counts. */
 export function usageOf(changes: readonly Change[]): Map<string, Increments> {
   const days = new Map<string, Increments>();
-  for (const { before, after } of changes) {
-    if (!after) continue;
-    const job = jobIn(after);
+  for (const { before, after: job } of changes) {
+    if (!job) continue;
     const key = `${job.appId}/${isoDay(job.createdAt)}`;
     grow(days, key, countersOf(job));
-    const was = before && jobIn(before);
     // An expired job whose key was used again is another job.
-    if (was?.createdAt !== job.createdAt) continue;
-    const taken = countersOf(was).map(([name, by]) => [name, -by] as const);
+    if (before?.createdAt !== job.createdAt) continue;
+    const taken = countersOf(before).map(([name, by]) => [name, -by] as const);
     grow(days, key, taken);
   }
   return days;

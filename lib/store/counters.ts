@@ -8,13 +8,18 @@ import { expirySeconds, type Item, type Table } from "./table.ts";
 // Counters of an app by time. They follow the table's stream, so that no job writes them on its own path. A stream
 // delivers at least once, so they are approximate.
 
-/** A job's item before and after a change of the table, as the stream shows it. */
+/** A job before and after a change of the table, without its payload. */
 export interface Change {
-  readonly before: Image | undefined;
-  readonly after: Image | undefined;
+  readonly before: Job | undefined;
+  readonly after: Job | undefined;
 }
 
-/** An item in DynamoDB's JSON. */
+/** Items in DynamoDB's JSON, as a record of the stream has them. */
+interface Images {
+  readonly OldImage?: Image | undefined;
+  readonly NewImage?: Image | undefined;
+}
+
 type Image = Readonly<Record<string, object>>;
 
 /** The growth of each counter, by its name. */
@@ -62,9 +67,16 @@ export function grow(items: Map<string, Increments>, key: string, by: Iterable<r
   for (const [name, count] of by) item.set(name, (item.get(name) ?? 0) + count);
 }
 
-export function jobIn(image: Image): Job {
-  return jobOf(unmarshall(image as Record<string, AttributeValue>));
+export function changeIn({ OldImage, NewImage }: Images): Change {
+  return { before: OldImage && jobIn(OldImage), after: NewImage && jobIn(NewImage) };
 }
+
+/** Nothing counts what the payload holds, and it is the largest part of most items. */
+function jobIn({ payload: _, ...image }: Image): Job {
+  return jobOf({ ...unmarshall(image as Record<string, AttributeValue>), payload: NO_PAYLOAD });
+}
+
+const NO_PAYLOAD = new Uint8Array();
 
 /** The step that a duration in ms counts for. */
 export function stepOf(ms: number): number {

@@ -1,5 +1,5 @@
 import { DAY, HOUR, MINUTE, iso, type Clock, type EpochMs } from "../clock.ts";
-import { grow, jobIn, percentile, stepOf, type Change, type Counters, type Increments } from "./counters.ts";
+import { grow, percentile, stepOf, type Change, type Counters, type Increments } from "./counters.ts";
 import type { Item } from "./table.ts";
 import { isSchedule, type Job } from "../job/job.ts";
 import { STATUSES, type Status } from "../job/status.ts";
@@ -55,8 +55,8 @@ export function incrementsOf(changes: readonly Change[], since: EpochMs): Map<st
     grow(buckets, `${job.appId}/${Math.floor(job.createdAt / BUCKET) * BUCKET}`, counted);
   };
   for (const { before, after } of changes) {
-    if (before) add(jobIn(before), -1);
-    if (after) add(jobIn(after), 1);
+    if (before) add(before, -1);
+    if (after) add(after, 1);
   }
   return buckets;
 }

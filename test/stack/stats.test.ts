@@ -4,6 +4,7 @@ import { MINUTE } from "../../lib/clock.ts";
 import { toItem } from "../../lib/store/job-item.ts";
 import type { Job } from "../../lib/job/job.ts";
 import { newJob } from "../../lib/engine/new-job.ts";
+import { changeIn } from "../../lib/store/counters.ts";
 import { incrementsOf } from "../../lib/store/stats.ts";
 import { usageOf } from "../../lib/pdf/usage.ts";
 import { endStacks, jobIn, newApp, startStack, until, webhook, type Stack } from "../support/stack.ts";
@@ -101,7 +102,7 @@ const someJob = (fields: Partial<Job> = {}) =>
   ({ ...newJob(request("both"), NOW, crypto.randomUUID()), ...fields }) as Job;
 const image = (job: Job) => marshall(toItem(job), { removeUndefinedValues: true });
 const counted = (before: Job | undefined, after: Job | undefined, since = 0) =>
-  [...incrementsOf([{ before: before && image(before), after: after && image(after) }], since)].map(
+  [...incrementsOf([changeIn({ OldImage: before && image(before), NewImage: after && image(after) })], since)].map(
     ([key, increments]) => [key.split("/")[1], Object.fromEntries([...increments].filter(([, by]) => by !== 0))],
   );
 
@@ -135,7 +136,10 @@ test("usage of a key that had expired and is used again is the new job's alone",
     });
   };
   const usageBy = (before: Record<string, object> | undefined, after: Record<string, object> | undefined) =>
-    [...usageOf([{ before, after }])].map(([key, counts]) => [key.split("/")[1], Object.fromEntries(counts)]);
+    [...usageOf([changeIn({ OldImage: before, NewImage: after })])].map(([key, counts]) => [
+      key.split("/")[1],
+      Object.fromEntries(counts),
+    ]);
   const old = image("2026-01-01T00:00:00Z", "SUCCEEDED");
   const [reused] = usageBy(old, image("2026-01-09T00:00:00Z", "PENDING"));
   expect(reused).toEqual(["2026-01-09", { jobs: 1, quickJobs: 0, failed: 0, timeouts: 0, pages: 0, bytes: 0 }]);
