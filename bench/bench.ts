@@ -4,6 +4,7 @@ import { signToken } from "../local/token.ts";
 import { capacityOf } from "./capacity.ts";
 import { isolationOf } from "./isolation.ts";
 import { median, startCountingTarget, type CountingTarget } from "./measure.ts";
+import { benchNeighbours } from "./neighbours.ts";
 import { benchPdf } from "./pdf.ts";
 import { installedPeers } from "./peers.ts";
 import { LABELS, WAITING, draining, measure, type Figures } from "./round.ts";
@@ -177,5 +178,14 @@ async function benchPdfs(): Promise<void> {
   await benchLongJobs();
 }
 
-const BENCHES: Readonly<Record<string, () => Promise<void>>> = { tasks: benchTasks, pdf: benchPdfs };
+async function benchNeighbourhood(): Promise<void> {
+  process.stderr.write("an app's work, alone and beside the worst of another app (8 minutes)\n");
+  await benchNeighbours(({ kind, beside, alone }) => row(`p99 of ${kind} (ms)`, beside, alone));
+}
+
+const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
+  tasks: benchTasks,
+  pdf: benchPdfs,
+  neighbours: benchNeighbourhood,
+};
 await (BENCHES[process.argv[2] ?? ""] ?? main)();
