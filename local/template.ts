@@ -1,6 +1,5 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parse, type ScalarTag } from "yaml";
+import { readYaml } from "./yaml-file.ts";
 
 // The local stack reads serverless.yml and resources.yml, so that it cannot drift from the deployed service.
 
@@ -46,10 +45,8 @@ interface ServerlessEvent {
 }
 
 export function readTemplate(root: string): Template {
-  const file = (name: string): unknown =>
-    parse(readFileSync(join(root, name), "utf8"), { customTags: CLOUDFORMATION_TAGS });
-  const serverless = file("serverless.yml") as ServerlessFile;
-  const { Resources } = file("resources.yml") as { Resources: Template["resources"] };
+  const serverless = readYaml(join(root, "serverless.yml")) as ServerlessFile;
+  const { Resources } = readYaml(join(root, "resources.yml")) as { Resources: Template["resources"] };
   return {
     functions: Object.entries(serverless.functions).map(([name, definition]) => {
       const events = definition.events ?? [];
@@ -83,12 +80,6 @@ export function readTemplate(root: string): Template {
 function resourceOf(arn: { "Fn::GetAtt": string }): string {
   return arn["Fn::GetAtt"].split(".")[0] ?? "";
 }
-
-const CLOUDFORMATION_TAGS: ScalarTag[] = [
-  { tag: "!Ref", resolve: (text) => ({ Ref: text }) },
-  { tag: "!GetAtt", resolve: (text) => ({ "Fn::GetAtt": text }) },
-  { tag: "!Sub", resolve: (text) => ({ "Fn::Sub": text }) },
-];
 
 /** Resolves `${env:NAME, 'unset'}` from the stack's own environment, and the other variables that params use. */
 function substitute(value: unknown, service: string): unknown {
