@@ -7,7 +7,8 @@ import { expect, test } from "vitest";
 import { chaos, table } from "./chaos.ts";
 import { count } from "./count.ts";
 import { ROOT } from "../support/root.ts";
-import { cleanEnv, until } from "../support/stack.ts";
+import { cleanEnv } from "../support/clean-env.ts";
+import { until } from "../support/stack.ts";
 
 /** The processes that were started for this folder. */
 function processesOf(dir: string): string[] {

@@ -10,7 +10,7 @@ import { freePort } from "../../local/emulators.ts";
 import { provision } from "../../local/provision.ts";
 import { readTemplate } from "../../local/template.ts";
 import { ROOT } from "../support/root.ts";
-import { cleanEnv } from "../support/stack.ts";
+import { cleanEnv } from "../support/clean-env.ts";
 
 // The local stack as processes of their own, each of which can be killed, frozen and started again.
 

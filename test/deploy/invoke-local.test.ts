@@ -1,11 +1,11 @@
 import { afterAll, expect, test } from "vitest";
-import { endStacks, jobIn, startStack, temporaryDir, tokenFor } from "../support/stack.ts";
+import { endStacks, jobIn, sharedStack, temporaryDir, tokenFor } from "../support/stack.ts";
 import { serverless } from "./run-serverless.ts";
 
 afterAll(endStacks);
 
 test("invoke local runs a function against the running local stack", async () => {
-  const stack = await startStack();
+  const stack = await sharedStack();
   const args = ["invoke", "local", "-f", "createJob", "-p", "events/create-job.json"];
   const { stdout } = await serverless(args, { DATA_DIR: stack.dir });
   const answer = JSON.parse(stdout.slice(stdout.indexOf("{")));

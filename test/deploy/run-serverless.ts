@@ -2,7 +2,8 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { ROOT } from "../support/root.ts";
-import { cleanEnv, temporaryDir } from "../support/stack.ts";
+import { cleanEnv } from "../support/clean-env.ts";
+import { temporaryDir } from "../support/stack.ts";
 
 const run = promisify(execFile);
 

@@ -6,7 +6,8 @@ import { createInterface } from "node:readline";
 import { afterAll, afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { createClock } from "../../lib/clock.ts";
 import { ROOT } from "../support/root.ts";
-import { cleanEnv, endStacks, temporaryDir, until } from "../support/stack.ts";
+import { cleanEnv } from "../support/clean-env.ts";
+import { endStacks, temporaryDir, until } from "../support/stack.ts";
 import {
   FUNCTION,
   QUEUE,

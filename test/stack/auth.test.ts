@@ -9,13 +9,14 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { internalToken, tokenConfig } from "../../lib/config.ts";
 import { LOCAL_JWT_SECRET } from "../../local/token.ts";
 import { ROOT } from "../support/root.ts";
-import { cleanEnv, endStacks, newApp, startStack, tokenFor, webhook, type Stack } from "../support/stack.ts";
+import { cleanEnv } from "../support/clean-env.ts";
+import { endStacks, newApp, sharedStack, startStack, tokenFor, webhook, type Stack } from "../support/stack.ts";
 
 let stack: Stack;
 const appId = randomUUID();
 
 beforeAll(async () => {
-  stack = await startStack({ env: { ROLE: "gateway" } });
+  stack = await sharedStack({ ROLE: "gateway" });
 });
 afterAll(endStacks);
 

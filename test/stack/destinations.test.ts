@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { endStacks, jobIn, newApp, startStack, until, webhook, type Stack } from "../support/stack.ts";
+import { endStacks, jobIn, newApp, sharedStack, until, webhook, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 
 // Flow control from an administrator's view: over HTTP, on the whole stack, with time sped up.
@@ -8,7 +8,7 @@ let stack: Stack;
 let target: Target;
 
 beforeAll(async () => {
-  [stack, target] = await Promise.all([startStack({ env: { SPEED: "60" } }), startTarget()]);
+  [stack, target] = await Promise.all([sharedStack({ SPEED: "60" }), startTarget()]);
 });
 afterAll(async () => {
   await target.close();

@@ -1,28 +1,27 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ROOT } from "../support/root.ts";
-import { endStacks, jobIn, newApp, startStack, temporaryDir, until, type Stack } from "../support/stack.ts";
+import { endStacks, jobIn, newApp, sharedStack, temporaryDir, until, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 
 // The examples in docs/examples, run as documented. Those in JavaScript and Python need packages that may be missing.
 
 const DAY = 86_400_000;
-const folder = join(temporaryDir(), "functions");
+/** Where functions record their payloads by user. */
+const folder = temporaryDir();
 
 let stack: Stack;
 let target: Target;
 
 beforeAll(async () => {
-  mkdirSync(folder, { recursive: true });
-  // These functions record their payloads by user.
+  [stack, target] = await Promise.all([sharedStack(), startTarget()]);
   const keep = `import { appendFileSync } from "node:fs";
     export const handler = async ({ body }) =>
       appendFileSync(${JSON.stringify(folder)} + "/" + JSON.parse(body).userId + ".jsonl", body + "\\n");`;
-  for (const name of ["echo", "reward-processor"]) writeFileSync(join(folder, `${name}.mjs`), keep);
-  [stack, target] = await Promise.all([startStack({ env: { LOCAL_FUNCTIONS: folder } }), startTarget()]);
+  for (const name of ["echo", "reward-processor"]) writeFileSync(join(stack.dir, "functions", `${name}.mjs`), keep);
 });
 afterAll(async () => {
   await endStacks();

@@ -148,6 +148,7 @@ test("after a kill, jobs that were not started go on, and the one in hand is del
   // The second attempt waits until the first has certainly ended: 30 s of timeout and 15 s of margin.
   expect(lost.startedAt).toBeNull();
   expect(Date.parse(next.startedAt) - Date.parse(job.createdAt)).toBeGreaterThanOrEqual(45_000);
+  await second.end();
 });
 
 test("what ended in a dead-letter queue is taken in again", async () => {

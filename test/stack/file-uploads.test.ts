@@ -138,6 +138,7 @@ test("a job is tried three times", async () => {
   expect(await look()).toMatchObject({ attempts: 3, maxAttempts: 3, errorReason: expect.stringContaining("500") });
   expect([...statuses]).toContain("RETRYING");
   expect(await jobIn(fast, token, created.id, "DEAD")).toMatchObject({ status: "DEAD" });
+  await fast.end();
 });
 
 const failing = (url: string) => ({ webhook: { url: `${url}/echo?status=500` } });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { endStacks, jobIn, newApp, startStack, until, webhook, type Stack } from "../support/stack.ts";
+import { endStacks, jobIn, newApp, sharedStack, startStack, until, webhook, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 
 const INTERNAL = "an-internal-token-of-32-characters-or-more";
@@ -41,14 +41,13 @@ test.each(PATHS)("/internal/v1/%s takes the operator's token alone", async (path
 });
 
 test("without a token in the configuration, the internal endpoints do not exist", async () => {
-  const without = await startStack({ env: { ROLE: "gateway" } });
+  const without = await sharedStack({ ROLE: "gateway" });
   const unknown = await without.call("POST", "/internal/v1/nothing", { token: INTERNAL });
   for (const path of PATHS) {
     const answer = await without.call("POST", `/internal/v1/${path}`, { token: INTERNAL });
     expect(answer.status).toBe(404);
     expect(answer.body.error.code).toBe(unknown.body.error.code);
   }
-  await without.end();
 });
 
 test.each(["jobs/run", "run-db-jobs"])("/internal/v1/%s runs due jobs and says what came of them", async (path) => {

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -8,6 +8,7 @@ import {
   endStacks,
   jobIn,
   newApp,
+  sharedStack,
   startStack,
   temporaryDir,
   until,
@@ -16,22 +17,21 @@ import {
 } from "../support/stack.ts";
 
 const CREATE = "/v1/jobs/create";
-const folder = join(temporaryDir(), "functions");
+const folder = temporaryDir();
 
 let stack: Stack;
 
 beforeAll(async () => {
-  mkdirSync(folder, { recursive: true });
+  stack = await sharedStack();
   const sources = {
-    "keep.mjs": `import { writeFileSync } from "node:fs";
+    "invoked-keep.mjs": `import { writeFileSync } from "node:fs";
       export const handler = async (event) => writeFileSync(${JSON.stringify(join(folder, "kept.json"))}, JSON.stringify(event));`,
-    "echo.ts": `export const handler = async (event: unknown): Promise<unknown> => ({ received: event });`,
-    "fail.mjs": `export const handler = async () => { throw new Error("no stock left"); };`,
-    "long.mjs": `export const handler = async () => "x".repeat(5000);`,
-    "slow.mjs": `export const handler = () => new Promise(() => {});`,
+    "invoked-echo.ts": `export const handler = async (event: unknown): Promise<unknown> => ({ received: event });`,
+    "invoked-fail.mjs": `export const handler = async () => { throw new Error("no stock left"); };`,
+    "invoked-long.mjs": `export const handler = async () => "x".repeat(5000);`,
+    "invoked-slow.mjs": `export const handler = () => new Promise(() => {});`,
   };
-  for (const [name, source] of Object.entries(sources)) writeFileSync(join(folder, name), source);
-  stack = await startStack({ env: { LOCAL_FUNCTIONS: folder } });
+  for (const [name, source] of Object.entries(sources)) writeFileSync(join(stack.dir, "functions", name), source);
 });
 afterAll(endStacks);
 
@@ -57,7 +57,7 @@ test("an event names the app of its job, whatever the job claims", async () => {
   const { appId, token } = await newApp();
   const other = randomUUID();
   const job = { appId: other, jobId: other, attempt: 9 };
-  const asked = invocation("echo", { invocationType: "RequestResponse" });
+  const asked = invocation("invoked-echo", { invocationType: "RequestResponse" });
   const lambdaProxyMessage = { ...asked.message.lambdaProxyMessage, requestContext: { job, stage: "test" } };
   const body = { message: { ...asked.message, lambdaProxyMessage } };
   const created = await stack.call("POST", CREATE, { token, body });
@@ -70,10 +70,10 @@ test("an event names the app of its job, whatever the job claims", async () => {
 });
 
 test("an Event is a success once Lambda has taken it, and the function gets the whole lambdaProxyMessage", async () => {
-  const job = await run("keep", {}, "SUCCEEDED");
+  const job = await run("invoked-keep", {}, "SUCCEEDED");
   expect(job.executionConfig).toEqual({
     type: "lambda-invoke",
-    functionName: "keep",
+    functionName: "invoked-keep",
     invocationType: "Event",
     timeoutSeconds: 30,
   });
@@ -85,15 +85,15 @@ test("an Event is a success once Lambda has taken it, and the function gets the 
 });
 
 test("a RequestResponse keeps the first 1 KB of the result", async () => {
-  const job = await run("echo", { invocationType: "RequestResponse" }, "SUCCEEDED");
+  const job = await run("invoked-echo", { invocationType: "RequestResponse" }, "SUCCEEDED");
   expect(JSON.parse(job.attempts[0].responseExcerpt)).toEqual({ received: eventOf(job) });
-  const long = await run("long", { invocationType: "RequestResponse" }, "SUCCEEDED");
+  const long = await run("invoked-long", { invocationType: "RequestResponse" }, "SUCCEEDED");
   expect(long.attempts[0].responseExcerpt).toHaveLength(1_024);
 });
 
 test("an event holds no header by which a gateway tells a function who is calling", async () => {
   const { token } = await newApp();
-  const asked = invocation("echo", { invocationType: "RequestResponse" });
+  const asked = invocation("invoked-echo", { invocationType: "RequestResponse" });
   const headers = { "X-Forwarded-For": "10.0.0.1", "X-Amzn-Oidc-Identity": "admin", Host: "a.example", "X-Own": "1" };
   Object.assign(asked.message.lambdaProxyMessage, { headers });
   const { body } = await stack.call("POST", CREATE, { token, body: asked });
@@ -103,19 +103,19 @@ test("an event holds no header by which a gateway tells a function who is callin
 });
 
 test("a function's error is a failed attempt, with its message", async () => {
-  const job = await run("fail", { invocationType: "RequestResponse" }, "RETRYING");
+  const job = await run("invoked-fail", { invocationType: "RequestResponse" }, "RETRYING");
   expect(job.lastError).toBe("The function failed: no stock left");
   expect(job.attempts[0].responseExcerpt).toContain("no stock left");
 });
 
 test("a function that does not answer in time is a failed attempt", async () => {
-  const job = await run("slow", { invocationType: "RequestResponse", timeoutSeconds: 1 }, "RETRYING");
+  const job = await run("invoked-slow", { invocationType: "RequestResponse", timeoutSeconds: 1 }, "RETRYING");
   expect(job.lastError).toBe("no answer of the function in time");
 });
 
 test("a name, an ARN and an ARN with an alias name the same function", async () => {
-  const arn = "arn:aws:lambda:eu-west-1:000000000000:function:echo";
-  for (const name of ["echo", "echo:live", "000000000000:function:echo", arn, `${arn}:live`]) {
+  const arn = "arn:aws:lambda:eu-west-1:000000000000:function:invoked-echo";
+  for (const name of ["invoked-echo", "invoked-echo:live", "000000000000:function:invoked-echo", arn, `${arn}:live`]) {
     await run(name, { invocationType: "RequestResponse" }, "SUCCEEDED");
   }
 });
@@ -171,5 +171,6 @@ test("throttling, denied access and faults of Lambda are told apart", async () =
   const unlisted = await other.call("POST", CREATE, { token, body: invocation("denied-2") });
   expect(unlisted.status).toBe(400);
   expect(unlisted.body.error.details[0].message).toContain("INVOKABLE_FUNCTIONS");
+  await other.end();
   api.close();
 });

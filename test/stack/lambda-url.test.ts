@@ -1,22 +1,20 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { signRequest } from "../../lib/outbound/sign-request.ts";
 import { isSigned } from "../../local/signature.ts";
-import { endStacks, jobIn, newApp, startStack, temporaryDir, type Stack } from "../support/stack.ts";
+import { endStacks, jobIn, newApp, sharedStack, type Stack } from "../support/stack.ts";
 
-const folder = join(temporaryDir(), "functions");
 let stack: Stack;
 
 beforeAll(async () => {
-  mkdirSync(folder, { recursive: true });
+  stack = await sharedStack();
   const sources = {
-    "echo.mjs": `export const handler = async (event) => ({ statusCode: 203, body: JSON.stringify(event) });`,
-    "refuse.mjs": `export const handler = async () => ({ statusCode: 422, body: "no such order" });`,
-    "fail.mjs": `export const handler = async () => { throw new Error("no"); };`,
+    "called-echo.mjs": `export const handler = async (event) => ({ statusCode: 203, body: JSON.stringify(event) });`,
+    "called-refuse.mjs": `export const handler = async () => ({ statusCode: 422, body: "no such order" });`,
+    "called-fail.mjs": `export const handler = async () => { throw new Error("no"); };`,
   };
-  for (const [name, source] of Object.entries(sources)) writeFileSync(join(folder, name), source);
-  stack = await startStack({ env: { LOCAL_FUNCTIONS: folder } });
+  for (const [name, source] of Object.entries(sources)) writeFileSync(join(stack.dir, "functions", name), source);
 });
 afterAll(endStacks);
 
@@ -131,19 +129,19 @@ test("a function's URL is called with path, query, method, headers and body, and
     headers: { "Content-Type": "application/json", "X-Custom": "kept" },
     queryStringParameters: { q: "a&b c", ü: "+" },
   };
-  const job = await run("echo", proxy, "SUCCEEDED");
+  const job = await run("called-echo", proxy, "SUCCEEDED");
   expect(job.attempts).toMatchObject([{ outcome: "succeeded", httpStatus: 203 }]);
 });
 
 test("what the function answers decides", async () => {
-  const refused = await run("refuse", {}, "RETRYING");
+  const refused = await run("called-refuse", {}, "RETRYING");
   expect(refused.attempts).toMatchObject([{ httpStatus: 422, responseExcerpt: "no such order" }]);
-  expect((await run("fail", {}, "RETRYING")).lastError).toBe("HTTP 502");
+  expect((await run("called-fail", {}, "RETRYING")).lastError).toBe("HTTP 502");
   expect((await run("nobody", {}, "RETRYING")).lastError).toBe("HTTP 404");
 });
 
 test("without a signature a function's URL answers 403", async () => {
-  const answer = await stack.call("POST", "/lambda-url/echo/events", { body: {} });
+  const answer = await stack.call("POST", "/lambda-url/called-echo/events", { body: {} });
   expect(answer.status).toBe(403);
   expect(answer.body).toEqual({ Message: "Forbidden" });
 });

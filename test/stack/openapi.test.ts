@@ -6,12 +6,12 @@ import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
 import { readTemplate } from "../../local/template.ts";
 import { DOCUMENT, checkAnswer } from "../support/api-document.ts";
 import { ROOT } from "../support/root.ts";
-import { endStacks, newApp, startStack, type Stack } from "../support/stack.ts";
+import { endStacks, newApp, sharedStack, type Stack } from "../support/stack.ts";
 
 let stack: Stack;
 
 beforeAll(async () => {
-  stack = await startStack({ env: { ROLE: "gateway" } });
+  stack = await sharedStack({ ROLE: "gateway" });
 });
 afterAll(endStacks);
 

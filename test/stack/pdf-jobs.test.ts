@@ -7,7 +7,17 @@ import { join } from "node:path";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { blackPng } from "../support/pdf.ts";
-import { endStacks, jobIn, newApp, startStack, tokenFor, until, type Answer, type Stack } from "../support/stack.ts";
+import {
+  endStacks,
+  jobIn,
+  newApp,
+  sharedStack,
+  startStack,
+  tokenFor,
+  until,
+  type Answer,
+  type Stack,
+} from "../support/stack.ts";
 import { startTarget, type Received, type Target } from "../support/target.ts";
 
 // PDF jobs from their users' view: real HTTP, real Chromium.
@@ -391,7 +401,7 @@ test("the more documents wait, the later the next one is expected to be done", a
 });
 
 test("deployed, a webhook is told by https and to a public address alone, whatever the app's settings allow", async () => {
-  const strict = await startStack({ env: { ROLE: "gateway", ALLOW_PRIVATE_TARGETS: "false" } });
+  const strict = await sharedStack({ ALLOW_PRIVATE_TARGETS: "false" });
   const { appId, token } = await newApp();
   const refusals = async () =>
     Promise.all(
@@ -406,5 +416,4 @@ test("deployed, a webhook is told by https and to a public address alone, whatev
   const body = { version: 0, allowedCallbackUrls };
   expect((await strict.call("PUT", `/v1/admin/apps/${appId}`, { token, body })).status).toBe(200);
   expect(await refusals()).toEqual(Array.from({ length: 4 }, () => [400, 400, "webhook_url"]));
-  await strict.end();
 });

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { isPublicAddress } from "../../lib/outbound/public-address.ts";
 import { send } from "../../lib/outbound/send.ts";
 import { targetProblem, targetUrl } from "../../lib/outbound/target-url.ts";
-import { endStacks, newApp, startStack, webhook, type Stack } from "../support/stack.ts";
+import { endStacks, newApp, sharedStack, webhook, type Stack } from "../support/stack.ts";
 
 let connections = 0;
 let port = 0;
@@ -26,7 +26,7 @@ beforeAll(async () => {
     });
     port ||= (server.address() as AddressInfo).port;
   }
-  stack = await startStack({ env: { ALLOW_PRIVATE_TARGETS: "false" } });
+  stack = await sharedStack({ ALLOW_PRIVATE_TARGETS: "false" });
 });
 afterAll(async () => {
   await endStacks();

@@ -4,14 +4,14 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { GetScheduleCommand, SchedulerClient } from "@aws-sdk/client-scheduler";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { endStacks, jobIn, newApp, startStack, until, webhook, type Stack } from "../support/stack.ts";
+import { endStacks, jobIn, newApp, sharedStack, until, webhook, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 
 let stack: Stack;
 let target: Target;
 
 beforeAll(async () => {
-  [stack, target] = await Promise.all([startStack({ env: { SPEED: "60" } }), startTarget()]);
+  [stack, target] = await Promise.all([sharedStack({ SPEED: "60" }), startTarget()]);
 });
 afterAll(async () => {
   await endStacks();
@@ -302,7 +302,7 @@ test("what a schedule or a follow-up wraps is checked where it stands", async ()
 });
 
 test("under production's rule, callbacks and wrapped jobs may not go to private addresses", async () => {
-  const strict = await startStack({ env: { ROLE: "gateway", ALLOW_PRIVATE_TARGETS: "false" } });
+  const strict = await sharedStack({ ALLOW_PRIVATE_TARGETS: "false" });
   const { token } = await newApp();
   const hook = webhook({ url: "https://a.example" });
   const body = {

@@ -202,6 +202,7 @@ test("the process dies between the put and CreateSchedule: the schedule fires fi
   await first.end("SIGKILL");
   const second = await startStack({ dir: first.dir, env: { SPEED: String(SPEED) } });
   await staysOnce("/died-before", token, jobIdForKey(appId, "k"), second);
+  await second.end();
 });
 
 test("the process dies after CreateSchedule, and is down at the time: the schedule fires late, once", async () => {
@@ -212,4 +213,5 @@ test("the process dies after CreateSchedule, and is down at the time: the schedu
   await sleep((minutes * MINUTE) / SPEED);
   const second = await startStack({ dir: first.dir, env: { SPEED: String(SPEED) } });
   await staysOnce("/died-after", token, id, second);
+  await second.end();
 });

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, onTestFailed, test } from "vitest";
+import { cleanEnv } from "../support/clean-env.ts";
 import {
-  cleanEnv,
   endStacks,
   jobIn,
   newApp,
@@ -16,6 +16,7 @@ import {
   temporaryDir,
   until,
   webhook,
+  type OwnStack,
   type Stack,
 } from "../support/stack.ts";
 import { ROOT } from "../support/root.ts";
@@ -199,7 +200,7 @@ test("a stack whose emulators die ends and says so", async () => {
   await until(() => processesOf(own.dir).length === 0);
 });
 
-async function endsWholly(of: Stack, signal: NodeJS.Signals): Promise<void> {
+async function endsWholly(of: OwnStack, signal: NodeJS.Signals): Promise<void> {
   expect(processesOf(of.dir).length).toBeGreaterThan(0);
   await of.end(signal);
   await until(() => processesOf(of.dir).length === 0);

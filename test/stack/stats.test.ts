@@ -7,7 +7,7 @@ import { newJob } from "../../lib/engine/new-job.ts";
 import { changeIn } from "../../lib/store/counters.ts";
 import { incrementsOf } from "../../lib/store/stats.ts";
 import { usageOf } from "../../lib/pdf/usage.ts";
-import { endStacks, jobIn, newApp, startStack, until, webhook, type Stack } from "../support/stack.ts";
+import { endStacks, jobIn, newApp, sharedStack, startStack, until, webhook, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 import { request } from "../support/world.ts";
 import type { Status } from "../../lib/job/status.ts";
@@ -16,7 +16,7 @@ let stack: Stack;
 let target: Target;
 
 beforeAll(async () => {
-  [stack, target] = await Promise.all([startStack(), startTarget()]);
+  [stack, target] = await Promise.all([sharedStack(), startTarget()]);
 });
 afterAll(async () => {
   await endStacks();

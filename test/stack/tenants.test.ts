@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { endStacks, newApp, startStack, tokenFor, until, webhook, type Answer, type Stack } from "../support/stack.ts";
+import { endStacks, newApp, sharedStack, tokenFor, until, webhook, type Answer, type Stack } from "../support/stack.ts";
 
 // What tenants are allowed, and what is known of who did what.
 
 let stack: Stack;
 
 beforeAll(async () => {
-  stack = await startStack({ env: { ROLE: "gateway" } });
+  stack = await sharedStack({ ROLE: "gateway" });
 });
 afterAll(endStacks);
 

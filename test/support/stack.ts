@@ -1,13 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { EventEmitter, once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
 import { spawn, type ChildProcess } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { checkAnswer } from "./api-document.ts";
+import { cleanEnv } from "./clean-env.ts";
 import { ROOT } from "./root.ts";
+import type { Shared } from "./shared-stacks.ts";
 import { signToken, type TokenClaims } from "../../local/token.ts";
 
 export interface Answer {
@@ -20,12 +22,16 @@ export interface Answer {
 export interface Stack {
   readonly url: string;
   readonly dir: string;
-  readonly process: ChildProcess;
   /** Every line it has printed so far. */
-  readonly lines: string[];
+  readonly lines: readonly string[];
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
   /** Resolves with the first log line, printed or to come, that matches. */
   logged(matches: (line: LogLine) => boolean): Promise<LogLine>;
+}
+
+/** A stack that no other test file uses. */
+export interface OwnStack extends Stack {
+  readonly process: ChildProcess;
   /** Sends a signal and waits for the end. */
   end(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -57,7 +63,7 @@ export function temporaryDir(): string {
 }
 
 /** Starts the local stack as `npm start` does, on a free port, with data of its own. */
-export async function startStack({ env = {}, dir = temporaryDir() }: StackOptions = {}): Promise<Stack> {
+export async function startStack({ env = {}, dir = temporaryDir() }: StackOptions = {}): Promise<OwnStack> {
   const child = spawn(process.execPath, ["local/start.ts"], {
     cwd: ROOT,
     env: { ...cleanEnv(), PORT: "0", DATA_DIR: dir, ...env },
@@ -86,35 +92,67 @@ export async function startStack({ env = {}, dir = temporaryDir() }: StackOption
     lines,
     call: (method, path, options) => call(url, method, path, options),
     logged: async (matches) => {
-      const isIt = (line: string) => line.startsWith("{") && matches(JSON.parse(line) as LogLine);
       for (let at = 0; ; at += 1) {
         while (at >= lines.length) await once(printed, "line");
-        const line = lines[at] ?? "";
-        if (isIt(line)) return JSON.parse(line) as LogLine;
+        if (isIt(lines[at], matches)) return JSON.parse(lines[at] ?? "") as LogLine;
       }
     },
     end: (signal = "SIGTERM") => end(child, signal),
   };
 }
 
-let shared: Promise<Stack> | undefined;
+/** The settings of the shared stacks that the running file uses. */
+const taken: string[] = [];
 
 /**
- * The stack of this process's test files that only use apps of their own. It has the settings of `npm start`, and ends
- * with the process.
+ * A stack for test files that only use apps of their own, and their own names for functions in its folder `functions`.
+ * All files that ask for the same settings share it, at the same time too.
  */
-export async function sharedStack(): Promise<Stack> {
-  shared ??= startShared();
-  return shared;
+export async function sharedStack(env: Record<string, string> = {}): Promise<Stack> {
+  const settings = JSON.stringify(env);
+  const answer = await askForShared("POST", settings);
+  if (!answer.ok) throw new Error(await answer.text());
+  taken.push(settings);
+  const { url, dir, log } = (await answer.json()) as Shared;
+  const lines: string[] = [];
+  const read = readerOf(log, lines);
+  return {
+    url,
+    dir,
+    get lines() {
+      read();
+      return lines;
+    },
+    call: (method, path, options) => call(url, method, path, options),
+    logged: async (matches) => {
+      for (let at = 0; ; read()) {
+        for (; at < lines.length; at += 1) if (isIt(lines[at], matches)) return JSON.parse(lines[at] ?? "") as LogLine;
+        await sleep(15);
+      }
+    },
+  };
 }
 
-async function startShared(): Promise<Stack> {
-  // Removed after all files.
-  const dir = mkdtempSync(join(process.env["SHARED_STACKS"] ?? tmpdir(), "stack-"));
-  const stack = await startStack({ dir });
-  started.delete(stack.process);
-  process.once("exit", () => stack.process.kill("SIGTERM"));
-  return stack;
+async function askForShared(method: string, settings: string): Promise<Response> {
+  return fetch(process.env["SHARED_STACKS"] ?? "", { method, body: settings });
+}
+
+function isIt(line = "", matches: (line: LogLine) => boolean): boolean {
+  return line.startsWith("{") && matches(JSON.parse(line) as LogLine);
+}
+
+/** Appends the whole lines that a file has got since the last call. */
+function readerOf(file: string, lines: string[]): () => void {
+  let from = 0;
+  return () => {
+    const opened = openSync(file, "r");
+    const more = Buffer.alloc(fstatSync(opened).size - from);
+    const length = readSync(opened, more, 0, more.length, from);
+    closeSync(opened);
+    const whole = more.subarray(0, length).lastIndexOf("\n") + 1;
+    from += whole;
+    lines.push(...more.subarray(0, whole).toString().split("\n").slice(0, -1));
+  };
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
@@ -125,16 +163,11 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   await ended;
 }
 
-/** To be called after all tests of a file: ends what still runs and removes its data. */
+/** To be called after all tests of a file: ends what still runs, removes its data, and gives back what is shared. */
 export async function endStacks(): Promise<void> {
+  await Promise.all(taken.splice(0).map(async (settings) => askForShared("DELETE", settings)));
   await Promise.all([...started].map((child) => end(child, "SIGTERM")));
   for (const dir of dirs) rmSync(dir, { recursive: true, force: true });
-}
-
-/** The environment without variables of another stack or a developer. */
-export function cleanEnv(): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(AWS_|JWT_|JWKS_|VITEST|NODE_OPTIONS)/.test(name));
-  return Object.fromEntries(kept);
 }
 
 async function call(base: string, method: string, path: string, options: CallOptions = {}): Promise<Answer> {
