@@ -28,6 +28,8 @@ export interface Report {
 export interface Options {
   readonly requests: number;
   readonly seed: number;
+  /** Asks each route, beside these requests, until it answers 2xx. Default: true. */
+  readonly reach?: boolean;
   readonly progress?: (done: number) => void;
 }
 
@@ -40,11 +42,11 @@ const MOST_FOR_A_ROUTE = 200;
 
 type Answers = Map<string, Map<number, number>>;
 
-export async function fuzz({ requests, seed, progress }: Options): Promise<Report> {
+export async function fuzz({ requests, seed, reach = true, progress }: Options): Promise<Report> {
   const answers: Answers = new Map();
   for (let done = 0, lot = 0; done < requests; lot += 1) {
     const numRuns = Math.min(LOT, requests - done);
-    const failure = await fuzzLot({ seed: seed + lot, numRuns }, answers);
+    const failure = await fuzzLot({ seed: seed + lot, numRuns }, reach, answers);
     done += numRuns;
     if (failure !== undefined) return { seed: seed + lot, requests: done, answers, unreached: [], failure };
     progress?.(done);
@@ -53,7 +55,11 @@ export async function fuzz({ requests, seed, progress }: Options): Promise<Repor
 }
 
 /** The failure, if there is one. */
-async function fuzzLot(drawn: { seed: number; numRuns: number }, answers: Answers): Promise<string | undefined> {
+async function fuzzLot(
+  drawn: { seed: number; numRuns: number },
+  reach: boolean,
+  answers: Answers,
+): Promise<string | undefined> {
   // In memory, which is faster.
   const emulators = await startEmulators();
   const { dynamodb, sqs, s3 } = emulators.endpoints;
@@ -78,8 +84,9 @@ async function fuzzLot(drawn: { seed: number; numRuns: number }, answers: Answer
     };
     const found = await askAll(fc.sample(plans, drawn), askAndCount);
     if (found) return await smallest(drawn.seed, found, ask, stack.url);
-    if (unreached(answers).length > 0) await world.provideJobs();
-    return (await reachRest(drawn.seed, answers, askAndCount)) ?? (await world.foreignChanges());
+    if (reach && unreached(answers).length > 0) await world.provideJobs();
+    const rest = reach ? await reachRest(drawn.seed, answers, askAndCount) : undefined;
+    return rest ?? (await world.foreignChanges());
   } finally {
     agent.destroy();
     await stack.end();
