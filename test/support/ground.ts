@@ -1,7 +1,7 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { GetQueueAttributesCommand, SQSClient } from "@aws-sdk/client-sqs";
-import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
+import { CLIENT_DEFAULTS, lean } from "../../lib/aws.ts";
 import { clientOf } from "../sim/models/client.ts";
 import { createDynamoDb } from "../sim/models/dynamodb.ts";
 import { createS3 } from "../sim/models/s3.ts";
@@ -20,8 +20,8 @@ export interface Ground {
 export async function embedded(): Promise<Ground> {
   const { endpoints, references } = await emulated();
   process.env["AWS_ENDPOINT_URL_S3"] = endpoints.s3;
-  const dynamodb = new DynamoDBClient({ ...CLIENT_DEFAULTS, endpoint: endpoints.dynamodb });
-  const sqs = new SQSClient({ ...CLIENT_DEFAULTS, endpoint: endpoints.sqs });
+  const dynamodb = lean(new DynamoDBClient({ ...CLIENT_DEFAULTS, endpoint: endpoints.dynamodb }));
+  const sqs = lean(new SQSClient({ ...CLIENT_DEFAULTS, endpoint: endpoints.sqs }));
   const end = async () => {
     dynamodb.destroy();
     sqs.destroy();
