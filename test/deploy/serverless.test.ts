@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test, vi } from "vitest";
+import { readTemplate } from "../../local/template.ts";
+import { ROOT } from "../support/root.ts";
 import { endStacks, temporaryDir } from "../support/stack.ts";
 import { serverless } from "./run-serverless.ts";
 
@@ -8,7 +10,7 @@ afterAll(endStacks);
 // Packaging takes half a minute, and minutes on a busy machine.
 vi.setConfig({ testTimeout: 600_000 });
 
-let template: Promise<string> | undefined;
+let folder: Promise<string> | undefined;
 
 /** The settings of the one package that all tests share, since packaging takes half a minute. */
 const SET = {
@@ -18,13 +20,18 @@ const SET = {
   JWT_SECRET: "a-secret-that-stays-at-home-123456",
 };
 
-/** The template that packaging makes. */
+/** The folder that packaging fills. */
 async function packaged(): Promise<string> {
-  return (template ??= (async () => {
+  return (folder ??= (async () => {
     const dir = temporaryDir();
     await serverless(["package", "--package", dir], SET);
-    return readFileSync(join(dir, "cloudformation-template-update-stack.json"), "utf8");
+    return dir;
   })());
+}
+
+/** The template that packaging makes. */
+async function packagedTemplate(): Promise<string> {
+  return readFileSync(join(await packaged(), "cloudformation-template-update-stack.json"), "utf8");
 }
 
 test("where nothing is set, everything has a default", async () => {
@@ -36,7 +43,7 @@ test("where nothing is set, everything has a default", async () => {
 });
 
 test("packaging without credentials gives the CloudFormation template", async () => {
-  const { Resources } = JSON.parse(await packaged());
+  const { Resources } = JSON.parse(await packagedTemplate());
   const properties = (name: string) => Resources[name].Properties;
 
   const functions = [
@@ -104,6 +111,16 @@ test("packaging without credentials gives the CloudFormation template", async ()
   expect(JSON.stringify(Resources)).not.toMatch(/amazonaws\.com\/|\b\d{12}\b/);
 });
 
+test("each function is packaged with its own bundle", async () => {
+  const dir = await packaged();
+  for (const { name, handler } of readTemplate(ROOT).functions) {
+    // A zip ends with the names of its files.
+    const names = readFileSync(join(dir, `${name}.zip`)).subarray(-8_192);
+    const bundles = [...names.toString("latin1").matchAll(/functions\/[\w-]+\.cjs/g)].map(([file]) => file);
+    expect([name, [...new Set(bundles)]]).toEqual([name, [handler.replace(/\.\w+$/, ".cjs")]]);
+  }
+});
+
 interface Resource {
   readonly Type: string;
   // oxlint-disable-next-line typescript/no-explicit-any -- CloudFormation's JSON is asserted on, not trusted
@@ -121,7 +138,7 @@ test(
   "the packaged template keeps to least privilege, encryption and private storage",
   { timeout: 180_000 },
   async () => {
-    const text = await packaged();
+    const text = await packagedTemplate();
     const { Resources } = JSON.parse(text) as { Resources: Resources };
     expectRolesOfTheirOwn(Resources);
     expectNarrowRoles(Resources);
@@ -279,7 +296,7 @@ function referencesIn(value: unknown): string[] {
 }
 
 test("the packaged template refers to nothing that it lacks, and to nothing in a circle", async () => {
-  const { Resources } = JSON.parse(await packaged());
+  const { Resources } = JSON.parse(await packagedTemplate());
   const edges = new Map(
     Object.entries(Resources).map(([name, resource]) => [
       name,
