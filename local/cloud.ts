@@ -31,6 +31,8 @@ export interface CloudSettings {
   /** Of the gateway; 0 for any that is free. */
   readonly port: number;
   readonly speed: number;
+  /** The environment of a stack of this folder that was killed: its workers may go on. */
+  readonly before?: Readonly<Record<string, string>> | undefined;
   /** Called when the emulators end although nobody stopped them. */
   readonly onLoss: (error: Error) => void;
 }
@@ -44,7 +46,8 @@ export interface Cloud {
 }
 
 /** Starts the services that have no endpoint in the environment, makes tables, queues and the bucket, and listens. */
-export async function startCloud({ root, template, dir, port, speed, onLoss }: CloudSettings): Promise<Cloud> {
+export async function startCloud(settings: CloudSettings): Promise<Cloud> {
+  const { root, template, dir, port, speed, before = {}, onLoss } = settings;
   waitPatiently();
   const loading = loadFunctions(root, template.functions);
   const { emulators, endpoints } = await emulatorsFor(dir);
@@ -57,9 +60,15 @@ export async function startCloud({ root, template, dir, port, speed, onLoss }: C
   const own = ownEnvironment(environmentOf(template, references));
   const functions = await loading;
   const guard = createGuard(process.env);
-  const lambdaApi = await startLambdaApi(functions, own["OWN_FUNCTIONS"] ?? "", functionsFolder(root), guard);
+  const lambdaApi = await startLambdaApi(
+    functions,
+    own["OWN_FUNCTIONS"] ?? "",
+    functionsFolder(root),
+    guard,
+    before["AWS_ENDPOINT_URL_LAMBDA"],
+  );
   const mailDir = join(dir, "mailbox");
-  const mailbox = await startMailbox(mailDir, guard);
+  const mailbox = await startMailbox(mailDir, guard, before["AWS_ENDPOINT_URL_SESV2"]);
   const showMail = (path: string) => mailboxPage(mailDir, path);
   const server = await listen(createGateway(routesOf(functions), createFunctionUrls(lambdaApi), showMail, guard), port);
   guard.setGateway(urlOf(server));
@@ -70,7 +79,8 @@ export async function startCloud({ root, template, dir, port, speed, onLoss }: C
   // A missed schedule fires as soon as the scheduler runs, and functions read their environment when first called.
   Object.assign(process.env, here);
   const clock = createClock(anchor);
-  const scheduler = await scheduling({ lambdaApi, references, dir, clock, guard });
+  const schedulerUrl = before["AWS_ENDPOINT_URL_SCHEDULER"];
+  const scheduler = await scheduling({ lambdaApi, references, dir, clock, guard, before: schedulerUrl });
   const lifecycle = startLifecycle(template, references, clock);
   const streams = startStreams({ functions, references, dir, endpoint: endpoints.dynamodb });
   const environment = {
@@ -141,10 +151,11 @@ interface SchedulingParts {
   readonly dir: string;
   readonly clock: Clock;
   readonly guard: Guard;
+  readonly before: string | undefined;
 }
 
 /** EventBridge Scheduler, with the stack's functions as targets and its queues for dead letters. */
-async function scheduling({ lambdaApi, references, dir, clock, guard }: SchedulingParts): Promise<Scheduler> {
+async function scheduling({ lambdaApi, references, dir, clock, guard, before }: SchedulingParts): Promise<Scheduler> {
   const sqs = new SQSClient({ useQueueUrlAsEndpoint: false });
   const { AWS_REGION: region = "" } = process.env;
   return startScheduler({
@@ -152,6 +163,7 @@ async function scheduling({ lambdaApi, references, dir, clock, guard }: Scheduli
     clock,
     region,
     guard,
+    before,
     accountId: ACCOUNT_ID,
     invoke: async (arn, event) => {
       const call = await lambdaApi.functionNamed(arn.split(":").at(-1) ?? "");

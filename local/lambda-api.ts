@@ -1,10 +1,10 @@
 import { existsSync, statSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { answer as refuse, type Guard } from "./guard.ts";
 import type { LoadedFunction } from "./lambda.ts";
+import { listenLocally } from "./listen.ts";
 
 // The part of the Lambda API that invokes functions: the service's own, and those of a folder.
 
@@ -23,12 +23,13 @@ export interface LambdaApi {
   close(): void;
 }
 
-/** Serves the service's functions as `prefix` + name, and a user's from `folder/NAME.ts` or `.mjs`. */
+/** Serves the service's functions as `prefix` + name, and a user's from `folder/NAME.ts` or `.mjs`. `before`: its last URL. */
 export async function startLambdaApi(
   own: readonly LoadedFunction[],
   prefix: string,
   folder: string,
   guard: Guard,
+  before?: string,
 ): Promise<LambdaApi> {
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => fail(response, 500, "ServiceException", String(error)));
@@ -81,11 +82,9 @@ export async function startLambdaApi(
     return async (event) => module.handler(event, { functionName: name });
   }
 
-  await new Promise<void>((listening) => {
-    server.listen(0, "127.0.0.1", listening);
-  });
+  const url = await listenLocally(server, before);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url,
     functionNamed,
     close: () => {
       server.closeAllConnections();

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { answer as refuse, createGuard } from "./guard.ts";
+import { listenLocally } from "./listen.ts";
 
 // Amazon SES on this machine: it keeps e-mails and sends none. They are shown at /local/mailbox.
 
@@ -38,19 +38,17 @@ interface SendEmail {
 const SHOWN = 200;
 const ID = /^[0-9a-z-]{10,80}$/i;
 
-/** Keeps each e-mail in a file of `dir`. */
-export async function startMailbox(dir: string, guard = createGuard(process.env)): Promise<Mailbox> {
+/** Keeps each e-mail in a file of `dir`. `before`: its last URL. */
+export async function startMailbox(dir: string, guard = createGuard(process.env), before?: string): Promise<Mailbox> {
   mkdirSync(dir, { recursive: true });
   const server = createServer((request, response) => {
     const refused = guard.refuse(request);
     if (refused) return refuse(response, refused);
     receive(dir, request, response).catch(() => answer(response, 500, { message: "Internal failure" }));
   });
-  await new Promise<void>((listening) => {
-    server.listen(0, "127.0.0.1", listening);
-  });
+  const url = await listenLocally(server, before);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url,
     close: () => {
       server.close();
       server.closeAllConnections();

@@ -1,11 +1,11 @@
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { isDeepStrictEqual } from "node:util";
 import * as z from "zod";
 import { SECOND, type Clock } from "../lib/clock.ts";
 import { answer as refuse, createGuard, type Guard } from "./guard.ts";
 import { arm, parsed, stopFiring, type Firings, type Targets } from "./firings.ts";
+import { listenLocally } from "./listen.ts";
 import {
   expressionProblem,
   listRequest,
@@ -31,6 +31,8 @@ export interface SchedulerSettings extends Targets {
   readonly accountId: string;
   readonly region: string;
   readonly guard?: Guard;
+  /** Its last URL. */
+  readonly before?: string | undefined;
 }
 
 /** The parts that an answer of the API needs. */
@@ -58,12 +60,10 @@ export async function startScheduler(settings: SchedulerSettings): Promise<Sched
         response.writeHead(type ? REFUSALS[type] : 200, headers).end(JSON.stringify(body));
       });
   });
-  await new Promise<void>((listening) => {
-    server.listen(0, "127.0.0.1", listening);
-  });
+  const listensAt = await listenLocally(server, settings.before);
   arm(firings);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: listensAt,
     stop: async () => {
       server.close();
       server.closeAllConnections();

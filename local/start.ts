@@ -91,7 +91,8 @@ async function foundStack(settings: Settings, template: Template): Promise<Stack
     );
   }
   const { startCloud } = await import("./cloud.ts");
-  const cloud = await startCloud({ root: ROOT, template, dir, port, speed, onLoss: fail });
+  const before = other?.environment;
+  const cloud = await startCloud({ root: ROOT, template, dir, port, speed, before, onLoss: fail });
   const { environment, references, server, url } = cloud;
   const file = join(dir, "stack.json");
   const leave = (stack: RunningStack) => {
