@@ -1,3 +1,4 @@
+import type { Context } from "aws-lambda";
 import { randomBytes } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -102,6 +103,17 @@ function checkInvoked({ rawPath: path, requestContext }: HttpEvent, answer: unkn
   const { method } = requestContext.http;
   checkAnswer({ method, path, status, text, headers: new Headers(Object.entries(headers)) });
 }
+
+test("a function whose time is over before it has an answer says that nobody knows what came of the request", async () => {
+  const { handler } = await import("../../functions/create-job.ts");
+  const event = JSON.parse(readFileSync(join(ROOT, "events", "create-job-db.json"), "utf8")) as HttpEvent;
+  const answer = await handler(event as never, { getRemainingTimeInMillis: () => 6 } as Context);
+  checkInvoked(event, answer);
+  expect(answer).toMatchObject({
+    statusCode: 503,
+    body: expect.stringContaining("repeat it with the same idempotency key"),
+  });
+});
 
 test("every function has a sample", () => {
   for (const { handler } of template.functions) {

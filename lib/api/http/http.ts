@@ -2,7 +2,7 @@ import middy from "@middy/core";
 import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import type * as z from "zod";
 import { iso } from "../../clock.ts";
-import { ClientError, type ErrorCode } from "../../errors.ts";
+import { ClientError, Unavailable, type ErrorCode } from "../../errors.ts";
 import { parts, type ServiceParts } from "../../parts.ts";
 import type { Budget } from "../../store/rates.ts";
 import { authenticate, isInternal, type Caller } from "./auth.ts";
@@ -67,6 +67,13 @@ export function route<Body, Query>(definition: Route<Body, Query>): Route {
   return definition;
 }
 
+/** Lambda is about to end the function: nobody can say whether the request took effect. */
+const OUT_OF_TIME = {
+  timeoutEarlyResponse: () => {
+    throw new Unavailable("The answer", "the time of the function is over");
+  },
+};
+
 /** The Lambda handler that serves these endpoints. */
 export function httpFunction(routes: readonly Route[]) {
   const byKey = new Map(routes.map((each) => [each.key, each]));
@@ -81,7 +88,7 @@ export function httpFunction(routes: readonly Route[]) {
     const found = byKey.get(event.routeKey);
     if (!found) throw noSuchEndpoint(event);
     return serve(found, event);
-  }).use([stamps(), errorAnswers(), jsonBody(takesJson, checksValues)]);
+  }, OUT_OF_TIME).use([stamps(), errorAnswers(), jsonBody(takesJson, checksValues)]);
 }
 
 async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructuredResultV2> {
