@@ -1,10 +1,9 @@
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
-import type { Random } from "../sim/random.ts";
 import { tokenFor } from "../support/stack.ts";
 
-// Clients that post jobs and read their outcomes.
+// The clients of one app: they ask until they are answered, and read what has become of their jobs.
 
 /** A job as the API shows it, as far as it matters here. */
 export interface Shown {
@@ -13,18 +12,30 @@ export interface Shown {
   readonly retryCount: number;
   readonly maxRetries: number;
   readonly lastError: string | null;
+  readonly createdAt: string;
+  readonly updatedAt: string;
   readonly parentJobId?: string;
   readonly followUpJobIds?: readonly string[];
   readonly attempts?: readonly { readonly number: number; readonly outcome: string }[];
 }
 
-export interface Accepted {
-  readonly id: string;
-  /** Its end is to be told to the target. */
-  readonly calledBack: boolean;
+export interface Ask {
+  readonly method: "GET" | "POST" | "PUT";
+  readonly path: string;
+  /** An object goes as JSON, bytes as they are. */
+  readonly body?: object | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
-export type Clients = Awaited<ReturnType<typeof createClients>>;
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly bytes: Buffer;
+  // oxlint-disable-next-line typescript/no-explicit-any -- what came over HTTP is looked at, not trusted
+  readonly json: () => any;
+}
+
+export type Client = Awaited<ReturnType<typeof createClient>>;
 
 /** The backoff doubles from this to the most, so that clients do not overload a part that has just come back. */
 const AGAIN_MS = 100;
@@ -32,27 +43,37 @@ const MOST_AGAIN_MS = 2_000;
 /** The gateway answers within 30 s, or never. */
 const ANSWER_WITHIN_MS = 35_000;
 const PAGE = 100;
+/** No answer about the request itself: out of time, too many, or a part that is down. */
+const NO_ANSWER = [408, 429, 503];
 
-/** One app and its administrator. `repeated` counts requests that got no answer, or a 503, and were made again. */
-export async function createClients(url: string) {
-  const token = await tokenFor({ appId: randomUUID(), expires: "12h" });
+/** The clients of an app of their own. `repeated` counts requests that got no answer, or one of those, and were made again. */
+export async function createClient(url: string) {
+  const appId = randomUUID();
+  const token = await tokenFor({ appId, expires: "12h" });
   const dispatcher = new Agent({ connections: 100, headersTimeout: ANSWER_WITHIN_MS });
-  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
   let repeated = 0;
   let isOver = false;
 
-  async function once(method: "GET" | "POST", path: string, body?: object) {
-    const answer = await request(url + path, { dispatcher, method, headers, body: body ? JSON.stringify(body) : null });
-    const text = await answer.body.text();
-    const { "idempotent-replayed": replayed } = answer.headers;
-    return { status: answer.statusCode, replayed: replayed === "true", data: () => JSON.parse(text).data as unknown };
+  async function once({ method, path, body, headers }: Ask): Promise<Answer> {
+    const { statusCode, ...answer } = await request(url + path, {
+      dispatcher,
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        "content-type": "application/json",
+        ...headers,
+      },
+      body: body && !Buffer.isBuffer(body) ? JSON.stringify(body) : (body ?? null),
+    });
+    const bytes = Buffer.from(await answer.body.arrayBuffer());
+    return { status: statusCode, headers: answer.headers, bytes, json: () => JSON.parse(bytes.toString()) };
   }
 
   /** Repeats a request without an answer; a create is safe to repeat by its key. */
-  async function ask(method: "GET" | "POST", path: string, body?: object) {
-    for (let againMs = AGAIN_MS; ;) {
-      const answer = await once(method, path, body).catch(() => undefined);
-      if (answer && answer.status !== 503) return answer;
+  async function ask(asked: Ask): Promise<Answer & { readonly isRepeated: boolean }> {
+    for (let [againMs, isRepeated] = [AGAIN_MS, false]; ; isRepeated = true) {
+      const answer = await once(asked).catch(() => undefined);
+      if (answer && !NO_ANSWER.includes(answer.status)) return { ...answer, isRepeated };
       if (isOver) throw new Error("The clients have gone");
       repeated += 1;
       againMs = Math.min(2 * againMs, MOST_AGAIN_MS);
@@ -60,26 +81,17 @@ export async function createClients(url: string) {
     }
   }
 
-  async function post(body: object): Promise<Accepted & { readonly replayed: boolean }> {
-    const { status, replayed, data } = await ask("POST", "/v1/jobs/create", body);
-    if (status !== (replayed ? 200 : 201)) throw new Error(`A create was answered ${status}`);
-    return { id: (data() as Shown).id, calledBack: "onComplete" in body, replayed };
-  }
-
   /** Undefined if there is no such job. */
   async function read(id: string): Promise<Shown | undefined> {
-    const answer = await ask("GET", `/v1/admin/jobs/${id}`);
-    return answer.status === 200 ? (answer.data() as Shown) : undefined;
+    const { status, json } = await ask({ method: "GET", path: `/v1/admin/jobs/${id}` });
+    return status === 200 ? (json().data as Shown) : undefined;
   }
 
   async function list(): Promise<Shown[]> {
     const found: Shown[] = [];
     for (let cursor: string | null = ""; cursor !== null;) {
-      const answer = await ask(
-        "GET",
-        `/v1/admin/jobs?limit=${PAGE}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`,
-      );
-      const page = answer.data() as { items: Shown[]; nextCursor: string | null };
+      const path: string = `/v1/admin/jobs?limit=${PAGE}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`;
+      const page = (await ask({ method: "GET", path })).json().data as { items: Shown[]; nextCursor: string | null };
       found.push(...page.items);
       cursor = page.nextCursor;
     }
@@ -88,12 +100,13 @@ export async function createClients(url: string) {
 
   /** The service's clock, in ms since 1970. */
   async function now(): Promise<number> {
-    const answer = await request(`${url}/health`, { dispatcher });
-    return Date.parse(((await answer.body.json()) as { now: string }).now);
+    const { json } = await ask({ method: "GET", path: "/health" });
+    return Date.parse((json() as { now: string }).now);
   }
 
   return {
-    post,
+    appId,
+    ask,
     read,
     list,
     now,
@@ -105,35 +118,11 @@ export async function createClients(url: string) {
   };
 }
 
-/** An attempt that was lost holds its job until its lease ends, 15 s after this: shorter is sooner. */
-const TIMEOUT_SECONDS = 2;
-
-/** A request for a webhook, with a drawn mode, size, lane, retries and callback. */
-export function anyJob(random: Random, target: string, key: string): object {
-  // Incompressible sizes for the job's item, an item of its own, and the bucket.
-  const size = random.chance(0.02) ? 600_000 : random.chance(0.1) ? 3_000 : 0;
-  const { message } = plainJob(target, key);
-  const { lambdaProxyMessage, execution, metadata } = message;
-  const patient = { maxRetries: 50, retry: { baseDelaySeconds: 30, maxDelaySeconds: 240 } };
-  const retries = random.chance(0.1) ? { maxRetries: 2 } : patient;
-  const lane = random.chance(0.15) && { messageGroupId: `lane-${random.below(5)}` };
-  return {
-    mode: random.chance(0.2) ? "db" : "both",
-    message: {
-      lambdaProxyMessage: { ...lambdaProxyMessage, body: randomBytes((size * 3) / 4).toString("base64") },
-      execution: { ...execution, timeoutSeconds: TIMEOUT_SECONDS },
-      metadata: { ...metadata, ...retries, ...lane },
-    },
-    ...(random.chance(0.2) && { onComplete: { url: `${target}/callback` } }),
-  };
-}
-
-export function plainJob(target: string, key: string) {
-  return {
-    message: {
-      lambdaProxyMessage: { path: "/job", httpMethod: "POST", body: "{}" },
-      execution: { type: "rest-api", baseUrl: target },
-      metadata: { idempotencyKey: key },
-    },
-  };
+/** A form with a CSV file, as bytes and their type. */
+export async function csvForm(fields: Readonly<Record<string, string>>, csv: string) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
+  form.append("file", new Blob([csv], { type: "text/csv" }), "rows.csv");
+  const sent = new Response(form);
+  return { bytes: Buffer.from(await sent.arrayBuffer()), type: sent.headers.get("content-type") ?? "" };
 }

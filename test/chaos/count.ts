@@ -6,14 +6,17 @@ import {
   ListStreamsCommand,
 } from "@aws-sdk/client-dynamodb-streams";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Accepted, Clients, Shown } from "./clients.ts";
+import type { Client, Shown } from "./clients.ts";
 import type { ChaosTarget } from "./target.ts";
+import { importProblem, type Accepted } from "./work.ts";
 import { FINAL_STATUSES } from "../../lib/job/status.ts";
 
-// The outcome of every job: by the API, by the table's stream, and by the deliveries to the target.
+// The outcome of every job: by the API, by the table's stream, by the deliveries to the target, and by its result.
 
 export interface Count {
   readonly accepted: number;
+  /** The accepted ones by what was asked for. */
+  readonly kinds: ReadonlyMap<string, number>;
   /** Jobs in the lists, callbacks aside. */
   readonly stored: number;
   readonly callbacks: number;
@@ -34,36 +37,68 @@ const AT_ONCE = 16;
 
 const isFinal = (status: string | undefined) => FINAL_STATUSES.some((final) => final === status);
 
+type Settling = Pick<Accepted, "id" | "by" | "calledBack">;
+
 /** Reads jobs until all have ended and have submitted what they owe, or service time is over. */
 export async function settled(
-  jobs: readonly Accepted[],
-  clients: Clients,
+  jobs: readonly Settling[],
   withinMs: number,
   onLook: (left: number) => void,
 ): Promise<Map<string, Shown>> {
   const seen = new Map<string, Shown>();
-  const last = (await clients.now()) + withinMs;
-  const isLeft = ({ id, calledBack }: Accepted) => {
+  const now = async () => (await jobs[0]?.by.now()) ?? Infinity;
+  const last = (await now()) + withinMs;
+  const isLeft = ({ id, calledBack }: Settling) => {
     const job = seen.get(id);
     return !isFinal(job?.status) || (calledBack && job?.followUpJobIds?.length === 0);
   };
   for (let left = [...jobs]; ; left = left.filter(isLeft)) {
     onLook(left.length);
-    if (left.length === 0 || (await clients.now()) > last) return seen;
+    if (left.length === 0 || (await now()) > last) return seen;
     if (left.length < jobs.length) await sleep(LOOK_AGAIN_MS);
-    const ids = left.map(({ id }) => id);
+    const toRead = [...left];
     const reader = async () => {
-      for (let id = ids.pop(); id !== undefined; id = ids.pop()) {
-        const job = await clients.read(id);
-        if (job) seen.set(id, job);
+      for (let next = toRead.pop(); next; next = toRead.pop()) {
+        const job = await next.by.read(next.id);
+        if (job) seen.set(next.id, job);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, reader));
   }
 }
 
-export function count(
+/** What is wrong with the results of jobs that have ended well, each with its job. */
+export async function resultProblems(
+  apps: readonly Client[],
   accepted: readonly Accepted[],
+  seen: ReadonlyMap<string, Shown>,
+): Promise<string[]> {
+  const wrong: string[] = [];
+  const statusOf = ({ id }: Accepted) => seen.get(id)?.status;
+  const toCheck = accepted.filter((job) => job.check && statusOf(job) === "SUCCEEDED");
+  const checker = async () => {
+    for (let next = toCheck.pop(); next; next = toCheck.pop()) {
+      const problem = await next.check?.();
+      if (problem !== undefined) wrong.push(`${next.id} ${problem}`);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, checker));
+  for (const by of apps) {
+    const imports = accepted.filter((job) => job.by === by && job.rows !== undefined);
+    const problem = await importProblem(
+      by,
+      imports.map((job) => ({ rows: job.rows ?? 0, status: statusOf(job) })),
+    );
+    if (problem !== undefined) wrong.push(problem);
+  }
+  return wrong;
+}
+
+/** A job that was accepted, as far as it is counted. */
+type Counted = Pick<Accepted, "id" | "kind" | "ends" | "calledBack">;
+
+export function count(
+  accepted: readonly Counted[],
   seen: ReadonlyMap<string, Shown>,
   listed: readonly Shown[],
   endings: ReadonlyMap<string, number>,
@@ -78,9 +113,9 @@ export function count(
     return { same: deliveries.length - numbers.size, after: heard < 0 ? 0 : deliveries.length - 1 - heard };
   });
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
-  const lost = accepted.flatMap(({ id, calledBack }) => {
-    const job = seen.get(id);
-    const wrong = inLists.has(id) ? whatIsWrong(job, calledBack, received.get(id) ?? []) : "is in no list";
+  const lost = accepted.flatMap((one) => {
+    const { id } = one;
+    const wrong = inLists.has(id) ? whatIsWrong(one, seen.get(id), received.get(id) ?? []) : "is in no list";
     return wrong === undefined ? [] : [`${id} ${wrong}`];
   });
   const calls = listed.filter(({ parentJobId }) => parentJobId !== undefined);
@@ -90,6 +125,7 @@ export function count(
   const calledTwice = [...callbacks].filter(([, by]) => by.size > 1).map(([id]) => `${id} has called back twice`);
   return {
     accepted: new Set(accepted.map(({ id }) => id)).size,
+    kinds: new Map([...Map.groupBy(accepted, ({ kind }) => kind)].map(([kind, some]) => [kind, some.length])),
     stored: listed.length - calls.length,
     callbacks: calls.length,
     finished: Object.fromEntries(
@@ -105,15 +141,18 @@ export function count(
 }
 
 function whatIsWrong(
+  { kind, ends, calledBack }: Counted,
   job: Shown | undefined,
-  calledBack: boolean,
   received: readonly { readonly status?: number }[],
 ): string | undefined {
   if (!job) return "cannot be read";
   const { status, retryCount, maxRetries, followUpJobIds } = job;
   if (!isFinal(status)) return `is ${status}`;
   if (calledBack && followUpJobIds?.length !== 1) return "has ended without its callback";
-  if (status === "SUCCEEDED") return received.some((each) => each.status === 200) ? undefined : "never came";
+  if (ends === "any") return undefined;
+  if (status === ends) {
+    return kind !== "webhook" || received.some((each) => each.status === 200) ? undefined : "never came";
+  }
   return status === "DEAD" && retryCount >= maxRetries ? undefined : `is ${status}: ${job.lastError}`;
 }
 

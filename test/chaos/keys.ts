@@ -1,6 +1,7 @@
-import { plainJob, type Accepted, type Clients } from "./clients.ts";
+import type { Client } from "./clients.ts";
 import { settled } from "./count.ts";
 import type { ChaosTarget } from "./target.ts";
+import { plainWebhook, postWebhook, type Accepted } from "./work.ts";
 
 // Rounds of creates with one key at the same time: one creates the job, the others are answered with it.
 
@@ -16,7 +17,7 @@ export const AT_THE_SAME_TIME = 50;
 
 export async function race(
   rounds: number,
-  clients: Clients,
+  client: Client,
   target: ChaosTarget,
   withinMs: number,
   onRound: (done: number) => void,
@@ -25,20 +26,20 @@ export async function race(
   const accepted: Accepted[] = [];
   let uncertain = 0;
   for (let round = 1; round <= rounds; round += 1) {
-    const before = clients.repeated();
-    const body = plainJob(target.url, `race-${round}`);
-    const answers = await Promise.all(Array.from({ length: AT_THE_SAME_TIME }, async () => clients.post(body)));
-    const isUncertain = clients.repeated() > before;
+    const before = client.repeated();
+    const body = plainWebhook(target.url, `race-${round}`);
+    const answers = await Promise.all(Array.from({ length: AT_THE_SAME_TIME }, async () => postWebhook(client, body)));
+    const isUncertain = client.repeated() > before;
     const created = answers.filter(({ replayed }) => !replayed).length;
     const ids = new Set(answers.map(({ id }) => id));
     if (isUncertain) uncertain += 1;
     if (ids.size !== 1 || created > 1 || (created === 0 && !isUncertain)) {
       wrong.push(`round ${round}: ${created} of ${AT_THE_SAME_TIME} created it, ${ids.size} ids`);
     }
-    accepted.push(...[...ids].map((id) => ({ id, calledBack: false })));
+    accepted.push(...new Map(answers.map((answer) => [answer.id, answer])).values());
     onRound(round);
   }
-  await settled(accepted, clients, withinMs, () => {});
+  await settled(accepted, withinMs, () => {});
   for (const { id } of accepted) {
     const times = target.received.get(id)?.length ?? 0;
     if (times !== 1) wrong.push(`${id} was delivered ${times} times`);

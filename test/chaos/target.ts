@@ -8,6 +8,8 @@ export type Mood = "well" | "failing" | "slow" | "refusing";
 
 export interface Received {
   readonly attempt: number;
+  /** By `performance.now()`. */
+  readonly at: number;
   /** The status of its answer, unless the connection was closed by then. */
   readonly status?: number;
 }
@@ -32,12 +34,13 @@ export async function startChaosTarget(): Promise<ChaosTarget> {
   const server = createServer((request, response) => void answer(request, response).catch(() => response.destroy()));
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const at = performance.now();
     const body = await textOf(request);
     const status = mood === "failing" ? 500 : 200;
     if (mood === "slow") await sleep(SLOW_MS);
     const id = String(request.headers["x-job-id"]);
     const isThere = !response.destroyed;
-    const one = { attempt: Number(request.headers["x-job-attempt"]), ...(isThere && { status }) };
+    const one = { at, attempt: Number(request.headers["x-job-attempt"]), ...(isThere && { status }) };
     received.set(id, [...(received.get(id) ?? []), one]);
     if (request.url === "/callback") {
       const { id: ended } = JSON.parse(body) as { id: string };

@@ -8,6 +8,8 @@ export interface JobCount {
   readonly id: string;
   readonly appId: string;
   readonly createdAt: EpochMs;
+  /** When it was first written, by no process's clock. */
+  readonly acceptedAt: EpochMs;
   /** Messages that a queue accepted for it. */
   messages: number;
   firstSentAt: EpochMs | undefined;
@@ -116,6 +118,7 @@ function born(id: string, { byApp, createdAt }: Item, now: EpochMs): JobCount {
     id,
     appId: (byApp?.S ?? "").split("#")[0] ?? "",
     createdAt: Number(createdAt?.N ?? now),
+    acceptedAt: now,
     messages: 0,
     firstSentAt: undefined,
     lastSentAt: 0,

@@ -46,8 +46,19 @@ function notUrgent(job: Job): Job {
   return rest;
 }
 
+/** Whoever asks has a slot of an app's share. */
+function unlimited(share: string): (parts: Parts) => Partial<Parts> {
+  return ({ capacity }) => ({
+    capacity: {
+      ...capacity,
+      takeSlot: async (slot, ...asked) => (slot.destination === share ? "taken" : capacity.takeSlot(slot, ...asked)),
+    },
+  });
+}
+
 const FAIRNESS = "one app's backlog beside other apps";
 const WAITING = "a pause, a hold and an outage of two hours";
+const NEIGHBOUR = "a hostile app beside other apps";
 
 export const VOLUME_PLANTS: readonly VolumePlant[] = [
   {
@@ -157,6 +168,30 @@ export const VOLUME_PLANTS: readonly VolumePlant[] = [
           await capacity.leaveSlot(slot, tookMs);
           return false;
         },
+      },
+    }),
+  },
+  {
+    name: "an app's slow attempts are not limited",
+    scenario: NEIGHBOUR,
+    breaks: "neighbour: start of others' webhooks",
+    parts: unlimited("(slow)"),
+  },
+  {
+    name: "an app's attempts of ten minutes are not limited",
+    scenario: NEIGHBOUR,
+    breaks: "neighbour: start of others' tasks",
+    parts: unlimited("(long)"),
+  },
+  {
+    name: "all apps have one share",
+    scenario: NEIGHBOUR,
+    breaks: "neighbour: start of others' webhooks of 8 s",
+    parts: ({ capacity }) => ({
+      capacity: {
+        ...capacity,
+        takeSlot: async (slot, ...asked) => capacity.takeSlot({ ...slot, appId: "any" }, ...asked),
+        leaveSlot: async (slot, ...asked) => capacity.leaveSlot({ ...slot, appId: "any" }, ...asked),
       },
     }),
   },

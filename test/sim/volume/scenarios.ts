@@ -4,6 +4,7 @@ import { fairness } from "./scenarios/fairness.ts";
 import { handOver } from "./scenarios/hand-over.ts";
 import { lines } from "./scenarios/lines.ts";
 import { messages } from "./scenarios/messages.ts";
+import { neighbour } from "./scenarios/neighbour.ts";
 import { rates } from "./scenarios/rates.ts";
 import { retention } from "./scenarios/retention.ts";
 import { day, hours, week } from "./scenarios/waiting.ts";
@@ -17,6 +18,7 @@ export const SCENARIOS: readonly Scenario[] = [
   concurrency,
   day,
   messages,
+  neighbour,
   retention,
   lines,
   hours,

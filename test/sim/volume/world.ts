@@ -1,5 +1,3 @@
-import { putApp } from "../../../lib/api/admin/apps.ts";
-import { resumeDestination } from "../../../lib/api/admin/destinations.ts";
 import { MINUTE } from "../../../lib/clock.ts";
 import { createEngine } from "../../../lib/engine/engine.ts";
 import type { Executor, RunningAttempt } from "../../../lib/executors/executor.ts";
@@ -8,7 +6,6 @@ import { task } from "../../../lib/executors/task.ts";
 import { TASK } from "../../../lib/job/job.ts";
 import type { NewJob } from "../../../lib/job/accept.ts";
 import type { Outcome } from "../../../lib/job/attempt.ts";
-import type { ServiceParts } from "../../../lib/parts.ts";
 import type { Template } from "../../../local/template.ts";
 import { Broken, START } from "../cloud.ts";
 import { createInvoke } from "../containers.ts";
@@ -24,6 +21,7 @@ import { createTime, type Time } from "../time.ts";
 import { createVolumeCallers } from "./callers.ts";
 import { createVolumeCloud } from "./cloud.ts";
 import { createCounts } from "./counts.ts";
+import { createPeople, serviceOf } from "./people.ts";
 
 // Thousands of jobs on virtual time: the engine as it is, on the models, with counters of what each job costs.
 
@@ -189,42 +187,6 @@ function executorIn(process: Process, type: string, runs: (attempt: RunningAttem
     return ended === "late" ? { kind: "retry", error: "no complete answer in time" } : outcome;
   }
   return { ...(type === TASK ? task : executorOf({ executionType: "rest-api" })), execute };
-}
-
-/** The service's parts, as far as the endpoints that are called here use them. */
-function serviceOf({ parts, apps, audit, engine }: Container): ServiceParts {
-  const secrets = { list: async () => [] };
-  return { ...parts, apps, audit, engine, secrets } as unknown as ServiceParts;
-}
-
-type Act = (container: Container, service: ServiceParts) => Promise<unknown>;
-
-/** What people do, by the API's own endpoints. */
-function createPeople(request: (act: Act) => Promise<void>) {
-  const callerOf = (app: string) => ({ sub: "person", appId: app, roles: ["APP_ADMIN"], permissions: [] });
-  const asked = { query: {}, headers: {} };
-
-  /** Changes settings of an app, and leaves the others as they are. */
-  async function set(app: string, wanted: object): Promise<void> {
-    await request(async ({ apps }, service) => {
-      const body = { ...(await apps.read(app)), ...wanted };
-      await putApp.handle({ ...asked, caller: callerOf(app), path: { appId: app }, body }, service);
-    });
-  }
-
-  async function resume(app: string, destination: string): Promise<void> {
-    const body = { appId: app, destination };
-    await request(async (_, service) =>
-      resumeDestination.handle({ ...asked, caller: callerOf(app), path: {}, body }, service),
-    );
-  }
-
-  /** Cancels jobs one after another. */
-  async function cancel(ids: readonly string[]): Promise<void> {
-    for (const id of ids) await request(async ({ engine }) => engine.stopJob(id, "CANCELLED"));
-  }
-
-  return { set, resume, cancel };
 }
 
 /** A webhook job. */

@@ -1,0 +1,51 @@
+import { putApp } from "../../../lib/api/admin/apps.ts";
+import { resumeDestination } from "../../../lib/api/admin/destinations.ts";
+import { putLimits } from "../../../lib/api/admin/limits.ts";
+import type { ServiceParts } from "../../../lib/parts.ts";
+import type { Container } from "../process.ts";
+
+// What people do in a world of volume.
+
+/** The service's parts, as far as the endpoints that are called here use them. */
+export function serviceOf({ parts, apps, audit, engine }: Container): ServiceParts {
+  const secrets = { list: async () => [] };
+  return { ...parts, apps, audit, engine, secrets } as unknown as ServiceParts;
+}
+
+type Act = (container: Container, service: ServiceParts) => Promise<unknown>;
+
+/** What people do, by the API's own endpoints. */
+export function createPeople(request: (act: Act) => Promise<void>) {
+  const callerOf = (app: string) => ({ sub: "person", appId: app, roles: ["APP_ADMIN"], permissions: [] });
+  const asked = { query: {}, headers: {} };
+
+  /** Changes settings of an app, and leaves the others as they are. */
+  async function set(app: string, wanted: object): Promise<void> {
+    await request(async ({ apps }, service) => {
+      const body = { ...(await apps.read(app)), ...wanted };
+      await putApp.handle({ ...asked, caller: callerOf(app), path: { appId: app }, body }, service);
+    });
+  }
+
+  /** What the operator allows an app. */
+  async function limit(app: string, limits: object): Promise<void> {
+    const caller = { sub: "operator", roles: ["PLATFORM_ADMIN"], permissions: [] };
+    await request(async (_, service) =>
+      putLimits.handle({ ...asked, caller, path: { appId: app }, body: limits }, service),
+    );
+  }
+
+  async function resume(app: string, destination: string): Promise<void> {
+    const body = { appId: app, destination };
+    await request(async (_, service) =>
+      resumeDestination.handle({ ...asked, caller: callerOf(app), path: {}, body }, service),
+    );
+  }
+
+  /** Cancels jobs one after another. */
+  async function cancel(ids: readonly string[]): Promise<void> {
+    for (const id of ids) await request(async ({ engine }) => engine.stopJob(id, "CANCELLED"));
+  }
+
+  return { set, limit, resume, cancel };
+}
