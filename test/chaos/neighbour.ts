@@ -28,6 +28,7 @@ const LIMITS = {
   requestsPerSecond: 100,
   maxConcurrentTasks: 2,
   waitersPerApp: 5,
+  quickPdfsPerApp: 1,
   uploadBytes: 5 * 1_024 ** 3,
   datasets: 5,
   recurringSchedules: 5,

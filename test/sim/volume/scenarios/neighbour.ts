@@ -7,12 +7,13 @@ const HOSTILE = appId(1);
 const OTHERS = { webhooks: appId(2), "jobs in lanes": appId(3), "webhooks of 8 s": appId(4), tasks: appId(5) };
 type Others = keyof typeof OTHERS;
 
-/** A tenth of the executions of serverless.yml, so that a tenth of the jobs fills them. */
-const AT_ONCE = { JobsFairQueue: 20, JobsMainQueue: 20, JobsTasksQueue: 10 };
+/** The executions of serverless.yml, with the jobs that fill them; fewer jobs have as many fewer. */
+const AT_ONCE = { JobsFairQueue: 200, JobsMainQueue: 200, JobsTasksQueue: 100 };
+const JOBS = 6_000;
 /** A fifth of the fewest. */
-const SHARE = 2;
+const SHARE = 20;
 const HOSTS = 20;
-const LANES = 40;
+const LANES = 400;
 /** The hostile app begins when those of the others have begun. */
 const BEGINS_AT = MINUTE;
 const POSTED_WITHIN = 5 * MINUTE;
@@ -28,10 +29,10 @@ const MOST_TIMES = 2;
  */
 export const neighbour: Scenario = {
   name: "a hostile app beside other apps",
-  jobs: { gate: 600, usual: 3_000, long: 20_000 },
+  jobs: { gate: 600, usual: JOBS, long: 4 * JOBS },
   run: async (given) => {
-    const alone = await startsOfOthers(given, 0);
-    const beside = await startsOfOthers(given, given.jobs);
+    const alone = await startsOfOthers(given, false);
+    const beside = await startsOfOthers(given, true);
     return [
       ...(Object.keys(OTHERS) as Others[]).flatMap((kind) => compared(kind, alone.times[kind], beside.times[kind])),
       none("neighbour: jobs of others that have not run", beside.left),
@@ -42,12 +43,16 @@ export const neighbour: Scenario = {
 /** The times from acceptance to the first start, in order. */
 type Times = Readonly<Record<Others, readonly number[]>>;
 
-async function startsOfOthers({ template, plant }: Given, hostile: number): Promise<{ times: Times; left: number }> {
+async function startsOfOthers(
+  { template, plant, jobs }: Given,
+  isBeside: boolean,
+): Promise<{ times: Times; left: number }> {
+  const scaled = (count: number) => Math.ceil(count * Math.min(jobs / JOBS, 1));
   const world = createVolumeWorld({
     template,
     plant,
     seed: "neighbour",
-    atOnce: AT_ONCE,
+    atOnce: Object.fromEntries(Object.entries(AT_ONCE).map(([queue, count]) => [queue, scaled(count)])),
     runs: ({ job, message }) => {
       const { baseUrl = "", timeoutSeconds = 0 } = message.execution as { baseUrl?: string; timeoutSeconds?: number };
       if (job.jobType !== undefined) return { ms: RUNS.taskMs };
@@ -71,11 +76,12 @@ async function startsOfOthers({ template, plant }: Given, hostile: number): Prom
   spread(30, 3 * SECOND, ENDS_AT, () => [webhook(OTHERS["webhooks of 8 s"], { host: OWN, timeoutSeconds: 30 })]);
   spread(60, 4 * SECOND, ENDS_AT, () => [taskJob(OTHERS.tasks)]);
 
-  world.at(0, () => void world.limit(HOSTILE, { concurrencyPerApp: SHARE }));
+  const hostile = isBeside ? jobs : 0;
+  world.at(0, () => void world.limit(HOSTILE, { concurrencyPerApp: scaled(SHARE) }));
   const slow = (n: number, more: object) =>
-    webhook(HOSTILE, { host: `${SLOW}-${n % HOSTS}.example`, timeoutSeconds: 60, ...more });
+    webhook(HOSTILE, { host: `${SLOW}-${n % scaled(HOSTS)}.example`, timeoutSeconds: 60, ...more });
   spread(hostile * 0.6, BEGINS_AT, POSTED_WITHIN, (n) => [slow(n, {})]);
-  spread(hostile * 0.2, BEGINS_AT, POSTED_WITHIN, (n) => [slow(n, { lane: `lane ${n % LANES}` })]);
+  spread(hostile * 0.2, BEGINS_AT, POSTED_WITHIN, (n) => [slow(n, { lane: `lane ${n % scaled(LANES)}` })]);
   spread(hostile * 0.1, BEGINS_AT, POSTED_WITHIN, (n) => [slow(n, { timeoutSeconds: 600 })]);
   const burst = Math.floor(hostile / 60);
   spread(6, BEGINS_AT, POSTED_WITHIN, () => Array.from({ length: burst }, () => webhook(HOSTILE)));
