@@ -43,7 +43,7 @@ const MOST_AGAIN_MS = 2_000;
 /** The gateway answers within 30 s, or never. */
 const ANSWER_WITHIN_MS = 35_000;
 const PAGE = 100;
-/** No answer about the request itself: out of time, too many, or a part that is down. */
+/** Out of time, too many, or a part that is down: no answer about the request itself. */
 const NO_ANSWER = [408, 429, 503];
 
 /** The clients of an app of their own. `repeated` counts requests that got no answer, or one of those, and were made again. */
@@ -73,7 +73,7 @@ export async function createClient(url: string) {
   async function ask(asked: Ask): Promise<Answer & { readonly isRepeated: boolean }> {
     for (let [againMs, isRepeated] = [AGAIN_MS, false]; ; isRepeated = true) {
       const answer = await once(asked).catch(() => undefined);
-      if (answer && !NO_ANSWER.includes(answer.status)) return { ...answer, isRepeated };
+      if (answer && !NO_ANSWER.includes(answer.status) && !isGatewayFault(answer)) return { ...answer, isRepeated };
       if (isOver) throw new Error("The clients have gone");
       repeated += 1;
       againMs = Math.min(2 * againMs, MOST_AGAIN_MS);
@@ -116,6 +116,11 @@ export async function createClient(url: string) {
       await dispatcher.destroy();
     },
   };
+}
+
+/** Whether the gateway answers for a function that did not. */
+export function isGatewayFault({ status, bytes }: Pick<Answer, "status" | "bytes">): boolean {
+  return status >= 500 && !bytes.toString().includes('"success"');
 }
 
 /** A form with a CSV file, as bytes and their type. */

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
 import { randomUUID } from "node:crypto";
 import { tokenFor } from "../support/stack.ts";
+import { isGatewayFault } from "./clients.ts";
 import { ACTS, type Ask, type Attack } from "./acts.ts";
 
 // A hostile app beside the ordinary ones: it does all that an app may try that wants more than its share.
@@ -69,7 +70,8 @@ export async function startNeighbour(url: string, size: (typeof SIZES)[number]):
     const answer = await send(asked).catch(() => ({ status: 0, text: "" }));
     const { status, text } = answer;
     answers.set(status, (answers.get(status) ?? 0) + 1);
-    if (status >= 500 && status !== 503) broken.push(`${asked.path} was answered ${status}: ${text.slice(0, 200)}`);
+    const isBroken = status >= 500 && status !== 503 && !isGatewayFault({ status, bytes: Buffer.from(text) });
+    if (isBroken) broken.push(`${asked.path} was answered ${status}: ${text.slice(0, 200)}`);
     return answer;
   };
 

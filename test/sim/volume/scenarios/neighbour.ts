@@ -29,7 +29,7 @@ const MOST_TIMES = 2;
  */
 export const neighbour: Scenario = {
   name: "a hostile app beside other apps",
-  jobs: { gate: 600, usual: JOBS, long: 4 * JOBS },
+  jobs: { gate: 300, usual: JOBS, long: 4 * JOBS },
   run: async (given) => {
     const alone = await startsOfOthers(given, false);
     const beside = await startsOfOthers(given, true);
@@ -77,7 +77,8 @@ async function startsOfOthers(
   spread(60, 4 * SECOND, ENDS_AT, () => [taskJob(OTHERS.tasks)]);
 
   const hostile = isBeside ? jobs : 0;
-  world.at(0, () => void world.limit(HOSTILE, { concurrencyPerApp: scaled(SHARE) }));
+  for (const app of [HOSTILE, ...others])
+    world.at(0, () => void world.limit(app, { concurrencyPerApp: scaled(SHARE) }));
   const slow = (n: number, more: object) =>
     webhook(HOSTILE, { host: `${SLOW}-${n % scaled(HOSTS)}.example`, timeoutSeconds: 60, ...more });
   spread(hostile * 0.6, BEGINS_AT, POSTED_WITHIN, (n) => [slow(n, {})]);
