@@ -1,7 +1,8 @@
 import { S3Client } from "@aws-sdk/client-s3";
 import { createHash, randomBytes } from "node:crypto";
+import { createServer as createHttpServer } from "node:http";
 import { connect, createServer, type AddressInfo, type Server } from "node:net";
-import { beforeAll, afterAll, expect, test } from "vitest";
+import { beforeAll, afterAll, expect, test, vi } from "vitest";
 import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
 import { createFileStore } from "../../lib/files/file-store.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
@@ -122,4 +123,41 @@ test("files are listed by what their keys begin with, and removed by the thousan
   expect(await world.keys("many/")).toEqual(names);
   await world.files.remove(names);
   expect(await world.keys("many/")).toEqual([]);
+});
+
+/** S3 as to checksums of parts, which the embedded bucket ignores: a completion has to name each that it has got. */
+async function startStrictS3() {
+  const checksums: string[] = [];
+  const server = createHttpServer((request, response) => {
+    request.resume().once("end", () => {
+      const { method, url = "", headers } = request;
+      if (method === "PUT") {
+        checksums.push(...Object.keys(headers).filter((name) => /^x-amz-(?:sdk-)?(?:checksum|trailer)/.test(name)));
+        return response.setHeader("etag", '"a"').end();
+      }
+      if (url.includes("uploadId=") && checksums.length > 0) {
+        return response.writeHead(400).end("<Error><Code>InvalidPart</Code><Message>No such part</Message></Error>");
+      }
+      const begun = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
+      return response.end(url.includes("uploadId=") ? "<CompleteMultipartUploadResult/>" : begun);
+    });
+  });
+  await new Promise<void>((listening) => {
+    server.listen(0, "127.0.0.1", listening);
+  });
+  const close = () => server.close().closeAllConnections();
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, checksums, close };
+}
+
+test("a file in parts is completed by their ETags alone, so that no part has a checksum", async () => {
+  const strict = await startStrictS3();
+  vi.stubEnv("AWS_ENDPOINT_URL_S3", strict.url);
+  // With the service's own client.
+  const upload = createFileStore({ bucket: createBucket({ name: "strict" }), clock: world.clock }).upload("a", "a/b");
+  await upload.write(Buffer.alloc(9 * MB));
+  await upload.complete().finally(() => {
+    vi.unstubAllEnvs();
+    strict.close();
+  });
+  expect(strict.checksums).toEqual([]);
 });
