@@ -59,7 +59,7 @@ export function createCapacityStore(parts: Parts) {
      * the last one that was given back and by the one held longest.
      */
     takeSlot: async (slot: Slot, most: number, isFirst: boolean) => takeSlot(parts, slot, most, isFirst),
-    /** Takes a slot for an attempt that runs already, also where all are taken. */
+    /** Takes a slot for an attempt that runs already, also where all are taken. Returns how many are taken then. */
     addSlot: async (slot: Slot) => addSlot(parts, slot),
     /** Keeps the next slot that a job outside of lanes gives back for a lane, which asks again at `asksAt`. */
     keepForLane: async (ref: DestinationRef, asksAt: EpochMs) => keepForLane(parts, ref, asksAt),
@@ -160,9 +160,14 @@ function isKeptForLane(item: Item | undefined, clock: Clock): boolean {
 
 async function freeSlots({ table, clock }: Parts, ref: DestinationRef, most: number): Promise<number> {
   const item = await table.get(keyOf(ref, SLOTS));
-  const taken = [...((item?.["slots"] as Set<string> | undefined) ?? [])].map(termsOf);
   const kept = isKeptForLane(item, clock) ? 1 : 0;
-  return Math.max(0, most - kept - taken.filter(({ until }) => until > clock.now()).length);
+  return Math.max(0, most - kept - takenIn(item, clock));
+}
+
+/** The slots of attempts that may still run. */
+function takenIn(item: Item | undefined, clock: Clock): number {
+  const names = [...((item?.["slots"] as Set<string> | undefined) ?? [])];
+  return names.filter((name) => termsOf(name).until > clock.now()).length;
 }
 
 async function takeSlot(
@@ -198,11 +203,12 @@ async function takeSlot(
   throw table.unavailable("the slots of the destination are changing too fast");
 }
 
-async function addSlot({ table }: Parts, slot: Slot): Promise<void> {
-  await table.update(keyOf(slot, SLOTS), {
+async function addSlot({ table, clock }: Parts, slot: Slot): Promise<number> {
+  const { item } = await update(table, keyOf(slot, SLOTS), {
     UpdateExpression: "ADD slots :slot SET expiresAt = :expiresAt",
     values: { ":slot": new Set([nameOf(slot)]), ":expiresAt": expirySeconds(slot.until + DAY) },
   });
+  return takenIn(item, clock);
 }
 
 async function leaveSlot({ table, clock }: Parts, slot: Slot, tookMs?: number): Promise<boolean> {

@@ -98,7 +98,7 @@ function putOff(wait: Wait): PutOff {
 
 /** The attempts that have been admitted: their slots, their outcomes, and whether they are slow. */
 function createRuns(parts: Parts) {
-  const { clock, capacity, log } = parts;
+  const { clock, apps, capacity, log } = parts;
   const outcomes = createOutcomes(parts);
   const slowness = createSlowness(parts);
 
@@ -120,21 +120,27 @@ function createRuns(parts: Parts) {
     return { during };
   }
 
-  /** Notes whether an attempt is slow. One that began before that was known takes a slot late, beyond the limit. */
+  /** An attempt that turns out to be slow takes a slot late, also beyond the limit: the next ones then wait. */
   async function watch(ref: CallRef, isOver: AbortSignal, share: Share | undefined): Promise<Slot | undefined> {
     const isSlow = await clock.sleep(SLOW_AFTER_MS, isOver).then(
       () => true,
       () => false,
     );
-    const slot = slotFor(ref, "(slow)", clock);
+    if (!isSlow) return void slowness.noteQuick(ref);
+    const slot = share === undefined ? slotFor(ref, "(slow)", clock) : undefined;
     try {
-      if (!(await slowness.note(ref, isSlow)) || share) return undefined;
-      await capacity.addSlot(slot);
-      return slot;
+      await slowness.noteSlow(ref, slot !== undefined && (await isBeyond(slot)));
     } catch (error) {
       notNoted(ref, error);
-      return undefined;
     }
+    return slot;
+  }
+
+  /** Takes the slot. */
+  async function isBeyond(slot: Slot): Promise<boolean> {
+    const taken = await capacity.addSlot(slot);
+    const limits = limitsOf(slot.destination, await apps.settingsOf(slot.appId));
+    return taken > (limits?.maxConcurrency ?? Infinity);
   }
 
   /** Returns the backlogs of the jobs that wait for the slots. */

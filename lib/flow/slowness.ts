@@ -9,7 +9,10 @@ import { LONGEST_DESTINATION, keyOf, type DestinationRef, type DestinationStore 
 export const SLOW_AFTER_MS = 5 * SECOND;
 /** The real time for which a destination counts as slow after the last slow attempt. */
 const SLOW_FOR_MS = 10 * MINUTE;
-/** A destination is slow if half of its last attempts were, an app if half of the destinations it called last are. */
+/**
+ * A destination is slow if half of its last attempts were, and an app if half of the destinations it called last are.
+ * Where an app has more slow attempts than its share, each destination of theirs is, however many quick ones it has too.
+ */
 const LAST = 10;
 /** An app that calls fewer slow destinations is not slow as a whole: they are, each for itself. */
 const FEWEST_OF_APP = 5;
@@ -39,8 +42,18 @@ export function createSlowness({ clock, destinations }: Parts) {
     return (await destinations.slowUntil(ref)) > clock.now();
   }
 
-  /** Notes whether an attempt was slow. Returns whether its destination, or its app, counts as slow now. */
-  async function note(ref: CallRef, wasSlow: boolean): Promise<boolean> {
+  /** Notes a slow attempt, and whether its app has more of them than its share. */
+  async function noteSlow(ref: CallRef, isBeyondShare: boolean): Promise<void> {
+    const { isSlowNow, isAppSlow } = remembered(ref, true);
+    if ((isSlowNow || isBeyondShare) && ref.destination.length <= LONGEST_DESTINATION) await mark(ref);
+    if (isAppSlow) await mark(wholeApp(ref));
+  }
+
+  function noteQuick(ref: CallRef): void {
+    remembered(ref, false);
+  }
+
+  function remembered(ref: CallRef, wasSlow: boolean) {
     const key = keyOf(ref);
     const last = [...(attempts.get(key) ?? []), wasSlow].slice(-LAST);
     remember(attempts, key, last);
@@ -49,12 +62,8 @@ export function createSlowness({ clock, destinations }: Parts) {
     others.delete(ref.destination);
     const ofApp = new Map([...others, [ref.destination, isSlowNow] as const].slice(-LAST));
     remember(called, ref.appId, ofApp);
-    if (!wasSlow) return false;
-    if (isSlowNow && ref.destination.length <= LONGEST_DESTINATION) await mark(ref);
     const slow = [...ofApp.values()].filter(Boolean);
-    const isAppSlow = slow.length >= FEWEST_OF_APP && isHalf([...ofApp.values()]);
-    if (isAppSlow) await mark(wholeApp(ref));
-    return isSlowNow || isAppSlow;
+    return { isSlowNow, isAppSlow: slow.length >= FEWEST_OF_APP && isHalf([...ofApp.values()]) };
   }
 
   /** Writes only when a good part of the time has passed since the last write. */
@@ -64,7 +73,7 @@ export function createSlowness({ clock, destinations }: Parts) {
       await destinations.markSlow(ref, until);
   }
 
-  return { isSlow, note };
+  return { isSlow, noteSlow, noteQuick };
 }
 
 function isHalf(all: readonly boolean[]): boolean {

@@ -121,16 +121,36 @@ test("an app whose jobs call another slow host each is slow as a whole, but not 
   await letEnd(running);
 });
 
-test("one slow attempt among quick ones makes no destination slow, and quick ones write nothing more", async () => {
+test("a slow attempt among quick ones makes no destination slow, and quick ones write nothing more", async () => {
   const { run } = container();
+  const slots = async () => world.table.get({ pk: `FLOW#${appId}#(slow)`, sk: "SLOTS" });
   for (let n = 0; n < 3; n += 1) await run(await submit());
+  expect(await slots()).toBeUndefined();
   isSlow = true;
   await run(await submit());
   isSlow = false;
-  const ref = { appId, destination: ORIGIN };
-  expect(await world.destinations.slowUntil(ref)).toBe(0);
+  expect(await world.destinations.slowUntil({ appId, destination: ORIGIN })).toBe(0);
   expect(await world.table.get({ pk: `APP#${appId}`, sk: `DEST#${ORIGIN}` })).toBeUndefined();
-  expect(await world.table.get({ pk: `FLOW#${appId}#(slow)`, sk: "SLOTS" })).toBeUndefined();
+  expect((await slots())?.["slots"]).toBeUndefined();
+});
+
+test("slow attempts beyond the app's share make their destination slow, however many quick ones it has", async () => {
+  await allow(2);
+  const { run } = container();
+  const ref = { appId, destination: ORIGIN };
+  const running: Promise<unknown>[] = [];
+  for (let n = 0; n < 3; n += 1) {
+    expect(await world.destinations.slowUntil(ref)).toBe(0);
+    for (let quick = 0; quick < 3; quick += 1) expect(await run(await submit())).toBe("succeeded");
+    isSlow = true;
+    running.push(...(await holding([await submit()], { run })));
+    await expect.poll(async () => world.capacity.freeSlots({ appId, destination: "(slow)" }, 3)).toBe(2 - n);
+    isSlow = false;
+    world.execute(succeeds);
+  }
+  await expect.poll(async () => world.destinations.slowUntil(ref)).toBeGreaterThan(0);
+  expect(await run(await submit())).toBe("skipped");
+  await letEnd(running);
 });
 
 test("a destination stays slow, and its circuit as it is, when either changes", async () => {
