@@ -180,7 +180,7 @@ async function benchPdfs(): Promise<void> {
 
 async function benchNeighbourhood(): Promise<void> {
   process.stderr.write("an app's work, alone and beside the worst of another app (8 minutes)\n");
-  await benchNeighbours(({ kind, beside, alone }) => row(`p99 of ${kind} (ms)`, beside, alone));
+  await benchNeighbours(process.argv[3] ?? "", ({ kind, beside, alone }) => row(`p99 of ${kind} (ms)`, beside, alone));
 }
 
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {

@@ -85,12 +85,12 @@ const KINDS: readonly Kind[] = [
     work: async (app) => task(app),
     worst: async (app, target, signal) => {
       const payload = { url: `${target.url}/slow`, dataset: "slow" };
-      const { jobId } = (await ask(app, "POST", "/v1/jobs", { jobType: "sync", payload })).data as { jobId: string };
+      const { jobId } = (await ask(app, "POST", "/v1/jobs", { jobType: "sync", payload })) as { jobId: string };
       const poll = async () => {
         let after = "";
         while (!signal.aborted) {
           const answer = await app.call("GET", `/v1/jobs/${jobId}/events${after}`);
-          after = `?after=${((await answer.json()) as { data: { after: string } }).data.after}`;
+          after = `?after=${((await answer.json()) as { after: string }).after}`;
           const pauseMs = Number(answer.headers.get("retry-after") ?? 0) * 1_000;
           await sleep(pauseMs, undefined, { signal }).catch(() => {});
         }
@@ -114,9 +114,9 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-/** `told` is called with each kind's figures. */
-export async function benchNeighbours(told: (figures: Neighbours) => void): Promise<void> {
-  for (const kind of KINDS) {
+/** Measures the kinds whose name holds `only`. `told` is called with each one's figures. */
+export async function benchNeighbours(only: string, told: (figures: Neighbours) => void): Promise<void> {
+  for (const kind of KINDS.filter(({ name }) => name.includes(only))) {
     process.stderr.write(`${kind.name}\n`);
     // A stack of its own: what one kind has left behind would be in the figures of the next.
     const { url, child, dir } = await startStack();
@@ -164,14 +164,14 @@ async function post(app: App, to: string, timeoutSeconds: number): Promise<void>
 }
 
 async function task(app: App): Promise<void> {
-  const { data } = await ask(app, "POST", "/v1/jobs", { jobType: "example", payload: { words: ["job"] } });
-  const { jobId } = data as { jobId: string };
-  for (let after = ""; ;) {
-    const events = (await ask(app, "GET", `/v1/jobs/${jobId}/events${after}`)) as {
-      data: { after: string; ended: boolean };
-    };
-    if (events.data.ended) return;
-    after = `?after=${events.data.after}`;
+  const created = await ask(app, "POST", "/v1/jobs", { jobType: "example", payload: { words: ["job"] } });
+  const { jobId } = created as { jobId: string };
+  let query = "";
+  for (;;) {
+    const events = await ask(app, "GET", `/v1/jobs/${jobId}/events${query}`);
+    const { after, ended } = events as { after: string; ended: boolean };
+    if (ended) return;
+    query = `?after=${after}`;
   }
 }
 
@@ -179,11 +179,11 @@ async function quickPdf(app: App): Promise<Response> {
   return app.call("POST", "/quickjob", { input_type: "html", html: "<h1>Invoice 4711</h1><p>Thank you.</p>" });
 }
 
-async function ask(app: App, method: string, path: string, body?: unknown): Promise<{ readonly data?: unknown }> {
+async function ask(app: App, method: string, path: string, body?: unknown): Promise<unknown> {
   const answer = await app.call(method, path, body);
   const text = await answer.text();
   if (!answer.ok) throw new Error(`${method} ${path} was answered with ${answer.status}: ${text}`);
-  return JSON.parse(text) as { readonly data?: unknown };
+  return JSON.parse(text) as unknown;
 }
 
 async function expectStatus(answer: Response, status: number): Promise<void> {
