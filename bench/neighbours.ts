@@ -100,7 +100,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     name: "quick PDFs beside as many as are let in",
-    work: async (app) => void (await quickPdf(app).then((answer) => expectStatus(answer, 200))),
+    work: async (app) => expectStatus(await quickPdf(app), 200),
     worst: async (app, _, signal) => {
       const again = async () => {
         while (!signal.aborted) {
