@@ -7,19 +7,31 @@ const NODE_COMPILE_CACHE = resolve("node_modules/.cache/node");
 // Also for the stacks that test files share, which this process starts.
 process.env["NODE_COMPILE_CACHE"] ??= NODE_COMPILE_CACHE;
 
-/** Files that take long, the longest first: one that begins last would run alone at the end. */
+/**
+ * Files that take long: one that begins last would run alone at the end. Those that mostly wait stand beside those that
+ * mostly compute, so that the processors are busy.
+ */
 const LONG = [
-  "deploy/serverless",
-  "stack/stack",
   "sim/sim",
   "chaos/chaos",
-  "fuzz/fuzz",
+  "deploy/serverless",
   "stack/schedule-faults",
+  "stack/stack",
+  "stack/retries",
   "stack/pdf-jobs",
   "stack/pdf-deadline",
-  "engine/schedules",
-  "stack/retries",
+  "fuzz/fuzz",
+  "stack/faults",
   "pdf/process",
+  "stack/pdf-expiry",
+  "sim/volume/volume",
+  "local/burst",
+  "files/file-store",
+  "stack/pdf-call",
+  "tasks/log",
+  "tasks/export-report",
+  "pdf/lockdown",
+  "tasks/import-csv",
   "deploy/invoke-local",
 ];
 

@@ -8,7 +8,8 @@ test("invoke local runs a function against the running local stack", async () =>
   const stack = await sharedStack();
   const args = ["invoke", "local", "-f", "createJob", "-p", "events/create-job.json"];
   const { stdout } = await serverless(args, { DATA_DIR: stack.dir });
-  const answer = JSON.parse(stdout.slice(stdout.indexOf("{")));
+  // Before it, there may be lines that the function has logged.
+  const answer = JSON.parse(stdout.slice(stdout.indexOf("{\n")));
   expect(answer.statusCode).toBe(201);
   const { data } = JSON.parse(answer.body);
   const token = await tokenFor({ appId: data.appId });

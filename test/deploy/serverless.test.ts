@@ -1,3 +1,5 @@
+// Over 300 lines: all tests share one package, and packaging takes half a minute.
+
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test, vi } from "vitest";

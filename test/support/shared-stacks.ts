@@ -38,9 +38,15 @@ export default async function begin(): Promise<() => Promise<void>> {
   /** By their settings. */
   const running = new Map<string, Started>();
   const ending: Promise<void>[] = [];
-  const take = async (settings: string): Promise<Shared> => {
-    const stack = running.get(settings) ?? start(folder, JSON.parse(settings) as Record<string, string>);
+  const started = (settings: string): Started => {
+    const stack = start(folder, JSON.parse(settings) as Record<string, string>);
     running.set(settings, stack);
+    // The next file gets another one.
+    stack.child.once("exit", () => running.get(settings) === stack && running.delete(settings));
+    return stack;
+  };
+  const take = async (settings: string): Promise<Shared> => {
+    const stack = running.get(settings) ?? started(settings);
     stack.users += 1;
     return stack.ready;
   };
@@ -98,7 +104,8 @@ async function readyIn(log: string, child: ChildProcess): Promise<string> {
     const printed = readFileSync(log, "utf8");
     const [, url] = /^ready: (http:\S+) .*$/m.exec(printed) ?? [];
     if (url !== undefined) return url;
-    if (child.exitCode !== null) throw new Error(`A shared stack ended with ${child.exitCode}:\n${printed}`);
+    const end = child.exitCode ?? child.signalCode;
+    if (end !== null) throw new Error(`A shared stack ended with ${end}:\n${printed}`);
     await sleep(20);
   }
 }
