@@ -4,6 +4,7 @@ const sub = (text) => ({ "Fn::Sub": text });
 const arnOf = (resource) => ({ "Fn::GetAtt": [resource, "Arn"] });
 const allow = (Action, Resource, Condition) => ({ Effect: "Allow", Action, Resource, ...(Condition && { Condition }) });
 
+const sesArn = (resource) => sub(`arn:\${AWS::Partition}:ses:\${AWS::Region}:\${AWS::AccountId}:${resource}`);
 const functionArn = (name) => sub(`arn:\${AWS::Partition}:lambda:\${AWS::Region}:\${AWS::AccountId}:function:${name}`);
 
 const patterns = (process.env.INVOKABLE_FUNCTIONS || "").split(",").flatMap((pattern) => pattern.trim() || []);
@@ -109,8 +110,8 @@ const FUNCTIONS = {
     find,
     // Of schedules that a bulk action cancels.
     allow("scheduler:DeleteSchedule", SCHEDULES),
-    // The sender is EMAIL_SENDER, or an address of a domain that is verified.
-    allow("ses:SendEmail", sub("arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*")),
+    // The sender is EMAIL_SENDER, or an address of a domain that is verified. SES checks its configuration set too.
+    allow("ses:SendEmail", [sesArn("identity/*"), sesArn("configuration-set/*")]),
   ],
   runPdfs: [...jobs, consume([arnOf("JobsPdfQueue")]), linkPdfs, ...makePdfs],
   // It opens documents of users: no table, queue, bucket or key.

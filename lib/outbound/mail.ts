@@ -1,6 +1,7 @@
 import type { SESv2Client } from "@aws-sdk/client-sesv2";
-import { CLIENT_DEFAULTS, askOf, isOurFault } from "../aws.ts";
+import { CLIENT_DEFAULTS } from "../aws.ts";
 import { SECOND } from "../clock.ts";
+import { Unavailable } from "../errors.ts";
 
 export interface Email {
   readonly to: readonly string[];
@@ -15,9 +16,19 @@ export type Mailed =
   | { readonly kind: "refused"; readonly problem: string };
 
 export interface Mail {
-  /** Sends once. After a throw the e-mail may still have been sent, since SES has no idempotency key. */
+  /** Sends once. After `Unavailable` the e-mail may still have been sent, since SES has no idempotency key. */
   send(email: Email, signal?: AbortSignal): Promise<Mailed>;
 }
+
+/** What SES says of an e-mail, an address or an account. Anything else, as a denied access, may end without a new e-mail. */
+const REFUSALS = [
+  "AccountSuspendedException",
+  "BadRequestException",
+  "MailFromDomainNotVerifiedException",
+  "MessageRejected",
+  "NotFoundException",
+  "SendingPausedException",
+];
 
 const NO_SENDER =
   "no e-mail can be sent: EMAIL_SENDER is not set; expected an address that SES has verified, set it and deploy again";
@@ -38,12 +49,13 @@ export function createMail(sender: string | undefined, given?: SESv2Client): Mai
         Content: { Simple: { Subject: content(subject), Body } },
       });
       try {
-        const { MessageId = "" } = await askOf("SES", client.send(command, signal ? { abortSignal: signal } : {}));
+        const { MessageId = "" } = await client.send(command, signal ? { abortSignal: signal } : {});
         return { kind: "sent", messageId: MessageId };
       } catch (error) {
-        if (!isOurFault(error)) throw error;
+        const { name } = error as Error;
+        if (!REFUSALS.includes(name)) throw new Unavailable("SES", error);
         // The message of AWS may name accounts and identities.
-        return { kind: "refused", problem: `SES refused the e-mail: ${(error as Error).name}` };
+        return { kind: "refused", problem: `SES refused the e-mail: ${name}` };
       }
     },
   };

@@ -6,7 +6,9 @@ import { afterAll, expect, test, vi } from "vitest";
 import { readTemplate } from "../../local/template.ts";
 import { ROOT } from "../support/root.ts";
 import { endStacks, temporaryDir } from "../support/stack.ts";
+import { REAL_AWS } from "./real-aws.ts";
 import { serverless } from "./run-serverless.ts";
+import { ofType, type Resources } from "./template-parts.ts";
 
 afterAll(endStacks);
 // Packaging takes half a minute, and minutes on a busy machine.
@@ -123,18 +125,16 @@ test("each function is packaged with its own bundle", async () => {
   }
 });
 
-interface Resource {
-  readonly Type: string;
-  // oxlint-disable-next-line typescript/no-explicit-any -- CloudFormation's JSON is asserted on, not trusted
-  readonly Properties: Record<string, any>;
-}
-
 interface Statement {
   readonly Effect: string;
   readonly Action: string | string[];
   readonly Resource: unknown;
   readonly Condition?: object;
 }
+
+test.each(REAL_AWS)("in the packaged template, %s", async (_, check) => {
+  check((JSON.parse(await packagedTemplate()) as { Resources: Resources }).Resources);
+});
 
 test(
   "the packaged template keeps to least privilege, encryption and private storage",
@@ -149,13 +149,6 @@ test(
     expectSecretsLookedUp(Resources, text);
   },
 );
-
-// oxlint-disable-next-line typescript/no-explicit-any -- CloudFormation's JSON is asserted on, not trusted
-type Resources = Record<string, any>;
-
-function ofType(resources: Resources, type: string): [string, Resource][] {
-  return Object.entries<Resource>(resources).filter(([, { Type }]) => Type === type);
-}
 
 function expectRolesOfTheirOwn(Resources: Resources): void {
   // Each function has its own role, with least privilege.

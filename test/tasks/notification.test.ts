@@ -1,5 +1,7 @@
+import { SESv2Client } from "@aws-sdk/client-sesv2";
 import { beforeAll, afterAll, beforeEach, expect, test } from "vitest";
 import { Webhook } from "standardwebhooks";
+import { Unavailable } from "../../lib/errors.ts";
 import { createMail } from "../../lib/outbound/mail.ts";
 import { mailboxPage } from "../../local/mailbox.ts";
 import { startTarget, type Target } from "../support/target.ts";
@@ -178,6 +180,33 @@ test("without a sender no e-mail is sent, and the error says what to set", async
   const mailed = await createMail(undefined).send({ to: ["a@example.com"], subject: "x", text: "x" });
   expect(mailed).toMatchObject({ kind: "refused", problem: expect.stringMatching(/EMAIL_SENDER is not set/) });
 });
+
+test.each([
+  ["denies access", 403, "AccessDeniedException"],
+  ["has too much to do", 429, "TooManyRequestsException"],
+  ["fails", 500, "InternalServiceErrorException"],
+])("an e-mail for which SES %s may be sent later", async (_, status, error) => {
+  await expect(mailedBy(status, error)).rejects.toThrow(Unavailable);
+});
+
+test("an e-mail that SES refuses is not sent again", async () => {
+  const problem = "SES refused the e-mail: MessageRejected";
+  expect(await mailedBy(400, "MessageRejected")).toEqual({ kind: "refused", problem });
+});
+
+/** Sends an e-mail to an SES that answers with an error. */
+async function mailedBy(status: number, error: string) {
+  const answering = await startTarget();
+  answering.answer((_, response) => void response.writeHead(status, { "x-amzn-errortype": error }).end("{}"));
+  const ses = new SESv2Client({ endpoint: answering.url, maxAttempts: 1 });
+  const email = { to: ["a@example.com"], subject: "x", text: "x" };
+  try {
+    return await createMail("jobs@example.com", ses).send(email);
+  } finally {
+    ses.destroy();
+    await answering.close();
+  }
+}
 
 test("the mailbox shows e-mails so that nothing in them runs", async () => {
   const evil = `"><script>alert(1)</script>`;
