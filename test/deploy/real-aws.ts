@@ -4,8 +4,16 @@ import { ofType, type Resources } from "./template-parts.ts";
 // What AWS asks of the template, and no emulator does.
 
 export const REAL_AWS: readonly [says: string, check: (resources: Resources) => void][] = [
+  ["a sweep that failed or came late is left to the next", expectSweepUnrepeated],
   ["the role that sends e-mails may use a configuration set", expectMailAllowed],
 ];
+
+/** Lambda would repeat it twice, or queue it for hours. */
+function expectSweepUnrepeated(resources: Resources): void {
+  const invoked = ofType(resources, "AWS::Lambda::EventInvokeConfig").map(([, { Properties }]) => Properties);
+  const ofSweep = invoked.find(({ FunctionName }) => FunctionName.Ref === "SweepJobsLambdaFunction");
+  expect(ofSweep).toMatchObject({ MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 });
+}
 
 /** SES checks the configuration set of an identity as a resource of its own. */
 function expectMailAllowed(resources: Resources): void {
