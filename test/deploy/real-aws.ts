@@ -6,6 +6,7 @@ import { ofType, type Resources } from "./template-parts.ts";
 export const REAL_AWS: readonly [says: string, check: (resources: Resources) => void][] = [
   ["a sweep that failed or came late is left to the next", expectSweepUnrepeated],
   ["the role that sends e-mails may use a configuration set", expectMailAllowed],
+  ["a queue's policy names no other queue", expectPolicyOfOneQueue],
 ];
 
 /** Lambda would repeat it twice, or queue it for hours. */
@@ -21,4 +22,10 @@ function expectMailAllowed(resources: Resources): void {
   const sending = PolicyDocument.Statement.find(({ Action }: { Action: unknown }) => Action === "ses:SendEmail");
   const arn = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:";
   expect(sending.Resource).toEqual([{ "Fn::Sub": `${arn}identity/*` }, { "Fn::Sub": `${arn}configuration-set/*` }]);
+}
+
+/** The queue may refuse it. */
+function expectPolicyOfOneQueue(resources: Resources): void {
+  const statements = resources["QueuesPolicy"].Properties.PolicyDocument.Statement as { Resource: unknown }[];
+  expect(statements.map(({ Resource }) => Resource)).toEqual(["*"]);
 }
