@@ -8,6 +8,8 @@ import { isPublicAddress, literalAddress } from "./public-address.ts";
 // that answers without reading a request's body takes that body for the next request, and answers it.
 
 const CONNECT_TIMEOUT_MS = 10_000;
+/** Of each address of a name but the last. Node gives it 250 ms, which a far target may take. */
+const ADDRESS_TIMEOUT_MS = 2_500;
 /** Bounds the idle connections of a process. More apps than a process serves at a time. */
 const MOST_APPS = 100;
 
@@ -29,7 +31,12 @@ export function agentOf(appId: string, allowPrivateTargets: boolean): Agent {
 }
 
 // The attempt's own signal is the only timer. No HTTP/2: its sessions are shared by requests at the same time.
-const OPTIONS = { headersTimeout: 0, bodyTimeout: 0, allowH2: false, maxHeaderSize: LARGEST_HEAD + 1_024 };
+const OPTIONS = {
+  headersTimeout: 0,
+  bodyTimeout: 0,
+  allowH2: false,
+  maxHeaderSize: LARGEST_HEAD + 1_024,
+};
 
 class BlockedAddress extends Error {}
 
@@ -48,8 +55,9 @@ const lookupPublic: LookupFunction = (hostname, options, callback) => {
   });
 };
 
-const toAny = buildConnector({ timeout: CONNECT_TIMEOUT_MS, allowH2: false });
-const toPublic = buildConnector({ timeout: CONNECT_TIMEOUT_MS, lookup: lookupPublic, allowH2: false });
+const CONNECTING = { timeout: CONNECT_TIMEOUT_MS, autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS, allowH2: false };
+const toAny = buildConnector(CONNECTING);
+const toPublic = buildConnector({ ...CONNECTING, lookup: lookupPublic });
 
 const connectAny: buildConnector.connector = (options, callback) => {
   toAny(options, (...result) => (result[1] ? callback(null, tidied(result[1])) : callback(...result)));

@@ -1,7 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { createServer, type AddressInfo, type Socket } from "node:net";
+import dns from "node:dns";
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
-import { afterEach, expect, test } from "vitest";
+import { Worker } from "node:worker_threads";
+import { afterEach, expect, test, vi } from "vitest";
 import { fetchWhole, send, type OutgoingRequest } from "../../lib/outbound/send.ts";
 import { until } from "../support/stack.ts";
 
@@ -91,6 +94,45 @@ test("an app's connection is kept for its next request, and only for that app's"
   for (let round = 0; round < 3; round += 1) await sent(requestOf(other, `${origin}/`));
   expect(seen.connections).toBe(2);
 });
+
+test("of a name's addresses, one that takes its time to connect is waited for", async () => {
+  const held = new SharedArrayBuffer(4);
+  const worker = new Worker(HOLDING, { eval: true, workerData: held });
+  const [port] = (await once(worker, "message")) as [number];
+  // They fill the queue of connections. What comes then is dropped, and comes again a second later.
+  const fillers = Array.from({ length: 4 }, () => connect(port, "127.0.0.2").on("error", () => {}));
+  const lookup = vi.spyOn(dns, "lookup").mockImplementation(((_: string, __: object, answer: Answer) => {
+    answer(null, [
+      { address: "127.0.0.2", family: 4 },
+      { address: "127.0.0.3", family: 4 },
+    ]);
+  }) as typeof dns.lookup);
+  await once(fillers[0] as Socket, "connect");
+  const letGo = setTimeout(() => {
+    Atomics.store(new Int32Array(held), 0, 1);
+    Atomics.notify(new Int32Array(held), 0);
+  }, 400);
+  const answer = await send(requestOf(randomUUID(), `http://two.example:${port}/`));
+  clearTimeout(letGo);
+  lookup.mockRestore();
+  for (const filler of fillers) filler.destroy();
+  await worker.terminate();
+  expect(answer).toMatchObject({ kind: "answered", status: 200 });
+});
+
+type Answer = (error: null, addresses: readonly dns.LookupAddress[]) => void;
+
+/** Listens, and takes no connection until it is told to. */
+const HOLDING = `
+  const { createServer } = require("node:net");
+  const { parentPort, workerData } = require("node:worker_threads");
+  const server = createServer((socket) => {
+    socket.on("error", () => {}).on("data", () => socket.end("HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n"));
+  });
+  server.listen({ port: 0, host: "127.0.0.2", backlog: 1 }, () => {
+    parentPort.postMessage(server.address().port);
+    Atomics.wait(new Int32Array(workerData), 0, 0);
+  });`;
 
 test("a process keeps connections for a hundred apps, and ends what is under way in the others", async () => {
   const held = Promise.withResolvers<void>();
