@@ -19,6 +19,17 @@ export const CLIENT_DEFAULTS = {
   },
 };
 
+/**
+ * For calls that are not repeated: a connection that was kept open may be dead, after a container was frozen for one, and
+ * the call on it may or may not have arrived.
+ */
+export const FRESH_CONNECTIONS = { httpAgent: freshAgent(), httpsAgent: freshAgent() };
+
+/** With fewer sockets than may be needed, Node would keep one for the next call. */
+function freshAgent() {
+  return { keepAlive: false, maxSockets: Infinity };
+}
+
 type Adapt = (client: DynamoDBClient | SQSClient) => void;
 
 let adapt: Adapt = () => {};

@@ -30,8 +30,13 @@ export function agentOf(appId: string, allowPrivateTargets: boolean): Agent {
   return agent;
 }
 
+/** Whatever a target allows: a connection may die unnoticed while a container is frozen, and no request is repeated. */
+const LONGEST_IDLE_MS = 4_000;
+
 // The attempt's own signal is the only timer. No HTTP/2: its sessions are shared by requests at the same time.
 const OPTIONS = {
+  keepAliveTimeout: LONGEST_IDLE_MS,
+  keepAliveMaxTimeout: LONGEST_IDLE_MS,
   headersTimeout: 0,
   bodyTimeout: 0,
   allowH2: false,

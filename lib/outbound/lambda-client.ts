@@ -1,17 +1,24 @@
 import type { LambdaClient } from "@aws-sdk/client-lambda";
-import { CLIENT_DEFAULTS, lean } from "../aws.ts";
+import { CLIENT_DEFAULTS, FRESH_CONNECTIONS, lean } from "../aws.ts";
 import { SECOND } from "../clock.ts";
 import { Unavailable } from "../errors.ts";
 
-let shared: LambdaClient | undefined;
+let once: LambdaClient | undefined;
+let repeated: LambdaClient | undefined;
 
 /** Lambda's client and its invoke command, imported at the first use, since most containers never need them. */
 export async function lambda() {
   const { LambdaClient: Client, InvokeCommand } = await import("@aws-sdk/client-lambda");
   // One try: a second could run the function twice, and the job has its own retries. The attempt's signal is the timer.
   const { connectionTimeout, httpAgent, httpsAgent } = CLIENT_DEFAULTS.requestHandler;
-  shared ??= lean(new Client({ maxAttempts: 1, requestHandler: { connectionTimeout, httpAgent, httpsAgent } }));
-  return { client: shared, InvokeCommand };
+  const make = (agents: object) =>
+    lean(new Client({ maxAttempts: 1, requestHandler: { connectionTimeout, ...agents } }));
+  return {
+    InvokeCommand,
+    client: (once ??= make(FRESH_CONNECTIONS)),
+    /** Keeps its connections: only for calls that are repeated when one is dead. */
+    keeping: () => (repeated ??= make({ httpAgent, httpsAgent })),
+  };
 }
 
 /** Starts a function without waiting for its end. Throws when Lambda did not take the event. */
@@ -37,9 +44,9 @@ const NO_ROOM = ["TooManyRequestsException", "ThrottlingException", "EC2Throttle
  * the reason of the signal.
  */
 export async function runFunction(FunctionName: string, event: object, signal: AbortSignal): Promise<unknown> {
-  const { client, InvokeCommand } = await lambda();
+  const { keeping, InvokeCommand } = await lambda();
   const command = new InvokeCommand({ FunctionName, Payload: Buffer.from(JSON.stringify(event)) });
-  const call = async () => client.send(command, { abortSignal: signal });
+  const call = async () => keeping().send(command, { abortSignal: signal });
   const began = performance.now();
   // A connection that was kept open may be dead, after a container was frozen for one. One that breaks later may have run
   // the function, and what the event says of the time that is left is no longer true.

@@ -1,5 +1,5 @@
 import type { SESv2Client } from "@aws-sdk/client-sesv2";
-import { CLIENT_DEFAULTS } from "../aws.ts";
+import { CLIENT_DEFAULTS, FRESH_CONNECTIONS } from "../aws.ts";
 import { SECOND } from "../clock.ts";
 import { Unavailable } from "../errors.ts";
 
@@ -66,7 +66,13 @@ let shared: SESv2Client | undefined;
 // Imported at the first e-mail. One try: after a time-out the SDK would send a second e-mail.
 async function ses(given: SESv2Client | undefined) {
   const { SESv2Client, SendEmailCommand } = await import("@aws-sdk/client-sesv2");
-  const requestHandler = { ...CLIENT_DEFAULTS.requestHandler, requestTimeout: 10 * SECOND, socketTimeout: 10 * SECOND };
+  const { requestHandler: defaults } = CLIENT_DEFAULTS;
+  const requestHandler = {
+    ...defaults,
+    ...FRESH_CONNECTIONS,
+    requestTimeout: 10 * SECOND,
+    socketTimeout: 10 * SECOND,
+  };
   const client = given ?? (shared ??= new SESv2Client({ ...CLIENT_DEFAULTS, maxAttempts: 1, requestHandler }));
   return { client, SendEmailCommand };
 }

@@ -95,6 +95,15 @@ test("an app's connection is kept for its next request, and only for that app's"
   expect(seen.connections).toBe(2);
 });
 
+test("a connection is kept for four seconds at most, however long the target would keep it", async () => {
+  const { origin } = await startCareless();
+  const timers = vi.spyOn(globalThis, "setTimeout");
+  await sent(requestOf(randomUUID(), `${origin}/`));
+  const longest = Math.max(...timers.mock.calls.map(([, ms = 0]) => ms));
+  timers.mockRestore();
+  expect(longest).toBe(4_000);
+});
+
 test("of a name's addresses, one that takes its time to connect is waited for", async () => {
   const held = new SharedArrayBuffer(4);
   const worker = new Worker(HOLDING, { eval: true, workerData: held });
