@@ -9,10 +9,19 @@ import type { EngineParts } from "./engine-parts.ts";
 import { begunTarget, targetOf } from "./schedules.ts";
 import type { RunRef } from "../job/attempt.ts";
 
-/** Fires a schedule whose time has come. "skipped": it has been fired or has ended already, or comes again. */
+/**
+ * Fires a schedule whose time has come. "skipped": it has been fired or has ended already, or comes again. EventBridge
+ * keeps to the minute of a time, not to its second.
+ */
 export async function fire(delivery: Firing, parts: EngineParts): Promise<"fired" | "skipped"> {
   if (delivery.kind === "run") return fireRun(delivery.ref, parts);
-  await parts.queue.sendCarried(begunTarget(delivery.target, parts.clock.now()));
+  const { queue, clock } = parts;
+  const now = clock.now();
+  if (delivery.target.startAt > now + CLOCK_SKEW) {
+    await queue.sendFiring(delivery.target);
+    return "skipped";
+  }
+  await queue.sendCarried(begunTarget(delivery.target, now));
   return "fired";
 }
 

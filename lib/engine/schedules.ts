@@ -32,7 +32,7 @@ export async function arrange(schedule: Job, { scheduler, store, log }: EnginePa
 export async function carry(schedule: Job, message: Message, parts: EngineParts): Promise<void> {
   const { queue, scheduler } = parts;
   const target = targetOf(schedule, message.execution as ScheduleExecution, "sqs", parts);
-  const event = await queue.firingOf(target, schedule.startAt);
+  const event = await queue.firingOf({ ...target, startAt: schedule.startAt });
   // One that is there has the same idempotency key, and stands for this one.
   await scheduler.create(oneOff(schedule, event)).catch((error: unknown) => {
     throw error instanceof Unavailable ? error : new Unavailable("The scheduler", error);

@@ -13,7 +13,7 @@ import { SECOND, type Clock, type EpochMs } from "../clock.ts";
 import { Unavailable } from "../errors.ts";
 import { carryPayload, type Files } from "../store/payloads.ts";
 import type { Table } from "../store/table.ts";
-import { isLong, isSchedule, nextAttempt, nextRunOf, type Job } from "../job/job.ts";
+import { LONGEST_MESSAGE_DELAY, isLong, isSchedule, nextAttempt, nextRunOf, type Job } from "../job/job.ts";
 import type { QueueRecord } from "./message.ts";
 import type { ComeAgain } from "./batch.ts";
 
@@ -82,9 +82,18 @@ function sendersTo({ urls, table, files, clock, client }: Connection) {
     if (refused.size > 0) throw new Unavailable("The queue", new Error([...refused.values()].join()));
   }
 
-  /** The event by which a schedule that nothing else stores fires its target `at` its time. */
-  async function firingOf(target: Job, at: EpochMs): Promise<string> {
-    return carrying(target, at, (carried) => ({ fire: { target: carried } }), LARGEST_EVENT);
+  /** The event by which a schedule that nothing else stores fires its target, which starts at the schedule's time. */
+  async function firingOf(target: Job): Promise<string> {
+    return carrying(target, target.startAt, (carried) => ({ fire: { target: carried } }), LARGEST_EVENT);
+  }
+
+  /** Sends the firing of such a target again, to arrive at its time, or after the longest delay. */
+  async function sendFiring(target: Job): Promise<void> {
+    const { DelaySeconds = 0, ...entry } = delayed({ job: target, notBefore: target.startAt });
+    const MessageBody = await firingOf(target);
+    const longest = LONGEST_MESSAGE_DELAY / SECOND;
+    const refused = await send("fair", [{ ...entry, MessageBody, DelaySeconds: Math.min(DelaySeconds, longest) }]);
+    if (refused.size > 0) throw new Unavailable("The queue", new Error([...refused.values()].join()));
   }
 
   /** A message with the whole job in it; one that would be too large leaves its payload in S3. */
@@ -120,7 +129,7 @@ function sendersTo({ urls, table, files, clock, client }: Connection) {
     };
   }
 
-  return { sendAttempts, sendCarried, firingOf };
+  return { sendAttempts, sendCarried, firingOf, sendFiring };
 }
 
 function receiversFrom({ urls, client }: Connection) {

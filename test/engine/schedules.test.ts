@@ -1,6 +1,7 @@
 // Over 300 lines: one subject, and all tests share the helpers that create, fire and sweep a schedule.
 
-import { afterEach, beforeEach, expect, test } from "vitest";
+import type { SendMessageBatchCommand } from "@aws-sdk/client-sqs";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND, iso } from "../../lib/clock.ts";
 import { Unavailable } from "../../lib/errors.ts";
 import type { ScheduleExecution } from "../../lib/executors/schedule.ts";
@@ -391,6 +392,28 @@ test("a firing that comes before its time, by more than clocks differ, comes aga
   expect(await tooEarly()).toEqual({ ready: 0, delayed: 1 });
   world.pass(10 * MINUTE);
   expect(await world.engine.fire(eventOf(job))).toBe("succeeded");
+});
+
+test("in mode sqs too, a firing that comes before its time comes again at its time", async () => {
+  await world.engine.submit(scheduleRequest({ scheduledAt: inOneHour(), mode: "sqs" }));
+  const event: unknown = JSON.parse(world.planned[0]?.event ?? "");
+  const send = vi.spyOn(world.sqs, "send");
+  const firedAfter = async (ms: number) => {
+    world.pass(ms);
+    expect(await world.engine.fire(event)).toBe("skipped");
+    const [sent] = send.mock.lastCall ?? [];
+    return (sent as SendMessageBatchCommand).input.Entries?.[0];
+  };
+  // No message can be delayed for that long: it comes again, and again before its time.
+  expect(await firedAfter(30 * MINUTE)).toMatchObject({ DelaySeconds: 900 });
+  const again = await firedAfter(30 * MINUTE - 30 * SECOND);
+  expect(again).toMatchObject({ DelaySeconds: 30, MessageBody: JSON.stringify(event) });
+  expect(await world.depth("main")).toEqual({ ready: 0, delayed: 0 });
+  world.pass(30 * SECOND);
+  const record = { ...deadFiring(again?.MessageBody ?? ""), eventSourceARN: "arn:aws:sqs:local:0:jobs-fair" };
+  expect(await world.engine.runBatch([record], PLENTY)).toEqual({ batchItemFailures: [] });
+  expect(await work("main")).toBe(1);
+  expect(world.ran).toHaveLength(1);
 });
 
 test("a recurring schedule ends after maxRuns, or when endsAt has passed", async () => {

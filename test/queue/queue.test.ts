@@ -190,7 +190,7 @@ test("a job that SQS refuses to carry is not accepted", async () => {
 test("a message of 256 KB carries its payload, a larger one and an event over 200 KB leave it in S3", async () => {
   const { queue, asked, noted, files } = stand();
   const bytes = new Uint8Array(randomBytes(1_000));
-  const overhead = Buffer.byteLength(await queue.firingOf(someJob({ payload: { at: "inline", bytes } }), NOW)) - 1_336;
+  const overhead = Buffer.byteLength(await queue.firingOf(someJob({ payload: { at: "inline", bytes } }))) - 1_336;
   const withBase64 = (length: number) => someJob({ payload: { at: "inline", bytes: randomBytes((length / 4) * 3) } });
   const targetOf = async (text: string) => {
     const firing = parseFiring(JSON.parse(text) as unknown);
@@ -202,9 +202,9 @@ test("a message of 256 KB carries its payload, a larger one and an event over 20
     const job = withBase64(rest - (rest % 4));
     return { ...job, appId: job.appId + "x".repeat((rest % 4) + over) };
   };
-  expect(await targetOf(await queue.firingOf(exactly(200 * 1_024, 0), NOW))).toMatchObject({ at: "inline" });
+  expect(await targetOf(await queue.firingOf(exactly(200 * 1_024, 0)))).toMatchObject({ at: "inline" });
   const large = exactly(200 * 1_024, 1);
-  const left = await targetOf(await queue.firingOf(large, NOW + DAY));
+  const left = await targetOf(await queue.firingOf({ ...large, startAt: NOW + DAY }));
   expect(left).toMatchObject({ at: "s3" });
   const hash = left?.at === "s3" ? left.hash : "";
   expect(Buffer.from(await files.get(`payloads/${large.id}/${hash}`))).toEqual(
@@ -224,7 +224,7 @@ test("a message of 256 KB carries its payload, a larger one and an event over 20
 test("a payload that is in S3 already stays there", async () => {
   const { queue } = stand();
   const payload = { at: "s3", hash: "h" } as const;
-  const text = await queue.firingOf(someJob({ payload, appId: "x".repeat(300_000) }), NOW);
+  const text = await queue.firingOf(someJob({ payload, appId: "x".repeat(300_000) }));
   expect(parseFiring(JSON.parse(text) as unknown)).toMatchObject({ target: { payload } });
 });
 

@@ -5,7 +5,7 @@ import type { Invoke } from "./process.ts";
 import type { Random } from "./random.ts";
 import type { Time } from "./time.ts";
 
-// EventBridge: it fires schedules on time or late, twice or never. An event that its target does not take goes to
+// EventBridge: it fires schedules within the minute of their time, early or late, twice or never. An event that its target does not take goes to
 // the dead letters.
 
 interface Parts {
@@ -40,7 +40,7 @@ export function createEventBridge({ time, random, cloud, invoke, isUnreliable, o
     for (const schedule of cloud.scheduler.schedules()) {
       if (firing.has(schedule) || schedule.isOver) continue;
       firing.add(schedule);
-      const wait = schedule.at - time.now() + random.between(0, 60) * SECOND;
+      const wait = Math.max(0, schedule.at - time.now() + random.between(-59, 60) * SECOND);
       time.after(wait, () => {
         if (!cloud.scheduler.schedules().includes(schedule)) return;
         // A target that is stored nowhere else is never lost: it comes late, or twice.

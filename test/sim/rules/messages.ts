@@ -32,12 +32,15 @@ const DEDUPLICATED_FOR = 5 * MINUTE;
 
 export function createMessageRules({ now, holds, jobs, deleted, isDelivered }: Options) {
   const carried = new Map<string, Carried>();
+  /** The messages that fire a target which nothing else holds, by its id. */
+  const firings = new Map<string, number>();
   /** The jobs that were sent to a target, by its path. */
   const carriedTo = new Map<string, Set<string>>();
 
   /** A message was taken by a queue. */
   function queued(body: string): void {
-    const { job } = JSON.parse(body) as Body;
+    const { job, fire } = JSON.parse(body) as Body;
+    if (fire?.target) firings.set(fire.target.id, (firings.get(fire.target.id) ?? 0) + 1);
     if (!job) return;
     const { takenAt = -Infinity, times = 0 } = carried.get(job.id) ?? {};
     const isNew = takenAt + DEDUPLICATED_FOR <= now();
@@ -55,8 +58,11 @@ export function createMessageRules({ now, holds, jobs, deleted, isDelivered }: O
       const job = jobs.get(id);
       const isKept = job ? isFinished(job) || job.dueAt !== undefined : deleted.has(id);
       const isDone = isCarried && isDelivered(id);
-      // A job that EventBridge could not fire is sent in a message of its own.
-      const isSent = body.startsWith('{"Payload"') && carried.has(id);
+      // A job that EventBridge could not fire, or fired early, is sent in a message of its own.
+      const isFiring = /^\{"(?:Payload"|fire":\{"target")/.test(body);
+      firings.set(id, (firings.get(id) ?? 0) - 1);
+      // One that came early by the clock of its receiver as well has come again.
+      const isSent = isFiring && (carried.has(id) || (firings.get(id) ?? 0) > 0);
       holds("a message is acknowledged only when its job is kept or done", isKept || isDone || isSent, () => id);
     }
   }
