@@ -62,7 +62,7 @@ const WANTED = [
 const MOST_DOCUMENTS = 50;
 const MEMORY_LOOKED_AT_EVERY_MS = SECOND / 5;
 const PAGE_BYTES = 4_096;
-const CLOSING_MS = 2 * SECOND;
+const CLOSING_MS = SECOND;
 const ENDING_MS = SECOND;
 const REMOVED = { recursive: true, force: true, maxRetries: 3 } as const;
 
@@ -126,7 +126,6 @@ function browserOf({ clock, log, memoryMb }: Parts, launched: Launched, home: st
   let session: CDPSession | undefined;
   let why: End | undefined;
   let isAlive = child.exitCode === null && child.signalCode === null;
-  let closing: Promise<void> = Promise.resolve();
   const gone = new AbortController();
   const exited = isAlive ? once(child, "exit") : Promise.resolve();
   const ended = exited.then(async () => {
@@ -149,7 +148,10 @@ function browserOf({ clock, log, memoryMb }: Parts, launched: Launched, home: st
     const over = new AbortController();
     void watchMemory({ clock, pid, memoryMb, kill }, AbortSignal.any([over.signal, gone.signal]));
     try {
-      return await unless(gone.signal, printed(document));
+      const { rendered, page } = await unless(gone.signal, printed(document));
+      // Before the answer: a container that is frozen with its page half closed would find the time for it over.
+      await close(page, { clock, kill });
+      return rendered;
     } catch (error) {
       if (error instanceof BadDocument) throw error;
       // The protocol fails before the process is known to have ended, and the end has the reason.
@@ -160,14 +162,12 @@ function browserOf({ clock, log, memoryMb }: Parts, launched: Launched, home: st
     }
   }
 
-  async function printed(document: PrintableDocument): Promise<RenderedPdf> {
+  async function printed(document: PrintableDocument): Promise<{ rendered: RenderedPdf; page: OpenPage }> {
     session ??= await launched.browser.target().createCDPSession();
-    // The page of the document before closes meanwhile.
-    const [page] = await Promise.all([openPage(session), closing]);
+    const page = await openPage(session);
     const rendered = await page.print(document);
-    closing = close(page, { clock, kill });
     keptMb = await memoryMbOf(pid);
-    return rendered;
+    return { rendered, page };
   }
 
   return {
@@ -188,7 +188,7 @@ function browserOf({ clock, log, memoryMb }: Parts, launched: Launched, home: st
 
 type Kill = (why: End) => void;
 
-/** Kills the browser when its page does not close in time. */
+/** Kills the browser when its page does not close in time. Throws nothing. */
 async function close(page: OpenPage, { clock, kill }: { clock: Clock; kill: Kill }): Promise<void> {
   const over = new AbortController();
   const late = clock.sleep(CLOSING_MS, over.signal).then(

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import puppeteer, { type Browser } from "puppeteer-core";
 import { afterAll, afterEach, expect, test, vi } from "vitest";
 import { MINUTE, createClock } from "../../lib/clock.ts";
 import { BadDocument } from "../../lib/pdf/request.ts";
@@ -55,6 +56,20 @@ test("documents that come at once are rendered one after the other, by one brows
   expect(rendered).toEqual(texts);
   expect(new Set(seen)).toEqual(new Set([1]));
   expect(starts(renderer)).toBe(1);
+});
+
+test("when a document is there, its page is closed already", async () => {
+  const launch = vi.spyOn(puppeteer, "launch");
+  const renderer = newRenderer();
+  await renderer.html("warm");
+  const { value: browser } = launch.mock.settledResults[0] as { value: Browser };
+  launch.mockRestore();
+  const session = await browser.target().createCDPSession();
+  const send = vi.spyOn(Object.getPrototypeOf(session) as typeof session, "send");
+  await renderer.html("next");
+  const closing = send.mock.calls.findIndex(([method]) => method === "Target.closeTarget");
+  expect(send.mock.settledResults[closing]?.type).toBe("fulfilled");
+  send.mockRestore();
 });
 
 test("a deadline kills the browser, and the next document gets another", async () => {
