@@ -257,7 +257,6 @@ function expectPrivateStorage(Resources: Resources): void {
     { AllowedOrigins: ["https://app.example"], AllowedMethods: ["GET", "HEAD", "PUT"], ExposedHeaders: ["ETag"] },
   ]);
   const table = Resources.JobsTable.Properties;
-  expect(table.SSESpecification.SSEEnabled).toBe(true);
   expect(table.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled).toBe(true);
   expect(table.DeletionProtectionEnabled).toBe(true);
   expect(Resources.SecretsKey.Properties.EnableKeyRotation).toBe(true);
