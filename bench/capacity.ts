@@ -57,7 +57,13 @@ export async function capacityOf(
   const urls = { fair, main, tasks: "", pdf: "" };
   const store = createJobStore({ table: tableOf(client), files, clock });
   const queue = createQueue({ urls, table: tableOf(client), files, clock, client: sqs });
-  const rules = { allowPrivateTargets: true, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" };
+  const rules = {
+    allowPrivateTargets: true,
+    invokableFunctions: [],
+    home: undefined,
+    ownFunctions: "",
+    localFunctionUrls: "",
+  };
   const sealer = createSealer({ kind: "local", key: randomBytes(32) });
   // Not counted: a container reads an app's settings and keys, and a destination's state, only once in ten seconds.
   const apart = new DynamoDBClient({ endpoint: endpoints.dynamodb });

@@ -2,7 +2,7 @@ import { DAY, type ClockAnchor } from "./clock.ts";
 import type { SchedulerConfig } from "./queue/scheduler.ts";
 import { DEFAULT_LIST_SHARDS } from "./store/job-keys.ts";
 import type { SealingKey } from "./store/sealer.ts";
-import type { DeploymentRules } from "./outbound/rules.ts";
+import type { DeploymentRules, Home } from "./outbound/rules.ts";
 
 // The configuration, read from environment variables. Each variable is in the README's table and in .env.example.
 
@@ -57,12 +57,19 @@ export function jobsConfig(env: Env): JobsConfig {
     rules: {
       allowPrivateTargets: env["ALLOW_PRIVATE_TARGETS"] === "true",
       invokableFunctions: (env["INVOKABLE_FUNCTIONS"] ?? "").split(",").flatMap((pattern) => pattern.trim() || []),
+      home: homeOf(env["AWS_SCHEDULER_GROUP_ARN"] ?? ""),
       ownFunctions: env["OWN_FUNCTIONS"] ?? "",
       localFunctionUrls: env["LOCAL_FUNCTION_URLS"] ?? "",
     },
     sealing: sealingKey(env),
     clock: clockAnchor(env["SERVICE_CLOCK"]),
   };
+}
+
+/** Region and account of a deployment, by the ARN of one of its resources. */
+function homeOf(arn: string): Home | undefined {
+  const [, region, account] = /^arn:[\w-]+:\w+:([a-z]{2}(?:-[a-z]+)+-\d):(\d{12}):/.exec(arn) ?? [];
+  return region !== undefined && account !== undefined ? { region, account } : undefined;
 }
 
 /** Of the memory of the function with the browser, what Node takes beside Chromium. */

@@ -7,9 +7,9 @@ import { lambda } from "../outbound/lambda-client.ts";
 import type { Rules } from "../outbound/rules.ts";
 import type { Outcome } from "../job/attempt.ts";
 
-/** The pattern of Lambda's API; the group is the bare name. */
+/** The pattern of Lambda's API. */
 const FUNCTION_NAME =
-  /^(?:arn:[\w-]{1,20}:lambda:)?(?:[a-z]{2}(?:-[a-z]{1,12}){1,3}-\d:)?(?:\d{12}:)?(?:function:)?([\w-]{1,64})(?::[\w$-]{1,128})?$/;
+  /^(?:arn:[\w-]{1,20}:lambda:)?(?:(?<region>[a-z]{2}(?:-[a-z]{1,12}){1,3}-\d):)?(?:(?<account>\d{12}):)?(?:function:)?(?<name>[\w-]{1,64})(?::[\w$-]{1,128})?$/;
 
 const schema = z
   .strictObject({
@@ -37,14 +37,14 @@ export const lambdaInvoke: Executor<z.infer<typeof schema>> = {
     timeoutMs: timeoutSeconds * SECOND,
   }),
   refuse: ({ execution }, { rules }) => {
-    const message = refusal(bareName(execution.functionName), rules);
+    const message = refusal(execution.functionName, rules);
     return message === undefined ? [] : [{ field: "execution.functionName", message }];
   },
 
   async execute(attempt, rules) {
     const { message, signal } = attempt;
     const { functionName, invocationType } = message.execution;
-    const refused = refusal(bareName(functionName), rules);
+    const refused = refusal(functionName, rules);
     if (refused !== undefined) return { kind: "rejected", error: `The function ${refused}` };
     const { client, InvokeCommand } = await lambda();
     const command = new InvokeCommand({
@@ -122,10 +122,20 @@ function failureOf({ name }: Error, signal: AbortSignal): Outcome {
 
 /** The name within `arn:aws:lambda:region:account:function:name:alias`, `account:name` or `name`. */
 function bareName(functionName: string): string {
-  return FUNCTION_NAME.exec(functionName)?.[1] ?? "";
+  return FUNCTION_NAME.exec(functionName)?.groups?.["name"] ?? "";
 }
 
-function refusal(name: string, { invokableFunctions, ownFunctions, allowedFunctions }: Rules): string | undefined {
+/** The permissions of the service end with its account and region. */
+function isElsewhere(functionName: string, { home }: Rules): boolean {
+  const { region, account } = FUNCTION_NAME.exec(functionName)?.groups ?? {};
+  return home !== undefined && ((region ?? home.region) !== home.region || (account ?? home.account) !== home.account);
+}
+
+function refusal(functionName: string, rules: Rules): string | undefined {
+  const { invokableFunctions, ownFunctions, allowedFunctions } = rules;
+  const name = bareName(functionName);
+  if (isElsewhere(functionName, rules))
+    return "is in another account or region than this service: expected a function of its own; call the other one by its URL (lambda-url)";
   if (ownFunctions !== "" && name.startsWith(ownFunctions)) return "is the service's own and can't be invoked by a job";
   if (!invokableFunctions.some((pattern) => matchesName(pattern, name)))
     return "is not among those that jobs may invoke; add its name or a pattern to INVOKABLE_FUNCTIONS and deploy";

@@ -9,11 +9,18 @@ export interface AppRules {
   readonly allowedFunctions: readonly string[];
 }
 
+export interface Home {
+  readonly region: string;
+  readonly account: string;
+}
+
 export interface DeploymentRules {
   /** True allows loopback and private addresses. */
   readonly allowPrivateTargets: boolean;
   /** Names of functions that jobs may invoke; `*` matches any characters. */
   readonly invokableFunctions: readonly string[];
+  /** Where the service runs; undefined in the local stack, which takes the functions of any account for its own. */
+  readonly home: Home | undefined;
   /** The prefix of the service's own functions, which jobs never invoke. */
   readonly ownFunctions: string;
   /** The prefix of function URLs in the local stack; empty when deployed. */

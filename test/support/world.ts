@@ -24,6 +24,14 @@ import type { NewJob } from "../../lib/job/accept.ts";
 import type { QueueRecord } from "../../lib/queue/message.ts";
 import type { Outcome } from "../../lib/job/attempt.ts";
 
+const RULES = {
+  allowPrivateTargets: false,
+  invokableFunctions: [],
+  home: undefined,
+  ownFunctions: "",
+  localFunctionUrls: "",
+};
+
 /**
  * The engine on a table, queues and a bucket, with a clock to turn and an executor to script. `isQuick`: on the models,
  * where a sweep takes no time.
@@ -64,7 +72,7 @@ export async function createWorld({ retention = 0, isQuick = process.env["TEST_O
     slots,
     backlogs,
     sweepMore: async () => {},
-    rules: { allowPrivateTargets: false, invokableFunctions: [], ownFunctions: "", localFunctionUrls: "" },
+    rules: RULES,
     log: (_, event, fields) => logged.push({ event, fields }),
     callbackBodies: {},
     retention,
