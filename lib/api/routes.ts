@@ -22,7 +22,7 @@ import {
   listAppJobs,
   retryJob,
 } from "./unified/unified.ts";
-import { completeUpload, createUpload } from "./tasks/uploads.ts";
+import { completeUpload, createUpload, signUploadParts } from "./tasks/uploads.ts";
 import { getUsage } from "./admin/usage.ts";
 
 // The routes of each function. The list of the function `site` is in site.ts, since its document shows all others.
@@ -63,6 +63,7 @@ export const taskRoutes: readonly Route[] = [
   listDatasets,
   createFileJob,
   createUpload,
+  signUploadParts,
   completeUpload,
   listFileJobs,
   getFileJob,

@@ -64,6 +64,7 @@ export function createUploads(given: GivenParts) {
   const parts = { ...given, budget: createUploadBudget(given) };
   return {
     begin: async (owner: Owner, announced: Announced) => begin(parts, owner, announced),
+    partLinks: async (owner: Owner, fileKey: string) => partLinks(parts, owner, fileKey),
     complete: async (owner: Owner, fileKey: string, sent: readonly UploadedPart[]) =>
       complete(parts, owner, fileKey, sent),
     put: async (owner: Owner, file: Announced, bytes: Uint8Array, salt?: string) =>
@@ -91,11 +92,21 @@ async function begin({ table, bucket, clock, budget }: Parts, owner: Owner, anno
     UpdateExpression: "SET uploadId = :id",
     values: { ":id": upload.uploadId },
   });
-  const urls = Array.from({ length: Math.ceil(announced.size / UPLOAD_PART_BYTES) }, async (_, index) => {
-    const bytes = Math.min(UPLOAD_PART_BYTES, announced.size - index * UPLOAD_PART_BYTES);
+  return { fileKey: key, urls: await linksTo(upload, announced.size, bucket) };
+}
+
+/** New URLs for the parts of an upload that this user has begun. Links end with the credentials that signed them. */
+async function partLinks(parts: Parts, owner: Owner, fileKey: string): Promise<string[] | undefined> {
+  const begun = await begunBy(parts, owner, fileKey);
+  return begun && !begun.isOver ? linksTo(begun, begun.bytes, parts.bucket) : undefined;
+}
+
+async function linksTo(upload: BegunUpload, size: number, bucket: Bucket): Promise<string[]> {
+  const urls = Array.from({ length: Math.ceil(size / UPLOAD_PART_BYTES) }, async (_, index) => {
+    const bytes = Math.min(UPLOAD_PART_BYTES, size - index * UPLOAD_PART_BYTES);
     return bucket.partLink(upload, { number: index + 1, bytes }, UPLOAD_LINK_MS);
   });
-  return { fileKey: key, urls: await Promise.all(urls) };
+  return Promise.all(urls);
 }
 
 /** Assembles the file from its parts. Once it exists, a repeat gives the same answer. */
@@ -170,12 +181,16 @@ async function find({ bucket }: Parts, owner: Owner, fileKey: string): Promise<F
 }
 
 /** The upload to this key, if this user has begun it and it has not expired. */
-async function begunBy({ table, clock }: Parts, owner: Owner, fileKey: string): Promise<BegunUpload | undefined> {
+async function begunBy(
+  { table, clock }: Parts,
+  owner: Owner,
+  fileKey: string,
+): Promise<(BegunUpload & { readonly bytes: number; readonly isOver: boolean }) | undefined> {
   if (!fileKey.startsWith(prefixOf(owner))) return undefined;
   const item = await table.get(uploadKey(fileKey));
   const uploadId = item?.["uploadId"];
   return typeof uploadId === "string" && item && !hasExpired(item, clock.now())
-    ? { key: fileKey, uploadId }
+    ? { key: fileKey, uploadId, bytes: Number(item["bytes"]), isOver: item["isThere"] !== undefined }
     : undefined;
 }
 

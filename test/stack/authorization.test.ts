@@ -17,6 +17,7 @@ interface App {
   readonly bulkId: string;
   readonly fileJobId: string;
   readonly fileKey: string;
+  readonly begunKey: string;
   readonly pdfId: string;
   readonly secretId: string;
 }
@@ -51,10 +52,22 @@ async function makeApp(): Promise<App> {
   const { headers } = await fetch(parts[0].url, { method: "PUT", body: "a" });
   const complete = { fileKey, parts: [{ partNumber: 1, etag: headers.get("etag") }] };
   await stack.call("POST", "/api/jobs/uploads/complete", { token, body: complete });
+  const begun = await stack.call("POST", "/api/jobs/uploads", { token, body: announced });
   const fileJobId = (await stack.call("POST", "/api/jobs", { token, body: { ...task, fileKey } })).body.id;
   const pdfId = (await stack.call("POST", "/longjob", { token, body: page })).body.job_id;
   const secretId = secret.body.data.id;
-  return { appId, token, jobId: job.body.data.id, taskId, bulkId, fileJobId, fileKey, pdfId, secretId };
+  return {
+    appId,
+    token,
+    jobId: job.body.data.id,
+    taskId,
+    bulkId,
+    fileJobId,
+    fileKey,
+    begunKey: begun.body.fileKey,
+    pdfId,
+    secretId,
+  };
 }
 
 interface Case {
@@ -81,6 +94,7 @@ const CASES: Record<string, Case> = {
   "POST /v1/jobs/{id}/cancel": { allowed: 200 },
   "POST /api/jobs": { body: ({ fileKey }) => ({ ...task, fileKey }), allowed: 201 },
   "POST /api/jobs/uploads": { body: () => announced, allowed: 201 },
+  "POST /api/jobs/uploads/parts": { body: ({ begunKey }) => ({ fileKey: begunKey }), allowed: 200 },
   "POST /api/jobs/uploads/complete": {
     body: ({ fileKey }) => ({ fileKey, parts: [{ partNumber: 1, etag: "a" }] }),
     allowed: 200,

@@ -113,12 +113,18 @@ test("a larger file is uploaded in parts, completed once or twice, and named by 
   const create = { jobType: "import_csv", payload: IMPORT, fileKey };
   expect((await send(token, "/api/jobs", create)).status).toBe(404);
 
-  const parts = await putParts(body.parts, content, body.partSize);
+  const [first] = await putParts(body.parts.slice(0, 1), content, body.partSize);
+  // The credentials that signed the URLs are over.
+  const signed = await send(token, "/api/jobs/uploads/parts", { fileKey });
+  expect(signed).toMatchObject({ status: 200, body: { fileKey, partSize: 8 * MIB, expiresInSeconds: 21_600 } });
+  expect(signed.body.parts).toHaveLength(body.parts.length);
+  const parts = [first, ...(await putParts(signed.body.parts.slice(1), content, body.partSize))];
   expect((await send(token, "/api/jobs", create)).status).toBe(404);
   const complete = async () => send(token, "/api/jobs/uploads/complete", { fileKey, parts: parts.toReversed() });
   const completed = { status: 200, body: { fileKey, ...announced } };
   expect(await complete()).toMatchObject(completed);
   expect(await complete()).toMatchObject(completed);
+  expect((await send(token, "/api/jobs/uploads/parts", { fileKey })).status).toBe(404);
 
   const created = await send(token, "/api/jobs", { ...create, meta: { n: [1, null] } });
   expect(created).toMatchObject({ status: 201, body: { fileKey, fileName: "many.csv", meta: { n: [1, null] } } });
@@ -206,6 +212,7 @@ test("each thing that is done needs its permission", async () => {
   expect(await send(reader, "/api/jobs/uploads", announced)).toMatchObject(denied("job:Create"));
   const parts = [{ partNumber: 1, etag: "x" }];
   expect(await send(reader, "/api/jobs/uploads/complete", { fileKey, parts })).toMatchObject(denied("job:Create"));
+  expect(await send(reader, "/api/jobs/uploads/parts", { fileKey })).toMatchObject(denied("job:Create"));
   for (const path of ["/api/jobs", `/api/jobs/${id}`, `/api/jobs/${id}/logs`]) {
     expect(await get(creator, path)).toMatchObject(denied("job:Read"));
   }

@@ -235,7 +235,10 @@ test("nobody can use or complete what another user or app has uploaded, nor lear
     told(await send(token, "/api/jobs", { jobType: "import_csv", payload: IMPORT, fileKey }));
   const complete = async (token: string, fileKey: string) =>
     told(await send(token, "/api/jobs/uploads/complete", { fileKey, parts: begun.parts }));
+  const sign = async (token: string, fileKey: string) =>
+    told(await send(token, "/api/jobs/uploads/parts", { fileKey }));
   for (const token of others) {
+    expect(await sign(token, begun.fileKey)).toEqual(await sign(token, `files/${appId}/uploads/a/b/c.csv`));
     const noFile = await asJob(token, `files/${appId}/uploads/${randomUUID()}/${randomUUID()}/a.csv`);
     const noUpload = await complete(token, `files/${appId}/uploads/${randomUUID()}/${randomUUID()}/a.csv`);
     expect([noFile.status, noUpload.status]).toEqual([404, 404]);

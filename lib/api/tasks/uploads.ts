@@ -32,6 +32,8 @@ const contentType = z
 
 const size = z.int().min(1).max(LARGEST_UPLOAD).describe("Bytes: up to 5 GB.");
 
+const fileKey = z.string().min(1).max(1_024);
+
 export const announcedFile = z.strictObject({ fileName, size, contentType }).meta({ id: "CreateUpload" });
 
 const upload = z.strictObject({
@@ -40,7 +42,7 @@ const upload = z.strictObject({
   parts: z
     .array(z.strictObject({ partNumber: z.int(), url: z.string() }))
     .describe("Where each part is PUT. The `ETag` of each answer is for `complete`."),
-  expiresInSeconds: z.int().describe("How long the URLs are good for, at most."),
+  expiresInSeconds: z.int().describe("How long the URLs are good for, at most. New ones: `/api/jobs/uploads/parts`."),
 });
 
 export const createUpload = route({
@@ -57,11 +59,34 @@ export const createUpload = route({
   async handle({ body, caller }, service): Promise<Answer> {
     const { fileKey, urls } = await service.uploads.begin(ownerOf(caller), body);
     await recordUpload("announced", caller, { key: fileKey, name: body.fileName, bytes: body.size }, service);
-    const parts = urls.map((url, index) => ({ partNumber: index + 1, url }));
-    const expiresInSeconds = UPLOAD_LINK_MS / SECOND;
-    return { status: 201, body: { fileKey, partSize: UPLOAD_PART_BYTES, parts, expiresInSeconds } };
+    return { status: 201, body: shown(fileKey, urls) };
   },
 });
+
+export const signUploadParts = route({
+  key: "POST /api/jobs/uploads/parts",
+  id: "signUploadParts",
+  summary: "Gives new URLs for the parts of an announced file",
+  answers: { 200: upload.describe("As when the file was announced. What has been sent need not be sent again.") },
+  refusals: ["NOT_FOUND"],
+  access: (caller) => requirePermission(caller, "job:Create"),
+  body: z.strictObject({ fileKey }).meta({ id: "SignUploadParts" }),
+
+  async handle({ body, caller }, service): Promise<Answer> {
+    const urls = await service.uploads.partLinks(ownerOf(caller), body.fileKey);
+    if (!urls) throw noUpload();
+    return { status: 200, body: shown(body.fileKey, urls) };
+  },
+});
+
+function shown(fileKey: string, urls: readonly string[]) {
+  const parts = urls.map((url, index) => ({ partNumber: index + 1, url }));
+  return { fileKey, partSize: UPLOAD_PART_BYTES, parts, expiresInSeconds: UPLOAD_LINK_MS / SECOND };
+}
+
+function noUpload(): ClientError {
+  return new ClientError("NOT_FOUND", "No such upload: expected the fileKey of one of your own");
+}
 
 /** Records in the audit log who has announced a file, or brought it. */
 export async function recordUpload(
@@ -84,7 +109,7 @@ const part = z.strictObject({
 });
 
 const completeBody = z
-  .strictObject({ fileKey: z.string().min(1).max(1_024), parts: z.array(part).min(1).max(MOST_PARTS) })
+  .strictObject({ fileKey, parts: z.array(part).min(1).max(MOST_PARTS) })
   .meta({ id: "CompleteUpload" });
 
 const completed = z.strictObject({ fileKey: z.string(), fileName: z.string(), size: z.int(), contentType: z.string() });
@@ -109,7 +134,7 @@ export const completeUpload = route({
         return { status: 200, body: { fileKey, fileName: name, size: bytes, contentType: mimeType } };
       }
       case "unknown":
-        throw new ClientError("NOT_FOUND", "No such upload: expected the fileKey of one of your own");
+        throw noUpload();
       case "other size": {
         const message = `make a file of ${result.bytes} bytes, expected ${result.announced} as announced: the upload was cut short; begin it again`;
         throw badRequest([{ field: "parts", message }]);
