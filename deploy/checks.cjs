@@ -1,5 +1,9 @@
 // A plugin of Serverless: looks, before `serverless deploy` makes anything, at what would fail or be of no use.
 
+const { LambdaClient } = require("@aws-sdk/client-lambda");
+const { compareConcurrency } = require("./account.cjs");
+const { concurrencyOf } = require("./concurrency.cjs");
+
 /** Why no token could be verified; undefined if one can. */
 function tokenProblem({ JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, SECRETS_NAME }) {
   if (JWKS_URL && (!JWT_ISSUER || !JWT_AUDIENCE))
@@ -12,14 +16,35 @@ function tokenProblem({ JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, SECRETS_NAME }) {
 }
 
 class Checks {
-  constructor(serverless) {
+  constructor(serverless, _options, { log }) {
     this.serverless = serverless;
-    this.hooks = { initialize: () => this.check() };
+    this.log = log;
+    this.hooks = { initialize: async () => this.check() };
   }
 
-  check() {
+  async check() {
     if (this.serverless.processedInput.commands.join(" ") !== "deploy") return;
     this.stopFor(tokenProblem(process.env));
+    const { problem, said } = await this.concurrency();
+    this.stopFor(problem);
+    if (said) this.log.notice(said);
+  }
+
+  async concurrency() {
+    const provider = this.serverless.getProvider("aws");
+    const prefix = `${this.serverless.service.service}-${provider.getStage()}-`;
+    const reserved = Object.entries(concurrencyOf(process.env.RESERVED_CONCURRENCY));
+    const credentials = provider.getAwsSdkV3CredentialsProvider();
+    const client = new LambdaClient({ region: provider.getRegion(), credentials });
+    try {
+      return await compareConcurrency(client, Object.fromEntries(reserved.map(([name, n]) => [prefix + name, n])));
+    } catch (error) {
+      // Who may not read this may still deploy; and what is wrong with credentials is told by the deployment.
+      this.log.warning(`The account's concurrent executions are unknown: ${error.name}: ${error.message}`);
+      return {};
+    } finally {
+      client.destroy();
+    }
   }
 
   stopFor(problem) {

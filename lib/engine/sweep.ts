@@ -38,7 +38,7 @@ const SHARES_AT_ONCE = 4;
 /** What an invocation hands over in its time: more due jobs than this are divided. */
 const LARGEST_PART = 5_000;
 /** A flat fan-out: these invocations start no others. */
-const MOST_PARTS = 8;
+export const MOST_PARTS = 8;
 
 /** Finds every job that needs attention, up to a minute ahead, and hands it on. Each app has the same share of it. */
 export async function sweep(timeLeft: TimeLeft, parts: EngineParts, asked: SweepPart = {}): Promise<Swept> {

@@ -1,16 +1,99 @@
+import { LambdaClient } from "@aws-sdk/client-lambda";
 import { createRequire } from "node:module";
 import { afterAll, expect, test } from "vitest";
 import { endStacks } from "../support/stack.ts";
+import { startTarget } from "../support/target.ts";
 import { serverless } from "./run-serverless.ts";
 
 // What `serverless deploy` looks at before it makes anything.
 
 const require = createRequire(import.meta.url);
+const { concurrencyOf } = require("../../deploy/concurrency.cjs") as {
+  concurrencyOf: (text?: string) => Record<string, number>;
+};
+const { compareConcurrency } = require("../../deploy/account.cjs") as {
+  compareConcurrency: (client: LambdaClient, reserved: object) => Promise<{ problem?: string; said?: string }>;
+};
 const { tokenProblem } = require("../../deploy/checks.cjs") as {
   tokenProblem: (env: Record<string, string>) => string | undefined;
 };
 
 afterAll(endStacks);
+
+/** The Lambda of an account with so many executions, of which functions hold some. */
+async function startAccount(all: number, held: Record<string, number> = {}) {
+  const target = await startTarget();
+  const unreserved = all - Object.values(held).reduce((sum, number) => sum + number, 0);
+  target.answer(({ url }, response) => {
+    if (url.includes("account-settings")) {
+      const AccountLimit = { ConcurrentExecutions: all, UnreservedConcurrentExecutions: unreserved };
+      return response.end(JSON.stringify({ AccountLimit }));
+    }
+    const [, name = ""] = /functions\/([^/]+)\/concurrency/.exec(url) ?? [];
+    if (name === "new") response.writeHead(404, { "x-amzn-errortype": "ResourceNotFoundException" });
+    return response.end(JSON.stringify(name in held ? { ReservedConcurrentExecutions: held[name] } : {}));
+  });
+  return target;
+}
+
+async function compared(all: number, reserved: object, held: Record<string, number> = {}) {
+  const account = await startAccount(all, held);
+  const client = new LambdaClient({ endpoint: account.url });
+  const result = await compareConcurrency(client, reserved);
+  client.destroy();
+  await account.close();
+  return result;
+}
+
+test("an account of 1,000 has room for what is reserved, and the deployment says what it leaves", async () => {
+  expect(await compared(1_000, concurrencyOf())).toEqual({
+    said: "The account has 1000 concurrent executions, 1000 of them not reserved for others; this deployment reserves 430 and leaves 570",
+  });
+});
+
+test("what the last deployment reserved counts as given back, and what others reserved does not", async () => {
+  const reserved = { sweep: 10, create: 590, new: 0 };
+  const held = { sweep: 10, create: 590, other: 300 };
+  expect(await compared(1_000, reserved, held)).toEqual({ said: expect.stringContaining("leaves 100") });
+  expect(await compared(1_000, { ...reserved, new: 1 }, held)).toEqual({
+    problem: expect.stringMatching(
+      /700 of them not reserved for others; this deployment reserves 601, and Lambda keeps 100/,
+    ),
+  });
+});
+
+test("an account of 10 can reserve none, and is told to be few", async () => {
+  expect(await compared(10, concurrencyOf())).toEqual({
+    problem: expect.stringMatching(/has 10 concurrent executions.*RESERVED_CONCURRENCY=none.*Service Quotas/),
+  });
+  expect(await compared(10, concurrencyOf("none"))).toEqual({
+    said: expect.stringMatching(/reserves 0 and leaves 10\. That is few: .* a quick PDF takes two$/),
+  });
+});
+
+test("RESERVED_CONCURRENCY changes the number of a function, or takes it away", () => {
+  expect(concurrencyOf(" createJob=400, taskApi=none,")).toEqual({ ...withoutTaskApi(), createJob: 400 });
+  expect(concurrencyOf("none")).toEqual({});
+  expect(concurrencyOf("")).toEqual(concurrencyOf());
+  for (const wrong of [
+    "all",
+    "createJob",
+    "createJob=",
+    "createJob=-1",
+    "createJob=1.5",
+    "processJobs=5",
+    "toString=5",
+  ]) {
+    expect(() => concurrencyOf(wrong)).toThrow(
+      `RESERVED_CONCURRENCY has "${wrong}": expected "none", or changes such as`,
+    );
+  }
+});
+
+function withoutTaskApi(): Record<string, number> {
+  const { taskApi: _, ...others } = concurrencyOf();
+  return others;
+}
 
 const ISSUER = { JWKS_URL: "https://issuer.example/keys", JWT_ISSUER: "i", JWT_AUDIENCE: "a" };
 
@@ -21,10 +104,15 @@ test("a deployment needs a way to verify tokens", () => {
 });
 
 test("`serverless deploy` stops with the sentence, before it makes anything", async () => {
-  const credentials = { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b" };
-  const deploying = serverless(["deploy", "--stage", "prod"], credentials);
+  const account = await startAccount(10);
+  const credentials = { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b", AWS_ENDPOINT_URL_LAMBDA: account.url };
+  const deploying = serverless(["deploy", "--stage", "prod"], { ...credentials, SECRETS_NAME: "jobs" });
   await expect(deploying).rejects.toMatchObject({
     code: 1,
-    stdout: expect.stringContaining("Nothing could verify a token"),
+    stdout: expect.stringContaining("The account has 10 concurrent executions"),
   });
+  await account.close();
+  expect(account.received.map(({ url }) => url).filter((url) => url.includes("functions/"))).toContainEqual(
+    expect.stringContaining("/functions/unified-job-api-prod-createJob/concurrency"),
+  );
 });

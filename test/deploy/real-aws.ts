@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import { MOST_PARTS } from "../../lib/engine/sweep.ts";
 import { ofType, type Resource, type Resources } from "./template-parts.ts";
 
 // What AWS asks of the template, and no emulator does.
@@ -9,6 +10,7 @@ export const REAL_AWS: readonly [says: string, check: (resources: Resources) => 
   ["a queue's policy names no other queue", expectPolicyOfOneQueue],
   ["a first deployment that fails leaves no bucket and no key", expectNoOrphans],
   ["nothing is billed that nobody asked for", expectNoHiddenBill],
+  ["what is reserved fits an account of 1,000, and what is started at once", expectRoomForAll],
 ];
 
 /** Lambda would repeat it twice, or queue it for hours. */
@@ -46,4 +48,36 @@ function expectNoHiddenBill(resources: Resources): void {
   expect(stage?.Properties["DefaultRouteSettings"]?.DetailedMetricsEnabled ?? false).toBe(false);
   // Without a specification, the table is encrypted with a key that AWS owns.
   expect(resources["JobsTable"].Properties.SSESpecification).toBeUndefined();
+}
+
+const ACCOUNT = 1_000;
+/** Lambda keeps as many for functions that have none reserved. */
+const KEPT = 100;
+
+function expectRoomForAll(resources: Resources): void {
+  const functions = ofType(resources, "AWS::Lambda::Function");
+  const reserved = new Map(
+    functions.map(([name, { Properties }]) => [name, Properties["ReservedConcurrentExecutions"]]),
+  );
+  const mappings = ofType(resources, "AWS::Lambda::EventSourceMapping");
+  const started = (name: string) =>
+    sum(
+      mappings
+        .filter(([, { Properties }]) => Properties["FunctionName"]["Fn::GetAtt"][0] === name)
+        .map(([, { Properties }]) => Properties["ScalingConfig"]?.MaximumConcurrency ?? 0),
+    );
+  const wanted = sum([...reserved.values()].map((number) => number ?? 0));
+  const others = [...reserved].filter(([, number]) => number === undefined).map(([name]) => started(name));
+  expect(ACCOUNT - wanted).toBeGreaterThanOrEqual(Math.max(KEPT, sum(others)));
+  for (const [name, number] of reserved) if (number !== undefined) expect(number).toBeGreaterThanOrEqual(started(name));
+  const of = (name: string) => reserved.get(`${name}LambdaFunction`) as number;
+  expect(of("SweepJobs")).toBeGreaterThanOrEqual(MOST_PARTS + 2);
+  // A PDF takes an execution of its caller and one of the browser.
+  expect(of("RenderPdf")).toBe(of("PdfApi") + started("RunPdfsLambdaFunction"));
+  expect(of("CreateJob")).toBeGreaterThan(0);
+  for (const name of ["TaskApi", "InternalApi"]) expect(of(name)).toBeLessThan(of("CreateJob"));
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }

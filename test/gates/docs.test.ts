@@ -62,6 +62,7 @@ test("every setting is in the README's table, in .env.example, and read by somet
   const code = [
     "lib/config.ts",
     "deploy/secrets.cjs",
+    "deploy/concurrency.cjs",
     "lib/store/bucket.ts",
     "local/start.ts",
     "local/environment.ts",
