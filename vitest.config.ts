@@ -61,7 +61,7 @@ export default defineConfig({
     pool: "forks",
     // Loading modules again for every file would take a quarter of the whole time.
     isolate: false,
-    globalSetup: ["test/support/shared-stacks.ts"],
+    globalSetup: ["test/support/aws/verdict.ts", "test/support/shared-stacks.ts"],
     setupFiles: ["test/support/setup.ts"],
     // Two more than the cores: tests also wait, for processes, time-outs and queues.
     maxWorkers: 4,

@@ -10,6 +10,7 @@ import { freePort } from "../../local/emulators.ts";
 import { provision } from "../../local/provision.ts";
 import { readTemplate } from "../../local/template.ts";
 import { ROOT } from "../support/root.ts";
+import { recording } from "../support/aws/recording.ts";
 import { cleanEnv } from "../support/clean-env.ts";
 
 // The local stack as processes of their own, each of which can be killed, frozen and started again.
@@ -53,6 +54,7 @@ export async function startChaosStack(): Promise<ChaosStack> {
   const endpoints = { dynamodb: endpointOf("database"), sqs: endpointOf("queue"), s3: endpointOf("queue") };
   const env = {
     ...cleanEnv(),
+    ...recording(),
     AWS_ENDPOINT_URL_DYNAMODB: endpoints.dynamodb,
     AWS_ENDPOINT_URL_SQS: endpoints.sqs,
     AWS_ENDPOINT_URL_S3: endpoints.s3,

@@ -1,4 +1,7 @@
 import { afterAll } from "vitest";
+import { record } from "./aws/recorder.ts";
+
+record();
 
 // The files of a worker share its process: each leaves the environment as it found it.
 

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
+import { recording } from "./aws/recording.ts";
 import { cleanEnv } from "./clean-env.ts";
 import { ROOT } from "./root.ts";
 
@@ -90,7 +91,7 @@ function start(folder: string, settings: Record<string, string>): Started {
   const child = spawn(process.execPath, ["local/start.ts"], {
     cwd: ROOT,
     // With the event of npm, it ends when this process does, however that ended.
-    env: { ...cleanEnv(), ...own, npm_lifecycle_event: "test", ...settings },
+    env: { ...cleanEnv(), ...recording(), ...own, npm_lifecycle_event: "test", ...settings },
     stdio: ["ignore", printed, printed],
   });
   closeSync(printed);

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { checkAnswer } from "./api-document.ts";
+import { recording } from "./aws/recording.ts";
 import { cleanEnv } from "./clean-env.ts";
 import { ROOT } from "./root.ts";
 import type { Shared } from "./shared-stacks.ts";
@@ -66,7 +67,7 @@ export function temporaryDir(): string {
 export async function startStack({ env = {}, dir = temporaryDir() }: StackOptions = {}): Promise<OwnStack> {
   const child = spawn(process.execPath, ["local/start.ts"], {
     cwd: ROOT,
-    env: { ...cleanEnv(), PORT: "0", DATA_DIR: dir, ...env },
+    env: { ...cleanEnv(), ...recording(), PORT: "0", DATA_DIR: dir, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   started.add(child);

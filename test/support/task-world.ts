@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAppStores } from "../../lib/store/app-store.ts";
-import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
+import { CLIENT_DEFAULTS, FRESH_CONNECTIONS } from "../../lib/aws.ts";
 import { createClock, type Clock } from "../../lib/clock.ts";
 import { createDatasetStore } from "../../lib/datasets/dataset-store.ts";
 import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
@@ -63,7 +63,7 @@ export async function createTaskWorld() {
   const bucketName = references["JobsBucket"] ?? "";
   const bucket = createBucket({ name: bucketName });
   const client = new DynamoDBClient({ ...CLIENT_DEFAULTS, endpoint: endpoints.dynamodb });
-  const ses = new SESv2Client({ endpoint: mailbox.url, maxAttempts: 1 });
+  const ses = new SESv2Client({ endpoint: mailbox.url, maxAttempts: 1, requestHandler: FRESH_CONNECTIONS });
   // A client of the test's own, independent of the connections of the service's.
   const s3 = new S3Client({ endpoint: endpoints.s3, forcePathStyle: true });
   let ahead = 0;

@@ -1,6 +1,7 @@
 import { SESv2Client } from "@aws-sdk/client-sesv2";
 import { beforeAll, afterAll, beforeEach, expect, test } from "vitest";
 import { Webhook } from "standardwebhooks";
+import { FRESH_CONNECTIONS } from "../../lib/aws.ts";
 import { Unavailable } from "../../lib/errors.ts";
 import { createMail } from "../../lib/outbound/mail.ts";
 import { mailboxPage } from "../../local/mailbox.ts";
@@ -198,7 +199,7 @@ test("an e-mail that SES refuses is not sent again", async () => {
 async function mailedBy(status: number, error: string) {
   const answering = await startTarget();
   answering.answer((_, response) => void response.writeHead(status, { "x-amzn-errortype": error }).end("{}"));
-  const ses = new SESv2Client({ endpoint: answering.url, maxAttempts: 1 });
+  const ses = new SESv2Client({ endpoint: answering.url, maxAttempts: 1, requestHandler: FRESH_CONNECTIONS });
   const email = { to: ["a@example.com"], subject: "x", text: "x" };
   try {
     return await createMail("jobs@example.com", ses).send(email);
