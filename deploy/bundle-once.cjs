@@ -11,8 +11,10 @@ const HOOKS = [
 ];
 
 module.exports = class BundleOnce {
+  hooks = {};
+
   constructor(serverless) {
-    this.hooks = Object.fromEntries(HOOKS.map((hook) => [hook, () => bundleOnce(serverless)]));
+    for (const hook of HOOKS) this.hooks[hook] = () => bundleOnce(serverless);
   }
 };
 
