@@ -1,4 +1,5 @@
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import type { SchedulerClient } from "@aws-sdk/client-scheduler";
 import type { SQSClient } from "@aws-sdk/client-sqs";
 import { Unavailable } from "./errors.ts";
 
@@ -30,16 +31,17 @@ function freshAgent() {
   return { keepAlive: false, maxSockets: Infinity };
 }
 
-type Adapt = (client: DynamoDBClient | SQSClient) => void;
+type Adaptable = DynamoDBClient | SQSClient | SchedulerClient;
+type Adapt = (client: Adaptable) => void;
 
 let adapt: Adapt = () => {};
 
-/** Changes the clients of table and queues that are made from now on: the local stack has one process for many batches. */
+/** Changes the clients of table, queues and EventBridge that are made from now on: the local stack has one process for many batches. */
 export function adaptClients(by: Adapt): void {
   adapt = by;
 }
 
-export function adapted<C extends DynamoDBClient | SQSClient>(client: C): C {
+export function adapted<C extends Adaptable>(client: C): C {
   adapt(client);
   return client;
 }

@@ -17,7 +17,7 @@ interface Stop {
   onabort: (() => void) | null;
 }
 
-/** Has the clients of table and queues wait for answers by `patientTimer`. Called before they are made. */
+/** Has the clients of table, queues and EventBridge wait for answers by `patientTimer`. Called before they are made. */
 export function waitPatiently(): void {
   const { requestTimeout } = CLIENT_DEFAULTS.requestHandler;
   adaptClients(({ config }) => {

@@ -1,5 +1,5 @@
 import type { CreateScheduleCommandInput, SchedulerClient } from "@aws-sdk/client-scheduler";
-import { CLIENT_DEFAULTS, askOf } from "../aws.ts";
+import { CLIENT_DEFAULTS, adapted, askOf } from "../aws.ts";
 import type { EpochMs } from "../clock.ts";
 import { atExpression } from "../job/schedule-expression.ts";
 
@@ -93,6 +93,6 @@ let shared: SchedulerClient | undefined;
 // Imported at first use: few containers ever see a schedule.
 async function eventBridge(given: SchedulerClient | undefined) {
   const sdk = await import("@aws-sdk/client-scheduler");
-  const client = given ?? (shared ??= new sdk.SchedulerClient(CLIENT_DEFAULTS));
+  const client = given ?? (shared ??= adapted(new sdk.SchedulerClient(CLIENT_DEFAULTS)));
   return { ...sdk, client };
 }

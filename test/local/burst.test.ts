@@ -101,6 +101,19 @@ test("a timer of a loop that was on time ends a call", async () => {
   await until(() => over.mock.calls.length === 1);
 });
 
+test("the client of EventBridge waits as those of table and queues do", async () => {
+  const seen: string[] = [];
+  adaptClients((client) => void seen.push(client.constructor.name));
+  // A module of its own, since the client is made once.
+  const path = "../../lib/queue/scheduler.ts?another";
+  const { createScheduler } = (await import(path)) as typeof import("../../lib/queue/scheduler.ts");
+  vi.stubEnv("AWS_ENDPOINT_URL_SCHEDULER", "http://127.0.0.1:9");
+  const scheduler = createScheduler({ group: "a/b", target: "", role: "", deadLetters: "" });
+  await expect(scheduler.remove("job")).rejects.toThrow();
+  vi.unstubAllEnvs();
+  expect(seen).toEqual(["SchedulerClient"]);
+});
+
 /** Stops this thread as a busy loop would, without its CPU time. */
 function sleepThread(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
