@@ -26,6 +26,8 @@ export interface Attack {
 
 interface Act {
   readonly everyMs: number;
+  /** A start of Chromium takes a second of processor time: a short run does without. */
+  readonly needsBrowser?: true;
   /** `n`: how often it was done before. */
   readonly act: (attack: Attack, n: number) => Promise<unknown>;
 }
@@ -56,10 +58,12 @@ export const ACTS: readonly Act[] = [
   },
   {
     everyMs: 5 * SECOND,
+    needsBrowser: true,
     act: async ({ ask, many }) => atOnce(many(10), async () => ask({ path: "/quickjob", body: document(20) })),
   },
   {
     everyMs: 10 * SECOND,
+    needsBrowser: true,
     act: async ({ ask }) => ask({ path: "/longjob", body: { ...document(500), webhook_url: null } }),
   },
   { everyMs: SECOND, act: async ({ ask, many }) => poll(ask, many(20)) },
@@ -77,6 +81,7 @@ export const ACTS: readonly Act[] = [
   { everyMs: 5 * SECOND, act: async ({ ask }) => ask({ path: "/v1/jobs/create", body: everyMinute() }) },
   {
     everyMs: 10 * SECOND,
+    needsBrowser: true,
     act: async ({ ask, hosts }) => {
       for (const body of growing(hosts[2])) await ask({ path: "/v1/jobs", body });
       await ask({ path: "/quickjob", body: { input_type: "markdown", markdown: "> ".repeat(20_000) } });

@@ -37,7 +37,7 @@ const LIMITS = {
 };
 const HOSTS = 20;
 
-/** `small` does each act once, with a tenth of the jobs; `none` does nothing. */
+/** `small` does each act once, without PDFs, with a tenth of the jobs; `none` does nothing. */
 export const SIZES = ["usual", "small", "none"] as const;
 
 export async function startNeighbour(url: string, size: (typeof SIZES)[number]): Promise<Neighbour> {
@@ -90,7 +90,7 @@ export async function startNeighbour(url: string, size: (typeof SIZES)[number]):
       const path = `/v1/admin/apps/${appId}/limits`;
       const { status, text } = await send({ method: "PUT", path, body: LIMITS, by: operator });
       if (status !== 200) throw new Error(`The limits of the hostile app were answered ${status}: ${text}`);
-      acting = Promise.all(ACTS.map(repeat));
+      acting = Promise.all(ACTS.filter(({ needsBrowser }) => size === "usual" || !needsBrowser).map(repeat));
     },
     stop: async () => {
       over.abort();
