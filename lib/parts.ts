@@ -7,7 +7,7 @@ import { jobsConfig, type JobsConfig } from "./config.ts";
 import { createCapacityStore } from "./flow/capacity-store.ts";
 import { createDestinationStore } from "./flow/destination-store.ts";
 import { createEngine } from "./engine/engine.ts";
-import { createCounters } from "./store/counters.ts";
+import { changeIn, createCounters, type Images } from "./store/counters.ts";
 import { createDatasetStore } from "./datasets/dataset-store.ts";
 import { EXECUTION_TYPES as executionTypes, executorOf } from "./executors/index.ts";
 import { definitionOf } from "./executors/task.ts";
@@ -99,6 +99,7 @@ function stores(config: JobsConfig) {
   const taskLog = createTaskLog({ table, clock });
   const fileStore = createFileStore({ bucket, clock });
   const counters = createCounters({ table });
+  const [stats, usage] = [createStats({ counters, clock }), createUsage({ counters, clock })];
   const appStores = createAppStores({
     table,
     clock,
@@ -130,7 +131,12 @@ function stores(config: JobsConfig) {
     fileStore,
     uploads: createUploads({ table, bucket, clock, apps }),
     datasets: createDatasetStore({ table, clock, files: fileStore, apps }),
-    stats: createStats({ counters, clock }),
-    usage: createUsage({ counters, clock }),
+    stats,
+    usage,
+    /** Counts the jobs in records of the table's stream. */
+    count: async (records: readonly Images[]) => {
+      const changes = records.map(changeIn);
+      await Promise.all([stats.count(changes), usage.count(changes)]);
+    },
   };
 }

@@ -126,7 +126,10 @@ function createRuns(parts: Parts) {
       () => true,
       () => false,
     );
-    if (!isSlow) return void slowness.noteQuick(ref);
+    if (!isSlow) {
+      slowness.noteQuick(ref);
+      return undefined;
+    }
     const slot = share === undefined ? slotFor(ref, "(slow)", clock) : undefined;
     try {
       await slowness.noteSlow(ref, slot !== undefined && (await isBeyond(slot)));

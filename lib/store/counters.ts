@@ -15,7 +15,7 @@ export interface Change {
 }
 
 /** Items in DynamoDB's JSON, as a record of the stream has them. */
-interface Images {
+export interface Images {
   readonly OldImage?: Image | undefined;
   readonly NewImage?: Image | undefined;
 }
@@ -72,11 +72,11 @@ export function changeIn({ OldImage, NewImage }: Images): Change {
 }
 
 /** Nothing counts what the payload holds, and it is the largest part of most items. */
-function jobIn({ payload: _, ...image }: Image): Job {
-  return jobOf({ ...unmarshall(image as Record<string, AttributeValue>), payload: NO_PAYLOAD });
+function jobIn(image: Image): Job {
+  return jobOf(unmarshall({ ...image, payload: NO_PAYLOAD }));
 }
 
-const NO_PAYLOAD = new Uint8Array();
+const NO_PAYLOAD: AttributeValue = { B: new Uint8Array() };
 
 /** The step that a duration in ms counts for. */
 export function stepOf(ms: number): number {
