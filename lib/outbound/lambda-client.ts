@@ -16,7 +16,7 @@ export async function lambda() {
   return {
     InvokeCommand,
     client: (once ??= make(FRESH_CONNECTIONS)),
-    /** Keeps its connections: only for calls that are repeated when one is dead. */
+    /** Keeps its connections: only for calls that are repeated, by the other client, when one is dead. */
     keeping: () => (repeated ??= make({ httpAgent, httpsAgent })),
   };
 }
@@ -44,16 +44,16 @@ const NO_ROOM = ["TooManyRequestsException", "ThrottlingException", "EC2Throttle
  * the reason of the signal.
  */
 export async function runFunction(FunctionName: string, event: object, signal: AbortSignal): Promise<unknown> {
-  const { keeping, InvokeCommand } = await lambda();
+  const { client, keeping, InvokeCommand } = await lambda();
   const command = new InvokeCommand({ FunctionName, Payload: Buffer.from(JSON.stringify(event)) });
-  const call = async () => keeping().send(command, { abortSignal: signal });
+  const call = async (by: LambdaClient) => by.send(command, { abortSignal: signal });
   const began = performance.now();
   // A connection that was kept open may be dead, after a container was frozen for one. One that breaks later may have run
   // the function, and what the event says of the time that is left is no longer true.
   const mayRepeat = (error: unknown) =>
     !signal.aborted && !isAnswer(error) && performance.now() - began < DEAD_WITHIN_MS;
-  const answer = await call()
-    .catch(async (error: unknown) => (mayRepeat(error) ? call() : Promise.reject(error)))
+  const answer = await call(keeping())
+    .catch(async (error: unknown) => (mayRepeat(error) ? call(client) : Promise.reject(error)))
     .catch((error: unknown) => {
       signal.throwIfAborted();
       if (NO_ROOM.includes((error as Error).name)) throw new Throttled(FunctionName, { cause: error });

@@ -2,6 +2,7 @@ import { SESv2Client, SendEmailCommand } from "@aws-sdk/client-sesv2";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { FRESH_CONNECTIONS } from "../../lib/aws.ts";
 import { endStacks, startStack } from "../support/stack.ts";
 
 afterAll(endStacks);
@@ -15,7 +16,10 @@ test("the local stack keeps e-mails with its data, and shows them on its own pag
 
   const { environment } = JSON.parse(readFileSync(join(stack.dir, "stack.json"), "utf8"));
   expect(new URL(environment.AWS_ENDPOINT_URL_SESV2).hostname).toBe("127.0.0.1");
-  const client = new SESv2Client({ endpoint: environment.AWS_ENDPOINT_URL_SESV2 });
+  const client = new SESv2Client({
+    endpoint: environment.AWS_ENDPOINT_URL_SESV2,
+    requestHandler: FRESH_CONNECTIONS,
+  });
   const content = (Data: string) => ({ Data });
   const Content = { Simple: { Subject: content("A subject"), Body: { Html: content("<b>An e-mail</b>") } } };
   const FromEmailAddress = environment.EMAIL_SENDER;

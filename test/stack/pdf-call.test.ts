@@ -34,6 +34,8 @@ beforeAll(async () => {
       return (script.length > 1 ? script.shift() : script[0])?.(response, call);
     });
   });
+  // As Lambda: longer than a test may pause on a busy machine.
+  lambda.keepAliveTimeout = 75_000;
   await new Promise<void>((listening) => {
     lambda.listen(0, "127.0.0.1", listening);
   });
