@@ -1,3 +1,5 @@
+// Over 300 lines: one table, with a request of the SDK for each rule.
+
 import {
   BatchGetItemCommand,
   BatchWriteItemCommand,
