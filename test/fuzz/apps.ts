@@ -19,10 +19,18 @@ export async function createWorld(stack: Stack) {
   const [self, other] = [randomUUID(), randomUUID()];
   const tokens = await tokensOf(self);
   const foreign = await ownedBy(other, stack);
-  const files = [await uploadedFile(stack, tokens["admin"] ?? "", "a.csv")];
+  const token = tokens["admin"] ?? "";
+  const files = [await uploadedFile(stack, token, "a.csv")];
+  const begun = await stack.call("POST", "/api/jobs/uploads", { token, body: announced("b.csv") });
   const page = { input_type: "html", html: "<p>a page" };
-  const pdf = await stack.call("POST", "/longjob", { token: tokens["admin"] ?? "", body: page });
-  const owned = { foreign: foreign.ids, foreignFile: [foreign.fileKey], file: files, pdf: [pdf.body.job_id] };
+  const pdf = await stack.call("POST", "/longjob", { token, body: page });
+  const owned = {
+    foreign: foreign.ids,
+    foreignFile: [foreign.fileKey],
+    file: files,
+    upload: [begun.body.fileKey],
+    pdf: [pdf.body.job_id],
+  };
   const none = { job: [], task: [], bulk: [], fileJob: [], secret: [], schedule: [], cursor: [] };
   const kept: Record<string, unknown[]> = { ...owned, ...none };
   let version = 0;
@@ -61,6 +69,7 @@ export async function createWorld(stack: Stack) {
         for (const kind of ["job", "task"]) keep(kind, id);
         if (key.includes("/api/")) keep("fileJob", id);
       }
+      if (key === "POST /api/jobs/uploads") keep("upload", (JSON.parse(text) as { fileKey: string }).fileKey);
       if (key === "POST /longjob") {
         const { job_id: id } = JSON.parse(text) as { job_id: string };
         for (const kind of ["job", "task", "pdf"]) keep(kind, id);
@@ -156,12 +165,14 @@ async function ownedBy(appId: string, stack: Stack) {
   return { ids, fileKey, look, before: await look() };
 }
 
+const announced = (fileName: string) => ({ fileName, size: 1, contentType: "text/csv" });
+
 /** The key of a file of one byte. */
 async function uploadedFile(stack: Stack, token: string, fileName: string): Promise<string> {
-  const announced = { fileName, size: 1, contentType: "text/csv" };
-  const { fileKey, parts } = (await stack.call("POST", "/api/jobs/uploads", { token, body: announced })).body;
+  const body = announced(fileName);
+  const { fileKey, parts } = (await stack.call("POST", "/api/jobs/uploads", { token, body })).body;
   const { headers } = await fetch(parts[0].url, { method: "PUT", body: "a" });
-  const body = { fileKey, parts: [{ partNumber: 1, etag: headers.get("etag") }] };
-  await stack.call("POST", "/api/jobs/uploads/complete", { token, body });
+  const complete = { fileKey, parts: [{ partNumber: 1, etag: headers.get("etag") }] };
+  await stack.call("POST", "/api/jobs/uploads/complete", { token, body: complete });
   return fileKey;
 }

@@ -45,7 +45,7 @@ const BY_NAME: Readonly<Record<string, Value>> = {
   // The first is where nothing listens, so that there are outages to resume from.
   destination: one("http://127.0.0.1:9", "http://127.0.0.1:9", "@stack", "fail", "https://hooks.example.com"),
   functionUrl: one("@stack/lambda-url/echo/", "@stack/lambda-url/fail/", "https://example.com"),
-  functionName: one("echo", "fail", "nothing", "arn:aws:lambda:us-east-1:123456789012:function:echo"),
+  functionName: one("echo", "fail", "nothing", "arn:aws:lambda:us-east-1:000000000000:function:echo"),
   scheduleExpression: one("rate(5 minutes)", "cron(0 9 ? * MON-FRI *)", "cron(0 0 31 2 ? *)", "rate(0 days)"),
   scheduleExpressionTimezone: one("UTC", "Asia/Seoul", "America/St_Johns"),
   scheduledAt: soon,
@@ -106,6 +106,9 @@ export const BODIES: Readonly<Record<string, Value>> = {
     fileName: fc.string({ unit: "grapheme", minLength: 1, maxLength: 60 }),
     contentType: one("text/csv", "application/octet-stream", "text/plain; charset=utf-8"),
     size: fc.integer({ min: 1, max: 20_000_000 }),
+  }),
+  signUploadParts: fc.record({
+    fileKey: fc.oneof({ weight: 8, arbitrary: fc.nat(9).map((n) => `@upload:${n}`) }, fileKey),
   }),
   completeUpload: fc.record({
     fileKey,
