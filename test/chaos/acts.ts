@@ -2,7 +2,8 @@ import { SECOND, MINUTE } from "../../lib/clock.ts";
 import { csvForm } from "./clients.ts";
 
 // What a hostile app does: floods, large and malformed requests, and all that holds something for long. Their rates leave
-// the machine's two cores room, so that what others feel is what is held, not the processor time of what is asked.
+// the machine's two cores room, on which one gateway serves all: what others feel is to be what is held, not the processor
+// time of what is asked.
 
 export interface Ask {
   /** Default: POST. */
@@ -36,25 +37,24 @@ const GIB = 1_024 ** 3;
 const LONG_AGO = "2020-01-01";
 
 export const ACTS: readonly Act[] = [
-  // Webhooks that hold an execution for ten minutes: more of them, at first, than `runTasks` has.
+  // Webhooks that hold an execution for ten minutes: in some minutes more of them than `runTasks` has.
   {
-    everyMs: 15 * SECOND,
-    act: async ({ ask, hosts, many }, n) =>
-      postBatch(ask, many(n < 4 ? 100 : 10), () => webhook(hosts[0], { timeoutSeconds: 600 })),
+    everyMs: 2 * SECOND,
+    act: async ({ ask, hosts, many }) => postBatch(ask, many(5), () => webhook(hosts[0], { timeoutSeconds: 600 })),
   },
   // Webhooks of a minute, to many hosts.
   {
-    everyMs: 5 * SECOND,
-    act: async ({ ask, hosts, many }) =>
-      postBatch(ask, many(20), (at) => webhook(hosts[at % hosts.length], { timeoutSeconds: 60 })),
+    everyMs: 2 * SECOND,
+    act: async ({ ask, hosts, many }, n) =>
+      postBatch(ask, many(5), (at) => webhook(hosts[(5 * n + at) % hosts.length], { timeoutSeconds: 60 })),
   },
   // Bursts of webhooks that fail at once.
-  { everyMs: 10 * SECOND, act: async ({ ask, many }) => postBatch(ask, many(30), () => webhook("http://127.0.0.1:1")) },
+  { everyMs: 10 * SECOND, act: async ({ ask, many }) => postBatch(ask, many(10), () => webhook("http://127.0.0.1:1")) },
   // Lanes of slow jobs.
   {
-    everyMs: 10 * SECOND,
+    everyMs: 5 * SECOND,
     act: async ({ ask, hosts, many }) =>
-      postBatch(ask, many(12), (at) => webhook(hosts[1], { timeoutSeconds: 60 }, { messageGroupId: `lane-${at % 4}` })),
+      postBatch(ask, many(4), (at) => webhook(hosts[1], { timeoutSeconds: 60 }, { messageGroupId: `lane-${at % 4}` })),
   },
   {
     everyMs: 5 * SECOND,
@@ -66,7 +66,7 @@ export const ACTS: readonly Act[] = [
     needsBrowser: true,
     act: async ({ ask }) => ask({ path: "/longjob", body: { ...document(500), webhook_url: null } }),
   },
-  { everyMs: SECOND, act: async ({ ask, many }) => poll(ask, many(20)) },
+  { everyMs: SECOND, act: async ({ ask, many }) => poll(ask, many(10)) },
   // Files and datasets, up to what the app may have.
   {
     everyMs: 10 * SECOND,

@@ -26,9 +26,9 @@ export interface Neighbour {
  * are those that every app has.
  */
 const LIMITS = {
-  requestsPerSecond: 100,
+  requestsPerSecond: 10,
   maxConcurrentTasks: 2,
-  waitersPerApp: 5,
+  waitersPerApp: 3,
   quickPdfsPerApp: 1,
   uploadBytes: 5 * 1_024 ** 3,
   datasets: 5,
