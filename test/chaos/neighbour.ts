@@ -30,7 +30,7 @@ const LIMITS = {
   maxConcurrentTasks: 2,
   waitersPerApp: 3,
   quickPdfsPerApp: 1,
-  uploadBytes: 5 * 1_024 ** 3,
+  uploadBytes: 1_024 ** 3,
   datasets: 5,
   recurringSchedules: 5,
   pdfPagesPerDay: 10_000,
