@@ -31,7 +31,10 @@ function losingTable(error: Error, times = Infinity) {
     return { kind: "succeeded" };
   });
   const waits: number[] = [];
-  world.clock.sleep = async (ms) => {
+  const real = { ...world.clock };
+  world.clock.sleep = async (ms, signal) => {
+    // The watch for slow attempts, which ends with the attempt.
+    if (signal) return real.sleep(ms, signal);
     waits.push(ms);
     world.pass(ms);
   };

@@ -1,4 +1,3 @@
-import type { Context } from "aws-lambda";
 import { randomBytes } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -107,7 +106,7 @@ function checkInvoked({ rawPath: path, requestContext }: HttpEvent, answer: unkn
 test("a function whose time is over before it has an answer says that nobody knows what came of the request", async () => {
   const { handler } = await import("../../functions/create-job.ts");
   const event = JSON.parse(readFileSync(join(ROOT, "events", "create-job-db.json"), "utf8")) as HttpEvent;
-  const answer = await handler(event as never, { getRemainingTimeInMillis: () => 6 } as Context);
+  const answer = await handler(event as never, { getRemainingTimeInMillis: () => 6 });
   checkInvoked(event, answer);
   expect(answer).toMatchObject({
     statusCode: 503,
