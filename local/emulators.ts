@@ -75,21 +75,31 @@ async function main(dir: string | undefined): Promise<void> {
   process.send?.({ dynamodb: dynamodb.url, sqs: queues, s3: queues, dynamoDbPid } satisfies Ready);
 }
 
-/** Without a `given` port it takes an address and a port that are hard to find. */
+const MOST_PLACES = 3;
+
+/**
+ * Without a `given` port it takes an address and a port that are hard to find, and others if these were taken before it
+ * could listen there.
+ */
 export async function startDynamoDb(dir?: string, given?: number): Promise<{ process: ChildProcess; url: string }> {
-  const [host, port] = given === undefined ? await hiddenPlace() : ([LOOPBACK, given] as const);
   const file = dir === undefined ? [] : ["--db-path", join(dir, "dynamodb.sqlite")];
-  const child = spawn(dynamoDbBinary(), ["--host", host, "--port", String(port), ...file], { stdio: "ignore" });
-  process.on("exit", () => child.kill("SIGKILL"));
-  child.on("error", (error) => {
-    throw error;
-  });
-  while (!(await accepts(port, host))) {
-    if (child.exitCode !== null) throw new Error(`dynoxide ended with status ${child.exitCode} before it was ready`);
-    await sleep(5);
+  for (let left = given === undefined ? MOST_PLACES : 1; ; left -= 1) {
+    const [host, port] = given === undefined ? await hiddenPlace() : ([LOOPBACK, given] as const);
+    const args = ["--host", host, "--port", String(port), ...file];
+    const child = spawn(dynamoDbBinary(), args, { stdio: ["ignore", "ignore", "pipe"] });
+    process.on("exit", () => child.kill("SIGKILL"));
+    child.on("error", (error) => {
+      throw error;
+    });
+    let said = "";
+    child.stderr.on("data", (text: Buffer) => (said = (said + text.toString()).slice(-2_000)));
+    while (child.exitCode === null && !(await accepts(port, host))) await sleep(5);
+    if (child.exitCode === null) {
+      if (dir !== undefined) indexStream(join(dir, "dynamodb.sqlite"));
+      return { process: child, url: `http://${host}:${port}` };
+    }
+    if (left === 1) throw new Error(`dynoxide ended with status ${child.exitCode} before it was ready. ${said}`);
   }
-  if (dir !== undefined) indexStream(join(dir, "dynamodb.sqlite"));
-  return { process: child, url: `http://${host}:${port}` };
 }
 
 /**

@@ -15,6 +15,7 @@ import { provision, type References } from "../../local/provision.ts";
 import { readTemplate } from "../../local/template.ts";
 import { createSqs, type Message, type SqsOptions } from "./models/sqs.ts";
 import { PATIENT, runs, hundredOf } from "../support/differential.ts";
+import { brokenBy } from "../support/aws/recorder.ts";
 import { ROOT } from "../support/root.ts";
 import {
   type QueueName,
@@ -67,7 +68,12 @@ test("the model of SQS answers 600 random operations as the embedded one does", 
     });
     const mine = sideOf(model.send, model.urlOf);
     const other = sideOf(
-      async (command) => client.send(command as never),
+      async (command) => {
+        let answer: object = {};
+        // Some entries are drawn to be refused, and a batch with them is answered as if it were taken.
+        await brokenBy(async () => (answer = await client.send(command as never)));
+        return answer;
+      },
       (queue) => references[queue] ?? "",
     );
     /** By queue, the bodies of the messages in flight, and of some deleted ones. */
