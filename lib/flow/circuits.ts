@@ -38,6 +38,13 @@ export function createCircuitWaits({ clock, destinations }: Parts) {
     return current?.state === "open" ? { reason: "outage" } : undefined;
   }
 
+  /** For a probe that can't start: the next attempt probes. */
+  async function giveProbeBack(ref: CallRef): Promise<void> {
+    await destinations.change(ref, (circuit) =>
+      circuit?.state === "open" ? { ...circuit, probeAt: clock.now() } : circuit,
+    );
+  }
+
   /** The wait of a due job that is about to be sent to its queue. */
   async function waitOfDue({ appId, destination }: Job): Promise<Wait | undefined> {
     if (destination === undefined) return undefined;
@@ -46,7 +53,7 @@ export function createCircuitWaits({ clock, destinations }: Parts) {
     return circuit?.state === "open" ? { reason: "outage" } : undefined;
   }
 
-  return { circuitOf, waitAt, waitOfDue };
+  return { circuitOf, waitAt, giveProbeBack, waitOfDue };
 }
 
 /** Changes circuits by the outcomes of attempts. */

@@ -17,10 +17,19 @@ const OUTAGE_KEPT = 30 * DAY;
 
 export type DestinationStore = ReturnType<typeof createDestinationStore>;
 
-/** What is known of a destination. `slowUntil`: the time until which it counts as slow. */
+/**
+ * What is known of a destination. `slowUntil`: the time until which it counts as slow. `counted`: of a whole app, its
+ * latest destinations with slow attempts beyond its share, and until when each of them counts.
+ */
 interface Known {
   readonly circuit?: Circuit | undefined;
   readonly slowUntil?: EpochMs | undefined;
+  readonly counted?: readonly Counted[] | undefined;
+}
+
+interface Counted {
+  readonly destination: string;
+  readonly until: EpochMs;
 }
 
 /** The circuits of destinations that have failed lately, and which destinations are slow. */
@@ -58,6 +67,21 @@ export function createDestinationStore({ table, clock }: { table: Table; clock: 
     await changeKnown(ref, (before) => ((before.slowUntil ?? 0) >= until ? before : { ...before, slowUntil: until }));
   }
 
+  /** Counts a destination as one of an app's slow ones, of `most` at most. Returns how many count now. */
+  async function countSlow(
+    app: DestinationRef,
+    destination: string,
+    { until, most }: { readonly until: EpochMs; readonly most: number },
+  ): Promise<number> {
+    const { counted = [] } = await changeKnown(app, (before) => {
+      const valid = (before.counted ?? []).filter((each) => each.until > clock.now());
+      if (valid.length >= most) return before;
+      const others = valid.filter((each) => each.destination !== destination);
+      return { ...before, counted: [...others, { destination, until }] };
+    });
+    return counted.filter((each) => each.until > clock.now()).length;
+  }
+
   async function changeKnown(ref: DestinationRef, make: (before: Known) => Known): Promise<Known> {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const item = (await table.get(itemKey(ref))) ?? {};
@@ -71,14 +95,17 @@ export function createDestinationStore({ table, clock }: { table: Table; clock: 
     throw table.unavailable("the destination is changing too fast");
   }
 
-  async function put(ref: DestinationRef, { circuit, slowUntil: slow = 0 }: Known, version: number): Promise<boolean> {
+  async function put(ref: DestinationRef, known: Known, version: number): Promise<boolean> {
+    const { circuit, slowUntil: slow = 0, counted = [] } = known;
     const now = clock.now();
+    const last = Math.max(now + keptFor(circuit), slow, ...counted.map(({ until }) => until));
     const item = {
       ...itemKey(ref),
       ...(circuit ?? NONE),
       ...(slow > now && { slowUntil: slow }),
+      ...(counted.length > 0 && { counted }),
       version: version + 1,
-      ...(circuit?.state !== "held" && { expiresAt: expirySeconds(Math.max(now + keptFor(circuit), slow)) }),
+      ...(circuit?.state !== "held" && { expiresAt: expirySeconds(last) }),
     };
     return (await table.put(item, atVersion(version))).held;
   }
@@ -94,7 +121,7 @@ export function createDestinationStore({ table, clock }: { table: Table; clock: 
     return taken;
   }
 
-  return { circuitOf, slowUntil, read, change, markSlow, takeProbe, list: listing(table, clock) };
+  return { circuitOf, slowUntil, read, change, markSlow, countSlow, takeProbe, list: listing(table, clock) };
 }
 
 function listing(table: Table, clock: Clock) {
@@ -120,9 +147,13 @@ const PREFIX = "DEST#";
 /** There is no circuit if no failure counts any more. */
 function knownIn(item: Item, now: EpochMs): Known {
   if (item["state"] === undefined || hasExpired(item, now)) return {};
-  const { pk: _, sk: __, version: ___, expiresAt: ____, slowUntil, ...circuit } = item;
+  const { pk: _, sk: __, version: ___, expiresAt: ____, slowUntil, counted, ...circuit } = item;
   const isClosed = circuit["state"] === "closed" && (circuit["failures"] as unknown[]).length === 0;
-  return { circuit: isClosed ? undefined : (circuit as unknown as Circuit), slowUntil: Number(slowUntil ?? 0) };
+  return {
+    circuit: isClosed ? undefined : (circuit as unknown as Circuit),
+    slowUntil: Number(slowUntil ?? 0),
+    counted: counted as readonly Counted[] | undefined,
+  };
 }
 
 function keptFor(circuit: Circuit | undefined): number {

@@ -12,7 +12,7 @@ import type { DestinationStore } from "./destination-store.ts";
 import { createGates } from "./gates.ts";
 import { makeRoom, slotFor } from "./limits.ts";
 import { limitsOf, shareByTimeout, type Share } from "./shares.ts";
-import { SLOW_AFTER_MS, createSlowness } from "./slowness.ts";
+import { SLOW_AFTER_MS, createSlowness, type Amount } from "./slowness.ts";
 import type { Wait } from "./wait.ts";
 import type { CallRef, Outcome } from "../job/attempt.ts";
 
@@ -62,14 +62,22 @@ export function createFlowControl(parts: Parts) {
     const [settings, circuit] = await Promise.all([apps.settingsOf(ref.appId), circuits.circuitOf(ref)]);
     if (settings.paused) return putOff({ reason: "paused" });
     const wait = circuit && (await circuits.waitAt(ref, circuit));
-    if (typeof wait === "object") return putOff(wait);
+    if (typeof wait === "object") return { wait, freed: passedOn(ref) };
     const share = await runs.shareOf(ref);
     const slots: Slot[] = [];
-    for (const name of [share ?? [], ref.destination].flat()) {
-      const limits = limitsOf(name, settings);
-      const room = limits ? await makeRoom(parts, ref, limits, wait === "probe") : {};
-      if ("reason" in room) return { wait: room, freed: await runs.leave(ref, slots) };
-      if (room.slot) slots.push(room.slot);
+    try {
+      for (const name of [share ?? [], ref.destination].flat()) {
+        const limits = limitsOf(name, settings);
+        const room = limits ? await makeRoom(parts, ref, limits, wait === "probe") : {};
+        if ("reason" in room) {
+          if (wait === "probe") await circuits.giveProbeBack(ref);
+          return { wait: room, freed: [...(await runs.leave(ref, slots)), ...passedOn(ref, share)] };
+        }
+        if (room.slot) slots.push(room.slot);
+      }
+    } catch (error) {
+      await runs.leave(ref, slots);
+      throw error;
     }
     return runs.admitted(ref, slots, share);
   }
@@ -96,6 +104,11 @@ function putOff(wait: Wait): PutOff {
   return { wait, freed: [] };
 }
 
+/** The backlog of the share whose slot was for an attempt that needs none there any more: the next one may have it. */
+function passedOn({ appId, turn }: CallRef, needs?: Share): BacklogRef[] {
+  return turn?.share === undefined || turn.share === needs ? [] : [{ appId, backlog: backlogTo(turn.share) }];
+}
+
 /** The attempts that have been admitted: their slots, their outcomes, and whether they are slow. */
 function createRuns(parts: Parts) {
   const { clock, apps, capacity, log } = parts;
@@ -115,13 +128,17 @@ function createRuns(parts: Parts) {
       const outcome = ended.status === "fulfilled" ? ended.value : undefined;
       stop.abort();
       const [late, freed] = [await watched, await leave(ref, slots, outcome)];
-      return { ended, freed: [...freed, ...(late ? await leave(ref, [late]) : [])] };
+      return { ended, freed: [...freed, ...(late ? await leave(ref, [late]) : []), ...passedOn(ref, share)] };
     };
     return { during };
   }
 
-  /** An attempt that turns out to be slow takes a slot late, also beyond the limit: the next ones then wait. */
+  /**
+   * An attempt that turns out to be slow takes a slot late, also beyond the limit: the next ones then wait. One over a
+   * minute says nothing of those in the other queues.
+   */
   async function watch(ref: CallRef, isOver: AbortSignal, share: Share | undefined): Promise<Slot | undefined> {
+    if (share === "(long)") return undefined;
     const isSlow = await clock.sleep(SLOW_AFTER_MS, isOver).then(
       () => true,
       () => false,
@@ -132,18 +149,31 @@ function createRuns(parts: Parts) {
     }
     const slot = share === undefined ? slotFor(ref, "(slow)", clock) : undefined;
     try {
-      await slowness.noteSlow(ref, slot !== undefined && (await isBeyond(slot)));
+      await slowness.noteSlow(ref, slot ? await beyond(slot) : await atLimit(ref));
     } catch (error) {
       notNoted(ref, error);
     }
     return slot;
   }
 
-  /** Takes the slot. */
-  async function isBeyond(slot: Slot): Promise<boolean> {
-    const taken = await capacity.addSlot(slot);
-    const limits = limitsOf(slot.destination, await apps.settingsOf(slot.appId));
-    return taken > (limits?.maxConcurrency ?? Infinity);
+  /** Takes the slot. Where that fails, the destination is noted all the same. */
+  async function beyond(slot: Slot): Promise<Amount> {
+    try {
+      const taken = await capacity.addSlot(slot);
+      return taken > (await mostSlow(slot.appId)) ? "beyond" : "within";
+    } catch (error) {
+      if (error instanceof Unavailable) return "within";
+      throw error;
+    }
+  }
+
+  async function atLimit({ appId }: CallRef): Promise<Amount> {
+    const free = await capacity.freeSlots({ appId, destination: "(slow)" }, await mostSlow(appId));
+    return free === 0 ? "at limit" : "within";
+  }
+
+  async function mostSlow(appId: string): Promise<number> {
+    return limitsOf("(slow)", await apps.settingsOf(appId))?.maxConcurrency ?? Infinity;
   }
 
   /** Returns the backlogs of the jobs that wait for the slots. */

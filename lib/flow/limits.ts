@@ -4,6 +4,7 @@ import type { DestinationLimits } from "../store/app-settings.ts";
 import type { JobStore } from "../store/job-store.ts";
 import type { CapacityStore, Slot } from "./capacity-store.ts";
 import type { DestinationRef } from "./destination-store.ts";
+import { isShare } from "./shares.ts";
 import type { Wait } from "./wait.ts";
 import type { CallRef, Turn } from "../job/attempt.ts";
 
@@ -120,7 +121,8 @@ export async function turnsWithin(
 ): Promise<Turn[] | undefined> {
   if (rate === null && maxConcurrency === null) return undefined;
   const free = maxConcurrency === null ? most : Math.min(most, await freeAfter(capacity, ref, maxConcurrency, gone));
-  if (rate === null) return Array.from({ length: free }, () => ({ at: clock.now(), step: 0 }));
+  const share = isShare(ref.destination) ? { share: ref.destination } : {};
+  if (rate === null) return Array.from({ length: free }, () => ({ at: clock.now(), step: 0, ...share }));
   const step = stepOf(clock, rate);
   const turns = free === 0 ? [] : await capacity.takeTurns(ref, { step, most: free });
   return turns.map((at) => ({ at, step }));

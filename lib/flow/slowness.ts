@@ -1,4 +1,4 @@
-import { MINUTE, SECOND, type Clock } from "../clock.ts";
+import { HOUR, MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
 import type { CallRef } from "../job/attempt.ts";
 import { remember } from "../store/cached.ts";
 import { LONGEST_DESTINATION, keyOf, type DestinationRef, type DestinationStore } from "./destination-store.ts";
@@ -16,10 +16,19 @@ const SLOW_FOR_MS = 10 * MINUTE;
 const LAST = 10;
 /** An app that calls fewer slow destinations is not slow as a whole: they are, each for itself. */
 const FEWEST_OF_APP = 5;
+/**
+ * An app is slow too, for as long, if so many of its destinations had slow attempts beyond its share within this real
+ * time: it may call a new host with each of them, and quick ones between.
+ */
+const FEWEST_BEYOND = 3;
+const BEYOND_FOR_MS = HOUR;
+
+/** How many slow attempts an app has: fewer than its share, as many, or more. */
+export type Amount = "within" | "at limit" | "beyond";
 
 interface Parts {
   readonly clock: Clock;
-  readonly destinations: Pick<DestinationStore, "slowUntil" | "markSlow">;
+  readonly destinations: Pick<DestinationStore, "slowUntil" | "markSlow" | "countSlow">;
 }
 
 export function createSlowness({ clock, destinations }: Parts) {
@@ -27,6 +36,8 @@ export function createSlowness({ clock, destinations }: Parts) {
   const attempts = new Map<string, readonly boolean[]>();
   /** The destinations that the app called last, and whether they are slow. */
   const called = new Map<string, ReadonlyMap<string, boolean>>();
+  /** When this process counted a destination as one with slow attempts beyond the share. */
+  const counted = new Map<string, EpochMs>();
 
   /**
    * Whether the destination of an attempt is known to be slow. One that nothing is known of is as its app is: an app may
@@ -42,11 +53,22 @@ export function createSlowness({ clock, destinations }: Parts) {
     return (await destinations.slowUntil(ref)) > clock.now();
   }
 
-  /** Notes a slow attempt, and whether its app has more of them than its share. */
-  async function noteSlow(ref: CallRef, isBeyondShare: boolean): Promise<void> {
+  /** Notes a slow attempt. */
+  async function noteSlow(ref: CallRef, ofApp: Amount): Promise<void> {
     const { isSlowNow, isAppSlow } = remembered(ref, true);
-    if ((isSlowNow || isBeyondShare) && ref.destination.length <= LONGEST_DESTINATION) await mark(ref);
+    if ((isSlowNow || ofApp !== "within") && ref.destination.length <= LONGEST_DESTINATION) await mark(ref);
     if (isAppSlow) await mark(wholeApp(ref));
+    if (ofApp === "beyond") await countBeyond(ref);
+  }
+
+  async function countBeyond(ref: CallRef): Promise<void> {
+    const app = wholeApp(ref);
+    const now = clock.now();
+    const atMost = clock.during(BEYOND_FOR_MS);
+    if (now - (counted.get(keyOf(ref)) ?? -Infinity) < atMost / 2) return;
+    remember(counted, keyOf(ref), now);
+    const count = await destinations.countSlow(app, ref.destination, { until: now + atMost, most: FEWEST_BEYOND });
+    if (count >= FEWEST_BEYOND) await destinations.markSlow(app, now + atMost);
   }
 
   function noteQuick(ref: CallRef): void {

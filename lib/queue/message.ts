@@ -75,7 +75,7 @@ const attemptRef = z.union([
     ...refFields,
     destination: z.string(),
     ordered: z.literal(true).exactOptional(),
-    turn: z.object({ at: time, step: time }).exactOptional(),
+    turn: z.object({ at: time, step: time, share: z.string().exactOptional() }).exactOptional(),
     rank: z.never().exactOptional(),
   }),
   z.object({ ...refFields, rank: z.string(), isUrgent: z.literal(true).exactOptional() }),
