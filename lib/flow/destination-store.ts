@@ -62,26 +62,6 @@ export function createDestinationStore({ table, clock }: { table: Table; clock: 
     return changed.circuit;
   }
 
-  /** Notes that a destination is slow. */
-  async function markSlow(ref: DestinationRef, until: EpochMs): Promise<void> {
-    await changeKnown(ref, (before) => ((before.slowUntil ?? 0) >= until ? before : { ...before, slowUntil: until }));
-  }
-
-  /** Counts a destination as one of an app's slow ones, of `most` at most. Returns how many count now. */
-  async function countSlow(
-    app: DestinationRef,
-    destination: string,
-    { until, most }: { readonly until: EpochMs; readonly most: number },
-  ): Promise<number> {
-    const { counted = [] } = await changeKnown(app, (before) => {
-      const valid = (before.counted ?? []).filter((each) => each.until > clock.now());
-      if (valid.length >= most) return before;
-      const others = valid.filter((each) => each.destination !== destination);
-      return { ...before, counted: [...others, { destination, until }] };
-    });
-    return counted.filter((each) => each.until > clock.now()).length;
-  }
-
   async function changeKnown(ref: DestinationRef, make: (before: Known) => Known): Promise<Known> {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const item = (await table.get(itemKey(ref))) ?? {};
@@ -121,7 +101,34 @@ export function createDestinationStore({ table, clock }: { table: Table; clock: 
     return taken;
   }
 
-  return { circuitOf, slowUntil, read, change, markSlow, countSlow, takeProbe, list: listing(table, clock) };
+  return { circuitOf, slowUntil, read, change, takeProbe, ...marks(changeKnown, clock), list: listing(table, clock) };
+}
+
+type Change = (ref: DestinationRef, make: (before: Known) => Known) => Promise<Known>;
+
+/** The slow destinations. */
+function marks(change: Change, clock: Clock) {
+  /** Notes that a destination is slow. */
+  async function markSlow(ref: DestinationRef, until: EpochMs): Promise<void> {
+    await change(ref, (before) => ((before.slowUntil ?? 0) >= until ? before : { ...before, slowUntil: until }));
+  }
+
+  /** Counts a destination as one of an app's slow ones, of `most` at most. Returns how many count now. */
+  async function countSlow(
+    app: DestinationRef,
+    destination: string,
+    { until, most }: { readonly until: EpochMs; readonly most: number },
+  ): Promise<number> {
+    const { counted = [] } = await change(app, (before) => {
+      const valid = (before.counted ?? []).filter((each) => each.until > clock.now());
+      if (valid.length >= most) return before;
+      const others = valid.filter((each) => each.destination !== destination);
+      return { ...before, counted: [...others, { destination, until }] };
+    });
+    return counted.filter((each) => each.until > clock.now()).length;
+  }
+
+  return { markSlow, countSlow };
 }
 
 function listing(table: Table, clock: Clock) {

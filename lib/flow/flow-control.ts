@@ -111,9 +111,10 @@ function passedOn({ appId, turn }: CallRef, needs?: Share): BacklogRef[] {
 
 /** The attempts that have been admitted: their slots, their outcomes, and whether they are slow. */
 function createRuns(parts: Parts) {
-  const { clock, apps, capacity, log } = parts;
+  const { clock, capacity, log } = parts;
   const outcomes = createOutcomes(parts);
   const slowness = createSlowness(parts);
+  const amounts = createAmounts(parts);
 
   /** The share of a queue that the attempt takes a slot of. */
   async function shareOf(ref: CallRef): Promise<Share | undefined> {
@@ -149,31 +150,11 @@ function createRuns(parts: Parts) {
     }
     const slot = share === undefined ? slotFor(ref, "(slow)", clock) : undefined;
     try {
-      await slowness.noteSlow(ref, slot ? await beyond(slot) : await atLimit(ref));
+      await slowness.noteSlow(ref, slot ? await amounts.beyond(slot) : await amounts.atLimit(ref));
     } catch (error) {
       notNoted(ref, error);
     }
     return slot;
-  }
-
-  /** Takes the slot. Where that fails, the destination is noted all the same. */
-  async function beyond(slot: Slot): Promise<Amount> {
-    try {
-      const taken = await capacity.addSlot(slot);
-      return taken > (await mostSlow(slot.appId)) ? "beyond" : "within";
-    } catch (error) {
-      if (error instanceof Unavailable) return "within";
-      throw error;
-    }
-  }
-
-  async function atLimit({ appId }: CallRef): Promise<Amount> {
-    const free = await capacity.freeSlots({ appId, destination: "(slow)" }, await mostSlow(appId));
-    return free === 0 ? "at limit" : "within";
-  }
-
-  async function mostSlow(appId: string): Promise<number> {
-    return limitsOf("(slow)", await apps.settingsOf(appId))?.maxConcurrency ?? Infinity;
   }
 
   /** Returns the backlogs of the jobs that wait for the slots. */
@@ -199,4 +180,29 @@ function createRuns(parts: Parts) {
   }
 
   return { shareOf, admitted, leave };
+}
+
+/** How many slow attempts an app has, by its share. */
+function createAmounts({ apps, capacity }: Pick<Parts, "apps" | "capacity">) {
+  /** Takes the slot. Where that fails, the destination is noted all the same. */
+  async function beyond(slot: Slot): Promise<Amount> {
+    try {
+      const taken = await capacity.addSlot(slot);
+      return taken > (await mostSlow(slot.appId)) ? "beyond" : "within";
+    } catch (error) {
+      if (error instanceof Unavailable) return "within";
+      throw error;
+    }
+  }
+
+  async function atLimit({ appId }: CallRef): Promise<Amount> {
+    const free = await capacity.freeSlots({ appId, destination: "(slow)" }, await mostSlow(appId));
+    return free === 0 ? "at limit" : "within";
+  }
+
+  async function mostSlow(appId: string): Promise<number> {
+    return limitsOf("(slow)", await apps.settingsOf(appId))?.maxConcurrency ?? Infinity;
+  }
+
+  return { beyond, atLimit };
 }

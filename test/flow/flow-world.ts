@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { expect } from "vitest";
 import { nextAttempt, type Job, type Mode } from "../../lib/job/job.ts";
 import type { Metadata } from "../../lib/job/message.ts";
 import { PLENTY, createWorld, request, type World } from "../support/world.ts";
@@ -34,3 +35,17 @@ export const stored = async (job: Job) => (await world.store.get(job.id)) as Job
 export const fails = (httpStatus: number) => async () =>
   ({ kind: "retry", error: `HTTP ${httpStatus}`, httpStatus }) as const;
 export const succeeds = async () => ({ kind: "succeeded", httpStatus: 200 }) as const;
+
+export type Run = (job: Job) => Promise<unknown>;
+
+/** Runs each job once it has been let go, one after another. */
+export async function allGo(jobs: readonly Job[], result: string, run: Run): Promise<void> {
+  let left = [...jobs];
+  for (let n = jobs.length; n > 0; n -= 1) {
+    const gone = async () => (await Promise.all(left.map(stored))).find(({ backlog }) => backlog === undefined);
+    await expect.poll(gone).toBeDefined();
+    const job = (await gone()) as Job;
+    expect(await run(job)).toBe(result);
+    left = left.filter(({ id }) => id !== job.id);
+  }
+}
