@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect } from "vitest";
+import { expect } from "vitest";
 import { type Clock } from "../../lib/clock.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import { SLOW_AFTER_MS } from "../../lib/flow/slowness.ts";
@@ -17,12 +17,12 @@ export function goesSlowly(value: boolean): void {
 
 let ends: (() => void)[] = [];
 
-beforeEach(async () => {
+/** Begins a test: an empty world, in which no attempt runs. */
+export async function startShareWorld(): Promise<void> {
   await startFlowWorld();
   isSlow = false;
   ends = [];
-});
-afterEach(async () => world.end());
+}
 
 /** A container on the world's table. */
 export function container({ capacity = world.capacity } = {}): { readonly run: Run } {

@@ -1,12 +1,27 @@
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { HOUR, MINUTE } from "../../lib/clock.ts";
 import { DEFAULT_SHARES } from "../../lib/flow/shares.ts";
 import { readTemplate } from "../../local/template.ts";
 import { ROOT } from "../support/root.ts";
 import { ORIGIN, allGo, appId, stored, submit, succeeds, world } from "./flow-world.ts";
-import { SLOW, allow, allowOneAt, container, goesSlowly, holding, letEnd, long, shut, slow } from "./share-world.ts";
+import {
+  SLOW,
+  allow,
+  allowOneAt,
+  container,
+  goesSlowly,
+  holding,
+  letEnd,
+  long,
+  shut,
+  slow,
+  startShareWorld,
+} from "./share-world.ts";
 
 // An app's shares of the queues: its attempts that take long leave most of the executions to others.
+
+beforeEach(startShareWorld);
+afterEach(async () => world.end());
 
 test("attempts over a minute take slots of their app, whatever they call; those that wait go by age, uncounted", async () => {
   await allow(2);

@@ -1,9 +1,12 @@
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import { ORIGIN, appId, fails, stored, submit, succeeds, world } from "./flow-world.ts";
-import { SLOW, allow, container, goesSlowly, holding, letEnd, slow } from "./share-world.ts";
+import { SLOW, allow, container, goesSlowly, holding, letEnd, slow, startShareWorld } from "./share-world.ts";
 
 // Which destinations are slow: their attempts take slots of their app's share.
+
+beforeEach(startShareWorld);
+afterEach(async () => world.end());
 
 test("a destination whose attempts run over 5 s is slow from then on, in every container; others are not", async () => {
   await allow(2);
