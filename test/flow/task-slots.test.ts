@@ -108,8 +108,10 @@ function startWorker(): Worker {
     },
     isDead,
   );
-  const execute = async ({ job }: { job: Job }) => {
+  const execute = async ({ job, signal }: { job: Job; signal: AbortSignal }) => {
     worker.running.set(job.id, job.appId);
+    // A process that stood still for longer than its lease has lost it, and its tasks end.
+    signal.addEventListener("abort", () => worker.running.delete(job.id));
     const own = rankOf(job);
     const running = runningOf(job.appId);
     if (running > SLOTS) broken.push(`${running} tasks of an app run at once`);
