@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { randomUUID } from "node:crypto";
+import { randomInt, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { signToken } from "../local/token.ts";
 import { median, percentile } from "./measure.ts";
@@ -14,6 +14,8 @@ import { ORDER, jobFor, load } from "./workload.ts";
 const ROUNDS = 3;
 /** What the other app does in a round. */
 const OTHERS = { count: 100, perSecond: 10 } as const;
+/** A quick PDF takes two cores for 0.1 s. */
+const OTHERS_PDFS = { count: 100, perSecond: 4 } as const;
 /** A worst case is measured once it has lasted longer than a slow destination needs to be known as one everywhere. */
 const KNOWN_AFTER_MS = 16_000;
 
@@ -33,6 +35,7 @@ interface Target {
 
 interface Kind {
   readonly name: string;
+  readonly pace?: typeof OTHERS | typeof OTHERS_PDFS;
   /** The other app's work, once, from its request to its result. */
   readonly work: (app: App, target: Target) => Promise<void>;
   /** The most that the first app can ask for of the same kind; it goes on until the signal. */
@@ -100,6 +103,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     name: "quick PDFs beside as many as are let in",
+    pace: OTHERS_PDFS,
     work: async (app) => expectStatus(await quickPdf(app), 200),
     worst: async (app, _, signal) => {
       const again = async () => {
@@ -126,7 +130,7 @@ export async function benchNeighbours(only: string, told: (figures: Neighbours) 
     await operatorLimits(url, first.appId, { quickPdfsPerApp: 1 });
     const measured = async () => {
       const times: number[] = [];
-      await load(OTHERS, async () => {
+      await load(kind.pace ?? OTHERS, async () => {
         const began = performance.now();
         await kind.work(other, target);
         times.push(performance.now() - began);
@@ -210,13 +214,14 @@ async function operatorLimits(url: string, appId: string, limits: object): Promi
   await ask(withToken(url, token), "PUT", `/v1/admin/apps/${appId}/limits`, limits);
 }
 
-/** Paths with `slow` are answered after 20 s, others at once. */
+/** Paths with `slow` are answered after 15 to 25 s, others at once. */
 async function startTarget(): Promise<Target> {
   const waiting = new Map<string, () => void>();
   const servers = Array.from({ length: 100 }, () =>
     createServer((request, response) => {
       request.resume();
-      if (request.url?.includes("/slow")) return void setTimeout(() => response.end(), 20_000).unref();
+      if (request.url?.includes("/slow"))
+        return void setTimeout(() => response.end(), randomInt(15_000, 25_000)).unref();
       response.end();
       return waiting.get(request.url?.split("/").at(-1) ?? "")?.();
     }).listen(0, "127.0.0.1"),

@@ -12,7 +12,7 @@ import {
   type WaitingJob,
 } from "../job/job.ts";
 import { claim } from "../job/moves.ts";
-import { AT_ONCE, handleBatch, type ComeAgain } from "../queue/batch.ts";
+import { AT_ONCE, handleBatch, hasLanes, type ComeAgain } from "../queue/batch.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
 import { parseRecord, type Delivery, type QueueRecord } from "../queue/message.ts";
 import type { Applied } from "../store/job-store.ts";
@@ -27,6 +27,9 @@ import { ranAs, type Ran } from "./tally.ts";
 import type { AttemptRef, TaskRef } from "../job/attempt.ts";
 
 // The deliveries of the queues: attempts that are to start, and schedules that are to fire.
+
+/** The time after which the finished messages of a batch wait no longer for the others. */
+const SLOW_BATCH_MS = SECOND;
 
 /** More than any app has. */
 const MOST_SLOTS = 1_000;
@@ -59,22 +62,44 @@ export async function runReceived(
 async function runRecords(records: readonly QueueRecord[], timeLeft: TimeLeft, parts: EngineParts) {
   const { log, queue } = parts;
   const ran: Ran[] = [];
+  const done: QueueRecord[] = [];
+  const ended = new AbortController();
+  if (hasLanes(records)) void removeMeanwhile(done, ended.signal, parts);
   const again = await handleBatch(records, async (record) => {
     try {
       const result = await run(parseRecord(record), timeLeft, parts);
       if (typeof result === "object") return result;
       ran.push(result);
+      done.push(record);
       return "done";
     } catch (error) {
       log("error", "message.failed", { messageId: record.messageId, error: reasonOf(error) });
       throw error;
     }
   });
+  ended.abort();
   // If that fails, they come again when their visibility ends.
   await queue.release(again).catch((error: unknown) => {
     log("warn", "message.not-released", { count: again.size, error: reasonOf(error) });
   });
   return { ran, again: [...again.keys()] };
+}
+
+/**
+ * Deletes the messages that have been handled while others of their batch are slow. A FIFO queue delivers the next
+ * message of a lane only then, and each lane may be another app's.
+ */
+async function removeMeanwhile(done: QueueRecord[], ended: AbortSignal, { clock, queue, log }: EngineParts) {
+  for (;;) {
+    await clock.sleep(SLOW_BATCH_MS, ended).catch(() => {});
+    if (ended.aborted) return;
+    const handled = done.splice(0);
+    if (handled.length === 0) continue;
+    // If that fails, they are deleted at the end of the batch.
+    await queue.remove(handled).catch((error: unknown) => {
+      log("warn", "message.not-removed", { count: handled.length, error: reasonOf(error) });
+    });
+  }
 }
 
 /** Handles one delivery. Throws when a part of the service failed, so that it is delivered again. */

@@ -43,6 +43,11 @@ export async function handleBatch(
   return again;
 }
 
+/** Whether a batch has messages of several lanes, each of which waits for its own. */
+export function hasLanes(records: readonly QueueRecord[]): boolean {
+  return new Set(records.map(laneOf).filter((lane) => lane !== undefined)).size > 1;
+}
+
 function laneOf(record: QueueRecord): string | undefined {
   return record.eventSourceARN.endsWith(".fifo") ? record.attributes.MessageGroupId : undefined;
 }

@@ -43,6 +43,8 @@ const typedEvents = z.strictObject({
 });
 
 const WAIT_AT_MOST_MS = 20 * SECOND;
+/** A short task has news soon. */
+const FIRST_LOOK_MS = SECOND / 8;
 const LOOK_EVERY_MS = SECOND / 2;
 /** As often as one looks at a running task: spec/typed-jobs-report.md, Polling Recommendations. */
 const ASK_AGAIN_SECONDS = 5;
@@ -70,8 +72,8 @@ export const listTypedEvents = route({
     const slot = await requestSlots.take(found.job.appId, "news");
     if (typeof slot === "string") return { ...found.answer, headers: { "retry-after": String(ASK_AGAIN_SECONDS) } };
     try {
-      while (!found.isNews && clock.realNow() - began < WAIT_AT_MOST_MS) {
-        await clock.sleep(LOOK_EVERY_MS);
+      for (let pause = FIRST_LOOK_MS; !found.isNews && clock.realNow() - began < WAIT_AT_MOST_MS; pause *= 2) {
+        await clock.sleep(Math.min(pause, LOOK_EVERY_MS));
         found = await look();
       }
       return found.answer;
