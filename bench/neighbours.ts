@@ -36,6 +36,11 @@ interface Target {
 interface Kind {
   readonly name: string;
   readonly pace?: typeof OTHERS | typeof OTHERS_PDFS;
+  /**
+   * The worst takes the machine's cores, which the other app has to share with it even on another stack. Its work is
+   * compared with what it takes then, so that the figure tells what the stack itself adds.
+   */
+  readonly takesCores?: true;
   /** The other app's work, once, from its request to its result. */
   readonly work: (app: App, target: Target) => Promise<void>;
   /** The most that the first app can ask for of the same kind; it goes on until the signal. */
@@ -86,9 +91,10 @@ const KINDS: readonly Kind[] = [
   {
     name: "tasks, with their events, beside 60 long polls",
     work: async (app) => task(app),
-    worst: async (app, target, signal) => {
-      const payload = { url: `${target.url}/slow`, dataset: "slow" };
-      const { jobId } = (await ask(app, "POST", "/v1/jobs", { jobType: "sync", payload })) as { jobId: string };
+    worst: async (app, _, signal) => {
+      const scheduledAt = new Date(Date.now() + 3_600_000).toISOString();
+      const later = { jobType: "example", payload: { words: ["job"] }, scheduledAt };
+      const { jobId } = (await ask(app, "POST", "/v1/jobs", later)) as { jobId: string };
       const poll = async () => {
         let after = "";
         while (!signal.aborted) {
@@ -102,7 +108,8 @@ const KINDS: readonly Kind[] = [
     },
   },
   {
-    name: "quick PDFs beside as many as are let in",
+    name: "quick PDFs beside as many as are let in, here and on another stack",
+    takesCores: true,
     pace: OTHERS_PDFS,
     work: async (app) => expectStatus(await quickPdf(app), 200),
     worst: async (app, _, signal) => {
@@ -123,34 +130,59 @@ export async function benchNeighbours(only: string, told: (figures: Neighbours) 
   for (const kind of KINDS.filter(({ name }) => name.includes(only))) {
     process.stderr.write(`${kind.name}\n`);
     // A stack of its own: what one kind has left behind would be in the figures of the next.
-    const { url, child, dir } = await startStack();
-    const target = await startTarget();
-    const [first, other] = [await appAt(url), await appAt(url)];
-    // This machine has three browsers, and a core for two of them.
-    await operatorLimits(url, first.appId, { quickPdfsPerApp: 1 });
-    const measured = async () => {
-      const times: number[] = [];
-      await load(kind.pace ?? OTHERS, async () => {
-        const began = performance.now();
-        await kind.work(other, target);
-        times.push(performance.now() - began);
-      });
-      return percentile(times, 99);
-    };
+    const shared = await startPlace();
+    const measured = async () => roundOf(kind, shared);
     await measured();
-    const alone: number[] = [];
-    for (let round = 0; round < ROUNDS; round += 1) alone.push(await measured());
-    const over = new AbortController();
-    await kind.worst(first, target, over.signal);
-    await sleep(KNOWN_AFTER_MS);
-    const beside: number[] = [];
-    for (let round = 0; round < ROUNDS; round += 1) beside.push(await measured());
-    over.abort();
+    const elsewhere = kind.takesCores && (await startPlace());
+    const alone = elsewhere ? await besideWorst(kind, elsewhere, measured) : await rounds(measured);
+    await elsewhere?.end();
+    const beside = await besideWorst(kind, shared, measured);
+    await shared.end();
+    told({ kind: kind.name, alone: median(alone), beside: median(beside) });
+  }
+}
+
+type Place = Awaited<ReturnType<typeof startPlace>>;
+
+/** A stack with the two apps, and a target. */
+async function startPlace() {
+  const { url, child, dir } = await startStack();
+  const target = await startTarget();
+  const [first, other] = [await appAt(url), await appAt(url)];
+  // This machine has three browsers, and a core for two of them.
+  await operatorLimits(url, first.appId, { quickPdfsPerApp: 1 });
+  const end = async () => {
     target.close();
     await stop(child);
     rmSync(dir, { recursive: true, force: true });
-    told({ kind: kind.name, alone: median(alone), beside: median(beside) });
-  }
+  };
+  return { first, other, target, end };
+}
+
+/** The p99 of the other app's work in one round, in ms. */
+async function roundOf(kind: Kind, { other, target }: Place): Promise<number> {
+  const times: number[] = [];
+  await load(kind.pace ?? OTHERS, async () => {
+    const began = performance.now();
+    await kind.work(other, target);
+    times.push(performance.now() - began);
+  });
+  return percentile(times, 99);
+}
+
+async function rounds(measured: () => Promise<number>): Promise<number[]> {
+  const all: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) all.push(await measured());
+  return all;
+}
+
+async function besideWorst(kind: Kind, { first, target }: Place, measured: () => Promise<number>): Promise<number[]> {
+  const over = new AbortController();
+  await kind.worst(first, target, over.signal);
+  await sleep(KNOWN_AFTER_MS);
+  const all = await rounds(measured);
+  over.abort();
+  return all;
 }
 
 async function webhook(app: App, target: Target, timeoutSeconds: number): Promise<void> {
