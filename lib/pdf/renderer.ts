@@ -1,4 +1,5 @@
-import type { Clock } from "../clock.ts";
+import { once } from "node:events";
+import { SECOND, type Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import { BrowserGone, startBrowser, type Browser } from "./browser.ts";
 import { unpackChromium, type Chromium } from "./chromium.ts";
@@ -22,12 +23,16 @@ interface Parts {
   readonly log: Log;
   /** Documents for which Chromium takes more are refused. Default: 1,536. */
   readonly memoryMb?: number;
+  /** Default: a real one. */
+  readonly start?: typeof startBrowser;
 }
 
 const DEFAULT_MEMORY_MB = 1_536;
+/** A Chromium that is killed and has not ended within this time is left behind. */
+const ENDING_MS = 3 * SECOND;
 
 /** Chromium is started with the first document and reused for the next. */
-export function createRenderer({ clock, log, memoryMb = DEFAULT_MEMORY_MB }: Parts): Renderer {
+export function createRenderer({ clock, log, memoryMb = DEFAULT_MEMORY_MB, start = startBrowser }: Parts): Renderer {
   let unpacked: Promise<Chromium> | undefined;
   let browser: Browser | undefined;
   let turn: Promise<unknown> = Promise.resolve();
@@ -38,7 +43,7 @@ export function createRenderer({ clock, log, memoryMb = DEFAULT_MEMORY_MB }: Par
     const until = AbortSignal.any([signal, over.signal]);
     const mine = turn.then(async () => renderNow(request, until));
     // The turn keeps no reference to the file.
-    turn = mine.then(nothing, nothing);
+    turn = settledOrLate(mine.then(nothing, nothing), until, clock);
     return unless(until, mine);
   }
 
@@ -63,7 +68,7 @@ export function createRenderer({ clock, log, memoryMb = DEFAULT_MEMORY_MB }: Par
     if (browser?.isWorn) browser.kill("recycled");
     if (browser?.isAlive) return browser;
     // Two at once would take twice the memory.
-    await browser?.ended;
+    if (browser) await settledSoon(browser.ended, clock);
     browser = undefined;
     unpacked ??= unpackChromium({ clock, log });
     const chromium = await unpacked.catch((error: unknown) => {
@@ -71,8 +76,15 @@ export function createRenderer({ clock, log, memoryMb = DEFAULT_MEMORY_MB }: Par
       throw error;
     });
     until.throwIfAborted();
-    browser = await startBrowser({ clock, log, chromium, memoryMb }, until);
-    return browser;
+    const started = await start({ clock, log, chromium, memoryMb }, until);
+    // The turn may be another document's by now.
+    if (until.aborted) {
+      started.kill("deadline");
+      await settledSoon(started.ended, clock);
+      until.throwIfAborted();
+    }
+    browser = started;
+    return started;
   }
 
   return {
@@ -81,7 +93,7 @@ export function createRenderer({ clock, log, memoryMb = DEFAULT_MEMORY_MB }: Par
       over.abort(new Error("The renderer has ended"));
       browser?.kill("ended");
       await turn;
-      await browser?.ended;
+      if (browser) await settledSoon(browser.ended, clock);
     },
   };
 }
@@ -114,6 +126,21 @@ function asRefused(error: unknown, memoryMb: number): never {
     throw new BadDocument("The document makes Chromium crash; leave out what is unusual in it, and try again", error);
   }
   throw error;
+}
+
+/** Resolves when the document has been printed, or soon after its deadline, whatever Chromium does. */
+async function settledOrLate(printed: Promise<void>, until: AbortSignal, clock: Clock): Promise<void> {
+  const settled = new AbortController();
+  void printed.then(() => settled.abort());
+  const either = AbortSignal.any([until, settled.signal]);
+  if (!either.aborted) await once(either, "abort");
+  await settledSoon(printed, clock);
+}
+
+async function settledSoon(ending: Promise<void>, clock: Clock): Promise<void> {
+  const settled = new AbortController();
+  const late = clock.sleep(ENDING_MS, settled.signal).catch(nothing);
+  await Promise.race([ending.then(() => settled.abort()), late]);
 }
 
 function nothing(): void {}

@@ -9,6 +9,7 @@ import { runInNewContext } from "node:vm";
 import puppeteer, { type Browser } from "puppeteer-core";
 import { afterAll, afterEach, expect, test, vi } from "vitest";
 import { MINUTE, createClock } from "../../lib/clock.ts";
+import { startBrowser } from "../../lib/pdf/browser.ts";
 import { BadDocument } from "../../lib/pdf/request.ts";
 import { blackPng, chromiumsOf, readPdf, testRenderer, type TestRenderer } from "../support/pdf.ts";
 
@@ -250,4 +251,21 @@ test("no more than the last file is kept in memory, however long signal and brow
     },
     { timeout: 60_000 },
   );
+});
+
+test("a Chromium that never starts holds up the next document for seconds at most", async () => {
+  let starts = 0;
+  const start: typeof startBrowser = async (parts, signal) => {
+    starts += 1;
+    return starts === 1 ? new Promise(() => {}) : startBrowser(parts, signal);
+  };
+  const clock = createClock();
+  const renderer = newRenderer({ start, clock: { ...clock, sleep: async (_, signal) => clock.sleep(100, signal) } });
+  const deadline = new AbortController();
+  const stuck = renderer.render({ input_type: "html", html: "stuck" }, deadline.signal);
+  await until(() => starts === 1);
+  const next = renderer.html("next");
+  deadline.abort(new Error("late"));
+  await expect(stuck).rejects.toThrow("late");
+  expect((await readPdf(await next)).text).toBe("next");
 });

@@ -17,7 +17,7 @@ export interface TestRenderer extends Renderer {
   html(html: string, options?: PdfOptions): Promise<RenderedPdf>;
 }
 
-export function testRenderer(parts: { memoryMb?: number } = {}): TestRenderer {
+export function testRenderer(parts: Partial<Parameters<typeof createRenderer>[0]> = {}): TestRenderer {
   const logged: TestRenderer["logged"] = [];
   const renderer = createRenderer({ clock, log: (_, event, fields) => logged.push({ event, fields }), ...parts });
   return {
