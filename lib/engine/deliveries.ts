@@ -31,8 +31,10 @@ import type { AttemptRef, TaskRef } from "../job/attempt.ts";
 /** The time after which the finished messages of a batch wait no longer for the others. */
 const SLOW_BATCH_MS = SECOND;
 
-/** More than any app has. */
-const MOST_SLOTS = 1_000;
+/** How many urgent tasks of an app run at once: each may hold an execution of all apps for as long as any task. */
+const URGENT_SLOTS = 5;
+/** The real time after which an urgent task that found no slot asks again. It stands in no line: a paused app calls none. */
+const URGENT_ASKS_AFTER = 30 * SECOND;
 
 /** Handles a batch of messages and names those that must come again: for a fault of the service, never of a target. */
 export async function runBatch(
@@ -152,10 +154,13 @@ async function runTask(ref: TaskRef, parts: EngineParts): Promise<Ran | ComeAgai
   return ranAs(await runAttempt(claimed.job, parts));
 }
 
-/** An urgent task takes a slot beside those that the app has. */
-async function runUrgent(ref: TaskRef, parts: EngineParts): Promise<Ran> {
-  const claimed = await claimAttempt(ref, parts, MOST_SLOTS);
-  return claimed.won ? ranAs(await runAttempt(claimed.job, parts)) : "skipped";
+/** An urgent task takes a slot beside those that the app has for its other tasks. */
+async function runUrgent(ref: TaskRef, parts: EngineParts): Promise<Ran | ComeAgain> {
+  const { clock } = parts;
+  const claimed = await claimAttempt(ref, parts, URGENT_SLOTS);
+  if (claimed.won) return ranAs(await runAttempt(claimed.job, parts));
+  if (!claimed.isFull) return "skipped";
+  return putOff(ref, { reason: "concurrency", startAt: clock.now() + clock.during(URGENT_ASKS_AFTER) }, parts);
 }
 
 type Claimed = Exclude<Applied, { won: true }> | { readonly won: true; readonly job: RunningJob };

@@ -24,8 +24,8 @@ beforeEach(async () => {
 
 afterEach(async () => world.end());
 
-async function submit(priority = 0, of = appId): Promise<Job> {
-  const execution = { type: "task", jobType: "example", payload: { words: ["one"] }, priority };
+async function submit(priority = 0, of = appId, more: object = {}): Promise<Job> {
+  const execution = { type: "task", jobType: "example", payload: { words: ["one"] }, priority, ...more };
   const submitted = await world.engine.submit({ appId: of, mode: "both", message: { execution, metadata: {} } });
   if (submitted.kind === "sent") throw new Error("A task is always stored");
   return submitted.job;
@@ -269,6 +269,25 @@ test("a task that waits is passed over when it has been cancelled", async () => 
   await running;
   expect(await drain()).toEqual([next.id]);
   expect(await waiting()).toBe(1);
+});
+
+test("five urgent tasks of an app run at once, also while it is paused, and the sixth asks again", async () => {
+  await world.apps.limit(appId, { paused: true }, "operator");
+  const { started, end } = gate();
+  const urgent = { jobType: "bulk_action", payload: { action: "cancel", filter: { status: "DEAD" } } };
+  const jobs = await Promise.all(Array.from({ length: 6 }, async () => submit(0, appId, urgent)));
+  const runs = jobs.slice(0, 5).map(run);
+  await startedOf(started, 5);
+  expect(await run(jobs[5] as Job)).toBe("skipped");
+  const sixth = (await world.store.get((jobs[5] as Job).id)) as Job;
+  expect([sixth.status, sixth.attempts, sixth.startAt > world.clock.now()]).toEqual(["PENDING", 0, true]);
+  for (const id of started) end(id);
+  await Promise.all(runs);
+  world.pass(MINUTE);
+  runs.push(run(sixth));
+  await startedOf(started, 6);
+  end(sixth.id);
+  expect(await runs[5]).toBe("succeeded");
 });
 
 test("a task of a paused app waits for a person, and takes no slot", async () => {
