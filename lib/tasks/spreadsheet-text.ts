@@ -6,12 +6,17 @@
  */
 export const SEPARATOR = /[\t\n\v\f\r;\u0085\u2028\u2029]/;
 
-/** A formula begins with one of these, the last four being full-width. Quotes before it vanish when a cell is read. */
-const FORMULA = '"*[=+\\-@\\uFF1D\\uFF0B\\uFF0D\\uFF20]';
-const FORMULA_AT_START = new RegExp(`^(?=[\\t\\r]|${FORMULA})`);
-const FORMULA_WITHIN = new RegExp(`(?<=${SEPARATOR.source})(?=${FORMULA})`, "g");
+/**
+ * What vanishes before a formula: quotes when a cell is read, a byte order mark at the start of the file, and what is
+ * invisible in some readers. No separator is among them, so that each is looked at once.
+ */
+const VANISHING = '["\\p{Cf}\\0-\\x08\\x0e-\\x1f\\x7f-\\x84\\x86-\\x9f]*';
+/** A formula begins with one of these, the last four being full-width. */
+const FORMULA = `${VANISHING}[=+\\-@\\uFF1D\\uFF0B\\uFF0D\\uFF20]`;
+const FORMULA_AT_START = new RegExp(`^(?=[\\t\\r]|${FORMULA})`, "u");
+const FORMULA_WITHIN = new RegExp(`(?<=${SEPARATOR.source})(?=${FORMULA})`, "gu");
 /** A first line that tells Excel the separator of the file. */
-const SEPARATOR_LINE = /^(?=sep=)/i;
+const SEPARATOR_LINE = new RegExp(`^(?=${VANISHING}sep=)`, "iu");
 
 /** With an apostrophe in front of what a spreadsheet would take for a formula, at the start and behind a separator. */
 export function csvText(text: string): string {
