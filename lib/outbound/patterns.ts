@@ -22,13 +22,14 @@ export function matchesUrl(pattern: string, url: URL): boolean {
 /**
  * True for a path that receivers may read as one outside of its prefix: some decode twice, take a backslash for a slash,
  * drop what follows a semicolon, drop control characters and spaces, know overlong UTF-8 and `%u002e`, or take
- * full-width slashes and dots, and the slashes of fractions and divisions, for plain ones.
+ * full-width slashes and dots, the slashes of fractions and divisions, and the signs of yen and won, for plain ones.
  */
 export function isAmbiguousPath(path: string): boolean {
   if (/%(?:2f|5c|25|2e|3b)/i.test(path)) return true;
   const decoded = decodedOf(path);
-  if (decoded === undefined || /\p{Cc}|[\u2044\u2215\u2216\u29F5\u29F8]/u.test(decoded)) return true;
-  if (/(?:^|\/)[.\s]+(?:[/;]|$)/.test(decoded)) return true;
+  // Yen and won are the backslash of Japanese and Korean code pages, to which Windows converts by itself.
+  if (decoded === undefined || /\p{Cc}|[\u00A5\u20A9\u2044\u2215\u2216\u29F5\u29F8]/u.test(decoded)) return true;
+  if (/(?:^|\/)[.\s\p{Default_Ignorable_Code_Point}]+(?:[/;]|$)/u.test(decoded)) return true;
   return Array.from(decoded).some((char) => !/[/\\.;%]/.test(char) && /[/\\.;%]/.test(char.normalize("NFKC")));
 }
 

@@ -58,6 +58,11 @@ test.each([
     "..%e2%88%95admin",
     "..\u2044admin",
     "..%e2%88%96admin",
+    "..%c2%a5admin",
+    "..%e2%82%a9admin",
+    "..%e2%80%8b/admin",
+    ".%c2%ad./admin",
+    "%e2%81%a0../admin",
     "%",
     "%zz",
     "%ff",
@@ -72,6 +77,7 @@ test.each([
     "a.b..c/.well-known",
     "~user/x+y@z:1,2!",
     "x%26y",
+    "%e2%80%8bx/a%c2%adb",
   ].map((path) => ["https://a.example/hooks", `https://a.example/hooks/${path}`, true] as const),
 ] as [string, string, boolean][])("%s and %s: %s", (pattern, url, expected) => {
   expect(isUrlPattern(pattern)).toBe(true);
