@@ -3,6 +3,7 @@ import { Unavailable, reasonOf } from "../errors.ts";
 import type { Lease, RunningAttempt } from "../executors/executor.ts";
 import { isTask, type RunningJob } from "../job/job.ts";
 import type { Message } from "../job/message.ts";
+import { maskedText } from "../job/masking.ts";
 import { end } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import { webhookSignature } from "../outbound/webhook-signature.ts";
@@ -77,11 +78,18 @@ async function execute(
   return storable(await executorOf(job).execute(running, { ...rules, ...settings }));
 }
 
-/** The texts of an outcome come from others, and may be cut within a surrogate pair, which no table can hold. */
+/**
+ * The texts of an outcome come from others, are shown to people, and may be cut within a surrogate pair, which no table
+ * can hold.
+ */
 function storable(outcome: Outcome): Outcome {
-  const excerpt = outcome.responseExcerpt?.toWellFormed();
-  const told = excerpt === undefined ? outcome : { ...outcome, responseExcerpt: excerpt };
-  return told.kind === "succeeded" ? told : { ...told, error: told.error.toWellFormed() };
+  const { responseExcerpt } = outcome;
+  const told = responseExcerpt === undefined ? outcome : { ...outcome, responseExcerpt: shown(responseExcerpt) };
+  return told.kind === "succeeded" ? told : { ...told, error: shown(told.error) };
+}
+
+function shown(text: string): string {
+  return maskedText(text).toWellFormed();
 }
 
 /** Writes down how an attempt ended, for as long as its lease lasts: an outage of the table then costs no second run. */

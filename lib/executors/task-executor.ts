@@ -172,5 +172,5 @@ function messageOf(error: unknown): string {
 }
 
 function told(error: string): string {
-  return maskedText(error.slice(0, LONGEST_ERROR)).slice(0, LONGEST_ERROR);
+  return maskedText(error.slice(0, 2 * LONGEST_ERROR)).slice(0, LONGEST_ERROR);
 }

@@ -24,7 +24,7 @@ const CODES: ReadonlySet<string> = new Set(
 
 /** Words that end with `key` or `pass` and name no credential. */
 const ENGLISH =
-  /(?:hockey|hotkey|jockey|donkey|monkey|turkey|whiskey|lackey|flunkey|malarkey|bypass|compass|encompass|trespass|surpass|overpass|underpass|impasse?)$/;
+  /(?:hockey|hotkey|jockey|donkey|monkey|turkey|whiskey|lackey|flunkey|malarkey|bypass|compass|encompass|trespass|surpass|overpass|underpass|impasse?)s?$/;
 
 /** The fields of tasks that hold columns by their names. */
 const COLUMNS: ReadonlySet<string> = new Set(["columns", "select", "groupBy"]);
@@ -34,8 +34,9 @@ export function isCredential(name: string): boolean {
   if (TELLING.test(name)) return true;
   const words = wordsOf(name);
   if (words.some((word) => WORDS.has(word)) || NAMES.has(words.join(" "))) return true;
-  const last = words.at(-1);
   const before = words.at(-2) ?? "";
+  // Several of them have a word before: `keys` alone are mostly names of fields.
+  const last = before === "" ? words.at(-1) : words.at(-1)?.replace(/^(key|code)s$/, "$1");
   if (last === "key") return !ORDINARY_KEYS.has(before);
   return last === "pass" || (last === "code" && CODES.has(before));
 }
@@ -51,7 +52,7 @@ function wordsOf(name: string): string[] {
 
 /** The two words of one that ends with the name of a credential, such as `appkey`: some spell all names so. */
 function partsOf(word: string): string[] {
-  const [, before = "", last = ""] = ENGLISH.test(word) ? [] : (/^(.+)(key|pass|pwd)$/.exec(word) ?? []);
+  const [, before = "", last = ""] = ENGLISH.test(word) ? [] : (/^(.+)(keys?|codes?|pass|pwd)$/.exec(word) ?? []);
   return before === "" ? [word] : [before, last];
 }
 

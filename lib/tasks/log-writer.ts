@@ -101,7 +101,10 @@ export function createLogWriter(
 /** The last line that fits into a log says that it is the last. */
 function textOf(message: string, number: number): string {
   if (number === MOST_LINES - 1) return `The log ends here: a job's log holds ${MOST_LINES} lines`;
-  return maskedText(message.slice(0, LONGEST_MESSAGE)).slice(0, LONGEST_MESSAGE).toWellFormed();
+  // Masked first: a URL that is cut before its @ shows no more that it has a user's part.
+  return maskedText(message.slice(0, 2 * LONGEST_MESSAGE))
+    .slice(0, LONGEST_MESSAGE)
+    .toWellFormed();
 }
 
 /** Drops a `meta` that is too large. */

@@ -99,6 +99,16 @@ test("a failure whose text was cut within a character is kept as any other", asy
   expect((await world.store.history(job.id))?.recorded.get(1)).toMatchObject({ responseExcerpt: "\ufffd no" });
 });
 
+test("what a target says shows no credential of a URL that it names", async () => {
+  const said = (part: string, token: string) => `no such host in https://${part}@a.example/?token=${token}&a=1`;
+  const told = said("ann:canary", "canary");
+  world.execute(async () => ({ kind: "retry", error: told, responseExcerpt: told }));
+  const job = await world.submit();
+  expect(await run(job)).toBe("failed");
+  expect((await stored(job)).lastError).toBe(said("***", "***"));
+  expect((await world.store.history(job.id))?.recorded.get(1)).toMatchObject({ responseExcerpt: said("***", "***") });
+});
+
 test("of an attempt without an answer, none is kept", async () => {
   world.execute(async () => ({ kind: "retry", error: "no connection" }));
   const job = await world.submit();

@@ -18,7 +18,7 @@ const CREDENTIALS = `
   X-Shopify-Hmac-Sha256 DD-API-KEY DD-APPLICATION-KEY X-RapidAPI-Key X-Parse-Master-Key X-Hasura-Admin-Secret
   X-Telegram-Bot-Api-Secret-Token X-Honeycomb-Team hapikey routing_key license_key otp session_id PHPSESSID connect.sid
   webhookSecret basicAuth verification_code privateKey credentials appKey userPass smtpPass dbPwd consumerKey SMTPPass
-  DBPwd SASKey AWSKey
+  DBPwd SASKey AWSKey backupCodes recovery_codes userKeys otp-code mfacode resetCode
 `
   .trim()
   .split(/\s+/);
@@ -27,7 +27,7 @@ const CREDENTIALS = `
 const ORDINARY = `
   author authorId authority design assign signal compass bypass passenger countryCode zip_code statusCode barcode
   idempotency-key partitionKey primary_key fileKey monkey keyboard keyword pinned decoder pwdless user page limit
-  hockey whiskey turkey trespass
+  hockey whiskey turkey trespass keys foreignKeys codes countryCodes zipcode unicode decode geocode
 `
   .trim()
   .split(/\s+/);
@@ -149,6 +149,7 @@ test("the log of a task holds no credential that its lines name", async () => {
   const parts = { clock: createClock(), items: items as never };
   const log = createLogWriter(parts, { job, attempt: 1, before: EMPTY_INDEX });
   await log.line("info", "GET https://ann:canary@a.example/?sig=canary", { meta: { headers: { "x-key": "canary" } } });
+  await log.line("info", `${"x".repeat(1_980)} https://ann:canary-canary@a.example`);
   await log.flush();
   expect(JSON.stringify(chunks[0]?.lines)).toContain("https://***@a.example/?sig=***");
   expect(JSON.stringify(chunks[0]?.lines)).not.toContain("canary");
