@@ -28,6 +28,9 @@ interface Listing {
 
 export type Audit = ReturnType<typeof createAudit>;
 
+/** In characters of JSON: what a query reads at a time. An entry about settings may have some hundred thousand. */
+const LARGEST_PAGE = 1_000_000;
+
 interface Parts {
   readonly table: Table;
   readonly clock: Clock;
@@ -68,7 +71,8 @@ export function createAudit({ table, clock, keptFor }: Parts) {
       },
     );
     const items = found.toSorted((a, b) => (String(a["sk"]) < String(b["sk"]) ? 1 : -1));
-    return { items, next };
+    const most = countWithin(items, LARGEST_PAGE);
+    return most < items.length ? { items: items.slice(0, most), next: items[most - 1] } : { items, next };
   }
 
   /** For actions that change neither settings nor secrets. */
@@ -96,6 +100,13 @@ export function createAudit({ table, clock, keptFor }: Parts) {
   }
 
   return { list, record, replace };
+}
+
+/** How many of the first items have that many characters together, at least one. */
+function countWithin(items: readonly Item[], characters: number): number {
+  let left = characters;
+  const over = items.findIndex((item) => (left -= JSON.stringify(item).length) < 0);
+  return over === -1 ? items.length : Math.max(over, 1);
 }
 
 /** The key of an item of an app. */

@@ -275,8 +275,10 @@ test("each kind of change by a person is in the audit log, and is found by its o
     const path = `/v1/admin/apps/${appId}/audit?object=settings&cursor=${cursor}`;
     expect([odd, (await ann.call("GET", path)).status]).toEqual([odd, 400]);
   }
-  const wrong = await ann.call("GET", `/v1/admin/apps/${appId}/audit?object=${task}`);
-  expect([wrong.status, wrong.body.error.details[0].field]).toEqual([400, "object"]);
+  for (const odd of [task, `upload:${encodeURIComponent("가".repeat(800))}`]) {
+    const wrong = await ann.call("GET", `/v1/admin/apps/${appId}/audit?object=${odd}`);
+    expect([wrong.status, wrong.body.error.details?.[0].field]).toEqual([400, "object"]);
+  }
 });
 
 test("every accepted job says who asked for it, by whichever endpoint", async () => {

@@ -70,6 +70,24 @@ test("the entries about one object are found by it alone, page by page, a schedu
   expect((await listed("job:1")).actions).toEqual([]);
 });
 
+test("a page of large entries about one object fits into an answer, and the next one goes on behind it", async () => {
+  const { audit, pass } = stand(400 * DAY);
+  const large = { field: "allowedCallbackUrls", from: "x".repeat(150_000), to: "y".repeat(150_000) };
+  for (let n = 0; n < 10; n += 1) {
+    pass(SECOND);
+    await audit.record(APP, { by: "ann", action: `change ${n}`, object: "settings", changes: [large] });
+  }
+  const actions: string[] = [];
+  let before: string | undefined;
+  do {
+    const { entries, next } = await audit.list(APP, { object: "settings", limit: 100, before });
+    expect(JSON.stringify(entries).length).toBeLessThan(1_100_000);
+    actions.push(...entries.map(({ action }) => action));
+    before = next;
+  } while (before !== undefined);
+  expect(actions).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1, 0].map((n) => `change ${n}`));
+});
+
 test("with 0 days, entries of the audit log are kept for good", async () => {
   const { audit, model } = stand();
   await audit.record(APP, { by: "ann", action: "old", object: "settings", changes: [] });

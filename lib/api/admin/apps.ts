@@ -162,16 +162,19 @@ export const deleteSecret = appRoute("DELETE", "/signing-secrets/{id}", about.de
   return ok({ id });
 });
 
+/** The longest ids are the keys of uploads; a key of an index has at most 2,048 bytes. */
+const LONGEST_OBJECT = 1_200;
+
 const auditQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(100).default(50),
   cursor: z.base64url().max(200).optional(),
   object: z
     .string()
-    .max(1_200)
     .regex(
       /^(?:settings|limits|(?:job|schedule|secret|destination|webhook|upload):.+)$/s,
       "expected settings, limits, or one of job, schedule, secret, destination, webhook, upload with an id: job:<id>",
     )
+    .refine((object) => Buffer.byteLength(object) <= LONGEST_OBJECT, `must not be longer than ${LONGEST_OBJECT} bytes`)
     .describe(
       "Entries about one object alone: `job:<id>`, `schedule:<id>`, `settings`, `limits`, `secret:<id>`, `destination:<name>`, `webhook:<user>`, `upload:<fileKey>`.",
     )
