@@ -6,9 +6,26 @@ export const MASK = "***";
 
 /** Texts that name a credential wherever they stand in a name. */
 const TELLING =
-  /token|secret|passw|passphrase|passcode|signature|credential|cookie|session|sessid|jwt|bearer|csrf|xsrf|saml|assertion|auth(?!or(?!iz))|(?:api|access|private|master|signing|encryption|subscription|functions|shared|storage|account|license)[-_. ]?keys?/i;
+  /token|secret|passw|passphrase|passcode|signature|credential|cookie|session|sessid|jwt|bearer|csrf|xsrf|saml|assertion|verifier|conn(?:ection)?[-_. ]?str|auth(?!or(?!iz))|(?:api|access|private|master|signing|encryption|subscription|functions|shared|storage|account|license)[-_. ]?keys?/i;
 /** Words of a name that say the same. They are too short to be looked for within words: `design` is no `sig`. */
-const WORDS: ReadonlySet<string> = new Set(["sig", "pwd", "pw", "auth", "otp", "totp", "hmac", "psk", "cred", "creds"]);
+const WORDS: ReadonlySet<string> = new Set([
+  "sig",
+  "pwd",
+  "pw",
+  "auth",
+  "otp",
+  "totp",
+  "hmac",
+  "psk",
+  "cred",
+  "creds",
+  "sas",
+  "tok",
+  "tkn",
+  "psw",
+  "pswd",
+  "dsn",
+]);
 /** Whole names. `x-honeycomb-team` is Honeycomb's name of an API key. */
 const NAMES: ReadonlySet<string> = new Set(["code", "pin", "sid", "connect sid", "x honeycomb team"]);
 /** What a name that ends with `key` may begin with and be no credential, such as `partitionKey`. */
@@ -38,7 +55,7 @@ export function isCredential(name: string): boolean {
   // Several of them have a word before: `keys` alone are mostly names of fields.
   const last = before === "" ? words.at(-1) : words.at(-1)?.replace(/^(key|code)s$/, "$1");
   if (last === "key") return !ORDINARY_KEYS.has(before);
-  return last === "pass" || (last === "code" && CODES.has(before));
+  return last === "pass" || last === "sign" || (last === "code" && CODES.has(before));
 }
 
 /** The words of `userPass`, `SMTPPass`, `user-pass`, `USER_PASS2`, `userpass` or `user[pass]`, in lower case. */

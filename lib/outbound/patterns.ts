@@ -29,7 +29,7 @@ export function isAmbiguousPath(path: string): boolean {
   const decoded = decodedOf(path);
   // Yen and won are the backslash of Japanese and Korean code pages, to which Windows converts by itself.
   if (decoded === undefined || /\p{Cc}|[\u00A5\u20A9\u2044\u2215\u2216\u29F5\u29F8]/u.test(decoded)) return true;
-  if (/(?:^|\/)[.\s\p{Default_Ignorable_Code_Point}]+(?:[/;]|$)/u.test(decoded)) return true;
+  if (/(?:^|\/)[.\s+\p{Default_Ignorable_Code_Point}]+(?:[/;?#]|$)/u.test(decoded)) return true;
   return Array.from(decoded).some((char) => !/[/\\.;%]/.test(char) && /[/\\.;%]/.test(char.normalize("NFKC")));
 }
 

@@ -19,6 +19,7 @@ const CREDENTIALS = `
   X-Telegram-Bot-Api-Secret-Token X-Honeycomb-Team hapikey routing_key license_key otp session_id PHPSESSID connect.sid
   webhookSecret basicAuth verification_code privateKey credentials appKey userPass smtpPass dbPwd consumerKey SMTPPass
   DBPwd SASKey AWSKey backupCodes recovery_codes userKeys otp-code mfacode resetCode
+  CB-ACCESS-SIGN x-sign sign sas access_tkn pswd dsn connectionString connection_str code_verifier
 `
   .trim()
   .split(/\s+/);
@@ -28,6 +29,7 @@ const ORDINARY = `
   author authorId authority design assign signal compass bypass passenger countryCode zip_code statusCode barcode
   idempotency-key partitionKey primary_key fileKey monkey keyboard keyword pinned decoder pwdless user page limit
   hockey whiskey turkey trespass keys foreignKeys codes countryCodes zipcode unicode decode geocode
+  signIn signedAt
 `
   .trim()
   .split(/\s+/);

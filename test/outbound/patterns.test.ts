@@ -58,6 +58,9 @@ test.each([
     "..%e2%88%95admin",
     "..\u2044admin",
     "..%e2%88%96admin",
+    "..%3f/admin",
+    "x/..%23",
+    "..+/admin",
     "..%c2%a5admin",
     "..%e2%82%a9admin",
     "..%e2%80%8b/admin",
@@ -77,6 +80,7 @@ test.each([
     "a.b..c/.well-known",
     "~user/x+y@z:1,2!",
     "x%26y",
+    "x%3fy/a+b/c%23",
     "%e2%80%8bx/a%c2%adb",
   ].map((path) => ["https://a.example/hooks", `https://a.example/hooks/${path}`, true] as const),
 ] as [string, string, boolean][])("%s and %s: %s", (pattern, url, expected) => {
