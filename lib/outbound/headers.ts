@@ -16,17 +16,19 @@ const OF_PROXIES = new RegExp(
   `^(?:${[
     "via|max-forwards|forwarded|forwarded-.*|x-forward-.*|x-forwarded|x-forwarded-.*|proxy|proxy-.*|x-proxy-.*|cdn-loop",
     "(?:x-)?(?:client|cluster-client|true|true-client|real|source|peer|remote|proxyuser)-?ip|x-forwardedfor",
+    // Each vendor has one of its own.
+    "[a-z0-9-]+-(?:client|connecting|connection|real|src|source|remote)-ip|[a-z0-9-]+-forwarded-for|x-bluecoat-via",
     "x-originating-.*|x-real-.*|x-true-client-.*|true-client-.*",
     "remote-.*|x-remote-.*|x-auth-request-.*|client-cert.*|x-client-(?:cert|dn|verify|subject).*|ssl-.*|x-ssl|x-ssl-.*",
     "x-original-.*|x-rewrite-.*|x-replaced-.*|x-waws-.*|disguised-host|x-host|x-http-host-override|x-scheme|x-url-scheme|front-end-https|x-middleware-.*",
     "x-amz-.*|x-amzn-.*|x-apigateway-.*|cloudfront-.*|x-accel-.*|x-akamai-.*|x-arr-.*|x-azure-.*|x-envoy-.*",
     // Only some, since others are what a client shows to these services.
-    "cf-connecting-.*|cf-ipcountry|cf-pseudo-ipv4|cf-ray|cf-visitor|cf-worker|cf-ew-via|cf-access-(?:jwt|authenticated)-.*",
+    "cf-connecting-.*|cf-ip.*|cf-pseudo-ipv4|cf-ray|cf-visitor|cf-worker|cf-ew-via|cf-access-(?:jwt|authenticated)-.*",
     "fastly-(?:client|orig|ff|ssl|temp).*|fly-(?:client|forwarded)-.*|x-nf-client-.*|x-vercel-(?:forwarded|ip|proxied)-.*",
     "x-appengine-.*|x-goog-iap-.*|x-goog-authenticated-.*|x-endpoint-api-userinfo|x-ms-client-principal.*|x-ms-token-.*",
     "wl-proxy-.*|incap-client-.*|x-sucuri-.*|do-connecting-.*|ali-cdn-.*|x-custom-ip-.*|http-(?:client-ip|forwarded.*|via|x-.*)",
     // Whom a gateway, or a proxy that asks for a login, has found the caller to be.
-    "x-consumer-.*|x-anonymous-consumer|x-userinfo|x-jwt-assertion|x-credential-.*|x-authenticated-.*|x-webauth-.*|x-authentik-.*|x-pomerium-.*|tailscale-user-.*",
+    "oidc-.*|l5d-client-id|l5d-remote-.*|x-spiffe-.*|dapr-caller-.*|x-apisix-.*|x-consumer-.*|x-anonymous-consumer|x-userinfo|x-jwt-assertion|x-credential-.*|x-authenticated-.*|x-webauth-.*|x-authentik-.*|x-pomerium-.*|tailscale-user-.*",
   ].join("|")})$`,
 );
 

@@ -109,7 +109,8 @@ test("no header arrives by which a proxy tells who is calling, however it is spe
     Incap-Client-IP DO-Connecting-IP X-Custom-IP-Authorization HTTP_X_FORWARDED_FOR X-Consumer-Username
     X-Authenticated-Userid X-WebAuth-User Tailscale-User-Login X-ProxyUser-IP X-ClientIP X_RemoteIP X-True-IP
     X-ForwardedFor X-Client-Verify X-SSL X-Replaced-Path X-WAWS-Unencoded-URL Disguised-Host X-Endpoint-API-UserInfo
-    X-JWT-Assertion X-MS-Token-AAD-Access-Token
+    X-JWT-Assertion X-MS-Token-AAD-Access-Token EO-Connecting-IP Cdn-Src-IP X-Shopify-Client-IP Z-Forwarded-For OIDC_CLAIM_sub
+    l5d-client-id X-SPIFFE-ID CF-IPCity
   `
     .trim()
     .split(/\s+/);
