@@ -7,6 +7,9 @@ const allow = (Action, Resource, Condition) => ({ Effect: "Allow", Action, Resou
 const sesArn = (resource) => sub(`arn:\${AWS::Partition}:ses:\${AWS::Region}:\${AWS::AccountId}:${resource}`);
 const functionArn = (name) => sub(`arn:\${AWS::Partition}:lambda:\${AWS::Region}:\${AWS::AccountId}:function:${name}`);
 
+/** A policy that bounds every role of the service, so that who may make them can give none more than that. */
+const boundary = process.env.PERMISSIONS_BOUNDARY || undefined;
+
 const patterns = (process.env.INVOKABLE_FUNCTIONS || "").split(",").flatMap((pattern) => pattern.trim() || []);
 
 const TABLE = [arnOf("JobsTable"), sub("${JobsTable.Arn}/index/*")];
@@ -145,6 +148,7 @@ function role(name, statements) {
   return {
     Type: "AWS::IAM::Role",
     Properties: {
+      ...(boundary && { PermissionsBoundary: boundary }),
       AssumeRolePolicyDocument: {
         Version: "2012-10-17",
         Statement: [{ Effect: "Allow", Principal: { Service: "lambda.amazonaws.com" }, Action: "sts:AssumeRole" }],
@@ -163,6 +167,8 @@ function role(name, statements) {
 const roleName = (name) => `${name[0].toUpperCase()}${name.slice(1)}Role`;
 
 module.exports = {
+  /** For a role that stands in resources.yml. */
+  boundary: boundary ?? { Ref: "AWS::NoValue" },
   resources: {
     Resources: Object.fromEntries(
       Object.entries(FUNCTIONS).map(([name, statements]) => [roleName(name), role(name, statements)]),

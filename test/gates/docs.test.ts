@@ -63,6 +63,8 @@ test("every setting is in the README's table, in .env.example, and read by somet
     "lib/config.ts",
     "deploy/secrets.cjs",
     "deploy/concurrency.cjs",
+    "deploy/permissions.cjs",
+    "serverless.yml",
     "lib/store/bucket.ts",
     "local/start.ts",
     "local/environment.ts",
