@@ -1,8 +1,11 @@
-// A plugin of Serverless: looks, before `serverless deploy` makes anything, at what would fail or be of no use.
+// A plugin of Serverless: looks, before `serverless deploy` makes anything, at what would fail or be of no use, and before
+// it uploads anything, at what would lose data.
 
 const { LambdaClient } = require("@aws-sdk/client-lambda");
 const { compareConcurrency } = require("./account.cjs");
 const { concurrencyOf } = require("./concurrency.cjs");
+const { dataOf, problemsBetween } = require("./data.cjs");
+const { cloudFormation } = require("./serverless-clients.cjs");
 
 /** Why no token could be verified; undefined if one can. */
 function tokenProblem({ JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, SECRETS_NAME }) {
@@ -15,11 +18,18 @@ function tokenProblem({ JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, SECRETS_NAME }) {
   );
 }
 
+/** What a deployment would do to the data that is there; undefined if nothing. */
+function problemsWith(deployed, now, prefix) {
+  const problems = problemsBetween(dataOf({ Resources: {}, ...deployed }, prefix), dataOf(now, prefix));
+  if (problems.length === 0) return undefined;
+  return `This deployment would change the stored data. ${problems.join(". ")}. Deploy the releases between, one by one`;
+}
+
 class Checks {
   constructor(serverless, _options, { log }) {
     this.serverless = serverless;
     this.log = log;
-    this.hooks = { initialize: async () => this.check() };
+    this.hooks = { initialize: async () => this.check(), "before:deploy:deploy": async () => this.compareData() };
   }
 
   async check() {
@@ -47,6 +57,26 @@ class Checks {
     }
   }
 
+  /** The data of the deployed stack, which may be some releases older, and that of the packaged template. */
+  async compareData() {
+    const provider = this.serverless.getProvider("aws");
+    const StackName = provider.naming.getStackName();
+    const { CloudFormationClient, GetTemplateCommand } = cloudFormation();
+    const client = new CloudFormationClient(await provider.getAwsSdkV3Config());
+    try {
+      const { TemplateBody = "{}" } = await client.send(new GetTemplateCommand({ StackName }));
+      const now = this.serverless.service.provider.compiledCloudFormationTemplate;
+      this.stopFor(problemsWith(JSON.parse(TemplateBody), now, StackName));
+    } catch (error) {
+      // A first deployment has no stack, and who may not read this may still deploy.
+      if (error.code === "DEPLOYMENT_CHECK") throw error;
+      if (!/does not exist/.test(error.message))
+        this.log.warning(`What is deployed is unknown: ${error.name}: ${error.message}`);
+    } finally {
+      client.destroy();
+    }
+  }
+
   stopFor(problem) {
     if (problem !== undefined) throw new this.serverless.classes.Error(problem, "DEPLOYMENT_CHECK");
   }
@@ -54,3 +84,4 @@ class Checks {
 
 module.exports = Checks;
 module.exports.tokenProblem = tokenProblem;
+module.exports.problemsWith = problemsWith;

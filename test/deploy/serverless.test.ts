@@ -1,11 +1,13 @@
 // Over 300 lines: all tests share one package, and packaging takes half a minute.
 
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { afterAll, expect, test, vi } from "vitest";
 import { readTemplate } from "../../local/template.ts";
 import { ROOT } from "../support/root.ts";
 import { endStacks, temporaryDir } from "../support/stack.ts";
+import { POLICIES } from "./policies.ts";
 import { REAL_AWS } from "./real-aws.ts";
 import { serverless } from "./run-serverless.ts";
 import { expectPrivateStorage } from "./storage.ts";
@@ -135,6 +137,23 @@ interface Statement {
 
 test.each(REAL_AWS)("in the packaged template, %s", async (_, check) => {
   check((JSON.parse(await packagedTemplate()) as { Resources: Resources }).Resources);
+});
+
+test.each(POLICIES)("of the packaged template, %s", async (_, check) => {
+  check(JSON.parse(await packagedTemplate()));
+});
+
+const { dataOf, lastRelease, problemsBetween } = createRequire(import.meta.url)("../../deploy/data.cjs") as {
+  dataOf: (template: object, prefix: string) => object;
+  lastRelease: () => object;
+  problemsBetween: (before: object, now: object) => string[];
+};
+
+test("the packaged template keeps the data of the last release, and has at most one index more", async () => {
+  const data = dataOf(JSON.parse(await packagedTemplate()), "unified-job-api-dev");
+  expect(Object.keys(data).length).toBeGreaterThan(12);
+  // After a release: `npm run package && npm run last-release`.
+  expect(problemsBetween(lastRelease(), data)).toEqual([]);
 });
 
 test(
