@@ -1,0 +1,93 @@
+import { createRequire } from "node:module";
+import { parseArgs } from "node:util";
+import { callerIn, outputsOf, placeOf, type Place } from "./place.ts";
+import { runServerless } from "./run-serverless.ts";
+
+// `npm run deploy`: checks, packages, deploys, and says what to do next.
+
+const USAGE = `Deploys the service to AWS: checks first, then packages and deploys with Serverless.
+  npm run deploy -- --stage prod [--region eu-central-1] [--profile NAME] [--check]
+
+  --stage    tells deployments of one account apart; part of every name
+  --region   default: AWS_REGION
+  --profile  of the credentials; default: AWS_PROFILE, or what the AWS SDK finds
+  --check    only checks
+
+Settings come from the environment (README, Configuration). A way to verify tokens is needed: JWKS_URL, JWT_ISSUER and
+JWT_AUDIENCE, or SECRETS_NAME. A new account also wants RESERVED_CONCURRENCY=none. More: docs/deploy.md
+`;
+
+const { tokenProblem } = createRequire(import.meta.url)("./checks.cjs") as {
+  tokenProblem: (env: NodeJS.ProcessEnv) => string | undefined;
+};
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+async function main(args: string[]): Promise<number> {
+  const text = { type: "string" } as const;
+  const flag = { type: "boolean", default: false } as const;
+  const { values } = parseArgs({
+    args,
+    options: { stage: text, region: text, profile: text, check: flag, help: { ...flag, short: "h" } },
+  });
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const place = placeOf(values.stage, values.region);
+  if (values.profile !== undefined) process.env["AWS_PROFILE"] = values.profile;
+  await check(place);
+  if (values.check) return 0;
+  // What the account has in concurrent executions, and what is deployed, is compared by deploy/checks.cjs.
+  const code = await runServerless("deploy", "--stage", place.stage, "--region", place.region);
+  if (code !== 0) {
+    say(`\nNot deployed. What ran before runs on: CloudFormation takes back what it has begun. See what failed:`);
+    say(
+      `  aws cloudformation describe-stack-events --stack-name ${place.stack} --region ${place.region} --max-items 20`,
+    );
+    return code;
+  }
+  await announce(place);
+  return 0;
+}
+
+async function check({ stage, region, stack }: Place): Promise<void> {
+  const { env } = process;
+  const problem = tokenProblem(env);
+  if (problem !== undefined) throw new Error(problem);
+  const { account, arn } = await callerIn(region);
+  say(`Stage    ${stage}: stack ${stack} in ${region}`);
+  say(`Account  ${account}, as ${arn}`);
+  say(
+    `Tokens   ${env["JWKS_URL"] ? `by the keys of ${env["JWKS_URL"]}` : `by JWT_SECRET of the secret ${env["SECRETS_NAME"]}`}`,
+  );
+  say(
+    `Roles    ${env["DEPLOYMENT_ROLE"] ? `CloudFormation acts as ${env["DEPLOYMENT_ROLE"]}` : "CloudFormation may do what you may (docs/deploy.md: who may deploy)"}`,
+  );
+  if (stage.startsWith("prod") && !env["CORS_ORIGINS"]) say("CORS     no web page may call the API (CORS_ORIGINS)");
+}
+
+async function announce(place: Place): Promise<void> {
+  const { stage, region } = place;
+  const { HttpApiUrl: url } = (await outputsOf(place)) ?? {};
+  if (url === undefined) throw new Error(`Deployed, but stack ${place.stack} has no output HttpApiUrl`);
+  say(`
+Deployed
+  API       ${url}
+  Document  ${url}/api-docs
+
+Next
+  curl -s ${url}/health
+  npm run smoke -- --url ${url} --token "$TOKEN"
+  npx serverless logs -f processJobs --stage ${stage} --region ${region} --startTime 10m
+`);
+}
+
+if (import.meta.main) {
+  try {
+    process.exitCode = await main(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${USAGE}`);
+    process.exitCode = 2;
+  }
+}

@@ -1,0 +1,111 @@
+import { createRequire } from "node:module";
+
+// What `npm run deploy` and `npm run remove` share: the stage, the region, the account, and the stack in it.
+
+const require = createRequire(import.meta.url);
+
+interface Client {
+  send(command: object): Promise<unknown>;
+  destroy(): void;
+}
+type Commands = Readonly<Record<string, new (input: object) => Client>>;
+
+const clients = require("./serverless-clients.cjs") as { cloudFormation: () => Commands; sts: () => Commands };
+
+export const SERVICE = "unified-job-api";
+
+export interface Place {
+  readonly stage: string;
+  readonly region: string;
+  /** `unified-job-api-prod`: the stack's name, with which all others begin. */
+  readonly stack: string;
+}
+
+export interface StackResource {
+  readonly LogicalResourceId: string;
+  readonly PhysicalResourceId?: string;
+  readonly ResourceType: string;
+}
+
+/** The longest name is that of a function, of at most 64 characters. */
+const LONGEST_STAGE = 20;
+
+/** Serverless itself would take us-east-1 where `--region` is missing, whatever AWS_REGION says. */
+export function placeOf(
+  stage = "",
+  region = process.env["AWS_REGION"] || process.env["AWS_DEFAULT_REGION"] || "",
+): Place {
+  if (!/^[a-z][a-z0-9-]*$/.test(stage) || stage.length > LONGEST_STAGE || stage === "local")
+    throw new Error(
+      `--stage is "${stage}": expected a name such as prod, of lower-case letters, digits and hyphens, at most ${LONGEST_STAGE}; "local" is the local stack's`,
+    );
+  if (!/^[a-z]{2}(?:-[a-z]+)+-\d$/.test(region))
+    throw new Error(`--region is "${region}": expected one such as eu-central-1, or AWS_REGION`);
+  return { stage, region, stack: `${SERVICE}-${stage}` };
+}
+
+async function ask(client: "CloudFormation" | "STS", command: string, input: object, region: string): Promise<unknown> {
+  const commands = client === "STS" ? clients.sts() : clients.cloudFormation();
+  const made = (name: string, argument: object) => {
+    const Made = commands[name];
+    if (!Made) throw new Error(`Serverless brings no ${name}`);
+    return new Made(argument);
+  };
+  const opened = made(`${client}Client`, { region, maxAttempts: 3 });
+  try {
+    return await opened.send(made(`${command}Command`, input));
+  } finally {
+    opened.destroy();
+  }
+}
+
+/** Whose credentials these are. */
+export async function callerIn(region: string): Promise<{ account: string; arn: string }> {
+  try {
+    const { Account, Arn } = (await ask("STS", "GetCallerIdentity", {}, region)) as { Account: string; Arn: string };
+    return { account: Account, arn: Arn };
+  } catch (error) {
+    const { name, message } = error as Error;
+    throw new Error(
+      `AWS knows no caller: expected AWS_PROFILE (after \`aws sso login\`), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; got ${name}: ${message}`,
+      { cause: error },
+    );
+  }
+}
+
+/** The outputs of the stack by name; undefined if there is no stack. */
+export async function outputsOf({ stack, region }: Place): Promise<Record<string, string> | undefined> {
+  try {
+    const { Stacks } = (await ask("CloudFormation", "DescribeStacks", { StackName: stack }, region)) as {
+      Stacks: { Outputs?: { OutputKey: string; OutputValue: string }[] }[];
+    };
+    return Object.fromEntries((Stacks[0]?.Outputs ?? []).map((each) => [each.OutputKey, each.OutputValue]));
+  } catch (error) {
+    if (/does not exist/.test((error as Error).message)) return undefined;
+    throw error;
+  }
+}
+
+/** All resources of the stack, and those of them that stay when it is deleted. */
+export async function resourcesOf(
+  place: Place,
+): Promise<{ all: readonly StackResource[]; kept: readonly StackResource[] }> {
+  const { stack: StackName, region } = place;
+  const all: StackResource[] = [];
+  for (let NextToken: string | undefined; ;) {
+    const page = (await ask("CloudFormation", "ListStackResources", { StackName, NextToken }, region)) as {
+      StackResourceSummaries: StackResource[];
+      NextToken?: string;
+    };
+    all.push(...page.StackResourceSummaries);
+    if (!page.NextToken) break;
+    ({ NextToken } = page);
+  }
+  const { TemplateBody } = (await ask("CloudFormation", "GetTemplate", { StackName }, region)) as {
+    TemplateBody: string;
+  };
+  const { Resources } = JSON.parse(TemplateBody) as { Resources: Record<string, { DeletionPolicy?: string }> };
+  const stays = ({ LogicalResourceId: id }: StackResource) =>
+    (Resources[id]?.DeletionPolicy ?? "").startsWith("Retain");
+  return { all, kept: all.filter(stays) };
+}
