@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { DAY, type ClockAnchor } from "./clock.ts";
 import type { SchedulerConfig } from "./queue/scheduler.ts";
 import { DEFAULT_LIST_SHARDS } from "./store/job-keys.ts";
@@ -21,9 +22,17 @@ export interface JobsConfig {
   readonly emailSender: string | undefined;
   /** The most requests of an app that wait for news at once, unless the operator allows it another number. */
   readonly waitersPerApp: number;
+  readonly metrics: MetricsConfig;
   readonly rules: DeploymentRules;
   readonly sealing: SealingKey;
   readonly clock: ClockAnchor | undefined;
+}
+
+export interface MetricsConfig {
+  /** In CloudWatch. Undefined: none are emitted. */
+  readonly namespace: string | undefined;
+  /** Whether the table keeps their figures, for `GET /metrics`. */
+  readonly areKept: boolean;
 }
 
 /** The key that verifies tokens: a shared secret (HS256), or the public keys of an issuer. */
@@ -54,6 +63,7 @@ export function jobsConfig(env: Env): JobsConfig {
     auditKeptFor: numberOf(env, "AUDIT_DAYS", 400) * DAY,
     emailSender: env["EMAIL_SENDER"] || undefined,
     waitersPerApp: wholeNumberOf(env, "WAITERS_PER_APP", 20),
+    metrics: metricsConfig(env),
     rules: {
       allowPrivateTargets: env["ALLOW_PRIVATE_TARGETS"] === "true",
       invokableFunctions: (env["INVOKABLE_FUNCTIONS"] ?? "").split(",").flatMap((pattern) => pattern.trim() || []),
@@ -64,6 +74,24 @@ export function jobsConfig(env: Env): JobsConfig {
     sealing: sealingKey(env),
     clock: clockAnchor(env["SERVICE_CLOCK"]),
   };
+}
+
+function metricsConfig(env: Env): MetricsConfig {
+  const { METRICS: level = "", METRICS_NAMESPACE: namespace } = env;
+  if (!["", "basic", "off"].includes(level)) throw new Error(`METRICS is "${level}": expected basic or off`);
+  return { namespace: level === "off" ? undefined : namespace || undefined, areKept: scraping(env) !== undefined };
+}
+
+/**
+ * Who may read `GET /metrics`: whoever has the token with this SHA-256, in hex. Undefined: nobody, and the endpoint does
+ * not exist. The local stack needs no token.
+ */
+export function scraping(env: Env): "anyone" | { readonly sha256: string } | undefined {
+  // Deployed functions have the hash alone.
+  const { METRICS_TOKEN: token, METRICS_TOKEN_SHA256: sha256, LOCAL_SECRETS_KEY: local } = env;
+  if (sha256) return { sha256 };
+  if (!local) return undefined;
+  return token ? { sha256: createHash("sha256").update(token).digest("hex") } : "anyone";
 }
 
 /** Region and account of a deployment, by the ARN of one of its resources. */

@@ -11,6 +11,8 @@ export interface LogFields {
   readonly httpStatus?: number | undefined;
   readonly durationMs?: number;
   readonly requestId?: string;
+  /** Of the trace that the job's request named. */
+  readonly traceId?: string;
   readonly messageId?: string;
   readonly route?: string;
   /** Set for schedules: the run, and the job that it created. */

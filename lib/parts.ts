@@ -3,6 +3,10 @@ import { createTable } from "./store/table.ts";
 import { createAppStores } from "./store/app-store.ts";
 import { createBacklogs } from "./store/backlogs.ts";
 import { createClock, iso } from "./clock.ts";
+import { reasonOf } from "./errors.ts";
+import { createMetrics } from "./metrics.ts";
+import { emitMeasured, measuresOf, sweepMetrics, type SweepFigures } from "./store/measures.ts";
+import { createTotals } from "./store/totals.ts";
 import { jobsConfig, type JobsConfig } from "./config.ts";
 import { createCapacityStore } from "./flow/capacity-store.ts";
 import { createDestinationStore } from "./flow/destination-store.ts";
@@ -76,6 +80,7 @@ function assemble() {
   const tasks = createTaskExecutor({ clock, taskLog, log, submit, services, definitionOf });
   const engine = createEngine({
     ...stored,
+    noteSweep: async (figures) => noteSweep(figures, stored, config.metrics.areKept),
     scheduler: createScheduler(config.scheduler),
     sweepMore: async (part) => startFunction(`${rules.ownFunctions}sweepJobs`, part),
     files: bucket,
@@ -89,6 +94,16 @@ function assemble() {
   });
   const requestSlots = createRequestSlots(stored);
   return { ...stored, pdfs, pages, rules, engine, requestSlots };
+}
+
+/** Emits what a sweep has found, and keeps it where it is asked for. What can't be kept fails no sweep. */
+async function noteSweep(figures: SweepFigures, stored: ReturnType<typeof stores>, areKept: boolean): Promise<void> {
+  const { metrics, totals, log } = stored;
+  metrics(sweepMetrics(figures));
+  if (!areKept) return;
+  await totals
+    .noteSweep(figures)
+    .catch((error: unknown) => log("warn", "metrics.not-kept", { error: reasonOf(error) }));
 }
 
 /** The clock, the log, and the stores and queues of the service. */
@@ -108,6 +123,10 @@ function stores(config: JobsConfig) {
     limits: { waitersPerApp: config.waitersPerApp },
   });
   const { apps } = appStores;
+  const totals = createTotals({ table, clock });
+  const { namespace, areKept } = config.metrics;
+  // Real time: CloudWatch takes no metrics of the future.
+  const metrics = namespace === undefined ? () => {} : createMetrics(namespace, () => clock.realNow());
   return {
     clock,
     log: createLog(() => iso(clock.now())),
@@ -133,10 +152,14 @@ function stores(config: JobsConfig) {
     datasets: createDatasetStore({ table, clock, files: fileStore, apps }),
     stats,
     usage,
+    metrics,
+    totals,
     /** Counts the jobs in records of the table's stream. */
     count: async (records: readonly Images[]) => {
       const changes = records.map(changeIn);
-      await Promise.all([stats.count(changes), usage.count(changes)]);
+      const measured = measuresOf(changes);
+      await Promise.all([stats.count(changes), usage.count(changes), areKept && totals.add(measured)]);
+      emitMeasured(measured, metrics);
     },
   };
 }

@@ -3,6 +3,7 @@ import { listDatasets } from "./tasks/datasets.ts";
 import { deleteSecret, getApp, listAudit, putApp, rotateSecret } from "./admin/apps.ts";
 import { abortBulkAction, cancelJobs, getBulkAction, redriveJobs } from "./admin/bulk.ts";
 import { getLimits, putLimits } from "./admin/limits.ts";
+import { getMetrics } from "./admin/metrics.ts";
 import { listDestinations, resumeDestination } from "./admin/destinations.ts";
 import { createFileJob, getFileJob, listFileJobLogs, listFileJobs } from "./tasks/files.ts";
 import type { Route } from "./http/http.ts";
@@ -51,6 +52,7 @@ export const adminRoutes: readonly Route[] = [
   deleteSecret,
   listAudit,
   getUsage,
+  getMetrics,
 ];
 
 export const taskRoutes: readonly Route[] = [

@@ -5,6 +5,7 @@ import { isTask, type RunningJob } from "../job/job.ts";
 import type { Message } from "../job/message.ts";
 import { maskedText } from "../job/masking.ts";
 import { end } from "../job/moves.ts";
+import { traceIdOf } from "../job/trace.ts";
 import { logged } from "../log.ts";
 import { webhookSignature } from "../outbound/webhook-signature.ts";
 import type { Applied } from "../store/job-store.ts";
@@ -37,17 +38,19 @@ export async function attempt(job: RunningJob, parts: EngineParts, given?: Messa
   const message = given ?? (await whileLeased(job, parts, async () => store.message(job)));
   const leasedMs = clock.waitFor(job.leaseUntil - clock.now());
   if (leasedMs <= 0) throw new Error(`The lease of attempt ${job.attempts} of job ${job.id} ended before it started`);
+  const { traceparent } = message;
+  const about = { ...logged(job), ...(traceparent !== undefined && { traceId: traceIdOf(traceparent) }) };
   const began = clock.realNow();
   const lease = isTask(job) ? keepLease(job, parts) : undefined;
   const signal = lease ? lease.signal : clock.timeout(Math.min(job.timeoutMs, leasedMs));
   const outcome = await execute(job, message, signal, parts, lease).catch((error: unknown): Outcome => {
-    log("error", "job.attempt-threw", { ...logged(job), error: reasonOf(error) });
+    log("error", "job.attempt-threw", { ...about, error: reasonOf(error) });
     return { kind: "retry", error: "The attempt failed inside the service", isOurs: true };
   });
   const seen = lease ? await lease.release() : job;
   const durationMs = clock.realNow() - began;
   const httpStatus = outcome.httpStatus;
-  log("info", "job.attempted", { ...logged(job), outcome: outcome.kind, durationMs, httpStatus });
+  log("info", "job.attempted", { ...about, outcome: outcome.kind, durationMs, httpStatus });
   return { job: seen, outcome, durationMs };
 }
 

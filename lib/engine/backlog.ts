@@ -1,6 +1,7 @@
 import { MINUTE, type EpochMs } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
 import type { Admitted } from "../flow/flow-control.ts";
+import type { Gate } from "../flow/gates.ts";
 import { arrival, waiting, type Wait } from "../flow/wait.ts";
 import { CLOCK_SKEW, HEAD_START, isWaiting, rankOf, type Job, type WaitingJob } from "../job/job.ts";
 import type { BacklogName, BacklogRef } from "../job/backlog.ts";
@@ -69,7 +70,7 @@ export async function callFreed(backlogs: readonly BacklogRef[], parts: EnginePa
 /** Lets one of the oldest jobs of a backlog go, if its destination has room; newcomers pass an empty backlog again. */
 async function callNext(ref: BacklogRef, parts: EngineParts): Promise<void> {
   const { flow, clock } = parts;
-  if (await flow.isShut(ref)) return;
+  if (await flow.shutBy(ref)) return;
   const { free, turns, atOnce = 1 } = await flow.gateOf(ref, 1);
   if (free === 0) return;
   const oldest = await oldestOf(ref, atOnce, parts);
@@ -109,6 +110,8 @@ export async function announce(
 export interface Looked {
   readonly sent: number;
   readonly next?: Page;
+  /** Why no job may go, where that is not for want of room: the app is paused, or the destination is held or fails. */
+  readonly shut?: "app" | "destination";
 }
 
 /** A page of a look after the first. `gone`: the jobs that went before it, whose slots may not be taken yet. */
@@ -124,7 +127,8 @@ export async function lookAtBacklog(
   parts: EngineParts,
 ): Promise<Looked> {
   const { clock, store, flow, backlogs } = parts;
-  if (await flow.isShut(ref)) return laterAt(MINUTE);
+  const shut = await flow.shutBy(ref);
+  if (shut) return { ...(await laterAt(MINUTE)), shut: shut === "paused" ? "app" : "destination" };
   const page = await store.due(backlogKey(ref), ALL, PAGE, from);
   const jobs = await jobsIn(ref, page.entries, parts);
   if (ref.backlog === "slot") {
@@ -134,11 +138,12 @@ export async function lookAtBacklog(
     return laterAt(Math.max(HEAD_START, await backlogs.calledFor(ref, first)));
   }
   const gone = from?.gone ?? 0;
-  const { free, turns } = jobs.length > 0 ? await flow.gateOf(ref, jobs.length, gone) : { free: 0 };
+  const gate: Gate = jobs.length > 0 ? await flow.gateOf(ref, jobs.length, gone) : { free: 0 };
+  const { free, turns } = gate;
   const { sent } = await letGo(jobs.slice(0, free), turns, parts);
   if (free < jobs.length) {
     await flow.markBacklog(ref, true);
-    return { ...(await laterAt(MINUTE)), sent };
+    return { ...(await laterAt(MINUTE)), sent, ...(gate.isOpen && { shut: "destination" as const }) };
   }
   const last = page.entries.at(-1);
   if (!page.complete && last) return { sent, next: { ...last, gone: gone + jobs.length } };

@@ -24,6 +24,8 @@ export interface DueWork {
   add(share: Share): void;
   /** The number of jobs and backlogs that no share has had yet. */
   count(): number;
+  /** When the oldest of them became due; undefined if there is none. */
+  readonly oldest: EpochMs | undefined;
 }
 
 /** One query reads as many keys in 100 KB. */
@@ -54,7 +56,9 @@ export async function dueWork(
   for (const ended of readers) if (ended.status === "rejected") throw ended.reason;
   // Over all shards: a few due jobs of an app in each of them fill batches together.
   const byApp = Map.groupBy(due, ({ appId }) => appId);
-  return inTurns(new Map([...byApp].map(([appId, entries]) => [appId, sharesOf(appId, entries)])), uncounted);
+  const turns = inTurns(new Map([...byApp].map(([appId, entries]) => [appId, sharesOf(appId, entries)])), uncounted);
+  const oldest = due.reduce((least, { at }) => Math.min(least, at), Infinity);
+  return { ...turns, oldest: due.length > 0 ? oldest : undefined };
 }
 
 async function readShard(
@@ -85,7 +89,7 @@ function sharesOf(appId: string, entries: readonly IndexEntry[]): Share[] {
   return shares;
 }
 
-function inTurns(byApp: Map<string, Share[]>, uncounted: number): DueWork {
+function inTurns(byApp: Map<string, Share[]>, uncounted: number): Omit<DueWork, "oldest"> {
   let turns = [...byApp.keys()];
   let at = 0;
   return {

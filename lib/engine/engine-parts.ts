@@ -14,6 +14,7 @@ import type { Scheduler } from "../queue/scheduler.ts";
 import type { AppStore } from "../store/app-store.ts";
 import type { Backlogs } from "../store/backlogs.ts";
 import type { JobStore } from "../store/job-store.ts";
+import type { SweepFigures } from "../store/measures.ts";
 import type { Files } from "../store/payloads.ts";
 
 /** The parts of the service that the engine is made of. */
@@ -31,6 +32,8 @@ export interface GivenParts {
   readonly backlogs: Backlogs;
   /** Starts a further invocation of the sweep, for a part of the shards. Throws when it could not be started. */
   readonly sweepMore: (part: { readonly shards: readonly string[] }) => Promise<void>;
+  /** Is told what each sweep has found, and does not throw. Default: nobody. */
+  readonly noteSweep?: (figures: SweepFigures) => Promise<void>;
   readonly rules: DeploymentRules;
   readonly log: Log;
   /** The callback bodies of dialects. Other jobs are shown as the unified API shows them. */

@@ -1,7 +1,8 @@
 import { derivedUuid } from "../clock.ts";
 import type { NewJob } from "../job/accept.ts";
 import { owed, type EndedJob, type Job } from "../job/job.ts";
-import type { Callback, FollowUp, FollowUpJob, FollowUps, Message } from "../job/message.ts";
+import type { Callback, FollowUp, FollowUpJob, Message } from "../job/message.ts";
+import { childOf } from "../job/trace.ts";
 import { after, settleEnd } from "../job/moves.ts";
 import { wholeEntityOf, withoutRequest } from "../job/view.ts";
 import type { EngineParts } from "./engine-parts.ts";
@@ -35,10 +36,13 @@ export async function settleUp(job: EndedJob, parts: EngineParts): Promise<void>
   await store.apply(job, settled);
 }
 
-async function requestOf(job: Job, message: FollowUps, name: FollowUp, parts: EngineParts): Promise<NewJob> {
+async function requestOf(job: Job, message: Partial<Message>, name: FollowUp, parts: EngineParts): Promise<NewJob> {
   const followUp = message[name];
   if (!followUp) throw new Error(`Job ${job.id} owes ${name}, which its message does not have`);
-  const asked = "url" in followUp ? await callbackOf(job, followUp, parts) : chainedOf(followUp);
+  const made = "url" in followUp ? await callbackOf(job, followUp, parts) : chainedOf(followUp);
+  // Of the same trace, as children of the last attempt.
+  const { traceparent } = message;
+  const asked = traceparent === undefined ? made : { ...made, traceparent: childOf(traceparent, job.id, job.attempts) };
   const { appId, dialect, createdBy } = job;
   const isOfDialect = dialect !== undefined && parts.callbackBodies[dialect] !== undefined;
   return { appId, mode: "both", message: asked, parentJobId: job.id, createdBy, ...(isOfDialect && { dialect }) };

@@ -1,6 +1,6 @@
 import { MINUTE, SECOND, type EpochMs, type TimeLeft } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
-import { isFinished, nextLook, HEAD_START, type EndedJob, type Job, type RunningJob } from "../job/job.ts";
+import { isFinished, isSchedule, nextLook, HEAD_START, type EndedJob, type Job, type RunningJob } from "../job/job.ts";
 import { becomeDue, expire } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import { handOver } from "../queue/hand-over.ts";
@@ -44,12 +44,24 @@ export const MOST_PARTS = 8;
 export async function sweep(timeLeft: TimeLeft, parts: EngineParts, asked: SweepPart = {}): Promise<Swept> {
   const hasTime = () => timeLeft() >= RESERVE_MS;
   const shards = asked.shards ?? DUE_SHARDS;
-  const work = await dueWork(shards, parts.clock.now() + MINUTE, hasTime, parts);
+  const now = parts.clock.now();
+  const work = await dueWork(shards, now + MINUTE, hasTime, parts);
   const isDivided = asked.shards === undefined && work.count() > LARGEST_PART && (await divide(work.count(), parts));
-  const swept = isDivided ? { sent: 0, expired: 0, left: work.count() } : await sweepAll(work, hasTime, parts);
-  const count = swept.sent + swept.expired;
-  if (count + swept.left > 0) parts.log(swept.left > 0 ? "warn" : "info", "sweep.ended", { count, left: swept.left });
-  return swept;
+  const found = isDivided ? { ...NOTHING, apps: new Set<string>() } : await sweepAll(work, hasTime, parts);
+  const { sent, expired, failed } = found;
+  const left = work.count() + failed;
+  const count = sent + expired;
+  if (count + left > 0) parts.log(left > 0 ? "warn" : "info", "sweep.ended", { count, left });
+  await parts.noteSweep?.({
+    ...(asked.shards === undefined && { oldestDueMs: Math.max(now - (work.oldest ?? now), 0) }),
+    // What others have taken over is theirs to count.
+    left: isDivided ? 0 : left,
+    lostAttempts: expired,
+    destinationsShut: found.shut,
+    pausedApps: found.apps.size,
+    scheduleLateMs: found.lateMs,
+  });
+  return { sent, expired, left };
 }
 
 /** Starts an invocation for each part of the shards. False unless all were started: this one then does all itself. */
@@ -62,28 +74,36 @@ async function divide(count: number, { sweepMore, log }: EngineParts): Promise<b
   return failed.length === 0;
 }
 
-async function sweepAll(work: DueWork, hasTime: () => boolean, parts: EngineParts): Promise<Swept> {
-  const swept = { sent: 0, expired: 0, failed: 0 };
+/** What came of a share. `paused`: the app of a backlog, if it is; `lateMs`: of the latest schedule in it. */
+interface Found {
+  readonly sent: number;
+  readonly expired: number;
+  readonly failed: number;
+  readonly shut: number;
+  readonly lateMs: number;
+  readonly paused?: string;
+}
+
+const NOTHING: Found = { sent: 0, expired: 0, failed: 0, shut: 0, lateMs: 0 };
+
+async function sweepAll(work: DueWork, hasTime: () => boolean, parts: EngineParts) {
+  const swept = { ...NOTHING, apps: new Set<string>() };
   const sweeper = async () => {
     while (hasTime()) {
       const share = work.next();
       if (!share) return;
-      const { sent, expired, failed } = await sweepShare(share, work, parts);
-      swept.sent += sent;
-      swept.expired += expired;
-      swept.failed += failed;
+      const { paused, lateMs, ...counts } = await sweepShare(share, work, parts);
+      for (const name of ["sent", "expired", "failed", "shut"] as const) swept[name] += counts[name];
+      swept.lateMs = Math.max(swept.lateMs, lateMs);
+      if (paused !== undefined) swept.apps.add(paused);
     }
   };
   const sweepers = await Promise.allSettled(Array.from({ length: SHARES_AT_ONCE }, sweeper));
   for (const ended of sweepers) if (ended.status === "rejected") throw ended.reason;
-  return { sent: swept.sent, expired: swept.expired, left: work.count() + swept.failed };
+  return swept;
 }
 
-async function sweepShare(
-  share: Share,
-  work: DueWork,
-  parts: EngineParts,
-): Promise<{ sent: number; expired: number; failed: number }> {
+async function sweepShare(share: Share, work: DueWork, parts: EngineParts): Promise<Found> {
   if ("backlog" in share) return sweepBacklog(share, work, parts);
   const ids = share.jobs.map(({ id }) => id);
   const until = parts.clock.now() + MINUTE;
@@ -92,7 +112,11 @@ async function sweepShare(
   );
   const decisions = await Promise.all(jobs.map(async (job) => sweepJob(job, parts)));
   const departures = decisions.filter((it) => typeof it === "object");
+  const schedules = departures.filter(({ job }) => isSchedule(job));
+  const now = parts.clock.now();
   return {
+    ...NOTHING,
+    lateMs: Math.max(0, ...schedules.map(({ job }) => now - job.startAt)),
     sent: await handOver(departures, parts),
     expired: decisions.filter((it) => it === "expired").length,
     failed: decisions.filter((it) => it === "failed").length,
@@ -100,19 +124,15 @@ async function sweepShare(
 }
 
 /** Looks at a page of a backlog. The next page is a share of its own, so that other apps have their turn between. */
-async function sweepBacklog(
-  share: BacklogShare,
-  work: DueWork,
-  parts: EngineParts,
-): Promise<{ sent: number; expired: number; failed: number }> {
+async function sweepBacklog(share: BacklogShare, work: DueWork, parts: EngineParts): Promise<Found> {
   const { appId, seen, from } = share;
   try {
-    const { sent, next } = await lookAtBacklog(share, seen, from, parts);
+    const { sent, next, shut } = await lookAtBacklog(share, seen, from, parts);
     if (next) work.add({ ...share, from: next });
-    return { sent, expired: 0, failed: 0 };
+    return { ...NOTHING, sent, shut: shut === "destination" ? 1 : 0, ...(shut === "app" && { paused: appId }) };
   } catch (error) {
     parts.log("error", "sweep.backlog-failed", { appId, error: reasonOf(error) });
-    return { sent: 0, expired: 0, failed: 1 };
+    return { ...NOTHING, failed: 1 };
   }
 }
 

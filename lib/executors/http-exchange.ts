@@ -2,6 +2,7 @@ import { DAY, SECOND } from "../clock.ts";
 import type { RunningAttempt } from "./executor.ts";
 import type { Exchange, OutgoingRequest } from "../outbound/send.ts";
 import type { ProxyMessage } from "../job/message.ts";
+import { childOf } from "../job/trace.ts";
 import { DEFAULT_HEADERS, forwardable } from "../outbound/headers.ts";
 import type { Outcome } from "../job/attempt.ts";
 
@@ -18,7 +19,7 @@ export function requestOf(
   return {
     url,
     method: httpMethod,
-    headers: { ...DEFAULT_HEADERS, ...forwardable(headers), ...ownHeaders(attempt) },
+    headers: { ...DEFAULT_HEADERS, ...traceOf(attempt), ...forwardable(headers), ...ownHeaders(attempt) },
     body: bodyOf(lambdaProxyMessage),
   };
 }
@@ -91,6 +92,11 @@ function ownHeaders({ jobId, number, realTimeSeconds }: RunningAttempt): Record<
     "webhook-id": jobId,
     "webhook-timestamp": String(realTimeSeconds),
   };
+}
+
+/** A `traceparent` among the job's own headers stands before the one of the request for the job. */
+function traceOf({ jobId, number, message: { traceparent } }: RunningAttempt): Record<string, string> {
+  return traceparent === undefined ? {} : { traceparent: childOf(traceparent, jobId, number) };
 }
 
 function bodyOf({ body, isBase64Encoded }: ProxyMessage): Uint8Array | null {

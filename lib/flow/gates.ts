@@ -18,6 +18,8 @@ export interface Gate {
   readonly free: number;
   readonly turns?: readonly Turn[];
   readonly atOnce?: number;
+  /** The destination has failed too often, and is only probed. */
+  readonly isOpen?: true;
 }
 
 interface Parts {
@@ -30,11 +32,12 @@ interface Parts {
 export function createGates(parts: Parts) {
   const { clock, apps, circuits } = parts;
 
-  /** Whether the jobs of a backlog wait for a person. */
-  async function isShut(ref: BacklogRef): Promise<boolean> {
-    if ((await apps.settingsOf(ref.appId)).paused) return true;
+  /** Why the jobs of a backlog wait for a person; undefined if they don't. */
+  async function shutBy(ref: BacklogRef): Promise<"paused" | "held" | undefined> {
+    if ((await apps.settingsOf(ref.appId)).paused) return "paused";
     const to = target(ref);
-    return to !== undefined && !isShare(to.destination) && (await circuits.circuitOf(to))?.state === "held";
+    if (to === undefined || isShare(to.destination)) return undefined;
+    return (await circuits.circuitOf(to))?.state === "held" ? "held" : undefined;
   }
 
   /**
@@ -45,7 +48,8 @@ export function createGates(parts: Parts) {
     const to = target(ref);
     if (!to) return { free: most };
     const circuit = isShare(to.destination) ? undefined : await circuits.circuitOf(to);
-    if (circuit && circuit.state !== "closed") return { free: (circuit.probeAt ?? Infinity) <= clock.now() ? 1 : 0 };
+    if (circuit && circuit.state !== "closed")
+      return { free: (circuit.probeAt ?? Infinity) <= clock.now() ? 1 : 0, isOpen: true };
     const limits = limitsOf(to.destination, await apps.settingsOf(to.appId));
     const turns = limits && (await turnsWithin(parts, to, limits, { most, gone }));
     if (!limits || !turns) return { free: most };
@@ -60,7 +64,7 @@ export function createGates(parts: Parts) {
     return to !== undefined && limits !== undefined && (await markWaiting(parts, to, limits, isWaiting));
   }
 
-  return { isShut, gateOf, markBacklog };
+  return { shutBy, gateOf, markBacklog };
 }
 
 function target({ appId, backlog }: BacklogRef): DestinationRef | undefined {

@@ -5,6 +5,8 @@ export interface Message extends FollowUps {
   readonly lambdaProxyMessage?: ProxyMessage;
   readonly execution: Execution;
   readonly metadata: Metadata;
+  /** The trace of the request that asked for the job, where it named one. */
+  readonly traceparent?: string;
 }
 
 /** The follow-ups of a job: a callback with its final view, or another job. */

@@ -65,6 +65,7 @@ test("every setting is in the README's table, in .env.example, and read by somet
     "deploy/concurrency.cjs",
     "deploy/permissions.cjs",
     "serverless.yml",
+    "deploy/alarms.yml",
     "lib/store/bucket.ts",
     "local/start.ts",
     "local/environment.ts",

@@ -6,7 +6,7 @@ import { ROOT } from "../support/root.ts";
 export const FLOORS = [
   ["clock", "errors"],
   ["job"],
-  ["aws", "log"],
+  ["aws", "log", "metrics"],
   ["outbound", "store"],
   ["queue", "files"],
   ["flow", "pdf", "datasets"],
@@ -23,7 +23,7 @@ export type Room = (typeof FLOORS)[number][number];
 
 export const ROOMS: readonly Room[] = FLOORS.flat();
 /** Rooms that are one file of `lib/`. */
-export const FILES: readonly Room[] = ["clock", "errors", "aws", "log", "config", "parts"];
+export const FILES: readonly Room[] = ["clock", "errors", "aws", "log", "metrics", "config", "parts"];
 
 /** The room in which a file of `lib/` or `functions/` lies. */
 export function roomOf(file: string): string {

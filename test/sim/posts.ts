@@ -41,7 +41,7 @@ function asked(parts: ClientParts, appId: string, from: object): Asked {
   const body = createJobBody.parse(from);
   const key = body.message.metadata.idempotencyKey;
   const submit = async (service: ServiceParts) => {
-    const answered = await acceptJob(body, callerOf(parts, appId), undefined, service);
+    const answered = await acceptJob(body, callerOf(parts, appId), {}, service);
     parts.invariants.accepted({ appId, body, key, ...answered });
     return answered;
   };

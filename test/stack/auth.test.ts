@@ -41,6 +41,19 @@ function unsigned(claims: object): string {
   return `${part({ alg: "none" })}.${part(claims)}.`;
 }
 
+test("a request without a valid token leaves a line in the log, which holds no token", async () => {
+  const headers = { "x-request-id": randomUUID() };
+  expect((await stack.call("GET", "/v1/admin/jobs", { token: "not-a-token", headers })).status).toBe(401);
+  const line = await stack.logged(({ requestId }) => requestId === headers["x-request-id"]);
+  expect(line).toEqual({
+    time: expect.any(String),
+    level: "warn",
+    event: "request.unauthorized",
+    route: "GET /v1/admin/jobs",
+    requestId: headers["x-request-id"],
+  });
+});
+
 test("every way in which a token can be wrong is the same 401", async () => {
   const { exp: _, ...endless } = good();
   const { sub: __, ...nobody } = good();

@@ -17,6 +17,11 @@ const TAGS: readonly [begins: readonly string[], name: string, description: stri
   [["/v1/admin/apps"], "Apps", "What the administrators of an app decide about it."],
   [["/v1/admin"], "Administration", "What has become of jobs, and what people do to them."],
   [["/internal"], "Internal", "For operators: without `INTERNAL_JWT_TOKEN` in the configuration, these answer 404."],
+  [
+    ["/metrics"],
+    "Metrics",
+    "For scrapers: without `METRICS_TOKEN` in the configuration of a deployment, this answers 404.",
+  ],
   [["/"], "Service", "Open to anyone."],
 ];
 
@@ -58,6 +63,7 @@ export function openApi(routes: readonly Route[], target: string): Json {
       securitySchemes: {
         token: { type: "http", scheme: "bearer", bearerFormat: "JWT", description: "Claims `sub`, `appId`, `roles`." },
         internalToken: { type: "http", scheme: "bearer", description: "The operator's `INTERNAL_JWT_TOKEN`." },
+        scrapeToken: { type: "http", scheme: "bearer", description: "`METRICS_TOKEN`; the local stack needs none." },
       },
       parameters: {
         RequestId: {
@@ -95,7 +101,7 @@ function operation(route: Route, path: string, target: string, schemaOf: SchemaO
     operationId: id,
     summary,
     tags: [TAGS.find(([begins]) => begins.some((start) => path.startsWith(start)))?.[1]],
-    security: access ? [{ [access === "internal" ? "internalToken" : "token"]: [] }] : [],
+    security: access ? [{ [typeof access === "string" ? `${access}Token` : "token"]: [] }] : [],
     parameters,
     ...(body && {
       requestBody: {
@@ -166,10 +172,10 @@ function refusalsOf({ key, access, body, query, idempotent, refusals = [] }: Rou
   const possible: readonly [ErrorCode, unknown][] = [
     ["BAD_REQUEST", body ?? query ?? idempotent],
     ["UNAUTHORIZED", access],
-    ["FORBIDDEN", access && access !== "internal"],
-    ["NOT_FOUND", access === "internal" || key.includes("{")],
+    ["FORBIDDEN", typeof access === "function"],
+    ["NOT_FOUND", typeof access === "string" || key.includes("{")],
     ["PAYLOAD_TOO_LARGE", body],
-    ["TOO_MANY_REQUESTS", access && access !== "internal" && budgetOf(key) !== undefined],
+    ["TOO_MANY_REQUESTS", typeof access === "function" && budgetOf(key) !== undefined],
     ["INTERNAL_SERVER_ERROR", true],
     ["SERVICE_UNAVAILABLE", true],
   ];

@@ -2,7 +2,7 @@ import { createHash, createSecretKey, timingSafeEqual } from "node:crypto";
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from "jose";
 import * as z from "zod";
 import { MINUTE, SECOND } from "../../clock.ts";
-import { defaultAppId, internalToken, tokenConfig, type TokenConfig } from "../../config.ts";
+import { defaultAppId, internalToken, scraping, tokenConfig, type TokenConfig } from "../../config.ts";
 import { ClientError, Unavailable } from "../../errors.ts";
 import type { Owner } from "../../files/uploads.ts";
 
@@ -89,11 +89,28 @@ function unauthorized(): ClientError {
 export function isInternal(authorization: string | undefined): boolean {
   const expected = internalToken(process.env);
   if (expected === undefined) return false;
-  const given = bearerOf(authorization) ?? "";
-  // Hashes have one length, so the time of the comparison tells nothing about the token.
-  const [a, b] = [given, expected].map((token) => createHash("sha256").update(token).digest());
-  if (!a || !b || !timingSafeEqual(a, b)) throw unauthorized();
+  requireToken(authorization, hashOf(expected));
   return true;
+}
+
+/**
+ * True if a request may read the metrics; throws UNAUTHORIZED if its token is another one. False if the deployment has no
+ * such token: then the endpoint does not exist.
+ */
+export function isScraper(authorization: string | undefined): boolean {
+  const allowed = scraping(process.env);
+  if (allowed === undefined || allowed === "anyone") return allowed !== undefined;
+  requireToken(authorization, Buffer.from(allowed.sha256, "hex"));
+  return true;
+}
+
+/** Hashes have one length, so the time of the comparison tells nothing about the token. */
+function requireToken(authorization: string | undefined, expected: Buffer): void {
+  if (!timingSafeEqual(hashOf(bearerOf(authorization) ?? ""), expected)) throw unauthorized();
+}
+
+function hashOf(token: string): Buffer {
+  return createHash("sha256").update(token).digest();
 }
 
 function bearerOf(authorization: string | undefined): string | undefined {

@@ -5,7 +5,7 @@ import { iso } from "../../clock.ts";
 import { ClientError, Unavailable, type ErrorCode } from "../../errors.ts";
 import { parts, type ServiceParts } from "../../parts.ts";
 import type { Budget } from "../../store/rates.ts";
-import { authenticate, isInternal, type Caller } from "./auth.ts";
+import { authenticate, isInternal, isScraper, type Caller } from "./auth.ts";
 import { formOf, isContainer, jsonBody, parse, refuseHalfPairs, type Event } from "./body.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import { isMultipart, type FormFile } from "./multipart.ts";
@@ -34,8 +34,8 @@ export interface Route<Body = unknown, Query = unknown> {
   /** The fields of a form, for routes that accept one beside JSON. The file comes as `file`. */
   readonly form?: z.ZodType<Body>;
   readonly query?: z.ZodType<Query>;
-  /** Throws FORBIDDEN. `internal` needs the operator's token. Absent: the endpoint is open to everyone. */
-  readonly access?: ((caller: Caller) => void) | "internal";
+  /** Throws FORBIDDEN. `internal` needs the operator's token, `scrape` that of the metrics. Absent: the endpoint is open to everyone. */
+  readonly access?: ((caller: Caller) => void) | "internal" | "scrape";
   handle(request: Request<Body, Query>, service: ServiceParts): Promise<Answer>;
 }
 
@@ -116,8 +116,9 @@ function isForm({ form }: Route, { headers }: Event): boolean {
 async function callerOf({ access, key }: Route, event: Event): Promise<Caller> {
   if (!access) return NOBODY;
   const { authorization } = event.headers;
-  if (access === "internal") {
-    if (!isInternal(authorization)) throw noSuchEndpoint(event);
+  if (typeof access === "string") {
+    const exists = access === "internal" ? isInternal(authorization) : isScraper(authorization);
+    if (!exists) throw noSuchEndpoint(event);
     return NOBODY;
   }
   const caller = await authenticate(authorization, parts().clock.realNow());

@@ -27,6 +27,7 @@ interface Explanation {
 export function explain(error: unknown, about: { method: string; route: string; requestId?: string }): Explanation {
   const { code, message, details, retryAfterSeconds } = toldToClient(error, about.method);
   const { method: _, ...fields } = about;
+  if (code === "UNAUTHORIZED") parts().log("warn", "request.unauthorized", fields);
   if (!(error instanceof ClientError)) parts().log("error", "request.failed", { ...fields, error: reasonOf(error) });
   const told = { code, message, ...(details.length > 0 && { details }) };
   return { status: STATUS_OF[code], error: told, retryAfterSeconds };

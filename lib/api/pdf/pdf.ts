@@ -221,6 +221,7 @@ export const createLongJob = route({
         ...(webhookUrl !== null && { onComplete: callbackTo(webhookUrl) }),
         ...(webhookUrl !== null && { admit: async () => admitWebhook(caller, service) }),
         ...(key !== undefined && { key }),
+        traceparent: headers["traceparent"],
       },
       service,
     );

@@ -104,6 +104,7 @@ export const createFileJob = route<CreateBody, unknown>({
         execution: { type: TASK, jobType, payload, priority: 0, file, ...(meta && { meta }) },
         maxRetries: MAX_RETRIES,
         ...(key !== undefined && { key }),
+        traceparent: headers["traceparent"],
       },
       service,
     );

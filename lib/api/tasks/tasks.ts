@@ -4,6 +4,7 @@ import { ClientError, badRequest } from "../../errors.ts";
 import { definitionOf, payloadProblems } from "../../executors/task.ts";
 import type { Dialect, PdfJob } from "../../job/dialect.ts";
 import { GENERATE_PDF, isTask, type TASK, type Job } from "../../job/job.ts";
+import { traceparentIn } from "../../job/trace.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { appOf, isAppAdmin, isPlatformAdmin, requirePermission, type Caller } from "../http/auth.ts";
 import type { Callback, RetryPolicy } from "../../job/message.ts";
@@ -33,6 +34,8 @@ interface AskedTask {
   readonly dialect?: Dialect;
   readonly pdf?: PdfJob;
   readonly onComplete?: Callback;
+  /** The header of the request. */
+  readonly traceparent?: string | undefined;
   /** Throws if a new PDF may not be asked for. Not called for a replay. */
   readonly admit?: () => Promise<void>;
 }
@@ -40,7 +43,7 @@ interface AskedTask {
 /** Accepts a task, once per user and key, and records it in the audit log. */
 export async function submitTask(asked: AskedTask, service: ServiceParts) {
   const { engine, clock, store, pages } = service;
-  const { execution, maxRetries, retry, key, onComplete, admit, ...request } = asked;
+  const { execution, maxRetries, retry, key, onComplete, traceparent: header, admit, ...request } = asked;
   const { appId, dialect } = request;
   const metadata = { ...(maxRetries !== undefined && { maxRetries }), ...(retry && { retry }) };
   const id = taskIdOf(asked, clock);
@@ -52,7 +55,8 @@ export async function submitTask(asked: AskedTask, service: ServiceParts) {
     await admitDataset(appId, execution.jobType, execution["payload"], service);
     await admit?.();
   }
-  const message = { execution, metadata, ...(onComplete && { onComplete }) };
+  const traceparent = traceparentIn(header);
+  const message = { execution, metadata, ...(onComplete && { onComplete }), ...(traceparent && { traceparent }) };
   const submitted = await engine.submit({ ...request, mode: "both", message }, id);
   if (submitted.kind === "sent") throw new Error("A task is always stored");
   const { job } = submitted;

@@ -72,6 +72,7 @@ export const createTypedJob = route({
         ...(maxRetries !== undefined && { maxRetries }),
         ...(key !== undefined && { key }),
         ...(startAt !== undefined && { startAt }),
+        traceparent: headers["traceparent"],
       },
       service,
     );

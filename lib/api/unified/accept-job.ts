@@ -12,6 +12,7 @@ import { envelope, type Answer } from "../http/http.ts";
 import { messageOf, type CreateJobBody } from "./job-request.ts";
 import type { Message } from "../../job/message.ts";
 import { jobIdForKey } from "../../job/accept.ts";
+import { traceparentIn } from "../../job/trace.ts";
 import { jobObject } from "../../store/audit.ts";
 
 // The acceptance of a job, for every endpoint that creates one.
@@ -23,18 +24,27 @@ export interface Accepted {
   readonly message: Message;
 }
 
+/** The headers of a request for a job that count. */
+export interface AskedBy {
+  /** `Idempotency-Key` */
+  readonly key?: string | undefined;
+  readonly traceparent?: string | undefined;
+}
+
 /** Checks the request and accepts the job, once per idempotency key. */
 export async function acceptJob(
   body: CreateJobBody,
   caller: Caller,
-  keyHeader: string | undefined,
+  { key: keyHeader, traceparent }: AskedBy,
   service: ServiceParts,
 ): Promise<Accepted> {
   const appId = appOf(caller, body.appId);
   const now = await askedAt(body, appId, keyHeader, service);
   const settings = await service.apps.settingsOf(appId);
   const rules = { ...service.rules, ...settings };
-  const { message, terms } = messageOf(withDefaults(body, settings), appId, keyHeader, { rules, now });
+  const checked = messageOf(withDefaults(body, settings), appId, keyHeader, { rules, now });
+  const { terms } = checked;
+  const message = traced(checked.message, traceparent);
   if (message.execution.type === TASK) await admitTask(message, appId, service);
   const submitted = await service.engine.submit({ appId, mode: body.mode, message, terms, createdBy: caller.sub });
   switch (submitted.kind) {
@@ -50,6 +60,12 @@ export async function acceptJob(
     default:
       return submitted.kind satisfies never;
   }
+}
+
+/** A schedule lets others act, long after the trace of its request. */
+function traced(message: Message, header: string | undefined): Message {
+  const traceparent = message.execution.type === SCHEDULE ? undefined : traceparentIn(header);
+  return traceparent === undefined ? message : { ...message, traceparent };
 }
 
 /** Throws FORBIDDEN for a new task whose rows its app could not keep. */

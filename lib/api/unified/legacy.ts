@@ -37,7 +37,7 @@ export const createCallbackJob = route({
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   body: callbackBody,
 
-  async handle({ body: asked, caller, headers: { "idempotency-key": key } }, service): Promise<Answer> {
+  async handle({ body: asked, caller, headers: { "idempotency-key": key, traceparent } }, service): Promise<Answer> {
     const { appId, url, method, body } = asked;
     const target = new URL(url);
     const isJson = body !== undefined && body !== null && typeof body !== "string";
@@ -54,7 +54,7 @@ export const createCallbackJob = route({
         metadata: { idempotencyKey: asked.idempotencyKey, maxRetries: asked.maxRetries },
       },
     };
-    const job = await acceptJob(parse(createJobBody, request, "body"), caller, key, service);
+    const job = await acceptJob(parse(createJobBody, request, "body"), caller, { key, traceparent }, service);
     const payload = { url: maskedAddress(url), method, headers: masked(asked.headers), body: body ?? null };
     return accepted(job, { type: "callback-http", payload });
   },

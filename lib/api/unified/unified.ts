@@ -50,7 +50,8 @@ export const createJob = route({
   body: createJobBody,
 
   async handle({ body, caller, headers }, service): Promise<Answer> {
-    return accepted(await acceptJob(body, caller, headers["idempotency-key"], service));
+    const { "idempotency-key": key, traceparent } = headers;
+    return accepted(await acceptJob(body, caller, { key, traceparent }, service));
   },
 });
 
@@ -74,13 +75,13 @@ export const createJobs = route({
   body: batchBody,
   checksValues: true,
 
-  async handle({ body, caller }, service): Promise<Answer> {
+  async handle({ body, caller, headers: { traceparent } }, service): Promise<Answer> {
     // Each job counts as a request, and the first is counted already.
     if (caller.appId !== undefined) await service.apps.admit(caller.appId, "requests", body.jobs.length - 1);
     const results: BatchResult[] = [];
     for (let from = 0; from < body.jobs.length; from += ACCEPTED_AT_ONCE) {
       const some = body.jobs.slice(from, from + ACCEPTED_AT_ONCE);
-      results.push(...(await Promise.all(some.map((job) => acceptInBatch(job, caller, service)))));
+      results.push(...(await Promise.all(some.map((job) => acceptInBatch(job, caller, traceparent, service)))));
       shorten(results);
     }
     const answer = (show: (result: BatchResult) => object) => envelope({ results: results.map(show) });
@@ -116,10 +117,15 @@ interface BatchResult {
   readonly error?: object;
 }
 
-async function acceptInBatch(job: unknown, caller: Caller, service: ServiceParts): Promise<BatchResult> {
+async function acceptInBatch(
+  job: unknown,
+  caller: Caller,
+  traceparent: string | undefined,
+  service: ServiceParts,
+): Promise<BatchResult> {
   try {
     refuseChanging(job, "job");
-    return await acceptJob(parse(createJobBody, job, "job"), caller, undefined, service);
+    return await acceptJob(parse(createJobBody, job, "job"), caller, { traceparent }, service);
   } catch (error) {
     return explain(error, { method: "POST", route: "POST /v1/jobs/batch" });
   }
