@@ -22,8 +22,6 @@ const BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 3_600]
 const COUNTS: ItemKey = { pk: "METRICS", sk: "counts" };
 const SWEEP: ItemKey = { pk: "METRICS", sk: "sweep" };
 
-export type TotalsStore = ReturnType<typeof createTotals>;
-
 export function createTotals({ table, clock }: { table: Table; clock: Clock }) {
   /** Adds what a batch of the stream says: one write. */
   async function add(measured: Measured): Promise<void> {

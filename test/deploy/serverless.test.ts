@@ -289,3 +289,14 @@ test("the packaged template refers to nothing that it lacks, and to nothing in a
   };
   for (const name of edges.keys()) visit(name, []);
 });
+
+test("what is made under a condition has one that the template defines", async () => {
+  const { Conditions, Resources } = JSON.parse(await packagedTemplate()) as {
+    Conditions: Record<string, unknown>;
+    Resources: Record<string, { Condition?: string }>;
+  };
+  const named = Object.values(Resources).flatMap(({ Condition }) => Condition ?? []);
+  expect(new Set(named)).toEqual(new Set(Object.keys(Conditions)));
+  // Neither an address nor a budget was given.
+  expect(Object.values(Conditions)).toEqual(Array.from(named, () => ({ "Fn::Not": [{ "Fn::Equals": ["", ""] }] })));
+});
