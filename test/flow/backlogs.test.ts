@@ -14,7 +14,7 @@ import { ORIGIN, appId, fails, run, startFlowWorld, stored, submit, world } from
 
 // What waits in a backlog: for how long, in which order, and how it gets out of it.
 
-beforeEach(startFlowWorld);
+beforeEach(async () => startFlowWorld());
 afterEach(async () => world.end());
 
 async function change(changed: Partial<AppSettings>): Promise<void> {

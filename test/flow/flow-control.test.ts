@@ -13,7 +13,7 @@ import { ORIGIN, appId, fails, run, startFlowWorld, stored, submit, succeeds, wo
 
 // The circuits of destinations, and the reasons for waits. test/flow/limits.test.ts has the limits.
 
-beforeEach(startFlowWorld);
+beforeEach(async () => startFlowWorld());
 afterEach(async () => world.end());
 
 const circuit = async () => world.destinations.read({ appId, destination: ORIGIN });

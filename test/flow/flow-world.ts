@@ -12,8 +12,9 @@ export const ORIGIN = "https://a.example";
 export let world: World;
 export let appId: string;
 
-export async function startFlowWorld(): Promise<void> {
-  world = await createWorld();
+/** `isQuick`: on the models. */
+export async function startFlowWorld({ isQuick = false } = {}): Promise<void> {
+  world = await createWorld(isQuick ? { isQuick } : {});
   appId = randomUUID();
 }
 

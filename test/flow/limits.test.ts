@@ -10,7 +10,7 @@ import { ORIGIN, appId, fails, run, startFlowWorld, stored, submit, succeeds, wo
 
 // The limits of a destination: attempts per second, and attempts at once.
 
-beforeEach(startFlowWorld);
+beforeEach(async () => startFlowWorld());
 afterEach(async () => world.end());
 
 async function limit(limits: Partial<DestinationLimits>): Promise<void> {
