@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { MINUTE, SECOND } from "../../lib/clock.ts";
 import { asCall } from "../../lib/job/attempt.ts";
@@ -105,24 +104,6 @@ test("when messages can't be released, the others of the batch stay handled", as
   const { batchItemFailures } = await world.engine.runBatch(records, PLENTY);
   expect(batchItemFailures).toHaveLength(1);
   expect(world.ran).toHaveLength(1);
-});
-
-test("a lane goes on while a slow attempt of another lane is in the same batch", async () => {
-  const slow = Promise.withResolvers<void>();
-  world.execute(async ({ message }) => {
-    if (message.metadata?.messageGroupId === "slow") await slow.promise;
-    return { kind: "succeeded" };
-  });
-  const appId = randomUUID();
-  const submit = async (messageGroupId: string) => world.engine.submit(request("both", { messageGroupId }, { appId }));
-  for (const lane of ["slow", "quick"]) await submit(lane);
-  const records = await world.receive("main");
-  expect(records).toHaveLength(2);
-  const batch = world.engine.runBatch(records, PLENTY);
-  await submit("quick");
-  await expect.poll(async () => (await world.receive("main")).length, { timeout: 5_000 }).toBe(1);
-  slow.resolve();
-  expect(await batch).toEqual({ batchItemFailures: [] });
 });
 
 test("a worker whose clock is a little behind starts a job all the same", async () => {
