@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { DAY, type Clock } from "../clock.ts";
 import { ClientError } from "../errors.ts";
 import { appKey, type Audit } from "./audit.ts";
-import { cached } from "./cached.ts";
+import { cached, remember } from "./cached.ts";
 import type { Sealer } from "./sealer.ts";
 import type { Table } from "./table.ts";
 
@@ -38,6 +38,8 @@ export type SigningSecrets = ReturnType<typeof createSigningSecrets>;
 export function createSigningSecrets(parts: { table: Table; clock: Clock; sealer: Sealer; audit: Audit }) {
   const { table, clock, sealer, audit } = parts;
   const keysOf = cached(clock, readKeys);
+  // KMS bills each call, and what was sealed never opens as anything else: it is opened once in a process.
+  const opened = new Map<string, Promise<Uint8Array>>();
 
   /**
    * Makes a new signing secret. Older ones still sign for 24 hours. The secret can't be read again.
@@ -70,12 +72,20 @@ export function createSigningSecrets(parts: { table: Table; clock: Clock; sealer
   async function readKeys(appId: string): Promise<Uint8Array[]> {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       const { list: sealed } = await read(appId);
-      if (sealed.length > 0) return Promise.all(sealed.map(async (each) => sealer.open(appId, each.sealed)));
+      if (sealed.length > 0) return Promise.all(sealed.map(async (each) => open(appId, each.sealed)));
       const made = await newSecret(appId, randomBytes(SECRET_BYTES));
       // Another send may have made the first secret meanwhile: the next round reads that one.
       await change(appId, "first send", { to: made.id }, (there) => (there.length > 0 ? undefined : [made]));
     }
     throw table.unavailable("the signing secret is changing too fast");
+  }
+
+  async function open(appId: string, sealed: Uint8Array): Promise<Uint8Array> {
+    const name = `${appId} ${Buffer.from(sealed).toString("base64")}`;
+    const bytes = opened.get(name) ?? sealer.open(appId, sealed);
+    remember(opened, name, bytes);
+    bytes.catch(() => opened.delete(name));
+    return bytes;
   }
 
   /** Without those that have expired. */
