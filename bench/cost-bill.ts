@@ -82,7 +82,7 @@ export function priceOf(path: string, parts: Parts): Priced {
   const intents = intentsOf(of("stream.intents"), parts);
   const cached = refreshOf(loads, parts);
   const all = [...loads, counting.load, intents].filter(({ invocations }) => invocations > 0);
-  const logBytes = Object.entries(counts).reduce((sum, [name, n]) => sum + (/\.logBytes$/.test(name) ? n : 0), 0);
+  const logBytes = Object.entries(counts).reduce((sum, [name, n]) => sum + (name.endsWith(".logBytes") ? n : 0), 0);
   const bill = {
     "API Gateway": of("apiGateway.requests") * perMillion.apiGatewayRequests,
     Lambda: all.reduce((sum, load) => sum + lambdaOf(load, parts), 0),
@@ -121,7 +121,7 @@ function loadsOf(path: string, parts: Parts) {
     const ms = cpuTime(name, cpuMs[name] ?? 0, parts) + waitOf(name, counts, invocations, assumed);
     loads.push({ name, invocations, ms, perSecond: invocations * assumed.jobsPerSecond });
   }
-  const renderings = Object.entries(counts).reduce((sum, [key, n]) => sum + (/\.calls\.invoke$/.test(key) ? n : 0), 0);
+  const renderings = Object.entries(counts).reduce((sum, [key, n]) => sum + (key.endsWith(".calls.invoke") ? n : 0), 0);
   if (renderings > 0) {
     const perSecond = renderings * assumed.jobsPerSecond;
     loads.push({ name: "renderPdf", invocations: renderings, ms: assumed.renderMs, perSecond });

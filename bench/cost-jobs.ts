@@ -196,7 +196,9 @@ async function count(changes: number, { app, call, now }: Surroundings): Promise
     byApp: { S: `${app}#rest-api#0` },
     to: { S: "https://hooks.example.com" },
     payload: { B: Buffer.alloc(600, id).toString("base64") },
-    ...{ createdAt: at, updatedAt: at, startAt: at },
+    createdAt: at,
+    updatedAt: at,
+    startAt: at,
     ...fields,
   });
   const Records = Array.from({ length: changes }, () => {

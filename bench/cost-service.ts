@@ -73,11 +73,17 @@ export async function createService() {
     forget();
   };
   const jobs = jobsOf({
-    ...{ meter, functions: template.functions, call: calls.call },
-    ...{ app: APP, token, target: url, now, forget },
+    meter,
+    functions: template.functions,
+    call: calls.call,
+    app: APP,
+    token,
+    target: url,
+    now,
+    forget,
   });
-  /** Has containers remember what they remember for ten seconds, uncounted. */
   let warmUntil = 0;
+  /** Has containers remember what they remember for ten seconds, uncounted. */
   const keepWarm = async () => {
     if (Date.now() > warmUntil) await jobs.webhooks(1);
     warmUntil = Date.now() + 4 * SECOND;
@@ -148,9 +154,12 @@ function createCalls(meter: Meter, functions: readonly FunctionTemplate[]) {
 /** The lines that functions write to their logs. */
 function listenToLog(hear: (line: string) => void) {
   const write = process.stdout.write.bind(process.stdout);
-  process.stdout.write = ((text: string) => {
-    for (const line of text.split("\n")) if (line !== "") hear(line);
+  process.stdout.write = (text: string | Uint8Array) => {
+    for (const line of text.toString().split("\n")) if (line !== "") hear(line);
     return true;
-  }) as typeof process.stdout.write;
-  return { end: () => void (process.stdout.write = write) };
+  };
+  const end = () => {
+    process.stdout.write = write;
+  };
+  return { end };
 }
