@@ -12,7 +12,7 @@ import { SPEED, jobsOf } from "./cost-jobs.ts";
 import { createMeter, storedBytesOf, type Counts, type Meter } from "./cost-meter.ts";
 
 // The deployed functions on the embedded table, queues and bucket, each called by the events that AWS would call it
-// with. Time goes a thousand times as fast, so that retries and schedules take no minutes.
+// with.
 
 const ROOT = join(import.meta.dirname, "..");
 /** The counts of one job, and the processor milliseconds of each function, by event or message. */
