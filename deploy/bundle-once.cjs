@@ -1,7 +1,9 @@
-const esbuild = require("esbuild");
+const { mkdirSync, writeFileSync } = require("node:fs");
+const { dirname, join } = require("node:path");
+const { bundle } = require("./bundles.cjs");
 
-// A plugin of Serverless. serverless-esbuild bundles each function by a call of its own, which reads the same thousand
-// modules again. One call for all functions of a command makes the same files in a third of the time and memory.
+// A plugin of Serverless, in place of the bundler of serverless-esbuild, which makes one file of each function. What a
+// function seldom needs would be read at each of its starts.
 
 /** The hooks before which serverless-esbuild bundles. This plugin stands before it in serverless.yml. */
 const HOOKS = [
@@ -22,16 +24,19 @@ module.exports = class BundleOnce {
 function bundleOnce({ service, pluginManager }) {
   const bundler = pluginManager.plugins.find(({ constructor }) => constructor.name === "EsbuildServerlessPlugin");
   const entryPoints = [...new Set(bundler.functionEntries.map(({ entry }) => entry))];
-  const { exclude, outputFileExtension, ...options } = service.custom.esbuild;
-  let built;
-  const rebuild = () =>
-    (built ??= esbuild.build({
-      ...options,
-      external: exclude,
-      entryPoints,
-      outbase: ".",
-      outdir: bundler.buildDirPath,
-      outExtension: { ".js": outputFileExtension },
-    }));
-  bundler.buildCache = Object.fromEntries(entryPoints.map((entry) => [entry, { result: { rebuild } }]));
+  const { exclude, outputFileExtension: _, ...options } = service.custom.esbuild;
+  const build = async (entry) => {
+    const { files } = await bundle(entry, { ...options, external: exclude });
+    for (const [path, text] of files) {
+      const file = join(bundler.buildDirPath, path);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, text);
+    }
+  };
+  // One after the other: each takes 200 MB and all cores.
+  let last = Promise.resolve();
+  const rebuild = (entry) => (last = last.then(() => build(entry)));
+  bundler.buildCache = Object.fromEntries(
+    entryPoints.map((entry) => [entry, { result: { rebuild: () => rebuild(entry) } }]),
+  );
 }

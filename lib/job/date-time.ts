@@ -2,7 +2,7 @@ import * as z from "zod";
 
 // The times that requests name.
 
-const DAY = z.core.regexes.date.source.slice(1, -1);
+const DAY = z.regexes.date.source.slice(1, -1);
 const CLOCK = String.raw`(?:[01]\d|2[0-3]):[0-5]\d`;
 const DATE_TIME = new RegExp(String.raw`^${DAY}T${CLOCK}(?::[0-5]\d(?:\.\d+)?)?(?:Z|[+-](?:[01]\d|2[0-3]):?[0-5]\d)$`);
 

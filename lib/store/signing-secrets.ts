@@ -38,8 +38,7 @@ export type SigningSecrets = ReturnType<typeof createSigningSecrets>;
 export function createSigningSecrets(parts: { table: Table; clock: Clock; sealer: Sealer; audit: Audit }) {
   const { table, clock, sealer, audit } = parts;
   const keysOf = cached(clock, readKeys);
-  // KMS bills each call, and what was sealed never opens as anything else: it is opened once in a process.
-  const opened = new Map<string, Promise<Uint8Array>>();
+  const open = opening(sealer);
 
   /**
    * Makes a new signing secret. Older ones still sign for 24 hours. The secret can't be read again.
@@ -80,14 +79,6 @@ export function createSigningSecrets(parts: { table: Table; clock: Clock; sealer
     throw table.unavailable("the signing secret is changing too fast");
   }
 
-  async function open(appId: string, sealed: Uint8Array): Promise<Uint8Array> {
-    const name = `${appId} ${Buffer.from(sealed).toString("base64")}`;
-    const bytes = opened.get(name) ?? sealer.open(appId, sealed);
-    remember(opened, name, bytes);
-    bytes.catch(() => opened.delete(name));
-    return bytes;
-  }
-
   /** Without those that have expired. */
   async function read(appId: string): Promise<Secrets> {
     const { version = 0, list: all = [] } = ((await table.get(appKey(appId, "SECRETS"))) ?? {}) as Partial<Secrets>;
@@ -117,6 +108,18 @@ export function createSigningSecrets(parts: { table: Table; clock: Clock; sealer
   }
 
   return { rotate, remove, list, keysOf };
+}
+
+/** KMS bills each call, and what was sealed never opens as anything else: it is opened once in a process. */
+function opening(sealer: Sealer) {
+  const opened = new Map<string, Promise<Uint8Array>>();
+  return async function open(appId: string, sealed: Uint8Array): Promise<Uint8Array> {
+    const name = `${appId} ${Buffer.from(sealed).toString("base64")}`;
+    const bytes = opened.get(name) ?? sealer.open(appId, sealed);
+    remember(opened, name, bytes);
+    bytes.catch(() => opened.delete(name));
+    return bytes;
+  };
 }
 
 function overlapping(made: SealedSecret, list: readonly SealedSecret[]): readonly SealedSecret[] {

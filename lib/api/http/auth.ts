@@ -1,5 +1,5 @@
 import { createHash, createSecretKey, timingSafeEqual } from "node:crypto";
-import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from "jose";
+import type { errors, JWTPayload, JWTVerifyOptions } from "jose";
 import * as z from "zod";
 import { MINUTE, SECOND } from "../../clock.ts";
 import { defaultAppId, internalToken, scraping, tokenConfig, type TokenConfig } from "../../config.ts";
@@ -28,9 +28,10 @@ const claims = z.object({
   permissions: z.array(z.string()).default([]),
 });
 
+/** Throws `Unavailable` without the issuer's keys, and UNAUTHORIZED for every invalid token. */
 type Verify = (token: string) => Promise<JWTPayload>;
 
-let verifier: Verify | undefined;
+let verifier: Promise<Verify> | undefined;
 
 /** Verified tokens, for a minute each, since a client sends the same token with every request. */
 const verified = new Map<string, { readonly caller: Caller; readonly until: number }>();
@@ -44,9 +45,7 @@ export async function authenticate(authorization: string | undefined, realNow: n
   const known = verified.get(token);
   if (known && known.until > realNow) return known.caller;
   verifier ??= createVerifier(tokenConfig(process.env));
-  const payload = await verifier(token).catch((error: unknown) => {
-    throw keysAreMissing(error) ? new Unavailable("The issuer of public keys", error) : unauthorized();
-  });
+  const payload = await (await verifier)(token);
   const caller = claims.safeParse(payload);
   if (!caller.success) throw unauthorized();
   if (verified.size >= MOST_VERIFIED) verified.clear();
@@ -55,26 +54,36 @@ export async function authenticate(authorization: string | undefined, realNow: n
   return caller.data;
 }
 
-function createVerifier(config: TokenConfig): Verify {
+// jose is imported at the first request with a token.
+async function createVerifier(config: TokenConfig): Promise<Verify> {
+  const { createRemoteJWKSet, errors, jwtVerify } = await import("jose");
   const checks: JWTVerifyOptions = {
     requiredClaims: ["exp", "sub"],
     clockTolerance: CLOCK_SKEW_SECONDS,
     ...(config.issuer && { issuer: config.issuer }),
     ...(config.audience && { audience: config.audience }),
   };
-  if (config.kind === "secret") {
-    // A key object is imported once, a plain secret for every token.
-    const key = createSecretKey(config.secret, "utf8");
-    return async (token) => (await jwtVerify(token, key, { ...checks, algorithms: ["HS256"] })).payload;
-  }
-  const keys = createRemoteJWKSet(config.url);
-  const algorithms = ["RS256", "PS256", "ES256", "EdDSA"];
-  return async (token) => (await jwtVerify(token, keys, { ...checks, algorithms })).payload;
+  const verifyWith = (): Verify => {
+    if (config.kind === "secret") {
+      // A key object is imported once, a plain secret for every token.
+      const key = createSecretKey(config.secret, "utf8");
+      return async (token) => (await jwtVerify(token, key, { ...checks, algorithms: ["HS256"] })).payload;
+    }
+    const keys = createRemoteJWKSet(config.url);
+    const algorithms = ["RS256", "PS256", "ES256", "EdDSA"];
+    return async (token) => (await jwtVerify(token, keys, { ...checks, algorithms })).payload;
+  };
+  const verify = verifyWith();
+  return async (token) =>
+    verify(token).catch((error: unknown) => {
+      const isMissing = keysAreMissing(error, errors.JOSEError);
+      throw isMissing ? new Unavailable("The issuer of public keys", error) : unauthorized();
+    });
 }
 
 /** True if the keys could not be fetched: a client must not discard a valid token for that. */
-function keysAreMissing(error: unknown): boolean {
-  if (!(error instanceof errors.JOSEError)) return true;
+function keysAreMissing(error: unknown, JoseError: typeof errors.JOSEError): boolean {
+  if (!(error instanceof JoseError)) return true;
   return ["ERR_JWKS_TIMEOUT", "ERR_JWKS_INVALID", "ERR_JOSE_GENERIC"].includes(error.code);
 }
 

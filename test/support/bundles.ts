@@ -1,0 +1,46 @@
+import type { BuildOptions, Metafile } from "esbuild";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { readYaml } from "../../local/yaml-file.ts";
+import { ROOT } from "./root.ts";
+
+// The bundles of functions, made as `serverless package` makes them, without the rest of it.
+
+/** A function's bundle, and the files of what is imported at run time. */
+export interface Bundled {
+  /** The path of the bundle within the package. */
+  readonly entry: string;
+  readonly files: ReadonlyMap<string, string>;
+  readonly metafile: Metafile;
+}
+
+const bundling = createRequire(import.meta.url)("../../deploy/bundles.cjs") as {
+  bundle(entry: string, options: BuildOptions): Promise<Bundled>;
+  loadedAtOnce(bundled: Bundled): readonly string[];
+  modulesOf(bundled: Bundled): readonly (readonly [path: string, bytes: number])[];
+};
+
+/** The settings of esbuild in serverless.yml. */
+export function bundlingOptions(): BuildOptions {
+  const { custom } = readYaml(join(ROOT, "serverless.yml")) as {
+    custom: { esbuild: BuildOptions & { exclude: string[]; outputFileExtension: string } };
+  };
+  const { exclude, outputFileExtension: _, ...options } = custom.esbuild;
+  return { ...options, external: exclude };
+}
+
+/** The bundle of the function at a path such as `functions/create-job.ts`. */
+export async function bundle(entry: string): Promise<Bundled> {
+  return bundling.bundle(entry, bundlingOptions());
+}
+
+/** The bytes of the files that Node loads before the first event. */
+export function bytesAtOnce(bundled: Bundled): number {
+  const files = bundling.loadedAtOnce(bundled).map((path) => bundled.files.get(path) ?? "");
+  return files.reduce((sum, code) => sum + Buffer.byteLength(code), 0);
+}
+
+/** The modules in these files with the bytes that each takes, the largest first. */
+export function modulesAtOnce(bundled: Bundled): readonly (readonly [path: string, bytes: number])[] {
+  return bundling.modulesOf(bundled);
+}
