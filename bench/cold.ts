@@ -105,7 +105,7 @@ function report(subjects: readonly Subject[]): void {
   for (const { name, bundled } of subjects) {
     const heaviest = modulesAtOnce(bundled).slice(0, HEAVIEST);
     print(`\n${name}: the heaviest modules, in KB`);
-    for (const [path, bytes] of heaviest) print(`  ${kb(bytes).padStart(6)}  ${path}`);
+    for (const [path, bytes] of heaviest) print(`  ${kb(bytes).padStart(6)}  ${path.replace(/^.*node_modules\//, "")}`);
   }
   const missed = subjects.filter(({ first }) => first).flatMap(missedBy);
   for (const line of missed) print(`\nNot as wanted: ${line}`);
