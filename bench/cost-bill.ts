@@ -30,8 +30,6 @@ export interface Assumptions {
   readonly tracedLineBytes: number;
   readonly tracedPerSecond: number;
   readonly tracedShare: number;
-  readonly alarms: number;
-  readonly dashboards: number;
   readonly metricsWhenIdle: number;
   readonly metricsWhenBusy: number;
   readonly secrets: number;
@@ -93,7 +91,7 @@ export function priceOf(path: string, parts: Parts): Priced {
       (of("sqs.standard.sends") + polls.standard) * perMillion.sqsFairRequests +
       (of("sqs.fifo.sends") + polls.fifo) * perMillion.sqsFifoRequests,
     S3: of("s3.puts") * perMillion.s3Puts + of("s3.gets") * perMillion.s3Gets,
-    CloudWatch: all.reduce((sum, load) => sum + logsOf(load, parts), logDollars(logBytes, assumed)),
+    CloudWatch: all.reduce((sum, load) => sum + logsOf(load, parts), logDollars(logBytes + counting.logBytes, assumed)),
     others:
       of("scheduler.invocations") * perMillion.schedulerInvocations +
       (of("kms.requests") + cached.kmsRequests) * perMillion.kmsRequests +
@@ -179,7 +177,7 @@ export function batchAt(perSecond: number, { wait, cpu, most }: BatchTimes, { po
 }
 
 /** What the counting of a job's changes takes. */
-function countingOf(changes: number, parts: Parts): { load: Load; writeUnits: number } {
+function countingOf(changes: number, parts: Parts): { load: Load; writeUnits: number; logBytes: number } {
   const { figures, assumed, deployment } = parts;
   const { counts = {}, cpuMs = {} } = figures[COUNTING] ?? {};
   const comeTogether = (changes * assumed.jobsPerSecond * 10) / assumed.streamShards;
@@ -191,6 +189,7 @@ function countingOf(changes: number, parts: Parts): { load: Load; writeUnits: nu
   return {
     load: { name: "countJobs", invocations, ms, perSecond: invocations * assumed.jobsPerSecond },
     writeUnits: invocations * items * (counts["dynamodb.writeUnits"] ?? 1),
+    logBytes: invocations * (counts["lambda.countJobs.logBytes"] ?? 0),
   };
 }
 
@@ -255,12 +254,15 @@ export function idleOf(parts: Parts): Readonly<Record<string, number>> {
   return {
     "sweeps, Lambda": lambdaOf(load, parts),
     "sweeps, reads": sweeps * (counts["dynamodb.readUnits"] ?? 0) * perMillion.dynamodbReadUnits,
-    "sweeps, log and traces": logsOf(load, parts) + tracesOf(load, parts),
+    "sweeps, log and traces":
+      logsOf(load, parts) +
+      logDollars(sweeps * (counts["lambda.sweepJobs.logBytes"] ?? 0), assumed) +
+      tracesOf(load, parts),
     "polling of queues":
       polls * (polled.standard * perMillion.sqsStandardRequests + polled.fifo * perMillion.sqsFifoRequests),
-    alarms: Math.max(deployment.alarms, assumed.alarms) * perMonth.alarm,
+    alarms: deployment.alarms * perMonth.alarm,
     "metrics of their own": assumed.metricsWhenIdle * perMonth.metric,
-    dashboards: Math.max(deployment.dashboards, assumed.dashboards) * perMonth.dashboard,
+    dashboards: deployment.dashboards * perMonth.dashboard,
     "keys and secrets": deployment.keys * perMonth.kmsKey + assumed.secrets * perMonth.secret,
   };
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { readTemplate } from "../local/template.ts";
+import { readTemplate, type Resource } from "../local/template.ts";
 import { readYaml } from "../local/yaml-file.ts";
 
 // What of the deployment has a price.
@@ -17,6 +17,7 @@ export interface Deployment {
   readonly functions: Readonly<Record<string, Deployed>>;
   /** Queues that a function reads. */
   readonly polled: { readonly standard: number; readonly fifo: number };
+  /** An alarm costs as much for each metric that it reads. */
   readonly alarms: number;
   readonly dashboards: number;
   readonly keys: number;
@@ -69,19 +70,24 @@ export function readDeployment(root: string): Deployment {
     ];
   });
   const files = resources.flatMap((text) => /^\$\{file\(([\w./-]+\.yml)\)/.exec(text)?.[1] ?? []);
-  const types = files.flatMap((file) => {
-    const { Resources = {} } = readYaml(join(root, file)) as { Resources?: Record<string, { Type: string }> };
-    return Object.values(Resources).map(({ Type }) => Type);
+  const resourcesOf = files.flatMap((file) => {
+    const { Resources = {} } = readYaml(join(root, file)) as { Resources?: Record<string, Resource> };
+    return Object.values(Resources);
   });
-  const count = (type: string) => types.filter((one) => one === type).length;
+  const ofType = (type: string) => resourcesOf.filter(({ Type }) => Type === type);
   const polled = template.functions.flatMap(({ queues }) => queues.map(({ resource }) => resource));
   const fifo = polled.filter((name) => template.resources[name]?.Properties["FifoQueue"] === true).length;
   return {
     functions: Object.fromEntries(functions),
     polled: { standard: polled.length - fifo, fifo },
-    alarms: count("AWS::CloudWatch::Alarm") + count("AWS::CloudWatch::CompositeAlarm"),
-    dashboards: count("AWS::CloudWatch::Dashboard"),
-    keys: count("AWS::KMS::Key"),
+    alarms: ofType("AWS::CloudWatch::Alarm").reduce((sum, alarm) => sum + metricsOf(alarm), 0),
+    dashboards: ofType("AWS::CloudWatch::Dashboard").length,
+    keys: ofType("AWS::KMS::Key").length,
     streamBatch: template.functions.flatMap(({ streams }) => streams)[0]?.batchSize ?? 100,
   };
+}
+
+function metricsOf({ Properties }: Resource): number {
+  const { Metrics = [] } = Properties as { readonly Metrics?: readonly { readonly MetricStat?: object }[] };
+  return Math.max(1, Metrics.filter(({ MetricStat }) => MetricStat !== undefined).length);
 }

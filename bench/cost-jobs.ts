@@ -206,8 +206,8 @@ async function count(changes: number, { app, call, now }: Surroundings): Promise
   });
   const Records = Array.from({ length: changes }, () => {
     const id = randomUUID();
-    const OldImage = image(id, { status: { S: "PENDING" }, attempts: { N: "0" } });
-    const NewImage = image(id, { status: { S: "RUNNING" }, attempts: { N: "1" } });
+    const OldImage = image(id, { status: { S: "RUNNING" }, attempts: { N: "1" } });
+    const NewImage = image(id, { status: { S: "SUCCEEDED" }, attempts: { N: "1" } });
     return { eventName: "MODIFY", dynamodb: { Keys: { pk: OldImage.pk, sk: OldImage.sk }, OldImage, NewImage } };
   });
   await call("countJobs", { Records }, changes);

@@ -100,7 +100,7 @@ export function assumptionsIn(assumed: Assumptions): string[] {
     `a function gets a processor for each ${assumed.fullCpuMb} MB; its processor time is that of cost-figures.json; calls take: ${waits.join(", ")}`,
     `the stream has ${assumed.streamShards} shards; a container reads an app's settings every ${assumed.cacheSeconds} s; containers are warm`,
     `a log is kept for ${assumed.keptDays} days; Lambda's own lines are ${assumed.platformLineBytes} bytes an invocation; traces are sampled by X-Ray's default rule`,
-    `idle: each queue is polled by ${assumed.pollers} pollers every ${assumed.idlePollSeconds} s; ${assumed.alarms} alarms, ${assumed.dashboards} dashboard, ${assumed.metricsWhenIdle} metrics of the service's own (with jobs ${assumed.metricsWhenBusy}, $${((assumed.metricsWhenBusy - assumed.metricsWhenIdle) * PRICES.perMonth.metric).toFixed(2)} more), ${assumed.secrets} secret`,
+    `idle: each queue is polled by ${assumed.pollers} pollers every ${assumed.idlePollSeconds} s; alarms by each metric that they read, and dashboards of the template; ${assumed.metricsWhenIdle} metrics of the service's own (with jobs ${assumed.metricsWhenBusy}, $${((assumed.metricsWhenBusy - assumed.metricsWhenIdle) * PRICES.perMonth.metric).toFixed(2)} more), ${assumed.secrets} secret`,
     "not in it: data sent to targets ($0.09 per GB), cold starts, the answers of lists and reads",
   ];
 }
