@@ -52,6 +52,7 @@ const EXPECTED: Record<string, unknown> = {
   "admin-api-get": { statusCode: 404 },
   "admin-api-stats": { statusCode: 200 },
   "count-jobs": undefined,
+  "admin-api-metrics": { statusCode: 200 },
   "create-job-callback-http": { statusCode: 201 },
   "fire-schedule": "skipped",
   // The endpoint does not exist without INTERNAL_JWT_TOKEN.
