@@ -29,6 +29,7 @@ export function container({ capacity = world.capacity } = {}): { readonly run: R
   const { clock } = world;
   const sleep: Clock["sleep"] = async (ms, signal) => {
     if (ms !== SLOW_AFTER_MS) return clock.sleep(ms, signal);
+    signal?.throwIfAborted();
     if (!isSlow) await new Promise((_, reject) => signal?.addEventListener("abort", reject));
   };
   const engine = createEngine({ ...world.parts, capacity, clock: { ...clock, sleep } });

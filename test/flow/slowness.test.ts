@@ -36,6 +36,7 @@ test("an app whose jobs call another slow host each is slow as a whole, but not 
   goesSlowly(true);
   const host = async (n: number) => submit(appId, "both", {}, { baseUrl: `https://h${n}.example` });
   const running = await holding(await Promise.all([1, 2, 3, 4, 5, 6].map(host)), { run });
+  await expect.poll(async () => world.destinations.slowUntil({ appId, destination: "(app)" })).toBeGreaterThan(0);
   await expect.poll(async () => world.capacity.freeSlots({ appId, destination: "(slow)" }, 5)).toBe(0);
   goesSlowly(false);
   const next = await host(7);
