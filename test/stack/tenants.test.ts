@@ -71,8 +71,8 @@ test("an app's settings may be tighter than the operator's limits and never wide
 test("no app gives itself the executions of all tasks while the operator has said nothing", async () => {
   const admin = await person((await newApp()).appId, "admin");
   const put = async (body: object) => admin.call("PUT", `/v1/admin/apps/${admin.appId}`, { version: 0, ...body });
-  expect((await put({ maxConcurrentTasks: 11 })).status).toBe(400);
-  expect((await put({ maxConcurrentTasks: 10 })).body.data.inForce.maxConcurrentTasks).toBe(10);
+  expect((await put({ maxConcurrentTasks: 6 })).status).toBe(400);
+  expect((await put({ maxConcurrentTasks: 5 })).body.data.inForce.maxConcurrentTasks).toBe(5);
 });
 
 test("the operator's pause ends by the operator alone", async () => {
