@@ -1,6 +1,5 @@
 import { createRequire } from "node:module";
-import { parseArgs } from "node:util";
-import { callerIn, outputsOf, placeOf, type Place } from "./place.ts";
+import { callerIn, eventsCommand, outputsOf, runCommand, type Place } from "./place.ts";
 import { runServerless } from "./run-serverless.ts";
 
 // `npm run deploy`: checks, packages, deploys, and says what to do next.
@@ -23,28 +22,14 @@ const { tokenProblem } = createRequire(import.meta.url)("./checks.cjs") as {
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
-async function main(args: string[]): Promise<number> {
-  const text = { type: "string" } as const;
-  const flag = { type: "boolean", default: false } as const;
-  const { values } = parseArgs({
-    args,
-    options: { stage: text, region: text, profile: text, check: flag, help: { ...flag, short: "h" } },
-  });
-  if (values.help) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
-  const place = placeOf(values.stage, values.region);
-  if (values.profile !== undefined) process.env["AWS_PROFILE"] = values.profile;
+async function deploy(place: Place, onlyChecks: boolean): Promise<number> {
   await check(place);
-  if (values.check) return 0;
+  if (onlyChecks) return 0;
   // What the account has in concurrent executions, and what is deployed, is compared by deploy/checks.cjs.
   const code = await runServerless("deploy", "--stage", place.stage, "--region", place.region);
   if (code !== 0) {
     say(`\nNot deployed. What ran before runs on: CloudFormation takes back what it has begun. See what failed:`);
-    say(
-      `  aws cloudformation describe-stack-events --stack-name ${place.stack} --region ${place.region} --max-items 20`,
-    );
+    say(eventsCommand(place));
     return code;
   }
   await announce(place);
@@ -83,11 +68,4 @@ Next
 `);
 }
 
-if (import.meta.main) {
-  try {
-    process.exitCode = await main(process.argv.slice(2));
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${USAGE}`);
-    process.exitCode = 2;
-  }
-}
+await runCommand(USAGE, "check", deploy);

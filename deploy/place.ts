@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { parseArgs } from "node:util";
 
 // What `npm run deploy` and `npm run remove` share: the stage, the region, the account, and the stack in it.
 
@@ -108,4 +109,34 @@ export async function resourcesOf(
   const stays = ({ LogicalResourceId: id }: StackResource) =>
     (Resources[id]?.DeletionPolicy ?? "").startsWith("Retain");
   return { all, kept: all.filter(stays) };
+}
+
+/**
+ * Runs a command about one deployment. `name` is the option of its own, a flag. Exits with what `run` returns, or with 2
+ * and the usage after what it throws.
+ */
+export async function runCommand(
+  usage: string,
+  name: string,
+  run: (place: Place, isSet: boolean) => Promise<number>,
+): Promise<void> {
+  try {
+    const text = { type: "string" } as const;
+    const flag = { type: "boolean", default: false } as const;
+    const options = { stage: text, region: text, profile: text, help: { ...flag, short: "h" } } as const;
+    const { values } = parseArgs({ options: { ...options, [name]: flag } });
+    if (values.help) return void process.stdout.write(usage);
+    const place = placeOf(values.stage, values.region);
+    if (values.profile !== undefined) process.env["AWS_PROFILE"] = values.profile;
+    const isSet = Object.entries(values).some(([key, value]) => key === name && value === true);
+    process.exitCode = await run(place, isSet);
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${usage}`);
+    process.exitCode = 2;
+  }
+}
+
+/** The command that shows why CloudFormation failed. */
+export function eventsCommand({ stack, region }: Place): string {
+  return `  aws cloudformation describe-stack-events --stack-name ${stack} --region ${region} --max-items 20`;
 }

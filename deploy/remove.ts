@@ -1,7 +1,14 @@
 import { DescribeTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { createInterface } from "node:readline/promises";
-import { parseArgs } from "node:util";
-import { callerIn, placeOf, resourcesOf, outputsOf, type Place, type StackResource } from "./place.ts";
+import {
+  callerIn,
+  eventsCommand,
+  outputsOf,
+  resourcesOf,
+  runCommand,
+  type Place,
+  type StackResource,
+} from "./place.ts";
 import { runServerless } from "./run-serverless.ts";
 
 // `npm run remove`: says what goes and what stays, asks, removes the stack, and says how to delete what stayed.
@@ -19,34 +26,20 @@ const GB = 1_000 ** 3;
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
-async function main(args: string[]): Promise<number> {
-  const text = { type: "string" } as const;
-  const flag = { type: "boolean", default: false } as const;
-  const { values } = parseArgs({
-    args,
-    options: { stage: text, region: text, profile: text, yes: flag, help: { ...flag, short: "h" } },
-  });
-  if (values.help) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
-  const place = placeOf(values.stage, values.region);
-  if (values.profile !== undefined) process.env["AWS_PROFILE"] = values.profile;
+async function remove(place: Place, isMeantAlready: boolean): Promise<number> {
   const { account } = await callerIn(place.region);
   const outputs = await outputsOf(place);
   if (!outputs) throw new Error(`There is no stack ${place.stack} in ${place.region} of account ${account}`);
   const { all, kept } = await resourcesOf(place);
   await tell(place, account, outputs["HttpApiUrl"], { all, kept });
-  if (!values.yes && !(await isMeant(place))) {
+  if (!isMeantAlready && !(await isMeant(place))) {
     say("Nothing was removed");
     return 1;
   }
   const code = await runServerless("remove", "--stage", place.stage, "--region", place.region);
   if (code !== 0) {
     say(`\nNot removed, or not all of it. See what failed, and run this again:`);
-    say(
-      `  aws cloudformation describe-stack-events --stack-name ${place.stack} --region ${place.region} --max-items 20`,
-    );
+    say(eventsCommand(place));
     return code;
   }
   say(`\nRemoved. To delete what stayed, for good:\n${kept.map((each) => deletionOf(each, place.region)).join("\n")}`);
@@ -125,11 +118,4 @@ function deletionOf({ ResourceType: type, PhysicalResourceId: id = "" }: StackRe
   return `  # ${type} ${id}`;
 }
 
-if (import.meta.main) {
-  try {
-    process.exitCode = await main(process.argv.slice(2));
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${USAGE}`);
-    process.exitCode = 2;
-  }
-}
+await runCommand(USAGE, "yes", remove);

@@ -12,16 +12,16 @@ const HOOKS = [
   "before:invoke:local:invoke",
 ];
 
-module.exports = class BundleOnce {
+module.exports = class BundlePlugin {
   hooks = {};
 
   constructor(serverless) {
-    for (const hook of HOOKS) this.hooks[hook] = () => bundleOnce(serverless);
+    for (const hook of HOOKS) this.hooks[hook] = () => fillCache(serverless);
   }
 };
 
 /** Fills the cache of serverless-esbuild, which asks a kept result to build again instead of building. */
-function bundleOnce({ service, pluginManager }) {
+function fillCache({ service, pluginManager }) {
   const bundler = pluginManager.plugins.find(({ constructor }) => constructor.name === "EsbuildServerlessPlugin");
   const entryPoints = [...new Set(bundler.functionEntries.map(({ entry }) => entry))];
   const { exclude, outputFileExtension: _, ...options } = service.custom.esbuild;
