@@ -17,6 +17,8 @@ export function localDefaults(): Record<string, string> {
     ...(!env["JWKS_URL"] && { JWT_SECRET: env["JWT_SECRET"] || LOCAL_JWT_SECRET }),
     ALLOW_PRIVATE_TARGETS: env["ALLOW_PRIVATE_TARGETS"] ?? "true",
     INVOKABLE_FUNCTIONS: env["INVOKABLE_FUNCTIONS"] ?? "*",
+    // `GET /metrics` shows the figures; lines for CloudWatch would bury what a person reads.
+    METRICS: env["METRICS"] ?? "off",
     EMAIL_SENDER: env["EMAIL_SENDER"] ?? "jobs@example.com",
   };
 }

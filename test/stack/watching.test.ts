@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { jobsConfig, scraping } from "../../lib/config.ts";
+import { localDefaults } from "../../local/environment.ts";
 import {
   endStacks,
   jobIn,
@@ -17,7 +18,7 @@ let stack: Stack;
 let target: Target;
 
 beforeAll(async () => {
-  [stack, target] = await Promise.all([sharedStack({ SPEED: "60" }), startTarget()]);
+  [stack, target] = await Promise.all([sharedStack({ SPEED: "60", METRICS: "basic" }), startTarget()]);
 });
 afterAll(async () => {
   await endStacks();
@@ -94,6 +95,14 @@ test("a deployment has GET /metrics only with a token, of which it knows the has
   expect(scraping({ LOCAL_SECRETS_KEY: "key", METRICS_TOKEN: "abc" })).toEqual({
     sha256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
   });
+});
+
+test("a local stack writes no lines for CloudWatch unless it is asked to", () => {
+  vi.stubEnv("METRICS", undefined);
+  expect(localDefaults()["METRICS"]).toBe("off");
+  vi.stubEnv("METRICS", "basic");
+  expect(localDefaults()["METRICS"]).toBe("basic");
+  vi.unstubAllEnvs();
 });
 
 test("metrics of another kind than basic are refused", () => {
