@@ -28,15 +28,18 @@ export class ClientError extends Error {
   readonly details: readonly ErrorDetail[];
   /** When a further try makes sense, where that is known. */
   readonly retryAfterSeconds: number | undefined;
+  /** A stable word for programs, such as `group_sealed`, where the code alone says too little. */
+  readonly reason: string | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
     details: readonly ErrorDetail[] = [],
-    { retryAfterSeconds }: { readonly retryAfterSeconds?: number } = {},
+    { retryAfterSeconds, reason }: { readonly retryAfterSeconds?: number; readonly reason?: string } = {},
   ) {
     super(message);
     this.retryAfterSeconds = retryAfterSeconds;
+    this.reason = reason;
     this.name = "ClientError";
     this.code = code;
     this.details = details;

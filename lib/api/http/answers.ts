@@ -26,6 +26,7 @@ const details = z.array(z.strictObject({ field: z.string(), message: z.string() 
 const problem = z.strictObject({
   code: z.enum(ERROR_CODES),
   message: z.string(),
+  reason: z.string().describe("A stable word for programs, where the code alone says too little.").optional(),
   details: details.describe("What is wrong, field by field: the first 20.").optional(),
 });
 

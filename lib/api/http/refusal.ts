@@ -19,17 +19,17 @@ export const STATUS_OF: Record<ErrorCode, number> = {
 
 interface Explanation {
   readonly status: number;
-  readonly error: { code: ErrorCode; message: string; details?: readonly ErrorDetail[] };
+  readonly error: { code: ErrorCode; message: string; reason?: string; details?: readonly ErrorDetail[] };
   readonly retryAfterSeconds?: number | undefined;
 }
 
 /** Logs the error, unless it is meant for clients. */
 export function explain(error: unknown, about: { method: string; route: string; requestId?: string }): Explanation {
-  const { code, message, details, retryAfterSeconds } = toldToClient(error, about.method);
+  const { code, message, details, retryAfterSeconds, reason } = toldToClient(error, about.method);
   const { method: _, ...fields } = about;
   if (code === "UNAUTHORIZED") parts().log("warn", "request.unauthorized", fields);
   if (!(error instanceof ClientError)) parts().log("error", "request.failed", { ...fields, error: reasonOf(error) });
-  const told = { code, message, ...(details.length > 0 && { details }) };
+  const told = { code, message, ...(reason !== undefined && { reason }), ...(details.length > 0 && { details }) };
   return { status: STATUS_OF[code], error: told, retryAfterSeconds };
 }
 

@@ -1,0 +1,216 @@
+import * as z from "zod";
+import type { ErrorDetail } from "../../errors.ts";
+import { priority } from "../../executors/task.ts";
+import { callback, httpMethod, idempotencyKey, jobMetadata } from "../../executors/message-schema.ts";
+import { timeoutSeconds } from "../../executors/executor.ts";
+import { EXPECTED_BASE64, isBase64 } from "../../job/base64.ts";
+import { parseExactly } from "../../job/exact-json.ts";
+import { TASK } from "../../job/job.ts";
+import { masked, maskedAddress, maskedJson } from "../../job/masking.ts";
+import type { FollowUpJob, Message } from "../../job/message.ts";
+import { callbackView } from "../../job/view.ts";
+import { headers } from "../../outbound/headers.ts";
+import { targetUrl, wholeUrl } from "../../outbound/target-url.ts";
+
+// A job on one level: how it is written, what it stands for in the nested shape, and back.
+
+const { maxRetries, retry, messageGroupId } = jobMetadata.shape;
+
+/** The fields that say what is called. A job has one of them. */
+const TARGETS = ["url", "function", "functionUrl", "task"] as const;
+
+const common = {
+  url: wholeUrl.describe("The whole URL of a webhook, with its query.").optional(),
+  function: z
+    .string()
+    .max(170)
+    .describe("The name or ARN of a Lambda function, which gets the request as event.")
+    .optional(),
+  functionUrl: wholeUrl.describe("The URL of a Lambda function, called with SigV4.").optional(),
+  task: z.string().max(100).describe("The type of a built-in task, such as `export_report`.").optional(),
+  payload: z.record(z.string(), z.unknown()).describe("Of a task, as its type wants it.").optional(),
+  priority: priority.unwrap().optional(),
+  method: httpMethod.describe("Default: POST.").optional(),
+  headers: headers.describe("A JSON body has `content-type: application/json` unless named here.").optional(),
+  body: z.unknown().describe("Text goes out as it is, anything else as JSON, with its numbers as written.").optional(),
+  bodyBase64: z.string().refine(isBase64, EXPECTED_BASE64).describe("Bytes, instead of `body`.").optional(),
+  key: idempotencyKey.optional(),
+  maxRetries,
+  retry,
+  timeoutSeconds: timeoutSeconds.unwrap().optional(),
+  order: messageGroupId.describe("Jobs of the same order are first attempted one after another, as accepted."),
+  onComplete: z.union([wholeUrl, callback]).describe("Where the job is posted as it ended.").optional(),
+};
+
+/** A job on one level, without the fields that only a job of its own has. */
+export interface FlatJob extends z.infer<ReturnType<typeof flatFields>> {
+  readonly onSuccess?: FlatJob | undefined;
+  readonly onFailure?: FlatJob | undefined;
+}
+
+function flatFields() {
+  return z.strictObject(common);
+}
+
+/** `FlatJob` as a follow-up, in a schedule or in a group. */
+export const flatJob: z.ZodType<FlatJob> = z
+  .strictObject({
+    ...common,
+    get onSuccess(): z.ZodOptional<z.ZodType<FlatJob>> {
+      return flatJob.optional();
+    },
+    get onFailure(): z.ZodOptional<z.ZodType<FlatJob>> {
+      return flatJob.optional();
+    },
+  })
+  .superRefine((job, context) => {
+    for (const [path, message] of problemsOf(job)) context.addIssue({ code: "custom", path: [path], message });
+  })
+  .meta({ id: "FlatJob", description: "A job on one level: what to call, with what, and how." });
+
+function problemsOf(job: FlatJob): [field: string, message: string][] {
+  const problems: [string, string][] = [];
+  const targets = TARGETS.filter((name) => job[name] !== undefined);
+  if (targets.length !== 1) {
+    const got = targets.length === 0 ? "none" : targets.join(" and ");
+    problems.push([targets.at(-1) ?? "url", `expected one of ${TARGETS.join(", ")}, got ${got}`]);
+  }
+  if (job.body !== undefined && job.bodyBase64 !== undefined)
+    problems.push(["bodyBase64", "stands beside body: give one of them"]);
+  const ofRequests = ["method", "headers", "body", "bodyBase64", "timeoutSeconds"] as const;
+  const ofTasks = ["payload", "priority"] as const;
+  for (const name of job.task === undefined ? ofTasks : ofRequests) {
+    if (job[name] === undefined) continue;
+    const [goes, has] = job.task === undefined ? ["task", "body"] : ["url, function and functionUrl", "payload"];
+    problems.push([name, `goes with ${goes} only; here it is ${has} that is sent`]);
+  }
+  return problems;
+}
+
+/** The body of `POST /v1/jobs/create` that a flat job stands for, without its mode and app. */
+export function postedOf(job: FlatJob): object {
+  const { onComplete, onSuccess, onFailure } = job;
+  return {
+    message: messageIn(job),
+    ...(onComplete !== undefined && { onComplete: typeof onComplete === "string" ? { url: onComplete } : onComplete }),
+    ...(onSuccess && { onSuccess: postedOf(onSuccess) }),
+    ...(onFailure && { onFailure: postedOf(onFailure) }),
+  };
+}
+
+function messageIn(job: FlatJob): object {
+  const { key, maxRetries: retries, retry: policy, order } = job;
+  const metadata = {
+    ...(key !== undefined && { idempotencyKey: key }),
+    ...(retries !== undefined && { maxRetries: retries }),
+    ...(policy && { retry: policy }),
+    ...(order !== undefined && { messageGroupId: order }),
+  };
+  return { ...targetOf(job), metadata };
+}
+
+function targetOf(job: FlatJob): object {
+  const { url, function: functionName, functionUrl, task, payload, priority: asked, timeoutSeconds: seconds } = job;
+  if (task !== undefined) {
+    const execution = { type: TASK, jobType: task, ...(payload && { payload }), ...(asked && { priority: asked }) };
+    return { execution };
+  }
+  const limit = seconds !== undefined && { timeoutSeconds: seconds };
+  if (functionName !== undefined) {
+    return { lambdaProxyMessage: requestIn(job, "/"), execution: { type: "lambda-invoke", functionName, ...limit } };
+  }
+  const whole = new URL(functionUrl ?? url ?? "");
+  const base = whole.origin;
+  const execution =
+    functionUrl === undefined ? { type: "rest-api", baseUrl: base } : { type: "lambda-url", functionUrl: base };
+  return { lambdaProxyMessage: requestIn(job, whole.pathname + whole.search), execution: { ...execution, ...limit } };
+}
+
+function requestIn({ method = "POST", headers: given = {}, body, bodyBase64 }: FlatJob, path: string): object {
+  const isJson = bodyBase64 === undefined && body !== undefined && body !== null && typeof body !== "string";
+  const isNamed = Object.keys(given).some((name) => name.toLowerCase() === "content-type");
+  return {
+    path,
+    httpMethod: method,
+    headers: isJson && !isNamed ? { "content-type": "application/json", ...given } : given,
+    // An ExactNumber is written as it came.
+    body: bodyBase64 ?? (isJson ? JSON.stringify(body) : (body ?? null)),
+    ...(bodyBase64 !== undefined && { isBase64Encoded: true }),
+  };
+}
+
+/** A problem's field as a flat job names it: `onSuccess.message.metadata.idempotencyKey` is `onSuccess.key`. */
+export function flatDetail({ field, message }: ErrorDetail): ErrorDetail {
+  return {
+    field: field
+      .replaceAll(/(^|\.)message\.(?:(?:execution|metadata|lambdaProxyMessage)\.)?/g, "$1")
+      .replace(/[^.]+$/, flatName),
+    message,
+  };
+}
+
+function flatName(name: string): string {
+  return FLAT_NAMES[name] ?? name;
+}
+
+const FLAT_NAMES: Readonly<Record<string, string>> = {
+  baseUrl: "url",
+  path: "url",
+  functionName: "function",
+  jobType: "task",
+  idempotencyKey: "key",
+  messageGroupId: "order",
+  httpMethod: "method",
+};
+
+/** The flat job that a message is, for people: credentials are masked. */
+export function flatView(message: Message): object {
+  const { execution, lambdaProxyMessage: request, metadata, onComplete, onSuccess, onFailure } = message;
+  const { idempotencyKey: key, maxRetries: retries, retry: policy, messageGroupId: order } = metadata;
+  const view = (followUp: FollowUpJob) => flatView({ ...followUp.message, ...followUp });
+  return {
+    ...targetView(message),
+    ...(request && requestView(request)),
+    ...(key !== undefined && { key }),
+    ...(retries !== undefined && { maxRetries: retries }),
+    ...(policy && { retry: policy }),
+    ...(execution["timeoutSeconds"] !== undefined && { timeoutSeconds: execution["timeoutSeconds"] }),
+    ...(order !== undefined && { order }),
+    ...(onComplete && { onComplete: callbackView(onComplete) }),
+    ...(onSuccess && { onSuccess: view(onSuccess) }),
+    ...(onFailure && { onFailure: view(onFailure) }),
+  };
+}
+
+function targetView({ execution, lambdaProxyMessage }: Message): object {
+  const address = (base: unknown) => maskedAddress(targetUrl(base as string, lambdaProxyMessage).href);
+  switch (execution.type) {
+    case "rest-api":
+      return { url: address(execution["baseUrl"]) };
+    case "lambda-url":
+      return { functionUrl: address(execution["functionUrl"]) };
+    case "lambda-invoke":
+      return { function: execution["functionName"] };
+    default:
+      return { task: execution["jobType"], payload: maskedJson(execution["payload"]), priority: execution["priority"] };
+  }
+}
+
+function requestView(request: NonNullable<Message["lambdaProxyMessage"]>): object {
+  const { httpMethod: method, headers: sent, body, isBase64Encoded } = request;
+  return {
+    method,
+    ...(Object.keys(sent).length > 0 && { headers: masked(sent) }),
+    ...(body !== null && (isBase64Encoded ? { bodyBase64: body } : { body: bodyView(body) })),
+  };
+}
+
+/** A text that was written from JSON is shown as JSON, so that it can be sent again as it is. */
+function bodyView(text: string): unknown {
+  try {
+    const value = parseExactly(text);
+    return typeof value === "string" || value === null || JSON.stringify(value) !== text ? text : value;
+  } catch {
+    return text;
+  }
+}
