@@ -1,6 +1,15 @@
-import type { EpochMs } from "../clock.ts";
+import { iso, type EpochMs } from "../clock.ts";
 import { ClientError } from "../errors.ts";
-import { isFinished, isSchedule, isUnsettled, takesSlot, type FailedJob, type Job } from "../job/job.ts";
+import {
+  isFinished,
+  isLate,
+  isSchedule,
+  isSentNow,
+  isUnsettled,
+  takesSlot,
+  type FailedJob,
+  type Job,
+} from "../job/job.ts";
 import { retry, retryOnce, stop, type Move } from "../job/moves.ts";
 import type { StopStatus } from "../job/status.ts";
 import { logged } from "../log.ts";
@@ -17,7 +26,8 @@ const MOST_TRIES = 5;
 /** Stops a job: at once while it waits, else when its running attempt ends. Throws CONFLICT when it has ended. */
 export async function stopJob(id: string, as: StopStatus, parts: EngineParts): Promise<Job | undefined> {
   const stopped = await moveJob(id, parts, (job) => {
-    if (isFinished(job)) throw conflict(`Only an unfinished job can be stopped; this one is ${job.status}`);
+    if (isFinished(job))
+      throw conflict(`Only an unfinished job can be stopped; this one is ${job.status}`, "job_ended");
     return stop(job, as, parts.clock.now(), parts.retention);
   });
   if (!stopped || !isFinished(stopped)) return stopped;
@@ -34,7 +44,8 @@ export async function retryJob(id: string, parts: EngineParts): Promise<Job | un
 /** Tries a failed job once more, as one of its retries. Throws CONFLICT when none is left, or it has not failed. */
 export async function retryJobOnce(id: string, parts: EngineParts): Promise<Job | undefined> {
   return restartJob(id, parts, (job, now) => {
-    if (job.retryCount >= job.maxRetries) throw conflict(`All ${job.maxRetries} retries of the job are used up`);
+    if (job.retryCount >= job.maxRetries)
+      throw conflict(`All ${job.maxRetries} retries of the job are used up`, "retries_used_up");
     return retryOnce(job, now);
   });
 }
@@ -47,15 +58,19 @@ async function restartJob(
   const { clock, store } = parts;
   const retried = await moveJob(id, parts, async (job) => {
     if (job.status !== "FAILED" && job.status !== "DEAD") {
-      throw conflict(`Only a job that is FAILED or DEAD can be retried; this one is ${job.status}`);
+      throw conflict(`Only a job that is FAILED or DEAD can be retried; this one is ${job.status}`, "job_not_failed");
     }
-    if (job.quick) throw conflict("What a quick job was about is not kept: post it again");
+    if (job.quick) throw conflict("What a quick job was about is not kept: post it again", "job_not_kept");
+    if (isLate(job, clock.now())) {
+      throw conflict(`Its notAfter, ${iso(job.notAfter ?? 0)}, has passed: post it again with a later one`, "expired");
+    }
     if (isUnsettled(job)) return settleUp(job, parts);
     const restarted = restart(job, clock.now());
     await store.keepAttachments(job);
     return restarted;
   });
-  if (retried && !isSchedule(retried)) await handOver([departure(retried)], parts);
+  const isSent = retried && !isSchedule(retried) && isSentNow(retried, retried.startAt - retried.updatedAt);
+  if (isSent) await handOver([departure(retried)], parts);
   return retried;
 }
 
@@ -69,7 +84,7 @@ export async function deleteJob(id: string, parts: EngineParts): Promise<Job | u
     if (!job || (wanted && wanted.createdAt !== job.createdAt)) return wanted;
     wanted = job;
     if (!isFinished(job))
-      throw conflict(`Only a finished job can be deleted; this one is ${job.status}. Cancel it first`);
+      throw conflict(`Only a finished job can be deleted; this one is ${job.status}. Cancel it first`, "job_not_ended");
     if (isUnsettled(job)) await settleUp(job, parts);
     else if (await store.remove(job)) return job;
   }
@@ -96,10 +111,10 @@ async function moveJob(
   throw tooFast();
 }
 
-function conflict(message: string): ClientError {
-  return new ClientError("CONFLICT", message);
+function conflict(message: string, reason: string): ClientError {
+  return new ClientError("CONFLICT", message, [], { reason });
 }
 
 function tooFast(): ClientError {
-  return conflict("The job is changing too fast; try again");
+  return conflict("The job is changing too fast; try again", "changing_too_fast");
 }

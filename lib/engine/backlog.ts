@@ -3,7 +3,7 @@ import { reasonOf } from "../errors.ts";
 import type { Admitted } from "../flow/flow-control.ts";
 import type { Gate } from "../flow/gates.ts";
 import { arrival, waiting, type Wait } from "../flow/wait.ts";
-import { CLOCK_SKEW, HEAD_START, isWaiting, rankOf, type Job, type WaitingJob } from "../job/job.ts";
+import { CLOCK_SKEW, HEAD_START, isLate, isWaiting, rankOf, type Job, type WaitingJob } from "../job/job.ts";
 import type { BacklogName, BacklogRef } from "../job/backlog.ts";
 import type { Outcome, Turn } from "../job/attempt.ts";
 import { release } from "../job/moves.ts";
@@ -13,6 +13,7 @@ import { backlogKey, type Place } from "../store/job-keys.ts";
 import type { IndexEntry } from "../store/job-item.ts";
 import type { Applied } from "../store/job-store.ts";
 import type { EngineParts } from "./engine-parts.ts";
+import { endLate } from "./follow-through.ts";
 import { ranAs, type Ran } from "./tally.ts";
 
 // How jobs enter backlogs, and how the sweep lets them go: a wait costs a job two writes, however long it lasts.
@@ -93,9 +94,15 @@ async function oldestOf(ref: BacklogRef, atOnce: number, parts: EngineParts): Pr
   return read();
 }
 
-async function jobsIn(ref: BacklogRef, entries: readonly IndexEntry[], { store }: EngineParts): Promise<WaitingJob[]> {
+/** The jobs of a backlog that may still start. Those that are too late end here, and take no slot from others. */
+async function jobsIn(ref: BacklogRef, entries: readonly IndexEntry[], parts: EngineParts): Promise<WaitingJob[]> {
+  const { store, clock } = parts;
   const ids = entries.map(({ id }) => id);
-  return (await store.getMany(ids, { consistent: true })).filter((job) => isIn(ref, job));
+  const jobs = (await store.getMany(ids, { consistent: true })).filter((job) => isIn(ref, job));
+  const now = clock.now();
+  const late = jobs.filter((job) => isLate(job, now));
+  await Promise.all(late.map(async (job) => endLate(job, parts)));
+  return jobs.filter((job) => !late.includes(job));
 }
 
 /** To be called before a job is written that waits in a backlog. */

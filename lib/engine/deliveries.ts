@@ -5,6 +5,7 @@ import { arrival, isShort, type Wait } from "../flow/wait.ts";
 import {
   LEASE_MARGIN_MS,
   asRunning,
+  isLate,
   isWaiting,
   travels,
   type Job,
@@ -20,7 +21,7 @@ import { runAttempt } from "./attempt.ts";
 import { callFreed, makeWait, runAdmitted } from "./backlog.ts";
 import { runCarried } from "./carried.ts";
 import { fire } from "./firing.ts";
-import { bringLater } from "./follow-through.ts";
+import { bringLater, endLate } from "./follow-through.ts";
 import { leaseTime } from "./lease.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { ranAs, type Ran } from "./tally.ts";
@@ -128,6 +129,7 @@ function hasTimeFor({ timeoutMs }: { readonly timeoutMs: number }, timeLeft: Tim
 }
 
 async function runStored(ref: AttemptRef, parts: EngineParts): Promise<Ran | ComeAgain> {
+  if (isLate(ref, parts.clock.now())) return giveUp(ref, parts);
   if (ref.rank !== undefined) return runTask(ref, parts);
   const entry = await parts.flow.enter(ref);
   if ("wait" in entry) {
@@ -184,6 +186,13 @@ function tooEarly(job: Job | undefined, ref: AttemptRef, now: EpochMs): job is J
 /** Whether the next attempt of a job is the one that a message names. */
 function awaits(job: Job, ref: AttemptRef): job is WaitingJob {
   return isWaiting(job) && job.attempts === ref.attempt - 1;
+}
+
+/** Ends a job that it is too late to start. */
+async function giveUp(ref: AttemptRef, parts: EngineParts): Promise<Ran> {
+  const job = await parts.store.get(ref.id);
+  if (job && awaits(job, ref)) await endLate(job, parts);
+  return "skipped";
 }
 
 /** Makes a job wait: in the table, or for its turn in its queue. */

@@ -1,6 +1,7 @@
 import { reasonOf } from "../errors.ts";
 import { arrival } from "../flow/wait.ts";
-import { isFinished, isUnsettled, takesSlot, travels, type EndedJob, type Job } from "../job/job.ts";
+import { isFinished, isUnsettled, takesSlot, travels, type EndedJob, type Job, type WaitingJob } from "../job/job.ts";
+import { lapse } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
 import type { Applied } from "../store/job-store.ts";
@@ -19,6 +20,16 @@ async function settleOrLog(job: EndedJob, parts: EngineParts): Promise<void> {
   await settleUp(job, parts).catch((error: unknown) => {
     parts.log("warn", "job.not-settled", { ...logged(job), error: reasonOf(error) });
   });
+}
+
+/** Ends a waiting job whose `notAfter` has passed. */
+export async function endLate(job: WaitingJob, parts: EngineParts): Promise<void> {
+  const { clock, store, line, log, retention } = parts;
+  const ended = await store.apply(job, lapse(job, clock.now(), retention));
+  if (!ended.won) return;
+  log("info", "job.expired", logged(ended.job));
+  if (takesSlot(job)) await line.leave(job);
+  await goOn(ended, parts);
 }
 
 /** Sends a job's next attempt as a delayed message, if a message can be delayed for that long. */

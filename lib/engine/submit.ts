@@ -1,4 +1,4 @@
-import { LONGEST_MESSAGE_DELAY, isSchedule, type Job } from "../job/job.ts";
+import { isSchedule, isSentNow, type Job } from "../job/job.ts";
 import type { NewJob } from "../job/accept.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
 import { newJob } from "./new-job.ts";
@@ -24,11 +24,8 @@ export async function submit(request: NewJob, parts: EngineParts, freshId = part
   if (!created.won && created.isFull) throw await tooManySchedules(job.appId, parts);
   if (!created.won) return { kind: "replayed", job: created.job };
   if (scheduleArn) await arrange(created.job, parts);
-  else if (request.mode === "both" && !isSchedule(job) && isSoon(created.job)) await handOver([departure(job)], parts);
+  else if (request.mode === "both" && !isSchedule(job) && isSentNow(job, job.startAt - job.createdAt)) {
+    await handOver([departure(job)], parts);
+  }
   return { kind: "created", job: created.job };
-}
-
-/** Whether a message can be delayed until the start; later starts are the sweep's. */
-function isSoon({ startAt, createdAt }: Job): boolean {
-  return startAt - createdAt <= LONGEST_MESSAGE_DELAY;
 }

@@ -1,6 +1,15 @@
 import { MINUTE, SECOND, type EpochMs, type TimeLeft } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
-import { isFinished, isSchedule, nextLook, HEAD_START, type EndedJob, type Job, type RunningJob } from "../job/job.ts";
+import {
+  isFinished,
+  isLate,
+  isSchedule,
+  nextLook,
+  HEAD_START,
+  type EndedJob,
+  type Job,
+  type RunningJob,
+} from "../job/job.ts";
 import { becomeDue, expire } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import { handOver } from "../queue/hand-over.ts";
@@ -8,7 +17,7 @@ import type { Departure } from "../queue/queue.ts";
 import { DUE_SHARDS } from "../store/job-keys.ts";
 import { lookAtBacklog, makeWait } from "./backlog.ts";
 import type { EngineParts } from "./engine-parts.ts";
-import { goOn } from "./follow-through.ts";
+import { endLate, goOn } from "./follow-through.ts";
 import { settleUp } from "./follow-ups.ts";
 import { dueWork, type BacklogShare, type DueWork, type Share } from "./due-work.ts";
 
@@ -156,6 +165,10 @@ async function decide(job: Job, parts: EngineParts): Promise<Decision> {
     const { leaseUntil } = job;
     if (leaseUntil <= now) return (await expireAttempt(job, now, parts)) ? "expired" : "left";
     if (leaseUntil !== dueAt) await store.apply(job, becomeDue(job, leaseUntil));
+    return "left";
+  }
+  if (isLate(job, now)) {
+    await endLate(job, parts);
     return "left";
   }
   const wait = await flow.waitOf(job);

@@ -1,7 +1,9 @@
 import { DAY, SECOND } from "../clock.ts";
 import type { RunningAttempt } from "./executor.ts";
 import type { Exchange, OutgoingRequest } from "../outbound/send.ts";
+import { maskedAddress } from "../job/masking.ts";
 import type { ProxyMessage } from "../job/message.ts";
+import { isFinal } from "../job/status-policy.ts";
 import { childOf } from "../job/trace.ts";
 import { DEFAULT_HEADERS, forwardable } from "../outbound/headers.ts";
 import type { Outcome } from "../job/attempt.ts";
@@ -19,7 +21,13 @@ export function requestOf(
   return {
     url,
     method: httpMethod,
-    headers: { ...DEFAULT_HEADERS, ...traceOf(attempt), ...forwardable(headers), ...ownHeaders(attempt) },
+    headers: {
+      ...DEFAULT_HEADERS,
+      ...contentTypeOf(lambdaProxyMessage),
+      ...traceOf(attempt),
+      ...forwardable(headers),
+      ...ownHeaders(attempt),
+    },
     body: bodyOf(lambdaProxyMessage),
   };
 }
@@ -31,7 +39,7 @@ export async function exchange(
   allowPrivateTargets: boolean,
 ): Promise<Outcome> {
   const { send } = await sender();
-  const { job, signal, timeoutMs, realTimeSeconds } = attempt;
+  const { job, signal, timeoutMs } = attempt;
   const exchanged: Exchange = await send({ ...request, appId: job.appId, signal, allowPrivateTargets });
   switch (exchanged.kind) {
     case "blocked":
@@ -39,7 +47,7 @@ export async function exchange(
     case "failed":
       return { kind: "retry", error: `${exchanged.reason}${signal.aborted ? ` (${timeoutMs / SECOND} s)` : ""}` };
     case "answered":
-      return outcomeOf(exchanged, realTimeSeconds);
+      return outcomeOf(exchanged, request.url, attempt);
     default:
       return exchanged satisfies never;
   }
@@ -50,19 +58,24 @@ let sending: Promise<typeof import("../outbound/send.ts")> | undefined;
 // Imported at the first send, so that functions that only accept jobs start 70 ms sooner.
 const sender = () => (sending ??= import("../outbound/send.ts"));
 
-function outcomeOf(
-  { status, retryAfter, excerpt }: Extract<Exchange, { kind: "answered" }>,
-  realTimeSeconds: number,
-): Outcome {
+type Answered = Extract<Exchange, { kind: "answered" }>;
+
+function outcomeOf(answer: Answered, url: URL, { message, realTimeSeconds }: RunningAttempt): Outcome {
+  const { status, retryAfter, excerpt } = answer;
   if (status >= 200 && status < 300) return { kind: "succeeded", httpStatus: status };
+  const failure = { error: errorOf(answer, url), httpStatus: status, responseExcerpt: excerpt };
+  if (isFinal(status, answer.isFinal === true, message.metadata.retry)) return { kind: "rejected", ...failure };
   const asked = status === 429 || status === 503 ? retryAfterMs(retryAfter, realTimeSeconds) : undefined;
-  return {
-    kind: "retry",
-    error: `HTTP ${status}`,
-    httpStatus: status,
-    responseExcerpt: excerpt,
-    ...(asked !== undefined && { retryAfterMs: asked }),
-  };
+  return { kind: "retry", ...failure, ...(asked !== undefined && { retryAfterMs: asked }) };
+}
+
+const LONGEST_LOCATION = 500;
+
+/** A redirect is not followed, so the error says where it leads. */
+function errorOf({ status, location }: Answered, url: URL): string {
+  if (status < 300 || status > 399 || location === undefined) return `HTTP ${status}`;
+  const to = URL.canParse(location, url.href) ? new URL(location, url.href).href : location;
+  return `HTTP ${status}, a redirect to ${maskedAddress(to).slice(0, LONGEST_LOCATION)}: redirects are not followed`;
 }
 
 /**
@@ -97,6 +110,18 @@ function ownHeaders({ jobId, number, realTimeSeconds }: RunningAttempt): Record<
 /** A `traceparent` among the job's own headers stands before the one of the request for the job. */
 function traceOf({ jobId, number, message: { traceparent } }: RunningAttempt): Record<string, string> {
   return traceparent === undefined ? {} : { traceparent: childOf(traceparent, jobId, number) };
+}
+
+/** Of a JSON object or array, unless the job's own headers name one. */
+function contentTypeOf({ body, isBase64Encoded, headers }: ProxyMessage): Record<string, string> {
+  const isNamed = Object.keys(headers).some((name) => name.toLowerCase() === "content-type");
+  if (isNamed || isBase64Encoded || body === null || !/^\s*[[{]/.test(body)) return {};
+  try {
+    JSON.parse(body);
+    return { "content-type": "application/json" };
+  } catch {
+    return {};
+  }
 }
 
 function bodyOf({ body, isBase64Encoded }: ProxyMessage): Uint8Array | null {

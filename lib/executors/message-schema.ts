@@ -1,12 +1,14 @@
 import * as z from "zod";
+import { SECOND } from "../clock.ts";
 import { wholeUrl } from "../outbound/target-url.ts";
+import { LONGEST_DELAY } from "../job/accept.ts";
 import { SCHEDULE } from "../job/job.ts";
 import { NO_POLICY } from "../job/backoff.ts";
 import { FINAL_STATUSES } from "../job/status.ts";
 import { EXPECTED_BASE64, isBase64 } from "../job/base64.ts";
 import { dateTime } from "../job/date-time.ts";
 import { HALF_PAIR } from "../job/well-formed.ts";
-import type { ProxyMessage } from "../job/message.ts";
+import { STATUS_CLASSES, type ProxyMessage } from "../job/message.ts";
 import { headers, fitsIn, smallHeaders } from "../outbound/headers.ts";
 
 // The schema of a job's message. The executors define the schema of `execution`.
@@ -52,6 +54,18 @@ export const proxyMessage = z
   })
   .meta({ id: "ProxyMessage", description: "The request to make, in the shape of a Lambda proxy event." });
 
+const statuses = z.array(z.union([z.int().min(300).max(599), z.enum(STATUS_CLASSES)])).max(50);
+
+/** Which answers are final: in a job's `retry`, and as an app's default. */
+export const statusPolicy = {
+  final: statuses
+    .describe("Answers that end the job at once: statuses such as 422, or classes such as `4xx`.")
+    .optional(),
+  retryOn: statuses
+    .describe("Answers after which it is tried again. A status counts before its class, and then retryOn before final.")
+    .optional(),
+};
+
 const retryPolicy = z
   .strictObject({
     baseDelaySeconds: z.number().min(1).max(86_400).default(NO_POLICY.baseDelaySeconds),
@@ -62,12 +76,26 @@ const retryPolicy = z
       .max(1)
       .transform((jitter) => Math.round(jitter * 1_000) / 1_000)
       .default(NO_POLICY.jitter),
+    ...statusPolicy,
   })
   .refine(({ baseDelaySeconds, maxDelaySeconds }) => baseDelaySeconds <= maxDelaySeconds, {
     path: ["baseDelaySeconds"],
     error: `must not be larger than maxDelaySeconds; it is ${NO_POLICY.baseDelaySeconds} unless given`,
   })
   .describe("Retry n waits baseDelaySeconds · 2^(n−1), at most maxDelaySeconds; chance takes away up to jitter of it.");
+
+/** In UTF-16 units. */
+const LONGEST_LABEL = 64;
+
+/** Pointers of RFC 6901. */
+export const ignoredPointers = z
+  .array(
+    z
+      .string()
+      .max(200)
+      .regex(/^(?:\/(?:[^~/]|~[01])*)+$/, "expected a JSON pointer, such as /nonce"),
+  )
+  .max(10);
 
 export const jobMetadata = z
   .strictObject({
@@ -86,6 +114,25 @@ export const jobMetadata = z
     createdAt: dateTime.optional(),
     maxRetries: z.int().min(0).max(50).describe("Default 10.").optional(),
     retry: retryPolicy.optional(),
+    delaySeconds: z
+      .int()
+      .min(0)
+      .max(LONGEST_DELAY / SECOND)
+      .describe("Starts so long after its acceptance, at most a year; a follow-up, after the end of the job before it.")
+      .optional(),
+    notBefore: dateTime.describe("Starts then, at most a year ahead; a time that has passed is now.").optional(),
+    notAfter: dateTime
+      .describe("No attempt starts later: a job that has not ended by then is FAILED, its reason `expired`.")
+      .optional(),
+    labels: z
+      .array(z.string().min(1).max(LONGEST_LABEL).refine(isWellFormed, HALF_PAIR))
+      .max(10)
+      .overwrite((labels) => [...new Set(labels)])
+      .describe("Words by which jobs are found in lists: at most 10, of at most 64 characters.")
+      .optional(),
+    idempotencyIgnore: ignoredPointers
+      .describe("JSON pointers into the body, read as JSON, or the payload: what may differ in a repeat of the key.")
+      .optional(),
   })
   .meta({ id: "Metadata" });
 

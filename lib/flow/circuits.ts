@@ -65,11 +65,11 @@ export function createOutcomes({ clock, destinations, backlogs, log }: OutcomePa
   async function note(ref: CallRef, outcome: Outcome): Promise<void> {
     if (ref.destination.length > LONGEST_DESTINATION) return;
     const circuit = await destinations.circuitOf(ref);
-    if (outcome.kind === "succeeded") {
+    if (isAlive(outcome)) {
       remember(succeededAt, keyOf(ref), clock.now());
       // Only a person ends a hold.
       if (circuit) await close(ref);
-    } else if (outcome.kind === "retry" && !outcome.isOurs && changes(circuit, outcome)) {
+    } else if (isFailure(outcome) && changes(circuit, outcome)) {
       await noteFailure(ref, outcome);
     }
   }
@@ -113,6 +113,20 @@ export function createOutcomes({ clock, destinations, backlogs, log }: OutcomePa
 
   return { note };
 }
+
+/** Whether the destination works: it has taken a request, or says that the request is wrong. */
+function isAlive(outcome: Outcome): boolean {
+  if (outcome.kind === "succeeded") return true;
+  return outcome.kind === "rejected" && outcome.httpStatus !== undefined && outcome.httpStatus < FAULT_OF_SERVER;
+}
+
+/** A failure that may be repeated, or that its sender takes for final though it is the destination's. */
+function isFailure(outcome: Outcome): outcome is Extract<Outcome, FailedAttempt> {
+  if (outcome.kind === "retry") return !outcome.isOurs;
+  return outcome.kind === "rejected" && outcome.httpStatus !== undefined;
+}
+
+const FAULT_OF_SERVER = 500;
 
 /** A circuit that is open or held counts no further failures, but an open one is held by a 410. */
 function changes(circuit: Circuit | undefined, failure: FailedAttempt): boolean {

@@ -1,9 +1,9 @@
-import { derivedUuid, type EpochMs } from "../clock.ts";
+import { DAY, SECOND, derivedUuid, type EpochMs } from "../clock.ts";
 import {
   DEFAULT_MAX_RETRIES,
   HEAD_START,
-  LONGEST_MESSAGE_DELAY,
   SCHEDULE,
+  isSentNow,
   type Kind,
   type Mode,
   type Payload,
@@ -11,7 +11,7 @@ import {
   type WaitingJob,
 } from "./job.ts";
 import type { Dialect, PdfJob } from "./dialect.ts";
-import type { Message, FollowUps } from "./message.ts";
+import type { Message, Metadata, FollowUps, RetryPolicy } from "./message.ts";
 
 /** A request for a job, by a client, a schedule or a job that has ended. */
 export interface NewJob {
@@ -53,9 +53,12 @@ export function accept(request: NewJob, terms: Terms, payload: Payload, now: Epo
   const isFired = execution.type === SCHEDULE;
   const ordered =
     request.mode !== "sqs" && !isFired && messageGroupId !== undefined && messageGroupId !== execution.type;
-  const startAt = terms.startAt ?? Math.max(request.startAt ?? now, now);
+  const asked = request.startAt ?? startAskedFor(metadata, now);
+  const startAt = terms.startAt ?? Math.max(asked ?? now, now);
+  // A FIFO queue takes no delay per message: a job of a lane joins it when it is due.
+  const lane = ordered ? { lane: messageGroupId } : {};
   // A queue has a head start on the sweep, and so has EventBridge, which fires one-off schedules.
-  const isSent = isFired ? !terms.recurring : request.mode !== "db" && startAt - now <= LONGEST_MESSAGE_DELAY;
+  const isSent = isFired ? !terms.recurring : request.mode !== "db" && isSentNow(lane, startAt - now);
   return {
     id: idempotencyKey === undefined ? freshId : jobIdForKey(request.appId, idempotencyKey),
     appId: request.appId,
@@ -71,22 +74,38 @@ export function accept(request: NewJob, terms: Terms, payload: Payload, now: Epo
     attempts: 0,
     retryCount: 0,
     maxRetries: metadata.maxRetries ?? terms.maxRetries ?? DEFAULT_MAX_RETRIES,
-    ...(metadata.retry && { retry: metadata.retry }),
+    ...(metadata.retry && backoffOf(metadata.retry)),
     timeoutMs: terms.timeoutMs,
-    ...(ordered && { lane: messageGroupId }),
+    ...lane,
     ...(idempotencyKey !== undefined && { idempotencyKey }),
     ...(request.parentJobId !== undefined && { parentJobId: request.parentJobId }),
     ...(request.userId !== undefined && { userId: request.userId }),
     ...(createdBy !== undefined && { createdBy }),
     ...(request.dialect !== undefined && { dialect: request.dialect }),
     ...(request.pdf && { pdf: request.pdf }),
-    ...(request.startAt !== undefined && { scheduledAt: request.startAt }),
+    ...(asked !== undefined && { scheduledAt: asked }),
+    ...(metadata.labels && metadata.labels.length > 0 && { labels: metadata.labels }),
+    ...(metadata.notAfter !== undefined && { notAfter: Date.parse(metadata.notAfter) }),
     ...(terms.priority && { priority: terms.priority }),
     ...(terms.needsBrowser && { needsBrowser: true }),
     ...(terms.isUrgent && { isUrgent: true }),
     ...(terms.recurring && { recurring: true }),
     ...(Object.keys(owes).length > 0 && { owes }),
   };
+}
+
+/** The attempts themselves read the rest of the policy, in the message. */
+function backoffOf({ baseDelaySeconds, maxDelaySeconds, jitter }: RetryPolicy): Pick<Job, "retry"> {
+  return { retry: { baseDelaySeconds, maxDelaySeconds, jitter } };
+}
+
+/** A later start is taken for a mistake in the year. */
+export const LONGEST_DELAY = 365 * DAY;
+
+/** The start that a request names; undefined if it names none. */
+export function startAskedFor({ delaySeconds, notBefore }: Metadata, now: EpochMs): EpochMs | undefined {
+  if (notBefore !== undefined) return Date.parse(notBefore);
+  return delaySeconds === undefined ? undefined : now + delaySeconds * SECOND;
 }
 
 /** The final statuses at which each follow-up is owed. */

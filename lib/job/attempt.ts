@@ -48,6 +48,8 @@ interface RefFields {
   readonly appId: string;
   readonly attempt: number;
   readonly timeoutMs: number;
+  /** No attempt starts after this. */
+  readonly notAfter?: EpochMs;
 }
 
 /**

@@ -1,3 +1,4 @@
+// Over 300 lines: every field of a job, and the words for what it is, in one place.
 import { MINUTE, SECOND, type EpochMs } from "../clock.ts";
 import { FINAL_STATUSES, type FinalStatus, type Status, type StopStatus, type WaitingStatus } from "./status.ts";
 import type { FollowUp, RetryPolicy } from "./message.ts";
@@ -126,6 +127,12 @@ interface JobFields extends Kind {
   readonly dialect?: Dialect;
   /** The start that the caller asked for. */
   readonly scheduledAt?: EpochMs;
+  /** No attempt starts after this. */
+  readonly notAfter?: EpochMs;
+  /** The words of its sender, by which lists find it. */
+  readonly labels?: readonly string[];
+  /** Why a job ended without success, where the status alone does not say it. */
+  readonly reason?: EndReason;
   /** Set for PDF jobs. */
   readonly pdf?: PdfJob;
   /** The job runs within its request, with one attempt and no slot. */
@@ -168,6 +175,10 @@ interface JobFields extends Kind {
   /** The job that the last run created, or found under its key. */
   readonly targetJobId?: string;
 }
+
+/** `final`: another attempt would fail too; `expired`: none was started by its `notAfter`. */
+export const END_REASONS = ["final", "expired"] as const;
+export type EndReason = (typeof END_REASONS)[number];
 
 /** The progress of a task: `step` of `totalSteps`. */
 export interface Progress {
@@ -267,8 +278,8 @@ export function nextRunOf(schedule: Job): RunRef {
 }
 
 export function nextAttempt(job: Job): AttemptRef {
-  const { id, appId, timeoutMs, destination, lane, turn, isUrgent } = job;
-  const ref = { id, appId, timeoutMs, attempt: job.attempts + 1 };
+  const { id, appId, timeoutMs, destination, lane, turn, isUrgent, notAfter } = job;
+  const ref = { id, appId, timeoutMs, attempt: job.attempts + 1, ...(notAfter !== undefined && { notAfter }) };
   if (isTask(job)) return { ...ref, rank: rankOf(job), ...(isUrgent && { isUrgent }) };
   if (destination === undefined) throw new Error(`Job ${id} of type ${job.executionType} has no destination`);
   return {
@@ -287,7 +298,17 @@ export function nextLook({ startAt, releasedAt = 0 }: Job, now: EpochMs): EpochM
   return now + Math.max(HEAD_START, now - Math.max(startAt, releasedAt));
 }
 
+/** Whether it is too late for an attempt of a job to start. */
+export function isLate({ notAfter = Infinity }: Pick<Job, "notAfter">, now: EpochMs): boolean {
+  return now > notAfter;
+}
+
 /** Whether a delayed message can carry the wait. A FIFO queue has no delay per message. */
-export function travels(job: Job, delay: number): boolean {
+export function travels(job: Pick<Job, "lane">, delay: number): boolean {
   return job.lane === undefined && delay <= LONGEST_MESSAGE_DELAY;
+}
+
+/** Whether the message of an attempt is sent now: it may start at once, or be delayed as long. Else the sweep sends it. */
+export function isSentNow(job: Pick<Job, "lane">, delay: number): boolean {
+  return delay <= 0 || travels(job, delay);
 }

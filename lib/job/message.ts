@@ -53,7 +53,26 @@ export interface Metadata {
   readonly idempotencyKey?: string;
   readonly createdAt?: string;
   readonly maxRetries?: number;
-  readonly retry?: RetryPolicy;
+  readonly retry?: RetryPolicy & StatusPolicy;
+  /** Until the start, from the acceptance. */
+  readonly delaySeconds?: number;
+  /** RFC 3339. */
+  readonly notBefore?: string;
+  readonly notAfter?: string;
+  readonly labels?: readonly string[];
+  /** Pointers into the body, as JSON, or into the payload: what may differ when the job is asked for again. */
+  readonly idempotencyIgnore?: readonly string[];
+}
+
+/** A status of an answer, or all of a class. */
+export type StatusPattern = number | (typeof STATUS_CLASSES)[number];
+
+export const STATUS_CLASSES = ["3xx", "4xx", "5xx"] as const;
+
+/** The answers that end a job, and those after which it is tried again. */
+export interface StatusPolicy {
+  readonly final?: readonly StatusPattern[] | undefined;
+  readonly retryOn?: readonly StatusPattern[] | undefined;
 }
 
 /** Defaults: 60 s, 86,400 s, no jitter. */

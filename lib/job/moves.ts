@@ -1,10 +1,12 @@
 // Over 300 lines: every move between statuses in one file, so that no status is written anywhere else.
-import { MINUTE, type EpochMs } from "../clock.ts";
+import { MINUTE, iso, type EpochMs } from "../clock.ts";
 import {
   CLOCK_SKEW,
   HEAD_START,
   hasAttachments,
+  isLate,
   isSchedule,
+  isSentNow,
   isTask,
   owedAt,
   takesSlot,
@@ -56,6 +58,7 @@ export function claim(ref: AttemptRef, now: EpochMs, leaseUntil: EpochMs, slots?
     when: [
       ["attempts", "=", ref.attempt - 1],
       ["startAt", "<=", now + CLOCK_SKEW],
+      ...(ref.notAfter === undefined ? [] : [["notAfter", ">=", now] as const]),
     ],
     set: {
       attempts: ref.attempt,
@@ -107,7 +110,7 @@ export interface Ending {
 type EndField = "updatedAt" | "dueAt" | "endings" | "expiresAt";
 type EndMove = Move<
   FinalStatus | "RETRYING",
-  EndField | "success" | "lastError" | "timedOut" | "retryCount" | "startAt"
+  EndField | "success" | "lastError" | "timedOut" | "retryCount" | "startAt" | "reason"
 >;
 
 /** Ends the attempt that holds the fence: succeed, retry later or reject. */
@@ -124,7 +127,8 @@ export function end(job: RunningJob, ending: Ending): EndMove {
     }
     case "rejected": {
       const { error: lastError, timedOut } = outcome;
-      return finish(job, retriesLeft ? "FAILED" : "DEAD", ending, { lastError, ...(timedOut && { timedOut }) });
+      const why = timedOut ? { timedOut } : ({ reason: "final" } as const);
+      return finish(job, retriesLeft ? "FAILED" : "DEAD", ending, { lastError, ...why });
     }
     case "lost":
     case "retry": {
@@ -132,7 +136,7 @@ export function end(job: RunningJob, ending: Ending): EndMove {
       if (!retriesLeft) return finish(job, "DEAD", ending, { lastError: outcome.error });
       const backoff = backoffDelay(job.retryCount + 1, job.retry, ending.chance);
       const asked = outcome.kind === "retry" ? (outcome.retryAfterMs ?? 0) : 0;
-      return retryAt(job, now + Math.max(backoff, Math.min(asked, LONGEST_BACKOFF)), now, outcome.error);
+      return retryInTime(job, now + Math.max(backoff, Math.min(asked, LONGEST_BACKOFF)), outcome.error, ending);
     }
     default:
       return outcome satisfies never;
@@ -140,11 +144,35 @@ export function end(job: RunningJob, ending: Ending): EndMove {
 }
 
 /** Ends an attempt that found no room, as one that counts for no retry. */
-function putOff(job: RunningJob, error: string, { now, chance }: Ending): EndMove {
+function putOff(job: RunningJob, error: string, ending: Ending): EndMove {
+  const { now, chance } = ending;
   // The attempts that no retry accounts for: the first one, and those that were put off.
   const times = Math.max(job.attempts - job.retryCount, 1);
-  const move = retryAt(job, now + backoffDelay(times, NO_ROOM_POLICY, chance), now, error);
+  const move = retryInTime(job, now + backoffDelay(times, NO_ROOM_POLICY, chance), error, ending);
   return { ...move, set: { ...move.set, retryCount: job.retryCount } };
+}
+
+/** Tries again later, or ends the job if that is after its `notAfter`. */
+function retryInTime(job: RunningJob, startAt: EpochMs, lastError: string, ending: Ending): EndMove {
+  if (isLate(job, startAt)) return finish(job, "FAILED", ending, { lastError, reason: "expired" });
+  return retryAt(job, startAt, ending.now, lastError);
+}
+
+/** Ends a waiting job that was not started by its `notAfter`. */
+export function lapse(
+  job: WaitingJob,
+  now: EpochMs,
+  retention: number,
+): Move<"FAILED", EndField | "lastError" | "reason"> {
+  const { notAfter = now, lastError = `It was not started by its notAfter, ${iso(notAfter)}` } = job;
+  const { set, remove } = ended(job, "FAILED", now, retention);
+  return {
+    from: ["PENDING", "RETRYING"],
+    to: "FAILED",
+    when: [["attempts", "=", job.attempts], ["notAfter", "<", now], ...(job.owes ? [unchanged(job, "endings")] : [])],
+    set: { ...set, lastError, reason: "expired" },
+    remove,
+  };
 }
 
 /** Ends an attempt whose lease is over, as retry later: a crash uses up a retry too. */
@@ -249,8 +277,7 @@ type RestartMove = Move<"PENDING", "retryCount" | "startAt" | "dueAt" | "updated
 
 function restart(job: FailedJob, now: EpochMs, retryCount: number): RestartMove {
   // A schedule keeps its time. The sweep fires it then, or at once if that time has passed.
-  const startAt = isSchedule(job) ? job.startAt : now;
-  const dueAt = isSchedule(job) ? Math.max(startAt, now) : now + HEAD_START;
+  const startAt = isSchedule(job) ? job.startAt : Math.max(job.scheduledAt ?? now, now);
   return {
     from: ["FAILED", "DEAD"],
     to: "PENDING",
@@ -259,9 +286,14 @@ function restart(job: FailedJob, now: EpochMs, retryCount: number): RestartMove 
       // Its follow-ups are submitted first.
       ["dueAt", "absent"],
     ],
-    set: { retryCount, startAt, dueAt, updatedAt: now },
-    remove: ["expiresAt", ...(isTask(job) ? (["progress"] as const) : [])],
+    set: { retryCount, startAt, dueAt: dueFrom(job, startAt, now), updatedAt: now },
+    remove: ["expiresAt", "reason", ...(isTask(job) ? (["progress"] as const) : [])],
   };
+}
+
+function dueFrom(job: FailedJob, startAt: EpochMs, now: EpochMs): EpochMs {
+  if (isSchedule(job)) return Math.max(startAt, now);
+  return isSentNow(job, startAt - now) ? startAt + HEAD_START : startAt;
 }
 
 /** A run of a schedule, which creates `targetJobId`. `next`: the time of the run after it, if there is one. */
@@ -338,7 +370,7 @@ function finish(
   job: RunningJob,
   to: FinalStatus,
   ending: Ending,
-  outcome: Pick<Fields, "success" | "lastError" | "timedOut">,
+  outcome: Pick<Fields, "success" | "lastError" | "timedOut" | "reason">,
 ): EndMove {
   const { set, remove } = ended(job, to, ending.now, ending.retention);
   return {

@@ -1,4 +1,4 @@
-import { iso } from "../clock.ts";
+import { iso, type EpochMs } from "../clock.ts";
 import { SCHEDULE, isSchedule, type Job } from "./job.ts";
 import { LOST } from "./moves.ts";
 import type { Callback, Execution, FollowUpJob, FollowUps, Message, ProxyMessage } from "./message.ts";
@@ -20,8 +20,12 @@ export function entityOf(job: Job, message?: Message): object {
     idempotencyKey: job.idempotencyKey ?? null,
     retryCount: job.retryCount,
     maxRetries: job.maxRetries,
-    nextRetryAt: job.status === "PENDING" ? iso(job.createdAt) : retrying,
+    nextRetryAt: job.status === "PENDING" ? iso(firstStartOf(job)) : retrying,
     lastError: job.lastError ?? null,
+    ...(job.reason !== undefined && { reason: job.reason }),
+    ...(job.scheduledAt !== undefined && { notBefore: iso(job.scheduledAt) }),
+    ...(job.notAfter !== undefined && { notAfter: iso(job.notAfter) }),
+    ...(job.labels && { labels: job.labels }),
     scheduleArn: job.scheduleArn ?? null,
     ...(isSchedule(job) && scheduleView(job)),
     createdBy: job.createdBy ?? null,
@@ -31,6 +35,10 @@ export function entityOf(job: Job, message?: Message): object {
     createdAt: iso(job.createdAt),
     updatedAt: iso(job.updatedAt),
   };
+}
+
+function firstStartOf({ createdAt, scheduledAt = createdAt }: Job): EpochMs {
+  return Math.max(createdAt, scheduledAt);
 }
 
 /** With its attempts, as `GET /v1/admin/jobs/{id}` shows it. */

@@ -22,6 +22,10 @@ export type Exchange =
       readonly status: number;
       /** One for each such header. */
       readonly retryAfter?: readonly string[];
+      /** The header of this name. */
+      readonly location?: string;
+      /** The header `x-job-final` is `true`: the receiver wants no further attempt. */
+      readonly isFinal?: true;
       /** Of the answer's body, what came before the connection ended. */
       readonly excerpt: string;
     }
@@ -37,9 +41,16 @@ const EXCERPT_BYTES = 1_024;
  */
 export async function send(outgoing: OutgoingRequest): Promise<Exchange> {
   return exchanged(outgoing, async ({ statusCode: status, headers, body }) => {
-    const retryAfter = headers["retry-after"];
+    const { "retry-after": retryAfter, location, "x-job-final": final } = headers;
     const excerpt = await excerptOf(body, outgoing.signal);
-    return { kind: "answered", status, excerpt, ...(retryAfter !== undefined && { retryAfter: [retryAfter].flat() }) };
+    return {
+      kind: "answered",
+      status,
+      excerpt,
+      ...(retryAfter !== undefined && { retryAfter: [retryAfter].flat() }),
+      ...(typeof location === "string" && { location }),
+      ...(String(final).toLowerCase() === "true" && { isFinal: true }),
+    };
   });
 }
 

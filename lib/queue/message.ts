@@ -68,7 +68,13 @@ const jobId = z.string().regex(/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/);
 const time = z.number();
 const count = z.int().min(0);
 
-const refFields = { id: jobId, appId: z.string(), attempt: z.int().min(1), timeoutMs: z.number() };
+const refFields = {
+  id: jobId,
+  appId: z.string(),
+  attempt: z.int().min(1),
+  timeoutMs: z.number(),
+  notAfter: time.exactOptional(),
+};
 
 const attemptRef = z.union([
   z.object({
@@ -110,6 +116,7 @@ const carriedJob = z.object({
   parentJobId: z.string().exactOptional(),
   createdBy: z.string().exactOptional(),
   scheduledAt: time.exactOptional(),
+  labels: z.array(z.string()).exactOptional(),
   owes: z
     .partialRecord(z.enum(["onComplete", "onSuccess", "onFailure"]), z.array(z.enum(FINAL_STATUSES)))
     .exactOptional(),

@@ -1,4 +1,4 @@
-import type { Callback } from "../job/message.ts";
+import type { Callback, StatusPolicy } from "../job/message.ts";
 
 // What holds for an app: the settings of its administrators, within the limits of the operator.
 
@@ -11,6 +11,10 @@ export interface AppSettings {
   readonly allowedFunctions: readonly string[];
   /** The callback of jobs that name none themselves. */
   readonly onComplete: Callback | null;
+  /** Which answers are final for jobs that say nothing of them. */
+  readonly retry: StatusPolicy | null;
+  /** What a repeated key is compared by: the whole request, or where it goes, as in earlier versions. */
+  readonly idempotency: "request" | "target";
   /** Null: no limit. */
   readonly requestsPerSecond: number | null;
   /** The most tasks of the app that run at once. Default: 5. */
@@ -40,6 +44,8 @@ export const DEFAULT_SETTINGS: AppSettings = {
   allowedCallbackUrls: [],
   allowedFunctions: [],
   onComplete: null,
+  retry: null,
+  idempotency: "request",
   requestsPerSecond: null,
   maxConcurrentTasks: 5,
   waitersPerApp: null,

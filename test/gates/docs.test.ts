@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
 import { nextAttempt, type WaitingJob } from "../../lib/job/job.ts";
-import { after, claim, end, fire, retry, stop } from "../../lib/job/moves.ts";
+import { after, claim, end, fire, lapse, retry, stop } from "../../lib/job/moves.ts";
 import { readTemplate } from "../../local/template.ts";
 import { ROOT } from "../support/root.ts";
 import { sources } from "./rooms.ts";
@@ -45,7 +45,7 @@ test("the diagram of a job's life has exactly the moves that the code makes", ()
   ]);
   const run = { now: 0, targetJobId: "", retention: 0 };
   const fired = [fire(job, { ...run, next: undefined })];
-  const moves = [claimed, ...fired, ...ends, ...stops, retry({ ...job, status: "DEAD" }, 0)];
+  const moves = [claimed, ...fired, ...ends, ...stops, lapse(job, 0, 0), retry({ ...job, status: "DEAD" }, 0)];
   const made = moves.flatMap(({ from, to }) => from.map((each) => `${each} → ${to}`));
   expect(new Set(drawn)).toEqual(new Set(made));
 });

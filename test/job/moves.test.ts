@@ -1,7 +1,7 @@
 // Over 300 lines: every move of one state machine.
 
 import { expect, test } from "vitest";
-import { DAY, HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
+import { DAY, HOUR, MINUTE, SECOND, iso } from "../../lib/clock.ts";
 import {
   hasAttachments,
   isUnsettled,
@@ -23,6 +23,7 @@ import {
   end,
   expire,
   fire,
+  lapse,
   resume,
   retry,
   settleEnd,
@@ -289,6 +290,42 @@ test("chance shortens a retry's wait by the job's jitter, and Retry-After length
   expect(asked.set.startAt).toBe(NOW + DAY);
 });
 
+test("a job that may not start later is claimed by then, not retried after it, and ends there if it waits", () => {
+  const metadata = { notAfter: iso(NOW + 90 * SECOND), maxRetries: 3 };
+  const job = accepted({ metadata, onFailure: follower });
+  expect(claim(nextAttempt(job), NOW, LATER).when).toContainEqual(["notAfter", ">=", NOW]);
+  const first = running({ metadata });
+  expect(end(first, ending(failed)).to).toBe("RETRYING");
+  const late = end(first, ending(failed, { now: NOW + 31 * SECOND }));
+  expect(late).toMatchObject({ to: "FAILED", set: { lastError: "HTTP 500", reason: "expired" } });
+  expect(late.set).not.toHaveProperty("retryCount");
+  expect(lapse(job, LATER, DAY)).toMatchObject({
+    from: ["PENDING", "RETRYING"],
+    to: "FAILED",
+    when: [
+      ["attempts", "=", 0],
+      ["notAfter", "<", LATER],
+      ["endings", "absent"],
+    ],
+    set: { reason: "expired", updatedAt: LATER, endings: 1, dueAt: LATER + MINUTE },
+  });
+  expect(lapse({ ...job, lastError: "HTTP 500" }, LATER, DAY).set.lastError).toBe("HTTP 500");
+});
+
+test("a delay is counted from the acceptance, and a lane's job is the sweep's until it is due", () => {
+  const metadata = { delaySeconds: 60 };
+  expect(accepted({ metadata })).toMatchObject({
+    startAt: NOW + MINUTE,
+    scheduledAt: NOW + MINUTE,
+    dueAt: NOW + 6 * MINUTE,
+  });
+  const later = { metadata: { notBefore: iso(LATER) } };
+  expect(accepted(later)).toMatchObject({ startAt: LATER, dueAt: LATER });
+  expect(accepted({ metadata: { ...metadata, messageGroupId: "orders" } }).dueAt).toBe(NOW + MINUTE);
+  const past = accepted({ metadata: { notBefore: iso(NOW - DAY) } });
+  expect(past).toMatchObject({ startAt: NOW, dueAt: NOW + 5 * MINUTE });
+});
+
 test("a lost attempt ends its job as a failure does, once its lease is over", () => {
   const move = expire(running(), { now: LATER, chance: 0, retention: 0 });
   expect(move.when).toEqual([
@@ -374,7 +411,7 @@ test("a stopped job that owes a callback stays due for it, and counts its ends",
 
 test("with a retention, an end that leaves attempts behind stays due until they have their dates", () => {
   const move = end(running(), ending(rejected, { retention: DAY }));
-  expect(move.set).toEqual({ updatedAt: NOW, lastError: "HTTP 400", dueAt: NOW + MINUTE });
+  expect(move.set).toEqual({ updatedAt: NOW, lastError: "HTTP 400", reason: "final", dueAt: NOW + MINUTE });
   expect(move.remove).toEqual(["leaseUntil"]);
   expect(end(running(), ending(rejected)).remove).toEqual(["dueAt", "leaseUntil"]);
 });
@@ -388,7 +425,7 @@ test("a person's retry starts afresh, once nothing is left to do at the end; att
       ["dueAt", "absent"],
     ],
     set: { retryCount: 0, startAt: LATER, dueAt: LATER + 5 * MINUTE, updatedAt: LATER },
-    remove: ["expiresAt"],
+    remove: ["expiresAt", "reason"],
   });
 });
 

@@ -42,6 +42,7 @@ export function createInvariants(options: Omit<KnownOptions, "holds">) {
     frozen: (process: Process, ms: number) => frozen(known, process, ms),
     queued: messages.queued,
     acknowledged: messages.acknowledged,
+    posting: known.windows.posting,
     accepted: (answer: Accepted) => accepted(known, answer),
     atTheEnd: () => atTheEnd(known),
     afterwards: known.expiry.afterwards,

@@ -3,6 +3,7 @@ import { crowd } from "./crowd.ts";
 import { createRandom, type Random } from "./random.ts";
 import { APPS, DESTINATIONS, POSTING, request } from "./requests.ts";
 import { MOST_IN_SCENE, sceneOf } from "./scenes.ts";
+import { withWindows } from "./windows.ts";
 import type { Action, PersonDoes } from "./action.ts";
 
 // The plan of a seed: the requests, their times, and the faults. Plain data, so that it can be shrunk.
@@ -81,7 +82,8 @@ export function planOf(seed: string): Plan {
     add({ at: around(random, busyAt, POSTING), kind: "empty", queue: random.pick(QUEUES) });
   }
   if (random.chance(0.3)) add(settings(random, burst));
-  return { seed, actions: actions.toSorted((a, b) => a.at - b.at), faultRate, faultsEndAt, retentionMs };
+  const sorted = actions.toSorted((a, b) => a.at - b.at);
+  return { seed, actions: withWindows(seed, sorted), faultRate, faultsEndAt, retentionMs };
 }
 
 /** Near the burst, or at any time. */

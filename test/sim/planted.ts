@@ -210,6 +210,13 @@ const ALL: readonly Plant[] = [
     name: "whoever asks may do all that the platform's administrators may",
     caller: (caller) => ({ ...caller, roles: [...caller.roles, "PLATFORM_ADMIN"] }),
   },
+  putting("a delay is forgotten", (job) =>
+    job.scheduledAt === undefined ? job : { ...job, startAt: job.createdAt, dueAt: job.createdAt + HEAD_START },
+  ),
+  putting("what is too late starts all the same", (job) => {
+    const { notAfter: _, ...rest } = job;
+    return rest;
+  }),
   ...EXPIRY_PLANTS,
   {
     name: "a job of mode sqs that failed is not stored",

@@ -4,6 +4,7 @@ import { submitTask } from "../../lib/api/tasks/tasks.ts";
 import { SECOND, iso } from "../../lib/clock.ts";
 import { ClientError } from "../../lib/errors.ts";
 import type { Job } from "../../lib/job/job.ts";
+import type { Metadata } from "../../lib/job/message.ts";
 import type { ServiceParts } from "../../lib/parts.ts";
 import type { Action } from "./action.ts";
 import { callerOf, serviceIn, type ClientParts } from "./client-parts.ts";
@@ -39,7 +40,9 @@ export async function post(parts: ClientParts, action: Action & { kind: "post" }
 /** A request for a job of any type, by its message. */
 function asked(parts: ClientParts, appId: string, from: object): Asked {
   const body = createJobBody.parse(from);
-  const key = body.message.metadata.idempotencyKey;
+  const { lambdaProxyMessage, metadata } = body.message;
+  const key = metadata.idempotencyKey;
+  if (lambdaProxyMessage) parts.invariants.posting(`${appId} ${lambdaProxyMessage.path}`, metadata as Metadata);
   const submit = async (service: ServiceParts) => {
     const answered = await acceptJob(body, callerOf(parts, appId), {}, service);
     parts.invariants.accepted({ appId, body, key, ...answered });

@@ -71,6 +71,8 @@ test("an app has defaults until somebody changes its settings", async () => {
     waitersPerApp: null,
     pdfPagesPerDay: null,
     userWebhooks: "any",
+    retry: null,
+    idempotency: "request",
     destinations: [],
     paused: false,
     limits: { ...DEFAULT_LIMITS, version: 0 },

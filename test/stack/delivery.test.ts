@@ -170,7 +170,7 @@ test("a redirect is not followed", async () => {
   target.answer((_, response) => response.writeHead(302, { location: "/elsewhere" }).end());
   const { job } = await deliver({}, "RETRYING");
   target.answer((_, response) => response.end());
-  expect(job.lastError).toBe("HTTP 302");
+  expect(job.lastError).toMatch(/^HTTP 302, a redirect to http.*: redirects are not followed$/);
   expect(target.received.some(({ url }) => url === "/elsewhere")).toBe(false);
 });
 

@@ -10,7 +10,7 @@ import {
 } from "../../store/app-settings.ts";
 import { iso } from "../../clock.ts";
 import { ClientError, badRequest } from "../../errors.ts";
-import { callback } from "../../executors/message-schema.ts";
+import { callback, statusPolicy } from "../../executors/message-schema.ts";
 import { refuseTarget } from "../../outbound/target-url.ts";
 import { MASK } from "../../job/masking.ts";
 import { callbackView } from "../../job/view.ts";
@@ -50,6 +50,11 @@ const settingsBody = z.strictObject({
     .max(MOST_ENTRIES)
     .default([]),
   onComplete: callback.nullable().default(null),
+  retry: z.strictObject(statusPolicy).nullable().default(null),
+  idempotency: z
+    .enum(["request", "target"])
+    .default("request")
+    .describe("What a repeated key must not change: the request, but for its times; or only where it goes."),
   requestsPerSecond: z.int().min(1).max(1_000).nullable().default(null),
   maxConcurrentTasks: z.int().min(1).max(100).default(5),
   waitersPerApp: z.int().min(1).max(100).nullable().default(null),

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { runnable, schedule } from "../../executors/index.ts";
 import { ERROR_CODES } from "../../errors.ts";
 import { httpMethod, jobMetadata } from "../../executors/message-schema.ts";
+import { END_REASONS } from "../../job/job.ts";
 import { FINAL_STATUSES, STATUSES } from "../../job/status.ts";
 
 // The schemas of answers, for the API document. The service parses nothing with them; the tests check every answer
@@ -33,6 +34,19 @@ const problem = z.strictObject({
 export const errorAnswer = z
   .strictObject({ success: z.literal(false), error: problem, timestamp: time })
   .meta({ id: "Error", description: "How every request is answered that is refused or fails." });
+
+/** `errorAnswer` for clients that accept `application/problem+json`. */
+export const problemAnswer = z
+  .strictObject({
+    type: z.literal("about:blank"),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.enum(ERROR_CODES),
+    reason: problem.shape.reason,
+    errors: problem.shape.details,
+  })
+  .meta({ id: "Problem", description: "The same by RFC 9457, for clients that accept it." });
 
 export const gatewayAnswer = z
   .strictObject({ message: z.string() })
@@ -104,6 +118,13 @@ const jobFields = {
   maxRetries: z.int(),
   nextRetryAt: time.nullable(),
   lastError: z.string().nullable(),
+  reason: z
+    .enum(END_REASONS)
+    .describe("Why it failed. `final`: another attempt would fail too; `expired`: none was started by its notAfter.")
+    .optional(),
+  notBefore: time.describe("The start that was asked for.").optional(),
+  notAfter: time.describe("No attempt starts later.").optional(),
+  labels: z.array(z.string()).optional(),
   scheduleArn: z.string().nullable(),
   nextRunAt: time.nullable().describe("Of a schedule.").optional(),
   lastRunAt: time.nullable().describe("Of a schedule.").optional(),
@@ -167,7 +188,11 @@ export const stats = z.strictObject({
 });
 
 const refused = z.strictObject({ status: z.int(), error: problem });
-const accepted = z.strictObject({ status: z.int(), data: jobEntity.nullable() });
+const accepted = z.strictObject({
+  status: z.int(),
+  data: jobEntity.nullable(),
+  differs: z.array(z.string()).describe("Of a replay: what the request says otherwise than the job.").optional(),
+});
 
 /** The answers of a batch, in the order of its jobs. */
 export const results = z.strictObject({ results: z.array(z.union([accepted, refused])) });

@@ -1,11 +1,11 @@
 import * as z from "zod";
-import type { EpochMs } from "../../clock.ts";
+import { DAY, iso, type EpochMs } from "../../clock.ts";
 import { badRequest, type ErrorDetail } from "../../errors.ts";
 import type { Asked, ExecutionType } from "../../executors/executor.ts";
 import { executionTypeOf, jobFields } from "../../executors/index.ts";
 import { refuseTarget } from "../../outbound/target-url.ts";
 import { SCHEDULE, TASK, isLong } from "../../job/job.ts";
-import type { Terms } from "../../job/accept.ts";
+import { LONGEST_DELAY, startAskedFor, type Terms } from "../../job/accept.ts";
 import { idempotencyKey } from "../../executors/message-schema.ts";
 import type { FollowUpJob, FollowUps, Message } from "../../job/message.ts";
 
@@ -67,13 +67,15 @@ interface Place {
 /** The context of the whole request; `keys` are the idempotency keys of the jobs above a message. */
 interface Within extends Asked {
   readonly keys: readonly (string | undefined)[];
+  /** The message is the target of a schedule. */
+  readonly isTarget?: boolean;
 }
 
 function problemsOf(message: Message, type: ExecutionType, place: Place, within: Within): ErrorDetail[] {
   const { execution, lambdaProxyMessage, metadata } = message;
   // A malformed schedule has no terms, and no schedule is long.
   const long = execution.type === SCHEDULE ? [] : longProblems(message, type, within);
-  const problems = [...type.refuse(message, within), ...long];
+  const problems = [...type.refuse(message, within), ...long, ...timeProblems(message, within)];
   if (!lambdaProxyMessage && type.proxyMessage === "required") {
     problems.push({ field: "lambdaProxyMessage", message: `is required for execution.type ${execution.type}` });
   }
@@ -86,12 +88,12 @@ function problemsOf(message: Message, type: ExecutionType, place: Place, within:
     const reason = "is the key of the job that this one hangs on, and so would be that job; use another";
     problems.push({ field: "metadata.idempotencyKey", message: reason });
   }
-  const below = { ...within, keys: [...within.keys, key] };
+  const below = { ...within, keys: [...within.keys, key], isTarget: false };
   const target = execution.type === SCHEDULE ? (execution["targetJob"] as Message) : undefined;
   const inTarget = `${place.message}.execution.targetJob`;
   return [
     ...problems.map((problem) => ({ ...problem, field: `${place.message}.${problem.field}` })),
-    ...(target ? problemsIn(target, { message: inTarget, beside: `${inTarget}.` }, below) : []),
+    ...(target ? problemsIn(target, { message: inTarget, beside: `${inTarget}.` }, { ...below, isTarget: true }) : []),
     ...followUpProblems(message, place.beside, below),
   ];
 }
@@ -115,6 +117,29 @@ function longProblems({ execution, metadata }: Message, type: ExecutionType, { m
       : []),
   ];
 }
+
+const TIMES = ["delaySeconds", "notBefore", "notAfter"] as const;
+
+/** The table keeps the times of a job; a schedule has times of its own, for its target too. */
+function timeProblems({ execution, metadata }: Message, { mode, now, isTarget }: Within): ErrorDetail[] {
+  const of = (name: string, message: string) => ({ field: `metadata.${name}`, message });
+  const given = TIMES.filter((name) => metadata[name] !== undefined);
+  if (mode === "sqs") return given.map((name) => of(name, "needs a job that is stored: use mode both or db"));
+  if (isTarget || execution.type === SCHEDULE) {
+    return given.map((name) => of(name, "does not go with a schedule, whose expression says when its jobs start"));
+  }
+  const { notBefore, notAfter, delaySeconds } = metadata;
+  if (notBefore !== undefined && delaySeconds !== undefined)
+    return [of("delaySeconds", "stands beside notBefore: give one of them")];
+  const start = Math.max(startAskedFor(metadata, now) ?? now, now);
+  if (start > now + LONGEST_DELAY + YEARS_DIFFER) return [of("notBefore", "is more than a year ahead; check the year")];
+  if (notAfter === undefined || Date.parse(notAfter) >= start) return [];
+  const passed = start === now ? `has passed: it is now ${iso(now)}` : `is before its start, ${iso(start)}`;
+  return [of("notAfter", `${passed}; give a later time`)];
+}
+
+/** By so much, a year may be longer than another. */
+const YEARS_DIFFER = DAY;
 
 function followUpProblems(followUps: FollowUps, at: string, within: Within): ErrorDetail[] {
   const { onComplete } = followUps;

@@ -14,6 +14,7 @@ import type { Judge } from "./rule.ts";
 import { createScheduleRules } from "./schedules.ts";
 import { createSlotRules } from "./slots.ts";
 import { createTurnRules } from "./turns.ts";
+import { createWindowRules } from "./windows.ts";
 import type { Outcome } from "../../../lib/job/attempt.ts";
 
 // The state that the rules share: the jobs as the table has them, and the history of their attempts and requests.
@@ -80,6 +81,7 @@ export function createKnown(options: KnownOptions) {
     receivers: createReceiverRules(judge),
     expiry: createExpiryRules({ ...judge, jobs, retention, isCalm, items, objects }),
     leases: createLeaseRules(judge),
+    windows: createWindowRules(judge),
     slots,
     turns: createTurnRules({ ...judge, jobs, appOf, isStartable, startedAt, quietFrom }),
   };

@@ -1,6 +1,6 @@
 import { unmarshall } from "@aws-sdk/util-dynamodb";
 import { SECOND } from "../../../lib/clock.ts";
-import { isFinished, isSchedule, isTask, owedAt, type Job } from "../../../lib/job/job.ts";
+import { isFinished, isSchedule, isTask, isWaiting, owedAt, type Job } from "../../../lib/job/job.ts";
 import { LOST } from "../../../lib/job/moves.ts";
 import { jobOf } from "../../../lib/store/job-item.ts";
 import type { PersonDoes } from "../action.ts";
@@ -46,6 +46,7 @@ function itemWritten(known: Known, from: Item | undefined, to: Item | undefined,
   if (old.attempts !== job.attempts) claimed(known, old, job, writer, told);
   if (old.status === "RUNNING" && job.status !== "RUNNING") left(known, old, job, writer, told);
   if (!isFinished(old) && isFinished(job)) ended(known, job, told);
+  if (isWaiting(old) && isFinished(job)) known.windows.ended(job, told);
   if (isSchedule(job)) known.schedules.written(old, job, writer, told);
   const isPostponed = old.status === job.status && old.dueAt !== job.dueAt && old.startAt === job.startAt;
   if (job.lane !== undefined && isPostponed)
