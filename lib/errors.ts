@@ -78,6 +78,11 @@ export function problemsIn(error: z.ZodError, whole: string): ErrorDetail[] {
   return error.issues.flatMap((issue) => detailsOf(issue, whole));
 }
 
+/** Whether a value is of another kind than the member of a union wants, such as a list. */
+function isOfAnotherKind({ code, path }: z.core.$ZodIssue): boolean {
+  return code === "invalid_type" && path.length === 0;
+}
+
 export function detailsOf(issue: z.core.$ZodIssue, whole: string): ErrorDetail[] {
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => ({
@@ -85,6 +90,8 @@ export function detailsOf(issue: z.core.$ZodIssue, whole: string): ErrorDetail[]
       message: "is not a known field; remove it or check its spelling",
     }));
   }
+  const nearest = issue.code === "invalid_union" && issue.errors.find((errors) => !errors.some(isOfAnotherKind));
+  if (nearest) return nearest.flatMap((each) => detailsOf({ ...each, path: [...issue.path, ...each.path] }, whole));
   // For a record's key that is not allowed, the problem is one level down.
   const message = (issue.code === "invalid_key" && issue.issues[0]?.message) || issue.message;
   return [{ field: issue.path.join(".") || whole, message }];

@@ -23,12 +23,13 @@ import {
   listAppJobs,
   retryJob,
 } from "./unified/unified.ts";
+import { sendJobs } from "./unified/send.ts";
 import { completeUpload, createUpload, signUploadParts } from "./tasks/uploads.ts";
 import { getUsage } from "./admin/usage.ts";
 
 // The routes of each function. The list of the function `site` is in site.ts, since its document shows all others.
 
-export const createJobRoutes: readonly Route[] = [createJob, createJobs, createCallbackJob];
+export const createJobRoutes: readonly Route[] = [sendJobs, createJob, createJobs, createCallbackJob];
 
 export const adminRoutes: readonly Route[] = [
   listAppJobs,

@@ -71,6 +71,22 @@ export function compareNumbers(a: AnyNumber, b: AnyNumber): number {
   return x.sign * (x.point - y.point || (x.digits === y.digits ? 0 : x.digits < y.digits ? -1 : 1));
 }
 
+/** Whether two values that are neither objects nor arrays are the same; numbers by their decimal values. */
+export function isSameScalar(a: unknown, b: unknown): boolean {
+  return isNumber(a) && isNumber(b) ? compareNumbers(a, b) === 0 : a === b;
+}
+
+/** The numbers that `String` may write in another way than a JSON text does: those of `MAY_CHANGE`, and fractions. */
+const MAY_BE_REWRITTEN = /\d[.e]|-0|\d{16}/i;
+
+/** JSON.parse, but that a number which its source writes in another way than JavaScript is an `ExactNumber`. */
+export function parseAsWritten(text: string): unknown {
+  if (!MAY_BE_REWRITTEN.test(text)) return JSON.parse(text);
+  return json.parse(text, (_, value, { source }) =>
+    typeof value === "number" && source !== undefined && source !== String(value) ? json.rawJSON(source) : value,
+  );
+}
+
 /** A text for each value of JSON: the same one for numbers of the same value, however they are written. */
 export function valueKey(value: unknown): string {
   const text = JSON.stringify(value);

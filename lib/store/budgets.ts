@@ -48,7 +48,7 @@ export function spend(
 
 /** The refusal of what would pass a limit. `todo`: what the app can do. */
 export function overBudget(name: LimitName, most: number | null, todo: string): ClientError {
-  return new ClientError("FORBIDDEN", refusal(name, most, todo));
+  return new ClientError("FORBIDDEN", refusal(name, most, todo), [], { reason: "limit_reached" });
 }
 
 /** The same in words, for what is no request. */

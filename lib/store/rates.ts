@@ -28,7 +28,8 @@ export function createRates({ table, clock, settingsOf }: Parts) {
     const most = (await settingsOf(appId))[name];
     if (most === null || requests === 0) return;
     const second = Math.floor(clock.realNow() / SECOND);
-    const over = new ClientError("TOO_MANY_REQUESTS", `The app's ${name} of ${most} is reached; try again in a second`);
+    const reached = `The app's ${name} of ${most} is reached; try again in a second`;
+    const over = new ClientError("TOO_MANY_REQUESTS", reached, [], { reason: "rate_limited" });
     const key = rateKey(appId, second, budget);
     // An excess that this container has seen needs no further count.
     if (exceeded.has(keyText(key))) throw over;

@@ -45,6 +45,8 @@ const BY_NAME: Readonly<Record<string, Value>> = {
   // The first is where nothing listens, so that there are outages to resume from.
   destination: one("http://127.0.0.1:9", "http://127.0.0.1:9", "@stack", "fail", "https://hooks.example.com"),
   functionUrl: one("@stack/lambda-url/echo/", "@stack/lambda-url/fail/", "https://example.com"),
+  notBefore: fc.oneof(one("2020-01-01T00:00:00Z"), soon),
+  delaySeconds: one(0, 1, 30, 31_536_001),
   functionName: one("echo", "fail", "nothing", "arn:aws:lambda:us-east-1:000000000000:function:echo"),
   scheduleExpression: one("rate(5 minutes)", "cron(0 9 ? * MON-FRI *)", "cron(0 0 31 2 ? *)", "rate(0 days)"),
   scheduleExpressionTimezone: one("UTC", "Asia/Seoul", "America/St_Johns"),
@@ -92,7 +94,46 @@ const page = fc.oneof(
 );
 
 /** By an operation's id, where the document allows anything, or too much. */
+const flatTarget = fc.oneof(
+  fc.record(
+    {
+      url: one("@stack/echo/called?a=1", "@stack/echo/x", "http://127.0.0.1:9/"),
+      body: fc.jsonValue(),
+      method: one("PUT"),
+    },
+    { requiredKeys: ["url"] },
+  ),
+  fc.record({ url: one("@stack/echo/bytes"), bodyBase64: one("", "AA==", "AAEC") }),
+  fc.record({ function: one("echo", "fail", "nothing"), body: fc.jsonValue() }),
+  fc.record({ functionUrl: one("@stack/lambda-url/echo/a?b=c") }),
+  fc.record(
+    { task: one("example"), payload: one({ words: ["job"] }), priority: fc.nat(10) },
+    { requiredKeys: ["task"] },
+  ),
+);
+const flatTerms = fc.record(
+  {
+    key: one("k1", "k2", "k3"),
+    delaySeconds: one(0, 1, 30),
+    notAfter: soon,
+    labels: fc.array(fc.string({ minLength: 1, maxLength: 64 }), { maxLength: 11 }),
+    maxRetries: fc.nat(3),
+    retry: one({ final: ["4xx"], retryOn: [409] }, { jitter: 1 }, { final: [200] }),
+    order: one("lane"),
+    mode: one("both", "db", "sqs"),
+    idempotencyIgnore: one(["/body/a"], ["/payload/words"], ["/url"]),
+    onComplete: one("@stack/echo/done", { url: "@stack/echo/done", on: ["DEAD"] }),
+    onFailure: flatTarget,
+  },
+  { requiredKeys: [] },
+);
+const flatJob = fc.tuple(flatTarget, flatTerms).map(([target, terms]) => ({ ...terms, ...target }));
+
 export const BODIES: Readonly<Record<string, Value>> = {
+  sendJobs: fc.oneof(
+    { weight: 4, arbitrary: flatJob },
+    { weight: 1, arbitrary: fc.array(flatJob, { minLength: 1, maxLength: 3 }) },
+  ),
   createTypedJob: fc.record(
     { ...EXAMPLE, priority: fc.nat(10), maxRetries: fc.nat(50), scheduledAt: soon },
     { requiredKeys: ["jobType", "payload"] },

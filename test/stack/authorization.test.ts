@@ -82,6 +82,7 @@ interface Case {
 
 /** The request to each route. A route without one fails the first test. */
 const CASES: Record<string, Case> = {
+  "POST /v1/send": { body: () => ({ url: "https://a.example" }), allowed: 201 },
   "POST /v1/jobs/create": { body: () => hook, allowed: 201 },
   "POST /v1/jobs/batch": { body: () => ({ jobs: [hook] }), allowed: 207 },
   "POST /v1/jobs/callback-http": { body: () => ({ url: "https://a.example" }), allowed: 201 },

@@ -47,6 +47,7 @@ const EXPECTED: Record<string, unknown> = {
   "create-job": { statusCode: 201 },
   "create-job-batch": { statusCode: 207 },
   "create-job-db": { statusCode: 201 },
+  "create-job-send": { statusCode: 201 },
   "create-job-sqs": { statusCode: 202, body: "null" },
   "admin-api-list": { statusCode: 200 },
   "admin-api-get": { statusCode: 404 },

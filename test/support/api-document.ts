@@ -78,7 +78,7 @@ function problemsOf({ method, status, headers, text }: Raw, route: (typeof route
   const { $ref } = route.responses[status] as { $ref?: string };
   const at = $ref?.slice(1) ?? `${route.at}/${status}`;
   const type = headers.get("content-type")?.split(";")[0] ?? "none";
-  const missing = headersOf(at).filter((name) => name !== "Idempotent-Replayed" && !headers.has(name));
+  const missing = headersOf(at).filter((name) => !name.startsWith("Idempotent-") && !headers.has(name));
   return [...missing.map((name) => `the header ${name} is missing`), ...invalid(at, type, text)];
 }
 

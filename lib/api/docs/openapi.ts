@@ -1,9 +1,9 @@
 import * as z from "zod";
 import packageJson from "../../../package.json" with { type: "json" };
 import type { ErrorCode } from "../../errors.ts";
-import { errorAnswer, gatewayAnswer } from "../http/answers.ts";
+import { errorAnswer, gatewayAnswer, problemAnswer } from "../http/answers.ts";
 import { budgetOf, type Route } from "../http/http.ts";
-import { STATUS_OF } from "../http/refusal.ts";
+import { PROBLEM, STATUS_OF } from "../http/refusal.ts";
 import { FILE_FIELD } from "../http/multipart.ts";
 
 // The OpenAPI document, built from the routes and the schemas that validate their requests.
@@ -11,7 +11,7 @@ import { FILE_FIELD } from "../http/multipart.ts";
 type Json = Readonly<Record<string, unknown>>;
 
 const TAGS: readonly [begins: readonly string[], name: string, description: string][] = [
-  [["/v1/jobs"], "Jobs", "Asking for jobs."],
+  [["/v1/send", "/v1/jobs"], "Jobs", "Asking for jobs."],
   [["/api/jobs"], "File jobs", "Jobs about a file that comes with them, or is uploaded before."],
   [["/quickjob", "/longjob", "/jobs", "/accounts"], "PDF", "Documents as PDFs, at once or later."],
   [["/v1/admin/apps"], "Apps", "What the administrators of an app decide about it."],
@@ -77,6 +77,11 @@ export function openApi(routes: readonly Route[], target: string): Json {
         RequestId: { description: "The request's own `x-request-id`, or a new one.", schema: { type: "string" } },
         RetryAfter: { description: "Seconds.", schema: { type: "string", pattern: "^\\d+$" } },
         Replayed: { schema: { type: "string", const: "true" } },
+        Differs: {
+          description: "What the request says otherwise than the stored job, which stays as it is.",
+          schema: { type: "string", examples: ["notBefore, headers"] },
+        },
+        Successor: { description: "The endpoint for new clients.", schema: { type: "string" } },
       },
       responses: {
         ...Object.fromEntries([...used].map((code) => [code, refusal(code, schemas.of)])),
@@ -150,10 +155,17 @@ function success(route: Route, status: string, schema: z.ZodType, schemaOf: Sche
   const { description = "", ...shape } = schemaOf(schema);
   // A replay is answered 200 where the first answer is another.
   const isReplay = isOk && route.idempotent && Object.keys(route.answers).length > 1 && !route.contentTypes;
-  const replayed = isReplay && { "Idempotent-Replayed": ref("headers/Replayed") };
+  const replayed = isReplay && {
+    "Idempotent-Replayed": ref("headers/Replayed"),
+    "Idempotent-Differs": ref("headers/Differs"),
+  };
   return {
     description,
-    headers: { "x-request-id": ref("headers/RequestId"), ...replayed },
+    headers: {
+      "x-request-id": ref("headers/RequestId"),
+      ...replayed,
+      ...(route.successor !== undefined && { Link: ref("headers/Successor") }),
+    },
     content: Object.fromEntries(contentTypes.map((type) => [type, { schema: shape }])),
   };
 }
@@ -164,7 +176,8 @@ function refusal(code: ErrorCode, schemaOf: SchemaOf): Json {
     "x-request-id": ref("headers/RequestId"),
     ...(retryAfter && { "Retry-After": ref("headers/RetryAfter") }),
   };
-  return { description: REFUSALS[code], headers, content: json(schemaOf(errorAnswer)) };
+  const content = { ...json(schemaOf(errorAnswer)), [PROBLEM]: { schema: schemaOf(problemAnswer) } };
+  return { description: REFUSALS[code], headers, content };
 }
 
 /** The errors of every route of its kind, and those of this one. */

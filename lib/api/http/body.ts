@@ -4,7 +4,7 @@ import type { APIGatewayProxyEventV2 } from "aws-lambda";
 import type * as z from "zod";
 import { ClientError, NOT_UTF8, badRequest, problemsIn } from "../../errors.ts";
 import { EXPECTED_BASE64, isBase64 } from "../../job/base64.ts";
-import { changingNumber, mayChange, parseExactly } from "../../job/exact-json.ts";
+import { changingNumber, mayChange, parseAsWritten, parseExactly } from "../../job/exact-json.ts";
 import { HALF_PAIR, halfPairIn, mayHaveHalfPair } from "../../job/well-formed.ts";
 import { readForm, type Form } from "./multipart.ts";
 
@@ -17,11 +17,16 @@ export type Event = Omit<APIGatewayProxyEventV2, "body"> & { body?: unknown };
 const LARGEST_BODY = 4 * 1_024 * 1_024;
 const DEEPEST_NESTING = 32;
 
-/**
- * A middleware that parses a body as JSON, whatever its content type. Routes without a body ignore it. `checksValues`:
- * the route itself refuses numbers and texts that could not be kept as they came.
- */
-export function jsonBody(takesJson: (event: Event) => boolean, checksValues: (event: Event) => boolean) {
+/** How a route has its body read. */
+export interface Reading {
+  /** The route itself refuses what could not be kept as it came (`refuseChanging`). Default: it is refused before. */
+  readonly checksValues?: true;
+  /** Is given the body with every number as the text writes it; returns the body that is parsed. */
+  readonly asWritten?: (body: unknown) => unknown;
+}
+
+/** A middleware that parses a body as JSON, whatever its content type. Routes without a body ignore it. */
+export function jsonBody(takesJson: (event: Event) => boolean, readingOf: (event: Event) => Reading | undefined) {
   const { before } = httpJsonBodyParser({ disableContentTypeCheck: true });
   return {
     before: async (handling: { event: Event }) => {
@@ -37,8 +42,10 @@ export function jsonBody(takesJson: (event: Event) => boolean, checksValues: (ev
       }
       if (isTooDeep(event.body)) throw badRequest([{ field: "body", message: TOO_DEEP }]);
       // The parser has refused what is not JSON, and names that lead JavaScript astray.
-      if (mayChange(text)) event.body = parseExactly(text);
-      if (checksValues(event)) return;
+      const { checksValues = false, asWritten } = readingOf(event) ?? {};
+      if (asWritten) event.body = asWritten(parseAsWritten(text));
+      else if (mayChange(text)) event.body = parseExactly(text);
+      if (checksValues) return;
       if (mayChange(text)) refuseChangingNumbers(event.body, "body");
       if (mayHaveHalfPair(text)) refuseHalfPairs(event.body, "body");
     },

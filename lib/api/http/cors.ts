@@ -2,7 +2,8 @@ import { corsOrigins } from "../../config.ts";
 
 // The web pages of CORS_ORIGINS may call the API from a browser.
 
-const EXPOSED = "Retry-After, x-request-id, Idempotent-Replayed, X-PDF-Pages, X-PDF-Truncated, X-Job-Id";
+const EXPOSED =
+  "Retry-After, x-request-id, Idempotent-Replayed, Idempotent-Differs, Link, X-PDF-Pages, X-PDF-Truncated, X-Job-Id";
 const METHODS = "GET, POST, PUT, DELETE";
 const REQUEST_HEADERS = "authorization, content-type, idempotency-key, x-request-id";
 const PREFLIGHT_SECONDS = 600;

@@ -6,13 +6,13 @@ import { ClientError, Unavailable, type ErrorCode } from "../../errors.ts";
 import { parts, type ServiceParts } from "../../parts.ts";
 import type { Budget } from "../../store/rates.ts";
 import { authenticate, isInternal, isScraper, type Caller } from "./auth.ts";
-import { formOf, isContainer, jsonBody, parse, refuseHalfPairs, type Event } from "./body.ts";
+import { formOf, isContainer, jsonBody, parse, refuseHalfPairs, type Event, type Reading } from "./body.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import { isMultipart, type FormFile } from "./multipart.ts";
-import { explain } from "./refusal.ts";
+import { PROBLEM, explain, problemOf } from "./refusal.ts";
 
 /** One endpoint. Body and query are parsed before `handle` is called. */
-export interface Route<Body = unknown, Query = unknown> {
+export interface Route<Body = unknown, Query = unknown> extends Reading {
   /** Method and path in the form of API Gateway: `GET /v1/admin/jobs/{id}`. */
   readonly key: string;
   /** With `summary`, the texts of the API document. */
@@ -29,8 +29,8 @@ export interface Route<Body = unknown, Query = unknown> {
   /** Content types of the answer 200. Default: JSON. */
   readonly contentTypes?: readonly string[];
   readonly body?: z.ZodType<Body>;
-  /** `handle` refuses what could not be kept as it came (`refuseChanging`). Default: it is refused before. */
-  readonly checksValues?: true;
+  /** The endpoint that replaces this one for new clients, told in the header `Link`. */
+  readonly successor?: string;
   /** The fields of a form, for routes that accept one beside JSON. The file comes as `file`. */
   readonly form?: z.ZodType<Body>;
   readonly query?: z.ZodType<Query>;
@@ -81,14 +81,13 @@ export function httpFunction(routes: readonly Route[]) {
     const found = byKey.get(event.routeKey);
     return found?.body !== undefined && !isForm(found, event);
   };
-  const checksValues = (event: Event) => byKey.get(event.routeKey)?.checksValues === true;
   return middy(async (event: Event) => {
     const asked = preflight(event.requestContext.http.method, event.headers);
     if (asked) return { statusCode: 204, headers: asked };
     const found = byKey.get(event.routeKey);
     if (!found) throw noSuchEndpoint(event);
     return serve(found, event);
-  }, OUT_OF_TIME).use([stamps(), errorAnswers(), jsonBody(takesJson, checksValues)]);
+  }, OUT_OF_TIME).use([stamps(), errorAnswers(), jsonBody(takesJson, (event) => byKey.get(event.routeKey))]);
 }
 
 async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructuredResultV2> {
@@ -99,9 +98,10 @@ async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructu
   refuseHalfPairs(event.queryStringParameters, "query");
   const query = found.query && parse(found.query, event.queryStringParameters ?? {}, "query");
   const path = event.pathParameters ?? {};
-  return answerOf(
-    await found.handle({ caller, body, query, path, headers, ...(form && { file: form.file }) }, parts()),
-  );
+  const answer = await found.handle({ caller, body, query, path, headers, ...(form && { file: form.file }) }, parts());
+  const { successor } = found;
+  if (successor === undefined) return answerOf(answer);
+  return answerOf({ ...answer, headers: { link: `<${successor}>; rel="successor-version"`, ...answer.headers } });
 }
 
 function bodyOf({ body }: Route, event: Event): unknown {
@@ -135,7 +135,8 @@ export function budgetOf(key: string): Budget | undefined {
 }
 
 function noSuchEndpoint({ requestContext, rawPath }: Event): ClientError {
-  return new ClientError("NOT_FOUND", `No such endpoint: ${requestContext.http.method} ${rawPath}`);
+  const message = `No such endpoint: ${requestContext.http.method} ${rawPath}`;
+  return new ClientError("NOT_FOUND", message, [], { reason: "no_such_endpoint" });
 }
 
 const NOBODY: Caller = { sub: "nobody", roles: [], permissions: [] };
@@ -197,7 +198,7 @@ function stamps() {
   };
 }
 
-/** Answers every error in the envelope of unified-job-api.md §4.3. Internal errors show no detail. */
+/** Answers every error in the envelope of unified-job-api.md §4.3, or by RFC 9457. Internal errors show no detail. */
 function errorAnswers() {
   return {
     onError: (handling: Handling) => {
@@ -205,10 +206,18 @@ function errorAnswers() {
       const { method } = event.requestContext.http;
       const about = { method, route: event.routeKey, requestId: internal.requestId ?? "" };
       const { status, error, retryAfterSeconds } = explain(handling.error, about);
-      const body = { success: false, error };
-      handling.response = answerOf({ status, body, headers: retryAfter(status, retryAfterSeconds) });
+      const headers = retryAfter(status, retryAfterSeconds);
+      handling.response = answerOf(
+        wantsProblem(event)
+          ? { status, body: problemOf(status, error), headers: { ...headers, "content-type": PROBLEM } }
+          : { status, body: { success: false, error }, headers },
+      );
     },
   };
+}
+
+function wantsProblem({ headers }: Event): boolean {
+  return headers["accept"]?.toLowerCase().includes(PROBLEM) === true;
 }
 
 function retryAfter(status: number, seconds: number | undefined): Record<string, string> {

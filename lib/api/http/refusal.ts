@@ -23,6 +23,23 @@ interface Explanation {
   readonly retryAfterSeconds?: number | undefined;
 }
 
+/** The content type of an error by RFC 9457, for clients that accept it. */
+export const PROBLEM = "application/problem+json";
+
+/** An error by RFC 9457. */
+export function problemOf(status: number, { code, message, reason, details }: Explanation["error"]): object {
+  const words = code.toLowerCase().replaceAll("_", " ");
+  return {
+    type: "about:blank",
+    title: words.charAt(0).toUpperCase() + words.slice(1),
+    status,
+    detail: message,
+    code,
+    ...(reason !== undefined && { reason }),
+    ...(details && { errors: details }),
+  };
+}
+
 /** Logs the error, unless it is meant for clients. */
 export function explain(error: unknown, about: { method: string; route: string; requestId?: string }): Explanation {
   const { code, message, details, retryAfterSeconds, reason } = toldToClient(error, about.method);
@@ -36,11 +53,14 @@ export function explain(error: unknown, about: { method: string; route: string; 
 function toldToClient(error: unknown, method: string): ClientError {
   if (error instanceof ClientError) return error;
   if (error instanceof Unavailable) {
-    const message =
+    const [message, reason] =
       method === "GET"
-        ? "The service cannot answer now; try again in a few seconds"
-        : "The service cannot say now whether the request took effect; repeat it with the same idempotency key";
-    return new ClientError("SERVICE_UNAVAILABLE", message);
+        ? ["The service cannot answer now; try again in a few seconds", "unavailable"]
+        : [
+            "The service cannot say now whether the request took effect; repeat it with the same idempotency key",
+            "outcome_unknown",
+          ];
+    return new ClientError("SERVICE_UNAVAILABLE", message, [], { reason });
   }
   return new ClientError("INTERNAL_SERVER_ERROR", "An unexpected error occurred");
 }

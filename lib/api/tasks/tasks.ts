@@ -9,6 +9,7 @@ import type { ServiceParts } from "../../parts.ts";
 import { appOf, isAppAdmin, isPlatformAdmin, requirePermission, type Caller } from "../http/auth.ts";
 import type { Callback, RetryPolicy } from "../../job/message.ts";
 import { recordCreated } from "../unified/accept-job.ts";
+import { conflict } from "../unified/replay.ts";
 import { admitDataset } from "./datasets.ts";
 import type { TaskOwner } from "../../store/job-pages.ts";
 
@@ -67,8 +68,7 @@ export async function submitTask(asked: AskedTask, service: ServiceParts) {
   const isOther = job.jobType !== execution.jobType;
   if (!isOther && job.dialect === dialect) return { job, isNew: false };
   const differs = isOther ? "jobType" : "the API that asked for it";
-  const problem = `The idempotency key belongs to job ${job.id}, which differs in ${differs}; use another key`;
-  throw new ClientError("UNPROCESSABLE_ENTITY", problem);
+  throw conflict(job, [differs]);
 }
 
 /** The id that follows from the user's key, or a new one. */

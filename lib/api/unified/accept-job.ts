@@ -1,6 +1,5 @@
 import type { AppSettings } from "../../store/app-settings.ts";
 import type { EpochMs } from "../../clock.ts";
-import { ClientError } from "../../errors.ts";
 import type { Terms } from "../../job/accept.ts";
 import { entityOf, withoutRequest } from "../../job/view.ts";
 import { definitionOf, type TaskExecution } from "../../executors/task.ts";
@@ -10,8 +9,10 @@ import { appOf, type Caller } from "../http/auth.ts";
 import { admitDataset } from "../tasks/datasets.ts";
 import { envelope, type Answer } from "../http/http.ts";
 import { messageOf, type CreateJobBody } from "./job-request.ts";
-import type { Message } from "../../job/message.ts";
+import { compared, comparedByTarget, type Shape } from "./replay.ts";
+import type { FollowUpJob, Message, StatusPolicy } from "../../job/message.ts";
 import { jobIdForKey } from "../../job/accept.ts";
+import { withDefaults as policyWith } from "../../job/status-policy.ts";
 import { traceparentIn } from "../../job/trace.ts";
 import { jobObject } from "../../store/audit.ts";
 
@@ -22,27 +23,33 @@ export interface Accepted {
   readonly status: 200 | 201 | 202;
   readonly job?: Job;
   readonly message: Message;
+  /** Of a replay: what the request says otherwise than the job, which stays as it is. */
+  readonly differs?: readonly string[];
 }
 
-/** The headers of a request for a job that count. */
+/** The headers of a request for a job that count, and how its endpoint has jobs written. */
 export interface AskedBy {
   /** `Idempotency-Key` */
   readonly key?: string | undefined;
   readonly traceparent?: string | undefined;
+  /** Default: nested. */
+  readonly shape?: Shape;
+  /** Which answers are final unless the job or its app says otherwise. Default: none. */
+  readonly policy?: StatusPolicy;
 }
 
 /** Checks the request and accepts the job, once per idempotency key. */
 export async function acceptJob(
   body: CreateJobBody,
   caller: Caller,
-  { key: keyHeader, traceparent }: AskedBy,
+  { key: keyHeader, traceparent, shape = "nested", policy }: AskedBy,
   service: ServiceParts,
 ): Promise<Accepted> {
   const appId = appOf(caller, body.appId);
   const now = await askedAt(body, appId, keyHeader, service);
   const settings = await service.apps.settingsOf(appId);
   const rules = { ...service.rules, ...settings };
-  const checked = messageOf(withDefaults(body, settings), appId, keyHeader, { rules, now });
+  const checked = messageOf(withDefaults(body, settings, policy), appId, keyHeader, { rules, now });
   const { terms } = checked;
   const message = traced(checked.message, traceparent);
   if (message.execution.type === TASK) await admitTask(message, appId, service);
@@ -56,7 +63,7 @@ export async function acceptJob(
         await recordCreated(submitted.job, message, caller.sub, service);
       return { status: 201, job: submitted.job, message };
     case "replayed":
-      return { status: 200, job: submitted.job, message: await replayed(submitted.job, message, terms(now), service) };
+      return replayed(submitted.job, message, { shape, settings, terms: terms(now) }, service);
     default:
       return submitted.kind satisfies never;
   }
@@ -77,46 +84,94 @@ async function admitTask({ execution, metadata }: Message, appId: string, servic
   await admitDataset(appId, jobType, payload, service);
 }
 
-/** A job without a callback gets the app's; a schedule gets it on its target job. */
-function withDefaults(body: CreateJobBody, { onComplete }: AppSettings): CreateJobBody {
-  const { execution } = body.message;
-  if (!onComplete || body.mode === "sqs") return body;
-  if (execution.type !== SCHEDULE) return { onComplete, ...body } as CreateJobBody;
+/** A job without a callback gets the app's; a schedule gets it on its target job. What is final is said for all. */
+function withDefaults(
+  body: CreateJobBody,
+  { onComplete, retry }: AppSettings,
+  policy: StatusPolicy | undefined,
+): CreateJobBody {
+  const policies = [retry, policy].filter((each) => each !== null && each !== undefined);
+  const asked =
+    policies.length === 0 ? body : ({ ...body, ...withPolicies(body as FollowUpJob, policies) } as typeof body);
+  const { execution } = asked.message;
+  if (!onComplete || asked.mode === "sqs") return asked;
+  if (execution.type !== SCHEDULE) return { onComplete, ...asked } as CreateJobBody;
   const targetJob = { onComplete, ...(execution["targetJob"] as Message) };
-  return { ...body, message: { ...body.message, execution: { ...execution, targetJob } } };
+  return { ...asked, message: { ...asked.message, execution: { ...execution, targetJob } } };
 }
 
-/** A replay is checked by the time of the first request: its start time may have passed since. */
+/** A job and its follow-ups, with the answers that are final by default. */
+function withPolicies({ message, ...followUps }: FollowUpJob, policies: readonly StatusPolicy[]): FollowUpJob {
+  const { onSuccess, onFailure } = followUps;
+  return {
+    ...followUps,
+    message: withPolicy(message, policies),
+    ...(onSuccess && { onSuccess: withPolicies(onSuccess, policies) }),
+    ...(onFailure && { onFailure: withPolicies(onFailure, policies) }),
+  };
+}
+
+function withPolicy(message: FollowUpJob["message"], policies: readonly StatusPolicy[]): FollowUpJob["message"] {
+  const { execution, metadata } = message;
+  if (execution.type === SCHEDULE) {
+    const {
+      lambdaProxyMessage: request,
+      execution: inner,
+      metadata: its,
+      ...beside
+    } = execution["targetJob"] as Message;
+    const target = { ...(request && { lambdaProxyMessage: request }), execution: inner, metadata: its };
+    const { message: within, ...further } = withPolicies({ message: target, ...beside }, policies);
+    return { ...message, execution: { ...execution, targetJob: { ...within, ...further } } };
+  }
+  if (!ANSWERING.has(execution.type)) return message;
+  const retry = policyWith(metadata.retry, policies);
+  return retry ? { ...message, metadata: { ...metadata, retry } } : message;
+}
+
+/** The execution types whose targets answer by a status of HTTP. */
+const ANSWERING: ReadonlySet<string> = new Set(["rest-api", "lambda-url"]);
+
+/** A replay is checked by the time of the first request: its times may have passed since. */
 async function askedAt(
   { message }: CreateJobBody,
   appId: string,
   keyHeader: string | undefined,
   { store, clock }: ServiceParts,
 ): Promise<EpochMs> {
-  const key = message.metadata.idempotencyKey ?? keyHeader;
-  if (message.execution.type !== SCHEDULE || key === undefined) return clock.now();
+  const { idempotencyKey, notAfter } = message.metadata;
+  const key = idempotencyKey ?? keyHeader;
+  const isDated = message.execution.type === SCHEDULE || notAfter !== undefined;
+  if (!isDated || key === undefined) return clock.now();
   return (await store.get(jobIdForKey(appId, key)))?.createdAt ?? clock.now();
 }
 
-/** The stored message. Throws UNPROCESSABLE_ENTITY if the request is for another job; bodies and times may differ. */
-async function replayed(job: Job, asked: Message, terms: Terms, { store }: ServiceParts): Promise<Message> {
+interface Asked {
+  readonly shape: Shape;
+  readonly settings: AppSettings;
+  readonly terms: Terms;
+}
+
+/** The stored job and message. Throws UNPROCESSABLE_ENTITY if the request is for another job. */
+async function replayed(
+  job: Job,
+  asked: Message,
+  { shape, settings, terms }: Asked,
+  { store }: ServiceParts,
+): Promise<Accepted> {
   const stored = await store.message(job);
-  const differing = [
-    job.executionType !== asked.execution.type && "execution.type",
-    // A task's type stands for its destination.
-    (job.destination ?? job.jobType) !== (terms.destination ?? terms.jobType) && "destination",
-    stored.lambdaProxyMessage?.httpMethod !== asked.lambdaProxyMessage?.httpMethod && "httpMethod",
-    stored.lambdaProxyMessage?.path !== asked.lambdaProxyMessage?.path && "path",
-  ].filter((field) => field !== false);
-  if (differing.length === 0) return stored;
-  const message = `The idempotency key belongs to job ${job.id}, which differs in ${differing.join(", ")}; use another key`;
-  throw new ClientError("UNPROCESSABLE_ENTITY", message);
+  if (settings.idempotency === "request") {
+    return { status: 200, job, message: stored, differs: compared(job, asked, stored, shape) };
+  }
+  comparedByTarget(job, asked, stored, terms);
+  return { status: 200, job, message: stored };
 }
 
 /** The answer for an accepted job. `more`: further fields of a dialect. */
-export function accepted({ status, job, message }: Accepted, more: object = {}): Answer {
+export function accepted({ status, job, message, differs = [] }: Accepted, more: object = {}): Answer {
   if (!job) return { status, body: null };
-  const again = status === 200 && { headers: { "idempotent-replayed": "true" } };
+  const differing = differs.length > 0 && { "idempotent-differs": differs.join(", ") };
+  const again = status === 200 && { headers: { "idempotent-replayed": "true", ...differing } };
   return { ...withEntity(status, { ...entityOf(job, message), ...more }), ...again };
 }
 

@@ -1,10 +1,10 @@
 import * as z from "zod";
 import type { ErrorDetail } from "../../errors.ts";
 import { priority } from "../../executors/task.ts";
-import { callback, httpMethod, idempotencyKey, jobMetadata } from "../../executors/message-schema.ts";
+import { callback, httpMethod, idempotencyKey, ignoredPointers, jobMetadata } from "../../executors/message-schema.ts";
 import { timeoutSeconds } from "../../executors/executor.ts";
 import { EXPECTED_BASE64, isBase64 } from "../../job/base64.ts";
-import { parseExactly } from "../../job/exact-json.ts";
+import { parseAsWritten } from "../../job/exact-json.ts";
 import { TASK } from "../../job/job.ts";
 import { masked, maskedAddress, maskedJson } from "../../job/masking.ts";
 import type { FollowUpJob, Message } from "../../job/message.ts";
@@ -14,7 +14,7 @@ import { targetUrl, wholeUrl } from "../../outbound/target-url.ts";
 
 // A job on one level: how it is written, what it stands for in the nested shape, and back.
 
-const { maxRetries, retry, messageGroupId } = jobMetadata.shape;
+const { maxRetries, retry, messageGroupId, delaySeconds, notBefore, notAfter, labels } = jobMetadata.shape;
 
 /** The fields that say what is called. A job has one of them. */
 const TARGETS = ["url", "function", "functionUrl", "task"] as const;
@@ -35,10 +35,20 @@ const common = {
   body: z.unknown().describe("Text goes out as it is, anything else as JSON, with its numbers as written.").optional(),
   bodyBase64: z.string().refine(isBase64, EXPECTED_BASE64).describe("Bytes, instead of `body`.").optional(),
   key: idempotencyKey.optional(),
+  delaySeconds,
+  notBefore,
+  notAfter,
+  labels,
   maxRetries,
   retry,
   timeoutSeconds: timeoutSeconds.unwrap().optional(),
   order: messageGroupId.describe("Jobs of the same order are first attempted one after another, as accepted."),
+  idempotencyIgnore: ignoredPointers
+    .refine((pointers) => pointers.every((pointer) => /^\/(?:body|payload)\//.test(pointer)), {
+      error: "expected pointers below /body or /payload, such as /body/nonce",
+    })
+    .describe("JSON pointers to what may differ when the key comes again, such as `/body/nonce`.")
+    .optional(),
   onComplete: z.union([wholeUrl, callback]).describe("Where the job is posted as it ended.").optional(),
 };
 
@@ -63,10 +73,31 @@ export const flatJob: z.ZodType<FlatJob> = z
       return flatJob.optional();
     },
   })
-  .superRefine((job, context) => {
-    for (const [path, message] of problemsOf(job)) context.addIssue({ code: "custom", path: [path], message });
-  })
+  .superRefine(refuseUnfit)
   .meta({ id: "FlatJob", description: "A job on one level: what to call, with what, and how." });
+
+/** A flat job that is sent by itself. */
+export const sentJob = z
+  .strictObject({
+    ...common,
+    appId: z.guid().toLowerCase().describe("Default: the token's. Another one is for PLATFORM_ADMIN.").optional(),
+    mode: z
+      .enum(["sqs", "db", "both"])
+      .describe("`both`, the default, stores the job and sends it, `db` stores it, `sqs` only sends it.")
+      .optional(),
+    get onSuccess(): z.ZodOptional<z.ZodType<FlatJob>> {
+      return flatJob.optional();
+    },
+    get onFailure(): z.ZodOptional<z.ZodType<FlatJob>> {
+      return flatJob.optional();
+    },
+  })
+  .superRefine(refuseUnfit)
+  .meta({ id: "SendJob", description: "A job on one level: what to call, with what, and how." });
+
+function refuseUnfit(job: FlatJob, context: z.RefinementCtx): void {
+  for (const [path, message] of problemsOf(job)) context.addIssue({ code: "custom", path: [path], message });
+}
 
 function problemsOf(job: FlatJob): [field: string, message: string][] {
   const problems: [string, string][] = [];
@@ -99,14 +130,27 @@ export function postedOf(job: FlatJob): object {
 }
 
 function messageIn(job: FlatJob): object {
-  const { key, maxRetries: retries, retry: policy, order } = job;
+  const { key, maxRetries: retries, retry: policy, order, idempotencyIgnore: ignored } = job;
   const metadata = {
     ...(key !== undefined && { idempotencyKey: key }),
     ...(retries !== undefined && { maxRetries: retries }),
     ...(policy && { retry: policy }),
     ...(order !== undefined && { messageGroupId: order }),
+    ...timesOf(job),
+    ...(job.labels !== undefined && { labels: job.labels }),
+    ...(ignored && { idempotencyIgnore: ignored.map((pointer) => pointer.replace(/^\/\w+/, "")) }),
   };
   return { ...targetOf(job), metadata };
+}
+
+type Times = Pick<FlatJob, "delaySeconds" | "notBefore" | "notAfter">;
+
+function timesOf({ delaySeconds: delay, notBefore: from, notAfter: until }: Times): object {
+  return {
+    ...(delay !== undefined && { delaySeconds: delay }),
+    ...(from !== undefined && { notBefore: from }),
+    ...(until !== undefined && { notAfter: until }),
+  };
 }
 
 function targetOf(job: FlatJob): object {
@@ -126,9 +170,12 @@ function targetOf(job: FlatJob): object {
   return { lambdaProxyMessage: requestIn(job, whole.pathname + whole.search), execution: { ...execution, ...limit } };
 }
 
-function requestIn({ method = "POST", headers: given = {}, body, bodyBase64 }: FlatJob, path: string): object {
+function requestIn(job: FlatJob, path: string): object {
+  const { method = "POST", headers: given = {}, body, bodyBase64 } = job;
   const isJson = bodyBase64 === undefined && body !== undefined && body !== null && typeof body !== "string";
-  const isNamed = Object.keys(given).some((name) => name.toLowerCase() === "content-type");
+  // A function's event is what its sender wrote.
+  const isNamed =
+    job.function !== undefined || Object.keys(given).some((name) => name.toLowerCase() === "content-type");
   return {
     path,
     httpMethod: method,
@@ -141,6 +188,8 @@ function requestIn({ method = "POST", headers: given = {}, body, bodyBase64 }: F
 
 /** A problem's field as a flat job names it: `onSuccess.message.metadata.idempotencyKey` is `onSuccess.key`. */
 export function flatDetail({ field, message }: ErrorDetail): ErrorDetail {
+  // A pointer names its field as it was posted.
+  if (field.startsWith("/")) return { field, message };
   return {
     field: field
       .replaceAll(/(^|\.)message\.(?:(?:execution|metadata|lambdaProxyMessage)\.)?/g, "$1")
@@ -176,10 +225,18 @@ export function flatView(message: Message): object {
     ...(policy && { retry: policy }),
     ...(execution["timeoutSeconds"] !== undefined && { timeoutSeconds: execution["timeoutSeconds"] }),
     ...(order !== undefined && { order }),
+    ...timesOf(metadata),
+    ...(metadata.labels && { labels: metadata.labels }),
+    ...ignoredView(message),
     ...(onComplete && { onComplete: callbackView(onComplete) }),
     ...(onSuccess && { onSuccess: view(onSuccess) }),
     ...(onFailure && { onFailure: view(onFailure) }),
   };
+}
+
+function ignoredView({ execution, metadata: { idempotencyIgnore: ignored } }: Message): object {
+  const at = execution.type === TASK ? "/payload" : "/body";
+  return ignored ? { idempotencyIgnore: ignored.map((pointer) => at + pointer) } : {};
 }
 
 function targetView({ execution, lambdaProxyMessage }: Message): object {
@@ -208,7 +265,7 @@ function requestView(request: NonNullable<Message["lambdaProxyMessage"]>): objec
 /** A text that was written from JSON is shown as JSON, so that it can be sent again as it is. */
 function bodyView(text: string): unknown {
   try {
-    const value = parseExactly(text);
+    const value = parseAsWritten(text);
     return typeof value === "string" || value === null || JSON.stringify(value) !== text ? text : value;
   } catch {
     return text;

@@ -9,6 +9,7 @@ import { parse } from "../http/body.ts";
 import { route, type Answer } from "../http/http.ts";
 import { createJobBody } from "./job-request.ts";
 import { headers } from "../../outbound/headers.ts";
+import { SUCCESSOR } from "./unified.ts";
 
 // The endpoint before the unified API: spec/hybrid-queue-migration.md.
 
@@ -32,13 +33,14 @@ export const createCallbackJob = route({
     201: enveloped(callbackJobEntity).describe("The job, PENDING."),
   },
   refusals: ["UNPROCESSABLE_ENTITY"],
+  successor: SUCCESSOR,
   idempotent: true,
   examples: (url) => ({ webhook: { url, body: { orderId: "123" } } }),
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   body: callbackBody,
 
-  async handle({ body: asked, caller, headers: { "idempotency-key": key, traceparent } }, service): Promise<Answer> {
-    const { appId, url, method, body } = asked;
+  async handle({ body: given, caller, headers: { "idempotency-key": key, traceparent } }, service): Promise<Answer> {
+    const { appId, url, method, body } = given;
     const target = new URL(url);
     const isJson = body !== undefined && body !== null && typeof body !== "string";
     const request = {
@@ -47,15 +49,16 @@ export const createCallbackJob = route({
         lambdaProxyMessage: {
           path: target.pathname + target.search,
           httpMethod: method,
-          headers: { ...(isJson && { "content-type": "application/json" }), ...asked.headers },
+          headers: { ...(isJson && { "content-type": "application/json" }), ...given.headers },
           body: isJson ? JSON.stringify(body) : (body ?? null),
         },
         execution: { type: "rest-api", baseUrl: target.origin },
-        metadata: { idempotencyKey: asked.idempotencyKey, maxRetries: asked.maxRetries },
+        metadata: { idempotencyKey: given.idempotencyKey, maxRetries: given.maxRetries },
       },
     };
-    const job = await acceptJob(parse(createJobBody, request, "body"), caller, { key, traceparent }, service);
-    const payload = { url: maskedAddress(url), method, headers: masked(asked.headers), body: body ?? null };
+    const asked = { key, traceparent, shape: "flat" } as const;
+    const job = await acceptJob(parse(createJobBody, request, "body"), caller, asked, service);
+    const payload = { url: maskedAddress(url), method, headers: masked(given.headers), body: body ?? null };
     return accepted(job, { type: "callback-http", payload });
   },
 });

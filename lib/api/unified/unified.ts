@@ -9,19 +9,21 @@ import { jobObject } from "../../store/audit.ts";
 import { idempotencyKey } from "../../executors/message-schema.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { acceptJob, accepted, withEntity } from "./accept-job.ts";
+import { MOST_JOBS_IN_A_BATCH, acceptEach } from "./batch.ts";
 import { enveloped, jobEntity, jobWithAttempts, pageOf, results } from "../http/answers.ts";
-import { appOf, isPlatformAdmin, requireRole, type Caller } from "../http/auth.ts";
+import { appOf, isPlatformAdmin, requireRole } from "../http/auth.ts";
 import { parse, refuseChanging } from "../http/body.ts";
 import { envelope, route, type Answer } from "../http/http.ts";
-import { explain } from "../http/refusal.ts";
 import { createJobBody } from "./job-request.ts";
 import { decodeCursor, encodeCursor } from "../http/pagination.ts";
 import { STATUSES } from "../../job/status.ts";
 import { dateTimeInQuery } from "../../job/date-time.ts";
-import type { Message } from "../../job/message.ts";
 import { jobIdForKey } from "../../job/accept.ts";
 
 // The unified dialect: spec/unified-job-api.md.
+
+/** The endpoint that takes the same jobs on one level. */
+export const SUCCESSOR = "/v1/send";
 
 // ---- POST /v1/jobs/create ----
 
@@ -35,6 +37,7 @@ export const createJob = route({
     202: z.null().describe("Mode sqs: sent, and stored only if its first attempt fails."),
   },
   refusals: ["UNPROCESSABLE_ENTITY"],
+  successor: SUCCESSOR,
   idempotent: true,
   examples: (baseUrl) => {
     const lambdaProxyMessage = { path: "/webhooks/payment", httpMethod: "POST", body: '{"orderId":"123"}' };
@@ -57,10 +60,6 @@ export const createJob = route({
 
 // ---- POST /v1/jobs/batch ----
 
-const MOST_JOBS_IN_A_BATCH = 100;
-/** Accepting a job takes two calls; this many jobs at a time keep all connections busy. */
-const ACCEPTED_AT_ONCE = 10;
-
 // Each job is parsed on its own, so that one can be refused and the others accepted.
 const unparsedJob = z.unknown().meta({ $ref: "#/components/schemas/CreateJob" });
 const batchBody = z.strictObject({ jobs: z.array(unparsedJob).min(1).max(MOST_JOBS_IN_A_BATCH) });
@@ -71,65 +70,19 @@ export const createJobs = route({
   id: "createJobs",
   summary: "Accepts up to 100 jobs, each by itself",
   answers: { 207: enveloped(results).describe("What `POST /v1/jobs/create` would have answered, job by job.") },
+  successor: SUCCESSOR,
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   body: batchBody,
   checksValues: true,
 
   async handle({ body, caller, headers: { traceparent } }, service): Promise<Answer> {
-    // Each job counts as a request, and the first is counted already.
-    if (caller.appId !== undefined) await service.apps.admit(caller.appId, "requests", body.jobs.length - 1);
-    const results: BatchResult[] = [];
-    for (let from = 0; from < body.jobs.length; from += ACCEPTED_AT_ONCE) {
-      const some = body.jobs.slice(from, from + ACCEPTED_AT_ONCE);
-      results.push(...(await Promise.all(some.map((job) => acceptInBatch(job, caller, traceparent, service)))));
-      shorten(results);
-    }
-    const answer = (show: (result: BatchResult) => object) => envelope({ results: results.map(show) });
-    return {
-      status: 207,
-      body: answer(({ status, job, message, error }) => ({
-        status,
-        ...(error ? { error } : { data: job ? entityOf(job, message) : null }),
-      })),
-      ifTooLarge: () =>
-        answer(({ status, job, error }) => ({ status, ...(error ? { error } : { data: job ? entityOf(job) : null }) })),
+    const accept = async (job: unknown) => {
+      refuseChanging(job, "job");
+      return acceptJob(parse(createJobBody, job, "job"), caller, { traceparent }, service);
     };
+    return acceptEach(body.jobs, accept, { caller, route: "POST /v1/jobs/batch" }, service);
   },
 });
-
-/** In characters. The key of a stored job is short, and names a message of up to 4 MB. */
-const LARGEST_REPLAYED = 4 * 1_024 * 1_024;
-
-/** Drops the messages of replayed jobs once there is more of them than an answer holds. */
-function shorten(results: BatchResult[]): void {
-  let characters = 0;
-  for (const [index, { message, ...rest }] of results.entries()) {
-    if (rest.status !== 200 || !message) continue;
-    characters += JSON.stringify(message).length;
-    if (characters > LARGEST_REPLAYED) results[index] = rest;
-  }
-}
-
-interface BatchResult {
-  readonly status: number;
-  readonly job?: Job;
-  readonly message?: Message;
-  readonly error?: object;
-}
-
-async function acceptInBatch(
-  job: unknown,
-  caller: Caller,
-  traceparent: string | undefined,
-  service: ServiceParts,
-): Promise<BatchResult> {
-  try {
-    refuseChanging(job, "job");
-    return await acceptJob(parse(createJobBody, job, "job"), caller, { traceparent }, service);
-  } catch (error) {
-    return explain(error, { method: "POST", route: "POST /v1/jobs/batch" });
-  }
-}
 
 // ---- GET /v1/admin/jobs, GET /v1/admin/jobs/{id} ----
 
