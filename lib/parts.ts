@@ -36,6 +36,7 @@ import { createTaskSlots } from "./flow/line-store.ts";
 import { createUploads } from "./files/uploads.ts";
 import { createUsage } from "./pdf/usage.ts";
 import { createRequestSlots } from "./flow/request-slots.ts";
+import { createWaits } from "./flow/waits.ts";
 import type { NewJob } from "./job/accept.ts";
 
 export type ServiceParts = ReturnType<typeof assemble>;
@@ -93,7 +94,8 @@ function assemble() {
     retention,
   });
   const requestSlots = createRequestSlots(stored);
-  return { ...stored, pdfs, pages, rules, engine, requestSlots };
+  const waits = createWaits(stored);
+  return { ...stored, pdfs, pages, rules, engine, requestSlots, waits };
 }
 
 /** Emits what a sweep has found, and keeps it where it is asked for. What can't be kept fails no sweep. */

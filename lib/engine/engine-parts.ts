@@ -26,7 +26,7 @@ export interface GivenParts {
   readonly files: Files;
   readonly executorOf: ExecutorOf;
   readonly apps: Pick<AppStore, "settingsOf" | "keysOf">;
-  readonly destinations: Omit<DestinationStore, "list" | "read">;
+  readonly destinations: Omit<DestinationStore, "list" | "read" | "circuitsOf">;
   readonly capacity: CapacityStore;
   readonly slots: TaskSlots;
   readonly backlogs: Backlogs;

@@ -47,6 +47,14 @@ export function createDestinationStore({ table, clock }: { table: Table; clock: 
     return knownIn((await table.get(itemKey(ref))) ?? {}, clock.now()).circuit;
   }
 
+  /** The circuits of some of an app's destinations, by name: a read for each hundred. */
+  async function circuitsOf(appId: string, destinations: readonly string[]): Promise<ReadonlyMap<string, Circuit>> {
+    const keys = destinations.map((destination) => itemKey({ appId, destination }));
+    const items = await table.getMany(keys, { consistent: false });
+    const found = items.map((item) => [destinationIn(item), knownIn(item, clock.now()).circuit] as const);
+    return new Map(found.flatMap(([name, circuit]) => (circuit ? [[name, circuit]] : [])));
+  }
+
   /**
    * Changes a circuit, and reads it again after a race lost to another process. `make` returns its argument for no
    * change. Returns the circuit after the change.
@@ -101,7 +109,8 @@ export function createDestinationStore({ table, clock }: { table: Table; clock: 
     return taken;
   }
 
-  return { circuitOf, slowUntil, read, change, takeProbe, ...marks(changeKnown, clock), list: listing(table, clock) };
+  const lists = { circuitsOf, list: listing(table, clock) };
+  return { circuitOf, slowUntil, read, change, takeProbe, ...marks(changeKnown, clock), ...lists };
 }
 
 type Change = (ref: DestinationRef, make: (before: Known) => Known) => Promise<Known>;

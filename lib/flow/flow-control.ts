@@ -40,7 +40,7 @@ interface Parts {
   readonly clock: Clock;
   readonly store: Pick<JobStore, "get">;
   readonly apps: Pick<AppStore, "settingsOf">;
-  readonly destinations: Omit<DestinationStore, "list" | "read">;
+  readonly destinations: Omit<DestinationStore, "list" | "read" | "circuitsOf">;
   readonly capacity: CapacityStore;
   readonly backlogs: Pick<Backlogs, "wake">;
   readonly log: Log;

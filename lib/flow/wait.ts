@@ -1,7 +1,7 @@
 import type { Clock, EpochMs } from "../clock.ts";
 import type { Turn } from "../job/attempt.ts";
 import type { Job } from "../job/job.ts";
-import { backlogTo, type BacklogName } from "../job/backlog.ts";
+import { LIMIT_LETTERS, backlogTo, type BacklogName } from "../job/backlog.ts";
 import { defer, queueUp, take, type Move } from "../job/moves.ts";
 
 // The reasons why a due attempt has to wait, and the move that follows from each. Pure.
@@ -39,8 +39,9 @@ export function arrival(job: Job, clock: Clock): EpochMs {
 /** The move that makes a job wait. It counts as no attempt. */
 export function waiting(job: Job, wait: Wait, now: EpochMs): Move {
   if ("turn" in wait) return take(job, wait.turn, now);
-  if ("startAt" in wait) return defer(job, wait.startAt, now);
-  return queueUp(job, backlogOf(job, wait));
+  if ("startAt" in wait) return defer(job, wait.startAt, now, LIMIT_LETTERS[wait.reason]);
+  const isByLimit = wait.reason === "rate" || wait.reason === "concurrency";
+  return queueUp(job, backlogOf(job, wait), isByLimit ? LIMIT_LETTERS[wait.reason] : undefined);
 }
 
 /** The backlog for a wait that is spent in one. */

@@ -20,3 +20,14 @@ export function backlogTo(destination: string): BacklogName {
 export function destinationOf(backlog: BacklogName): string | undefined {
   return backlog.startsWith(TO) ? backlog.slice(TO.length) : undefined;
 }
+
+/** A limit of a destination, or of an app's share of a queue. */
+export type Limit = "rate" | "concurrency";
+
+/** The limit that made a job wait, as the letter that its item keeps. */
+export const LIMIT_LETTERS = { rate: "r", concurrency: "c" } as const satisfies Record<Limit, string>;
+export type LimitLetter = (typeof LIMIT_LETTERS)[Limit];
+
+export function limitOf(letter: LimitLetter): Limit {
+  return letter === LIMIT_LETTERS.rate ? "rate" : "concurrency";
+}

@@ -3,7 +3,7 @@ import { MINUTE, SECOND, type EpochMs } from "../clock.ts";
 import { FINAL_STATUSES, type FinalStatus, type Status, type StopStatus, type WaitingStatus } from "./status.ts";
 import type { FollowUp, RetryPolicy } from "./message.ts";
 import type { AttemptRef, RunRef, Turn } from "./attempt.ts";
-import type { BacklogName } from "./backlog.ts";
+import type { BacklogName, LimitLetter } from "./backlog.ts";
 import type { Dialect, PdfJob } from "./dialect.ts";
 
 /** `sqs`: sent only; `db`: stored only; `both`: stored and then sent. Default `both`. */
@@ -156,6 +156,8 @@ interface JobFields extends Kind {
   readonly turn?: Turn;
   /** Set for a job that was put off to a later start: the first one, which remains its place in a backlog. */
   readonly waitsSince?: EpochMs;
+  /** The limit for which the job was put off, or went into its last backlog. */
+  readonly waitsFor?: LimitLetter;
   /** The expiry date of a finished job. */
   readonly expiresAt?: EpochMs;
   /** The job that this one follows, or the schedule that created it. */

@@ -21,7 +21,7 @@ import {
   type Progress,
 } from "./job.ts";
 import { LONGEST_BACKOFF, NO_ROOM_POLICY, backoffDelay } from "./backoff.ts";
-import type { BacklogName } from "./backlog.ts";
+import type { BacklogName, LimitLetter } from "./backlog.ts";
 import type { FinalStatus, Status, StopStatus } from "./status.ts";
 import type { AttemptRef, Outcome, Turn } from "./attempt.ts";
 
@@ -68,7 +68,7 @@ export function claim(ref: AttemptRef, now: EpochMs, leaseUntil: EpochMs, slots?
       // A task's lease is short, and others wait for its slot: the sweep looks when it ends.
       ...(slots !== undefined && { dueAt: leaseUntil }),
     },
-    remove: ["turn", "waitsSince", ...(slots === undefined ? [] : (["progress"] as const))],
+    remove: ["turn", "waitsSince", "waitsFor", ...(slots === undefined ? [] : (["progress"] as const))],
     ...(slots !== undefined && { slot: { of: slots } }),
   };
 }
@@ -209,10 +209,14 @@ export function becomeDue(job: Job, dueAt: EpochMs): Move<Status, "dueAt"> {
   };
 }
 
-/** Moves a job to a backlog, where it waits by its age. It counts as no attempt. */
-export function queueUp(job: Job, backlog: BacklogName): Move<Status, "dueAt" | "backlog"> {
+/** Moves a job to a backlog, where it waits by its age, `waitsFor` a limit if for one. It counts as no attempt. */
+export function queueUp(
+  job: Job,
+  backlog: BacklogName,
+  waitsFor?: LimitLetter,
+): Move<Status, "dueAt" | "backlog" | "waitsFor"> {
   const due = becomeDue(job, job.waitsSince ?? job.startAt);
-  return { ...due, set: { ...due.set, backlog }, remove: ["turn"] };
+  return { ...due, set: { ...due.set, backlog, ...(waitsFor && { waitsFor }) }, remove: ["turn"] };
 }
 
 /** Takes a job out of its backlog, along with a message; `turn`: the one that it was given at its destination. */
@@ -226,8 +230,14 @@ export function release(
 }
 
 /** Puts a job off to a later start, at which it asks again. It counts as no attempt. */
-export function defer(job: Job, startAt: EpochMs, now: EpochMs): Move<Status, "dueAt" | "startAt" | "waitsSince"> {
-  return { ...startLater(job, startAt, now), remove: ["turn"] };
+export function defer(
+  job: Job,
+  startAt: EpochMs,
+  now: EpochMs,
+  waitsFor: LimitLetter,
+): Move<Status, "dueAt" | "startAt" | "waitsSince" | "waitsFor"> {
+  const move = startLater(job, startAt, now);
+  return { ...move, set: { ...move.set, waitsFor }, remove: ["turn"] };
 }
 
 /** Puts a job off to the turn that it has taken at its destination. */

@@ -4,6 +4,7 @@ import { LOST } from "./moves.ts";
 import type { Callback, Execution, FollowUpJob, FollowUps, Message, ProxyMessage } from "./message.ts";
 import type { Attempt } from "./attempt.ts";
 import { masked, maskedAddress, maskedJson } from "./masking.ts";
+import type { Waiting } from "./waiting.ts";
 
 // The view of a job in the unified API and in callbacks. Credentials are masked.
 
@@ -44,6 +45,13 @@ function firstStartOf({ createdAt, scheduledAt = createdAt }: Job): EpochMs {
 /** With its attempts, as `GET /v1/admin/jobs/{id}` shows it. */
 export function wholeEntityOf(job: Job, message: Message, recorded: ReadonlyMap<number, Attempt>): object {
   return { ...entityOf(job, message), attempts: attemptsOf(job, recorded).map(attemptView) };
+}
+
+/** Why a job waits; null if it does not. */
+export function waitingView(waiting: Waiting | undefined): object | null {
+  if (!waiting) return null;
+  const { reason, since, until, detail } = waiting;
+  return { reason, since: iso(since), until: until === undefined ? null : iso(until), detail };
 }
 
 /** The entity without the large parts of its request, for an answer that would be too large. */

@@ -122,11 +122,11 @@ test("a claim that takes a slot is due when its lease is over, and starts its pr
   const ref = nextAttempt(accepted());
   expect(claim(ref, NOW, LATER, 5)).toMatchObject({
     set: { leaseUntil: LATER, dueAt: LATER },
-    remove: ["turn", "waitsSince", "progress"],
+    remove: ["turn", "waitsSince", "waitsFor", "progress"],
     slot: { of: 5 },
   });
   const without = claim(ref, NOW, LATER);
-  expect(without).toMatchObject({ remove: ["turn", "waitsSince"] });
+  expect(without).toMatchObject({ remove: ["turn", "waitsSince", "waitsFor"] });
   expect(without.set).not.toHaveProperty("dueAt");
   expect(without).not.toHaveProperty("slot");
 });
@@ -200,7 +200,7 @@ test("a claim sets the attempt, its start and its lease, and uses up the turn", 
       ["startAt", "<=", NOW + 999],
     ],
     set: { attempts: 1, startedAt: NOW, updatedAt: NOW, leaseUntil: NOW + LEASE },
-    remove: ["turn", "waitsSince"],
+    remove: ["turn", "waitsSince", "waitsFor"],
   });
 });
 
@@ -368,7 +368,7 @@ test("a deferred job is the queue's until its turn if its message can wait so lo
   expect(take(accepted(), turnAt(LATER), NOW).set.dueAt).toBe(LATER);
   expect(take({ ...accepted(), lane: "orders" }, turnAt(LATER), NOW).set.dueAt).toBe(LATER + 5 * MINUTE);
   // A job that asks again loses its earlier turn.
-  expect(defer(accepted(), soon, NOW)).toMatchObject({
+  expect(defer(accepted(), soon, NOW, "c")).toMatchObject({
     set: { dueAt: soon + 5 * MINUTE, startAt: soon },
     remove: ["turn"],
   });

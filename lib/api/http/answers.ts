@@ -4,6 +4,7 @@ import { ERROR_CODES } from "../../errors.ts";
 import { httpMethod, jobMetadata } from "../../executors/message-schema.ts";
 import { END_REASONS } from "../../job/job.ts";
 import { FINAL_STATUSES, STATUSES } from "../../job/status.ts";
+import { WAIT_REASONS } from "../../job/waiting.ts";
 
 // The schemas of answers, for the API document. The service parses nothing with them; the tests check every answer
 // against them. They are strict, so that a test finds a field that is missing here.
@@ -101,6 +102,30 @@ const shownSchedule = z
   .strictObject({ ...schedule.schema.shape, targetJob: z.strictObject({ ...shownMessage, ...shownFollowUps }) })
   .meta({ id: "ShownScheduleExecution" });
 
+const waiting = z
+  .strictObject({
+    reason: z
+      .enum(WAIT_REASONS)
+      .describe(
+        "`delayed`: for the start that was asked for, or a schedule's next run; `backoff`: for its next try; `queued`: for a worker; `order`: for the jobs before it in its message group; `rate`, `concurrency`: for a limit; `outage`, `held`: for its destination; `paused`: for its app; `slot`: for other tasks.",
+      ),
+    since: time,
+    until: time.nullable().describe("When it ends, or may end; null where nothing tells it."),
+    detail: z.string(),
+  })
+  .meta({
+    id: "Waiting",
+    description: "Why a job waits, worked out when it is read.",
+    examples: [
+      {
+        reason: "rate",
+        since: "2027-01-15T10:00:00.000Z",
+        until: "2027-01-15T10:04:00.000Z",
+        detail: "The destination https://hooks.example.com takes 5 a second; 1,200 wait before it",
+      },
+    ],
+  });
+
 const jobFields = {
   id: z.guid(),
   appId: z.guid(),
@@ -139,6 +164,10 @@ const jobFields = {
   stopRequestedAt: time.describe("Since when it is to stop; a running attempt is let end first.").optional(),
   createdAt: time,
   updatedAt: time,
+  waiting: waiting
+    .nullable()
+    .describe("Null unless it is PENDING or RETRYING. Lists have it with `include=waiting`.")
+    .optional(),
   omitted: z.array(z.string()).describe("Parts shown as null because the answer would be too large.").optional(),
 };
 

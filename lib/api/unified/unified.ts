@@ -3,7 +3,7 @@ import type { EpochMs } from "../../clock.ts";
 import { ClientError } from "../../errors.ts";
 import { EXECUTION_TYPES } from "../../executors/index.ts";
 import { listJobs, matches, type JobFilter, type JobPage } from "../../store/job-list.ts";
-import { entityOf, wholeEntityOf } from "../../job/view.ts";
+import { entityOf, waitingView, wholeEntityOf } from "../../job/view.ts";
 import { isSchedule, type Job } from "../../job/job.ts";
 import { jobObject } from "../../store/audit.ts";
 import { idempotencyKey } from "../../executors/message-schema.ts";
@@ -96,6 +96,7 @@ const listQuery = z
     idempotencyKey: idempotencyKey.optional(),
     createdAfter: time.optional(),
     createdBefore: time.optional(),
+    include: z.literal("waiting").describe("Says of each job why it waits, as `waiting`.").optional(),
     limit: z.coerce.number().int().min(1).max(100).default(50),
     cursor: z.string().max(2_048).optional(),
   })
@@ -116,7 +117,7 @@ export const listAppJobs = route({
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   query: listQuery,
 
-  async handle({ query, caller }, { store }): Promise<Answer> {
+  async handle({ query, caller }, { store, waits }): Promise<Answer> {
     const { status, executionType, createdAfter, createdBefore, limit, cursor } = query;
     const created = { from: createdAfter, to: createdBefore };
     const filter = { appId: appOf(caller, query.appId), status, executionType, created };
@@ -125,7 +126,11 @@ export const listAppJobs = route({
       query.idempotencyKey === undefined
         ? await listJobs(store, filter, EXECUTION_TYPES, limit, position)
         : await jobWithKey(store, filter, query.idempotencyKey);
-    const items = page.jobs.map((job) => entityOf(job));
+    const waiting = query.include && (await waits.of(page.jobs));
+    const items = page.jobs.map((job) => ({
+      ...entityOf(job),
+      ...(waiting && { waiting: waitingView(waiting.get(job.id)) }),
+    }));
     return { status: 200, body: envelope({ items, nextCursor: page.next ? encodeCursor(page.next, filter) : null }) };
   },
 });
@@ -143,7 +148,7 @@ export const getJob = route({
   answers: { 200: enveloped(jobWithAttempts).describe("The job.") },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
 
-  async handle({ path, caller }, { store }): Promise<Answer> {
+  async handle({ path, caller }, { store, waits }): Promise<Answer> {
     const appId = appOf(caller);
     const id = z.guid().toLowerCase().safeParse(path["id"]);
     const found = id.success ? await store.history(id.data) : undefined;
@@ -151,7 +156,8 @@ export const getJob = route({
     if (!found || (found.job.appId !== appId && !isPlatformAdmin(caller)))
       throw new ClientError("NOT_FOUND", "No such job");
     const { job, recorded } = found;
-    return withEntity(200, wholeEntityOf(job, await store.message(job), recorded));
+    const [message, waiting] = await Promise.all([store.message(job), waits.of([job])]);
+    return withEntity(200, { ...wholeEntityOf(job, message, recorded), waiting: waitingView(waiting.get(job.id)) });
   },
 });
 
