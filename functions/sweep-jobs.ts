@@ -4,4 +4,4 @@ import { parts } from "../lib/parts.ts";
 
 /** `event`: that of the schedule, or the part of a sweep that another invocation had no time for. */
 export const handler = async (event: SweepPart | null, context: Context): Promise<Swept> =>
-  parts().engine.sweep(() => context.getRemainingTimeInMillis(), { shards: event?.shards });
+  parts().sweep(() => context.getRemainingTimeInMillis(), { shards: event?.shards });

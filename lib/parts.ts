@@ -2,7 +2,7 @@ import { createBucket } from "./store/bucket.ts";
 import { createTable } from "./store/table.ts";
 import { createAppStores } from "./store/app-store.ts";
 import { createBacklogs } from "./store/backlogs.ts";
-import { createClock, iso } from "./clock.ts";
+import { SECOND, createClock, iso, type TimeLeft } from "./clock.ts";
 import { reasonOf } from "./errors.ts";
 import { createMetrics } from "./metrics.ts";
 import { emitMeasured, measuresOf, sweepMetrics, type SweepFigures } from "./store/measures.ts";
@@ -11,16 +11,21 @@ import { jobsConfig, type JobsConfig } from "./config.ts";
 import { createCapacityStore } from "./flow/capacity-store.ts";
 import { createDestinationStore } from "./flow/destination-store.ts";
 import { createEngine } from "./engine/engine.ts";
+import type { SweepPart } from "./engine/sweep.ts";
 import { changeIn, createCounters, type Images } from "./store/counters.ts";
+import { createCorrections } from "./store/corrections.ts";
+import { createCounts } from "./store/counts.ts";
 import { createDatasetStore } from "./datasets/dataset-store.ts";
 import { EXECUTION_TYPES as executionTypes, executorOf } from "./executors/index.ts";
 import { definitionOf } from "./executors/task.ts";
 import { createFileStore } from "./files/file-store.ts";
+import { createHours } from "./store/hours.ts";
 import { createJobStore } from "./store/job-store.ts";
 import { createLog } from "./log.ts";
 import { createQueue } from "./queue/queue.ts";
 import { createScheduler } from "./queue/scheduler.ts";
 import { createSealer } from "./store/sealer.ts";
+import { createSeries } from "./store/series.ts";
 import { createStats } from "./store/stats.ts";
 import { TASK } from "./job/job.ts";
 import { runFunction, startFunction } from "./outbound/lambda-client.ts";
@@ -33,6 +38,7 @@ import { createTaskExecutor } from "./executors/task-executor.ts";
 import { createTaskServices } from "./tasks/services.ts";
 import { createTaskLog } from "./tasks/log.ts";
 import { createTaskSlots } from "./flow/line-store.ts";
+import { createTroubles } from "./store/troubles.ts";
 import { createUploads } from "./files/uploads.ts";
 import { createUsage } from "./pdf/usage.ts";
 import { createRequestSlots } from "./flow/request-slots.ts";
@@ -40,6 +46,9 @@ import { createWaits } from "./flow/waits.ts";
 import type { NewJob } from "./job/accept.ts";
 
 export type ServiceParts = ReturnType<typeof assemble>;
+
+/** The time that a sweep keeps to end the correction of an app's counts. */
+const RESERVE_MS = 10 * SECOND;
 
 let assembled: ServiceParts | undefined;
 
@@ -95,7 +104,13 @@ function assemble() {
   });
   const requestSlots = createRequestSlots(stored);
   const waits = createWaits(stored);
-  return { ...stored, pdfs, pages, rules, engine, requestSlots, waits };
+  /** Sweeps, and corrects counts in the time that is left. */
+  const sweep = async (timeLeft: TimeLeft, part: SweepPart) => {
+    const swept = await engine.sweep(timeLeft, part);
+    if (part.shards === undefined) await stored.corrections.correctDue(() => timeLeft() >= RESERVE_MS);
+    return swept;
+  };
+  return { ...stored, pdfs, pages, rules, engine, sweep, requestSlots, waits };
 }
 
 /** Emits what a sweep has found, and keeps it where it is asked for. What can't be kept fails no sweep. */
@@ -125,23 +140,23 @@ function stores(config: JobsConfig) {
     limits: { waitersPerApp: config.waitersPerApp },
   });
   const { apps } = appStores;
+  const log = createLog(() => iso(clock.now()));
+  const hours = createHours({ counters, clock });
+  const counts = createCounts({ table, hours, clock });
+  const troubles = createTroubles({ table });
+  const { listShards } = config;
+  const store = createJobStore({ table, files: bucket, clock, listShards, removeLog: taskLog.remove, apps });
   const totals = createTotals({ table, clock });
   const { namespace, areKept } = config.metrics;
   // Real time: CloudWatch takes no metrics of the future.
   const metrics = namespace === undefined ? () => {} : createMetrics(namespace, () => clock.realNow());
   return {
     clock,
-    log: createLog(() => iso(clock.now())),
+    log,
     table,
     bucket,
-    store: createJobStore({
-      table,
-      files: bucket,
-      clock,
-      listShards: config.listShards,
-      removeLog: taskLog.remove,
-      apps,
-    }),
+    store,
+    corrections: createCorrections({ clock, store, counts, hours, stats, log }),
     queue: createQueue({ urls: config.queueUrls, table, files: bucket, clock }),
     ...appStores,
     destinations: createDestinationStore({ table, clock }),
@@ -154,13 +169,21 @@ function stores(config: JobsConfig) {
     datasets: createDatasetStore({ table, clock, files: fileStore, apps }),
     stats,
     usage,
+    counts,
+    series: createSeries({ hours, troubles }),
     metrics,
     totals,
     /** Counts the jobs in records of the table's stream. */
     count: async (records: readonly Images[]) => {
       const changes = records.map(changeIn);
       const measured = measuresOf(changes);
-      await Promise.all([stats.count(changes), usage.count(changes), areKept && totals.add(measured)]);
+      await Promise.all([
+        stats.count(changes),
+        usage.count(changes),
+        counts.count(changes),
+        troubles.count(changes),
+        areKept && totals.add(measured),
+      ]);
       emitMeasured(measured, metrics);
     },
   };

@@ -10,6 +10,8 @@ import type { Route } from "./http/http.ts";
 import { pollSqs, processScheduledMessage, runDbJobs, runJobs } from "./admin/internal.ts";
 import { createCallbackJob } from "./unified/legacy.ts";
 import { createLongJob, createQuickJob, getPdfJob } from "./pdf/pdf.ts";
+import { getCounts } from "./admin/counts.ts";
+import { getSeries } from "./admin/series.ts";
 import { getStats } from "./admin/stats.ts";
 import { cancelTypedJob, createTypedJob, getTypedJob, listTypedJobs, retryTypedJob } from "./tasks/typed.ts";
 import { listTypedEvents } from "./tasks/typed-events.ts";
@@ -43,6 +45,8 @@ export const adminRoutes: readonly Route[] = [
   getBulkAction,
   abortBulkAction,
   getStats,
+  getCounts,
+  getSeries,
   listDestinations,
   resumeDestination,
   getApp,

@@ -1,16 +1,18 @@
 import type { Clock, EpochMs } from "../clock.ts";
+import type { BacklogRef } from "../job/backlog.ts";
 import type { Status } from "../job/status.ts";
 import { PENDING_LISTED_AFTER, entryOf, type IndexEntry } from "./job-item.ts";
 import {
   DEFAULT_LIST_SHARDS,
   DUE_SHARDS,
+  backlogKey,
   byAppKey,
   byOwnerKey,
   byStatusKey,
   placeKey,
   type Place,
 } from "./job-keys.ts";
-import type { Query, Table } from "./table.ts";
+import type { Item, Query, Table } from "./table.ts";
 
 // The indexes of jobs. They are eventually consistent hints: read a job before acting on it.
 
@@ -34,6 +36,15 @@ export interface TimeRange {
   readonly from?: EpochMs | undefined;
   readonly to?: EpochMs | undefined;
 }
+
+/** `isAll`: there are no more than were counted. */
+export interface Counted {
+  readonly count: number;
+  readonly isAll: boolean;
+}
+
+/** One page of an index has about 10,000 entries, and costs 128 read units. */
+const MOST_PAGES = 4;
 
 interface Parts {
   readonly table: Table;
@@ -59,6 +70,41 @@ export function createJobIndex({ table, clock, listShards = DEFAULT_LIST_SHARDS 
     return (await table.query({ ...dueIn(shard, until, from), Select: "COUNT" })).count;
   }
 
+  /** How many jobs an index has, and whether those are all: up to about 40,000 of each of its partitions are counted. */
+  async function countOf(of: AppIndex, { from = 0, to = Number.MAX_SAFE_INTEGER }: TimeRange): Promise<Counted> {
+    const counted = await Promise.all(
+      partitionsOf(of, listShards).map(async ({ index, key }) =>
+        countAll({
+          IndexName: index,
+          KeyConditionExpression: "#partition = :partition AND createdAt BETWEEN :from AND :to",
+          ExpressionAttributeNames: { "#partition": index },
+          values: { ":partition": key, ":from": from, ":to": to },
+        }),
+      ),
+    );
+    return {
+      count: counted.reduce((sum, { count }) => sum + count, 0),
+      isAll: counted.every(({ isAll }) => isAll),
+    };
+  }
+
+  /** How many jobs are in a backlog, likewise. */
+  async function countIn(ref: BacklogRef): Promise<Counted> {
+    return countAll(dueIn(backlogKey(ref), Number.MAX_SAFE_INTEGER, undefined));
+  }
+
+  async function countAll(query: Query): Promise<Counted> {
+    let count = 0;
+    let after: Item | undefined;
+    for (let pages = 0; pages < MOST_PAGES; pages += 1) {
+      const page = await table.query({ ...query, Select: "COUNT", after });
+      count += page.count;
+      after = page.next;
+      if (!after) return { count, isAll: true };
+    }
+    return { count, isAll: false };
+  }
+
   /** A page of a partition, newest first, after `from`. */
   async function newest({ index, key }: Partition, range: TimeRange, limit: number, from?: Place): Promise<IndexPage> {
     const page = await table.query({
@@ -77,6 +123,8 @@ export function createJobIndex({ table, clock, listShards = DEFAULT_LIST_SHARDS 
     due,
     oldestDue,
     countDue,
+    countOf,
+    countIn,
     newest,
     partitionsOf: (of: AppIndex) => partitionsOf(of, listShards),
     /** A PENDING job created before this time is in `byStatus`. */

@@ -60,7 +60,8 @@ const NAMES: Partial<Record<Job["status"], Counted>> = {
   DEAD: "Dead",
 };
 
-function latencyOf({ createdAt, scheduledAt = 0, updatedAt }: Job): number {
+/** From acceptance, or from the start that was asked for. */
+export function latencyOf({ createdAt, scheduledAt = 0, updatedAt }: Job): number {
   return Math.max(updatedAt - Math.max(createdAt, scheduledAt), 0);
 }
 

@@ -22,6 +22,8 @@ export interface WindowStats {
 const BUCKET = 5 * MINUTE;
 const KEPT = 2 * DAY;
 
+export type Stats = ReturnType<typeof createStats>;
+
 /** Counters have names like `status:rest-api:DEAD`, `retries`, `latency:44`. */
 export function createStats({ counters, clock }: { counters: Counters; clock: Clock }) {
   /** One write for each app and each five minutes in which some of the changed jobs were created. */
@@ -43,7 +45,24 @@ export function createStats({ counters, clock }: { counters: Counters; clock: Cl
     return { lastHour: summed(lastHour), lastDay: summed(buckets) };
   }
 
-  return { count, of };
+  /** The PENDING jobs by execution type that were created from a time on, the start of five minutes. */
+  async function pendingSince(appId: string, since: EpochMs): Promise<ReadonlyMap<string, number>> {
+    const found = await counters.between(pkOf(appId), iso(since), iso(clock.now()));
+    const pending = new Map<string, number>();
+    for (const [name, count] of found.flatMap(({ counters: item }) => Object.entries(item))) {
+      const [, executionType] = /^status:(.+):PENDING$/.exec(name) ?? [];
+      if (executionType === undefined) continue;
+      pending.set(executionType, (pending.get(executionType) ?? 0) + Number(count));
+    }
+    return pending;
+  }
+
+  return { count, of, pendingSince };
+}
+
+/** The start of the five minutes in which a time is. */
+export function bucketOf(time: EpochMs): EpochMs {
+  return Math.floor(time / BUCKET) * BUCKET;
 }
 
 /** Increments by `app/start of the five minutes`. Jobs created before `since` are ignored. */
@@ -52,7 +71,7 @@ export function incrementsOf(changes: readonly Change[], since: EpochMs): Map<st
   const add = (job: Job, sign: 1 | -1) => {
     if (job.createdAt < since) return;
     const counted = countersOf(job).map(([name, by]) => [name, sign * by] as const);
-    grow(buckets, `${job.appId}/${Math.floor(job.createdAt / BUCKET) * BUCKET}`, counted);
+    grow(buckets, `${job.appId}/${bucketOf(job.createdAt)}`, counted);
   };
   for (const { before, after } of changes) {
     if (before) add(before, -1);

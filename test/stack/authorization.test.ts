@@ -119,6 +119,8 @@ const CASES: Record<string, Case> = {
   "GET /v1/admin/bulk-actions/{id}": { allowed: 200 },
   "POST /v1/admin/bulk-actions/{id}/abort": { allowed: 200 },
   "GET /v1/admin/stats": { allowed: 200 },
+  "GET /v1/admin/counts": { allowed: 200 },
+  "GET /v1/admin/series": { allowed: 200 },
   "GET /v1/admin/destinations": { allowed: 200 },
   "POST /v1/admin/destinations/resume": { body: () => ({ destination: "https://a.example" }), allowed: 404 },
   "GET /v1/admin/apps/{appId}": { allowed: 200 },

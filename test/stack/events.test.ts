@@ -52,6 +52,8 @@ const EXPECTED: Record<string, unknown> = {
   "admin-api-list": { statusCode: 200 },
   "admin-api-get": { statusCode: 404 },
   "admin-api-stats": { statusCode: 200 },
+  "admin-api-counts": { statusCode: 200 },
+  "admin-api-series": { statusCode: 200 },
   "count-jobs": undefined,
   "admin-api-metrics": { statusCode: 200 },
   "create-job-callback-http": { statusCode: 201 },
