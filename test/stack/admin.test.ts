@@ -43,7 +43,12 @@ async function heldJob(token: string, options: { metadata?: object } = {}): Prom
 test("a job that waits for its retry is cancelled at once, and not tried again", async () => {
   const { token } = await newApp();
   const id = await create(token, { path: "/fails" });
-  await jobIn(stack, token, id, "RETRYING");
+  const waits = await jobIn(stack, token, id, "RETRYING");
+  expect(waits.waiting).toMatchObject({ reason: "backoff", until: waits.nextRetryAt });
+  const retrying = async (query: string) => stack.call("GET", `/v1/admin/jobs?status=RETRYING${query}`, { token });
+  expect((await retrying("&include=waiting")).body.data.items).toMatchObject([{ id, waiting: waits.waiting }]);
+  expect((await retrying("")).body.data.items[0]).not.toHaveProperty("waiting");
+  expect((await retrying("&include=all")).status).toBe(400);
   const { status, body } = await act(token, id, "cancel");
   expect([status, body.data.status, body.data.nextRetryAt]).toEqual([200, "CANCELLED", null]);
   const list = await stack.call("GET", "/v1/admin/jobs?status=CANCELLED", { token });

@@ -7,7 +7,7 @@ import { newJob } from "../../lib/engine/new-job.ts";
 import { changeIn } from "../../lib/store/counters.ts";
 import { incrementsOf } from "../../lib/store/stats.ts";
 import { usageOf } from "../../lib/pdf/usage.ts";
-import { endStacks, jobIn, newApp, sharedStack, startStack, until, webhook, type Stack } from "../support/stack.ts";
+import { endStacks, jobIn, newApp, sharedStack, startStack, tokenFor, until, webhook, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 import { request } from "../support/world.ts";
 import type { Status } from "../../lib/job/status.ts";
@@ -67,6 +67,27 @@ test("stats count an app's jobs by what has become of them", async () => {
     latencyMs: { p50: expect.any(Number), p95: expect.any(Number) },
   });
 
+  const counts = await until(async () => {
+    const { body } = await stack.call("GET", "/v1/admin/counts", { token });
+    return body.data.byStatus.SUCCEEDED === 3 && body.data.waiting.backoff === 1 && body.data;
+  });
+  expect(counts).toMatchObject({
+    approximate: true,
+    correctedAt: null,
+    byStatus: stats.lastHour.byStatus,
+    byType: { "rest-api": stats.lastHour.byStatus },
+    destinations: [],
+  });
+  const { body } = await stack.call("GET", "/v1/admin/series", { token });
+  const did = { accepted: 5, succeeded: 3, failed: 1, dead: 1, cancelled: 0, retried: 1 };
+  expect(body.data).toMatchObject({
+    step: "1h",
+    total: { ...did, latencyMs: { p50: expect.any(Number), p95: expect.any(Number) } },
+    errors: [{ error: "HTTP 500", count: 2 }],
+    destinations: [{ destination: target.url, retried: 1, failed: 1 }],
+  });
+  expect([25, 26]).toContain(body.data.points.length);
+
   await stack.call("DELETE", `/v1/admin/jobs/${bad}`, { token });
   await until(async () => (await statsOf(token)).lastHour.jobs === 4);
 });
@@ -76,9 +97,31 @@ test("stats show nobody else's jobs, and take an administrator's token", async (
   await post(one.token, "/good");
   await until(async () => (await statsOf(one.token)).lastHour.jobs === 1);
   expect((await statsOf(other.token)).lastHour.jobs).toBe(0);
-  const foreign = await stack.call("GET", `/v1/admin/stats?appId=${one.appId}`, { token: other.token });
-  expect(foreign.status).toBe(403);
+  const operator = await tokenFor({ roles: ["PLATFORM_ADMIN"] });
+  for (const path of ["stats", "counts", "series"]) {
+    const of = async (token: string) => stack.call("GET", `/v1/admin/${path}?appId=${one.appId}`, { token });
+    expect([(await of(other.token)).status, (await of(operator)).status]).toEqual([403, 200]);
+  }
   expect((await stack.call("GET", "/v1/admin/stats")).status).toBe(401);
+});
+
+test("a series is of whole hours or days, and of no more than it can show", async () => {
+  const { token } = await newApp();
+  const ask = async (query: string) => stack.call("GET", `/v1/admin/series?${query}`, { token });
+  const { body } = await ask("from=2026-01-01T10:20:00Z&to=2026-01-03T01:00:00Z&step=1d");
+  expect(body.data).toMatchObject({ from: "2026-01-01T00:00:00.000Z", to: "2026-01-04T00:00:00.000Z", step: "1d" });
+  expect(body.data.points.map(({ at }: { at: string }) => at.slice(0, 10))).toEqual([
+    "2026-01-01",
+    "2026-01-02",
+    "2026-01-03",
+  ]);
+  const refused = async (query: string) => (await ask(query)).body.error.details[0];
+  expect(await refused("from=2026-01-01T00:00:00Z&to=2026-03-01T00:00:00Z")).toEqual({
+    field: "from",
+    message: "is more than 31 days before to: expected at most 31; take step=1d for up to 90 days",
+  });
+  expect(await refused("from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z")).toMatchObject({ field: "from" });
+  expect(await refused("step=5m")).toMatchObject({ field: "step" });
 });
 
 test("stats go on over a restart, what is not counted yet included", async () => {
