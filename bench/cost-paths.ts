@@ -115,7 +115,7 @@ function orderOf(n: number): object {
 /** The records of one call of the function that counts what the stream tells. */
 export const CHANGES = 100;
 
-/** Drives all paths, each by some rounds of jobs. The first three are no jobs. */
+/** Drives all paths, each by some rounds of jobs. The first two and the last are no jobs. */
 export async function drive(rounds: number): Promise<ReadonlyMap<string, Driven>> {
   const service = await createService();
   try {
@@ -128,7 +128,6 @@ export async function drive(rounds: number): Promise<ReadonlyMap<string, Driven>
     service.forgetAll();
     driven.set(AGAIN, await service.measured({ jobs: 1 }, service.webhooks));
     driven.set(SWEEP, await service.measured({ jobs: 1, rounds }, service.sweep));
-    driven.set(COUNTING, await service.measured({ jobs: 1, rounds }, async () => service.count(CHANGES)));
     const idle = driven.get(SWEEP);
     for (const { name, run, isOnce, jobs: together = JOBS } of PATHS) {
       // What containers remember must be in their memory. What it takes to remember it is not the path's.
@@ -136,6 +135,10 @@ export async function drive(rounds: number): Promise<ReadonlyMap<string, Driven>
       const of = { jobs: together, rounds: isOnce ? 1 : rounds, idle };
       driven.set(name, await service.measured(of, async (jobs) => run(service, jobs)));
     }
+    // At the end: a sweep would correct the counts of an app that has any. Once an hour an app is noted too.
+    await service.count(CHANGES);
+    service.forget();
+    driven.set(COUNTING, await service.measured({ jobs: 1, rounds }, async () => service.count(CHANGES)));
     return driven;
   } finally {
     await service.end();

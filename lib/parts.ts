@@ -13,19 +13,15 @@ import { createDestinationStore } from "./flow/destination-store.ts";
 import { createEngine } from "./engine/engine.ts";
 import type { SweepPart } from "./engine/sweep.ts";
 import { changeIn, createCounters, type Images } from "./store/counters.ts";
-import { createCorrections } from "./store/corrections.ts";
-import { createCounts } from "./store/counts.ts";
 import { createDatasetStore } from "./datasets/dataset-store.ts";
 import { EXECUTION_TYPES as executionTypes, executorOf } from "./executors/index.ts";
 import { definitionOf } from "./executors/task.ts";
 import { createFileStore } from "./files/file-store.ts";
-import { createHours } from "./store/hours.ts";
 import { createJobStore } from "./store/job-store.ts";
 import { createLog } from "./log.ts";
 import { createQueue } from "./queue/queue.ts";
 import { createScheduler } from "./queue/scheduler.ts";
 import { createSealer } from "./store/sealer.ts";
-import { createSeries } from "./store/series.ts";
 import { createStats } from "./store/stats.ts";
 import { TASK } from "./job/job.ts";
 import { runFunction, startFunction } from "./outbound/lambda-client.ts";
@@ -38,11 +34,9 @@ import { createTaskExecutor } from "./executors/task-executor.ts";
 import { createTaskServices } from "./tasks/services.ts";
 import { createTaskLog } from "./tasks/log.ts";
 import { createTaskSlots } from "./flow/line-store.ts";
-import { createTroubles } from "./store/troubles.ts";
 import { createUploads } from "./files/uploads.ts";
 import { createUsage } from "./pdf/usage.ts";
 import { createRequestSlots } from "./flow/request-slots.ts";
-import { createWaits } from "./flow/waits.ts";
 import type { NewJob } from "./job/accept.ts";
 
 export type ServiceParts = ReturnType<typeof assemble>;
@@ -103,13 +97,14 @@ function assemble() {
     retention,
   });
   const requestSlots = createRequestSlots(stored);
-  const waits = createWaits(stored);
   /** Sweeps, and corrects counts in the time that is left. */
   const sweep = async (timeLeft: TimeLeft, part: SweepPart) => {
     const swept = await engine.sweep(timeLeft, part);
-    if (part.shards === undefined) await stored.corrections.correctDue(() => timeLeft() >= RESERVE_MS);
+    if (part.shards === undefined) await (await stored.counting()).correctDue(() => timeLeft() >= RESERVE_MS);
     return swept;
   };
+  /** Says why jobs wait. */
+  const waits = atFirstUse(async () => (await import("./flow/waits.ts")).createWaits(stored));
   return { ...stored, pdfs, pages, rules, engine, sweep, requestSlots, waits };
 }
 
@@ -121,6 +116,12 @@ async function noteSweep(figures: SweepFigures, stored: ReturnType<typeof stores
   await totals
     .noteSweep(figures)
     .catch((error: unknown) => log("warn", "metrics.not-kept", { error: reasonOf(error) }));
+}
+
+/** For what some functions never use, so that they need not load it. */
+function atFirstUse<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return async () => (made ??= make());
 }
 
 /** The clock, the log, and the stores and queues of the service. */
@@ -140,23 +141,27 @@ function stores(config: JobsConfig) {
     limits: { waitersPerApp: config.waitersPerApp },
   });
   const { apps } = appStores;
-  const log = createLog(() => iso(clock.now()));
-  const hours = createHours({ counters, clock });
-  const counts = createCounts({ table, hours, clock });
-  const troubles = createTroubles({ table });
-  const { listShards } = config;
-  const store = createJobStore({ table, files: bucket, clock, listShards, removeLog: taskLog.remove, apps });
+  const counting = atFirstUse(async () => {
+    const { createCounting } = await import("./store/counting.ts");
+    return createCounting({ table, clock, listShards: config.listShards, log: createLog(() => iso(clock.now())) });
+  });
   const totals = createTotals({ table, clock });
   const { namespace, areKept } = config.metrics;
   // Real time: CloudWatch takes no metrics of the future.
   const metrics = namespace === undefined ? () => {} : createMetrics(namespace, () => clock.realNow());
   return {
     clock,
-    log,
+    log: createLog(() => iso(clock.now())),
     table,
     bucket,
-    store,
-    corrections: createCorrections({ clock, store, counts, hours, stats, log }),
+    store: createJobStore({
+      table,
+      files: bucket,
+      clock,
+      listShards: config.listShards,
+      removeLog: taskLog.remove,
+      apps,
+    }),
     queue: createQueue({ urls: config.queueUrls, table, files: bucket, clock }),
     ...appStores,
     destinations: createDestinationStore({ table, clock }),
@@ -169,21 +174,15 @@ function stores(config: JobsConfig) {
     datasets: createDatasetStore({ table, clock, files: fileStore, apps }),
     stats,
     usage,
-    counts,
-    series: createSeries({ hours, troubles }),
+    counting,
     metrics,
     totals,
     /** Counts the jobs in records of the table's stream. */
     count: async (records: readonly Images[]) => {
       const changes = records.map(changeIn);
       const measured = measuresOf(changes);
-      await Promise.all([
-        stats.count(changes),
-        usage.count(changes),
-        counts.count(changes),
-        troubles.count(changes),
-        areKept && totals.add(measured),
-      ]);
+      const counted = counting().then(async ({ count }) => count(changes));
+      await Promise.all([stats.count(changes), usage.count(changes), areKept && totals.add(measured), counted]);
       emitMeasured(measured, metrics);
     },
   };

@@ -1,7 +1,7 @@
 import { MINUTE, SECOND, iso, type Clock, type EpochMs } from "../clock.ts";
 import { destinationOf, limitOf, type BacklogName, type Limit } from "../job/backlog.ts";
 import { CLOCK_SKEW, isSchedule, isTask, isWaiting, rankOf, type Job, type WaitingJob } from "../job/job.ts";
-import { putOffBy, type WaitReason, type Waiting } from "../job/waiting.ts";
+import { hasAttempts, putOffBy, type WaitReason, type Waiting } from "../job/waiting.ts";
 import type { DestinationLimits, SettingsInForce } from "../store/app-settings.ts";
 import type { AppStore } from "../store/app-store.ts";
 import { backlogKey } from "../store/job-keys.ts";
@@ -38,7 +38,8 @@ export function createWaits(parts: Parts) {
    * destinations' circuits (a read for each hundred), the line of tasks, and up to three backlogs.
    */
   async function of(jobs: readonly Job[]): Promise<ReadonlyMap<string, Waiting>> {
-    const waiting = jobs.filter(isWaiting);
+    // A group waits for its members, which tell for themselves.
+    const waiting = jobs.filter(isWaiting).filter((job) => isSchedule(job) || hasAttempts(job));
     const [first] = waiting;
     if (!first) return new Map();
     const around = await aroundOf(first.appId, namesIn(waiting), parts);

@@ -1,6 +1,6 @@
 import type { EpochMs } from "../clock.ts";
 import { limitOf, type Limit } from "./backlog.ts";
-import { isSchedule, isWaiting, type Job } from "./job.ts";
+import { SCHEDULE, isWaiting, type Job } from "./job.ts";
 
 // Why a job waits, in one word each, for people who look at it.
 
@@ -38,12 +38,19 @@ export interface Waiting {
   readonly detail: string;
 }
 
+/** Schedules are fired, and groups end with their members. */
+const WITHOUT_ATTEMPTS: ReadonlySet<string> = new Set([SCHEDULE, "group"]);
+
+export function hasAttempts({ executionType }: Pick<Job, "executionType">): boolean {
+  return !WITHOUT_ATTEMPTS.has(executionType);
+}
+
 /**
  * Why a job waits, as far as its item tells and without the time: undefined in a backlog, whose state tells it, and for
  * what waits for no attempt of its own. What was delayed counts so until its attempt starts.
  */
 export function reasonInItem(job: Job): WaitReason | undefined {
-  if (!isWaiting(job) || isSchedule(job) || job.backlog !== undefined) return undefined;
+  if (!isWaiting(job) || !hasAttempts(job) || job.backlog !== undefined) return undefined;
   const put = putOffBy(job);
   if (put !== undefined) return put;
   if (job.status === "RETRYING") return (job.releasedAt ?? 0) > job.updatedAt ? "queued" : "backoff";

@@ -1,20 +1,20 @@
 import { HOUR, type Clock, type EpochMs } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
-import { isSchedule } from "../job/job.ts";
 import { STATUSES, type Status } from "../job/status.ts";
+import { hasAttempts } from "../job/waiting.ts";
 import type { Log } from "../log.ts";
 import type { Increments } from "./counters.ts";
 import type { Base, Counts } from "./counts.ts";
 import { reasonOfGauge, statusGauge, statusOfGauge, waitGauge, type Hour, type Hours } from "./hours.ts";
 import { isListed } from "./job-item.ts";
-import type { JobStore } from "./job-store.ts";
+import type { createJobIndex } from "./job-index.ts";
 import { bucketOf, type Stats } from "./stats.ts";
 
 // The corrections of gauges: the stream may lose changes and tell them twice, while indexes have every job.
 
 interface Parts {
   readonly clock: Clock;
-  readonly store: Pick<JobStore, "countOf" | "countIn">;
+  readonly index: Pick<ReturnType<typeof createJobIndex>, "countOf" | "countIn">;
   readonly counts: Counts;
   readonly hours: Pick<Hours, "running">;
   readonly stats: Pick<Stats, "pendingSince">;
@@ -76,25 +76,25 @@ interface Counted {
   readonly young: ReadonlyMap<string, number>;
 }
 
-async function statusesOf(of: Counted, { store, hours }: Parts): Promise<ReadonlyMap<Status, number>> {
+async function statusesOf(of: Counted, { index, hours }: Parts): Promise<ReadonlyMap<Status, number>> {
   const { appId, executionType, counted, boundary } = of;
   const known = (status: Status) => Math.max(counted.get(statusGauge(executionType, status)) ?? 0, 0);
   const found = new Map(STATUSES.map((status) => [status, known(status)]));
-  const index = async (status: Status, to?: EpochMs) =>
-    atLeast(known(status), await store.countOf({ appId, executionType, status }, { to }));
+  const listed = async (status: Status, to?: EpochMs) =>
+    atLeast(known(status), await index.countOf({ appId, executionType, status }, { to }));
   await Promise.all(
     STATUSES.map(async (status) => {
-      if (isListed(executionType, status)) found.set(status, await index(status));
+      if (isListed(executionType, status)) found.set(status, await listed(status));
       // Of PENDING jobs, the index has the old ones.
       else if (status === "PENDING")
-        found.set(status, (await index(status, boundary - 1)) + Math.max(of.young.get(executionType) ?? 0, 0));
+        found.set(status, (await listed(status, boundary - 1)) + Math.max(of.young.get(executionType) ?? 0, 0));
       else if (status === "RUNNING") found.set(status, Math.max(hours.running(of.hours, executionType), 0));
     }),
   );
   if (isListed(executionType, "SUCCEEDED")) return found;
   const others = [...found].reduce((sum, [status, count]) => sum + (status === "SUCCEEDED" ? 0 : count), 0);
   if (others + known("SUCCEEDED") > MOST_COUNTED_ALL) return found;
-  const all = await store.countOf({ appId, executionType }, {});
+  const all = await index.countOf({ appId, executionType }, {});
   if (all.isAll) found.set("SUCCEEDED", Math.max(all.count - others, 0));
   return found;
 }
@@ -105,10 +105,10 @@ function atLeast(known: number, { count, isAll }: { readonly count: number; read
 }
 
 /** Corrects the gauges of backlogs. Returns how many jobs are in all of them. */
-async function correctBacklogs(appId: string, { store, counts }: Parts): Promise<number> {
+async function correctBacklogs(appId: string, { index, counts }: Parts): Promise<number> {
   let sum = 0;
   for (const read of await counts.readBacklogs(appId)) {
-    const is = atLeast(read.count, await store.countIn({ appId, backlog: read.backlog }));
+    const is = atLeast(read.count, await index.countIn({ appId, backlog: read.backlog }));
     await counts.setBacklog(appId, read, is);
     sum += is;
   }
@@ -124,7 +124,7 @@ function typesIn(gauges: Increments): string[] {
  * why each of them does.
  */
 function fitted(found: Increments, types: readonly string[], inBacklogs: number): Increments {
-  const runnable = types.filter((executionType) => !isSchedule({ executionType }));
+  const runnable = types.filter((executionType) => hasAttempts({ executionType }));
   const of = (status: Status) =>
     runnable.reduce((sum, executionType) => sum + (found.get(statusGauge(executionType, status)) ?? 0), 0);
   const total = Math.max(of("PENDING") + of("RETRYING") - inBacklogs, 0);

@@ -4,22 +4,16 @@ import { beforeEach, expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, createClock } from "../../lib/clock.ts";
 import { newJob } from "../../lib/engine/new-job.ts";
 import { SCHEDULE, type Job } from "../../lib/job/job.ts";
-import { createBucket } from "../../lib/store/bucket.ts";
-import { createCorrections } from "../../lib/store/corrections.ts";
 import { createCounters, type Change } from "../../lib/store/counters.ts";
-import { createCounts } from "../../lib/store/counts.ts";
-import { createHours } from "../../lib/store/hours.ts";
+import { createCounting } from "../../lib/store/counting.ts";
 import { jobKey } from "../../lib/store/job-keys.ts";
 import { toItem } from "../../lib/store/job-item.ts";
-import { createJobStore } from "../../lib/store/job-store.ts";
-import { createSeries } from "../../lib/store/series.ts";
 import { createStats } from "../../lib/store/stats.ts";
 import { createTable } from "../../lib/store/table.ts";
 import { OTHERS, createTroubles, errorClass } from "../../lib/store/troubles.ts";
 import { readTemplate } from "../../local/template.ts";
 import { clientOf } from "../sim/models/client.ts";
 import { createDynamoDb } from "../sim/models/dynamodb.ts";
-import { createS3 } from "../sim/models/s3.ts";
 import { ROOT } from "../support/root.ts";
 import { request } from "../support/world.ts";
 
@@ -40,23 +34,17 @@ function stand() {
   const model = createDynamoDb({ now: clock.now, table: "JobsTable", properties });
   const client = clientOf(model.send) as DynamoDBClient;
   const table = createTable({ name: "JobsTable", clock, client });
-  const files = createBucket({ name: "jobsbucket", client: clientOf(createS3({ bucket: "jobsbucket" }).send) });
-  const store = createJobStore({ table, files, clock });
-  const counters = createCounters({ table });
-  const stats = createStats({ counters, clock });
-  const hours = createHours({ counters, clock });
-  const counts = createCounts({ table, hours, clock });
-  const troubles = createTroubles({ table });
+  const stats = createStats({ counters: createCounters({ table }), clock });
   const logged: { event: string; count?: number | undefined }[] = [];
   const log = (_: string, event: string, { count }: { count?: number }) => void logged.push({ event, count });
-  const corrections = createCorrections({ clock, store, counts, hours, stats, log });
+  const counting = createCounting({ table, clock, log });
   const appId = randomUUID();
   return {
     appId,
     logged,
-    corrections,
     table,
-    series: createSeries({ hours, troubles }),
+    series: counting.series,
+    correctDue: counting.correctDue,
     now: () => now,
     pass: (ms: number) => {
       now += ms;
@@ -73,11 +61,11 @@ function stand() {
       return { before, after };
     },
     tell: async (changes: readonly Change[]) => {
-      await Promise.all([stats.count(changes), counts.count(changes), troubles.count(changes)]);
+      await Promise.all([stats.count(changes), counting.count(changes)]);
     },
     /** The gauges that are not 0, and the backlogs. */
     counted: async () => {
-      const { gauges, running, backlogs } = await counts.read(appId);
+      const { gauges, running, backlogs } = await counting.counts.read(appId);
       const shown = [...gauges].filter(([name, count]) => count !== 0 && !name.endsWith(":RUNNING"));
       const inBacklogs = backlogs.map(({ backlog, count }) => [backlog, count]);
       return { ...Object.fromEntries([...shown, ...inBacklogs]), running: running("rest-api") };
@@ -86,7 +74,7 @@ function stand() {
     hour: async () => {
       for (let minute = 0; minute < 60; minute += 1) {
         now += MINUTE;
-        await corrections.correctDue(() => true);
+        await counting.correctDue(() => true);
       }
     },
   };
@@ -206,14 +194,14 @@ test("an app is corrected once an hour, and once a day after a quiet one", async
 
 test("a sweep that has no time corrects nothing, and one that can't read says so", async () => {
   await some(1, "DEAD");
-  const { corrections, table } = world;
+  const { correctDue, table } = world;
   for (let minute = 0; minute < 60; minute += 1) {
     world.pass(MINUTE);
-    await corrections.correctDue(() => false);
+    await correctDue(() => false);
   }
   expect(world.logged).toEqual([]);
   table.queryAll = async () => Promise.reject(new Error("gone"));
-  await corrections.correctDue(() => true);
+  await correctDue(() => true);
   expect(world.logged).toEqual([{ event: "counts.not-corrected", count: undefined }]);
 });
 

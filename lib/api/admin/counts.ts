@@ -25,7 +25,7 @@ const counts = z
     byStatus,
     waiting: z
       .strictObject(Object.fromEntries(WAIT_REASONS.map((reason) => [reason, z.int()])))
-      .describe("PENDING and RETRYING jobs by `waiting.reason`, schedules aside."),
+      .describe("PENDING and RETRYING jobs by `waiting.reason`, schedules and groups aside."),
     byType: z.record(z.string(), byStatus).describe("By execution type and status."),
     destinations: z
       .array(
@@ -87,7 +87,8 @@ export const getCounts = route({
 
   async handle({ query, caller }, service): Promise<Answer> {
     const appId = appOf(caller, query.appId);
-    const now = await service.counts.read(appId);
+    const { counts: store } = await service.counting();
+    const now = await store.read(appId);
     const byType = typesOf(now);
     const { waiting, destinations } = await waitsOf(appId, now, service);
     const sums = STATUSES.map((status) => [status, Object.values(byType).reduce((sum, of) => sum + of[status], 0)]);
@@ -125,7 +126,7 @@ async function waitsOf(appId: string, { gauges, backlogs }: CountsNow, { waits }
     if (reason) waiting[reason] += Math.max(count, 0);
   }
   const filled = backlogs.filter(({ count }) => count > 0).toSorted((a, b) => b.count - a.count);
-  const told = await waits.ofBacklogs(
+  const told = await (await waits()).ofBacklogs(
     appId,
     filled.map(({ backlog }) => backlog),
   );

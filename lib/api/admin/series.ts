@@ -89,11 +89,11 @@ export const getSeries = route({
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   query: seriesQuery,
 
-  async handle({ query, caller }, { series: all, clock }): Promise<Answer> {
+  async handle({ query, caller }, { counting, clock }): Promise<Answer> {
     const appId = appOf(caller, query.appId);
     const { step } = query;
     const { from, to } = rangeOf(query, clock);
-    const { points, total, ...tops } = await all.of(appId, from, to, step);
+    const { points, total, ...tops } = await (await counting()).series.of(appId, from, to, step);
     const shown = points.map(({ at, ...of }) => ({ at: iso(at), ...shownFigures(of) }));
     const range = { from: iso(from), to: iso(to), step };
     return {

@@ -126,7 +126,7 @@ export const listAppJobs = route({
       query.idempotencyKey === undefined
         ? await listJobs(store, filter, EXECUTION_TYPES, limit, position)
         : await jobWithKey(store, filter, query.idempotencyKey);
-    const waiting = query.include && (await waits.of(page.jobs));
+    const waiting = query.include && (await (await waits()).of(page.jobs));
     const items = page.jobs.map((job) => ({
       ...entityOf(job),
       ...(waiting && { waiting: waitingView(waiting.get(job.id)) }),
@@ -156,7 +156,7 @@ export const getJob = route({
     if (!found || (found.job.appId !== appId && !isPlatformAdmin(caller)))
       throw new ClientError("NOT_FOUND", "No such job");
     const { job, recorded } = found;
-    const [message, waiting] = await Promise.all([store.message(job), waits.of([job])]);
+    const [message, waiting] = await Promise.all([store.message(job), (await waits()).of([job])]);
     return withEntity(200, { ...wholeEntityOf(job, message, recorded), waiting: waitingView(waiting.get(job.id)) });
   },
 });
