@@ -1,7 +1,7 @@
 import { MINUTE, SECOND, iso, type Clock, type EpochMs } from "../clock.ts";
 import { destinationOf, limitOf, type BacklogName, type Limit } from "../job/backlog.ts";
 import { CLOCK_SKEW, isSchedule, isTask, isWaiting, rankOf, type Job, type WaitingJob } from "../job/job.ts";
-import { hasAttempts, putOffBy, type WaitReason, type Waiting } from "../job/waiting.ts";
+import { hasAttempts, putOffBy, type Waiting } from "../job/waiting.ts";
 import type { DestinationLimits, SettingsInForce } from "../store/app-settings.ts";
 import type { AppStore } from "../store/app-store.ts";
 import { backlogKey } from "../store/job-keys.ts";
@@ -64,7 +64,7 @@ export function createWaits(parts: Parts) {
 
 export interface BacklogWait {
   readonly backlog: BacklogName;
-  readonly reason: WaitReason;
+  readonly reason: BacklogReason;
   readonly circuit?: Circuit;
 }
 
@@ -118,7 +118,14 @@ async function placesOf(
     const { id, backlog } = job;
     if (backlog === "slot") return placeIn(ranks, rankOf(job), MOST_IN_LINE);
     const entries = backlog && entriesOf.get(backlog);
-    return entries && placeIn(entries.map((entry) => entry.id), id, MOST_BEFORE);
+    return (
+      entries &&
+      placeIn(
+        entries.map((entry) => entry.id),
+        id,
+        MOST_BEFORE,
+      )
+    );
   };
 }
 
@@ -138,7 +145,12 @@ function waitOf(job: WaitingJob, around: Around, before: (job: WaitingJob) => Be
   if (startAt > now + CLOCK_SKEW) {
     if (put) return { ...limited(job, put, around, undefined), until: startAt };
     if (job.status === "RETRYING") return backoff(job, around);
-    return { reason: "delayed", since: updatedAt, until: startAt, detail: `It starts at ${iso(startAt)}, as asked for` };
+    return {
+      reason: "delayed",
+      since: updatedAt,
+      until: startAt,
+      detail: `It starts at ${iso(startAt)}, as asked for`,
+    };
   }
   const shut = shutBy(job, around);
   if (shut) return blocked(job, shut, around);
@@ -197,8 +209,10 @@ function blocked(job: Job, reason: Shut, { circuits, now }: Around): Waiting {
 
 const PAUSED = "The app is paused: its jobs are kept, and none starts until it is resumed";
 
+type BacklogReason = Shut | Limit | "slot" | "queued";
+
 /** The reason of a backlog's jobs; `letter` tells which of a destination's two limits it was for one of them. */
-function reasonIn(backlog: BacklogName, letter: Job["waitsFor"], { settings, circuits }: Around): WaitReason {
+function reasonIn(backlog: BacklogName, letter: Job["waitsFor"], { settings, circuits }: Around): BacklogReason {
   if (settings.paused) return "paused";
   if (backlog === "app") return "queued";
   if (backlog === "slot") return "slot";
@@ -229,8 +243,10 @@ function inBacklog(job: Job, backlog: BacklogName, around: Around, before: Befor
     case "rate":
     case "concurrency":
       return { ...limited(job, reason, around, before), since };
+    case "queued":
+      return { reason, since, detail: `What it waited for is over: ${SWEPT}` };
     default:
-      return { reason: "queued", since, detail: `What it waited for is over: ${SWEPT}` };
+      return reason satisfies never;
   }
 }
 

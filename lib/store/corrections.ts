@@ -128,7 +128,9 @@ function fitted(found: Increments, types: readonly string[], inBacklogs: number)
   const of = (status: Status) =>
     runnable.reduce((sum, executionType) => sum + (found.get(statusGauge(executionType, status)) ?? 0), 0);
   const total = Math.max(of("PENDING") + of("RETRYING") - inBacklogs, 0);
-  const waits = [...found].filter(([name]) => reasonOfGauge(name) !== undefined).map(([name, n]) => [name, Math.max(n, 0)] as const);
+  const waits = [...found]
+    .filter(([name]) => reasonOfGauge(name) !== undefined)
+    .map(([name, n]) => [name, Math.max(n, 0)] as const);
   const sum = waits.reduce((all, [, count]) => all + count, 0);
   if (sum === 0) {
     const retried = Math.min(of("RETRYING"), total);

@@ -84,7 +84,12 @@ export function createCounts({ table, hours, clock }: { table: Table; hours: Hou
     if (!base) return { gauges: new Map(), running: () => 0, backlogs: [] };
     const [now, backlogs] = await Promise.all([since(base), readBacklogs(appId)]);
     const running = (executionType: string) => hours.running(now.hours, executionType);
-    return { gauges: now.gauges, running, backlogs, ...(base.correctedAt !== undefined && { correctedAt: base.correctedAt }) };
+    return {
+      gauges: now.gauges,
+      running,
+      backlogs,
+      ...(base.correctedAt !== undefined && { correctedAt: base.correctedAt }),
+    };
   }
 
   /** The gauges as they are now, and the hours that they were counted in: at least this one and the last. */

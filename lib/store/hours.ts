@@ -121,7 +121,10 @@ function flowsOf(job: Job): [string, number][] {
       return [["cancelled", 1]];
     case "RETRYING":
       return [["retried", 1]];
-    default:
+    case "PENDING":
+    case "RUNNING":
       return [];
+    default:
+      return job satisfies never;
   }
 }

@@ -54,9 +54,7 @@ export function createSeries({ hours, troubles }: Parts) {
       points,
       total: figuresOf(found),
       errors: errors.toSorted((a, b) => b.count - a.count).slice(0, MOST_SHOWN),
-      destinations: destinations
-        .toSorted((a, b) => b.retried + b.failed - a.retried - a.failed)
-        .slice(0, MOST_SHOWN),
+      destinations: destinations.toSorted((a, b) => b.retried + b.failed - a.retried - a.failed).slice(0, MOST_SHOWN),
     };
   }
 

@@ -134,5 +134,7 @@ export function errorClass(error: string): string {
     .replace(/\b[\da-f]{8}-[\da-f-]{27}\b|\b(?=[a-f]*\d)[\da-f]{12,}\b|\d{4,}/gi, "…")
     .replace(/\s+/g, " ")
     .trim();
-  return (text.length > LONGEST_ERROR ? `${text.slice(0, LONGEST_ERROR - 1)}…` : text).toWellFormed() || "no error told";
+  return (
+    (text.length > LONGEST_ERROR ? `${text.slice(0, LONGEST_ERROR - 1)}…` : text).toWellFormed() || "no error told"
+  );
 }

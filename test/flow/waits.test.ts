@@ -66,7 +66,13 @@ async function inBacklog(backlog: BacklogName, count = 1, letter?: LimitLetter):
 
 async function shut(state: Circuit["state"]): Promise<Circuit> {
   const now = world.clock.now();
-  const circuit: Circuit = { state, since: now - MINUTE, failures: [now], probeAt: now + 20_000, lastError: "HTTP 503" };
+  const circuit: Circuit = {
+    state,
+    since: now - MINUTE,
+    failures: [now],
+    probeAt: now + 20_000,
+    lastError: "HTTP 503",
+  };
   await world.destinations.change({ appId, destination: ORIGIN }, () => circuit);
   return circuit;
 }
@@ -173,7 +179,10 @@ test("where a destination has two limits, a job says for which of them it was pu
   expect(await waitOf(byRate as Job)).toMatchObject({ reason: "rate" });
   expect(await waitOf(byRoom as Job)).toMatchObject({ reason: "concurrency" });
   await limited(null, 1);
-  const lane = [await submit(appId, "both", { messageGroupId: "a" }), await submit(appId, "both", { messageGroupId: "b" })];
+  const lane = [
+    await submit(appId, "both", { messageGroupId: "a" }),
+    await submit(appId, "both", { messageGroupId: "b" }),
+  ];
   world.execute(async () => {
     await run(lane[1] as Job);
     return { kind: "succeeded" };
@@ -191,15 +200,18 @@ test("where a destination has two limits, a job says for which of them it was pu
 test.each([
   ["open", "outage", "fails since"],
   ["held", "held", "is held since"],
-] as const)("a destination that is %s makes jobs wait, in the queue and in the backlog", async (state, reason, text) => {
-  const { probeAt } = await shut(state);
-  const [waiting] = await inBacklog(TO);
-  for (const job of [waiting as Job, await submit(appId)]) {
-    const wait = await waitOf(job);
-    expect(wait).toMatchObject({ reason, since: job.startAt, detail: expect.stringContaining(`${ORIGIN} ${text}`) });
-    expect(wait?.until).toBe(state === "open" ? probeAt : undefined);
-  }
-});
+] as const)(
+  "a destination that is %s makes jobs wait, in the queue and in the backlog",
+  async (state, reason, text) => {
+    const { probeAt } = await shut(state);
+    const [waiting] = await inBacklog(TO);
+    for (const job of [waiting as Job, await submit(appId)]) {
+      const wait = await waitOf(job);
+      expect(wait).toMatchObject({ reason, since: job.startAt, detail: expect.stringContaining(`${ORIGIN} ${text}`) });
+      expect(wait?.until).toBe(state === "open" ? probeAt : undefined);
+    }
+  },
+);
 
 test("a paused app makes all of its jobs wait but urgent ones, and what it let go leaves with the next sweep", async () => {
   const [waiting] = await inBacklog("app");
@@ -227,7 +239,11 @@ test("a task waits for a slot, and is told how many are before it by priority", 
 });
 
 test("a page of a hundred jobs to as many destinations costs seven reads at most", async () => {
-  const jobs = [...(await inBacklog(TO, 2, "r")), ...(await inBacklog("to (slow)", 1)), ...(await inBacklog("to (long)", 1))];
+  const jobs = [
+    ...(await inBacklog(TO, 2, "r")),
+    ...(await inBacklog("to (slow)", 1)),
+    ...(await inBacklog("to (long)", 1)),
+  ];
   for (let n = 0; n < 96; n += 1) jobs.push(await standing({ destination: `https://${n}.example` }));
   await limited(5, null);
   const { dynamodb } = world;

@@ -7,7 +7,17 @@ import { newJob } from "../../lib/engine/new-job.ts";
 import { changeIn } from "../../lib/store/counters.ts";
 import { incrementsOf } from "../../lib/store/stats.ts";
 import { usageOf } from "../../lib/pdf/usage.ts";
-import { endStacks, jobIn, newApp, sharedStack, startStack, tokenFor, until, webhook, type Stack } from "../support/stack.ts";
+import {
+  endStacks,
+  jobIn,
+  newApp,
+  sharedStack,
+  startStack,
+  tokenFor,
+  until,
+  webhook,
+  type Stack,
+} from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 import { request } from "../support/world.ts";
 import type { Status } from "../../lib/job/status.ts";

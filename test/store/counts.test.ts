@@ -104,7 +104,7 @@ test("jobs count by type and status, attempts as long as they run, and waits by 
   await some(2, "RETRYING", { startAt: world.now() + HOUR, attempts: 1, lastError: "HTTP 503" });
   await some(4, "PENDING", { backlog: `to ${DESTINATION}` });
   await some(1, "PENDING", { waitsSince: world.now(), waitsFor: "r" });
-  const running = await become(jobs, { status: "RUNNING", startedAt: world.now() } as Partial<Job>);
+  const running = await become(jobs, { status: "RUNNING", startedAt: world.now() });
   await world.tell(running);
   expect(await world.counted()).toEqual({
     "s:rest-api:PENDING": 7,
@@ -129,8 +129,9 @@ test("an hour after a batch of the stream was lost, the counts are right again",
   // Lost: two jobs died, one is gone, three left their backlog and succeeded, and three new ones wait.
   await become(dead.slice(0, 2), { status: "DEAD" });
   await world.put(dead[2], undefined);
-  await become(waiting.slice(0, 3), { status: "SUCCEEDED", backlog: undefined } as Partial<Job>);
-  for (let n = 0; n < 3; n += 1) await world.put(undefined, world.job({ startAt: world.now() + DAY, dueAt: world.now() + DAY }));
+  await become(waiting.slice(0, 3), { status: "SUCCEEDED", backlog: undefined } as unknown as Partial<Job>);
+  for (let n = 0; n < 3; n += 1)
+    await world.put(undefined, world.job({ startAt: world.now() + DAY, dueAt: world.now() + DAY }));
   expect(await world.counted()).toEqual(right);
   await world.hour();
   await world.hour();
@@ -154,7 +155,7 @@ test("an hour after a batch of the stream was lost, the counts are right again",
 
 test("what the stream tells twice is right after an hour, and running attempts after two", async () => {
   const jobs = await some(2, "PENDING");
-  const started = await become(jobs, { status: "RUNNING", startedAt: world.now() } as Partial<Job>);
+  const started = await become(jobs, { status: "RUNNING", startedAt: world.now() });
   await world.tell(started);
   await world.tell(started);
   const [first] = started.flatMap(({ after }) => after ?? []);
@@ -212,17 +213,31 @@ test("the series counts what happened by the hour or day in which it did", async
   const running = { ...job, status: "RUNNING", attempts: 1, startedAt: START } as Job;
   world.pass(HOUR);
   const failed = { ...running, status: "RETRYING", lastError: "HTTP 503", updatedAt: world.now() } as Job;
-  await world.tell([{ before: job, after: running }, { before: running, after: failed }]);
+  await world.tell([
+    { before: job, after: running },
+    { before: running, after: failed },
+  ]);
   world.pass(DAY);
   const again = { ...failed, status: "RUNNING", attempts: 2, startedAt: world.now() } as Job;
   const done = { ...again, status: "SUCCEEDED", updatedAt: world.now() } as Job;
-  await world.tell([{ before: failed, after: again }, { before: again, after: done }]);
+  await world.tell([
+    { before: failed, after: again },
+    { before: again, after: done },
+  ]);
   // A deletion changes nothing of what happened.
   await world.tell([{ before: done, after: undefined }]);
 
   const noon = Date.parse("2026-11-22T12:00:00Z");
   const hours = await series.of(appId, noon, noon + 2 * HOUR, "1h");
-  const none = { accepted: 0, succeeded: 0, failed: 0, dead: 0, cancelled: 0, retried: 0, latencyMs: { p50: null, p95: null } };
+  const none = {
+    accepted: 0,
+    succeeded: 0,
+    failed: 0,
+    dead: 0,
+    cancelled: 0,
+    retried: 0,
+    latencyMs: { p50: null, p95: null },
+  };
   expect(hours).toEqual({
     points: [
       { ...none, at: noon, accepted: 1 },
@@ -238,19 +253,21 @@ test("the series counts what happened by the hour or day in which it did", async
     { at: midnight, accepted: 1, retried: 1 },
     { at: midnight + DAY, succeeded: 1 },
   ]);
-  const { p50 = 0 } = days.total.latencyMs;
+  const { p50, p95 } = days.total.latencyMs;
   expect(Math.abs((p50 ?? 0) / (DAY + HOUR) - 1)).toBeLessThan(0.2);
-  expect(days.total.latencyMs.p95).toBe(p50);
+  expect(p95).toBe(p50);
 });
 
 test("an hour has at most twenty kinds of errors and destinations, and a name for all others", async () => {
   const { appId, series, table } = world;
   const attempt = (error: string, destination: string): Change => {
-    const before = world.job({ status: "RUNNING", attempts: 1, startedAt: START, destination } as Partial<Job>);
+    const before = world.job({ status: "RUNNING", attempts: 1, startedAt: START, destination });
     return { before, after: { ...before, status: "DEAD", lastError: error } as Job };
   };
   const many = (from: number) =>
-    Array.from({ length: 30 }, (_, n) => attempt(`error ${String.fromCharCode(97 + n)}${from}`, `https://${from}-${n}.example`));
+    Array.from({ length: 30 }, (_, n) =>
+      attempt(`error ${String.fromCharCode(97 + n)}${from}`, `https://${from}-${n}.example`),
+    );
   await world.tell([attempt("usual", DESTINATION), attempt("usual", DESTINATION)]);
   await world.tell(many(1));
   // Another process knows nothing of what is there.

@@ -113,7 +113,10 @@ function typesOf({ gauges, running }: CountsNow): Record<string, Record<Status, 
   for (const [name, count] of gauges) {
     const { executionType, status } = statusOfGauge(name) ?? {};
     if (executionType === undefined || status === undefined) continue;
-    const own = (types[executionType] ??= Object.fromEntries(STATUSES.map((each) => [each, 0])) as Record<Status, number>);
+    const own = (types[executionType] ??= Object.fromEntries(STATUSES.map((each) => [each, 0])) as Record<
+      Status,
+      number
+    >);
     own[status] = Math.max(status === "RUNNING" ? running(executionType) : count, 0);
   }
   return types;
@@ -126,7 +129,9 @@ async function waitsOf(appId: string, { gauges, backlogs }: CountsNow, { waits }
     if (reason) waiting[reason] += Math.max(count, 0);
   }
   const filled = backlogs.filter(({ count }) => count > 0).toSorted((a, b) => b.count - a.count);
-  const told = await (await waits()).ofBacklogs(
+  const told = await (
+    await waits()
+  ).ofBacklogs(
     appId,
     filled.map(({ backlog }) => backlog),
   );

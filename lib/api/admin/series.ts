@@ -53,7 +53,9 @@ const series = z
     total: z.strictObject(figures),
     errors: z
       .array(z.strictObject({ error: z.string(), count: z.int() }))
-      .describe("The most frequent errors of failed attempts, by their first words: at most 20 of each hour, then `(others)`."),
+      .describe(
+        "The most frequent errors of failed attempts, by their first words: at most 20 of each hour, then `(others)`.",
+      ),
     destinations: z
       .array(
         z.strictObject({
@@ -119,7 +121,9 @@ function rangeOf(query: z.infer<typeof seriesQuery>, clock: Clock): { from: Epoc
   const days = MOST_DAYS[step];
   if (to - from > days * DAY) {
     const instead = step === "1h" ? "; take step=1d for up to 90 days" : "";
-    throw badRequest([{ field: "from", message: `is more than ${days} days before to: expected at most ${days}${instead}` }]);
+    throw badRequest([
+      { field: "from", message: `is more than ${days} days before to: expected at most ${days}${instead}` },
+    ]);
   }
   return { from: Math.floor(from / size) * size, to: Math.ceil(to / size) * size };
 }
