@@ -3,6 +3,7 @@ import { reasonOf } from "../errors.ts";
 import { STATUSES, type Status } from "../job/status.ts";
 import { hasAttempts } from "../job/waiting.ts";
 import type { Log } from "../log.ts";
+import type { BacklogCounts } from "./backlog-counts.ts";
 import type { Increments } from "./counters.ts";
 import type { Base, Counts } from "./counts.ts";
 import { reasonOfGauge, statusGauge, statusOfGauge, waitGauge, type Hour, type Hours } from "./hours.ts";
@@ -16,6 +17,7 @@ interface Parts {
   readonly clock: Clock;
   readonly index: Pick<ReturnType<typeof createJobIndex>, "countOf" | "countIn">;
   readonly counts: Counts;
+  readonly backlogs: BacklogCounts;
   readonly hours: Pick<Hours, "running">;
   readonly stats: Pick<Stats, "pendingSince">;
   readonly log: Log;
@@ -105,11 +107,11 @@ function atLeast(known: number, { count, isAll }: { readonly count: number; read
 }
 
 /** Corrects the gauges of backlogs. Returns how many jobs are in all of them. */
-async function correctBacklogs(appId: string, { index, counts }: Parts): Promise<number> {
+async function correctBacklogs(appId: string, { index, backlogs }: Parts): Promise<number> {
   let sum = 0;
-  for (const read of await counts.readBacklogs(appId)) {
+  for (const read of await backlogs.read(appId)) {
     const is = atLeast(read.count, await index.countIn({ appId, backlog: read.backlog }));
-    await counts.setBacklog(appId, read, is);
+    await backlogs.set(appId, read, is);
     sum += is;
   }
   return sum;

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
+import { createBacklogCounts } from "./backlog-counts.ts";
 import { createCorrections } from "./corrections.ts";
 import { createCounters, type Change } from "./counters.ts";
 import { createCounts } from "./counts.ts";
@@ -22,8 +23,9 @@ interface Parts {
 export function createCounting({ table, clock, listShards, log }: Parts) {
   const counters = createCounters({ table });
   const stats = createStats({ counters, clock });
+  const backlogs = createBacklogCounts({ table });
   const hours = createHours({ counters, clock });
-  const counts = createCounts({ table, hours, clock });
+  const counts = createCounts({ table, hours, backlogs, clock });
   const troubles = createTroubles({ table });
   const index = createJobIndex({ table, clock, listShards });
   return {
@@ -33,6 +35,6 @@ export function createCounting({ table, clock, listShards, log }: Parts) {
     },
     counts,
     series: createSeries({ hours, troubles }),
-    ...createCorrections({ clock, index, counts, hours, stats, log }),
+    ...createCorrections({ clock, index, counts, backlogs, hours, stats, log }),
   };
 }

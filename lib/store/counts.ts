@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { DAY, HOUR, MINUTE, type Clock, type EpochMs } from "../clock.ts";
-import type { BacklogName } from "../job/backlog.ts";
+import type { BacklogCount, BacklogCounts } from "./backlog-counts.ts";
 import { remember } from "./cached.ts";
 import type { Change, Increments } from "./counters.ts";
 import { hourOf, isGauge, type Hour, type Hours } from "./hours.ts";
@@ -19,11 +19,6 @@ export interface CountsNow {
   readonly correctedAt?: EpochMs;
 }
 
-export interface BacklogCount {
-  readonly backlog: BacklogName;
-  readonly count: number;
-}
-
 /** The found gauges of an app, from `since`, the start of an hour. */
 export interface Base {
   readonly appId: string;
@@ -38,13 +33,16 @@ const PARTITIONS = 60;
 const QUIET_AFTER = DAY;
 /** Sweeps do not come to the second. */
 const EARLY = HOUR / 2;
-/** The backlogs that one batch of changes counts, those that changed most. The correction counts the others' jobs. */
-const MOST_BACKLOGS_COUNTED = 50;
-const MOST_BACKLOGS_READ = 1_000;
-
 export type Counts = ReturnType<typeof createCounts>;
 
-export function createCounts({ table, hours, clock }: { table: Table; hours: Hours; clock: Clock }) {
+interface Parts {
+  readonly table: Table;
+  readonly hours: Hours;
+  readonly backlogs: BacklogCounts;
+  readonly clock: Clock;
+}
+
+export function createCounts({ table, hours, backlogs, clock }: Parts) {
   const touched = new Map<string, EpochMs>();
 
   /** A write for each app every hour, one for each app's hour, and one for each backlog that jobs went into or left. */
@@ -52,7 +50,7 @@ export function createCounts({ table, hours, clock }: { table: Table; hours: Hou
     const apps = new Set(changes.map(({ before, after }) => (after ?? before)?.appId ?? ""));
     // First: a gauge is read from the hour on in which its app was noted.
     await Promise.all([...apps].map(note));
-    await Promise.all([hours.count(changes), countBacklogs(changes)]);
+    await Promise.all([hours.count(changes), backlogs.count(changes)]);
   }
 
   async function note(appId: string): Promise<void> {
@@ -65,29 +63,17 @@ export function createCounts({ table, hours, clock }: { table: Table; hours: Hou
     remember(touched, appId, now);
   }
 
-  async function countBacklogs(changes: readonly Change[]): Promise<void> {
-    const most = [...backlogsOf(changes)]
-      .filter(([, by]) => by !== 0)
-      .toSorted(([, a], [, b]) => Math.abs(b) - Math.abs(a))
-      .slice(0, MOST_BACKLOGS_COUNTED);
-    const adding = most.map(async ([key, by]) => {
-      const { appId, backlog } = refOf(key);
-      await table.update(backlogKeyOf(appId, backlog), { UpdateExpression: "ADD n :n", values: { ":n": by } });
-    });
-    await Promise.all(adding);
-  }
-
   /** Reads an item, one for each hour since the last correction, and those of backlogs. */
   async function read(appId: string): Promise<CountsNow> {
     const item = await table.get(keyOf(appId));
     const base = item && baseIn(item);
     if (!base) return { gauges: new Map(), running: () => 0, backlogs: [] };
-    const [now, backlogs] = await Promise.all([since(base), readBacklogs(appId)]);
+    const [now, inBacklogs] = await Promise.all([since(base), backlogs.read(appId)]);
     const running = (executionType: string) => hours.running(now.hours, executionType);
     return {
       gauges: now.gauges,
       running,
-      backlogs,
+      backlogs: inBacklogs,
       ...(base.correctedAt !== undefined && { correctedAt: base.correctedAt }),
     };
   }
@@ -102,24 +88,6 @@ export function createCounts({ table, hours, clock }: { table: Table; hours: Hou
       for (const [name, by] of counters) if (isGauge(name)) gauges.set(name, (gauges.get(name) ?? 0) + by);
     }
     return { gauges, hours: found };
-  }
-
-  async function readBacklogs(appId: string): Promise<BacklogCount[]> {
-    const { items } = await table.query({
-      KeyConditionExpression: "pk = :pk",
-      values: { ":pk": backlogsPk(appId) },
-      Limit: MOST_BACKLOGS_READ,
-    });
-    return items.map((item) => ({ backlog: String(item["sk"]) as BacklogName, count: Number(item["n"]) }));
-  }
-
-  /** Sets the number of jobs in a backlog, unless it has changed since it was read. */
-  async function setBacklog(appId: string, { backlog, count: was }: BacklogCount, is: number): Promise<void> {
-    const key = backlogKeyOf(appId, backlog);
-    const asRead = { ConditionExpression: "n = :was", values: { ":was": was } };
-    if (is === 0) await table.remove(key, asRead);
-    else if (is !== was)
-      await table.update(key, { ...asRead, UpdateExpression: "SET n = :is", values: { ":was": was, ":is": is } });
   }
 
   /** The apps to correct in this minute, longest uncorrected first. */
@@ -150,7 +118,7 @@ export function createCounts({ table, hours, clock }: { table: Table; hours: Hou
     });
   }
 
-  return { count, read, since, readBacklogs, setBacklog, dueNow, restart };
+  return { count, read, since, dueNow, restart };
 }
 
 function pkOf(partition: number): string {
@@ -161,14 +129,6 @@ function keyOf(appId: string) {
   return { pk: pkOf(createHash("sha256").update(appId).digest().readUInt32BE() % PARTITIONS), sk: appId };
 }
 
-function backlogsPk(appId: string): string {
-  return `WAITING#${appId}`;
-}
-
-function backlogKeyOf(appId: string, backlog: BacklogName) {
-  return { pk: backlogsPk(appId), sk: backlog };
-}
-
 function baseIn({ sk, countedSince, gauges, correctedAt }: Item): Base {
   return {
     appId: String(sk),
@@ -176,22 +136,4 @@ function baseIn({ sk, countedSince, gauges, correctedAt }: Item): Base {
     gauges: new Map(Object.entries((gauges ?? {}) as Record<string, number>)),
     ...(correctedAt !== undefined && { correctedAt: Number(correctedAt) }),
   };
-}
-
-/** How many more jobs are in each backlog, by its app and name. */
-export function backlogsOf(changes: readonly Change[]): Map<string, number> {
-  const backlogs = new Map<string, number>();
-  for (const { before, after } of changes) {
-    for (const [job, by] of [[before, -1] as const, [after, 1] as const]) {
-      if (job?.backlog === undefined) continue;
-      const key = `${job.appId} ${job.backlog}`;
-      backlogs.set(key, (backlogs.get(key) ?? 0) + by);
-    }
-  }
-  return backlogs;
-}
-
-function refOf(key: string): { readonly appId: string; readonly backlog: BacklogName } {
-  const space = key.indexOf(" ");
-  return { appId: key.slice(0, space), backlog: key.slice(space + 1) as BacklogName };
 }
