@@ -202,6 +202,7 @@ async function count(changes: number, { app, call, now }: Surroundings): Promise
     createdAt: at,
     updatedAt: at,
     startAt: at,
+    startedAt: at,
     ...fields,
   });
   const Records = Array.from({ length: changes }, () => {

@@ -1,4 +1,5 @@
 import type { Caller } from "../../lib/api/http/auth.ts";
+import { createWaits } from "../../lib/flow/waits.ts";
 import type { ServiceParts } from "../../lib/parts.ts";
 import type { Invariants } from "./invariants.ts";
 import type { Plant } from "./plant.ts";
@@ -21,7 +22,8 @@ export interface ClientParts {
 
 /** The parts that endpoints get; those that are called here use no others. */
 export function serviceIn({ parts, apps, audit, engine }: Container): ServiceParts {
-  return { ...parts, apps, audit, engine } as unknown as ServiceParts;
+  const service = { ...parts, apps, audit, engine } as unknown as ServiceParts;
+  return { ...service, waits: async () => createWaits(service) };
 }
 
 export function callerOf({ plant }: ClientParts, appId: string): Caller {
