@@ -142,6 +142,7 @@ async function work({ what, env, appId, fileKey }: Order): Promise<void> {
     mail: createMail(undefined),
     rules: { allowPrivateTargets: false },
     people: { retryJob: async () => undefined, stopJob: async () => undefined },
+    walks: { begin: async () => undefined, step: async (pass) => pass, conclude: async () => undefined },
     executionTypes: [],
   });
   const [jobType, asked] = PAYLOADS[what];

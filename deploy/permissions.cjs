@@ -122,7 +122,12 @@ const FUNCTIONS = {
   // Lambda sends a firing there after its last retry.
   fireSchedule: [...jobs, allow("sqs:SendMessage", arnOf("SchedulesDeadLetters"))],
   recoverDeadLetters: [...jobs, consume(DEAD_LETTERS), allow("s3:PutObject", sub("${JobsBucket.Arn}/unreadable/*"))],
-  countJobs: [allow("dynamodb:UpdateItem", arnOf("JobsTable")), readStream],
+  // It has groups looked at whose members have ended.
+  countJobs: [
+    allow("dynamodb:UpdateItem", arnOf("JobsTable")),
+    allow("sqs:SendMessage", arnOf("JobsFairQueue")),
+    readStream,
+  ],
   removePayloads: [
     allow(["dynamodb:BatchGetItem", "dynamodb:DeleteItem"], arnOf("JobsTable")),
     allow(["s3:DeleteObject", "s3:DeleteObjectVersion"], PAYLOADS),

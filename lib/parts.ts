@@ -11,12 +11,14 @@ import { jobsConfig, type JobsConfig } from "./config.ts";
 import { createCapacityStore } from "./flow/capacity-store.ts";
 import { createDestinationStore } from "./flow/destination-store.ts";
 import { createEngine } from "./engine/engine.ts";
+import { countMembers } from "./engine/group-counts.ts";
 import type { SweepPart } from "./engine/sweep.ts";
 import { changeIn, createCounters, type Images } from "./store/counters.ts";
 import { createDatasetStore } from "./datasets/dataset-store.ts";
 import { EXECUTION_TYPES as executionTypes, executorOf } from "./executors/index.ts";
 import { definitionOf } from "./executors/task.ts";
 import { createFileStore } from "./files/file-store.ts";
+import { createGroupStore } from "./store/group-store.ts";
 import { createJobStore } from "./store/job-store.ts";
 import { createLog } from "./log.ts";
 import { createQueue } from "./queue/queue.ts";
@@ -74,8 +76,13 @@ function assemble() {
     rules,
     // The engine is made below: a task can retry and stop jobs as a person can.
     people: {
-      retryJob: async (id) => engine.retryJob(id),
+      retryJob: async (id, isHeld) => engine.retryJob(id, isHeld),
       stopJob: async (id, as) => engine.stopJob(id, as),
+    },
+    walks: {
+      begin: async (appId, asked) => engine.walks.begin(appId, asked),
+      step: async (pass) => engine.walks.step(pass),
+      conclude: async (pass) => engine.walks.conclude(pass),
     },
     executionTypes,
   });
@@ -141,17 +148,20 @@ function stores(config: JobsConfig) {
     limits: { waitersPerApp: config.waitersPerApp },
   });
   const { apps } = appStores;
+  const log = createLog(() => iso(clock.now()));
   const counting = atFirstUse(async () => {
     const { createCounting } = await import("./store/counting.ts");
-    return createCounting({ table, clock, listShards: config.listShards, log: createLog(() => iso(clock.now())) });
+    return createCounting({ table, clock, listShards: config.listShards, log });
   });
   const totals = createTotals({ table, clock });
+  const groups = createGroupStore({ table, clock, retention: config.retention });
+  const queue = createQueue({ urls: config.queueUrls, table, files: bucket, clock });
   const { namespace, areKept } = config.metrics;
   // Real time: CloudWatch takes no metrics of the future.
   const metrics = namespace === undefined ? () => {} : createMetrics(namespace, () => clock.realNow());
   return {
     clock,
-    log: createLog(() => iso(clock.now())),
+    log,
     table,
     bucket,
     store: createJobStore({
@@ -162,12 +172,13 @@ function stores(config: JobsConfig) {
       removeLog: taskLog.remove,
       apps,
     }),
-    queue: createQueue({ urls: config.queueUrls, table, files: bucket, clock }),
+    queue,
     ...appStores,
     destinations: createDestinationStore({ table, clock }),
     capacity: createCapacityStore({ table, clock }),
     slots: createTaskSlots({ table, clock }),
     backlogs: createBacklogs({ table, clock }),
+    groups,
     taskLog,
     fileStore,
     uploads: createUploads({ table, bucket, clock, apps }),
@@ -183,6 +194,7 @@ function stores(config: JobsConfig) {
       const measured = measuresOf(changes);
       const counted = counting().then(async ({ count }) => count(changes));
       await Promise.all([stats.count(changes), usage.count(changes), areKept && totals.add(measured), counted]);
+      await countMembers(changes, { groups, queue, log });
       emitMeasured(measured, metrics);
     },
   };

@@ -8,6 +8,7 @@ import { listDestinations, resumeDestination } from "./admin/destinations.ts";
 import { createFileJob, getFileJob, listFileJobLogs, listFileJobs } from "./tasks/files.ts";
 import type { Route } from "./http/http.ts";
 import { pollSqs, processScheduledMessage, runDbJobs, runJobs } from "./admin/internal.ts";
+import { cancelGroup, createGroup, getGroup, listMembers, redriveGroup, sealGroup } from "./unified/groups.ts";
 import { createCallbackJob } from "./unified/legacy.ts";
 import { createLongJob, createQuickJob, getPdfJob } from "./pdf/pdf.ts";
 import { getCounts } from "./admin/counts.ts";
@@ -44,6 +45,12 @@ export const adminRoutes: readonly Route[] = [
   cancelJobs,
   getBulkAction,
   abortBulkAction,
+  createGroup,
+  sealGroup,
+  getGroup,
+  listMembers,
+  cancelGroup,
+  redriveGroup,
   getStats,
   getCounts,
   getSeries,

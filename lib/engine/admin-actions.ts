@@ -1,5 +1,6 @@
-import { iso, type EpochMs } from "../clock.ts";
+import { MINUTE, iso, type EpochMs } from "../clock.ts";
 import { ClientError } from "../errors.ts";
+import { asGroup, close, reopen, type Group } from "../job/group-moves.ts";
 import {
   isFinished,
   isLate,
@@ -13,7 +14,7 @@ import {
 import { retry, retryOnce, stop, type Move } from "../job/moves.ts";
 import type { StopStatus } from "../job/status.ts";
 import { logged } from "../log.ts";
-import { departure, handOver } from "../queue/hand-over.ts";
+import { departure, handOver, lookSoon } from "../queue/hand-over.ts";
 import { settleUp } from "./follow-ups.ts";
 import { goOn } from "./follow-through.ts";
 import type { EngineParts } from "./engine-parts.ts";
@@ -23,22 +24,38 @@ import { drop, tooManySchedules } from "./schedules.ts";
 
 const MOST_TRIES = 5;
 
-/** Stops a job: at once while it waits, else when its running attempt ends. Throws CONFLICT when it has ended. */
+/**
+ * Stops a job: at once while it waits, else when its running attempt ends; a group when all its members have ended, which
+ * are cancelled. Throws CONFLICT when it has ended.
+ */
 export async function stopJob(id: string, as: StopStatus, parts: EngineParts): Promise<Job | undefined> {
   const stopped = await moveJob(id, parts, (job) => {
     if (isFinished(job))
       throw conflict(`Only an unfinished job can be stopped; this one is ${job.status}`, "job_ended");
-    return stop(job, as, parts.clock.now(), parts.retention);
+    const group = asGroup(job);
+    return group ? closing(group, as, parts) : stop(job, as, parts.clock.now(), parts.retention);
   });
+  if (stopped?.fanIn) await lookSoon(stopped, 0, parts);
   if (!stopped || !isFinished(stopped)) return stopped;
   if (takesSlot(stopped)) await parts.line.leave(stopped);
   await Promise.all([drop(stopped, parts), goOn({ won: true, job: stopped }, parts)]);
   return stopped;
 }
 
-/** Tries a failed job again, with fresh retries. Throws CONFLICT when it has not failed. */
-export async function retryJob(id: string, parts: EngineParts): Promise<Job | undefined> {
-  return restartJob(id, parts, retry);
+function closing(group: Group, as: StopStatus, { clock }: EngineParts): Move {
+  if (as !== "CANCELLED") throw conflict("A group has no dead letters: cancel it");
+  return close(group, clock.now(), "person");
+}
+
+/**
+ * Tries a failed job again, with fresh retries; of a group, only the count of its members. `isHeld`: its group does not
+ * end meanwhile. Throws CONFLICT when it has not failed.
+ */
+export async function retryJob(id: string, parts: EngineParts, isHeld = false): Promise<Job | undefined> {
+  return restartJob(id, parts, (job, now) => {
+    const { rejoins, ...restarted } = retry(job, now);
+    return rejoins && !isHeld ? { ...restarted, rejoins } : restarted;
+  });
 }
 
 /** Tries a failed job once more, as one of its retries. Throws CONFLICT when none is left, or it has not failed. */
@@ -48,6 +65,16 @@ export async function retryJobOnce(id: string, parts: EngineParts): Promise<Job 
       throw conflict(`All ${job.maxRetries} retries of the job are used up`, "retries_used_up");
     return retryOnce(job, now);
   });
+}
+
+/** The longest time until the members of a reopened group are kept again. */
+const KEPT_WITHIN = 5 * MINUTE;
+
+/** Reopens a failed group. Throws CONFLICT for one that is about to expire, and its members with it. */
+export function reopening(group: Group<FailedJob>, { clock }: EngineParts, heldBy?: string): Move {
+  const now = clock.now();
+  if ((group.expiresAt ?? Infinity) - KEPT_WITHIN <= now) throw conflict("The group is about to expire");
+  return reopen(group, now, heldBy);
 }
 
 async function restartJob(
@@ -65,7 +92,8 @@ async function restartJob(
       throw conflict(`Its notAfter, ${iso(job.notAfter ?? 0)}, has passed: post it again with a later one`, "expired");
     }
     if (isUnsettled(job)) return settleUp(job, parts);
-    const restarted = restart(job, clock.now());
+    const group = asGroup(job);
+    const restarted = group ? reopening(group, parts) : restart(job, clock.now());
     await store.keepAttachments(job);
     return restarted;
   });
@@ -85,6 +113,10 @@ export async function deleteJob(id: string, parts: EngineParts): Promise<Job | u
     wanted = job;
     if (!isFinished(job))
       throw conflict(`Only a finished job can be deleted; this one is ${job.status}. Cancel it first`, "job_not_ended");
+    if (job.memberOf && (await store.isGroupOpen(job.memberOf))) {
+      const message = `The job is a member of the group ${job.memberOf.id}, which has not ended: delete it afterwards`;
+      throw conflict(message, "group_open");
+    }
     if (isUnsettled(job)) await settleUp(job, parts);
     else if (await store.remove(job)) return job;
   }
@@ -92,7 +124,7 @@ export async function deleteJob(id: string, parts: EngineParts): Promise<Job | u
 }
 
 /** Makes a move on a job as it stands; reads it again when somebody else was faster, or when `make` gave no move. */
-async function moveJob(
+export async function moveJob(
   id: string,
   parts: EngineParts,
   make: (job: Job) => Move | Promise<Move | void>,
@@ -111,7 +143,7 @@ async function moveJob(
   throw tooFast();
 }
 
-function conflict(message: string, reason: string): ClientError {
+export function conflict(message: string, reason: string): ClientError {
   return new ClientError("CONFLICT", message, [], { reason });
 }
 

@@ -44,6 +44,8 @@ async function storedFor(delivery: Delivery, parts: EngineParts): Promise<Job | 
     case "stored":
     case "run":
       return store.get(delivery.ref.id);
+    case "group":
+      return store.get(delivery.look.id);
     case "carried":
       return (await storeCarried(delivery.job, parts)).job;
     case "target":

@@ -22,15 +22,19 @@ import { callFreed, makeWait, runAdmitted } from "./backlog.ts";
 import { runCarried } from "./carried.ts";
 import { fire } from "./firing.ts";
 import { bringLater, endLate } from "./follow-through.ts";
+import { lookAtGroup } from "./groups.ts";
 import { leaseTime } from "./lease.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { ranAs, type Ran } from "./tally.ts";
 import type { AttemptRef, TaskRef } from "../job/attempt.ts";
 
-// The deliveries of the queues: attempts that are to start, and schedules that are to fire.
+// The deliveries of the queues: attempts that are to start, schedules that are to fire, groups that are to be looked at.
 
 /** The time after which the finished messages of a batch wait no longer for the others. */
 const SLOW_BATCH_MS = SECOND;
+
+/** The time that a look at a group has. */
+const LONGEST_LOOK_MS = 30 * SECOND;
 
 /** How many urgent tasks of an app run at once: each may hold an execution of all apps for as long as any task. */
 const URGENT_SLOTS = 5;
@@ -111,6 +115,8 @@ export async function run(delivery: Delivery, timeLeft: TimeLeft, parts: EngineP
     case "run":
     case "target":
       return (await fire(delivery, parts)) === "fired" ? "succeeded" : "skipped";
+    case "group":
+      return timeLeft() >= LONGEST_LOOK_MS ? lookAtGroup(delivery.look, parts) : AT_ONCE;
     case "stored":
       return hasTimeFor(delivery.ref, timeLeft) ? runStored(delivery.ref, parts) : AT_ONCE;
     case "carried": {

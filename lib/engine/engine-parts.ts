@@ -13,6 +13,7 @@ import type { Queue } from "../queue/queue.ts";
 import type { Scheduler } from "../queue/scheduler.ts";
 import type { AppStore } from "../store/app-store.ts";
 import type { Backlogs } from "../store/backlogs.ts";
+import type { GroupStore } from "../store/group-store.ts";
 import type { JobStore } from "../store/job-store.ts";
 import type { SweepFigures } from "../store/measures.ts";
 import type { Files } from "../store/payloads.ts";
@@ -30,6 +31,9 @@ export interface GivenParts {
   readonly capacity: CapacityStore;
   readonly slots: TaskSlots;
   readonly backlogs: Backlogs;
+  readonly groups: GroupStore;
+  /** The most members of a group that a message walks over. Default: 1,000. */
+  readonly mostInline?: number;
   /** Starts a further invocation of the sweep, for a part of the shards. Throws when it could not be started. */
   readonly sweepMore: (part: { readonly shards: readonly string[] }) => Promise<void>;
   /** Is told what each sweep has found, and does not throw. Default: nobody. */

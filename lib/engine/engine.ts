@@ -1,5 +1,6 @@
 import type { TimeLeft } from "../clock.ts";
 import type { NewJob } from "../job/accept.ts";
+import type { GroupPass } from "../job/group.ts";
 import type { Job } from "../job/job.ts";
 import type { StopStatus } from "../job/status.ts";
 import { parseFiring, type Delivery, type QueueRecord } from "../queue/message.ts";
@@ -7,6 +8,8 @@ import { deleteJob, retryJob, retryJobOnce, stopJob } from "./admin-actions.ts";
 import { recoverBatch } from "./dead-letters.ts";
 import { run, runBatch } from "./deliveries.ts";
 import { fire } from "./firing.ts";
+import { redriveGroup, sealGroup } from "./group-actions.ts";
+import { beginWalk, concludePass, stepPass } from "./groups.ts";
 import { engineParts, type GivenParts, type EngineParts } from "./engine-parts.ts";
 import { runAtOnce, type AtOnce } from "./run-at-once.ts";
 import { pollQueues, runDue } from "./run-here.ts";
@@ -28,9 +31,17 @@ export function createEngine(given: GivenParts) {
     runDue: async (limit: number) => runDue(limit, parts),
     pollQueues: async (limit: number) => pollQueues(limit, parts),
     stopJob: async (id: string, as: StopStatus): Promise<Job | undefined> => stopJob(id, as, parts),
-    retryJob: async (id: string) => retryJob(id, parts),
+    retryJob: async (id: string, isHeld?: boolean) => retryJob(id, parts, isHeld),
     retryJobOnce: async (id: string) => retryJobOnce(id, parts),
     deleteJob: async (id: string) => deleteJob(id, parts),
+    sealGroup: async (id: string, expected: number | undefined) => sealGroup(id, expected, parts),
+    redriveGroup: async (id: string, bulkActionId: string) => redriveGroup(id, bulkActionId, parts),
+    /** A task's walk over the members of a group. */
+    walks: {
+      begin: async (appId: string, asked: Parameters<typeof beginWalk>[1]) => beginWalk(appId, asked, parts),
+      step: async (pass: GroupPass) => stepPass(pass, parts),
+      conclude: async (pass: GroupPass) => concludePass(pass, parts),
+    },
   };
 }
 

@@ -5,7 +5,9 @@ import type { Callback, FollowUp, FollowUpJob, Message } from "../job/message.ts
 import { childOf } from "../job/trace.ts";
 import { after, settleEnd } from "../job/moves.ts";
 import { wholeEntityOf, withoutRequest } from "../job/view.ts";
+import { asGroup } from "../job/group-moves.ts";
 import type { EngineParts } from "./engine-parts.ts";
+import { releaseMembers } from "./group-pass.ts";
 import { submit } from "./submit.ts";
 
 // The follow-ups of a job that has ended: a callback with its final view, the next job of a chain, expiry dates.
@@ -15,7 +17,7 @@ const CALLBACK_RETRIES = 3;
 const LARGEST_VIEW = 256 * 1_024;
 
 /**
- * Submits the follow-ups that a job's end owes, dates its attachments, and notes both. The worker that ended the job does
+ * Submits the follow-ups that a job's end owes, dates its attachments and a group's members, and notes both. The worker that ended the job does
  * so at once; if it dies, the sweep does. Follow-ups have ids derived from this ending, so that a repeat changes
  * nothing. The job's time is in them because a job that was deleted and posted again ends for the first time again.
  */
@@ -31,6 +33,8 @@ export async function settleUp(job: EndedJob, parts: EngineParts): Promise<void>
     if (followUp.kind === "sent") throw new Error("A follow-up is always stored");
     submitted.push(followUp.job.id);
   }
+  const group = asGroup(job);
+  if (group) await releaseMembers(group, parts);
   const settled = settleEnd(job, submitted, clock.now(), retention);
   await store.expireAttachments(after(job, settled));
   await store.apply(job, settled);

@@ -1,6 +1,7 @@
 import { SECOND, type Clock, type EpochMs, type TimeLeft } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
 import type { BacklogRef } from "../job/backlog.ts";
+import { isGroup } from "../job/group.ts";
 import { isLong, isSchedule, nextAttempt, nextRunOf, type Job } from "../job/job.ts";
 import { logged } from "../log.ts";
 import { handOver } from "../queue/hand-over.ts";
@@ -73,11 +74,13 @@ async function runJob(job: Job, timeLeft: TimeLeft, parts: EngineParts): Promise
     await handOver([decision], parts);
     return "skipped";
   }
-  const delivery: Delivery = isSchedule(due)
-    ? { kind: "run", ref: nextRunOf(due) }
-    : { kind: "stored", ref: nextAttempt(due) };
-  const ran = await run(delivery, timeLeft, parts);
+  const ran = await run(deliveryOf(due), timeLeft, parts);
   return typeof ran === "object" ? "skipped" : ran;
+}
+
+function deliveryOf(due: Job): Delivery {
+  if (isSchedule(due)) return { kind: "run", ref: nextRunOf(due) };
+  return isGroup(due) ? { kind: "group", look: { id: due.id } } : { kind: "stored", ref: nextAttempt(due) };
 }
 
 /** Receives messages, those of lanes first, and handles them. */

@@ -1,3 +1,4 @@
+import { isGroup } from "../job/group.ts";
 import { isSchedule, isSentNow, type Job } from "../job/job.ts";
 import type { NewJob } from "../job/accept.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
@@ -24,8 +25,12 @@ export async function submit(request: NewJob, parts: EngineParts, freshId = part
   if (!created.won && created.isFull) throw await tooManySchedules(job.appId, parts);
   if (!created.won) return { kind: "replayed", job: created.job };
   if (scheduleArn) await arrange(created.job, parts);
-  else if (request.mode === "both" && !isSchedule(job) && isSentNow(job, job.startAt - job.createdAt)) {
-    await handOver([departure(job)], parts);
-  }
+  else if (isAtWork(created.job, request)) await handOver([departure(job)], parts);
   return { kind: "created", job: created.job };
+}
+
+/** Whether something is to be done about the job by a message. A group without members is to end at once. */
+function isAtWork(job: Job, { mode }: NewJob): boolean {
+  if (isGroup(job)) return job.fanIn?.expected === 0;
+  return mode === "both" && !isSchedule(job) && isSentNow(job, job.startAt - job.createdAt);
 }

@@ -1,5 +1,6 @@
 import { MINUTE, SECOND, type EpochMs, type TimeLeft } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
+import { asGroup, nextLookAtGroup } from "../job/group-moves.ts";
 import {
   isFinished,
   isLate,
@@ -179,7 +180,9 @@ async function decide(job: Job, parts: EngineParts): Promise<Decision> {
   const notBefore = Math.max(job.startAt, dueAt);
   // A FIFO queue takes no delay per message, so a lane's job waits here until it may start.
   if (job.lane !== undefined && notBefore > now) return "left";
-  const moved = await store.apply(job, becomeDue(job, nextLook(job, Math.max(now, dueAt))));
+  const group = asGroup(job);
+  const at = Math.max(now, dueAt);
+  const moved = await store.apply(job, becomeDue(job, group ? nextLookAtGroup(group, at) : nextLook(job, at)));
   return moved.won ? { job: moved.job, notBefore } : "left";
 }
 

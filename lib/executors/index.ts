@@ -1,6 +1,7 @@
 import { SCHEDULE } from "../job/job.ts";
 import { jobFieldsOf, messageFields, type ExecutionSchemas } from "./message-schema.ts";
 import type { ExecutionType, Executor, ExecutorOf } from "./executor.ts";
+import { group } from "./group.ts";
 import { lambdaInvoke } from "./lambda-invoke.ts";
 import { lambdaUrl } from "./lambda-url.ts";
 import { restApi } from "./rest-api.ts";
@@ -15,8 +16,8 @@ export const runnable = [...executors, task].map(({ schema }) => schema) as unkn
 const inner = jobFieldsOf(runnable);
 export const schedule = scheduleOf(inner);
 
-/** Every execution type: also tasks, which task-executor.ts runs, and the schedule, which is fired. */
-export const executionTypes: readonly ExecutionType[] = [...executors, task, schedule];
+/** Every execution type: also tasks, which task-executor.ts runs, the schedule, which is fired, and the group. */
+export const executionTypes: readonly ExecutionType[] = [...executors, task, schedule, group];
 export const EXECUTION_TYPES = executionTypes.map(({ type }) => type);
 
 /** The schema of a message and of its follow-ups. */

@@ -111,6 +111,11 @@ export const jobMetadata = z
       .describe("Other than the execution type: jobs of the group are first attempted in the order of acceptance.")
       .optional(),
     idempotencyKey: idempotencyKey.optional(),
+    group: z
+      .guid()
+      .toLowerCase()
+      .describe("The id of an open group (`POST /v1/groups`), of which the job becomes a member. Not in mode sqs.")
+      .optional(),
     createdAt: dateTime.optional(),
     maxRetries: z.int().min(0).max(50).describe("Default 10.").optional(),
     retry: retryPolicy.optional(),

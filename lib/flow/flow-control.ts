@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { Unavailable, reasonOf } from "../errors.ts";
 import { backlogTo, type BacklogRef } from "../job/backlog.ts";
+import { isGroup } from "../job/group.ts";
 import { isSchedule, type Job } from "../job/job.ts";
 import type { Log } from "../log.ts";
 import type { AppStore } from "../store/app-store.ts";
@@ -92,7 +93,7 @@ export function createFlowControl(parts: Parts) {
 
   /** The wait of a due job that the sweep is about to send to its queue. */
   async function waitOf(job: Job): Promise<Wait | undefined> {
-    if (isSchedule(job) || job.isUrgent) return undefined;
+    if (isSchedule(job) || isGroup(job) || job.isUrgent) return undefined;
     if ((await apps.settingsOf(job.appId)).paused) return { reason: "paused" };
     return circuits.waitOfDue(job);
   }

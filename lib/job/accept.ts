@@ -11,6 +11,7 @@ import {
   type WaitingJob,
 } from "./job.ts";
 import type { Dialect, PdfJob } from "./dialect.ts";
+import type { FanIn, GroupRef } from "./group.ts";
 import type { Message, Metadata, FollowUps, RetryPolicy } from "./message.ts";
 
 /** A request for a job, by a client, a schedule or a job that has ended. */
@@ -24,6 +25,8 @@ export interface NewJob {
   readonly createdBy?: string | undefined;
   readonly dialect?: Dialect;
   readonly pdf?: PdfJob;
+  /** The open group that the job becomes a member of. */
+  readonly memberOf?: GroupRef;
   /** The start of the first attempt. Default: now. */
   readonly startAt?: EpochMs;
   /** The terms of its execution type at its acceptance, where that type has been looked up. */
@@ -36,6 +39,9 @@ export interface Terms extends Kind {
   /** Set for schedules: the first run. */
   readonly startAt?: EpochMs;
   readonly recurring?: boolean;
+  /** Set for groups: their state, and the first look at them. */
+  readonly fanIn?: FanIn;
+  readonly lookAt?: EpochMs;
   /** Set for tasks. */
   readonly priority?: number;
   readonly needsBrowser?: true;
@@ -70,7 +76,7 @@ export function accept(request: NewJob, terms: Terms, payload: Payload, now: Epo
     createdAt: now,
     updatedAt: now,
     startAt,
-    dueAt: isSent ? startAt + HEAD_START : startAt,
+    dueAt: terms.lookAt ?? (isSent ? startAt + HEAD_START : startAt),
     attempts: 0,
     retryCount: 0,
     maxRetries: metadata.maxRetries ?? terms.maxRetries ?? DEFAULT_MAX_RETRIES,
@@ -90,6 +96,8 @@ export function accept(request: NewJob, terms: Terms, payload: Payload, now: Epo
     ...(terms.needsBrowser && { needsBrowser: true }),
     ...(terms.isUrgent && { isUrgent: true }),
     ...(terms.recurring && { recurring: true }),
+    ...(terms.fanIn && { fanIn: terms.fanIn, checks: 0 }),
+    ...(request.memberOf && { memberOf: request.memberOf }),
     ...(Object.keys(owes).length > 0 && { owes }),
   };
 }

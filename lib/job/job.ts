@@ -5,6 +5,7 @@ import type { FollowUp, RetryPolicy } from "./message.ts";
 import type { AttemptRef, RunRef, Turn } from "./attempt.ts";
 import type { BacklogName, LimitLetter } from "./backlog.ts";
 import type { Dialect, PdfJob } from "./dialect.ts";
+import { COUNT_MISMATCH, SEAL_TIMEOUT, isGroup, type FanIn, type GroupFields } from "./group.ts";
 
 /** `sqs`: sent only; `db`: stored only; `both`: stored and then sent. Default `both`. */
 export type Mode = "sqs" | "db" | "both";
@@ -48,11 +49,12 @@ export interface RunningJob extends JobFields, AttemptFields {
   readonly success?: never;
 }
 
-/** A job whose last attempt succeeded, or a schedule after its last run. It ended at `updatedAt`. */
+/** A job whose last attempt succeeded, a schedule after its last run, or a group. It ended at `updatedAt`. */
 export type SucceededJob = JobFields &
   NoAttempt & { readonly status: "SUCCEEDED" } & (
     | { readonly success: Success }
     | { readonly success?: never; readonly targetJobId: string }
+    | { readonly success?: never; readonly fanIn: FanIn }
   );
 
 /** A job that ended without success, at `updatedAt`: by its last attempt, or by a person. */
@@ -95,7 +97,7 @@ export interface Kind {
 }
 
 /** The fields of every job, whatever its status. */
-interface JobFields extends Kind {
+interface JobFields extends Kind, GroupFields {
   readonly id: string;
   readonly appId: string;
   readonly executionType: string;
@@ -179,7 +181,7 @@ interface JobFields extends Kind {
 }
 
 /** `final`: another attempt would fail too; `expired`: none was started by its `notAfter`. */
-export const END_REASONS = ["final", "expired"] as const;
+export const END_REASONS = ["final", "expired", SEAL_TIMEOUT, COUNT_MISMATCH] as const;
 export type EndReason = (typeof END_REASONS)[number];
 
 /** The progress of a task: `step` of `totalSteps`. */
@@ -229,9 +231,9 @@ export function owed(job: Job): FollowUp[] {
   return isUnsettled(job) ? owedAt(job, job.status) : [];
 }
 
-/** Whether a job that ends in this status has items with an expiry date of their own: attempts, or a payload. */
+/** Whether a job that ends in this status has items with an expiry date of their own: attempts, a payload, members. */
 export function hasAttachments(job: Job, to: FinalStatus): boolean {
-  return job.payload.at === "item" || job.attempts > (to === "SUCCEEDED" ? 1 : 0);
+  return job.payload.at === "item" || isGroup(job) || job.attempts > (to === "SUCCEEDED" ? 1 : 0);
 }
 
 /** The follow-ups that an end owes. */
@@ -250,8 +252,9 @@ export const SCHEDULE = "schedule";
 /** The execution type of built-in work. */
 export const TASK = "task";
 
-/** The job types that more than their task knows: bulk actions and PDFs. */
+/** The job types that more than their task knows: bulk actions, walks over groups, and PDFs. */
 export const BULK_ACTION = "bulk_action";
+export const GROUP_AUDIT = "group_audit";
 export const GENERATE_PDF = "generate_pdf";
 
 export function isTask({ executionType }: Pick<Job, "executionType">): boolean {

@@ -60,6 +60,8 @@ export interface Metadata {
   readonly notBefore?: string;
   readonly notAfter?: string;
   readonly labels?: readonly string[];
+  /** The id of the group that the job is a member of. */
+  readonly group?: string;
   /** Pointers into the body, as JSON, or into the payload: what may differ when the job is asked for again. */
   readonly idempotencyIgnore?: readonly string[];
 }

@@ -22,6 +22,7 @@ import {
 } from "./job.ts";
 import { LONGEST_BACKOFF, NO_ROOM_POLICY, backoffDelay } from "./backoff.ts";
 import type { BacklogName, LimitLetter } from "./backlog.ts";
+import { isKeptByGroup, type GroupRef } from "./group.ts";
 import type { FinalStatus, Status, StopStatus } from "./status.ts";
 import type { AttemptRef, Outcome, Turn } from "./attempt.ts";
 
@@ -46,6 +47,8 @@ export interface Move<To extends Status = Status, F extends keyof Fields = keyof
   readonly remove: readonly (keyof Fields)[];
   /** Takes a task slot of the app, of `of` in all, or gives it back, in the same transaction. */
   readonly slot?: { readonly of: number } | "back";
+  /** Tells the group in the same transaction that a member of it has not ended any more. */
+  readonly rejoins?: GroupRef;
 }
 
 type ClaimMove = Move<"RUNNING", "attempts" | "startedAt" | "updatedAt" | "leaseUntil" | "dueAt">;
@@ -107,7 +110,7 @@ export interface Ending {
 }
 
 /** The fields that an end sets, whatever the status. */
-type EndField = "updatedAt" | "dueAt" | "endings" | "expiresAt";
+export type EndField = "updatedAt" | "dueAt" | "endings" | "expiresAt";
 type EndMove = Move<
   FinalStatus | "RETRYING",
   EndField | "success" | "lastError" | "timedOut" | "retryCount" | "startAt" | "reason"
@@ -298,6 +301,7 @@ function restart(job: FailedJob, now: EpochMs, retryCount: number): RestartMove 
     ],
     set: { retryCount, startAt, dueAt: dueFrom(job, startAt, now), updatedAt: now },
     remove: ["expiresAt", "reason", ...(isTask(job) ? (["progress"] as const) : [])],
+    ...(job.memberOf && { rejoins: job.memberOf }),
   };
 }
 
@@ -343,32 +347,56 @@ export function settleEnd(
     when: [unchanged(job, "endings"), ["dueAt", "=", job.dueAt ?? 0]],
     set: {
       ...(job.owes && { followUpJobIds: [...(job.followUpJobIds ?? []), ...submitted] }),
-      ...expiry(now, retention),
+      ...expiry(job, now, retention),
     },
     remove: ["dueAt"],
   };
 }
 
-/** The changes of every end. A job with follow-ups or attachments stays due, and does not expire, until it is settled. */
-function ended(
+/**
+ * The changes of every end. A job with follow-ups or attachments stays due, and does not expire, until it is settled. A
+ * member does not expire before its group has ended.
+ */
+export function ended(
   job: Job,
   to: FinalStatus,
   now: EpochMs,
   retention: number,
 ): Pick<Move<Status, EndField>, "set" | "remove"> {
-  const isUnsettledEnd = owedAt(job, to).length > 0 || (retention > 0 && hasAttachments(job, to));
+  const isDated = retention > 0 && !isKeptByGroup(job);
+  const isUnsettledEnd = owedAt(job, to).length > 0 || (isDated && hasAttachments(job, to));
   return {
     set: {
       updatedAt: now,
       ...(job.owes && { endings: (job.endings ?? 0) + 1 }),
-      ...(isUnsettledEnd ? { dueAt: now + SETTLE_HEAD_START } : expiry(now, retention)),
+      ...(isUnsettledEnd ? { dueAt: now + SETTLE_HEAD_START } : expiry(job, now, retention)),
     },
     remove: isUnsettledEnd ? [] : ["dueAt"],
   };
 }
 
-function expiry(now: EpochMs, retention: number): Pick<Fields, "expiresAt"> {
-  return retention > 0 ? { expiresAt: now + retention } : {};
+function expiry(job: Job, now: EpochMs, retention: number): Pick<Fields, "expiresAt"> {
+  return retention > 0 && !isKeptByGroup(job) ? { expiresAt: now + retention } : {};
+}
+
+/** Gives a member the expiry date that it had to wait for until its group ended. */
+export function releaseMember(job: EndedJob, now: EpochMs, retention: number): Move<Status, "released" | "expiresAt"> {
+  return {
+    from: [job.status],
+    to: job.status,
+    when: [
+      ["attempts", "=", job.attempts],
+      ["dueAt", "absent"],
+    ],
+    set: { released: true, expiresAt: now + retention },
+    remove: [],
+  };
+}
+
+/** Takes that date away, since its group counts the member again. */
+export function keepMember(job: Job): Move<Status, never> {
+  const when: Condition[] = [["attempts", "=", job.attempts]];
+  return { from: [job.status], to: job.status, when, set: {}, remove: ["released", "expiresAt"] };
 }
 
 function unchanged(job: Job, field: "endings" | "runs"): Condition {

@@ -1,4 +1,5 @@
 import { iso, type EpochMs } from "../clock.ts";
+import type { FanIn } from "./group.ts";
 import { SCHEDULE, isSchedule, type Job } from "./job.ts";
 import { LOST } from "./moves.ts";
 import type { Callback, Execution, FollowUpJob, FollowUps, Message, ProxyMessage } from "./message.ts";
@@ -29,6 +30,8 @@ export function entityOf(job: Job, message?: Message): object {
     ...(job.labels && { labels: job.labels }),
     scheduleArn: job.scheduleArn ?? null,
     ...(isSchedule(job) && scheduleView(job)),
+    ...(job.fanIn && groupView(job.fanIn)),
+    ...(job.memberOf && { group: job.memberOf.id }),
     createdBy: job.createdBy ?? null,
     ...(job.parentJobId !== undefined && { parentJobId: job.parentJobId }),
     ...(job.owes && { followUpJobIds: job.followUpJobIds ?? [] }),
@@ -111,6 +114,16 @@ function scheduleView(job: Job): object {
     lastRunAt: job.lastRunAt === undefined ? null : iso(job.lastRunAt),
     runCount: job.runs ?? 0,
     targetJobId: job.targetJobId ?? null,
+  };
+}
+
+function groupView({ sealBy, sealedAt, expected, members, failedJobIds }: FanIn): object {
+  return {
+    expected: expected ?? null,
+    sealBy: iso(sealBy),
+    sealedAt: sealedAt === undefined ? null : iso(sealedAt),
+    members: members ?? null,
+    failedJobIds: failedJobIds ?? [],
   };
 }
 

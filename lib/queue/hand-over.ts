@@ -4,6 +4,7 @@ import type { Job } from "../job/job.ts";
 import { becomeDue } from "../job/moves.ts";
 import { logged, type Log } from "../log.ts";
 import type { JobStore } from "../store/job-store.ts";
+import type { GroupLook } from "./message.ts";
 import type { Departure, Queue } from "./queue.ts";
 
 interface Parts {
@@ -53,5 +54,18 @@ async function sendAll(
 async function dueAgain(job: Job, notBefore: number, { store, clock, log }: Parts): Promise<void> {
   await store.apply(job, becomeDue(job, Math.max(clock.now(), notBefore))).catch((error: unknown) => {
     log("warn", "job.not-due", { ...logged(job), error: reasonOf(error) });
+  });
+}
+
+/** Has a group looked at after a while. If the message can't be sent, the sweep looks, later. */
+export async function lookSoon(
+  { id, appId }: Pick<Job, "id" | "appId">,
+  delayMs: number,
+  { queue, log }: { readonly queue: Pick<Queue, "sendLook">; readonly log: Log },
+  tries?: number,
+): Promise<void> {
+  const look: GroupLook = { id, ...(tries !== undefined && { tries }) };
+  await queue.sendLook(appId, look, delayMs).catch((error: unknown) => {
+    log("warn", "group.look-not-sent", { jobId: id, appId, error: reasonOf(error) });
   });
 }

@@ -5,11 +5,18 @@ import { badRequest } from "../errors.ts";
 import type { WaitingJob } from "../job/job.ts";
 import type { AttemptRef, RunRef } from "../job/attempt.ts";
 
-/** A message: the name of an attempt of a stored job, or a job that nothing else stores. */
+/** A message: the name of an attempt of a stored job, a job that nothing else stores, or the name of a group. */
 export type Delivery =
   | { readonly kind: "stored"; readonly ref: AttemptRef }
   | { readonly kind: "carried"; readonly job: WaitingJob; readonly receiveCount: number }
+  | { readonly kind: "group"; readonly look: GroupLook }
   | Firing;
+
+/** A look at a group. `tries`: the looks before it that found the index behind. */
+export interface GroupLook {
+  readonly id: string;
+  readonly tries?: number;
+}
 
 /** The firing of a schedule: a run of a stored one, or one that carries its target job. */
 export type Firing =
@@ -29,7 +36,9 @@ export interface QueueRecord {
 export function parseRecord(record: QueueRecord): Delivery {
   const delivery = deliveryOf(fromJson(record.body), Number(record.attributes.ApproximateReceiveCount));
   if (delivery) return delivery;
-  throw new Error(`Message ${record.messageId} is not of ours: expected an object with "attempt", "job" or "fire"`);
+  throw new Error(
+    `Message ${record.messageId} is not of ours: expected an object with "attempt", "job", "group" or "fire"`,
+  );
 }
 
 /** Parses the event by which EventBridge fires a schedule. Throws BAD_REQUEST for any other. */
@@ -49,6 +58,7 @@ function deliveryOf(message: unknown, receiveCount: number): Delivery | undefine
   if (!parsed.success) return undefined;
   const { data } = parsed;
   if ("attempt" in data) return { kind: "stored", ref: data.attempt };
+  if ("group" in data) return { kind: "group", look: data.group };
   if ("job" in data) return { kind: "carried", job: data.job, receiveCount };
   return "target" in data.fire ? { kind: "target", target: data.fire.target } : { kind: "run", ref: data.fire };
 }
@@ -122,8 +132,11 @@ const carriedJob = z.object({
     .exactOptional(),
 }) satisfies z.ZodType<WaitingJob>;
 
+const groupLook = z.object({ id: jobId, tries: count.exactOptional() }) satisfies z.ZodType<GroupLook>;
+
 const body = z.union([
   z.object({ attempt: attemptRef }),
+  z.object({ group: groupLook }),
   z.object({ job: carriedJob }),
   z.object({ fire: z.union([z.object({ target: carriedJob }), z.object({ id: jobId, run: z.int() })]) }),
 ]);

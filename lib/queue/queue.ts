@@ -14,7 +14,8 @@ import { Unavailable } from "../errors.ts";
 import { carryPayload, type Files } from "../store/payloads.ts";
 import type { Table } from "../store/table.ts";
 import { LONGEST_MESSAGE_DELAY, isLong, isSchedule, nextAttempt, nextRunOf, type Job } from "../job/job.ts";
-import type { QueueRecord } from "./message.ts";
+import { isGroup } from "../job/group.ts";
+import type { GroupLook, QueueRecord } from "./message.ts";
 import type { ComeAgain } from "./batch.ts";
 
 /**
@@ -124,12 +125,26 @@ function sendersTo({ urls, table, files, clock, client }: Connection) {
     return {
       // The tenant: SQS fair queues keep one with many messages from holding up the others.
       MessageGroupId: job.appId,
-      MessageBody: JSON.stringify(isSchedule(job) ? { fire: nextRunOf(job) } : { attempt: nextAttempt(job) }),
+      MessageBody: JSON.stringify(bodyOf(job)),
       DelaySeconds: Math.ceil(wait / SECOND),
     };
   }
 
-  return { sendAttempts, sendCarried, firingOf, sendFiring };
+  /** Sends a look at a group. If it is lost, the sweep looks within hours. */
+  async function sendLook(appId: string, look: GroupLook, delayMs = 0): Promise<void> {
+    const DelaySeconds = Math.ceil(Math.min(clock.waitFor(delayMs), LONGEST_MESSAGE_DELAY) / SECOND);
+    const entry = { MessageGroupId: appId, MessageBody: JSON.stringify({ group: look }), DelaySeconds };
+    const refused = await send("fair", [entry]);
+    if (refused.size > 0) throw new Unavailable("The queue", new Error([...refused.values()].join()));
+  }
+
+  return { sendAttempts, sendCarried, firingOf, sendFiring, sendLook };
+}
+
+/** What the message of a due job says. */
+function bodyOf(job: Job): object {
+  if (isSchedule(job)) return { fire: nextRunOf(job) };
+  return isGroup(job) ? { group: { id: job.id } satisfies GroupLook } : { attempt: nextAttempt(job) };
 }
 
 function receiversFrom({ urls, client }: Connection) {

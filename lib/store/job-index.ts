@@ -1,5 +1,6 @@
 import type { Clock, EpochMs } from "../clock.ts";
 import type { BacklogRef } from "../job/backlog.ts";
+import type { GroupRef } from "../job/group.ts";
 import type { Status } from "../job/status.ts";
 import { PENDING_LISTED_AFTER, entryOf, type IndexEntry } from "./job-item.ts";
 import {
@@ -9,10 +10,11 @@ import {
   byAppKey,
   byOwnerKey,
   byStatusKey,
+  groupPartitions,
   placeKey,
   type Place,
 } from "./job-keys.ts";
-import type { Item, Query, Table } from "./table.ts";
+import type { Item, Page, Query, Table } from "./table.ts";
 
 // The indexes of jobs. They are eventually consistent hints: read a job before acting on it.
 
@@ -21,14 +23,15 @@ export interface IndexPage {
   readonly complete: boolean;
 }
 
-/** Jobs of an app, newest first: of one execution type, all or those listed in a status, or those of a user. */
+/** Jobs of an app, newest first: of one execution type, all or those listed in a status, those of a user or a group. */
 export type AppIndex =
   | { readonly appId: string; readonly executionType: string; readonly status?: Status }
-  | { readonly appId: string; readonly userId: string };
+  | { readonly appId: string; readonly userId: string }
+  | { readonly memberOf: GroupRef };
 
 /** A partition of an index. */
 export interface Partition {
-  readonly index: "byStatus" | "byApp" | "byOwner";
+  readonly index: "byStatus" | "byApp" | "byOwner" | "byGroup";
   readonly key: string;
 }
 
@@ -119,12 +122,35 @@ export function createJobIndex({ table, clock, listShards = DEFAULT_LIST_SHARDS 
     return { entries: page.items.map((item) => entryOf(item, "createdAt")), complete: !page.next };
   }
 
+  /** The number of a group's members that the index shows. */
+  async function countMembers(group: GroupRef): Promise<number> {
+    const counts = await Promise.all(groupPartitions(group).map(countPartition));
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  async function countPartition(partition: string): Promise<number> {
+    let [sum, after]: [number, Item | undefined] = [0, undefined];
+    do {
+      const page: Page = await table.query({
+        IndexName: "byGroup",
+        KeyConditionExpression: "byGroup = :partition",
+        values: { ":partition": partition },
+        Select: "COUNT",
+        after,
+      });
+      sum += page.count;
+      after = page.next;
+    } while (after);
+    return sum;
+  }
+
   return {
     due,
     oldestDue,
     countDue,
     countOf,
     countIn,
+    countMembers,
     newest,
     partitionsOf: (of: AppIndex) => partitionsOf(of, listShards),
     /** A PENDING job created before this time is in `byStatus`. */
@@ -143,6 +169,7 @@ function dueIn(shard: string, until: EpochMs, from: Place | undefined): Query {
 
 /** The partitions that hold these jobs. Those of a user are in one. */
 function partitionsOf(of: AppIndex, listShards: number): Partition[] {
+  if ("memberOf" in of) return groupPartitions(of.memberOf).map((key) => ({ index: "byGroup", key }));
   if ("userId" in of) return [{ index: "byOwner", key: byOwnerKey(of.appId, of.userId) }];
   const shards = Array.from({ length: listShards }, (_, shard) => shard);
   const { appId, executionType, status } = of;

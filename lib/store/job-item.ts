@@ -17,9 +17,11 @@ import {
   BACKLOG,
   jobKey,
   byAppKey,
+  byGroupKey,
   byOwnerKey,
   byStatusKey,
   duePartition,
+  groupIn,
   listShard,
 } from "./job-keys.ts";
 import { expirySeconds, type Expressions, type Item } from "./table.ts";
@@ -57,16 +59,17 @@ export interface IndexEntry extends Place, Pick<Job, "appId" | "executionType" |
 
 /**
  * The item of a job. Its size is charged at every write, so it leaves out defaults and whatever
- * a key says already: `byApp` holds the app and the execution type, `byOwner` the user.
+ * a key says already: `byApp` holds the app and the execution type, `byOwner` the user, `byGroup` the group.
  */
 export function toItem(job: Job, listShards = DEFAULT_LIST_SHARDS): Item {
-  const { id, appId, executionType, destination, userId, createdBy, ...others } = job;
+  const { id, appId, executionType, destination, userId, createdBy, memberOf, ...others } = job;
   const { payload, expiresAt, dueAt, backlog, ...fields } = others;
   const shard = listShard(id, listShards);
   return {
     ...jobKey(id),
     byApp: byAppKey(appId, executionType, shard),
     ...(userId !== undefined && { byOwner: byOwnerKey(appId, userId) }),
+    ...(memberOf && { byGroup: byGroupKey(memberOf, id) }),
     // Short names, since they are charged too.
     ...(destination !== undefined && { to: destination }),
     ...(createdBy !== userId && { by: createdBy }),
@@ -92,7 +95,8 @@ function isPutOff({ status, createdAt, dueAt = Infinity, backlog }: Look): boole
 }
 
 export function jobOf(item: Item): Job {
-  const { pk, sk: _, byApp, byStatus: __, due, op: ___, byOwner, by, to, payload, expiresAt, ...fields } = item;
+  const { pk, sk: _, byApp, byStatus: __, due, op: ___, byOwner, byGroup, ...others } = item;
+  const { by, to, payload, expiresAt, ...fields } = others;
   const [appId = "", executionType] = String(byApp).split("#");
   const userId = typeof byOwner === "string" ? byOwner.slice(appId.length + 1) : undefined;
   const createdBy = by ?? userId;
@@ -109,6 +113,7 @@ export function jobOf(item: Item): Job {
     ...backlogIn(due, appId),
     ...(userId !== undefined && { userId }),
     ...(createdBy !== undefined && { createdBy }),
+    ...(typeof byGroup === "string" && { memberOf: groupIn(byGroup) }),
     payload: payloadOf(payload),
   } as Job;
 }

@@ -1,5 +1,6 @@
 import type { EpochMs } from "../clock.ts";
 import type { BacklogName, BacklogRef } from "../job/backlog.ts";
+import type { GroupRef } from "../job/group.ts";
 import type { Status } from "../job/status.ts";
 import type { ItemKey } from "./table.ts";
 
@@ -53,6 +54,35 @@ export function byAppKey(appId: string, executionType: string, shard: number): s
 
 export function byOwnerKey(appId: string, userId: string): string {
   return `${appId}#${userId}`;
+}
+
+const GROUP_SHARD_COUNT = 16;
+
+/** The partitions of the index that has the members of a group. Sixteen take 16,000 new members a second. */
+export function groupPartitions(group: GroupRef): string[] {
+  return Array.from({ length: GROUP_SHARD_COUNT }, (_, shard) => groupPartition(group, shard));
+}
+
+/** The partition of a member. Bits of its own: the members of a partition are in all due shards. */
+export function byGroupKey(group: GroupRef, memberId: string): string {
+  return groupPartition(group, Math.floor(randomBitsOf(memberId) / 2 ** 24) % GROUP_SHARD_COUNT);
+}
+
+function groupPartition({ id, createdAt }: GroupRef, shard: number): string {
+  return `${id}${createdAt.toString(36)}#${shard.toString(16)}`;
+}
+
+const UUID_LENGTH = 36;
+
+/** The group that such a partition names. */
+export function groupIn(partition: string): GroupRef {
+  const [time = ""] = partition.slice(UUID_LENGTH).split("#");
+  return { id: partition.slice(0, UUID_LENGTH), createdAt: Number.parseInt(time, 36) };
+}
+
+/** The key of the counters of a group. */
+export function groupCountsKey({ id, createdAt }: GroupRef): ItemKey {
+  return { pk: `G#${id}`, sk: String(createdAt) };
 }
 
 /** The key of an app's task slots. Urgent tasks have slots of their own, and take none from the others. */

@@ -1,6 +1,7 @@
 import type { EpochMs } from "../clock.ts";
 import { isListed } from "./job-item.ts";
 import type { JobStore } from "./job-store.ts";
+import type { GroupRef } from "../job/group.ts";
 import type { Job } from "../job/job.ts";
 import type { Status } from "../job/status.ts";
 import type { TimeRange } from "./job-index.ts";
@@ -10,6 +11,8 @@ export interface JobFilter {
   readonly appId: string;
   readonly status?: Status | undefined;
   readonly executionType?: string | undefined;
+  /** The members of a group alone, which have an index of their own. */
+  readonly memberOf?: GroupRef | undefined;
   readonly created: TimeRange;
 }
 
@@ -62,8 +65,9 @@ interface Stage {
 }
 
 function stagesOf(store: Lists, filter: JobFilter, executionTypes: readonly string[]): Stage[] {
-  const { appId, status, created } = filter;
+  const { appId, status, memberOf, created } = filter;
   const { from = 0, to = Infinity } = created;
+  if (memberOf) return [{ since: from, sources: store.partitionsOf({ memberOf }).map((it) => ({ ...it, created })) }];
   const types = filter.executionType === undefined ? executionTypes : [filter.executionType];
   const stage = (since: EpochMs, until: EpochMs, isOld: boolean) => ({
     since,
@@ -86,6 +90,11 @@ export function matches(job: Job, filter: JobFilter): boolean {
     job.appId === filter.appId &&
     (filter.status === undefined || job.status === filter.status) &&
     (filter.executionType === undefined || job.executionType === filter.executionType) &&
+    (!filter.memberOf || isMember(job, filter.memberOf)) &&
     within(filter.created, job.createdAt)
   );
+}
+
+function isMember({ memberOf }: Job, { id, createdAt }: GroupRef): boolean {
+  return memberOf?.id === id && memberOf.createdAt === createdAt;
 }

@@ -1,14 +1,14 @@
 import { SECOND, type Clock } from "../clock.ts";
+import type { GroupRef } from "../job/group.ts";
 import { isFinished, isTask, type Job } from "../job/job.ts";
 import type { Message } from "../job/message.ts";
 import { after, type Move } from "../job/moves.ts";
-import { FINAL_STATUSES } from "../job/status.ts";
 import type { AppStore } from "./app-store.ts";
-import { spend } from "./budgets.ts";
 import { createJobIndex } from "./job-index.ts";
 import { expressionsOf, jobOf, toItem } from "./job-item.ts";
-import { jobKey, slotsKey } from "./job-keys.ts";
+import { groupCountsKey, jobKey } from "./job-keys.ts";
 import { createAttachments } from "./attachments.ts";
+import { countOf, counted, rejoining, slotWrite, type Slot } from "./joint-writes.ts";
 import {
   discardPayload,
   giveUpPayload,
@@ -19,15 +19,7 @@ import {
   type Files,
   type ItemChange,
 } from "./payloads.ts";
-import {
-  hasExpired,
-  type Condition,
-  type Expressions,
-  type Item,
-  type Table,
-  type Write,
-  type Written,
-} from "./table.ts";
+import { hasExpired, type Condition, type Item, type Table, type Write, type Written } from "./table.ts";
 import type { AttemptRef } from "../job/attempt.ts";
 
 // Every read and conditional write of jobs. A lost race is an answer, not an error.
@@ -37,8 +29,6 @@ export type Applied<Instead = Job | undefined> =
   | { readonly won: true; readonly job: Job }
   /** `isFull`: the app had no slot left for it, or as many recurring schedules as it may. */
   | { readonly won: false; readonly job: Instead; readonly isFull?: true };
-
-type Slot = NonNullable<Move["slot"]>;
 
 interface Parts {
   readonly table: Table;
@@ -71,6 +61,7 @@ export function createJobStore(parts: Parts) {
     message: async (job: Job): Promise<Message> => messageOf(job, parts),
     get: async (id: string) => get(id, parts),
     getMany: async (ids: readonly string[], options: { readonly consistent: boolean }) => getMany(ids, options, parts),
+    isGroupOpen: async (group: GroupRef) => isGroupOpen(group, parts),
     remove: async (job: Job) => remove(job, removeAttempts, parts),
     removeLeft: async (changes: readonly ItemChange[]) => removeLeft(changes, parts),
   };
@@ -161,6 +152,12 @@ async function apply(of: Job | AttemptRef, move: Move, parts: Parts, op = parts.
   }
   const count = job && (await countOf(job, move, parts));
   if (job && count) return applyWith(job, { move, op, other: count }, parts);
+  const { rejoins, ...alone } = move;
+  if (job && rejoins) {
+    const applied = await applyWith(job, { move, op, other: rejoining(rejoins) }, parts);
+    // A group that is gone counts nothing.
+    return !applied.won && applied.isFull ? apply(job, alone, parts, op) : applied;
+  }
   const expressions = expressionsOf(of, move, op, parts.listShards);
   const { held, item } = await parts.table.update(jobKey(of.id), expressions, job ? "NONE" : "ALL_NEW");
   if (!held) return lost(of.id, op, item, parts);
@@ -183,8 +180,7 @@ async function readAndApply(id: string, { move, ...rest }: SlotMove, parts: Part
 
 /** Applies a move along with the change of the app's slots. */
 async function applyWithSlot(job: Job, { move, slot, op }: SlotMove, parts: Parts): Promise<Applied> {
-  const other = { update: slotsKey(job.appId, job.isUrgent), by: slotExpressions(job.id, slot) };
-  return applyWith(job, { move, op, other }, parts);
+  return applyWith(job, { move, op, other: slotWrite(job, slot) }, parts);
 }
 
 /** Applies a move along with another write, both or neither. */
@@ -211,27 +207,10 @@ async function applyWith(
   }
 }
 
-/** The count of a recurring schedule in or out of those of its app, where a move ends it or lets it go on. */
-async function countOf(job: Job, { to }: Move, parts: Parts): Promise<Write | undefined> {
-  const ends = FINAL_STATUSES.some((final) => final === to);
-  if (!job.recurring || isFinished(job) === ends) return undefined;
-  return counted(job, ends ? -1 : 1, parts);
-}
-
-async function counted({ appId }: Job, by: 1 | -1, { apps }: Parts): Promise<Write> {
-  const settings = by > 0 ? await apps?.settingsOf(appId) : undefined;
-  return spend(appId, "SCHEDULES", { used: { by, most: settings?.recurringSchedules ?? null } });
-}
-
-/** The ids of running tasks are a set: a task is in it once, however often it is added. */
-function slotExpressions(jobId: string, slot: Slot): Expressions {
-  const holder = { ":holder": new Set([jobId]) };
-  if (slot === "back") return { UpdateExpression: "DELETE holders :holder", values: holder };
-  return {
-    UpdateExpression: "ADD holders :holder",
-    ConditionExpression: "attribute_not_exists(holders) OR size(holders) < :of",
-    values: { ...holder, ":of": slot.of },
-  };
+/** Whether there is a group that has not ended. */
+async function isGroupOpen({ id, createdAt }: GroupRef, parts: Parts): Promise<boolean> {
+  const group = await get(id, parts);
+  return group !== undefined && group.createdAt === createdAt && !isFinished(group);
 }
 
 /**
@@ -264,8 +243,8 @@ function current(item: Item, { clock }: Parts): Job | undefined {
 }
 
 /**
- * Deletes a job that is still as it was seen, and then its attachments. False if it has changed, or if another job has its
- * key by now: a deletion whose answer was lost is sent again.
+ * Deletes a job that is still as it was seen, and then its attachments. False if it has changed, if its group still counts
+ * it, or if another job has its key by now: a deletion whose answer was lost is sent again.
  */
 async function remove(job: Job, removeAttempts: (job: Job) => Promise<void>, parts: Parts): Promise<boolean> {
   const asSeen = {
@@ -274,10 +253,12 @@ async function remove(job: Job, removeAttempts: (job: Job) => Promise<void>, par
     ExpressionAttributeNames: { "#status": "status" },
     values: { ":status": job.status, ":attempts": job.attempts, ":createdAt": job.createdAt },
   };
+  if (job.memberOf && (await isGroupOpen(job.memberOf, parts))) return false;
   await giveUpPayload(job, parts);
   if (!(await parts.table.remove(jobKey(job.id), asSeen))) return false;
   await removeAttempts(job);
   await removePayload(job.id, job.payload, parts);
   if (isTask(job)) await parts.removeLog?.(job);
+  if (job.fanIn) await parts.table.remove(groupCountsKey(job));
   return true;
 }

@@ -4,7 +4,7 @@ import type { JobPage } from "../store/job-list.ts";
 import { dateTime } from "../job/date-time.ts";
 import { BULK_ACTION, isFinished, type Job } from "../job/job.ts";
 import { HALF_PAIR } from "../job/well-formed.ts";
-import { defineTask, done } from "./task.ts";
+import { defineTask, done, failed } from "./task.ts";
 import type { Status } from "../job/status.ts";
 
 /** The audit log holds the filter as given, and the table can't hold half a surrogate pair. */
@@ -21,6 +21,7 @@ export const bulkFilter = z
     status: z.enum(["PENDING", "RUNNING", "RETRYING", "FAILED", "DEAD"]).optional(),
     executionType: text(64).optional(),
     host: text(255).describe("Of the destination: a host, or a function's name.").optional(),
+    group: z.guid().toLowerCase().describe("The id of a group: its members.").optional(),
     createdAfter: dateTime.optional(),
     createdBefore: dateTime.optional(),
     errorContains: text(200).describe("In the last error, by its letters.").optional(),
@@ -59,14 +60,18 @@ export const bulkAction = defineTask({
   async run({ action, filter }, context) {
     const { jobs, job, signal } = context;
     let so = (context.saved as BulkProgress | undefined) ?? NOTHING_DONE;
-    const listings = listingsOf(action, filter);
+    const group = filter.group === undefined ? undefined : await jobs.get(filter.group);
+    if (filter.group !== undefined && !group?.fanIn) return failed("There is no such group");
+    const memberOf = group && { id: group.id, createdAt: group.createdAt };
+    const listings = memberOf ? [filter.status] : listingsOf(action, filter);
     const created = {
       ...(filter.createdAfter !== undefined && { from: Date.parse(filter.createdAfter) }),
       to: Math.min(job.createdAt, filter.createdBefore === undefined ? Infinity : Date.parse(filter.createdBefore)),
     };
-    const change = async (each: Job) => (action === "redrive" ? jobs.redrive(each) : jobs.cancel(each));
+    const isHeld = group?.fanIn?.heldBy === job.id;
+    const change = async (each: Job) => (action === "redrive" ? jobs.redrive(each, isHeld) : jobs.cancel(each));
     for (let listing = so.listing; listing < listings.length; listing += 1) {
-      const wanted = { created, status: listings[listing], executionType: filter.executionType };
+      const wanted = { created, status: listings[listing], executionType: filter.executionType, memberOf };
       for await (const page of jobs.pages(wanted, so.from)) {
         signal.throwIfAborted();
         const fit = page.jobs.filter((each) => each.id !== job.id && fits(each, action, filter, job.createdAt));
@@ -103,6 +108,7 @@ function fits(job: Job, action: "redrive" | "cancel", filter: BulkFilter, before
     // A bulk action must not cancel or redrive another one.
     job.jobType !== BULK_ACTION &&
     (filter.status === undefined || job.status === filter.status) &&
+    (filter.group === undefined || job.memberOf?.id === filter.group) &&
     (filter.host === undefined || hostOf(job) === filter.host.toLowerCase()) &&
     (filter.errorContains === undefined || (job.lastError ?? "").includes(filter.errorContains))
   );

@@ -4,6 +4,7 @@ import { dataProcessing } from "./data-processing.ts";
 import { example } from "./example.ts";
 import { exportReport } from "./export-report.ts";
 import { generatePdf } from "./generate-pdf.ts";
+import { groupAudit } from "./group-audit.ts";
 import { importCsv } from "./import-csv.ts";
 import { notification } from "./notification.ts";
 import { sync } from "./sync.ts";
@@ -19,6 +20,7 @@ export const tasks: readonly Task[] = [
   cleanup,
   sync,
   bulkAction,
+  groupAudit,
   generatePdf,
 ];
 

@@ -10,6 +10,7 @@ import type { Uploads } from "../files/uploads.ts";
 import { listJobs, type JobFilter, type JobPage } from "../store/job-list.ts";
 import type { Position } from "../store/merge.ts";
 import type { JobStore } from "../store/job-store.ts";
+import type { GroupPass } from "../job/group.ts";
 import { TASK, SCHEDULE, isFinished, type Job } from "../job/job.ts";
 import type { Mail } from "../outbound/mail.ts";
 import type { PageQuota } from "../pdf/page-quota.ts";
@@ -31,6 +32,7 @@ export interface TaskServices {
   readonly mail: Mail;
   readonly http: AppHttp;
   readonly pdfs: AppPdfs;
+  readonly groups: AppGroups;
 }
 
 /** The app's files. Their keys begin with `files/` and the app's id; any other key is an error. */
@@ -55,6 +57,21 @@ export interface AppPdfs {
   make(request: PdfRequest): Promise<KeptPdf>;
 }
 
+/** The members of the app's groups, walked over page by page. */
+export interface AppGroups {
+  /** Undefined if there is nothing to do. */
+  begin(asked: WantedWalk): Promise<GroupPass | undefined>;
+  step(pass: GroupPass): Promise<GroupPass>;
+  /** Ends the group, if all its members have ended. */
+  conclude(pass: GroupPass): Promise<unknown>;
+}
+
+interface WantedWalk {
+  readonly id: string;
+  readonly work: GroupPass["work"];
+  readonly tries: number;
+}
+
 /** The app's jobs, this one included. */
 export interface AppJobs {
   /** Newest first, a page at a time. `from`: the `next` of an earlier page. */
@@ -64,8 +81,9 @@ export interface AppJobs {
   fileKeys(job: Job): Promise<string[]>;
   /** Deletes a finished job with its history, log and payloads. False if it still owes a follow-up. */
   remove(job: Job): Promise<boolean>;
-  /** An administrator's actions: a redrive with fresh retries, and a cancellation. False if it is too late. */
-  redrive(job: Job): Promise<boolean>;
+  /** An administrator's actions: a redrive with fresh retries, and a cancellation. False if it is too late. `isHeld`: its group does not end
+   * meanwhile. */
+  redrive(job: Job, isHeld?: boolean): Promise<boolean>;
   cancel(job: Job): Promise<boolean>;
 }
 
@@ -114,8 +132,11 @@ export interface TaskServiceParts {
   readonly rules: Pick<DeploymentRules, "allowPrivateTargets">;
   /** The actions of people on jobs. */
   readonly people: {
-    retryJob(id: string): Promise<Job | undefined>;
+    retryJob(id: string, isHeld?: boolean): Promise<Job | undefined>;
     stopJob(id: string, as: StopStatus): Promise<Job | undefined>;
+  };
+  readonly walks: Omit<AppGroups, "begin"> & {
+    begin(appId: string, asked: WantedWalk): Promise<GroupPass | undefined>;
   };
   /** The execution types whose indexes a listing reads. */
   readonly executionTypes: readonly string[];
@@ -133,6 +154,7 @@ export function createTaskServices(parts: TaskServiceParts): (run: TaskRun) => T
     mail: { send: async (email) => parts.mail.send(email, run.signal) },
     http: httpOf(parts, run),
     pdfs: pdfsOf(parts, run),
+    groups: { ...parts.walks, begin: async (asked) => parts.walks.begin(run.appId, asked) },
   });
 }
 
@@ -192,7 +214,7 @@ function jobsOf({ store, people, executionTypes }: TaskServiceParts, { appId, si
       return job.appId === appId && mayName ? filesIn(await store.message(job)) : [];
     },
     remove: async (job) => job.appId === appId && isFinished(job) && store.remove(job),
-    redrive: async (job) => job.appId === appId && wasDone(people.retryJob(job.id)),
+    redrive: async (job, isHeld) => job.appId === appId && wasDone(people.retryJob(job.id, isHeld)),
     cancel: async (job) => job.appId === appId && wasDone(people.stopJob(job.id, "CANCELLED")),
   };
 }

@@ -31,7 +31,7 @@ export async function createWorld(stack: Stack) {
     upload: [begun.body.fileKey],
     pdf: [pdf.body.job_id],
   };
-  const none = { job: [], task: [], bulk: [], fileJob: [], secret: [], schedule: [], cursor: [] };
+  const none = { job: [], task: [], bulk: [], fileJob: [], secret: [], schedule: [], cursor: [], group: [] };
   const kept: Record<string, unknown[]> = { ...owned, ...none };
   let version = 0;
 
@@ -81,6 +81,7 @@ export async function createWorld(stack: Stack) {
         if (data["executionType"] === "schedule") keep("schedule", data["id"]);
       }
       if (status === 202 && data) keep("bulk", data["id"]);
+      if (typeof data?.["sealBy"] === "string" && status === 201) keep("group", data["id"]);
       if (typeof data?.["secret"] === "string") keep("secret", data["id"]);
       if (typeof data?.["nextCursor"] === "string") keep("cursor", data["nextCursor"]);
       if (typeof data?.["version"] === "number" && !key.includes("/limits")) version = data["version"];

@@ -43,6 +43,8 @@ const BY_NAME: Readonly<Record<string, Value>> = {
   baseUrl: one("@stack/echo", "@stack/echo", "http://127.0.0.1:9", "http://[::1]:9/a/b"),
   url: one("@stack/echo/called", "@stack/echo?token=x", "http://127.0.0.1:9/"),
   // The first is where nothing listens, so that there are outages to resume from.
+  group: fc.oneof({ weight: 8, arbitrary: fc.nat(9).map((n) => `@group:${n}`) }, { weight: 1, arbitrary: uuid }),
+  sealBy: one("24h", "90s", "30d", "31d", "0h", "2099-01-01T00:00:00Z"),
   destination: one("http://127.0.0.1:9", "http://127.0.0.1:9", "@stack", "fail", "https://hooks.example.com"),
   functionUrl: one("@stack/lambda-url/echo/", "@stack/lambda-url/fail/", "https://example.com"),
   notBefore: fc.oneof(one("2020-01-01T00:00:00Z"), soon),
@@ -193,6 +195,7 @@ function ownKind(path: string): string {
   if (path.includes("/v1/jobs/")) return "task";
   if (path.endsWith(" /jobs/{id}")) return "pdf";
   if (path.includes("/bulk-actions/")) return "bulk";
+  if (path.includes("/groups/")) return "group";
   return path.includes("signing-secrets") ? "secret" : "job";
 }
 

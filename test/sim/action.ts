@@ -4,6 +4,7 @@ export type Action = { readonly at: number } & (
   | { readonly kind: "post"; readonly n: number; readonly app: number; readonly body: object; readonly times: number }
   /** A person of an app makes a request about the job of the nth post, perhaps another app's. */
   | { readonly kind: "person"; readonly app: number; readonly does: PersonDoes; readonly post: number }
+  | GroupAction
   | { readonly kind: "settings"; readonly app: number; readonly settings: object }
   | { readonly kind: "target"; readonly destination: number; readonly mood: Mood }
   /** A process dies, or is frozen. */
@@ -12,6 +13,21 @@ export type Action = { readonly at: number } & (
   /** A queue loses its messages. */
   | { readonly kind: "empty"; readonly queue: string }
 );
+
+/** A client makes a group and posts its members, each at a time after that. Members are numbered as posts. */
+export interface GroupAction {
+  readonly kind: "group";
+  readonly n: number;
+  readonly app: number;
+  readonly body: object;
+  readonly members: readonly {
+    readonly n: number;
+    readonly after: number;
+    readonly body: object;
+    readonly times: number;
+  }[];
+  readonly seal: "by its last member" | "with a number" | "counted" | "never";
+}
 
 export type PersonDoes = "read" | "cancel" | "deadletter" | "retry" | "retry once" | "delete";
 

@@ -2,6 +2,7 @@ import { MINUTE } from "../../lib/clock.ts";
 import type { Action } from "./action.ts";
 import type { ClientParts } from "./client-parts.ts";
 import type { Cloud } from "./cloud.ts";
+import { group } from "./groups.ts";
 import type { Invariants } from "./invariants.ts";
 import { change, person, resume } from "./people.ts";
 import type { Plan } from "./plan.ts";
@@ -32,7 +33,7 @@ export function schedule(parts: ActParts, plan: Plan): void {
   const { time, targets, clients, trace } = parts;
   for (const action of plan.actions) {
     time.after(action.at, () => {
-      trace(`happens ${action.kind} ${JSON.stringify({ ...action, body: undefined })}`);
+      trace(`happens ${action.kind} ${JSON.stringify({ ...action, body: undefined, members: undefined })}`);
       act(parts, action);
     });
   }
@@ -53,6 +54,8 @@ function act(parts: ActParts, action: Action): void {
       return;
     case "person":
       return void person(clients, action);
+    case "group":
+      return void group(clients, action);
     case "settings":
       return void change(clients, APPS[action.app] ?? "", action.settings);
     case "target":

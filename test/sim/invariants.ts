@@ -51,6 +51,7 @@ export function createInvariants(options: Omit<KnownOptions, "holds">) {
     asked: (appId: string, id: string, does: PersonDoes) => wanted(known, appId, id, does),
     isOf: (appId: string, id: string) => jobs.get(id)?.appId === appId,
     shown: (appId: string, seen: readonly Pick<Job, "id" | "appId">[]) => shown(known, appId, seen),
+    groups: known.groups,
     looked: slots.looked,
     saves: leases.saves,
     limited: flow.limited,
@@ -77,6 +78,7 @@ function atTheEnd(known: Known): void {
   for (const { id } of known.answered)
     known.holds("no accepted job is lost", known.jobs.has(id) || known.deleted.has(id), () => id);
   known.messages.atTheEnd();
+  known.groups.atTheEnd();
   known.schedules.atTheEnd(known.messages.countTo);
   known.slots.atTheEnd();
   known.expiry.atTheEnd((id) => known.everStored.has(id));

@@ -1,4 +1,4 @@
-import { MINUTE, SECOND } from "../../lib/clock.ts";
+import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import { HEAD_START } from "../../lib/job/job.ts";
 import type { Plan } from "./plan.ts";
 import { MOST_RETRIES } from "./requests.ts";
@@ -12,9 +12,21 @@ const LONGEST_FREEZE = 3 * MINUTE;
 /** A job, its follow-up, and the follow-up of that. */
 const LONGEST_CHAIN = 3;
 
+/** A group whose messages were lost is looked at after 1, 2 and 4 hours; one that was opened again, once more. */
+const LONGEST_GROUP = 16 * HOUR;
+
 /** The latest end: a job that was overdue while there were faults waits as long again. */
-export function latestEnd({ faultsEndAt }: Plan): number {
-  return faultsEndAt + LONGEST_CHAIN * ((MOST_RETRIES + 1) * LONGEST_ATTEMPT + faultsEndAt);
+export function latestEnd(plan: Plan): number {
+  const { faultsEndAt } = plan;
+  return (
+    (hasGroups(plan) ? LONGEST_GROUP : 0) +
+    faultsEndAt +
+    LONGEST_CHAIN * ((MOST_RETRIES + 1) * LONGEST_ATTEMPT + faultsEndAt)
+  );
+}
+
+export function hasGroups({ actions }: Plan): boolean {
+  return actions.some(({ kind }) => kind === "group");
 }
 
 /** From when on no call fails, no process dies, and no process is frozen. */

@@ -1,5 +1,6 @@
 import { MINUTE, SECOND } from "../../lib/clock.ts";
 import { crowd } from "./crowd.ts";
+import { groupsOf } from "./group-plans.ts";
 import { createRandom, type Random } from "./random.ts";
 import { APPS, DESTINATIONS, POSTING, request } from "./requests.ts";
 import { MOST_IN_SCENE, sceneOf } from "./scenes.ts";
@@ -82,6 +83,7 @@ export function planOf(seed: string): Plan {
     add({ at: around(random, busyAt, POSTING), kind: "empty", queue: random.pick(QUEUES) });
   }
   if (random.chance(0.3)) add(settings(random, burst));
+  actions.push(...groupsOf(seed, faultsEndAt));
   const sorted = actions.toSorted((a, b) => a.at - b.at);
   return { seed, actions: withWindows(seed, sorted), faultRate, faultsEndAt, retentionMs };
 }

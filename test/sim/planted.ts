@@ -17,6 +17,7 @@ import {
   type Plant,
 } from "./plant.ts";
 import { EXPIRY_PLANTS } from "./planted-expiry.ts";
+import { GROUP_PLANTS } from "./planted-groups.ts";
 import { TASK_PLANTS } from "./planted-tasks.ts";
 
 // Bugs that the simulator must find.
@@ -291,6 +292,7 @@ const ALL: readonly Plant[] = [
   { name: "a message is acknowledged before it is handled", acknowledges: "before" },
   { name: "a message that must come again is acknowledged", acknowledges: "all" },
   ...TASK_PLANTS,
+  ...GROUP_PLANTS,
 ];
 
 export const PLANTS: readonly Plant[] = ALL.map((plant) => {

@@ -108,6 +108,7 @@ export const TIMEOUTS = {
   sweep: 55 * SECOND,
   "fire-schedule": 29 * SECOND,
   "remove-payloads": 29 * SECOND,
+  "count-jobs": 29 * SECOND,
   api: 29 * SECOND,
 };
 

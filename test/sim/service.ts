@@ -9,6 +9,7 @@ import { createScheduler } from "../../lib/queue/scheduler.ts";
 import { createAppStores } from "../../lib/store/app-store.ts";
 import { createBacklogs } from "../../lib/store/backlogs.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
+import { createGroupStore } from "../../lib/store/group-store.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
 import { createTable } from "../../lib/store/table.ts";
 import { BUCKET, TABLE } from "./cloud.ts";
@@ -27,6 +28,8 @@ interface Given extends Pick<Parts, "retention"> {
   readonly log: Log;
   /** Default: none, where no invocation of the sweep has more due jobs than it takes. */
   readonly sweepMore?: Parts["sweepMore"];
+  /** The most members of a group that a message walks over. Default: as deployed. */
+  readonly mostInline?: number;
 }
 
 const GROUP = "arn:aws:scheduler:sim:0:schedule-group/jobs";
@@ -35,7 +38,16 @@ const SCHEDULER = { group: GROUP, target: "arn:fire", role: "arn:role", deadLett
 const SEALER = { seal: async () => new Uint8Array(1), open: async () => new Uint8Array(1) };
 
 /** `plain`: the engine's parts, without a planted bug. */
-export function serviceOn({ clock, client, urlOf, executorOf, log, retention, sweepMore = async () => {} }: Given) {
+export function serviceOn({
+  clock,
+  client,
+  urlOf,
+  executorOf,
+  log,
+  retention,
+  sweepMore = async () => {},
+  ...given
+}: Given) {
   const table = createTable({ name: TABLE, clock, client: client("dynamodb") });
   const files = createBucket({ name: BUCKET, client: client("s3") });
   const urls = {
@@ -45,6 +57,7 @@ export function serviceOn({ clock, client, urlOf, executorOf, log, retention, sw
     pdf: urlOf("JobsPdfQueue"),
   };
   const { apps, audit } = createAppStores({ table, clock, sealer: SEALER });
+  const groups = createGroupStore({ table, clock, retention });
   const plain: Parts = {
     clock,
     store: createJobStore({ table, files, clock, apps }),
@@ -57,6 +70,7 @@ export function serviceOn({ clock, client, urlOf, executorOf, log, retention, sw
     executorOf,
     slots: createTaskSlots({ table, clock }),
     backlogs: createBacklogs({ table, clock }),
+    groups,
     sweepMore,
     rules: {
       allowPrivateTargets: true,
@@ -68,6 +82,7 @@ export function serviceOn({ clock, client, urlOf, executorOf, log, retention, sw
     log,
     callbackBodies: {},
     retention,
+    ...given,
   };
   return { plain, apps, audit };
 }

@@ -1,14 +1,16 @@
 import { DAY, SECOND } from "../../lib/clock.ts";
+import { countMembers } from "../../lib/engine/group-counts.ts";
+import { changeIn, type Images } from "../../lib/store/counters.ts";
 import type { ItemChange } from "../../lib/store/payloads.ts";
 import { passes } from "../../local/table-stream.ts";
 import type { Template } from "../../local/template.ts";
 import type { Item } from "./models/dynamodb-value.ts";
-import type { Invoke } from "./process.ts";
+import type { Container, FunctionName, Invoke } from "./process.ts";
 import type { Random } from "./random.ts";
 import type { Time } from "./time.ts";
 
-// The table's stream and its mapping to remove-payloads: every change that passes the filters comes once or twice,
-// in order, up to ten seconds late, and again if the function dies or throws.
+// The table's stream and its mappings to remove-payloads and count-jobs: every change that passes the filters of one comes
+// once or twice, in order, up to ten seconds late, and again if the function dies or throws.
 
 interface Parts {
   readonly time: Time;
@@ -23,10 +25,51 @@ interface Parts {
 /** Longer than a message that carries a job can wait, and than anything expires. */
 const AFTERWARDS = 60 * DAY;
 
-export type Stream = ReturnType<typeof createStream>;
+export interface Stream {
+  readonly written: (before: Item | undefined, after: Item | undefined) => void;
+  readonly isQuiet: () => boolean;
+}
 
-export function createStream({ time, random, template, invoke, isRough, trace }: Parts) {
-  const filters = filtersIn(template);
+/** Of a function: what it does with a batch. */
+interface Consumer {
+  readonly name: FunctionName;
+  /** In serverless.yml. */
+  readonly of: string;
+  /** The largest batch, and how long a smaller one is waited for. */
+  readonly most: number;
+  readonly windowMs: number;
+  readonly handle: (container: Container, batch: readonly ItemChange[]) => Promise<unknown>;
+}
+
+const REMOVING: Consumer = {
+  name: "remove-payloads",
+  of: "removePayloads",
+  most: Infinity,
+  windowMs: SECOND,
+  handle: async ({ parts }, batch) => parts.store.removeLeft(batch),
+};
+const COUNTING: Consumer = {
+  name: "count-jobs",
+  of: "countJobs",
+  most: 1_000,
+  windowMs: 10 * SECOND,
+  handle: async ({ parts }, batch) => {
+    const changes = batch.map(({ before, after }) => changeIn({ OldImage: before, NewImage: after } as Images));
+    return countMembers(changes, parts);
+  },
+};
+
+export function createStream(parts: Parts): Stream {
+  return createMapping(parts, REMOVING);
+}
+
+/** That by which members are counted. */
+export function createCountingStream(parts: Parts): Stream {
+  return createMapping(parts, COUNTING);
+}
+
+function createMapping({ time, random, template, invoke, isRough, trace }: Parts, consumer: Consumer): Stream {
+  const filters = filtersIn(template, consumer.of);
   let waiting: ItemChange[] = [];
   let isReading = false;
 
@@ -40,15 +83,16 @@ export function createStream({ time, random, template, invoke, isRough, trace }:
   }
 
   async function read(): Promise<void> {
-    const batch = waiting;
-    const handled = await invoke("remove-payloads", async ({ parts }) => {
-      await parts.store.removeLeft(batch);
+    const batch = waiting.slice(0, consumer.most);
+    const handled = await invoke(consumer.name, async (container) => {
+      await consumer.handle(container, batch);
       return true;
     });
-    trace(`the stream gives ${batch.length} changes: ${handled ? "handled" : "not handled"}`);
+    const to = consumer === REMOVING ? "" : ` ${consumer.name}`;
+    trace(`the stream gives${to} ${batch.length} changes: ${handled ? "handled" : "not handled"}`);
     if (handled && !(isRough() && random.chance(0.1))) waiting = waiting.slice(batch.length);
     isReading = waiting.length > 0;
-    if (isReading) time.after(SECOND, () => void read());
+    if (isReading) time.after(waiting.length >= consumer.most ? SECOND : consumer.windowMs, () => void read());
   }
 
   return { written, isQuiet: () => waiting.length === 0 };
@@ -67,8 +111,8 @@ export async function forget({ time, cloud, stream }: AfterwardsParts): Promise<
   await time.run(stream.isQuiet);
 }
 
-function filtersIn({ functions }: Template): readonly unknown[] {
-  const mapped = functions.find(({ name }) => name === "removePayloads")?.streams[0];
-  if (!mapped) throw new Error("serverless.yml maps no stream to removePayloads");
+function filtersIn({ functions }: Template, of: string): readonly unknown[] {
+  const mapped = functions.find(({ name }) => name === of)?.streams[0];
+  if (!mapped) throw new Error(`serverless.yml maps no stream to ${of}`);
   return mapped.filters;
 }

@@ -1,7 +1,8 @@
 import { MINUTE, SECOND } from "../../lib/clock.ts";
 import type { Executor, RunningAttempt } from "../../lib/executors/executor.ts";
 import { task, type TaskExecution } from "../../lib/executors/task.ts";
-import type { Process } from "./process.ts";
+import { auditGroup, isGroupAudit } from "./group-tasks.ts";
+import type { Engine, Process } from "./process.ts";
 import type { Random } from "./random.ts";
 import type { Manner } from "./task-requests.ts";
 import type { Outcome } from "../../lib/job/attempt.ts";
@@ -21,17 +22,18 @@ interface Options {
 const MOST_STEPS = 6;
 
 export function createTaskRuns({ randomOf, onStart, onEnd, onSave }: Options) {
-  function executorIn(process: Process): Executor {
+  function executorIn(process: Process, engine: () => Engine): Executor {
     const execute = async (attempt: RunningAttempt): Promise<Outcome> => {
       onStart(process, attempt);
-      const ran = run(process, attempt as RunningAttempt<TaskExecution>);
+      const ran = run(process, attempt as RunningAttempt<TaskExecution>, engine);
       onEnd(process, attempt, await ran.catch(() => undefined));
       return ran;
     };
     return { ...task, execute };
   }
 
-  async function run(process: Process, attempt: RunningAttempt<TaskExecution>): Promise<Outcome> {
+  async function run(process: Process, attempt: RunningAttempt<TaskExecution>, engine: () => Engine): Promise<Outcome> {
+    if (isGroupAudit(attempt)) return auditGroup(attempt, engine(), (saved, stage) => onSave(attempt, saved, stage));
     const random = randomOf(attempt);
     const [manner] = attempt.message.execution.payload["words"] as [Manner];
     if (manner === "steps") return takeSteps(process, attempt, random);

@@ -15,11 +15,11 @@ import { clientOf, type Command } from "./models/client.ts";
 import type { Service } from "./models/faults.ts";
 import { createOutcomes, subjectOf, type Outcomes } from "./outcomes.ts";
 import type { Plan } from "./plan.ts";
-import { afterFaults, isCalm, latestEnd, quietAfter } from "./plan-times.ts";
+import { afterFaults, hasGroups, isCalm, latestEnd, quietAfter } from "./plan-times.ts";
 import type { Plant } from "./plant.ts";
-import { createProcess, type Container, type Process } from "./process.ts";
+import { createProcess, type Container, type Engine, type Process } from "./process.ts";
 import { serviceOn } from "./service.ts";
-import { createStream, forget, type Stream } from "./stream.ts";
+import { createCountingStream, createStream, forget, type Stream } from "./stream.ts";
 import { createTargets } from "./targets.ts";
 import { createTaskRuns } from "./task-runs.ts";
 import { STEADY, createOrder, createRandom, type Random } from "./random.ts";
@@ -57,7 +57,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
   // The service imports these when it first needs them, and nothing on virtual time may wait for that.
   await Promise.all([import("@aws-sdk/client-s3"), import("@aws-sdk/client-scheduler")]);
   const world = createWorld(plan, options);
-  const { time, cloud, invariants, callers, stream, mistakes, elapsed } = world;
+  const { time, cloud, invariants, callers, stream, counting, mistakes, elapsed } = world;
   if (plan.retentionMs > 0) expireSome(world);
   callers.start();
   schedule(world, plan);
@@ -65,7 +65,11 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
   let isOver = false;
   const look = () => {
     isOver =
-      invariants.isSettled() && cloud.scheduler.schedules().length === 0 && callers.isQuiet() && stream.isQuiet();
+      invariants.isSettled() &&
+      cloud.scheduler.schedules().length === 0 &&
+      callers.isQuiet() &&
+      stream.isQuiet() &&
+      (counting?.isQuiet() ?? true);
     if (!isOver) time.after(MINUTE, look);
   };
   time.after(Math.max(plan.faultsEndAt, lastAction) + 2 * MINUTE, look);
@@ -129,6 +133,7 @@ function createWorld(plan: Plan, options: RunOptions) {
       invariants.written(before, after, writer);
       outcomes?.written(after);
       stream.written(before, after);
+      counting?.written(before, after);
     },
     onQuery: (reader, partition) => {
       if (partition.startsWith("WAIT#")) invariants.looked(reader, partition.slice("WAIT#".length));
@@ -159,14 +164,20 @@ function createWorld(plan: Plan, options: RunOptions) {
     onMistake,
   });
   const invoke = createInvoke({ time, containers, start, onMistake, trace });
-  const stream: Stream = createStream({ time, random: random.fork("stream"), template, invoke, isRough, trace });
+  const streaming = { time, template, invoke, isRough, trace };
+  const stream: Stream = createStream({ ...streaming, random: random.fork("stream") });
+  const counting = hasGroups(plan)
+    ? createCountingStream({ ...streaming, random: random.fork("counting") })
+    : undefined;
   const called = { time, random: chance, invariants, invoke, plant, trace };
   const callers = createCallers({ ...called, cloud, faultRate: plan.faultRate, isRough });
   const clients: ClientParts = { ...called, posted: new Map() };
   const { targets } = executors;
   const acting = { time, chance, cloud, invariants, clients, targets, containers, isCalm: calm, trace };
-  return { ...acting, hash, elapsed, mistakes, outcomes, callers, stream };
+  return { ...acting, hash, elapsed, mistakes, outcomes, callers, stream, counting };
 }
+
+const MOST_INLINE = 5;
 
 interface ExecutorParts {
   readonly random: Random;
@@ -236,12 +247,16 @@ function createStart(given: StartParts) {
       clock: process.clock,
       client,
       urlOf: cloud.sqs.urlOf,
-      executorOf: ({ executionType: type }) => (type === TASK ? taskRuns : targets).executorIn(process),
+      executorOf: ({ executionType: type }) =>
+        type === TASK ? taskRuns.executorIn(process, () => engine) : targets.executorIn(process),
       log: (_, event, { jobId = "", attempt = "" }) => trace(`${process.name} logs ${event} ${jobId} ${attempt}`),
       retention: plan.retentionMs,
+      // Small walks are as good as large ones, and go both ways.
+      mostInline: MOST_INLINE,
     });
     const parts = plant?.parts ? { ...plain, ...plant.parts(plain) } : plain;
-    const container = Object.assign(process, { engine: createEngine(parts), parts, apps, audit, isBusy: false });
+    const engine: Engine = createEngine(parts);
+    const container = Object.assign(process, { engine, parts, apps, audit, isBusy: false });
     containers.add(container);
     process.onDeath(() => {
       containers.delete(container);

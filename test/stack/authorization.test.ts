@@ -11,10 +11,11 @@ import { endStacks, newApp, startStack, tokenFor, webhook, type Answer, type Sta
 interface App {
   readonly appId: string;
   readonly token: string;
-  /** The app's own job, waiting task, job with a file, upload and signing secret. */
+  /** The app's own job, waiting task, group, job with a file, upload and signing secret. */
   readonly jobId: string;
   readonly taskId: string;
   readonly bulkId: string;
+  readonly groupId: string;
   readonly fileJobId: string;
   readonly fileKey: string;
   readonly begunKey: string;
@@ -48,6 +49,7 @@ async function makeApp(): Promise<App> {
   const taskId = (await stack.call("POST", "/v1/jobs", { token, body: waiting })).body.jobId;
   const bulk = await stack.call("POST", "/v1/admin/jobs/redrive", { token, body: { status: "DEAD" } });
   const bulkId = bulk.body.data.id;
+  const groupId = (await stack.call("POST", "/v1/groups", { token, body: {} })).body.data.id;
   const { fileKey, parts } = (await stack.call("POST", "/api/jobs/uploads", { token, body: announced })).body;
   const { headers } = await fetch(parts[0].url, { method: "PUT", body: "a" });
   const complete = { fileKey, parts: [{ partNumber: 1, etag: headers.get("etag") }] };
@@ -62,6 +64,7 @@ async function makeApp(): Promise<App> {
     jobId: job.body.data.id,
     taskId,
     bulkId,
+    groupId,
     fileJobId,
     fileKey,
     begunKey: begun.body.fileKey,
@@ -118,6 +121,12 @@ const CASES: Record<string, Case> = {
   "POST /v1/admin/jobs/cancel": { body: () => ({ status: "RETRYING" }), allowed: 202 },
   "GET /v1/admin/bulk-actions/{id}": { allowed: 200 },
   "POST /v1/admin/bulk-actions/{id}/abort": { allowed: 200 },
+  "POST /v1/groups": { body: () => ({ expected: 2 }), allowed: 201 },
+  "GET /v1/groups/{id}": { allowed: 200 },
+  "GET /v1/groups/{id}/jobs": { allowed: 200 },
+  "POST /v1/groups/{id}/seal": { body: () => ({ expected: 2 }), allowed: 200 },
+  "POST /v1/groups/{id}/redrive": { allowed: 202 },
+  "POST /v1/groups/{id}/cancel": { allowed: 202 },
   "GET /v1/admin/stats": { allowed: 200 },
   "GET /v1/admin/counts": { allowed: 200 },
   "GET /v1/admin/series": { allowed: 200 },
@@ -159,6 +168,7 @@ function idFor(path: string, app: App): string {
   if (path.startsWith("/api/jobs/")) return app.fileJobId;
   if (path.startsWith("/jobs/")) return app.pdfId;
   if (path.includes("/bulk-actions/")) return app.bulkId;
+  if (path.includes("/groups/")) return app.groupId;
   return path.startsWith("/v1/jobs/") ? app.taskId : app.jobId;
 }
 
@@ -201,6 +211,7 @@ describe.each(Object.keys(CASES))("%s", (key) => {
       jobId: randomUUID(),
       taskId: randomUUID(),
       bulkId: randomUUID(),
+      groupId: randomUUID(),
       fileJobId: randomUUID(),
       pdfId: randomUUID(),
       secretId: randomUUID(),

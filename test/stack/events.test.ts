@@ -54,6 +54,7 @@ const EXPECTED: Record<string, unknown> = {
   "admin-api-stats": { statusCode: 200 },
   "admin-api-counts": { statusCode: 200 },
   "admin-api-series": { statusCode: 200 },
+  "admin-api-group": { statusCode: 201 },
   "count-jobs": undefined,
   "admin-api-metrics": { statusCode: 200 },
   "create-job-callback-http": { statusCode: 201 },

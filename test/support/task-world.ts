@@ -17,6 +17,7 @@ import { createBucket } from "../../lib/store/bucket.ts";
 import { createJobStore, type JobStore } from "../../lib/store/job-store.ts";
 import type { Job } from "../../lib/job/job.ts";
 import { createMail } from "../../lib/outbound/mail.ts";
+import type { GroupPass } from "../../lib/job/group.ts";
 import { encodeMessage } from "../../lib/job/payload.ts";
 import { createSealer } from "../../lib/store/sealer.ts";
 import { createPageQuota } from "../../lib/pdf/page-quota.ts";
@@ -89,6 +90,7 @@ export async function createTaskWorld() {
     pdfs: createPdfs({ files, render: async () => ({}) }),
     pages: createPageQuota({ table, clock, log: () => {}, apps }),
     people: { retryJob: async () => undefined, stopJob: async () => undefined },
+    walks: { begin: async () => undefined, step: async (pass: GroupPass) => pass, conclude: async () => undefined },
     executionTypes: EXECUTION_TYPES,
   };
   const servicesOf = createTaskServices({ ...parts, rules: { allowPrivateTargets: true } });

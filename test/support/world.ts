@@ -11,6 +11,7 @@ import type { GivenParts as Parts } from "../../lib/engine/engine-parts.ts";
 import type { Executor, RunningAttempt } from "../../lib/executors/executor.ts";
 import { executorOf } from "../../lib/executors/index.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
+import { createGroupStore } from "../../lib/store/group-store.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
 import type { Job, Mode } from "../../lib/job/job.ts";
 import type { LogFields } from "../../lib/log.ts";
@@ -53,6 +54,7 @@ export async function createWorld({ retention = 0, isQuick = process.env["TEST_O
   const capacity = createCapacityStore({ table, clock });
   const slots = createTaskSlots({ table, clock });
   const backlogs = createBacklogs({ table, clock });
+  const groups = createGroupStore({ table, clock, retention });
   const queue = createQueue({ urls, table, files, clock, client: sqs });
 
   const scripted = createScriptedScheduler();
@@ -71,6 +73,7 @@ export async function createWorld({ retention = 0, isQuick = process.env["TEST_O
     executorOf: () => executor.executor,
     slots,
     backlogs,
+    groups,
     sweepMore: async () => {},
     rules: RULES,
     log: (_, event, fields) => logged.push({ event, fields }),
@@ -91,6 +94,7 @@ export async function createWorld({ retention = 0, isQuick = process.env["TEST_O
     capacity,
     slots,
     backlogs,
+    groups,
     queue,
     files,
     clock,

@@ -21,7 +21,7 @@ const bulkBody = z
   })
   .meta({ id: "BulkFilter", description: "Which jobs: those that fit all of what is given, which must be something." });
 
-const bulkShown = z
+export const bulkShown = z
   .strictObject({
     id: z.guid(),
     action: z.enum(["redrive", "cancel"]),
@@ -55,14 +55,30 @@ function bulkRoute(action: "redrive" | "cancel", summary: string) {
       const { appId: named, ...conditions } = body;
       const appId = appOf(caller, named);
       const filter = parse(bulkFilter, conditions, "body");
-      const execution = { type: TASK, jobType: BULK_ACTION, payload: { action, filter }, priority: 0 } as const;
-      const { job } = await submitTask({ appId, userId: caller.sub, execution, ...LONG_RUN }, service);
-      const changes = [{ field: job.id, from: null, to: filter }];
-      const object = `job:${job.id}`;
-      await service.audit.record(appId, { by: caller.sub, action: `jobs.${action}`, object, changes });
-      return { status: 202, body: envelope(view(job, action, filter)) };
+      return beginBulkAction({ appId, by: caller.sub, action, filter }, service);
     },
   });
+}
+
+interface AskedBulk {
+  readonly appId: string;
+  readonly by: string;
+  readonly action: "redrive" | "cancel";
+  readonly filter: BulkFilter;
+  /** The id of the task that does it. Default: a new one. */
+  readonly id?: string;
+}
+
+/** Submits the task that does a bulk action, and says so in the audit log. */
+export async function beginBulkAction(asked: AskedBulk, service: ServiceParts): Promise<Answer> {
+  const { appId, by, action, filter, id } = asked;
+  const execution = { type: TASK, jobType: BULK_ACTION, payload: { action, filter }, priority: 0 } as const;
+  const task = { appId, userId: by, execution, ...LONG_RUN, ...(id !== undefined && { id }) };
+  const { job } = await submitTask(task, service);
+  const changes = [{ field: job.id, from: null, to: filter }];
+  const object = `job:${job.id}`;
+  await service.audit.record(appId, { by, action: `jobs.${action}`, object, changes });
+  return { status: 202, body: envelope(view(job, action, filter)) };
 }
 
 export const getBulkAction = route({

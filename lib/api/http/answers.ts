@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { group } from "../../executors/group.ts";
 import { runnable, schedule } from "../../executors/index.ts";
 import { ERROR_CODES } from "../../errors.ts";
 import { httpMethod, jobMetadata } from "../../executors/message-schema.ts";
@@ -126,6 +127,16 @@ const waiting = z
     ],
   });
 
+export const memberCounts = z
+  .strictObject({
+    total: z.int(),
+    succeeded: z.int(),
+    failed: z.int(),
+    dead: z.int(),
+    cancelled: z.int(),
+  })
+  .meta({ id: "MemberCounts", description: "Members of a group, and how many of them have ended in which status." });
+
 const jobFields = {
   id: z.guid(),
   appId: z.guid(),
@@ -133,7 +144,7 @@ const jobFields = {
   status: z.enum(STATUSES),
   lambdaProxyMessage: shownRequest.nullable().optional(),
   executionConfig: z
-    .union([...runnable, shownSchedule])
+    .union([...runnable, shownSchedule, group.schema])
     .nullable()
     .optional(),
   ...shownFollowUps,
@@ -145,7 +156,9 @@ const jobFields = {
   lastError: z.string().nullable(),
   reason: z
     .enum(END_REASONS)
-    .describe("Why it failed. `final`: another attempt would fail too; `expired`: none was started by its notAfter.")
+    .describe(
+      "Why it failed. `final`: another attempt would fail too; `expired`: none was started by its notAfter; `seal_timeout`, `count_mismatch`: a group that had other members than it was to have.",
+    )
     .optional(),
   notBefore: time.describe("The start that was asked for.").optional(),
   notAfter: time.describe("No attempt starts later.").optional(),
@@ -155,6 +168,12 @@ const jobFields = {
   lastRunAt: time.nullable().describe("Of a schedule.").optional(),
   runCount: z.int().describe("Of a schedule.").optional(),
   targetJobId: z.guid().nullable().describe("Of a schedule: the job of the last run.").optional(),
+  expected: z.int().nullable().describe("Of a group: how many members it has; null while nobody knows.").optional(),
+  sealBy: time.describe("Of a group.").optional(),
+  sealedAt: time.nullable().describe("Of a group: since when nothing becomes a member any more.").optional(),
+  members: memberCounts.nullable().describe("Of a group that has ended.").optional(),
+  failedJobIds: z.array(z.guid()).describe("Of a group: the first 1,000 members that were FAILED or DEAD.").optional(),
+  group: z.guid().describe("The group that the job is a member of.").optional(),
   createdBy: z
     .string()
     .nullable()

@@ -31,6 +31,8 @@ interface AskedTask {
   readonly retry?: RetryPolicy;
   /** The idempotency key, unique per user. */
   readonly key?: string;
+  /** The id of the job. Default: that which follows from the key, or a new one. */
+  readonly id?: string;
   readonly startAt?: EpochMs;
   readonly dialect?: Dialect;
   readonly pdf?: PdfJob;
@@ -44,10 +46,10 @@ interface AskedTask {
 /** Accepts a task, once per user and key, and records it in the audit log. */
 export async function submitTask(asked: AskedTask, service: ServiceParts) {
   const { engine, clock, store, pages } = service;
-  const { execution, maxRetries, retry, key, onComplete, traceparent: header, admit, ...request } = asked;
+  const { execution, maxRetries, retry, key, onComplete, traceparent: header, admit, id: given, ...request } = asked;
   const { appId, dialect } = request;
   const metadata = { ...(maxRetries !== undefined && { maxRetries }), ...(retry && { retry }) };
-  const id = taskIdOf(asked, clock);
+  const id = given ?? taskIdOf(asked, clock);
   const isPdf = execution.jobType === GENERATE_PDF;
   const isCounted = isPdf || definitionOf(execution.jobType).writes !== undefined;
   // A replay makes no pages and no rows.

@@ -3,11 +3,13 @@ import type { EpochMs } from "../../clock.ts";
 import type { Terms } from "../../job/accept.ts";
 import { entityOf, withoutRequest } from "../../job/view.ts";
 import { definitionOf, type TaskExecution } from "../../executors/task.ts";
+import { isGroup } from "../../job/group.ts";
 import { SCHEDULE, TASK, isSchedule, isTask, type Job } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { appOf, type Caller } from "../http/auth.ts";
 import { admitDataset } from "../tasks/datasets.ts";
 import { envelope, type Answer } from "../http/http.ts";
+import { groupFor, type KnownGroups } from "./members.ts";
 import { messageOf, type CreateJobBody } from "./job-request.ts";
 import { compared, comparedByTarget, type Shape } from "./replay.ts";
 import type { FollowUpJob, Message, StatusPolicy } from "../../job/message.ts";
@@ -36,13 +38,15 @@ export interface AskedBy {
   readonly shape?: Shape;
   /** Which answers are final unless the job or its app says otherwise. Default: none. */
   readonly policy?: StatusPolicy;
+  /** The groups that the request has read. */
+  readonly groups?: KnownGroups;
 }
 
 /** Checks the request and accepts the job, once per idempotency key. */
 export async function acceptJob(
   body: CreateJobBody,
   caller: Caller,
-  { key: keyHeader, traceparent, shape = "nested", policy }: AskedBy,
+  { key: keyHeader, traceparent, shape = "nested", policy, groups }: AskedBy,
   service: ServiceParts,
 ): Promise<Accepted> {
   const appId = appOf(caller, body.appId);
@@ -53,13 +57,15 @@ export async function acceptJob(
   const { terms } = checked;
   const message = traced(checked.message, traceparent);
   if (message.execution.type === TASK) await admitTask(message, appId, service);
-  const submitted = await service.engine.submit({ appId, mode: body.mode, message, terms, createdBy: caller.sub });
+  const memberOf = await groupFor(message, appId, service, groups);
+  const request = { appId, mode: body.mode, message, terms, createdBy: caller.sub, ...(memberOf && { memberOf }) };
+  const submitted = await service.engine.submit(request);
   switch (submitted.kind) {
     case "sent":
       if (message.execution.type === SCHEDULE) await recordCreated(submitted.job, message, caller.sub, service);
       return { status: 202, message };
     case "created":
-      if (isTask(submitted.job) || isSchedule(submitted.job))
+      if (isTask(submitted.job) || isSchedule(submitted.job) || isGroup(submitted.job))
         await recordCreated(submitted.job, message, caller.sub, service);
       return { status: 201, job: submitted.job, message };
     case "replayed":
@@ -191,7 +197,8 @@ export async function recordCreated(
   { audit }: Pick<ServiceParts, "audit">,
 ): Promise<void> {
   const action = isSchedule(job) ? "schedule.created" : "job.created";
-  const to = isSchedule(job) ? (execution["scheduleExpression"] ?? execution["scheduledAt"]) : job.jobType;
+  const asked = execution["scheduleExpression"] ?? execution["scheduledAt"] ?? execution["expected"];
+  const to = isTask(job) ? job.jobType : (asked ?? null);
   const changes = [{ field: job.id, from: null, to }];
   await audit.record(job.appId, { by, action, object: jobObject(job), changes });
 }

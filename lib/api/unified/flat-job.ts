@@ -14,7 +14,7 @@ import { targetUrl, wholeUrl } from "../../outbound/target-url.ts";
 
 // A job on one level: how it is written, what it stands for in the nested shape, and back.
 
-const { maxRetries, retry, messageGroupId, delaySeconds, notBefore, notAfter, labels } = jobMetadata.shape;
+const { maxRetries, retry, messageGroupId, delaySeconds, notBefore, notAfter, labels, group } = jobMetadata.shape;
 
 /** The fields that say what is called. A job has one of them. */
 const TARGETS = ["url", "function", "functionUrl", "task"] as const;
@@ -49,6 +49,7 @@ const common = {
     })
     .describe("JSON pointers to what may differ when the key comes again, such as `/body/nonce`.")
     .optional(),
+  group,
   onComplete: z.union([wholeUrl, callback]).describe("Where the job is posted as it ended.").optional(),
 };
 
@@ -130,7 +131,7 @@ export function postedOf(job: FlatJob): object {
 }
 
 function messageIn(job: FlatJob): object {
-  const { key, maxRetries: retries, retry: policy, order, idempotencyIgnore: ignored } = job;
+  const { key, maxRetries: retries, retry: policy, order, idempotencyIgnore: ignored, group: groupId } = job;
   const metadata = {
     ...(key !== undefined && { idempotencyKey: key }),
     ...(retries !== undefined && { maxRetries: retries }),
@@ -139,6 +140,7 @@ function messageIn(job: FlatJob): object {
     ...timesOf(job),
     ...(job.labels !== undefined && { labels: job.labels }),
     ...(ignored && { idempotencyIgnore: ignored.map((pointer) => pointer.replace(/^\/\w+/, "")) }),
+    ...(groupId !== undefined && { group: groupId }),
   };
   return { ...targetOf(job), metadata };
 }
@@ -215,7 +217,7 @@ const FLAT_NAMES: Readonly<Record<string, string>> = {
 /** The flat job that a message is, for people: credentials are masked. */
 export function flatView(message: Message): object {
   const { execution, lambdaProxyMessage: request, metadata, onComplete, onSuccess, onFailure } = message;
-  const { idempotencyKey: key, maxRetries: retries, retry: policy, messageGroupId: order } = metadata;
+  const { idempotencyKey: key, maxRetries: retries, retry: policy, messageGroupId: order, group: groupId } = metadata;
   const view = (followUp: FollowUpJob) => flatView({ ...followUp.message, ...followUp });
   return {
     ...targetView(message),
@@ -228,6 +230,7 @@ export function flatView(message: Message): object {
     ...timesOf(metadata),
     ...(metadata.labels && { labels: metadata.labels }),
     ...ignoredView(message),
+    ...(groupId !== undefined && { group: groupId }),
     ...(onComplete && { onComplete: callbackView(onComplete) }),
     ...(onSuccess && { onSuccess: view(onSuccess) }),
     ...(onFailure && { onFailure: view(onFailure) }),

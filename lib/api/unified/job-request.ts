@@ -88,6 +88,7 @@ function problemsOf(message: Message, type: ExecutionType, place: Place, within:
     const reason = "is the key of the job that this one hangs on, and so would be that job; use another";
     problems.push({ field: "metadata.idempotencyKey", message: reason });
   }
+  problems.push(...memberProblems(message, place, within));
   const below = { ...within, keys: [...within.keys, key], isTarget: false };
   const target = execution.type === SCHEDULE ? (execution["targetJob"] as Message) : undefined;
   const inTarget = `${place.message}.execution.targetJob`;
@@ -96,6 +97,15 @@ function problemsOf(message: Message, type: ExecutionType, place: Place, within:
     ...(target ? problemsIn(target, { message: inTarget, beside: `${inTarget}.` }, { ...below, isTarget: true }) : []),
     ...followUpProblems(message, place.beside, below),
   ];
+}
+
+/** What is no member of a group: a job that nothing stores, and one that follows from another or recurs. */
+function memberProblems({ execution, metadata }: Message, place: Place, { mode }: Within): ErrorDetail[] {
+  if (metadata.group === undefined) return [];
+  const refused = (message: string) => [{ field: "metadata.group", message }];
+  if (mode === "sqs") return refused("needs a job that is stored: use mode both or db");
+  if (place.message !== "message") return refused("is for jobs that are posted themselves; leave it out here");
+  return execution.type === SCHEDULE ? refused("is not for schedules: post the jobs of the group themselves") : [];
 }
 
 /** The problems of a message within another one. */

@@ -128,7 +128,7 @@ function partsOf({ execution, lambdaProxyMessage: request, metadata }: Message):
     ...(request && { httpMethod: request.httpMethod }),
     path,
     queryStringParameters: query,
-    group: (metadata as { group?: unknown }).group,
+    group: metadata.group,
     ...(execution.type === SCHEDULE && {
       scheduleExpression: isOnce ? undefined : scheduleExpression,
       scheduleExpressionTimezone,

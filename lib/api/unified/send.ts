@@ -81,12 +81,8 @@ export const sendJobs = route({
       const message = "names one job, and the body is a list: give each job a key of its own";
       throw badRequest([{ field: "Idempotency-Key", message }]);
     }
-    return acceptEach(
-      body,
-      async (job) => acceptFlat(job, caller, { traceparent }, service),
-      { caller, route: KEY },
-      service,
-    );
+    const asked = { traceparent, groups: new Map() };
+    return acceptEach(body, async (job) => acceptFlat(job, caller, asked, service), { caller, route: KEY }, service);
   },
 });
 

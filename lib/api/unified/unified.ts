@@ -76,9 +76,10 @@ export const createJobs = route({
   checksValues: true,
 
   async handle({ body, caller, headers: { traceparent } }, service): Promise<Answer> {
+    const asked = { traceparent, groups: new Map() };
     const accept = async (job: unknown) => {
       refuseChanging(job, "job");
-      return acceptJob(parse(createJobBody, job, "job"), caller, { traceparent }, service);
+      return acceptJob(parse(createJobBody, job, "job"), caller, asked, service);
     };
     return acceptEach(body.jobs, accept, { caller, route: "POST /v1/jobs/batch" }, service);
   },

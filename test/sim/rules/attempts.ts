@@ -38,7 +38,7 @@ export function started(known: Known, process: Process, attempt: RunningAttempt,
   } else known.leases.started(attempt.job, told);
   const { baseUrl, jobType } = message.execution as unknown as { baseUrl?: string; jobType?: string };
   const place = `${job?.appId} ${baseUrl === undefined ? jobType : new URL(baseUrl).origin}`;
-  if (known.areAwake) known.flow.mayStart(job?.appId, place, told);
+  if (known.areAwake && !job?.isUrgent) known.flow.mayStart(job?.appId, place, told);
   known.live.set(jobId, { process, place, until: job?.leaseUntil ?? Infinity, isFrozen: false });
   known.flow.hasRoom(place, known.live.values(), told);
 }

@@ -6,6 +6,7 @@ import type { Message } from "../models/sqs.ts";
 import type { Process } from "../process.ts";
 import { createExpiryRules } from "./expiry.ts";
 import { createFlowRules, type Live } from "./flow.ts";
+import { createGroupRules } from "./groups.ts";
 import { createLaneRules } from "./lanes.ts";
 import { createLeaseRules } from "./leases.ts";
 import { createMessageRules } from "./messages.ts";
@@ -47,6 +48,7 @@ export function createKnown(options: KnownOptions) {
   const answers = new Map<string, Outcome>();
   const isDelivered = (id: string) => answers.get(attemptName(id, 1))?.kind === "succeeded";
   const slots = createSlotRules({ ...judge, jobs, isCalm });
+  const expiry = createExpiryRules({ ...judge, jobs, retention, isCalm, items, objects });
   const { appOf, isStartable } = slots;
   return {
     ...judge,
@@ -79,7 +81,8 @@ export function createKnown(options: KnownOptions) {
     messages: createMessageRules({ ...judge, jobs, deleted, isDelivered }),
     schedules: createScheduleRules({ ...judge, jobs }),
     receivers: createReceiverRules(judge),
-    expiry: createExpiryRules({ ...judge, jobs, retention, isCalm, items, objects }),
+    expiry,
+    groups: createGroupRules({ ...judge, jobs, hasExpired: expiry.hasExpired }),
     leases: createLeaseRules(judge),
     windows: createWindowRules(judge),
     slots,

@@ -17,6 +17,7 @@ interface Carried {
 interface Body {
   readonly attempt?: { readonly id: string };
   readonly job?: { readonly id: string; readonly appId: string; readonly payload: unknown };
+  readonly group?: { readonly id: string };
   readonly fire?: { readonly id?: string; readonly target?: { readonly id: string } };
   readonly Payload?: string;
 }
@@ -88,8 +89,8 @@ export function createMessageRules({ now, holds, jobs, deleted, isDelivered }: O
 }
 
 function subjectOf(body: string): { readonly id: string; readonly isCarried?: true } {
-  const { attempt, job, fire, Payload } = JSON.parse(body) as Body;
+  const { attempt, job, group, fire, Payload } = JSON.parse(body) as Body;
   if (Payload !== undefined) return subjectOf(Payload);
   if (job) return { id: job.id, isCarried: true };
-  return { id: attempt?.id ?? fire?.target?.id ?? fire?.id ?? "" };
+  return { id: attempt?.id ?? group?.id ?? fire?.target?.id ?? fire?.id ?? "" };
 }

@@ -47,7 +47,7 @@ export function createSlotRules({ now, holds, jobs, isCalm }: Options) {
   /** An item of an app other than a job was written. */
   function itemWritten(pk: string, sk: string, to: Item | undefined): void {
     const id = pk.slice(pk.indexOf("#") + 1);
-    if (pk.startsWith("SLOTS#")) appOf(id).holders = new Set(to?.["holders"]?.SS);
+    if (pk.startsWith("SLOTS#") && sk === "S") appOf(id).holders = new Set(to?.["holders"]?.SS);
     else if (pk.startsWith("WAIT#")) lineWritten(appOf(id).line, sk, to && now());
     else if (pk.startsWith("APP#") && sk === "SETTINGS") settingsWritten(appOf(id), to);
     else return;

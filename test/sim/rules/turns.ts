@@ -62,7 +62,9 @@ export function createTurnRules({ now, holds, jobs, appOf, isStartable, startedA
 
   /** The tasks that could start. */
   function waiting(appId: string): string[] {
-    const tasks = [...jobs.values()].filter((job) => isTask(job) && job.appId === appId && isStartable(job));
+    const tasks = [...jobs.values()].filter(
+      (job) => isTask(job) && !job.isUrgent && job.appId === appId && isStartable(job),
+    );
     return tasks.map(({ id }) => id);
   }
 

@@ -39,6 +39,7 @@ function itemWritten(known: Known, from: Item | undefined, to: Item | undefined,
   known.holds("an unfinished job is always due", isFinished(job) || job.dueAt !== undefined, told);
   known.holds("retries never exceed what is allowed", job.retryCount <= job.maxRetries, told);
   known.expiry.written(job, told);
+  known.groups.written(old, job, told);
   if (!old && job.lastError === LOST.error) known.uncertain.add(job.id);
   if (!old) return created(known, job);
   known.holds("a job stays its app's own", old.appId === job.appId, told);
@@ -51,8 +52,11 @@ function itemWritten(known: Known, from: Item | undefined, to: Item | undefined,
   const isPostponed = old.status === job.status && old.dueAt !== job.dueAt && old.startAt === job.startAt;
   if (job.lane !== undefined && isPostponed)
     known.lanes.postponed(job, writer?.name.startsWith("process-jobs") === true);
-  if (isStopped(old, job))
-    known.holds("a job is stopped by a person of its app", wasAsked(known, job, "cancel", "deadletter"), told);
+  if (isStopped(old, job)) {
+    const isByGroup = job.memberOf && known.jobs.get(job.memberOf.id)?.fanIn?.cancels !== undefined;
+    const isByPerson = wasAsked(known, job, "cancel", "deadletter");
+    known.holds("a job is stopped by a person of its app", isByPerson || isByGroup === true, told);
+  }
   const inGeneration = job.attempts - (known.before.get(job.id) ?? 0);
   // Of the first attempt of a carried job that was received again, nothing is known: one more is allowed.
   const retries = Math.max(job.maxRetries, known.uncertain.has(job.id) ? 1 : 0);
@@ -67,12 +71,14 @@ function taskWritten(
   told: () => string,
 ): void {
   const [wasRunning, isRunning] = [old?.status === "RUNNING", job.status === "RUNNING"];
-  if (isRunning && !wasRunning) known.slots.claimed(job, writer, told);
+  if (isRunning && !wasRunning && !job.isUrgent) known.slots.claimed(job, writer, told);
   if (old && isRunning && wasRunning) {
     known.leases.extended(old, job, told);
     const one = known.live.get(job.id);
     if (one) one.until = job.leaseUntil ?? 0;
   }
+  // Urgent tasks have slots of their own.
+  if (job.isUrgent) return;
   known.slots.taskWritten(job.id, job.appId, isRunning);
   known.turns.changed(job.appId, isRunning ? (wasRunning ? "else" : "claimed") : wasRunning ? "given back" : "else");
 }
@@ -80,6 +86,7 @@ function taskWritten(
 function removed(known: Known, job: Job): void {
   const mayGo = known.expiry.hasExpired(job) || (isFinished(job) && wasAsked(known, job, "delete"));
   known.holds("a job goes when it has expired, or is finished and deleted by a person", mayGo, () => job.id);
+  known.groups.removed(job, () => job.id);
   known.asked.get(job.id)?.delete("delete");
   known.jobs.delete(job.id);
   known.deleted.add(job.id);
@@ -93,6 +100,7 @@ function removed(known: Known, job: Job): void {
 
 function created(known: Known, job: Job): void {
   known.everStored.add(job.id);
+  known.groups.created(job);
   known.deleted.delete(job.id);
   const told = () => `${job.id} created ${job.status}`;
   known.holds("nothing is created as succeeded", job.status !== "SUCCEEDED", told);

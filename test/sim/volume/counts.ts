@@ -7,6 +7,8 @@ import type { Item } from "../models/dynamodb-value.ts";
 export interface JobCount {
   readonly id: string;
   readonly appId: string;
+  /** Of a group. */
+  readonly isMember: boolean;
   readonly createdAt: EpochMs;
   /** When it was first written, by no process's clock. */
   readonly acceptedAt: EpochMs;
@@ -113,10 +115,11 @@ export function createCounts(now: () => EpochMs) {
   };
 }
 
-function born(id: string, { byApp, createdAt }: Item, now: EpochMs): JobCount {
+function born(id: string, { byApp, byGroup, createdAt }: Item, now: EpochMs): JobCount {
   return {
     id,
     appId: (byApp?.S ?? "").split("#")[0] ?? "",
+    isMember: byGroup !== undefined,
     createdAt: Number(createdAt?.N ?? now),
     acceptedAt: now,
     messages: 0,

@@ -100,6 +100,23 @@ export const VOLUME_PLANTS: readonly VolumePlant[] = [
     }),
   },
   {
+    name: "a group is looked at whenever one of its members changes",
+    scenario: "the members of one group",
+    breaks: "11: reads of a member",
+    parts: ({ groups }) => ({
+      groups: {
+        ...groups,
+        count: async (changes) => {
+          await groups.count(changes);
+          const found = changes.flatMap(({ after }) =>
+            after?.memberOf ? [{ id: after.memberOf.id, appId: after.appId }] : [],
+          );
+          return found.slice(0, 1);
+        },
+      },
+    }),
+  },
+  {
     name: "payloads in the bucket are never deleted",
     scenario: "nothing is left after retention",
     breaks: "4: objects left",

@@ -2,7 +2,7 @@ import { MINUTE } from "../../../lib/clock.ts";
 import { createEngine } from "../../../lib/engine/engine.ts";
 import type { Executor, RunningAttempt } from "../../../lib/executors/executor.ts";
 import { executorOf } from "../../../lib/executors/index.ts";
-import { task } from "../../../lib/executors/task.ts";
+import { task, type TaskExecution } from "../../../lib/executors/task.ts";
 import { TASK } from "../../../lib/job/job.ts";
 import type { NewJob } from "../../../lib/job/accept.ts";
 import type { Outcome } from "../../../lib/job/attempt.ts";
@@ -13,10 +13,11 @@ import { clientOf } from "../models/client.ts";
 import type { Item } from "../models/dynamodb-value.ts";
 import type { Service } from "../models/faults.ts";
 import type { Plant } from "../plant.ts";
-import { createProcess, type Container, type Invoke, type Process } from "../process.ts";
+import { createProcess, type Container, type Engine, type Invoke, type Process } from "../process.ts";
 import { createOrder, createRandom } from "../random.ts";
 import { serviceOn } from "../service.ts";
-import { createStream, forget } from "../stream.ts";
+import { auditGroup, isGroupAudit } from "../group-tasks.ts";
+import { createCountingStream, createStream, forget } from "../stream.ts";
 import { createTime, type Time } from "../time.ts";
 import { createVolumeCallers } from "./callers.ts";
 import { createVolumeCloud } from "./cloud.ts";
@@ -43,6 +44,11 @@ export interface VolumeOptions {
   /** The processor time of a call of the sweep, as a multiple of Lambda's with 512 MB. Default: 1. */
   readonly slowness?: number;
   readonly onSweep?: (stage: "before" | "after") => void;
+  /** With it, the function of the table's stream runs that counts members. Default: no. */
+  readonly isCounting?: boolean;
+  readonly mostInline?: number;
+  /** Called after each walk of a task over the members of a group. */
+  readonly onWalk?: (ms: number) => void;
 }
 
 /**
@@ -60,6 +66,7 @@ export function appId(n: number): string {
 
 export function createVolumeWorld(options: VolumeOptions) {
   const { template, seed, plant, retentionMs = 0, runs = () => ({}), atOnce = {}, slowness = 1 } = options;
+  const { onWalk = () => {} } = options;
   const random = createRandom(seed);
   const time = createTime(START, createOrder(), true);
   const counts = createCounts(time.now);
@@ -72,6 +79,7 @@ export function createVolumeWorld(options: VolumeOptions) {
   const onWrite = (before: Item | undefined, after: Item | undefined) => {
     counts.written(before, after);
     if (retentionMs > 0) stream.written(before, after);
+    if (options.isCounting) counting.written(before, after);
   };
   const cloud = createVolumeCloud({ time, template, counts, cpu: LAMBDA_CPU, slownessOf, onQueue, onWrite });
   let started = 0;
@@ -83,16 +91,19 @@ export function createVolumeWorld(options: VolumeOptions) {
       clock: process.clock,
       client: (service: Service) => clientOf(async (command) => cloud.call(process, service, command).catch(noted)),
       urlOf: cloud.sqs.urlOf,
-      executorOf: ({ executionType }) => executorIn(process, executionType, runs),
+      executorOf: ({ executionType }) =>
+        executorIn(process, executionType, { runs, engine: () => engine, onWalk, time }),
       log: () => {},
       retention: retentionMs,
       sweepMore: async (part) => {
         await process.pause(START_MS);
         callers.sweepMore(part);
       },
+      ...(options.mostInline !== undefined && { mostInline: options.mostInline }),
     });
     const parts = plant?.parts ? { ...plain, ...plant.parts(plain) } : plain;
-    const container = Object.assign(process, { engine: createEngine(parts), parts, apps, audit, isBusy: false });
+    const engine: Engine = createEngine(parts);
+    const container = Object.assign(process, { engine, parts, apps, audit, isBusy: false });
     containers.add(container);
     process.onDeath(() => containers.delete(container));
     return container;
@@ -104,7 +115,9 @@ export function createVolumeWorld(options: VolumeOptions) {
   }
 
   const invoke = createInvoke({ time, containers, start, onMistake, trace: () => {} });
-  const stream = createStream({ time, random, template, invoke, isRough: () => false, trace: () => {} });
+  const streaming = { time, random, template, invoke, isRough: () => false, trace: () => {} };
+  const stream = createStream(streaming);
+  const counting = createCountingStream(streaming);
   const callers = createVolumeCallers({ time, cloud, invoke, atOnce, onSweep: options.onSweep ?? (() => {}) });
   const people = createPeople(async (act) => {
     callers.acted();
@@ -176,8 +189,21 @@ function createPosts({ time, invoke, onMistake }: PostParts) {
   return { post, lastAt: () => lastPostAt };
 }
 
-function executorIn(process: Process, type: string, runs: (attempt: RunningAttempt) => Run): Executor {
+interface RunParts {
+  readonly runs: (attempt: RunningAttempt) => Run;
+  readonly engine: () => Engine;
+  readonly onWalk: (ms: number) => void;
+  readonly time: Time;
+}
+
+function executorIn(process: Process, type: string, { runs, engine, onWalk, time }: RunParts): Executor {
   async function execute(attempt: RunningAttempt): Promise<Outcome> {
+    if (isGroupAudit(attempt)) {
+      const began = time.now();
+      const walked = await auditGroup(attempt as RunningAttempt<TaskExecution>, engine(), () => {});
+      onWalk(time.now() - began);
+      return walked;
+    }
     const { ms = 50, outcome = { kind: "succeeded", httpStatus: 200 }, dies = false } = runs(attempt);
     if (dies) process.kill();
     const late = new Promise<"late">((resolve) => {
