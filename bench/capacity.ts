@@ -10,6 +10,7 @@ import { createDestinationStore } from "../lib/flow/destination-store.ts";
 import { createEngine } from "../lib/engine/engine.ts";
 import { executorOf } from "../lib/executors/index.ts";
 import { createBucket } from "../lib/store/bucket.ts";
+import { createGroupStore } from "../lib/store/group-store.ts";
 import { createJobStore } from "../lib/store/job-store.ts";
 import { nextAttempt } from "../lib/job/job.ts";
 import { createQueue } from "../lib/queue/queue.ts";
@@ -83,6 +84,7 @@ export async function capacityOf(
     executorOf,
     slots: createTaskSlots({ table: tableOf(apart), clock }),
     backlogs: createBacklogs({ table: tableOf(apart), clock }),
+    groups: createGroupStore({ table: tableOf(apart), clock, retention: 0 }),
     sweepMore: async () => {},
     rules,
     log: () => {},

@@ -144,6 +144,12 @@ export function jobsOf(around: Surroundings) {
       await posted(1, "createJob", "POST /v1/jobs/batch", { jobs: each });
       return [];
     },
+    members: async (jobs: number): Promise<readonly string[]> => {
+      const group = await post("adminApi", "POST /v1/groups", {}, around);
+      around.forget();
+      const message = webhookTo(target, ORDER, undefined, { group });
+      return posted(jobs, "createJob", "POST /v1/jobs/create", { message });
+    },
     schedules: async (jobs: number) => schedules(jobs, around),
     recurring: async (jobs: number) => recurring(jobs, around),
     sweep: async (): Promise<readonly string[]> => {

@@ -56,6 +56,11 @@ export const PATHS: readonly Path[] = [
     name: "both, 1 KB, with a follow-up",
     run: async (service, jobs) => service.webhooks(jobs, { isFollowed: true }),
   },
+  {
+    name: "both, 1 KB, member of a group",
+    run: async (service, jobs) => service.members(jobs),
+    isOnce: true,
+  },
   { name: "task", run: async (service, jobs) => service.posted(jobs, "taskApi", "POST /v1/jobs", TASK) },
   { name: "PDF, long", run: async (service, jobs) => service.posted(jobs, "pdfApi", "POST /longjob", LONG) },
   { name: "PDF, quick", run: async (service, jobs) => service.posted(jobs, "pdfApi", "POST /quickjob", DOCUMENT) },

@@ -1,4 +1,5 @@
 import { MINUTE } from "../clock.ts";
+import { GROUP_SEALED } from "../job/group.ts";
 import { asGroup, hold, seal, type Group } from "../job/group-moves.ts";
 import { isFinished, type Job } from "../job/job.ts";
 import { lookSoon } from "../queue/hand-over.ts";
@@ -7,9 +8,6 @@ import type { EngineParts } from "./engine-parts.ts";
 import { settleUp } from "./follow-ups.ts";
 
 // The actions of people on groups. Undefined if there is no such group. A cancel is that of any job.
-
-/** For refusals of members. */
-export const GROUP_SEALED = "group_sealed";
 
 /**
  * Lets nothing become a member any more. `expected`: how many members there are; by default they are counted. Throws

@@ -65,6 +65,9 @@ export function isKeptByGroup({ memberOf, released }: GroupFields): boolean {
   return memberOf !== undefined && !released;
 }
 
+/** Why a request for a member is refused. */
+export const GROUP_SEALED = "group_sealed";
+
 /** Why a group failed that has ended with other members than it was to have. */
 export const SEAL_TIMEOUT = "seal_timeout";
 export const COUNT_MISMATCH = "count_mismatch";

@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
 import { nextAttempt, type WaitingJob } from "../../lib/job/job.ts";
+import { endGroup, type Group } from "../../lib/job/group-moves.ts";
 import { after, claim, end, fire, lapse, retry, stop } from "../../lib/job/moves.ts";
 import { readTemplate } from "../../local/template.ts";
 import { ROOT } from "../support/root.ts";
@@ -45,7 +46,20 @@ test("the diagram of a job's life has exactly the moves that the code makes", ()
   ]);
   const run = { now: 0, targetJobId: "", retention: 0 };
   const fired = [fire(job, { ...run, next: undefined })];
-  const moves = [claimed, ...fired, ...ends, ...stops, lapse(job, 0, 0), retry({ ...job, status: "DEAD" }, 0)];
+  const group = { ...job, executionType: "group", fanIn: { sealBy: 1 } } as Group<WaitingJob>;
+  const counts = { total: 1, succeeded: 0, failed: 1, dead: 0, cancelled: 0 };
+  const ended = [counts, { ...counts, succeeded: 1 }].map((each) =>
+    endGroup(group, { counts: each, failedJobIds: [] }, 0, 0),
+  );
+  const moves = [
+    claimed,
+    ...ended,
+    ...fired,
+    ...ends,
+    ...stops,
+    lapse(job, 0, 0),
+    retry({ ...job, status: "DEAD" }, 0),
+  ];
   const made = moves.flatMap(({ from, to }) => from.map((each) => `${each} → ${to}`));
   expect(new Set(drawn)).toEqual(new Set(made));
 });

@@ -16,6 +16,7 @@ const WALKS = [
   "A task",
   "A schedule",
   "A follow-up",
+  "A group",
   "A quick PDF",
   "A document in the browser",
 ];

@@ -123,13 +123,17 @@ function jobFor(body: z.infer<typeof groupBody>, now: EpochMs): CreateJobBody {
     ...(appId !== undefined && { appId }),
     mode: "both",
     message: { execution, metadata: { ...(key !== undefined && { idempotencyKey: key }) } },
-    ...parse(followUps, {
-      ...(onComplete !== undefined && {
-        onComplete: typeof onComplete === "string" ? { url: onComplete } : onComplete,
-      }),
-      ...(onSuccess && { onSuccess: postedOf(onSuccess) }),
-      ...(onFailure && { onFailure: postedOf(onFailure) }),
-    }),
+    ...parse(
+      followUps,
+      {
+        ...(onComplete !== undefined && {
+          onComplete: typeof onComplete === "string" ? { url: onComplete } : onComplete,
+        }),
+        ...(onSuccess && { onSuccess: postedOf(onSuccess) }),
+        ...(onFailure && { onFailure: postedOf(onFailure) }),
+      },
+      "body",
+    ),
   } as CreateJobBody;
 }
 
@@ -139,12 +143,10 @@ function sealTime(sealBy: string, now: EpochMs): EpochMs {
   throw badRequest([{ field: "sealBy", message: `must be within the next 30 days: it is now ${iso(now)}` }]);
 }
 
-const sealBody = z
-  .strictObject({ expected: expectedMembers.optional() })
-  .meta({
-    id: "SealGroup",
-    description: "Without `expected`, the members are counted a minute later, until twice alike.",
-  });
+const sealBody = z.strictObject({ expected: expectedMembers.optional() }).meta({
+  id: "SealGroup",
+  description: "Without `expected`, the members are counted a minute later, until twice alike.",
+});
 
 export const sealGroup = route({
   key: "POST /v1/groups/{id}/seal",

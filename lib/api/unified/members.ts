@@ -1,6 +1,5 @@
 import { ClientError, badRequest } from "../../errors.ts";
-import { GROUP_SEALED } from "../../engine/group-actions.ts";
-import type { GroupRef } from "../../job/group.ts";
+import { GROUP_SEALED, type GroupRef } from "../../job/group.ts";
 import { jobIdForKey } from "../../job/accept.ts";
 import { isFinished, type Job } from "../../job/job.ts";
 import type { Message } from "../../job/message.ts";
