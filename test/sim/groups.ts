@@ -42,6 +42,7 @@ export async function group(parts: ClientParts, action: Action & GroupAction): P
     const number = seal === "with a number" ? { expected: ids.size } : {};
     const sealed = await asked(parts, appId, sealGroup, { path: { id }, body: number });
     isSealed = sealed !== undefined;
+    if (isSealed) groups.isSealed(id);
     parts.trace(`client is told that group ${id} is ${isSealed ? "sealed" : "not to be sealed"}`);
   }
   await Promise.all(posting);

@@ -1,4 +1,4 @@
-import { MINUTE } from "../../lib/clock.ts";
+import { MINUTE, SECOND } from "../../lib/clock.ts";
 import { isFinished, type Job } from "../../lib/job/job.ts";
 import { isFinal, moving, type Plant } from "./plant.ts";
 
@@ -55,15 +55,15 @@ export const GROUP_PLANTS: readonly Plant[] = [
     }),
   },
   {
-    name: "a group that is sealed is open to members",
-    parts: ({ store }) => ({
+    name: "a group is open to members for some seconds after its seal",
+    parts: ({ store, clock }) => ({
       store: {
         ...store,
         get: async (id) => {
           const job = await store.get(id);
-          if (!job?.fanIn || isFinished(job)) return job;
-          const { sealedAt: _, ...fanIn } = job.fanIn;
-          return { ...job, fanIn };
+          const { sealedAt = 0, ...fanIn } = job?.fanIn ?? {};
+          const isOpen = job?.fanIn && !isFinished(job) && sealedAt + 5 * SECOND > clock.now();
+          return isOpen ? ({ ...job, fanIn } as Job) : job;
         },
       },
     }),

@@ -22,9 +22,15 @@ export function createGroupRules({ now, holds, jobs, hasExpired }: Options) {
   const known = new Map<string, Set<string>>();
   /** Groups that were to have another number of members than were posted. */
   const mistaken = new Set<string>();
+  const sealed = new Set<string>();
 
   function expects(id: string, expected: number, posted: number): void {
     if (expected !== posted) mistaken.add(id);
+  }
+
+  /** A client was told that a group is sealed, and has told the right number, or none. */
+  function isSealed(id: string): void {
+    sealed.add(id);
   }
 
   /** A client was told that a job is a member. */
@@ -42,9 +48,9 @@ export function createGroupRules({ now, holds, jobs, hasExpired }: Options) {
     if (!memberOf) return;
     const name = nameOf(memberOf);
     members.set(name, (members.get(name) ?? new Set()).add(id));
-    const sealed = sealedAt.get(name);
-    const told = () => `${id} comes to ${memberOf.id} ${now() - (sealed ?? 0)} ms after its seal`;
-    holds("nothing becomes a member after the seal", sealed === undefined || now() <= sealed + LONGEST_REQUEST, told);
+    const since = sealedAt.get(name);
+    const told = () => `${id} comes to ${memberOf.id} ${now() - (since ?? 0)} ms after its seal`;
+    holds("nothing becomes a member after the seal", since === undefined || now() <= since + LONGEST_REQUEST, told);
   }
 
   function written(old: Job | undefined, job: Job, told: () => string): void {
@@ -80,7 +86,7 @@ export function createGroupRules({ now, holds, jobs, hasExpired }: Options) {
     const what = () => `${told()}, ${reason}: counted ${JSON.stringify(fanIn?.members)} of ${JSON.stringify(counts)}`;
     if (mistaken.has(id)) return;
     if (reason === SEAL_TIMEOUT) {
-      const hasAll = fanIn?.expected === counts.total && all.every(isFinished);
+      const hasAll = (fanIn?.expected === counts.total && all.every(isFinished)) || sealed.has(id);
       return holds("a group that has all its members does not time out", !hasAll, what);
     }
     holds("a group that has all its members does not fail for their number", reason !== COUNT_MISMATCH, what);
@@ -110,7 +116,7 @@ export function createGroupRules({ now, holds, jobs, hasExpired }: Options) {
     }
   }
 
-  return { expects, accepted, created, written, removed, atTheEnd };
+  return { expects, isSealed, accepted, created, written, removed, atTheEnd };
 }
 
 function sorted(counts: object | undefined): [string, unknown][] {
