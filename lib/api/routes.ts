@@ -1,6 +1,7 @@
 import { getWebhook, putWebhook } from "./pdf/accounts.ts";
 import { listDatasets } from "./tasks/datasets.ts";
-import { deleteSecret, getApp, listAudit, putApp, rotateSecret } from "./admin/apps.ts";
+import { getApp, putApp } from "./admin/apps.ts";
+import { listAudit } from "./admin/audit.ts";
 import { abortBulkAction, cancelJobs, getBulkAction, redriveJobs } from "./admin/bulk.ts";
 import { getLimits, putLimits } from "./admin/limits.ts";
 import { getMetrics } from "./admin/metrics.ts";
@@ -13,6 +14,7 @@ import { createCallbackJob } from "./unified/legacy.ts";
 import { createLongJob, createQuickJob, getPdfJob } from "./pdf/pdf.ts";
 import { getCounts } from "./admin/counts.ts";
 import { getSeries } from "./admin/series.ts";
+import { deleteSecret, rotateSecret } from "./admin/secrets.ts";
 import { getStats } from "./admin/stats.ts";
 import { cancelTypedJob, createTypedJob, getTypedJob, listTypedJobs, retryTypedJob } from "./tasks/typed.ts";
 import { listTypedEvents } from "./tasks/typed-events.ts";

@@ -16,14 +16,12 @@ import { MASK } from "../../job/masking.ts";
 import { callbackView } from "../../job/view.ts";
 import { isUrlPattern } from "../../outbound/patterns.ts";
 import type { ServiceParts } from "../../parts.ts";
-import { enveloped, pageOf, shownCallback, time } from "../http/answers.ts";
-import { requireRole, type Caller } from "../http/auth.ts";
-import { appInPath } from "./app-path.ts";
+import { enveloped, shownCallback, time } from "../http/answers.ts";
 import { limitsShown, wakeJobs } from "./limits.ts";
 import { destinationName } from "./destinations.ts";
-import { envelope, route, type Answer, type Route } from "../http/http.ts";
+import { appRoute, ok } from "./app-route.ts";
 
-// The settings, the signing secrets and the audit log of an app, for its administrators.
+// The settings of an app, for its administrators.
 
 const MOST_ENTRIES = 100;
 
@@ -95,16 +93,6 @@ const appShown = enveloped(
     signingSecrets: z.array(secretShown),
   }),
 ).describe("The settings.");
-const secretMade = enveloped(z.strictObject({ id: z.guid(), secret: z.string(), createdAt: time }));
-
-const auditEntry = z.strictObject({
-  at: time,
-  by: z.string(),
-  action: z.string(),
-  object: z.string().nullable().describe("What was changed, as `object` of the query names it."),
-  changes: z.array(z.strictObject({ field: z.string(), from: z.unknown(), to: z.unknown() })),
-});
-
 /** The texts of the API document for the routes below. */
 const about = {
   get: { id: "getApp", summary: "Shows an app's settings", answers: { 200: appShown } },
@@ -114,17 +102,6 @@ const about = {
     answers: { 200: appShown },
     refusals: ["CONFLICT"],
     body: settingsBody,
-  },
-  rotate: {
-    id: "rotateSigningSecret",
-    summary: "Makes a new signing secret; those before sign for 24 more hours",
-    answers: { 201: secretMade.describe("The secret, which can't be read again.") },
-    refusals: ["CONFLICT"],
-  },
-  delete: {
-    id: "deleteSigningSecret",
-    summary: "Takes a signing secret back at once",
-    answers: { 200: enveloped(z.strictObject({ id: z.string() })).describe("It signs no more.") },
   },
 } as const;
 
@@ -150,97 +127,6 @@ export const putApp = appRoute("PUT", "", about.put, async ({ appId, caller, bod
   await wakeJobs(appId, inForce(before, limits), inForce(settings, limits), service);
   return ok(await appView(appId, { own: { ...settings, version: version + 1 }, limits }, secrets));
 });
-
-export const rotateSecret = appRoute(
-  "POST",
-  "/signing-secrets",
-  about.rotate,
-  async ({ appId, caller }, { secrets }) => {
-    const { id, secret, createdAt } = await secrets.rotate(appId, caller.sub);
-    return { status: 201, body: envelope({ id, secret, createdAt: iso(createdAt) }) };
-  },
-);
-
-export const deleteSecret = appRoute("DELETE", "/signing-secrets/{id}", about.delete, async (asked, { secrets }) => {
-  const id = asked.path["id"] ?? "";
-  if (!(await secrets.remove(asked.appId, id, asked.caller.sub))) throw new ClientError("NOT_FOUND", "No such secret");
-  return ok({ id });
-});
-
-/** The longest ids are the keys of uploads; a key of an index has at most 2,048 bytes. */
-const LONGEST_OBJECT = 1_200;
-
-const auditQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(100).default(50),
-  cursor: z.base64url().max(200).optional(),
-  object: z
-    .string()
-    .regex(
-      /^(?:settings|limits|(?:job|schedule|secret|destination|webhook|upload):.+)$/s,
-      "expected settings, limits, or one of job, schedule, secret, destination, webhook, upload with an id: job:<id>",
-    )
-    .refine((object) => Buffer.byteLength(object) <= LONGEST_OBJECT, `must not be longer than ${LONGEST_OBJECT} bytes`)
-    .describe(
-      "Entries about one object alone: `job:<id>`, `schedule:<id>`, `settings`, `limits`, `secret:<id>`, `destination:<name>`, `webhook:<user>`, `upload:<fileKey>`.",
-    )
-    .optional(),
-});
-
-export const listAudit = route({
-  key: "GET /v1/admin/apps/{appId}/audit",
-  id: "listAudit",
-  summary: "Lists who changed what and when, newest first",
-  answers: { 200: pageOf(auditEntry).describe("A page.") },
-  access: (caller) => requireRole(caller, "APP_ADMIN"),
-  query: auditQuery,
-
-  async handle({ path, caller, query }, { audit }): Promise<Answer> {
-    const appId = appInPath(path["appId"], caller);
-    const before = query.cursor === undefined ? undefined : Buffer.from(query.cursor, "base64url").toString();
-    if (before !== undefined && !isPlace(before)) {
-      throw badRequest([
-        { field: "cursor", message: "is not a cursor of this list; take nextCursor of the page before" },
-      ]);
-    }
-    const { limit, object } = query;
-    const { entries, next } = await audit.list(appId, { limit, before, object });
-    const items = entries.map(({ at, object: of, ...entry }) => {
-      const { by, action, changes } = entry;
-      return { at: iso(at), by, action, object: of ?? null, changes };
-    });
-    return ok({ items, nextCursor: next === undefined ? null : Buffer.from(next).toString("base64url") });
-  },
-});
-
-/** The time of an entry and its number, as in its sort key. */
-function isPlace(text: string): boolean {
-  const [, time = ""] = /^(\d{4}-[\w:.-]+Z)#[\w-]+$/.exec(text) ?? [];
-  return !Number.isNaN(Date.parse(time));
-}
-
-interface Asked<Body> {
-  readonly appId: string;
-  readonly caller: Caller;
-  readonly body: Body;
-  readonly path: Readonly<Record<string, string | undefined>>;
-}
-
-type Definition<Body> = Omit<Route<Body>, "key" | "access" | "query" | "handle">;
-
-function appRoute<Body>(
-  method: string,
-  below: string,
-  definition: Definition<Body>,
-  act: (asked: Asked<Body>, service: ServiceParts) => Promise<Answer>,
-) {
-  return route<Body, unknown>({
-    key: `${method} /v1/admin/apps/{appId}${below}`,
-    access: (caller) => requireRole(caller, "APP_ADMIN"),
-    ...definition,
-    handle: async ({ path, caller, body: parsed }, service) =>
-      act({ appId: appInPath(path["appId"], caller), caller, body: parsed, path }, service),
-  });
-}
 
 function refuseSettings({ onComplete, allowedCallbackUrls }: AppSettings, allowPrivateTargets: boolean): void {
   if (!onComplete) return;
@@ -290,8 +176,4 @@ async function appView(
       expiresAt: expiresAt === undefined ? null : iso(expiresAt),
     })),
   };
-}
-
-function ok(data: unknown): Answer {
-  return { status: 200, body: envelope(data) };
 }
