@@ -1,6 +1,7 @@
 import { getWebhook, putWebhook } from "./pdf/accounts.ts";
 import { listDatasets } from "./tasks/datasets.ts";
-import { getApp, putApp } from "./admin/apps.ts";
+import { deleteDestination, putDestination } from "./admin/app-destinations.ts";
+import { getApp, patchApp, putApp } from "./admin/apps.ts";
 import { listAudit } from "./admin/audit.ts";
 import { abortBulkAction, cancelJobs, getBulkAction, redriveJobs } from "./admin/bulk.ts";
 import { getLimits, putLimits } from "./admin/limits.ts";
@@ -60,6 +61,9 @@ export const adminRoutes: readonly Route[] = [
   resumeDestination,
   getApp,
   putApp,
+  patchApp,
+  putDestination,
+  deleteDestination,
   getLimits,
   putLimits,
   rotateSecret,

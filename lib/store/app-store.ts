@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock.ts";
 import { ClientError } from "../errors.ts";
 import { callbackView } from "../job/view.ts";
@@ -11,7 +12,7 @@ import {
   type VersionedLimits,
   type VersionedSettings,
 } from "./app-settings.ts";
-import { appKey, createAudit, type Audit } from "./audit.ts";
+import { appKey, createAudit, type Audit, type NewEntry } from "./audit.ts";
 import { cached } from "./cached.ts";
 import type { Sealer } from "./sealer.ts";
 import { createRates } from "./rates.ts";
@@ -54,6 +55,7 @@ interface Parts {
 const SETTINGS = "SETTINGS";
 const LIMITS = `${SETTINGS}#LIMITS`;
 const MOST_TRIES = 5;
+const SETTING_NAMES = Object.keys(DEFAULT_SETTINGS) as (keyof AppSettings)[];
 
 /** `settingsOf` and `keysOf` are cached for ten seconds, since every attempt needs them. */
 function createAppStore({ table, clock, audit, secrets, unset }: Parts) {
@@ -83,15 +85,21 @@ function createAppStore({ table, clock, audit, secrets, unset }: Parts) {
     return (await both(appId)).own;
   }
 
-  /** Also writes an entry of the audit log. False if the settings have another version. */
-  async function change(before: VersionedSettings, appId: string, given: AppSettings, by: string): Promise<boolean> {
-    const names = Object.keys(DEFAULT_SETTINGS) as (keyof AppSettings)[];
-    const to = Object.fromEntries(names.map((name) => [name, given[name]])) as unknown as AppSettings;
-    const changes = names
-      .filter((field) => JSON.stringify(before[field]) !== JSON.stringify(to[field]))
-      .map((field) => ({ field, from: shown(before)[field], to: shown(to)[field] }));
+  /**
+   * Also writes an entry of the audit log, which says what was changed field by field unless it says something else. False
+   * if the settings have another version.
+   */
+  async function change(
+    before: VersionedSettings,
+    appId: string,
+    given: AppSettings,
+    by: string,
+    entry?: Omit<NewEntry, "by">,
+  ): Promise<boolean> {
+    const to = settingsIn(given);
     const item = { sk: SETTINGS, version: before.version, fields: to };
-    const changed = await audit.replace(appId, item, { by, action: "settings.changed", object: "settings", changes });
+    const said = entry ?? { action: "settings.changed", object: "settings", changes: changesOf(before, to) };
+    const changed = await audit.replace(appId, item, { by, ...said });
     if (changed) settingsOf.forget(appId);
     return changed;
   }
@@ -131,6 +139,16 @@ function createAppStore({ table, clock, audit, secrets, unset }: Parts) {
     ...createRates({ table, clock, settingsOf }),
     ...createUserWebhooks({ table, clock }),
   };
+}
+
+/** The settings alone. */
+export function settingsIn(given: AppSettings): AppSettings {
+  return Object.fromEntries(SETTING_NAMES.map((name) => [name, given[name]])) as unknown as AppSettings;
+}
+
+function changesOf(before: AppSettings, to: AppSettings): NewEntry["changes"] {
+  const changed = SETTING_NAMES.filter((field) => !isDeepStrictEqual(before[field], to[field]));
+  return changed.map((field) => ({ field, from: shown(before)[field], to: shown(to)[field] }));
 }
 
 /** Settings without credentials: an audit log is read for longer than they are valid. */

@@ -13,7 +13,15 @@ export interface AuditEntry {
   readonly action: string;
   /** What was changed, as `kind:id`: `job:…`, `schedule:…`, `settings`. */
   readonly object: string;
-  readonly changes: readonly { readonly field: string; readonly from: unknown; readonly to: unknown }[];
+  readonly changes: readonly Change[];
+}
+
+export interface Change {
+  readonly field: string;
+  readonly from: unknown;
+  readonly to: unknown;
+  /** The values are not kept: they were too large, or were the body of a job. */
+  readonly omitted?: true;
 }
 
 /** An entry gets its time when it is written. */
@@ -28,8 +36,15 @@ interface Listing {
 
 export type Audit = ReturnType<typeof createAudit>;
 
-/** In characters of JSON: what a query reads at a time. An entry about settings may have some hundred thousand. */
+/** In characters of JSON: what a query reads at a time. */
 const LARGEST_PAGE = 1_000_000;
+/**
+ * In characters of JSON, of at most three bytes each: an item may have 400 KB, and the transaction that writes it costs
+ * two units a KB.
+ */
+const LARGEST_CHANGES = 64 * 1_024;
+/** What stays of an entry that is too large. */
+const LARGEST_KEPT = 1_024;
 
 interface Parts {
   readonly table: Table;
@@ -96,16 +111,29 @@ export function createAudit({ table, clock, keptFor }: Parts) {
     const at = clock.now();
     const sk = `${iso(at)}#${clock.operationId()}`;
     const keys = { pk: auditPk(appId), sk, byGroup: objectKey(appId, entry.object), createdAt: timeIn(sk) };
-    return { ...keys, ...(keptFor > 0 && { expiresAt: expirySeconds(at + keptFor) }), at, ...entry };
+    const expiry = keptFor > 0 && { expiresAt: expirySeconds(at + keptFor) };
+    return { ...keys, ...expiry, at, ...entry, changes: bounded(entry.changes) };
   }
 
   return { list, record, replace };
 }
 
+/** The changes of an entry; where they are too large together, the larger ones are named without their values. */
+function bounded(changes: AuditEntry["changes"]): AuditEntry["changes"] {
+  if (lengthOf(changes) <= LARGEST_CHANGES) return changes;
+  return changes.map((change) =>
+    lengthOf(change) <= LARGEST_KEPT ? change : { field: change.field, from: null, to: null, omitted: true },
+  );
+}
+
+function lengthOf(value: unknown): number {
+  return JSON.stringify(value).length;
+}
+
 /** How many of the first items have that many characters together, at least one. */
 function countWithin(items: readonly Item[], characters: number): number {
   let left = characters;
-  const over = items.findIndex((item) => (left -= JSON.stringify(item).length) < 0);
+  const over = items.findIndex((item) => (left -= lengthOf(item)) < 0);
   return over === -1 ? items.length : Math.max(over, 1);
 }
 

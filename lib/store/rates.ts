@@ -1,13 +1,22 @@
 import { SECOND, type Clock } from "../clock.ts";
 import { ClientError } from "../errors.ts";
-import type { SettingsInForce } from "./app-settings.ts";
+import type { LimitName, SettingsInForce } from "./app-settings.ts";
 import { remember } from "./cached.ts";
 import type { ItemKey, Table } from "./table.ts";
 
 // The requests of an app, counted by the second of real time.
 
-/** What counts towards `requestsPerSecond`, and what towards `readsPerSecond`. */
-export type Budget = "requests" | "reads";
+/** What counts towards `requestsPerSecond`, what towards `readsPerSecond`, and what towards `changesPerSecond`. */
+export type Budget = "requests" | "reads" | "changes";
+
+const LIMIT_OF = {
+  requests: "requestsPerSecond",
+  reads: "readsPerSecond",
+  changes: "changesPerSecond",
+} as const satisfies Record<Budget, LimitName>;
+
+/** The sort keys of the counters. */
+const SORT_KEYS: Readonly<Record<Budget, string>> = { requests: "RATE", reads: "READS", changes: "CHANGES" };
 
 /** The retention of a counter of requests after its second. */
 const RATE_KEPT_SECONDS = 60;
@@ -24,7 +33,7 @@ export function createRates({ table, clock, settingsOf }: Parts) {
 
   /** Throws TOO_MANY_REQUESTS when an app that has a limit has reached it in this second. */
   async function admit(appId: string, budget: Budget = "requests", requests = 1): Promise<void> {
-    const name = budget === "reads" ? "readsPerSecond" : "requestsPerSecond";
+    const name = LIMIT_OF[budget];
     const most = (await settingsOf(appId))[name];
     if (most === null || requests === 0) return;
     const second = Math.floor(clock.realNow() / SECOND);
@@ -48,7 +57,7 @@ export function createRates({ table, clock, settingsOf }: Parts) {
 
 /** Apart from the app's settings, so that counting does not contend with the reads of its deliveries. */
 function rateKey(appId: string, second: number, budget: Budget): ItemKey {
-  return { pk: `RATE#${appId}#${second}`, sk: budget === "reads" ? "READS" : "RATE" };
+  return { pk: `RATE#${appId}#${second}`, sk: SORT_KEYS[budget] };
 }
 
 function keyText({ pk, sk }: ItemKey): string {

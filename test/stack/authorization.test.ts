@@ -134,6 +134,9 @@ const CASES: Record<string, Case> = {
   "POST /v1/admin/destinations/resume": { body: () => ({ destination: "https://a.example" }), allowed: 404 },
   "GET /v1/admin/apps/{appId}": { allowed: 200 },
   "PUT /v1/admin/apps/{appId}": { body: () => ({ version: 99 }), allowed: 409 },
+  "PATCH /v1/admin/apps/{appId}": { body: () => ({ version: 99 }), allowed: 409 },
+  "PUT /v1/admin/apps/{appId}/destinations/{name}": { body: () => ({ version: 99 }), allowed: 409 },
+  "DELETE /v1/admin/apps/{appId}/destinations/{name}": { allowed: 404 },
   "POST /v1/admin/apps/{appId}/signing-secrets": { allowed: 201 },
   "DELETE /v1/admin/apps/{appId}/signing-secrets/{id}": { allowed: 200 },
   "GET /v1/admin/apps/{appId}/limits": { allowed: 200 },
@@ -155,7 +158,7 @@ test("every route is in the table of this test", () => {
 async function ask(key: string, app: App, token: string | undefined, query = ""): Promise<Answer> {
   const [method = "", path = ""] = key.split(" ");
   const id = idFor(path, app);
-  const filled = path.replace("{appId}", app.appId).replace("{id}", id);
+  const filled = path.replace("{appId}", app.appId).replace("{id}", id).replace("{name}", "a.example");
   const body = CASES[key]?.body?.(app);
   return stack.call(method, filled + query, {
     ...(token !== undefined && { token }),

@@ -51,6 +51,7 @@ const EXPECTED: Record<string, unknown> = {
   "create-job-sqs": { statusCode: 202, body: "null" },
   "admin-api-list": { statusCode: 200 },
   "admin-api-get": { statusCode: 404 },
+  "admin-api-patch": { statusCode: 200 },
   "admin-api-stats": { statusCode: 200 },
   "admin-api-counts": { statusCode: 200 },
   "admin-api-series": { statusCode: 200 },

@@ -6,12 +6,22 @@ import { appRoute, ok } from "./app-route.ts";
 
 // The audit log of an app.
 
+const change = z.strictObject({
+  field: z.string(),
+  from: z.unknown(),
+  to: z.unknown(),
+  omitted: z
+    .literal(true)
+    .describe("The values are not kept: they were too large, or were the body of a job.")
+    .optional(),
+});
+
 const auditEntry = z.strictObject({
   at: time,
   by: z.string(),
   action: z.string(),
   object: z.string().nullable().describe("What was changed, as `object` of the query names it."),
-  changes: z.array(z.strictObject({ field: z.string(), from: z.unknown(), to: z.unknown() })),
+  changes: z.array(change),
 });
 
 /** The longest ids are the keys of uploads; a key of an index has at most 2,048 bytes. */

@@ -2,7 +2,7 @@ import * as z from "zod";
 import packageJson from "../../../package.json" with { type: "json" };
 import type { ErrorCode } from "../../errors.ts";
 import { errorAnswer, gatewayAnswer, problemAnswer } from "../http/answers.ts";
-import { budgetOf, type Route } from "../http/http.ts";
+import type { Route } from "../http/http.ts";
 import { PROBLEM, STATUS_OF } from "../http/refusal.ts";
 import { FILE_FIELD } from "../http/multipart.ts";
 
@@ -34,7 +34,7 @@ const REFUSALS: Readonly<Record<ErrorCode, string>> = {
   CONFLICT: "It can't be done to what is there now.",
   PAYLOAD_TOO_LARGE: "The body is over 4 MB.",
   UNPROCESSABLE_ENTITY: "The idempotency key belongs to a job that asks for something else.",
-  TOO_MANY_REQUESTS: "The app's `requestsPerSecond` are reached.",
+  TOO_MANY_REQUESTS: "The app's requests, reads or changes of settings in a second are reached.",
   INTERNAL_SERVER_ERROR: "An unexpected error.",
   SERVICE_UNAVAILABLE: "Try again, and with the same idempotency key: the request may have taken effect.",
 };
@@ -97,11 +97,15 @@ const GATEWAY = ref("responses/Gateway");
 type SchemaOf = (schema: z.ZodType) => Json;
 
 function operation(route: Route, path: string, target: string, schemaOf: SchemaOf): Json {
-  const { id, summary, access, body, form, answers } = route;
+  const { id, summary, access, body, bodyTypes = ["application/json"], form, answers } = route;
   const parameters = parametersOf(route, path, schemaOf);
   const entries = Object.entries(answers).map(([status, schema]) => [status, success(route, status, schema, schemaOf)]);
   const refusals = refusalsOf(route).map((code) => [STATUS_OF[code], ref(`responses/${code}`)]);
   const examples = Object.entries(route.examples?.(target) ?? {}).map(([name, value]) => [name, { value }]);
+  const posted = body && {
+    schema: schemaOf(body),
+    ...(examples.length > 0 && { examples: Object.fromEntries(examples) }),
+  };
   return {
     operationId: id,
     summary,
@@ -112,7 +116,7 @@ function operation(route: Route, path: string, target: string, schemaOf: SchemaO
       requestBody: {
         required: !body.safeParse(undefined).success,
         content: {
-          ...json(schemaOf(body), examples.length > 0 ? { examples: Object.fromEntries(examples) } : {}),
+          ...Object.fromEntries(bodyTypes.map((type) => [type, posted])),
           ...(form && { "multipart/form-data": { schema: withFile(schemaOf(form)) } }),
         },
       },
@@ -188,15 +192,15 @@ function refusalsOf({ key, access, body, query, idempotent, refusals = [] }: Rou
     ["FORBIDDEN", typeof access === "function"],
     ["NOT_FOUND", typeof access === "string" || key.includes("{")],
     ["PAYLOAD_TOO_LARGE", body],
-    ["TOO_MANY_REQUESTS", typeof access === "function" && budgetOf(key) !== undefined],
+    ["TOO_MANY_REQUESTS", typeof access === "function"],
     ["INTERNAL_SERVER_ERROR", true],
     ["SERVICE_UNAVAILABLE", true],
   ];
   return [...possible.filter(([, isPossible]) => isPossible).map(([code]) => code), ...refusals];
 }
 
-function json(schema: Json, more: Json = {}): Json {
-  return { "application/json": { schema, ...more } };
+function json(schema: Json): Json {
+  return { "application/json": { schema } };
 }
 
 function ref(to: string): Json {

@@ -4,7 +4,7 @@ import { corsOrigins } from "../../config.ts";
 
 const EXPOSED =
   "Retry-After, x-request-id, Idempotent-Replayed, Idempotent-Differs, Link, X-PDF-Pages, X-PDF-Truncated, X-Job-Id";
-const METHODS = "GET, POST, PUT, DELETE";
+const METHODS = "GET, POST, PUT, PATCH, DELETE";
 const REQUEST_HEADERS = "authorization, content-type, idempotency-key, x-request-id";
 const PREFLIGHT_SECONDS = 600;
 

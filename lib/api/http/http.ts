@@ -31,6 +31,10 @@ export interface Route<Body = unknown, Query = unknown> extends Reading {
   readonly body?: z.ZodType<Body>;
   /** The endpoint that replaces this one for new clients, told in the header `Link`. */
   readonly successor?: string;
+  /** Content types of the body. Default: JSON. Any is read as JSON. */
+  readonly bodyTypes?: readonly string[];
+  /** `handle` refuses what could not be kept as it came (`refuseChanging`). Default: it is refused before. */
+  readonly checksValues?: true;
   /** The fields of a form, for routes that accept one beside JSON. The file comes as `file`. */
   readonly form?: z.ZodType<Body>;
   readonly query?: z.ZodType<Query>;
@@ -123,15 +127,14 @@ async function callerOf({ access, key }: Route, event: Event): Promise<Caller> {
   }
   const caller = await authenticate(authorization, parts().clock.realNow());
   access(caller);
-  const budget = budgetOf(key);
-  if (caller.appId !== undefined && budget) await parts().apps.admit(caller.appId, budget);
+  if (caller.appId !== undefined) await parts().apps.admit(caller.appId, budgetOf(key));
   return caller;
 }
 
-/** The limit towards which requests count. Changes of settings do not, so that the limits can be changed. */
-export function budgetOf(key: string): Budget | undefined {
+/** The limit towards which requests count. That of settings is apart, so that they can be changed when others are reached. */
+export function budgetOf(key: string): Budget {
   if (!key.includes("/apps/{appId}")) return "requests";
-  return key.startsWith("GET ") ? "reads" : undefined;
+  return key.startsWith("GET ") ? "reads" : "changes";
 }
 
 function noSuchEndpoint({ requestContext, rawPath }: Event): ClientError {
