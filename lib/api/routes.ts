@@ -16,6 +16,7 @@ import { createLongJob, createQuickJob, getPdfJob } from "./pdf/pdf.ts";
 import { getCounts } from "./admin/counts.ts";
 import { getSeries } from "./admin/series.ts";
 import { deleteSecret, rotateSecret } from "./admin/secrets.ts";
+import { getJobResponse } from "./unified/response.ts";
 import { getStats } from "./admin/stats.ts";
 import { cancelTypedJob, createTypedJob, getTypedJob, listTypedJobs, retryTypedJob } from "./tasks/typed.ts";
 import { listTypedEvents } from "./tasks/typed-events.ts";
@@ -40,6 +41,7 @@ export const createJobRoutes: readonly Route[] = [sendJobs, createJob, createJob
 export const adminRoutes: readonly Route[] = [
   listAppJobs,
   getJob,
+  getJobResponse,
   retryJob,
   cancelJob,
   deadletterJob,

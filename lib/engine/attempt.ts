@@ -61,6 +61,7 @@ async function execute(
   parts: EngineParts,
   lease: Lease | undefined,
 ): Promise<Outcome> {
+  if (message.refusal !== undefined) return { kind: "rejected", error: message.refusal };
   const { clock, apps, rules, executorOf } = parts;
   const settings = await whileLeased(job, parts, async () => apps.settingsOf(job.appId));
   const timestamp = Math.floor(clock.realNow() / SECOND);
@@ -98,7 +99,10 @@ function shown(text: string): string {
 /** Writes down how an attempt ended, for as long as its lease lasts: an outage of the table then costs no second run. */
 async function settle(ended: Ended, parts: EngineParts): Promise<void> {
   const { job, outcome } = ended;
-  if (outcome.kind !== "succeeded") {
+  if (outcome.kind === "succeeded") {
+    const { body } = outcome;
+    if (body) await whileLeased(job, parts, async () => parts.store.keepResponse(job, body, parts.retention));
+  } else {
     const failed = failedAttempt(job, outcome, ended.durationMs);
     await whileLeased(job, parts, async () => parts.store.recordAttempt(job.id, failed));
   }

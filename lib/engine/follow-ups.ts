@@ -4,17 +4,15 @@ import { owed, type EndedJob, type Job } from "../job/job.ts";
 import type { Callback, FollowUp, FollowUpJob, Message } from "../job/message.ts";
 import { childOf } from "../job/trace.ts";
 import { after, settleEnd } from "../job/moves.ts";
-import { wholeEntityOf, withoutRequest } from "../job/view.ts";
 import { asGroup } from "../job/group-moves.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { releaseMembers } from "./group-pass.ts";
+import { viewText, withParentBody } from "./parent-body.ts";
 import { submit } from "./submit.ts";
 
 // The follow-ups of a job that has ended: a callback with its final view, the next job of a chain, expiry dates.
 
 const CALLBACK_RETRIES = 3;
-/** A larger view travels without the request that the job made. */
-const LARGEST_VIEW = 256 * 1_024;
 
 /**
  * Submits the follow-ups that a job's end owes, dates its attachments and a group's members, and notes both. The worker that ended the job does
@@ -43,7 +41,7 @@ export async function settleUp(job: EndedJob, parts: EngineParts): Promise<void>
 async function requestOf(job: Job, message: Partial<Message>, name: FollowUp, parts: EngineParts): Promise<NewJob> {
   const followUp = message[name];
   if (!followUp) throw new Error(`Job ${job.id} owes ${name}, which its message does not have`);
-  const made = "url" in followUp ? await callbackOf(job, followUp, parts) : chainedOf(followUp);
+  const made = "url" in followUp ? await callbackOf(job, followUp, parts) : await chainedOf(job, followUp, parts);
   // Of the same trace, as children of the last attempt.
   const { traceparent } = message;
   const asked = traceparent === undefined ? made : { ...made, traceparent: childOf(traceparent, job.id, job.attempts) };
@@ -52,23 +50,19 @@ async function requestOf(job: Job, message: Partial<Message>, name: FollowUp, pa
   return { appId, mode: "both", message: asked, parentJobId: job.id, createdBy, ...(isOfDialect && { dialect }) };
 }
 
-function chainedOf({ message, ...followUps }: FollowUpJob): Message {
-  return { ...message, ...followUps };
-}
-
-/** The job as the unified API shows it. */
-async function entityText(job: Job, { store }: EngineParts): Promise<string> {
-  const recorded = (await store.history(job.id))?.recorded ?? new Map();
-  const view = wholeEntityOf(job, await store.message(job), recorded);
-  const whole = JSON.stringify(view);
-  return Buffer.byteLength(whole) > LARGEST_VIEW ? JSON.stringify(withoutRequest(view)) : whole;
+async function chainedOf(
+  job: Job,
+  { message, bodyFrom, ...followUps }: FollowUpJob,
+  parts: EngineParts,
+): Promise<Message> {
+  const whole = { ...message, ...followUps };
+  return bodyFrom === undefined ? whole : withParentBody(whole, bodyFrom, job, parts);
 }
 
 /** A webhook with the job as it ended. */
 async function callbackOf(job: Job, { url, headers }: Callback, parts: EngineParts): Promise<Message> {
   const { origin, pathname: path, search } = new URL(url);
-  const ofDialect = job.dialect && parts.callbackBodies[job.dialect];
-  const body = ofDialect ? JSON.stringify(await ofDialect(job)) : await entityText(job, parts);
+  const body = await viewText(job, parts);
   return {
     lambdaProxyMessage: {
       body,

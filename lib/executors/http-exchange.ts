@@ -1,4 +1,5 @@
 import { DAY, SECOND } from "../clock.ts";
+import { keeps, keptOf, LARGEST_KEPT } from "./kept-response.ts";
 import type { RunningAttempt } from "./executor.ts";
 import type { Exchange, OutgoingRequest } from "../outbound/send.ts";
 import { maskedAddress } from "../job/masking.ts";
@@ -40,7 +41,8 @@ export async function exchange(
 ): Promise<Outcome> {
   const { send } = await sender();
   const { job, signal, timeoutMs } = attempt;
-  const exchanged: Exchange = await send({ ...request, appId: job.appId, signal, allowPrivateTargets });
+  const keepBytes = keeps(attempt) ? LARGEST_KEPT : undefined;
+  const exchanged: Exchange = await send({ ...request, appId: job.appId, signal, allowPrivateTargets, keepBytes });
   switch (exchanged.kind) {
     case "blocked":
       return { kind: "rejected", error: "The target is a private, loopback or otherwise reserved address" };
@@ -61,8 +63,10 @@ const sender = () => (sending ??= import("../outbound/send.ts"));
 type Answered = Extract<Exchange, { kind: "answered" }>;
 
 function outcomeOf(answer: Answered, url: URL, { message, realTimeSeconds }: RunningAttempt): Outcome {
-  const { status, retryAfter, excerpt } = answer;
-  if (status >= 200 && status < 300) return { kind: "succeeded", httpStatus: status };
+  const { status, retryAfter, excerpt, kept } = answer;
+  if (status >= 200 && status < 300) {
+    return { kind: "succeeded", httpStatus: status, ...(kept && { responseExcerpt: excerpt, ...keptOf(kept) }) };
+  }
   const failure = { error: errorOf(answer, url), httpStatus: status, responseExcerpt: excerpt };
   if (isFinal(status, answer.isFinal === true, message.metadata.retry)) return { kind: "rejected", ...failure };
   const asked = status === 429 || status === 503 ? retryAfterMs(retryAfter, realTimeSeconds) : undefined;

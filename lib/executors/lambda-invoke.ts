@@ -3,6 +3,7 @@ import { SECOND } from "../clock.ts";
 import { withoutProxies } from "../outbound/headers.ts";
 import { matchesName } from "../outbound/patterns.ts";
 import { timeoutSeconds, type Executor, type RunningAttempt } from "./executor.ts";
+import { keeps, keptOf, LARGEST_KEPT } from "./kept-response.ts";
 import { lambda } from "../outbound/lambda-client.ts";
 import type { Rules } from "../outbound/rules.ts";
 import type { Outcome } from "../job/attempt.ts";
@@ -54,7 +55,11 @@ export const lambdaInvoke: Executor<z.infer<typeof schema>> = {
     });
     try {
       const answer = await client.send(command, { abortSignal: signal });
-      return outcomeOf(Buffer.from(answer.Payload ?? []), answer.FunctionError, answer.StatusCode);
+      const payload = Buffer.from(answer.Payload ?? []);
+      const outcome = outcomeOf(payload, answer.FunctionError, answer.StatusCode);
+      if (outcome.kind !== "succeeded" || !keeps(attempt)) return outcome;
+      const body = payload.length > LARGEST_KEPT ? "too large" : payload;
+      return { ...outcome, ...keptOf({ body, contentType: "application/json" }) };
     } catch (error) {
       return failureOf(error as Error, signal);
     }

@@ -8,7 +8,7 @@ import { FINAL_STATUSES } from "../job/status.ts";
 import { EXPECTED_BASE64, isBase64 } from "../job/base64.ts";
 import { dateTime } from "../job/date-time.ts";
 import { HALF_PAIR } from "../job/well-formed.ts";
-import { STATUS_CLASSES, type ProxyMessage } from "../job/message.ts";
+import { BODIES_FROM, STATUS_CLASSES, type ProxyMessage } from "../job/message.ts";
 import { headers, fitsIn, smallHeaders } from "../outbound/headers.ts";
 
 // The schema of a job's message. The executors define the schema of `execution`.
@@ -20,6 +20,7 @@ export const idempotencyKey = z
 
 /** Common servers refuse larger headers. */
 const LARGEST_HEADERS = 16 * 1_024;
+export const requestHeaders = headers.refine(fitsIn(LARGEST_HEADERS), "must not be larger than 16 KB");
 const isWellFormed = (value: string) => value.isWellFormed();
 export const text = z.string().refine(isWellFormed, HALF_PAIR);
 
@@ -41,7 +42,7 @@ export const proxyMessage = z
     isBase64Encoded: z.boolean().default(false),
     pathParameters: z.record(z.string(), z.string()).nullable().default({}),
     queryStringParameters: z.record(text, text).nullable().optional(),
-    headers: headers.refine(fitsIn(LARGEST_HEADERS), "must not be larger than 16 KB").default({}),
+    headers: requestHeaders.default({}),
     requestContext: z.record(z.string(), z.unknown()).optional(),
   })
   .refine(({ body, isBase64Encoded }) => !isBase64Encoded || isBase64(body ?? ""), {
@@ -138,6 +139,10 @@ export const jobMetadata = z
     idempotencyIgnore: ignoredPointers
       .describe("JSON pointers into the body, read as JSON, or the payload: what may differ in a repeat of the key.")
       .optional(),
+    keepResponse: z
+      .boolean()
+      .describe("Keep up to 256 KB of the answer that ends the job well, for people and for follow-ups.")
+      .optional(),
   })
   .meta({ id: "Metadata" });
 
@@ -156,6 +161,13 @@ export function messageFields(schemas: ExecutionSchemas) {
   }) as unknown as z.ZodType<z.infer<ExecutionSchemas[number]> & { type: string }>;
   return { lambdaProxyMessage: proxyMessage.optional(), execution, metadata: jobMetadata.default({}) };
 }
+
+export const bodyFrom = z
+  .enum(BODIES_FROM)
+  .describe(
+    "The whole body of the job: the answer that its parent has kept (`keepResponse`), the result of a task, or the parent as `GET /v1/admin/jobs/{id}` shows it.",
+  )
+  .optional();
 
 /** The URL that receives the final view of a job. */
 export const callback = z
@@ -178,6 +190,7 @@ export function jobFieldsOf(schemas: ExecutionSchemas) {
   const followUpJob: z.ZodType = z
     .strictObject({
       message: z.strictObject(message),
+      bodyFrom,
       onComplete: callback.optional(),
       get onSuccess(): z.ZodOptional<z.ZodType> {
         return followUpJob.optional();

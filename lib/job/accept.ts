@@ -85,6 +85,7 @@ export function accept(request: NewJob, terms: Terms, payload: Payload, now: Epo
     ...lane,
     ...(idempotencyKey !== undefined && { idempotencyKey }),
     ...(request.parentJobId !== undefined && { parentJobId: request.parentJobId }),
+    ...(metadata.keepResponse && { keepsResponse: true }),
     ...(request.userId !== undefined && { userId: request.userId }),
     ...(createdBy !== undefined && { createdBy }),
     ...(request.dialect !== undefined && { dialect: request.dialect }),

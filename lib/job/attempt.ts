@@ -7,6 +7,9 @@ export type Outcome =
       readonly httpStatus?: number;
       readonly responseExcerpt?: string;
       readonly result?: string;
+      /** Set for jobs that keep it. `body` is stored by itself. */
+      readonly response?: KeptResponse;
+      readonly body?: Uint8Array;
       /** Set for quick jobs: the file for the caller who waits. It is not stored. */
       readonly file?: Uint8Array;
     }
@@ -20,6 +23,14 @@ export type Outcome =
     })
   | (Failure & { readonly kind: "rejected"; readonly timedOut?: true })
   | (Failure & { readonly kind: "lost" });
+
+/** The answer that a job keeps. `missing`: why its body was not kept; else its size. */
+export interface KeptResponse {
+  readonly bytes?: number;
+  readonly contentType?: string;
+  readonly contentEncoding?: string;
+  readonly missing?: "too large" | "incomplete";
+}
 
 interface Failure {
   readonly error: string;

@@ -2,7 +2,7 @@
 import { MINUTE, SECOND, type EpochMs } from "../clock.ts";
 import { FINAL_STATUSES, type FinalStatus, type Status, type StopStatus, type WaitingStatus } from "./status.ts";
 import type { FollowUp, RetryPolicy } from "./message.ts";
-import type { AttemptRef, RunRef, Turn } from "./attempt.ts";
+import type { AttemptRef, KeptResponse, RunRef, Turn } from "./attempt.ts";
 import type { BacklogName, LimitLetter } from "./backlog.ts";
 import type { Dialect, PdfJob } from "./dialect.ts";
 import { COUNT_MISMATCH, SEAL_TIMEOUT, isGroup, type FanIn, type GroupFields } from "./group.ts";
@@ -86,6 +86,7 @@ export interface Success {
   readonly httpStatus?: number;
   readonly responseExcerpt?: string;
   readonly result?: string;
+  readonly response?: KeptResponse;
 }
 
 /** The subject of a job: a destination that it calls, the type of a task, or, for a schedule, neither. */
@@ -166,6 +167,8 @@ interface JobFields extends Kind, GroupFields {
   readonly parentJobId?: string;
   /** The final statuses at which each follow-up is submitted. */
   readonly owes?: Readonly<Partial<Record<FollowUp, readonly FinalStatus[]>>>;
+  /** Set for a job that keeps the answer that ends it well, in an item of its own. */
+  readonly keepsResponse?: true;
   /** The number of ends of a job with follow-ups: a person's retry leads to another one. */
   readonly endings?: number;
   readonly followUpJobIds?: readonly string[];

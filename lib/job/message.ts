@@ -7,6 +7,8 @@ export interface Message extends FollowUps {
   readonly metadata: Metadata;
   /** The trace of the request that asked for the job, where it named one. */
   readonly traceparent?: string;
+  /** Why the job can't be run: its parent does not have the body that it was to get. */
+  readonly refusal?: string;
 }
 
 /** The follow-ups of a job: a callback with its final view, or another job. */
@@ -20,7 +22,13 @@ export type FollowUp = keyof FollowUps;
 
 export interface FollowUpJob extends FollowUps {
   readonly message: Omit<Message, FollowUp>;
+  /** What the job gets as its body. Default: what its message says. */
+  readonly bodyFrom?: BodyFrom | undefined;
 }
+
+/** The answer that the parent has kept, the result of a task, or the parent as the API shows it. */
+export const BODIES_FROM = ["parent.response", "parent.result", "parent"] as const;
+export type BodyFrom = (typeof BODIES_FROM)[number];
 
 export interface Callback {
   readonly url: string;
@@ -64,6 +72,8 @@ export interface Metadata {
   readonly group?: string;
   /** Pointers into the body, as JSON, or into the payload: what may differ when the job is asked for again. */
   readonly idempotencyIgnore?: readonly string[];
+  /** The body of the answer that ends the job well is kept. */
+  readonly keepResponse?: boolean;
 }
 
 /** A status of an answer, or all of a class. */

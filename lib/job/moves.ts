@@ -124,7 +124,7 @@ export function end(job: RunningJob, ending: Ending): EndMove {
   if (job.stopAs && outcome.kind !== "succeeded") return finish(job, job.stopAs, ending, { lastError: outcome.error });
   switch (outcome.kind) {
     case "succeeded": {
-      const { kind: _, file: __, ...answer } = outcome;
+      const { kind: _, file: __, body: ___, ...answer } = outcome;
       const success = { durationMs, ...answer };
       return finish(job, "SUCCEEDED", ending, { success });
     }

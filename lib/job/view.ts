@@ -47,7 +47,21 @@ function firstStartOf({ createdAt, scheduledAt = createdAt }: Job): EpochMs {
 
 /** With its attempts, as `GET /v1/admin/jobs/{id}` shows it. */
 export function wholeEntityOf(job: Job, message: Message, recorded: ReadonlyMap<number, Attempt>): object {
-  return { ...entityOf(job, message), attempts: attemptsOf(job, recorded).map(attemptView) };
+  const response = responseView(job);
+  return { ...entityOf(job, message), ...response, attempts: attemptsOf(job, recorded).map(attemptView) };
+}
+
+function responseView({ success }: Job): object {
+  if (!success?.response) return {};
+  const { bytes, contentType, missing } = success.response;
+  return {
+    response: {
+      bytes: bytes ?? null,
+      contentType: contentType ?? null,
+      excerpt: success.responseExcerpt ?? null,
+      missing: missing ?? null,
+    },
+  };
 }
 
 /** Why a job waits; null if it does not. */
@@ -92,8 +106,9 @@ function requestView(message: ProxyMessage | undefined): object {
 }
 
 function followUpsView({ onComplete, onSuccess, onFailure }: FollowUps): object {
-  const followUp = ({ message, ...further }: FollowUpJob) => ({
+  const followUp = ({ message, bodyFrom, ...further }: FollowUpJob) => ({
     message: targetView(message),
+    ...(bodyFrom !== undefined && { bodyFrom }),
     ...followUpsView(further),
   });
   return {

@@ -14,6 +14,8 @@ export interface OutgoingRequest {
   /** Ends the whole exchange, from the connection to the last byte of the answer. */
   readonly signal: AbortSignal;
   readonly allowPrivateTargets: boolean;
+  /** The answer's body is wanted, if it has at most so many bytes. Default: an excerpt alone. */
+  readonly keepBytes?: number | undefined;
 }
 
 export type Exchange =
@@ -28,28 +30,44 @@ export type Exchange =
       readonly isFinal?: true;
       /** Of the answer's body, what came before the connection ended. */
       readonly excerpt: string;
+      /** Set if the body is wanted. */
+      readonly kept?: Kept;
     }
   | { readonly kind: "blocked" }
   | { readonly kind: "failed"; readonly reason: string };
+
+/** The answer's body, or why it is missing, with the headers that say what it is. */
+export interface Kept {
+  readonly body: Uint8Array | "too large" | "incomplete";
+  readonly contentType?: string | undefined;
+  readonly contentEncoding?: string | undefined;
+}
 
 const LARGEST_READ = 64 * 1_024;
 const EXCERPT_BYTES = 1_024;
 
 /**
- * Sends a request once, without following redirects, and reads at most 64 KB of the answer. A status counts once its
+ * Sends a request once, without following redirects, and reads at most 64 KB of the answer, or what is to be kept. A status counts once its
  * headers have ended, even if the connection ends within the body; but the body must end or break off in time.
  */
 export async function send(outgoing: OutgoingRequest): Promise<Exchange> {
   return exchanged(outgoing, async ({ statusCode: status, headers, body }) => {
     const { "retry-after": retryAfter, location, "x-job-final": final } = headers;
-    const excerpt = await excerptOf(body, outgoing.signal);
+    const { keepBytes } = outgoing;
+    const { bytes, end } = await readOf(body, outgoing.signal, keepBytes ?? LARGEST_READ);
+    const kept = keepBytes !== undefined && {
+      body: end === "whole" ? bytes : end,
+      contentType: firstOf(headers["content-type"]),
+      contentEncoding: firstOf(headers["content-encoding"]),
+    };
     return {
       kind: "answered",
       status,
-      excerpt,
+      excerpt: excerptOf(bytes),
       ...(retryAfter !== undefined && { retryAfter: [retryAfter].flat() }),
       ...(typeof location === "string" && { location }),
       ...(String(final).toLowerCase() === "true" && { isFinal: true }),
+      ...(kept && { kept }),
     };
   });
 }
@@ -85,21 +103,38 @@ async function exchanged<A>(outgoing: OutgoingRequest, read: (answer: Dispatcher
   }
 }
 
-async function excerptOf(body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<string> {
+function firstOf(header: string | string[] | undefined): string | undefined {
+  return [header].flat()[0];
+}
+
+/** What comes of a body before the connection ends, at most a little more than `most` bytes. */
+async function readOf(
+  body: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+  most: number,
+): Promise<{ readonly bytes: Buffer; readonly end: "whole" | "too large" | "incomplete" }> {
   const chunks: Uint8Array[] = [];
   let size = 0;
+  let end: "whole" | "too large" | "incomplete" = "whole";
   try {
     // Leaving the loop early closes the connection; reading to the end keeps it for the next attempt.
     for await (const chunk of body) {
       chunks.push(chunk);
       size += chunk.length;
-      if (size > LARGEST_READ) break;
+      if (size > most) {
+        end = "too large";
+        break;
+      }
     }
   } catch (error) {
     if (signal.aborted) throw error;
+    end = "incomplete";
   }
-  const text = new TextDecoder().decode(Buffer.concat(chunks).subarray(0, EXCERPT_BYTES), { stream: true });
-  return text.toWellFormed();
+  return { bytes: Buffer.concat(chunks), end };
+}
+
+function excerptOf(bytes: Buffer): string {
+  return new TextDecoder().decode(bytes.subarray(0, EXCERPT_BYTES), { stream: true }).toWellFormed();
 }
 
 /** Names the stage of the failure; closed and filtered ports give the same text. */

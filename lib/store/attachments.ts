@@ -1,11 +1,12 @@
-import type { Clock } from "../clock.ts";
+import { deflateRawSync, inflateRawSync } from "node:zlib";
+import { DAY, type Clock } from "../clock.ts";
 import type { Job } from "../job/job.ts";
 import { attemptOf, jobOf } from "./job-item.ts";
-import { attemptKey, jobKey, payloadItemKey } from "./job-keys.ts";
+import { attemptKey, jobKey, payloadItemKey, responseKey } from "./job-keys.ts";
 import { expirySeconds, hasExpired, type Expressions, type ItemKey, type Table } from "./table.ts";
 import type { Attempt } from "../job/attempt.ts";
 
-// The items beside a job's own: its failed attempts, and a payload that doesn't fit inline.
+// The items beside a job's own: its failed attempts, an answer that it keeps, and a payload that doesn't fit inline.
 
 interface Parts {
   readonly table: Table;
@@ -61,12 +62,31 @@ export function createAttachments({ table, clock }: Parts) {
     await Promise.all(keys.map(async (key) => table.update(key, ifThere)));
   }
 
-  async function removeAttempts(job: Job): Promise<void> {
-    // Also the one of the attempt that succeeded: another job with the same key may have recorded its own there.
-    await Promise.all(attemptKeys(job.id, job.attempts).map(async (key) => table.remove(key)));
+  /**
+   * Keeps the body of a successful answer, before the job says so. It gets its expiry date at once, a day after that of a
+   * job that ends now: the end may be settled later, and the item needs no second write.
+   */
+  async function keepResponse({ id, attempts }: Job, body: Uint8Array, retention: number): Promise<void> {
+    const expiry = retention > 0 && { expiresAt: expirySeconds(clock.now() + retention + DAY) };
+    await table.put({ ...responseKey(id, attempts), bytes: deflateRawSync(body), ...expiry });
   }
 
-  return { recordAttempt, history, expireAttachments, keepAttachments, removeAttempts };
+  /** The body of the answer that the job has kept; `undefined` if it has kept none. */
+  async function response({ id, attempts, success }: Job): Promise<Uint8Array | undefined> {
+    if (!success?.response || success.response.missing !== undefined) return undefined;
+    const bytes = (await table.get(responseKey(id, attempts)))?.["bytes"];
+    return bytes instanceof Uint8Array ? inflateRawSync(bytes) : undefined;
+  }
+
+  /** Removes the attempts of a job that is gone, and its answers, of which one may be of an attempt that was lost. */
+  async function removeAttempts({ id, attempts, keepsResponse }: Job): Promise<void> {
+    // Also the one of the attempt that succeeded: another job with the same key may have recorded its own there.
+    const keys = attemptKeys(id, attempts);
+    const answers = keepsResponse ? keys.map((_, at) => responseKey(id, at + 1)) : [];
+    await Promise.all([...keys, ...answers].map(async (key) => table.remove(key)));
+  }
+
+  return { recordAttempt, history, expireAttachments, keepAttachments, keepResponse, response, removeAttempts };
 }
 
 /** The keys of the first attempts of a job. */

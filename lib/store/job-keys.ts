@@ -48,6 +48,11 @@ export function attemptKey(id: string, number: number): ItemKey {
   return { pk: jobKey(id).pk, sk: `A#${number}` };
 }
 
+/** The item of the answer that a successful attempt has kept. Behind the job, so that a read of its history has no answers. */
+export function responseKey(id: string, number: number): ItemKey {
+  return { pk: jobKey(id).pk, sk: `R#${number}` };
+}
+
 export function byAppKey(appId: string, executionType: string, shard: number): string {
   return `${appId}#${executionType}#${shard}`;
 }

@@ -48,13 +48,10 @@ const MOST_TRIES = 8;
 export type JobStore = ReturnType<typeof createJobStore>;
 
 export function createJobStore(parts: Parts) {
-  const { recordAttempt, history, expireAttachments, keepAttachments, removeAttempts } = createAttachments(parts);
+  const { removeAttempts, ...attachments } = createAttachments(parts);
   return {
     ...createJobIndex(parts),
-    recordAttempt,
-    history,
-    expireAttachments,
-    keepAttachments,
+    ...attachments,
     create: async (accepted: Job) => create(accepted, parts),
     createWith: async (accepted: Job, of: Job, move: Move) => createWith(accepted, { of, move }, parts),
     apply: async (of: Job | AttemptRef, move: Move, op?: string) => apply(of, move, parts, op),

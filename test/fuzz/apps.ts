@@ -58,12 +58,13 @@ export async function createWorld(stack: Stack) {
       const token = tokens["admin"] ?? "";
       // Limits that were set by chance would refuse them.
       await stack.call("PUT", `/v1/admin/apps/${self}`, { token, body: { version } });
-      await provideJobs(stack, token, (id) => ["job", "task"].forEach((kind) => keep(kind, id)));
+      await provideJobs(stack, token, (id, ...kinds) => kinds.forEach((kind) => keep(kind, id)));
     },
 
     /** Keeps what later requests can ask for. */
     learn: ({ key }: Plan, { status, text }: Received): void => {
-      if (status >= 300) return;
+      // The answer of a target is no JSON of ours.
+      if (status >= 300 || key.endsWith("/response")) return;
       if (/^POST \/(v1|api)\/jobs$/.test(key)) {
         const { jobId, id = jobId } = JSON.parse(text) as { jobId?: string; id?: string };
         for (const kind of ["job", "task"]) keep(kind, id);
@@ -96,19 +97,23 @@ export async function createWorld(stack: Stack) {
   };
 }
 
-/** Tasks that wait, tasks that have failed, and a destination that does. */
-async function provideJobs(stack: Stack, token: string, keep: (id: string) => void): Promise<void> {
+/** Tasks that wait, tasks that have failed, a destination that does, and a job that has kept its answer. */
+async function provideJobs(stack: Stack, token: string, keep: (id: string, ...kinds: string[]) => void): Promise<void> {
   const post = async (words: string[]): Promise<string> => {
     const { body } = await stack.call("POST", "/v1/jobs", { token, body: { jobType: "example", payload: { words } } });
-    keep(body.jobId);
+    keep(body.jobId, "job", "task");
     return body.jobId;
   };
   const failing = await Promise.all(Array.from({ length: MOST_KEPT / 2 }, async () => post([" "])));
   const nowhere = webhook({ url: "http://127.0.0.1:9" });
   const unheard = await stack.call("POST", "/v1/jobs/create", { token, body: nowhere });
+  const keeping = webhook({ url: stack.url, path: "/echo", metadata: { keepResponse: true } });
+  const kept = await stack.call("POST", "/v1/jobs/create", { token, body: keeping });
   const worker = await startStack({ dir: stack.dir, env: { ROLE: "worker" } });
   for (const id of failing) await jobIn(stack, token, id, "FAILED");
   await jobIn(stack, token, unheard.body.data.id, "RETRYING");
+  await jobIn(stack, token, kept.body.data.id, "SUCCEEDED");
+  keep(kept.body.data.id, "kept");
   await worker.end();
   for (let n = 0; n < MOST_KEPT / 2; n += 1) await post(["a"]);
 }

@@ -187,10 +187,12 @@ export const ID: Readonly<Record<string, (path: string) => Value>> = {
     const mine = fc.nat(49).map((n) => `@${own}:${n}`);
     return fc.oneof({ weight: 8, arbitrary: mine }, { weight: 2, arbitrary: fc.nat(9).map((n) => `@foreign:${n}`) });
   },
+  name: () => one("a.example", "http://127.0.0.1:9", "https://a.example", "echo", "a b"),
   file: () => one("start.js", "start.js", "start.js", "swagger-ui.css", "swagger-ui-bundle.js", "package.json"),
 };
 
 function ownKind(path: string): string {
+  if (path.endsWith("/response")) return "kept";
   if (path.includes("/api/jobs/")) return "fileJob";
   if (path.includes("/v1/jobs/")) return "task";
   if (path.endsWith(" /jobs/{id}")) return "pdf";

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { group } from "../../executors/group.ts";
 import { runnable, schedule } from "../../executors/index.ts";
 import { ERROR_CODES } from "../../errors.ts";
-import { httpMethod, jobMetadata } from "../../executors/message-schema.ts";
+import { bodyFrom, httpMethod, jobMetadata } from "../../executors/message-schema.ts";
 import { END_REASONS } from "../../job/job.ts";
 import { FINAL_STATUSES, STATUSES } from "../../job/status.ts";
 import { WAIT_REASONS } from "../../job/waiting.ts";
@@ -83,6 +83,7 @@ const shownMessage = {
 const shownFollowUpJob: z.ZodType = z
   .strictObject({
     message: z.strictObject(shownMessage),
+    bodyFrom,
     onComplete: shownCallback.optional(),
     get onSuccess() {
       return shownFollowUpJob.optional();
@@ -213,7 +214,20 @@ const attempt = z
   })
   .meta({ id: "Attempt" });
 
-export const jobWithAttempts = z.strictObject({ ...jobFields, attempts: z.array(attempt) });
+const response = z
+  .strictObject({
+    bytes: z.int().nullable(),
+    contentType: z.string().nullable(),
+    excerpt: z.string().nullable().describe("Its first 1 KB."),
+    missing: z.enum(["too large", "incomplete"]).nullable().describe("Why it was not kept."),
+  })
+  .describe("The answer that a job with `keepResponse` has kept; `GET …/response` has all of it.");
+
+export const jobWithAttempts = z.strictObject({
+  ...jobFields,
+  response: response.optional(),
+  attempts: z.array(attempt),
+});
 
 // ---- Counts ----
 

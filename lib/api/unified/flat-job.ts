@@ -1,7 +1,7 @@
 import * as z from "zod";
 import type { ErrorDetail } from "../../errors.ts";
 import { priority } from "../../executors/task.ts";
-import { callback, httpMethod, idempotencyKey, ignoredPointers, jobMetadata } from "../../executors/message-schema.ts";
+import { bodyFrom, callback, httpMethod, idempotencyKey, ignoredPointers, jobMetadata } from "../../executors/message-schema.ts";
 import { timeoutSeconds } from "../../executors/executor.ts";
 import { EXPECTED_BASE64, isBase64 } from "../../job/base64.ts";
 import { parseAsWritten } from "../../job/exact-json.ts";
@@ -14,7 +14,7 @@ import { targetUrl, wholeUrl } from "../../outbound/target-url.ts";
 
 // A job on one level: how it is written, what it stands for in the nested shape, and back.
 
-const { maxRetries, retry, messageGroupId, delaySeconds, notBefore, notAfter, labels, group } = jobMetadata.shape;
+const { maxRetries, retry, messageGroupId, delaySeconds, notBefore, notAfter, labels, group, keepResponse } = jobMetadata.shape;
 
 /** The fields that say what is called. A job has one of them. */
 const TARGETS = ["url", "function", "functionUrl", "task"] as const;
@@ -50,6 +50,8 @@ const common = {
     .describe("JSON pointers to what may differ when the key comes again, such as `/body/nonce`.")
     .optional(),
   group,
+  keepResponse,
+  bodyFrom: bodyFrom.describe("Of a follow-up, instead of `body`: `parent.response`, `parent.result` or `parent`."),
   onComplete: z.union([wholeUrl, callback]).describe("Where the job is posted as it ended.").optional(),
 };
 
@@ -109,7 +111,9 @@ function problemsOf(job: FlatJob): [field: string, message: string][] {
   }
   if (job.body !== undefined && job.bodyBase64 !== undefined)
     problems.push(["bodyBase64", "stands beside body: give one of them"]);
-  const ofRequests = ["method", "headers", "body", "bodyBase64", "timeoutSeconds"] as const;
+  if (job.bodyFrom !== undefined && (job.body ?? job.bodyBase64) !== undefined)
+    problems.push(["bodyFrom", "stands beside a body: give one of them"]);
+  const ofRequests = ["method", "headers", "body", "bodyBase64", "timeoutSeconds", "keepResponse"] as const;
   const ofTasks = ["payload", "priority"] as const;
   for (const name of job.task === undefined ? ofTasks : ofRequests) {
     if (job[name] === undefined) continue;
@@ -121,9 +125,10 @@ function problemsOf(job: FlatJob): [field: string, message: string][] {
 
 /** The body of `POST /v1/jobs/create` that a flat job stands for, without its mode and app. */
 export function postedOf(job: FlatJob): object {
-  const { onComplete, onSuccess, onFailure } = job;
+  const { bodyFrom: from, onComplete, onSuccess, onFailure } = job;
   return {
     message: messageIn(job),
+    ...(from !== undefined && { bodyFrom: from }),
     ...(onComplete !== undefined && { onComplete: typeof onComplete === "string" ? { url: onComplete } : onComplete }),
     ...(onSuccess && { onSuccess: postedOf(onSuccess) }),
     ...(onFailure && { onFailure: postedOf(onFailure) }),
@@ -131,7 +136,7 @@ export function postedOf(job: FlatJob): object {
 }
 
 function messageIn(job: FlatJob): object {
-  const { key, maxRetries: retries, retry: policy, order, idempotencyIgnore: ignored, group: groupId } = job;
+  const { key, maxRetries: retries, retry: policy, order, idempotencyIgnore: ignored, group: groupId, keepResponse: keeps } = job;
   const metadata = {
     ...(key !== undefined && { idempotencyKey: key }),
     ...(retries !== undefined && { maxRetries: retries }),
@@ -141,6 +146,7 @@ function messageIn(job: FlatJob): object {
     ...(job.labels !== undefined && { labels: job.labels }),
     ...(ignored && { idempotencyIgnore: ignored.map((pointer) => pointer.replace(/^\/\w+/, "")) }),
     ...(groupId !== undefined && { group: groupId }),
+    ...(keeps !== undefined && { keepResponse: keeps }),
   };
   return { ...targetOf(job), metadata };
 }
@@ -218,7 +224,10 @@ const FLAT_NAMES: Readonly<Record<string, string>> = {
 export function flatView(message: Message): object {
   const { execution, lambdaProxyMessage: request, metadata, onComplete, onSuccess, onFailure } = message;
   const { idempotencyKey: key, maxRetries: retries, retry: policy, messageGroupId: order, group: groupId } = metadata;
-  const view = (followUp: FollowUpJob) => flatView({ ...followUp.message, ...followUp });
+  const view = ({ bodyFrom: from, ...followUp }: FollowUpJob) => ({
+    ...flatView({ ...followUp.message, ...followUp }),
+    ...(from !== undefined && { bodyFrom: from }),
+  });
   return {
     ...targetView(message),
     ...(request && requestView(request)),
@@ -231,6 +240,7 @@ export function flatView(message: Message): object {
     ...(metadata.labels && { labels: metadata.labels }),
     ...ignoredView(message),
     ...(groupId !== undefined && { group: groupId }),
+    ...(metadata.keepResponse !== undefined && { keepResponse: metadata.keepResponse }),
     ...(onComplete && { onComplete: callbackView(onComplete) }),
     ...(onSuccess && { onSuccess: view(onSuccess) }),
     ...(onFailure && { onFailure: view(onFailure) }),

@@ -75,7 +75,7 @@ function problemsOf(message: Message, type: ExecutionType, place: Place, within:
   const { execution, lambdaProxyMessage, metadata } = message;
   // A malformed schedule has no terms, and no schedule is long.
   const long = execution.type === SCHEDULE ? [] : longProblems(message, type, within);
-  const problems = [...type.refuse(message, within), ...long, ...timeProblems(message, within)];
+  const problems = [...type.refuse(message, within), ...long, ...timeProblems(message, within), ...keepProblems(message, within)];
   if (!lambdaProxyMessage && type.proxyMessage === "required") {
     problems.push({ field: "lambdaProxyMessage", message: `is required for execution.type ${execution.type}` });
   }
@@ -151,7 +151,39 @@ function timeProblems({ execution, metadata }: Message, { mode, now, isTarget }:
 /** By so much, a year may be longer than another. */
 const YEARS_DIFFER = DAY;
 
-function followUpProblems(followUps: FollowUps, at: string, within: Within): ErrorDetail[] {
+/** A job that keeps an answer is stored, and calls something that answers it. */
+function keepProblems({ execution, metadata }: Message, { mode }: Within): ErrorDetail[] {
+  if (metadata.keepResponse !== true) return [];
+  const problem = (message: string) => [{ field: "metadata.keepResponse", message }];
+  if (mode === "sqs") return problem("needs a job that is stored: use mode both or db");
+  if (execution.type === TASK) return problem("is for jobs that get an answer: the result of a task is kept anyway");
+  if (execution.type === SCHEDULE) return problem("is for jobs that get an answer: set it in the target job");
+  if (execution["invocationType"] !== "Event") return [];
+  return problem("is for jobs that get an answer, which an Event does not: take invocationType RequestResponse");
+}
+
+/** Whether the parent will have what the follow-up is to get, and the follow-up room for it. */
+function bodyProblems(
+  { message, bodyFrom: from }: FollowUpJob,
+  name: "onSuccess" | "onFailure",
+  parent: Message,
+): [field: string, message: string][] {
+  if (from === undefined) return [];
+  const { execution, lambdaProxyMessage: request } = message;
+  if (execution.type === TASK) return [["bodyFrom", "is for jobs that send a body: a task has a payload"]];
+  if (request && request.body !== null)
+    return [["message.lambdaProxyMessage.body", "stands beside bodyFrom, which gives the body: expected null"]];
+  if (from === "parent") return [];
+  if (name === "onFailure") return [["bodyFrom", `is ${from}, which a job that fails does not have: take parent`]];
+  if (from === "parent.result" && parent.execution.type !== TASK)
+    return [["bodyFrom", "is parent.result, which only a task has: take parent.response, or parent"]];
+  if (from === "parent.response" && parent.metadata.keepResponse !== true)
+    return [["bodyFrom", "is parent.response, which the parent does not keep: set its keepResponse to true"]];
+  return [];
+}
+
+function followUpProblems(parent: Message, at: string, within: Within): ErrorDetail[] {
+  const followUps: FollowUps = parent;
   const { onComplete } = followUps;
   const given = (["onComplete", "onSuccess", "onFailure"] as const).filter((name) => followUps[name]);
   if (within.mode === "sqs" && given.length > 0) {
@@ -164,6 +196,11 @@ function followUpProblems(followUps: FollowUps, at: string, within: Within): Err
     if (!followUp) return [];
     if (depthOf(at) === LONGEST_CHAIN)
       return [{ field: at + name, message: `must not be more than ${LONGEST_CHAIN} follow-ups deep` }];
+    const ofBody = bodyProblems(followUp, name, parent).map(([field, message]) => ({
+      field: `${at}${name}.${field}`,
+      message,
+    }));
+    if (ofBody.length > 0) return ofBody;
     return problemsIn(messageIn(followUp), { message: `${at}${name}.message`, beside: `${at}${name}.` }, within);
   });
   return [...refused, ...next];

@@ -46,6 +46,13 @@ export const createJob = route({
     return {
       webhook: { message: webhook },
       "webhook with a callback": { message: webhook, onComplete: { url: `${baseUrl}/job-ended` } },
+      "webhook whose answer goes to another": {
+        message: { ...webhook, metadata: { keepResponse: true } },
+        onSuccess: {
+          bodyFrom: "parent.response",
+          message: { ...webhook, lambdaProxyMessage: { ...lambdaProxyMessage, body: null } },
+        },
+      },
       schedule: { message: { execution: every5Minutes } },
     };
   },
