@@ -17,6 +17,7 @@ import { getCounts } from "./admin/counts.ts";
 import { getSeries } from "./admin/series.ts";
 import { deleteSecret, rotateSecret } from "./admin/secrets.ts";
 import { getJobResponse } from "./unified/response.ts";
+import { resendJob } from "./unified/resend.ts";
 import { getStats } from "./admin/stats.ts";
 import { cancelTypedJob, createTypedJob, getTypedJob, listTypedJobs, retryTypedJob } from "./tasks/typed.ts";
 import { listTypedEvents } from "./tasks/typed-events.ts";
@@ -46,6 +47,7 @@ export const adminRoutes: readonly Route[] = [
   cancelJob,
   deadletterJob,
   deleteJob,
+  resendJob,
   redriveJobs,
   cancelJobs,
   getBulkAction,

@@ -20,6 +20,8 @@ export interface NewJob {
   readonly mode: Mode;
   readonly message: Message;
   readonly parentJobId?: string;
+  /** The job of which this one is a copy. */
+  readonly resentFrom?: string;
   readonly userId?: string;
   /** The `sub` of the token, or the `createdBy` of the job that this one follows from. Default: `userId`. */
   readonly createdBy?: string | undefined;
@@ -86,6 +88,7 @@ export function accept(request: NewJob, terms: Terms, payload: Payload, now: Epo
     ...(idempotencyKey !== undefined && { idempotencyKey }),
     ...(request.parentJobId !== undefined && { parentJobId: request.parentJobId }),
     ...(metadata.keepResponse && { keepsResponse: true }),
+    ...(request.resentFrom !== undefined && { resentFrom: request.resentFrom }),
     ...(request.userId !== undefined && { userId: request.userId }),
     ...(createdBy !== undefined && { createdBy }),
     ...(request.dialect !== undefined && { dialect: request.dialect }),

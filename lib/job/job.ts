@@ -165,6 +165,8 @@ interface JobFields extends Kind, GroupFields {
   readonly expiresAt?: EpochMs;
   /** The job that this one follows, or the schedule that created it. */
   readonly parentJobId?: string;
+  /** The job of which a person made this one, with changes or without. */
+  readonly resentFrom?: string;
   /** The final statuses at which each follow-up is submitted. */
   readonly owes?: Readonly<Partial<Record<FollowUp, readonly FinalStatus[]>>>;
   /** Set for a job that keeps the answer that ends it well, in an item of its own. */

@@ -34,6 +34,7 @@ export function entityOf(job: Job, message?: Message): object {
     ...(job.memberOf && { group: job.memberOf.id }),
     createdBy: job.createdBy ?? null,
     ...(job.parentJobId !== undefined && { parentJobId: job.parentJobId }),
+    ...(job.resentFrom !== undefined && { resentFrom: job.resentFrom }),
     ...(job.owes && { followUpJobIds: job.followUpJobIds ?? [] }),
     ...(job.stopRequestedAt !== undefined && { stopRequestedAt: iso(job.stopRequestedAt) }),
     createdAt: iso(job.createdAt),

@@ -85,10 +85,7 @@ function createAppStore({ table, clock, audit, secrets, unset }: Parts) {
     return (await both(appId)).own;
   }
 
-  /**
-   * Also writes an entry of the audit log, which says what was changed field by field unless it says something else. False
-   * if the settings have another version.
-   */
+  /** Also writes an entry of the audit log: this one, or what was changed. False if the settings have another version. */
   async function change(
     before: VersionedSettings,
     appId: string,

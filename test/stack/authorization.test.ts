@@ -114,6 +114,7 @@ const CASES: Record<string, Case> = {
   "GET /v1/admin/jobs": { allowed: 200 },
   "GET /v1/admin/jobs/{id}": { allowed: 200 },
   "GET /v1/admin/jobs/{id}/response": { allowed: 404 },
+  "POST /v1/admin/jobs/{id}/resend": { allowed: 201 },
   "POST /v1/admin/jobs/{id}/retry": { allowed: 409 },
   "DELETE /v1/admin/jobs/{id}": { allowed: 409 },
   "POST /v1/admin/jobs/{id}/deadletter": { allowed: 200 },

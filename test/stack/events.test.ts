@@ -52,6 +52,7 @@ const EXPECTED: Record<string, unknown> = {
   "admin-api-list": { statusCode: 200 },
   "admin-api-get": { statusCode: 404 },
   "admin-api-patch": { statusCode: 200 },
+  "admin-api-resend": { statusCode: 404 },
   "admin-api-stats": { statusCode: 200 },
   "admin-api-counts": { statusCode: 200 },
   "admin-api-series": { statusCode: 200 },

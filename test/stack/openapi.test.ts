@@ -6,7 +6,7 @@ import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
 import { readTemplate } from "../../local/template.ts";
 import { DOCUMENT, checkAnswer } from "../support/api-document.ts";
 import { ROOT } from "../support/root.ts";
-import { endStacks, newApp, sharedStack, type Stack } from "../support/stack.ts";
+import { endStacks, newApp, sharedStack, webhook, type Stack } from "../support/stack.ts";
 
 let stack: Stack;
 
@@ -47,17 +47,21 @@ test("every execution type can be asked for by it", () => {
 });
 
 test("every example can be sent as it is", async () => {
-  const { token } = await newApp();
+  const { appId, token } = await newApp();
+  const { id } = (await stack.call("POST", "/v1/jobs/create", { token, body: webhook({ url: stack.url }) })).body.data;
   const { body: document } = await stack.call("GET", "/openapi.json");
   const sent: number[] = [];
   for (const { key } of operations) {
     const [method = "", path = ""] = key.split(" ");
     const content = document.paths[path][method.toLowerCase()].requestBody?.content["application/json"];
     for (const { value } of Object.values<{ value: unknown }>(content?.examples ?? {})) {
-      sent.push((await stack.call(method, path, { token, body: value })).status);
+      const at = path.replace("{appId}", appId).replace("{id}", id).replace("{name}", "a.example");
+      sent.push((await stack.call(method, at, { token, body: value })).status);
     }
   }
-  expect(sent).toEqual([201, 201, 201, 201, 201, 207, 201, 201, 201, 201, 201, 201, 200, 200, 202, 202]);
+  expect(sent).toEqual([
+    201, 201, 201, 201, 201, 207, 201, 201, 201, 201, 201, 201, 201, 200, 200, 202, 202, 201, 201, 200, 200, 200, 200,
+  ]);
 });
 
 const PAGE_POLICY = /^default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self';/;

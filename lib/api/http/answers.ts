@@ -180,6 +180,7 @@ const jobFields = {
     .nullable()
     .describe("The `sub` of the token; of follow-ups and runs of a schedule, that of the job behind them."),
   parentJobId: z.guid().describe("The job whose follow-up or target this one is.").optional(),
+  resentFrom: z.guid().describe("The job of which this one is a copy, with changes or without.").optional(),
   followUpJobIds: z.array(z.guid()).describe("Of a job that has asked for follow-ups.").optional(),
   stopRequestedAt: time.describe("Since when it is to stop; a running attempt is let end first.").optional(),
   createdAt: time,

@@ -33,8 +33,6 @@ export interface Route<Body = unknown, Query = unknown> extends Reading {
   readonly successor?: string;
   /** Content types of the body. Default: JSON. Any is read as JSON. */
   readonly bodyTypes?: readonly string[];
-  /** `handle` refuses what could not be kept as it came (`refuseChanging`). Default: it is refused before. */
-  readonly checksValues?: true;
   /** The fields of a form, for routes that accept one beside JSON. The file comes as `file`. */
   readonly form?: z.ZodType<Body>;
   readonly query?: z.ZodType<Query>;

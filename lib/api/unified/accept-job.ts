@@ -1,6 +1,6 @@
 import type { AppSettings } from "../../store/app-settings.ts";
 import type { EpochMs } from "../../clock.ts";
-import type { Terms } from "../../job/accept.ts";
+import type { NewJob, Terms } from "../../job/accept.ts";
 import { entityOf, withoutRequest } from "../../job/view.ts";
 import { definitionOf, type TaskExecution } from "../../executors/task.ts";
 import { isGroup } from "../../job/group.ts";
@@ -42,12 +42,13 @@ export interface AskedBy {
   readonly groups?: KnownGroups;
 }
 
-/** Checks the request and accepts the job, once per idempotency key. */
+/** Checks the request and accepts the job, once per idempotency key. `more`: what a new job has beside its message. */
 export async function acceptJob(
   body: CreateJobBody,
   caller: Caller,
   { key: keyHeader, traceparent, shape = "nested", policy, groups }: AskedBy,
   service: ServiceParts,
+  more: Partial<NewJob> = {},
 ): Promise<Accepted> {
   const appId = appOf(caller, body.appId);
   const now = await askedAt(body, appId, keyHeader, service);
@@ -58,8 +59,8 @@ export async function acceptJob(
   const message = traced(checked.message, traceparent);
   if (message.execution.type === TASK) await admitTask(message, appId, service);
   const memberOf = await groupFor(message, appId, service, groups);
-  const request = { appId, mode: body.mode, message, terms, createdBy: caller.sub, ...(memberOf && { memberOf }) };
-  const submitted = await service.engine.submit(request);
+  const job = { appId, mode: body.mode, message, terms, createdBy: caller.sub, ...(memberOf && { memberOf }) };
+  const submitted = await service.engine.submit({ ...more, ...job });
   switch (submitted.kind) {
     case "sent":
       if (message.execution.type === SCHEDULE) await recordCreated(submitted.job, message, caller.sub, service);

@@ -31,7 +31,8 @@ function mapJobs(value: unknown, mapping: Mapping): unknown {
   );
 }
 
-function plain(value: unknown): unknown {
+/** Its numbers as JavaScript's, but those that would change. */
+export function plain(value: unknown): unknown {
   if (isExactNumber(value)) return numberOf(value.rawJSON);
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== "object" || value === null) return value;

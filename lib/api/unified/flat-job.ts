@@ -1,7 +1,14 @@
 import * as z from "zod";
 import type { ErrorDetail } from "../../errors.ts";
 import { priority } from "../../executors/task.ts";
-import { bodyFrom, callback, httpMethod, idempotencyKey, ignoredPointers, jobMetadata } from "../../executors/message-schema.ts";
+import {
+  bodyFrom,
+  callback,
+  httpMethod,
+  idempotencyKey,
+  ignoredPointers,
+  jobMetadata,
+} from "../../executors/message-schema.ts";
 import { timeoutSeconds } from "../../executors/executor.ts";
 import { EXPECTED_BASE64, isBase64 } from "../../job/base64.ts";
 import { parseAsWritten } from "../../job/exact-json.ts";
@@ -14,7 +21,8 @@ import { targetUrl, wholeUrl } from "../../outbound/target-url.ts";
 
 // A job on one level: how it is written, what it stands for in the nested shape, and back.
 
-const { maxRetries, retry, messageGroupId, delaySeconds, notBefore, notAfter, labels, group, keepResponse } = jobMetadata.shape;
+const { maxRetries, retry, messageGroupId, delaySeconds, notBefore, notAfter, labels, group, keepResponse } =
+  jobMetadata.shape;
 
 /** The fields that say what is called. A job has one of them. */
 const TARGETS = ["url", "function", "functionUrl", "task"] as const;

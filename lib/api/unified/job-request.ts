@@ -75,7 +75,12 @@ function problemsOf(message: Message, type: ExecutionType, place: Place, within:
   const { execution, lambdaProxyMessage, metadata } = message;
   // A malformed schedule has no terms, and no schedule is long.
   const long = execution.type === SCHEDULE ? [] : longProblems(message, type, within);
-  const problems = [...type.refuse(message, within), ...long, ...timeProblems(message, within), ...keepProblems(message, within)];
+  const problems = [
+    ...type.refuse(message, within),
+    ...long,
+    ...timeProblems(message, within),
+    ...keepProblems(message, within),
+  ];
   if (!lambdaProxyMessage && type.proxyMessage === "required") {
     problems.push({ field: "lambdaProxyMessage", message: `is required for execution.type ${execution.type}` });
   }

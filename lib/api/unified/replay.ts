@@ -230,8 +230,9 @@ function othersOf(message: Message): Record<string, unknown> {
   };
 }
 
-function policyOf({ delaySeconds, notBefore, notAfter, maxRetries, retry, labels }: Metadata): Record<string, unknown> {
-  return { delaySeconds, notBefore, notAfter, maxRetries, retry, labels };
+function policyOf(metadata: Metadata): Record<string, unknown> {
+  const { delaySeconds, notBefore, notAfter, maxRetries, retry, labels, keepResponse } = metadata;
+  return { delaySeconds, notBefore, notAfter, maxRetries, retry, labels, keepResponse };
 }
 
 function lowerCase(headers: ProxyMessage["headers"]): Record<string, string> {
