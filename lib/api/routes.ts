@@ -33,6 +33,7 @@ import {
 } from "./unified/unified.ts";
 import { sendJobs } from "./unified/send.ts";
 import { completeUpload, createUpload, signUploadParts } from "./tasks/uploads.ts";
+import { waitForJob } from "./unified/wait.ts";
 import { getUsage } from "./admin/usage.ts";
 
 // The routes of each function. The list of the function `site` is in site.ts, since its document shows all others.
@@ -43,6 +44,7 @@ export const adminRoutes: readonly Route[] = [
   listAppJobs,
   getJob,
   getJobResponse,
+  waitForJob,
   retryJob,
   cancelJob,
   deadletterJob,

@@ -66,6 +66,8 @@ const BY_NAME: Readonly<Record<string, Value>> = {
     fc.stringMatching(/^[ -~]{1,255}$/),
   ),
   limit: fc.integer({ min: 1, max: 5 }),
+  // A long wait takes as long as a thousand other requests.
+  seconds: one(0, 0, 0, 1),
   createdAfter: one(
     "2026-01-01T00:00:00Z",
     "2026-01-01T00:00Z",

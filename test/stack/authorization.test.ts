@@ -119,6 +119,8 @@ const CASES: Record<string, Case> = {
   "DELETE /v1/admin/jobs/{id}": { allowed: 409 },
   "POST /v1/admin/jobs/{id}/deadletter": { allowed: 200 },
   "POST /v1/admin/jobs/{id}/cancel": { allowed: 409 },
+  // The job has ended by now, so that nothing is waited for.
+  "GET /v1/admin/jobs/{id}/wait": { allowed: 200 },
   "POST /v1/admin/jobs/redrive": { body: () => ({ status: "DEAD" }), allowed: 202 },
   "POST /v1/admin/jobs/cancel": { body: () => ({ status: "RETRYING" }), allowed: 202 },
   "GET /v1/admin/bulk-actions/{id}": { allowed: 200 },

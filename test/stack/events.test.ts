@@ -57,6 +57,7 @@ const EXPECTED: Record<string, unknown> = {
   "admin-api-counts": { statusCode: 200 },
   "admin-api-series": { statusCode: 200 },
   "admin-api-group": { statusCode: 201 },
+  "admin-api-wait": { statusCode: 404 },
   "count-jobs": undefined,
   "admin-api-metrics": { statusCode: 200 },
   "create-job-callback-http": { statusCode: 201 },

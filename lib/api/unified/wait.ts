@@ -1,0 +1,73 @@
+import * as z from "zod";
+import { SECOND } from "../../clock.ts";
+import { ClientError } from "../../errors.ts";
+import { isFinished, type Job } from "../../job/job.ts";
+import { entityOf } from "../../job/view.ts";
+import type { ServiceParts } from "../../parts.ts";
+import { enveloped, jobEntity } from "../http/answers.ts";
+import { appOf, isPlatformAdmin, requireRole, type Caller } from "../http/auth.ts";
+import { envelope, route, type Answer } from "../http/http.ts";
+
+const WAIT_AT_MOST_SECONDS = 20;
+/** A webhook has often ended by then. */
+const FIRST_LOOK_MS = SECOND / 8;
+const LOOK_EVERY_MS = SECOND;
+/** As often as a client looks that may not wait. */
+const ASK_AGAIN_SECONDS = 5;
+
+const waitQuery = z.strictObject({
+  seconds: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(WAIT_AT_MOST_SECONDS)
+    .default(WAIT_AT_MOST_SECONDS)
+    .describe("How long at most; 0 looks once."),
+});
+
+export const waitForJob = route({
+  key: "GET /v1/admin/jobs/{id}/wait",
+  id: "waitForJob",
+  summary: "Waits up to 20 s for the end of a job, and shows it",
+  answers: {
+    200: enveloped(jobEntity).describe(
+      "The job, ended or not, without its message. With `Retry-After`, it did not wait: the app's `waitersPerApp` is reached.",
+    ),
+  },
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+  query: waitQuery,
+
+  async handle({ path, caller, query }, service): Promise<Answer> {
+    const { clock, requestSlots } = service;
+    const until = clock.realNow() + query.seconds * SECOND;
+    const look = async () => jobOf(path["id"], caller, service);
+    let job = await look();
+    if (isFinished(job) || query.seconds === 0) return shown(job);
+    const slot = await requestSlots.take(job.appId, "news");
+    if (typeof slot === "string") return shown(job, { "retry-after": String(ASK_AGAIN_SECONDS) });
+    try {
+      for (let pause = FIRST_LOOK_MS; !isFinished(job); pause *= 2) {
+        const left = until - clock.realNow();
+        if (left <= 0) break;
+        await clock.sleep(Math.min(pause, LOOK_EVERY_MS, left));
+        job = await look();
+      }
+      return shown(job);
+    } finally {
+      await slot.end();
+    }
+  },
+});
+
+function shown(job: Job, headers: Record<string, string> = {}): Answer {
+  return { status: 200, body: envelope(entityOf(job)), headers };
+}
+
+/** The caller's own job: unknown and foreign ids get the same answer. */
+async function jobOf(id: string | undefined, caller: Caller, { store }: ServiceParts): Promise<Job> {
+  const parsed = z.guid().toLowerCase().safeParse(id);
+  const job = parsed.success ? await store.get(parsed.data) : undefined;
+  if (!job || (job.appId !== appOf(caller) && !isPlatformAdmin(caller)))
+    throw new ClientError("NOT_FOUND", "No such job");
+  return job;
+}
