@@ -22,7 +22,8 @@ function problemsIn(folder: string): string[] {
   const read = (path: string) => readFileSync(join(folder, path), "utf8");
   const { allowScripts: listed = {} } = JSON.parse(read("package.json")) as { allowScripts?: Record<string, boolean> };
   const { packages } = JSON.parse(read("package-lock.json")) as { packages: Record<string, Locked> };
-  const dependencies = Object.entries(packages).filter(([path, { link }]) => path !== "" && !link);
+  // Beside them, the lock file has this package, its workspaces, and the links to these.
+  const dependencies = Object.entries(packages).filter(([path, { link }]) => path.includes("node_modules/") && !link);
   const nameOf = (path: string) => path.split("node_modules/").at(-1) ?? "";
 
   const scripted = dependencies.filter(

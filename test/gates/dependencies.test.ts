@@ -29,6 +29,8 @@ test("a dependency with an install script that is not on the list fails the chec
     "package-lock.json": {
       packages: {
         "": { hasInstallScript: true },
+        client: { version: "1.0.0" },
+        "node_modules/our-client": { link: true },
         "node_modules/known": { ...PINNED, hasInstallScript: true },
         "node_modules/trusted": { ...PINNED, hasInstallScript: true },
         "node_modules/plain/node_modules/@scope/locked": { ...PINNED, hasInstallScript: true },

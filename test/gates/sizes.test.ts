@@ -8,7 +8,7 @@ import { endStacks, temporaryDir } from "../support/stack.ts";
 // The linter counts the lines, with this test's own rules. With the repository's, a file that is long for a reason
 // would need a comment that switches them off, and that comment has no room for the reason.
 
-const FOLDERS = ["lib", "functions", "local", "bench", "test", "tools", "deploy"];
+const FOLDERS = ["lib", "functions", "local", "bench", "test", "tools", "deploy", "client/src"];
 const LONGEST_FUNCTION = 80;
 const LONGEST_FILE = 300;
 /** What a comment must not switch off. */

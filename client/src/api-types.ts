@@ -1,0 +1,1623 @@
+// Over 300 lines: npm run client:types writes this file from the API document (lib/api/docs/openapi.ts).
+// Change the schemas of the routes instead.
+
+/** A job as it stands. Lists leave the message out. */
+export interface JobEntity {
+  readonly id: string;
+  readonly appId: string;
+  readonly executionType: string;
+  readonly status: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED";
+  readonly lambdaProxyMessage?: ShownRequest | null | undefined;
+  readonly executionConfig?: RestApiExecution | LambdaInvokeExecution | LambdaUrlExecution | TaskExecution | ShownScheduleExecution | null | undefined;
+  readonly onComplete?: ShownCallback | undefined;
+  readonly onSuccess?: ShownFollowUpJob | null | undefined;
+  readonly onFailure?: ShownFollowUpJob | null | undefined;
+  readonly messageGroupId: string;
+  readonly idempotencyKey: string | null;
+  readonly retryCount: number;
+  readonly maxRetries: number;
+  readonly nextRetryAt: string | null;
+  readonly lastError: string | null;
+  readonly scheduleArn: string | null;
+  /** Of a schedule. */
+  readonly nextRunAt?: string | null | undefined;
+  /** Of a schedule. */
+  readonly lastRunAt?: string | null | undefined;
+  /** Of a schedule. */
+  readonly runCount?: number | undefined;
+  /** Of a schedule: the job of the last run. */
+  readonly targetJobId?: string | null | undefined;
+  /** The `sub` of the token; of follow-ups and runs of a schedule, that of the job behind them. */
+  readonly createdBy: string | null;
+  /** The job whose follow-up or target this one is. */
+  readonly parentJobId?: string | undefined;
+  /** Of a job that has asked for follow-ups. */
+  readonly followUpJobIds?: ReadonlyArray<string> | undefined;
+  /** Since when it is to stop; a running attempt is let end first. */
+  readonly stopRequestedAt?: string | undefined;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  /** Parts shown as null because the answer would be too large. */
+  readonly omitted?: ReadonlyArray<string> | undefined;
+}
+
+/** A ProxyMessage with its defaults; credentials are masked by ***. */
+export interface ShownRequest {
+  readonly body: string | null;
+  readonly resource: string;
+  readonly path: string;
+  readonly httpMethod: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD";
+  readonly isBase64Encoded: boolean;
+  readonly pathParameters: Readonly<Record<string, string>> | null;
+  readonly queryStringParameters?: Readonly<Record<string, string>> | null | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly requestContext: Readonly<Record<string, unknown>>;
+}
+
+/** Sends the request to baseUrl + path; any 2xx is a success. */
+export interface RestApiExecution {
+  readonly type: "rest-api";
+  readonly baseUrl: string;
+  /** For the whole exchange. Over 60: not in mode sqs, and not with a messageGroupId of its own. Default: 30. */
+  readonly timeoutSeconds?: number | undefined;
+}
+
+/** Invokes a function with the whole lambdaProxyMessage as its event; requestContext.job names app, job and attempt. */
+export interface LambdaInvokeExecution {
+  readonly type: "lambda-invoke";
+  readonly functionName: string;
+  /** Default: "Event". */
+  readonly invocationType?: "Event" | "RequestResponse" | undefined;
+  /** For the whole exchange. Over 60: not in mode sqs, and not with a messageGroupId of its own. Default: 30. */
+  readonly timeoutSeconds?: number | undefined;
+}
+
+/** Sends the request, signed with SigV4, to the URL of a function. */
+export interface LambdaUrlExecution {
+  readonly type: "lambda-url";
+  readonly functionUrl: string;
+  /** For the whole exchange. Over 60: not in mode sqs, and not with a messageGroupId of its own. Default: 30. */
+  readonly timeoutSeconds?: number | undefined;
+}
+
+/** Runs a piece of work that is built in. */
+export interface TaskExecution {
+  readonly type: "task";
+  readonly jobType: "example" | "import_csv" | "export_report" | "data_processing" | "notification" | "cleanup" | "sync" | "bulk_action" | "generate_pdf";
+  /** As the job type wants it. */
+  readonly payload?: Readonly<Record<string, unknown>> | undefined;
+  /** Tasks with a higher one start first. Default: 0. */
+  readonly priority?: number | undefined;
+  /** An uploaded file: its key, and what its uploader says of it. */
+  readonly file?: {
+    readonly key: string;
+    readonly name: string;
+    readonly bytes?: number | undefined;
+    readonly mimeType?: string | undefined;
+  } | undefined;
+  /** The caller's own: kept, and shown as it came. */
+  readonly meta?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface ShownScheduleExecution {
+  readonly type: "schedule";
+  readonly scheduledAt?: string | undefined;
+  readonly scheduleExpression?: string | undefined;
+  /** Default: "UTC". */
+  readonly scheduleExpressionTimezone?: string | undefined;
+  readonly endsAt?: string | undefined;
+  readonly maxRuns?: number | undefined;
+  readonly targetJob: {
+    readonly lambdaProxyMessage: ShownRequest | null;
+    readonly execution: RestApiExecution | LambdaInvokeExecution | LambdaUrlExecution | TaskExecution;
+    readonly metadata: Metadata;
+    readonly onComplete?: ShownCallback | undefined;
+    readonly onSuccess?: ShownFollowUpJob | null | undefined;
+    readonly onFailure?: ShownFollowUpJob | null | undefined;
+  };
+}
+
+export interface Metadata {
+  /** Ignored: the service sets it. */
+  readonly jobId?: string | undefined;
+  /** Ignored: the service sets it. */
+  readonly retryCount?: number | undefined;
+  /** The app of the request, or left out. */
+  readonly appId?: string | undefined;
+  /** Other than the execution type: jobs of the group are first attempted in the order of acceptance. */
+  readonly messageGroupId?: string | undefined;
+  /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
+  readonly idempotencyKey?: string | undefined;
+  readonly createdAt?: string | undefined;
+  /** Default 10. */
+  readonly maxRetries?: number | undefined;
+  /** Retry n waits baseDelaySeconds · 2^(n−1), at most maxDelaySeconds; chance takes away up to jitter of it. */
+  readonly retry?: {
+    /** Default: 60. */
+    readonly baseDelaySeconds?: number | undefined;
+    /** Default: 86400. */
+    readonly maxDelaySeconds?: number | undefined;
+    readonly jitter?: number | undefined;
+  } | undefined;
+}
+
+/** A Callback with its defaults; credentials are masked by ***. */
+export interface ShownCallback {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly on: ReadonlyArray<"SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED">;
+}
+
+export interface ShownFollowUpJob {
+  readonly message: {
+    readonly lambdaProxyMessage: ShownRequest | null;
+    readonly execution: RestApiExecution | LambdaInvokeExecution | LambdaUrlExecution | TaskExecution;
+    readonly metadata: Metadata;
+  };
+  readonly onComplete?: ShownCallback | undefined;
+  readonly onSuccess?: ShownFollowUpJob | undefined;
+  readonly onFailure?: ShownFollowUpJob | undefined;
+}
+
+export interface CreateJob {
+  /** Default: the token's. Another one is for PLATFORM_ADMIN. */
+  readonly appId?: string | undefined;
+  /** `both` stores the job and sends it, `db` stores it, `sqs` only sends it. Default: "both". */
+  readonly mode?: "sqs" | "db" | "both" | undefined;
+  readonly message: {
+    readonly lambdaProxyMessage?: ProxyMessage | undefined;
+    readonly execution: RestApiExecution | LambdaInvokeExecution | LambdaUrlExecution | TaskExecution | ScheduleExecution;
+    readonly metadata?: Metadata | undefined;
+  };
+  readonly onComplete?: Callback | undefined;
+  readonly onSuccess?: FollowUpJob | undefined;
+  readonly onFailure?: FollowUpJob | undefined;
+}
+
+/** The request to make, in the shape of a Lambda proxy event. */
+export interface ProxyMessage {
+  /** Sent as it is, or decoded if isBase64Encoded, then with its padding; null for none. */
+  readonly body: string | null;
+  /** Default: "/{proxy+}". */
+  readonly resource?: string | undefined;
+  /** Put behind the target's URL, with queryStringParameters. */
+  readonly path: string;
+  readonly httpMethod: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD";
+  /** Default: false. */
+  readonly isBase64Encoded?: boolean | undefined;
+  readonly pathParameters?: Readonly<Record<string, string>> | null | undefined;
+  readonly queryStringParameters?: Readonly<Record<string, string>> | null | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly requestContext?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Submits another job: once, or at every time of an expression. */
+export interface ScheduleExecution {
+  readonly type: "schedule";
+  readonly scheduledAt?: string | undefined;
+  readonly scheduleExpression?: string | undefined;
+  /** Default: "UTC". */
+  readonly scheduleExpressionTimezone?: string | undefined;
+  readonly endsAt?: string | undefined;
+  readonly maxRuns?: number | undefined;
+  readonly targetJob: TargetJob;
+}
+
+export interface TargetJob {
+  readonly lambdaProxyMessage?: ProxyMessage | undefined;
+  readonly execution: RestApiExecution | LambdaInvokeExecution | LambdaUrlExecution | TaskExecution;
+  readonly metadata?: Metadata | undefined;
+  readonly onComplete?: Callback | undefined;
+  readonly onSuccess?: FollowUpJob | undefined;
+  readonly onFailure?: FollowUpJob | undefined;
+}
+
+/** Where the job is posted as it ended, and at which ends. */
+export interface Callback {
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly on?: ReadonlyArray<"SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED"> | undefined;
+}
+
+/** A job that is submitted when the one it stands beside has ended. */
+export interface FollowUpJob {
+  readonly message: {
+    readonly lambdaProxyMessage?: ProxyMessage | undefined;
+    readonly execution: RestApiExecution | LambdaInvokeExecution | LambdaUrlExecution | TaskExecution;
+    readonly metadata?: Metadata | undefined;
+  };
+  readonly onComplete?: Callback | undefined;
+  readonly onSuccess?: FollowUpJob | undefined;
+  readonly onFailure?: FollowUpJob | undefined;
+}
+
+export interface CreateTypedJob {
+  readonly jobType: "example" | "import_csv" | "export_report" | "data_processing" | "notification" | "cleanup" | "sync" | "bulk_action" | "generate_pdf";
+  /** As the job type wants it. */
+  readonly payload?: Readonly<Record<string, unknown>> | undefined;
+  /** Tasks with a higher one start first. Default: 0. */
+  readonly priority?: number | undefined;
+  /** Default: the job type's, mostly 3. */
+  readonly maxRetries?: number | undefined;
+  /** When it may start at the earliest; a time that has passed is now. */
+  readonly scheduledAt?: string | undefined;
+  /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
+  readonly idempotencyKey?: string | undefined;
+}
+
+/** A task as it stands. */
+export interface TypedJob {
+  readonly id: string;
+  readonly organizationId: string;
+  readonly userId: string | null;
+  readonly jobType: string;
+  readonly status: "queued" | "running" | "retrying" | "succeeded" | "failed" | "cancelled";
+  readonly priority: number;
+  readonly retryCount: number;
+  readonly maxRetries: number;
+  /** Null where the answer would be too large. */
+  readonly payload: Readonly<Record<string, unknown>> | null;
+  readonly result: Readonly<Record<string, unknown>> | null;
+  readonly errorMessage: string | null;
+  /** Percent. */
+  readonly progress: number;
+  readonly totalSteps: number | null;
+  readonly currentStep: number;
+  readonly startedAt: string | null;
+  readonly completedAt: string | null;
+  readonly scheduledAt: string | null;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+export interface Dataset {
+  readonly name: string;
+  readonly rows: number;
+  readonly bytes: number;
+  /** Empty where the answer would be too large. */
+  readonly columns: Readonly<Record<string, "string" | "number" | "integer" | "boolean" | "date" | "any">>;
+  /** By which reports are filtered. */
+  readonly dateField: string | null;
+  readonly updatedAt: string;
+}
+
+/** A file job as it stands. */
+export interface FileJob {
+  readonly id: string;
+  /** The same as `id`. */
+  readonly taskId: string;
+  readonly jobType: string;
+  readonly status: "PENDING" | "RUNNING" | "RETRYING" | "COMPLETED" | "FAILED";
+  readonly queue: "jobs-tasks";
+  readonly attempts: number;
+  readonly maxAttempts: number;
+  /** Of the last attempt; `cancelled` if somebody has cancelled it. */
+  readonly errorReason: string | null;
+  /** A link to the file, good for an hour. */
+  readonly fileUrl: string | null;
+  readonly fileKey: string | null;
+  readonly fileName: string | null;
+  /** Null where the answer would be too large. */
+  readonly payload: Readonly<Record<string, unknown>> | null;
+  readonly result: Readonly<Record<string, unknown>> | null;
+  /** Null if there is none, and where the answer would be too large. */
+  readonly meta: Readonly<Record<string, unknown>> | null;
+  readonly userId: string | null;
+  /** When the last attempt started. */
+  readonly startedAt: string | null;
+  readonly completedAt: string | null;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+export interface CreateFileJob {
+  readonly jobType: "example" | "import_csv" | "export_report" | "data_processing" | "notification" | "cleanup" | "sync" | "bulk_action" | "generate_pdf";
+  /** As the job type wants it. */
+  readonly payload?: Readonly<Record<string, unknown>> | undefined;
+  /** The caller's own: kept, and shown as it came. */
+  readonly meta?: Readonly<Record<string, unknown>> | undefined;
+  /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
+  readonly idempotencyKey?: string | undefined;
+  /** Of an upload of the same user that is complete. */
+  readonly fileKey: string;
+}
+
+export interface CreateUpload {
+  /** Without folders. */
+  readonly fileName: string;
+  /** Bytes: up to 5 GB. */
+  readonly size: number;
+  readonly contentType: string;
+}
+
+export interface SignUploadParts {
+  readonly fileKey: string;
+}
+
+export interface CompleteUpload {
+  readonly fileKey: string;
+  readonly parts: ReadonlyArray<{
+    readonly partNumber: number;
+    /** As the part was answered, with or without quotes. */
+    readonly etag: string;
+  }>;
+}
+
+/** A line that a job has logged. */
+export interface FileJobLog {
+  readonly jobId: string;
+  readonly level: "DEBUG" | "INFO" | "WARNING" | "ERROR";
+  readonly message: string;
+  /** Of the file, from 1. */
+  readonly rowNumber: number | null;
+  readonly meta: Readonly<Record<string, unknown>> | null;
+  readonly createdAt: string;
+}
+
+export type QuickJob = {
+  readonly input_type: "html";
+  readonly html: string;
+  readonly options?: {
+    /** Default: what `@page` in the document says, else A4. */
+    readonly format?: "Letter" | "Legal" | "Tabloid" | "Ledger" | "A0" | "A1" | "A2" | "A3" | "A4" | "A5" | "A6" | "letter" | "legal" | "tabloid" | "ledger" | "a0" | "a1" | "a2" | "a3" | "a4" | "a5" | "a6" | undefined;
+    /** Each side's default: 0 for HTML, 20mm for Markdown. */
+    readonly margin?: {
+      /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
+      readonly top?: number | string | undefined;
+      /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
+      readonly right?: number | string | undefined;
+      /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
+      readonly bottom?: number | string | undefined;
+      /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
+      readonly left?: number | string | undefined;
+    } | undefined;
+    /** Backgrounds and their colours. Default: true. */
+    readonly printBackground?: boolean | undefined;
+    /** Default: 1. */
+    readonly scale?: number | undefined;
+    /** Default: false. */
+    readonly landscape?: boolean | undefined;
+    /** HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in. */
+    readonly headerTemplate?: string | undefined;
+    /** HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in. */
+    readonly footerTemplate?: string | undefined;
+  } | undefined;
+  /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
+  readonly idempotency_key?: string | undefined;
+} | {
+  readonly input_type: "markdown";
+  readonly markdown: string;
+  readonly options?: {
+    /** Default: what `@page` in the document says, else A4. */
+    readonly format?: "Letter" | "Legal" | "Tabloid" | "Ledger" | "A0" | "A1" | "A2" | "A3" | "A4" | "A5" | "A6" | "letter" | "legal" | "tabloid" | "ledger" | "a0" | "a1" | "a2" | "a3" | "a4" | "a5" | "a6" | undefined;
+    /** Each side's default: 0 for HTML, 20mm for Markdown. */
+    readonly margin?: {
+      /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
+      readonly top?: number | string | undefined;
+      /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
+      readonly right?: number | string | undefined;
+      /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
+      readonly bottom?: number | string | undefined;
+      /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
+      readonly left?: number | string | undefined;
+    } | undefined;
+    /** Backgrounds and their colours. Default: true. */
+    readonly printBackground?: boolean | undefined;
+    /** Default: 1. */
+    readonly scale?: number | undefined;
+    /** Default: false. */
+    readonly landscape?: boolean | undefined;
+    /** HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in. */
+    readonly headerTemplate?: string | undefined;
+    /** HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in. */
+    readonly footerTemplate?: string | undefined;
+  } | undefined;
+  /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
+  readonly idempotency_key?: string | undefined;
+};
+
+export type LongJob = {
+  readonly input_type: "html";
+  readonly html: string;
+  readonly options?: {
+    /** Default: what `@page` in the document says, else A4. */
+    readonly format?: "Letter" | "Legal" | "Tabloid" | "Ledger" | "A0" | "A1" | "A2" | "A3" | "A4" | "A5" | "A6" | "letter" | "legal" | "tabloid" | "ledger" | "a0" | "a1" | "a2" | "a3" | "a4" | "a5" | "a6" | undefined;
+    /** Each side's default: 0 for HTML, 20mm for Markdown. */
+    readonly margin?: {
+      /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
+      readonly top?: number | string | undefined;
+      /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
+      readonly right?: number | string | undefined;
+      /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
+      readonly bottom?: number | string | undefined;
+      /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
+      readonly left?: number | string | undefined;
+    } | undefined;
+    /** Backgrounds and their colours. Default: true. */
+    readonly printBackground?: boolean | undefined;
+    /** Default: 1. */
+    readonly scale?: number | undefined;
+    /** Default: false. */
+    readonly landscape?: boolean | undefined;
+    /** HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in. */
+    readonly headerTemplate?: string | undefined;
+    /** HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in. */
+    readonly footerTemplate?: string | undefined;
+  } | undefined;
+  /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
+  readonly idempotency_key?: string | undefined;
+  /** Where the end is told, instead of the account's own `webhook_url`; null: nowhere. */
+  readonly webhook_url?: string | null | undefined;
+} | {
+  readonly input_type: "markdown";
+  readonly markdown: string;
+  readonly options?: {
+    /** Default: what `@page` in the document says, else A4. */
+    readonly format?: "Letter" | "Legal" | "Tabloid" | "Ledger" | "A0" | "A1" | "A2" | "A3" | "A4" | "A5" | "A6" | "letter" | "legal" | "tabloid" | "ledger" | "a0" | "a1" | "a2" | "a3" | "a4" | "a5" | "a6" | undefined;
+    /** Each side's default: 0 for HTML, 20mm for Markdown. */
+    readonly margin?: {
+      /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
+      readonly top?: number | string | undefined;
+      /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
+      readonly right?: number | string | undefined;
+      /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
+      readonly bottom?: number | string | undefined;
+      /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
+      readonly left?: number | string | undefined;
+    } | undefined;
+    /** Backgrounds and their colours. Default: true. */
+    readonly printBackground?: boolean | undefined;
+    /** Default: 1. */
+    readonly scale?: number | undefined;
+    /** Default: false. */
+    readonly landscape?: boolean | undefined;
+    /** HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in. */
+    readonly headerTemplate?: string | undefined;
+    /** HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in. */
+    readonly footerTemplate?: string | undefined;
+  } | undefined;
+  /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
+  readonly idempotency_key?: string | undefined;
+  /** Where the end is told, instead of the account's own `webhook_url`; null: nowhere. */
+  readonly webhook_url?: string | null | undefined;
+};
+
+/** A PDF job as it stands. */
+export interface PdfJob {
+  readonly job_id: string;
+  readonly job_type: "quick" | "long";
+  readonly status: "queued" | "processing" | "completed" | "failed" | "timeout";
+  /** What it is made of. */
+  readonly mode: "html" | "markdown" | null;
+  /** Of the whole document. */
+  readonly pages: number | null;
+  /** Whether the file holds only the first 100 pages. */
+  readonly truncated: boolean | null;
+  readonly created_at: string;
+  readonly completed_at: string | null;
+  /** What making it took. */
+  readonly duration_ms: number | null;
+  /** A link to the file, made for this answer. */
+  readonly s3_url: string | null;
+  readonly s3_url_expires_at: string | null;
+  /** Why there is no link to a file that was made. */
+  readonly message: string | null;
+  readonly error_message: string | null;
+  /** Whether a quick job took longer than a request may. */
+  readonly timeout_occurred: boolean;
+  readonly webhook_url: string | null;
+  /** Null without a webhook, and once its job is deleted. */
+  readonly webhook_delivered: boolean | null;
+  readonly webhook_delivered_at: string | null;
+  readonly webhook_retry_count: number | null;
+  readonly webhook_retry_log: ReadonlyArray<{
+    readonly attempt: number;
+    /** Null if the try was lost: its worker left no record. */
+    readonly at: string | null;
+    readonly delivered: boolean;
+    readonly http_status: number | null;
+    readonly error: string | null;
+  }> | null;
+}
+
+export interface AccountWebhook {
+  /** Null: nowhere. */
+  readonly webhook_url: string | null;
+}
+
+export interface Attempt {
+  readonly number: number;
+  /** Null if the attempt was lost: its worker left no record. */
+  readonly startedAt: string | null;
+  readonly durationMs: number | null;
+  readonly outcome: "running" | "succeeded" | "retry" | "rejected" | "lost";
+  readonly httpStatus: number | null;
+  readonly error: string | null;
+  /** The first 1 KB of what the target answered. */
+  readonly responseExcerpt: string | null;
+}
+
+/** How far it is. */
+export interface BulkAction {
+  readonly id: string;
+  readonly action: "redrive" | "cancel";
+  readonly filter: Readonly<Record<string, unknown>>;
+  readonly status: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED";
+  /** Jobs that have been read. */
+  readonly looked: number;
+  readonly matched: number;
+  readonly changed: number;
+  readonly error: string | null;
+  readonly createdAt: string;
+  readonly completedAt: string | null;
+}
+
+/** Which jobs: those that fit all of what is given, which must be something. */
+export interface BulkFilter {
+  readonly status?: "PENDING" | "RUNNING" | "RETRYING" | "FAILED" | "DEAD" | undefined;
+  readonly executionType?: string | undefined;
+  /** Of the destination: a host, or a function's name. */
+  readonly host?: string | undefined;
+  readonly createdAfter?: string | undefined;
+  readonly createdBefore?: string | undefined;
+  /** In the last error, by its letters. */
+  readonly errorContains?: string | undefined;
+  /** Default: the token's. Another one is for PLATFORM_ADMIN. */
+  readonly appId?: string | undefined;
+}
+
+export interface Destination {
+  readonly destination: string;
+  readonly state: "closed" | "open" | "held";
+  readonly since: string | null;
+  /** At most 20. */
+  readonly consecutiveFailures: number;
+  readonly lastFailureAt: string | null;
+  readonly lastError: string | null;
+  /** Of an open one. */
+  readonly nextProbeAt: string | null;
+  readonly rateLimitPerSecond: number | null;
+  readonly maxConcurrency: number | null;
+}
+
+/** What the operator allows the app, with the deployment's defaults. */
+export interface Limits {
+  readonly version: number;
+  /** Requests of the app in a second. Null: no limit. */
+  readonly requestsPerSecond: number | null;
+  /** Reads of settings, audit log and usage in a second. Null: no limit. */
+  readonly readsPerSecond: number | null;
+  /** Tasks that run at once. Null: no limit. */
+  readonly maxConcurrentTasks: number | null;
+  /** Attempts over 60 s at once, and as many at destinations that take longer than 5 s. Null: a fifth of the queue's executions: 20 and 40. */
+  readonly concurrencyPerApp: number | null;
+  /** Quick PDFs that are made at once. Null: no limit. */
+  readonly quickPdfsPerApp: number | null;
+  /** Requests that wait for news at once. Null: no limit. */
+  readonly waitersPerApp: number | null;
+  /** Recurring schedules that have not ended. Null: no limit. */
+  readonly recurringSchedules: number | null;
+  /** Datasets. Null: no limit. */
+  readonly datasets: number | null;
+  /** Bytes of all datasets. Null: no limit. */
+  readonly datasetBytes: number | null;
+  /** Bytes of uploaded and announced files. Null: no limit. */
+  readonly uploadBytes: number | null;
+  /** Pages of PDFs in a day of UTC. Null: no limit. */
+  readonly pdfPagesPerDay: number | null;
+  /** The operator's own pause, which the app's administrators can't end. */
+  readonly paused: boolean;
+}
+
+export interface PutLimits {
+  /** Of the limits that you have read: if they have another by now, 409. */
+  readonly version?: number | undefined;
+  /** Requests of the app in a second. Null: no limit. */
+  readonly requestsPerSecond?: number | null | undefined;
+  /** Reads of settings, audit log and usage in a second. Null: no limit. */
+  readonly readsPerSecond?: number | null | undefined;
+  /** Tasks that run at once. Null: no limit. */
+  readonly maxConcurrentTasks?: number | null | undefined;
+  /** Attempts over 60 s at once, and as many at destinations that take longer than 5 s. Null: a fifth of the queue's executions: 20 and 40. */
+  readonly concurrencyPerApp?: number | null | undefined;
+  /** Quick PDFs that are made at once. Null: no limit. */
+  readonly quickPdfsPerApp?: number | null | undefined;
+  /** Requests that wait for news at once. Null: no limit. */
+  readonly waitersPerApp?: number | null | undefined;
+  /** Recurring schedules that have not ended. Null: no limit. */
+  readonly recurringSchedules?: number | null | undefined;
+  /** Datasets. Null: no limit. */
+  readonly datasets?: number | null | undefined;
+  /** Bytes of all datasets. Null: no limit. */
+  readonly datasetBytes?: number | null | undefined;
+  /** Bytes of uploaded and announced files. Null: no limit. */
+  readonly uploadBytes?: number | null | undefined;
+  /** Pages of PDFs in a day of UTC. Null: no limit. */
+  readonly pdfPagesPerDay?: number | null | undefined;
+  /** The operator's own pause, which the app's administrators can't end. */
+  readonly paused?: boolean | undefined;
+}
+
+/** By the day on which jobs were asked for; days without any are left out. */
+export interface Usage {
+  readonly approximate: true;
+  readonly from: string;
+  readonly to: string;
+  readonly days: ReadonlyArray<{
+    readonly date: string;
+    readonly jobs: number;
+    readonly quickJobs: number;
+    readonly longJobs: number;
+    readonly completed: number;
+    /** Timeouts and cancelled ones among them. */
+    readonly failed: number;
+    readonly pages: number;
+    readonly bytes: number;
+    readonly timeouts: number;
+    readonly webhookFailures: number;
+    readonly durationMs: {
+      readonly p50: number | null;
+      readonly p95: number | null;
+    };
+  }>;
+}
+
+/** How every request is answered that is refused or fails. */
+export interface Error {
+  readonly success: false;
+  readonly error: {
+    readonly code: "BAD_REQUEST" | "UNAUTHORIZED" | "FORBIDDEN" | "NOT_FOUND" | "REQUEST_TIMEOUT" | "CONFLICT" | "PAYLOAD_TOO_LARGE" | "UNPROCESSABLE_ENTITY" | "TOO_MANY_REQUESTS" | "SERVICE_UNAVAILABLE" | "INTERNAL_SERVER_ERROR";
+    readonly message: string;
+    /** A stable word for programs, where the code alone says too little. */
+    readonly reason?: string | undefined;
+    /** What is wrong, field by field: the first 20. */
+    readonly details?: ReadonlyArray<{
+      readonly field: string;
+      readonly message: string;
+    }> | undefined;
+  };
+  readonly timestamp: string;
+}
+
+/** By the ids of the API document. `answer`: the JSON of a success. */
+export interface Operations {
+  /** `POST /v1/jobs/create`: Accepts a job. */
+  createJob: {
+    readonly body: CreateJob;
+    readonly answer: {
+      readonly success: true;
+      readonly data: JobEntity;
+      readonly timestamp: string;
+    } | null;
+  };
+  /** `POST /v1/jobs/batch`: Accepts up to 100 jobs, each by itself. */
+  createJobs: {
+    readonly body: {
+      readonly jobs: ReadonlyArray<CreateJob>;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly results: ReadonlyArray<{
+          readonly status: number;
+          readonly data: JobEntity | null;
+        } | {
+          readonly status: number;
+          readonly error: {
+            readonly code: "BAD_REQUEST" | "UNAUTHORIZED" | "FORBIDDEN" | "NOT_FOUND" | "REQUEST_TIMEOUT" | "CONFLICT" | "PAYLOAD_TOO_LARGE" | "UNPROCESSABLE_ENTITY" | "TOO_MANY_REQUESTS" | "SERVICE_UNAVAILABLE" | "INTERNAL_SERVER_ERROR";
+            readonly message: string;
+            /** A stable word for programs, where the code alone says too little. */
+            readonly reason?: string | undefined;
+            /** What is wrong, field by field: the first 20. */
+            readonly details?: ReadonlyArray<{
+              readonly field: string;
+              readonly message: string;
+            }> | undefined;
+          };
+        }>;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /v1/jobs/callback-http`: Accepts a webhook by its URL, as earlier versions did. */
+  createCallbackJob: {
+    readonly body: {
+      readonly appId?: string | undefined;
+      readonly url: string;
+      /** Default: "POST". */
+      readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | undefined;
+      readonly headers?: Readonly<Record<string, string>> | undefined;
+      /** Text goes out as it is, anything else as JSON. */
+      readonly body?: unknown;
+      /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
+      readonly idempotencyKey?: string | undefined;
+      readonly maxRetries?: number | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly id: string;
+        readonly appId: string;
+        readonly executionType: string;
+        readonly status: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED";
+        readonly lambdaProxyMessage?: ShownRequest | null | undefined;
+        readonly executionConfig?: RestApiExecution | LambdaInvokeExecution | LambdaUrlExecution | TaskExecution | ShownScheduleExecution | null | undefined;
+        readonly onComplete?: ShownCallback | undefined;
+        readonly onSuccess?: ShownFollowUpJob | null | undefined;
+        readonly onFailure?: ShownFollowUpJob | null | undefined;
+        readonly messageGroupId: string;
+        readonly idempotencyKey: string | null;
+        readonly retryCount: number;
+        readonly maxRetries: number;
+        readonly nextRetryAt: string | null;
+        readonly lastError: string | null;
+        readonly scheduleArn: string | null;
+        /** Of a schedule. */
+        readonly nextRunAt?: string | null | undefined;
+        /** Of a schedule. */
+        readonly lastRunAt?: string | null | undefined;
+        /** Of a schedule. */
+        readonly runCount?: number | undefined;
+        /** Of a schedule: the job of the last run. */
+        readonly targetJobId?: string | null | undefined;
+        /** The `sub` of the token; of follow-ups and runs of a schedule, that of the job behind them. */
+        readonly createdBy: string | null;
+        /** The job whose follow-up or target this one is. */
+        readonly parentJobId?: string | undefined;
+        /** Of a job that has asked for follow-ups. */
+        readonly followUpJobIds?: ReadonlyArray<string> | undefined;
+        /** Since when it is to stop; a running attempt is let end first. */
+        readonly stopRequestedAt?: string | undefined;
+        readonly createdAt: string;
+        readonly updatedAt: string;
+        /** Parts shown as null because the answer would be too large. */
+        readonly omitted?: ReadonlyArray<string> | undefined;
+        readonly type: "callback-http";
+        readonly payload: {
+          readonly url: string;
+          readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD";
+          readonly headers: Readonly<Record<string, string>>;
+          readonly body: unknown;
+        } | null;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /v1/jobs`: Accepts a task. */
+  createTypedJob: {
+    readonly body: CreateTypedJob;
+    readonly answer: {
+      readonly jobId: string;
+      readonly message: string;
+    };
+  };
+  /** `GET /v1/jobs`: Lists the caller's tasks, newest first; an administrator gets the app's. */
+  listTypedJobs: {
+    readonly query: {
+      /** Default: 1. */
+      readonly page?: number | undefined;
+      /** Default: 25. */
+      readonly pageSize?: number | undefined;
+      readonly status?: "queued" | "running" | "retrying" | "succeeded" | "failed" | "cancelled" | undefined;
+      readonly jobType?: "example" | "import_csv" | "export_report" | "data_processing" | "notification" | "cleanup" | "sync" | "bulk_action" | "generate_pdf" | undefined;
+    };
+    readonly answer: {
+      readonly jobs: ReadonlyArray<TypedJob>;
+      /** Of the caller's newest 10,000 tasks, or of the app's in that status. */
+      readonly total: number;
+      /** False if there are older ones, which are not listed. */
+      readonly totalIsExact: boolean;
+      readonly page: number;
+      readonly pageSize: number;
+      readonly totalPages: number;
+    };
+  };
+  /** `GET /v1/jobs/{id}/status`: Shows a task and how far it is. */
+  getTypedJobStatus: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly job: TypedJob;
+      readonly progress: number;
+      readonly canCancel: boolean;
+      readonly canRetry: boolean;
+    };
+  };
+  /** `POST /v1/jobs/{id}/cancel`: Ends a task that has not ended; a running one within seconds. */
+  cancelTypedJob: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly message: string;
+    };
+  };
+  /** `POST /v1/jobs/{id}/retry`: Tries a failed task again, as one of its retries. */
+  retryTypedJob: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly message: string;
+    };
+  };
+  /** `GET /v1/jobs/{id}/events`: Waits for progress and log lines: new ones at once, or none after 20 s. */
+  listTypedJobEvents: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly query: {
+      /** `after` of the answer before: what is new since. */
+      readonly after?: string | undefined;
+    };
+    readonly answer: {
+      readonly events: ReadonlyArray<{
+        readonly type: "log";
+        readonly level: "debug" | "info" | "warning" | "error";
+        readonly message: string;
+        readonly rowNumber: number | null;
+        readonly meta: Readonly<Record<string, unknown>> | null;
+        readonly createdAt: string;
+      } | {
+        readonly type: "progress";
+        readonly status: "queued" | "running" | "retrying" | "succeeded" | "failed" | "cancelled";
+        readonly progress: number;
+        readonly currentStep: number;
+        readonly totalSteps: number | null;
+        readonly label: string | null;
+      }>;
+      /** Ask with this for what comes next. */
+      readonly after: string;
+      /** Nothing more comes. */
+      readonly ended: boolean;
+    };
+  };
+  /** `GET /v1/datasets`: Lists the app's datasets by name. */
+  listDatasets: {
+    readonly answer: {
+      readonly datasets: ReadonlyArray<Dataset>;
+    };
+  };
+  /** `POST /api/jobs`: Accepts a task about a file, which comes with it or was uploaded before. */
+  createFileJob: {
+    readonly body: CreateFileJob;
+    readonly answer: FileJob;
+  };
+  /** `GET /api/jobs`: Lists the caller's file jobs, newest first; an administrator gets the app's. */
+  listFileJobs: {
+    readonly query: {
+      /** Default: 1. */
+      readonly page?: number | undefined;
+      /** Default: 20. */
+      readonly pageSize?: number | undefined;
+      readonly status?: "PENDING" | "RUNNING" | "RETRYING" | "COMPLETED" | "FAILED" | undefined;
+      readonly jobType?: "example" | "import_csv" | "export_report" | "data_processing" | "notification" | "cleanup" | "sync" | "bulk_action" | "generate_pdf" | undefined;
+    };
+    readonly answer: {
+      readonly jobs: ReadonlyArray<FileJob>;
+      /** Of the caller's newest 10,000 tasks, or of the app's in that status. */
+      readonly total: number;
+      /** False if there are older ones, which are not listed. */
+      readonly totalIsExact: boolean;
+      readonly page: number;
+      readonly pageSize: number;
+      readonly totalPages: number;
+    };
+  };
+  /** `POST /api/jobs/uploads`: Announces a file, and says where its parts are to be sent. */
+  createUpload: {
+    readonly body: CreateUpload;
+    readonly answer: {
+      /** The file, for `complete` and for the job. It is good for its user alone. */
+      readonly fileKey: string;
+      /** Bytes of each part; the last one is what is left. */
+      readonly partSize: number;
+      /** Where each part is PUT. The `ETag` of each answer is for `complete`. */
+      readonly parts: ReadonlyArray<{
+        readonly partNumber: number;
+        readonly url: string;
+      }>;
+      /** How long the URLs are good for, at most. New ones: `/api/jobs/uploads/parts`. */
+      readonly expiresInSeconds: number;
+    };
+  };
+  /** `POST /api/jobs/uploads/parts`: Gives new URLs for the parts of an announced file. */
+  signUploadParts: {
+    readonly body: SignUploadParts;
+    readonly answer: {
+      /** The file, for `complete` and for the job. It is good for its user alone. */
+      readonly fileKey: string;
+      /** Bytes of each part; the last one is what is left. */
+      readonly partSize: number;
+      /** Where each part is PUT. The `ETag` of each answer is for `complete`. */
+      readonly parts: ReadonlyArray<{
+        readonly partNumber: number;
+        readonly url: string;
+      }>;
+      /** How long the URLs are good for, at most. New ones: `/api/jobs/uploads/parts`. */
+      readonly expiresInSeconds: number;
+    };
+  };
+  /** `POST /api/jobs/uploads/complete`: Makes a file of its parts, if it is as large as announced. */
+  completeUpload: {
+    readonly body: CompleteUpload;
+    readonly answer: {
+      readonly fileKey: string;
+      readonly fileName: string;
+      readonly size: number;
+      readonly contentType: string;
+    };
+  };
+  /** `GET /api/jobs/{id}`: Shows a file job. */
+  getFileJob: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly answer: FileJob;
+  };
+  /** `GET /api/jobs/{id}/logs`: Lists what a file job has logged; it is kept for 30 days. */
+  listFileJobLogs: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly query: {
+      /** Default: 1. */
+      readonly page?: number | undefined;
+      /** Default: 50. */
+      readonly pageSize?: number | undefined;
+      readonly level?: "DEBUG" | "INFO" | "WARNING" | "ERROR" | undefined;
+      /** Which lines come first. Default: "newest". */
+      readonly order?: "newest" | "oldest" | undefined;
+    };
+    readonly answer: {
+      readonly logs: ReadonlyArray<FileJobLog>;
+      /** Of the level, if one was asked for. */
+      readonly total: number;
+      readonly page: number;
+      readonly pageSize: number;
+      readonly totalPages: number;
+    };
+  };
+  /** `POST /quickjob`: Makes a PDF and answers with it, within 27 s. */
+  createQuickJob: {
+    readonly body: QuickJob;
+  };
+  /** `POST /longjob`: Accepts a document to make a PDF of, which is kept for 24 hours. */
+  createLongJob: {
+    readonly body: LongJob;
+    readonly answer: {
+      readonly job_id: string;
+      readonly status: "queued" | "processing" | "completed" | "failed" | "timeout";
+      readonly message: string;
+      /** By what documents have taken lately and what waits; null once it has ended. */
+      readonly estimated_completion: string | null;
+    };
+  };
+  /** `GET /jobs/{id}`: Shows a PDF job, with a new link to its file. */
+  getPdfJob: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly answer: PdfJob;
+  };
+  /** `GET /accounts/me/webhook`: Shows where the caller's long PDF jobs tell their end. */
+  getAccountWebhook: {
+    readonly answer: {
+      readonly webhook_url: string | null;
+    };
+  };
+  /** `PUT /accounts/me/webhook`: Says where the caller's long PDF jobs are to tell their end, from the next one on. */
+  putAccountWebhook: {
+    readonly body: AccountWebhook;
+    readonly answer: {
+      readonly webhook_url: string | null;
+    };
+  };
+  /** `GET /v1/admin/jobs`: Lists an app's jobs, newest first. */
+  listJobs: {
+    readonly query: {
+      readonly appId?: string | undefined;
+      readonly status?: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED" | undefined;
+      readonly executionType?: "rest-api" | "lambda-invoke" | "lambda-url" | "task" | "schedule" | undefined;
+      /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
+      readonly idempotencyKey?: string | undefined;
+      readonly createdAfter?: string | undefined;
+      readonly createdBefore?: string | undefined;
+      /** Default: 50. */
+      readonly limit?: number | undefined;
+      readonly cursor?: string | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly items: ReadonlyArray<JobEntity>;
+        /** Of the next page, as `cursor`; null at the end. */
+        readonly nextCursor: string | null;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/admin/jobs/{id}`: Shows a job with its message and attempts. */
+  getJob: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly id: string;
+        readonly appId: string;
+        readonly executionType: string;
+        readonly status: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED";
+        readonly lambdaProxyMessage?: ShownRequest | null | undefined;
+        readonly executionConfig?: RestApiExecution | LambdaInvokeExecution | LambdaUrlExecution | TaskExecution | ShownScheduleExecution | null | undefined;
+        readonly onComplete?: ShownCallback | undefined;
+        readonly onSuccess?: ShownFollowUpJob | null | undefined;
+        readonly onFailure?: ShownFollowUpJob | null | undefined;
+        readonly messageGroupId: string;
+        readonly idempotencyKey: string | null;
+        readonly retryCount: number;
+        readonly maxRetries: number;
+        readonly nextRetryAt: string | null;
+        readonly lastError: string | null;
+        readonly scheduleArn: string | null;
+        /** Of a schedule. */
+        readonly nextRunAt?: string | null | undefined;
+        /** Of a schedule. */
+        readonly lastRunAt?: string | null | undefined;
+        /** Of a schedule. */
+        readonly runCount?: number | undefined;
+        /** Of a schedule: the job of the last run. */
+        readonly targetJobId?: string | null | undefined;
+        /** The `sub` of the token; of follow-ups and runs of a schedule, that of the job behind them. */
+        readonly createdBy: string | null;
+        /** The job whose follow-up or target this one is. */
+        readonly parentJobId?: string | undefined;
+        /** Of a job that has asked for follow-ups. */
+        readonly followUpJobIds?: ReadonlyArray<string> | undefined;
+        /** Since when it is to stop; a running attempt is let end first. */
+        readonly stopRequestedAt?: string | undefined;
+        readonly createdAt: string;
+        readonly updatedAt: string;
+        /** Parts shown as null because the answer would be too large. */
+        readonly omitted?: ReadonlyArray<string> | undefined;
+        readonly attempts: ReadonlyArray<Attempt>;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `DELETE /v1/admin/jobs/{id}`: Deletes a finished job. */
+  deleteJob: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: JobEntity;
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/admin/jobs/{id}/wait`: Waits up to 20 s for the end of a job, and shows it. */
+  waitForJob: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly query: {
+      /** How long at most; 0 looks once. Default: 20. */
+      readonly seconds?: number | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: JobEntity;
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /v1/admin/jobs/{id}/retry`: Tries a FAILED or DEAD job again. */
+  retryJob: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: JobEntity;
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /v1/admin/jobs/{id}/cancel`: Ends an unfinished job as CANCELLED. */
+  cancelJob: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: JobEntity;
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /v1/admin/jobs/{id}/deadletter`: Ends an unfinished job as DEAD. */
+  deadletterJob: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: JobEntity;
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /v1/admin/jobs/redrive`: Tries all FAILED or DEAD jobs again that fit a filter. */
+  redriveJobs: {
+    readonly body: BulkFilter;
+    readonly answer: {
+      readonly success: true;
+      readonly data: BulkAction;
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /v1/admin/jobs/cancel`: Ends all unfinished jobs that fit a filter as CANCELLED. */
+  cancelJobs: {
+    readonly body: BulkFilter;
+    readonly answer: {
+      readonly success: true;
+      readonly data: BulkAction;
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/admin/bulk-actions/{id}`: Shows how far a bulk action is. */
+  getBulkAction: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: BulkAction;
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /v1/admin/bulk-actions/{id}/abort`: Ends a bulk action within seconds; what it has changed stays changed. */
+  abortBulkAction: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: BulkAction;
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/admin/stats`: Counts an app's jobs of the last hour and day. */
+  getStats: {
+    readonly query: {
+      readonly appId?: string | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly approximate: true;
+        readonly oldestDueAgeSeconds: number;
+        readonly lastHour: {
+          readonly jobs: number;
+          readonly byStatus: {
+            readonly PENDING: number;
+            readonly RUNNING: number;
+            readonly RETRYING: number;
+            readonly SUCCEEDED: number;
+            readonly FAILED: number;
+            readonly DEAD: number;
+            readonly CANCELLED: number;
+          };
+          readonly byExecutionType: Readonly<Record<string, number>>;
+          /** Of those that have ended, cancelled ones aside. */
+          readonly successRate: number | null;
+          readonly averageRetryCount: number | null;
+          /** From accepted to succeeded, schedules aside; exact to a fifth. */
+          readonly latencyMs: {
+            readonly p50: number | null;
+            readonly p95: number | null;
+          };
+        };
+        readonly lastDay: {
+          readonly jobs: number;
+          readonly byStatus: {
+            readonly PENDING: number;
+            readonly RUNNING: number;
+            readonly RETRYING: number;
+            readonly SUCCEEDED: number;
+            readonly FAILED: number;
+            readonly DEAD: number;
+            readonly CANCELLED: number;
+          };
+          readonly byExecutionType: Readonly<Record<string, number>>;
+          /** Of those that have ended, cancelled ones aside. */
+          readonly successRate: number | null;
+          readonly averageRetryCount: number | null;
+          /** From accepted to succeeded, schedules aside; exact to a fifth. */
+          readonly latencyMs: {
+            readonly p50: number | null;
+            readonly p95: number | null;
+          };
+        };
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/admin/destinations`: Lists the destinations that have failed lately or are held. */
+  listDestinations: {
+    readonly query: {
+      readonly appId?: string | undefined;
+      /** Default: 50. */
+      readonly limit?: number | undefined;
+      readonly cursor?: string | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly items: ReadonlyArray<Destination>;
+        /** Of the next page, as `cursor`; null at the end. */
+        readonly nextCursor: string | null;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /v1/admin/destinations/resume`: Lets an app's jobs go to a destination again. */
+  resumeDestination: {
+    readonly body: {
+      readonly appId?: string | undefined;
+      readonly destination: string;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: Destination;
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/admin/apps/{appId}`: Shows an app's settings. */
+  getApp: {
+    readonly path: {
+      readonly appId: string;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly appId: string;
+        readonly version: number;
+        readonly name: string | null;
+        readonly allowedCallbackUrls: ReadonlyArray<string>;
+        readonly allowedFunctions: ReadonlyArray<string>;
+        readonly onComplete: ShownCallback | null;
+        readonly requestsPerSecond: number | null;
+        readonly maxConcurrentTasks: number;
+        readonly waitersPerApp: number | null;
+        readonly pdfPagesPerDay: number | null;
+        readonly userWebhooks: "any" | "permission";
+        readonly destinations: ReadonlyArray<{
+          readonly destination: string;
+          /** Default: null. */
+          readonly rateLimitPerSecond?: number | null | undefined;
+          /** Default: null. */
+          readonly maxConcurrency?: number | null | undefined;
+        }>;
+        readonly paused: boolean;
+        readonly limits: Limits;
+        /** What holds of the two: the tighter one of each. Jobs start while neither has paused them. */
+        readonly inForce: {
+          /** Requests of the app in a second. Null: no limit. */
+          readonly requestsPerSecond: number | null;
+          /** Reads of settings, audit log and usage in a second. Null: no limit. */
+          readonly readsPerSecond: number | null;
+          /** Tasks that run at once. Null: no limit. */
+          readonly maxConcurrentTasks: number | null;
+          /** Attempts over 60 s at once, and as many at destinations that take longer than 5 s. Null: a fifth of the queue's executions: 20 and 40. */
+          readonly concurrencyPerApp: number | null;
+          /** Quick PDFs that are made at once. Null: no limit. */
+          readonly quickPdfsPerApp: number | null;
+          /** Requests that wait for news at once. Null: no limit. */
+          readonly waitersPerApp: number | null;
+          /** Recurring schedules that have not ended. Null: no limit. */
+          readonly recurringSchedules: number | null;
+          /** Datasets. Null: no limit. */
+          readonly datasets: number | null;
+          /** Bytes of all datasets. Null: no limit. */
+          readonly datasetBytes: number | null;
+          /** Bytes of uploaded and announced files. Null: no limit. */
+          readonly uploadBytes: number | null;
+          /** Pages of PDFs in a day of UTC. Null: no limit. */
+          readonly pdfPagesPerDay: number | null;
+          /** The operator's own pause, which the app's administrators can't end. */
+          readonly paused: boolean;
+        };
+        readonly signingSecrets: ReadonlyArray<{
+          readonly id: string;
+          readonly createdAt: string;
+          readonly expiresAt: string | null;
+        }>;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `PUT /v1/admin/apps/{appId}`: Replaces an app's settings; what is left out gets its default. */
+  putApp: {
+    readonly path: {
+      readonly appId: string;
+    };
+    readonly body: {
+      readonly version: number;
+      /** Default: null. */
+      readonly name?: string | null | undefined;
+      readonly allowedCallbackUrls?: ReadonlyArray<string> | undefined;
+      readonly allowedFunctions?: ReadonlyArray<string> | undefined;
+      /** Default: null. */
+      readonly onComplete?: Callback | null | undefined;
+      /** Default: null. */
+      readonly requestsPerSecond?: number | null | undefined;
+      /** Default: 5. */
+      readonly maxConcurrentTasks?: number | undefined;
+      /** Default: null. */
+      readonly waitersPerApp?: number | null | undefined;
+      /** Default: null. */
+      readonly pdfPagesPerDay?: number | null | undefined;
+      /** Who may have the ends of long PDF jobs told: any user, or those who may create jobs. Default: "any". */
+      readonly userWebhooks?: "any" | "permission" | undefined;
+      readonly destinations?: ReadonlyArray<{
+        readonly destination: string;
+        /** Default: null. */
+        readonly rateLimitPerSecond?: number | null | undefined;
+        /** Default: null. */
+        readonly maxConcurrency?: number | null | undefined;
+      }> | undefined;
+      /** Default: false. */
+      readonly paused?: boolean | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly appId: string;
+        readonly version: number;
+        readonly name: string | null;
+        readonly allowedCallbackUrls: ReadonlyArray<string>;
+        readonly allowedFunctions: ReadonlyArray<string>;
+        readonly onComplete: ShownCallback | null;
+        readonly requestsPerSecond: number | null;
+        readonly maxConcurrentTasks: number;
+        readonly waitersPerApp: number | null;
+        readonly pdfPagesPerDay: number | null;
+        readonly userWebhooks: "any" | "permission";
+        readonly destinations: ReadonlyArray<{
+          readonly destination: string;
+          /** Default: null. */
+          readonly rateLimitPerSecond?: number | null | undefined;
+          /** Default: null. */
+          readonly maxConcurrency?: number | null | undefined;
+        }>;
+        readonly paused: boolean;
+        readonly limits: Limits;
+        /** What holds of the two: the tighter one of each. Jobs start while neither has paused them. */
+        readonly inForce: {
+          /** Requests of the app in a second. Null: no limit. */
+          readonly requestsPerSecond: number | null;
+          /** Reads of settings, audit log and usage in a second. Null: no limit. */
+          readonly readsPerSecond: number | null;
+          /** Tasks that run at once. Null: no limit. */
+          readonly maxConcurrentTasks: number | null;
+          /** Attempts over 60 s at once, and as many at destinations that take longer than 5 s. Null: a fifth of the queue's executions: 20 and 40. */
+          readonly concurrencyPerApp: number | null;
+          /** Quick PDFs that are made at once. Null: no limit. */
+          readonly quickPdfsPerApp: number | null;
+          /** Requests that wait for news at once. Null: no limit. */
+          readonly waitersPerApp: number | null;
+          /** Recurring schedules that have not ended. Null: no limit. */
+          readonly recurringSchedules: number | null;
+          /** Datasets. Null: no limit. */
+          readonly datasets: number | null;
+          /** Bytes of all datasets. Null: no limit. */
+          readonly datasetBytes: number | null;
+          /** Bytes of uploaded and announced files. Null: no limit. */
+          readonly uploadBytes: number | null;
+          /** Pages of PDFs in a day of UTC. Null: no limit. */
+          readonly pdfPagesPerDay: number | null;
+          /** The operator's own pause, which the app's administrators can't end. */
+          readonly paused: boolean;
+        };
+        readonly signingSecrets: ReadonlyArray<{
+          readonly id: string;
+          readonly createdAt: string;
+          readonly expiresAt: string | null;
+        }>;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/admin/apps/{appId}/limits`: Shows what the operator allows an app. */
+  getLimits: {
+    readonly path: {
+      readonly appId: string;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: Limits;
+      readonly timestamp: string;
+    };
+  };
+  /** `PUT /v1/admin/apps/{appId}/limits`: Replaces what the operator allows an app; what is left out gets its default. */
+  putLimits: {
+    readonly path: {
+      readonly appId: string;
+    };
+    readonly body: PutLimits;
+    readonly answer: {
+      readonly success: true;
+      readonly data: Limits;
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /v1/admin/apps/{appId}/signing-secrets`: Makes a new signing secret; those before sign for 24 more hours. */
+  rotateSigningSecret: {
+    readonly path: {
+      readonly appId: string;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly id: string;
+        readonly secret: string;
+        readonly createdAt: string;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `DELETE /v1/admin/apps/{appId}/signing-secrets/{id}`: Takes a signing secret back at once. */
+  deleteSigningSecret: {
+    readonly path: {
+      readonly appId: string;
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly id: string;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/admin/apps/{appId}/audit`: Lists who changed what and when, newest first. */
+  listAudit: {
+    readonly path: {
+      readonly appId: string;
+    };
+    readonly query: {
+      /** Default: 50. */
+      readonly limit?: number | undefined;
+      readonly cursor?: string | undefined;
+      /** Entries about one object alone: `job:<id>`, `schedule:<id>`, `settings`, `limits`, `secret:<id>`, `destination:<name>`, `webhook:<user>`, `upload:<fileKey>`. */
+      readonly object?: string | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly items: ReadonlyArray<{
+          readonly at: string;
+          readonly by: string;
+          readonly action: string;
+          /** What was changed, as `object` of the query names it. */
+          readonly object: string | null;
+          readonly changes: ReadonlyArray<{
+            readonly field: string;
+            readonly from: unknown;
+            readonly to: unknown;
+          }>;
+        }>;
+        /** Of the next page, as `cursor`; null at the end. */
+        readonly nextCursor: string | null;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/admin/apps/{appId}/usage`: Counts an app's PDF jobs by day. */
+  getUsage: {
+    readonly path: {
+      readonly appId: string;
+    };
+    readonly query: {
+      /** The first day, in UTC; default 30 days before the last. */
+      readonly from?: string | undefined;
+      /** The last day; default today. */
+      readonly to?: string | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: Usage;
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /metrics`: The figures of the service in the text format of Prometheus. */
+  getMetrics: Readonly<Record<string, never>>;
+  /** `POST /internal/v1/jobs/run`: Runs the jobs that have been due longest. */
+  runJobs: {
+    readonly body?: {
+      /** Default: 10. */
+      readonly limit?: number | undefined;
+    } | undefined;
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly processed: number;
+        readonly succeeded: number;
+        readonly failed: number;
+        readonly skipped: number;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /internal/v1/run-db-jobs`: Runs the jobs that have been due longest. */
+  runDbJobs: {
+    readonly body?: {
+      /** Default: 10. */
+      readonly limit?: number | undefined;
+    } | undefined;
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly processed: number;
+        readonly succeeded: number;
+        readonly failed: number;
+        readonly skipped: number;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /internal/v1/poll-sqs`: Receives messages of the queues and handles them. */
+  pollSqs: {
+    readonly body?: {
+      /** Default: 10. */
+      readonly limit?: number | undefined;
+    } | undefined;
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly processed: number;
+        readonly succeeded: number;
+        readonly failed: number;
+        readonly skipped: number;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /internal/v1/process-scheduled-message`: Fires a schedule. */
+  processScheduledMessage: {
+    /** `{"fire": {"id": "<schedule>", "run": 1}}`; a repeat is skipped. */
+    readonly body?: unknown;
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly processed: number;
+        readonly succeeded: number;
+        readonly failed: number;
+        readonly skipped: number;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /health`: Tells that the service runs, and its time. */
+  getHealth: {
+    readonly answer: {
+      readonly status: "ok";
+      readonly now: string;
+    };
+  };
+  /** `GET /openapi.json`: This document. */
+  getDocument: {
+    readonly answer: {
+      readonly openapi: "3.1.1";
+      readonly [field: string]: unknown;
+    };
+  };
+  /** `GET /api-docs`: A page to browse this document and try it out. */
+  getDocsPage: Readonly<Record<string, never>>;
+  /** `GET /api-docs/{file}`: A file of that page. */
+  getDocsAsset: {
+    readonly path: {
+      readonly file: string;
+    };
+  };
+}

@@ -1,0 +1,141 @@
+import { readFileSync } from "node:fs";
+import { text as readAll } from "node:stream/consumers";
+import { secondsOf } from "../flat.ts";
+import type { Job, NewJob } from "../index.ts";
+import { UsageError, jobLine, only, show, timeoutOf, type Args, type Command } from "./command.ts";
+
+export const send: Command = {
+  name: "send",
+  about: "Sends a job, or the jobs of a file.",
+  usage: [
+    "https://shop.example/hook --body '{\"order\": 1}' --key paid-1 --delay 10m",
+    "--function resize --body @photo.json --wait",
+    '--task export_report --payload \'{"dataset": "customers"}\'',
+    "--file jobs.jsonl",
+  ],
+  options: {
+    body: { type: "string", value: "TEXT|@FILE|-", about: "JSON or text; @FILE reads a file, - the standard input" },
+    method: { type: "string", value: "METHOD", about: "default: POST" },
+    header: { type: "string", multiple: true, value: "'NAME: VALUE'", about: "repeatable" },
+    function: { type: "string", value: "NAME", about: "a Lambda function instead of a URL" },
+    "function-url": { type: "string", value: "URL", about: "the URL of a Lambda function" },
+    task: { type: "string", value: "TYPE", about: "a built-in task" },
+    payload: { type: "string", value: "JSON|@FILE|-", about: "of a task" },
+    key: { type: "string", value: "KEY", about: "jobs of one key are one job; default: a new key" },
+    delay: { type: "string", value: "10m", about: "how long from now it waits" },
+    "not-before": { type: "string", value: "TIME", about: "2027-01-15T10:00:00Z" },
+    "not-after": { type: "string", value: "TIME", about: "not started by then, it fails" },
+    retries: { type: "string", value: "N", about: "at most so many" },
+    order: { type: "string", value: "NAME", about: "one after another with the others of this order" },
+    group: { type: "string", value: "ID", about: "a member of this group" },
+    label: { type: "string", multiple: true, value: "LABEL", about: "repeatable" },
+    "on-complete": { type: "string", value: "URL", about: "where the job is posted as it ended" },
+    mode: { type: "string", value: "MODE", about: "both, db or sqs; default: both" },
+    file: { type: "string", value: "FILE|-", about: "jobs as JSON, one a line or as an array" },
+    wait: { type: "boolean", about: "until it has ended; exit status 1 if it has failed" },
+    timeout: { type: "string", value: "60s", about: "with --wait: exit status 75 then" },
+  },
+
+  async run(args) {
+    const file = args.text("file");
+    if (file !== undefined) return sendAll(args, jobsIn(await contentOf(file === "-" ? "-" : `@${file}`)));
+    const job = await args.jobs().send((await jobOf(args)) as NewJob & { mode?: "both" });
+    // Mode `sqs` has none.
+    const sent = job as Job | null;
+    const ended = args.flag("wait") && sent ? await args.jobs().wait(sent.id, waiting(args)) : sent;
+    show(args, ended, (shown) => (shown ? jobLine(shown) : "sent"));
+    return 0;
+  },
+};
+
+function waiting(args: Args) {
+  const timeout = args.text("timeout");
+  return timeoutOf(timeout === undefined ? undefined : secondsOf(timeout));
+}
+
+async function sendAll(args: Args, jobs: readonly NewJob[]): Promise<number> {
+  const results = await args.jobs().send(jobs);
+  for (const { job, error } of results) {
+    if (error) process.stderr.write(`${error.message}\n`);
+    else show(args, job, (shown) => (shown ? jobLine(shown) : "sent"));
+  }
+  return results.some(({ error }) => error) ? 1 : 0;
+}
+
+async function jobOf(args: Args): Promise<NewJob> {
+  const [body, payload] = [args.text("body"), args.text("payload")];
+  const target = {
+    function: args.text("function"),
+    functionUrl: args.text("function-url"),
+    task: args.text("task"),
+  };
+  const isNamed = Object.values(target).some((each) => each !== undefined);
+  const headers = { ...headersOf(args.all("header") ?? []) };
+  const text = body === undefined ? undefined : await contentOf(body);
+  // Sent as text, its numbers stay as they were written.
+  const isJson =
+    text !== undefined && isJsonText(text) && !Object.keys(headers).some((name) => /^content-type$/i.test(name));
+  return {
+    ...(isNamed ? target : { url: only(args, "the URL of a webhook, --function, --function-url or --task") }),
+    ...(text !== undefined && { body: text }),
+    ...((isJson || Object.keys(headers).length > 0) && {
+      headers: { ...(isJson && { "content-type": "application/json" }), ...headers },
+    }),
+    ...(payload !== undefined && { payload: json("--payload", await contentOf(payload)) as Record<string, unknown> }),
+    ...defined({
+      method: args.text("method") as NewJob["method"],
+      key: args.text("key"),
+      delay: args.text("delay"),
+      notBefore: args.text("not-before"),
+      notAfter: args.text("not-after"),
+      maxRetries: args.number("retries"),
+      order: args.text("order"),
+      group: args.text("group"),
+      labels: args.all("label"),
+      onComplete: args.text("on-complete"),
+      mode: args.text("mode") as NewJob["mode"],
+    }),
+  };
+}
+
+export function defined<T extends object>(fields: T): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+}
+
+export async function contentOf(given: string): Promise<string> {
+  if (given === "-") return readAll(process.stdin);
+  return given.startsWith("@") ? readFileSync(given.slice(1), "utf8") : given;
+}
+
+export function json(option: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`${option} is no JSON: ${(error as Error).message}`);
+  }
+}
+
+function isJsonText(text: string): boolean {
+  try {
+    return typeof JSON.parse(text) === "object";
+  } catch {
+    return false;
+  }
+}
+
+function headersOf(lines: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    lines.map((line) => {
+      const [, name, value] = /^([^:\s]+)\s*:\s*(.*)$/.exec(line) ?? [];
+      if (name === undefined || value === undefined)
+        throw new UsageError(`--header is "${line}": expected 'Name: value'`);
+      return [name, value];
+    }),
+  );
+}
+
+function jobsIn(text: string): NewJob[] {
+  const lines = text.trim().startsWith("[") ? undefined : text.split("\n").filter((line) => line.trim() !== "");
+  const jobs = lines ? lines.map((line, at) => json(`line ${at + 1} of --file`, line)) : json("--file", text);
+  return jobs as NewJob[];
+}

@@ -1,0 +1,24 @@
+export type { ErrorDetail } from "./errors.ts";
+export { ConflictError, JobFailedError, JobsError, RateLimitError, UnavailableError } from "./errors.ts";
+export { Jobs, type Counts, type ResendChanges } from "./jobs.ts";
+export type { Pages } from "./pages.ts";
+export type { CallOptions, JobsOptions } from "./transport.ts";
+export type {
+  BulkAction,
+  BulkOptions,
+  Callback,
+  Filter,
+  Group,
+  Job,
+  JobWithAttempts,
+  ListOptions,
+  NewGroup,
+  NewJob,
+  NewSchedule,
+  Page,
+  Schedule,
+  ScheduleChanges,
+  ScheduleFilter,
+  Sent,
+  When,
+} from "./types.ts";

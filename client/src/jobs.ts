@@ -1,0 +1,155 @@
+import { ConflictError, JobFailedError } from "./errors.ts";
+import { flat } from "./flat.ts";
+import { Groups } from "./groups.ts";
+import { Pages } from "./pages.ts";
+import { Schedules } from "./schedules.ts";
+import { chunksOf, keyed, sendChunk } from "./send.ts";
+import { refuseEmpty, repeated, sleep, transport, type CallOptions, type JobsOptions, type Send } from "./transport.ts";
+import type { BulkAction, BulkOptions, Job, JobWithAttempts, ListOptions, NewJob, Sent, Time } from "./types.ts";
+
+/** What a job is sent again with, where it differs. */
+export interface ResendChanges {
+  readonly url?: string | undefined;
+  /** Merged with those of the job. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body?: unknown;
+  readonly notBefore?: Time | undefined;
+  readonly key?: string | undefined;
+}
+
+/** The job service, for one app. */
+export class Jobs {
+  readonly schedules: Schedules;
+  readonly groups: Groups;
+  readonly bulk: Bulk;
+  readonly #send: Send;
+
+  constructor(options: JobsOptions = {}) {
+    this.#send = transport(options);
+    this.schedules = new Schedules(this.#send);
+    this.groups = new Groups(this.#send);
+    this.bulk = new Bulk(this.#send);
+  }
+
+  /** Sends a job; in mode `sqs` there is none to answer. Of many, each is accepted or refused by itself, in their order. */
+  async send(job: NewJob & { readonly mode: "sqs" }, options?: CallOptions): Promise<null>;
+  async send(job: NewJob & { readonly mode?: "both" | "db" | undefined }, options?: CallOptions): Promise<Job>;
+  async send(jobs: readonly NewJob[], options?: CallOptions): Promise<Sent[]>;
+  async send(jobs: NewJob | readonly NewJob[], options: CallOptions = {}): Promise<Job | null | Sent[]> {
+    if (!isMany(jobs)) return this.#call("POST", "/v1/send", { ...options, body: flat(keyed(jobs)) });
+    const sent: Sent[] = [];
+    for await (const chunk of chunksOf(jobs)) sent.push(...(await sendChunk(this.#send, chunk, options)));
+    return sent;
+  }
+
+  /** A job with its message and attempts. */
+  async get(id: string, options?: CallOptions): Promise<JobWithAttempts> {
+    return this.#call("GET", pathOf(id), options);
+  }
+
+  /** The jobs that fit, newest first. */
+  list(filter: ListOptions = {}, options?: CallOptions): Pages<Job> {
+    const read = async (cursor = filter.cursor) =>
+      this.#call<{ items: Job[]; nextCursor: string | null }>("GET", "/v1/admin/jobs", {
+        ...options,
+        query: { ...filter, cursor },
+      });
+    return new Pages(read);
+  }
+
+  /** Ends an unfinished job; a running attempt is let end first. */
+  async cancel(id: string, options?: CallOptions): Promise<Job> {
+    return this.#act(id, "cancel", options);
+  }
+
+  /** Tries a job again that is FAILED or DEAD, with fresh retries. */
+  async retry(id: string, options?: CallOptions): Promise<Job> {
+    return this.#act(id, "retry", options);
+  }
+
+  /** Sends a job once more, as a new one, with these changes. */
+  async resend(id: string, changes: ResendChanges = {}, options?: CallOptions): Promise<Job> {
+    return this.#call("POST", `${pathOf(id)}/resend`, { ...options, body: flat(keyed(changes)) });
+  }
+
+  /** Waits until a job or a group has succeeded. Throws a JobFailedError if it ends otherwise. */
+  async wait(id: string, options: CallOptions = {}): Promise<Job> {
+    for (;;) {
+      const { data, retryAfter } = await this.#send("GET", `${pathOf(id)}/wait`, {
+        ...options,
+        query: { seconds: 20 },
+      });
+      const job = data as Job;
+      if (job.status === "SUCCEEDED") return job;
+      if (["FAILED", "DEAD", "CANCELLED"].includes(job.status)) throw new JobFailedError(job);
+      if (retryAfter !== undefined) await sleep(retryAfter * 1_000, options.signal);
+    }
+  }
+
+  /** How many jobs there are now, by status, by what they wait for, by type and by destination. */
+  async counts(options?: CallOptions): Promise<Counts> {
+    return this.#call("GET", "/v1/admin/counts", options);
+  }
+
+  /** A conflict that a lost answer of this very call may have made is no error: the job shows what came of it. */
+  async #act(id: string, action: string, options?: CallOptions): Promise<Job> {
+    try {
+      return await this.#call<Job>("POST", `${pathOf(id)}/${action}`, options);
+    } catch (error) {
+      if (error instanceof ConflictError && repeated.has(error)) return this.get(id, options);
+      throw error;
+    }
+  }
+
+  async #call<T>(method: string, path: string, request: Parameters<Send>[2] = {}): Promise<T> {
+    return (await this.#send(method, path, request)).data as T;
+  }
+}
+
+export interface Counts {
+  readonly approximate: boolean;
+  readonly asOf: string;
+  readonly byStatus: Readonly<Record<string, number>>;
+  readonly waiting: Readonly<Record<string, number>>;
+  readonly byType: Readonly<Record<string, number>>;
+  readonly [field: string]: unknown;
+}
+
+/** What is done to all jobs that fit a filter. */
+class Bulk {
+  readonly #send: Send;
+
+  constructor(send: Send) {
+    this.#send = send;
+  }
+
+  /** Tries those again that are FAILED or DEAD. */
+  async redrive(filter: BulkOptions, options?: CallOptions): Promise<BulkAction> {
+    return this.#act("redrive", filter, options);
+  }
+
+  async cancel(filter: BulkOptions, options?: CallOptions): Promise<BulkAction> {
+    return this.#act("cancel", filter, options);
+  }
+
+  /** How far an action is. */
+  async get(id: string, options?: CallOptions): Promise<BulkAction> {
+    return (await this.#send("GET", `/v1/admin/bulk-actions/${encodeURIComponent(id)}`, options)).data;
+  }
+
+  async #act(action: string, filter: BulkOptions, options?: CallOptions): Promise<BulkAction> {
+    refuseEmpty(filter);
+    // JSON leaves such a field out, and the action would be done to more jobs.
+    for (const [name, value] of Object.entries(filter))
+      if (value === undefined) throw new TypeError(`${name} is undefined: expected a value; leave it out for all`);
+    return (await this.#send("POST", `/v1/admin/jobs/${action}`, { ...options, body: filter })).data;
+  }
+}
+
+function pathOf(id: string): string {
+  return `/v1/admin/jobs/${encodeURIComponent(id)}`;
+}
+
+function isMany(jobs: NewJob | readonly NewJob[]): jobs is readonly NewJob[] {
+  return Array.isArray(jobs);
+}

@@ -1,0 +1,1 @@
+export { Final, SignatureError, verify, type ReceivedJob, type VerifyOptions } from "./receiver.ts";

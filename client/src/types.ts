@@ -1,0 +1,213 @@
+import type { JobEntity, Operations } from "./api-types.ts";
+
+// What the methods take and answer, by the API document.
+
+type DataOf<Answer> = Answer extends { readonly data: infer Data } ? Data : never;
+
+/** `data` of the answer of an operation. */
+type Data<Id extends keyof Operations> = Operations[Id] extends { readonly answer: infer Answer }
+  ? DataOf<Answer>
+  : never;
+
+/** A job as it stands, without its message. */
+export type Job = JobEntity;
+/** A job with its message and attempts. */
+export type JobWithAttempts = Data<"getJob">;
+export type Status = Job["status"];
+
+/** `"90s"`, `"10m"`, `"1h30m"`, `"2d"`, or seconds. */
+export type Duration = string | number;
+/** With its offset or `Z`: `2027-01-15T10:00:00Z`. */
+export type Time = string | Date;
+
+/** A job to send. It names one of `url`, `function`, `functionUrl` and `task`. */
+export interface NewJob {
+  /** The whole URL of a webhook. */
+  readonly url?: string | undefined;
+  /** The name or ARN of a Lambda function. */
+  readonly function?: string | undefined;
+  /** The URL of a Lambda function, called with SigV4. */
+  readonly functionUrl?: string | undefined;
+  /** The type of a built-in task, such as `export_report`. */
+  readonly task?: string | undefined;
+  /** Of a task. */
+  readonly payload?: Readonly<Record<string, unknown>> | undefined;
+  /** Of a task. */
+  readonly priority?: number | undefined;
+  /** Default: POST. */
+  readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Text goes out as it is, bytes as they are, anything else as JSON. */
+  readonly body?: unknown;
+  /** Jobs of one key are one job. Default: a new key, which every try of this call repeats. */
+  readonly key?: string | undefined;
+  /** How long from now it waits, at most a year. */
+  readonly delay?: Duration | undefined;
+  readonly notBefore?: Time | undefined;
+  /** Not started by then, it ends as FAILED, with `reason` `expired`. */
+  readonly notAfter?: Time | undefined;
+  readonly maxRetries?: number | undefined;
+  readonly retry?: RetryPolicy | undefined;
+  readonly timeoutSeconds?: number | undefined;
+  /** Jobs of one order are first attempted one after another, as accepted. */
+  readonly order?: string | undefined;
+  /** The id of a group that it is a member of. */
+  readonly group?: string | undefined;
+  readonly labels?: readonly string[] | undefined;
+  /** Keeps what the target answers, up to 256 KB, for `bodyFrom` of its follow-ups. */
+  readonly keepResponse?: boolean | undefined;
+  /** Of a follow-up: takes the body from the job before. */
+  readonly bodyFrom?: "parent.response" | "parent.result" | "parent" | undefined;
+  readonly onComplete?: string | Callback | undefined;
+  readonly onSuccess?: NewJob | undefined;
+  readonly onFailure?: NewJob | undefined;
+  /** JSON pointers into the request that a repeated key may differ in: `/body/nonce`. */
+  readonly idempotencyIgnore?: readonly string[] | undefined;
+  /** Default: `both`. `sqs` stores nothing unless the first attempt fails. */
+  readonly mode?: "both" | "db" | "sqs" | undefined;
+  /** Another app than the token's, for platform administrators. */
+  readonly appId?: string | undefined;
+}
+
+export interface RetryPolicy {
+  readonly baseDelaySeconds?: number | undefined;
+  readonly maxDelaySeconds?: number | undefined;
+  readonly jitter?: number | undefined;
+  /** Statuses after which no retry would help: `"4xx"`, `422`. */
+  readonly final?: ReadonlyArray<number | string> | undefined;
+  /** Statuses that are retried all the same. */
+  readonly retryOn?: ReadonlyArray<number | string> | undefined;
+}
+
+export interface Callback {
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly on?: readonly Status[] | undefined;
+}
+
+/** What came of one job of many: it is accepted (null in mode `sqs`), or refused. */
+export type Sent =
+  | { readonly job: Job | null; readonly error?: undefined }
+  | { readonly job?: undefined; readonly error: Error };
+
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  /** Of the next page; null at the end. */
+  readonly nextCursor: string | null;
+}
+
+type AnyOf<T> = T | readonly T[] | undefined;
+
+/** Which jobs: those that fit each condition, by any of its values. */
+export interface Filter {
+  readonly status?: AnyOf<Status>;
+  readonly executionType?: AnyOf<string>;
+  /** Of tasks. */
+  readonly jobType?: AnyOf<string>;
+  /** Of the destination: a host, an origin, or a function's name. */
+  readonly host?: AnyOf<string>;
+  /** Of the last answer: 503, or `"5xx"`. */
+  readonly httpStatus?: AnyOf<number | string>;
+  /** In the last error. */
+  readonly errorContains?: AnyOf<string>;
+  readonly label?: AnyOf<string>;
+  readonly group?: AnyOf<string>;
+  readonly parentId?: AnyOf<string>;
+  /** By its key or id. */
+  readonly schedule?: AnyOf<string>;
+  readonly keyPrefix?: AnyOf<string>;
+  readonly idempotencyKey?: string | undefined;
+  /** At most 100. */
+  readonly ids?: readonly string[] | undefined;
+  readonly createdAfter?: Time | undefined;
+  readonly createdBefore?: Time | undefined;
+  readonly updatedAfter?: Time | undefined;
+  /** Another app than the token's, for platform administrators. */
+  readonly appId?: string | undefined;
+}
+
+export interface ListOptions extends Filter {
+  /** `waiting`: why each of them waits. */
+  readonly include?: "waiting" | undefined;
+  /** Of a page. */
+  readonly limit?: number | undefined;
+  readonly cursor?: string | undefined;
+}
+
+export interface BulkOptions extends Filter {
+  /** Counts the jobs that fit, and changes none. */
+  readonly dryRun?: boolean | undefined;
+}
+
+export type BulkAction = Data<"getBulkAction">;
+
+/** When a schedule runs: one of `cron`, `every` and `expression`. */
+export interface When {
+  /** Five fields: `0 2 * * *`. */
+  readonly cron?: string | undefined;
+  /** `"10m"`, `"2h"`, `"1d"`. */
+  readonly every?: string | undefined;
+  /** As the service has it: `rate(10 minutes)`, `cron(0 2 ? * MON-FRI *)`, `at(2027-01-15T10:00:00)`. */
+  readonly expression?: string | undefined;
+  /** Default: UTC. */
+  readonly timezone?: string | undefined;
+}
+
+interface Policies {
+  readonly startsAt?: Time | undefined;
+  readonly endsAt?: Time | undefined;
+  readonly maxRuns?: number | undefined;
+  /** A run that comes while the last one is unfinished. Default: allow. */
+  readonly overlap?: "allow" | "skip" | "queue" | "replace" | undefined;
+  /** Runs that were missed while the service was down. Default: once. */
+  readonly missed?: "once" | "skip" | "all" | undefined;
+  readonly missedWithinSeconds?: number | undefined;
+  readonly windowSeconds?: number | undefined;
+  readonly paused?: boolean | undefined;
+}
+
+export interface NewSchedule extends When, Policies {
+  readonly job: NewJob;
+}
+
+/** Null takes a field's value away. */
+export type ScheduleChanges = When & {
+  readonly [Field in keyof Policies]?: Policies[Field] | null;
+} & { readonly job?: NewJob | undefined };
+
+export interface ScheduleFilter {
+  readonly state?: Schedule["state"] | undefined;
+  readonly host?: string | undefined;
+  readonly limit?: number | undefined;
+  readonly cursor?: string | undefined;
+}
+
+export interface Schedule {
+  readonly key: string;
+  readonly id: string;
+  readonly expression: string;
+  readonly timezone: string;
+  readonly state: "ACTIVE" | "PAUSED" | "ENDED";
+  readonly nextRuns: readonly string[];
+  readonly lastRun: { readonly at: string; readonly jobId: string; readonly status: string | null } | null;
+  readonly runCount: number;
+  readonly skipped: { readonly overlap: number; readonly missed: number; readonly paused: number };
+  readonly version: number;
+  readonly [field: string]: unknown;
+}
+
+export interface NewGroup {
+  readonly key?: string | undefined;
+  /** How many distinct jobs it will have: it seals itself with the last of them. */
+  readonly expected?: number | undefined;
+  /** Unsealed by then, it fails. Default: `"24h"`. */
+  readonly sealBy?: Duration | undefined;
+  /** Cancels the others as soon as one has failed. */
+  readonly cancelOnFailure?: boolean | undefined;
+  readonly onComplete?: string | Callback | undefined;
+  readonly onSuccess?: NewJob | undefined;
+  readonly onFailure?: NewJob | undefined;
+}
+
+/** A group is a job: it ends when all its members have. */
+export type Group = Job & { readonly [field: string]: unknown };
