@@ -2,9 +2,13 @@ import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
-import { nextAttempt, type WaitingJob } from "../../lib/job/job.ts";
+import { FILE_STATUSES, statusesOf as fileOf } from "../../lib/api/tasks/files-view.ts";
+import { TYPED_STATUSES, statusesOf as typedOf } from "../../lib/api/tasks/typed-view.ts";
+import { nextAttempt, type Job, type WaitingJob } from "../../lib/job/job.ts";
 import { endGroup, type Group } from "../../lib/job/group-moves.ts";
 import { after, claim, end, fire, lapse, retry, stop } from "../../lib/job/moves.ts";
+import { STATUSES } from "../../lib/job/status.ts";
+import { pdfStatus } from "../../lib/pdf/view.ts";
 import { readTemplate } from "../../local/template.ts";
 import { ROOT } from "../support/root.ts";
 import { sources } from "./rooms.ts";
@@ -103,6 +107,19 @@ test("the README names every endpoint and every execution type", () => {
   for (const type of EXECUTION_TYPES) expect(readme).toContain(`\`${type}\``);
 });
 
+test("what each status is called where is what the views show", () => {
+  const [, table = ""] = read("docs/which-endpoint.md").split("## What each status is called where");
+  const rows = table.matchAll(/^\| [^|]+ \| `([A-Z]+)` \| `(\w+)` \| `(\w+)`[^|]*\| `(\w+)` \|$/gm);
+  const told = [...rows].map(([, ...names]) => names);
+  const shown = STATUSES.map((status) => [
+    status,
+    TYPED_STATUSES.find((name) => typedOf(name).includes(status)),
+    FILE_STATUSES.find((name) => fileOf(name).includes(status)),
+    pdfStatus({ status } as Job),
+  ]);
+  expect(told).toEqual(shown);
+});
+
 test("the task that docs/tasks.md shows is the one that there is", () => {
   const [, shown] = /```ts\n([\s\S]*?)```/.exec(read("docs/tasks.md")) ?? [];
   expect(shown).toBe(read("lib/tasks/example.ts"));
@@ -117,12 +134,13 @@ test("the events of the log are those that the operator's page lists", () => {
 });
 
 /** Folders of the repository that documents name. */
-const FOLDERS = ["lib", "functions", "test", "local", "bench", "deploy", "docs", "events", "tools", ".ci"];
+const FOLDERS = ["lib", "functions", "test", "local", "bench", "deploy", "docs", "events", "tools", "client", ".ci"];
 const DOCUMENTS = [
   "README.md",
   "CONTRIBUTING.md",
   "CHANGELOG.md",
   "docs/examples/README.md",
+  "client/README.md",
   ...readdirSync(join(ROOT, "docs"))
     .filter((name) => name.endsWith(".md"))
     .map((name) => `docs/${name}`),
