@@ -1,4 +1,4 @@
-import { createJob, printJob } from "./jobs.mjs";
+import { jobs, printJob } from "./jobs.mjs";
 
 // A Lambda function grants a user the reward for signing up.
 //   node lambda.mjs [USER]
@@ -6,17 +6,10 @@ import { createJob, printJob } from "./jobs.mjs";
 const { FUNCTION_NAME = "echo" } = process.env;
 
 async function grantReward(reward) {
-  return createJob({
-    message: {
-      lambdaProxyMessage: {
-        path: "/process-reward",
-        httpMethod: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(reward),
-      },
-      execution: { type: "lambda-invoke", functionName: FUNCTION_NAME },
-      metadata: { idempotencyKey: `reward-${reward.rewardType}-${reward.userId}` },
-    },
+  return jobs.send({
+    function: FUNCTION_NAME,
+    body: reward,
+    key: `reward-${reward.rewardType}-${reward.userId}`,
   });
 }
 

@@ -1,4 +1,5 @@
-import { createJob, printJob, type Job } from "./jobs.ts";
+import type { Job } from "unified-jobs";
+import { jobs, printJob } from "./jobs.ts";
 
 // A Lambda function grants a user the reward for signing up.
 //   node lambda.ts [USER]
@@ -12,17 +13,10 @@ interface Reward {
 }
 
 async function grantReward(reward: Reward): Promise<Job> {
-  return createJob({
-    message: {
-      lambdaProxyMessage: {
-        path: "/process-reward",
-        httpMethod: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(reward),
-      },
-      execution: { type: "lambda-invoke", functionName: FUNCTION_NAME },
-      metadata: { idempotencyKey: `reward-${reward.rewardType}-${reward.userId}` },
-    },
+  return jobs.send({
+    function: FUNCTION_NAME,
+    body: reward,
+    key: `reward-${reward.rewardType}-${reward.userId}`,
   });
 }
 

@@ -1,4 +1,5 @@
-import { TARGET_URL, createJob, daysAhead, printJob, type Job } from "./jobs.ts";
+import type { Job } from "unified-jobs";
+import { TARGET_URL, jobs, printJob } from "./jobs.ts";
 
 // A user is notified in seven days that a trial is over.
 //   node schedule.ts [SUBSCRIPTION]
@@ -8,29 +9,14 @@ interface Trial {
   readonly subscriptionId: string;
 }
 
-async function scheduleTrialExpiry(trial: Trial): Promise<Job> {
-  const time = daysAhead(7);
-  return createJob({
-    message: {
-      execution: {
-        type: "schedule",
-        scheduledAt: `${time}Z`,
-        scheduleExpression: `at(${time})`,
-        targetJob: {
-          lambdaProxyMessage: {
-            path: "/api/notifications/send",
-            httpMethod: "POST",
-            headers: { "Content-Type": "application/json" },
-            body: JSON.stringify({ ...trial, notificationType: "trial_expiry" }),
-          },
-          execution: { type: "rest-api", baseUrl: TARGET_URL },
-          metadata: { idempotencyKey: `trial-expiry-notification-${trial.subscriptionId}` },
-        },
-      },
-      metadata: { idempotencyKey: `schedule-trial-expiry-${trial.subscriptionId}` },
-    },
+async function notifyOfTrialExpiry(trial: Trial): Promise<Job> {
+  return jobs.send({
+    url: `${TARGET_URL}/api/notifications/send`,
+    body: { ...trial, notificationType: "trial_expiry" },
+    key: `trial-expiry-${trial.subscriptionId}`,
+    delay: "7d",
   });
 }
 
 const [subscriptionId = "sub-789"] = process.argv.slice(2);
-printJob(await scheduleTrialExpiry({ userId: "user-456", subscriptionId }));
+printJob(await notifyOfTrialExpiry({ userId: "user-456", subscriptionId }));

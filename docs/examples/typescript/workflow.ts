@@ -1,7 +1,8 @@
-import { TARGET_URL, createJob, daysAhead, printJob, type Job } from "./jobs.ts";
+import type { Job } from "unified-jobs";
+import { TARGET_URL, jobs, printJob } from "./jobs.ts";
 
 // After a payment, the warehouse is told now, and the customer gets an e-mail a day later.
-// If the second call fails, run it again: the idempotency key keeps the first job from being sent twice.
+// If the second call fails, run it again: the key keeps the first job from being sent twice.
 //   node workflow.ts [ORDER]
 
 interface Order {
@@ -13,52 +14,24 @@ interface Order {
 }
 
 async function sendToFulfillment({ orderId, userId, amount, currency }: Order): Promise<Job> {
-  return createJob({
-    message: {
-      lambdaProxyMessage: {
-        path: "/api/fulfillment/orders",
-        httpMethod: "POST",
-        headers: { "Content-Type": "application/json", "X-Webhook-Event": "order.paid" },
-        body: JSON.stringify({
-          orderId,
-          userId,
-          amount,
-          currency,
-          status: "paid",
-          timestamp: new Date().toISOString(),
-        }),
-      },
-      execution: { type: "rest-api", baseUrl: TARGET_URL },
-      metadata: { idempotencyKey: `fulfillment-webhook-${orderId}` },
-    },
+  return jobs.send({
+    url: `${TARGET_URL}/api/fulfillment/orders`,
+    headers: { "X-Webhook-Event": "order.paid" },
+    body: { orderId, userId, amount, currency, status: "paid", timestamp: new Date() },
+    key: `fulfillment-webhook-${orderId}`,
   });
 }
 
-async function scheduleFollowUpEmail({ orderId, userId, userEmail }: Order): Promise<Job> {
-  const time = daysAhead(1);
-  return createJob({
-    message: {
-      execution: {
-        type: "schedule",
-        scheduledAt: `${time}Z`,
-        scheduleExpression: `at(${time})`,
-        targetJob: {
-          lambdaProxyMessage: {
-            path: "/api/emails/send",
-            httpMethod: "POST",
-            headers: { "Content-Type": "application/json" },
-            body: JSON.stringify({ to: userEmail, templateId: "order-followup", variables: { orderId, userId } }),
-          },
-          execution: { type: "rest-api", baseUrl: TARGET_URL },
-          metadata: { idempotencyKey: `followup-email-${orderId}` },
-        },
-      },
-      metadata: { idempotencyKey: `schedule-email-${orderId}` },
-    },
+async function sendFollowUpEmail({ orderId, userId, userEmail }: Order): Promise<Job> {
+  return jobs.send({
+    url: `${TARGET_URL}/api/emails/send`,
+    body: { to: userEmail, templateId: "order-followup", variables: { orderId, userId } },
+    key: `email-${orderId}`,
+    delay: "1d",
   });
 }
 
 const [orderId = "ORD-99999"] = process.argv.slice(2);
 const order = { orderId, userId: "user-abc-123", amount: 50_000, currency: "KRW", userEmail: "customer@example.com" };
 printJob(await sendToFulfillment(order));
-printJob(await scheduleFollowUpEmail(order));
+printJob(await sendFollowUpEmail(order));
