@@ -18,6 +18,13 @@ export interface JobEntity {
   readonly maxRetries: number;
   readonly nextRetryAt: string | null;
   readonly lastError: string | null;
+  /** Why it failed. `final`: another attempt would fail too; `expired`: none was started by its notAfter. */
+  readonly reason?: "final" | "expired" | undefined;
+  /** The start that was asked for. */
+  readonly notBefore?: string | undefined;
+  /** No attempt starts later. */
+  readonly notAfter?: string | undefined;
+  readonly labels?: ReadonlyArray<string> | undefined;
   readonly scheduleArn: string | null;
   /** Of a schedule. */
   readonly nextRunAt?: string | null | undefined;
@@ -138,7 +145,21 @@ export interface Metadata {
     /** Default: 86400. */
     readonly maxDelaySeconds?: number | undefined;
     readonly jitter?: number | undefined;
+    /** Answers that end the job at once: statuses such as 422, or classes such as `4xx`. */
+    readonly final?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | undefined;
+    /** Answers after which it is tried again. A status counts before its class, and then retryOn before final. */
+    readonly retryOn?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | undefined;
   } | undefined;
+  /** Starts so long after its acceptance, at most a year; a follow-up, after the end of the job before it. */
+  readonly delaySeconds?: number | undefined;
+  /** Starts then, at most a year ahead; a time that has passed is now. */
+  readonly notBefore?: string | undefined;
+  /** No attempt starts later: a job that has not ended by then is FAILED, its reason `expired`. */
+  readonly notAfter?: string | undefined;
+  /** Words by which jobs are found in lists: at most 10, of at most 64 characters. */
+  readonly labels?: ReadonlyArray<string> | undefined;
+  /** JSON pointers into the body, read as JSON, or the payload: what may differ in a repeat of the key. */
+  readonly idempotencyIgnore?: ReadonlyArray<string> | undefined;
 }
 
 /** A Callback with its defaults; credentials are masked by ***. */
@@ -157,6 +178,129 @@ export interface ShownFollowUpJob {
   readonly onComplete?: ShownCallback | undefined;
   readonly onSuccess?: ShownFollowUpJob | undefined;
   readonly onFailure?: ShownFollowUpJob | undefined;
+}
+
+/** A job on one level: what to call, with what, and how. */
+export interface SendJob {
+  /** The whole URL of a webhook, with its query. */
+  readonly url?: string | undefined;
+  /** The name or ARN of a Lambda function, which gets the request as event. */
+  readonly function?: string | undefined;
+  /** The URL of a Lambda function, called with SigV4. */
+  readonly functionUrl?: string | undefined;
+  /** The type of a built-in task, such as `export_report`. */
+  readonly task?: string | undefined;
+  /** Of a task, as its type wants it. */
+  readonly payload?: Readonly<Record<string, unknown>> | undefined;
+  readonly priority?: number | undefined;
+  /** Default: POST. */
+  readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | undefined;
+  /** A JSON body has `content-type: application/json` unless named here. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Text goes out as it is, anything else as JSON, with its numbers as written. */
+  readonly body?: unknown;
+  /** Bytes, instead of `body`. */
+  readonly bodyBase64?: string | undefined;
+  /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
+  readonly key?: string | undefined;
+  /** Starts so long after its acceptance, at most a year; a follow-up, after the end of the job before it. */
+  readonly delaySeconds?: number | undefined;
+  /** Starts then, at most a year ahead; a time that has passed is now. */
+  readonly notBefore?: string | undefined;
+  /** No attempt starts later: a job that has not ended by then is FAILED, its reason `expired`. */
+  readonly notAfter?: string | undefined;
+  /** Words by which jobs are found in lists: at most 10, of at most 64 characters. */
+  readonly labels?: ReadonlyArray<string> | undefined;
+  /** Default 10. */
+  readonly maxRetries?: number | undefined;
+  /** Retry n waits baseDelaySeconds · 2^(n−1), at most maxDelaySeconds; chance takes away up to jitter of it. */
+  readonly retry?: {
+    /** Default: 60. */
+    readonly baseDelaySeconds?: number | undefined;
+    /** Default: 86400. */
+    readonly maxDelaySeconds?: number | undefined;
+    readonly jitter?: number | undefined;
+    /** Answers that end the job at once: statuses such as 422, or classes such as `4xx`. */
+    readonly final?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | undefined;
+    /** Answers after which it is tried again. A status counts before its class, and then retryOn before final. */
+    readonly retryOn?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | undefined;
+  } | undefined;
+  readonly timeoutSeconds?: number | undefined;
+  /** Jobs of the same order are first attempted one after another, as accepted. */
+  readonly order?: string | undefined;
+  /** JSON pointers to what may differ when the key comes again, such as `/body/nonce`. */
+  readonly idempotencyIgnore?: ReadonlyArray<string> | undefined;
+  /** Where the job is posted as it ended. */
+  readonly onComplete?: string | Callback | undefined;
+  /** Default: the token's. Another one is for PLATFORM_ADMIN. */
+  readonly appId?: string | undefined;
+  /** `both`, the default, stores the job and sends it, `db` stores it, `sqs` only sends it. */
+  readonly mode?: "sqs" | "db" | "both" | undefined;
+  readonly onSuccess?: FlatJob | undefined;
+  readonly onFailure?: FlatJob | undefined;
+}
+
+/** Where the job is posted as it ended, and at which ends. */
+export interface Callback {
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly on?: ReadonlyArray<"SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED"> | undefined;
+}
+
+/** A job on one level: what to call, with what, and how. */
+export interface FlatJob {
+  /** The whole URL of a webhook, with its query. */
+  readonly url?: string | undefined;
+  /** The name or ARN of a Lambda function, which gets the request as event. */
+  readonly function?: string | undefined;
+  /** The URL of a Lambda function, called with SigV4. */
+  readonly functionUrl?: string | undefined;
+  /** The type of a built-in task, such as `export_report`. */
+  readonly task?: string | undefined;
+  /** Of a task, as its type wants it. */
+  readonly payload?: Readonly<Record<string, unknown>> | undefined;
+  readonly priority?: number | undefined;
+  /** Default: POST. */
+  readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | undefined;
+  /** A JSON body has `content-type: application/json` unless named here. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Text goes out as it is, anything else as JSON, with its numbers as written. */
+  readonly body?: unknown;
+  /** Bytes, instead of `body`. */
+  readonly bodyBase64?: string | undefined;
+  /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
+  readonly key?: string | undefined;
+  /** Starts so long after its acceptance, at most a year; a follow-up, after the end of the job before it. */
+  readonly delaySeconds?: number | undefined;
+  /** Starts then, at most a year ahead; a time that has passed is now. */
+  readonly notBefore?: string | undefined;
+  /** No attempt starts later: a job that has not ended by then is FAILED, its reason `expired`. */
+  readonly notAfter?: string | undefined;
+  /** Words by which jobs are found in lists: at most 10, of at most 64 characters. */
+  readonly labels?: ReadonlyArray<string> | undefined;
+  /** Default 10. */
+  readonly maxRetries?: number | undefined;
+  /** Retry n waits baseDelaySeconds · 2^(n−1), at most maxDelaySeconds; chance takes away up to jitter of it. */
+  readonly retry?: {
+    /** Default: 60. */
+    readonly baseDelaySeconds?: number | undefined;
+    /** Default: 86400. */
+    readonly maxDelaySeconds?: number | undefined;
+    readonly jitter?: number | undefined;
+    /** Answers that end the job at once: statuses such as 422, or classes such as `4xx`. */
+    readonly final?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | undefined;
+    /** Answers after which it is tried again. A status counts before its class, and then retryOn before final. */
+    readonly retryOn?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | undefined;
+  } | undefined;
+  readonly timeoutSeconds?: number | undefined;
+  /** Jobs of the same order are first attempted one after another, as accepted. */
+  readonly order?: string | undefined;
+  /** JSON pointers to what may differ when the key comes again, such as `/body/nonce`. */
+  readonly idempotencyIgnore?: ReadonlyArray<string> | undefined;
+  /** Where the job is posted as it ended. */
+  readonly onComplete?: string | Callback | undefined;
+  readonly onSuccess?: FlatJob | undefined;
+  readonly onFailure?: FlatJob | undefined;
 }
 
 export interface CreateJob {
@@ -210,13 +354,6 @@ export interface TargetJob {
   readonly onComplete?: Callback | undefined;
   readonly onSuccess?: FollowUpJob | undefined;
   readonly onFailure?: FollowUpJob | undefined;
-}
-
-/** Where the job is posted as it ended, and at which ends. */
-export interface Callback {
-  readonly url: string;
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  readonly on?: ReadonlyArray<"SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED"> | undefined;
 }
 
 /** A job that is submitted when the one it stands beside has ended. */
@@ -681,6 +818,39 @@ export interface Error {
 
 /** By the ids of the API document. `answer`: the JSON of a success. */
 export interface Operations {
+  /** `POST /v1/send`: Accepts a job on one level, or up to 100 of them. */
+  sendJobs: {
+    readonly body: SendJob | ReadonlyArray<SendJob>;
+    readonly answer: {
+      readonly success: true;
+      readonly data: JobEntity;
+      readonly timestamp: string;
+    } | null | {
+      readonly success: true;
+      readonly data: {
+        readonly results: ReadonlyArray<{
+          readonly status: number;
+          readonly data: JobEntity | null;
+          /** Of a replay: what the request says otherwise than the job. */
+          readonly differs?: ReadonlyArray<string> | undefined;
+        } | {
+          readonly status: number;
+          readonly error: {
+            readonly code: "BAD_REQUEST" | "UNAUTHORIZED" | "FORBIDDEN" | "NOT_FOUND" | "REQUEST_TIMEOUT" | "CONFLICT" | "PAYLOAD_TOO_LARGE" | "UNPROCESSABLE_ENTITY" | "TOO_MANY_REQUESTS" | "SERVICE_UNAVAILABLE" | "INTERNAL_SERVER_ERROR";
+            readonly message: string;
+            /** A stable word for programs, where the code alone says too little. */
+            readonly reason?: string | undefined;
+            /** What is wrong, field by field: the first 20. */
+            readonly details?: ReadonlyArray<{
+              readonly field: string;
+              readonly message: string;
+            }> | undefined;
+          };
+        }>;
+      };
+      readonly timestamp: string;
+    };
+  };
   /** `POST /v1/jobs/create`: Accepts a job. */
   createJob: {
     readonly body: CreateJob;
@@ -701,6 +871,8 @@ export interface Operations {
         readonly results: ReadonlyArray<{
           readonly status: number;
           readonly data: JobEntity | null;
+          /** Of a replay: what the request says otherwise than the job. */
+          readonly differs?: ReadonlyArray<string> | undefined;
         } | {
           readonly status: number;
           readonly error: {
@@ -751,6 +923,13 @@ export interface Operations {
         readonly maxRetries: number;
         readonly nextRetryAt: string | null;
         readonly lastError: string | null;
+        /** Why it failed. `final`: another attempt would fail too; `expired`: none was started by its notAfter. */
+        readonly reason?: "final" | "expired" | undefined;
+        /** The start that was asked for. */
+        readonly notBefore?: string | undefined;
+        /** No attempt starts later. */
+        readonly notAfter?: string | undefined;
+        readonly labels?: ReadonlyArray<string> | undefined;
         readonly scheduleArn: string | null;
         /** Of a schedule. */
         readonly nextRunAt?: string | null | undefined;
@@ -1061,6 +1240,13 @@ export interface Operations {
         readonly maxRetries: number;
         readonly nextRetryAt: string | null;
         readonly lastError: string | null;
+        /** Why it failed. `final`: another attempt would fail too; `expired`: none was started by its notAfter. */
+        readonly reason?: "final" | "expired" | undefined;
+        /** The start that was asked for. */
+        readonly notBefore?: string | undefined;
+        /** No attempt starts later. */
+        readonly notAfter?: string | undefined;
+        readonly labels?: ReadonlyArray<string> | undefined;
         readonly scheduleArn: string | null;
         /** Of a schedule. */
         readonly nextRunAt?: string | null | undefined;
@@ -1286,6 +1472,13 @@ export interface Operations {
         readonly allowedCallbackUrls: ReadonlyArray<string>;
         readonly allowedFunctions: ReadonlyArray<string>;
         readonly onComplete: ShownCallback | null;
+        readonly retry: {
+          /** Answers that end the job at once: statuses such as 422, or classes such as `4xx`. */
+          readonly final?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | undefined;
+          /** Answers after which it is tried again. A status counts before its class, and then retryOn before final. */
+          readonly retryOn?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | undefined;
+        } | null;
+        readonly idempotency: "request" | "target";
         readonly requestsPerSecond: number | null;
         readonly maxConcurrentTasks: number;
         readonly waitersPerApp: number | null;
@@ -1350,6 +1543,15 @@ export interface Operations {
       /** Default: null. */
       readonly onComplete?: Callback | null | undefined;
       /** Default: null. */
+      readonly retry?: {
+        /** Answers that end the job at once: statuses such as 422, or classes such as `4xx`. */
+        readonly final?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | undefined;
+        /** Answers after which it is tried again. A status counts before its class, and then retryOn before final. */
+        readonly retryOn?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | undefined;
+      } | null | undefined;
+      /** What a repeated key must not change: the request, but for its times; or only where it goes. Default: "request". */
+      readonly idempotency?: "request" | "target" | undefined;
+      /** Default: null. */
       readonly requestsPerSecond?: number | null | undefined;
       /** Default: 5. */
       readonly maxConcurrentTasks?: number | undefined;
@@ -1378,6 +1580,13 @@ export interface Operations {
         readonly allowedCallbackUrls: ReadonlyArray<string>;
         readonly allowedFunctions: ReadonlyArray<string>;
         readonly onComplete: ShownCallback | null;
+        readonly retry: {
+          /** Answers that end the job at once: statuses such as 422, or classes such as `4xx`. */
+          readonly final?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | undefined;
+          /** Answers after which it is tried again. A status counts before its class, and then retryOn before final. */
+          readonly retryOn?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | undefined;
+        } | null;
+        readonly idempotency: "request" | "target";
         readonly requestsPerSecond: number | null;
         readonly maxConcurrentTasks: number;
         readonly waitersPerApp: number | null;

@@ -1,4 +1,4 @@
-import type { Duration, NewJob, When } from "./types.ts";
+import type { Duration, FollowUp, When } from "./types.ts";
 
 // What people write, as the service takes it.
 
@@ -14,7 +14,7 @@ export function secondsOf(duration: Duration): number {
 }
 
 /** The FlatJob of a job. */
-export function flat({ delay, body, onSuccess, onFailure, ...job }: NewJob): object {
+export function flat({ delay, body, onSuccess, onFailure, ...job }: FollowUp): object {
   return {
     ...job,
     ...(delay !== undefined && { delaySeconds: secondsOf(delay) }),

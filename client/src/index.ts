@@ -6,8 +6,8 @@ export type { CallOptions, JobsOptions } from "./transport.ts";
 export type {
   BulkAction,
   BulkOptions,
-  Callback,
   Filter,
+  FollowUp,
   Group,
   Job,
   JobWithAttempts,
@@ -22,3 +22,4 @@ export type {
   Sent,
   When,
 } from "./types.ts";
+export type { Callback } from "./api-types.ts";

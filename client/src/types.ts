@@ -1,4 +1,4 @@
-import type { JobEntity, Operations } from "./api-types.ts";
+import type { Callback, FlatJob, JobEntity, Operations, SendJob } from "./api-types.ts";
 
 // What the methods take and answer, by the API document.
 
@@ -20,69 +20,27 @@ export type Duration = string | number;
 /** With its offset or `Z`: `2027-01-15T10:00:00Z`. */
 export type Time = string | Date;
 
-/** A job to send. It names one of `url`, `function`, `functionUrl` and `task`. */
-export interface NewJob {
-  /** The whole URL of a webhook. */
-  readonly url?: string | undefined;
-  /** The name or ARN of a Lambda function. */
-  readonly function?: string | undefined;
-  /** The URL of a Lambda function, called with SigV4. */
-  readonly functionUrl?: string | undefined;
-  /** The type of a built-in task, such as `export_report`. */
-  readonly task?: string | undefined;
-  /** Of a task. */
-  readonly payload?: Readonly<Record<string, unknown>> | undefined;
-  /** Of a task. */
-  readonly priority?: number | undefined;
-  /** Default: POST. */
-  readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | undefined;
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Text goes out as it is, bytes as they are, anything else as JSON. */
-  readonly body?: unknown;
-  /** Jobs of one key are one job. Default: a new key, which every try of this call repeats. */
-  readonly key?: string | undefined;
-  /** How long from now it waits, at most a year. */
+type Written = "notBefore" | "notAfter" | "onSuccess" | "onFailure";
+
+/** A job that follows another one, or that a schedule makes. It names one of `url`, `function`, `functionUrl`, `task`. */
+export interface FollowUp extends Omit<FlatJob, Written> {
+  /** How long from now it waits, at most a year; of a follow-up, from the end of the job before it. */
   readonly delay?: Duration | undefined;
   readonly notBefore?: Time | undefined;
   /** Not started by then, it ends as FAILED, with `reason` `expired`. */
   readonly notAfter?: Time | undefined;
-  readonly maxRetries?: number | undefined;
-  readonly retry?: RetryPolicy | undefined;
-  readonly timeoutSeconds?: number | undefined;
-  /** Jobs of one order are first attempted one after another, as accepted. */
-  readonly order?: string | undefined;
+  readonly onSuccess?: FollowUp | undefined;
+  readonly onFailure?: FollowUp | undefined;
+}
+
+/** A job to send. Without a `key` it gets a new one, which every try of the call repeats. */
+export interface NewJob extends FollowUp {
   /** The id of a group that it is a member of. */
   readonly group?: string | undefined;
-  readonly labels?: readonly string[] | undefined;
-  /** Keeps what the target answers, up to 256 KB, for `bodyFrom` of its follow-ups. */
-  readonly keepResponse?: boolean | undefined;
-  /** Of a follow-up: takes the body from the job before. */
-  readonly bodyFrom?: "parent.response" | "parent.result" | "parent" | undefined;
-  readonly onComplete?: string | Callback | undefined;
-  readonly onSuccess?: NewJob | undefined;
-  readonly onFailure?: NewJob | undefined;
-  /** JSON pointers into the request that a repeated key may differ in: `/body/nonce`. */
-  readonly idempotencyIgnore?: readonly string[] | undefined;
   /** Default: `both`. `sqs` stores nothing unless the first attempt fails. */
-  readonly mode?: "both" | "db" | "sqs" | undefined;
+  readonly mode?: SendJob["mode"];
   /** Another app than the token's, for platform administrators. */
-  readonly appId?: string | undefined;
-}
-
-export interface RetryPolicy {
-  readonly baseDelaySeconds?: number | undefined;
-  readonly maxDelaySeconds?: number | undefined;
-  readonly jitter?: number | undefined;
-  /** Statuses after which no retry would help: `"4xx"`, `422`. */
-  readonly final?: ReadonlyArray<number | string> | undefined;
-  /** Statuses that are retried all the same. */
-  readonly retryOn?: ReadonlyArray<number | string> | undefined;
-}
-
-export interface Callback {
-  readonly url: string;
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  readonly on?: readonly Status[] | undefined;
+  readonly appId?: SendJob["appId"];
 }
 
 /** What came of one job of many: it is accepted (null in mode `sqs`), or refused. */
@@ -167,13 +125,13 @@ interface Policies {
 }
 
 export interface NewSchedule extends When, Policies {
-  readonly job: NewJob;
+  readonly job: FollowUp;
 }
 
 /** Null takes a field's value away. */
 export type ScheduleChanges = When & {
   readonly [Field in keyof Policies]?: Policies[Field] | null;
-} & { readonly job?: NewJob | undefined };
+} & { readonly job?: FollowUp | undefined };
 
 export interface ScheduleFilter {
   readonly state?: Schedule["state"] | undefined;
@@ -205,8 +163,8 @@ export interface NewGroup {
   /** Cancels the others as soon as one has failed. */
   readonly cancelOnFailure?: boolean | undefined;
   readonly onComplete?: string | Callback | undefined;
-  readonly onSuccess?: NewJob | undefined;
-  readonly onFailure?: NewJob | undefined;
+  readonly onSuccess?: FollowUp | undefined;
+  readonly onFailure?: FollowUp | undefined;
 }
 
 /** A group is a job: it ends when all its members have. */

@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { endStacks, sharedStack, type Stack } from "../support/stack.ts";
+import { startTarget, type Target } from "../support/target.ts";
+import { answerByPath, command, has, newClient, post, scheduled } from "./world.ts";
+
+// The command line against a running service.
+
+let stack: Stack;
+let target: Target;
+
+beforeAll(async () => {
+  [stack, target] = await Promise.all([sharedStack(), startTarget()]);
+});
+afterAll(async () => {
+  await endStacks();
+  await target.close();
+});
+
+const linesOf = (text: string) => text.trimEnd().split("\n");
+
+test("shows, lists, waits for and tries jobs again", async () => {
+  answerByPath(target);
+  const { token } = await newClient(stack);
+  const [good, bad] = [
+    await post(stack, token, { url: target.url, path: "/good" }),
+    await post(stack, token, { url: target.url, path: "/fail" }),
+  ];
+  expect(await command(stack, token, "wait", good)).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(`^${good}  SUCCEEDED`),
+  });
+  expect(await command(stack, token, "wait", good, bad)).toMatchObject({ status: 1 });
+  expect(await command(stack, token, "watch", bad)).toMatchObject({
+    status: 1,
+    stdout: expect.stringContaining("HTTP 500"),
+  });
+  const listed = await command(stack, token, "list", "--status", "dead", "--since", "1h", "--json");
+  expect(linesOf(listed.stdout).map((line) => JSON.parse(line).id)).toEqual([bad]);
+  const shown = await command(stack, token, "get", bad);
+  expect(linesOf(shown.stdout)).toEqual([
+    expect.stringContaining(`${bad}  DEAD       rest-api`),
+    expect.stringMatching(/^ {2}1 {2}\S+ {2}retry {2}500 {2}\d+ ms {2}HTTP 500$/),
+  ]);
+  expect(await command(stack, token, "redrive", bad)).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining("PENDING"),
+  });
+  expect(await command(stack, token, "redrive", bad, "--status", "DEAD")).toMatchObject({ status: 2 });
+  const bulk = await command(stack, token, "redrive", "--status", "DEAD", "--json");
+  expect(JSON.parse(bulk.stdout)).toMatchObject({ action: "redrive", filter: { status: "DEAD" } });
+});
+
+test("says by its exit status what went wrong", async () => {
+  const { token } = await newClient(stack);
+  const id = await scheduled(stack, token);
+  expect(await command(stack, token, "wait", id, "--timeout", "1s")).toMatchObject({ status: 75 });
+  expect(await command(stack, token, "redrive", id)).toMatchObject({
+    status: 4,
+    stderr: expect.stringContaining("PENDING"),
+  });
+  expect(await command(stack, token, "get", "0194fdc2-fa2f-7cc0-81d3-ff1211111111")).toMatchObject({
+    status: 1,
+    stderr: "No such job\n",
+  });
+  expect(await command(stack, "no token", "list")).toMatchObject({ status: 1 });
+  expect(await command(stack, token, "list", "--url", "http://127.0.0.1:9")).toMatchObject({ status: 75 });
+  for (const wrong of [
+    ["gets"],
+    ["get"],
+    ["get", "a", "b"],
+    ["list", "--color"],
+    ["list", "--limit", "x"],
+    ["schedules", "lists"],
+    ["schedules", "get"],
+    ["send"],
+    ["send", "https://a.example", "--delay", "soon"],
+    ["wait"],
+  ]) {
+    const { status, stderr } = await command(stack, token, ...wrong);
+    expect([wrong, status, stderr]).toEqual([wrong, 2, expect.stringMatching(/\S/)]);
+  }
+});
+
+test("has help for each command, and for all", async () => {
+  const help = await command(stack, "", "--help");
+  expect(help.status).toBe(0);
+  const names = [...help.stdout.matchAll(/^ {2}jobs ([a-z]+) /gm)].map(([, name = ""]) => name);
+  expect(names).toEqual("send get list watch wait redrive schedules groups token tail".split(" "));
+  for (const name of names) {
+    const one = await command(stack, "", name, "--help");
+    expect([one.status, one.stdout]).toEqual([0, expect.stringContaining(`jobs ${name}`)]);
+    expect(one.stdout).toContain("--json");
+  }
+});
+
+test("makes tokens for the local stack, and shows what one says", async () => {
+  const appId = "550e8400-e29b-41d4-a716-446655440000";
+  const { stdout } = await command(stack, "", "token", "--app", appId, "--sub", "me");
+  const token = stdout.trim();
+  expect(await command(stack, token, "list")).toMatchObject({ status: 0 });
+  const shown = await command(stack, token, "token", "--show", "--json");
+  expect(JSON.parse(shown.stdout)).toMatchObject({ appId, sub: "me", roles: ["APP_ADMIN"] });
+  expect((await command(stack, token, "token", "--show")).stdout).toContain("expires at 20");
+  expect(await command(stack, "", "token", "--app", "mine")).toMatchObject({
+    status: 2,
+    stderr: '--app is "mine": expected a UUID\n',
+  });
+  expect(await command(stack, "nonsense", "token", "--show")).toMatchObject({ status: 2 });
+});
+
+test.skipIf(!has("/v1/send"))("it sends JSON with its numbers as they are written", async () => {
+  answerByPath(target);
+  const { token } = await newClient(stack);
+  const body = '{"large":9223372036854775808}';
+  const sent = await command(stack, token, "send", `${target.url}/large`, "--body", body, "--wait", "--json");
+  expect(JSON.parse(sent.stdout)).toMatchObject({ status: "SUCCEEDED" });
+  expect(target.received.find(({ url }) => url === "/large")?.body.toString()).toBe(body);
+});
