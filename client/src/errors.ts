@@ -1,5 +1,4 @@
-import type { Error as ErrorAnswer } from "./api-types.ts";
-import type { Job } from "./types.ts";
+import type { Error as ErrorAnswer, JobEntity } from "./api-types.ts";
 
 /** The body of an error answer; empty if a proxy has answered in its own form. */
 export type ErrorBody = Partial<Omit<ErrorAnswer["error"], "code"> & { readonly code: string }>;
@@ -80,9 +79,9 @@ export class UnavailableError extends JobsError {
 /** The job that was waited for has ended, and not as `SUCCEEDED`. */
 export class JobFailedError extends Error {
   override name = "JobFailedError";
-  readonly job: Job;
+  readonly job: JobEntity;
 
-  constructor(job: Job) {
+  constructor(job: JobEntity) {
     super(`Job ${job.id} is ${job.status}${job.lastError === null ? "" : `: ${job.lastError}`}`);
     this.job = job;
   }

@@ -63,7 +63,7 @@ export class Groups {
       for await (const chunk of chunksOf(within(id, jobs))) {
         const sent = await sendChunk(this.#send, chunk, options);
         for (const { job, error } of sent) {
-          if (error) throw refused(error as JobsError);
+          if (error) throw refused(error);
           if (job) members.add(job.id);
         }
       }

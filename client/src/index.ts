@@ -5,11 +5,11 @@ export type { Pages } from "./pages.ts";
 export type { CallOptions, JobsOptions } from "./transport.ts";
 export type {
   BulkAction,
-  BulkOptions,
   Filter,
   FollowUp,
   Group,
   Job,
+  JobCount,
   JobWithAttempts,
   ListOptions,
   NewGroup,

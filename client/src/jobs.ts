@@ -5,7 +5,7 @@ import { Pages } from "./pages.ts";
 import { Schedules } from "./schedules.ts";
 import { chunksOf, keyed, sendChunk } from "./send.ts";
 import { refuseEmpty, repeated, sleep, transport, type CallOptions, type JobsOptions, type Send } from "./transport.ts";
-import type { BulkAction, BulkOptions, Job, JobWithAttempts, ListOptions, NewJob, Sent, Time } from "./types.ts";
+import type { BulkAction, Filter, Job, JobCount, JobWithAttempts, ListOptions, NewJob, Sent, Time } from "./types.ts";
 
 /** What a job is sent again with, where it differs. */
 export interface ResendChanges {
@@ -115,6 +115,9 @@ export interface Counts {
   readonly [field: string]: unknown;
 }
 
+type DryRun = { readonly dryRun: true };
+type NoDryRun = { readonly dryRun?: false };
+
 /** What is done to all jobs that fit a filter. */
 class Bulk {
   readonly #send: Send;
@@ -123,12 +126,17 @@ class Bulk {
     this.#send = send;
   }
 
-  /** Tries those again that are FAILED or DEAD. */
-  async redrive(filter: BulkOptions, options?: CallOptions): Promise<BulkAction> {
+  /** Tries the jobs again that fit, by default those that are FAILED or DEAD. A dry run counts them, and changes none. */
+  async redrive(filter: Filter & DryRun, options?: CallOptions): Promise<JobCount>;
+  async redrive(filter: Filter & NoDryRun, options?: CallOptions): Promise<BulkAction>;
+  async redrive(filter: Filter, options?: CallOptions): Promise<BulkAction | JobCount> {
     return this.#act("redrive", filter, options);
   }
 
-  async cancel(filter: BulkOptions, options?: CallOptions): Promise<BulkAction> {
+  /** Ends the jobs that fit as CANCELLED. A dry run counts them, and changes none. */
+  async cancel(filter: Filter & DryRun, options?: CallOptions): Promise<JobCount>;
+  async cancel(filter: Filter & NoDryRun, options?: CallOptions): Promise<BulkAction>;
+  async cancel(filter: Filter, options?: CallOptions): Promise<BulkAction | JobCount> {
     return this.#act("cancel", filter, options);
   }
 
@@ -137,7 +145,7 @@ class Bulk {
     return (await this.#send("GET", `/v1/admin/bulk-actions/${encodeURIComponent(id)}`, options)).data;
   }
 
-  async #act(action: string, filter: BulkOptions, options?: CallOptions): Promise<BulkAction> {
+  async #act(action: string, filter: Filter, options?: CallOptions): Promise<BulkAction | JobCount> {
     refuseEmpty(filter);
     // JSON leaves such a field out, and the action would be done to more jobs.
     for (const [name, value] of Object.entries(filter))

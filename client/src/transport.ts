@@ -20,8 +20,8 @@ export interface CallOptions {
 
 export interface Request extends CallOptions {
   readonly query?: object | undefined;
-  /** Sent as JSON; text is sent as it is. */
-  readonly body?: unknown;
+  /** Sent as JSON; text is JSON already. */
+  readonly body?: object | string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -45,32 +45,30 @@ export function transport({ url, token, timeoutMs = 30_000, fetch = globalThis.f
   const base = given("url", url ?? env("JOBS_URL"), "JOBS_URL").replace(/\/+$/, "");
   const bearer = given("token", token ?? env("JOBS_TOKEN"), "JOBS_TOKEN");
 
-  const once = async (method: string, path: string, { query, body, headers, signal }: Request): Promise<Response> => {
-    const limit = AbortSignal.timeout(timeoutMs);
-    return fetch(base + path + queryOf(query), {
-      method,
-      headers: {
-        authorization: `Bearer ${typeof bearer === "function" ? await bearer() : bearer}`,
-        ...(body !== undefined && { "content-type": "application/json" }),
-        ...headers,
-      },
-      signal: signal ? AbortSignal.any([signal, limit]) : limit,
-      ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
-    });
-  };
+  if (!URL.canParse(base)) throw new TypeError(`url is "${base}": expected one such as https://jobs.example.com`);
 
-  return async (method, path, request = {}) => {
-    const { signal } = request;
+  return async (method, path, { query, body, headers, signal } = {}) => {
+    const address = base + path + queryOf(query);
+    const text = typeof body === "object" ? JSON.stringify(body) : body;
     const end = Date.now() + WITHIN_MS;
     for (let n = 1, isRepeated = false; ; n += 1) {
       signal?.throwIfAborted();
-      const tried = await once(method, path, request).then(
+      const authorization = `Bearer ${typeof bearer === "function" ? await bearer() : bearer}`;
+      const limit = AbortSignal.timeout(timeoutMs);
+      const tried = await fetch(address, {
+        method,
+        headers: { authorization, ...(text !== undefined && { "content-type": "application/json" }), ...headers },
+        signal: signal ? AbortSignal.any([signal, limit]) : limit,
+        // Followed, a POST would become a GET.
+        redirect: "manual",
+        ...(text !== undefined && { body: text }),
+      }).then(
         async (response) => read(response),
-        (cause: unknown) => ({ error: noAnswer(method, base + path, cause), retryAfter: undefined }),
+        (cause: unknown) => ({ error: noAnswer(`${method} ${address}`, cause), retryAfter: undefined }),
       );
+      if (!("error" in tried)) return tried;
       // The signal's own reason, and not what `fetch` made of it.
       signal?.throwIfAborted();
-      if (!("error" in tried)) return tried;
       const { error, retryAfter } = tried;
       const pause = pauseMs(n, retryAfter);
       if (!error.isRetryable || n === MOST_TRIES || Date.now() + pause > end) throw thrown(error, isRepeated);
@@ -105,7 +103,7 @@ async function read(response: Response): Promise<Read> {
   try {
     text = await response.text();
   } catch (cause) {
-    return { error: noAnswer("the answer of", response.url, cause), retryAfter };
+    return { error: noAnswer(response.url, cause), retryAfter };
   }
   const body = parsed(text) as { data?: unknown; error?: ErrorBody } | null | undefined;
   if (response.ok && (body !== undefined || text === ""))
@@ -114,8 +112,8 @@ async function read(response: Response): Promise<Read> {
     const message = `${response.url} answered ${status} with what is not JSON: is it the address of the service? ${text.slice(0, 200)}`;
     return { error: new JobsError(message, { status, code: "NOT_JSON", requestId }), retryAfter };
   }
-  // A proxy before the service answers in its own form.
-  const said = body?.error ?? { message: `HTTP ${status}: ${text.slice(0, 500)}` };
+  // A proxy before the service answers in its own form, or names another address.
+  const said = body?.error ?? { message: `HTTP ${status}: ${headers.get("location") ?? text.slice(0, 500)}` };
   return { error: errorOf(status, said, { requestId, retryAfterSeconds: retryAfter }), retryAfter };
 }
 
@@ -133,10 +131,10 @@ function secondsUntil(text: string): number | undefined {
   return Number.isNaN(seconds) ? undefined : Math.max(0, seconds);
 }
 
-function noAnswer(method: string, url: string, cause: unknown): UnavailableError {
+function noAnswer(request: string, cause: unknown): UnavailableError {
   const { message = String(cause), cause: inner } = cause as { message?: string; cause?: { message?: string } };
   const why = inner?.message ? `${message}: ${inner.message}` : message;
-  return new UnavailableError(`No answer to ${method} ${url}: ${why}`, { status: 0, code: "NO_ANSWER", cause });
+  return new UnavailableError(`No answer to ${request}: ${why}`, { status: 0, code: "NO_ANSWER", cause });
 }
 
 /** Milliseconds. Rejects with the signal's reason when it is aborted. */

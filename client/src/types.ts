@@ -1,4 +1,5 @@
 import type { Callback, FlatJob, JobEntity, Operations, SendJob } from "./api-types.ts";
+import type { JobsError } from "./errors.ts";
 
 // What the methods take and answer, by the API document.
 
@@ -46,7 +47,7 @@ export interface NewJob extends FollowUp {
 /** What came of one job of many: it is accepted (null in mode `sqs`), or refused. */
 export type Sent =
   | { readonly job: Job | null; readonly error?: undefined }
-  | { readonly job?: undefined; readonly error: Error };
+  | { readonly job?: undefined; readonly error: JobsError };
 
 export interface Page<Item> {
   readonly items: readonly Item[];
@@ -92,9 +93,13 @@ export interface ListOptions extends Filter {
   readonly cursor?: string | undefined;
 }
 
-export interface BulkOptions extends Filter {
-  /** Counts the jobs that fit, and changes none. */
-  readonly dryRun?: boolean | undefined;
+/** How many jobs fit a filter. */
+export interface JobCount {
+  readonly count: number;
+  /** There may be more. */
+  readonly isLowerBound: boolean;
+  /** The creation of the last job that was looked at; null: all were. */
+  readonly lookedBackTo: string | null;
 }
 
 export type BulkAction = Data<"getBulkAction">;

@@ -116,3 +116,14 @@ test.skipIf(!has("/v1/send"))("it sends JSON with its numbers as they are writte
   expect(JSON.parse(sent.stdout)).toMatchObject({ status: "SUCCEEDED" });
   expect(target.received.find(({ url }) => url === "/large")?.body.toString()).toBe(body);
 });
+
+test.skipIf(!has("/v1/admin/jobs/count"))("it shows jobs as they change, and counts what it would change", async () => {
+  answerByPath(target);
+  const { token } = await newClient(stack);
+  const tail = command(stack, token, "tail", "--for", "3s", "--json");
+  const id = await post(stack, token, { url: target.url, path: "/fail" });
+  const lines = linesOf((await tail).stdout).map((line) => JSON.parse(line));
+  expect(lines.at(-1)).toMatchObject({ id, status: "DEAD" });
+  const { stdout } = await command(stack, token, "redrive", "--status", "DEAD", "--dry-run");
+  expect(stdout).toBe("1\n");
+});

@@ -145,9 +145,22 @@ test("the token may be asked for, before every try", async () => {
   expect(service.received.map(({ headers }) => headers.authorization)).toEqual(["Bearer t1", "Bearer t2"]);
 });
 
+test("what the caller's own code throws is thrown at once", async () => {
+  const failing = async () => Promise.reject(new Error("no token today"));
+  await expect(new Jobs({ url: service.url, token: failing }).get("1")).rejects.toThrow("no token today");
+  await expect(jobs.send({ url: "https://a.example", body: 1n })).rejects.toThrow("BigInt");
+  expect(service.received).toEqual([]);
+});
+
+test("a redirect is not followed, and the error says where it leads", async () => {
+  replies({ status: 301, headers: { location: "https://jobs.example.com/v1/send" } });
+  await expect(jobs.send({ url: "https://a.example" })).rejects.toThrow("HTTP 301: https://jobs.example.com/v1/send");
+});
+
 test("without an address or a token it says what to set", () => {
   expect(() => new Jobs({ token: "t" })).toThrow("url is missing: give new Jobs({ url }), or set JOBS_URL");
   expect(() => new Jobs({ url: "http://a" })).toThrow("token is missing");
+  expect(() => new Jobs({ url: "jobs", token: "t" })).toThrow('url is "jobs": expected one such as https:');
 });
 
 test("many jobs go a hundred at a time, and those for which there was no room are sent again with their keys", async () => {

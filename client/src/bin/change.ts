@@ -1,4 +1,4 @@
-import type { BulkAction, BulkOptions, Group, NewSchedule, Schedule } from "../index.ts";
+import type { BulkAction, Group, JobCount, NewSchedule, Schedule } from "../index.ts";
 import { UsageError, jobLine, show, showPages, type Args, type Command } from "./command.ts";
 import { FILTERS, filterOf } from "./look.ts";
 import { contentOf, defined, json } from "./send.ts";
@@ -15,16 +15,21 @@ export const redrive: Command = {
       for (const id of args.words) show(args, await args.jobs().retry(id), jobLine);
       return;
     }
-    const filter: BulkOptions = { ...filterOf(args), ...(args.flag("dry-run") && { dryRun: true }) };
-    show(args, await args.jobs().bulk.redrive(filter), actionLine);
+    const { bulk } = args.jobs();
+    if (!args.flag("dry-run")) show(args, await bulk.redrive(filterOf(args)), actionLine);
+    else show(args, await bulk.redrive({ ...filterOf(args), dryRun: true }), countLine);
   },
 };
 
 function actionLine(action: BulkAction): string {
   return Object.entries(action)
-    .filter(([name]) => ["id", "status", "looked", "matched", "changed", "dryRun"].includes(name))
+    .filter(([name]) => ["id", "status", "looked", "matched", "changed"].includes(name))
     .map(([name, value]) => (name === "id" ? String(value) : `${name} ${String(value)}`))
     .join("  ");
+}
+
+function countLine({ count, isLowerBound }: JobCount): string {
+  return `${count}${isLowerBound ? " or more" : ""}`;
 }
 
 type Action = (args: Args, name: string) => Promise<void>;

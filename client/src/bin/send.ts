@@ -72,9 +72,9 @@ async function jobOf(args: Args): Promise<NewJob> {
   const isNamed = Object.values(target).some((each) => each !== undefined);
   const headers = { ...headersOf(args.all("header") ?? []) };
   const text = body === undefined ? undefined : await contentOf(body);
-  // Sent as text, its numbers stay as they were written.
-  const isJson =
-    text !== undefined && isJsonText(text) && !Object.keys(headers).some((name) => /^content-type$/i.test(name));
+  const isTyped = Object.keys(headers).some((name) => name.toLowerCase() === "content-type");
+  // Sent as text, its numbers stay as they were written. A function's event is left as it is.
+  const isJson = text !== undefined && target.function === undefined && !isTyped && isJsonText(text);
   return {
     ...(isNamed ? target : { url: only(args, "the URL of a webhook, --function, --function-url or --task") }),
     ...(text !== undefined && { body: text }),

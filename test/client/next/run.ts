@@ -14,7 +14,6 @@ const ROOT = join(import.meta.dirname, "../../..");
 const NEXT = ["next@16.4.6", "react@19.3.1", "react-dom@19.3.1"];
 const secret = newSecret();
 const dir = mkdtempSync(join(tmpdir(), "jobs-next-"));
-process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
 
 const ROUTE = `import { Final, next } from "unified-jobs/receiver/next";
 export const POST = next(process.env.WEBHOOK_SECRET, async ({ jobId, attempt, body }) => {
@@ -54,8 +53,17 @@ const child = spawn(process.execPath, [bin, "dev", "-p", String(port), "-H", "12
   cwd: dir,
   env,
   stdio: "inherit",
+  // Next starts processes of its own, which end with their group.
+  detached: true,
 });
-process.on("exit", () => child.kill("SIGKILL"));
+const ended = once(child, "exit");
+async function end(status: number): Promise<never> {
+  process.kill(-(child.pid ?? 0), "SIGKILL");
+  await ended;
+  rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+  process.exit(status);
+}
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void end(1));
 
 const url = `http://127.0.0.1:${port}/hook`;
 const post = async ({ headers, body }: ReturnType<typeof sent>) => {
@@ -69,16 +77,8 @@ const EXPECTED = [
   [401, null, "401"],
 ];
 
-for (let tries = 0; tries < 120; tries += 1) {
-  if (
-    await fetch(url).then(
-      () => true,
-      () => false,
-    )
-  )
-    break;
-  await sleep(500);
-}
+const isUp = async () => fetch(url).then(Boolean, () => false);
+for (let tries = 0; tries < 120 && !(await isUp()); tries += 1) await sleep(500);
 const forged = await post({ ...genuine, body: '{"order":3}' });
 const got = [
   await post(genuine),
@@ -91,4 +91,4 @@ process.stdout.write(
     ? "Next: 3 requests answered as they should be\n"
     : `Expected ${JSON.stringify(EXPECTED)}, got ${JSON.stringify(got)}\n`,
 );
-process.exit(isFine ? 0 : 1);
+await end(isFine ? 0 : 1);
