@@ -44,6 +44,8 @@ export interface JobEntity {
   readonly stopRequestedAt?: string | undefined;
   readonly createdAt: string;
   readonly updatedAt: string;
+  /** Null unless it is PENDING or RETRYING. Lists have it with `include=waiting`. */
+  readonly waiting?: Waiting | null | undefined;
   /** Parts shown as null because the answer would be too large. */
   readonly omitted?: ReadonlyArray<string> | undefined;
 }
@@ -178,6 +180,16 @@ export interface ShownFollowUpJob {
   readonly onComplete?: ShownCallback | undefined;
   readonly onSuccess?: ShownFollowUpJob | undefined;
   readonly onFailure?: ShownFollowUpJob | undefined;
+}
+
+/** Why a job waits, worked out when it is read. */
+export interface Waiting {
+  /** `delayed`: for the start that was asked for, or a schedule's next run; `backoff`: for its next try; `queued`: for a worker; `order`: for the jobs before it in its message group; `rate`, `concurrency`: for a limit; `outage`, `held`: for its destination; `paused`: for its app; `slot`: for other tasks. */
+  readonly reason: "delayed" | "backoff" | "queued" | "order" | "rate" | "concurrency" | "outage" | "held" | "paused" | "slot";
+  readonly since: string;
+  /** When it ends, or may end; null where nothing tells it. */
+  readonly until: string | null;
+  readonly detail: string;
 }
 
 /** A job on one level: what to call, with what, and how. */
@@ -703,6 +715,110 @@ export interface BulkFilter {
   readonly appId?: string | undefined;
 }
 
+export interface Counts {
+  readonly approximate: true;
+  /** The counts are some seconds behind it. */
+  readonly asOf: string;
+  /** When they were last compared with the jobs themselves; null: not yet. */
+  readonly correctedAt: string | null;
+  readonly byStatus: {
+    readonly PENDING: number;
+    readonly RUNNING: number;
+    readonly RETRYING: number;
+    readonly SUCCEEDED: number;
+    readonly FAILED: number;
+    readonly DEAD: number;
+    readonly CANCELLED: number;
+  };
+  /** PENDING and RETRYING jobs by `waiting.reason`, schedules and groups aside. */
+  readonly waiting: {
+    readonly delayed: number;
+    readonly backoff: number;
+    readonly queued: number;
+    readonly order: number;
+    readonly rate: number;
+    readonly concurrency: number;
+    readonly outage: number;
+    readonly held: number;
+    readonly paused: number;
+    readonly slot: number;
+  };
+  /** By execution type and status. */
+  readonly byType: Readonly<Record<string, {
+    readonly PENDING: number;
+    readonly RUNNING: number;
+    readonly RETRYING: number;
+    readonly SUCCEEDED: number;
+    readonly FAILED: number;
+    readonly DEAD: number;
+    readonly CANCELLED: number;
+  }>>;
+  /** The 20 for which most jobs wait. */
+  readonly destinations: ReadonlyArray<{
+    readonly destination: string;
+    readonly waiting: number;
+    readonly reason: "delayed" | "backoff" | "queued" | "order" | "rate" | "concurrency" | "outage" | "held" | "paused" | "slot";
+    /** Since when it fails or is held. */
+    readonly since: string | null;
+    readonly lastError: string | null;
+  }>;
+}
+
+/** By the hour in which something happened: a job counts where it was accepted, and where it ended. */
+export interface Series {
+  readonly approximate: true;
+  readonly from: string;
+  readonly to: string;
+  readonly step: "1h" | "1d";
+  readonly points: ReadonlyArray<{
+    /** The start of the hour or day. */
+    readonly at: string;
+    readonly accepted: number;
+    readonly succeeded: number;
+    /** Jobs that became FAILED or DEAD. */
+    readonly failed: number;
+    /** Those of them that became DEAD. */
+    readonly dead: number;
+    readonly cancelled: number;
+    /** Attempts that another one follows. */
+    readonly retried: number;
+    /** From accepted, or the start asked for, to succeeded, schedules aside; exact to a fifth. */
+    readonly latencyMs: {
+      readonly p50: number | null;
+      readonly p95: number | null;
+    };
+  }>;
+  readonly total: {
+    readonly accepted: number;
+    readonly succeeded: number;
+    /** Jobs that became FAILED or DEAD. */
+    readonly failed: number;
+    /** Those of them that became DEAD. */
+    readonly dead: number;
+    readonly cancelled: number;
+    /** Attempts that another one follows. */
+    readonly retried: number;
+    /** From accepted, or the start asked for, to succeeded, schedules aside; exact to a fifth. */
+    readonly latencyMs: {
+      readonly p50: number | null;
+      readonly p95: number | null;
+    };
+  };
+  /** The most frequent errors of failed attempts, by their first words: at most 20 of each hour, then `(others)`. */
+  readonly errors: ReadonlyArray<{
+    readonly error: string;
+    readonly count: number;
+  }>;
+  /** Where most attempts failed, at most 20 of each hour, then `(others)`. */
+  readonly destinations: ReadonlyArray<{
+    readonly destination: string;
+    /** Failed attempts that another one follows. */
+    readonly retried: number;
+    /** Failed attempts that ended their job. */
+    readonly failed: number;
+  }>;
+}
+
 export interface Destination {
   readonly destination: string;
   readonly state: "closed" | "open" | "held";
@@ -949,6 +1065,8 @@ export interface Operations {
         readonly stopRequestedAt?: string | undefined;
         readonly createdAt: string;
         readonly updatedAt: string;
+        /** Null unless it is PENDING or RETRYING. Lists have it with `include=waiting`. */
+        readonly waiting?: Waiting | null | undefined;
         /** Parts shown as null because the answer would be too large. */
         readonly omitted?: ReadonlyArray<string> | undefined;
         readonly type: "callback-http";
@@ -1203,6 +1321,8 @@ export interface Operations {
       readonly idempotencyKey?: string | undefined;
       readonly createdAfter?: string | undefined;
       readonly createdBefore?: string | undefined;
+      /** Says of each job why it waits, as `waiting`. */
+      readonly include?: "waiting" | undefined;
       /** Default: 50. */
       readonly limit?: number | undefined;
       readonly cursor?: string | undefined;
@@ -1266,6 +1386,8 @@ export interface Operations {
         readonly stopRequestedAt?: string | undefined;
         readonly createdAt: string;
         readonly updatedAt: string;
+        /** Null unless it is PENDING or RETRYING. Lists have it with `include=waiting`. */
+        readonly waiting?: Waiting | null | undefined;
         /** Parts shown as null because the answer would be too large. */
         readonly omitted?: ReadonlyArray<string> | undefined;
         readonly attempts: ReadonlyArray<Attempt>;
@@ -1425,6 +1547,34 @@ export interface Operations {
           };
         };
       };
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/admin/counts`: Counts an app's jobs as they are now, and why they wait. */
+  getCounts: {
+    readonly query: {
+      readonly appId?: string | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: Counts;
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/admin/series`: Counts what an app's jobs did, by hour or day, for the last 90 days. */
+  getSeries: {
+    readonly query: {
+      readonly appId?: string | undefined;
+      /** The first point is the hour or day in which this is; default a day before `to`. */
+      readonly from?: string | undefined;
+      /** The last point is the one before which this ends; default now. */
+      readonly to?: string | undefined;
+      /** `1h`: at most 31 days; `1d`: days of UTC, at most 90. Default: "1h". */
+      readonly step?: "1h" | "1d" | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: Series;
       readonly timestamp: string;
     };
   };

@@ -1,10 +1,11 @@
 export type { ErrorDetail } from "./errors.ts";
 export { ConflictError, JobFailedError, JobsError, RateLimitError, UnavailableError } from "./errors.ts";
-export { Jobs, type Counts, type ResendChanges } from "./jobs.ts";
+export { Jobs, type ResendChanges } from "./jobs.ts";
 export type { Pages } from "./pages.ts";
 export type { CallOptions, JobsOptions } from "./transport.ts";
 export type {
   BulkAction,
+  Counts,
   Filter,
   FollowUp,
   Group,

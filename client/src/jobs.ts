@@ -5,7 +5,18 @@ import { Pages } from "./pages.ts";
 import { Schedules } from "./schedules.ts";
 import { chunksOf, keyed, sendChunk } from "./send.ts";
 import { refuseEmpty, repeated, sleep, transport, type CallOptions, type JobsOptions, type Send } from "./transport.ts";
-import type { BulkAction, Filter, Job, JobCount, JobWithAttempts, ListOptions, NewJob, Sent, Time } from "./types.ts";
+import type {
+  BulkAction,
+  Counts,
+  Filter,
+  Job,
+  JobCount,
+  JobWithAttempts,
+  ListOptions,
+  NewJob,
+  Sent,
+  Time,
+} from "./types.ts";
 
 /** What a job is sent again with, where it differs. */
 export interface ResendChanges {
@@ -104,15 +115,6 @@ export class Jobs {
   async #call<T>(method: string, path: string, request: Parameters<Send>[2] = {}): Promise<T> {
     return (await this.#send(method, path, request)).data as T;
   }
-}
-
-export interface Counts {
-  readonly approximate: boolean;
-  readonly asOf: string;
-  readonly byStatus: Readonly<Record<string, number>>;
-  readonly waiting: Readonly<Record<string, number>>;
-  readonly byType: Readonly<Record<string, number>>;
-  readonly [field: string]: unknown;
 }
 
 type DryRun = { readonly dryRun: true };

@@ -93,6 +93,8 @@ export interface ListOptions extends Filter {
   readonly cursor?: string | undefined;
 }
 
+export type Counts = Data<"getCounts">;
+
 /** How many jobs fit a filter. */
 export interface JobCount {
   readonly count: number;
