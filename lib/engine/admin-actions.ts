@@ -43,7 +43,7 @@ export async function stopJob(id: string, as: StopStatus, parts: EngineParts): P
 }
 
 function closing(group: Group, as: StopStatus, { clock }: EngineParts): Move {
-  if (as !== "CANCELLED") throw conflict("A group has no dead letters: cancel it");
+  if (as !== "CANCELLED") throw conflict("A group has no dead letters: cancel it", "group_without_dead_letters");
   return close(group, clock.now(), "person");
 }
 
@@ -73,7 +73,8 @@ const KEPT_WITHIN = 5 * MINUTE;
 /** Reopens a failed group. Throws CONFLICT for one that is about to expire, and its members with it. */
 export function reopening(group: Group<FailedJob>, { clock }: EngineParts, heldBy?: string): Move {
   const now = clock.now();
-  if ((group.expiresAt ?? Infinity) - KEPT_WITHIN <= now) throw conflict("The group is about to expire");
+  if ((group.expiresAt ?? Infinity) - KEPT_WITHIN <= now)
+    throw conflict("The group is about to expire", "group_expires");
   return reopen(group, now, heldBy);
 }
 

@@ -47,13 +47,17 @@ function sealedOtherwise({ fanIn, status }: Job) {
 export async function redriveGroup(id: string, bulkActionId: string, parts: EngineParts): Promise<Job | undefined> {
   const redriven = await moveJob(id, parts, async (job) => {
     const group = asGroup(job);
-    if (!group) throw conflict("The job is no group");
+    if (!group) throw conflict("The job is no group", "not_a_group");
     if (!isFinished(group)) return hold(group, bulkActionId, parts.clock.now());
     if (group.status !== "FAILED")
-      throw conflict(`Only the members of a failed or open group can be redriven; this one is ${group.status}`);
+      throw conflict(
+        `Only the members of a failed or open group can be redriven; this one is ${group.status}`,
+        "group_not_failed",
+      );
     if (group.dueAt !== undefined) return settleUp(group, parts);
     return reopening(group, parts, bulkActionId);
-  }); // Its members that were let go are kept again.
+  });
+  // Its members that were let go are kept again.
   if (redriven && parts.retention > 0) await lookSoon(redriven, 0, parts);
   return redriven;
 }

@@ -144,7 +144,15 @@ export function postedOf(job: FlatJob): object {
 }
 
 function messageIn(job: FlatJob): object {
-  const { key, maxRetries: retries, retry: policy, order, idempotencyIgnore: ignored, group: groupId, keepResponse: keeps } = job;
+  const {
+    key,
+    maxRetries: retries,
+    retry: policy,
+    order,
+    idempotencyIgnore: ignored,
+    group: groupId,
+    keepResponse: keeps,
+  } = job;
   const metadata = {
     ...(key !== undefined && { idempotencyKey: key }),
     ...(retries !== undefined && { maxRetries: retries }),
