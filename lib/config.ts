@@ -35,10 +35,22 @@ export interface MetricsConfig {
   readonly areKept: boolean;
 }
 
-/** The key that verifies tokens: a shared secret (HS256), or the public keys of an issuer. */
+/** The key that verifies tokens: a shared secret (HS256), or the public keys of an issuer. One of the audiences is enough. */
 export type TokenConfig =
-  | { readonly kind: "secret"; readonly secret: string; readonly issuer?: string; readonly audience?: string }
-  | { readonly kind: "jwks"; readonly url: URL; readonly issuer: string; readonly audience: string };
+  | {
+      readonly kind: "secret";
+      readonly secret: string;
+      readonly issuer?: string;
+      readonly audiences?: readonly string[];
+    }
+  | { readonly kind: "jwks"; readonly url: URL; readonly issuer: string; readonly audiences: readonly string[] };
+
+/** The names of the claims that say what a caller may: of a claim, or a dotted path to one. */
+export interface ClaimNames {
+  readonly app: string;
+  readonly roles: string;
+  readonly permissions: string;
+}
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -66,7 +78,7 @@ export function jobsConfig(env: Env): JobsConfig {
     metrics: metricsConfig(env),
     rules: {
       allowPrivateTargets: env["ALLOW_PRIVATE_TARGETS"] === "true",
-      invokableFunctions: (env["INVOKABLE_FUNCTIONS"] ?? "").split(",").flatMap((pattern) => pattern.trim() || []),
+      invokableFunctions: namesIn(env["INVOKABLE_FUNCTIONS"]),
       home: homeOf(env["AWS_SCHEDULER_GROUP_ARN"] ?? ""),
       ownFunctions: env["OWN_FUNCTIONS"] ?? "",
       localFunctionUrls: env["LOCAL_FUNCTION_URLS"] ?? "",
@@ -116,16 +128,23 @@ function sealingKey(env: Env): SealingKey {
   return { kind: "kms", keyId: required(env, "SECRETS_KMS_KEY_ID", "the ARN of the KMS key that encrypts secrets") };
 }
 
+/** The stage that was deployed; `local` on one machine. */
+export function stage(env: Env): string {
+  return env["STAGE"] || "unknown";
+}
+
 export function defaultAppId(env: Env): string {
   return env["DEFAULT_APP_ID"]?.toLowerCase() || "eb3fcbb2-7bb3-4ac7-aa38-1cb4bf00e405";
 }
 
 export function tokenConfig(env: Env): TokenConfig {
-  const { JWT_SECRET: secret, JWKS_URL: url, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = env;
+  const { JWT_SECRET: secret, JWKS_URL: url, JWT_ISSUER: issuer } = env;
+  const audiences = tokenAudiences(env);
   if (url && secret) throw new Error("JWT_SECRET and JWKS_URL are both set: expected one of them; unset the other");
   if (url) {
-    if (!issuer || !audience) throw new Error("JWKS_URL is set: expected JWT_ISSUER and JWT_AUDIENCE too; set both");
-    return { kind: "jwks", url: new URL(url), issuer, audience };
+    if (!issuer || audiences.length === 0)
+      throw new Error("JWKS_URL is set: expected JWT_ISSUER and JWT_AUDIENCE too; set both");
+    return { kind: "jwks", url: new URL(url), issuer, audiences };
   }
   if (!secret || secret.length < 32) {
     throw new Error("Neither JWKS_URL nor a JWT_SECRET of at least 32 characters is set; set one of them");
@@ -134,15 +153,33 @@ export function tokenConfig(env: Env): TokenConfig {
   if (secret.includes("-----BEGIN"))
     throw new Error("JWT_SECRET is a PEM key: expected a secret; use JWKS_URL for keys");
   refusePublished(env, "JWT_SECRET");
-  return { kind: "secret", secret, ...(issuer && { issuer }), ...(audience && { audience }) };
+  return { kind: "secret", secret, ...(issuer && { issuer }), ...(audiences.length > 0 && { audiences }) };
+}
+
+/** `JWT_AUDIENCE`: the audiences that tokens may be for, with commas between them. */
+export function tokenAudiences(env: Env): readonly string[] {
+  return namesIn(env["JWT_AUDIENCE"]);
+}
+
+export function claimNames(env: Env): ClaimNames {
+  return {
+    app: env["JWT_APP_CLAIM"] || "appId",
+    roles: env["JWT_ROLES_CLAIM"] || "roles",
+    permissions: env["JWT_PERMISSIONS_CLAIM"] || "permissions",
+  };
+}
+
+/** Whether this is the local stack, which has a key in place of KMS. */
+export function isLocal(env: Env): boolean {
+  return Boolean(env["LOCAL_SECRETS_KEY"]);
 }
 
 /** Of the local stack, and of .env.example. */
 const PUBLISHED_SECRETS = ["local-development-only-jwt-secret", "at-least-thirty-two-characters-long"];
 
-/** Only the local stack, which has a key in place of KMS, may use a secret that everyone can read in the code. */
+/** Only the local stack may use a secret that everyone can read in the code. */
 function refusePublished(env: Env, name: "JWT_SECRET" | "INTERNAL_JWT_TOKEN"): void {
-  if (env["LOCAL_SECRETS_KEY"] || !PUBLISHED_SECRETS.includes((env[name] ?? "").trim())) return;
+  if (isLocal(env) || !PUBLISHED_SECRETS.includes((env[name] ?? "").trim())) return;
   throw new Error(
     `${name} is one that this project has published: expected one of your own; make one and deploy again`,
   );
@@ -150,7 +187,11 @@ function refusePublished(env: Env, name: "JWT_SECRET" | "INTERNAL_JWT_TOKEN"): v
 
 /** Web pages that may call the API, by their origins; `*` for any. */
 export function corsOrigins(env: Env): readonly string[] {
-  return (env["CORS_ORIGINS"] ?? "").split(",").flatMap((origin) => origin.trim() || []);
+  return namesIn(env["CORS_ORIGINS"]);
+}
+
+function namesIn(list = ""): readonly string[] {
+  return list.split(",").flatMap((name) => name.trim() || []);
 }
 
 /** The token of the `/internal` endpoints, which don't exist without one. */

@@ -3,10 +3,12 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { PERMISSIONS } from "../../lib/api/http/rights.ts";
 import { internalToken, tokenConfig } from "../../lib/config.ts";
+import { tasks } from "../../lib/tasks/index.ts";
 import { LOCAL_JWT_SECRET } from "../../local/token.ts";
 import { ROOT } from "../support/root.ts";
 import { cleanEnv } from "../support/clean-env.ts";
@@ -62,14 +64,13 @@ test("every way in which a token can be wrong is the same 401", async () => {
     none: undefined,
     garbage: "abc",
     "two parts": valid.split(".").slice(0, 2).join("."),
-    expired: await signed({ ...good(), exp: now() - 2 * HOUR_S }),
     "another secret": await signed(good(), "x".repeat(40)),
     "another algorithm": await signed(good(), LOCAL_JWT_SECRET.padEnd(64, "x"), "HS512"),
     "no algorithm": unsigned(good()),
     "no expiry": await signed(endless),
     "no subject": await signed(nobody),
     "an app that is no UUID": await signed({ ...good(), appId: "mine" }),
-    "roles as text": await signed({ ...good(), roles: "APP_ADMIN" }),
+    "roles as numbers": await signed({ ...good(), roles: [1] }),
     "over 8 KB": await signed({ ...good(), padding: "x".repeat(9_000) }),
   };
   for (const [method, path] of ROUTES) {
@@ -87,12 +88,30 @@ test("every way in which a token can be wrong is the same 401", async () => {
   }
 });
 
+test("the local stack says when a token has expired, and the command for another one", async () => {
+  const exp = now() - 2 * HOUR_S;
+  const token = await signed({ ...good(), sub: "it's me", roles: ["APP_ADMIN", "OTHER"], exp });
+  const { status, body } = await stack.call("GET", "/v1/admin/jobs", { token });
+  expect([status, body.error.reason]).toEqual([401, "token_expired"]);
+  const [, at, command = ""] =
+    /^The token expired at (\S+); make another one: npm run --silent token -- (.*)$/.exec(body.error.message) ?? [];
+  expect(at).toBe(new Date(exp * 1_000).toISOString());
+  const run = `${process.execPath} local/token.ts ${command}`;
+  const another = execFileSync("sh", ["-c", run], { cwd: ROOT, env: cleanEnv(), encoding: "utf8" }).trim();
+  const me = (await stack.call("GET", "/v1/me", { token: another })).body.data;
+  expect(me).toMatchObject({ sub: "it's me", appId, roles: ["APP_ADMIN"] });
+  // One that is invalid in another way too is told nothing.
+  const forged = await stack.call("GET", "/v1/admin/jobs", { token: await signed({ ...good(), exp }, "x".repeat(40)) });
+  expect(forged.body.error).toEqual({ code: "UNAUTHORIZED", message: "Invalid or missing authentication token" });
+});
+
 test("without APP_ADMIN the answer is 403 that names the role", async () => {
   const token = await tokenFor({ appId, roles: ["USER"], permissions: ["jobs.create_jobs"] });
   for (const [method, path] of ROUTES) {
     const answer = await stack.call(method, path, { token });
     expect(answer.status).toBe(403);
-    expect(answer.body.error).toEqual({ code: "FORBIDDEN", message: "Access denied: APP_ADMIN role required" });
+    const role = method === "GET" ? "APP_ADMIN or APP_VIEWER" : "APP_ADMIN";
+    expect(answer.body.error).toEqual({ code: "FORBIDDEN", message: `Access denied: ${role} role required` });
   }
 });
 
@@ -117,30 +136,38 @@ test("a token skewed by less than a minute is accepted", async () => {
   expect((await stack.call("GET", "/v1/admin/jobs", { token })).status).toBe(200);
 });
 
-test("the token command prints a token that works, and says how to use it when it is called wrongly", async () => {
-  const run = (...args: string[]) =>
-    execFileSync(process.execPath, ["local/token.ts", ...args], {
-      cwd: ROOT,
-      env: cleanEnv(),
-      encoding: "utf8",
-      stdio: "pipe",
-    });
-  const token = run(
-    "--app",
-    appId,
-    "--sub",
-    "me",
-    "--role",
-    "APP_ADMIN,OTHER",
-    "--permission",
-    "a.b,c",
-    "--expires",
-    "1h",
-  ).trim();
-  expect((await stack.call("GET", "/v1/admin/jobs", { token })).status).toBe(200);
-  const claims = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
-  expect(claims).toMatchObject({ sub: "me", appId, roles: ["APP_ADMIN", "OTHER"], permissions: ["a.b", "c"] });
-  expect(() => run("--apps", appId)).toThrow(/npm run --silent token/);
+const command = (...args: string[]) =>
+  spawnSync(process.execPath, ["local/token.ts", ...args], { cwd: ROOT, env: cleanEnv(), encoding: "utf8" });
+
+test("the token command prints a token that works", async () => {
+  const claims = { sub: "me", roles: ["APP_ADMIN", "APP_VIEWER"], permissions: ["job:Read", "jobs.view_jobs"] };
+  const [role, permission] = [claims.roles.join(","), claims.permissions.join(", ")];
+  const options = ["--app", appId, "--sub", "me", "--role", role, "--permission", permission, "--expires", "90m"];
+  const { stdout } = command(...options);
+  const me = (await stack.call("GET", "/v1/me", { token: stdout.trim() })).body.data;
+  expect(me).toMatchObject({ ...claims, appId });
+  expect(Date.parse(me.expiresAt) - Date.now()).toBeGreaterThan(80 * 60_000);
+});
+
+test("the token command says what is wrong with each option, and how it is used", () => {
+  const wrong = command("--app", "mine", "--role", "ADMIN,USER", "--permission", "jobs.view", "--expires", "5x");
+  expect([wrong.status, wrong.stdout]).toEqual([2, ""]);
+  expect(wrong.stderr.split("\n").slice(0, 4)).toEqual([
+    '--app is "mine": expected a UUID',
+    '--role names "ADMIN": expected some of PLATFORM_ADMIN, APP_ADMIN, APP_VIEWER, USER',
+    expect.stringContaining('--permission names "jobs.view": expected some of jobs.create_jobs, jobs.view_jobs'),
+    '--expires is "5x": expected a number and s, m, h or d, such as 90m',
+  ]);
+  expect(wrong.stderr).toContain("npm run --silent token -- --app UUID");
+  expect(command().stderr).toContain("--app is missing: expected the app's UUID; only a PLATFORM_ADMIN needs none");
+  expect(command("--apps", appId).stderr).toContain("Unknown option '--apps'");
+  const help = command("--help");
+  expect([help.status, help.stderr, help.stdout]).toEqual([0, "", expect.stringContaining("--expires")]);
+});
+
+test("the token command knows every permission that a task asks for", () => {
+  const asked = tasks.flatMap(({ permission }) => permission ?? []);
+  expect(asked.filter((permission) => !(PERMISSIONS as readonly string[]).includes(permission))).toEqual([]);
 });
 
 test("the public keys of an issuer verify tokens, with its name and audience", async () => {

@@ -1,67 +1,70 @@
 import { createHash, createSecretKey, timingSafeEqual } from "node:crypto";
 import type { errors, JWTPayload, JWTVerifyOptions } from "jose";
-import * as z from "zod";
 import { MINUTE, SECOND } from "../../clock.ts";
-import { defaultAppId, internalToken, scraping, tokenConfig, type TokenConfig } from "../../config.ts";
+import { claimNames, defaultAppId, internalToken, isLocal, scraping, tokenConfig } from "../../config.ts";
 import { ClientError, Unavailable } from "../../errors.ts";
 import type { Owner } from "../../files/uploads.ts";
+import { claimsOf, expiredMessage, isFor, type Claims } from "./claims.ts";
 
 /** The claims of the token. */
-export interface Caller {
-  readonly sub: string;
-  readonly appId?: string | undefined;
-  readonly roles: readonly string[];
-  readonly permissions: readonly string[];
+export interface Caller extends Claims {
+  /** The end of the token, in real time. */
+  readonly expiresAt?: number;
+  /** In a request that changes nothing, an APP_VIEWER is as good as an administrator of the app. */
+  readonly isReading?: boolean;
 }
 
 const LONGEST_TOKEN = 8 * 1_024;
 const CLOCK_SKEW_SECONDS = 60;
 
-const claims = z.object({
-  sub: z
-    .string()
-    .min(1)
-    .max(255)
-    .refine((sub) => sub.isWellFormed()),
-  appId: z.guid().toLowerCase().optional(),
-  roles: z.array(z.string()).default([]),
-  permissions: z.array(z.string()).default([]),
-});
-
 /** Throws `Unavailable` without the issuer's keys, and UNAUTHORIZED for every invalid token. */
 type Verify = (token: string) => Promise<JWTPayload>;
 
-let verifier: Promise<Verify> | undefined;
-
-/** Verified tokens, for a minute each, since a client sends the same token with every request. */
-const verified = new Map<string, { readonly caller: Caller; readonly until: number }>();
+/** Verified tokens are remembered for a minute each, since a client sends the same token with every request. */
 const VERIFIED_FOR_MS = MINUTE;
 const MOST_VERIFIED = 1_000;
+/** No date is later. */
+const LATEST = 8.64e15;
 
 /** The caller of a request. Every invalid token gets the same 401. */
-export async function authenticate(authorization: string | undefined, realNow: number): Promise<Caller> {
-  const token = bearerOf(authorization);
-  if (!token || token.length > LONGEST_TOKEN) throw unauthorized();
-  const known = verified.get(token);
-  if (known && known.until > realNow) return known.caller;
-  verifier ??= createVerifier(tokenConfig(process.env));
-  const payload = await (await verifier)(token);
-  const caller = claims.safeParse(payload);
-  if (!caller.success) throw unauthorized();
-  if (verified.size >= MOST_VERIFIED) verified.clear();
-  const until = Math.min(realNow + VERIFIED_FOR_MS, (payload.exp ?? 0) * SECOND);
-  verified.set(token, { caller: caller.data, until });
-  return caller.data;
+type Authenticate = (authorization: string | undefined, realNow: number) => Promise<Caller>;
+
+let authenticator: Authenticate | undefined;
+
+export const authenticate: Authenticate = async (authorization, realNow) =>
+  (authenticator ??= createAuthenticator(process.env))(authorization, realNow);
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export function createAuthenticator(env: Env): Authenticate {
+  const verified = new Map<string, { readonly caller: Caller; readonly until: number }>();
+  const names = claimNames(env);
+  let verifier: Promise<Verify> | undefined;
+  return async (authorization, realNow) => {
+    const token = bearerOf(authorization);
+    if (!token || token.length > LONGEST_TOKEN) throw unauthorized();
+    const known = verified.get(token);
+    if (known && known.until > realNow) return known.caller;
+    verifier ??= createVerifier(env);
+    const payload = await (await verifier)(token);
+    const claims = claimsOf(payload, names);
+    if (!claims) throw unauthorized();
+    if (verified.size >= MOST_VERIFIED) verified.clear();
+    const expiresAt = Math.min((payload.exp ?? 0) * SECOND, LATEST);
+    const caller = { ...claims, expiresAt };
+    verified.set(token, { caller, until: Math.min(realNow + VERIFIED_FOR_MS, expiresAt) });
+    return caller;
+  };
 }
 
 // jose is imported at the first request with a token.
-async function createVerifier(config: TokenConfig): Promise<Verify> {
+async function createVerifier(env: Env): Promise<Verify> {
+  const config = tokenConfig(env);
   const { createRemoteJWKSet, errors, jwtVerify } = await import("jose");
   const checks: JWTVerifyOptions = {
     requiredClaims: ["exp", "sub"],
     clockTolerance: CLOCK_SKEW_SECONDS,
     ...(config.issuer && { issuer: config.issuer }),
-    ...(config.audience && { audience: config.audience }),
   };
   const verifyWith = (): Verify => {
     if (config.kind === "secret") {
@@ -74,11 +77,20 @@ async function createVerifier(config: TokenConfig): Promise<Verify> {
     return async (token) => (await jwtVerify(token, keys, { ...checks, algorithms })).payload;
   };
   const verify = verifyWith();
-  return async (token) =>
-    verify(token).catch((error: unknown) => {
-      const isMissing = keysAreMissing(error, errors.JOSEError);
-      throw isMissing ? new Unavailable("The issuer of public keys", error) : unauthorized();
+  return async (token) => {
+    const payload = await verify(token).catch((error: unknown) => {
+      if (keysAreMissing(error, errors.JOSEError)) throw new Unavailable("The issuer of public keys", error);
+      throw error instanceof errors.JWTExpired ? expired(error.payload, env) : unauthorized();
     });
+    if (config.audiences && !isFor(payload, config.audiences)) throw unauthorized();
+    return payload;
+  };
+}
+
+/** Only the local stack tells: elsewhere, all invalid tokens have one answer. */
+function expired(payload: JWTPayload, env: Env): ClientError {
+  if (!isLocal(env)) return unauthorized();
+  return new ClientError("UNAUTHORIZED", expiredMessage(payload, env), [], { reason: "token_expired" });
 }
 
 /** True if the keys could not be fetched: a client must not discard a valid token for that. */
@@ -126,17 +138,22 @@ function bearerOf(authorization: string | undefined): string | undefined {
   return /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1];
 }
 
+/** APP_VIEWER is enough for a request that changes nothing. */
 export function requireRole(caller: Caller, role: "APP_ADMIN" | "PLATFORM_ADMIN"): void {
   if (role === "PLATFORM_ADMIN" ? isPlatformAdmin(caller) : isAppAdmin(caller)) return;
-  throw new ClientError("FORBIDDEN", `Access denied: ${role} role required`);
+  const enough = caller.isReading && role === "APP_ADMIN" ? "APP_ADMIN or APP_VIEWER" : role;
+  throw new ClientError("FORBIDDEN", `Access denied: ${enough} role required`);
 }
 
-/** Throws FORBIDDEN when the token names no app. */
+/** Throws FORBIDDEN when the token names no app, and when a viewer would change something. */
 export function requireApp(caller: Caller): void {
   appOf(caller);
+  if (caller.isReading || !caller.roles.includes(VIEWER) || mayCreateJobs(caller)) return;
+  const message = "Access denied: APP_VIEWER changes nothing; take a token without that role, or one with APP_ADMIN";
+  throw new ClientError("FORBIDDEN", message);
 }
 
-/** Administrators have all permissions in their app. */
+/** Administrators have all permissions in their app; viewers have those to read. */
 export function requirePermission(caller: Caller, permission: string): void {
   if (caller.permissions.includes(permission) || isAppAdmin(caller)) return;
   throw new ClientError("FORBIDDEN", `Access denied: permission ${permission} required`);
@@ -150,9 +167,13 @@ export function mayCreateJobs(caller: Caller): boolean {
 
 const JOB_PERMISSIONS = ["jobs.create_jobs", "job:Create"];
 
+/** Whether the caller has an administrator's rights in this request, which may be those of a viewer. */
 export function isAppAdmin(caller: Caller): boolean {
-  return caller.roles.includes("APP_ADMIN") || isPlatformAdmin(caller);
+  const { roles, isReading = false } = caller;
+  return roles.includes("APP_ADMIN") || isPlatformAdmin(caller) || (isReading && roles.includes(VIEWER));
 }
+
+const VIEWER = "APP_VIEWER";
 
 export function isPlatformAdmin(caller: Caller): boolean {
   return caller.roles.includes("PLATFORM_ADMIN");
