@@ -8,7 +8,9 @@ module.exports = {
   stage: invokesLocally ? "local" : "dev",
   get environment() {
     if (!invokesLocally) return {};
-    const file = join(process.env.DATA_DIR || ".local", "stack.json");
+    // As local/clock-file.ts: a stack with another SPEED than 1 has a folder of its own.
+    const usual = Number(process.env.SPEED || 1) === 1 ? ".local" : ".local-fast";
+    const file = join(process.env.DATA_DIR || usual, "stack.json");
     try {
       return JSON.parse(readFileSync(file, "utf8")).environment;
     } catch {

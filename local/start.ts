@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node
 import type { Server } from "node:http";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { clockNotice, readClock, usualFolder } from "./clock-file.ts";
 import { readEnvFile } from "./env-file.ts";
 import type { Runner } from "./event-sources.ts";
 import type { References } from "./provision.ts";
@@ -69,7 +70,7 @@ async function start(settings: Settings): Promise<void> {
 }
 
 function settingsOf(env: NodeJS.ProcessEnv): Settings {
-  const { PORT = "3000", DATA_DIR = ".local", SPEED = "1", ROLE = "all" } = env;
+  const { PORT = "3000", SPEED = "1", ROLE = "all" } = env;
   const port = Number(PORT);
   const speed = Number(SPEED);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error(`PORT is "${PORT}": expected 0 to 65535`);
@@ -77,7 +78,7 @@ function settingsOf(env: NodeJS.ProcessEnv): Settings {
   if (ROLE !== "all" && ROLE !== "gateway" && ROLE !== "worker") {
     throw new Error(`ROLE is "${ROLE}": expected gateway, worker or all`);
   }
-  return { port, speed, role: ROLE, dir: resolve(DATA_DIR) };
+  return { port, speed, role: ROLE, dir: resolve(env["DATA_DIR"] || usualFolder(speed)) };
 }
 
 /** Starts the emulators and the gateway, and writes DATA_DIR/stack.json. */
@@ -116,7 +117,11 @@ async function foundStack(settings: Settings, template: Template): Promise<Stack
 
 function joinStack({ dir }: Settings): Stack {
   const stack = runningStack(dir);
-  if (!stack) throw new Error(`No stack runs in ${dir}: start one with ROLE=gateway npm start, then its workers`);
+  if (!stack) {
+    throw new Error(
+      `No stack runs in ${dir}: start one with ROLE=gateway npm start, then its workers with the same DATA_DIR and SPEED`,
+    );
+  }
   return { ...stack, announceEnd: () => {}, stop: async () => {} };
 }
 
@@ -171,6 +176,9 @@ async function announce(url: string, { dir, speed }: Settings): Promise<void> {
       metadata: { idempotencyKey: "first-job" },
     },
   };
+  const clock = readClock(dir);
+  const notice = clock && clockNotice(clock, dir);
+  if (notice !== undefined) process.stdout.write(`${notice}\n`);
   process.stdout.write(`ready: ${url}  (data in ${dir}${speed === 1 ? "" : `, clock at ${speed} times`})
 
 A token for app ${DEMO_APP}, role APP_ADMIN, good for 12 hours:

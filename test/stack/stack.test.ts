@@ -179,6 +179,19 @@ test("a file .env sets what the environment does not", async () => {
   await expect(run).rejects.toThrow('SPEED is "0"');
 });
 
+test("a stack with another SPEED than 1 has a folder of its own", async () => {
+  const cwd = temporaryDir();
+  const told = async (env: Record<string, string>) =>
+    promisify(execFile)(process.execPath, [join(ROOT, "local/start.ts")], {
+      cwd,
+      // Of a worker that finds no stack there.
+      env: { ...cleanEnv(), PORT: "0", ROLE: "worker", ...env },
+    }).catch((error: Error) => error.message);
+  expect(await told({})).toContain(`No stack runs in ${join(cwd, ".local")}:`);
+  expect(await told({ SPEED: "60" })).toContain(`No stack runs in ${join(cwd, ".local-fast")}:`);
+  expect(await told({ SPEED: "60", DATA_DIR: "mine" })).toContain(`No stack runs in ${join(cwd, "mine")}:`);
+});
+
 test("settings that make no sense are refused with what was expected", async () => {
   for (const [env, message] of [
     [{ SPEED: "0" }, /SPEED is "0": expected/],
@@ -228,7 +241,15 @@ test("the service clock runs at SPEED and never goes back over restarts", async 
   expect((to - from) / (Date.now() - began)).toBeGreaterThan(1_000);
   await fast.end("SIGKILL");
   const normal = await startStack({ dir, env: GATEWAY });
+  expect(normal.lines[0]).toMatch(
+    /^The service's clock is (?:\d+ h(?: \d+ min)?|\d+ min(?: \d+ s)?) ahead of this machine's/,
+  );
+  expect(normal.lines[0]).toContain(`mv ${dir} ${dir}.old; or set DATA_DIR`);
+  expect(normal.lines[1]).toMatch(/^ready: /);
+  const { data } = (await normal.call("GET", "/v1/me", { token: (await newApp()).token })).body;
+  expect(data.local.speed).toBe(1);
   const later = await healthOf(normal);
+  expect(Math.abs(later - Date.now() - data.local.offsetSeconds * 1_000)).toBeLessThan(10_000);
   expect(later).toBeGreaterThanOrEqual(to);
   await normal.end();
   const third = await startStack({ dir, env: GATEWAY });
