@@ -147,7 +147,7 @@ function stores(config: JobsConfig) {
     auditKeptFor: config.auditKeptFor,
     limits: { waitersPerApp: config.waitersPerApp },
   });
-  const { apps } = appStores;
+  const { apps, register } = appStores;
   const log = createLog(() => iso(clock.now()));
   const counting = atFirstUse(async () => {
     const { createCounting } = await import("./store/counting.ts");
@@ -193,7 +193,14 @@ function stores(config: JobsConfig) {
       const changes = records.map(changeIn);
       const measured = measuresOf(changes);
       const counted = counting().then(async ({ count }) => count(changes));
-      await Promise.all([stats.count(changes), usage.count(changes), areKept && totals.add(measured), counted]);
+      const appIds = changes.flatMap(({ before, after }) => (before ?? after)?.appId ?? []);
+      await Promise.all([
+        stats.count(changes),
+        usage.count(changes),
+        areKept && totals.add(measured),
+        counted,
+        register.note(appIds),
+      ]);
       await countMembers(changes, { groups, queue, log });
       emitMeasured(measured, metrics);
     },

@@ -3,14 +3,17 @@ import { listDatasets } from "./tasks/datasets.ts";
 import { deleteDestination, putDestination } from "./admin/app-destinations.ts";
 import { getApp, patchApp, putApp } from "./admin/apps.ts";
 import { listAudit } from "./admin/audit.ts";
+import { listApps } from "./admin/apps-list.ts";
 import { abortBulkAction, cancelJobs, getBulkAction, redriveJobs } from "./admin/bulk.ts";
 import { getLimits, putLimits } from "./admin/limits.ts";
+import { getMe } from "./admin/me.ts";
 import { getMetrics } from "./admin/metrics.ts";
 import { listDestinations, resumeDestination } from "./admin/destinations.ts";
 import { createFileJob, getFileJob, listFileJobLogs, listFileJobs } from "./tasks/files.ts";
 import type { Route } from "./http/http.ts";
 import { pollSqs, processScheduledMessage, runDbJobs, runJobs } from "./admin/internal.ts";
 import { cancelGroup, createGroup, getGroup, listMembers, redriveGroup, sealGroup } from "./unified/groups.ts";
+import { listJobLogs } from "./unified/job-logs.ts";
 import { createCallbackJob } from "./unified/legacy.ts";
 import { createLongJob, createQuickJob, getPdfJob } from "./pdf/pdf.ts";
 import { getCounts } from "./admin/counts.ts";
@@ -41,10 +44,13 @@ import { getUsage } from "./admin/usage.ts";
 export const createJobRoutes: readonly Route[] = [sendJobs, createJob, createJobs, createCallbackJob];
 
 export const adminRoutes: readonly Route[] = [
+  getMe,
+  listApps,
   listAppJobs,
   getJob,
   getJobResponse,
   waitForJob,
+  listJobLogs,
   retryJob,
   cancelJob,
   deadletterJob,

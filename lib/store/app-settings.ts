@@ -80,7 +80,7 @@ interface Limit {
  */
 export const LIMITS = {
   requestsPerSecond: { unset: null, least: 1, most: 1_000, about: "Requests of the app in a second." },
-  readsPerSecond: { unset: 50, least: 1, most: 1_000, about: "Reads of settings, audit log and usage in a second." },
+  readsPerSecond: { unset: 50, least: 1, most: 1_000, about: "Reads of administrators in a second." },
   changesPerSecond: { unset: 20, least: 1, most: 1_000, about: "Changes of settings and secrets in a second." },
   maxConcurrentTasks: { unset: 5, least: 1, most: 100, about: "Tasks that run at once." },
   concurrencyPerApp: {

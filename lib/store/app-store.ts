@@ -12,12 +12,13 @@ import {
   type VersionedLimits,
   type VersionedSettings,
 } from "./app-settings.ts";
+import { createAppRegister, type AppRegister } from "./app-register.ts";
 import { appKey, createAudit, type Audit, type NewEntry } from "./audit.ts";
 import { cached } from "./cached.ts";
 import type { Sealer } from "./sealer.ts";
 import { createRates } from "./rates.ts";
 import { createSigningSecrets, type SigningSecrets } from "./signing-secrets.ts";
-import type { Table } from "./table.ts";
+import type { Item, Table } from "./table.ts";
 import { createUserWebhooks } from "./user-webhooks.ts";
 
 export type AppStore = ReturnType<typeof createAppStore>;
@@ -34,10 +35,12 @@ interface StoresParts {
 
 /** The stores that keep what belongs to an app. */
 export function createAppStores({ table, clock, sealer, auditKeptFor = 0, limits = {} }: StoresParts) {
-  const audit = createAudit({ table, clock, keptFor: auditKeptFor });
+  const register = createAppRegister({ table, clock });
+  const audit = createAudit({ table, clock, keptFor: auditKeptFor, register });
   const secrets = createSigningSecrets({ table, clock, sealer, audit });
   return {
-    apps: createAppStore({ table, clock, audit, secrets, unset: { ...DEFAULT_LIMITS, ...limits } }),
+    apps: createAppStore({ table, clock, audit, secrets, register, unset: { ...DEFAULT_LIMITS, ...limits } }),
+    register,
     secrets,
     audit,
   };
@@ -48,6 +51,7 @@ interface Parts {
   readonly clock: Clock;
   readonly audit: Audit;
   readonly secrets: Pick<SigningSecrets, "keysOf">;
+  readonly register: AppRegister;
   readonly unset: AppLimits;
 }
 
@@ -58,7 +62,7 @@ const MOST_TRIES = 5;
 const SETTING_NAMES = Object.keys(DEFAULT_SETTINGS) as (keyof AppSettings)[];
 
 /** `settingsOf` and `keysOf` are cached for ten seconds, since every attempt needs them. */
-function createAppStore({ table, clock, audit, secrets, unset }: Parts) {
+function createAppStore({ table, clock, audit, secrets, register, unset }: Parts) {
   const settingsOf = cached(clock, async (appId: string): Promise<SettingsInForce> => {
     const { own, limits } = await both(appId);
     return inForce(own, limits);
@@ -130,6 +134,7 @@ function createAppStore({ table, clock, audit, secrets, unset }: Parts) {
     settingsOf,
     keysOf: secrets.keysOf,
     both,
+    list: async (page: Page) => listApps(page, { table, register }),
     read,
     change,
     limit,
@@ -146,6 +151,28 @@ export function settingsIn(given: AppSettings): AppSettings {
 function changesOf(before: AppSettings, to: AppSettings): NewEntry["changes"] {
   const changed = SETTING_NAMES.filter((field) => !isDeepStrictEqual(before[field], to[field]));
   return changed.map((field) => ({ field, from: shown(before)[field], to: shown(to)[field] }));
+}
+
+interface Page {
+  readonly limit: number;
+  /** The last app of the page before. */
+  readonly after?: string | undefined;
+}
+
+/** A page of all apps, by their ids: one query, and the items of their settings and limits. */
+async function listApps(page: Page, { table, register }: Pick<Parts, "table" | "register">) {
+  const { apps, next } = await register.list(page);
+  const keys = apps.flatMap(({ appId }) => [appKey(appId, SETTINGS), appKey(appId, LIMITS)]);
+  const items = await table.getMany(keys, { consistent: false });
+  const of = (appId: string, key: string): Item => {
+    const { pk } = appKey(appId, key);
+    return items.find((item) => item["pk"] === pk && item["sk"] === key) ?? {};
+  };
+  const found = apps.map(({ appId, since }) => {
+    const { name = null, paused = false } = of(appId, SETTINGS) as Partial<AppSettings>;
+    return { appId, name, paused: paused || of(appId, LIMITS)["paused"] === true, since };
+  });
+  return { found, next };
 }
 
 /** Settings without credentials: an audit log is read for longer than they are valid. */

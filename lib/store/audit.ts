@@ -1,4 +1,5 @@
 import { iso, type Clock, type EpochMs } from "../clock.ts";
+import type { AppRegister } from "./app-register.ts";
 import { isSchedule, type Job } from "../job/job.ts";
 import { atVersion, expirySeconds, hasExpired, type Item, type ItemKey, type Table } from "./table.ts";
 
@@ -51,9 +52,10 @@ interface Parts {
   readonly clock: Clock;
   /** How long entries are kept, in ms; 0 keeps them for good. */
   readonly keptFor: number;
+  readonly register: Pick<AppRegister, "note">;
 }
 
-export function createAudit({ table, clock, keptFor }: Parts) {
+export function createAudit({ table, clock, keptFor, register }: Parts) {
   /** Newest first; `before` is the `next` of the page before. */
   async function list(appId: string, { limit, before, object }: Listing) {
     const page = { ScanIndexForward: false, Limit: limit };
@@ -101,6 +103,8 @@ export function createAudit({ table, clock, keptFor }: Parts) {
     { sk, version, fields }: { sk: string; version: number; fields: object },
     entry: NewEntry,
   ): Promise<boolean> {
+    // Apart from the transaction: two first items of an app at the same time would be in each other's way.
+    if (version === 0) await register.note([appId]);
     const item = { ...appKey(appId, sk), ...fields, version: version + 1 };
     const done = await table.transact([{ put: item, when: atVersion(version) }, { put: itemOf(appId, entry) }]);
     if (done.kind === "contended") throw table.unavailable("another transaction was in the way", done.cause);

@@ -50,7 +50,19 @@ export function createTaskLog({ table, clock }: { table: Table; clock: Clock }) 
     return { lines: newestFirst ? lines.toReversed() : lines, total };
   }
 
-  return { open, read, remove: items.remove };
+  /** How many lines of a level, or of all, are among the first lines of a job: at most one chunk is read. */
+  async function countAmong(job: LoggingJob, level: LogLevel | undefined, first: number): Promise<number> {
+    const { lines, chunks } = await items.readIndex(job);
+    if (!level) return Math.min(first, lines);
+    const begun = chunks[level].filter(([, , begin]) => begin < first);
+    const last = begun.pop();
+    const before = begun.reduce((sum, [, , , count]) => sum + count, 0);
+    if (!last) return before;
+    const ofLast = await items.readChunk(job, level, last);
+    return before + ofLast.filter(({ number }) => number < first).length;
+  }
+
+  return { open, read, countAmong, remove: items.remove };
 }
 
 /** Lines of all levels: the place of a line is its number. */

@@ -118,9 +118,9 @@ async function provideJobs(stack: Stack, token: string, keep: (id: string, ...ki
   for (let n = 0; n < MOST_KEPT / 2; n += 1) await post(["a"]);
 }
 
-/** Whoever runs the platform may change the other app too, and so asks for the first alone. */
-function callerOf({ caller, path }: Plan): string {
-  return caller === "platform" && path["appId"] !== "@self" ? "admin" : caller;
+/** Whoever runs the platform may change the other app too, and so asks for the first alone, and for the list of apps. */
+function callerOf({ caller, key, path }: Plan): string {
+  return caller === "platform" && path["appId"] !== "@self" && key !== "GET /v1/admin/apps" ? "admin" : caller;
 }
 
 async function tokensOf(appId: string): Promise<Record<string, string | undefined>> {
@@ -136,6 +136,7 @@ async function tokensOf(appId: string): Promise<Record<string, string | undefine
     forged: await sign("another-secret-of-32-characters-or-more", "1h"),
     unsigned: new UnsecuredJWT({ appId, roles: ["PLATFORM_ADMIN"], sub: "x" }).setExpirationTime("1h").encode(),
     user: await tokenFor({ appId, roles: ["USER"] }),
+    viewer: await tokenFor({ appId, roles: ["APP_VIEWER"] }),
     platform: await tokenFor({ appId, roles: ["PLATFORM_ADMIN"] }),
     appless: await tokenFor({}),
     garbage: "a.b.c",

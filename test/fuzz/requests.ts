@@ -34,7 +34,8 @@ export interface Wire {
 /** The caller, mostly one who may. The names are those of the fuzzer's tokens. */
 function callerOf({ security, operationId }: Operation): fc.Arbitrary<string> {
   const isInternal = security.some((scheme) => "internalToken" in scheme);
-  const right = isInternal ? "operator" : operationId === "putLimits" ? "platform" : "admin";
+  const isForOperators = ["putLimits", "listApps"].includes(operationId);
+  const right = isInternal ? "operator" : isForOperators ? "platform" : "admin";
   const wrong = [
     "nobody",
     "garbage",
@@ -42,6 +43,7 @@ function callerOf({ security, operationId }: Operation): fc.Arbitrary<string> {
     "forged",
     "unsigned",
     "user",
+    "viewer",
     "appless",
     isInternal ? "admin" : "operator",
   ];

@@ -77,8 +77,12 @@ interface Case {
   readonly body?: (app: App) => unknown;
   /** The status for an administrator of the app. */
   readonly allowed: number;
+  /** The status for a viewer of the app. Default: of a GET the same, of others 403. */
+  readonly viewer?: number;
   /** Set for routes about the caller's own data: every user of the app gets the same status. */
   readonly anyUser?: true;
+  /** Set for routes that need no app either. */
+  readonly anyToken?: true;
   /** Set for routes of the operator: administrators of apps are users like any others. */
   readonly operatorOnly?: true;
 }
@@ -111,10 +115,13 @@ const CASES: Record<string, Case> = {
   "GET /api/jobs": { allowed: 200 },
   "GET /api/jobs/{id}": { allowed: 200 },
   "GET /api/jobs/{id}/logs": { allowed: 200 },
+  "GET /v1/me": { allowed: 200, anyUser: true, anyToken: true },
+  "GET /v1/admin/apps": { allowed: 200, viewer: 403, operatorOnly: true },
   "GET /v1/admin/jobs": { allowed: 200 },
   "GET /v1/admin/jobs/{id}": { allowed: 200 },
   "GET /v1/admin/jobs/{id}/response": { allowed: 404 },
   "POST /v1/admin/jobs/{id}/resend": { allowed: 201 },
+  "GET /v1/admin/jobs/{id}/logs": { allowed: 200 },
   "POST /v1/admin/jobs/{id}/retry": { allowed: 409 },
   "DELETE /v1/admin/jobs/{id}": { allowed: 409 },
   "POST /v1/admin/jobs/{id}/deadletter": { allowed: 200 },
@@ -194,20 +201,32 @@ describe.each(Object.keys(CASES))("%s", (key) => {
       .setSubject("me")
       .setExpirationTime(Math.floor(Date.now() / 1_000) - 3_600)
       .sign(new TextEncoder().encode(LOCAL_JWT_SECRET));
-    for (const token of [undefined, "garbage", expired, INTERNAL]) {
+    for (const token of [undefined, "garbage", INTERNAL]) {
       expect(told(await ask(key, mine, token))).toEqual(UNAUTHORIZED);
     }
+    // This stack is a local one, which says when.
+    const { status, error } = told(await ask(key, mine, expired));
+    expect([status, error.reason]).toEqual([401, "token_expired"]);
   });
 
   test("is for administrators of an app, those whom a permission allows it, or every user", async () => {
-    const { allowed, anyUser = false, operatorOnly = false } = CASES[key] as Case;
+    const { allowed, anyUser = false, anyToken = false, operatorOnly = false } = CASES[key] as Case;
     for (const roles of [[], ["USER"], ["app_admin"], ["APP_ADMIN "], ...(operatorOnly ? [["APP_ADMIN"]] : [])]) {
       const token = await tokenFor({ appId: mine.appId, roles });
       expect((await ask(key, mine, token)).status).toBe(anyUser ? allowed : 403);
     }
     const appless = await ask(key, mine, await tokenFor({ roles: ["APP_ADMIN"] }));
     // A batch has a status for each of its jobs.
-    expect([403, 404]).toContain(appless.status === 207 ? appless.body.data.results[0].status : appless.status);
+    const status = appless.status === 207 ? appless.body.data.results[0].status : appless.status;
+    expect(anyToken ? [allowed] : [403, 404]).toContain(status);
+  });
+
+  test("lets a viewer read all of the app, in every dialect, and change nothing", async () => {
+    const { allowed, viewer = key.startsWith("GET ") ? allowed : 403 } = CASES[key] as Case;
+    const token = await tokenFor({ appId: mine.appId, sub: "viewer", roles: ["APP_VIEWER"] });
+    expect((await ask(key, mine, token)).status).toBe(viewer);
+    if (!key.includes("{") || viewer === 403) return;
+    expect(told(await ask(key, other, token)).status).toBe(404);
   });
 
   test("answers the same for what belongs to others and what does not exist", async () => {
@@ -266,6 +285,17 @@ test("another app can't be named: in a body, a query, a cursor or a nested job",
   const { nextCursor } = page.body.data;
   const stolen = await stack.call("GET", `/v1/admin/jobs?limit=1&cursor=${nextCursor}`, { token: mine.token });
   expect([stolen.status, stolen.body.error.details[0].field]).toEqual([400, "cursor"]);
+});
+
+test("a viewer with a permission changes what is their own, and nothing else of the app", async () => {
+  const permissions = ["jobs.create_jobs", "jobs.cancel_jobs"];
+  const token = await tokenFor({ appId: mine.appId, sub: "viewer", roles: ["APP_VIEWER"], permissions });
+  const waiting = { ...task, scheduledAt: new Date(Date.now() + 3_600_000).toISOString() };
+  const own = (await stack.call("POST", "/v1/jobs", { token, body: waiting })).body.jobId;
+  const others = (await stack.call("POST", "/v1/jobs", { token: mine.token, body: waiting })).body.jobId;
+  expect((await stack.call("GET", `/v1/jobs/${others}/status`, { token })).status).toBe(200);
+  expect((await stack.call("POST", `/v1/jobs/${others}/cancel`, { token })).status).toBe(404);
+  expect((await stack.call("POST", `/v1/jobs/${own}/cancel`, { token })).status).toBe(200);
 });
 
 test("an idempotency key is one app's own", async () => {

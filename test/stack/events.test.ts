@@ -58,6 +58,7 @@ const EXPECTED: Record<string, unknown> = {
   "admin-api-series": { statusCode: 200 },
   "admin-api-group": { statusCode: 201 },
   "admin-api-wait": { statusCode: 404 },
+  "admin-api-me": { statusCode: 200 },
   "count-jobs": undefined,
   "admin-api-metrics": { statusCode: 200 },
   "create-job-callback-http": { statusCode: 201 },

@@ -179,19 +179,6 @@ test("a file .env sets what the environment does not", async () => {
   await expect(run).rejects.toThrow('SPEED is "0"');
 });
 
-test("a stack with another SPEED than 1 has a folder of its own", async () => {
-  const cwd = temporaryDir();
-  const told = async (env: Record<string, string>) =>
-    promisify(execFile)(process.execPath, [join(ROOT, "local/start.ts")], {
-      cwd,
-      // Of a worker that finds no stack there.
-      env: { ...cleanEnv(), PORT: "0", ROLE: "worker", ...env },
-    }).catch((error: Error) => error.message);
-  expect(await told({})).toContain(`No stack runs in ${join(cwd, ".local")}:`);
-  expect(await told({ SPEED: "60" })).toContain(`No stack runs in ${join(cwd, ".local-fast")}:`);
-  expect(await told({ SPEED: "60", DATA_DIR: "mine" })).toContain(`No stack runs in ${join(cwd, "mine")}:`);
-});
-
 test("settings that make no sense are refused with what was expected", async () => {
   for (const [env, message] of [
     [{ SPEED: "0" }, /SPEED is "0": expected/],

@@ -105,23 +105,6 @@ test("limits are the operator's: others read their own, and a stale version chan
   ]);
 });
 
-test("reads of the audit log, usage and settings have a budget, which changes of settings do not touch", async () => {
-  const { appId } = await newApp();
-  const admin = await person(appId, "admin");
-  await allow({ appId }, { readsPerSecond: 3 });
-  const app = `/v1/admin/apps/${appId}`;
-  for (const path of [`${app}/audit`, `${app}/usage`, app, `${app}/limits`]) {
-    const answers = await Promise.all(Array.from({ length: 12 }, async () => admin.call("GET", path)));
-    const refused = answers.filter(({ status }) => status === 429);
-    expect(refused.length).toBeGreaterThanOrEqual(6);
-    expect(refused[0]?.body.error.message).toContain("readsPerSecond of 3");
-    expect(refused[0]?.headers.get("retry-after")).toBe("1");
-  }
-  const puts = await Promise.all(Array.from({ length: 10 }, async () => admin.call("PUT", app, { version: 9 })));
-  expect(puts.every(({ status }) => status === 409)).toBe(true);
-  expect((await admin.call("GET", "/v1/admin/jobs")).status).toBe(200);
-});
-
 test("what an app may not keep is 403 at every endpoint that would bring more, and names the limit", async () => {
   const { appId } = await newApp();
   const admin = await person(appId, "admin");

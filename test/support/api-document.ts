@@ -79,6 +79,8 @@ function problemsOf({ method, status, headers, text }: Raw, route: (typeof route
   const at = $ref?.slice(1) ?? `${route.at}/${status}`;
   const type = headers.get("content-type")?.split(";")[0] ?? "none";
   const missing = headersOf(at).filter((name) => !name.startsWith("Idempotent-") && !headers.has(name));
+  if (status === 304)
+    return [...missing.map((name) => `the header ${name} is missing`), ...(text ? ["it has a body"] : [])];
   return [...missing.map((name) => `the header ${name} is missing`), ...invalid(at, type, text)];
 }
 

@@ -120,6 +120,14 @@ test("any page of 100,000 lines is right, and takes a few reads", async () => {
       }
     }
   }
+  for (const level of [undefined, ...LOG_LEVELS]) {
+    for (const first of [0, 1, 200, 999, 1_000, 54_321, 99_999, 100_000, 200_000]) {
+      sent = [];
+      const before = lines.filter((line) => line.n < first && (!level || line.level === level)).length;
+      expect([level, first, await log.countAmong(job, level, first)]).toEqual([level, first, before]);
+      expect(sent.length).toBeLessThanOrEqual(2);
+    }
+  }
   const [first] = (await log.read(job, { offset: 54_321, limit: 1 })).lines;
   expect(first).toMatchObject({ message: "line 54321", rowNumber: 54_322, meta: { n: 54_321 } });
 

@@ -2,7 +2,7 @@ import * as z from "zod";
 import packageJson from "../../../package.json" with { type: "json" };
 import type { ErrorCode } from "../../errors.ts";
 import { errorAnswer, gatewayAnswer, problemAnswer } from "../http/answers.ts";
-import type { Route } from "../http/http.ts";
+import { isTagged, type Route } from "../http/http.ts";
 import { PROBLEM, STATUS_OF } from "../http/refusal.ts";
 import { FILE_FIELD } from "../http/multipart.ts";
 
@@ -15,7 +15,7 @@ const TAGS: readonly [begins: readonly string[], name: string, description: stri
   [["/api/jobs"], "File jobs", "Jobs about a file that comes with them, or is uploaded before."],
   [["/quickjob", "/longjob", "/jobs", "/accounts"], "PDF", "Documents as PDFs, at once or later."],
   [["/v1/admin/apps"], "Apps", "What the administrators of an app decide about it."],
-  [["/v1/admin"], "Administration", "What has become of jobs, and what people do to them."],
+  [["/v1/admin", "/v1/me"], "Administration", "What has become of jobs, and what people do to them."],
   [["/internal"], "Internal", "For operators: without `INTERNAL_JWT_TOKEN` in the configuration, these answer 404."],
   [
     ["/metrics"],
@@ -72,8 +72,15 @@ export function openApi(routes: readonly Route[], target: string): Json {
           description: "Stands in the answer and in the log.",
           schema: { type: "string", pattern: "^[\\w.:-]{1,128}$" },
         },
+        IfNoneMatch: {
+          name: "If-None-Match",
+          in: "header",
+          description: "The `ETag` of an answer before: if nothing has changed since, 304.",
+          schema: { type: "string" },
+        },
       },
       headers: {
+        ETag: { description: "Of the body without its `timestamp`.", schema: { type: "string" } },
         RequestId: { description: "The request's own `x-request-id`, or a new one.", schema: { type: "string" } },
         RetryAfter: { description: "Seconds.", schema: { type: "string", pattern: "^\\d+$" } },
         Replayed: { schema: { type: "string", const: "true" } },
@@ -85,6 +92,10 @@ export function openApi(routes: readonly Route[], target: string): Json {
       },
       responses: {
         ...Object.fromEntries([...used].map((code) => [code, refusal(code, schemas.of)])),
+        NotModified: {
+          description: "The body is as it was when it had the `ETag` of `If-None-Match`.",
+          headers: { "x-request-id": ref("headers/RequestId"), ETag: ref("headers/ETag") },
+        },
         Gateway: { description: "From API Gateway itself.", content: json(schemas.of(gatewayAnswer)) },
       },
       schemas: schemas.named,
@@ -121,7 +132,12 @@ function operation(route: Route, path: string, target: string, schemaOf: SchemaO
         },
       },
     }),
-    responses: { ...Object.fromEntries([...entries, ...refusals]), "4XX": GATEWAY, "5XX": GATEWAY },
+    responses: {
+      ...Object.fromEntries([...entries, ...refusals]),
+      ...(isTagged(route) && { 304: ref("responses/NotModified") }),
+      "4XX": GATEWAY,
+      "5XX": GATEWAY,
+    },
   };
 }
 
@@ -135,7 +151,8 @@ function withFile({ properties, required, ...schema }: Json): Json {
   };
 }
 
-function parametersOf({ query, idempotent }: Route, path: string, schemaOf: SchemaOf): Json[] {
+function parametersOf(route: Route, path: string, schemaOf: SchemaOf): Json[] {
+  const { query, idempotent } = route;
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
     name,
     in: "path",
@@ -150,7 +167,8 @@ function parametersOf({ query, idempotent }: Route, path: string, schemaOf: Sche
     description: "Instead of `idempotencyKey` in the body: 1 to 255 printable ASCII characters, from space to ~.",
     schema: { type: "string", pattern: "^[ -~]{1,255}$" },
   };
-  return [...inPath, ...inQuery, ...(idempotent ? [inHeader] : []), ref("parameters/RequestId")];
+  const conditional = isTagged(route) ? [ref("parameters/IfNoneMatch")] : [];
+  return [...inPath, ...inQuery, ...(idempotent ? [inHeader] : []), ...conditional, ref("parameters/RequestId")];
 }
 
 function success(route: Route, status: string, schema: z.ZodType, schemaOf: SchemaOf): Json {
@@ -168,6 +186,7 @@ function success(route: Route, status: string, schema: z.ZodType, schemaOf: Sche
     headers: {
       "x-request-id": ref("headers/RequestId"),
       ...replayed,
+      ...(isOk && isTagged(route) && { ETag: ref("headers/ETag") }),
       ...(route.successor !== undefined && { Link: ref("headers/Successor") }),
     },
     content: Object.fromEntries(contentTypes.map((type) => [type, { schema: shape }])),
@@ -185,7 +204,8 @@ function refusal(code: ErrorCode, schemaOf: SchemaOf): Json {
 }
 
 /** The errors of every route of its kind, and those of this one. */
-function refusalsOf({ key, access, body, query, idempotent, refusals = [] }: Route): ErrorCode[] {
+function refusalsOf(route: Route): ErrorCode[] {
+  const { key, access, body, query, idempotent, refusals = [] } = route;
   const possible: readonly [ErrorCode, unknown][] = [
     ["BAD_REQUEST", body ?? query ?? idempotent],
     ["UNAUTHORIZED", access],

@@ -7,6 +7,7 @@ import { parts, type ServiceParts } from "../../parts.ts";
 import type { Budget } from "../../store/rates.ts";
 import { authenticate, isInternal, isScraper, type Caller } from "./auth.ts";
 import { formOf, isContainer, jsonBody, parse, refuseHalfPairs, type Event, type Reading } from "./body.ts";
+import { isKnown, tagOf } from "./conditional.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import { isMultipart, type FormFile } from "./multipart.ts";
 import { PROBLEM, explain, problemOf } from "./refusal.ts";
@@ -29,6 +30,8 @@ export interface Route<Body = unknown, Query = unknown> extends Reading {
   /** Content types of the answer 200. Default: JSON. */
   readonly contentTypes?: readonly string[];
   readonly body?: z.ZodType<Body>;
+  /** Set for a POST that changes nothing: a viewer may send it. A GET never changes anything. */
+  readonly reads?: true;
   /** The endpoint that replaces this one for new clients, told in the header `Link`. */
   readonly successor?: string;
   /** Content types of the body. Default: JSON. Any is read as JSON. */
@@ -100,10 +103,17 @@ async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructu
   refuseHalfPairs(event.queryStringParameters, "query");
   const query = found.query && parse(found.query, event.queryStringParameters ?? {}, "query");
   const path = event.pathParameters ?? {};
-  const answer = await found.handle({ caller, body, query, path, headers, ...(form && { file: form.file }) }, parts());
+  const asked = { caller, body, query, path, headers, ...(form && { file: form.file }) };
+  const answer = await found.handle(asked, parts());
   const { successor } = found;
-  if (successor === undefined) return answerOf(answer);
-  return answerOf({ ...answer, headers: { link: `<${successor}>; rel="successor-version"`, ...answer.headers } });
+  const link = successor !== undefined && { link: `<${successor}>; rel="successor-version"` };
+  const tagged = isTagged(found) ? { ifNoneMatch: headers["if-none-match"] } : undefined;
+  return answerOf(link ? { ...answer, headers: { ...link, ...answer.headers } } : answer, tagged);
+}
+
+/** Whether the answer 200 has an `ETag`, and a request that names it gets 304. */
+export function isTagged({ key, access, contentTypes }: Route): boolean {
+  return key.startsWith("GET ") && typeof access === "function" && !contentTypes;
 }
 
 function bodyOf({ body }: Route, event: Event): unknown {
@@ -115,7 +125,8 @@ function isForm({ form }: Route, { headers }: Event): boolean {
 }
 
 /** Throws unless the caller may use the route. */
-async function callerOf({ access, key }: Route, event: Event): Promise<Caller> {
+async function callerOf(asked: Route, event: Event): Promise<Caller> {
+  const { access } = asked;
   if (!access) return NOBODY;
   const { authorization } = event.headers;
   if (typeof access === "string") {
@@ -123,16 +134,28 @@ async function callerOf({ access, key }: Route, event: Event): Promise<Caller> {
     if (!exists) throw noSuchEndpoint(event);
     return NOBODY;
   }
-  const caller = await authenticate(authorization, parts().clock.realNow());
+  const known = await authenticate(authorization, parts().clock.realNow());
+  const caller = isReading(asked) ? { ...known, isReading: true } : known;
   access(caller);
-  if (caller.appId !== undefined) await parts().apps.admit(caller.appId, budgetOf(key));
+  if (caller.appId !== undefined) await parts().apps.admit(caller.appId, budgetOf(asked));
   return caller;
 }
 
-/** The limit towards which requests count. That of settings is apart, so that they can be changed when others are reached. */
-export function budgetOf(key: string): Budget {
-  if (!key.includes("/apps/{appId}")) return "requests";
-  return key.startsWith("GET ") ? "reads" : "changes";
+function isReading({ key, reads }: Pick<Route, "key" | "reads">): boolean {
+  return reads === true || key.startsWith("GET ");
+}
+
+/** What administrators read, and pages ask for again and again. */
+const OF_ADMINISTRATORS = /^[A-Z]+ \/v1\/(?:me|admin|schedules|groups)\b/;
+
+/**
+ * The limit towards which requests count. Reads of administrators have one of their own, so that a page takes nothing
+ * from those who create jobs; and so have changes of settings, so that they can be made when others are reached.
+ */
+export function budgetOf(asked: Pick<Route, "key" | "reads">): Budget {
+  const { key } = asked;
+  if (isReading(asked)) return OF_ADMINISTRATORS.test(key) ? "reads" : "requests";
+  return key.includes("/apps/{appId}") ? "changes" : "requests";
 }
 
 function noSuchEndpoint({ requestContext, rawPath }: Event): ClientError {
@@ -142,7 +165,11 @@ function noSuchEndpoint({ requestContext, rawPath }: Event): ClientError {
 
 const NOBODY: Caller = { sub: "nobody", roles: [], permissions: [] };
 
-function answerOf({ status, body, headers, ifTooLarge }: Answer): APIGatewayProxyStructuredResultV2 {
+/** `tagged`: an answer 200 has a tag, and is not sent if that is the one of the header. */
+function answerOf(
+  { status, body, headers, ifTooLarge }: Answer,
+  tagged?: { readonly ifNoneMatch: string | undefined },
+): APIGatewayProxyStructuredResultV2 {
   if (body instanceof Uint8Array) {
     return {
       statusCode: status,
@@ -151,17 +178,21 @@ function answerOf({ status, body, headers, ifTooLarge }: Answer): APIGatewayProx
       isBase64Encoded: true,
     };
   }
-  const text = JSON.stringify(stamped(body));
+  const whole = JSON.stringify(body);
+  const text = ifTooLarge && isTooLarge(whole) ? JSON.stringify(ifTooLarge()) : whole;
+  // Browsers keep no copy: what belongs to a tenant is gone from the machine with the page.
+  const ofTag = tagged && status === 200 && { etag: tagOf(text), "cache-control": "no-store" };
+  if (ofTag && isKnown(ofTag.etag, tagged.ifNoneMatch)) return { statusCode: 304, headers: { ...ofTag, ...headers } };
   return {
     statusCode: status,
-    headers: { "content-type": "application/json", ...headers },
-    body: ifTooLarge && isTooLarge(text) ? JSON.stringify(stamped(ifTooLarge())) : text,
+    headers: { "content-type": "application/json", ...ofTag, ...headers },
+    body: isContainer(body) && "success" in body ? stamped(text) : text,
   };
 }
 
-/** Adds the time to answers in the envelope of the unified API. */
-function stamped(body: unknown): unknown {
-  return isContainer(body) && "success" in body ? { ...body, timestamp: iso(parts().clock.now()) } : body;
+/** Adds the time to the text of an envelope of the unified API. */
+function stamped(envelope: string): string {
+  return `${envelope.slice(0, -1)},"timestamp":"${iso(parts().clock.now())}"}`;
 }
 
 function isTooLarge(text: string): boolean {

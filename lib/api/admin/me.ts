@@ -1,0 +1,83 @@
+import * as z from "zod";
+import packageJson from "../../../package.json" with { type: "json" };
+import { SECOND, iso, type Clock } from "../../clock.ts";
+import { stage } from "../../config.ts";
+import { enveloped, time } from "../http/answers.ts";
+import { appOf, isAppAdmin, isPlatformAdmin, type Caller } from "../http/auth.ts";
+import { envelope, route, type Answer } from "../http/http.ts";
+import { PERMISSIONS, VIEWS } from "../http/rights.ts";
+
+// Who is asking, and whom: what a page or a client has to know before anything else.
+
+const rights = z.strictObject({
+  read: z.boolean().describe("All of the app: its jobs, settings, audit log."),
+  change: z.boolean().describe("The same, and create jobs of every kind."),
+  operate: z.boolean().describe("Every app, its limits, and the list of apps."),
+  permissions: z.array(z.string()).describe("For tasks and file jobs: those of the token, and those of its role."),
+});
+
+const local = z
+  .strictObject({
+    speed: z.number().describe("How fast the service's clock runs: `SPEED`."),
+    offsetSeconds: z.int().describe("By how much it is ahead of real time."),
+    echoUrl: z.string().describe("A target for jobs."),
+    mailboxUrl: z.string().describe("The e-mails that jobs have sent."),
+  })
+  .describe("Of the local stack; null elsewhere.");
+
+const me = z
+  .strictObject({
+    sub: z.string(),
+    appId: z.guid().nullable().describe("The app of requests that name none; null if the token names none."),
+    appName: z.string().nullable().describe("By its settings."),
+    roles: z.array(z.string()),
+    permissions: z.array(z.string()),
+    may: rights.describe("What the caller may do."),
+    expiresAt: time.describe("The end of the token, in real time."),
+    service: z.strictObject({ name: z.string(), version: z.string(), stage: z.string() }),
+    local: local.nullable(),
+  })
+  .meta({ id: "Me" });
+
+export const getMe = route({
+  key: "GET /v1/me",
+  id: "getMe",
+  summary: "Shows who the token says is asking, what it allows, and which service this is",
+  answers: { 200: enveloped(me).describe("The caller.") },
+  // Any valid token is enough.
+  access: () => {},
+
+  async handle({ caller }, { apps, clock, rules }): Promise<Answer> {
+    const { sub, roles, permissions, expiresAt = 0 } = caller;
+    const appId = caller.appId ?? (isPlatformAdmin(caller) ? appOf(caller) : null);
+    const shown = {
+      sub,
+      appId,
+      appName: appId === null ? null : (await apps.settingsOf(appId)).name,
+      roles,
+      permissions,
+      may: rightsOf(caller),
+      expiresAt: iso(expiresAt),
+      service: { name: packageJson.name, version: packageJson.version, stage: stage(process.env) },
+      local: rules.localFunctionUrls === "" ? null : localOf(clock, rules.localFunctionUrls),
+    };
+    return { status: 200, body: envelope(shown) };
+  },
+});
+
+/** This request only reads: to know what the caller may change, it is asked as if it did not. */
+function rightsOf(caller: Caller): z.infer<typeof rights> {
+  const [read, change] = [isAppAdmin(caller), isAppAdmin({ ...caller, isReading: false })];
+  const ofRole = change ? PERMISSIONS : read ? VIEWS : [];
+  const permissions = [...new Set([...ofRole, ...caller.permissions])];
+  return { read, change, operate: isPlatformAdmin(caller), permissions };
+}
+
+function localOf(clock: Clock, url: string): z.infer<typeof local> {
+  return {
+    speed: clock.during(1),
+    offsetSeconds: Math.round((clock.now() - clock.realNow()) / SECOND),
+    echoUrl: new URL("/echo", url).href,
+    mailboxUrl: new URL("/local/mailbox", url).href,
+  };
+}
