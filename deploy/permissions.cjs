@@ -80,17 +80,20 @@ const attempts = [
   },
 ];
 
+/** Having EventBridge fire what runs once. */
+const arrange = [
+  allow(["scheduler:CreateSchedule", "scheduler:UpdateSchedule", "scheduler:GetSchedule"], SCHEDULES),
+  allow("iam:PassRole", arnOf("SchedulesRole"), {
+    StringEquals: { "iam:PassedToService": "scheduler.amazonaws.com" },
+  }),
+];
+
 const FUNCTIONS = {
-  createJob: [
-    ...jobs,
-    allow(["scheduler:CreateSchedule", "scheduler:UpdateSchedule", "scheduler:GetSchedule"], SCHEDULES),
-    allow("iam:PassRole", arnOf("SchedulesRole"), {
-      StringEquals: { "iam:PassedToService": "scheduler.amazonaws.com" },
-    }),
-  ],
+  createJob: [...jobs, ...arrange],
   adminApi: [
     ...jobs,
     linkPdfs,
+    ...arrange,
     allow("scheduler:DeleteSchedule", SCHEDULES),
     allow("kms:Encrypt", arnOf("SecretsKey")),
   ],

@@ -24,6 +24,15 @@ import { resendJob } from "./unified/resend.ts";
 import { getStats } from "./admin/stats.ts";
 import { cancelTypedJob, createTypedJob, getTypedJob, listTypedJobs, retryTypedJob } from "./tasks/typed.ts";
 import { listTypedEvents } from "./tasks/typed-events.ts";
+import { listRuns, listSchedules, previewSchedule, runSchedule } from "./unified/schedule-runs.ts";
+import {
+  deleteSchedule,
+  getSchedule,
+  patchSchedule,
+  pauseSchedule,
+  putSchedule,
+  resumeSchedule,
+} from "./unified/schedules.ts";
 import {
   cancelJob,
   createJob,
@@ -83,6 +92,16 @@ export const adminRoutes: readonly Route[] = [
   listAudit,
   getUsage,
   getMetrics,
+  listSchedules,
+  previewSchedule,
+  putSchedule,
+  getSchedule,
+  patchSchedule,
+  deleteSchedule,
+  listRuns,
+  pauseSchedule,
+  resumeSchedule,
+  runSchedule,
 ];
 
 export const taskRoutes: readonly Route[] = [

@@ -1,5 +1,5 @@
 import type { SQSBatchResponse } from "aws-lambda";
-import { isWaiting, type Job } from "../job/job.ts";
+import { CLOCK_SKEW, isPaused, isWaiting, type Job } from "../job/job.ts";
 import { becomeDue } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import { handleBatch } from "../queue/batch.ts";
@@ -32,7 +32,7 @@ async function recover(record: QueueRecord, parts: EngineParts): Promise<void> {
     return;
   }
   const job = await storedFor(delivery, parts);
-  if (!job || !isWaiting(job)) return;
+  if (!job || !isWaiting(job) || isPaused(job)) return;
   await store.apply(job, becomeDue(job, Math.max(clock.now(), job.startAt)));
   log("warn", "message.recovered", logged(job));
 }
@@ -50,7 +50,10 @@ async function storedFor(delivery: Delivery, parts: EngineParts): Promise<Job | 
       return (await storeCarried(delivery.job, parts)).job;
     case "target":
       // It may have been sent before. SQS drops a duplicate for five minutes; by then a job that failed is stored.
-      if (!(await store.get(delivery.target.id))) await queue.sendCarried(begunTarget(delivery.target, clock.now()));
+      if (await store.get(delivery.target.id)) return undefined;
+      // EventBridge may have fired it early.
+      if (delivery.target.startAt > clock.now() + CLOCK_SKEW) await queue.sendFiring(delivery.target);
+      else await queue.sendCarried(begunTarget(delivery.target, clock.now()));
       return undefined;
     default:
       return delivery satisfies never;

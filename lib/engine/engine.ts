@@ -13,6 +13,7 @@ import { beginWalk, concludePass, stepPass } from "./groups.ts";
 import { engineParts, type GivenParts, type EngineParts } from "./engine-parts.ts";
 import { runAtOnce, type AtOnce } from "./run-at-once.ts";
 import { pollQueues, runDue } from "./run-here.ts";
+import { editSchedule, runSchedule, type AskedRun, type Wanted } from "./schedule-edits.ts";
 import { submit } from "./submit.ts";
 import { sweep, type SweepPart } from "./sweep.ts";
 import type { Ran } from "./tally.ts";
@@ -42,6 +43,8 @@ export function createEngine(given: GivenParts) {
       step: async (pass: GroupPass) => stepPass(pass, parts),
       conclude: async (pass: GroupPass) => concludePass(pass, parts),
     },
+    editSchedule: async (id: string, wanted: Wanted) => editSchedule(id, wanted, parts),
+    runSchedule: async (id: string, asked: AskedRun) => runSchedule(id, asked, parts),
   };
 }
 

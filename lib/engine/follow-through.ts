@@ -7,13 +7,16 @@ import { departure, handOver } from "../queue/hand-over.ts";
 import type { Applied } from "../store/job-store.ts";
 import { settleUp } from "./follow-ups.ts";
 import type { EngineParts } from "./engine-parts.ts";
+import { fireHeld } from "./schedules.ts";
 
 /** Does what follows from a move: sends the next attempt, or submits what an end owes. The sweep repeats what fails. */
 export async function goOn({ won, job }: Applied, parts: EngineParts): Promise<void> {
   if (!won) return;
   if (takesSlot(job)) await parts.line.callNext(job.appId);
   if (job.status === "RETRYING" && travels(job, job.startAt - job.updatedAt)) await handOver([departure(job)], parts);
-  if (isFinished(job) && isUnsettled(job)) await settleOrLog(job, parts);
+  if (!isFinished(job)) return;
+  if (isUnsettled(job)) await settleOrLog(job, parts);
+  await fireHeld(job, parts);
 }
 
 async function settleOrLog(job: EndedJob, parts: EngineParts): Promise<void> {

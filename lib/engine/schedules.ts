@@ -1,10 +1,20 @@
 import { derivedUuid, iso, type EpochMs } from "../clock.ts";
 import { Unavailable, reasonOf, type ClientError } from "../errors.ts";
+import { delayInWindow } from "../executors/due-runs.ts";
 import type { ScheduleExecution } from "../executors/schedule.ts";
-import { HEAD_START, nextRunOf, type Job, type WaitingJob } from "../job/job.ts";
+import {
+  CLOCK_SKEW,
+  HEAD_START,
+  LONGEST_MESSAGE_DELAY,
+  isPaused,
+  nextRunOf,
+  type Job,
+  type WaitingJob,
+} from "../job/job.ts";
 import type { Message } from "../job/message.ts";
 import { becomeDue } from "../job/moves.ts";
 import { logged } from "../log.ts";
+import { departure, handOver } from "../queue/hand-over.ts";
 import type { OneOff } from "../queue/scheduler.ts";
 import { overBudget } from "../store/budgets.ts";
 import { newJob } from "./new-job.ts";
@@ -56,15 +66,65 @@ export async function tooManySchedules(appId: string, { apps }: EngineParts): Pr
 /** The job that the next run creates. Its id follows from its own key, else from the schedule and the run. */
 export function targetOf(
   schedule: Job,
-  { targetJob }: ScheduleExecution,
+  execution: ScheduleExecution,
   mode: "both" | "sqs",
+  parts: EngineParts,
+  time = schedule.startAt,
+): WaitingJob {
+  const delay = delayInWindow(execution, schedule.id, time);
+  const name = String(nextRunOf(schedule).run);
+  return runOf(schedule, execution, { mode, startAt: time + delay, name, suffix: iso(time) }, parts);
+}
+
+/** A run of a schedule. */
+interface NamedRun {
+  readonly mode: "both" | "sqs";
+  readonly startAt: EpochMs;
+  /** Names the job among the others of the schedule, if it has no key. */
+  readonly name: string;
+  /** Makes its key, if it has one, another one than those of the other runs. */
+  readonly suffix: string;
+}
+
+/** The job of a run. */
+export function runOf(
+  schedule: Job,
+  { targetJob, overlap }: ScheduleExecution,
+  { mode, startAt, name, suffix }: NamedRun,
   { clock }: EngineParts,
 ): WaitingJob {
-  const message = schedule.recurring ? keyedByRun(targetJob, iso(schedule.startAt)) : targetJob;
+  const message = schedule.recurring ? keyedByRun(targetJob, suffix) : targetJob;
   const { appId, id: parentJobId, createdBy } = schedule;
-  const request = { appId, mode, message, parentJobId, createdBy };
-  const run = String(nextRunOf(schedule).run);
-  return newJob(request, clock.now(), derivedUuid(schedule.id, String(schedule.createdAt), run));
+  const now = clock.now();
+  const isLater = startAt > now + CLOCK_SKEW;
+  const request = { appId, mode, message, parentJobId, createdBy, ...(isLater && { startAt }) };
+  const target = newJob(request, now, derivedUuid(schedule.id, String(schedule.createdAt), name));
+  if (mode === "sqs") return target;
+  return { ...target, isRun: true, ...((overlap === "queue" || overlap === "replace") && { holds: true }) };
+}
+
+/** Sends the target of a run that starts soon. A later start is the sweep's. */
+export async function sendTarget(target: WaitingJob, parts: EngineParts): Promise<void> {
+  if (target.startAt - target.createdAt <= LONGEST_MESSAGE_DELAY) await handOver([departure(target)], parts);
+}
+
+/** Fires the run of a schedule that has waited for the end of this job. If that fails, the sweep does so later. */
+export async function fireHeld(job: Job, parts: EngineParts): Promise<void> {
+  const { store, clock, log } = parts;
+  if (!job.holds || job.parentJobId === undefined) return;
+  try {
+    const schedule = await store.get(job.parentJobId);
+    if (!schedule || !isHeld(schedule) || schedule.targetJobId !== job.id) return;
+    const called = await store.apply(schedule, becomeDue(schedule, clock.now() + HEAD_START));
+    if (called.won) await handOver([departure(called.job)], parts);
+  } catch (error) {
+    log("warn", "schedule.not-called", { ...logged(job), error: reasonOf(error) });
+  }
+}
+
+/** Whether a due run waits. */
+function isHeld(schedule: Job): boolean {
+  return schedule.status === "PENDING" && !isPaused(schedule) && (schedule.owedUntil ?? 0) >= schedule.startAt;
 }
 
 /** A target that travelled in its schedule, as a job that is accepted now. */
@@ -73,12 +133,15 @@ export function begunTarget(target: WaitingJob, now: EpochMs): WaitingJob {
 }
 
 function oneOff(schedule: Job, event: string): OneOff {
-  return { jobId: schedule.id, token: `${schedule.id}-${schedule.createdAt}`, at: schedule.startAt, event };
+  const { id: jobId, createdAt, startAt: at, steps } = schedule;
+  // An edited schedule is another one to EventBridge.
+  const token = [jobId, createdAt, ...(steps === undefined ? [] : [steps])].join("-");
+  return { jobId, token, at, event };
 }
 
 /** Each run of a recurring schedule is another job, so its key holds the time of the run. */
-function keyedByRun(message: Message, time: string): Message {
+function keyedByRun(message: Message, run: string): Message {
   const { idempotencyKey, ...metadata } = message.metadata;
   if (idempotencyKey === undefined) return message;
-  return { ...message, metadata: { ...metadata, idempotencyKey: `${idempotencyKey}@${time}` } };
+  return { ...message, metadata: { ...metadata, idempotencyKey: `${idempotencyKey}@${run}` } };
 }

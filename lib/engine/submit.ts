@@ -24,6 +24,7 @@ export async function submit(request: NewJob, parts: EngineParts, freshId = part
   const created = await store.create(scheduleArn ? { ...job, scheduleArn } : job);
   if (!created.won && created.isFull) throw await tooManySchedules(job.appId, parts);
   if (!created.won) return { kind: "replayed", job: created.job };
+  if (request.pause) return { kind: "created", job: created.job };
   if (scheduleArn) await arrange(created.job, parts);
   else if (isAtWork(created.job, request)) await handOver([departure(job)], parts);
   return { kind: "created", job: created.job };

@@ -4,6 +4,7 @@ import { asGroup, nextLookAtGroup } from "../job/group-moves.ts";
 import {
   isFinished,
   isLate,
+  isPaused,
   isSchedule,
   nextLook,
   HEAD_START,
@@ -12,6 +13,7 @@ import {
   type RunningJob,
 } from "../job/job.ts";
 import { becomeDue, expire } from "../job/moves.ts";
+import { NEVER } from "../job/schedule.ts";
 import { logged } from "../log.ts";
 import { handOver } from "../queue/hand-over.ts";
 import type { Departure } from "../queue/queue.ts";
@@ -122,7 +124,8 @@ async function sweepShare(share: Share, work: DueWork, parts: EngineParts): Prom
   );
   const decisions = await Promise.all(jobs.map(async (job) => sweepJob(job, parts)));
   const departures = decisions.filter((it) => typeof it === "object");
-  const schedules = departures.filter(({ job }) => isSchedule(job));
+  // A run that waits for the end of the last is not late.
+  const schedules = departures.filter(({ job }) => isSchedule(job) && job.startAt > (job.owedUntil ?? 0));
   const now = parts.clock.now();
   return {
     ...NOTHING,
@@ -170,6 +173,10 @@ async function decide(job: Job, parts: EngineParts): Promise<Decision> {
   }
   if (isLate(job, now)) {
     await endLate(job, parts);
+    return "left";
+  }
+  if (isPaused(job)) {
+    await store.apply(job, becomeDue(job, NEVER));
     return "left";
   }
   const wait = await flow.waitOf(job);

@@ -16,11 +16,52 @@ export interface ScheduleExecution extends Execution {
   readonly scheduledAt?: string;
   readonly scheduleExpression?: string;
   readonly scheduleExpressionTimezone: string;
-  /** Limits of a recurring schedule: no run after `endsAt`, and at most `maxRuns`. */
+  /** Limits of a recurring schedule: no run before `startsAt` or after `endsAt`, and at most `maxRuns`. */
+  readonly startsAt?: string;
   readonly endsAt?: string;
   readonly maxRuns?: number;
+  /** A run that is due while the job of the last one is unfinished. Default: `allow`. */
+  readonly overlap?: (typeof OVERLAP)[number];
+  /** Runs that were missed. Default: `once`. */
+  readonly missed?: (typeof MISSED)[number];
+  /** Runs that are later are not made up for. */
+  readonly missedWithinSeconds?: number;
+  /** The job of a run starts within so many seconds of its time. */
+  readonly windowSeconds?: number;
   readonly targetJob: Message;
 }
+
+export const OVERLAP = ["allow", "skip", "queue", "replace"] as const;
+export const MISSED = ["once", "skip", "all"] as const;
+
+/** The fields that say which runs are made and when, beside the expression and its zone. */
+export const runFields = {
+  startsAt: dateTime.describe("No run before; a rate counts from then. With rate(...) and cron(...) only.").optional(),
+  endsAt: dateTime.describe("No run after. With rate(...) and cron(...) only.").optional(),
+  maxRuns: z.int().min(1).max(1_000_000_000).describe("With rate(...) and cron(...) only.").optional(),
+  overlap: z
+    .enum(OVERLAP)
+    .describe(
+      "A run that is due while the job of the last one is unfinished: `allow` (default) makes it, `skip` leaves it out, `queue` makes one of them when that job has ended, `replace` cancels that job first.",
+    )
+    .optional(),
+  missed: z
+    .enum(MISSED)
+    .describe("Runs that were missed: `once` (default) makes one for all of them, `skip` none, `all` up to 100.")
+    .optional(),
+  missedWithinSeconds: z
+    .int()
+    .min(60)
+    .max(31_536_000)
+    .describe("Runs that are later are not made up for. Default: 600 with `missed: skip`, else no limit.")
+    .optional(),
+  windowSeconds: z
+    .int()
+    .min(1)
+    .max(86_400)
+    .describe("The job of a run starts within so many seconds of its time, each run with a delay of its own.")
+    .optional(),
+};
 
 /** The execution type; the parameter gives the fields of its target jobs. */
 export function scheduleOf({
@@ -37,8 +78,7 @@ export function scheduleOf({
         .max(50)
         .refine(isTimeZone, "is not a time zone of the IANA database; expected one such as UTC or Asia/Seoul")
         .default("UTC"),
-      endsAt: dateTime.optional(),
-      maxRuns: z.int().min(1).max(1_000_000_000).optional(),
+      ...runFields,
       targetJob: z.strictObject({ ...message, ...followUps }).meta({ id: "TargetJob" }),
     })
     .refine(({ scheduledAt, scheduleExpression }) => scheduledAt ?? scheduleExpression, {
@@ -76,7 +116,9 @@ function refusals(execution: ScheduleExecution, { mode, now }: Asked): Refusal[]
         scheduledAt === undefined ? "scheduleExpression" : "scheduledAt",
         `must be in the future: it is now ${iso(now)}`,
       ]);
-    for (const field of ["endsAt", "maxRuns"] as const) {
+    if (mode === "sqs")
+      refused.push(...UNSTORED.flatMap((field) => (execution[field] === undefined ? [] : [unstored(field)])));
+    for (const field of ["startsAt", "endsAt", "maxRuns"] as const) {
       if (execution[field] !== undefined) refused.push([field, "goes with rate(...) and cron(...) only"]);
     }
     return refused;
@@ -92,6 +134,12 @@ function refusals(execution: ScheduleExecution, { mode, now }: Asked): Refusal[]
   return [];
 }
 
+const UNSTORED = ["overlap", "missed", "missedWithinSeconds", "windowSeconds"] as const;
+
+function unstored(field: (typeof UNSTORED)[number]): Refusal {
+  return [field, "needs a schedule that is stored: use mode both or db"];
+}
+
 /** The first run of a new schedule, and whether further runs may follow. */
 export function firstRun(execution: ScheduleExecution, now: EpochMs): { startAt: EpochMs; recurring: boolean } {
   const expression = expressionOf(execution);
@@ -102,7 +150,7 @@ export function firstRun(execution: ScheduleExecution, now: EpochMs): { startAt:
       return { startAt: execution.scheduledAt ? Date.parse(execution.scheduledAt) : expression.time, recurring: false };
     case "rate":
     case "cron":
-      return { startAt: nextRun(expression, now, now) ?? now, recurring: true };
+      return { startAt: timeAfter(execution, now, now) ?? now, recurring: true };
     default:
       return expression satisfies never;
   }
@@ -113,10 +161,19 @@ export function runAfter(
   execution: ScheduleExecution,
   { after, anchor, runs }: { after: EpochMs; anchor: EpochMs; runs: number },
 ): EpochMs | undefined {
+  return execution.maxRuns !== undefined && runs >= execution.maxRuns ? undefined : timeAfter(execution, after, anchor);
+}
+
+/** The next time of a recurring schedule, however often it may run. A rate counts from `anchor`, or from `startsAt`. */
+export function timeAfter(execution: ScheduleExecution, after: EpochMs, anchor: EpochMs): EpochMs | undefined {
   const expression = expressionOf(execution);
   if (expression.kind === "malformed" || expression.kind === "at") return undefined;
-  if (execution.maxRuns !== undefined && runs >= execution.maxRuns) return undefined;
-  const next = nextRun(expression, after, anchor);
+  const startsAt = execution.startsAt === undefined ? undefined : Date.parse(execution.startsAt);
+  const from = startsAt === undefined ? after : Math.max(after, startsAt - 1);
+  const isFirst = expression.kind === "rate" && startsAt !== undefined && after < startsAt;
+  const next = isFirst
+    ? startsAt
+    : nextRun(expression, from, expression.kind === "rate" ? (startsAt ?? anchor) : anchor);
   const isLate = next !== undefined && execution.endsAt !== undefined && next > Date.parse(execution.endsAt);
   return isLate ? undefined : next;
 }

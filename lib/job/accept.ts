@@ -13,6 +13,7 @@ import {
 import type { Dialect, PdfJob } from "./dialect.ts";
 import type { FanIn, GroupRef } from "./group.ts";
 import type { Message, Metadata, FollowUps, RetryPolicy } from "./message.ts";
+import { NEVER } from "./schedule.ts";
 
 /** A request for a job, by a client, a schedule or a job that has ended. */
 export interface NewJob {
@@ -31,6 +32,8 @@ export interface NewJob {
   readonly memberOf?: GroupRef;
   /** The start of the first attempt. Default: now. */
   readonly startAt?: EpochMs;
+  /** Set for a schedule that is paused from the start. */
+  readonly pause?: { readonly reason?: string | undefined };
   /** The terms of its execution type at its acceptance, where that type has been looked up. */
   readonly terms?: (now: EpochMs) => Terms;
 }
@@ -78,7 +81,9 @@ export function accept(request: NewJob, terms: Terms, payload: Payload, now: Epo
     createdAt: now,
     updatedAt: now,
     startAt,
-    dueAt: terms.lookAt ?? (isSent ? startAt + HEAD_START : startAt),
+    dueAt: request.pause ? NEVER : (terms.lookAt ?? (isSent ? startAt + HEAD_START : startAt)),
+    ...(request.pause && { pausedAt: now }),
+    ...(request.pause?.reason !== undefined && { pauseReason: request.pause.reason }),
     attempts: 0,
     retryCount: 0,
     maxRetries: metadata.maxRetries ?? terms.maxRetries ?? DEFAULT_MAX_RETRIES,

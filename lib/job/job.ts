@@ -6,6 +6,7 @@ import type { AttemptRef, KeptResponse, RunRef, Turn } from "./attempt.ts";
 import type { BacklogName, LimitLetter } from "./backlog.ts";
 import type { Dialect, PdfJob } from "./dialect.ts";
 import { COUNT_MISMATCH, SEAL_TIMEOUT, isGroup, type FanIn, type GroupFields } from "./group.ts";
+import { stepsOf, type ScheduleFields } from "./schedule.ts";
 
 /** `sqs`: sent only; `db`: stored only; `both`: stored and then sent. Default `both`. */
 export type Mode = "sqs" | "db" | "both";
@@ -98,7 +99,7 @@ export interface Kind {
 }
 
 /** The fields of every job, whatever its status. */
-interface JobFields extends Kind, GroupFields {
+interface JobFields extends Kind, GroupFields, ScheduleFields {
   readonly id: string;
   readonly appId: string;
   readonly executionType: string;
@@ -174,15 +175,10 @@ interface JobFields extends Kind, GroupFields {
   /** The number of ends of a job with follow-ups: a person's retry leads to another one. */
   readonly endings?: number;
   readonly followUpJobIds?: readonly string[];
-  /** Set for schedules in EventBridge. */
-  readonly scheduleArn?: string;
-  /** Set for schedules with more than one run. The next run is at `startAt`. */
-  readonly recurring?: true;
-  /** Set for schedules: the number of runs so far, and of the last one. */
-  readonly runs?: number;
-  readonly lastRunAt?: EpochMs;
-  /** The job that the last run created, or found under its key. */
-  readonly targetJobId?: string;
+  /** Set for jobs that a schedule has made. */
+  readonly isRun?: true;
+  /** Set for those whose end the next run of the schedule waits for. */
+  readonly holds?: true;
 }
 
 /** `final`: another attempt would fail too; `expired`: none was started by its `notAfter`. */
@@ -283,8 +279,14 @@ export function rankOf({ priority = 0, createdAt, id }: Job): string {
 
 export const HIGHEST_PRIORITY = 10;
 
+/** Stale as soon as the schedule has run, has skipped a run, or was edited. */
 export function nextRunOf(schedule: Job): RunRef {
-  return { id: schedule.id, run: (schedule.runs ?? 0) + 1 };
+  return { id: schedule.id, run: stepsOf(schedule) + 1 };
+}
+
+/** Whether a schedule that has not ended is paused. */
+export function isPaused(schedule: Pick<Job, "status" | "pausedAt">): boolean {
+  return schedule.status === "PENDING" && schedule.pausedAt !== undefined;
 }
 
 export function nextAttempt(job: Job): AttemptRef {

@@ -25,6 +25,7 @@ import type { BacklogName, LimitLetter } from "./backlog.ts";
 import { isKeptByGroup, type GroupRef } from "./group.ts";
 import type { FinalStatus, Status, StopStatus } from "./status.ts";
 import type { AttemptRef, Outcome, Turn } from "./attempt.ts";
+import { NEVER, stepsOf, withSkips, type Skip } from "./schedule.ts";
 
 // The moves of a job: from which statuses, under which condition, to what.
 
@@ -300,7 +301,12 @@ function restart(job: FailedJob, now: EpochMs, retryCount: number): RestartMove 
       ["dueAt", "absent"],
     ],
     set: { retryCount, startAt, dueAt: dueFrom(job, startAt, now), updatedAt: now },
-    remove: ["expiresAt", "reason", ...(isTask(job) ? (["progress"] as const) : [])],
+    remove: [
+      "expiresAt",
+      "reason",
+      ...(isTask(job) ? (["progress"] as const) : []),
+      ...(job.pausedAt === undefined ? [] : (["pausedAt", "pauseReason"] as const)),
+    ],
     ...(job.memberOf && { rejoins: job.memberOf }),
   };
 }
@@ -310,28 +316,125 @@ function dueFrom(job: FailedJob, startAt: EpochMs, now: EpochMs): EpochMs {
   return isSentNow(job, startAt - now) ? startAt + HEAD_START : startAt;
 }
 
-/** A run of a schedule, which creates `targetJobId`. `next`: the time of the run after it, if there is one. */
-export interface Run {
+/** What follows from a run of a schedule, or from one that is skipped. `next`: the time of the run after it, if there is one. */
+interface Step {
   readonly now: EpochMs;
-  readonly targetJobId: string;
   readonly next: EpochMs | undefined;
   readonly retention: number;
+  /** The runs that are skipped. Default: none. */
+  readonly skips?: readonly Skip[];
 }
 
-type FireMove = Move<"PENDING" | "SUCCEEDED", EndField | "runs" | "lastRunAt" | "targetJobId" | "startAt">;
+/** A run of a schedule, which creates `targetJobId`. */
+export interface Run extends Step {
+  readonly targetJobId: string;
+}
 
-/** Fires a schedule; the run number is the fence. */
-export function fire(schedule: WaitingJob, { now, targetJobId, next, retention }: Run): FireMove {
+type StepMove = Move<
+  "PENDING" | "SUCCEEDED" | "CANCELLED",
+  EndField | "steps" | "runs" | "lastRunAt" | "targetJobId" | "startAt" | "skipped"
+>;
+
+/** Fires a schedule; its steps are the fence. */
+export function fire(schedule: WaitingJob, run: Run): StepMove {
+  const { now, targetJobId } = run;
   const ran = { runs: (schedule.runs ?? 0) + 1, lastRunAt: now, targetJobId };
-  const move = {
-    from: ["PENDING"],
-    when: [unchanged(schedule, "runs"), ["startAt", "<=", now + CLOCK_SKEW]],
-  } as const satisfies Partial<Move>;
+  const move = stepOn(schedule, ran, "SUCCEEDED", run);
+  return { ...move, when: [...move.when, ["startAt", "<=", now + CLOCK_SKEW]] };
+}
+
+/** Skips runs of a schedule. One that has none left and never ran has not succeeded. */
+export function skip(schedule: WaitingJob, step: Step): StepMove {
+  return stepOn(schedule, {}, (schedule.runs ?? 0) > 0 ? "SUCCEEDED" : "CANCELLED", step);
+}
+
+function stepOn(
+  schedule: WaitingJob,
+  changed: Partial<Pick<Fields, "runs" | "lastRunAt" | "targetJobId">>,
+  endsAs: "SUCCEEDED" | "CANCELLED",
+  { now, next, retention, skips = [] }: Step,
+): StepMove {
+  const set = {
+    ...changed,
+    steps: stepsOf(schedule) + 1,
+    ...(skips.length > 0 && { skipped: withSkips(schedule.skipped, skips) }),
+  };
+  const isOwed = next !== undefined && next <= (schedule.owedUntil ?? 0);
+  const over = (["owedUntil", "pausedAt", "pauseReason"] as const).filter(
+    (field) => schedule[field] !== undefined && !(field === "owedUntil" && isOwed),
+  );
+  const move = { from: ["PENDING"], when: ofThisStep(schedule) } as const satisfies Partial<Move>;
   if (next !== undefined) {
-    return { ...move, to: "PENDING", set: { ...ran, startAt: next, dueAt: next, updatedAt: now }, remove: [] };
+    // A run whose time has passed already is sent at once.
+    const dueAt = next <= now ? now + HEAD_START : next;
+    return { ...move, to: "PENDING", set: { ...set, startAt: next, dueAt, updatedAt: now }, remove: over };
   }
-  const { set, remove } = ended(schedule, "SUCCEEDED", now, retention);
-  return { ...move, to: "SUCCEEDED", set: { ...ran, ...set }, remove };
+  const end = ended(schedule, endsAs, now, retention);
+  return { ...move, to: endsAs, set: { ...set, ...end.set }, remove: [...over, ...end.remove] };
+}
+
+/** Keeps a due run of a schedule until the last one has ended; `dueAt`: when the sweep looks again. */
+export function hold(schedule: WaitingJob, dueAt: EpochMs): Move<Status, "dueAt" | "owedUntil"> {
+  const due = becomeDue(schedule, dueAt);
+  const owedUntil = Math.max(schedule.startAt, schedule.owedUntil ?? 0);
+  return { ...due, when: [...due.when, ...ofThisStep(schedule)], set: { ...due.set, owedUntil } };
+}
+
+/** Counts a run that a person has asked for. The next run of the expression stays as it is. */
+export function askedRun(
+  schedule: WaitingJob,
+  targetJobId: string,
+  now: EpochMs,
+): Move<"PENDING", "asked" | "lastRunAt" | "targetJobId" | "updatedAt"> {
+  return {
+    from: ["PENDING"],
+    to: "PENDING",
+    when: (["asked", "edits", "targetJobId"] as const).map((field) => unchanged(schedule, field)),
+    set: { asked: (schedule.asked ?? 0) + 1, lastRunAt: now, targetJobId, updatedAt: now },
+    remove: [],
+  };
+}
+
+/** A schedule as a person wants it. What is left out stays; undefined takes a field away. */
+export type Edit = Pick<Fields, "startAt"> & {
+  readonly [field in "recurring" | "scheduleArn" | "pausedAt" | "pauseReason" | "owedUntil" | "skipped"]:
+    | Fields[field]
+    | undefined;
+} & { readonly editId: string; readonly payload?: Fields["payload"] };
+
+type EditMove = Move<"PENDING", keyof Edit | "edits" | "steps" | "dueAt" | "updatedAt">;
+
+/** Edits a schedule, or starts one that has ended anew. `isSent`: its next run is sent along. */
+export function edit(schedule: WaitingJob | EndedJob, wanted: Edit, now: EpochMs, isSent: boolean): EditMove {
+  const { startAt, pausedAt, recurring } = wanted;
+  // EventBridge has a head start on the sweep, and so has a queue.
+  const headStart = isSent || !recurring ? HEAD_START : 0;
+  const dueAt = pausedAt === undefined ? Math.max(startAt, isSent ? now : 0) + headStart : NEVER;
+  const gone = Object.entries(wanted).flatMap(([field, value]) => (value === undefined ? [field as keyof Edit] : []));
+  const set = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined)) as Partial<Edit>;
+  const isAnew = schedule.status !== "PENDING";
+  return {
+    from: [schedule.status],
+    to: "PENDING",
+    when: [
+      ...ofThisStep(schedule),
+      // The follow-ups of its end are submitted first.
+      ...(isAnew ? [["dueAt", "absent"] as const, unchanged(schedule, "endings")] : []),
+    ],
+    set: {
+      ...set,
+      dueAt,
+      updatedAt: now,
+      steps: stepsOf(schedule) + 1,
+      edits: (schedule.edits ?? 0) + 1,
+    } as EditMove["set"],
+    remove: [...gone, ...(isAnew ? (["expiresAt", "runs"] as const) : [])],
+  };
+}
+
+/** The fence of a schedule's steps. A rolled-back release counts runs alone. */
+function ofThisStep(schedule: Job): Condition[] {
+  return (["steps", "runs", "targetJobId"] as const).map((field) => unchanged(schedule, field));
 }
 
 /** Records the follow-ups that a job's end has submitted. From now on the job may expire. */
@@ -399,7 +502,7 @@ export function keepMember(job: Job): Move<Status, never> {
   return { from: [job.status], to: job.status, when, set: {}, remove: ["released", "expiresAt"] };
 }
 
-function unchanged(job: Job, field: "endings" | "runs"): Condition {
+function unchanged(job: Job, field: "endings" | "runs" | "steps" | "edits" | "asked" | "targetJobId"): Condition {
   const seen = job[field];
   return seen === undefined ? [field, "absent"] : [field, "=", seen];
 }

@@ -22,7 +22,9 @@ import {
   byStatusKey,
   duePartition,
   groupIn,
+  isRunsKey,
   listShard,
+  runsKey,
 } from "./job-keys.ts";
 import { expirySeconds, type Expressions, type Item } from "./table.ts";
 import type { Condition, Move } from "../job/moves.ts";
@@ -63,7 +65,7 @@ export interface IndexEntry extends Place, Pick<Job, "appId" | "executionType" |
  */
 export function toItem(job: Job, listShards = DEFAULT_LIST_SHARDS): Item {
   const { id, appId, executionType, destination, userId, createdBy, memberOf, ...others } = job;
-  const { payload, expiresAt, dueAt, backlog, ...fields } = others;
+  const { payload, expiresAt, dueAt, backlog, isRun, ...fields } = others;
   const shard = listShard(id, listShards);
   return {
     ...jobKey(id),
@@ -79,9 +81,10 @@ export function toItem(job: Job, listShards = DEFAULT_LIST_SHARDS): Item {
     // Never removed: the index has only items with both `due` and `dueAt`.
     due: duePartition(id, appId, backlog),
     dueAt,
+    ...(isRun && { byGroup: runsKey(others.parentJobId ?? "") }),
     ...(expiresAt !== undefined && { expiresAt: expirySeconds(expiresAt) }),
     ...fields,
-    payload: payload.at === "inline" ? payload.bytes : pointerTo(payload),
+    payload: storedPayload(payload),
     maxRetries: job.maxRetries === DEFAULT_MAX_RETRIES ? undefined : job.maxRetries,
     timeoutMs: job.timeoutMs === DEFAULT_TIMEOUT_MS ? undefined : job.timeoutMs,
     retryCount: job.retryCount === 0 ? undefined : job.retryCount,
@@ -95,7 +98,7 @@ function isPutOff({ status, createdAt, dueAt = Infinity, backlog }: Look): boole
 }
 
 export function jobOf(item: Item): Job {
-  const { pk, sk: _, byApp, byStatus: __, due, op: ___, byOwner, byGroup, ...others } = item;
+  const { pk, sk: _, byApp, byStatus: __, due, op: ___, byOwner, byGroup, byGroup, ...others } = item;
   const { by, to, payload, expiresAt, ...fields } = others;
   const [appId = "", executionType] = String(byApp).split("#");
   const userId = typeof byOwner === "string" ? byOwner.slice(appId.length + 1) : undefined;
@@ -111,6 +114,7 @@ export function jobOf(item: Item): Job {
     appId,
     executionType,
     ...backlogIn(due, appId),
+    ...(isRunsKey(byGroup) && { isRun: true }),
     ...(userId !== undefined && { userId }),
     ...(createdBy !== undefined && { createdBy }),
     ...(typeof byGroup === "string" && { memberOf: groupIn(byGroup) }),
@@ -133,6 +137,10 @@ function kindOf(executionType: string | undefined, { destination, ...fields }: I
     ...(destination === BULK_ACTION && { isUrgent: true }),
   };
   return { jobType: destination, ...terms, ...fields };
+}
+
+function storedPayload(payload: Payload): Uint8Array | string {
+  return payload.at === "inline" ? payload.bytes : pointerTo(payload);
 }
 
 /** A payload that is not in its job's item. */
@@ -233,7 +241,7 @@ export function expressionsOf(job: Moved, move: Move, op: string, listShards = D
       : `${name(condition[0])} ${condition[1]} ${value(condition[2])}`;
   const condition = [`${name("status")} IN (${from})`, ...move.when.map(holds)].join(" AND ");
 
-  const { expiresAt, backlog, ...fields } = move.set;
+  const { expiresAt, backlog, payload, ...fields } = move.set;
   const listing = listingOf(job, move, listShards);
   const set: Item = {
     status: move.to,
@@ -242,6 +250,7 @@ export function expressionsOf(job: Moved, move: Move, op: string, listShards = D
     // A move that keeps the status keeps the operation id, by which the writer of the status may still know its write.
     ...(move.from.includes(move.to) ? {} : { op }),
     ...fields,
+    ...(payload && { payload: storedPayload(payload) }),
     ...(expiresAt !== undefined && { expiresAt: expirySeconds(expiresAt) }),
     ...(listing !== "keep" && listing !== "remove" && { byStatus: listing }),
   };

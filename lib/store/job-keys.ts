@@ -99,6 +99,17 @@ export function byStatusKey(appId: string, executionType: string, status: Status
   return `${appId}#${executionType}#${status}#${shard}`;
 }
 
+/** The partition of `byGroup` that holds the jobs of a schedule. */
+export function runsKey(scheduleId: string): string {
+  return `${RUNS}${scheduleId}`;
+}
+
+export function isRunsKey(key: unknown): boolean {
+  return typeof key === "string" && key.startsWith(RUNS);
+}
+
+const RUNS = "RUNS#";
+
 /** The partition of `due` that holds the jobs of a backlog. */
 export function backlogKey({ appId, backlog }: BacklogRef): string {
   return `${BACKLOG}${appId}#${backlog}`;

@@ -9,6 +9,7 @@ import { expressionsOf, jobOf, toItem } from "./job-item.ts";
 import { groupCountsKey, jobKey } from "./job-keys.ts";
 import { createAttachments } from "./attachments.ts";
 import { countOf, counted, rejoining, slotWrite, type Slot } from "./joint-writes.ts";
+import { replaceMessage, wholeJob } from "./job-edits.ts";
 import {
   discardPayload,
   giveUpPayload,
@@ -55,7 +56,11 @@ export function createJobStore(parts: Parts) {
     create: async (accepted: Job) => create(accepted, parts),
     createWith: async (accepted: Job, of: Job, move: Move) => createWith(accepted, { of, move }, parts),
     apply: async (of: Job | AttemptRef, move: Move, op?: string) => apply(of, move, parts, op),
+    /** Makes a move that gives a job another message. */
+    edit: async (of: Job, move: Move, message: Message) =>
+      replaceMessage(of, { move, message }, async (edited) => apply(of, edited, parts), parts),
     message: async (job: Job): Promise<Message> => messageOf(job, parts),
+    whole: async (id: string) => wholeJob(id, async (of) => get(of, parts), parts),
     get: async (id: string) => get(id, parts),
     getMany: async (ids: readonly string[], options: { readonly consistent: boolean }) => getMany(ids, options, parts),
     isGroupOpen: async (group: GroupRef) => isGroupOpen(group, parts),

@@ -1,7 +1,6 @@
 import type { GroupRef } from "../job/group.ts";
-import { isFinished, type Job } from "../job/job.ts";
-import type { Move } from "../job/moves.ts";
-import { FINAL_STATUSES } from "../job/status.ts";
+import { isFinished, isSchedule, type Job } from "../job/job.ts";
+import { after, type Move } from "../job/moves.ts";
 import type { AppStore } from "./app-store.ts";
 import { spend } from "./budgets.ts";
 import { jobKey, slotsKey } from "./job-keys.ts";
@@ -15,11 +14,15 @@ interface Parts {
   readonly apps?: Pick<AppStore, "settingsOf">;
 }
 
-/** The count of a recurring schedule in or out of those of its app, where a move ends it or lets it go on. */
-export async function countOf(job: Job, { to }: Move, parts: Parts): Promise<Write | undefined> {
-  const ends = FINAL_STATUSES.some((final) => final === to);
-  if (!job.recurring || isFinished(job) === ends) return undefined;
-  return counted(job, ends ? -1 : 1, parts);
+/** The count of a recurring schedule in or out of those of its app, where a move ends it, edits it or lets it go on. */
+export async function countOf(job: Job, move: Move, parts: Parts): Promise<Write | undefined> {
+  if (!isSchedule(job)) return undefined;
+  const [was, is] = [isCounted(job), isCounted(after(job, move))];
+  return was === is ? undefined : counted(job, is ? 1 : -1, parts);
+}
+
+function isCounted(job: Job): boolean {
+  return job.recurring === true && !isFinished(job);
 }
 
 export async function counted({ appId }: Job, by: 1 | -1, { apps }: Parts): Promise<Write> {

@@ -416,6 +416,18 @@ test("in mode sqs too, a firing that comes before its time comes again at its ti
   expect(world.ran).toHaveLength(1);
 });
 
+test("in mode sqs, the dead letter of a firing that came early waits for its time too", async () => {
+  await world.engine.submit(scheduleRequest({ scheduledAt: inOneHour(), mode: "sqs" }));
+  world.pass(HOUR - 50 * SECOND);
+  const letter = deadFiring(world.planned[0]?.event ?? "");
+  await world.engine.recoverBatch([letter]);
+  expect(await world.depth("main")).toEqual({ ready: 0, delayed: 0 });
+  expect(await world.depth("fair")).toEqual({ ready: 0, delayed: 1 });
+  world.pass(50 * SECOND);
+  await world.engine.recoverBatch([letter]);
+  expect(await work("main")).toBe(1);
+});
+
 test("a recurring schedule ends after maxRuns, or when endsAt has passed", async () => {
   const counted = await schedule({ scheduleExpression: "rate(1 minute)", maxRuns: 2 });
   const until = iso(world.clock.now() + 90 * SECOND);

@@ -81,11 +81,12 @@ export async function createWorld(stack: Stack) {
         keep("job", data["id"]);
         if (data["executionType"] === "schedule") keep("schedule", data["id"]);
       }
+      if (key === "PUT /v1/schedules/{key}") keep("schedule", data?.["id"]);
       if (status === 202 && data) keep("bulk", data["id"]);
       if (typeof data?.["sealBy"] === "string" && status === 201) keep("group", data["id"]);
       if (typeof data?.["secret"] === "string") keep("secret", data["id"]);
       if (typeof data?.["nextCursor"] === "string") keep("cursor", data["nextCursor"]);
-      if (typeof data?.["version"] === "number" && !key.includes("/limits")) version = data["version"];
+      if (typeof data?.["version"] === "number" && !/\/(limits|schedules)/.test(key)) version = data["version"];
     },
 
     /** The changes of the other app's things; undefined if there are none. */

@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { DOCUMENT, type Operation } from "../support/api-document.ts";
 import { formBytes, formType, forms, type FormPlan } from "./forms.ts";
 import { PLAIN, twisted, twists, type Twist } from "./twists.ts";
+import { SCHEDULE_BODIES } from "./schedules.ts";
 import { BODIES, ID, object, valueOf } from "./values.ts";
 
 // Requests made from the API document: valid ones, which are then twisted.
@@ -102,7 +103,7 @@ function planOf(key: string, operation: Operation): fc.Arbitrary<Plan> {
           fc.nat(30).map((n) => ({ "idempotency-key": `key-${n}` })),
         )
       : fc.constant({}),
-    ...(schema && { body: BODIES[operationId] ?? valueOf(schema) }),
+    ...(schema && { body: BODIES[operationId] ?? SCHEDULE_BODIES[operationId] ?? valueOf(schema) }),
     ...(requestBody?.content["multipart/form-data"] && { form: fc.option(forms, { nil: undefined }) }),
     twist: twists,
   });

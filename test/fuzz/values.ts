@@ -32,7 +32,7 @@ export const one = (...values: readonly unknown[]): Value => fc.constantFrom(...
 
 // ---- Values that a schema can't tell ----
 
-const soon = fc
+export const soon = fc
   .date({ min: new Date("2099-01-01"), max: new Date("2100-01-01"), noInvalidDate: true })
   .map((date) => date.toISOString());
 const uuid = one("@self", "@other", "@job:0", "550e8400-e29b-41d4-a716-446655440000");
@@ -190,6 +190,10 @@ export const ID: Readonly<Record<string, (path: string) => Value>> = {
     return fc.oneof({ weight: 8, arbitrary: mine }, { weight: 2, arbitrary: fc.nat(9).map((n) => `@foreign:${n}`) });
   },
   name: () => one("a.example", "http://127.0.0.1:9", "https://a.example", "echo", "a b"),
+  key: (path) =>
+    path.startsWith("PUT ")
+      ? one("nightly-0", "nightly-1", "nightly-2", "nightly-3", "key-1")
+      : fc.oneof({ weight: 8, arbitrary: fc.nat(9).map((n) => `@schedule:${n}`) }, one("nightly-0", "nothing")),
   file: () => one("start.js", "start.js", "start.js", "swagger-ui.css", "swagger-ui-bundle.js", "package.json"),
 };
 

@@ -4,9 +4,9 @@ import { expect, test } from "vitest";
 import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
 import { FILE_STATUSES, statusesOf as fileOf } from "../../lib/api/tasks/files-view.ts";
 import { TYPED_STATUSES, statusesOf as typedOf } from "../../lib/api/tasks/typed-view.ts";
-import { nextAttempt, type Job, type WaitingJob } from "../../lib/job/job.ts";
+import { nextAttempt, type Job, type EndedJob, type WaitingJob } from "../../lib/job/job.ts";
 import { endGroup, type Group } from "../../lib/job/group-moves.ts";
-import { after, claim, end, fire, lapse, retry, stop } from "../../lib/job/moves.ts";
+import { after, claim, edit, end, fire, lapse, retry, skip, stop } from "../../lib/job/moves.ts";
 import { STATUSES } from "../../lib/job/status.ts";
 import { pdfStatus } from "../../lib/pdf/view.ts";
 import { readTemplate } from "../../local/template.ts";
@@ -55,10 +55,23 @@ test("the diagram of a job's life has exactly the moves that the code makes", ()
   const ended = [counts, { ...counts, succeeded: 1 }].map((each) =>
     endGroup(group, { counts: each, failedJobIds: [] }, 0, 0),
   );
+  const wanted = {
+    startAt: 0,
+    recurring: true as const,
+    scheduleArn: undefined,
+    pausedAt: undefined,
+    pauseReason: undefined,
+  };
+  const anew = (["SUCCEEDED", "CANCELLED", "DEAD"] as const).map((status) =>
+    edit({ ...job, status } as EndedJob, { ...wanted, owedUntil: undefined, skipped: undefined, editId: "" }, 0, false),
+  );
+  const skipped = skip(job, { now: 0, retention: 0, next: undefined });
   const moves = [
     claimed,
     ...ended,
     ...fired,
+    skipped,
+    ...anew,
     ...ends,
     ...stops,
     lapse(job, 0, 0),

@@ -435,28 +435,34 @@ test("a schedule that is retried keeps its time, and is due at once if it has mi
   expect(retry({ ...schedule, startAt: NOW }, LATER).set).toMatchObject({ startAt: NOW, dueAt: LATER });
 });
 
-test("a run of a schedule is fenced on the runs before it, and waits for its time", () => {
+test("a run of a schedule is fenced on all that it was, and waits for its time", () => {
   const schedule = { ...accepted(), executionType: "schedule" };
   const run = { now: LATER, targetJobId: "target", next: undefined, retention: DAY };
   expect(fire(schedule, run)).toEqual({
     from: ["PENDING"],
     to: "SUCCEEDED",
     when: [
+      ["steps", "absent"],
       ["runs", "absent"],
+      ["targetJobId", "absent"],
       ["startAt", "<=", LATER + 999],
     ],
-    set: { runs: 1, lastRunAt: LATER, targetJobId: "target", updatedAt: LATER, expiresAt: LATER + DAY },
+    set: { runs: 1, steps: 1, lastRunAt: LATER, targetJobId: "target", updatedAt: LATER, expiresAt: LATER + DAY },
     remove: ["dueAt"],
   });
-  expect(fire({ ...schedule, runs: 1 }, { ...run, next: LATER + HOUR })).toEqual({
+  // One that an earlier release has run.
+  expect(fire({ ...schedule, runs: 1, targetJobId: "last" }, { ...run, next: LATER + HOUR })).toEqual({
     from: ["PENDING"],
     to: "PENDING",
     when: [
+      ["steps", "absent"],
       ["runs", "=", 1],
+      ["targetJobId", "=", "last"],
       ["startAt", "<=", LATER + 999],
     ],
     set: {
       runs: 2,
+      steps: 2,
       lastRunAt: LATER,
       targetJobId: "target",
       startAt: LATER + HOUR,

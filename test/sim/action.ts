@@ -5,6 +5,15 @@ export type Action = { readonly at: number } & (
   /** A person of an app makes a request about the job of the nth post, perhaps another app's. */
   | { readonly kind: "person"; readonly app: number; readonly does: PersonDoes; readonly post: number }
   | GroupAction
+  /** A person of an app makes a request about a schedule by its key, perhaps several times at once. */
+  | {
+      readonly kind: "schedule";
+      readonly app: number;
+      readonly key: string;
+      readonly does: ScheduleDoes;
+      readonly body: object;
+      readonly times: number;
+    }
   | { readonly kind: "settings"; readonly app: number; readonly settings: object }
   | { readonly kind: "target"; readonly destination: number; readonly mood: Mood }
   /** A process dies, or is frozen. */
@@ -30,6 +39,8 @@ export interface GroupAction {
 }
 
 export type PersonDoes = "read" | "cancel" | "deadletter" | "retry" | "retry once" | "delete";
+
+export type ScheduleDoes = "put" | "patch" | "pause" | "resume" | "run";
 
 /** How a target behaves. `gone` answers 410, `silent` never answers. */
 export type Mood = "well" | "failing" | "flaky" | "slow" | "silent" | "busy" | "gone";

@@ -10,6 +10,7 @@ import { post } from "./posts.ts";
 import type { Container } from "./process.ts";
 import type { Random } from "./random.ts";
 import { APPS, DESTINATIONS } from "./requests.ts";
+import { resumeAll, schedules } from "./schedulers.ts";
 import type { createTargets } from "./targets.ts";
 import type { Time } from "./time.ts";
 
@@ -43,6 +44,7 @@ export function schedule(parts: ActParts, plan: Plan): void {
       void change(clients, appId, { paused: false });
       for (const destination of DESTINATIONS) void resume(clients, appId, destination);
     }
+    resumeAll(clients, plan);
   });
 }
 
@@ -56,6 +58,8 @@ function act(parts: ActParts, action: Action): void {
       return void person(clients, action);
     case "group":
       return void group(clients, action);
+    case "schedule":
+      return schedules(clients, action);
     case "settings":
       return void change(clients, APPS[action.app] ?? "", action.settings);
     case "target":

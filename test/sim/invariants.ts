@@ -52,6 +52,7 @@ export function createInvariants(options: Omit<KnownOptions, "holds">) {
     isOf: (appId: string, id: string) => jobs.get(id)?.appId === appId,
     shown: (appId: string, seen: readonly Pick<Job, "id" | "appId">[]) => shown(known, appId, seen),
     groups: known.groups,
+    schedules: known.scheduleEdits,
     looked: slots.looked,
     saves: leases.saves,
     limited: flow.limited,
@@ -80,6 +81,7 @@ function atTheEnd(known: Known): void {
   known.messages.atTheEnd();
   known.groups.atTheEnd();
   known.schedules.atTheEnd(known.messages.countTo);
+  known.scheduleEdits.atTheEnd();
   known.slots.atTheEnd();
   known.expiry.atTheEnd((id) => known.everStored.has(id));
 }

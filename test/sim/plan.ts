@@ -3,6 +3,7 @@ import { crowd } from "./crowd.ts";
 import { groupsOf } from "./group-plans.ts";
 import { createRandom, type Random } from "./random.ts";
 import { APPS, DESTINATIONS, POSTING, request } from "./requests.ts";
+import { scheduleScene } from "./schedule-scene.ts";
 import { MOST_IN_SCENE, sceneOf } from "./scenes.ts";
 import { withWindows } from "./windows.ts";
 import type { Action, PersonDoes } from "./action.ts";
@@ -84,6 +85,7 @@ export function planOf(seed: string): Plan {
   }
   if (random.chance(0.3)) add(settings(random, burst));
   actions.push(...groupsOf(seed, faultsEndAt));
+  actions.push(...scheduleScene(seed));
   const sorted = actions.toSorted((a, b) => a.at - b.at);
   return { seed, actions: withWindows(seed, sorted), faultRate, faultsEndAt, retentionMs };
 }

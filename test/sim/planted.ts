@@ -18,6 +18,7 @@ import {
 } from "./plant.ts";
 import { EXPIRY_PLANTS } from "./planted-expiry.ts";
 import { GROUP_PLANTS } from "./planted-groups.ts";
+import { SCHEDULE_PLANTS } from "./planted-schedules.ts";
 import { TASK_PLANTS } from "./planted-tasks.ts";
 
 // Bugs that the simulator must find.
@@ -37,6 +38,11 @@ const KNOWN: Readonly<Record<string, number>> = {
   "a schedule ends too soon": 9,
   "whoever asks may do all that the platform's administrators may": 9,
   "the fence is dropped": 11,
+  "an edit keeps the next run of before": 52,
+  "what a pause has missed is made up for unasked": 67,
+  "a run that is asked for is another one at each repeat": 9,
+  "the last run counts as ended": 9,
+  "a run that waits for the last one is forgotten": 12,
   "what waits is stopped by nobody": 11,
   "what hangs on a job goes before it": 11,
   "a running job is cancelled at once": 13,
@@ -294,6 +300,7 @@ const ALL: readonly Plant[] = [
   { name: "a message that must come again is acknowledged", acknowledges: "all" },
   ...TASK_PLANTS,
   ...GROUP_PLANTS,
+  ...SCHEDULE_PLANTS,
 ];
 
 export const PLANTS: readonly Plant[] = ALL.map((plant) => {

@@ -21,12 +21,14 @@ interface App {
   readonly begunKey: string;
   readonly pdfId: string;
   readonly secretId: string;
+  readonly scheduleKey: string;
 }
 
 const INTERNAL = "an-internal-token-of-32-characters-or-more";
 const task = { jobType: "example", payload: { words: ["one"] } };
 const page = { input_type: "markdown", markdown: "# A page" };
 const announced = { fileName: "a.csv", size: 1, contentType: "text/csv" };
+const nightly = { expression: "0 2 * * *", job: { url: "https://a.example" } };
 const hook = webhook({ url: "https://a.example", mode: "db" });
 
 let stack: Stack;
@@ -58,6 +60,8 @@ async function makeApp(): Promise<App> {
   const fileJobId = (await stack.call("POST", "/api/jobs", { token, body: { ...task, fileKey } })).body.id;
   const pdfId = (await stack.call("POST", "/longjob", { token, body: page })).body.job_id;
   const secretId = secret.body.data.id;
+  const scheduleKey = `nightly-${appId}`;
+  await stack.call("PUT", `/v1/schedules/${scheduleKey}`, { token, body: nightly });
   return {
     appId,
     token,
@@ -70,6 +74,7 @@ async function makeApp(): Promise<App> {
     begunKey: begun.body.fileKey,
     pdfId,
     secretId,
+    scheduleKey,
   };
 }
 
@@ -85,6 +90,8 @@ interface Case {
   readonly anyToken?: true;
   /** Set for routes of the operator: administrators of apps are users like any others. */
   readonly operatorOnly?: true;
+  /** Set for a route that makes what its path names. */
+  readonly makes?: true;
 }
 
 /** The request to each route. A route without one fails the first test. */
@@ -154,6 +161,16 @@ const CASES: Record<string, Case> = {
   "PUT /v1/admin/apps/{appId}/limits": { body: () => ({ paused: false }), allowed: 200, operatorOnly: true },
   "GET /v1/admin/apps/{appId}/audit": { allowed: 200 },
   "GET /v1/admin/apps/{appId}/usage": { allowed: 200 },
+  "GET /v1/schedules": { allowed: 200 },
+  "POST /v1/schedules/preview": { body: () => ({ expression: "0 2 * * *" }), allowed: 200 },
+  "PUT /v1/schedules/{key}": { body: () => nightly, allowed: 200, makes: true },
+  "GET /v1/schedules/{key}": { allowed: 200 },
+  "PATCH /v1/schedules/{key}": { body: () => ({ maxRuns: 3 }), allowed: 200 },
+  "GET /v1/schedules/{key}/runs": { allowed: 200 },
+  "POST /v1/schedules/{key}/pause": { body: () => ({}), allowed: 200 },
+  "POST /v1/schedules/{key}/resume": { body: () => ({}), allowed: 200 },
+  "POST /v1/schedules/{key}/run": { body: () => ({}), allowed: 201 },
+  "DELETE /v1/schedules/{key}": { allowed: 200 },
 };
 
 /** A stack on one machine shows its metrics to everyone on it: see `watching.test.ts` for a token. */
@@ -169,7 +186,11 @@ test("every route is in the table of this test", () => {
 async function ask(key: string, app: App, token: string | undefined, query = ""): Promise<Answer> {
   const [method = "", path = ""] = key.split(" ");
   const id = idFor(path, app);
-  const filled = path.replace("{appId}", app.appId).replace("{id}", id).replace("{name}", "a.example");
+  const filled = path
+    .replace("{appId}", app.appId)
+    .replace("{id}", id)
+    .replace("{name}", "a.example")
+    .replace("{key}", app.scheduleKey);
   const body = CASES[key]?.body?.(app);
   return stack.call(method, filled + query, {
     ...(token !== undefined && { token }),
@@ -230,7 +251,7 @@ describe.each(Object.keys(CASES))("%s", (key) => {
   });
 
   test("answers the same for what belongs to others and what does not exist", async () => {
-    if (!key.includes("{") || CASES[key]?.operatorOnly) return;
+    if (!key.includes("{") || CASES[key]?.operatorOnly || CASES[key]?.makes) return;
     const unknown = {
       ...other,
       appId: randomUUID(),
@@ -241,6 +262,7 @@ describe.each(Object.keys(CASES))("%s", (key) => {
       fileJobId: randomUUID(),
       pdfId: randomUUID(),
       secretId: randomUUID(),
+      scheduleKey: randomUUID(),
     };
     const foreign = told(await ask(key, other, mine.token));
     expect(foreign.status).toBe(404);

@@ -59,6 +59,7 @@ const EXPECTED: Record<string, unknown> = {
   "admin-api-group": { statusCode: 201 },
   "admin-api-wait": { statusCode: 404 },
   "admin-api-me": { statusCode: 200 },
+  "admin-api-schedule": { statusCode: 201 },
   "count-jobs": undefined,
   "admin-api-metrics": { statusCode: 200 },
   "create-job-callback-http": { statusCode: 201 },

@@ -12,6 +12,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 const TAGS: readonly [begins: readonly string[], name: string, description: string][] = [
   [["/v1/send", "/v1/jobs"], "Jobs", "Asking for jobs."],
+  [["/v1/schedules"], "Schedules", "Jobs at a time, or again and again."],
   [["/api/jobs"], "File jobs", "Jobs about a file that comes with them, or is uploaded before."],
   [["/quickjob", "/longjob", "/jobs", "/accounts"], "PDF", "Documents as PDFs, at once or later."],
   [["/v1/admin/apps"], "Apps", "What the administrators of an app decide about it."],
@@ -152,7 +153,7 @@ function withFile({ properties, required, ...schema }: Json): Json {
 }
 
 function parametersOf(route: Route, path: string, schemaOf: SchemaOf): Json[] {
-  const { query, idempotent } = route;
+  const { query, idempotent, versioned } = route;
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
     name,
     in: "path",
@@ -168,7 +169,14 @@ function parametersOf(route: Route, path: string, schemaOf: SchemaOf): Json[] {
     schema: { type: "string", pattern: "^[ -~]{1,255}$" },
   };
   const conditional = isTagged(route) ? [ref("parameters/IfNoneMatch")] : [];
-  return [...inPath, ...inQuery, ...(idempotent ? [inHeader] : []), ...conditional, ref("parameters/RequestId")];
+  const ifMatch = {
+    name: "If-Match",
+    in: "header",
+    description: "The `version` that is to be changed: with another one, 409.",
+    schema: { type: "string", pattern: '^("?\\d+"?|\\*)$' },
+  };
+  const more = [...(idempotent ? [inHeader] : []), ...conditional, ...(versioned ? [ifMatch] : [])];
+  return [...inPath, ...inQuery, ...more, ref("parameters/RequestId")];
 }
 
 function success(route: Route, status: string, schema: z.ZodType, schemaOf: SchemaOf): Json {

@@ -25,6 +25,8 @@ export interface Route<Body = unknown, Query = unknown> extends Reading {
   readonly refusals?: readonly ErrorCode[];
   /** Takes the header `Idempotency-Key`; a replay is answered 200 where the first answer is another. */
   readonly idempotent?: true;
+  /** Takes the header `If-Match` with the version that is to be changed. */
+  readonly versioned?: true;
   /** Complete requests for the API document; `target` is a URL that accepts anything. */
   readonly examples?: (target: string) => Readonly<Record<string, unknown>>;
   /** Content types of the answer 200. Default: JSON. */

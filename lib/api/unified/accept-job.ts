@@ -1,6 +1,7 @@
 import type { AppSettings } from "../../store/app-settings.ts";
 import type { EpochMs } from "../../clock.ts";
 import type { NewJob, Terms } from "../../job/accept.ts";
+import { ClientError } from "../../errors.ts";
 import { entityOf, withoutRequest } from "../../job/view.ts";
 import { definitionOf, type TaskExecution } from "../../executors/task.ts";
 import { isGroup } from "../../job/group.ts";
@@ -92,7 +93,7 @@ async function admitTask({ execution, metadata }: Message, appId: string, servic
 }
 
 /** A job without a callback gets the app's; a schedule gets it on its target job. What is final is said for all. */
-function withDefaults(
+export function withDefaults(
   body: CreateJobBody,
   { onComplete, retry }: AppSettings,
   policy: StatusPolicy | undefined,
@@ -159,6 +160,13 @@ interface Asked {
   readonly terms: Terms;
 }
 
+/** The refusal of a key that a schedule or a job has, for one of the other kind. */
+export function keyTaken({ id, executionType }: Job, key: string): ClientError {
+  const [other, asked] = executionType === SCHEDULE ? ["schedule", "job"] : ["job", "schedule"];
+  const message = `The key ${key} belongs to ${other} ${id}, and a ${asked} can't have it too: use another key`;
+  return new ClientError("CONFLICT", message, [], { reason: "key_taken" });
+}
+
 /** The stored job and message. Throws UNPROCESSABLE_ENTITY if the request is for another job. */
 async function replayed(
   job: Job,
@@ -166,6 +174,7 @@ async function replayed(
   { shape, settings, terms }: Asked,
   { store }: ServiceParts,
 ): Promise<Accepted> {
+  if (isSchedule(job) !== (asked.execution.type === SCHEDULE)) throw keyTaken(job, job.idempotencyKey ?? "");
   const stored = await store.message(job);
   if (settings.idempotency === "request") {
     return { status: 200, job, message: stored, differs: compared(job, asked, stored, shape) };

@@ -14,7 +14,7 @@ import { EXPECTED_BASE64, isBase64 } from "../../job/base64.ts";
 import { parseAsWritten } from "../../job/exact-json.ts";
 import { TASK } from "../../job/job.ts";
 import { masked, maskedAddress, maskedJson } from "../../job/masking.ts";
-import type { FollowUpJob, Message } from "../../job/message.ts";
+import type { Callback, FollowUpJob, Message } from "../../job/message.ts";
 import { callbackView } from "../../job/view.ts";
 import { headers } from "../../outbound/headers.ts";
 import { targetUrl, wholeUrl } from "../../outbound/target-url.ts";
@@ -236,17 +236,42 @@ const FLAT_NAMES: Readonly<Record<string, string>> = {
   httpMethod: "method",
 };
 
+/** How the parts of a message are shown that may hold credentials. */
+interface Shown {
+  readonly address: (address: string) => string;
+  readonly named: (headers: Readonly<Record<string, string>>) => Record<string, string>;
+  readonly json: (value: unknown) => unknown;
+  readonly callback: (callback: Callback) => Callback;
+}
+
+const HIDDEN: Shown = { address: maskedAddress, named: masked, json: maskedJson, callback: callbackView };
+const OPEN: Shown = {
+  address: (address) => address,
+  named: (named) => named,
+  json: (value) => value,
+  callback: (one) => one,
+};
+
 /** The flat job that a message is, for people: credentials are masked. */
 export function flatView(message: Message): object {
+  return viewOf(message, HIDDEN);
+}
+
+/** The flat job that a message is, with its credentials, to be changed and stored again. */
+export function flatOf(message: Message): object {
+  return viewOf(message, OPEN);
+}
+
+function viewOf(message: Message, shown: Shown): object {
   const { execution, lambdaProxyMessage: request, metadata, onComplete, onSuccess, onFailure } = message;
   const { idempotencyKey: key, maxRetries: retries, retry: policy, messageGroupId: order, group: groupId } = metadata;
   const view = ({ bodyFrom: from, ...followUp }: FollowUpJob) => ({
-    ...flatView({ ...followUp.message, ...followUp }),
+    ...viewOf({ ...followUp.message, ...followUp }, shown),
     ...(from !== undefined && { bodyFrom: from }),
   });
   return {
-    ...targetView(message),
-    ...(request && requestView(request)),
+    ...targetView(message, shown),
+    ...(request && requestView(request, shown)),
     ...(key !== undefined && { key }),
     ...(retries !== undefined && { maxRetries: retries }),
     ...(policy && { retry: policy }),
@@ -257,7 +282,7 @@ export function flatView(message: Message): object {
     ...ignoredView(message),
     ...(groupId !== undefined && { group: groupId }),
     ...(metadata.keepResponse !== undefined && { keepResponse: metadata.keepResponse }),
-    ...(onComplete && { onComplete: callbackView(onComplete) }),
+    ...(onComplete && { onComplete: shown.callback(onComplete) }),
     ...(onSuccess && { onSuccess: view(onSuccess) }),
     ...(onFailure && { onFailure: view(onFailure) }),
   };
@@ -268,8 +293,8 @@ function ignoredView({ execution, metadata: { idempotencyIgnore: ignored } }: Me
   return ignored ? { idempotencyIgnore: ignored.map((pointer) => at + pointer) } : {};
 }
 
-function targetView({ execution, lambdaProxyMessage }: Message): object {
-  const address = (base: unknown) => maskedAddress(targetUrl(base as string, lambdaProxyMessage).href);
+function targetView({ execution, lambdaProxyMessage }: Message, shown: Shown): object {
+  const address = (base: unknown) => shown.address(targetUrl(base as string, lambdaProxyMessage).href);
   switch (execution.type) {
     case "rest-api":
       return { url: address(execution["baseUrl"]) };
@@ -278,15 +303,15 @@ function targetView({ execution, lambdaProxyMessage }: Message): object {
     case "lambda-invoke":
       return { function: execution["functionName"] };
     default:
-      return { task: execution["jobType"], payload: maskedJson(execution["payload"]), priority: execution["priority"] };
+      return { task: execution["jobType"], payload: shown.json(execution["payload"]), priority: execution["priority"] };
   }
 }
 
-function requestView(request: NonNullable<Message["lambdaProxyMessage"]>): object {
+function requestView(request: NonNullable<Message["lambdaProxyMessage"]>, shown: Shown): object {
   const { httpMethod: method, headers: sent, body, isBase64Encoded } = request;
   return {
     method,
-    ...(Object.keys(sent).length > 0 && { headers: masked(sent) }),
+    ...(Object.keys(sent).length > 0 && { headers: shown.named(sent) }),
     ...(body !== null && (isBase64Encoded ? { bodyBase64: body } : { body: bodyView(body) })),
   };
 }

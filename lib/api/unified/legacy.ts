@@ -32,7 +32,7 @@ export const createCallbackJob = route({
     200: enveloped(callbackJobEntity).describe("The idempotency key was there already: the job that has it."),
     201: enveloped(callbackJobEntity).describe("The job, PENDING."),
   },
-  refusals: ["UNPROCESSABLE_ENTITY"],
+  refusals: ["UNPROCESSABLE_ENTITY", "CONFLICT"],
   successor: SUCCESSOR,
   idempotent: true,
   examples: (url) => ({ webhook: { url, body: { orderId: "123" } } }),

@@ -30,7 +30,7 @@ export const sendJobs = route({
     202: z.null().describe("Mode sqs: sent, and stored only if its first attempt fails."),
     207: enveloped(results).describe("Of a list: what each job alone would have been answered."),
   },
-  refusals: ["UNPROCESSABLE_ENTITY"],
+  refusals: ["UNPROCESSABLE_ENTITY", "CONFLICT"],
   idempotent: true,
   examples: (url) => ({
     webhook: { url: `${url}/hook`, body: { orderId: "123" }, key: "paid-123" },

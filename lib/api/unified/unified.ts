@@ -36,7 +36,7 @@ export const createJob = route({
     201: enveloped(jobEntity).describe("The job, PENDING."),
     202: z.null().describe("Mode sqs: sent, and stored only if its first attempt fails."),
   },
-  refusals: ["UNPROCESSABLE_ENTITY"],
+  refusals: ["UNPROCESSABLE_ENTITY", "CONFLICT"],
   successor: SUCCESSOR,
   idempotent: true,
   examples: (baseUrl) => {

@@ -39,11 +39,16 @@ export function createExpiryRules({ now, holds, jobs, retention, isCalm, items, 
   /** `wasStored`: false for a payload whose job was never created. */
   function atTheEnd(wasStored: (jobId: string) => boolean): void {
     if (retention === 0 || !isCalm) return;
+    const intents = new Set(
+      items().flatMap(({ pk, sk }) => (sk?.S?.startsWith("W#") ? [`${pk?.S} ${sk.S.replace("W#", "P#")}`] : [])),
+    );
     for (const item of items()) {
       const [pk = "", sk = ""] = [item["pk"]?.S, item["sk"]?.S];
       const id = pk.slice("J#".length);
       if (!pk.startsWith("J#") || !wasStored(id)) continue;
-      const expires = item["expiresAt"] !== undefined;
+      // A payload that an edit has replaced goes with its intent.
+      const isReplaced = sk.startsWith("P#") && intents.has(`${pk} ${sk}`);
+      const expires = item["expiresAt"] !== undefined || isReplaced;
       holds("what is finished expires, and all that hangs on it", expires, () => `${id} ${sk}`);
     }
   }

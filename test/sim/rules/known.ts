@@ -12,6 +12,7 @@ import { createLeaseRules } from "./leases.ts";
 import { createMessageRules } from "./messages.ts";
 import { createReceiverRules } from "./receivers.ts";
 import type { Judge } from "./rule.ts";
+import { createScheduleEditRules } from "./schedule-edits.ts";
 import { createScheduleRules } from "./schedules.ts";
 import { createSlotRules } from "./slots.ts";
 import { createTurnRules } from "./turns.ts";
@@ -80,6 +81,7 @@ export function createKnown(options: KnownOptions) {
     lanes: createLaneRules({ ...judge, jobs, inQueue }),
     messages: createMessageRules({ ...judge, jobs, deleted, isDelivered }),
     schedules: createScheduleRules({ ...judge, jobs }),
+    scheduleEdits: createScheduleEditRules({ ...judge, jobs }),
     receivers: createReceiverRules(judge),
     expiry,
     groups: createGroupRules({ ...judge, jobs, hasExpired: expiry.hasExpired }),

@@ -61,7 +61,8 @@ export function createMessageRules({ now, holds, jobs, deleted, isDelivered }: O
       const isDone = isCarried && isDelivered(id);
       // A job that EventBridge could not fire, or fired early, is sent in a message of its own.
       const isFiring = /^\{"(?:Payload"|fire":\{"target")/.test(body);
-      firings.set(id, (firings.get(id) ?? 0) - 1);
+      // A dead letter of EventBridge was not counted.
+      if (!body.startsWith('{"Payload"')) firings.set(id, (firings.get(id) ?? 0) - 1);
       // One that came early by the clock of its receiver as well has come again.
       const isSent = isFiring && (carried.has(id) || (firings.get(id) ?? 0) > 0);
       holds("a message is acknowledged only when its job is kept or done", isKept || isDone || isSent, () => id);

@@ -47,12 +47,18 @@ export function createScheduleRules({ now, holds, jobs }: Judge & { jobs: Readon
     const name = nameOf(schedule);
     if (schedule.status === "CANCELLED" || schedule.status === "DEAD") stopped.add(name);
     const [were, are] = [old.runs ?? 0, schedule.runs ?? 0];
-    if (were === are) return;
+    const isAsked = (schedule.asked ?? 0) > (old.asked ?? 0);
+    if (isAsked) return made(name, schedule, told);
+    // One that is put anew begins again.
+    if (were === are || isFinished(old)) return;
     holds("a schedule's runs come one after another", are === were + 1 && old.status === "PENDING", told);
     holds("nothing runs early", old.startAt <= now() + SECOND + SKEW, told);
     firings.set(name, [...(firings.get(name) ?? []), { time: old.startAt, at: now(), since: readingOf(writer) }]);
+    made(name, schedule, told);
+  }
+
+  function made(name: string, { targetJobId = "" }: Job, told: () => string): void {
     const known = targets.get(name) ?? new Set();
-    const { targetJobId = "" } = schedule;
     holds("every run of a schedule makes one job", jobs.has(targetJobId) && !known.has(targetJobId), told);
     targets.set(name, known.add(targetJobId));
   }

@@ -49,13 +49,17 @@ function itemWritten(known: Known, from: Item | undefined, to: Item | undefined,
   if (!isFinished(old) && isFinished(job)) ended(known, job, told);
   if (isWaiting(old) && isFinished(job)) known.windows.ended(job, told);
   if (isSchedule(job)) known.schedules.written(old, job, writer, told);
+  if (isSchedule(job)) known.scheduleEdits.written(old, job, told);
   const isPostponed = old.status === job.status && old.dueAt !== job.dueAt && old.startAt === job.startAt;
   if (job.lane !== undefined && isPostponed)
     known.lanes.postponed(job, writer?.name.startsWith("process-jobs") === true);
   if (isStopped(old, job)) {
     const isByGroup = job.memberOf && known.jobs.get(job.memberOf.id)?.fanIn?.cancels !== undefined;
-    const isByPerson = wasAsked(known, job, "cancel", "deadletter");
-    known.holds("a job is stopped by a person of its app", isByPerson || isByGroup === true, told);
+    const isReplaced = job.isRun && known.scheduleEdits.replaces(job.parentJobId);
+    // A schedule whose last run was left out has ended by itself.
+    const isOver = isSchedule(job) && job.steps !== old.steps;
+    const isWanted = wasAsked(known, job, "cancel", "deadletter") || isReplaced || isOver || isByGroup === true;
+    known.holds("a job is stopped by a person of its app", isWanted, told);
   }
   const inGeneration = job.attempts - (known.before.get(job.id) ?? 0);
   // Of the first attempt of a carried job that was received again, nothing is known: one more is allowed.
@@ -128,6 +132,7 @@ function reopened(known: Known, old: Job, job: Job, told: () => string): void {
   const hasFailed = old.status === "FAILED" || old.status === "DEAD";
   const isOnceMore = job.retryCount > 0;
   const does = isOnceMore ? "retry once" : "retry";
+  if (isSchedule(job) && job.edits !== old.edits && known.scheduleEdits.isPut(job.id)) return;
   const isRetry = job.status === "PENDING" && hasFailed && wasAsked(known, job, does);
   known.holds("a finished job changes by a person's retry alone", isRetry, told);
   known.asked.get(job.id)?.delete(does);
