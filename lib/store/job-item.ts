@@ -98,7 +98,7 @@ function isPutOff({ status, createdAt, dueAt = Infinity, backlog }: Look): boole
 }
 
 export function jobOf(item: Item): Job {
-  const { pk, sk: _, byApp, byStatus: __, due, op: ___, byOwner, byGroup, byGroup, ...others } = item;
+  const { pk, sk: _, byApp, byStatus: __, due, op: ___, byOwner, byGroup, ...others } = item;
   const { by, to, payload, expiresAt, ...fields } = others;
   const [appId = "", executionType] = String(byApp).split("#");
   const userId = typeof byOwner === "string" ? byOwner.slice(appId.length + 1) : undefined;
@@ -114,10 +114,9 @@ export function jobOf(item: Item): Job {
     appId,
     executionType,
     ...backlogIn(due, appId),
-    ...(isRunsKey(byGroup) && { isRun: true }),
     ...(userId !== undefined && { userId }),
     ...(createdBy !== undefined && { createdBy }),
-    ...(typeof byGroup === "string" && { memberOf: groupIn(byGroup) }),
+    ...(typeof byGroup === "string" && (isRunsKey(byGroup) ? { isRun: true } : { memberOf: groupIn(byGroup) })),
     payload: payloadOf(payload),
   } as Job;
 }
