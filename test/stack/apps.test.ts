@@ -216,6 +216,7 @@ test("over its requests per second an app gets 429 with Retry-After, and nobody 
   expect(refused[0]?.body.error).toEqual({
     code: "TOO_MANY_REQUESTS",
     message: expect.stringContaining("requestsPerSecond of 3"),
+    reason: "rate_limited",
   });
   // The limit does not apply to the request that changes it.
   const settings = { version: 99, requestsPerSecond: 3 };

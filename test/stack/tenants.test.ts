@@ -118,7 +118,8 @@ test("what an app may not keep is 403 at every endpoint that would bring more, a
     ["/api/jobs/uploads", { fileName: "a.csv", size: 11, contentType: "text/csv" }, "uploadBytes of 10"],
   ] as const) {
     const { status, body: answer } = await admin.call("POST", path, body);
-    expect([status, answer.error]).toEqual([403, { code: "FORBIDDEN", message: expect.stringContaining(limit) }]);
+    const refusal = { code: "FORBIDDEN", message: expect.stringContaining(limit), reason: "limit_reached" };
+    expect([status, answer.error]).toEqual([403, refusal]);
   }
   const form = new FormData();
   form.append("jobType", "example");
