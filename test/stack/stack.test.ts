@@ -269,7 +269,11 @@ test("a gateway takes jobs and workers that join it run them", async () => {
 test("the local gateway has API Gateway's limits and answers unknown paths in the envelope", async () => {
   const unknown = await stack.call("GET", "/v2/nothing");
   expect(unknown.status).toBe(404);
-  expect(unknown.body.error).toEqual({ code: "NOT_FOUND", message: "No such endpoint: GET /v2/nothing", reason: "no_such_endpoint" });
+  expect(unknown.body.error).toEqual({
+    code: "NOT_FOUND",
+    message: "No such endpoint: GET /v2/nothing",
+    reason: "no_such_endpoint",
+  });
   expect((await stack.call("DELETE", "/v1/jobs/create")).status).toBe(404);
   const headers = { "x-large": "x".repeat(11_000) };
   expect((await stack.call("GET", "/health", { headers })).status).toBe(431);
