@@ -112,8 +112,11 @@ async function removeMeanwhile(done: QueueRecord[], ended: AbortSignal, { clock,
 /** Handles one delivery. Throws when a part of the service failed, so that it is delivered again. */
 export async function run(delivery: Delivery, timeLeft: TimeLeft, parts: EngineParts): Promise<Ran | ComeAgain> {
   switch (delivery.kind) {
-    case "run":
     case "target":
+      // A message that comes again may find its job stored by now, and even ended.
+      if (await parts.store.get(delivery.target.id)) return "skipped";
+      return (await fire(delivery, parts)) === "fired" ? "succeeded" : "skipped";
+    case "run":
       return (await fire(delivery, parts)) === "fired" ? "succeeded" : "skipped";
     case "group":
       return timeLeft() >= LONGEST_LOOK_MS ? lookAtGroup(delivery.look, parts) : AT_ONCE;

@@ -172,7 +172,21 @@ function dueSince({ startAt, waitsSince = startAt }: Job): EpochMs {
   return waitsSince;
 }
 
-function schedule({ startAt, updatedAt }: Job, now: EpochMs): Waiting {
+function schedule(
+  { startAt, updatedAt, pausedAt, pauseReason, owedUntil = 0, targetJobId }: Job,
+  now: EpochMs,
+): Waiting {
+  if (pausedAt !== undefined) {
+    const why = pauseReason === undefined ? "" : `: ${pauseReason}`;
+    return { reason: "paused", since: pausedAt, detail: `It is paused until a person resumes it${why}` };
+  }
+  if (startAt <= now && owedUntil >= startAt) {
+    return {
+      reason: "concurrency",
+      since: startAt,
+      detail: `Its run is due, and waits for the end of job ${targetJobId}`,
+    };
+  }
   if (startAt <= now) return { reason: "queued", since: startAt, detail: "Its run is due, and starts within a minute" };
   return { reason: "delayed", since: updatedAt, until: startAt, detail: `Its next run is at ${iso(startAt)}` };
 }

@@ -1,6 +1,6 @@
 import { iso, type EpochMs } from "../clock.ts";
 import type { FanIn } from "./group.ts";
-import { SCHEDULE, isSchedule, type Job } from "./job.ts";
+import { SCHEDULE, isPaused, isSchedule, type Job } from "./job.ts";
 import { LOST } from "./moves.ts";
 import type { Callback, Execution, FollowUpJob, FollowUps, Message, ProxyMessage } from "./message.ts";
 import type { Attempt } from "./attempt.ts";
@@ -126,7 +126,7 @@ export function callbackView(callback: Callback): Callback {
 
 function scheduleView(job: Job): object {
   return {
-    nextRunAt: job.status === "PENDING" ? iso(job.startAt) : null,
+    nextRunAt: job.status === "PENDING" && !isPaused(job) ? iso(job.startAt) : null,
     lastRunAt: job.lastRunAt === undefined ? null : iso(job.lastRunAt),
     runCount: job.runs ?? 0,
     targetJobId: job.targetJobId ?? null,

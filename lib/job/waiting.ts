@@ -11,7 +11,7 @@ import { SCHEDULE, isWaiting, type Job } from "./job.ts";
  * - `order`: for the jobs before it in its lane.
  * - `rate`, `concurrency`: for its turn at a destination with limits, or for room in the app's share of a queue.
  * - `outage`, `held`: for a destination that fails, or that answered 410.
- * - `paused`: for a person to resume the app.
+ * - `paused`: for a person to resume the app, or the schedule.
  * - `slot`: for another task of the app to end.
  */
 export const WAIT_REASONS = [

@@ -416,6 +416,20 @@ test("in mode sqs too, a firing that comes before its time comes again at its ti
   expect(world.ran).toHaveLength(1);
 });
 
+test("in mode sqs, the message of a firing that comes again does not start a job that is stored by now", async () => {
+  await world.engine.submit(scheduleRequest({ scheduledAt: inOneHour(), mode: "sqs" }));
+  const firing = deadFiring(world.planned[0]?.event ?? "");
+  const again = { ...firing, eventSourceARN: "arn:aws:sqs:local:0:jobs-fair" };
+  world.pass(HOUR);
+  world.execute(async () => ({ kind: "retry", error: "HTTP 503" }));
+  await world.engine.runBatch([again], PLENTY);
+  expect(await work("main")).toBe(1);
+  world.pass(HOUR);
+  await world.engine.runBatch([again], PLENTY);
+  expect(await world.depth("main")).toEqual({ ready: 0, delayed: 0 });
+  expect(world.ran).toHaveLength(1);
+});
+
 test("in mode sqs, the dead letter of a firing that came early waits for its time too", async () => {
   await world.engine.submit(scheduleRequest({ scheduledAt: inOneHour(), mode: "sqs" }));
   world.pass(HOUR - 50 * SECOND);

@@ -26,11 +26,25 @@ function editing(name: string, change: (move: Move) => Move): Plant {
 }
 
 export const SCHEDULE_PLANTS: readonly Plant[] = [
-  editing("a pause is not kept", (move) => {
-    const { pausedAt, dueAt: _, ...set } = move.set;
-    if (pausedAt === undefined) return move;
-    return { ...move, set: { ...set, dueAt: set.startAt ?? 0 } };
-  }),
+  {
+    name: "the pause of a schedule is overlooked",
+    parts: ({ store }) => {
+      const unpaused = (job: Job) => ({ ...job, pausedAt: undefined }) as unknown as Job;
+      const due = (move: Move): Move =>
+        move.set.pausedAt === undefined ? move : { ...move, set: { ...move.set, dueAt: move.set.startAt ?? 0 } };
+      return {
+        store: {
+          ...store,
+          apply: (of, move, op) => store.apply(of, due(move), op),
+          getMany: async (...asked) => (await store.getMany(...asked)).map(unpaused),
+          whole: async (id) => {
+            const found = await store.whole(id);
+            return found && { ...found, job: unpaused(found.job) };
+          },
+        },
+      };
+    },
+  },
   editing("an edit keeps the next run of before", (move) => {
     const { startAt, dueAt, ...set } = move.set;
     return move.set.pausedAt === undefined && !move.remove.includes("expiresAt") && startAt !== undefined

@@ -38,6 +38,8 @@ const KNOWN: Readonly<Record<string, number>> = {
   "a schedule ends too soon": 9,
   "whoever asks may do all that the platform's administrators may": 9,
   "the fence is dropped": 11,
+  "a run and an edit don't exclude each other": 289,
+  "the pause of a schedule is overlooked": 30,
   "an edit keeps the next run of before": 52,
   "what a pause has missed is made up for unasked": 67,
   "a run that is asked for is another one at each repeat": 9,

@@ -55,7 +55,11 @@ test("every example can be sent as it is", async () => {
     const [method = "", path = ""] = key.split(" ");
     const content = document.paths[path][method.toLowerCase()].requestBody?.content["application/json"];
     for (const { value } of Object.values<{ value: unknown }>(content?.examples ?? {})) {
-      const at = path.replace("{appId}", appId).replace("{id}", id).replace("{name}", "a.example");
+      const at = path
+        .replace("{appId}", appId)
+        .replace("{id}", id)
+        .replace("{name}", "a.example")
+        .replace("{key}", "nightly");
       sent.push((await stack.call(method, at, { token, body: value })).status);
     }
   }

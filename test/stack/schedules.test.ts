@@ -115,6 +115,8 @@ test("a schedule is paused with a reason, run all the same by a person, resumed,
     nextRuns: [],
     version: 2,
   });
+  const asJob = await call("GET", `/admin/jobs/${paused.body.data.id}`);
+  expect(asJob.body.data).toMatchObject({ status: "PENDING", nextRunAt: null, waiting: { reason: "paused" } });
   // What puts it at every deployment does not end the pause.
   expect((await call("PUT", "/schedules/b", { ...NIGHTLY, job: job("/by-hand") })).body.data.state).toBe("PAUSED");
 

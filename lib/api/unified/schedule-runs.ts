@@ -174,7 +174,8 @@ export const previewSchedule = route({
   body: previewBody,
   examples: () => ({ "at two every night": { expression: "0 2 * * *", timezone: "Asia/Seoul" } }),
 
-  async handle({ body }, { clock }): Promise<Answer> {
+  async handle({ body, caller }, { clock }): Promise<Answer> {
+    appOf(caller);
     const { count, timezone: zone, expression: text, ...limits } = body;
     const kept = expressionOf(text);
     const parsed = parseExpression(kept, zone);
