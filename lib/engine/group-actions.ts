@@ -51,7 +51,7 @@ export async function redriveGroup(id: string, bulkActionId: string, parts: Engi
     if (!isFinished(group)) return hold(group, bulkActionId, parts.clock.now());
     if (group.status !== "FAILED")
       throw conflict(
-        `Only the members of a failed or open group can be redriven; this one is ${group.status}`,
+        `Only a group that is PENDING or FAILED can be redriven; this one is ${group.status}`,
         "group_not_failed",
       );
     if (group.dueAt !== undefined) return settleUp(group, parts);

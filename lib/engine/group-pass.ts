@@ -105,10 +105,17 @@ export async function failedIn(pass: GroupPass, parts: EngineParts): Promise<rea
  */
 export async function releaseMembers(group: Group<EndedJob>, parts: EngineParts): Promise<void> {
   if (parts.retention === 0) return;
-  let pass = beginPass(group, "release");
   const isLong = isLongWalk(group.fanIn.members?.total ?? 0, parts);
-  while (!isLong && !pass.isDone) pass = await releasePage(pass, parts);
-  if (isLong || pass.open > 0) await submitWalk(group, "release", String(group.checks), parts);
+  if (isLong || (await releaseAll(group, parts)) > 0) {
+    await submitWalk(group, "release", String(group.checks), parts);
+  }
+}
+
+/** Returns how many were not ready. */
+async function releaseAll(group: Group, parts: EngineParts): Promise<number> {
+  let pass = beginPass(group, "release");
+  while (!pass.isDone) pass = await releasePage(pass, parts);
+  return pass.open;
 }
 
 export async function releasePage(pass: GroupPass, parts: EngineParts): Promise<GroupPass> {

@@ -73,7 +73,7 @@ interface Around {
 function peopleAt(seed: string, { n, app, at, size, index }: Around, faultsEndAt: number): Action[] {
   const random = createRandom(`${seed}/group ${index}/people`);
   const actions: Action[] = [];
-  for (let count = random.below(4); count > 0 && size > 0; count -= 1) {
+  for (let count = size > 0 ? random.below(4) : 0; count > 0; count -= 1) {
     const does = random.pick(["read", "cancel", "retry", "retry", "retry once", "delete", "delete"] as const);
     const when = random.chance(0.6) ? at + random.between(0, 120) * SECOND : random.between(at, faultsEndAt);
     actions.push({ at: when, kind: "person", app, does, post: n + 1 + random.below(size) });

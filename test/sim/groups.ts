@@ -78,7 +78,7 @@ async function posted(parts: ClientParts, appId: string, groupId: string, from: 
 async function asked(parts: ClientParts, appId: string, route: Route, request: object): Promise<unknown> {
   const whole = { path: {}, query: {}, body: undefined, headers: {}, caller: callerOf(parts, appId), ...request };
   return untilAnswered(parts, async (container) => {
-    const { body } = await route.handle(whole as Parameters<Route["handle"]>[0], serviceIn(container));
+    const { body } = await route.handle(whole, serviceIn(container));
     return (body as { data: unknown }).data;
   });
 }

@@ -95,5 +95,5 @@ export const GROUP_PLANTS: readonly Plant[] = [
 /** A job that no group counts. */
 function alone(job: Job): Job {
   const { memberOf: _, ...rest } = job;
-  return rest as Job;
+  return rest;
 }

@@ -54,7 +54,7 @@ const COUNTING: Consumer = {
   most: 1_000,
   windowMs: 10 * SECOND,
   handle: async ({ parts }, batch) => {
-    const changes = batch.map(({ before, after }) => changeIn({ OldImage: before, NewImage: after } as Images));
+    const changes = batch.map(({ before, after }) => changeIn({ OldImage: before, NewImage: after }));
     return countMembers(changes, parts);
   },
 };

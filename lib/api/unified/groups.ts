@@ -18,11 +18,12 @@ import { listJobs } from "../../store/job-list.ts";
 import { beginBulkAction, bulkShown } from "../admin/bulk.ts";
 import { enveloped, jobEntity, memberCounts, pageOf, time } from "../http/answers.ts";
 import { appOf, isPlatformAdmin, requireRole, type Caller } from "../http/auth.ts";
-import { parse } from "../http/body.ts";
+import { parse, refuseChanging } from "../http/body.ts";
 import { envelope, route, type Answer } from "../http/http.ts";
 import { decodeCursor, encodeCursor } from "../http/pagination.ts";
 import { acceptJob } from "./accept-job.ts";
 import { renamed } from "./batch.ts";
+import { keptBodies, withoutBodies } from "./flat-bodies.ts";
 import { flatDetail, flatJob, postedOf } from "./flat-job.ts";
 import type { CreateJobBody } from "./job-request.ts";
 
@@ -97,8 +98,11 @@ export const createGroup = route({
   }),
   access,
   body: groupBody,
+  asWritten: keptBodies,
+  checksValues: true,
 
   async handle({ body, caller, headers: { "idempotency-key": key } }, service): Promise<Answer> {
+    refuseChanging(withoutBodies(body), "body");
     const accepting = acceptJob(jobFor(body, service.clock.now()), caller, { key }, service);
     const { status, job } = await accepting.catch((error: unknown) => {
       throw renamed(error, flatDetail);
@@ -134,7 +138,7 @@ function jobFor(body: z.infer<typeof groupBody>, now: EpochMs): CreateJobBody {
       },
       "body",
     ),
-  } as CreateJobBody;
+  };
 }
 
 function sealTime(sealBy: string, now: EpochMs): EpochMs {
