@@ -122,40 +122,40 @@ export function createJobIndex({ table, clock, listShards = DEFAULT_LIST_SHARDS 
     return { entries: page.items.map((item) => entryOf(item, "createdAt")), complete: !page.next };
   }
 
-  /** The number of a group's members that the index shows. */
-  async function countMembers(group: GroupRef): Promise<number> {
-    const counts = await Promise.all(groupPartitions(group).map(countPartition));
-    return counts.reduce((sum, count) => sum + count, 0);
-  }
-
-  async function countPartition(partition: string): Promise<number> {
-    let [sum, after]: [number, Item | undefined] = [0, undefined];
-    do {
-      const page: Page = await table.query({
-        IndexName: "byGroup",
-        KeyConditionExpression: "byGroup = :partition",
-        values: { ":partition": partition },
-        Select: "COUNT",
-        after,
-      });
-      sum += page.count;
-      after = page.next;
-    } while (after);
-    return sum;
-  }
-
   return {
     due,
     oldestDue,
     countDue,
     countOf,
     countIn,
-    countMembers,
+    countMembers: async (group: GroupRef) => countMembers(group, table),
     newest,
     partitionsOf: (of: AppIndex) => partitionsOf(of, listShards),
     /** A PENDING job created before this time is in `byStatus`. */
     pendingListedBefore: () => clock.now() - PENDING_LISTED_AFTER,
   };
+}
+
+/** The number of a group's members that the index shows. */
+async function countMembers(group: GroupRef, table: Table): Promise<number> {
+  const counts = await Promise.all(groupPartitions(group).map(async (partition) => countPartition(partition, table)));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+async function countPartition(partition: string, table: Table): Promise<number> {
+  let [sum, after]: [number, Item | undefined] = [0, undefined];
+  do {
+    const page: Page = await table.query({
+      IndexName: "byGroup",
+      KeyConditionExpression: "byGroup = :partition",
+      values: { ":partition": partition },
+      Select: "COUNT",
+      after,
+    });
+    sum += page.count;
+    after = page.next;
+  } while (after);
+  return sum;
 }
 
 function dueIn(shard: string, until: EpochMs, from: Place | undefined): Query {

@@ -1,3 +1,5 @@
+// Over 300 lines: every way in which a group ends, and every one in which it must not.
+
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, iso } from "../../lib/clock.ts";
 import { createEngine } from "../../lib/engine/engine.ts";

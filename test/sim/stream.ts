@@ -59,13 +59,18 @@ const COUNTING: Consumer = {
   },
 };
 
-export function createStream(parts: Parts): Stream {
-  return createMapping(parts, REMOVING);
-}
-
-/** That by which members are counted. */
-export function createCountingStream(parts: Parts): Stream {
-  return createMapping(parts, COUNTING);
+/** `isCounting`: with the mapping by which the members of groups are counted. */
+export function createStream(parts: Parts, isCounting: boolean): Stream {
+  const removing = createMapping(parts, REMOVING);
+  if (!isCounting) return removing;
+  const counting = createMapping({ ...parts, random: parts.random.fork("counting") }, COUNTING);
+  return {
+    written: (before, after) => {
+      removing.written(before, after);
+      counting.written(before, after);
+    },
+    isQuiet: () => removing.isQuiet() && counting.isQuiet(),
+  };
 }
 
 function createMapping({ time, random, template, invoke, isRough, trace }: Parts, consumer: Consumer): Stream {

@@ -19,7 +19,7 @@ import { afterFaults, hasGroups, isCalm, latestEnd, quietAfter } from "./plan-ti
 import type { Plant } from "./plant.ts";
 import { createProcess, type Container, type Engine, type Process } from "./process.ts";
 import { serviceOn } from "./service.ts";
-import { createCountingStream, createStream, forget, type Stream } from "./stream.ts";
+import { createStream, forget, type Stream } from "./stream.ts";
 import { createTargets } from "./targets.ts";
 import { createTaskRuns } from "./task-runs.ts";
 import { STEADY, createOrder, createRandom, type Random } from "./random.ts";
@@ -57,7 +57,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
   // The service imports these when it first needs them, and nothing on virtual time may wait for that.
   await Promise.all([import("@aws-sdk/client-s3"), import("@aws-sdk/client-scheduler")]);
   const world = createWorld(plan, options);
-  const { time, cloud, invariants, callers, stream, counting, mistakes, elapsed } = world;
+  const { time, cloud, invariants, callers, stream, mistakes, elapsed } = world;
   if (plan.retentionMs > 0) expireSome(world);
   callers.start();
   schedule(world, plan);
@@ -65,11 +65,7 @@ export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
   let isOver = false;
   const look = () => {
     isOver =
-      invariants.isSettled() &&
-      cloud.scheduler.schedules().length === 0 &&
-      callers.isQuiet() &&
-      stream.isQuiet() &&
-      (counting?.isQuiet() ?? true);
+      invariants.isSettled() && cloud.scheduler.schedules().length === 0 && callers.isQuiet() && stream.isQuiet();
     if (!isOver) time.after(MINUTE, look);
   };
   time.after(Math.max(plan.faultsEndAt, lastAction) + 2 * MINUTE, look);
@@ -133,7 +129,6 @@ function createWorld(plan: Plan, options: RunOptions) {
       invariants.written(before, after, writer);
       outcomes?.written(after);
       stream.written(before, after);
-      counting?.written(before, after);
     },
     onQuery: (reader, partition) => {
       if (partition.startsWith("WAIT#")) invariants.looked(reader, partition.slice("WAIT#".length));
@@ -164,17 +159,14 @@ function createWorld(plan: Plan, options: RunOptions) {
     onMistake,
   });
   const invoke = createInvoke({ time, containers, start, onMistake, trace });
-  const streaming = { time, template, invoke, isRough, trace };
-  const stream: Stream = createStream({ ...streaming, random: random.fork("stream") });
-  const counting = hasGroups(plan)
-    ? createCountingStream({ ...streaming, random: random.fork("counting") })
-    : undefined;
+  const streaming = { time, random: random.fork("stream"), template, invoke, isRough, trace };
+  const stream: Stream = createStream(streaming, hasGroups(plan));
   const called = { time, random: chance, invariants, invoke, plant, trace };
   const callers = createCallers({ ...called, cloud, faultRate: plan.faultRate, isRough });
   const clients: ClientParts = { ...called, posted: new Map() };
   const { targets } = executors;
   const acting = { time, chance, cloud, invariants, clients, targets, containers, isCalm: calm, trace };
-  return { ...acting, hash, elapsed, mistakes, outcomes, callers, stream, counting };
+  return { ...acting, hash, elapsed, mistakes, outcomes, callers, stream };
 }
 
 const MOST_INLINE = 5;

@@ -40,7 +40,6 @@ const RULES = {
 export async function createWorld({ retention = 0, isQuick = process.env["TEST_ON_MODELS"] !== undefined } = {}) {
   const ground = await (isQuick ? modelled() : embedded());
   const { dynamodb, sqs, references } = ground;
-
   let ahead = 0;
   const real = createClock();
   const clock: Clock = { ...real, now: () => real.now() + ahead };
@@ -58,7 +57,6 @@ export async function createWorld({ retention = 0, isQuick = process.env["TEST_O
   const queue = createQueue({ urls, table, files, clock, client: sqs });
 
   const scripted = createScriptedScheduler();
-
   const logged: { event: string; fields: LogFields }[] = [];
   const executor = createScriptedExecutor();
   const parts: Parts = {
@@ -81,7 +79,6 @@ export async function createWorld({ retention = 0, isQuick = process.env["TEST_O
     retention,
   };
   const engine = createEngine(parts);
-
   return {
     dynamodb,
     table,

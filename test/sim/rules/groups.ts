@@ -63,48 +63,15 @@ export function createGroupRules({ now, holds, jobs, hasExpired }: Options) {
     const name = nameOf(job);
     if (fanIn.sealedAt !== undefined && !sealedAt.has(name)) sealedAt.set(name, now());
     if (old && isFinished(old) && !isFinished(job)) reopened.add(name);
-    if (old && !isFinished(old) && isFinished(job)) ended(job, told);
+    if (!old || isFinished(old) || !isFinished(job) || mistaken.has(job.id)) return;
+    const own = [...(members.get(name) ?? [])].flatMap((member) => jobs.get(member) ?? []);
+    const all = own.filter((member) => member.memberOf?.createdAt === job.createdAt && !hasExpired(member));
+    judgeEnd(job, all, sealed.has(job.id), { holds, told });
   }
 
   function removed({ memberOf }: Job, told: () => string): void {
     if (!memberOf) return;
     holds("a member stays until its group has ended", !isOpen(memberOf) || reopened.has(nameOf(memberOf)), told);
-  }
-
-  function ended(group: Job, told: () => string): void {
-    const { id, fanIn, reason, status } = group;
-    const own = [...(members.get(nameOf(group)) ?? [])].flatMap((member) => jobs.get(member) ?? []);
-    const all = own.filter((member) => member.memberOf?.createdAt === group.createdAt && !hasExpired(member));
-    const of = (...statuses: Job["status"][]) => all.filter((one) => statuses.includes(one.status)).length;
-    const counts = {
-      total: all.length,
-      succeeded: of("SUCCEEDED"),
-      failed: of("FAILED"),
-      dead: of("DEAD"),
-      cancelled: of("CANCELLED"),
-    };
-    const what = () => `${told()}, ${reason}: counted ${JSON.stringify(fanIn?.members)} of ${JSON.stringify(counts)}`;
-    if (mistaken.has(id)) return;
-    if (reason === SEAL_TIMEOUT) {
-      const hasAll = (fanIn?.expected === counts.total && all.every(isFinished)) || sealed.has(id);
-      return holds("a group that has all its members does not time out", !hasAll, what);
-    }
-    holds("a group that has all its members does not fail for their number", reason !== COUNT_MISMATCH, what);
-    holds("a group ends when all its members have, not before", all.every(isFinished), what);
-    holds(
-      "a group leaves no member out",
-      JSON.stringify(sorted(fanIn?.members)) === JSON.stringify(sorted(counts)),
-      what,
-    );
-    const failed = all.filter((one) => one.status === "FAILED" || one.status === "DEAD").map((one) => one.id);
-    const named = new Set(fanIn?.failedJobIds ?? []);
-    const areNamed = named.size === Math.min(failed.length, MOST_FAILED_SHOWN) && failed.every((one) => named.has(one));
-    holds("a group names the members that failed", areNamed, what);
-    const isRight =
-      status === "CANCELLED"
-        ? fanIn?.cancels === "person"
-        : (status === "SUCCEEDED") === (counts.succeeded === counts.total);
-    holds("a group ends as its members did", isRight, what);
   }
 
   /** No client has a member that its group has not counted. */
@@ -117,6 +84,40 @@ export function createGroupRules({ now, holds, jobs, hasExpired }: Options) {
   }
 
   return { expects, isSealed, accepted, created, written, removed, atTheEnd };
+}
+
+/** `isSealed`: its client knows that it is sealed, with the right number or none. */
+function judgeEnd(
+  group: Job,
+  all: readonly Job[],
+  isSealed: boolean,
+  { holds, told }: Pick<Judge, "holds"> & { readonly told: () => string },
+): void {
+  const { fanIn, reason, status } = group;
+  const of = (...statuses: Job["status"][]) => all.filter((one) => statuses.includes(one.status)).length;
+  const counts = {
+    total: all.length,
+    succeeded: of("SUCCEEDED"),
+    failed: of("FAILED"),
+    dead: of("DEAD"),
+    cancelled: of("CANCELLED"),
+  };
+  const what = () => `${told()}, ${reason}: counted ${JSON.stringify(fanIn?.members)} of ${JSON.stringify(counts)}`;
+  if (reason === SEAL_TIMEOUT) {
+    const hasAll = fanIn?.expected === counts.total && all.every(isFinished);
+    return holds("a group that has all its members does not time out", !hasAll && !isSealed, what);
+  }
+  holds("a group that has all its members does not fail for their number", reason !== COUNT_MISMATCH, what);
+  holds("a group ends when all its members have, not before", all.every(isFinished), what);
+  const isWhole = JSON.stringify(sorted(fanIn?.members)) === JSON.stringify(sorted(counts));
+  holds("a group leaves no member out", isWhole, what);
+  const failed = all.filter((one) => one.status === "FAILED" || one.status === "DEAD").map((one) => one.id);
+  const named = new Set(fanIn?.failedJobIds ?? []);
+  const areNamed = named.size === Math.min(failed.length, MOST_FAILED_SHOWN) && failed.every((one) => named.has(one));
+  holds("a group names the members that failed", areNamed, what);
+  const hasSucceeded = counts.succeeded === counts.total;
+  const isRight = status === "CANCELLED" ? fanIn?.cancels === "person" : (status === "SUCCEEDED") === hasSucceeded;
+  holds("a group ends as its members did", isRight, what);
 }
 
 function sorted(counts: object | undefined): [string, unknown][] {

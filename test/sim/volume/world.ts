@@ -17,7 +17,7 @@ import { createProcess, type Container, type Engine, type Invoke, type Process }
 import { createOrder, createRandom } from "../random.ts";
 import { serviceOn } from "../service.ts";
 import { auditGroup, isGroupAudit } from "../group-tasks.ts";
-import { createCountingStream, createStream, forget } from "../stream.ts";
+import { createStream, forget } from "../stream.ts";
 import { createTime, type Time } from "../time.ts";
 import { createVolumeCallers } from "./callers.ts";
 import { createVolumeCloud } from "./cloud.ts";
@@ -66,7 +66,7 @@ export function appId(n: number): string {
 
 export function createVolumeWorld(options: VolumeOptions) {
   const { template, seed, plant, retentionMs = 0, runs = () => ({}), atOnce = {}, slowness = 1 } = options;
-  const { onWalk = () => {} } = options;
+  const { isCounting = false, onWalk = () => {} } = options;
   const random = createRandom(seed);
   const time = createTime(START, createOrder(), true);
   const counts = createCounts(time.now);
@@ -78,8 +78,7 @@ export function createVolumeWorld(options: VolumeOptions) {
   const onQueue = () => callers.wake();
   const onWrite = (before: Item | undefined, after: Item | undefined) => {
     counts.written(before, after);
-    if (retentionMs > 0) stream.written(before, after);
-    if (options.isCounting) counting.written(before, after);
+    if (retentionMs > 0 || isCounting) stream.written(before, after);
   };
   const cloud = createVolumeCloud({ time, template, counts, cpu: LAMBDA_CPU, slownessOf, onQueue, onWrite });
   let started = 0;
@@ -115,9 +114,7 @@ export function createVolumeWorld(options: VolumeOptions) {
   }
 
   const invoke = createInvoke({ time, containers, start, onMistake, trace: () => {} });
-  const streaming = { time, random, template, invoke, isRough: () => false, trace: () => {} };
-  const stream = createStream(streaming);
-  const counting = createCountingStream(streaming);
+  const stream = createStream({ time, random, template, invoke, isRough: () => false, trace: () => {} }, isCounting);
   const callers = createVolumeCallers({ time, cloud, invoke, atOnce, onSweep: options.onSweep ?? (() => {}) });
   const people = createPeople(async (act) => {
     callers.acted();
