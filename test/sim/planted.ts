@@ -16,6 +16,7 @@ import {
   without,
   type Plant,
 } from "./plant.ts";
+import { FINDERS } from "./finders.ts";
 import { EXPIRY_PLANTS } from "./planted-expiry.ts";
 import { GROUP_PLANTS } from "./planted-groups.ts";
 import { SCHEDULE_PLANTS } from "./planted-schedules.ts";
@@ -27,51 +28,6 @@ const otherLane = (job: Job, name: string): Job =>
   job.lane === undefined ? job : { ...job, lane: `${job.lane} ${name}` };
 const isCallback = ({ payload }: Job) =>
   payload.at === "inline" && decodeMessage(payload.bytes).lambdaProxyMessage?.path === "/done";
-
-/** Seeds that have found more: they are tried first, so that no search is long. */
-const KNOWN: Readonly<Record<string, number>> = {
-  "a retry is not counted": 5,
-  "the line goes by age alone": 8,
-  "a recurring schedule that ends is counted on": 9,
-  "a schedule leaves a run out": 9,
-  "a schedule ends too soon": 9,
-  "whoever asks may do all that the platform's administrators may": 9,
-  "the fence is dropped": 11,
-  "a run and an edit don't exclude each other": 289,
-  "the pause of a schedule is overlooked": 30,
-  "an edit keeps the next run of before": 52,
-  "what a pause has missed is made up for unasked": 67,
-  "a run that is asked for is another one at each repeat": 9,
-  "the last run counts as ended": 9,
-  "a run that waits for the last one is forgotten": 12,
-  "what waits is stopped by nobody": 11,
-  "what hangs on a job goes before it": 11,
-  "a running job is cancelled at once": 13,
-  "what EventBridge did not take counts as taken": 14,
-  "a pause is overlooked": 14,
-  "what a job or a put leaves behind is kept for good": 43,
-  "what a task saves is not kept": 16,
-  "a claim forgets what was saved": 16,
-  "lanes are mixed": 23,
-  "an object goes with its intent, whatever names it": 32,
-  "a message is acknowledged before it is handled": 39,
-  "a message that must come again is acknowledged": 39,
-  "nobody is called when a slot is given back": 50,
-  "what the queue did not take counts as sent": 122,
-  "whoever asks may probe": 61,
-  "an attempt ends whatever the job is": 69,
-  "places at a destination are not counted": 80,
-  "a callback is made anew at every try": 360,
-  "the sweep writes without looking": 111,
-  "a heartbeat that comes late takes back another": 230,
-  "a task starts whether or not there is a slot": 120,
-  "a slot is given back though the attempt has not ended": 151,
-  "what the sweep brings again leaves its lane": 178,
-  "a heartbeat extends a lease that is over": 592,
-  "a heartbeat extends whatever attempt runs": 8,
-  "an attempt outlives its lease": 1078,
-  "a wish to stop is overlooked": 93,
-};
 
 const ALL: readonly Plant[] = [
   moving("the fence is dropped", (move) => without(move, "attempts")),
@@ -305,6 +261,6 @@ const ALL: readonly Plant[] = [
 ];
 
 export const PLANTS: readonly Plant[] = ALL.map((plant) => {
-  const known = KNOWN[plant.name];
+  const known = FINDERS[plant.name];
   return known === undefined ? plant : foundBy(known, plant);
 });

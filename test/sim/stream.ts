@@ -60,7 +60,7 @@ const COUNTING: Consumer = {
 };
 
 /** `isCounting`: with the mapping by which the members of groups are counted. */
-export function createStream(parts: Parts, isCounting: boolean): Stream {
+export function createStream(parts: Parts, isCounting = false): Stream {
   const removing = createMapping(parts, REMOVING);
   if (!isCounting) return removing;
   const counting = createMapping({ ...parts, random: parts.random.fork("counting") }, COUNTING);

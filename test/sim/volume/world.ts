@@ -66,9 +66,9 @@ export function appId(n: number): string {
 
 export function createVolumeWorld(options: VolumeOptions) {
   const { template, seed, plant, retentionMs = 0, runs = () => ({}), atOnce = {}, slowness = 1 } = options;
-  const { isCounting = false, onWalk = () => {} } = options;
   const random = createRandom(seed);
   const time = createTime(START, createOrder(), true);
+  const ran = { runs, onWalk: options.onWalk, time };
   const counts = createCounts(time.now);
   const mistakes: Error[] = [];
   const onMistake = (error: Error) => void mistakes.push(error);
@@ -78,7 +78,7 @@ export function createVolumeWorld(options: VolumeOptions) {
   const onQueue = () => callers.wake();
   const onWrite = (before: Item | undefined, after: Item | undefined) => {
     counts.written(before, after);
-    if (retentionMs > 0 || isCounting) stream.written(before, after);
+    if (retentionMs > 0 || options.isCounting) stream.written(before, after);
   };
   const cloud = createVolumeCloud({ time, template, counts, cpu: LAMBDA_CPU, slownessOf, onQueue, onWrite });
   let started = 0;
@@ -90,8 +90,7 @@ export function createVolumeWorld(options: VolumeOptions) {
       clock: process.clock,
       client: (service: Service) => clientOf(async (command) => cloud.call(process, service, command).catch(noted)),
       urlOf: cloud.sqs.urlOf,
-      executorOf: ({ executionType }) =>
-        executorIn(process, executionType, { runs, engine: () => engine, onWalk, time }),
+      executorOf: ({ executionType }) => executorIn(process, executionType, { ...ran, engine: () => engine }),
       log: () => {},
       retention: retentionMs,
       sweepMore: async (part) => {
@@ -114,7 +113,8 @@ export function createVolumeWorld(options: VolumeOptions) {
   }
 
   const invoke = createInvoke({ time, containers, start, onMistake, trace: () => {} });
-  const stream = createStream({ time, random, template, invoke, isRough: () => false, trace: () => {} }, isCounting);
+  const streaming = { time, random, template, invoke, isRough: () => false, trace: () => {} };
+  const stream = createStream(streaming, options.isCounting);
   const callers = createVolumeCallers({ time, cloud, invoke, atOnce, onSweep: options.onSweep ?? (() => {}) });
   const people = createPeople(async (act) => {
     callers.acted();
@@ -189,7 +189,7 @@ function createPosts({ time, invoke, onMistake }: PostParts) {
 interface RunParts {
   readonly runs: (attempt: RunningAttempt) => Run;
   readonly engine: () => Engine;
-  readonly onWalk: (ms: number) => void;
+  readonly onWalk: VolumeOptions["onWalk"];
   readonly time: Time;
 }
 
@@ -198,7 +198,7 @@ function executorIn(process: Process, type: string, { runs, engine, onWalk, time
     if (isGroupAudit(attempt)) {
       const began = time.now();
       const walked = await auditGroup(attempt as RunningAttempt<TaskExecution>, engine(), () => {});
-      onWalk(time.now() - began);
+      onWalk?.(time.now() - began);
       return walked;
     }
     const { ms = 50, outcome = { kind: "succeeded", httpStatus: 200 }, dies = false } = runs(attempt);
