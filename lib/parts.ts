@@ -24,7 +24,6 @@ import { createLog } from "./log.ts";
 import { createQueue } from "./queue/queue.ts";
 import { createScheduler } from "./queue/scheduler.ts";
 import { createSealer } from "./store/sealer.ts";
-import { createStats } from "./store/stats.ts";
 import { TASK } from "./job/job.ts";
 import { runFunction, startFunction } from "./outbound/lambda-client.ts";
 import { createMail } from "./outbound/mail.ts";
@@ -139,7 +138,7 @@ function stores(config: JobsConfig) {
   const taskLog = createTaskLog({ table, clock });
   const fileStore = createFileStore({ bucket, clock });
   const counters = createCounters({ table });
-  const [stats, usage] = [createStats({ counters, clock }), createUsage({ counters, clock })];
+  const usage = createUsage({ counters, clock });
   const appStores = createAppStores({
     table,
     clock,
@@ -183,7 +182,6 @@ function stores(config: JobsConfig) {
     fileStore,
     uploads: createUploads({ table, bucket, clock, apps }),
     datasets: createDatasetStore({ table, clock, files: fileStore, apps }),
-    stats,
     usage,
     counting,
     metrics,
@@ -195,7 +193,6 @@ function stores(config: JobsConfig) {
       const counted = counting().then(async ({ count }) => count(changes));
       const appIds = changes.flatMap(({ before, after }) => (before ?? after)?.appId ?? []);
       await Promise.all([
-        stats.count(changes),
         usage.count(changes),
         areKept && totals.add(measured),
         counted,

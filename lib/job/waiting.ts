@@ -1,5 +1,6 @@
 import type { EpochMs } from "../clock.ts";
 import { limitOf, type Limit } from "./backlog.ts";
+import { GROUP } from "./group.ts";
 import { SCHEDULE, isWaiting, type Job } from "./job.ts";
 
 // Why a job waits, in one word each, for people who look at it.
@@ -39,7 +40,7 @@ export interface Waiting {
 }
 
 /** Schedules are fired, and groups end with their members. */
-const WITHOUT_ATTEMPTS: ReadonlySet<string> = new Set([SCHEDULE, "group"]);
+const WITHOUT_ATTEMPTS: ReadonlySet<string> = new Set([SCHEDULE, GROUP]);
 
 export function hasAttempts({ executionType }: Pick<Job, "executionType">): boolean {
   return !WITHOUT_ATTEMPTS.has(executionType);

@@ -11,7 +11,7 @@ import { createStats } from "./stats.ts";
 import type { Table } from "./table.ts";
 import { createTroubles } from "./troubles.ts";
 
-// What is counted of an app's jobs: how many there are now, and what they did by hour.
+// What is counted of an app's jobs: the jobs of the last hour and day, how many there are now, and what they did by hour.
 
 interface Parts {
   readonly table: Table;
@@ -31,8 +31,9 @@ export function createCounting({ table, clock, listShards, log }: Parts) {
   return {
     /** Counts what a batch of the stream says. */
     count: async (changes: readonly Change[]): Promise<void> => {
-      await Promise.all([counts.count(changes), troubles.count(changes)]);
+      await Promise.all([stats.count(changes), counts.count(changes), troubles.count(changes)]);
     },
+    stats,
     counts,
     series: createSeries({ hours, troubles }),
     ...createCorrections({ clock, index, counts, backlogs, hours, stats, log }),

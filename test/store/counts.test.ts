@@ -4,11 +4,10 @@ import { beforeEach, expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, createClock } from "../../lib/clock.ts";
 import { newJob } from "../../lib/engine/new-job.ts";
 import { SCHEDULE, type Job } from "../../lib/job/job.ts";
-import { createCounters, type Change } from "../../lib/store/counters.ts";
+import type { Change } from "../../lib/store/counters.ts";
 import { createCounting } from "../../lib/store/counting.ts";
 import { jobKey } from "../../lib/store/job-keys.ts";
 import { toItem } from "../../lib/store/job-item.ts";
-import { createStats } from "../../lib/store/stats.ts";
 import { createTable } from "../../lib/store/table.ts";
 import { OTHERS, createTroubles, errorClass } from "../../lib/store/troubles.ts";
 import { readTemplate } from "../../local/template.ts";
@@ -34,7 +33,6 @@ function stand() {
   const model = createDynamoDb({ now: clock.now, table: "JobsTable", properties });
   const client = clientOf(model.send) as DynamoDBClient;
   const table = createTable({ name: "JobsTable", clock, client });
-  const stats = createStats({ counters: createCounters({ table }), clock });
   const logged: { event: string; count?: number | undefined }[] = [];
   const log = (_: string, event: string, { count }: { count?: number }) => void logged.push({ event, count });
   const counting = createCounting({ table, clock, log });
@@ -61,7 +59,7 @@ function stand() {
       return { before, after };
     },
     tell: async (changes: readonly Change[]) => {
-      await Promise.all([stats.count(changes), counting.count(changes)]);
+      await counting.count(changes);
     },
     /** The gauges that are not 0, and the backlogs. */
     counted: async () => {

@@ -13,7 +13,8 @@ export const getStats = route({
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   query: z.strictObject({ appId: z.guid().toLowerCase().optional() }),
 
-  async handle({ query, caller }, { stats: counters, store, clock }) {
+  async handle({ query, caller }, { counting, store, clock }) {
+    const { stats: counters } = await counting();
     const [windows, oldest] = await Promise.all([counters.of(appOf(caller, query.appId)), store.oldestDue()]);
     const now = clock.now();
     const oldestDueAgeSeconds = Math.floor(Math.max(now - (oldest ?? now), 0) / SECOND);
