@@ -192,12 +192,7 @@ function stores(config: JobsConfig) {
       const measured = measuresOf(changes);
       const counted = counting().then(async ({ count }) => count(changes));
       const appIds = changes.flatMap(({ before, after }) => (before ?? after)?.appId ?? []);
-      await Promise.all([
-        usage.count(changes),
-        areKept && totals.add(measured),
-        counted,
-        register.note(appIds),
-      ]);
+      await Promise.all([usage.count(changes), areKept && totals.add(measured), counted, register.note(appIds)]);
       await countMembers(changes, { groups, queue, log });
       emitMeasured(measured, metrics);
     },

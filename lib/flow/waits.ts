@@ -2,7 +2,7 @@ import { MINUTE, SECOND, iso, type Clock, type EpochMs } from "../clock.ts";
 import { destinationOf, limitOf, type BacklogName, type Limit } from "../job/backlog.ts";
 import { CLOCK_SKEW, isSchedule, isTask, isWaiting, rankOf, type Job, type WaitingJob } from "../job/job.ts";
 import { hasAttempts, putOffBy, type Waiting } from "../job/waiting.ts";
-import type { DestinationLimits, SettingsInForce } from "../store/app-settings.ts";
+import type { SettingsInForce } from "../store/app-settings.ts";
 import type { AppStore } from "../store/app-store.ts";
 import { backlogKey } from "../store/job-keys.ts";
 import type { JobStore } from "../store/job-store.ts";
@@ -10,6 +10,7 @@ import type { Circuit } from "./circuit.ts";
 import { LONGEST_DESTINATION, type DestinationStore } from "./destination-store.ts";
 import type { TaskSlots } from "./line-store.ts";
 import { isShare, limitsOf } from "./shares.ts";
+import { counted, limitText, plural, sentence, shortened, shutText, type Before } from "./wait-texts.ts";
 
 // Why jobs wait, for people: worked out from the jobs, their app's settings and their destinations, when somebody looks.
 
@@ -27,8 +28,6 @@ const MOST_COUNTED = 3;
 const MOST_BEFORE = 1_000;
 /** As many tasks in line are read. */
 const MOST_IN_LINE = 100;
-/** In characters, of an error within a sentence. */
-const LONGEST_ERROR = 200;
 
 export type Waits = ReturnType<typeof createWaits>;
 
@@ -89,12 +88,6 @@ function namesIn(jobs: readonly Job[]): string[] {
 }
 
 // ---- How many wait before a job ----
-
-/** `isMore`: at least as many. */
-interface Before {
-  readonly count: number;
-  readonly isMore: boolean;
-}
 
 /** How many jobs wait before each, where a limit is what they wait for. */
 async function placesOf(
@@ -172,20 +165,15 @@ function dueSince({ startAt, waitsSince = startAt }: Job): EpochMs {
   return waitsSince;
 }
 
-function schedule(
-  { startAt, updatedAt, pausedAt, pauseReason, owedUntil = 0, targetJobId }: Job,
-  now: EpochMs,
-): Waiting {
+function schedule(job: Job, now: EpochMs): Waiting {
+  const { startAt, updatedAt, pausedAt, pauseReason, owedUntil = 0, targetJobId } = job;
   if (pausedAt !== undefined) {
-    const why = pauseReason === undefined ? "" : `: ${pauseReason}`;
-    return { reason: "paused", since: pausedAt, detail: `It is paused until a person resumes it${why}` };
+    const why = pauseReason === undefined ? "" : ` (${pauseReason})`;
+    return { reason: "paused", since: pausedAt, detail: `The schedule is paused${why}, until a person resumes it` };
   }
   if (startAt <= now && owedUntil >= startAt) {
-    return {
-      reason: "concurrency",
-      since: startAt,
-      detail: `Its run is due, and waits for the end of job ${targetJobId}`,
-    };
+    const detail = `Its run is due, and waits for the end of job ${targetJobId}`;
+    return { reason: "concurrency", since: startAt, detail };
   }
   if (startAt <= now) return { reason: "queued", since: startAt, detail: "Its run is due, and starts within a minute" };
   return { reason: "delayed", since: updatedAt, until: startAt, detail: `Its next run is at ${iso(startAt)}` };
@@ -196,8 +184,7 @@ function backoff(job: Job, around: Around): Waiting {
   const circuit = around.circuits.get(destination);
   const isShut = circuit && circuit.state !== "closed";
   const then = isShut ? `; ${shutText(destination, circuit)}` : "";
-  const error = lastError.length > LONGEST_ERROR ? `${lastError.slice(0, LONGEST_ERROR).toWellFormed()} …` : lastError;
-  const detail = `Attempt ${attempts} ended with: ${error}. The next one is at ${iso(startAt)}${then}`;
+  const detail = `Attempt ${attempts} ended with: ${shortened(lastError)}. The next one is at ${iso(startAt)}${then}`;
   return { reason: "backoff", since: updatedAt, until: startAt, detail };
 }
 
@@ -275,39 +262,4 @@ function limited(job: Job, reason: Limit, around: Around, before: Before | undef
   const rate = limits?.rateLimitPerSecond ?? null;
   const isTold = reason === "rate" && rate !== null && before !== undefined && !before.isMore;
   return { reason, since, ...(isTold && { until: now + Math.ceil((before.count / rate) * SECOND) }), detail };
-}
-
-function limitText(at: string, reason: Limit, limits: DestinationLimits | undefined): string {
-  const { rateLimitPerSecond: rate = null, maxConcurrency: most = null } = limits ?? {};
-  if (isShare(at)) {
-    const which = at === "(long)" ? "attempts of over 60 s" : "attempts at slow destinations";
-    return `the app may have ${most} ${which} at once`;
-  }
-  if (reason === "rate") return rate === null ? `it has a turn at ${named(at)}` : `${named(at)} takes ${rate} a second`;
-  return most === null ? `${named(at)} has taken as many as it may at once` : `${named(at)} takes ${most} at once`;
-}
-
-function shutText(destination: string, { state, since, lastError }: Circuit): string {
-  const error = lastError.slice(0, LONGEST_ERROR).toWellFormed();
-  if (state === "held") return `${named(destination)} is held since ${iso(since)} (${error}) until a person resumes it`;
-  return `${named(destination)} fails since ${iso(since)} (${error}), and one job a minute tries it`;
-}
-
-function named(destination: string): string {
-  return destination.includes("://") ? `the destination ${destination}` : `the function ${destination}`;
-}
-
-function counted(before: Before | undefined): string {
-  if (before === undefined) return "";
-  const { count, isMore } = before;
-  if (count === 0) return "; it is the next one";
-  return `; ${count.toLocaleString("en")}${isMore ? " or more" : ""} ${count === 1 ? "waits" : "wait"} before it`;
-}
-
-function plural(count: number, of: string): string {
-  return `${count} ${of}${count === 1 ? "" : "s"}`;
-}
-
-function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -108,6 +108,13 @@ test("a job with a later start is delayed until then, and a schedule until its n
   expect(await waitOf(job)).toEqual({ reason: "delayed", since, until: startAt, detail });
   const schedule = await standing({ startAt, executionType: SCHEDULE });
   expect(await waitOf(schedule)).toMatchObject({ reason: "delayed", until: startAt });
+  const pausedAt = world.clock.now();
+  expect(await waitOf({ ...schedule, pausedAt, pauseReason: "moving" })).toEqual({
+    reason: "paused",
+    since: pausedAt,
+    detail: "The schedule is paused (moving), until a person resumes it",
+  });
+  expect(await waitOf(await standing({ executionType: "group", startAt }))).toBeUndefined();
 });
 
 test("a job that failed waits for its next try, and is told if its destination fails altogether", async () => {
