@@ -31,7 +31,7 @@ export async function createWorld(stack: Stack) {
     upload: [begun.body.fileKey],
     pdf: [pdf.body.job_id],
   };
-  const none = { job: [], task: [], bulk: [], fileJob: [], secret: [], schedule: [], cursor: [], group: [] };
+  const none = { job: [], kept: [], task: [], bulk: [], fileJob: [], secret: [], schedule: [], cursor: [], group: [] };
   const kept: Record<string, unknown[]> = { ...owned, ...none };
   let version = 0;
 
@@ -57,7 +57,10 @@ export async function createWorld(stack: Stack) {
     provideJobs: async (): Promise<void> => {
       const token = tokens["admin"] ?? "";
       // Limits that were set by chance would refuse them.
-      await stack.call("PUT", `/v1/admin/apps/${self}`, { token, body: { version } });
+      const destinations = [{ destination: "https://a.example", maxConcurrency: 5 }];
+      await stack.call("PUT", `/v1/admin/apps/${self}`, { token, body: { version, destinations } });
+      const room = { token: tokens["platform"] ?? "", body: { changesPerSecond: 1_000 } };
+      await stack.call("PUT", `/v1/admin/apps/${self}/limits`, room);
       await provideJobs(stack, token, (id, ...kinds) => kinds.forEach((kind) => keep(kind, id)));
     },
 

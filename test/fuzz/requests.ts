@@ -159,7 +159,7 @@ function bodyOf({ body, form, twist }: Plan, known: (name: string) => unknown): 
 function filledIn(value: unknown, known: (name: string) => unknown): unknown {
   if (typeof value === "string") {
     const [whole, name = ""] =
-      /^@(self|other|version|(?:job|task|bulk|fileJob|pdf|file|upload|foreignFile|foreign|secret|schedule|cursor|group):\d+)$/.exec(
+      /^@(self|other|version|(?:job|kept|task|bulk|fileJob|pdf|file|upload|foreignFile|foreign|secret|schedule|cursor|group):\d+)$/.exec(
         value,
       ) ?? [];
     return whole ? known(name) : value.replace(/^@stack\b/, () => String(known("stack")));

@@ -167,6 +167,16 @@ export const BODIES: Readonly<Record<string, Value>> = {
   }),
   createQuickJob: page,
   createLongJob: page,
+  // Without destinations, so that there are limits to take out.
+  patchApp: fc.record(
+    {
+      name: one("A name", null, ""),
+      onComplete: one(null, { url: "@stack/echo/called", headers: { "x-key": "***" } }),
+      requestsPerSecond: one(null, 1_000),
+      version: one("@version", "@version", 99),
+    },
+    { requiredKeys: [] },
+  ),
   // Wide ones, within which the rest of the run has room.
   putLimits: fc.record(
     {
@@ -189,7 +199,7 @@ export const ID: Readonly<Record<string, (path: string) => Value>> = {
     const mine = fc.nat(49).map((n) => `@${own}:${n}`);
     return fc.oneof({ weight: 8, arbitrary: mine }, { weight: 2, arbitrary: fc.nat(9).map((n) => `@foreign:${n}`) });
   },
-  name: () => one("a.example", "http://127.0.0.1:9", "https://a.example", "echo", "a b"),
+  name: () => one("a.example", "a.example", "https://a.example", "http://127.0.0.1:9", "a b"),
   key: (path) =>
     path.startsWith("PUT ")
       ? one("nightly-0", "nightly-1", "nightly-2", "nightly-3", "key-1")
