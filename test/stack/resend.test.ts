@@ -202,7 +202,7 @@ test("a job that keeps its answer shows an excerpt, and gives it whole", async (
 });
 
 test("a follow-up gets its parent's answer, the result of a task, or the parent", async () => {
-  const { token, create } = await newCaller();
+  const { token, post, create } = await newCaller();
   const next = (path: string, bodyFrom: string) => ({ bodyFrom, ...webhook({ url: target.url, path, body: null }) });
   const parent = (path: string, onSuccess: object) => ({
     ...webhook({ url: target.url, path, metadata: keeping }),
@@ -221,6 +221,9 @@ test("a follow-up gets its parent's answer, the result of a task, or the parent"
       onFailure: next("/got-failure", "parent"),
     }),
   ]);
+  const flat = { url: `${target.url}/got-flat`, bodyFrom: "parent.response" };
+  await post("/v1/send", { url: `${target.url}/json`, keepResponse: true, onSuccess: flat });
+  expect((await arrived("/got-flat")).body.toString()).toBe('{"total": 7.0}');
   const json = await arrived("/got-json");
   expect([json.headers["content-type"], json.body.toString()]).toEqual(["application/json", '{"total": 7.0}']);
   const bytes = await arrived("/got-bytes");
@@ -270,4 +273,6 @@ test("what a parent will not have is refused when it is asked for", async () => 
     const { status, body: answer } = await post("/v1/jobs/create", body);
     expect([status, answer.error.details[0].field]).toEqual([400, field]);
   }
+  const alone = await post("/v1/send", { url: target.url, bodyFrom: "parent" });
+  expect(alone.body.error.details).toEqual([{ field: "bodyFrom", message: expect.stringContaining("follows none") }]);
 });

@@ -103,7 +103,12 @@ export const sentJob = z
       return flatJob.optional();
     },
   })
-  .superRefine(refuseUnfit)
+  .superRefine((job, context) => {
+    refuseUnfit(job, context);
+    if (job.bodyFrom === undefined) return;
+    const message = "is for onSuccess and onFailure: a job by itself follows none";
+    context.addIssue({ code: "custom", path: ["bodyFrom"], message });
+  })
   .meta({ id: "SendJob", description: "A job on one level: what to call, with what, and how." });
 
 function refuseUnfit(job: FlatJob, context: z.RefinementCtx): void {
