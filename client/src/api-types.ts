@@ -8,7 +8,7 @@ export interface JobEntity {
   readonly executionType: string;
   readonly status: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED";
   readonly lambdaProxyMessage?: ShownRequest | null | undefined;
-  readonly executionConfig?: RestApiExecution | LambdaInvokeExecution | LambdaUrlExecution | TaskExecution | ShownScheduleExecution | null | undefined;
+  readonly executionConfig?: RestApiExecution | LambdaInvokeExecution | LambdaUrlExecution | TaskExecution | ShownScheduleExecution | GroupExecution | null | undefined;
   readonly onComplete?: ShownCallback | undefined;
   readonly onSuccess?: ShownFollowUpJob | null | undefined;
   readonly onFailure?: ShownFollowUpJob | null | undefined;
@@ -18,8 +18,8 @@ export interface JobEntity {
   readonly maxRetries: number;
   readonly nextRetryAt: string | null;
   readonly lastError: string | null;
-  /** Why it failed. `final`: another attempt would fail too; `expired`: none was started by its notAfter. */
-  readonly reason?: "final" | "expired" | undefined;
+  /** Why it failed. `final`: another attempt would fail too; `expired`: none was started by its notAfter; `seal_timeout`, `count_mismatch`: a group that had other members than it was to have. */
+  readonly reason?: "final" | "expired" | "seal_timeout" | "count_mismatch" | undefined;
   /** The start that was asked for. */
   readonly notBefore?: string | undefined;
   /** No attempt starts later. */
@@ -34,10 +34,24 @@ export interface JobEntity {
   readonly runCount?: number | undefined;
   /** Of a schedule: the job of the last run. */
   readonly targetJobId?: string | null | undefined;
+  /** Of a group: how many members it has; null while nobody knows. */
+  readonly expected?: number | null | undefined;
+  /** Of a group. */
+  readonly sealBy?: string | undefined;
+  /** Of a group: since when nothing becomes a member any more. */
+  readonly sealedAt?: string | null | undefined;
+  /** Of a group that has ended. */
+  readonly members?: MemberCounts | null | undefined;
+  /** Of a group: the first 1,000 members that were FAILED or DEAD. */
+  readonly failedJobIds?: ReadonlyArray<string> | undefined;
+  /** The group that the job is a member of. */
+  readonly group?: string | undefined;
   /** The `sub` of the token; of follow-ups and runs of a schedule, that of the job behind them. */
   readonly createdBy: string | null;
   /** The job whose follow-up or target this one is. */
   readonly parentJobId?: string | undefined;
+  /** The job of which this one is a copy, with changes or without. */
+  readonly resentFrom?: string | undefined;
   /** Of a job that has asked for follow-ups. */
   readonly followUpJobIds?: ReadonlyArray<string> | undefined;
   /** Since when it is to stop; a running attempt is let end first. */
@@ -92,7 +106,7 @@ export interface LambdaUrlExecution {
 /** Runs a piece of work that is built in. */
 export interface TaskExecution {
   readonly type: "task";
-  readonly jobType: "example" | "import_csv" | "export_report" | "data_processing" | "notification" | "cleanup" | "sync" | "bulk_action" | "generate_pdf";
+  readonly jobType: "example" | "import_csv" | "export_report" | "data_processing" | "notification" | "cleanup" | "sync" | "bulk_action" | "group_audit" | "generate_pdf";
   /** As the job type wants it. */
   readonly payload?: Readonly<Record<string, unknown>> | undefined;
   /** Tasks with a higher one start first. Default: 0. */
@@ -137,6 +151,8 @@ export interface Metadata {
   readonly messageGroupId?: string | undefined;
   /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
   readonly idempotencyKey?: string | undefined;
+  /** The id of an open group (`POST /v1/groups`), of which the job becomes a member. Not in mode sqs. */
+  readonly group?: string | undefined;
   readonly createdAt?: string | undefined;
   /** Default 10. */
   readonly maxRetries?: number | undefined;
@@ -162,6 +178,8 @@ export interface Metadata {
   readonly labels?: ReadonlyArray<string> | undefined;
   /** JSON pointers into the body, read as JSON, or the payload: what may differ in a repeat of the key. */
   readonly idempotencyIgnore?: ReadonlyArray<string> | undefined;
+  /** Keep up to 256 KB of the answer that ends the job well, for people and for follow-ups. */
+  readonly keepResponse?: boolean | undefined;
 }
 
 /** A Callback with its defaults; credentials are masked by ***. */
@@ -177,9 +195,30 @@ export interface ShownFollowUpJob {
     readonly execution: RestApiExecution | LambdaInvokeExecution | LambdaUrlExecution | TaskExecution;
     readonly metadata: Metadata;
   };
+  /** The whole body of the job: the answer that its parent has kept (`keepResponse`), the result of a task, or the parent as `GET /v1/admin/jobs/{id}` shows it. */
+  readonly bodyFrom?: "parent.response" | "parent.result" | "parent" | undefined;
   readonly onComplete?: ShownCallback | undefined;
   readonly onSuccess?: ShownFollowUpJob | undefined;
   readonly onFailure?: ShownFollowUpJob | undefined;
+}
+
+/** Ends once all its members have ended. */
+export interface GroupExecution {
+  readonly type: "group";
+  /** How many members the group has: distinct jobs, so that a replayed request counts once. */
+  readonly expected?: number | undefined;
+  readonly sealBy: string;
+  /** The first member that is FAILED or DEAD seals the group and has the others cancelled. Default: false. */
+  readonly cancelOnFailure?: boolean | undefined;
+}
+
+/** Members of a group, and how many of them have ended in which status. */
+export interface MemberCounts {
+  readonly total: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly dead: number;
+  readonly cancelled: number;
 }
 
 /** Why a job waits, worked out when it is read. */
@@ -242,6 +281,12 @@ export interface SendJob {
   readonly order?: string | undefined;
   /** JSON pointers to what may differ when the key comes again, such as `/body/nonce`. */
   readonly idempotencyIgnore?: ReadonlyArray<string> | undefined;
+  /** The id of an open group (`POST /v1/groups`), of which the job becomes a member. Not in mode sqs. */
+  readonly group?: string | undefined;
+  /** Keep up to 256 KB of the answer that ends the job well, for people and for follow-ups. */
+  readonly keepResponse?: boolean | undefined;
+  /** Of a follow-up, instead of `body`: `parent.response`, `parent.result` or `parent`. */
+  readonly bodyFrom?: "parent.response" | "parent.result" | "parent" | undefined;
   /** Where the job is posted as it ended. */
   readonly onComplete?: string | Callback | undefined;
   /** Default: the token's. Another one is for PLATFORM_ADMIN. */
@@ -309,6 +354,12 @@ export interface FlatJob {
   readonly order?: string | undefined;
   /** JSON pointers to what may differ when the key comes again, such as `/body/nonce`. */
   readonly idempotencyIgnore?: ReadonlyArray<string> | undefined;
+  /** The id of an open group (`POST /v1/groups`), of which the job becomes a member. Not in mode sqs. */
+  readonly group?: string | undefined;
+  /** Keep up to 256 KB of the answer that ends the job well, for people and for follow-ups. */
+  readonly keepResponse?: boolean | undefined;
+  /** Of a follow-up, instead of `body`: `parent.response`, `parent.result` or `parent`. */
+  readonly bodyFrom?: "parent.response" | "parent.result" | "parent" | undefined;
   /** Where the job is posted as it ended. */
   readonly onComplete?: string | Callback | undefined;
   readonly onSuccess?: FlatJob | undefined;
@@ -375,13 +426,15 @@ export interface FollowUpJob {
     readonly execution: RestApiExecution | LambdaInvokeExecution | LambdaUrlExecution | TaskExecution;
     readonly metadata?: Metadata | undefined;
   };
+  /** The whole body of the job: the answer that its parent has kept (`keepResponse`), the result of a task, or the parent as `GET /v1/admin/jobs/{id}` shows it. */
+  readonly bodyFrom?: "parent.response" | "parent.result" | "parent" | undefined;
   readonly onComplete?: Callback | undefined;
   readonly onSuccess?: FollowUpJob | undefined;
   readonly onFailure?: FollowUpJob | undefined;
 }
 
 export interface CreateTypedJob {
-  readonly jobType: "example" | "import_csv" | "export_report" | "data_processing" | "notification" | "cleanup" | "sync" | "bulk_action" | "generate_pdf";
+  readonly jobType: "example" | "import_csv" | "export_report" | "data_processing" | "notification" | "cleanup" | "sync" | "bulk_action" | "group_audit" | "generate_pdf";
   /** As the job type wants it. */
   readonly payload?: Readonly<Record<string, unknown>> | undefined;
   /** Tasks with a higher one start first. Default: 0. */
@@ -460,7 +513,7 @@ export interface FileJob {
 }
 
 export interface CreateFileJob {
-  readonly jobType: "example" | "import_csv" | "export_report" | "data_processing" | "notification" | "cleanup" | "sync" | "bulk_action" | "generate_pdf";
+  readonly jobType: "example" | "import_csv" | "export_report" | "data_processing" | "notification" | "cleanup" | "sync" | "bulk_action" | "group_audit" | "generate_pdf";
   /** As the job type wants it. */
   readonly payload?: Readonly<Record<string, unknown>> | undefined;
   /** The caller's own: kept, and shown as it came. */
@@ -686,6 +739,22 @@ export interface Attempt {
   readonly responseExcerpt: string | null;
 }
 
+/** What is to be other than in the job; nothing for a plain copy. */
+export interface Resend {
+  /** The whole URL to call instead, with its query. */
+  readonly url?: string | undefined;
+  /** Added to those of the job, or put in their place; null takes one away. *** keeps what is stored. */
+  readonly headers?: Readonly<Record<string, string | null>> | undefined;
+  /** Instead of the job's. Text goes out as it is, anything else as JSON, with its numbers as written. */
+  readonly body?: unknown;
+  /** Of a task, instead of the job's. *** keeps what is stored. */
+  readonly payload?: Readonly<Record<string, unknown>> | undefined;
+  /** Starts then, at most a year ahead; a time that has passed is now. */
+  readonly notBefore?: string | undefined;
+  /** The idempotency key of the new job. Default: none. */
+  readonly key?: string | undefined;
+}
+
 /** How far it is. */
 export interface BulkAction {
   readonly id: string;
@@ -707,12 +776,71 @@ export interface BulkFilter {
   readonly executionType?: string | undefined;
   /** Of the destination: a host, or a function's name. */
   readonly host?: string | undefined;
+  /** The id of a group: its members. */
+  readonly group?: string | undefined;
   readonly createdAfter?: string | undefined;
   readonly createdBefore?: string | undefined;
   /** In the last error, by its letters. */
   readonly errorContains?: string | undefined;
   /** Default: the token's. Another one is for PLATFORM_ADMIN. */
   readonly appId?: string | undefined;
+}
+
+/** A group as it stands. `GET /v1/admin/jobs/{id}` shows it as a job. */
+export interface Group {
+  readonly id: string;
+  readonly appId: string;
+  readonly key: string | null;
+  /** PENDING until all members have ended. */
+  readonly status: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED";
+  /** `seal_timeout` or `count_mismatch` of a group that had other members. */
+  readonly reason: string | null;
+  /** How many members it has; null while nobody knows. */
+  readonly expected: number | null;
+  readonly sealBy: string;
+  /** Since then nothing becomes a member any more. */
+  readonly sealedAt: string | null;
+  readonly cancelOnFailure: boolean;
+  readonly members: {
+    readonly total: number;
+    readonly succeeded: number;
+    readonly failed: number;
+    readonly dead: number;
+    readonly cancelled: number;
+    readonly ended: number;
+  };
+  /** Whether the members are counted from the table's stream: until the end. */
+  readonly approximate: boolean;
+  /** Of an ended group: the first 1,000 that were FAILED or DEAD. */
+  readonly failedJobIds: ReadonlyArray<string>;
+  readonly lastError: string | null;
+  readonly followUpJobIds: ReadonlyArray<string>;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+/** A group: `expected` seals it with its last member, else `POST …/seal`. */
+export interface CreateGroup {
+  /** Default: the token's. Another one is for PLATFORM_ADMIN. */
+  readonly appId?: string | undefined;
+  /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
+  readonly key?: string | undefined;
+  /** How many members the group has: distinct jobs, so that a replayed request counts once. */
+  readonly expected?: number | undefined;
+  /** A group that has not been sealed by then is FAILED: a duration from now, or a time. At most 30d. */
+  readonly sealBy?: string | undefined;
+  /** The first member that is FAILED or DEAD seals the group and has the others cancelled. Default: false. */
+  readonly cancelOnFailure?: boolean | undefined;
+  /** Where the group is posted as it ended. */
+  readonly onComplete?: string | Callback | undefined;
+  readonly onSuccess?: FlatJob | undefined;
+  readonly onFailure?: FlatJob | undefined;
+}
+
+/** Without `expected`, the members are counted a minute later, until twice alike. */
+export interface SealGroup {
+  /** How many members the group has: distinct jobs, so that a replayed request counts once. */
+  readonly expected?: number | undefined;
 }
 
 export interface Counts {
@@ -840,6 +968,8 @@ export interface Limits {
   readonly requestsPerSecond: number | null;
   /** Reads of settings, audit log and usage in a second. Null: no limit. */
   readonly readsPerSecond: number | null;
+  /** Changes of settings and secrets in a second. Null: no limit. */
+  readonly changesPerSecond: number | null;
   /** Tasks that run at once. Null: no limit. */
   readonly maxConcurrentTasks: number | null;
   /** Attempts over 60 s at once, and as many at destinations that take longer than 5 s. Null: a fifth of the queue's executions: 20 and 40. */
@@ -862,6 +992,58 @@ export interface Limits {
   readonly paused: boolean;
 }
 
+/** A merge patch (RFC 7396): null gives a setting its default. */
+export interface PatchSettings {
+  /** That you have read: if the settings have another by now, 409. */
+  readonly version?: number | undefined;
+  readonly name?: string | null | null | undefined;
+  readonly allowedCallbackUrls?: ReadonlyArray<string> | null | undefined;
+  readonly allowedFunctions?: ReadonlyArray<string> | null | undefined;
+  readonly onComplete?: {
+    readonly url?: string | undefined;
+    readonly headers?: Readonly<Record<string, string | null>> | null | undefined;
+    readonly on?: ReadonlyArray<"SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED"> | null | undefined;
+  } | null | undefined;
+  readonly retry?: {
+    readonly final?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | null | undefined;
+    readonly retryOn?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | null | undefined;
+  } | null | undefined;
+  readonly idempotency?: "request" | "target" | null | undefined;
+  readonly requestsPerSecond?: number | null | null | undefined;
+  readonly maxConcurrentTasks?: number | null | undefined;
+  readonly waitersPerApp?: number | null | null | undefined;
+  readonly pdfPagesPerDay?: number | null | null | undefined;
+  readonly userWebhooks?: "any" | "permission" | null | undefined;
+  readonly destinations?: ReadonlyArray<{
+    readonly destination: string;
+    /** Default: null. */
+    readonly rateLimitPerSecond?: number | null | undefined;
+    /** Default: null. */
+    readonly maxConcurrency?: number | null | undefined;
+  }> | null | undefined;
+  readonly paused?: boolean | null | undefined;
+  /** Ignored: as `GET` shows it. */
+  readonly appId?: unknown;
+  /** Ignored: as `GET` shows it. */
+  readonly limits?: unknown;
+  /** Ignored: as `GET` shows it. */
+  readonly inForce?: unknown;
+  /** Ignored: as `GET` shows it. */
+  readonly signingSecrets?: unknown;
+}
+
+/** Null: no limit. */
+export interface DestinationLimits {
+  /** That you have read: if the settings have another by now, 409. */
+  readonly version?: number | undefined;
+  /** As in the path, or left out. */
+  readonly destination?: string | undefined;
+  /** Default: null. */
+  readonly rateLimitPerSecond?: number | null | undefined;
+  /** Default: null. */
+  readonly maxConcurrency?: number | null | undefined;
+}
+
 export interface PutLimits {
   /** Of the limits that you have read: if they have another by now, 409. */
   readonly version?: number | undefined;
@@ -869,6 +1051,8 @@ export interface PutLimits {
   readonly requestsPerSecond?: number | null | undefined;
   /** Reads of settings, audit log and usage in a second. Null: no limit. */
   readonly readsPerSecond?: number | null | undefined;
+  /** Changes of settings and secrets in a second. Null: no limit. */
+  readonly changesPerSecond?: number | null | undefined;
   /** Tasks that run at once. Null: no limit. */
   readonly maxConcurrentTasks?: number | null | undefined;
   /** Attempts over 60 s at once, and as many at destinations that take longer than 5 s. Null: a fifth of the queue's executions: 20 and 40. */
@@ -1029,7 +1213,7 @@ export interface Operations {
         readonly executionType: string;
         readonly status: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED";
         readonly lambdaProxyMessage?: ShownRequest | null | undefined;
-        readonly executionConfig?: RestApiExecution | LambdaInvokeExecution | LambdaUrlExecution | TaskExecution | ShownScheduleExecution | null | undefined;
+        readonly executionConfig?: RestApiExecution | LambdaInvokeExecution | LambdaUrlExecution | TaskExecution | ShownScheduleExecution | GroupExecution | null | undefined;
         readonly onComplete?: ShownCallback | undefined;
         readonly onSuccess?: ShownFollowUpJob | null | undefined;
         readonly onFailure?: ShownFollowUpJob | null | undefined;
@@ -1039,8 +1223,8 @@ export interface Operations {
         readonly maxRetries: number;
         readonly nextRetryAt: string | null;
         readonly lastError: string | null;
-        /** Why it failed. `final`: another attempt would fail too; `expired`: none was started by its notAfter. */
-        readonly reason?: "final" | "expired" | undefined;
+        /** Why it failed. `final`: another attempt would fail too; `expired`: none was started by its notAfter; `seal_timeout`, `count_mismatch`: a group that had other members than it was to have. */
+        readonly reason?: "final" | "expired" | "seal_timeout" | "count_mismatch" | undefined;
         /** The start that was asked for. */
         readonly notBefore?: string | undefined;
         /** No attempt starts later. */
@@ -1055,10 +1239,24 @@ export interface Operations {
         readonly runCount?: number | undefined;
         /** Of a schedule: the job of the last run. */
         readonly targetJobId?: string | null | undefined;
+        /** Of a group: how many members it has; null while nobody knows. */
+        readonly expected?: number | null | undefined;
+        /** Of a group. */
+        readonly sealBy?: string | undefined;
+        /** Of a group: since when nothing becomes a member any more. */
+        readonly sealedAt?: string | null | undefined;
+        /** Of a group that has ended. */
+        readonly members?: MemberCounts | null | undefined;
+        /** Of a group: the first 1,000 members that were FAILED or DEAD. */
+        readonly failedJobIds?: ReadonlyArray<string> | undefined;
+        /** The group that the job is a member of. */
+        readonly group?: string | undefined;
         /** The `sub` of the token; of follow-ups and runs of a schedule, that of the job behind them. */
         readonly createdBy: string | null;
         /** The job whose follow-up or target this one is. */
         readonly parentJobId?: string | undefined;
+        /** The job of which this one is a copy, with changes or without. */
+        readonly resentFrom?: string | undefined;
         /** Of a job that has asked for follow-ups. */
         readonly followUpJobIds?: ReadonlyArray<string> | undefined;
         /** Since when it is to stop; a running attempt is let end first. */
@@ -1096,7 +1294,7 @@ export interface Operations {
       /** Default: 25. */
       readonly pageSize?: number | undefined;
       readonly status?: "queued" | "running" | "retrying" | "succeeded" | "failed" | "cancelled" | undefined;
-      readonly jobType?: "example" | "import_csv" | "export_report" | "data_processing" | "notification" | "cleanup" | "sync" | "bulk_action" | "generate_pdf" | undefined;
+      readonly jobType?: "example" | "import_csv" | "export_report" | "data_processing" | "notification" | "cleanup" | "sync" | "bulk_action" | "group_audit" | "generate_pdf" | undefined;
     };
     readonly answer: {
       readonly jobs: ReadonlyArray<TypedJob>;
@@ -1189,7 +1387,7 @@ export interface Operations {
       /** Default: 20. */
       readonly pageSize?: number | undefined;
       readonly status?: "PENDING" | "RUNNING" | "RETRYING" | "COMPLETED" | "FAILED" | undefined;
-      readonly jobType?: "example" | "import_csv" | "export_report" | "data_processing" | "notification" | "cleanup" | "sync" | "bulk_action" | "generate_pdf" | undefined;
+      readonly jobType?: "example" | "import_csv" | "export_report" | "data_processing" | "notification" | "cleanup" | "sync" | "bulk_action" | "group_audit" | "generate_pdf" | undefined;
     };
     readonly answer: {
       readonly jobs: ReadonlyArray<FileJob>;
@@ -1316,7 +1514,7 @@ export interface Operations {
     readonly query: {
       readonly appId?: string | undefined;
       readonly status?: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED" | undefined;
-      readonly executionType?: "rest-api" | "lambda-invoke" | "lambda-url" | "task" | "schedule" | undefined;
+      readonly executionType?: "rest-api" | "lambda-invoke" | "lambda-url" | "task" | "schedule" | "group" | undefined;
       /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
       readonly idempotencyKey?: string | undefined;
       readonly createdAfter?: string | undefined;
@@ -1350,7 +1548,7 @@ export interface Operations {
         readonly executionType: string;
         readonly status: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED";
         readonly lambdaProxyMessage?: ShownRequest | null | undefined;
-        readonly executionConfig?: RestApiExecution | LambdaInvokeExecution | LambdaUrlExecution | TaskExecution | ShownScheduleExecution | null | undefined;
+        readonly executionConfig?: RestApiExecution | LambdaInvokeExecution | LambdaUrlExecution | TaskExecution | ShownScheduleExecution | GroupExecution | null | undefined;
         readonly onComplete?: ShownCallback | undefined;
         readonly onSuccess?: ShownFollowUpJob | null | undefined;
         readonly onFailure?: ShownFollowUpJob | null | undefined;
@@ -1360,8 +1558,8 @@ export interface Operations {
         readonly maxRetries: number;
         readonly nextRetryAt: string | null;
         readonly lastError: string | null;
-        /** Why it failed. `final`: another attempt would fail too; `expired`: none was started by its notAfter. */
-        readonly reason?: "final" | "expired" | undefined;
+        /** Why it failed. `final`: another attempt would fail too; `expired`: none was started by its notAfter; `seal_timeout`, `count_mismatch`: a group that had other members than it was to have. */
+        readonly reason?: "final" | "expired" | "seal_timeout" | "count_mismatch" | undefined;
         /** The start that was asked for. */
         readonly notBefore?: string | undefined;
         /** No attempt starts later. */
@@ -1376,10 +1574,24 @@ export interface Operations {
         readonly runCount?: number | undefined;
         /** Of a schedule: the job of the last run. */
         readonly targetJobId?: string | null | undefined;
+        /** Of a group: how many members it has; null while nobody knows. */
+        readonly expected?: number | null | undefined;
+        /** Of a group. */
+        readonly sealBy?: string | undefined;
+        /** Of a group: since when nothing becomes a member any more. */
+        readonly sealedAt?: string | null | undefined;
+        /** Of a group that has ended. */
+        readonly members?: MemberCounts | null | undefined;
+        /** Of a group: the first 1,000 members that were FAILED or DEAD. */
+        readonly failedJobIds?: ReadonlyArray<string> | undefined;
+        /** The group that the job is a member of. */
+        readonly group?: string | undefined;
         /** The `sub` of the token; of follow-ups and runs of a schedule, that of the job behind them. */
         readonly createdBy: string | null;
         /** The job whose follow-up or target this one is. */
         readonly parentJobId?: string | undefined;
+        /** The job of which this one is a copy, with changes or without. */
+        readonly resentFrom?: string | undefined;
         /** Of a job that has asked for follow-ups. */
         readonly followUpJobIds?: ReadonlyArray<string> | undefined;
         /** Since when it is to stop; a running attempt is let end first. */
@@ -1390,6 +1602,15 @@ export interface Operations {
         readonly waiting?: Waiting | null | undefined;
         /** Parts shown as null because the answer would be too large. */
         readonly omitted?: ReadonlyArray<string> | undefined;
+        /** The answer that a job with `keepResponse` has kept; `GET …/response` has all of it. */
+        readonly response?: {
+          readonly bytes: number | null;
+          readonly contentType: string | null;
+          /** Its first 1 KB. */
+          readonly excerpt: string | null;
+          /** Why it was not kept. */
+          readonly missing: "too large" | "incomplete" | null;
+        } | undefined;
         readonly attempts: ReadonlyArray<Attempt>;
       };
       readonly timestamp: string;
@@ -1404,6 +1625,12 @@ export interface Operations {
       readonly success: true;
       readonly data: JobEntity;
       readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/admin/jobs/{id}/response`: Gives the answer that a job with keepResponse has kept, as it came. */
+  getJobResponse: {
+    readonly path: {
+      readonly id: string;
     };
   };
   /** `GET /v1/admin/jobs/{id}/wait`: Waits up to 20 s for the end of a job, and shows it. */
@@ -1454,6 +1681,18 @@ export interface Operations {
       readonly timestamp: string;
     };
   };
+  /** `POST /v1/admin/jobs/{id}/resend`: Sends a job again as a new one, with changes or without; the old one stays as it is. */
+  resendJob: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly body?: Resend | undefined;
+    readonly answer: {
+      readonly success: true;
+      readonly data: JobEntity;
+      readonly timestamp: string;
+    };
+  };
   /** `POST /v1/admin/jobs/redrive`: Tries all FAILED or DEAD jobs again that fit a filter. */
   redriveJobs: {
     readonly body: BulkFilter;
@@ -1485,6 +1724,81 @@ export interface Operations {
   };
   /** `POST /v1/admin/bulk-actions/{id}/abort`: Ends a bulk action within seconds; what it has changed stays changed. */
   abortBulkAction: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: BulkAction;
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /v1/groups`: Makes a group, which ends once its members have ended. */
+  createGroup: {
+    readonly body: CreateGroup;
+    readonly answer: {
+      readonly success: true;
+      readonly data: Group;
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /v1/groups/{id}/seal`: Lets nothing become a member of a group any more. */
+  sealGroup: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly body: SealGroup;
+    readonly answer: {
+      readonly success: true;
+      readonly data: Group;
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/groups/{id}`: Shows a group, with how many of its members have ended. */
+  getGroup: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: Group;
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/groups/{id}/jobs`: Lists the members of a group, newest first. */
+  listMembers: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly query: {
+      readonly status?: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED" | undefined;
+      /** Default: 50. */
+      readonly limit?: number | undefined;
+      readonly cursor?: string | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly items: ReadonlyArray<JobEntity>;
+        /** Of the next page, as `cursor`; null at the end. */
+        readonly nextCursor: string | null;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /v1/groups/{id}/cancel`: Seals a group, cancels its members, and ends it as CANCELLED. */
+  cancelGroup: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: BulkAction;
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /v1/groups/{id}/redrive`: Tries the failed members of a group again, towards another end of it. */
+  redriveGroup: {
     readonly path: {
       readonly id: string;
     };
@@ -1616,7 +1930,6 @@ export interface Operations {
     readonly answer: {
       readonly success: true;
       readonly data: {
-        readonly appId: string;
         readonly version: number;
         readonly name: string | null;
         readonly allowedCallbackUrls: ReadonlyArray<string>;
@@ -1642,6 +1955,7 @@ export interface Operations {
           readonly maxConcurrency?: number | null | undefined;
         }>;
         readonly paused: boolean;
+        readonly appId: string;
         readonly limits: Limits;
         /** What holds of the two: the tighter one of each. Jobs start while neither has paused them. */
         readonly inForce: {
@@ -1649,6 +1963,8 @@ export interface Operations {
           readonly requestsPerSecond: number | null;
           /** Reads of settings, audit log and usage in a second. Null: no limit. */
           readonly readsPerSecond: number | null;
+          /** Changes of settings and secrets in a second. Null: no limit. */
+          readonly changesPerSecond: number | null;
           /** Tasks that run at once. Null: no limit. */
           readonly maxConcurrentTasks: number | null;
           /** Attempts over 60 s at once, and as many at destinations that take longer than 5 s. Null: a fifth of the queue's executions: 20 and 40. */
@@ -1720,11 +2036,18 @@ export interface Operations {
       }> | undefined;
       /** Default: false. */
       readonly paused?: boolean | undefined;
+      /** Ignored: as `GET` shows it. */
+      readonly appId?: unknown;
+      /** Ignored: as `GET` shows it. */
+      readonly limits?: unknown;
+      /** Ignored: as `GET` shows it. */
+      readonly inForce?: unknown;
+      /** Ignored: as `GET` shows it. */
+      readonly signingSecrets?: unknown;
     };
     readonly answer: {
       readonly success: true;
       readonly data: {
-        readonly appId: string;
         readonly version: number;
         readonly name: string | null;
         readonly allowedCallbackUrls: ReadonlyArray<string>;
@@ -1750,6 +2073,7 @@ export interface Operations {
           readonly maxConcurrency?: number | null | undefined;
         }>;
         readonly paused: boolean;
+        readonly appId: string;
         readonly limits: Limits;
         /** What holds of the two: the tighter one of each. Jobs start while neither has paused them. */
         readonly inForce: {
@@ -1757,6 +2081,234 @@ export interface Operations {
           readonly requestsPerSecond: number | null;
           /** Reads of settings, audit log and usage in a second. Null: no limit. */
           readonly readsPerSecond: number | null;
+          /** Changes of settings and secrets in a second. Null: no limit. */
+          readonly changesPerSecond: number | null;
+          /** Tasks that run at once. Null: no limit. */
+          readonly maxConcurrentTasks: number | null;
+          /** Attempts over 60 s at once, and as many at destinations that take longer than 5 s. Null: a fifth of the queue's executions: 20 and 40. */
+          readonly concurrencyPerApp: number | null;
+          /** Quick PDFs that are made at once. Null: no limit. */
+          readonly quickPdfsPerApp: number | null;
+          /** Requests that wait for news at once. Null: no limit. */
+          readonly waitersPerApp: number | null;
+          /** Recurring schedules that have not ended. Null: no limit. */
+          readonly recurringSchedules: number | null;
+          /** Datasets. Null: no limit. */
+          readonly datasets: number | null;
+          /** Bytes of all datasets. Null: no limit. */
+          readonly datasetBytes: number | null;
+          /** Bytes of uploaded and announced files. Null: no limit. */
+          readonly uploadBytes: number | null;
+          /** Pages of PDFs in a day of UTC. Null: no limit. */
+          readonly pdfPagesPerDay: number | null;
+          /** The operator's own pause, which the app's administrators can't end. */
+          readonly paused: boolean;
+        };
+        readonly signingSecrets: ReadonlyArray<{
+          readonly id: string;
+          readonly createdAt: string;
+          readonly expiresAt: string | null;
+        }>;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `PATCH /v1/admin/apps/{appId}`: Changes some of an app's settings and leaves the others as they are. */
+  patchApp: {
+    readonly path: {
+      readonly appId: string;
+    };
+    readonly body: PatchSettings;
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly version: number;
+        readonly name: string | null;
+        readonly allowedCallbackUrls: ReadonlyArray<string>;
+        readonly allowedFunctions: ReadonlyArray<string>;
+        readonly onComplete: ShownCallback | null;
+        readonly retry: {
+          /** Answers that end the job at once: statuses such as 422, or classes such as `4xx`. */
+          readonly final?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | undefined;
+          /** Answers after which it is tried again. A status counts before its class, and then retryOn before final. */
+          readonly retryOn?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | undefined;
+        } | null;
+        readonly idempotency: "request" | "target";
+        readonly requestsPerSecond: number | null;
+        readonly maxConcurrentTasks: number;
+        readonly waitersPerApp: number | null;
+        readonly pdfPagesPerDay: number | null;
+        readonly userWebhooks: "any" | "permission";
+        readonly destinations: ReadonlyArray<{
+          readonly destination: string;
+          /** Default: null. */
+          readonly rateLimitPerSecond?: number | null | undefined;
+          /** Default: null. */
+          readonly maxConcurrency?: number | null | undefined;
+        }>;
+        readonly paused: boolean;
+        readonly appId: string;
+        readonly limits: Limits;
+        /** What holds of the two: the tighter one of each. Jobs start while neither has paused them. */
+        readonly inForce: {
+          /** Requests of the app in a second. Null: no limit. */
+          readonly requestsPerSecond: number | null;
+          /** Reads of settings, audit log and usage in a second. Null: no limit. */
+          readonly readsPerSecond: number | null;
+          /** Changes of settings and secrets in a second. Null: no limit. */
+          readonly changesPerSecond: number | null;
+          /** Tasks that run at once. Null: no limit. */
+          readonly maxConcurrentTasks: number | null;
+          /** Attempts over 60 s at once, and as many at destinations that take longer than 5 s. Null: a fifth of the queue's executions: 20 and 40. */
+          readonly concurrencyPerApp: number | null;
+          /** Quick PDFs that are made at once. Null: no limit. */
+          readonly quickPdfsPerApp: number | null;
+          /** Requests that wait for news at once. Null: no limit. */
+          readonly waitersPerApp: number | null;
+          /** Recurring schedules that have not ended. Null: no limit. */
+          readonly recurringSchedules: number | null;
+          /** Datasets. Null: no limit. */
+          readonly datasets: number | null;
+          /** Bytes of all datasets. Null: no limit. */
+          readonly datasetBytes: number | null;
+          /** Bytes of uploaded and announced files. Null: no limit. */
+          readonly uploadBytes: number | null;
+          /** Pages of PDFs in a day of UTC. Null: no limit. */
+          readonly pdfPagesPerDay: number | null;
+          /** The operator's own pause, which the app's administrators can't end. */
+          readonly paused: boolean;
+        };
+        readonly signingSecrets: ReadonlyArray<{
+          readonly id: string;
+          readonly createdAt: string;
+          readonly expiresAt: string | null;
+        }>;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `PUT /v1/admin/apps/{appId}/destinations/{name}`: Sets the limits of one destination, in an app's settings. */
+  putDestination: {
+    readonly path: {
+      readonly appId: string;
+      readonly name: string;
+    };
+    readonly body: DestinationLimits;
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly version: number;
+        readonly name: string | null;
+        readonly allowedCallbackUrls: ReadonlyArray<string>;
+        readonly allowedFunctions: ReadonlyArray<string>;
+        readonly onComplete: ShownCallback | null;
+        readonly retry: {
+          /** Answers that end the job at once: statuses such as 422, or classes such as `4xx`. */
+          readonly final?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | undefined;
+          /** Answers after which it is tried again. A status counts before its class, and then retryOn before final. */
+          readonly retryOn?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | undefined;
+        } | null;
+        readonly idempotency: "request" | "target";
+        readonly requestsPerSecond: number | null;
+        readonly maxConcurrentTasks: number;
+        readonly waitersPerApp: number | null;
+        readonly pdfPagesPerDay: number | null;
+        readonly userWebhooks: "any" | "permission";
+        readonly destinations: ReadonlyArray<{
+          readonly destination: string;
+          /** Default: null. */
+          readonly rateLimitPerSecond?: number | null | undefined;
+          /** Default: null. */
+          readonly maxConcurrency?: number | null | undefined;
+        }>;
+        readonly paused: boolean;
+        readonly appId: string;
+        readonly limits: Limits;
+        /** What holds of the two: the tighter one of each. Jobs start while neither has paused them. */
+        readonly inForce: {
+          /** Requests of the app in a second. Null: no limit. */
+          readonly requestsPerSecond: number | null;
+          /** Reads of settings, audit log and usage in a second. Null: no limit. */
+          readonly readsPerSecond: number | null;
+          /** Changes of settings and secrets in a second. Null: no limit. */
+          readonly changesPerSecond: number | null;
+          /** Tasks that run at once. Null: no limit. */
+          readonly maxConcurrentTasks: number | null;
+          /** Attempts over 60 s at once, and as many at destinations that take longer than 5 s. Null: a fifth of the queue's executions: 20 and 40. */
+          readonly concurrencyPerApp: number | null;
+          /** Quick PDFs that are made at once. Null: no limit. */
+          readonly quickPdfsPerApp: number | null;
+          /** Requests that wait for news at once. Null: no limit. */
+          readonly waitersPerApp: number | null;
+          /** Recurring schedules that have not ended. Null: no limit. */
+          readonly recurringSchedules: number | null;
+          /** Datasets. Null: no limit. */
+          readonly datasets: number | null;
+          /** Bytes of all datasets. Null: no limit. */
+          readonly datasetBytes: number | null;
+          /** Bytes of uploaded and announced files. Null: no limit. */
+          readonly uploadBytes: number | null;
+          /** Pages of PDFs in a day of UTC. Null: no limit. */
+          readonly pdfPagesPerDay: number | null;
+          /** The operator's own pause, which the app's administrators can't end. */
+          readonly paused: boolean;
+        };
+        readonly signingSecrets: ReadonlyArray<{
+          readonly id: string;
+          readonly createdAt: string;
+          readonly expiresAt: string | null;
+        }>;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `DELETE /v1/admin/apps/{appId}/destinations/{name}`: Takes the limits of one destination out of an app's settings. */
+  deleteDestination: {
+    readonly path: {
+      readonly appId: string;
+      readonly name: string;
+    };
+    readonly query: {
+      readonly version?: number | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly version: number;
+        readonly name: string | null;
+        readonly allowedCallbackUrls: ReadonlyArray<string>;
+        readonly allowedFunctions: ReadonlyArray<string>;
+        readonly onComplete: ShownCallback | null;
+        readonly retry: {
+          /** Answers that end the job at once: statuses such as 422, or classes such as `4xx`. */
+          readonly final?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | undefined;
+          /** Answers after which it is tried again. A status counts before its class, and then retryOn before final. */
+          readonly retryOn?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | undefined;
+        } | null;
+        readonly idempotency: "request" | "target";
+        readonly requestsPerSecond: number | null;
+        readonly maxConcurrentTasks: number;
+        readonly waitersPerApp: number | null;
+        readonly pdfPagesPerDay: number | null;
+        readonly userWebhooks: "any" | "permission";
+        readonly destinations: ReadonlyArray<{
+          readonly destination: string;
+          /** Default: null. */
+          readonly rateLimitPerSecond?: number | null | undefined;
+          /** Default: null. */
+          readonly maxConcurrency?: number | null | undefined;
+        }>;
+        readonly paused: boolean;
+        readonly appId: string;
+        readonly limits: Limits;
+        /** What holds of the two: the tighter one of each. Jobs start while neither has paused them. */
+        readonly inForce: {
+          /** Requests of the app in a second. Null: no limit. */
+          readonly requestsPerSecond: number | null;
+          /** Reads of settings, audit log and usage in a second. Null: no limit. */
+          readonly readsPerSecond: number | null;
+          /** Changes of settings and secrets in a second. Null: no limit. */
+          readonly changesPerSecond: number | null;
           /** Tasks that run at once. Null: no limit. */
           readonly maxConcurrentTasks: number | null;
           /** Attempts over 60 s at once, and as many at destinations that take longer than 5 s. Null: a fifth of the queue's executions: 20 and 40. */
@@ -1864,6 +2416,8 @@ export interface Operations {
             readonly field: string;
             readonly from: unknown;
             readonly to: unknown;
+            /** The values are not kept: they were too large, or were the body of a job. */
+            readonly omitted?: true | undefined;
           }>;
         }>;
         /** Of the next page, as `cursor`; null at the end. */

@@ -13,8 +13,10 @@ export function secondsOf(duration: Duration): number {
   return Object.values(UNIT).reduce((sum, unit, at) => sum + unit * Number(parts[at] ?? 0), 0);
 }
 
-/** The FlatJob of a job. */
-export function flat({ delay, body, onSuccess, onFailure, ...job }: FollowUp): object {
+type Written = Pick<FollowUp, "delay" | "body" | "onSuccess" | "onFailure">;
+
+/** The FlatJob of a job, or of a part of one. */
+export function flat({ delay, body, onSuccess, onFailure, ...job }: Written): object {
   return {
     ...job,
     ...(delay !== undefined && { delaySeconds: secondsOf(delay) }),

@@ -1,9 +1,10 @@
+import type { Group } from "./api-types.ts";
 import type { JobsError } from "./errors.ts";
 import { flat, secondsOf } from "./flat.ts";
 import { Pages } from "./pages.ts";
 import { chunksOf, sendChunk } from "./send.ts";
 import type { CallOptions, Send } from "./transport.ts";
-import type { BulkAction, Group, Job, NewGroup, NewJob, Status } from "./types.ts";
+import type { BulkAction, Job, NewGroup, NewJob, Status } from "./types.ts";
 
 /** Groups of jobs, which end when all their members have. */
 export class Groups {

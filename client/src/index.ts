@@ -1,6 +1,6 @@
 export type { ErrorDetail } from "./errors.ts";
 export { ConflictError, JobFailedError, JobsError, RateLimitError, UnavailableError } from "./errors.ts";
-export { Jobs, type ResendChanges } from "./jobs.ts";
+export { Jobs } from "./jobs.ts";
 export type { Pages } from "./pages.ts";
 export type { CallOptions, JobsOptions } from "./transport.ts";
 export type {
@@ -8,7 +8,6 @@ export type {
   Counts,
   Filter,
   FollowUp,
-  Group,
   Job,
   JobCount,
   JobWithAttempts,
@@ -17,10 +16,11 @@ export type {
   NewJob,
   NewSchedule,
   Page,
+  ResendChanges,
   Schedule,
   ScheduleChanges,
   ScheduleFilter,
   Sent,
   When,
 } from "./types.ts";
-export type { Callback } from "./api-types.ts";
+export type { Callback, Group } from "./api-types.ts";

@@ -14,19 +14,9 @@ import type {
   JobWithAttempts,
   ListOptions,
   NewJob,
+  ResendChanges,
   Sent,
-  Time,
 } from "./types.ts";
-
-/** What a job is sent again with, where it differs. */
-export interface ResendChanges {
-  readonly url?: string | undefined;
-  /** Merged with those of the job. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  readonly body?: unknown;
-  readonly notBefore?: Time | undefined;
-  readonly key?: string | undefined;
-}
 
 /** The job service, for one app. */
 export class Jobs {

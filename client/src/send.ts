@@ -11,7 +11,7 @@ const MOST_BYTES = 3_900_000;
 const MOST_TRIES = 4;
 
 /** A job with the key that every try repeats. */
-export function keyed(job: NewJob): NewJob & { readonly key: string } {
+export function keyed<Job extends { readonly key?: string | undefined }>(job: Job): Job {
   return { ...job, key: job.key ?? crypto.randomUUID() };
 }
 

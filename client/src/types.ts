@@ -1,4 +1,4 @@
-import type { Callback, FlatJob, JobEntity, Operations, SendJob } from "./api-types.ts";
+import type { CreateGroup, FlatJob, JobEntity, Operations, Resend, SendJob } from "./api-types.ts";
 import type { JobsError } from "./errors.ts";
 
 // What the methods take and answer, by the API document.
@@ -161,18 +161,14 @@ export interface Schedule {
   readonly [field: string]: unknown;
 }
 
-export interface NewGroup {
-  readonly key?: string | undefined;
-  /** How many distinct jobs it will have: it seals itself with the last of them. */
-  readonly expected?: number | undefined;
+export interface NewGroup extends Omit<CreateGroup, "sealBy" | "onSuccess" | "onFailure"> {
   /** Unsealed by then, it fails. Default: `"24h"`. */
   readonly sealBy?: Duration | undefined;
-  /** Cancels the others as soon as one has failed. */
-  readonly cancelOnFailure?: boolean | undefined;
-  readonly onComplete?: string | Callback | undefined;
   readonly onSuccess?: FollowUp | undefined;
   readonly onFailure?: FollowUp | undefined;
 }
 
-/** A group is a job: it ends when all its members have. */
-export type Group = Job & { readonly [field: string]: unknown };
+/** What a job is sent again with, where it differs. */
+export interface ResendChanges extends Omit<Resend, "notBefore"> {
+  readonly notBefore?: Time | undefined;
+}

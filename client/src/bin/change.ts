@@ -175,7 +175,7 @@ export const groups: Command = {
   ),
 };
 
-function groupLine(group: Group): string {
-  const { id, status, group: counts } = group;
-  return `${id}  ${status}${counts === undefined ? "" : `  ${JSON.stringify(counts)}`}`;
+function groupLine({ id, status, expected, members }: Group): string {
+  const { ended, total, failed, dead } = members;
+  return `${id}  ${status.padEnd(9)}  ended ${ended} of ${expected ?? total}  failed ${failed + dead}`;
 }
