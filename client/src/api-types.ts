@@ -128,8 +128,20 @@ export interface ShownScheduleExecution {
   readonly scheduleExpression?: string | undefined;
   /** Default: "UTC". */
   readonly scheduleExpressionTimezone?: string | undefined;
+  /** No run before; a rate counts from then. With rate(...) and cron(...) only. */
+  readonly startsAt?: string | undefined;
+  /** No run after. With rate(...) and cron(...) only. */
   readonly endsAt?: string | undefined;
+  /** With rate(...) and cron(...) only. */
   readonly maxRuns?: number | undefined;
+  /** A run that is due while the job of the last one is unfinished: `allow` (default) makes it, `skip` leaves it out, `queue` makes one of them when that job has ended, `replace` cancels that job first. */
+  readonly overlap?: "allow" | "skip" | "queue" | "replace" | undefined;
+  /** Runs that were missed: `once` (default) makes one for all of them, `skip` none, `all` up to 100. */
+  readonly missed?: "once" | "skip" | "all" | undefined;
+  /** Runs that are later are not made up for. Default: 600 with `missed: skip`, else no limit. */
+  readonly missedWithinSeconds?: number | undefined;
+  /** The job of a run starts within so many seconds of its time, each run with a delay of its own. */
+  readonly windowSeconds?: number | undefined;
   readonly targetJob: {
     readonly lambdaProxyMessage: ShownRequest | null;
     readonly execution: RestApiExecution | LambdaInvokeExecution | LambdaUrlExecution | TaskExecution;
@@ -405,8 +417,20 @@ export interface ScheduleExecution {
   readonly scheduleExpression?: string | undefined;
   /** Default: "UTC". */
   readonly scheduleExpressionTimezone?: string | undefined;
+  /** No run before; a rate counts from then. With rate(...) and cron(...) only. */
+  readonly startsAt?: string | undefined;
+  /** No run after. With rate(...) and cron(...) only. */
   readonly endsAt?: string | undefined;
+  /** With rate(...) and cron(...) only. */
   readonly maxRuns?: number | undefined;
+  /** A run that is due while the job of the last one is unfinished: `allow` (default) makes it, `skip` leaves it out, `queue` makes one of them when that job has ended, `replace` cancels that job first. */
+  readonly overlap?: "allow" | "skip" | "queue" | "replace" | undefined;
+  /** Runs that were missed: `once` (default) makes one for all of them, `skip` none, `all` up to 100. */
+  readonly missed?: "once" | "skip" | "all" | undefined;
+  /** Runs that are later are not made up for. Default: 600 with `missed: skip`, else no limit. */
+  readonly missedWithinSeconds?: number | undefined;
+  /** The job of a run starts within so many seconds of its time, each run with a delay of its own. */
+  readonly windowSeconds?: number | undefined;
   readonly targetJob: TargetJob;
 }
 
@@ -727,6 +751,54 @@ export interface AccountWebhook {
   readonly webhook_url: string | null;
 }
 
+export interface Me {
+  readonly sub: string;
+  /** The app of requests that name none; null if the token names none. */
+  readonly appId: string | null;
+  /** By its settings. */
+  readonly appName: string | null;
+  readonly roles: ReadonlyArray<string>;
+  readonly permissions: ReadonlyArray<string>;
+  /** What the caller may do. */
+  readonly may: {
+    /** All of the app: its jobs, settings, audit log. */
+    readonly read: boolean;
+    /** The same, and create jobs of every kind. */
+    readonly change: boolean;
+    /** Every app, its limits, and the list of apps. */
+    readonly operate: boolean;
+    /** For tasks and file jobs: those of the token, and those of its role. */
+    readonly permissions: ReadonlyArray<string>;
+  };
+  /** The end of the token, in real time. */
+  readonly expiresAt: string;
+  readonly service: {
+    readonly name: string;
+    readonly version: string;
+    readonly stage: string;
+  };
+  readonly local: {
+    /** How fast the service's clock runs: `SPEED`. */
+    readonly speed: number;
+    /** By how much it is ahead of real time. */
+    readonly offsetSeconds: number;
+    /** A target for jobs. */
+    readonly echoUrl: string;
+    /** The e-mails that jobs have sent. */
+    readonly mailboxUrl: string;
+  } | null;
+}
+
+export interface ListedApp {
+  readonly appId: string;
+  /** By its settings. */
+  readonly name: string | null;
+  /** By its administrators or the operator: none of its jobs starts. */
+  readonly paused: boolean;
+  /** When the service first knew of it. */
+  readonly since: string;
+}
+
 export interface Attempt {
   readonly number: number;
   /** Null if the attempt was lost: its worker left no record. */
@@ -737,6 +809,19 @@ export interface Attempt {
   readonly error: string | null;
   /** The first 1 KB of what the target answered. */
   readonly responseExcerpt: string | null;
+}
+
+/** A line that a task has logged. */
+export interface JobLog {
+  /** Of the line among all of the job, from 1. */
+  readonly number: number;
+  readonly jobId: string;
+  readonly level: "DEBUG" | "INFO" | "WARNING" | "ERROR";
+  readonly message: string;
+  /** Of the file, from 1. */
+  readonly rowNumber: number | null;
+  readonly meta: Readonly<Record<string, unknown>> | null;
+  readonly createdAt: string;
 }
 
 /** What is to be other than in the job; nothing for a plain copy. */
@@ -966,7 +1051,7 @@ export interface Limits {
   readonly version: number;
   /** Requests of the app in a second. Null: no limit. */
   readonly requestsPerSecond: number | null;
-  /** Reads of settings, audit log and usage in a second. Null: no limit. */
+  /** Reads of administrators in a second. Null: no limit. */
   readonly readsPerSecond: number | null;
   /** Changes of settings and secrets in a second. Null: no limit. */
   readonly changesPerSecond: number | null;
@@ -1049,7 +1134,7 @@ export interface PutLimits {
   readonly version?: number | undefined;
   /** Requests of the app in a second. Null: no limit. */
   readonly requestsPerSecond?: number | null | undefined;
-  /** Reads of settings, audit log and usage in a second. Null: no limit. */
+  /** Reads of administrators in a second. Null: no limit. */
   readonly readsPerSecond?: number | null | undefined;
   /** Changes of settings and secrets in a second. Null: no limit. */
   readonly changesPerSecond?: number | null | undefined;
@@ -1098,6 +1183,115 @@ export interface Usage {
     };
   }>;
 }
+
+/** A schedule as it stands. */
+export interface Schedule {
+  /** Its idempotency key; the id of a schedule that was made without one. */
+  readonly key: string;
+  /** It is the job of this id, too. */
+  readonly id: string;
+  readonly expression: string;
+  readonly timezone: string;
+  readonly startsAt?: string | undefined;
+  readonly endsAt?: string | undefined;
+  readonly maxRuns?: number | undefined;
+  readonly overlap: "allow" | "skip" | "queue" | "replace";
+  readonly missed: "once" | "skip" | "all";
+  readonly missedWithinSeconds?: number | undefined;
+  readonly windowSeconds?: number | undefined;
+  readonly state: "ACTIVE" | "PAUSED" | "ENDED";
+  readonly paused: boolean;
+  readonly pausedAt?: string | undefined;
+  readonly pauseReason?: string | undefined;
+  /** The next five times; none while it is paused. */
+  readonly nextRuns: ReadonlyArray<string>;
+  readonly lastRun: {
+    readonly at: string;
+    readonly jobId: string;
+    /** Null if the job is gone. */
+    readonly status: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED" | null;
+  } | null;
+  /** Without the runs that people have asked for. */
+  readonly runCount: number;
+  /** Runs that were not made. */
+  readonly skipped: {
+    readonly overlap: number;
+    readonly missed: number;
+    readonly paused: number;
+  };
+  /** The last of them, up to ten entries. */
+  readonly lastSkipped: ReadonlyArray<{
+    /** The time of the first one. */
+    readonly at: string;
+    readonly reason: "overlap" | "missed" | "paused";
+    readonly times: number;
+  }>;
+  /** It grows with every edit, pause and resumption. */
+  readonly version: number;
+  /** A FlatJob; credentials are masked by ***. Lists show what it calls alone. */
+  readonly job: Readonly<Record<string, unknown>>;
+  readonly createdBy: string | null;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  /** Parts that are left out because the answer would be too large. */
+  readonly omitted?: ReadonlyArray<string> | undefined;
+}
+
+/** A schedule: when it runs, and the job that each run makes. */
+export interface PutSchedule {
+  /** `rate(<n> minutes|hours|days)`, `cron(<minute> <hour> <day> <month> <weekday> <year>)`, `at(yyyy-mm-ddThh:mm:ss)`, or the five fields of cron, or a name such as `@daily`. */
+  readonly expression: string;
+  /** Default: "UTC". */
+  readonly timezone?: string | undefined;
+  /** No run before; a rate counts from then. With rate(...) and cron(...) only. */
+  readonly startsAt?: string | undefined;
+  /** No run after. With rate(...) and cron(...) only. */
+  readonly endsAt?: string | undefined;
+  /** With rate(...) and cron(...) only. */
+  readonly maxRuns?: number | undefined;
+  /** A run that is due while the job of the last one is unfinished: `allow` (default) makes it, `skip` leaves it out, `queue` makes one of them when that job has ended, `replace` cancels that job first. */
+  readonly overlap?: "allow" | "skip" | "queue" | "replace" | undefined;
+  /** Runs that were missed: `once` (default) makes one for all of them, `skip` none, `all` up to 100. */
+  readonly missed?: "once" | "skip" | "all" | undefined;
+  /** Runs that are later are not made up for. Default: 600 with `missed: skip`, else no limit. */
+  readonly missedWithinSeconds?: number | undefined;
+  /** The job of a run starts within so many seconds of its time, each run with a delay of its own. */
+  readonly windowSeconds?: number | undefined;
+  /** Default: as it is; a new one is not. */
+  readonly paused?: boolean | undefined;
+  /** Beside `paused: true`. */
+  readonly pauseReason?: string | undefined;
+  /** The version that is to be changed: with another one, 409. */
+  readonly version?: number | undefined;
+  readonly job: FlatJob;
+  /** Ignored: as it was shown. */
+  readonly key?: unknown;
+  /** Ignored: as it was shown. */
+  readonly id?: unknown;
+  /** Ignored: as it was shown. */
+  readonly state?: unknown;
+  /** Ignored: as it was shown. */
+  readonly pausedAt?: unknown;
+  /** Ignored: as it was shown. */
+  readonly nextRuns?: unknown;
+  /** Ignored: as it was shown. */
+  readonly lastRun?: unknown;
+  /** Ignored: as it was shown. */
+  readonly runCount?: unknown;
+  /** Ignored: as it was shown. */
+  readonly skipped?: unknown;
+  /** Ignored: as it was shown. */
+  readonly lastSkipped?: unknown;
+  /** Ignored: as it was shown. */
+  readonly createdBy?: unknown;
+  /** Ignored: as it was shown. */
+  readonly createdAt?: unknown;
+  /** Ignored: as it was shown. */
+  readonly updatedAt?: unknown;
+}
+
+/** A merge patch (RFC 7396) of a PutSchedule: null takes a field away. */
+export type PatchSchedule = Readonly<Record<string, unknown>>;
 
 /** How every request is answered that is refused or fails. */
 export interface Error {
@@ -1509,6 +1703,31 @@ export interface Operations {
       readonly webhook_url: string | null;
     };
   };
+  /** `GET /v1/me`: Shows who the token says is asking, what it allows, and which service this is. */
+  getMe: {
+    readonly answer: {
+      readonly success: true;
+      readonly data: Me;
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/admin/apps`: Lists the apps that have settings, limits, a signing secret or a job, by their ids. */
+  listApps: {
+    readonly query: {
+      /** Default: 50. */
+      readonly limit?: number | undefined;
+      readonly cursor?: string | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly items: ReadonlyArray<ListedApp>;
+        /** Of the next page, as `cursor`; null at the end. */
+        readonly nextCursor: string | null;
+      };
+      readonly timestamp: string;
+    };
+  };
   /** `GET /v1/admin/jobs`: Lists an app's jobs, newest first. */
   listJobs: {
     readonly query: {
@@ -1645,6 +1864,31 @@ export interface Operations {
     readonly answer: {
       readonly success: true;
       readonly data: JobEntity;
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/admin/jobs/{id}/logs`: Lists what a task has logged; it is kept for 30 days. */
+  listJobLogs: {
+    readonly path: {
+      readonly id: string;
+    };
+    readonly query: {
+      readonly level?: "DEBUG" | "INFO" | "WARNING" | "ERROR" | undefined;
+      /** Which lines come first. Default: "oldest". */
+      readonly order?: "oldest" | "newest" | undefined;
+      /** Only lines after the one of this `number`, oldest first: to follow a log that grows. */
+      readonly after?: number | undefined;
+      /** Default: 100. */
+      readonly limit?: number | undefined;
+      readonly cursor?: string | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly items: ReadonlyArray<JobLog>;
+        /** Of the next page, as `cursor`; null at the end. */
+        readonly nextCursor: string | null;
+      };
       readonly timestamp: string;
     };
   };
@@ -1961,7 +2205,7 @@ export interface Operations {
         readonly inForce: {
           /** Requests of the app in a second. Null: no limit. */
           readonly requestsPerSecond: number | null;
-          /** Reads of settings, audit log and usage in a second. Null: no limit. */
+          /** Reads of administrators in a second. Null: no limit. */
           readonly readsPerSecond: number | null;
           /** Changes of settings and secrets in a second. Null: no limit. */
           readonly changesPerSecond: number | null;
@@ -2079,7 +2323,7 @@ export interface Operations {
         readonly inForce: {
           /** Requests of the app in a second. Null: no limit. */
           readonly requestsPerSecond: number | null;
-          /** Reads of settings, audit log and usage in a second. Null: no limit. */
+          /** Reads of administrators in a second. Null: no limit. */
           readonly readsPerSecond: number | null;
           /** Changes of settings and secrets in a second. Null: no limit. */
           readonly changesPerSecond: number | null;
@@ -2153,7 +2397,7 @@ export interface Operations {
         readonly inForce: {
           /** Requests of the app in a second. Null: no limit. */
           readonly requestsPerSecond: number | null;
-          /** Reads of settings, audit log and usage in a second. Null: no limit. */
+          /** Reads of administrators in a second. Null: no limit. */
           readonly readsPerSecond: number | null;
           /** Changes of settings and secrets in a second. Null: no limit. */
           readonly changesPerSecond: number | null;
@@ -2228,7 +2472,7 @@ export interface Operations {
         readonly inForce: {
           /** Requests of the app in a second. Null: no limit. */
           readonly requestsPerSecond: number | null;
-          /** Reads of settings, audit log and usage in a second. Null: no limit. */
+          /** Reads of administrators in a second. Null: no limit. */
           readonly readsPerSecond: number | null;
           /** Changes of settings and secrets in a second. Null: no limit. */
           readonly changesPerSecond: number | null;
@@ -2305,7 +2549,7 @@ export interface Operations {
         readonly inForce: {
           /** Requests of the app in a second. Null: no limit. */
           readonly requestsPerSecond: number | null;
-          /** Reads of settings, audit log and usage in a second. Null: no limit. */
+          /** Reads of administrators in a second. Null: no limit. */
           readonly readsPerSecond: number | null;
           /** Changes of settings and secrets in a second. Null: no limit. */
           readonly changesPerSecond: number | null;
@@ -2445,6 +2689,196 @@ export interface Operations {
   };
   /** `GET /metrics`: The figures of the service in the text format of Prometheus. */
   getMetrics: Readonly<Record<string, never>>;
+  /** `GET /v1/schedules`: Lists an app's schedules, newest first. */
+  listSchedules: {
+    readonly query: {
+      /** Default: the token's. Another one is for PLATFORM_ADMIN. */
+      readonly appId?: string | undefined;
+      readonly state?: "ACTIVE" | "PAUSED" | "ENDED" | undefined;
+      /** What its jobs call: a host such as `hooks.example.com`, or a function's name. */
+      readonly host?: string | undefined;
+      /** Default: 50. */
+      readonly limit?: number | undefined;
+      readonly cursor?: string | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly items: ReadonlyArray<Schedule>;
+        /** Of the next page, as `cursor`; null at the end. */
+        readonly nextCursor: string | null;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /v1/schedules/preview`: Tells when an expression would run, and makes nothing. */
+  previewSchedule: {
+    readonly body: {
+      /** `rate(<n> minutes|hours|days)`, `cron(<minute> <hour> <day> <month> <weekday> <year>)`, `at(yyyy-mm-ddThh:mm:ss)`, or the five fields of cron, or a name such as `@daily`. */
+      readonly expression: string;
+      /** Default: "UTC". */
+      readonly timezone?: string | undefined;
+      /** No run before; a rate counts from then. With rate(...) and cron(...) only. */
+      readonly startsAt?: string | undefined;
+      /** No run after. With rate(...) and cron(...) only. */
+      readonly endsAt?: string | undefined;
+      /** With rate(...) and cron(...) only. */
+      readonly maxRuns?: number | undefined;
+      /** How many runs are shown. Default: 5. */
+      readonly count?: number | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        /** As it would be kept: five fields of cron as six. */
+        readonly expression: string;
+        readonly timezone: string;
+        readonly nextRuns: ReadonlyArray<string>;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `PUT /v1/schedules/{key}`: Makes a schedule, or makes it what the request says; one that has ended starts anew. */
+  putSchedule: {
+    readonly path: {
+      readonly key: string;
+    };
+    readonly query: {
+      /** Default: the token's. Another one is for PLATFORM_ADMIN. */
+      readonly appId?: string | undefined;
+    };
+    readonly body: PutSchedule;
+    readonly answer: {
+      readonly success: true;
+      readonly data: Schedule;
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/schedules/{key}`: Shows a schedule. */
+  getSchedule: {
+    readonly path: {
+      readonly key: string;
+    };
+    readonly query: {
+      /** Default: the token's. Another one is for PLATFORM_ADMIN. */
+      readonly appId?: string | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: Schedule;
+      readonly timestamp: string;
+    };
+  };
+  /** `PATCH /v1/schedules/{key}`: Changes some of a schedule; what is left out stays as it is. */
+  patchSchedule: {
+    readonly path: {
+      readonly key: string;
+    };
+    readonly query: {
+      /** Default: the token's. Another one is for PLATFORM_ADMIN. */
+      readonly appId?: string | undefined;
+    };
+    readonly body: PatchSchedule;
+    readonly answer: {
+      readonly success: true;
+      readonly data: Schedule;
+      readonly timestamp: string;
+    };
+  };
+  /** `DELETE /v1/schedules/{key}`: Ends a schedule and deletes it; its key is free again. */
+  deleteSchedule: {
+    readonly path: {
+      readonly key: string;
+    };
+    readonly query: {
+      /** Default: the token's. Another one is for PLATFORM_ADMIN. */
+      readonly appId?: string | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: Schedule;
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/schedules/{key}/runs`: Lists the jobs that a schedule has made, newest first. */
+  listRuns: {
+    readonly path: {
+      readonly key: string;
+    };
+    readonly query: {
+      /** Default: the token's. Another one is for PLATFORM_ADMIN. */
+      readonly appId?: string | undefined;
+      /** Default: 50. */
+      readonly limit?: number | undefined;
+      readonly cursor?: string | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly items: ReadonlyArray<JobEntity>;
+        /** Of the next page, as `cursor`; null at the end. */
+        readonly nextCursor: string | null;
+      };
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /v1/schedules/{key}/pause`: Pauses a schedule: it makes no runs. */
+  pauseSchedule: {
+    readonly path: {
+      readonly key: string;
+    };
+    readonly query: {
+      /** Default: the token's. Another one is for PLATFORM_ADMIN. */
+      readonly appId?: string | undefined;
+    };
+    readonly body?: {
+      /** For those who find it paused. */
+      readonly reason?: string | undefined;
+    } | undefined;
+    readonly answer: {
+      readonly success: true;
+      readonly data: Schedule;
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /v1/schedules/{key}/resume`: Ends a pause. */
+  resumeSchedule: {
+    readonly path: {
+      readonly key: string;
+    };
+    readonly query: {
+      /** Default: the token's. Another one is for PLATFORM_ADMIN. */
+      readonly appId?: string | undefined;
+    };
+    readonly body?: {
+      /** What becomes of the runs that the pause has missed: by default none is made, `all` makes up to 100. Default: "skip". */
+      readonly missed?: "skip" | "once" | "all" | undefined;
+    } | undefined;
+    readonly answer: {
+      readonly success: true;
+      readonly data: Schedule;
+      readonly timestamp: string;
+    };
+  };
+  /** `POST /v1/schedules/{key}/run`: Makes a run that the expression does not ask for, also while the schedule is paused. */
+  runSchedule: {
+    readonly path: {
+      readonly key: string;
+    };
+    readonly query: {
+      /** Default: the token's. Another one is for PLATFORM_ADMIN. */
+      readonly appId?: string | undefined;
+    };
+    readonly body?: {
+      /** The time that the run is for, at most a year ahead: it starts then, or at once if that has passed. */
+      readonly at?: string | undefined;
+    } | undefined;
+    readonly answer: {
+      readonly success: true;
+      readonly data: JobEntity;
+      readonly timestamp: string;
+    };
+  };
   /** `POST /internal/v1/jobs/run`: Runs the jobs that have been due longest. */
   runJobs: {
     readonly body?: {

@@ -16,11 +16,11 @@ export type {
   NewJob,
   NewSchedule,
   Page,
+  Preview,
   ResendChanges,
-  Schedule,
   ScheduleChanges,
   ScheduleFilter,
   Sent,
   When,
 } from "./types.ts";
-export type { Callback, Group } from "./api-types.ts";
+export type { Callback, Group, Schedule } from "./api-types.ts";

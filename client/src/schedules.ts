@@ -1,7 +1,8 @@
+import type { Schedule } from "./api-types.ts";
 import { expressionOf, flat } from "./flat.ts";
 import { Pages } from "./pages.ts";
 import type { CallOptions, Send } from "./transport.ts";
-import type { Job, NewSchedule, Schedule, ScheduleChanges, ScheduleFilter, Time, When } from "./types.ts";
+import type { Job, NewSchedule, Preview, ScheduleChanges, ScheduleFilter, Time, When } from "./types.ts";
 
 export interface PutOptions extends CallOptions {
   /** Throws a ConflictError unless the schedule has this version. */
@@ -58,7 +59,7 @@ export class Schedules {
   }
 
   /** The next runs of an expression, without a schedule. */
-  async preview(when: When, options?: CallOptions): Promise<{ readonly nextRuns: readonly string[] }> {
+  async preview(when: When, options?: CallOptions): Promise<Preview> {
     return (await this.#send("POST", "/v1/schedules/preview", { ...options, body: expressionOf(when) })).data;
   }
 

@@ -1,4 +1,4 @@
-import type { CreateGroup, FlatJob, JobEntity, Operations, Resend, SendJob } from "./api-types.ts";
+import type { CreateGroup, FlatJob, JobEntity, Operations, PutSchedule, Resend, SendJob } from "./api-types.ts";
 import type { JobsError } from "./errors.ts";
 
 // What the methods take and answer, by the API document.
@@ -118,17 +118,17 @@ export interface When {
   readonly timezone?: string | undefined;
 }
 
-interface Policies {
+/** The fields that the client takes in another form, or that are only shown. */
+type ScheduleFields = Pick<
+  PutSchedule,
+  "maxRuns" | "overlap" | "missed" | "missedWithinSeconds" | "windowSeconds" | "paused" | "pauseReason"
+>;
+
+interface Policies extends ScheduleFields {
+  /** No run before; a rate counts from then. */
   readonly startsAt?: Time | undefined;
+  /** No run after. */
   readonly endsAt?: Time | undefined;
-  readonly maxRuns?: number | undefined;
-  /** A run that comes while the last one is unfinished. Default: allow. */
-  readonly overlap?: "allow" | "skip" | "queue" | "replace" | undefined;
-  /** Runs that were missed while the service was down. Default: once. */
-  readonly missed?: "once" | "skip" | "all" | undefined;
-  readonly missedWithinSeconds?: number | undefined;
-  readonly windowSeconds?: number | undefined;
-  readonly paused?: boolean | undefined;
 }
 
 export interface NewSchedule extends When, Policies {
@@ -140,26 +140,8 @@ export type ScheduleChanges = When & {
   readonly [Field in keyof Policies]?: Policies[Field] | null;
 } & { readonly job?: FollowUp | undefined };
 
-export interface ScheduleFilter {
-  readonly state?: Schedule["state"] | undefined;
-  readonly host?: string | undefined;
-  readonly limit?: number | undefined;
-  readonly cursor?: string | undefined;
-}
-
-export interface Schedule {
-  readonly key: string;
-  readonly id: string;
-  readonly expression: string;
-  readonly timezone: string;
-  readonly state: "ACTIVE" | "PAUSED" | "ENDED";
-  readonly nextRuns: readonly string[];
-  readonly lastRun: { readonly at: string; readonly jobId: string; readonly status: string | null } | null;
-  readonly runCount: number;
-  readonly skipped: { readonly overlap: number; readonly missed: number; readonly paused: number };
-  readonly version: number;
-  readonly [field: string]: unknown;
-}
+export type ScheduleFilter = Operations["listSchedules"]["query"];
+export type Preview = Data<"previewSchedule">;
 
 export interface NewGroup extends Omit<CreateGroup, "sealBy" | "onSuccess" | "onFailure"> {
   /** Unsealed by then, it fails. Default: `"24h"`. */

@@ -97,7 +97,7 @@ export const schedules: Command = {
         show(args, await args.jobs().schedules.resume(key, missed), scheduleLine);
       },
       run: async (args, key) => show(args, await args.jobs().schedules.run(key, args.text("at")), jobLine),
-      runs: async (args, key) => showPages(args, args.jobs().schedules.runs(key), (run) => JSON.stringify(run)),
+      runs: async (args, key) => showPages(args, args.jobs().schedules.runs(key), jobLine),
       delete: async (args, key) => {
         await args.jobs().schedules.delete(key);
         show(args, { key, deleted: true }, () => `${key}  deleted`);
