@@ -154,7 +154,8 @@ function objectOf({ properties, required = [], additionalProperties }: Schema, i
 }
 
 function unionOf(types: readonly string[]): string {
-  const all = [...new Set(types)];
+  // A union within this one may have the same members.
+  const all = [...new Set(types.flatMap((type) => (/[{<]/.test(type) ? [type] : type.split(" | "))))];
   return all.includes("unknown") ? "unknown" : all.join(" | ");
 }
 

@@ -1081,7 +1081,7 @@ export interface Limits {
 export interface PatchSettings {
   /** That you have read: if the settings have another by now, 409. */
   readonly version?: number | undefined;
-  readonly name?: string | null | null | undefined;
+  readonly name?: string | null | undefined;
   readonly allowedCallbackUrls?: ReadonlyArray<string> | null | undefined;
   readonly allowedFunctions?: ReadonlyArray<string> | null | undefined;
   readonly onComplete?: {
@@ -1094,10 +1094,10 @@ export interface PatchSettings {
     readonly retryOn?: ReadonlyArray<number | "3xx" | "4xx" | "5xx"> | null | undefined;
   } | null | undefined;
   readonly idempotency?: "request" | "target" | null | undefined;
-  readonly requestsPerSecond?: number | null | null | undefined;
+  readonly requestsPerSecond?: number | null | undefined;
   readonly maxConcurrentTasks?: number | null | undefined;
-  readonly waitersPerApp?: number | null | null | undefined;
-  readonly pdfPagesPerDay?: number | null | null | undefined;
+  readonly waitersPerApp?: number | null | undefined;
+  readonly pdfPagesPerDay?: number | null | undefined;
   readonly userWebhooks?: "any" | "permission" | null | undefined;
   readonly destinations?: ReadonlyArray<{
     readonly destination: string;

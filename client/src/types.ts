@@ -36,8 +36,6 @@ export interface FollowUp extends Omit<FlatJob, Written> {
 
 /** A job to send. Without a `key` it gets a new one, which every try of the call repeats. */
 export interface NewJob extends FollowUp {
-  /** The id of a group that it is a member of. */
-  readonly group?: string | undefined;
   /** Default: `both`. `sqs` stores nothing unless the first attempt fails. */
   readonly mode?: SendJob["mode"];
   /** Another app than the token's, for platform administrators. */

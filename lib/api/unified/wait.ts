@@ -1,12 +1,11 @@
 import * as z from "zod";
 import { SECOND } from "../../clock.ts";
-import { ClientError } from "../../errors.ts";
 import { isFinished, type Job } from "../../job/job.ts";
 import { entityOf } from "../../job/view.ts";
-import type { ServiceParts } from "../../parts.ts";
 import { enveloped, jobEntity } from "../http/answers.ts";
-import { appOf, isPlatformAdmin, requireRole, type Caller } from "../http/auth.ts";
+import { requireRole } from "../http/auth.ts";
 import { envelope, route, type Answer } from "../http/http.ts";
+import { ownJob } from "./own-job.ts";
 
 const WAIT_AT_MOST_SECONDS = 20;
 /** A webhook has often ended by then. */
@@ -40,7 +39,7 @@ export const waitForJob = route({
   async handle({ path, caller, query }, service): Promise<Answer> {
     const { clock, requestSlots } = service;
     const until = clock.realNow() + query.seconds * SECOND;
-    const look = async () => jobOf(path["id"], caller, service);
+    const look = async () => ownJob(path["id"], caller, service);
     let job = await look();
     if (isFinished(job) || query.seconds === 0) return shown(job);
     const slot = await requestSlots.take(job.appId, "news");
@@ -61,13 +60,4 @@ export const waitForJob = route({
 
 function shown(job: Job, headers: Record<string, string> = {}): Answer {
   return { status: 200, body: envelope(entityOf(job)), headers };
-}
-
-/** The caller's own job: unknown and foreign ids get the same answer. */
-async function jobOf(id: string | undefined, caller: Caller, { store }: ServiceParts): Promise<Job> {
-  const parsed = z.guid().toLowerCase().safeParse(id);
-  const job = parsed.success ? await store.get(parsed.data) : undefined;
-  if (!job || (job.appId !== appOf(caller) && !isPlatformAdmin(caller)))
-    throw new ClientError("NOT_FOUND", "No such job");
-  return job;
 }
