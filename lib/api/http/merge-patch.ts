@@ -1,5 +1,8 @@
 import { isContainer } from "./body.ts";
 
+/** The content type of a patch by RFC 7396. */
+export const MERGE_PATCH = "application/merge-patch+json";
+
 /** A value after a patch of RFC 7396: null removes a member, an array stands for the whole one. */
 export function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch;
