@@ -100,7 +100,13 @@ function expect<T>(wanted: T, came: T, what: string): void {
 async function listed({ store }: Stored, status: Status, pages: number): Promise<number> {
   let [found, position]: [number, Position | undefined] = [0, undefined];
   for (let page = 0; page < pages; page += 1) {
-    const { jobs, next } = await listJobs(store, { appId: BUSY, status, created: {} }, ["rest-api"], PAGE, position);
+    const { jobs, next } = await listJobs(
+      store,
+      { appId: BUSY, status: [status], created: {} },
+      ["rest-api"],
+      PAGE,
+      position,
+    );
     found += jobs.length;
     position = next;
     if (!next) break;

@@ -75,7 +75,7 @@ function assemble() {
     rules,
     // The engine is made below: a task can retry and stop jobs as a person can.
     people: {
-      retryJob: async (id, isHeld) => engine.retryJob(id, isHeld),
+      retryJob: async (id, how) => engine.retryJob(id, how),
       stopJob: async (id, as) => engine.stopJob(id, as),
     },
     walks: {

@@ -4,7 +4,7 @@ import { deleteDestination, putDestination } from "./admin/app-destinations.ts";
 import { getApp, patchApp, putApp } from "./admin/apps.ts";
 import { listAudit } from "./admin/audit.ts";
 import { listApps } from "./admin/apps-list.ts";
-import { abortBulkAction, cancelJobs, getBulkAction, redriveJobs } from "./admin/bulk.ts";
+import { abortBulkAction, cancelJobs, getBulkAction, listBulkActions, redriveJobs } from "./admin/bulk.ts";
 import { getLimits, putLimits } from "./admin/limits.ts";
 import { getMe } from "./admin/me.ts";
 import { getMetrics } from "./admin/metrics.ts";
@@ -44,6 +44,7 @@ import {
   retryJob,
 } from "./unified/unified.ts";
 import { sendJobs } from "./unified/send.ts";
+import { countAppJobs } from "./unified/job-query.ts";
 import { completeUpload, createUpload, signUploadParts } from "./tasks/uploads.ts";
 import { waitForJob } from "./unified/wait.ts";
 import { getUsage } from "./admin/usage.ts";
@@ -56,6 +57,7 @@ export const adminRoutes: readonly Route[] = [
   getMe,
   listApps,
   listAppJobs,
+  countAppJobs,
   getJob,
   getJobResponse,
   waitForJob,
@@ -67,6 +69,7 @@ export const adminRoutes: readonly Route[] = [
   resendJob,
   redriveJobs,
   cancelJobs,
+  listBulkActions,
   getBulkAction,
   abortBulkAction,
   createGroup,

@@ -1,5 +1,6 @@
 import { MINUTE, iso, type EpochMs } from "../clock.ts";
 import { ClientError } from "../errors.ts";
+import { isGroup } from "../job/group.ts";
 import { asGroup, close, reopen, type Group } from "../job/group-moves.ts";
 import {
   isFinished,
@@ -7,12 +8,14 @@ import {
   isSchedule,
   isSentNow,
   isUnsettled,
+  isWaiting,
   takesSlot,
   type FailedJob,
   type Job,
+  type WaitingJob,
 } from "../job/job.ts";
-import { retry, retryOnce, stop, type Move } from "../job/moves.ts";
-import type { StopStatus } from "../job/status.ts";
+import { hasten, retry, retryOnce, stop, type Move } from "../job/moves.ts";
+import type { Status, StopStatus } from "../job/status.ts";
 import { logged } from "../log.ts";
 import { departure, handOver, lookSoon } from "../queue/hand-over.ts";
 import { settleUp } from "./follow-ups.ts";
@@ -47,20 +50,49 @@ function closing(group: Group, as: StopStatus, { clock }: EngineParts): Move {
   return close(group, clock.now(), "person");
 }
 
+export interface HowToRetry {
+  /** Its group does not end meanwhile. */
+  readonly isHeld?: boolean;
+  /** The status in which the job has to be. */
+  readonly seen?: Status;
+}
+
 /**
- * Tries a failed job again, with fresh retries; of a group, only the count of its members. `isHeld`: its group does not
- * end meanwhile. Throws CONFLICT when it has not failed.
+ * Tries a failed job again, with fresh retries; of a group, only the count of its members; one that waits for its time,
+ * at once. Throws CONFLICT for any other.
  */
-export async function retryJob(id: string, parts: EngineParts, isHeld = false): Promise<Job | undefined> {
+export async function retryJob(id: string, parts: EngineParts, how: HowToRetry = {}): Promise<Job | undefined> {
+  const { isHeld = false, seen } = how;
   return restartJob(id, parts, (job, now) => {
+    if (seen !== undefined && job.status !== seen)
+      throw conflict(`The job was ${seen} and is ${job.status} by now`, "job_changed");
+    if (isWaiting(job)) return hastening(job, now);
     const { rejoins, ...restarted } = retry(job, now);
     return rejoins && !isHeld ? { ...restarted, rejoins } : restarted;
   });
 }
 
+function hastening(job: WaitingJob, now: EpochMs): Move {
+  const problem = waitProblem(job, now);
+  if (problem !== undefined) throw conflict(problem, "job_not_delayed");
+  return hasten(job, now);
+}
+
+/** Why a waiting job can't be made due at once. */
+function waitProblem(job: WaitingJob, now: EpochMs): string | undefined {
+  if (isGroup(job)) return "A group ends once its members have; expected a job that is FAILED, DEAD or RETRYING";
+  if (isSchedule(job)) return "A schedule runs at its time; expected a job that is FAILED, DEAD or RETRYING";
+  if (job.backlog !== undefined || job.turn !== undefined || job.waitsSince !== undefined)
+    return "The job is due already, and waits until its app, its destination or a slot has room for it";
+  if (job.status === "PENDING" && job.startAt <= now)
+    return "The job is PENDING and due already: its first attempt starts as soon as it is its turn";
+  return undefined;
+}
+
 /** Tries a failed job once more, as one of its retries. Throws CONFLICT when none is left, or it has not failed. */
 export async function retryJobOnce(id: string, parts: EngineParts): Promise<Job | undefined> {
   return restartJob(id, parts, (job, now) => {
+    if (isWaiting(job)) throw cannotRetry(job);
     if (job.retryCount >= job.maxRetries)
       throw conflict(`All ${job.maxRetries} retries of the job are used up`, "retries_used_up");
     return retryOnce(job, now);
@@ -81,17 +113,16 @@ export function reopening(group: Group<FailedJob>, { clock }: EngineParts, heldB
 async function restartJob(
   id: string,
   parts: EngineParts,
-  restart: (job: FailedJob, now: EpochMs) => Move,
+  restart: (job: FailedJob | WaitingJob, now: EpochMs) => Move,
 ): Promise<Job | undefined> {
   const { clock, store } = parts;
   const retried = await moveJob(id, parts, async (job) => {
-    if (job.status !== "FAILED" && job.status !== "DEAD") {
-      throw conflict(`Only a job that is FAILED or DEAD can be retried; this one is ${job.status}`, "job_not_failed");
-    }
+    if (!isWaiting(job) && job.status !== "FAILED" && job.status !== "DEAD") throw cannotRetry(job);
     if (job.quick) throw conflict("What a quick job was about is not kept: post it again", "job_not_kept");
     if (isLate(job, clock.now())) {
       throw conflict(`Its notAfter, ${iso(job.notAfter ?? 0)}, has passed: post it again with a later one`, "expired");
     }
+    if (isWaiting(job)) return restart(job, clock.now());
     if (isUnsettled(job)) return settleUp(job, parts);
     const group = asGroup(job);
     const restarted = group ? reopening(group, parts) : restart(job, clock.now());
@@ -142,6 +173,13 @@ export async function moveJob(
     return moved.job;
   }
   throw tooFast();
+}
+
+function cannotRetry({ status }: Job): ClientError {
+  return conflict(
+    `Only a job that is FAILED or DEAD, or waits for its next attempt, can be retried; this one is ${status}`,
+    "job_not_failed",
+  );
 }
 
 export function conflict(message: string, reason: string): ClientError {

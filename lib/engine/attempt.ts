@@ -4,15 +4,18 @@ import type { Lease, RunningAttempt } from "../executors/executor.ts";
 import { isTask, type RunningJob } from "../job/job.ts";
 import type { Message } from "../job/message.ts";
 import { maskedText } from "../job/masking.ts";
-import { end } from "../job/moves.ts";
+import { after, end } from "../job/moves.ts";
 import { traceIdOf } from "../job/trace.ts";
 import { logged } from "../log.ts";
 import { webhookSignature } from "../outbound/webhook-signature.ts";
+import { fitting, roomIn } from "../store/item-bytes.ts";
+import { toItem } from "../store/job-item.ts";
+import { attemptKey } from "../store/job-keys.ts";
 import type { Applied } from "../store/job-store.ts";
 import { goOn } from "./follow-through.ts";
 import { keepLease } from "./lease.ts";
 import type { EngineParts } from "./engine-parts.ts";
-import type { Attempt, Outcome } from "../job/attempt.ts";
+import type { Attempt, Detail, Outcome } from "../job/attempt.ts";
 
 /** An attempt that has run: the job as it was last seen, and what came of it. */
 export interface Ended {
@@ -73,6 +76,7 @@ async function execute(
     message,
     timeoutMs: job.timeoutMs,
     realTimeSeconds: timestamp,
+    realNow: () => clock.realNow(),
     sign: async (body: Uint8Array) => {
       const keys = await whileLeased(job, parts, async () => apps.keysOf(job.appId));
       return webhookSignature(keys, { id: job.id, timestamp, body });
@@ -87,8 +91,14 @@ async function execute(
  * can hold.
  */
 function storable(outcome: Outcome): Outcome {
-  const { responseExcerpt } = outcome;
-  const told = responseExcerpt === undefined ? outcome : { ...outcome, responseExcerpt: shown(responseExcerpt) };
+  const { responseExcerpt, detail } = outcome;
+  const told = {
+    ...outcome,
+    ...(responseExcerpt !== undefined && { responseExcerpt: shown(responseExcerpt) }),
+    ...(detail?.responseExcerpt !== undefined && {
+      detail: { ...detail, responseExcerpt: shown(detail.responseExcerpt) },
+    }),
+  };
   return told.kind === "succeeded" ? told : { ...told, error: shown(told.error) };
 }
 
@@ -115,9 +125,18 @@ async function settle(ended: Ended, parts: EngineParts): Promise<void> {
 
 async function endAttempt({ job, outcome, durationMs }: Ended, parts: EngineParts): Promise<Applied> {
   const { clock, store, retention } = parts;
-  const move = end(job, { outcome, durationMs, now: clock.now(), chance: clock.random(), retention });
+  const bare = end(job, { outcome, durationMs, now: clock.now(), chance: clock.random(), retention });
+  const move = withDetail(job, bare, outcome.detail);
   const op = clock.operationId();
   return whileLeased(job, parts, async () => store.apply(job, move, op));
+}
+
+/** A success with as much of its exchange as costs no write unit. */
+function withDetail(job: RunningJob, move: ReturnType<typeof end>, detail: Detail | undefined): typeof move {
+  const { success } = move.set;
+  if (!success || !detail) return move;
+  const kept = fitting(detail, roomIn(toItem(after(job, move))));
+  return { ...move, set: { ...move.set, success: { ...success, ...kept } } };
 }
 
 /** Repeats a call that a part of the service could not answer, until a second before the lease ends. */
@@ -138,8 +157,8 @@ export function failedAttempt(
   outcome: Exclude<Outcome, { kind: "succeeded" }>,
   durationMs: number,
 ): Attempt {
-  const { kind, error, httpStatus, responseExcerpt } = outcome;
-  return {
+  const { kind, error, httpStatus, responseExcerpt, detail = {} } = outcome;
+  const failed = {
     number: job.attempts,
     startedAt: job.startedAt,
     outcome: kind,
@@ -148,4 +167,5 @@ export function failedAttempt(
     ...(httpStatus !== undefined && { httpStatus }),
     ...(responseExcerpt !== undefined && { responseExcerpt }),
   };
+  return { ...failed, ...fitting(detail, roomIn({ ...attemptKey(job.id, job.attempts), ...failed })) };
 }

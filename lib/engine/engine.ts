@@ -4,7 +4,7 @@ import type { GroupPass } from "../job/group.ts";
 import type { Job } from "../job/job.ts";
 import type { StopStatus } from "../job/status.ts";
 import { parseFiring, type Delivery, type QueueRecord } from "../queue/message.ts";
-import { deleteJob, retryJob, retryJobOnce, stopJob } from "./admin-actions.ts";
+import { deleteJob, retryJob, retryJobOnce, stopJob, type HowToRetry } from "./admin-actions.ts";
 import { recoverBatch } from "./dead-letters.ts";
 import { run, runBatch } from "./deliveries.ts";
 import { fire } from "./firing.ts";
@@ -32,7 +32,7 @@ export function createEngine(given: GivenParts) {
     runDue: async (limit: number) => runDue(limit, parts),
     pollQueues: async (limit: number) => pollQueues(limit, parts),
     stopJob: async (id: string, as: StopStatus): Promise<Job | undefined> => stopJob(id, as, parts),
-    retryJob: async (id: string, isHeld?: boolean) => retryJob(id, parts, isHeld),
+    retryJob: async (id: string, how?: HowToRetry) => retryJob(id, parts, how),
     retryJobOnce: async (id: string) => retryJobOnce(id, parts),
     deleteJob: async (id: string) => deleteJob(id, parts),
     sealGroup: async (id: string, expected: number | undefined) => sealGroup(id, expected, parts),

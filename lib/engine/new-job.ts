@@ -3,11 +3,16 @@ import { executionTypeOf } from "../executors/index.ts";
 import { accept, type NewJob } from "../job/accept.ts";
 import type { WaitingJob } from "../job/job.ts";
 import { encodeMessage } from "../job/payload.ts";
+import { requestLine } from "../job/request-line.ts";
 
 /** The job that a request asks for. Its id is `freshId` unless it has an idempotency key. */
 export function newJob(request: NewJob, now: EpochMs, freshId: string): WaitingJob {
   const { execution } = request.message;
   const terms = request.terms?.(now) ?? executionTypeOf(execution.type).terms(execution, now);
   const payload = { at: "inline", bytes: encodeMessage(request.message) } as const;
-  return accept(request, terms, payload, now, freshId);
+  const line = payload.bytes.length > MOSTLY_INLINE ? requestLine(request.message) : undefined;
+  return { ...accept(request, terms, payload, now, freshId), ...(line !== undefined && { requestLine: line }) };
 }
+
+/** In bytes: smaller payloads stand in their job's item, from which lists read the method and path. */
+const MOSTLY_INLINE = 512;

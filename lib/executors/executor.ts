@@ -55,6 +55,8 @@ export interface RunningAttempt<E extends Execution = Execution> {
   readonly timeoutMs: number;
   /** Real seconds since 1970, for headers that a target checks against its own clock. */
   readonly realTimeSeconds: number;
+  /** Real milliseconds, for durations. */
+  readonly realNow: () => number;
   /** The header `webhook-signature`, made with the app's signing secrets. */
   readonly sign: (body: Uint8Array) => Promise<string>;
   /** Aborts at the attempt's time-out. */

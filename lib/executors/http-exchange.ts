@@ -11,11 +11,11 @@ import type { Outcome } from "../job/attempt.ts";
 
 // An attempt by HTTP: `lambdaProxyMessage` becomes the request, and the answer becomes the outcome.
 
+/** What of an attempt is in its request. */
+type Sending = Pick<RunningAttempt, "jobId" | "number" | "message" | "realTimeSeconds">;
+
 /** The request to `url`, in its final form. */
-export function requestOf(
-  attempt: RunningAttempt,
-  url: URL,
-): Pick<OutgoingRequest, "url" | "method" | "headers" | "body"> {
+export function requestOf(attempt: Sending, url: URL): Pick<OutgoingRequest, "url" | "method" | "headers" | "body"> {
   const { lambdaProxyMessage } = attempt.message;
   if (!lambdaProxyMessage) throw new Error(`Job ${attempt.jobId} has no lambdaProxyMessage`);
   const { headers, httpMethod } = lambdaProxyMessage;
@@ -40,14 +40,19 @@ export async function exchange(
   allowPrivateTargets: boolean,
 ): Promise<Outcome> {
   const { send } = await sender();
-  const { job, signal, timeoutMs } = attempt;
+  const { job, signal, timeoutMs, realNow: now } = attempt;
   const keepBytes = keeps(attempt) ? LARGEST_KEPT : undefined;
-  const exchanged: Exchange = await send({ ...request, appId: job.appId, signal, allowPrivateTargets, keepBytes });
+  const asked = { ...request, appId: job.appId, signal, allowPrivateTargets, keepBytes, now };
+  const exchanged: Exchange = await send(asked);
   switch (exchanged.kind) {
     case "blocked":
       return { kind: "rejected", error: "The target is a private, loopback or otherwise reserved address" };
     case "failed":
-      return { kind: "retry", error: `${exchanged.reason}${signal.aborted ? ` (${timeoutMs / SECOND} s)` : ""}` };
+      return {
+        kind: "retry",
+        error: `${exchanged.reason}${signal.aborted ? ` (${timeoutMs / SECOND} s)` : ""}`,
+        ...(exchanged.timings && { detail: { timings: exchanged.timings } }),
+      };
     case "answered":
       return outcomeOf(exchanged, request.url, attempt);
     default:
@@ -63,11 +68,13 @@ const sender = () => (sending ??= import("../outbound/send.ts"));
 type Answered = Extract<Exchange, { kind: "answered" }>;
 
 function outcomeOf(answer: Answered, url: URL, { message, realTimeSeconds }: RunningAttempt): Outcome {
-  const { status, retryAfter, excerpt, kept } = answer;
+  const { status, retryAfter, excerpt, kept, headers: responseHeaders, timings } = answer;
+  const detail = { ...(timings && { timings }), responseHeaders };
   if (status >= 200 && status < 300) {
-    return { kind: "succeeded", httpStatus: status, ...(kept && { responseExcerpt: excerpt, ...keptOf(kept) }) };
+    if (kept) return { kind: "succeeded", httpStatus: status, responseExcerpt: excerpt, ...keptOf(kept), detail };
+    return { kind: "succeeded", httpStatus: status, detail: { ...detail, responseExcerpt: excerpt } };
   }
-  const failure = { error: errorOf(answer, url), httpStatus: status, responseExcerpt: excerpt };
+  const failure = { error: errorOf(answer, url), httpStatus: status, responseExcerpt: excerpt, detail };
   if (isFinal(status, answer.isFinal === true, message.metadata.retry)) return { kind: "rejected", ...failure };
   const asked = status === 429 || status === 503 ? retryAfterMs(retryAfter, realTimeSeconds) : undefined;
   return { kind: "retry", ...failure, ...(asked !== undefined && { retryAfterMs: asked }) };
@@ -102,7 +109,7 @@ function partsOf(list: string): string[] {
 }
 
 /** `webhook-id` is the job's id, the same at every attempt, so that a receiver can detect a replay. */
-function ownHeaders({ jobId, number, realTimeSeconds }: RunningAttempt): Record<string, string> {
+function ownHeaders({ jobId, number, realTimeSeconds }: Sending): Record<string, string> {
   return {
     "x-job-id": jobId,
     "x-job-attempt": String(number),
@@ -112,7 +119,7 @@ function ownHeaders({ jobId, number, realTimeSeconds }: RunningAttempt): Record<
 }
 
 /** A `traceparent` among the job's own headers stands before the one of the request for the job. */
-function traceOf({ jobId, number, message: { traceparent } }: RunningAttempt): Record<string, string> {
+function traceOf({ jobId, number, message: { traceparent } }: Sending): Record<string, string> {
   return traceparent === undefined ? {} : { traceparent: childOf(traceparent, jobId, number) };
 }
 

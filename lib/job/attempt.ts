@@ -1,11 +1,29 @@
 import type { EpochMs } from "../clock.ts";
 
+/** Milliseconds of an exchange by HTTP. A connection that was open already has no `dns`, `connect` or `tls`. */
+export interface Timings {
+  readonly dns?: number;
+  readonly connect?: number;
+  readonly tls?: number;
+  /** From the open connection to the headers of the answer. */
+  readonly answer?: number;
+}
+
+/** What an attempt keeps of its exchange as far as there is room. */
+export interface Detail {
+  readonly timings?: Timings;
+  /** Without credentials. */
+  readonly responseHeaders?: Readonly<Record<string, string>>;
+  readonly responseExcerpt?: string;
+}
+
 /** The outcome of an attempt. Only `retry` may be tried again. `result`: of a task, as JSON. */
 export type Outcome =
   | {
       readonly kind: "succeeded";
       readonly httpStatus?: number;
       readonly responseExcerpt?: string;
+      readonly detail?: Detail;
       readonly result?: string;
       /** Set for jobs that keep it. `body` is stored by itself. */
       readonly response?: KeptResponse;
@@ -37,10 +55,11 @@ interface Failure {
   readonly httpStatus?: number;
   /** The first 1 KB of the target's answer. */
   readonly responseExcerpt?: string;
+  readonly detail?: Detail;
 }
 
 /** An attempt as recorded. `durationMs` is real time. */
-export interface Attempt {
+export interface Attempt extends Detail {
   readonly number: number;
   /** Unknown for a lost attempt, which leaves no record. */
   readonly startedAt?: EpochMs;
@@ -48,7 +67,6 @@ export interface Attempt {
   readonly outcome: Outcome["kind"] | "running";
   readonly httpStatus?: number;
   readonly error?: string;
-  readonly responseExcerpt?: string;
 }
 
 /** An attempt that is to start, as a queue message names it. */

@@ -2,7 +2,7 @@
 import { MINUTE, SECOND, type EpochMs } from "../clock.ts";
 import { FINAL_STATUSES, type FinalStatus, type Status, type StopStatus, type WaitingStatus } from "./status.ts";
 import type { FollowUp, RetryPolicy } from "./message.ts";
-import type { AttemptRef, KeptResponse, RunRef, Turn } from "./attempt.ts";
+import type { AttemptRef, Detail, KeptResponse, RunRef, Turn } from "./attempt.ts";
 import type { BacklogName, LimitLetter } from "./backlog.ts";
 import type { Dialect, PdfJob } from "./dialect.ts";
 import { COUNT_MISMATCH, SEAL_TIMEOUT, isGroup, type FanIn, type GroupFields } from "./group.ts";
@@ -82,10 +82,9 @@ export type JobIn<S extends Status> = S extends WaitingStatus
 export type Fields = JobFields & Partial<AttemptFields> & { readonly success?: Success };
 
 /** The attempt that succeeded; failed ones are kept as attempts of their own. */
-export interface Success {
+export interface Success extends Detail {
   readonly durationMs: number;
   readonly httpStatus?: number;
-  readonly responseExcerpt?: string;
   readonly result?: string;
   readonly response?: KeptResponse;
 }
@@ -154,6 +153,10 @@ interface JobFields extends Kind, GroupFields, ScheduleFields {
   /** The start of the last attempt. */
   readonly startedAt?: EpochMs;
   readonly lastError?: string;
+  /** What the last failed attempt was answered, where it was. */
+  readonly httpStatus?: number;
+  /** The method and path of the request, for lists, where its message is not in the job's item. */
+  readonly requestLine?: string;
   /** Set for quick jobs that ran out of time. */
   readonly timedOut?: true;
   /** That of the next attempt, at a destination with limits. */

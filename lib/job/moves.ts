@@ -23,7 +23,7 @@ import {
 import { LONGEST_BACKOFF, NO_ROOM_POLICY, backoffDelay } from "./backoff.ts";
 import type { BacklogName, LimitLetter } from "./backlog.ts";
 import { isKeptByGroup, type GroupRef } from "./group.ts";
-import type { FinalStatus, Status, StopStatus } from "./status.ts";
+import type { FinalStatus, Status, StopStatus, WaitingStatus } from "./status.ts";
 import type { AttemptRef, Outcome, Turn } from "./attempt.ts";
 import { NEVER, stepsOf, withSkips, type Skip } from "./schedule.ts";
 
@@ -114,18 +114,29 @@ export interface Ending {
 export type EndField = "updatedAt" | "dueAt" | "endings" | "expiresAt";
 type EndMove = Move<
   FinalStatus | "RETRYING",
-  EndField | "success" | "lastError" | "timedOut" | "retryCount" | "startAt" | "reason"
+  EndField | "success" | "lastError" | "httpStatus" | "timedOut" | "retryCount" | "startAt" | "reason"
 >;
 
 /** Ends the attempt that holds the fence: succeed, retry later or reject. */
 export function end(job: RunningJob, ending: Ending): EndMove {
+  return answered(job, endOf(job, ending), ending.outcome);
+}
+
+/** The job says what its last failed attempt was answered; a success says it itself. */
+function answered(job: RunningJob, move: EndMove, { kind, httpStatus }: Outcome): EndMove {
+  if (kind === "succeeded") return move;
+  if (httpStatus !== undefined) return { ...move, set: { ...move.set, httpStatus } };
+  return job.httpStatus === undefined ? move : { ...move, remove: [...move.remove, "httpStatus"] };
+}
+
+function endOf(job: RunningJob, ending: Ending): EndMove {
   const { outcome, now, durationMs } = ending;
   const retriesLeft = job.retryCount < job.maxRetries;
   // A person's stop decides every end but a success.
   if (job.stopAs && outcome.kind !== "succeeded") return finish(job, job.stopAs, ending, { lastError: outcome.error });
   switch (outcome.kind) {
     case "succeeded": {
-      const { kind: _, file: __, body: ___, ...answer } = outcome;
+      const { kind: _, file: __, body: ___, detail: ____, ...answer } = outcome;
       const success = { durationMs, ...answer };
       return finish(job, "SUCCEEDED", ending, { success });
     }
@@ -274,6 +285,24 @@ export function stop(
     to: as,
     when: [...when, ...(job.owes ? [unchanged(job, "endings")] : [])],
     ...ended(job, as, now, retention),
+  };
+}
+
+/**
+ * Makes a job due at once that waits for its time. The fence is the wait that was seen; a message that comes at the
+ * old time finds that its attempt has started.
+ */
+export function hasten(job: WaitingJob, now: EpochMs): Move<WaitingStatus, "startAt" | "dueAt" | "updatedAt"> {
+  return {
+    from: [job.status],
+    to: job.status,
+    when: [
+      ["attempts", "=", job.attempts],
+      ["startAt", "=", job.startAt],
+      ["dueAt", "=", job.dueAt ?? 0],
+    ],
+    set: { startAt: Math.min(job.startAt, now), dueAt: now + HEAD_START, updatedAt: now },
+    remove: [],
   };
 }
 

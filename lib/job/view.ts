@@ -1,10 +1,14 @@
 import { iso, type EpochMs } from "../clock.ts";
+import { NO_POLICY, backoffDelay } from "./backoff.ts";
 import type { FanIn } from "./group.ts";
-import { SCHEDULE, isPaused, isSchedule, type Job } from "./job.ts";
+import { lastHttpStatus } from "./job-filter.ts";
+import { SCHEDULE, isPaused, isSchedule, isTask, type Job } from "./job.ts";
 import { LOST } from "./moves.ts";
 import type { Callback, Execution, FollowUpJob, FollowUps, Message, ProxyMessage } from "./message.ts";
-import type { Attempt } from "./attempt.ts";
+import type { Attempt, Timings } from "./attempt.ts";
 import { masked, maskedAddress, maskedJson } from "./masking.ts";
+import { decodeMessage } from "./payload.ts";
+import { requestLine } from "./request-line.ts";
 import type { Waiting } from "./waiting.ts";
 
 // The view of a job in the unified API and in callbacks. Credentials are masked.
@@ -28,6 +32,7 @@ export function entityOf(job: Job, message?: Message): object {
     ...(job.scheduledAt !== undefined && { notBefore: iso(job.scheduledAt) }),
     ...(job.notAfter !== undefined && { notAfter: iso(job.notAfter) }),
     ...(job.labels && { labels: job.labels }),
+    ...rowOf(job, message),
     scheduleArn: job.scheduleArn ?? null,
     ...(isSchedule(job) && scheduleView(job)),
     ...(job.fanIn && groupView(job.fanIn)),
@@ -46,12 +51,6 @@ function firstStartOf({ createdAt, scheduledAt = createdAt }: Job): EpochMs {
   return Math.max(createdAt, scheduledAt);
 }
 
-/** With its attempts, as `GET /v1/admin/jobs/{id}` shows it. */
-export function wholeEntityOf(job: Job, message: Message, recorded: ReadonlyMap<number, Attempt>): object {
-  const response = responseView(job);
-  return { ...entityOf(job, message), ...response, attempts: attemptsOf(job, recorded).map(attemptView) };
-}
-
 function responseView({ success }: Job): object {
   if (!success?.response) return {};
   const { bytes, contentType, missing } = success.response;
@@ -63,6 +62,55 @@ function responseView({ success }: Job): object {
       missing: missing ?? null,
     },
   };
+}
+
+/** What a row of a list tells of the work. */
+function rowOf(job: Job, given: Message | undefined): object {
+  const message = given ?? (job.payload.at === "inline" ? decodeMessage(job.payload.bytes) : undefined);
+  const line = message ? requestLine(message) : job.requestLine;
+  const [method, ...path] = line?.split(" ") ?? [];
+  return {
+    destination: job.destination ?? null,
+    method: method ?? null,
+    path: method === undefined ? null : path.join(" "),
+    ...(isTask(job) && { jobType: job.jobType ?? null, progress: job.progress ?? null }),
+    attemptsStarted: job.attempts,
+    lastHttpStatus: lastHttpStatus(job) ?? null,
+  };
+}
+
+/** The request of an attempt, where the view shows it. */
+type SentBy = (attempt: Attempt) => object | undefined;
+
+/** With its attempts and planned retries, as `GET /v1/admin/jobs/{id}` shows it. */
+export function wholeEntityOf(
+  job: Job,
+  message: Message,
+  recorded: ReadonlyMap<number, Attempt>,
+  sentBy?: SentBy,
+): object {
+  return {
+    ...entityOf(job, message),
+    ...responseView(job),
+    retry: job.retry ?? NO_POLICY,
+    ...(job.status === "RETRYING" && { nextRetries: nextRetries(job).map(iso) }),
+    attempts: attemptsOf(job, recorded).map((attempt) => ({
+      ...attemptView(attempt),
+      ...(sentBy && { request: sentBy(attempt) ?? null }),
+    })),
+  };
+}
+
+const MOST_PLANNED = 10;
+
+/** When the retries that are left start, if each attempt fails at once and nothing keeps it from starting. */
+function nextRetries({ startAt, retryCount, maxRetries, retry }: Job): EpochMs[] {
+  const planned = [startAt];
+  // The retry that is planned already is counted.
+  for (let n = retryCount + 1; n <= maxRetries && planned.length < MOST_PLANNED; n += 1) {
+    planned.push((planned.at(-1) ?? startAt) + backoffDelay(n, retry));
+  }
+  return planned;
 }
 
 /** Why a job waits; null if it does not. */
@@ -173,7 +221,7 @@ export function attemptsOf(job: Job, recorded: ReadonlyMap<number, Attempt>): At
 }
 
 function attemptView(attempt: Attempt): object {
-  const { number, startedAt, durationMs, outcome, httpStatus, error, responseExcerpt } = attempt;
+  const { number, startedAt, durationMs, outcome, httpStatus, error, responseExcerpt, responseHeaders } = attempt;
   return {
     number,
     startedAt: startedAt === undefined ? null : iso(startedAt),
@@ -182,5 +230,13 @@ function attemptView(attempt: Attempt): object {
     httpStatus: httpStatus ?? null,
     error: error ?? null,
     responseExcerpt: responseExcerpt ?? null,
+    responseHeaders: responseHeaders ?? null,
+    timings: timingsView(attempt.timings),
   };
+}
+
+function timingsView(timings: Timings | undefined): object | null {
+  if (!timings) return null;
+  const { dns = null, connect = null, tls = null, answer = null } = timings;
+  return { dnsMs: dns, connectMs: connect, tlsMs: tls, answerMs: answer };
 }

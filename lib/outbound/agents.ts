@@ -1,5 +1,6 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { lookup } from "node:dns";
-import type { LookupFunction } from "node:net";
+import type { LookupFunction, Socket } from "node:net";
 import { Agent, buildConnector } from "undici";
 import { LARGEST_HEAD, tidied } from "./answer-head.ts";
 import { isPublicAddress, literalAddress } from "./public-address.ts";
@@ -43,6 +44,33 @@ const OPTIONS = {
   maxHeaderSize: LARGEST_HEAD + 1_024,
 };
 
+/** How long the stages of a connection took, in milliseconds. One that was open already has none of them. */
+export interface Stages {
+  readonly now: () => number;
+  dns?: number;
+  connect?: number;
+  tls?: number;
+}
+
+const noted = new AsyncLocalStorage<Stages>();
+
+/** Sends a request, and notes the stages of the connection that is opened for it. */
+export function noting<T>(stages: Stages, call: () => T): T {
+  return noted.run(stages, call);
+}
+
+function note(socket: Socket): void {
+  const stages = noted.getStore();
+  if (!stages) return;
+  let since = stages.now();
+  const stage = (name: "dns" | "connect" | "tls") => () => {
+    const before = since;
+    since = stages.now();
+    stages[name] = since - before;
+  };
+  socket.once("lookup", stage("dns")).once("connect", stage("connect")).once("secureConnect", stage("tls"));
+}
+
 class BlockedAddress extends Error {}
 
 export function isBlocked(error: unknown): boolean {
@@ -61,22 +89,25 @@ const lookupPublic: LookupFunction = (hostname, options, callback) => {
 };
 
 const CONNECTING = { timeout: CONNECT_TIMEOUT_MS, autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS, allowH2: false };
-const toAny = buildConnector(CONNECTING);
-const toPublic = buildConnector({ ...CONNECTING, lookup: lookupPublic });
+/** The types leave out that a connector returns its socket at once. */
+type Connect = (...asked: Parameters<buildConnector.connector>) => Socket;
+const toAny = buildConnector(CONNECTING) as Connect;
+const toPublic = buildConnector({ ...CONNECTING, lookup: lookupPublic }) as Connect;
 
 const connectAny: buildConnector.connector = (options, callback) => {
-  toAny(options, (...result) => (result[1] ? callback(null, tidied(result[1])) : callback(...result)));
+  note(toAny(options, (...result) => (result[1] ? callback(null, tidied(result[1])) : callback(...result))));
 };
 
 /** Checks literal addresses too, for which `lookup` is not called, and the address that was connected to. */
 const connectPublic: buildConnector.connector = (options, callback) => {
   const literal = literalAddress(options.hostname);
   if (literal !== undefined && !isPublicAddress(literal)) return callback(new BlockedAddress(), null);
-  return toPublic(options, (...result) => {
+  const opening = toPublic(options, (...result) => {
     const [error, socket] = result;
     if (error || !socket) return callback(...result);
     if (isPublicAddress(socket.remoteAddress ?? "")) return callback(null, tidied(socket));
     socket.destroy();
     return callback(new BlockedAddress(), null);
   });
+  return note(opening);
 };

@@ -1,6 +1,8 @@
 import { request, type Dispatcher } from "undici";
-import { agentOf, isBlocked } from "./agents.ts";
+import type { Timings } from "../job/attempt.ts";
+import { agentOf, isBlocked, noting, type Stages } from "./agents.ts";
 import { NoAnswer } from "./answer-head.ts";
+import { excerptOf, shownHeaders } from "./shown-answer.ts";
 
 // All requests to addresses that users choose are sent here.
 
@@ -16,6 +18,8 @@ export interface OutgoingRequest {
   readonly allowPrivateTargets: boolean;
   /** The answer's body is wanted, if it has at most so many bytes. Default: an excerpt alone. */
   readonly keepBytes?: number | undefined;
+  /** Real milliseconds. Default: no timings are taken. */
+  readonly now?: () => number;
 }
 
 export type Exchange =
@@ -32,9 +36,12 @@ export type Exchange =
       readonly excerpt: string;
       /** Set if the body is wanted. */
       readonly kept?: Kept;
+      /** Without credentials. */
+      readonly headers: Readonly<Record<string, string>>;
+      readonly timings?: Timings;
     }
   | { readonly kind: "blocked" }
-  | { readonly kind: "failed"; readonly reason: string };
+  | { readonly kind: "failed"; readonly reason: string; readonly timings?: Timings };
 
 /** The answer's body, or why it is missing, with the headers that say what it is. */
 export interface Kept {
@@ -44,14 +51,13 @@ export interface Kept {
 }
 
 const LARGEST_READ = 64 * 1_024;
-const EXCERPT_BYTES = 1_024;
 
 /**
  * Sends a request once, without following redirects, and reads at most 64 KB of the answer, or what is to be kept. A status counts once its
  * headers have ended, even if the connection ends within the body; but the body must end or break off in time.
  */
 export async function send(outgoing: OutgoingRequest): Promise<Exchange> {
-  return exchanged(outgoing, async ({ statusCode: status, headers, body }) => {
+  return exchanged(outgoing, async ({ statusCode: status, headers, body }, timings) => {
     const { "retry-after": retryAfter, location, "x-job-final": final } = headers;
     const { keepBytes } = outgoing;
     const { bytes, end } = await readOf(body, outgoing.signal, keepBytes ?? LARGEST_READ);
@@ -63,7 +69,9 @@ export async function send(outgoing: OutgoingRequest): Promise<Exchange> {
     return {
       kind: "answered",
       status,
-      excerpt: excerptOf(bytes),
+      excerpt: await excerptOf(bytes.subarray(0, LARGEST_READ), headers),
+      headers: shownHeaders(headers),
+      ...timings,
       ...(retryAfter !== undefined && { retryAfter: [retryAfter].flat() }),
       ...(typeof location === "string" && { location }),
       ...(String(final).toLowerCase() === "true" && { isFinal: true }),
@@ -91,16 +99,38 @@ export async function fetchWhole(outgoing: OutgoingRequest, mostBytes: number): 
   });
 }
 
-async function exchanged<A>(outgoing: OutgoingRequest, read: (answer: Dispatcher.ResponseData) => Promise<A>) {
+type Timed = { readonly timings?: Timings };
+
+async function exchanged<A>(
+  outgoing: OutgoingRequest,
+  read: (answer: Dispatcher.ResponseData, timed: Timed) => Promise<A>,
+) {
   const { appId, url, method, headers, body, signal } = outgoing;
   const dispatcher = agentOf(appId, outgoing.allowPrivateTargets);
+  const watch = stopwatch(outgoing.now);
   try {
-    return await read(await request(url, { dispatcher, method, headers, body, signal }));
+    const answer = await watch.during(() => request(url, { dispatcher, method, headers, body, signal }));
+    return await read(answer, watch.timed("answered"));
   } catch (error) {
     if (isBlocked(error)) return { kind: "blocked" } as const;
     const reason = signal.aborted ? "no complete answer in time" : failureReason(error);
-    return { kind: "failed", reason } as const;
+    return { kind: "failed", reason, ...watch.timed() } as const;
   }
+}
+
+/** The answer's time is that from the open connection to its headers. */
+function stopwatch(now: OutgoingRequest["now"]) {
+  if (!now) return { during: <T>(call: () => T) => call(), timed: (): Timed => ({}) };
+  const stages: Stages = { now };
+  const began = now();
+  return {
+    during: <T>(call: () => T) => noting(stages, call),
+    timed: (answered?: "answered"): Timed => {
+      const { now: _, ...taken } = stages;
+      const opened = Object.values(taken).reduce((sum, ms) => sum + ms, 0);
+      return { timings: { ...taken, ...(answered && { answer: Math.max(now() - began - opened, 0) }) } };
+    },
+  };
 }
 
 function firstOf(header: string | string[] | undefined): string | undefined {
@@ -131,10 +161,6 @@ async function readOf(
     end = "incomplete";
   }
   return { bytes: Buffer.concat(chunks), end };
-}
-
-function excerptOf(bytes: Buffer): string {
-  return new TextDecoder().decode(bytes.subarray(0, EXCERPT_BYTES), { stream: true }).toWellFormed();
 }
 
 /** Names the stage of the failure; closed and filtered ports give the same text. */

@@ -1,6 +1,7 @@
 import type { Clock, EpochMs } from "../clock.ts";
 import type { BacklogRef } from "../job/backlog.ts";
 import type { GroupRef } from "../job/group.ts";
+import type { TimeRange } from "../job/job-filter.ts";
 import type { Status } from "../job/status.ts";
 import { PENDING_LISTED_AFTER, entryOf, type IndexEntry } from "./job-item.ts";
 import {
@@ -33,11 +34,6 @@ export type AppIndex =
 export interface Partition {
   readonly index: "byStatus" | "byApp" | "byOwner" | "byGroup";
   readonly key: string;
-}
-
-export interface TimeRange {
-  readonly from?: EpochMs | undefined;
-  readonly to?: EpochMs | undefined;
 }
 
 /** `isAll`: there are no more than were counted. */

@@ -46,11 +46,6 @@ const UNLISTED_FOR = 15 * MINUTE;
 /** The age at which a PENDING job is in `byStatus`, even if the sweep is late. */
 export const PENDING_LISTED_AFTER = HOUR;
 
-/** One write unit, the limit for the item of a delivered job. */
-const INLINE_ITEM_BYTES = 1_024;
-/** The bytes that its operation id, claim and success add to an item: 59, and some for a long duration. */
-const GROWTH_BYTES = 64;
-
 /** One entry of an index. Those of `due` have no `jobType` and no `dialect`. */
 export interface IndexEntry extends Place, Pick<Job, "appId" | "executionType" | "jobType" | "dialect"> {
   /** The status that the entry was written with, in `byStatus` and `byOwner`. */
@@ -65,7 +60,7 @@ export interface IndexEntry extends Place, Pick<Job, "appId" | "executionType" |
  */
 export function toItem(job: Job, listShards = DEFAULT_LIST_SHARDS): Item {
   const { id, appId, executionType, destination, userId, createdBy, memberOf, ...others } = job;
-  const { payload, expiresAt, dueAt, backlog, isRun, ...fields } = others;
+  const { payload, expiresAt, dueAt, backlog, isRun, requestLine, ...fields } = others;
   const shard = listShard(id, listShards);
   return {
     ...jobKey(id),
@@ -85,6 +80,7 @@ export function toItem(job: Job, listShards = DEFAULT_LIST_SHARDS): Item {
     ...(expiresAt !== undefined && { expiresAt: expirySeconds(expiresAt) }),
     ...fields,
     payload: storedPayload(payload),
+    requestLine: payload.at === "inline" ? undefined : requestLine,
     maxRetries: job.maxRetries === DEFAULT_MAX_RETRIES ? undefined : job.maxRetries,
     timeoutMs: job.timeoutMs === DEFAULT_TIMEOUT_MS ? undefined : job.timeoutMs,
     retryCount: job.retryCount === 0 ? undefined : job.retryCount,
@@ -182,24 +178,6 @@ export function entryOf(item: Item, order: "createdAt" | "dueAt"): IndexEntry {
     ...(dialect !== undefined && { dialect: dialect as Dialect }),
     ...(status !== undefined && { status: status as Status }),
   };
-}
-
-/** Whether the item stays within one write unit until its job has succeeded. */
-export function fitsInline(item: Item): boolean {
-  // An item is charged as a map without its overhead.
-  const overhead = 3 + Object.values(item).filter((value) => value !== undefined).length;
-  return itemBytes(item) - overhead + GROWTH_BYTES <= INLINE_ITEM_BYTES;
-}
-
-/** By DynamoDB's rule: names and text by their bytes, numbers about half a byte a digit. */
-function itemBytes(value: unknown): number {
-  if (value === undefined) return 0;
-  if (typeof value === "string") return Buffer.byteLength(value);
-  if (typeof value === "number") return Math.ceil(String(value).length / 2) + 1;
-  if (value instanceof Uint8Array) return value.length;
-  if (typeof value !== "object" || value === null) return 1;
-  const entries = Object.entries(value).filter(([, entry]) => entry !== undefined);
-  return entries.reduce((sum, [name, entry]) => sum + Buffer.byteLength(name) + itemBytes(entry) + 1, 3);
 }
 
 /** A job, or the name of an attempt of it. */

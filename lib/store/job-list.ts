@@ -1,20 +1,10 @@
 import type { EpochMs } from "../clock.ts";
-import { isListed } from "./job-item.ts";
+import { fits, idsIn, type JobFilter } from "../job/job-filter.ts";
+import { TASK, type Job } from "../job/job.ts";
+import { isListed, type IndexEntry } from "./job-item.ts";
+import type { AppIndex } from "./job-index.ts";
 import type { JobStore } from "./job-store.ts";
-import type { GroupRef } from "../job/group.ts";
-import type { Job } from "../job/job.ts";
-import type { Status } from "../job/status.ts";
-import type { TimeRange } from "./job-index.ts";
 import { merged, type Position, type Source } from "./merge.ts";
-
-export interface JobFilter {
-  readonly appId: string;
-  readonly status?: Status | undefined;
-  readonly executionType?: string | undefined;
-  /** The members of a group alone, which have an index of their own. */
-  readonly memberOf?: GroupRef | undefined;
-  readonly created: TimeRange;
-}
 
 export interface JobPage {
   readonly jobs: readonly Job[];
@@ -24,12 +14,14 @@ export interface JobPage {
 
 /** The most reads for one page, when filters leave it short. Bounds its cost. */
 const MOST_ROUNDS = 4;
+/** Keys of an index that a query reads where the index says which jobs are not wanted: 100 KB. */
+const KEYS_A_QUERY = 1_000;
 
 type Lists = Pick<JobStore, "newest" | "partitionsOf" | "pendingListedBefore" | "getMany">;
 
 /**
- * An app's jobs that match, newest first. Reads at most 4 × `limit` jobs, in as many batches, so a page may be short.
- * Each round is at most one query for each partition of each execution type.
+ * An app's jobs that fit, newest first. Reads at most 4 × `limit` jobs, in as many batches, so a page may be short.
+ * Each round is at most one query for each partition of each execution type, and of each status that has an index.
  */
 export async function listJobs(
   store: Lists,
@@ -38,6 +30,8 @@ export async function listJobs(
   limit: number,
   position?: Position,
 ): Promise<JobPage> {
+  const ids = idsIn(filter);
+  if (ids) return named(store, ids, filter, limit, position);
   const jobs: Job[] = [];
   let next = position;
   const stages = stagesOf(store, filter, executionTypes);
@@ -45,17 +39,47 @@ export async function listJobs(
   for (let round = 0; round < MOST_ROUNDS && jobs.length < limit; round += 1) {
     const now = stages[stage];
     if (!now) return { jobs, next: undefined };
-    const wanted = limit - jobs.length;
-    const page = await merged(store, now.sources, { limit: wanted, most: wanted }, next);
-    const found = await store.getMany(
-      page.entries.map(({ id }) => id),
-      { consistent: false },
-    );
-    jobs.push(...found.filter((job) => matches(job, filter)));
+    const most = limit - jobs.length;
+    const asked = { limit: filter.jobType ? KEYS_A_QUERY : most, most, wanted: mayFit(filter) };
+    const page = await merged(store, now.sources, asked, next);
+    // A job that changes its status may be in two indexes for a moment.
+    const ids = new Set(page.entries.map(({ id }) => id));
+    const found = ids.size > 0 ? await store.getMany([...ids], { consistent: false }) : [];
+    // An index is eventually consistent, so a job may have changed since its entry.
+    jobs.push(...found.filter((job) => fits(job, filter)));
     next = page.next ?? { at: now.since - 1, ids: {} };
     if (!page.next) stage += 1;
   }
   return { jobs, next: stage < stages.length ? next : undefined };
+}
+
+/** A page of the jobs that a filter names. */
+async function named(
+  store: Lists,
+  ids: readonly string[],
+  filter: JobFilter,
+  limit: number,
+  position: Position | undefined,
+): Promise<JobPage> {
+  const found = await store.getMany(ids, { consistent: true });
+  const left = found
+    .filter((job) => fits(job, filter) && (!position || isAfter(job, position)))
+    .toSorted((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1));
+  const jobs = left.slice(0, limit);
+  const last = jobs.at(-1);
+  const next = last && jobs.length < left.length ? { at: last.createdAt, ids: { [NAMED]: last.id } } : undefined;
+  return { jobs, next };
+}
+
+const NAMED = "ids";
+
+function isAfter({ id, createdAt }: Job, { at, ids }: Position): boolean {
+  return createdAt < at || (createdAt === at && id > (ids[NAMED] ?? ""));
+}
+
+/** What is known of a job before it is read. Entries from before there was `jobType` have none. */
+function mayFit({ jobType }: JobFilter): (entry: IndexEntry) => boolean {
+  return (entry) => jobType === undefined || entry.jobType === undefined || jobType.includes(entry.jobType);
 }
 
 /** A part of a list: its jobs are as old as `since` or newer, and newer than those of the stages after it. */
@@ -65,36 +89,56 @@ interface Stage {
 }
 
 function stagesOf(store: Lists, filter: JobFilter, executionTypes: readonly string[]): Stage[] {
-  const { appId, status, memberOf, created } = filter;
+  const { status, memberOf, created } = filter;
   const { from = 0, to = Infinity } = created;
   if (memberOf) return [{ since: from, sources: store.partitionsOf({ memberOf }).map((it) => ({ ...it, created })) }];
-  const types = filter.executionType === undefined ? executionTypes : [filter.executionType];
+  const types = (filter.executionType ?? executionTypes).filter((type) => !filter.jobType || type === TASK);
   const stage = (since: EpochMs, until: EpochMs, isOld: boolean) => ({
     since,
-    sources: types.flatMap((executionType) => {
-      const isByStatus = status && (isOld || isListed(executionType, status));
-      const index = { appId, executionType, ...(isByStatus && { status }) };
-      return store.partitionsOf(index).map((it) => ({ ...it, created: { from: since, to: until } }));
-    }),
+    sources: types
+      .flatMap((type) => indexesOf(type, filter, isOld))
+      .flatMap((index) => store.partitionsOf(index))
+      .map((partition) => ({ ...partition, created: { from: since, to: until } })),
   });
-  if (status !== "PENDING") return [stage(from, to, false)];
+  if (!status?.includes("PENDING")) return [stage(from, to, false)];
   // A young PENDING job may be in no index of its status, an old one is.
   const boundary = Math.max(store.pendingListedBefore(), from);
   return [stage(boundary, to, false), ...(boundary > from ? [stage(from, Math.min(to, boundary - 1), true)] : [])];
 }
 
-/** An index is eventually consistent, so the job may have changed since the entry. */
-export function matches(job: Job, filter: JobFilter): boolean {
-  const within = ({ from, to }: TimeRange, time: EpochMs) => (from ?? 0) <= time && time <= (to ?? Infinity);
-  return (
-    job.appId === filter.appId &&
-    (filter.status === undefined || job.status === filter.status) &&
-    (filter.executionType === undefined || job.executionType === filter.executionType) &&
-    (!filter.memberOf || isMember(job, filter.memberOf)) &&
-    within(filter.created, job.createdAt)
-  );
+/** The indexes of the statuses that are asked for, or that of all jobs of a type if one of them has none. */
+function indexesOf(executionType: string, { appId, status: asked }: JobFilter, isOld: boolean): AppIndex[] {
+  const hasIndex = asked?.every((each) => isListed(executionType, each) || (isOld && each === "PENDING"));
+  const statuses = asked && hasIndex ? [...new Set(asked)] : undefined;
+  return statuses ? statuses.map((status) => ({ appId, executionType, status })) : [{ appId, executionType }];
 }
 
-function isMember({ memberOf }: Job, { id, createdAt }: GroupRef): boolean {
-  return memberOf?.id === id && memberOf.createdAt === createdAt;
+/** Jobs that fit, counted. */
+export interface JobCount {
+  readonly count: number;
+  /** There may be more: it was counted to 1,000, or as far back as `lookedBackTo`. */
+  readonly isLowerBound: boolean;
+  readonly lookedBackTo: EpochMs | undefined;
+}
+
+const MOST_COUNTED = 1_000;
+const COUNTED_A_PAGE = 100;
+const MOST_PAGES = 10;
+
+/** Counts an app's jobs that fit, to 1,000, among the newest 4,000 that may. `also`: a condition beside the filter. */
+export async function countJobs(
+  store: Lists,
+  filter: JobFilter,
+  executionTypes: readonly string[],
+  also: (job: Job) => boolean = () => true,
+): Promise<JobCount> {
+  let count = 0;
+  let position: Position | undefined;
+  for (let page = 0; page < MOST_PAGES && count < MOST_COUNTED; page += 1) {
+    const { jobs, next } = await listJobs(store, filter, executionTypes, COUNTED_A_PAGE, position);
+    count += jobs.filter(also).length;
+    position = next;
+    if (!next) break;
+  }
+  return { count, isLowerBound: position !== undefined, lookedBackTo: position?.at };
 }

@@ -1,6 +1,7 @@
 import type { EpochMs } from "../clock.ts";
 import type { IndexEntry } from "./job-item.ts";
-import type { Partition, TimeRange } from "./job-index.ts";
+import type { TimeRange } from "../job/job-filter.ts";
+import type { Partition } from "./job-index.ts";
 import type { JobStore } from "./job-store.ts";
 
 // Several partitions of indexes, read as one list.
@@ -18,6 +19,12 @@ export interface Position {
   readonly ids: Readonly<Record<string, string>>;
 }
 
+interface Wanted {
+  readonly limit: number;
+  readonly most?: number;
+  readonly wanted?: (entry: IndexEntry) => boolean;
+}
+
 export interface Merged {
   /** Newest first. */
   readonly entries: readonly IndexEntry[];
@@ -25,11 +32,16 @@ export interface Merged {
   readonly next: Position | undefined;
 }
 
-/** The next entries of all sources, `most` at the most: one query of `limit` entries a source. */
+const everyEntry = () => true;
+
+/**
+ * The next entries of all sources, `most` at the most: one query of `limit` entries a source. Those that are not
+ * `wanted` are passed over, and count for nothing.
+ */
 export async function merged(
   store: Pick<JobStore, "newest">,
   sources: readonly Source[],
-  { limit, most = Infinity }: { readonly limit: number; readonly most?: number },
+  { limit, most = Infinity, wanted = everyEntry }: Wanted,
   position?: Position,
 ): Promise<Merged> {
   const pages = await Promise.all(
@@ -48,9 +60,12 @@ export async function merged(
   const shown = pages
     .flatMap(({ name, entries }) => entries.map((entry) => ({ name, entry })))
     .toSorted((a, b) => b.entry.at - a.entry.at);
-  const taken = shown.filter(({ entry }) => entry.at >= horizon).slice(0, most);
+  const within = shown.filter(({ entry }) => entry.at >= horizon);
+  const last = within.filter(({ entry }) => wanted(entry))[most - 1];
+  const taken = last ? within.slice(0, within.indexOf(last) + 1) : within;
   const isEnd = taken.length === shown.length && pages.every(({ complete }) => complete);
-  return { entries: taken.map(({ entry }) => entry), next: isEnd ? undefined : positionAfter(taken, position) };
+  const entries = taken.map(({ entry }) => entry).filter(wanted);
+  return { entries, next: isEnd ? undefined : positionAfter(taken, position) };
 }
 
 function positionAfter(

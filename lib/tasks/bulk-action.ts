@@ -1,31 +1,22 @@
 import * as z from "zod";
 import type { EpochMs } from "../clock.ts";
 import type { JobPage } from "../store/job-list.ts";
-import { dateTime } from "../job/date-time.ts";
-import { BULK_ACTION, isFinished, type Job } from "../job/job.ts";
-import { HALF_PAIR } from "../job/well-formed.ts";
+import { BULK_ACTION, isFinished, isWaiting, type Job } from "../job/job.ts";
+import { anyOf, filterFields, filterOf, type JobFilter } from "../job/job-filter.ts";
 import { defineTask, done, failed } from "./task.ts";
-import type { Status } from "../job/status.ts";
 
-/** The audit log holds the filter as given, and the table can't hold half a surrogate pair. */
-const text = (most: number) =>
-  z
-    .string()
-    .min(1)
-    .max(most)
-    .refine((value) => value.isWellFormed(), HALF_PAIR);
+export type BulkKind = "redrive" | "cancel";
 
-/** A job must meet all conditions that are given. */
+/** The filter of lists, with the statuses that an action may change. */
+export const bulkFields = {
+  ...filterFields,
+  status: anyOf(z.enum(["PENDING", "RUNNING", "RETRYING", "FAILED", "DEAD"]))
+    .describe("Default: FAILED and DEAD for a redrive, those unfinished for a cancel.")
+    .optional(),
+};
+
 export const bulkFilter = z
-  .strictObject({
-    status: z.enum(["PENDING", "RUNNING", "RETRYING", "FAILED", "DEAD"]).optional(),
-    executionType: text(64).optional(),
-    host: text(255).describe("Of the destination: a host, or a function's name.").optional(),
-    group: z.guid().toLowerCase().describe("The id of a group: its members.").optional(),
-    createdAfter: dateTime.optional(),
-    createdBefore: dateTime.optional(),
-    errorContains: text(200).describe("In the last error, by its letters.").optional(),
-  })
+  .strictObject(bulkFields)
   .refine((filter) => Object.values(filter).some((value) => value !== undefined), {
     error: "expected at least one condition: an empty filter would take all jobs of the app",
   });
@@ -34,18 +25,18 @@ export type BulkFilter = z.infer<typeof bulkFilter>;
 
 const payload = z.strictObject({ action: z.enum(["redrive", "cancel"]), filter: bulkFilter });
 
-/** The checkpoint: the counts so far, and the positions. */
+/** The checkpoint: the counts so far, and the position. */
 export interface BulkProgress {
   /** The counts of jobs read, of those that match the filter, and of those that were changed. */
   readonly looked: number;
   readonly matched: number;
   readonly changed: number;
-  /** The next position in the present listing; the listings before it are done. */
-  readonly listing: number;
   readonly from?: NonNullable<JobPage["next"]>;
+  /** All jobs have been read. */
+  readonly isRead?: true;
 }
 
-export const NOTHING_DONE: BulkProgress = { looked: 0, matched: 0, changed: 0, listing: 0 };
+export const NOTHING_DONE: BulkProgress = { looked: 0, matched: 0, changed: 0 };
 const AT_ONCE = 10;
 
 /** Redrives or cancels the app's jobs that match a filter and have not changed since the request. */
@@ -59,63 +50,62 @@ export const bulkAction = defineTask({
 
   async run({ action, filter }, context) {
     const { jobs, job, signal } = context;
-    let so = (context.saved as BulkProgress | undefined) ?? NOTHING_DONE;
-    const group = filter.group === undefined ? undefined : await jobs.get(filter.group);
-    if (filter.group !== undefined && !group?.fanIn) return failed("There is no such group");
-    const memberOf = group && { id: group.id, createdAt: group.createdAt };
-    const listings = memberOf ? [filter.status] : listingsOf(action, filter);
-    const created = {
-      ...(filter.createdAfter !== undefined && { from: Date.parse(filter.createdAfter) }),
-      to: Math.min(job.createdAt, filter.createdBefore === undefined ? Infinity : Date.parse(filter.createdBefore)),
-    };
+    let so = soFar(context.saved);
+    if (so.isRead) return done(countsOf(so));
+    const asked = wantedBy(action, job.appId, filter, job.createdAt);
+    const group = asked.group?.length === 1 ? await jobs.get(asked.group[0] ?? "") : undefined;
+    if (asked.group?.length === 1 && !group?.fanIn) return failed("There is no such group");
+    const wanted = { ...asked, ...(group && { memberOf: { id: group.id, createdAt: group.createdAt } }) };
     const isHeld = group?.fanIn?.heldBy === job.id;
     const change = async (each: Job) => (action === "redrive" ? jobs.redrive(each, isHeld) : jobs.cancel(each));
-    for (let listing = so.listing; listing < listings.length; listing += 1) {
-      const wanted = { created, status: listings[listing], executionType: filter.executionType, memberOf };
-      for await (const page of jobs.pages(wanted, so.from)) {
-        signal.throwIfAborted();
-        const fit = page.jobs.filter((each) => each.id !== job.id && fits(each, action, filter, job.createdAt));
-        const changed = await inTurn(fit, change);
-        const { from: _, ...counts } = so;
-        so = {
-          ...counts,
-          looked: so.looked + page.jobs.length,
-          matched: so.matched + fit.length,
-          changed: so.changed + changed,
-          listing: page.next ? listing : listing + 1,
-          ...(page.next && { from: page.next }),
-        };
-        await context.checkpoint(so);
-        await context.progress(listing, listings.length, { label: `${so.changed} jobs changed` });
-      }
+    for await (const page of jobs.pages(wanted, so.from)) {
+      signal.throwIfAborted();
+      const fit = page.jobs.filter((each) => mayChange(each, action) && isAsOf(job.createdAt, each));
+      const changed = await inTurn(fit, change);
+      so = {
+        looked: so.looked + page.jobs.length,
+        matched: so.matched + fit.length,
+        changed: so.changed + changed,
+        ...(page.next ? { from: page.next } : { isRead: true }),
+      };
+      await context.checkpoint(so);
+      await context.progress(so.isRead ? 1 : 0, 1, { label: `${so.changed} jobs changed` });
     }
-    return done({ looked: so.looked, matched: so.matched, changed: so.changed });
+    return done(countsOf(so));
   },
 });
 
-/** One listing for each status that has an index of its own, or one of all jobs. */
-function listingsOf(action: "redrive" | "cancel", { status }: BulkFilter): (Status | undefined)[] {
-  if (status !== undefined) return [status];
-  return action === "redrive" ? ["FAILED", "DEAD"] : [undefined];
+/** A checkpoint of an earlier version names a listing: it begins anew, and finds what it has changed to be changed. */
+function soFar(saved: unknown): BulkProgress {
+  if (saved === undefined) return NOTHING_DONE;
+  const so = saved as BulkProgress & { readonly listing?: number };
+  return so.listing === undefined ? so : countsOf(so);
 }
 
-function fits(job: Job, action: "redrive" | "cancel", filter: BulkFilter, before: EpochMs): boolean {
-  const isOpen = action === "redrive" ? job.status === "FAILED" || job.status === "DEAD" : !isFinished(job);
-  return (
-    isOpen &&
-    // A running task renews its lease every few seconds, which changes `updatedAt`.
-    (job.status === "RUNNING" ? (job.startedAt ?? 0) : job.updatedAt) <= before &&
-    // A bulk action must not cancel or redrive another one.
-    job.jobType !== BULK_ACTION &&
-    (filter.status === undefined || job.status === filter.status) &&
-    (filter.group === undefined || job.memberOf?.id === filter.group) &&
-    (filter.host === undefined || hostOf(job) === filter.host.toLowerCase()) &&
-    (filter.errorContains === undefined || (job.lastError ?? "").includes(filter.errorContains))
-  );
+function countsOf({ looked, matched, changed }: BulkProgress) {
+  return { looked, matched, changed };
 }
 
-function hostOf({ destination = "" }: Job): string {
-  return URL.canParse(destination) ? new URL(destination).hostname : destination.toLowerCase();
+/** The jobs that an action looks at: those that were created up to a time and fit. */
+export function wantedBy(action: BulkKind, appId: string, filter: BulkFilter, until: EpochMs): JobFilter {
+  const wanted = filterOf(appId, filter);
+  const { from, to = Infinity } = wanted.created;
+  const status = wanted.status ?? (action === "redrive" ? ["FAILED", "DEAD"] : ["PENDING", "RUNNING", "RETRYING"]);
+  return { ...wanted, status, created: { ...(from !== undefined && { from }), to: Math.min(until, to) } };
+}
+
+/** Whether an action may change a job. A redrive takes one that waits for its time only where the filter names its status. */
+export function mayChange(job: Job, action: BulkKind): boolean {
+  // A bulk action must not cancel or redrive another one, or itself.
+  if (job.jobType === BULK_ACTION) return false;
+  if (action === "cancel") return !isFinished(job);
+  return isWaiting(job) || job.status === "FAILED" || job.status === "DEAD";
+}
+
+/** Whether a job has not changed since a time. */
+function isAsOf(time: EpochMs, job: Job): boolean {
+  // A running task renews its lease every few seconds, which changes `updatedAt`.
+  return (job.status === "RUNNING" ? (job.startedAt ?? 0) : job.updatedAt) <= time;
 }
 
 async function inTurn(jobs: readonly Job[], change: (job: Job) => Promise<boolean>): Promise<number> {

@@ -7,7 +7,8 @@ import { webhookSignature } from "../outbound/webhook-signature.ts";
 import { safeFileName, filesPrefix, type FileInfo, type FileStore } from "../files/file-store.ts";
 import type { Upload } from "../files/multipart.ts";
 import type { Uploads } from "../files/uploads.ts";
-import { listJobs, type JobFilter, type JobPage } from "../store/job-list.ts";
+import type { JobFilter } from "../job/job-filter.ts";
+import { listJobs, type JobPage } from "../store/job-list.ts";
 import type { Position } from "../store/merge.ts";
 import type { JobStore } from "../store/job-store.ts";
 import type { GroupPass } from "../job/group.ts";
@@ -17,7 +18,7 @@ import type { PageQuota } from "../pdf/page-quota.ts";
 import type { Pdfs } from "../pdf/pdfs.ts";
 import type { PdfRequest } from "../pdf/request.ts";
 import type { KeptPdf } from "../pdf/view.ts";
-import type { StopStatus } from "../job/status.ts";
+import type { Status, StopStatus } from "../job/status.ts";
 import type { Message } from "../job/message.ts";
 import type { AppDatasets } from "../datasets/dataset.ts";
 import type { DeploymentRules } from "../outbound/rules.ts";
@@ -81,8 +82,11 @@ export interface AppJobs {
   fileKeys(job: Job): Promise<string[]>;
   /** Deletes a finished job with its history, log and payloads. False if it still owes a follow-up. */
   remove(job: Job): Promise<boolean>;
-  /** An administrator's actions: a redrive with fresh retries, and a cancellation. False if it is too late. `isHeld`: its group does not end
-   * meanwhile. */
+  /**
+   * An administrator's actions: a redrive with fresh retries, or of a job that waits for its time at once, and a
+   * cancellation. False if the job is no longer in the status in which it was seen, or if it is too late. `isHeld`: its
+   * group does not end meanwhile.
+   */
   redrive(job: Job, isHeld?: boolean): Promise<boolean>;
   cancel(job: Job): Promise<boolean>;
 }
@@ -132,7 +136,7 @@ export interface TaskServiceParts {
   readonly rules: Pick<DeploymentRules, "allowPrivateTargets">;
   /** The actions of people on jobs. */
   readonly people: {
-    retryJob(id: string, isHeld?: boolean): Promise<Job | undefined>;
+    retryJob(id: string, how: { readonly isHeld?: boolean; readonly seen?: Status }): Promise<Job | undefined>;
     stopJob(id: string, as: StopStatus): Promise<Job | undefined>;
   };
   readonly walks: Omit<AppGroups, "begin"> & {
@@ -214,7 +218,8 @@ function jobsOf({ store, people, executionTypes }: TaskServiceParts, { appId, si
       return job.appId === appId && mayName ? filesIn(await store.message(job)) : [];
     },
     remove: async (job) => job.appId === appId && isFinished(job) && store.remove(job),
-    redrive: async (job, isHeld) => job.appId === appId && wasDone(people.retryJob(job.id, isHeld)),
+    redrive: async (job, isHeld = false) =>
+      job.appId === appId && wasDone(people.retryJob(job.id, { isHeld, seen: job.status })),
     cancel: async (job) => job.appId === appId && wasDone(people.stopJob(job.id, "CANCELLED")),
   };
 }

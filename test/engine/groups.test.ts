@@ -252,7 +252,7 @@ test("a redriven group does not end before the bulk action has, and calls back o
   for (let n = 0; n < 3; n += 1) await look(group);
   expect(await stored(group)).toMatchObject({ status: "PENDING", fanIn: { heldBy: action.job.id } });
   world.execute(async () => ({ kind: "succeeded" }));
-  await world.engine.retryJob(member?.id ?? "", true);
+  await world.engine.retryJob(member?.id ?? "", { isHeld: true });
   await workOff();
   await world.engine.stopJob(action.job.id, "CANCELLED");
   for (let n = 0; n < 3; n += 1) {

@@ -104,7 +104,7 @@ test.each(COUNTS)("%s counts as the answer that it is", async (_, answer, status
       await new Promise(setImmediate);
     }
   });
-  expect(await send(request(url))).toEqual({ kind: "answered", status, excerpt });
+  expect(await send(request(url))).toMatchObject({ kind: "answered", status, excerpt });
   // The next request gets its own answer, whatever is left of this one.
   expect(await send(request(url))).toMatchObject({ kind: "answered", status });
   expect(seen.requests).toBe(2);
@@ -122,7 +122,7 @@ test.each(ENDS)(
   "%s, and then the end of the connection, counts as the answer that it is",
   async (...[, answer, status, excerpt]) => {
     const { url, seen } = await serverOf((socket) => socket.end(answer));
-    expect(await send(request(url))).toEqual({ kind: "answered", status, excerpt });
+    expect(await send(request(url))).toMatchObject({ kind: "answered", status, excerpt });
     expect(seen.requests).toBe(1);
   },
 );

@@ -96,6 +96,9 @@ export const isClaim = ({ to, set }: Move) => to === "RUNNING" && set.attempts !
 export const isFinal = ({ to }: Move) => to !== "PENDING" && to !== "RUNNING" && to !== "RETRYING";
 export const endsAttempt = ({ from, to }: Move) => from.includes("RUNNING") && to !== "RUNNING";
 export const isLook = ({ from, to, set }: Move) => from[0] === to && Object.keys(set).join() === "dueAt";
+/** A person's retry of a job that waits. */
+export const isHastening = ({ from, to, set }: Move) =>
+  from[0] === to && set.startAt !== undefined && set.updatedAt !== undefined && set.runs === undefined;
 export const without = (move: Move, ...fields: string[]) => ({
   ...move,
   when: move.when.filter(([field]) => !fields.includes(field)),

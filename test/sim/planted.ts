@@ -20,6 +20,7 @@ import { FINDERS } from "./finders.ts";
 import { EXPIRY_PLANTS } from "./planted-expiry.ts";
 import { GROUP_PLANTS } from "./planted-groups.ts";
 import { SCHEDULE_PLANTS } from "./planted-schedules.ts";
+import { START_PLANTS } from "./planted-starts.ts";
 import { TASK_PLANTS } from "./planted-tasks.ts";
 
 // Bugs that the simulator must find.
@@ -74,16 +75,6 @@ const ALL: readonly Plant[] = [
     name: "an attempt outlives its lease",
     seed: 363,
     parts: ({ clock }) => ({ clock: { ...clock, timeout: () => new AbortController().signal } }),
-  },
-  {
-    name: "nobody looks whether it is time",
-    parts: ({ store, queue }) => ({
-      store: {
-        ...store,
-        apply: (of, move, op) => store.apply(of, isClaim(move) ? without(move, "startAt") : move, op),
-      },
-      queue: { ...queue, sendAttempts: (all) => queue.sendAttempts(all.map((one) => ({ ...one, notBefore: 0 }))) },
-    }),
   },
   putting("a stored job is not due", (job) => {
     const { dueAt: _, ...rest } = job;
@@ -175,13 +166,7 @@ const ALL: readonly Plant[] = [
     name: "whoever asks may do all that the platform's administrators may",
     caller: (caller) => ({ ...caller, roles: [...caller.roles, "PLATFORM_ADMIN"] }),
   },
-  putting("a delay is forgotten", (job) =>
-    job.scheduledAt === undefined ? job : { ...job, startAt: job.createdAt, dueAt: job.createdAt + HEAD_START },
-  ),
-  putting("what is too late starts all the same", (job) => {
-    const { notAfter: _, ...rest } = job;
-    return rest;
-  }),
+  ...START_PLANTS,
   ...EXPIRY_PLANTS,
   {
     name: "a job of mode sqs that failed is not stored",

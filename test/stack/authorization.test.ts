@@ -125,6 +125,7 @@ const CASES: Record<string, Case> = {
   "GET /v1/me": { allowed: 200, anyUser: true, anyToken: true },
   "GET /v1/admin/apps": { allowed: 200, viewer: 403, operatorOnly: true },
   "GET /v1/admin/jobs": { allowed: 200 },
+  "GET /v1/admin/jobs/count": { allowed: 200 },
   "GET /v1/admin/jobs/{id}": { allowed: 200 },
   "GET /v1/admin/jobs/{id}/response": { allowed: 404 },
   "POST /v1/admin/jobs/{id}/resend": { allowed: 201 },
@@ -137,6 +138,7 @@ const CASES: Record<string, Case> = {
   "GET /v1/admin/jobs/{id}/wait": { allowed: 200 },
   "POST /v1/admin/jobs/redrive": { body: () => ({ status: "DEAD" }), allowed: 202 },
   "POST /v1/admin/jobs/cancel": { body: () => ({ status: "RETRYING" }), allowed: 202 },
+  "GET /v1/admin/bulk-actions": { allowed: 200 },
   "GET /v1/admin/bulk-actions/{id}": { allowed: 200 },
   "POST /v1/admin/bulk-actions/{id}/abort": { allowed: 200 },
   "POST /v1/groups": { body: () => ({ expected: 2 }), allowed: 201 },
@@ -288,7 +290,13 @@ test("another app can't be named: in a body, a query, a cursor or a nested job",
   expect((await post("/v1/jobs/callback-http", { url: "https://a.example", appId: other.appId })).status).toBe(403);
   const resumed = { destination: "https://a.example", appId: other.appId };
   expect((await post("/v1/admin/destinations/resume", resumed)).status).toBe(403);
-  for (const path of ["/v1/admin/jobs", "/v1/admin/stats", "/v1/admin/destinations"]) {
+  for (const path of [
+    "/v1/admin/jobs",
+    "/v1/admin/jobs/count",
+    "/v1/admin/bulk-actions",
+    "/v1/admin/stats",
+    "/v1/admin/destinations",
+  ]) {
     const answer = await stack.call("GET", `${path}?appId=${other.appId}`, { token: mine.token });
     expect(answer.status).toBe(403);
   }

@@ -68,8 +68,45 @@ test("jobs that wait are cancelled, of one type and time alone, and what comes l
   await jobIn(stack, app.token, spared, "PENDING");
 });
 
+test("a dry run counts what an action would change, of several statuses, hosts or ids, and changes nothing", async () => {
+  const ids = await deadJobs(3);
+  const dry = async (action: string, filter: object) =>
+    (await post(`/v1/admin/jobs/${action}`, { ...filter, dryRun: true })).body.data;
+  expect(await dry("redrive", { status: ["FAILED", "DEAD"], httpStatus: "5xx" })).toEqual({
+    count: 3,
+    isLowerBound: false,
+    lookedBackTo: null,
+  });
+  expect(await dry("redrive", { host: ["elsewhere.example", "127.0.0.1"] })).toMatchObject({ count: 3 });
+  expect(await dry("redrive", { ids: ids.slice(0, 2) })).toMatchObject({ count: 2 });
+  expect(await dry("cancel", { ids })).toMatchObject({ count: 0 });
+  for (const id of ids) await jobIn(stack, app.token, id, "DEAD");
+  const { body } = await stack.call("GET", "/v1/admin/bulk-actions", { token: app.token });
+  expect(body.data.items).toEqual([]);
+});
+
+test("what waits for its retry is tried at once by a redrive that names its status, and left by one that does not", async () => {
+  target.answer((_, response) => void response.writeHead(503).end());
+  const { id } = (await post("/v1/jobs/create", webhook({ url: target.url }))).body.data;
+  await jobIn(stack, app.token, id, "RETRYING");
+  target.answer((_, response) => void response.end());
+  const left = await post("/v1/admin/jobs/redrive", { host: "127.0.0.1" });
+  expect(await done(left.body.data.id)).toMatchObject({ changed: 0 });
+  const taken = await post("/v1/admin/jobs/redrive", { status: "RETRYING", errorContains: ["503"] });
+  expect(await done(taken.body.data.id)).toMatchObject({ matched: 1, changed: 1 });
+  await jobIn(stack, app.token, id, "SUCCEEDED");
+  // The actions of the app, newest first, with their filters as given.
+  const list = async (query: string) =>
+    (await stack.call("GET", `/v1/admin/bulk-actions?${query}`, { token: app.token })).body.data;
+  const { items, nextCursor } = await list("limit=1");
+  expect(items).toMatchObject([{ id: taken.body.data.id, filter: { status: "RETRYING", errorContains: ["503"] } }]);
+  expect(await list(`limit=1&cursor=${nextCursor}`)).toMatchObject({ items: [{ id: left.body.data.id, changed: 0 }] });
+});
+
 test("an empty filter is refused, one that can't be read too, and other apps' bulk actions are not there", async () => {
   expect(await post("/v1/admin/jobs/redrive", {})).toMatchObject({ status: 400 });
+  expect((await post("/v1/admin/jobs/cancel", { ids: [] })).body.error.details).toMatchObject([{ field: "ids" }]);
+  expect(await post("/v1/admin/jobs/cancel", { dryRun: true })).toMatchObject({ status: 400 });
   expect((await post("/v1/admin/jobs/cancel", { status: "SUCCEEDED" })).body.error.details).toMatchObject([
     { field: "status" },
   ]);

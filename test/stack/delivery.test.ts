@@ -38,6 +38,14 @@ test("a delivered job has one attempt with its start, duration, outcome and HTTP
       httpStatus: 200,
       error: null,
       responseExcerpt: null,
+      responseHeaders: { "content-length": "0" },
+      timings: expect.objectContaining({ dnsMs: null, tlsMs: null, answerMs: expect.any(Number) }),
+      request: {
+        method: "POST",
+        url: request && target.url + request.url,
+        headers: expect.objectContaining({ "x-job-attempt": "1", "webhook-signature": "***" }),
+        bodyBytes: 17,
+      },
     },
   ]);
   expect(job).toMatchObject({ retryCount: 0, nextRetryAt: null, lastError: null });

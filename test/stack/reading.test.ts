@@ -1,16 +1,20 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { endStacks, newApp, sharedStack, tokenFor, until, webhook, type Stack } from "../support/stack.ts";
+import { endStacks, jobIn, newApp, sharedStack, tokenFor, until, webhook, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 
 let stack: Stack;
 let target: Target;
+let isBusy = true;
 
 beforeAll(async () => {
   [stack, target] = await Promise.all([sharedStack(), startTarget()]);
   target.answer(({ url }, response) => {
     response.statusCode = url.startsWith("/fails") ? 500 : 200;
-    response.end();
+    if (!url.startsWith("/told")) return void response.end();
+    const headers = { "content-encoding": "gzip", "set-cookie": "a=canary", "x-request": "r-1" };
+    response.writeHead(isBusy ? 503 : 200, headers).end(gzipSync(`{"busy":${isBusy}}`));
   });
 });
 afterAll(async () => {
@@ -96,6 +100,68 @@ test("status, execution type, key and creation time filter", async () => {
   expect(await ids({ createdAfter: createdAt, createdBefore: createdAt })).toEqual([failing]);
 });
 
+test("several values of a condition are repeated or, where they hold no comma, joined by one", async () => {
+  const { token } = await newApp();
+  const [done, dead] = [
+    await create(token),
+    await create(token, { path: "/fails?code=canary", metadata: { maxRetries: 0 } }),
+  ];
+  const waiting = await create(token, { path: "/fails", metadata: { idempotencyKey: "order,1" } });
+  const get = async (path: string) => (await stack.call("GET", `/v1/admin/jobs${path}`, { token })).body.data;
+  const ids = async (query: string) => (await get(`?${query}`)).items.map(({ id }: { id: string }) => id);
+  await until(async () => (await ids("status=DEAD&status=RETRYING&status=SUCCEEDED")).length === 3);
+  expect(await ids("status=DEAD,RETRYING")).toEqual([waiting, dead]);
+  expect(await ids("status=DEAD&status=SUCCEEDED")).toEqual([dead, done]);
+  expect(await ids("keyPrefix=order,")).toEqual([waiting]);
+  expect(await ids("keyPrefix=none&keyPrefix=order%2C1")).toEqual([waiting]);
+  expect(await ids("errorContains=HTTP,500&errorContains=HTTP+500")).toEqual([waiting, dead]);
+  expect(await ids("httpStatus=5xx&host=127.0.0.1")).toEqual([waiting, dead]);
+  expect(await ids(`ids=${done},${dead}&httpStatus=200`)).toEqual([done]);
+  expect(await ids(`parentId=${done}`)).toEqual([]);
+  expect(await get("/count?status=DEAD,RETRYING")).toEqual({ count: 2, isLowerBound: false, lookedBackTo: null });
+  expect(await get("/count?keyPrefix=order")).toMatchObject({ count: 1 });
+  const { items, lookedBackTo } = await get(`?ids=${dead}`);
+  expect(lookedBackTo).toBeNull();
+  const large = webhook({ url: `${target.url}/base`, path: "/large", body: randomBytes(3_000).toString("hex") });
+  const { id } = (await stack.call("POST", "/v1/jobs/create", { token, body: large })).body.data;
+  expect((await get(`?ids=${id}`)).items).toMatchObject([{ method: "POST", path: "/base/large" }]);
+  const row = {
+    destination: target.url,
+    method: "POST",
+    path: "/fails?code=***",
+    attemptsStarted: 1,
+    lastHttpStatus: 500,
+  };
+  expect(items).toMatchObject([row]);
+});
+
+test("an attempt tells its request and answer without credentials, and a job its planned retries", async () => {
+  const { token } = await newApp();
+  const headers = { "x-api-key": "canary", "x-shown": "yes" };
+  const body = webhook({ url: target.url, path: "/told", headers });
+  const { id } = (await stack.call("POST", "/v1/jobs/create", { token, body })).body.data;
+  const job = await jobIn(stack, token, id, "RETRYING");
+  const sent = target.received.find(({ url }) => url === "/told");
+  const [attempt] = job.attempts;
+  expect(attempt).toMatchObject({
+    responseExcerpt: '{"busy":true}',
+    responseHeaders: { "content-encoding": "gzip", "set-cookie": "***", "x-request": "r-1" },
+    request: { url: `${target.url}/told`, bodyBytes: 17, headers: { "x-api-key": "***", "x-shown": "yes" } },
+  });
+  for (const [name, value] of Object.entries(attempt.request.headers)) {
+    // The attempt started just before its request was made.
+    if (name !== "webhook-timestamp" && value !== "***") expect(sent?.headers[name]).toBe(value);
+  }
+  expect(job).toMatchObject({ lastHttpStatus: 503, attemptsStarted: 1, retry: { baseDelaySeconds: 60 } });
+  const minutes = job.nextRetries.map((at: string) => (Date.parse(at) - Date.parse(job.updatedAt)) / 60_000);
+  expect(minutes).toEqual([1, 3, 7, 15, 31, 63, 127, 255, 511, 1_023]);
+  isBusy = false;
+  expect((await stack.call("POST", `/v1/admin/jobs/${id}/retry`, { token })).body.data.status).toBe("RETRYING");
+  const ended = await jobIn(stack, token, id, "SUCCEEDED");
+  expect(ended).toMatchObject({ lastHttpStatus: 200, attempts: [{}, { responseExcerpt: '{"busy":false}' }] });
+  expect(ended).not.toHaveProperty("nextRetries");
+});
+
 test("a page that filters leave short still says where to go on", async () => {
   const { token } = await newApp();
   const rare = await create(token, { path: "/fails" });
@@ -122,6 +188,10 @@ test.each([
   ["cursor", Buffer.from('{"of":"x","at":{}}').toString("base64url")],
   ["offset", "5"],
   ["createdBefore", "1960-01-01T00:00:00Z"],
+  ["httpStatus", "6xx"],
+  ["ids", "mine"],
+  ["group", "mine"],
+  ["updatedAfter", "yesterday"],
 ])("%s=%s is refused with 400", async (field, value) => {
   const { token } = await newApp();
   const answer = await stack.call("GET", `/v1/admin/jobs?${String(new URLSearchParams({ [field]: value }))}`, {

@@ -7,7 +7,8 @@ import type { Job } from "../../lib/job/job.ts";
 import type { Status } from "../../lib/job/status.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
 import { toItem } from "../../lib/store/job-item.ts";
-import { listJobs, type JobFilter } from "../../lib/store/job-list.ts";
+import type { JobFilter } from "../../lib/job/job-filter.ts";
+import { countJobs, listJobs } from "../../lib/store/job-list.ts";
 import { numberedPage } from "../../lib/store/job-pages.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
 import { createTable } from "../../lib/store/table.ts";
@@ -108,12 +109,12 @@ test("a list of PENDING jobs has those that wait, in a few reads, behind hundred
     const { jobs, next } = await listJobs(store, { appId, created: {}, ...filter }, TYPES, 50);
     return { ids: jobs.map(({ id }) => id), next };
   };
-  expect(await read({ status: "RETRYING" })).toEqual({ ids: [retrying.id], next: undefined });
-  expect(await read({ status: "PENDING", executionType: "rest-api" })).toEqual({
+  expect(await read({ status: ["RETRYING"] })).toEqual({ ids: [retrying.id], next: undefined });
+  expect(await read({ status: ["PENDING"], executionType: ["rest-api"] })).toEqual({
     ids: [fresh.id, waiting.id],
     next: undefined,
   });
-  expect(await read({ status: "PENDING" })).toEqual({ ids: [fresh.id, waiting.id, parked.id], next: undefined });
+  expect(await read({ status: ["PENDING"] })).toEqual({ ids: [fresh.id, waiting.id, parked.id], next: undefined });
   expect(calls["BatchGetItemCommand"]).toBeLessThanOrEqual(4);
   expect(calls["QueryCommand"]).toBeLessThanOrEqual(2 * TYPES.length * LIST_SHARDS);
   // In pages of one, from cursor to cursor.
@@ -122,7 +123,7 @@ test("a list of PENDING jobs has those that wait, in a few reads, behind hundred
   do {
     const page: Awaited<ReturnType<typeof listJobs>> = await listJobs(
       store,
-      { appId, created: {}, status: "PENDING" },
+      { appId, created: {}, status: ["PENDING"] },
       TYPES,
       1,
       from,
@@ -136,10 +137,72 @@ test("a list of PENDING jobs has those that wait, in a few reads, behind hundred
 test("a page of any list takes four batches at most, and a query for each partition a round", async () => {
   const { store, appId, put } = stand();
   for (let n = 0; n < 600; n += 1) await put("SUCCEEDED", n * SECOND);
-  for (const status of ["RUNNING", "SUCCEEDED", undefined] as const) {
+  for (const status of [["RUNNING"], ["SUCCEEDED", "FAILED"], undefined] as const) {
     calls = {};
     await listJobs(store, { appId, created: {}, status }, TYPES, 100);
     expect(calls["BatchGetItemCommand"]).toBeLessThanOrEqual(4);
     expect(calls["QueryCommand"]).toBeLessThanOrEqual(4 * TYPES.length * LIST_SHARDS);
   }
+});
+
+test("a list of several statuses reads their indexes, newest first, with each job once", async () => {
+  const { store, appId, put } = stand();
+  const ids: string[] = [];
+  for (let n = 0; n < 200; n += 1) await put("SUCCEEDED", n);
+  for (let n = 0; n < 6; n += 1) ids.push((await put(n % 2 === 0 ? "DEAD" : "FAILED", HOUR + n * SECOND)).id);
+  await put("CANCELLED", HOUR);
+  calls = {};
+  const filter: JobFilter = { appId, created: {}, status: ["FAILED", "DEAD", "DEAD"] };
+  const { jobs, next } = await listJobs(store, filter, TYPES, 50);
+  expect({ ids: jobs.map(({ id }) => id), next }).toEqual({ ids, next: undefined });
+  expect(calls).toEqual({ BatchGetItemCommand: 1, QueryCommand: 2 * TYPES.length * LIST_SHARDS });
+});
+
+test("a list of some job types reads no other tasks, however many there are", async () => {
+  const { store, appId, put } = stand();
+  for (let n = 0; n < 1_000; n += 1) await put("SUCCEEDED", n, task);
+  const rare = await put("SUCCEEDED", HOUR, { ...task, jobType: "cleanup" });
+  calls = {};
+  const { jobs } = await listJobs(store, { appId, created: {}, jobType: ["cleanup"] }, TYPES, 20);
+  expect(jobs.map(({ id }) => id)).toEqual([rare.id]);
+  expect(calls).toEqual({ BatchGetItemCommand: 1, QueryCommand: LIST_SHARDS });
+});
+
+test("jobs that are named are read in one batch, and shown in pages, newest first", async () => {
+  const { store, appId, put } = stand();
+  const made: string[] = [];
+  for (let n = 0; n < 5; n += 1) made.push((await put(n === 2 ? "DEAD" : "SUCCEEDED", n < 4 ? n : 3)).id);
+  const filter = { appId, created: {}, ids: [...made.toReversed(), randomUUID(), made[0] ?? ""] };
+  calls = {};
+  expect((await listJobs(store, { ...filter, status: ["DEAD"] }, TYPES, 50)).jobs.map(({ id }) => id)).toEqual([
+    made[2],
+  ]);
+  expect(calls).toEqual({ BatchGetItemCommand: 1 });
+  const seen: string[] = [];
+  for (let from, at = 0; at < 5; at += 1) {
+    const page: Awaited<ReturnType<typeof listJobs>> = await listJobs(store, filter, TYPES, 1, from);
+    seen.push(...page.jobs.map(({ id }) => id));
+    from = page.next;
+    expect(from === undefined).toBe(at === 4);
+  }
+  expect(seen).toEqual([...made.slice(0, 3), ...made.slice(3).toSorted()]);
+});
+
+test("a count is exact to 1,000, and says how far it has looked for more, or for what is rare", async () => {
+  const { store, appId, put } = stand();
+  for (let n = 0; n < 1_100; n += 1) await put("SUCCEEDED", n * SECOND);
+  const few = await put("DEAD", HOUR, { lastError: "HTTP 503" });
+  const count = async (filter: Partial<JobFilter>) => countJobs(store, { appId, created: {}, ...filter }, ["rest-api"]);
+  expect(await count({ status: ["DEAD"] })).toEqual({ count: 1, isLowerBound: false, lookedBackTo: undefined });
+  expect(await count({ errorContains: ["503"] })).toMatchObject({ count: 1, isLowerBound: false });
+  expect(await count({})).toMatchObject({ count: 1_000, isLowerBound: true, lookedBackTo: expect.any(Number) });
+  for (let n = 0; n < 3_000; n += 1) await put("SUCCEEDED", n * SECOND);
+  calls = {};
+  expect(await count({ errorContains: ["nothing"] })).toMatchObject({
+    count: 0,
+    isLowerBound: true,
+    lookedBackTo: expect.any(Number),
+  });
+  expect(calls["BatchGetItemCommand"]).toBe(40);
+  expect(few.createdAt).toBeGreaterThan(0);
 });

@@ -1,22 +1,37 @@
 import * as z from "zod";
 import { iso } from "../../clock.ts";
 import { ClientError } from "../../errors.ts";
+import { EXECUTION_TYPES } from "../../executors/index.ts";
 import type { TaskExecution } from "../../executors/task.ts";
+import type { JobFilter } from "../../job/job-filter.ts";
 import { BULK_ACTION, TASK, isFinished, type Job } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
-import { NOTHING_DONE, bulkFilter, type BulkFilter, type BulkProgress } from "../../tasks/bulk-action.ts";
-import { enveloped, time } from "../http/answers.ts";
+import { countJobs, listJobs } from "../../store/job-list.ts";
+import {
+  NOTHING_DONE,
+  bulkFields,
+  bulkFilter,
+  mayChange,
+  wantedBy,
+  type BulkFilter,
+  type BulkKind,
+  type BulkProgress,
+} from "../../tasks/bulk-action.ts";
+import { enveloped, pageOf, time } from "../http/answers.ts";
 import { appOf, requireRole, type Caller } from "../http/auth.ts";
 import { parse } from "../http/body.ts";
 import { envelope, route, type Answer } from "../http/http.ts";
+import { decodeCursor, encodeCursor } from "../http/pagination.ts";
 import { ownTask, submitTask } from "../tasks/tasks.ts";
+import { byIndex, countView, jobCount } from "../unified/job-query.ts";
 import { STATUSES } from "../../job/status.ts";
 
 // Bulk redrives and cancellations: these endpoints submit, show and abort the task that does the work.
 
 const bulkBody = z
   .strictObject({
-    ...bulkFilter.shape,
+    ...bulkFields,
+    dryRun: z.boolean().describe("Only counts the jobs that it would look at, to 1,000.").default(false),
     appId: z.guid().toLowerCase().describe("Default: the token's. Another one is for PLATFORM_ADMIN.").optional(),
   })
   .meta({ id: "BulkFilter", description: "Which jobs: those that fit all of what is given, which must be something." });
@@ -25,7 +40,7 @@ export const bulkShown = z
   .strictObject({
     id: z.guid(),
     action: z.enum(["redrive", "cancel"]),
-    filter: z.record(z.string(), z.unknown()),
+    filter: z.record(z.string(), z.unknown()).describe("As it was given."),
     status: z.enum(STATUSES),
     looked: z.int().describe("Jobs that have been read."),
     matched: z.int(),
@@ -36,25 +51,42 @@ export const bulkShown = z
   })
   .meta({ id: "BulkAction", description: "How far it is." });
 
-export const redriveJobs = bulkRoute("redrive", "Tries all FAILED or DEAD jobs again that fit a filter");
+export const redriveJobs = bulkRoute(
+  "redrive",
+  "Tries all jobs again that fit a filter, FAILED and DEAD ones by default",
+);
 export const cancelJobs = bulkRoute("cancel", "Ends all unfinished jobs that fit a filter as CANCELLED");
 
 /** An attempt lasts 14 minutes at most and the next one continues, so a long action takes many attempts. */
 const LONG_RUN = { maxRetries: 50, retry: { baseDelaySeconds: 1, maxDelaySeconds: 60, jitter: 0 } };
 
-function bulkRoute(action: "redrive" | "cancel", summary: string) {
+const EXAMPLES = {
+  redrive: {
+    "the dead jobs of a host": { status: "DEAD", host: "hooks.partner.com", createdAfter: "2027-01-15T10:00:00Z" },
+    "how many they are": { status: ["FAILED", "DEAD"], errorContains: "HTTP 503", dryRun: true },
+    "what waits for its next attempt, at once": { status: "RETRYING", httpStatus: "5xx" },
+  },
+  cancel: { "what an import has sent": { label: "import", keyPrefix: ["order-12", "order-13"] } },
+} as const;
+
+function bulkRoute(action: BulkKind, summary: string) {
   return route({
     key: `POST /v1/admin/jobs/${action}`,
     id: `${action}Jobs`,
     summary,
-    answers: { 202: enveloped(bulkShown).describe("It has begun; jobs that change from now on are left alone.") },
+    answers: {
+      200: enveloped(jobCount).describe("With dryRun: how many jobs fit, among the newest 4,000 that may."),
+      202: enveloped(bulkShown).describe("It has begun; jobs that change from now on are left alone."),
+    },
+    examples: () => EXAMPLES[action],
     access: (caller) => requireRole(caller, "APP_ADMIN"),
     body: bulkBody,
 
     async handle({ body, caller }, service): Promise<Answer> {
-      const { appId: named, ...conditions } = body;
+      const { appId: named, dryRun, ...conditions } = body;
       const appId = appOf(caller, named);
       const filter = parse(bulkFilter, conditions, "body");
+      if (dryRun) return { status: 200, body: envelope(await wouldChange(action, appId, filter, service)) };
       return beginBulkAction({ appId, by: caller.sub, action, filter }, service);
     },
   });
@@ -81,13 +113,46 @@ export async function beginBulkAction(asked: AskedBulk, service: ServiceParts): 
   return { status: 202, body: envelope(view(job, action, filter)) };
 }
 
+async function wouldChange(
+  action: BulkKind,
+  appId: string,
+  filter: BulkFilter,
+  { store, clock }: ServiceParts,
+): Promise<object> {
+  const wanted = await byIndex(wantedBy(action, appId, filter, clock.now()), { store });
+  return countView(await countJobs(store, wanted, EXECUTION_TYPES, (job) => mayChange(job, action)));
+}
+
+const listQuery = z.strictObject({
+  appId: z.guid().toLowerCase().optional(),
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: z.string().max(2_048).optional(),
+});
+
+export const listBulkActions = route({
+  key: "GET /v1/admin/bulk-actions",
+  id: "listBulkActions",
+  summary: "Lists an app's bulk actions, newest first",
+  answers: { 200: pageOf(bulkShown).describe("A page; it may be short, or empty, before the last one.") },
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+  query: listQuery,
+
+  async handle({ query, caller }, { store }): Promise<Answer> {
+    const filter: JobFilter = { appId: appOf(caller, query.appId), created: {}, jobType: [BULK_ACTION] };
+    const position = query.cursor === undefined ? undefined : decodeCursor(query.cursor, filter);
+    const { jobs, next } = await listJobs(store, filter, [TASK], query.limit, position);
+    const items = await Promise.all(jobs.map(async (job) => shown(job, store)));
+    return { status: 200, body: envelope({ items, nextCursor: next ? encodeCursor(next, filter) : null }) };
+  },
+});
+
 export const getBulkAction = route({
   key: "GET /v1/admin/bulk-actions/{id}",
   id: "getBulkAction",
   summary: "Shows how far a bulk action is",
   answers: { 200: enveloped(bulkShown).describe("The bulk action.") },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
-  handle: async ({ path, caller }, service) => shown(await ownBulkAction(path["id"], caller, service), service),
+  handle: async ({ path, caller }, service) => answer(await ownBulkAction(path["id"], caller, service), service),
 });
 
 export const abortBulkAction = route({
@@ -104,7 +169,7 @@ export const abortBulkAction = route({
     const changes = [{ field: job.id, from: job.status, to: "CANCELLED" }];
     const object = `job:${job.id}`;
     await service.audit.record(job.appId, { by: caller.sub, action: "bulk-action.aborted", object, changes });
-    return shown(stopped, service);
+    return answer(stopped, service);
   },
 });
 
@@ -114,13 +179,17 @@ async function ownBulkAction(id: string | undefined, caller: Caller, service: Se
   return job;
 }
 
-async function shown(job: Job, { store }: ServiceParts): Promise<Answer> {
-  const { payload } = (await store.message(job)).execution as TaskExecution;
-  const { action, filter } = payload as { action: "redrive" | "cancel"; filter: BulkFilter };
-  return { status: 200, body: envelope(view(job, action, filter)) };
+async function answer(job: Job, { store }: ServiceParts): Promise<Answer> {
+  return { status: 200, body: envelope(await shown(job, store)) };
 }
 
-function view(job: Job, action: "redrive" | "cancel", filter: BulkFilter): object {
+async function shown(job: Job, store: ServiceParts["store"]): Promise<object> {
+  const { payload } = (await store.message(job)).execution as TaskExecution;
+  const { action, filter } = payload as { action: BulkKind; filter: BulkFilter };
+  return view(job, action, filter);
+}
+
+function view(job: Job, action: BulkKind, filter: BulkFilter): object {
   const so = job.saved === undefined ? NOTHING_DONE : (JSON.parse(job.saved) as BulkProgress);
   const { looked, matched, changed } = so;
   return {

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { group } from "../../executors/group.ts";
+import { attempt } from "./attempt-answer.ts";
 import { runnable, schedule } from "../../executors/index.ts";
 import { ERROR_CODES } from "../../errors.ts";
 import { bodyFrom, httpMethod, jobMetadata } from "../../executors/message-schema.ts";
@@ -19,9 +20,9 @@ export function enveloped(data: z.ZodType) {
 }
 
 /** A page of a list. */
-export function pageOf(item: z.ZodType) {
+export function pageOf(item: z.ZodType, more: z.ZodRawShape = {}) {
   const nextCursor = z.string().nullable().describe("Of the next page, as `cursor`; null at the end.");
-  return enveloped(z.strictObject({ items: z.array(item), nextCursor }));
+  return enveloped(z.strictObject({ items: z.array(item), nextCursor, ...more }));
 }
 
 const details = z.array(z.strictObject({ field: z.string(), message: z.string() }));
@@ -138,6 +139,13 @@ export const memberCounts = z
   })
   .meta({ id: "MemberCounts", description: "Members of a group, and how many of them have ended in which status." });
 
+const progress = z.strictObject({
+  percent: z.number(),
+  step: z.number(),
+  totalSteps: z.number(),
+  label: z.string().optional(),
+});
+
 const jobFields = {
   id: z.guid(),
   appId: z.guid(),
@@ -164,6 +172,21 @@ const jobFields = {
   notBefore: time.describe("The start that was asked for.").optional(),
   notAfter: time.describe("No attempt starts later.").optional(),
   labels: z.array(z.string()).optional(),
+  destination: z
+    .string()
+    .nullable()
+    .describe("An origin or a function's name; null for tasks and schedules.")
+    .meta({ examples: ["https://hooks.partner.com"] }),
+  method: httpMethod.nullable().describe("Null for tasks and schedules."),
+  path: z
+    .string()
+    .nullable()
+    .describe("Up to 256 characters; credentials are masked by ***.")
+    .meta({ examples: ["/orders?token=***"] }),
+  jobType: z.string().nullable().describe("Of a task.").optional(),
+  progress: progress.nullable().describe("Of a task.").optional(),
+  attemptsStarted: z.int(),
+  lastHttpStatus: z.int().nullable().describe("Of the last attempt that has ended, if it was answered."),
   scheduleArn: z.string().nullable(),
   nextRunAt: time.nullable().describe("Of a schedule.").optional(),
   lastRunAt: time.nullable().describe("Of a schedule.").optional(),
@@ -203,18 +226,6 @@ export const callbackJobEntity = z.strictObject({
   payload: z.strictObject({ url: z.string(), method: httpMethod, headers: named, body: z.unknown() }).nullable(),
 });
 
-const attempt = z
-  .strictObject({
-    number: z.int(),
-    startedAt: time.nullable().describe("Null if the attempt was lost: its worker left no record."),
-    durationMs: z.int().nullable(),
-    outcome: z.enum(["running", "succeeded", "retry", "rejected", "lost"]),
-    httpStatus: z.int().nullable(),
-    error: z.string().nullable(),
-    responseExcerpt: z.string().nullable().describe("The first 1 KB of what the target answered."),
-  })
-  .meta({ id: "Attempt" });
-
 const response = z
   .strictObject({
     bytes: z.int().nullable(),
@@ -227,6 +238,13 @@ const response = z
 export const jobWithAttempts = z.strictObject({
   ...jobFields,
   response: response.optional(),
+  retry: z
+    .strictObject({ baseDelaySeconds: z.number(), maxDelaySeconds: z.number(), jitter: z.number() })
+    .describe("The delays between its attempts."),
+  nextRetries: z
+    .array(time)
+    .describe("Of a RETRYING job: when the next ten retries would start, without jitter, if each failed at once.")
+    .optional(),
   attempts: z.array(attempt),
 });
 

@@ -41,6 +41,8 @@ export interface Route<Body = unknown, Query = unknown> extends Reading {
   /** The fields of a form, for routes that accept one beside JSON. The file comes as `file`. */
   readonly form?: z.ZodType<Body>;
   readonly query?: z.ZodType<Query>;
+  /** The query parameters that may be repeated. `,`: a comma separates values too. */
+  readonly repeated?: Readonly<Record<string, "," | "">>;
   /** Throws FORBIDDEN. `internal` needs the operator's token, `scrape` that of the metrics. Absent: the endpoint is open to everyone. */
   readonly access?: ((caller: Caller) => void) | "internal" | "scrape";
   handle(request: Request<Body, Query>, service: ServiceParts): Promise<Answer>;
@@ -103,7 +105,7 @@ async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructu
   const form = isForm(found, event) ? await formOf(event) : undefined;
   const body = form ? found.form && parse(found.form, form.fields, "body") : bodyOf(found, event);
   refuseHalfPairs(event.queryStringParameters, "query");
-  const query = found.query && parse(found.query, event.queryStringParameters ?? {}, "query");
+  const query = found.query && parse(found.query, queryOf(found, event), "query");
   const path = event.pathParameters ?? {};
   const asked = { caller, body, query, path, headers, ...(form && { file: form.file }) };
   const answer = await found.handle(asked, parts());
@@ -120,6 +122,19 @@ export function isTagged({ key, access, contentTypes }: Route): boolean {
 
 function bodyOf({ body }: Route, event: Event): unknown {
   return body && parse(body, event.body, "body");
+}
+
+/** API Gateway joins the values of a repeated parameter by commas, which they may hold themselves. */
+function queryOf({ repeated = {} }: Route, { queryStringParameters = {}, rawQueryString }: Event): object {
+  const sent = new URLSearchParams(rawQueryString);
+  const lists = Object.entries(repeated).flatMap(([name, separator]) => {
+    const joined = queryStringParameters[name];
+    if (joined === undefined) return [];
+    const whole = sent.has(name) ? sent.getAll(name) : [joined];
+    const values = separator === "" ? whole : whole.flatMap((value) => value.split(separator));
+    return [[name, values.length === 1 ? values[0] : values] as const];
+  });
+  return { ...queryStringParameters, ...Object.fromEntries(lists) };
 }
 
 function isForm({ form }: Route, { headers }: Event): boolean {

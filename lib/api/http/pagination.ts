@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import * as z from "zod";
 import { badRequest } from "../../errors.ts";
-import type { JobFilter } from "../../store/job-list.ts";
+import type { JobFilter } from "../../job/job-filter.ts";
 import type { Position } from "../../store/merge.ts";
 
 const cursorContent = z.strictObject({
@@ -11,11 +11,11 @@ const cursorContent = z.strictObject({
 });
 
 /** An opaque cursor, valid for the same app and filter only. */
-export function encodeCursor(at: Position, filter: JobFilter): string {
+export function encodeCursor(at: Position, filter: object): string {
   return Buffer.from(JSON.stringify({ of: digest(filter), ...at })).toString("base64url");
 }
 
-export function decodeCursor(cursor: string, filter: JobFilter): Position {
+export function decodeCursor(cursor: string, filter: Pick<JobFilter, "created">): Position {
   const parsed = cursorContent.safeParse(fromJson(cursor));
   const { from = 0, to = Infinity } = filter.created;
   if (parsed.success && parsed.data.of === digest(filter) && parsed.data.at >= from && parsed.data.at <= to) {
@@ -34,6 +34,6 @@ function fromJson(cursor: string): unknown {
   }
 }
 
-function digest(filter: JobFilter): string {
+function digest(filter: object): string {
   return createHash("sha256").update(JSON.stringify(filter)).digest("base64url").slice(0, 16);
 }

@@ -198,7 +198,7 @@ export const listMembers = route({
   async handle({ path, query, caller }, service): Promise<Answer> {
     const { id, appId, createdAt } = await ownGroup(path["id"], caller, service);
     const { status, limit, cursor } = query;
-    const filter = { appId, status, memberOf: { id, createdAt }, created: {} };
+    const filter = { appId, ...(status && { status: [status] }), memberOf: { id, createdAt }, created: {} };
     const position = cursor === undefined ? undefined : decodeCursor(cursor, filter);
     const page = await listJobs(service.store, filter, EXECUTION_TYPES, limit, position);
     const items = page.jobs.map((job) => entityOf(job));

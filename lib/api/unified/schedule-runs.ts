@@ -9,7 +9,8 @@ import type { Message } from "../../job/message.ts";
 import { parseExpression } from "../../job/schedule-expression.ts";
 import { entityOf } from "../../job/view.ts";
 import { runsKey } from "../../store/job-keys.ts";
-import { listJobs, type JobFilter } from "../../store/job-list.ts";
+import type { JobFilter } from "../../job/job-filter.ts";
+import { listJobs } from "../../store/job-list.ts";
 import { merged } from "../../store/merge.ts";
 import { enveloped, jobEntity, pageOf, time } from "../http/answers.ts";
 import { appOf, requireRole, type Caller } from "../http/auth.ts";
@@ -52,9 +53,10 @@ export const listSchedules = route({
   async handle({ query, caller }, { store }): Promise<Answer> {
     const { state, host, limit, cursor } = query;
     const appId = appOf(caller, query.appId);
-    const status = state === "ACTIVE" || state === "PAUSED" ? ("PENDING" as const) : undefined;
-    const filter = { appId, status, executionType: SCHEDULE, created: {}, state, host };
-    const position = cursor === undefined ? undefined : decodeCursor(cursor, filter);
+    const status = state === "ACTIVE" || state === "PAUSED" ? (["PENDING"] as const) : undefined;
+    const filter: JobFilter = { appId, status, executionType: [SCHEDULE], created: {} };
+    const listed = { ...filter, state, host };
+    const position = cursor === undefined ? undefined : decodeCursor(cursor, listed);
     const { jobs, next } = await listJobs(store, filter, EXECUTION_TYPES, limit, position);
     const found = jobs.filter((job) => state === undefined || stateOf(job) === state);
     const messages = await Promise.all(found.map(async (job) => store.message(job)));
@@ -65,7 +67,7 @@ export const listSchedules = route({
       if (!message || !isTo(message, host)) return [];
       return [rowOf(scheduleView(job, message, last.get(job.targetJobId ?? "")))];
     });
-    return ok({ items, nextCursor: next ? encodeCursor(next, filter) : null });
+    return ok({ items, nextCursor: next ? encodeCursor(next, listed) : null });
   },
 });
 
@@ -93,7 +95,7 @@ export const listRuns = route({
     const { limit, cursor } = query;
     const appId = appOf(caller, query.appId);
     const { id } = await scheduleAt(path["key"], { appId, caller, service });
-    const filter: JobFilter & { readonly schedule: string } = { appId, created: {}, schedule: id };
+    const filter = { appId, created: {}, schedule: id };
     const position = cursor === undefined ? undefined : decodeCursor(cursor, filter);
     const sources = [{ index: "byGroup", key: runsKey(id), created: {} } as const];
     const { entries, next } = await merged(service.store, sources, { limit, most: limit }, position);

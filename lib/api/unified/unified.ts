@@ -1,24 +1,23 @@
 import * as z from "zod";
-import type { EpochMs } from "../../clock.ts";
+import { iso } from "../../clock.ts";
 import { ClientError } from "../../errors.ts";
 import { EXECUTION_TYPES } from "../../executors/index.ts";
-import { listJobs, matches, type JobFilter, type JobPage } from "../../store/job-list.ts";
+import { REPEATED } from "../../job/job-filter.ts";
+import { sentRequest } from "../../executors/sent-request.ts";
+import { listJobs } from "../../store/job-list.ts";
 import { entityOf, waitingView, wholeEntityOf } from "../../job/view.ts";
 import { isSchedule, type Job } from "../../job/job.ts";
 import { jobObject } from "../../store/audit.ts";
-import { idempotencyKey } from "../../executors/message-schema.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { acceptJob, accepted, withEntity } from "./accept-job.ts";
 import { MOST_JOBS_IN_A_BATCH, acceptEach } from "./batch.ts";
-import { enveloped, jobEntity, jobWithAttempts, pageOf, results } from "../http/answers.ts";
+import { enveloped, jobEntity, jobWithAttempts, pageOf, results, time } from "../http/answers.ts";
 import { appOf, isPlatformAdmin, requireRole } from "../http/auth.ts";
 import { parse, refuseChanging } from "../http/body.ts";
 import { envelope, route, type Answer } from "../http/http.ts";
 import { createJobBody } from "./job-request.ts";
+import { byIndex, filterIn, listQuery } from "./job-query.ts";
 import { decodeCursor, encodeCursor } from "../http/pagination.ts";
-import { STATUSES } from "../../job/status.ts";
-import { dateTimeInQuery } from "../../job/date-time.ts";
-import { jobIdForKey } from "../../job/accept.ts";
 
 // The unified dialect: spec/unified-job-api.md.
 
@@ -94,60 +93,37 @@ export const createJobs = route({
 
 // ---- GET /v1/admin/jobs, GET /v1/admin/jobs/{id} ----
 
-const time = dateTimeInQuery.transform((text): EpochMs => Date.parse(text));
-
-const listQuery = z
-  .strictObject({
-    appId: z.guid().toLowerCase().optional(),
-    status: z.enum(STATUSES).optional(),
-    executionType: z.enum(EXECUTION_TYPES as [string, ...string[]]).optional(),
-    idempotencyKey: idempotencyKey.optional(),
-    createdAfter: time.optional(),
-    createdBefore: time.optional(),
-    include: z.literal("waiting").describe("Says of each job why it waits, as `waiting`.").optional(),
-    limit: z.coerce.number().int().min(1).max(100).default(50),
-    cursor: z.string().max(2_048).optional(),
-  })
-  .refine(({ createdBefore = 0 }) => createdBefore >= 0, {
-    path: ["createdBefore"],
-    error: "must not be earlier than 1970",
-  })
-  .refine(({ createdAfter = 0, createdBefore = Infinity }) => createdAfter <= createdBefore || createdBefore < 0, {
-    path: ["createdBefore"],
-    error: "must not be earlier than createdAfter",
-  });
+const lookedBackTo = time.nullable().describe("The creation of the last job that was looked at; null at the end.");
 
 export const listAppJobs = route({
   key: "GET /v1/admin/jobs",
   id: "listJobs",
-  summary: "Lists an app's jobs, newest first",
-  answers: { 200: pageOf(jobEntity).describe("A page; it may be short, or empty, before the last one.") },
+  summary: "Lists an app's jobs that fit a filter, newest first",
+  answers: {
+    200: pageOf(jobEntity, { lookedBackTo }).describe("A page; it may be short, or empty, before the last one."),
+  },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   query: listQuery,
+  repeated: REPEATED,
 
   async handle({ query, caller }, { store, waits }): Promise<Answer> {
-    const { status, executionType, createdAfter, createdBefore, limit, cursor } = query;
-    const created = { from: createdAfter, to: createdBefore };
-    const filter = { appId: appOf(caller, query.appId), status, executionType, created };
+    const { limit, cursor, include, ...conditions } = query;
+    const filter = filterIn(conditions, caller);
     const position = cursor === undefined ? undefined : decodeCursor(cursor, filter);
-    const page =
-      query.idempotencyKey === undefined
-        ? await listJobs(store, filter, EXECUTION_TYPES, limit, position)
-        : await jobWithKey(store, filter, query.idempotencyKey);
-    const waiting = query.include && (await (await waits()).of(page.jobs));
-    const items = page.jobs.map((job) => ({
+    const found = await byIndex(filter, { store });
+    const { jobs, next } = await listJobs(store, found, EXECUTION_TYPES, limit, position);
+    const waiting = include && (await (await waits()).of(jobs));
+    const items = jobs.map((job) => ({
       ...entityOf(job),
       ...(waiting && { waiting: waitingView(waiting.get(job.id)) }),
     }));
-    return { status: 200, body: envelope({ items, nextCursor: page.next ? encodeCursor(page.next, filter) : null }) };
+    const nextCursor = next ? encodeCursor(next, filter) : null;
+    return {
+      status: 200,
+      body: envelope({ items, nextCursor, lookedBackTo: next ? iso(Math.max(next.at, 0)) : null }),
+    };
   },
 });
-
-/** An idempotency key names one job of an app, so the listing is a single read. */
-async function jobWithKey(store: ServiceParts["store"], filter: JobFilter, key: string): Promise<JobPage> {
-  const job = await store.get(jobIdForKey(filter.appId, key));
-  return { jobs: job && matches(job, filter) ? [job] : [], next: undefined };
-}
 
 export const getJob = route({
   key: "GET /v1/admin/jobs/{id}",
@@ -165,14 +141,18 @@ export const getJob = route({
       throw new ClientError("NOT_FOUND", "No such job");
     const { job, recorded } = found;
     const [message, waiting] = await Promise.all([store.message(job), (await waits()).of([job])]);
-    return withEntity(200, { ...wholeEntityOf(job, message, recorded), waiting: waitingView(waiting.get(job.id)) });
+    const entity = wholeEntityOf(job, message, recorded, (attempt) => sentRequest(job.id, attempt, message));
+    return withEntity(200, { ...entity, waiting: waitingView(waiting.get(job.id)) });
   },
 });
 
 // ---- POST /v1/admin/jobs/{id}/retry, /cancel, /deadletter, DELETE /v1/admin/jobs/{id} ----
 
-export const retryJob = adminAction("POST", "retry", "Tries a FAILED or DEAD job again", (id, { engine }) =>
-  engine.retryJob(id),
+export const retryJob = adminAction(
+  "POST",
+  "retry",
+  "Tries a FAILED or DEAD job again, or a waiting one at once",
+  (id, { engine }) => engine.retryJob(id),
 );
 export const cancelJob = adminAction("POST", "cancel", "Ends an unfinished job as CANCELLED", (id, { engine }) =>
   engine.stopJob(id, "CANCELLED"),

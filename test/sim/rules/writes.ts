@@ -50,6 +50,7 @@ function itemWritten(known: Known, from: Item | undefined, to: Item | undefined,
   if (isWaiting(old) && isFinished(job)) known.windows.ended(job, told);
   if (isSchedule(job)) known.schedules.written(old, job, writer, told);
   if (isSchedule(job)) known.scheduleEdits.written(old, job, told);
+  else if (isSooner(old, job)) hastened(known, job, told);
   const isPostponed = old.status === job.status && old.dueAt !== job.dueAt && old.startAt === job.startAt;
   if (job.lane !== undefined && isPostponed)
     known.lanes.postponed(job, writer?.name.startsWith("process-jobs") === true);
@@ -137,6 +138,17 @@ function reopened(known: Known, old: Job, job: Job, told: () => string): void {
   known.holds("a finished job changes by a person's retry alone", isRetry, told);
   known.asked.get(job.id)?.delete(does);
   if (!isOnceMore) known.before.set(job.id, job.attempts);
+}
+
+/** Whether the same attempt is to start sooner. A turn at a destination may come a moment before the job's own time. */
+function isSooner(old: Job, job: Job): boolean {
+  const isSame = old.attempts === job.attempts && old.status === job.status && !isFinished(job);
+  return isSame && job.startAt < old.startAt - SECOND - SKEW;
+}
+
+function hastened(known: Known, job: Job, told: () => string): void {
+  known.holds("an attempt is put forward by a person's retry alone", wasAsked(known, job, "retry"), told);
+  known.asked.get(job.id)?.delete("retry");
 }
 
 function claimed(known: Known, old: Job, job: Job, writer: Process | undefined, told: () => string): void {

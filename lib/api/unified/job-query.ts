@@ -1,0 +1,96 @@
+import * as z from "zod";
+import { iso } from "../../clock.ts";
+import { EXECUTION_TYPES } from "../../executors/index.ts";
+import { idempotencyKey } from "../../executors/message-schema.ts";
+import { dateTimeInQuery } from "../../job/date-time.ts";
+import { REPEATED, anyOf, filterFields, filterOf, type JobFilter } from "../../job/job-filter.ts";
+import type { ServiceParts } from "../../parts.ts";
+import { countJobs, type JobCount } from "../../store/job-list.ts";
+import { enveloped, time } from "../http/answers.ts";
+import { appOf, requireRole, type Caller } from "../http/auth.ts";
+import { envelope, route, type Answer } from "../http/http.ts";
+
+// The filter of lists and counts, as a query.
+
+const afterOrAt = dateTimeInQuery.describe("Or at that time.").optional();
+
+const fields = {
+  ...filterFields,
+  executionType: anyOf(z.enum(EXECUTION_TYPES as [string, ...string[]])).optional(),
+  idempotencyKey: idempotencyKey.optional(),
+  createdAfter: afterOrAt,
+  createdBefore: afterOrAt,
+  updatedAfter: afterOrAt,
+  appId: z.guid().toLowerCase().optional(),
+};
+
+type Created = Readonly<Partial<Record<"createdAfter" | "createdBefore", string | undefined>>>;
+
+function checked<T extends z.ZodType<Created>>(query: T): T {
+  return query.check((context) => {
+    const { createdAfter, createdBefore } = context.value;
+    const before = asTime(createdBefore, Infinity);
+    const isInOrder = before < 0 || asTime(createdAfter, 0) <= before;
+    if (before >= 0 && isInOrder) return;
+    const message = `must not be earlier than ${isInOrder ? "1970" : "createdAfter"}`;
+    context.issues.push({ code: "custom", path: ["createdBefore"], message, input: createdBefore });
+  });
+}
+
+function asTime(text: string | undefined, absent: number): number {
+  return text === undefined ? absent : Date.parse(text);
+}
+
+const countQuery = checked(z.strictObject(fields));
+
+/** The conditions, and the page. */
+export const listQuery = checked(
+  z.strictObject({
+    ...fields,
+    include: z.literal("waiting").describe("Says of each job why it waits, as `waiting`.").optional(),
+    limit: z.coerce.number().int().min(1).max(100).default(50),
+    cursor: z.string().max(2_048).optional(),
+  }),
+);
+
+type FilterQuery = z.infer<typeof countQuery>;
+
+/** Throws FORBIDDEN for another app's jobs. */
+export function filterIn({ appId, ...conditions }: FilterQuery, caller: Caller): JobFilter {
+  return filterOf(appOf(caller, appId), conditions);
+}
+
+/** The same filter, read from the index of the group that it names, if it names one. */
+export async function byIndex(filter: JobFilter, { store }: Pick<ServiceParts, "store">): Promise<JobFilter> {
+  const [only, ...others] = filter.group ?? [];
+  const group = only !== undefined && others.length === 0 ? await store.get(only) : undefined;
+  if (!group?.fanIn || group.appId !== filter.appId) return filter;
+  return { ...filter, memberOf: { id: group.id, createdAt: group.createdAt } };
+}
+
+export const jobCount = z
+  .strictObject({
+    count: z.int(),
+    isLowerBound: z.boolean().describe("There may be more: it was counted to 1,000, or as far as lookedBackTo."),
+    lookedBackTo: time.nullable().describe("The creation of the last job that was looked at; null: all were."),
+  })
+  .meta({ id: "JobCount" });
+
+export function countView({ lookedBackTo, ...counted }: JobCount): object {
+  return { ...counted, lookedBackTo: lookedBackTo === undefined ? null : iso(Math.max(lookedBackTo, 0)) };
+}
+
+export const countAppJobs = route({
+  key: "GET /v1/admin/jobs/count",
+  id: "countJobs",
+  summary: "Counts an app's jobs that fit a filter, to 1,000",
+  answers: { 200: enveloped(jobCount).describe("Among the newest 4,000 that may fit.") },
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+  query: countQuery,
+  repeated: REPEATED,
+
+  async handle({ query, caller }, service): Promise<Answer> {
+    const filter = await byIndex(filterIn(query, caller), service);
+    return { status: 200, body: envelope(countView(await countJobs(service.store, filter, EXECUTION_TYPES))) };
+  },
+});

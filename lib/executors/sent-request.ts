@@ -1,0 +1,34 @@
+import { SECOND } from "../clock.ts";
+import type { Attempt } from "../job/attempt.ts";
+import { MASK, masked, maskedAddress } from "../job/masking.ts";
+import type { Message } from "../job/message.ts";
+import { targetUrl } from "../outbound/target-url.ts";
+import { requestOf } from "./http-exchange.ts";
+
+// The requests of attempts for people. They follow from the message, so that nothing of them is stored.
+
+interface SentRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly bodyBytes: number;
+}
+
+/** The request of an attempt by HTTP, without credentials; undefined if none was sent. */
+export function sentRequest(jobId: string, attempt: Attempt, message: Message): SentRequest | undefined {
+  const { number, startedAt, outcome, httpStatus } = attempt;
+  const { execution, lambdaProxyMessage } = message;
+  const base = execution.type === "rest-api" ? execution["baseUrl"] : execution["functionUrl"];
+  // Nobody knows of a lost attempt; one that was rejected without a status was refused before it was sent.
+  const isUnsent = startedAt === undefined || (outcome === "rejected" && httpStatus === undefined);
+  if (typeof base !== "string" || !lambdaProxyMessage || isUnsent) return undefined;
+  const sending = { jobId, number, message, realTimeSeconds: Math.floor(startedAt / SECOND) };
+  const { method, url, headers, body } = requestOf(sending, targetUrl(base, lambdaProxyMessage));
+  const signature = execution.type === "rest-api" ? "webhook-signature" : "authorization";
+  return {
+    method,
+    url: maskedAddress(url.href),
+    headers: { ...masked(headers), [signature]: MASK },
+    bodyBytes: body?.length ?? 0,
+  };
+}

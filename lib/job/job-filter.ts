@@ -1,0 +1,176 @@
+import * as z from "zod";
+import type { EpochMs } from "../clock.ts";
+import { jobIdForKey } from "./accept.ts";
+import { dateTime } from "./date-time.ts";
+import type { GroupRef } from "./group.ts";
+import type { Job } from "./job.ts";
+import { STATUSES, type Status } from "./status.ts";
+import { HALF_PAIR } from "./well-formed.ts";
+
+// Which jobs: one filter for lists, counts and bulk actions. A job fits if it meets each condition that is given, by
+// any of its values.
+
+const MOST_VALUES = 20;
+const MOST_IDS = 100;
+
+/** One value, or several of which a job has to meet one. */
+export function anyOf<T extends z.ZodType>(item: T, most = MOST_VALUES) {
+  const several = z.array(item).min(1, "expected at least one value; leave the field out for any").max(most);
+  return z.union([item, several], {
+    // The problem of the form that was meant.
+    error: (issue) => issue.errors?.[Array.isArray(issue.input) ? 1 : 0]?.[0]?.message ?? "expected a value or a list",
+  });
+}
+
+/** The audit log holds the filter as given, and the table can't hold half a surrogate pair. */
+function text(most: number, ...examples: string[]) {
+  return z
+    .string()
+    .min(1)
+    .max(most)
+    .refine((value) => value.isWellFormed(), HALF_PAIR)
+    .meta({ examples });
+}
+
+const id = z.guid().toLowerCase();
+const HTTP_STATUS = "expected a status such as 503, or a class such as 5xx";
+const httpStatus = z.union(
+  [z.int(HTTP_STATUS).min(100, HTTP_STATUS).max(599, HTTP_STATUS), z.string().regex(/^[1-5](?:\d\d|xx)$/, HTTP_STATUS)],
+  HTTP_STATUS,
+);
+
+/** For a strict object, in a body or, with `REPEATED`, in a query. */
+export const filterFields = {
+  status: anyOf(z.enum(STATUSES)).optional(),
+  executionType: anyOf(text(64, "rest-api")).optional(),
+  jobType: anyOf(text(100, "import_csv")).describe("Of tasks.").optional(),
+  host: anyOf(text(300, "hooks.partner.com"))
+    .describe("Of the destination: a host, with or without its port, an origin, or a function's name.")
+    .optional(),
+  httpStatus: anyOf(httpStatus).describe("Of the last answer: a status, or a class such as `5xx`.").optional(),
+  errorContains: anyOf(text(200, "HTTP 503")).describe("In the last error, by its letters.").optional(),
+  label: anyOf(text(255, "import")).optional(),
+  group: anyOf(id).describe("The id of a group: its members.").optional(),
+  parentId: anyOf(id).describe("The job that this one follows, or that submitted it.").optional(),
+  schedule: anyOf(text(255, "nightly")).describe("The schedule that created it, by its key or id.").optional(),
+  keyPrefix: anyOf(text(255, "order-12")).describe("How its idempotency key begins.").optional(),
+  idempotencyKey: text(255, "order-1234").describe("The whole key, which is one job's.").optional(),
+  ids: anyOf(id, MOST_IDS).describe("At most 100.").optional(),
+  createdAfter: dateTime.describe("Or at that time.").optional(),
+  createdBefore: dateTime.describe("Or at that time.").optional(),
+  updatedAfter: dateTime.describe("Or at that time.").optional(),
+};
+
+/** The conditions as given. */
+export type Conditions = z.infer<z.ZodObject<typeof filterFields>>;
+
+/**
+ * The conditions that a query may repeat. `,`: a comma separates values too, since none holds one.
+ */
+export const REPEATED: Readonly<Partial<Record<keyof Conditions, "," | "">>> = {
+  status: ",",
+  executionType: ",",
+  jobType: ",",
+  host: ",",
+  httpStatus: ",",
+  errorContains: "",
+  label: "",
+  group: ",",
+  parentId: ",",
+  schedule: "",
+  keyPrefix: "",
+  ids: ",",
+};
+
+export interface TimeRange {
+  readonly from?: EpochMs | undefined;
+  readonly to?: EpochMs | undefined;
+}
+
+/** The jobs of an app that meet all of it. Conditions with several values are met by any of them. */
+export interface JobFilter {
+  readonly appId: string;
+  readonly created: TimeRange;
+  readonly updatedAfter?: EpochMs | undefined;
+  readonly status?: readonly Status[] | undefined;
+  readonly executionType?: readonly string[] | undefined;
+  readonly jobType?: readonly string[] | undefined;
+  readonly host?: readonly string[] | undefined;
+  readonly httpStatus?: readonly (string | number)[] | undefined;
+  readonly errorContains?: readonly string[] | undefined;
+  readonly label?: readonly string[] | undefined;
+  readonly group?: readonly string[] | undefined;
+  readonly parentId?: readonly string[] | undefined;
+  readonly schedule?: readonly string[] | undefined;
+  readonly keyPrefix?: readonly string[] | undefined;
+  readonly idempotencyKey?: string | undefined;
+  readonly ids?: readonly string[] | undefined;
+  /** The members of a group alone, which have an index of their own. */
+  readonly memberOf?: GroupRef | undefined;
+}
+
+export function filterOf(appId: string, conditions: Conditions): JobFilter {
+  const { createdAfter, createdBefore, updatedAfter, idempotencyKey, ...lists } = conditions;
+  const given = Object.entries(lists).filter(([, value]) => value !== undefined);
+  return {
+    appId,
+    created: {
+      ...(createdAfter !== undefined && { from: Date.parse(createdAfter) }),
+      ...(createdBefore !== undefined && { to: Date.parse(createdBefore) }),
+    },
+    ...(updatedAfter !== undefined && { updatedAfter: Date.parse(updatedAfter) }),
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+    ...Object.fromEntries(given.map(([name, value]) => [name, [value].flat()])),
+  };
+}
+
+/** The only jobs that can fit, where the filter names them. */
+export function idsIn({ appId, ids, idempotencyKey }: JobFilter): readonly string[] | undefined {
+  if (idempotencyKey === undefined) return ids && [...new Set(ids)];
+  const id = jobIdForKey(appId, idempotencyKey);
+  return !ids || ids.includes(id) ? [id] : [];
+}
+
+/** Whether a job fits. `ids` and `idempotencyKey` are left to `idsIn`. */
+export function fits(job: Job, filter: JobFilter): boolean {
+  const { appId, parentJobId, idempotencyKey = "", lastError = "", labels = [] } = job;
+  const { from = 0, to = Infinity } = filter.created;
+  const last = String(lastHttpStatus(job) ?? "");
+  return (
+    appId === filter.appId &&
+    from <= job.createdAt &&
+    job.createdAt <= to &&
+    (filter.updatedAfter ?? 0) <= job.updatedAt &&
+    met(filter.status, (status) => status === job.status) &&
+    met(filter.executionType, (type) => type === job.executionType) &&
+    met(filter.jobType, (type) => type === job.jobType) &&
+    met(filter.host, (host) => isAt(job, host)) &&
+    met(filter.httpStatus, (status) => last === String(status) || last.replace(/..$/, "xx") === status) &&
+    met(filter.errorContains, (part) => lastError.includes(part)) &&
+    met(filter.label, (label) => labels.includes(label)) &&
+    met(filter.group, (group) => group === job.memberOf?.id) &&
+    (!filter.memberOf || isMember(job, filter.memberOf)) &&
+    met(filter.parentId, (parent) => parent === parentJobId) &&
+    met(filter.schedule, (name) => parentJobId === name.toLowerCase() || parentJobId === jobIdForKey(appId, name)) &&
+    met(filter.keyPrefix, (prefix) => idempotencyKey.startsWith(prefix))
+  );
+}
+
+/** The status of the last answer: of the attempt that succeeded, or of the last one that failed. */
+export function lastHttpStatus({ success, httpStatus }: Job): number | undefined {
+  return success?.httpStatus ?? httpStatus;
+}
+
+function isMember({ memberOf }: Job, { id, createdAt }: GroupRef): boolean {
+  return memberOf?.id === id && memberOf.createdAt === createdAt;
+}
+
+function met<T>(wanted: readonly T[] | undefined, holds: (value: T) => boolean): boolean {
+  return wanted === undefined || wanted.some(holds);
+}
+
+function isAt({ destination }: Job, host: string): boolean {
+  if (destination === undefined) return false;
+  const { hostname, host: withPort } = URL.canParse(destination) ? new URL(destination) : { hostname: "", host: "" };
+  return [destination.toLowerCase(), hostname, withPort].includes(host.toLowerCase());
+}
