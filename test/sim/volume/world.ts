@@ -126,7 +126,6 @@ export function createVolumeWorld(options: VolumeOptions) {
 
   /** Whether all jobs have been posted and have ended. */
   const isDone = () => time.now() > posts.lastAt() && counts.open() === 0;
-  const elapsed = () => time.now() - START;
   return {
     time,
     cloud,
@@ -138,7 +137,7 @@ export function createVolumeWorld(options: VolumeOptions) {
     at: (ms: number, happens: () => void) => void time.after(START + ms - time.now(), happens),
     run: createRun(time, mistakes),
     isDone,
-    elapsed,
+    elapsed: () => time.now() - START,
     /** Has all that expires be gone, and the stream read. */
     forget: async () => forget({ time, cloud, stream }),
     mostSweeps: callers.mostSweeps,
