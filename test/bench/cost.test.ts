@@ -41,6 +41,16 @@ test("a webhook that is delivered at once takes six write units, no read, one se
   expect(figures[ONE]?.counts).not.toHaveProperty(["dynamodb.readUnits"]);
 });
 
+test("a member of a group takes one write unit more, and one read of its group for the request", () => {
+  const counts = figures["both, 1 KB, member of a group"]?.counts;
+  expect(counts).toMatchObject({
+    "dynamodb.writeUnits": 7,
+    "dynamodb.readUnits": 1,
+    "lambda.createJob.calls.write": 1,
+    "lambda.processJobs.calls.write": 2,
+  });
+});
+
 test("a container that reads its apps' settings again has KMS open no secret again", () => {
   const again = Object.entries(figures).find(([name]) => name.includes("every ten seconds"))?.[1].counts;
   expect(again?.["cached.readUnits"]).toBeGreaterThan(0);
