@@ -17,7 +17,7 @@ const LONGEST_WALK = 14;
 /** One group with many members, as many as it says. */
 export const members: Scenario = {
   name: "the members of one group",
-  jobs: { gate: 300, usual: 20_000, long: 100_000 },
+  jobs: { gate: 300, usual: 10_000, long: 100_000 },
   run: async (given) => {
     const walks: number[] = [];
     const onWalk = (ms: number) => void walks.push(ms);
