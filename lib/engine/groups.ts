@@ -7,6 +7,7 @@ import type { Move } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import { lookSoon } from "../queue/hand-over.ts";
 import type { GroupLook } from "../queue/message.ts";
+import { endedIn } from "../store/group-store.ts";
 import { stopJob } from "./admin-actions.ts";
 import { goOn } from "./follow-through.ts";
 import { beginPass, countPage, failedIn, isLongWalk, releasePage, submitWalk } from "./group-pass.ts";
@@ -71,14 +72,17 @@ async function closedByFailure(group: OpenGroup, parts: EngineParts): Promise<Op
   return failed + dead > 0 ? moved(group, close(group, parts.clock.now(), "failure"), parts) : group;
 }
 
-/** Seals a group that has all the members it was to have. */
+/** Seals a group that has all the members it was to have. Undefined if there is nothing to walk over yet. */
 async function sealedByLast(group: OpenGroup, look: GroupLook, parts: EngineParts): Promise<OpenGroup | undefined> {
   const { expected } = group.fanIn;
   if (expected === undefined) return undefined;
-  if ((await parts.store.countMembers(group)) >= expected) {
-    return moved(group, seal(group, parts.clock.now(), expected), parts);
+  const [shown, told] = await Promise.all([parts.store.countMembers(group), parts.groups.countsOf(group)]);
+  if (shown >= expected) {
+    const sealed = await moved(group, seal(group, parts.clock.now(), expected), parts);
+    // Most members may have yet to run. The stream tells of the seal too, and of the last end.
+    return endedIn(told) >= expected || !isLongWalk(shown, parts) ? sealed : undefined;
   }
-  if ((await parts.groups.countsOf(group)).total >= expected) await lookAgain(group, look.tries, parts);
+  if (told.total >= expected) await lookAgain(group, look.tries, parts);
   return undefined;
 }
 
@@ -113,11 +117,13 @@ async function countedTwice(group: OpenGroup, parts: EngineParts): Promise<OpenG
 
 /** Walks over the members, here or by a task. */
 async function walk(group: OpenGroup, { tries = 0 }: GroupLook, parts: EngineParts): Promise<Ran> {
-  const members = group.fanIn.expected ?? (await parts.groups.countsOf(group)).total;
+  const told = await parts.groups.countsOf(group);
+  const members = group.fanIn.expected ?? told.total;
   let pass = beginPass(group, "count", tries);
   while (!pass.isDone && !isLongWalk(Math.max(members, pass.counts.total), parts)) pass = await stepPass(pass, parts);
   if (pass.isDone) return concludePass(pass, parts);
-  await submitWalk(group, "count", `${group.checks} ${group.dueAt} ${tries}`, parts, tries);
+  // A message that comes twice starts one walk. Another end is another walk.
+  await submitWalk(group, "count", `${group.checks} ${group.dueAt} ${tries} ${endedIn(told)}`, parts, tries);
   return "skipped";
 }
 
