@@ -10,9 +10,13 @@ export function newJob(request: NewJob, now: EpochMs, freshId: string): WaitingJ
   const { execution } = request.message;
   const terms = request.terms?.(now) ?? executionTypeOf(execution.type).terms(execution, now);
   const payload = { at: "inline", bytes: encodeMessage(request.message) } as const;
-  const line = payload.bytes.length > MOSTLY_INLINE ? requestLine(request.message) : undefined;
+  const line =
+    payload.bytes.length > (request.mode === "sqs" ? 2 : 1) * MOSTLY_INLINE ? requestLine(request.message) : undefined;
   return { ...accept(request, terms, payload, now, freshId), ...(line !== undefined && { requestLine: line }) };
 }
 
-/** In bytes: smaller payloads stand in their job's item, from which lists read the method and path. */
+/**
+ * In bytes: smaller payloads stand in their job's item, from which lists read the method and path. A message that
+ * carries its job is charged by its size, and few of those jobs are stored.
+ */
 const MOSTLY_INLINE = 512;

@@ -12,9 +12,9 @@ beforeAll(async () => {
   [stack, target] = await Promise.all([sharedStack(), startTarget()]);
   target.answer(({ url }, response) => {
     response.statusCode = url.startsWith("/fails") ? 500 : 200;
-    if (!url.startsWith("/told")) return void response.end();
     const headers = { "content-encoding": "gzip", "set-cookie": "a=canary", "x-request": "r-1" };
-    response.writeHead(isBusy ? 503 : 200, headers).end(gzipSync(`{"busy":${isBusy}}`));
+    if (url.startsWith("/told")) response.writeHead(isBusy ? 503 : 200, headers).end(gzipSync(`{"busy":${isBusy}}`));
+    else response.end();
   });
 });
 afterAll(async () => {
