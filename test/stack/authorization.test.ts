@@ -1,3 +1,5 @@
+// Over 300 lines: the table has a line for each route.
+
 import { SignJWT } from "jose";
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -164,7 +166,7 @@ const CASES: Record<string, Case> = {
   "GET /v1/admin/apps/{appId}/audit": { allowed: 200 },
   "GET /v1/admin/apps/{appId}/usage": { allowed: 200 },
   "GET /v1/schedules": { allowed: 200 },
-  "POST /v1/schedules/preview": { body: () => ({ expression: "0 2 * * *" }), allowed: 200 },
+  "POST /v1/schedules/preview": { body: () => ({ expression: "0 2 * * *" }), allowed: 200, viewer: 200 },
   "PUT /v1/schedules/{key}": { body: () => nightly, allowed: 200, makes: true },
   "GET /v1/schedules/{key}": { allowed: 200 },
   "PATCH /v1/schedules/{key}": { body: () => ({ maxRuns: 3 }), allowed: 200 },
@@ -228,8 +230,7 @@ describe.each(Object.keys(CASES))("%s", (key) => {
       expect(told(await ask(key, mine, token))).toEqual(UNAUTHORIZED);
     }
     // This stack is a local one, which says when.
-    const { status, error } = told(await ask(key, mine, expired));
-    expect([status, error.reason]).toEqual([401, "token_expired"]);
+    expect(told(await ask(key, mine, expired))).toMatchObject({ status: 401, error: { reason: "token_expired" } });
   });
 
   test("is for administrators of an app, those whom a permission allows it, or every user", async () => {
@@ -315,17 +316,6 @@ test("another app can't be named: in a body, a query, a cursor or a nested job",
   const { nextCursor } = page.body.data;
   const stolen = await stack.call("GET", `/v1/admin/jobs?limit=1&cursor=${nextCursor}`, { token: mine.token });
   expect([stolen.status, stolen.body.error.details[0].field]).toEqual([400, "cursor"]);
-});
-
-test("a viewer with a permission changes what is their own, and nothing else of the app", async () => {
-  const permissions = ["jobs.create_jobs", "jobs.cancel_jobs"];
-  const token = await tokenFor({ appId: mine.appId, sub: "viewer", roles: ["APP_VIEWER"], permissions });
-  const waiting = { ...task, scheduledAt: new Date(Date.now() + 3_600_000).toISOString() };
-  const own = (await stack.call("POST", "/v1/jobs", { token, body: waiting })).body.jobId;
-  const others = (await stack.call("POST", "/v1/jobs", { token: mine.token, body: waiting })).body.jobId;
-  expect((await stack.call("GET", `/v1/jobs/${others}/status`, { token })).status).toBe(200);
-  expect((await stack.call("POST", `/v1/jobs/${others}/cancel`, { token })).status).toBe(404);
-  expect((await stack.call("POST", `/v1/jobs/${own}/cancel`, { token })).status).toBe(200);
 });
 
 test("an idempotency key is one app's own", async () => {

@@ -76,6 +76,19 @@ test("a viewer, a user, an operator and a token without an app are told what eac
   expect(await may({ roles: ["APP_ADMIN"] })).toMatchObject({ appId: null, appName: null });
 });
 
+test("a viewer with a permission changes what is their own, and nothing else of the app", async () => {
+  const { appId, token: admin } = await newApp();
+  const permissions = ["jobs.create_jobs", "jobs.cancel_jobs"];
+  const token = await tokenFor({ appId, sub: "viewer", roles: ["APP_VIEWER"], permissions });
+  const scheduledAt = new Date(Date.now() + 3_600_000).toISOString();
+  const waiting = { jobType: "example", payload: { words: ["one"] }, scheduledAt };
+  const own = (await stack.call("POST", "/v1/jobs", { token, body: waiting })).body.jobId;
+  const others = (await stack.call("POST", "/v1/jobs", { token: admin, body: waiting })).body.jobId;
+  expect((await get(`/v1/jobs/${others}/status`, token)).status).toBe(200);
+  expect((await stack.call("POST", `/v1/jobs/${others}/cancel`, { token })).status).toBe(404);
+  expect((await stack.call("POST", `/v1/jobs/${own}/cancel`, { token })).status).toBe(200);
+});
+
 // ---- ETag ----
 
 test("a list or a job that has not changed is 304 to whoever names its ETag, and sent again when it has", async () => {

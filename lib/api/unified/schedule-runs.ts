@@ -161,6 +161,7 @@ const previewBody = z.strictObject({
 
 export const previewSchedule = route({
   key: "POST /v1/schedules/preview",
+  reads: true,
   id: "previewSchedule",
   summary: "Tells when an expression would run, and makes nothing",
   answers: {
