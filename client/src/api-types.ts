@@ -25,6 +25,24 @@ export interface JobEntity {
   /** No attempt starts later. */
   readonly notAfter?: string | undefined;
   readonly labels?: ReadonlyArray<string> | undefined;
+  /** An origin or a function's name; null for tasks and schedules. */
+  readonly destination: string | null;
+  /** Null for tasks and schedules. */
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | null;
+  /** Up to 256 characters; credentials are masked by ***. */
+  readonly path: string | null;
+  /** Of a task. */
+  readonly jobType?: string | null | undefined;
+  /** Of a task. */
+  readonly progress?: {
+    readonly percent: number;
+    readonly step: number;
+    readonly totalSteps: number;
+    readonly label?: string | undefined;
+  } | null | undefined;
+  readonly attemptsStarted: number;
+  /** Of the last attempt that has ended, if it was answered. */
+  readonly lastHttpStatus: number | null;
   readonly scheduleArn: string | null;
   /** Of a schedule. */
   readonly nextRunAt?: string | null | undefined;
@@ -799,6 +817,14 @@ export interface ListedApp {
   readonly since: string;
 }
 
+export interface JobCount {
+  readonly count: number;
+  /** There may be more: it was counted to 1,000, or as far as lookedBackTo. */
+  readonly isLowerBound: boolean;
+  /** The creation of the last job that was looked at; null: all were. */
+  readonly lookedBackTo: string | null;
+}
+
 export interface Attempt {
   readonly number: number;
   /** Null if the attempt was lost: its worker left no record. */
@@ -807,8 +833,25 @@ export interface Attempt {
   readonly outcome: "running" | "succeeded" | "retry" | "rejected" | "lost";
   readonly httpStatus: number | null;
   readonly error: string | null;
-  /** The first 1 KB of what the target answered. */
+  /** The first 1 KB of what the target answered, decompressed; of a success as much as its job has room for. */
   readonly responseExcerpt: string | null;
+  /** As many as there is room for; credentials are masked by ***. */
+  readonly responseHeaders: Readonly<Record<string, string>> | null;
+  /** Of a call by HTTP, in real time; null where a stage did not happen, as with a connection that was open. */
+  readonly timings: {
+    readonly dnsMs: number | null;
+    readonly connectMs: number | null;
+    readonly tlsMs: number | null;
+    /** From the open connection to the headers of the answer. */
+    readonly answerMs: number | null;
+  } | null;
+  /** As the message makes it, with `webhook-timestamp` at the start of the attempt; null if none was sent by HTTP. */
+  readonly request: {
+    readonly method: string;
+    readonly url: string;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly bodyBytes: number;
+  } | null;
 }
 
 /** A line that a task has logged. */
@@ -844,6 +887,7 @@ export interface Resend {
 export interface BulkAction {
   readonly id: string;
   readonly action: "redrive" | "cancel";
+  /** As it was given. */
   readonly filter: Readonly<Record<string, unknown>>;
   readonly status: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED";
   /** Jobs that have been read. */
@@ -857,16 +901,38 @@ export interface BulkAction {
 
 /** Which jobs: those that fit all of what is given, which must be something. */
 export interface BulkFilter {
-  readonly status?: "PENDING" | "RUNNING" | "RETRYING" | "FAILED" | "DEAD" | undefined;
-  readonly executionType?: string | undefined;
-  /** Of the destination: a host, or a function's name. */
-  readonly host?: string | undefined;
-  /** The id of a group: its members. */
-  readonly group?: string | undefined;
-  readonly createdAfter?: string | undefined;
-  readonly createdBefore?: string | undefined;
+  /** Default: FAILED and DEAD for a redrive, those unfinished for a cancel. */
+  readonly status?: "PENDING" | "RUNNING" | "RETRYING" | "FAILED" | "DEAD" | ReadonlyArray<"PENDING" | "RUNNING" | "RETRYING" | "FAILED" | "DEAD"> | undefined;
+  readonly executionType?: string | ReadonlyArray<string> | undefined;
+  /** Of tasks. */
+  readonly jobType?: string | ReadonlyArray<string> | undefined;
+  /** Of the destination: a host, with or without its port, an origin, or a function's name. */
+  readonly host?: string | ReadonlyArray<string> | undefined;
+  /** Of the last answer: a status, or a class such as `5xx`. */
+  readonly httpStatus?: number | string | ReadonlyArray<number | string> | undefined;
   /** In the last error, by its letters. */
-  readonly errorContains?: string | undefined;
+  readonly errorContains?: string | ReadonlyArray<string> | undefined;
+  readonly label?: string | ReadonlyArray<string> | undefined;
+  /** The id of a group: its members. */
+  readonly group?: string | ReadonlyArray<string> | undefined;
+  /** The job that this one follows, or that submitted it. */
+  readonly parentId?: string | ReadonlyArray<string> | undefined;
+  /** The schedule that created it, by its key or id. */
+  readonly schedule?: string | ReadonlyArray<string> | undefined;
+  /** How its idempotency key begins. */
+  readonly keyPrefix?: string | ReadonlyArray<string> | undefined;
+  /** The whole key, which is one job's. */
+  readonly idempotencyKey?: string | undefined;
+  /** At most 100. */
+  readonly ids?: string | ReadonlyArray<string> | undefined;
+  /** Or at that time. */
+  readonly createdAfter?: string | undefined;
+  /** Or at that time. */
+  readonly createdBefore?: string | undefined;
+  /** Or at that time. */
+  readonly updatedAfter?: string | undefined;
+  /** Only counts the jobs that it would look at, to 1,000. Default: false. */
+  readonly dryRun?: boolean | undefined;
   /** Default: the token's. Another one is for PLATFORM_ADMIN. */
   readonly appId?: string | undefined;
 }
@@ -1424,6 +1490,24 @@ export interface Operations {
         /** No attempt starts later. */
         readonly notAfter?: string | undefined;
         readonly labels?: ReadonlyArray<string> | undefined;
+        /** An origin or a function's name; null for tasks and schedules. */
+        readonly destination: string | null;
+        /** Null for tasks and schedules. */
+        readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | null;
+        /** Up to 256 characters; credentials are masked by ***. */
+        readonly path: string | null;
+        /** Of a task. */
+        readonly jobType?: string | null | undefined;
+        /** Of a task. */
+        readonly progress?: {
+          readonly percent: number;
+          readonly step: number;
+          readonly totalSteps: number;
+          readonly label?: string | undefined;
+        } | null | undefined;
+        readonly attemptsStarted: number;
+        /** Of the last attempt that has ended, if it was answered. */
+        readonly lastHttpStatus: number | null;
         readonly scheduleArn: string | null;
         /** Of a schedule. */
         readonly nextRunAt?: string | null | undefined;
@@ -1728,16 +1812,39 @@ export interface Operations {
       readonly timestamp: string;
     };
   };
-  /** `GET /v1/admin/jobs`: Lists an app's jobs, newest first. */
+  /** `GET /v1/admin/jobs`: Lists an app's jobs that fit a filter, newest first. */
   listJobs: {
     readonly query: {
-      readonly appId?: string | undefined;
-      readonly status?: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED" | undefined;
-      readonly executionType?: "rest-api" | "lambda-invoke" | "lambda-url" | "task" | "schedule" | "group" | undefined;
+      readonly status?: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED" | ReadonlyArray<"PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED"> | undefined;
+      readonly executionType?: "rest-api" | "lambda-invoke" | "lambda-url" | "task" | "schedule" | "group" | ReadonlyArray<"rest-api" | "lambda-invoke" | "lambda-url" | "task" | "schedule" | "group"> | undefined;
+      /** Of tasks. */
+      readonly jobType?: string | ReadonlyArray<string> | undefined;
+      /** Of the destination: a host, with or without its port, an origin, or a function's name. */
+      readonly host?: string | ReadonlyArray<string> | undefined;
+      /** Of the last answer: a status, or a class such as `5xx`. */
+      readonly httpStatus?: number | string | ReadonlyArray<number | string> | undefined;
+      /** In the last error, by its letters. */
+      readonly errorContains?: string | ReadonlyArray<string> | undefined;
+      readonly label?: string | ReadonlyArray<string> | undefined;
+      /** The id of a group: its members. */
+      readonly group?: string | ReadonlyArray<string> | undefined;
+      /** The job that this one follows, or that submitted it. */
+      readonly parentId?: string | ReadonlyArray<string> | undefined;
+      /** The schedule that created it, by its key or id. */
+      readonly schedule?: string | ReadonlyArray<string> | undefined;
+      /** How its idempotency key begins. */
+      readonly keyPrefix?: string | ReadonlyArray<string> | undefined;
       /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
       readonly idempotencyKey?: string | undefined;
+      /** At most 100. */
+      readonly ids?: string | ReadonlyArray<string> | undefined;
+      /** Or at that time. */
       readonly createdAfter?: string | undefined;
+      /** Or at that time. */
       readonly createdBefore?: string | undefined;
+      /** Or at that time. */
+      readonly updatedAfter?: string | undefined;
+      readonly appId?: string | undefined;
       /** Says of each job why it waits, as `waiting`. */
       readonly include?: "waiting" | undefined;
       /** Default: 50. */
@@ -1750,7 +1857,49 @@ export interface Operations {
         readonly items: ReadonlyArray<JobEntity>;
         /** Of the next page, as `cursor`; null at the end. */
         readonly nextCursor: string | null;
+        /** The creation of the last job that was looked at; null at the end. */
+        readonly lookedBackTo: string | null;
       };
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/admin/jobs/count`: Counts an app's jobs that fit a filter, to 1,000. */
+  countJobs: {
+    readonly query: {
+      readonly status?: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED" | ReadonlyArray<"PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED"> | undefined;
+      readonly executionType?: "rest-api" | "lambda-invoke" | "lambda-url" | "task" | "schedule" | "group" | ReadonlyArray<"rest-api" | "lambda-invoke" | "lambda-url" | "task" | "schedule" | "group"> | undefined;
+      /** Of tasks. */
+      readonly jobType?: string | ReadonlyArray<string> | undefined;
+      /** Of the destination: a host, with or without its port, an origin, or a function's name. */
+      readonly host?: string | ReadonlyArray<string> | undefined;
+      /** Of the last answer: a status, or a class such as `5xx`. */
+      readonly httpStatus?: number | string | ReadonlyArray<number | string> | undefined;
+      /** In the last error, by its letters. */
+      readonly errorContains?: string | ReadonlyArray<string> | undefined;
+      readonly label?: string | ReadonlyArray<string> | undefined;
+      /** The id of a group: its members. */
+      readonly group?: string | ReadonlyArray<string> | undefined;
+      /** The job that this one follows, or that submitted it. */
+      readonly parentId?: string | ReadonlyArray<string> | undefined;
+      /** The schedule that created it, by its key or id. */
+      readonly schedule?: string | ReadonlyArray<string> | undefined;
+      /** How its idempotency key begins. */
+      readonly keyPrefix?: string | ReadonlyArray<string> | undefined;
+      /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
+      readonly idempotencyKey?: string | undefined;
+      /** At most 100. */
+      readonly ids?: string | ReadonlyArray<string> | undefined;
+      /** Or at that time. */
+      readonly createdAfter?: string | undefined;
+      /** Or at that time. */
+      readonly createdBefore?: string | undefined;
+      /** Or at that time. */
+      readonly updatedAfter?: string | undefined;
+      readonly appId?: string | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: JobCount;
       readonly timestamp: string;
     };
   };
@@ -1784,6 +1933,24 @@ export interface Operations {
         /** No attempt starts later. */
         readonly notAfter?: string | undefined;
         readonly labels?: ReadonlyArray<string> | undefined;
+        /** An origin or a function's name; null for tasks and schedules. */
+        readonly destination: string | null;
+        /** Null for tasks and schedules. */
+        readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | null;
+        /** Up to 256 characters; credentials are masked by ***. */
+        readonly path: string | null;
+        /** Of a task. */
+        readonly jobType?: string | null | undefined;
+        /** Of a task. */
+        readonly progress?: {
+          readonly percent: number;
+          readonly step: number;
+          readonly totalSteps: number;
+          readonly label?: string | undefined;
+        } | null | undefined;
+        readonly attemptsStarted: number;
+        /** Of the last attempt that has ended, if it was answered. */
+        readonly lastHttpStatus: number | null;
         readonly scheduleArn: string | null;
         /** Of a schedule. */
         readonly nextRunAt?: string | null | undefined;
@@ -1830,6 +1997,14 @@ export interface Operations {
           /** Why it was not kept. */
           readonly missing: "too large" | "incomplete" | null;
         } | undefined;
+        /** The delays between its attempts. */
+        readonly retry: {
+          readonly baseDelaySeconds: number;
+          readonly maxDelaySeconds: number;
+          readonly jitter: number;
+        };
+        /** Of a RETRYING job: when the next ten retries would start, without jitter, if each failed at once. */
+        readonly nextRetries?: ReadonlyArray<string> | undefined;
         readonly attempts: ReadonlyArray<Attempt>;
       };
       readonly timestamp: string;
@@ -1892,7 +2067,7 @@ export interface Operations {
       readonly timestamp: string;
     };
   };
-  /** `POST /v1/admin/jobs/{id}/retry`: Tries a FAILED or DEAD job again. */
+  /** `POST /v1/admin/jobs/{id}/retry`: Tries a FAILED or DEAD job again, or a waiting one at once. */
   retryJob: {
     readonly path: {
       readonly id: string;
@@ -1937,10 +2112,14 @@ export interface Operations {
       readonly timestamp: string;
     };
   };
-  /** `POST /v1/admin/jobs/redrive`: Tries all FAILED or DEAD jobs again that fit a filter. */
+  /** `POST /v1/admin/jobs/redrive`: Tries all jobs again that fit a filter, FAILED and DEAD ones by default. */
   redriveJobs: {
     readonly body: BulkFilter;
     readonly answer: {
+      readonly success: true;
+      readonly data: JobCount;
+      readonly timestamp: string;
+    } | {
       readonly success: true;
       readonly data: BulkAction;
       readonly timestamp: string;
@@ -1951,7 +2130,29 @@ export interface Operations {
     readonly body: BulkFilter;
     readonly answer: {
       readonly success: true;
+      readonly data: JobCount;
+      readonly timestamp: string;
+    } | {
+      readonly success: true;
       readonly data: BulkAction;
+      readonly timestamp: string;
+    };
+  };
+  /** `GET /v1/admin/bulk-actions`: Lists an app's bulk actions, newest first. */
+  listBulkActions: {
+    readonly query: {
+      readonly appId?: string | undefined;
+      /** Default: 20. */
+      readonly limit?: number | undefined;
+      readonly cursor?: string | undefined;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: {
+        readonly items: ReadonlyArray<BulkAction>;
+        /** Of the next page, as `cursor`; null at the end. */
+        readonly nextCursor: string | null;
+      };
       readonly timestamp: string;
     };
   };

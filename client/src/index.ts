@@ -5,11 +5,10 @@ export type { Pages } from "./pages.ts";
 export type { CallOptions, JobsOptions } from "./transport.ts";
 export type {
   BulkAction,
+  BulkOptions,
   Counts,
-  Filter,
   FollowUp,
   Job,
-  JobCount,
   JobWithAttempts,
   ListOptions,
   NewGroup,
@@ -23,4 +22,4 @@ export type {
   Sent,
   When,
 } from "./types.ts";
-export type { Callback, Group, Schedule } from "./api-types.ts";
+export type { Callback, Group, JobCount, Schedule } from "./api-types.ts";

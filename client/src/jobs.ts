@@ -1,3 +1,4 @@
+import type { JobCount } from "./api-types.ts";
 import { ConflictError, JobFailedError } from "./errors.ts";
 import { flat } from "./flat.ts";
 import { Groups } from "./groups.ts";
@@ -7,10 +8,9 @@ import { chunksOf, keyed, sendChunk } from "./send.ts";
 import { refuseEmpty, repeated, sleep, transport, type CallOptions, type JobsOptions, type Send } from "./transport.ts";
 import type {
   BulkAction,
+  BulkOptions,
   Counts,
-  Filter,
   Job,
-  JobCount,
   JobWithAttempts,
   ListOptions,
   NewJob,
@@ -63,7 +63,7 @@ export class Jobs {
     return this.#act(id, "cancel", options);
   }
 
-  /** Tries a job again that is FAILED or DEAD, with fresh retries. */
+  /** Tries a job again that is FAILED or DEAD, with fresh retries; one that is RETRYING, at once. */
   async retry(id: string, options?: CallOptions): Promise<Job> {
     return this.#act(id, "retry", options);
   }
@@ -119,16 +119,16 @@ class Bulk {
   }
 
   /** Tries the jobs again that fit, by default those that are FAILED or DEAD. A dry run counts them, and changes none. */
-  async redrive(filter: Filter & DryRun, options?: CallOptions): Promise<JobCount>;
-  async redrive(filter: Filter & NoDryRun, options?: CallOptions): Promise<BulkAction>;
-  async redrive(filter: Filter, options?: CallOptions): Promise<BulkAction | JobCount> {
+  async redrive(filter: BulkOptions & DryRun, options?: CallOptions): Promise<JobCount>;
+  async redrive(filter: BulkOptions & NoDryRun, options?: CallOptions): Promise<BulkAction>;
+  async redrive(filter: BulkOptions, options?: CallOptions): Promise<BulkAction | JobCount> {
     return this.#act("redrive", filter, options);
   }
 
   /** Ends the jobs that fit as CANCELLED. A dry run counts them, and changes none. */
-  async cancel(filter: Filter & DryRun, options?: CallOptions): Promise<JobCount>;
-  async cancel(filter: Filter & NoDryRun, options?: CallOptions): Promise<BulkAction>;
-  async cancel(filter: Filter, options?: CallOptions): Promise<BulkAction | JobCount> {
+  async cancel(filter: BulkOptions & DryRun, options?: CallOptions): Promise<JobCount>;
+  async cancel(filter: BulkOptions & NoDryRun, options?: CallOptions): Promise<BulkAction>;
+  async cancel(filter: BulkOptions, options?: CallOptions): Promise<BulkAction | JobCount> {
     return this.#act("cancel", filter, options);
   }
 
@@ -137,7 +137,7 @@ class Bulk {
     return (await this.#send("GET", `/v1/admin/bulk-actions/${encodeURIComponent(id)}`, options)).data;
   }
 
-  async #act(action: string, filter: Filter, options?: CallOptions): Promise<BulkAction | JobCount> {
+  async #act(action: string, filter: BulkOptions, options?: CallOptions): Promise<BulkAction | JobCount> {
     refuseEmpty(filter);
     // JSON leaves such a field out, and the action would be done to more jobs.
     for (const [name, value] of Object.entries(filter))

@@ -1,4 +1,13 @@
-import type { CreateGroup, FlatJob, JobEntity, Operations, PutSchedule, Resend, SendJob } from "./api-types.ts";
+import type {
+  BulkFilter,
+  CreateGroup,
+  FlatJob,
+  JobEntity,
+  Operations,
+  PutSchedule,
+  Resend,
+  SendJob,
+} from "./api-types.ts";
 import type { JobsError } from "./errors.ts";
 
 // What the methods take and answer, by the API document.
@@ -53,55 +62,19 @@ export interface Page<Item> {
   readonly nextCursor: string | null;
 }
 
-type AnyOf<T> = T | readonly T[] | undefined;
-
-/** Which jobs: those that fit each condition, by any of its values. */
-export interface Filter {
-  readonly status?: AnyOf<Status>;
-  readonly executionType?: AnyOf<string>;
-  /** Of tasks. */
-  readonly jobType?: AnyOf<string>;
-  /** Of the destination: a host, an origin, or a function's name. */
-  readonly host?: AnyOf<string>;
-  /** Of the last answer: 503, or `"5xx"`. */
-  readonly httpStatus?: AnyOf<number | string>;
-  /** In the last error. */
-  readonly errorContains?: AnyOf<string>;
-  readonly label?: AnyOf<string>;
-  readonly group?: AnyOf<string>;
-  readonly parentId?: AnyOf<string>;
-  /** By its key or id. */
-  readonly schedule?: AnyOf<string>;
-  readonly keyPrefix?: AnyOf<string>;
-  readonly idempotencyKey?: string | undefined;
-  /** At most 100. */
-  readonly ids?: readonly string[] | undefined;
+interface Timed {
   readonly createdAfter?: Time | undefined;
   readonly createdBefore?: Time | undefined;
   readonly updatedAfter?: Time | undefined;
-  /** Another app than the token's, for platform administrators. */
-  readonly appId?: string | undefined;
 }
 
-export interface ListOptions extends Filter {
-  /** `waiting`: why each of them waits. */
-  readonly include?: "waiting" | undefined;
-  /** Of a page. */
-  readonly limit?: number | undefined;
-  readonly cursor?: string | undefined;
-}
+/** Which jobs: those that fit each condition, by any of its values. */
+export type ListOptions = Omit<Operations["listJobs"]["query"], keyof Timed> & Timed;
+
+/** Which jobs are changed: those that fit each condition, by any of its values. */
+export type BulkOptions = Omit<BulkFilter, keyof Timed | "dryRun"> & Timed;
 
 export type Counts = Data<"getCounts">;
-
-/** How many jobs fit a filter. */
-export interface JobCount {
-  readonly count: number;
-  /** There may be more. */
-  readonly isLowerBound: boolean;
-  /** The creation of the last job that was looked at; null: all were. */
-  readonly lookedBackTo: string | null;
-}
-
 export type BulkAction = Data<"getBulkAction">;
 
 /** When a schedule runs: one of `cron`, `every` and `expression`. */

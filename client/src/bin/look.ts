@@ -1,5 +1,5 @@
 import { secondsOf } from "../flat.ts";
-import { JobFailedError, type Filter, type Job, type JobWithAttempts } from "../index.ts";
+import { JobFailedError, type BulkOptions, type Job, type JobWithAttempts, type ListOptions } from "../index.ts";
 import { sleep } from "../transport.ts";
 import {
   UsageError,
@@ -31,12 +31,12 @@ export const FILTERS: Readonly<Record<string, Option>> = {
   until: { type: "string", value: "2h|TIME", about: "accepted before" },
 };
 
-export function filterOf(args: Args): Filter {
+export function filterOf(args: Args): ListOptions & BulkOptions {
   const statuses = args.all("status")?.flatMap((each) => each.toUpperCase().split(","));
   return defined({
     // One is sent as one, which any version of the service takes.
-    status: (statuses?.length === 1 ? statuses[0] : statuses) as Filter["status"],
-    executionType: args.text("type"),
+    status: (statuses?.length === 1 ? statuses[0] : statuses) as BulkOptions["status"],
+    executionType: args.text("type") as ListOptions["executionType"],
     host: args.text("host"),
     errorContains: args.text("error"),
     label: args.text("label"),
