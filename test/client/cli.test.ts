@@ -56,7 +56,7 @@ test("says by its exit status what went wrong", async () => {
   expect(await command(stack, token, "wait", id, "--timeout", "1s")).toMatchObject({ status: 75 });
   expect(await command(stack, token, "redrive", id)).toMatchObject({
     status: 4,
-    stderr: expect.stringContaining("PENDING"),
+    stderr: expect.stringContaining("DEAD or RETRYING"),
   });
   expect(await command(stack, token, "get", "0194fdc2-fa2f-7cc0-81d3-ff1211111111")).toMatchObject({
     status: 1,
