@@ -55,13 +55,8 @@ export async function createWorld(stack: Stack) {
 
     /** Makes what every route needs to act on. */
     provideJobs: async (): Promise<void> => {
-      const token = tokens["admin"] ?? "";
-      // Limits that were set by chance would refuse them.
-      const destinations = [{ destination: "https://a.example", maxConcurrency: 5 }];
-      await stack.call("PUT", `/v1/admin/apps/${self}`, { token, body: { version, destinations } });
-      const room = { token: tokens["platform"] ?? "", body: { changesPerSecond: 1_000 } };
-      await stack.call("PUT", `/v1/admin/apps/${self}/limits`, room);
-      await provideJobs(stack, token, (id, ...kinds) => kinds.forEach((kind) => keep(kind, id)));
+      await provideSettings(stack, `/v1/admin/apps/${self}`, tokens, version);
+      await provideJobs(stack, tokens["admin"] ?? "", (id, ...kinds) => kinds.forEach((kind) => keep(kind, id)));
     },
 
     /** Keeps what later requests can ask for. */
@@ -99,6 +94,19 @@ export async function createWorld(stack: Stack) {
       return changed.length === 0 ? undefined : `Another app's things have changed: ${JSON.stringify(changed)}`;
     },
   };
+}
+
+/** Settings and limits under which there is room for all that follows: those that were set by chance would refuse it. */
+async function provideSettings(
+  stack: Stack,
+  app: string,
+  tokens: Readonly<Record<string, string | undefined>>,
+  version: number,
+): Promise<void> {
+  const { admin = "", platform = "" } = tokens;
+  const destinations = [{ destination: "https://a.example", maxConcurrency: 5 }];
+  await stack.call("PUT", app, { token: admin, body: { version, destinations } });
+  await stack.call("PUT", `${app}/limits`, { token: platform, body: { changesPerSecond: 1_000 } });
 }
 
 /** Tasks that wait, tasks that have failed, a destination that does, and a job that has kept its answer. */

@@ -1,6 +1,6 @@
 import type { AppSettings } from "../../store/app-settings.ts";
 import { parse } from "../http/body.ts";
-import { MERGE_PATCH, mergePatch } from "../http/merge-patch.ts";
+import { PATCH_TYPES, mergePatch } from "../http/merge-patch.ts";
 import { appRoute, ok } from "./app-route.ts";
 import { appView, changeSettings, shownSettings } from "./change-settings.ts";
 import { appShown, patchBody, putBody, settings } from "./settings-body.ts";
@@ -26,7 +26,7 @@ const about = {
     answers: { 200: appShown },
     refusals: ["CONFLICT"],
     body: patchBody,
-    bodyTypes: [MERGE_PATCH, "application/json"],
+    bodyTypes: PATCH_TYPES,
     examples: () => ({
       "a pause": { paused: true },
       "one more header of the callback": {

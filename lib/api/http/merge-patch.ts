@@ -1,7 +1,7 @@
 import { isContainer } from "./body.ts";
 
-/** The content type of a patch by RFC 7396. */
-export const MERGE_PATCH = "application/merge-patch+json";
+/** The content types of a patch. */
+export const PATCH_TYPES = ["application/merge-patch+json", "application/json"] as const;
 
 /** A value after a patch of RFC 7396: null removes a member, an array stands for the whole one. */
 export function mergePatch(target: unknown, patch: unknown): unknown {

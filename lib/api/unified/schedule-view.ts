@@ -7,7 +7,7 @@ import type { Message } from "../../job/message.ts";
 import { versionOf } from "../../job/schedule.ts";
 import { STATUSES } from "../../job/status.ts";
 import { time } from "../http/answers.ts";
-import { flatView } from "./flat-job.ts";
+import { flatView } from "./flat-view.ts";
 
 // How schedules are shown.
 

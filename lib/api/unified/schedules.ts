@@ -5,7 +5,7 @@ import { enveloped } from "../http/answers.ts";
 import { appOf, requireRole, type Caller } from "../http/auth.ts";
 import { parse, refuseChanging } from "../http/body.ts";
 import { route, type Answer } from "../http/http.ts";
-import { MERGE_PATCH, mergePatch } from "../http/merge-patch.ts";
+import { MERGE_PATCH, PATCH_TYPES, mergePatch } from "../http/merge-patch.ts";
 import { keyTaken, recordCreated } from "./accept-job.ts";
 import {
   acted,
@@ -123,6 +123,7 @@ export const patchSchedule = route({
   query: appQuery,
   body: patchBody,
   bodyTypes: [MERGE_PATCH, "application/json"],
+  bodyTypes: PATCH_TYPES,
   examples: () => ({ "another time": { expression: "0 3 * * *" }, "at most ten times": { maxRuns: 10 } }),
 
   async handle({ path, query, body, caller, headers }, service): Promise<Answer> {
