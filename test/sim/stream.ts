@@ -1,6 +1,6 @@
 import { DAY, SECOND } from "../../lib/clock.ts";
 import { countMembers } from "../../lib/engine/group-counts.ts";
-import { changeIn, type Images } from "../../lib/store/counters.ts";
+import { changeIn } from "../../lib/store/counters.ts";
 import type { ItemChange } from "../../lib/store/payloads.ts";
 import { passes } from "../../local/table-stream.ts";
 import type { Template } from "../../local/template.ts";
