@@ -5,7 +5,7 @@ import { enveloped } from "../http/answers.ts";
 import { appOf, requireRole, type Caller } from "../http/auth.ts";
 import { parse, refuseChanging } from "../http/body.ts";
 import { route, type Answer } from "../http/http.ts";
-import { MERGE_PATCH, PATCH_TYPES, mergePatch } from "../http/merge-patch.ts";
+import { PATCH_TYPES, mergePatch } from "../http/merge-patch.ts";
 import { keyTaken, recordCreated } from "./accept-job.ts";
 import {
   acted,
@@ -122,7 +122,6 @@ export const patchSchedule = route({
   access,
   query: appQuery,
   body: patchBody,
-  bodyTypes: [MERGE_PATCH, "application/json"],
   bodyTypes: PATCH_TYPES,
   examples: () => ({ "another time": { expression: "0 3 * * *" }, "at most ten times": { maxRuns: 10 } }),
 

@@ -34,7 +34,8 @@ export function started(known: Known, process: Process, attempt: RunningAttempt,
   if (sent) {
     known.receivers.received(appId, jobId, sent, told);
     known.schedules.started(`${appId} ${sent.path}`, told);
-    known.windows.started(`${appId} ${sent.path}`, attempt.job, told);
+    const isHastened = known.hastened.has(jobId);
+    known.windows.started(`${appId} ${sent.path}`, { job: attempt.job, isHastened }, told);
   } else known.leases.started(attempt.job, told);
   const { baseUrl, jobType } = message.execution as unknown as { baseUrl?: string; jobType?: string };
   const place = `${job?.appId} ${baseUrl === undefined ? jobType : new URL(baseUrl).origin}`;

@@ -69,6 +69,8 @@ export function createKnown(options: KnownOptions) {
     live: new Map<string, Live>(),
     /** Requests of people that are not carried out yet, by job. */
     asked: new Map<string, Set<PersonDoes>>(),
+    /** The jobs that a person has put forward. */
+    hastened: new Set<string>(),
     answered: [] as Job[],
     /** The job of an app's key. */
     keys: new Map<string, string>(),

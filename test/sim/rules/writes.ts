@@ -149,6 +149,7 @@ function isSooner(old: Job, job: Job): boolean {
 function hastened(known: Known, job: Job, told: () => string): void {
   known.holds("an attempt is put forward by a person's retry alone", wasAsked(known, job, "retry"), told);
   known.asked.get(job.id)?.delete("retry");
+  known.hastened.add(job.id);
 }
 
 function claimed(known: Known, old: Job, job: Job, writer: Process | undefined, told: () => string): void {
