@@ -16,7 +16,8 @@ import type { SweepPart } from "./engine/sweep.ts";
 import { changeIn, createCounters, type Images } from "./store/counters.ts";
 import { createDatasetStore } from "./datasets/dataset-store.ts";
 import { EXECUTION_TYPES as executionTypes, executorOf } from "./executors/index.ts";
-import { definitionOf } from "./executors/task.ts";
+import type { Executor } from "./executors/executor.ts";
+import { definitionOf, task } from "./executors/task.ts";
 import { createFileStore } from "./files/file-store.ts";
 import { createGroupStore } from "./store/group-store.ts";
 import { createJobStore } from "./store/job-store.ts";
@@ -26,13 +27,10 @@ import { createScheduler } from "./queue/scheduler.ts";
 import { createSealer } from "./store/sealer.ts";
 import { TASK } from "./job/job.ts";
 import { runFunction, startFunction } from "./outbound/lambda-client.ts";
-import { createMail } from "./outbound/mail.ts";
 import { createQuickPdf } from "./executors/quick-pdf.ts";
 import { pdfWebhook } from "./pdf/view.ts";
 import { createPageQuota } from "./pdf/page-quota.ts";
 import { createPdfs } from "./pdf/pdfs.ts";
-import { createTaskExecutor } from "./executors/task-executor.ts";
-import { createTaskServices } from "./tasks/services.ts";
 import { createTaskLog } from "./tasks/log.ts";
 import { createTaskSlots } from "./flow/line-store.ts";
 import { createUploads } from "./files/uploads.ts";
@@ -62,32 +60,44 @@ function assemble() {
     render: async (call, signal) => runFunction(`${rules.ownFunctions}renderPdf`, call, signal),
   });
   const pages = createPageQuota({ table: stored.table, clock, log, apps });
-  const services = createTaskServices({
-    clock,
-    store,
-    apps,
-    files: fileStore,
-    uploads: stored.uploads,
-    datasets,
-    mail: createMail(config.emailSender),
-    pdfs,
-    pages,
-    rules,
-    // The engine is made below: a task can retry and stop jobs as a person can.
-    people: {
-      retryJob: async (id, how) => engine.retryJob(id, how),
-      stopJob: async (id, as) => engine.stopJob(id, as),
-    },
-    walks: {
-      begin: async (appId, asked) => engine.walks.begin(appId, asked),
-      step: async (pass) => engine.walks.step(pass),
-      conclude: async (pass) => engine.walks.conclude(pass),
-    },
-    executionTypes,
-  });
   const submit = async (request: NewJob, id: string) => engine.submit(request, id);
   const quickPdf = createQuickPdf({ clock, pdfs, pages });
-  const tasks = createTaskExecutor({ clock, taskLog, log, submit, services, definitionOf });
+  // What runs tasks is loaded with the first.
+  const taskExecutor = atFirstUse(async (): Promise<Executor> => {
+    const [{ createTaskExecutor }, { createTaskServices }, { createMail }] = await Promise.all([
+      import("./executors/task-executor.ts"),
+      import("./tasks/services.ts"),
+      import("./outbound/mail.ts"),
+    ]);
+    const services = createTaskServices({
+      clock,
+      store,
+      apps,
+      files: fileStore,
+      uploads: stored.uploads,
+      datasets,
+      mail: createMail(config.emailSender),
+      pdfs,
+      pages,
+      rules,
+      // The engine is made below: a task can retry and stop jobs as a person can.
+      people: {
+        retryJob: async (id, how) => engine.retryJob(id, how),
+        stopJob: async (id, as) => engine.stopJob(id, as),
+      },
+      walks: {
+        begin: async (appId, asked) => engine.walks.begin(appId, asked),
+        step: async (pass) => engine.walks.step(pass),
+        conclude: async (pass) => engine.walks.conclude(pass),
+      },
+      executionTypes,
+    });
+    return createTaskExecutor({ clock, taskLog, log, submit, services, definitionOf });
+  });
+  const tasks: Executor = {
+    ...task,
+    execute: async (attempt, allowed) => (await taskExecutor()).execute(attempt, allowed),
+  };
   const engine = createEngine({
     ...stored,
     noteSweep: async (figures) => noteSweep(figures, stored, config.metrics.areKept),

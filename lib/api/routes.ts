@@ -33,16 +33,8 @@ import {
   putSchedule,
   resumeSchedule,
 } from "./unified/schedules.ts";
-import {
-  cancelJob,
-  createJob,
-  createJobs,
-  deadletterJob,
-  deleteJob,
-  getJob,
-  listAppJobs,
-  retryJob,
-} from "./unified/unified.ts";
+import { createJob, createJobs } from "./unified/create.ts";
+import { cancelJob, deadletterJob, deleteJob, getJob, listAppJobs, retryJob } from "./unified/jobs.ts";
 import { sendJobs } from "./unified/send.ts";
 import { countAppJobs } from "./unified/job-query.ts";
 import { completeUpload, createUpload, signUploadParts } from "./tasks/uploads.ts";

@@ -1,5 +1,5 @@
 import type { Route } from "../../lib/api/http/http.ts";
-import { cancelJob, deadletterJob, deleteJob, getJob, listAppJobs, retryJob } from "../../lib/api/unified/unified.ts";
+import { cancelJob, deadletterJob, deleteJob, getJob, listAppJobs, retryJob } from "../../lib/api/unified/jobs.ts";
 import { SECOND } from "../../lib/clock.ts";
 import { ClientError } from "../../lib/errors.ts";
 import type { Job } from "../../lib/job/job.ts";

@@ -12,7 +12,7 @@ import { admitDataset } from "../tasks/datasets.ts";
 import { envelope, type Answer } from "../http/http.ts";
 import { groupFor, type KnownGroups } from "./members.ts";
 import { messageOf, type CreateJobBody } from "./job-request.ts";
-import { compared, comparedByTarget, type Shape } from "./replay.ts";
+import type { Shape } from "./replay.ts";
 import type { FollowUpJob, Message, StatusPolicy } from "../../job/message.ts";
 import { jobIdForKey } from "../../job/accept.ts";
 import { withDefaults as policyWith } from "../../job/status-policy.ts";
@@ -175,7 +175,8 @@ async function replayed(
   { store }: ServiceParts,
 ): Promise<Accepted> {
   if (isSchedule(job) !== (asked.execution.type === SCHEDULE)) throw keyTaken(job, job.idempotencyKey ?? "");
-  const stored = await store.message(job);
+  // Replays are rare: what compares them is loaded with the first.
+  const [stored, { compared, comparedByTarget }] = await Promise.all([store.message(job), import("./replay.ts")]);
   if (settings.idempotency === "request") {
     return { status: 200, job, message: stored, differs: compared(job, asked, stored, shape) };
   }

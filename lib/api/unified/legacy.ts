@@ -9,7 +9,7 @@ import { parse } from "../http/body.ts";
 import { route, type Answer } from "../http/http.ts";
 import { createJobBody } from "./job-request.ts";
 import { headers } from "../../outbound/headers.ts";
-import { SUCCESSOR } from "./unified.ts";
+import { SUCCESSOR } from "./create.ts";
 
 // The endpoint before the unified API: spec/hybrid-queue-migration.md.
 

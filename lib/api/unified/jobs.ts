@@ -9,87 +9,14 @@ import { entityOf, waitingView, wholeEntityOf } from "../../job/view.ts";
 import { isSchedule, type Job } from "../../job/job.ts";
 import { jobObject } from "../../store/audit.ts";
 import type { ServiceParts } from "../../parts.ts";
-import { acceptJob, accepted, withEntity } from "./accept-job.ts";
-import { MOST_JOBS_IN_A_BATCH, acceptEach } from "./batch.ts";
-import { enveloped, jobEntity, jobWithAttempts, pageOf, results, time } from "../http/answers.ts";
+import { withEntity } from "./accept-job.ts";
+import { enveloped, jobEntity, jobWithAttempts, pageOf, time } from "../http/answers.ts";
 import { appOf, isPlatformAdmin, requireRole } from "../http/auth.ts";
-import { parse, refuseChanging } from "../http/body.ts";
 import { envelope, route, type Answer } from "../http/http.ts";
-import { createJobBody } from "./job-request.ts";
 import { byIndex, filterIn, listQuery } from "./job-query.ts";
 import { decodeCursor, encodeCursor } from "../http/pagination.ts";
 
-// The unified dialect: spec/unified-job-api.md.
-
-/** The endpoint that takes the same jobs on one level. */
-export const SUCCESSOR = "/v1/send";
-
-// ---- POST /v1/jobs/create ----
-
-export const createJob = route({
-  key: "POST /v1/jobs/create",
-  id: "createJob",
-  summary: "Accepts a job",
-  answers: {
-    200: enveloped(jobEntity).describe("The idempotency key was there already: the job that has it."),
-    201: enveloped(jobEntity).describe("The job, PENDING."),
-    202: z.null().describe("Mode sqs: sent, and stored only if its first attempt fails."),
-  },
-  refusals: ["UNPROCESSABLE_ENTITY", "CONFLICT"],
-  successor: SUCCESSOR,
-  idempotent: true,
-  examples: (baseUrl) => {
-    const lambdaProxyMessage = { path: "/webhooks/payment", httpMethod: "POST", body: '{"orderId":"123"}' };
-    const webhook = { lambdaProxyMessage, execution: { type: "rest-api", baseUrl } };
-    const every5Minutes = { type: "schedule", scheduleExpression: "rate(5 minutes)", maxRuns: 3, targetJob: webhook };
-    return {
-      webhook: { message: webhook },
-      "webhook with a callback": { message: webhook, onComplete: { url: `${baseUrl}/job-ended` } },
-      "webhook whose answer goes to another": {
-        message: { ...webhook, metadata: { keepResponse: true } },
-        onSuccess: {
-          bodyFrom: "parent.response",
-          message: { ...webhook, lambdaProxyMessage: { ...lambdaProxyMessage, body: null } },
-        },
-      },
-      schedule: { message: { execution: every5Minutes } },
-    };
-  },
-  access: (caller) => requireRole(caller, "APP_ADMIN"),
-  body: createJobBody,
-
-  async handle({ body, caller, headers }, service): Promise<Answer> {
-    const { "idempotency-key": key, traceparent } = headers;
-    return accepted(await acceptJob(body, caller, { key, traceparent }, service));
-  },
-});
-
-// ---- POST /v1/jobs/batch ----
-
-// Each job is parsed on its own, so that one can be refused and the others accepted.
-const unparsedJob = z.unknown().meta({ $ref: "#/components/schemas/CreateJob" });
-const batchBody = z.strictObject({ jobs: z.array(unparsedJob).min(1).max(MOST_JOBS_IN_A_BATCH) });
-
-/** Each job has the form of `POST /v1/jobs/create` and is accepted or refused on its own. */
-export const createJobs = route({
-  key: "POST /v1/jobs/batch",
-  id: "createJobs",
-  summary: "Accepts up to 100 jobs, each by itself",
-  answers: { 207: enveloped(results).describe("What `POST /v1/jobs/create` would have answered, job by job.") },
-  successor: SUCCESSOR,
-  access: (caller) => requireRole(caller, "APP_ADMIN"),
-  body: batchBody,
-  checksValues: true,
-
-  async handle({ body, caller, headers: { traceparent } }, service): Promise<Answer> {
-    const asked = { traceparent, groups: new Map() };
-    const accept = async (job: unknown) => {
-      refuseChanging(job, "job");
-      return acceptJob(parse(createJobBody, job, "job"), caller, asked, service);
-    };
-    return acceptEach(body.jobs, accept, { caller, route: "POST /v1/jobs/batch" }, service);
-  },
-});
+// What administrators see of jobs and do to them: spec/unified-job-api.md.
 
 // ---- GET /v1/admin/jobs, GET /v1/admin/jobs/{id} ----
 
