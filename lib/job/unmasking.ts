@@ -83,29 +83,30 @@ export function unmaskedCallback(sent: Callback, stored: Callback | null, field:
   };
 }
 
-/** JSON, such as the payload of a task: what stands at the same place. The place is the same if no other host is named. */
-export function unmaskedJson(sent: unknown, stored: unknown, field: string): Unmasked<unknown> {
-  const known = originsIn(stored);
-  const isSame = [...originsIn(sent)].every((origin) => known.has(origin));
+/**
+ * JSON, such as the payload of a task: what stands at the same place, under the same names. `isSame`: it is for the same
+ * task. A payload that names another host or mailbox, or fills in another template, goes elsewhere.
+ */
+export function unmaskedJson(sent: unknown, stored: unknown, { field, isSame: isSameTask }: Place): Unmasked<unknown> {
+  const known = placesIn(stored);
+  const isSame = isSameTask && [...placesIn(sent)].every((place) => known.has(place));
   const problems: ErrorDetail[] = [];
-  const walk = (value: unknown, hidden: unknown, shown: unknown, at: string): unknown => {
+  const walk = (value: unknown, [hidden, shown, again]: readonly unknown[], at: string): unknown => {
     if (typeof value === "string") {
       if (!holdsMask(value)) return value;
-      if (value === shown && value !== hidden && isSame) return hidden;
-      problems.push({ field: at, message: value === shown ? OTHER_PLACE : NOTHING_STORED });
+      // Under a name that is no credential's, the value would be shown.
+      const isShown = value === shown && value !== hidden && (value !== MASK || again === MASK);
+      if (isShown && isSame) return hidden;
+      problems.push({ field: at, message: isShown ? OTHER_PLACE : NOTHING_STORED });
       return value;
     }
     if (typeof value !== "object" || value === null) return value;
-    if (Array.isArray(value)) {
-      return value.map((each, index) => walk(each, within(hidden, index), within(shown, index), `${at}.${index}`));
-    }
-    return Object.fromEntries(
-      Object.entries(value).map(([name, each]) => {
-        return [name, walk(each, within(hidden, name), within(shown, name), `${at}.${name}`)];
-      }),
-    );
+    const inner = (each: unknown, name: string | number) =>
+      walk(each, [within(hidden, name), within(shown, name), within(again, name)], `${at}.${name}`);
+    if (Array.isArray(value)) return value.map(inner);
+    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, inner(each, name)]));
   };
-  return { value: walk(sent, stored, maskedJson(stored), field), problems };
+  return { value: walk(sent, [stored, maskedJson(stored), maskedJson(unlike(sent))], field), problems };
 }
 
 function within(value: unknown, name: string | number): unknown {
@@ -113,7 +114,26 @@ function within(value: unknown, name: string | number): unknown {
   return (value as Record<string | number, unknown>)[name];
 }
 
-function originsIn(value: unknown): Set<string> {
-  const text = JSON.stringify(value ?? null).toLowerCase();
-  return new Set([...text.matchAll(/[a-z][a-z0-9+.-]*:\/\/[^\s"'<>/?#\\]+/g)].map(([origin]) => origin));
+/** The value with another text for each mask, so that masking it tells which names hide what they hold. */
+function unlike(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value === MASK ? "" : value;
+  if (Array.isArray(value)) return value.map(unlike);
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, unlike(each)]));
+}
+
+const ORIGIN = /[a-z][a-z0-9+.-]*:\/\/[^\s"'<>/?#\\]+/g;
+const MAILBOX = /[^\s"'<>(),;:]+@[^\s"'<>(),;:]+/g;
+
+/** Where the texts of a value may have it sent: hosts, mailboxes, and the templates into which parts of it are filled. */
+function placesIn(value: unknown, places = new Set<string>()): Set<string> {
+  if (typeof value === "string") {
+    const text = value.toLowerCase();
+    for (const [place] of [...text.matchAll(ORIGIN), ...text.matchAll(MAILBOX)]) places.add(place);
+    // `https:host` and `https:\\host` are URLs too.
+    if (URL.canParse(value)) places.add(new URL(value).origin);
+    if (value.includes("{{")) places.add(value);
+  } else if (typeof value === "object" && value !== null) {
+    for (const each of Object.values(value)) placesIn(each, places);
+  }
+  return places;
 }

@@ -58,6 +58,8 @@ test("a credential goes to the host that it was stored for, and to no other", ()
   expect(isSamePlace("https://a.example:8443/", "http://a.example/")).toBe(true);
 });
 
+const task = { field: "payload", isSame: true };
+
 test("a payload keeps what it hides, unless it names a host that it did not name", () => {
   const stored = {
     webhook: { url: "https://a.example/", headers: { "x-key": "k" } },
@@ -66,14 +68,51 @@ test("a payload keeps what it hides, unless it names a host that it did not name
   };
   const shown = maskedJson(stored) as typeof stored;
   expect(JSON.stringify(shown)).not.toMatch(/"k"|1234|"t"/);
-  expect(unmaskedJson({ ...shown, more: 1 }, stored, "payload")).toEqual({
+  expect(unmaskedJson({ ...shown, more: 1 }, stored, task)).toEqual({
     value: { ...stored, more: 1 },
     problems: [],
   });
   const moved = { ...shown, webhook: { ...shown.webhook, url: "https://evil.example/" } };
-  expect(unmaskedJson(moved, stored, "payload").problems.map(({ field }) => field)).toEqual([
+  expect(unmaskedJson(moved, stored, task).problems.map(({ field }) => field)).toEqual([
     "payload.webhook.headers.x-key",
     "payload.pin",
     "payload.list.0.token",
   ]);
+});
+
+test("a payload that goes elsewhere keeps nothing that it hides", () => {
+  const stored = {
+    url: "https://a.example/in",
+    email: { to: ["a@a.example"], text: "Hello {{name}}" },
+    variables: { name: "Ann", token: "s3cret" },
+  };
+  const shown = maskedJson(stored) as typeof stored;
+  const problems = (sent: object, isSame = true) =>
+    unmaskedJson({ ...shown, ...sent }, stored, { ...task, isSame }).problems;
+  expect(problems({})).toEqual([]);
+  for (const url of [
+    "https:evil.example/",
+    String.raw`https:\\evil.example`,
+    "https:/\t/evil.example",
+    "HTTPS:///evil.example",
+  ]) {
+    expect(new URL(url).host).toBe("evil.example");
+    expect(problems({ url })).toMatchObject([{ field: "payload.variables.token" }]);
+  }
+  expect(problems({ email: { ...shown.email, to: ["a@a.example", "b@evil.example"] } })).toHaveLength(1);
+  expect(problems({ email: { ...shown.email, text: "Hello {{name}}, {{token}}" } })).toHaveLength(1);
+  expect(problems({ email: { ...shown.email, text: "Hello" } })).toEqual([]);
+  expect(problems({}, false)).toMatchObject([{ message: expect.stringContaining("another place") }]);
+});
+
+test("a payload keeps nothing under a name that would show it", () => {
+  const stored = { headers: [{ name: "token", value: "s3cret" }], pair: ["password", "s3cret"] };
+  const { value, problems } = unmaskedJson(
+    { headers: [{ name: "note", value: "***" }], pair: ["note", "***"] },
+    stored,
+    task,
+  );
+  expect(JSON.stringify(value)).not.toContain("s3cret");
+  expect(problems.map(({ field }) => field)).toEqual(["payload.headers.0.value", "payload.pair.1"]);
+  expect(unmaskedJson(maskedJson(stored), stored, task)).toEqual({ value: stored, problems: [] });
 });

@@ -135,7 +135,7 @@ export function changedPayload(execution: TaskExecution, asked: Resend): TaskExe
   if (problems.length > 0) throw badRequest(problems);
   if (given === undefined) return execution;
   refuseChanging({ [field]: given }, "body");
-  const unmasked = unmaskedJson(given, execution.payload, field);
+  const unmasked = unmaskedJson(given, execution.payload, { field, isSame: true });
   if (unmasked.problems.length > 0) throw badRequest(unmasked.problems);
   return { ...execution, payload: unmasked.value as TaskExecution["payload"] };
 }

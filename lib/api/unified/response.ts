@@ -11,8 +11,9 @@ const MISSING = {
   incomplete: "The answer broke off and was not kept; the job shows an excerpt",
 } as const;
 
-/** What targets answer may be a page: a browser is to save it, and to run nothing in it. */
+/** What targets answer may be a page: a browser is to save it, to run nothing in it, and to keep no copy. */
 const HARMLESS = {
+  "cache-control": "no-store",
   "content-disposition": "attachment",
   "content-security-policy": "sandbox; default-src 'none'",
   "x-content-type-options": "nosniff",

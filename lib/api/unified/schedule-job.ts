@@ -33,7 +33,7 @@ export function unmaskedJob(sent: FlatJob, stored: Partial<FlatJob>, field: stri
     }),
     ...(headers && { headers: kept(unmaskedHeaders(headers, stored.headers ?? {}, at("headers"))) }),
     ...(payload && {
-      payload: kept(unmaskedJson(payload, stored.payload ?? {}, `${field}.payload`)) as Record<string, unknown>,
+      payload: kept(unmaskedJson(payload, stored.payload ?? {}, at("payload"))) as Record<string, unknown>,
     }),
     ...(onComplete !== undefined && {
       onComplete: kept(unmaskedCallback(callbackOf(onComplete), storedCallback(stored), `${field}.onComplete`)),
