@@ -194,7 +194,7 @@ export async function runSchedule(
     const target = runOf(schedule, execution, { mode: "both", startAt, name, suffix }, parts);
     const isNamed = key !== undefined || target.idempotencyKey !== undefined;
     const there = isNamed && (await store.get(target.id));
-    if (there) return { job: there, isNew: false };
+    if (there) return { job: ofSchedule(there, schedule), isNew: false };
     if (isFinished(schedule))
       throw new ClientError("CONFLICT", `The schedule has ended (${schedule.status}); PUT it to start it anew`);
     const busy = await unfinishedLast(schedule, execution, parts);
@@ -204,9 +204,17 @@ export async function runSchedule(
     if (!asked.won) continue;
     log("info", "schedule.run-asked", { ...logged(schedule), targetJobId: target.id });
     if (asked.created) await sendTarget(target, parts);
-    return { job: asked.created ? target : ((await store.get(target.id)) ?? target), isNew: asked.created };
+    if (asked.created) return { job: target, isNew: true };
+    return { job: ofSchedule((await store.get(target.id)) ?? target, schedule), isNew: false };
   }
   throw new ClientError("CONFLICT", "The schedule is changing too fast; try again");
+}
+
+/** The job that has the key of a run. Throws CONFLICT for one that the schedule has not made: no run was. */
+function ofSchedule(job: Job, schedule: Job): Job {
+  if (job.parentJobId === schedule.id) return job;
+  const message = `The key of this run, ${job.idempotencyKey}, belongs to job ${job.id}, which the schedule has not made: ask with another Idempotency-Key`;
+  throw new ClientError("CONFLICT", message, [], { reason: "key_taken" });
 }
 
 function overlapping({ id, status, stopAs }: Job, { overlap }: ScheduleExecution): ClientError {

@@ -333,3 +333,17 @@ test("a run that is asked for does not overlap where runs must not, nor does the
   expect(await run(job)).toBe("skipped");
   expect(await stored(job)).toMatchObject({ skipped: { overlap: 1 } });
 });
+
+test("an asked-for run is refused where its key belongs to a job that the schedule has not made", async () => {
+  const { appId, message } = request("both", {}, {});
+  const keyed = (idempotencyKey: string) => ({ ...message, metadata: { ...message.metadata, idempotencyKey } });
+  const execution = { ...RATE, scheduleExpressionTimezone: "UTC", type: "schedule", targetJob: keyed("paid") };
+  const made = await world.engine.submit({ appId, mode: "both", message: { execution, metadata: {} } });
+  await world.engine.submit({ appId, mode: "both", message: keyed("paid@a") });
+  await expect(world.engine.runSchedule(made.job.id, { key: "a" })).rejects.toMatchObject({
+    code: "CONFLICT",
+    reason: "key_taken",
+  });
+  expect(await world.engine.runSchedule(made.job.id, { key: "b" })).toMatchObject({ isNew: true });
+  expect(await world.engine.runSchedule(made.job.id, { key: "b" })).toMatchObject({ isNew: false });
+});

@@ -197,8 +197,9 @@ test("a job that keeps its answer shows an excerpt, and gives it whole", async (
   expect([
     page.headers.get("content-disposition"),
     page.headers.get("x-content-type-options"),
+    page.headers.get("cache-control"),
     await page.text(),
-  ]).toEqual(["attachment", "nosniff", "<script>alert(1)</script>"]);
+  ]).toEqual(["attachment", "nosniff", "no-store", "<script>alert(1)</script>"]);
 });
 
 test("a follow-up gets its parent's answer, the result of a task, or the parent", async () => {
