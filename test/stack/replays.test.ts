@@ -141,6 +141,13 @@ test("what is neither JSON nor the same is another job; a body too deep is compa
   expect(told(text(deep), text(deep))).toEqual([]);
 });
 
+test("a name that stands twice in an object makes another job: receivers take one or the other", () => {
+  const text = (body: string) => flat({ ...BASE, body });
+  const written = String.raw`{"a":[{"b\":":1,"c":"x:\\"}],"amount":1}`;
+  expect(told(text(` ${written}`), text(written))).toEqual([]);
+  expect(told(text(`{"amount":900,${written.slice(1)}`), text(written))).toEqual({ conflict: ["/body"] });
+});
+
 test("times, headers, retries, labels and follow-ups may differ, and are told", () => {
   const more = {
     delaySeconds: 5,

@@ -167,11 +167,31 @@ function bytesOf(request: ProxyMessage | undefined): Buffer {
 
 function treeOf(bytes: Buffer): { readonly value: unknown } | undefined {
   try {
-    const value = parseExactly(bytes.toString());
-    return isTooDeep(value) ? undefined : { value };
+    const text = bytes.toString();
+    const value = parseExactly(text);
+    // Of a name that an object has twice, receivers take one or the other.
+    return isTooDeep(value) || namesIn(value) < colonsIn(text) ? undefined : { value };
   } catch {
     return undefined;
   }
+}
+
+/** The names of all objects. */
+function namesIn(value: unknown): number {
+  if (!isTree(value)) return 0;
+  const own = Array.isArray(value) ? 0 : Object.keys(value).length;
+  return Object.values(value).reduce((sum: number, each) => sum + namesIn(each), own);
+}
+
+/** The colons outside the strings of JSON: one for each name as it is written. */
+function colonsIn(text: string): number {
+  let count = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    if (text[at] === ":") count += 1;
+    if (text[at] !== '"') continue;
+    for (at += 1; text[at] !== '"'; at += 1) if (text[at] === "\\") at += 1;
+  }
+  return count;
 }
 
 /** The pointers at which two values of JSON differ. Two times are alike: a sender writes when it sends. */
