@@ -37,54 +37,7 @@ interface Subject {
 
 export function createScheduleEditRules({ now, holds, jobs }: Judge & { jobs: ReadonlyMap<string, Job> }) {
   const subjects = new Map<string, Subject>();
-
-  function asks(asked: Asked): Request {
-    const { appId, key, does, body, name } = asked;
-    const id = jobIdForKey(appId, key);
-    const { overlap = "allow" } = body as { overlap?: string };
-    const fresh = {
-      resumptions: 0,
-      isPaused: false,
-      notBefore: 0,
-      isMadeUp: false,
-      runs: new Map(),
-      asked: 0,
-      made: 0,
-    };
-    const subject: Subject = subjects.get(id) ?? { overlap, ...fresh };
-    subjects.set(id, subject);
-    const wasPaused = subject.isPaused;
-    if (does === "resume" || does === "put") {
-      subject.resumptions += 1;
-      subject.isPaused = false;
-    }
-    if (does === "resume" && "missed" in body && body.missed !== "skip") subject.isMadeUp = true;
-    if (does === "run" && !subject.runs.has(name)) subject.runs.set(name, undefined);
-    return { ...asked, after: subject.resumptions, at: now(), wasPaused };
-  }
-
-  function answered(
-    { appId, key, does, name, after, at, wasPaused }: Request,
-    answer: { id: string; state?: string },
-  ): void {
-    const subject = subjects.get(jobIdForKey(appId, key));
-    if (!subject) return;
-    if (does === "pause" && answer.state === "PAUSED" && after === subject.resumptions) subject.isPaused = true;
-    // Two requests to resume may end different pauses.
-    if (
-      does === "resume" &&
-      wasPaused &&
-      answer.state === "ACTIVE" &&
-      after === subject.resumptions &&
-      !subject.isMadeUp
-    ) {
-      subject.notBefore = Math.max(subject.notBefore, at);
-    }
-    if (does !== "run") return;
-    const known = subject.runs.get(name) ?? answer.id;
-    subject.runs.set(name, known);
-    holds("a run that is asked for is made once", known === answer.id, () => `${name}: ${known} and ${answer.id}`);
-  }
+  const requests = createRequests(subjects, { now, holds });
 
   /** A schedule was written. */
   function written(old: Job, schedule: Job, told: () => string): void {
@@ -124,8 +77,7 @@ export function createScheduleEditRules({ now, holds, jobs }: Judge & { jobs: Re
   }
 
   return {
-    asks,
-    answered,
+    ...requests,
     written,
     atTheEnd,
     /** Whether a run of the schedule may cancel the job of the last one. */
@@ -134,6 +86,61 @@ export function createScheduleEditRules({ now, holds, jobs }: Judge & { jobs: Re
     isPut: (id: string) => subjects.has(id),
   };
 }
+
+/** What people ask, and what they are answered. */
+function createRequests(subjects: Map<string, Subject>, { now, holds }: Judge) {
+  function asks(asked: Asked): Request {
+    const { appId, key, does, body, name } = asked;
+    const id = jobIdForKey(appId, key);
+    const { overlap = "allow" } = body as { overlap?: string };
+    const subject = subjects.get(id) ?? newSubject(overlap);
+    subjects.set(id, subject);
+    const wasPaused = subject.isPaused;
+    if (does === "resume" || does === "put") {
+      subject.resumptions += 1;
+      subject.isPaused = false;
+    }
+    if (does === "resume" && "missed" in body && body.missed !== "skip") subject.isMadeUp = true;
+    if (does === "run" && !subject.runs.has(name)) subject.runs.set(name, undefined);
+    return { ...asked, after: subject.resumptions, at: now(), wasPaused };
+  }
+
+  function answered(
+    { appId, key, does, name, after, at, wasPaused }: Request,
+    answer: { id: string; state?: string },
+  ): void {
+    const subject = subjects.get(jobIdForKey(appId, key));
+    if (!subject) return;
+    if (does === "pause" && answer.state === "PAUSED" && after === subject.resumptions) subject.isPaused = true;
+    // Two requests to resume may end different pauses.
+    if (
+      does === "resume" &&
+      wasPaused &&
+      answer.state === "ACTIVE" &&
+      after === subject.resumptions &&
+      !subject.isMadeUp
+    ) {
+      subject.notBefore = Math.max(subject.notBefore, at);
+    }
+    if (does !== "run") return;
+    const known = subject.runs.get(name) ?? answer.id;
+    subject.runs.set(name, known);
+    holds("a run that is asked for is made once", known === answer.id, () => `${name}: ${known} and ${answer.id}`);
+  }
+
+  return { asks, answered };
+}
+
+const newSubject = (overlap: string): Subject => ({
+  overlap,
+  resumptions: 0,
+  isPaused: false,
+  notBefore: 0,
+  isMadeUp: false,
+  runs: new Map(),
+  asked: 0,
+  made: 0,
+});
 
 /** Computed here, by the expression of the stored message. */
 function isItsTime({ payload, startAt }: Job): boolean {

@@ -39,8 +39,7 @@ export function createScheduleRules({ now, holds, jobs }: Judge & { jobs: Readon
   const stopped = new Set<string>();
   const targets = new Map<string, Set<string>>();
   const counts = createCounts(holds, jobs);
-  /** Targets that only their schedule holds, with their due times. */
-  const unstored = new Map<string, EpochMs>();
+  const unstored = createUnstored({ now, holds });
   const { frozen, readingOf } = createReadings(now);
 
   function written(old: Job, schedule: Job, writer: Process | undefined, told: () => string): void {
@@ -68,26 +67,11 @@ export function createScheduleRules({ now, holds, jobs }: Judge & { jobs: Readon
     if (!posted.has(nameOf(job))) posted.set(nameOf(job), { execution, job });
   }
 
-  /** A schedule was accepted that nothing but EventBridge holds; its target is known by where it goes. */
-  function carried(target: string, execution: object): void {
-    const time = timesOf(execution, now())(0);
-    if (time !== undefined) unstored.set(target, time);
-  }
-
-  /** An attempt at a target starts. */
-  function started(target: string, told: () => string): void {
-    const time = unstored.get(target) ?? 0;
-    holds("nothing runs early", time <= now() + SECOND + SKEW, told);
-  }
-
   /** `carriedTo`: the jobs that messages have carried to a target. */
   function atTheEnd(carriedTo: (target: string) => number): void {
     counts.atTheEnd();
     for (const [name, one] of posted) judge(one, firings.get(name) ?? [], stopped.has(name));
-    for (const target of unstored.keys()) {
-      const made = carriedTo(target);
-      holds("every schedule that is only sent makes one job", made === 1, () => `${target} has ${made}`);
-    }
+    unstored.atTheEnd(carriedTo);
   }
 
   function judge({ execution, job }: Posted, fired: readonly Firing[], wasStopped: boolean): void {
@@ -112,7 +96,32 @@ export function createScheduleRules({ now, holds, jobs }: Judge & { jobs: Readon
     return [...targets].some(([name, made]) => name.startsWith(id) && made.has(target));
   }
 
+  const { carried, started } = unstored;
   return { written, frozen, counted: counts.counted, accepted, carried, started, hasMade, atTheEnd };
+}
+
+/** Schedules that nothing but EventBridge holds; their targets are known by where they go. */
+function createUnstored({ now, holds }: Judge) {
+  /** The due times, by target. */
+  const due = new Map<string, EpochMs>();
+  return {
+    /** Such a schedule was accepted. */
+    carried: (target: string, execution: object): void => {
+      const time = timesOf(execution, now())(0);
+      if (time !== undefined) due.set(target, time);
+    },
+    /** An attempt at a target starts. */
+    started: (target: string, told: () => string): void => {
+      holds("nothing runs early", (due.get(target) ?? 0) <= now() + SECOND + SKEW, told);
+    },
+    /** `carriedTo`: the jobs that messages have carried to a target. */
+    atTheEnd: (carriedTo: (target: string) => number): void => {
+      for (const target of due.keys()) {
+        const made = carriedTo(target);
+        holds("every schedule that is only sent makes one job", made === 1, () => `${target} has ${made}`);
+      }
+    },
+  };
 }
 
 /** The counts of the recurring schedules of each app. */
