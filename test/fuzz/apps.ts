@@ -56,7 +56,8 @@ export async function createWorld(stack: Stack) {
     /** Makes what every route needs to act on. */
     provideJobs: async (): Promise<void> => {
       await provideSettings(stack, `/v1/admin/apps/${self}`, tokens, version);
-      await provideJobs(stack, tokens["admin"] ?? "", (id, ...kinds) => kinds.forEach((kind) => keep(kind, id)));
+      await provideJobs(stack, token, (id, ...kinds) => kinds.forEach((kind) => keep(kind, id)));
+      for (const id of await providedSchedules(stack, token)) keep("schedule", id);
     },
 
     /** Keeps what later requests can ask for. */
@@ -128,6 +129,17 @@ async function provideJobs(stack: Stack, token: string, keep: (id: string, ...ki
   keep(kept.body.data.id, "kept");
   await worker.end();
   for (let n = 0; n < MOST_KEPT / 2; n += 1) await post(["a"]);
+}
+
+/** More than the one that a DELETE takes away. */
+const SCHEDULES = 5;
+
+/** The ids of schedules whose next run is far off, so that none of them ends. */
+async function providedSchedules(stack: Stack, token: string): Promise<string[]> {
+  const body = { expression: "at(2098-01-01T00:00:00)", job: { url: `${stack.url}/echo/called` } };
+  const put = async (_: unknown, n: number) => stack.call("PUT", `/v1/schedules/provided-${n}`, { token, body });
+  const answers = await Promise.all(Array.from({ length: SCHEDULES }, put));
+  return answers.map((answer) => answer.body.data.id);
 }
 
 /** Whoever runs the platform may change the other app too, and so asks for the first alone, and for the list of apps. */
