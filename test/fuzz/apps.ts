@@ -20,19 +20,9 @@ export async function createWorld(stack: Stack) {
   const tokens = await tokensOf(self);
   const foreign = await ownedBy(other, stack);
   const token = tokens["admin"] ?? "";
-  const files = [await uploadedFile(stack, token, "a.csv")];
-  const begun = await stack.call("POST", "/api/jobs/uploads", { token, body: announced("b.csv") });
-  const page = { input_type: "html", html: "<p>a page" };
-  const pdf = await stack.call("POST", "/longjob", { token, body: page });
-  const owned = {
-    foreign: foreign.ids,
-    foreignFile: [foreign.fileKey],
-    file: files,
-    upload: [begun.body.fileKey],
-    pdf: [pdf.body.job_id],
-  };
+  const own = await ownThings(stack, token);
   const none = { job: [], kept: [], task: [], bulk: [], fileJob: [], secret: [], schedule: [], cursor: [], group: [] };
-  const kept: Record<string, unknown[]> = { ...owned, ...none };
+  const kept: Record<string, unknown[]> = { ...own, foreign: foreign.ids, foreignFile: [foreign.fileKey], ...none };
   let version = 0;
 
   const keep = (kind: string, value: unknown) => {
@@ -95,6 +85,15 @@ export async function createWorld(stack: Stack) {
       return changed.length === 0 ? undefined : `Another app's things have changed: ${JSON.stringify(changed)}`;
     },
   };
+}
+
+/** What the app has from the first: a file, an upload and a PDF. */
+async function ownThings(stack: Stack, token: string) {
+  const file = [await uploadedFile(stack, token, "a.csv")];
+  const begun = await stack.call("POST", "/api/jobs/uploads", { token, body: announced("b.csv") });
+  const page = { input_type: "html", html: "<p>a page" };
+  const pdf = await stack.call("POST", "/longjob", { token, body: page });
+  return { file, upload: [begun.body.fileKey], pdf: [pdf.body.job_id] };
 }
 
 /** Settings and limits under which there is room for all that follows: those that were set by chance would refuse it. */
