@@ -50,7 +50,8 @@ test("every example can be sent as it is", async () => {
   const { appId, token } = await newApp();
   const { id } = (await stack.call("POST", "/v1/jobs/create", { token, body: webhook({ url: stack.url }) })).body.data;
   const { body: document } = await stack.call("GET", "/openapi.json");
-  const sent: number[] = [];
+  const refused: unknown[] = [];
+  let count = 0;
   for (const { key } of operations) {
     const [method = "", path = ""] = key.split(" ");
     const content = document.paths[path][method.toLowerCase()].requestBody?.content["application/json"];
@@ -60,14 +61,13 @@ test("every example can be sent as it is", async () => {
         .replace("{id}", id)
         .replace("{name}", "a.example")
         .replace("{key}", "nightly");
-      sent.push((await stack.call(method, at, { token, body: value })).status);
+      const answer = await stack.call(method, at, { token, body: value });
+      count += 1;
+      if (answer.status >= 300) refused.push([key, value, answer.body]);
     }
   }
-  expect(sent).toEqual([
-    201, 201, 201, 201, 201, 207, 201, 201, 201, 201, 201, 201, 201, 200, 200, 202, 202, 201, 201, 202, 200, 202, 202,
-    201, 201, 201, 201, 200, 200, 200, 200, 200, 201, 200, 200, 200, 200, 200, 201, 200, 200, 200, 200, 200, 201, 201,
-    200, 201, 201,
-  ]);
+  expect(refused).toEqual([]);
+  expect(count).toBeGreaterThan(0);
 });
 
 const PAGE_POLICY = /^default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self';/;
