@@ -163,10 +163,18 @@ export function tokenAudiences(env: Env): readonly string[] {
 
 export function claimNames(env: Env): ClaimNames {
   return {
-    app: env["JWT_APP_CLAIM"] || "appId",
-    roles: env["JWT_ROLES_CLAIM"] || "roles",
-    permissions: env["JWT_PERMISSIONS_CLAIM"] || "permissions",
+    app: claimName(env, "JWT_APP_CLAIM") || "appId",
+    roles: claimName(env, "JWT_ROLES_CLAIM") || "roles",
+    permissions: claimName(env, "JWT_PERMISSIONS_CLAIM") || "permissions",
   };
+}
+
+/** One name: a list of them would be a claim that no token has, and every token would be without roles. */
+function claimName(env: Env, variable: string): string | undefined {
+  const name = env[variable];
+  if (name?.includes(","))
+    throw new Error(`${variable} is "${name}": expected one claim; have the issuer put what you need in one`);
+  return name;
 }
 
 /** Whether this is the local stack, which has a key in place of KMS. */

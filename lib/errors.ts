@@ -30,16 +30,23 @@ export class ClientError extends Error {
   readonly retryAfterSeconds: number | undefined;
   /** A stable word for programs, such as `group_sealed`, where the code alone says too little. */
   readonly reason: string | undefined;
+  /** What the log says and the client does not hear. */
+  readonly why: string | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
     details: readonly ErrorDetail[] = [],
-    { retryAfterSeconds, reason }: { readonly retryAfterSeconds?: number; readonly reason?: string } = {},
+    {
+      retryAfterSeconds,
+      reason,
+      why,
+    }: { readonly retryAfterSeconds?: number; readonly reason?: string; readonly why?: string } = {},
   ) {
     super(message);
     this.retryAfterSeconds = retryAfterSeconds;
     this.reason = reason;
+    this.why = why;
     this.name = "ClientError";
     this.code = code;
     this.details = details;

@@ -55,7 +55,11 @@ export const proxyMessage = z
   })
   .meta({ id: "ProxyMessage", description: "The request to make, in the shape of a Lambda proxy event." });
 
-const statuses = z.array(z.union([z.int().min(300).max(599), z.enum(STATUS_CLASSES)])).max(50);
+const error = "expected a status from 300 to 599, such as 422, or a class: 3xx, 4xx or 5xx";
+const status = z.union([z.int({ error }).min(300, { error }).max(599, { error }), z.enum(STATUS_CLASSES, { error })], {
+  error,
+});
+const statuses = z.array(status).max(50);
 
 /** Which answers are final: in a job's `retry`, and as an app's default. */
 export const statusPolicy = {

@@ -72,6 +72,8 @@ test("says by its exit status what went wrong", async () => {
     ["list", "--limit", "x"],
     ["schedules", "lists"],
     ["schedules", "get"],
+    ["schedules", "patch", "nightly"],
+    ["list", "--since", "yesterday"],
     ["send"],
     ["send", "https://a.example", "--delay", "soon"],
     ["wait"],
@@ -81,14 +83,77 @@ test("says by its exit status what went wrong", async () => {
   }
 });
 
+test("says of a wrong option what to do, and of a wrong time what it takes", async () => {
+  expect((await command(stack, "", "list", "--color")).stderr).toBe(
+    "Unknown option '--color'; unified-jobs list --help lists the options\n",
+  );
+  expect((await command(stack, "", "list", "--since", "yesterday")).stderr).toBe(
+    '"yesterday" is no time: expected how long ago, such as 2h or 1d, or 2027-01-15T10:00:00Z\n',
+  );
+});
+
+test.skipIf(!has("/v1/schedules/{key}"))("changes some of a schedule, and says why a job waits", async () => {
+  const { token } = await newClient(stack);
+  const job = '{"url": "https://shop.example/hook", "body": {"order": 1}}';
+  await command(
+    stack,
+    token,
+    "schedules",
+    "put",
+    "week",
+    "--cron",
+    "0 9 * * 1-5",
+    "--timezone",
+    "Europe/Berlin",
+    "--job",
+    job,
+  );
+  const { stdout } = await command(stack, token, "schedules", "patch", "week", "--cron", "0 10 * * 1-5", "--json");
+  const changed = JSON.parse(stdout);
+  expect(changed).toMatchObject({
+    expression: "cron(0 10 ? * MON-FRI *)",
+    timezone: "Europe/Berlin",
+    job: JSON.parse(job),
+  });
+  const waits = expect.stringMatching(/^ {2}waits: Its next run is at 20/m);
+  expect((await command(stack, token, "get", changed.id)).stdout).toEqual(waits);
+  expect((await command(stack, token, "list", "--waiting")).stdout).toEqual(waits);
+  expect((await command(stack, token, "list")).stdout).not.toEqual(waits);
+});
+
+test.skipIf(!has("/v1/send"))(
+  "sends a job that is tried once where the answer is final, and waits for a redrive",
+  async () => {
+    target.answer((_, response) => void response.writeHead(500).end());
+    const { token } = await newClient(stack);
+    const sent = await command(
+      stack,
+      token,
+      "send",
+      target.url,
+      "--final",
+      "409,5xx",
+      "--keep-response",
+      "--wait",
+      "--json",
+    );
+    expect(sent).toMatchObject({ status: 1, stdout: expect.stringContaining("FAILED") });
+    answerByPath(target);
+    const redriven = await command(stack, token, "redrive", "--status", "FAILED", "--wait", "--json");
+    expect(JSON.parse(redriven.stdout)).toMatchObject({ action: "redrive", status: "SUCCEEDED", changed: 1 });
+    const action = JSON.parse(redriven.stdout).id as string;
+    expect((await command(stack, token, "watch", action)).stdout).toContain("1 jobs changed");
+  },
+);
+
 test("has help for each command, and for all", async () => {
   const help = await command(stack, "", "--help");
   expect(help.status).toBe(0);
-  const names = [...help.stdout.matchAll(/^ {2}jobs ([a-z]+) /gm)].map(([, name = ""]) => name);
+  const names = [...help.stdout.matchAll(/^ {2}unified-jobs ([a-z]+) /gm)].map(([, name = ""]) => name);
   expect(names).toEqual("send get list watch wait redrive schedules groups token tail".split(" "));
   for (const name of names) {
     const one = await command(stack, "", name, "--help");
-    expect([one.status, one.stdout]).toEqual([0, expect.stringContaining(`jobs ${name}`)]);
+    expect([one.status, one.stdout]).toEqual([0, expect.stringContaining(`unified-jobs ${name}`)]);
     expect(one.stdout).toContain("--json");
   }
 });

@@ -53,7 +53,27 @@ test("a request without a valid token leaves a line in the log, which holds no t
     event: "request.unauthorized",
     route: "GET /v1/admin/jobs",
     requestId: headers["x-request-id"],
+    why: "ERR_JWS_INVALID",
   });
+});
+
+test("the log says why a token was refused, in words of its own, and the client hears the same of each", async () => {
+  const { sub: _, ...nobody } = good();
+  const reasons: [token: string | undefined, why: string][] = [
+    [undefined, "no bearer token"],
+    [await signed(good(), "x".repeat(40)), "ERR_JWS_SIGNATURE_VERIFICATION_FAILED"],
+    [await signed(nobody), "ERR_JWT_CLAIM_VALIDATION_FAILED sub"],
+    [
+      await signed({ ...good(), appId: "mine" }),
+      "one of the claims sub, appId (a UUID), roles and permissions has another shape",
+    ],
+  ];
+  for (const [token, why] of reasons) {
+    const headers = { "x-request-id": randomUUID() };
+    const answer = await stack.call("GET", "/v1/me", { headers, ...(token !== undefined && { token }) });
+    expect(answer.body.error.message).toBe("Invalid or missing authentication token");
+    expect(await stack.logged(({ requestId }) => requestId === headers["x-request-id"])).toMatchObject({ why });
+  }
 });
 
 test("every way in which a token can be wrong is the same 401", async () => {

@@ -1,9 +1,9 @@
 import { SignJWT, exportJWK, generateKeyPair, type JWTPayload } from "jose";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { claimAt } from "../../lib/api/http/claims.ts";
-import { createAuthenticator } from "../../lib/api/http/auth.ts";
+import { appOf, createAuthenticator } from "../../lib/api/http/auth.ts";
 
 // Tokens as the documents of issuers show them, signed by RS256 and verified with keys that come over HTTP.
 
@@ -133,6 +133,21 @@ test("Keycloak: roles of the realm, or of a client whose name has dots", async (
     { sub: SUB, appId: APP, roles: ["offline_access", "APP_ADMIN"], permissions: ["jobs.view_jobs"] },
     { sub: SUB, appId: APP, roles: [], permissions: [] },
   ]);
+});
+
+test("a setting that names several claims is refused, since no token has a claim of that name", () => {
+  expect(() => createAuthenticator({ JWT_ROLES_CLAIM: "realm_access.roles,roles" })).toThrow(
+    'JWT_ROLES_CLAIM is "realm_access.roles,roles": expected one claim',
+  );
+});
+
+test("a token without an app is refused by the name that its claim has here", () => {
+  vi.stubEnv("JWT_APP_CLAIM", "custom:appId");
+  try {
+    expect(() => appOf({ sub: SUB, roles: [], permissions: [] })).toThrow("names no app (claim custom:appId)");
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });
 
 test("Entra ID: app roles, scopes as a text, the tenant as the app", async () => {

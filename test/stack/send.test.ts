@@ -129,7 +129,7 @@ test("a job shows its times and labels, and mode sqs and the unknown are refused
     [{ url, labels: Array(11).fill("a") }, "labels", /10/],
     [{ url, task: "example" }, "task", /got url and task/],
     [{ url: "http://[" }, "url", /begins with https/],
-    [{ url, retry: { final: ["6xx"] } }, "retry.final.0", /./],
+    [{ url, retry: { final: ["6xx"] } }, "retry.final.0", /^expected a status from 300 to 599/],
     [{ url, onComplete: "nowhere" }, "onComplete", /begins with https/],
     [{ url, onSuccess: { url, key: "k" }, key: "k" }, "onSuccess.key", /so would be that job/],
     [{ url, nothing: 1 }, "nothing", /not a known field/],

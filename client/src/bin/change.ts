@@ -1,13 +1,17 @@
-import type { BulkAction, Group, JobCount, NewSchedule, Schedule } from "../index.ts";
-import { UsageError, jobLine, show, showPages, type Args, type Command } from "./command.ts";
+import type { BulkAction, Group, JobCount, NewSchedule, Schedule, ScheduleChanges } from "../index.ts";
+import { NAME, UsageError, jobLine, show, showPages, type Args, type Command } from "./command.ts";
 import { FILTERS, filterOf } from "./look.ts";
 import { contentOf, defined, json } from "./send.ts";
 
 export const redrive: Command = {
   name: "redrive",
   about: "Tries all FAILED or DEAD jobs again that fit, or the jobs of these ids.",
-  usage: ["--status DEAD --host shop.example --since 2h --dry-run", "ID…"],
-  options: { ...FILTERS, "dry-run": { type: "boolean", about: "count them, and change none" } },
+  usage: ["--status DEAD,FAILED --host shop.example --since 1d --dry-run", "--status DEAD --wait", "ID…"],
+  options: {
+    ...FILTERS,
+    "dry-run": { type: "boolean", about: "count them, and change none" },
+    wait: { type: "boolean", about: "until all that fit are on their way again" },
+  },
 
   async run(args) {
     if (args.words.length > 0) {
@@ -16,8 +20,10 @@ export const redrive: Command = {
       return;
     }
     const { bulk } = args.jobs();
-    if (!args.flag("dry-run")) show(args, await bulk.redrive(filterOf(args)), actionLine);
-    else show(args, await bulk.redrive({ ...filterOf(args), dryRun: true }), countLine);
+    if (args.flag("dry-run")) return show(args, await bulk.redrive({ ...filterOf(args), dryRun: true }), countLine);
+    const action = await bulk.redrive(filterOf(args));
+    if (args.flag("wait")) await args.jobs().wait(action.id);
+    show(args, args.flag("wait") ? await bulk.get(action.id) : action, actionLine);
   },
 };
 
@@ -34,7 +40,7 @@ function countLine({ count, isLowerBound }: JobCount): string {
 
 type Action = (args: Args, name: string) => Promise<void>;
 
-/** `jobs schedules ACTION NAME`; without an action, the list. */
+/** `unified-jobs schedules ACTION NAME`; without an action, the list. */
 function byAction(actions: Readonly<Record<string, Action>>, withoutName: readonly string[]) {
   return async (args: Args): Promise<void> => {
     const [action = "list", name, ...more] = args.words;
@@ -55,6 +61,7 @@ export const schedules: Command = {
     "[list] [--state PAUSED]",
     "get|delete|runs KEY",
     "put KEY --cron '0 2 * * *' --timezone Asia/Seoul --job '{\"url\": \"https://…\"}'",
+    "patch KEY --cron '0 10 * * 1-5'",
     "pause KEY [--reason TEXT]",
     "resume KEY [--missed once|skip|all]",
     "run KEY [--at TIME]",
@@ -67,7 +74,7 @@ export const schedules: Command = {
     every: { type: "string", value: "10m", about: "minutes, hours or days" },
     expression: { type: "string", value: "TEXT", about: "rate(…), cron(…) or at(…)" },
     timezone: { type: "string", value: "ZONE", about: "default: UTC" },
-    job: { type: "string", value: "JSON|@FILE|-", about: "what runs, as for jobs send --file" },
+    job: { type: "string", value: "JSON|@FILE|-", about: `what runs, as for ${NAME} send --file` },
     overlap: { type: "string", value: "POLICY", about: "allow, skip, queue or replace" },
     missed: { type: "string", value: "POLICY", about: "once, skip or all" },
     "starts-at": { type: "string", value: "TIME", about: "no run before" },
@@ -90,6 +97,17 @@ export const schedules: Command = {
         if (job === undefined) throw new UsageError("put wants --job, got none");
         const schedule = { ...whenOf(args), ...policiesOf(args), job: json("--job", await contentOf(job)) };
         show(args, await args.jobs().schedules.put(key, schedule as NewSchedule), scheduleLine);
+      },
+      patch: async (args, key) => {
+        const job = args.text("job");
+        const changes = {
+          ...whenOf(args),
+          ...policiesOf(args),
+          ...(job !== undefined && { job: json("--job", await contentOf(job)) }),
+        };
+        if (Object.keys(changes).length === 0)
+          throw new UsageError("patch wants an option that says what to change, such as --cron, got none");
+        show(args, await args.jobs().schedules.patch(key, changes as ScheduleChanges), scheduleLine);
       },
       pause: async (args, key) => show(args, await args.jobs().schedules.pause(key, args.text("reason")), scheduleLine),
       resume: async (args, key) => {

@@ -1,6 +1,6 @@
 import { ConflictError, JobFailedError, JobsError } from "../index.ts";
 import { groups, redrive, schedules } from "./change.ts";
-import { UsageError, argsOf, helpOf, jobLine, print, type Command } from "./command.ts";
+import { NAME, UsageError, argsOf, helpOf, jobLine, print, type Command } from "./command.ts";
 import { get, list, tail, wait, watch } from "./look.ts";
 import { send } from "./send.ts";
 import { token } from "./token.ts";
@@ -11,9 +11,9 @@ const COMMANDS: readonly Command[] = [send, get, list, watch, wait, redrive, sch
 
 const HELP = `Jobs, from the command line.
 
-${COMMANDS.map(({ name, about }) => `  jobs ${name.padEnd(10)} ${about}`).join("\n")}
+${COMMANDS.map(({ name, about }) => `  ${NAME} ${name.padEnd(10)} ${about}`).join("\n")}
 
-  jobs COMMAND --help
+  ${NAME} COMMAND --help
 
 JOBS_URL names the service, JOBS_TOKEN holds a token.
 Exit status: 0 done, 1 failed, 2 wrong usage, 4 conflict, 75 try again later.
@@ -25,7 +25,7 @@ async function main([name, ...argv]: readonly string[]): Promise<number> {
     return name === undefined ? 2 : 0;
   }
   const command = COMMANDS.find((each) => each.name === name);
-  if (!command) throw new UsageError(`there is no command ${name}: jobs --help lists them`);
+  if (!command) throw new UsageError(`there is no command ${name}: ${NAME} --help lists them`);
   const args = argsOf(command, argv);
   if (args.flag("help")) {
     process.stdout.write(helpOf(command));

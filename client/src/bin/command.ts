@@ -1,7 +1,10 @@
 import { parseArgs } from "node:util";
 import { Jobs, type Job, type Pages } from "../index.ts";
 
-// What the commands of `jobs` have in common.
+// What the commands have in common.
+
+/** What help calls the command line. Its other name, `jobs`, is one that shells have a command of their own for. */
+export const NAME = "unified-jobs";
 
 export interface Option {
   readonly type: "string" | "boolean";
@@ -49,7 +52,9 @@ export function argsOf(command: Command, argv: readonly string[]): Args {
     try {
       return parseArgs({ args: [...argv], options, allowPositionals: true });
     } catch (error) {
-      throw new UsageError((error as Error).message);
+      // What follows the first sentence is advice for values that begin with a dash.
+      const [problem] = (error as Error).message.split(". To specify");
+      throw new UsageError(`${problem}; ${NAME} ${command.name} --help lists the options`);
     }
   })();
   const values = parsed.values as Readonly<Record<string, string | boolean | string[] | undefined>>;
@@ -76,7 +81,7 @@ export function helpOf({ name, about, usage, options }: Command): string {
     const left = `${short ? `-${short}, ` : ""}--${long}${value ? ` ${value}` : ""}`;
     return `  ${left.padEnd(26)} ${text}`;
   });
-  return `${about}\n\n${usage.map((form) => `  jobs ${name} ${form}`.trimEnd()).join("\n")}\n\n${rows.join("\n")}\n`;
+  return `${about}\n\n${usage.map((form) => `  ${NAME} ${name} ${form}`.trimEnd()).join("\n")}\n\n${rows.join("\n")}\n`;
 }
 
 /** The one word that a command needs. */

@@ -49,12 +49,16 @@ export function filterOf(args: Args): ListOptions & BulkOptions {
 /** A time, or how long ago. */
 function timeOf(given: string | undefined): string | undefined {
   if (given === undefined || /^\d{4}-/.test(given)) return given;
-  return new Date(Date.now() - secondsOf(given) * 1_000).toISOString();
+  try {
+    return new Date(Date.now() - secondsOf(given) * 1_000).toISOString();
+  } catch {
+    throw new UsageError(`"${given}" is no time: expected how long ago, such as 2h or 1d, or 2027-01-15T10:00:00Z`);
+  }
 }
 
 export const get: Command = {
   name: "get",
-  about: "Shows a job with its attempts.",
+  about: "Shows a job with its attempts, and why it waits.",
   usage: ["ID"],
   options: {},
   run: async (args) => show(args, await args.jobs().get(only(args, "the id of a job")), wholeJob),
@@ -73,7 +77,8 @@ function wholeJob(job: JobWithAttempts): string {
       .join("  ")
       .trimEnd(),
   );
-  return [jobLine(job), ...attempts].join("\n");
+  const { waiting } = job;
+  return [jobLine(job), ...attempts, ...(waiting ? [`  waits: ${waiting.detail}`] : [])].join("\n");
 }
 
 export const list: Command = {
@@ -83,11 +88,18 @@ export const list: Command = {
   options: {
     ...FILTERS,
     key: { type: "string", value: "KEY", about: "the job of this key" },
+    waiting: { type: "boolean", about: "say why each job waits" },
     limit: { type: "string", value: "N", about: "at most so many; default: 50" },
     all: { type: "boolean", about: "all of them" },
   },
-  run: async (args) =>
-    showPages(args, args.jobs().list(defined({ ...filterOf(args), idempotencyKey: args.text("key") })), jobLine),
+
+  async run(args) {
+    const include = args.flag("waiting") ? ("waiting" as const) : undefined;
+    const filter = defined({ ...filterOf(args), idempotencyKey: args.text("key"), include });
+    await showPages(args, args.jobs().list(filter), ({ waiting, ...job }) =>
+      waiting ? `${jobLine(job)}\n  waits: ${waiting.detail}` : jobLine(job),
+    );
+  },
 };
 
 export const wait: Command = {
@@ -140,7 +152,11 @@ export const watch: Command = {
 function stateLine(job: JobWithAttempts): string {
   const { status, attempts, lastError, nextRetryAt, updatedAt } = job;
   const retry = status === "RETRYING" && nextRetryAt !== null ? `next ${nextRetryAt}` : "";
-  return [updatedAt, status.padEnd(9), `attempts ${attempts.length}`, lastError ?? "", retry].join("  ").trimEnd();
+  const done = "progress" in job ? (job.progress?.label ?? "") : "";
+  return [updatedAt, status.padEnd(9), `attempts ${attempts.length}`, done, lastError ?? "", retry]
+    .filter((part) => part !== "")
+    .join("  ")
+    .trimEnd();
 }
 
 const TAIL_EVERY_MS = 2_000;

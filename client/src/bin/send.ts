@@ -26,6 +26,8 @@ export const send: Command = {
     "not-before": { type: "string", value: "TIME", about: "2027-01-15T10:00:00Z" },
     "not-after": { type: "string", value: "TIME", about: "not started by then, it fails" },
     retries: { type: "string", value: "N", about: "at most so many" },
+    final: { type: "string", multiple: true, value: "STATUS", about: "answers that end it at once: 409, 4xx" },
+    "keep-response": { type: "boolean", about: "the answer that ends it well is kept" },
     order: { type: "string", value: "NAME", about: "one after another with the others of this order" },
     group: { type: "string", value: "ID", about: "a member of this group" },
     label: { type: "string", multiple: true, value: "LABEL", about: "repeatable" },
@@ -89,6 +91,8 @@ async function jobOf(args: Args): Promise<NewJob> {
       notBefore: args.text("not-before"),
       notAfter: args.text("not-after"),
       maxRetries: args.number("retries"),
+      retry: finalOf(args),
+      keepResponse: args.flag("keep-response") || undefined,
       order: args.text("order"),
       group: args.text("group"),
       labels: args.all("label"),
@@ -96,6 +100,13 @@ async function jobOf(args: Args): Promise<NewJob> {
       mode: args.text("mode") as NewJob["mode"],
     }),
   };
+}
+
+/** The answers of `--final`; what is neither a status nor a class is left for the service to refuse. */
+function finalOf(args: Args): NewJob["retry"] {
+  const answers = args.all("final")?.flatMap((each) => each.split(","));
+  const final = answers?.map((each) => (/^\d+$/.test(each) ? Number(each) : each));
+  return final && { final: final as NonNullable<NonNullable<NewJob["retry"]>["final"]> };
 }
 
 export function defined<T extends object>(fields: T): T {

@@ -108,6 +108,6 @@ function nameIn({ path }: Pick<Asked<unknown>, "path">): string {
 function destinationIn(given: string): string {
   // No name has a percent sign: one that is there was not decoded on the way.
   const name = given.includes("%3A") || given.includes("%3a") ? decodeURIComponent(given) : given;
-  const isHost = !name.includes("://") && name.includes(".");
+  const isHost = !name.includes("://") && /[.:]/.test(name);
   return parse(destinationName, isHost ? `https://${name}` : name, "name");
 }

@@ -18,7 +18,8 @@ export const destinationName = z
   .max(LONGEST_NAME)
   .transform((given) => (/^https?:\/\//i.test(given) && URL.canParse(given) ? bare(new URL(given)) : given))
   .refine((name) => /^[\w-]{1,64}$/.test(name) || /^https?:\/\/[^/?#@]+$/.test(name), {
-    error: "expected an origin such as https://hooks.example.com, without a path, or a function's name",
+    error:
+      "expected an origin such as https://hooks.example.com, with http:// or https:// and without a path, or a function's name",
   });
 
 /** The origin if the URL has nothing more; else the whole URL, which no destination equals. */

@@ -42,13 +42,17 @@ export function createAuthenticator(env: Env): Authenticate {
   let verifier: Promise<Verify> | undefined;
   return async (authorization, realNow) => {
     const token = bearerOf(authorization);
-    if (!token || token.length > LONGEST_TOKEN) throw unauthorized();
+    if (!token) throw unauthorized("no bearer token");
+    if (token.length > LONGEST_TOKEN) throw unauthorized("a token of over 8 KB");
     const known = verified.get(token);
     if (known && known.until > realNow) return known.caller;
     verifier ??= createVerifier(env);
     const payload = await (await verifier)(token);
     const claims = claimsOf(payload, names);
-    if (!claims) throw unauthorized();
+    if (!claims) {
+      const { app, roles, permissions } = names;
+      throw unauthorized(`one of the claims sub, ${app} (a UUID), ${roles} and ${permissions} has another shape`);
+    }
     if (verified.size >= MOST_VERIFIED) verified.clear();
     const expiresAt = Math.min((payload.exp ?? 0) * SECOND, LATEST);
     const caller = { ...claims, expiresAt };
@@ -80,17 +84,24 @@ async function createVerifier(env: Env): Promise<Verify> {
   return async (token) => {
     const payload = await verify(token).catch((error: unknown) => {
       if (keysAreMissing(error, errors.JOSEError)) throw new Unavailable("The issuer of public keys", error);
-      throw error instanceof errors.JWTExpired ? expired(error.payload, env) : unauthorized();
+      if (error instanceof errors.JWTExpired) throw expired(error.payload, env);
+      // The message of such an error may hold some of the token; its code and the claim's name don't.
+      const { code, claim } = error as errors.JWTClaimValidationFailed;
+      throw unauthorized([code, claim].filter(Boolean).join(" "));
     });
-    if (config.audiences && !isFor(payload, config.audiences)) throw unauthorized();
+    if (config.audiences && !isFor(payload, config.audiences))
+      throw unauthorized("its audience is none of JWT_AUDIENCE");
     return payload;
   };
 }
 
 /** Only the local stack tells: elsewhere, all invalid tokens have one answer. */
 function expired(payload: JWTPayload, env: Env): ClientError {
-  if (!isLocal(env)) return unauthorized();
-  return new ClientError("UNAUTHORIZED", expiredMessage(payload, env), [], { reason: "token_expired" });
+  if (!isLocal(env)) return unauthorized("it has expired");
+  return new ClientError("UNAUTHORIZED", expiredMessage(payload, env), [], {
+    reason: "token_expired",
+    why: "it has expired",
+  });
 }
 
 /** True if the keys could not be fetched: a client must not discard a valid token for that. */
@@ -99,8 +110,9 @@ function keysAreMissing(error: unknown, JoseError: typeof errors.JOSEError): boo
   return ["ERR_JWKS_TIMEOUT", "ERR_JWKS_INVALID", "ERR_JOSE_GENERIC"].includes(error.code);
 }
 
-function unauthorized(): ClientError {
-  return new ClientError("UNAUTHORIZED", "Invalid or missing authentication token");
+/** The log says why; the client hears the same of every invalid token. */
+function unauthorized(why: string): ClientError {
+  return new ClientError("UNAUTHORIZED", "Invalid or missing authentication token", [], { why });
 }
 
 /**
@@ -127,7 +139,8 @@ export function isScraper(authorization: string | undefined): boolean {
 
 /** Hashes have one length, so the time of the comparison tells nothing about the token. */
 function requireToken(authorization: string | undefined, expected: Buffer): void {
-  if (!timingSafeEqual(hashOf(bearerOf(authorization) ?? ""), expected)) throw unauthorized();
+  if (!timingSafeEqual(hashOf(bearerOf(authorization) ?? ""), expected))
+    throw unauthorized("not the token of this endpoint");
 }
 
 function hashOf(token: string): Buffer {
@@ -182,7 +195,8 @@ export function isPlatformAdmin(caller: Caller): boolean {
 /** The app of a request: that of the token, or any app for a platform administrator. */
 export function appOf(caller: Caller, requested?: string): string {
   if (isPlatformAdmin(caller)) return requested ?? caller.appId ?? defaultAppId(process.env);
-  if (!caller.appId) throw new ClientError("FORBIDDEN", "Access denied: the token names no app (claim appId)");
+  if (!caller.appId)
+    throw new ClientError("FORBIDDEN", `Access denied: the token names no app (claim ${claimNames(process.env).app})`);
   if (requested !== undefined && requested !== caller.appId) {
     throw new ClientError("FORBIDDEN", "Access denied: the token is for another app");
   }

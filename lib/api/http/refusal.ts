@@ -42,9 +42,9 @@ export function problemOf(status: number, { code, message, reason, details }: Ex
 
 /** Logs the error, unless it is meant for clients. */
 export function explain(error: unknown, about: { method: string; route: string; requestId?: string }): Explanation {
-  const { code, message, details, retryAfterSeconds, reason } = toldToClient(error, about.method);
+  const { code, message, details, retryAfterSeconds, reason, why } = toldToClient(error, about.method);
   const { method: _, ...fields } = about;
-  if (code === "UNAUTHORIZED") parts().log("warn", "request.unauthorized", fields);
+  if (code === "UNAUTHORIZED") parts().log("warn", "request.unauthorized", { ...fields, ...(why && { why }) });
   if (!(error instanceof ClientError)) parts().log("error", "request.failed", { ...fields, error: reasonOf(error) });
   const told = { code, message, ...(reason !== undefined && { reason }), ...(details.length > 0 && { details }) };
   return { status: STATUS_OF[code], error: told, retryAfterSeconds };
