@@ -107,7 +107,6 @@ test("what the states do not allow is refused with 409 that says why", async () 
     [done, "cancel", "this one is SUCCEEDED"],
     [done, "deadletter", "this one is SUCCEEDED"],
     [done, "retry", "this one is SUCCEEDED"],
-    [waiting, "retry", "this one is RETRYING"],
   ] as const) {
     const { status, body } = await act(token, id, action);
     expect([status, body.error.code]).toEqual([409, "CONFLICT"]);
