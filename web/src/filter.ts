@@ -1,0 +1,157 @@
+import type { Status } from "./api/shapes.ts";
+import { now } from "./time.ts";
+
+// The search of jobs: words such as `status:dead host:x after:2h`. What the server can't filter has no word.
+
+export interface Word {
+  readonly name: string;
+  readonly hint: string;
+  readonly values?: readonly string[];
+}
+
+const STATUS_WORDS: Readonly<Record<string, Status>> = {
+  waiting: "PENDING",
+  running: "RUNNING",
+  retrying: "RETRYING",
+  succeeded: "SUCCEEDED",
+  failed: "FAILED",
+  dead: "DEAD",
+  cancelled: "CANCELLED",
+};
+
+export const WORDS: readonly Word[] = [
+  { name: "status", hint: "waiting, running, retrying, succeeded, failed, dead, cancelled", values: Object.keys(STATUS_WORDS) },
+  { name: "host", hint: "of the destination" },
+  { name: "error", hint: "words in the last error" },
+  { name: "type", hint: "of execution", values: ["rest-api", "lambda-invoke", "lambda-url", "task", "schedule", "group"] },
+  { name: "task", hint: "a built-in task, such as export_report" },
+  { name: "key", hint: "idempotency key; order-12* for all that begin so" },
+  { name: "http", hint: "status of the last answer, such as 503" },
+  { name: "label", hint: "a label of the job" },
+  { name: "parent", hint: "id of the job before" },
+  { name: "group", hint: "id of the group" },
+  { name: "schedule", hint: "key of the schedule" },
+  { name: "after", hint: "created after: 2h, 3d or 2026-01-31" },
+  { name: "before", hint: "created before" },
+  { name: "updated", hint: "changed after: 10m" },
+  { name: "id", hint: "ids, with commas between them" },
+];
+
+const PARAMETERS: Readonly<Record<string, string>> = {
+  host: "host",
+  error: "errorContains",
+  type: "executionType",
+  task: "jobType",
+  http: "httpStatus",
+  label: "label",
+  parent: "parentId",
+  group: "group",
+  schedule: "schedule",
+};
+
+export interface Parsed {
+  /** As query parameters of the list, and as the body of a bulk action. */
+  readonly filter: Readonly<Record<string, string | readonly string[]>>;
+  readonly problems: readonly string[];
+}
+
+const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
+
+export function isId(text: string): boolean {
+  return UUID.test(text.trim());
+}
+
+/** The words of a search; quotes hold a value with spaces together. */
+export function wordsOf(text: string): readonly (readonly [name: string, value: string])[] {
+  const words = text.match(/[^\s"]*"[^"]*"?|\S+/g) ?? [];
+  return words.map((word) => {
+    const plain = word.replaceAll('"', "");
+    const at = plain.indexOf(":");
+    return at < 0 ? ["", plain] : [plain.slice(0, at).toLowerCase(), plain.slice(at + 1)];
+  });
+}
+
+/** A relative time stays as it is in the URL, and is worked out when the server is asked. */
+export function parseFilter(text: string): Parsed {
+  const filter: Record<string, string | string[]> = {};
+  const problems: string[] = [];
+  for (const [name, value] of wordsOf(text)) {
+    if (value === "" && name !== "") continue;
+    const list = value.split(",").filter((each) => each !== "");
+    switch (name) {
+      case "status": {
+        const statuses = list.map((each) => STATUS_WORDS[each.toLowerCase()] ?? each.toUpperCase());
+        const unknown = statuses.find((each) => !Object.values(STATUS_WORDS).includes(each as Status));
+        if (unknown !== undefined) problems.push(`There is no status “${unknown.toLowerCase()}”: ${Object.keys(STATUS_WORDS).join(", ")}`);
+        else filter["status"] = statuses;
+        break;
+      }
+      case "after":
+      case "before":
+      case "updated": {
+        const time = timeIn(value);
+        if (time === undefined) problems.push(`“${value}” is no time: 30m, 2h, 3d or a date such as 2026-01-31`);
+        else filter[{ after: "createdAfter", before: "createdBefore", updated: "updatedAfter" }[name]] = time;
+        break;
+      }
+      case "id":
+        filter["ids"] = list;
+        break;
+      case "":
+      case "key":
+        if (isId(value)) filter["ids"] = [value];
+        else if (name === "key" && !value.endsWith("*")) filter["idempotencyKey"] = value;
+        else filter["keyPrefix"] = value.replace(/\*$/, "");
+        break;
+      default: {
+        const parameter = PARAMETERS[name];
+        if (parameter === undefined) problems.push(`There is no word “${name}:”: ${WORDS.map((word) => word.name).join(", ")}`);
+        else filter[parameter] = name === "error" ? value : list.length > 1 ? list : value;
+      }
+    }
+  }
+  return { filter, problems };
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+
+function timeIn(text: string): string | undefined {
+  const [, count, unit = ""] = /^(\d{1,5})([smhdw])$/i.exec(text) ?? [];
+  if (count !== undefined) return new Date(now() - Number(count) * (UNIT_MS[unit.toLowerCase()] ?? 0)).toISOString();
+  const time = Date.parse(text);
+  return /^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(time) ? new Date(time).toISOString() : undefined;
+}
+
+/** The text with a word set, or left out. */
+export function withWord(text: string, name: string, value: string | undefined): string {
+  const others = wordsOf(text).filter(([each]) => each !== name);
+  const written = others.map(([each, of]) => written1(each, of));
+  return [...written, ...(value === undefined ? [] : [written1(name, value)])].join(" ");
+}
+
+function written1(name: string, value: string): string {
+  const quoted = /\s/.test(value) ? `"${value}"` : value;
+  return name === "" ? quoted : `${name}:${quoted}`;
+}
+
+/** Suggestions for the last word of a text. */
+export function suggestions(text: string): { readonly value: string; readonly hint?: string }[] {
+  const last = /(\S*)$/.exec(text)?.[1] ?? "";
+  const at = last.indexOf(":");
+  if (at < 0) {
+    return WORDS.filter(({ name }) => name.startsWith(last.toLowerCase())).map(({ name, hint }) => ({ value: `${name}:`, hint }));
+  }
+  const word = WORDS.find(({ name }) => name === last.slice(0, at).toLowerCase());
+  const typed = last.slice(at + 1).split(",");
+  const begun = typed.at(-1)?.toLowerCase() ?? "";
+  const before = typed.slice(0, -1).map((each) => `${each},`).join("");
+  return (word?.values ?? [])
+    .filter((value) => value.startsWith(begun) && value !== begun)
+    .map((value) => ({ value: `${last.slice(0, at)}:${before}${value}` }));
+}
+
+/** The text after a suggestion is taken for its last word. */
+export function taken(text: string, value: string): string {
+  const before = text.replace(/\S*$/, "");
+  return before + value + (value.endsWith(":") ? "" : " ");
+}

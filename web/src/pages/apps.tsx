@@ -1,0 +1,65 @@
+import { useLocation } from "preact-iso/router";
+import { api } from "../api/http.ts";
+import { client, useQuery } from "../api/query.ts";
+import type { Page } from "../api/shapes.ts";
+import { appId, chooseApp, me } from "../me.ts";
+import { Refreshing, Skeleton } from "../parts/notices.tsx";
+import { Ago } from "../parts/time.tsx";
+import { BASE } from "../root.ts";
+
+interface ListedApp {
+  readonly appId: string;
+  readonly name: string | null;
+  readonly createdAt?: string | null;
+  readonly paused?: boolean;
+}
+
+export default function Apps() {
+  const { route } = useLocation();
+  const list = useQuery({ key: ["apps"], ask: async (signal) => api<Page<ListedApp>>("v1/admin/apps?limit=100", { signal }), every: () => "seldom" });
+  if (list.isPending) return <Skeleton />;
+  const choose = (id: string) => {
+    chooseApp(id === me.value?.appId ? undefined : id);
+    client.clear();
+    route(BASE);
+  };
+  return (
+    <div class="stack">
+      <div class="title">
+        <h1 tabIndex={-1}>Apps</h1>
+      </div>
+      <Refreshing query={list} />
+      <div class="panel">
+        <table class="table">
+          <caption class="hidden-text">Apps of this deployment</caption>
+          <thead>
+            <tr>
+              <th>App</th>
+              <th class="fit">Id</th>
+              <th class="fit">Known since</th>
+              <th class="fit" />
+            </tr>
+          </thead>
+          <tbody>
+            {(list.data?.items ?? []).map((app) => (
+              <tr key={app.appId} aria-selected={app.appId === appId.value}>
+                <td class="cut">
+                  {app.name ?? <span class="muted">without a name</span>} {app.paused === true && <span class="badge" data-tone="waiting">paused</span>}
+                </td>
+                <td class="fit mono">{app.appId}</td>
+                <td class="fit">
+                  <Ago at={app.createdAt} />
+                </td>
+                <td class="fit">
+                  <button type="button" class="button small" onClick={() => choose(app.appId)}>
+                    Look at it
+                  </button>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,52 @@
+import { useState } from "preact/hooks";
+import { api } from "../api/http.ts";
+import { useQuery } from "../api/query.ts";
+import { Refreshing, Skeleton } from "../parts/notices.tsx";
+import { Code } from "../parts/json.tsx";
+import { Safe } from "../parts/text.tsx";
+import { Ago } from "../parts/time.tsx";
+
+interface Mail {
+  readonly id: string;
+  readonly at: string;
+  readonly to: readonly string[];
+  readonly subject: string;
+  readonly text?: string | null;
+  readonly html?: string | null;
+}
+
+/** The e-mails that the local stack would have sent. HTML is shown as its source. */
+export default function MailPage() {
+  const [open, setOpen] = useState<string | undefined>(undefined);
+  const list = useQuery({ key: ["mail"], ask: async (signal) => api<{ items: readonly Mail[] }>("local/mail.json", { signal }), every: () => "often" });
+  if (list.isPending) return <Skeleton />;
+  const all = list.data?.items ?? [];
+  return (
+    <div class="stack">
+      <div class="title">
+        <h1 tabIndex={-1}>Mailbox</h1>
+      </div>
+      <p class="muted">What tasks would have sent by e-mail, newest first. Nothing left this machine.</p>
+      <Refreshing query={list} />
+      {all.length === 0 && <div class="empty panel">No e-mail yet.</div>}
+      {all.map((mail) => (
+        <section class="panel" key={mail.id}>
+          <header>
+            <button type="button" class="button plain" aria-expanded={open === mail.id} onClick={() => setOpen(open === mail.id ? undefined : mail.id)}>
+              <Safe text={mail.subject} />
+            </button>
+            <span class="muted grow cut">
+              to <Safe text={mail.to.join(", ")} />
+            </span>
+            <Ago at={mail.at} />
+          </header>
+          {open === mail.id && (
+            <div class="inside">
+              <Code text={mail.text ?? mail.html ?? ""} isJson={false} label="E-mail" />
+            </div>
+          )}
+        </section>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,85 @@
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+
+export interface DialogProps {
+  readonly title: string;
+  readonly isOpen: boolean;
+  readonly onClose: () => void;
+  readonly isWide?: boolean;
+  readonly children: ComponentChildren;
+}
+
+/** A modal dialog. When it closes, the focus returns to where it was. */
+export function Dialog({ title, isOpen, onClose, isWide = false, children }: DialogProps) {
+  const ref = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const dialog = ref.current;
+    if (!dialog || dialog.open === isOpen) return;
+    if (isOpen) dialog.showModal();
+    else dialog.close();
+  }, [isOpen]);
+  if (!isOpen) return null;
+  return (
+    <dialog ref={ref} class={isWide ? "wide" : undefined} aria-label={title} onClose={onClose} onCancel={onClose}>
+      <h2>{title}</h2>
+      {children}
+    </dialog>
+  );
+}
+
+export interface ConfirmProps {
+  readonly title: string;
+  readonly children: ComponentChildren;
+  readonly yes: string;
+  readonly no: string;
+  readonly isDangerous?: boolean;
+  /** Above a thousand it has to be typed. */
+  readonly count?: number;
+  readonly isOpen: boolean;
+  readonly onClose: () => void;
+  readonly act: () => Promise<void>;
+}
+
+const TYPED_ABOVE = 1_000;
+
+/** Asks before something that can't be undone, or that concerns many. */
+export function Confirm({ title, children, yes, no, isDangerous = false, count = 1, isOpen, onClose, act }: ConfirmProps) {
+  const [typed, setTyped] = useState("");
+  const [isBusy, setBusy] = useState(false);
+  const mustType = count > TYPED_ABOVE;
+  const run = async () => {
+    setBusy(true);
+    try {
+      await act();
+      onClose();
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <Dialog title={title} isOpen={isOpen} onClose={onClose}>
+      <div class="stack tight">{children}</div>
+      {mustType && (
+        <div class="field">
+          <label for="typed-count">Type {count} to confirm</label>
+          <input id="typed-count" class="input" inputMode="numeric" value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />
+        </div>
+      )}
+      <div class="actions">
+        <button type="button" class="button" onClick={onClose} autofocus={isDangerous}>
+          {no}
+        </button>
+        <button
+          type="button"
+          class={`button primary${isDangerous ? " danger" : ""}`}
+          aria-busy={isBusy}
+          disabled={isBusy || (mustType && typed.replaceAll(/\D/g, "") !== String(count))}
+          onClick={() => void run()}
+          autofocus={!isDangerous && !mustType}
+        >
+          {isBusy ? "Working…" : yes}
+        </button>
+      </div>
+    </Dialog>
+  );
+}

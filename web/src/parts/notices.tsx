@@ -1,0 +1,39 @@
+import { ApiError } from "../api/http.ts";
+import type { QueryObserverResult } from "@tanstack/query-core";
+import { absoluteText } from "../time.ts";
+
+/** While the first answer is awaited: nothing for a moment, then bars. */
+export function Skeleton({ rows = 5 }: { readonly rows?: number }) {
+  return (
+    <div class="stack tight" aria-busy="true" aria-label="Loading">
+      {Array.from({ length: rows }, (_, at) => (
+        <div class="skeleton" key={at} data-row={at % 3} />
+      ))}
+    </div>
+  );
+}
+
+/** What went wrong with a request whose last answer may still be shown. */
+export function Refreshing({ query }: { readonly query: QueryObserverResult<unknown, ApiError> }) {
+  const { error, dataUpdatedAt } = query;
+  if (!error) return null;
+  const since = dataUpdatedAt > 0 ? `Not refreshed since ${absoluteText(dataUpdatedAt, "local")}` : "It could not be loaded";
+  return (
+    <div class="notice" data-tone={error.status === 404 ? "waiting" : "dead"} role="alert">
+      <span class="grow">
+        {error.status === 404 ? "There is no such thing: deleted, or of another app." : `${since}: ${error.message}`}
+        {error.requestId !== undefined && <span class="small mono"> request {error.requestId}</span>}
+      </span>
+      <button type="button" class="button small" onClick={() => void query.refetch()}>
+        Try now
+      </button>
+    </div>
+  );
+}
+
+/** The service's sentence about a refused action. */
+export function sentenceOf(error: unknown): string {
+  if (!(error instanceof ApiError)) return error instanceof Error ? error.message : String(error);
+  const details = error.details.map(({ field, message }) => `${field} ${message}`).join("; ");
+  return details === "" ? error.message : `${error.message}: ${details}`;
+}
