@@ -182,6 +182,20 @@ export function isLocal(env: Env): boolean {
   return Boolean(env["LOCAL_SECRETS_KEY"]);
 }
 
+export interface OidcConfig {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly scope: string;
+}
+
+/** The client by which people sign in to the dashboard at the issuer of the tokens. Default: none. */
+export function oidcConfig(env: Env): OidcConfig | undefined {
+  const { OIDC_CLIENT_ID: clientId, OIDC_SCOPE: scope, JWT_ISSUER: issuer } = env;
+  if (!clientId) return undefined;
+  if (!issuer) throw new Error("OIDC_CLIENT_ID is set: expected JWT_ISSUER too, where people sign in; set both");
+  return { issuer, clientId, scope: scope || "openid" };
+}
+
 /** Of the local stack, and of .env.example. */
 const PUBLISHED_SECRETS = ["local-development-only-jwt-secret", "at-least-thirty-two-characters-long"];
 

@@ -1,0 +1,130 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import * as z from "zod";
+import { ClientError } from "../../errors.ts";
+import { oidcConfig } from "../../config.ts";
+import { route, type Answer } from "../http/http.ts";
+import { issuerOf, type Issuer } from "./oidc.ts";
+
+// The dashboard: static files, under whatever path the service has. It asks the API as any client does.
+
+/** The folder of the built files: the working directory is the package's folder in Lambda, the project's with npm. */
+const BUILT = "web/dist";
+
+/** The policy allows only files and answers of this origin, and of the issuer where one signs in there. */
+function policyOf(issuer: Issuer | undefined): string {
+  const origins = issuer ? [new URL(issuer.tokenEndpoint).origin] : [];
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    `connect-src ${["'self'", ...origins].join(" ")}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ].join("; ");
+}
+
+const COMMON = {
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+};
+
+const ASSET = /^assets\/[\w-]{1,80}\.(js|css)$/;
+const TYPES: Readonly<Record<string, string>> = { js: "text/javascript", css: "text/css" };
+
+export const root = route({
+  key: "GET /",
+  id: "getRoot",
+  summary: "Leads a browser to the dashboard",
+  answers: { 302: z.string().describe("To the dashboard, for those who accept HTML; 404 for others.") },
+  contentTypes: ["text/html"],
+
+  async handle({ headers }): Promise<Answer> {
+    if (!headers["accept"]?.includes("text/html")) throw new ClientError("NOT_FOUND", "No such endpoint: GET /");
+    // Relative, so that it holds under any path.
+    return { status: 302, headers: { location: "dashboard", "cache-control": "no-store" }, body: Buffer.alloc(0) };
+  },
+});
+
+export const dashboard = route({
+  key: "GET /dashboard",
+  id: "getDashboard",
+  summary: "A page to see and steer jobs",
+  contentTypes: ["text/html"],
+  answers: { 200: z.string().describe("The page.") },
+  handle: async () => page(""),
+});
+
+export const dashboardFile = route({
+  key: "GET /dashboard/{path+}",
+  id: "getDashboardFile",
+  summary: "A page of the dashboard, or a file of it",
+  contentTypes: ["text/html", "text/css", "text/javascript", "application/json"],
+  answers: { 200: z.string().describe("The page, or the file.") },
+
+  async handle({ path, headers }, { rules }): Promise<Answer> {
+    const asked = path["path"] ?? "";
+    if (asked === "sign-in.json") return signInOptions(rules.localFunctionUrls !== "");
+    return asked.startsWith("assets/") ? file(asked, headers["accept-encoding"] ?? "") : page(asked);
+  },
+});
+
+/** How one can sign in: with a click on a local stack, at the issuer of the tokens, or else by a pasted token. */
+async function signInOptions(isLocal: boolean): Promise<Answer> {
+  const issuer = await issuerOf(oidcConfig(process.env));
+  const headers = { ...COMMON, "cache-control": "no-cache" };
+  return { status: 200, headers, body: { local: isLocal, oidc: issuer ?? null } };
+}
+
+/** The one page of all: its files are named from where the browser believes to be. */
+async function page(asked: string): Promise<Answer> {
+  const depth = asked.split("/").length - 1;
+  const way = asked === "" ? "dashboard/" : "../".repeat(depth);
+  const built = await builtFile("index.html");
+  const issuer = await issuerOf(oidcConfig(process.env));
+  const html = built.toString().replaceAll(/(src|href)="\.\//g, `$1="${way}`);
+  const headers = {
+    ...COMMON,
+    "content-type": "text/html; charset=utf-8",
+    "content-security-policy": policyOf(issuer),
+    "cache-control": "no-cache",
+  };
+  return { status: 200, headers, body: Buffer.from(html) };
+}
+
+/** The names of files tell their content, so that a browser keeps them for good. They are compressed when they are built. */
+async function file(name: string, accepted: string): Promise<Answer> {
+  const type = ASSET.exec(name)?.[1];
+  if (type === undefined) throw new ClientError("NOT_FOUND", "No such file");
+  const [suffix, encoding] = /\bbr\b/.test(accepted) ? [".br", "br"] : /\bgzip\b/.test(accepted) ? [".gz", "gzip"] : ["", undefined];
+  const headers = {
+    ...COMMON,
+    "content-type": `${TYPES[type]}; charset=utf-8`,
+    "cache-control": "public, max-age=31536000, immutable",
+    vary: "accept-encoding",
+    ...(encoding !== undefined && { "content-encoding": encoding }),
+  };
+  return { status: 200, headers, body: await builtFile(name + suffix) };
+}
+
+const kept = new Map<string, Buffer>();
+
+async function builtFile(name: string): Promise<Buffer> {
+  const known = kept.get(name);
+  if (known) return known;
+  try {
+    const read = await readFile(join(BUILT, name));
+    // The page is read anew, since a build replaces it.
+    if (name !== "index.html") kept.set(name, read);
+    return read;
+  } catch {
+    if (name !== "index.html") throw new ClientError("NOT_FOUND", "No such file");
+    throw new ClientError("SERVICE_UNAVAILABLE", "The dashboard is not built yet: try again in a few seconds, or run npm run web");
+  }
+}
