@@ -14,7 +14,8 @@ import { createGuard, type Guard } from "./guard.ts";
 import { functionsFolder, startLambdaApi, type LambdaApi } from "./lambda-api.ts";
 import { loadFunctions, type Invoke, type LoadedFunction } from "./lambda.ts";
 import { expireFiles, rulesOf } from "./lifecycle.ts";
-import { mailboxPage, startMailbox } from "./mailbox.ts";
+import { createLocalPages } from "./local-pages.ts";
+import { startMailbox } from "./mailbox.ts";
 import { waitPatiently } from "./patience.ts";
 import { ACCOUNT_ID, OtherLayout, environmentOf, provision, type References } from "./provision.ts";
 import { startScheduler, type Scheduler } from "./scheduler.ts";
@@ -69,8 +70,10 @@ export async function startCloud(settings: CloudSettings): Promise<Cloud> {
   );
   const mailDir = join(dir, "mailbox");
   const mailbox = await startMailbox(mailDir, guard, before["AWS_ENDPOINT_URL_SESV2"]);
-  const showMail = (path: string) => mailboxPage(mailDir, path);
-  const server = await listen(createGateway(routesOf(functions), createFunctionUrls(lambdaApi), showMail, guard), port);
+  const server = await listen(
+    createGateway(routesOf(functions), createFunctionUrls(lambdaApi), createLocalPages(mailDir), guard),
+    port,
+  );
   guard.setGateway(urlOf(server));
   emulators?.setGateway(urlOf(server));
   const anchor = setClock(dir, speed);

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { echo } from "./echo.ts";
 import { answer as refuse, type Guard } from "./guard.ts";
 import type { Invoke } from "./lambda.ts";
-import type { Page } from "./mailbox.ts";
+import type { LocalPages } from "./local-pages.ts";
 
 // An API Gateway HTTP API on this machine, with its limits.
 
@@ -18,11 +18,11 @@ const LONGEST_REQUEST_MS = 30_000;
 /** Longer than clients keep a connection: one that is closed just as a request goes out on it fails that request. */
 const IDLE_CONNECTION_MS = 75_000;
 
-/** `functionUrl` serves the paths under `/lambda-url/`, `mailbox` those under `/local/mailbox`. */
+/** `functionUrl` serves the paths under `/lambda-url/`, `pages` those under `/local/`. */
 export function createGateway(
   routes: ReadonlyMap<string, Invoke>,
   functionUrl: FunctionUrl,
-  mailbox: (path: string) => Page,
+  pages: LocalPages,
   guard: Guard,
 ): Server {
   const table = [...routes].map(([key, invoke]) => ({ ...matcherOf(key), invoke }));
@@ -40,12 +40,12 @@ export function createGateway(
     if (headersSize > LARGEST_HEADERS) return reply(response, 431, "Request Header Fields Too Large");
     const body = await bodyOf(request);
     if (!body) return reply(response, 413, "Request Entity Too Large");
-    if (/^\/echo(\/|$)/.test(url.pathname)) return echo(request, url, body, response);
-    const [inMailbox, email = ""] = /^\/local\/mailbox(\/[^/]*)?$/.exec(url.pathname) ?? [];
-    if (inMailbox !== undefined && request.method === "GET") {
-      const { status: statusCode, ...page } = mailbox(email);
-      return send(response, { ...page, statusCode });
+    if (/^\/echo(\/|$)/.test(url.pathname)) {
+      pages.noteEcho(request, url, body);
+      return echo(request, url, body, response);
     }
+    const page = await pages.answer(request, url);
+    if (page) return send(response, page);
     const [, name, path] = /^\/lambda-url\/([^/]+)(\/.*)?$/.exec(url.pathname) ?? [];
     if (name !== undefined) {
       const event = eventOf("$default", request, new URL(`${path ?? "/"}${url.search}`, url), {}, body);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { answer as refuse, createGuard } from "./guard.ts";
 import { listenLocally } from "./listen.ts";
 
-// Amazon SES on this machine: it keeps e-mails and sends none. They are shown at /local/mailbox.
+// Amazon SES on this machine: it keeps e-mails and sends none. The dashboard shows them.
 
 export interface Mailbox {
   /** The value for AWS_ENDPOINT_URL_SESV2. */
@@ -36,7 +36,6 @@ interface SendEmail {
 }
 
 const SHOWN = 200;
-const ID = /^[0-9a-z-]{10,80}$/i;
 
 /** Keeps each e-mail in a file of `dir`. `before`: its last URL. */
 export async function startMailbox(dir: string, guard = createGuard(process.env), before?: string): Promise<Mailbox> {
@@ -96,60 +95,4 @@ export function emailsIn(dir: string): StoredEmail[] {
     .toReversed()
     .slice(0, SHOWN)
     .map((name) => JSON.parse(readFileSync(join(dir, name), "utf8")) as StoredEmail);
-}
-
-/** The page that the gateway shows at /local/mailbox. */
-export interface Page {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
-
-// An e-mail's HTML is not trusted: the policy forbids scripts, requests and forms.
-const HEADERS = {
-  "content-type": "text/html; charset=utf-8",
-  "content-security-policy":
-    "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "cache-control": "no-store",
-};
-
-/** `path` is the part after /local/mailbox. */
-export function mailboxPage(dir: string, path: string): Page {
-  const id = path.replace(/^\//, "");
-  if (id === "") return page(200, "Mailbox", listOf(emailsIn(dir)));
-  const email = ID.test(id) ? emailsIn(dir).find((each) => each.id === id) : undefined;
-  return email ? page(200, email.subject, contentOf(email)) : page(404, "Not found", "<p>No such e-mail.</p>");
-}
-
-function listOf(emails: readonly StoredEmail[]): string {
-  if (emails.length === 0) return "<p>No e-mail has been sent yet.</p>";
-  const rows = emails.map(
-    ({ id, at, to, subject }) =>
-      `<tr><td>${escaped(at)}</td><td>${escaped(to.join(", "))}</td><td><a href="/local/mailbox/${id}">${escaped(subject)}</a></td></tr>`,
-  );
-  return `<table><tr><th>At</th><th>To</th><th>Subject</th></tr>${rows.join("")}</table>`;
-}
-
-function contentOf({ at, from, to, text, html }: StoredEmail): string {
-  return [
-    `<p><a href="/local/mailbox">All e-mails</a></p>`,
-    `<p>From ${escaped(from)} to ${escaped(to.join(", "))}, ${escaped(at)}</p>`,
-    ...(text === undefined ? [] : [`<h2>Text</h2><pre>${escaped(text)}</pre>`]),
-    ...(html === undefined ? [] : [`<h2>HTML</h2><iframe sandbox="" srcdoc="${escaped(html)}"></iframe>`]),
-  ].join("\n");
-}
-
-function page(status: number, title: string, content: string): Page {
-  const style =
-    "body{font:15px sans-serif;max-width:60em;margin:2em auto}td,th{text-align:left;padding:.3em 1em .3em 0}pre{white-space:pre-wrap}iframe{width:100%;height:30em;border:1px solid #ccc}";
-  const body = `<!doctype html><html lang="en"><meta charset="utf-8"><title>${escaped(title)}</title><style>${style}</style><h1>${escaped(title)}</h1>${content}</html>`;
-  return { status, headers: HEADERS, body };
-}
-
-const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (char) => ENTITIES[char] ?? char);
 }

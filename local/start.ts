@@ -7,7 +7,7 @@ import { readEnvFile } from "./env-file.ts";
 import type { Runner } from "./event-sources.ts";
 import type { References } from "./provision.ts";
 import { readTemplate, type Template } from "./template.ts";
-import { signToken } from "./token.ts";
+import { DEMO_APP, demoToken } from "./local-pages.ts";
 import type { WorkerSettings } from "./workers.ts";
 
 // The whole service on this machine: `npm start`. The story is in `start`, its steps below. What runs the service is
@@ -15,7 +15,6 @@ import type { WorkerSettings } from "./workers.ts";
 
 const PARENT = process.ppid;
 const ROOT = resolve(import.meta.dirname, "..");
-const DEMO_APP = "550e8400-e29b-41d4-a716-446655440000";
 /** How long a stop waits for running jobs. The whole stack has to end within 3 s. */
 const STOP_WITHIN_MS = 2_500;
 /** How long a start waits for the holder of its folder to say that it is ending. */
@@ -162,13 +161,7 @@ async function startRole(role: Settings["role"], settings: WorkerSettings): Prom
 }
 
 async function announce(url: string, { dir, speed }: Settings): Promise<void> {
-  const token = await signToken({
-    appId: DEMO_APP,
-    sub: "developer",
-    roles: ["APP_ADMIN"],
-    permissions: [],
-    expires: "12h",
-  });
+  const token = await demoToken();
   const job = {
     message: {
       lambdaProxyMessage: { path: "/hello", httpMethod: "POST", body: '{"orderId":"123"}' },
@@ -190,11 +183,11 @@ curl -s ${url}/v1/jobs/create -H 'Authorization: Bearer ${token}' -H 'Content-Ty
 See what became of it:
 curl -s '${url}/v1/admin/jobs?limit=10' -H 'Authorization: Bearer ${token}'
 
+See and steer jobs, with one click to sign in:
+${url}/dashboard
+
 Browse the API and try it out, with that token behind "Authorize":
 ${url}/api-docs
-
-Read the e-mails that jobs have sent:
-${url}/local/mailbox
 
 `);
 }

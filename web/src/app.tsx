@@ -30,7 +30,6 @@ import { SignIn } from "./pages/sign-in.tsx";
 import { BASE, pathOf } from "./root.ts";
 import { durationText, rate, tick } from "./time.ts";
 
-
 /** What a screen reader is told of a page's changes: one sentence at a time. */
 export const announced = signal("");
 
@@ -53,7 +52,11 @@ function Shell() {
   useEffect(() => onLive(() => void client.refetchQueries({ type: "active", stale: true })), []);
   return (
     <>
-      <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.querySelector<HTMLElement>("main h1")?.focus())}>
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => (event.preventDefault(), document.querySelector<HTMLElement>("main h1")?.focus())}
+      >
         Skip to the page
       </a>
       <div class="shell">
@@ -120,7 +123,12 @@ function Top() {
         <Icon shape="check" /> <span>{shown?.appName ?? "Jobs"}</span>
       </a>
       {chosenApp.value !== undefined && (
-        <button type="button" class="button small" title="Back to the app of your token" onClick={() => (chooseApp(undefined), location.reload())}>
+        <button
+          type="button"
+          class="button small"
+          title="Back to the app of your token"
+          onClick={() => (chooseApp(undefined), location.reload())}
+        >
           App {chosenApp.value.slice(0, 8)} <Icon shape="cross" label="Back to your own app" />
         </button>
       )}
@@ -130,7 +138,11 @@ function Top() {
       <div class="row right">
         <Live />
         {rate.value !== 1 && (
-          <span class="badge" data-tone="retrying" title="The clock of this stack runs fast: waits are short, durations of attempts are real">
+          <span
+            class="badge"
+            data-tone="retrying"
+            title="The clock of this stack runs fast: waits are short, durations of attempts are real"
+          >
             ×{rate.value}
           </span>
         )}
@@ -167,7 +179,11 @@ function TokenTime() {
   const left = exp === undefined ? Number.POSITIVE_INFINITY : exp * 1_000 - Date.now();
   if (left > TOLD_BELOW) return null;
   return (
-    <span class="badge" data-tone={left < 60_000 ? "dead" : "retrying"} title="When it ends, this page asks for a new one and loses nothing">
+    <span
+      class="badge"
+      data-tone={left < 60_000 ? "dead" : "retrying"}
+      title="When it ends, this page asks for a new one and loses nothing"
+    >
       token {left <= 0 ? "ended" : durationText(left)}
     </span>
   );
@@ -204,7 +220,13 @@ function Rail() {
     <nav class="rail" aria-label="Pages">
       <Links links={MAIN} path={path} />
       <p class="group">App</p>
-      <Links links={[...OF_APP, ...(mayOperate.value ? [{ page: "/apps", word: "Apps", shape: "group", isLesser: true } as const] : [])]} path={path} />
+      <Links
+        links={[
+          ...OF_APP,
+          ...(mayOperate.value ? [{ page: "/apps", word: "Apps", shape: "group", isLesser: true } as const] : []),
+        ]}
+        path={path}
+      />
       {me.value?.local && (
         <>
           <p class="group">Local</p>

@@ -8,19 +8,26 @@ export function curlOf(job: Job): string | undefined {
   const lines = [`curl -X ${request.httpMethod} ${quoted(base.replace(/\/$/, "") + request.path)}`];
   for (const [name, value] of Object.entries(request.headers)) lines.push(`  -H ${header(name, value)}`);
   if (request.body !== null) {
-    if (request.isBase64Encoded) return `printf %s ${quoted(request.body)} | base64 -d | ${[...lines, "  --data-binary @-"].join(" \\\n")}`;
+    if (request.isBase64Encoded)
+      return `printf %s ${quoted(request.body)} | base64 -d | ${[...lines, "  --data-binary @-"].join(" \\\n")}`;
     lines.push(`  --data-binary ${quoted(request.body)}`);
   }
   return lines.join(" \\\n");
 }
 
 function header(name: string, value: string): string {
-  return value.includes("***") ? `"${name}: ${value.replaceAll(/[\\"$`]/g, "\\$&").replaceAll("***", "$TOKEN")}"` : quoted(`${name}: ${value}`);
+  return value.includes("***")
+    ? `"${name}: ${value.replaceAll(/[\\"$`]/g, "\\$&").replaceAll("***", "$TOKEN")}"`
+    : quoted(`${name}: ${value}`);
 }
 
 /** For a POSIX shell. Control characters by their numbers, so that pasting runs nothing. */
 export function quoted(text: string): string {
   if (!/[\u0000-\u001f\u007f]/.test(text.replaceAll("\n", ""))) return `'${text.replaceAll("'", `'\\''`)}'`;
-  const escaped = [...new TextEncoder().encode(text)].map((byte) => (byte >= 32 && byte < 127 && byte !== 92 && byte !== 39 ? String.fromCharCode(byte) : `\\${byte.toString(8).padStart(3, "0")}`));
+  const escaped = [...new TextEncoder().encode(text)].map((byte) =>
+    byte >= 32 && byte < 127 && byte !== 92 && byte !== 39
+      ? String.fromCharCode(byte)
+      : `\\${byte.toString(8).padStart(3, "0")}`,
+  );
   return `$'${escaped.join("")}'`;
 }

@@ -20,10 +20,18 @@ const STATUS_WORDS: Readonly<Record<string, Status>> = {
 };
 
 export const WORDS: readonly Word[] = [
-  { name: "status", hint: "waiting, running, retrying, succeeded, failed, dead, cancelled", values: Object.keys(STATUS_WORDS) },
+  {
+    name: "status",
+    hint: "waiting, running, retrying, succeeded, failed, dead, cancelled",
+    values: Object.keys(STATUS_WORDS),
+  },
   { name: "host", hint: "of the destination" },
   { name: "error", hint: "words in the last error" },
-  { name: "type", hint: "of execution", values: ["rest-api", "lambda-invoke", "lambda-url", "task", "schedule", "group"] },
+  {
+    name: "type",
+    hint: "of execution",
+    values: ["rest-api", "lambda-invoke", "lambda-url", "task", "schedule", "group"],
+  },
   { name: "task", hint: "a built-in task, such as export_report" },
   { name: "key", hint: "idempotency key; order-12* for all that begin so" },
   { name: "http", hint: "status of the last answer, such as 503" },
@@ -82,7 +90,8 @@ export function parseFilter(text: string): Parsed {
       case "status": {
         const statuses = list.map((each) => STATUS_WORDS[each.toLowerCase()] ?? each.toUpperCase());
         const unknown = statuses.find((each) => !Object.values(STATUS_WORDS).includes(each as Status));
-        if (unknown !== undefined) problems.push(`There is no status “${unknown.toLowerCase()}”: ${Object.keys(STATUS_WORDS).join(", ")}`);
+        if (unknown !== undefined)
+          problems.push(`There is no status “${unknown.toLowerCase()}”: ${Object.keys(STATUS_WORDS).join(", ")}`);
         else filter["status"] = statuses;
         break;
       }
@@ -105,7 +114,8 @@ export function parseFilter(text: string): Parsed {
         break;
       default: {
         const parameter = PARAMETERS[name];
-        if (parameter === undefined) problems.push(`There is no word “${name}:”: ${WORDS.map((word) => word.name).join(", ")}`);
+        if (parameter === undefined)
+          problems.push(`There is no word “${name}:”: ${WORDS.map((word) => word.name).join(", ")}`);
         else filter[parameter] = name === "error" ? value : list.length > 1 ? list : value;
       }
     }
@@ -139,12 +149,18 @@ export function suggestions(text: string): { readonly value: string; readonly hi
   const last = /(\S*)$/.exec(text)?.[1] ?? "";
   const at = last.indexOf(":");
   if (at < 0) {
-    return WORDS.filter(({ name }) => name.startsWith(last.toLowerCase())).map(({ name, hint }) => ({ value: `${name}:`, hint }));
+    return WORDS.filter(({ name }) => name.startsWith(last.toLowerCase())).map(({ name, hint }) => ({
+      value: `${name}:`,
+      hint,
+    }));
   }
   const word = WORDS.find(({ name }) => name === last.slice(0, at).toLowerCase());
   const typed = last.slice(at + 1).split(",");
   const begun = typed.at(-1)?.toLowerCase() ?? "";
-  const before = typed.slice(0, -1).map((each) => `${each},`).join("");
+  const before = typed
+    .slice(0, -1)
+    .map((each) => `${each},`)
+    .join("");
   return (word?.values ?? [])
     .filter((value) => value.startsWith(begun) && value !== begun)
     .map((value) => ({ value: `${last.slice(0, at)}:${before}${value}` }));

@@ -19,13 +19,19 @@ export function Help() {
           ))}
         </dl>
         <label class="check">
-          <input type="checkbox" checked={areKeysOn.value} onChange={(event) => switchKeys(event.currentTarget.checked)} />
+          <input
+            type="checkbox"
+            checked={areKeysOn.value}
+            onChange={(event) => switchKeys(event.currentTarget.checked)}
+          />
           Single keys are on
         </label>
         {shown && (
           <p class="muted small">
-            You are {shown.sub} ({shown.roles.join(", ") || "no role"}): you may {shown.may.change ? "read and change" : shown.may.read ? "read" : "not read"} this app.
-            Version {shown.service.version}, stage {shown.service.stage}. <a href={new URL("api-docs", API).href}>The API's document</a>
+            You are {shown.sub} ({shown.roles.join(", ") || "no role"}): you may{" "}
+            {shown.may.change ? "read and change" : shown.may.read ? "read" : "not read"} this app. Version{" "}
+            {shown.service.version}, stage {shown.service.stage}.{" "}
+            <a href={new URL("api-docs", API).href}>The API's document</a>
           </p>
         )}
         <div class="actions">

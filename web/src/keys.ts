@@ -28,7 +28,13 @@ export const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ["?", "This list"],
 ];
 
-const PLACES: Readonly<Record<string, string>> = { o: "/", j: "/jobs", s: "/schedules", d: "/destinations", b: "/bulk" };
+const PLACES: Readonly<Record<string, string>> = {
+  o: "/",
+  j: "/jobs",
+  s: "/schedules",
+  d: "/destinations",
+  b: "/bulk",
+};
 
 /** What a page does at a key of its own. */
 const own = new Map<string, (event: KeyboardEvent) => void>();
@@ -73,7 +79,8 @@ function common(key: string): (() => void) | undefined {
     case "p":
       return () => void (isPaused.value = !isPaused.value);
     case "t":
-      return () => void (zone.value = zone.value === "relative" ? "local" : zone.value === "local" ? "utc" : "relative");
+      return () =>
+        void (zone.value = zone.value === "relative" ? "local" : zone.value === "local" ? "utc" : "relative");
     case "?":
       return () => void (isHelpOpen.value = true);
     default:
@@ -87,5 +94,7 @@ export function focusSearch(): void {
 
 function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
-  return target.isContentEditable || /^(?:INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.closest("dialog") !== null;
+  return (
+    target.isContentEditable || /^(?:INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.closest("dialog") !== null
+  );
 }

@@ -3,11 +3,22 @@ import { safeText } from "./parts/text.tsx";
 
 /** What a job does, in a few words: `POST hooks.partner.com/orders`, `export_report`. */
 export function whatOf(job: Job): string {
-  const { executionType, jobType, destination, method, path, executionConfig: config, lambdaProxyMessage: request } = job;
+  const {
+    executionType,
+    jobType,
+    destination,
+    method,
+    path,
+    executionConfig: config,
+    lambdaProxyMessage: request,
+  } = job;
   if (executionType === "task") return jobType ?? String(config?.["jobType"] ?? "task");
-  if (executionType === "schedule") return `schedule ${job.idempotencyKey ?? String(config?.["scheduleExpression"] ?? "")}`.trim();
+  if (executionType === "schedule")
+    return `schedule ${job.idempotencyKey ?? String(config?.["scheduleExpression"] ?? "")}`.trim();
   if (executionType === "group") return `group ${job.idempotencyKey ?? ""}`.trim();
-  const host = (destination ?? String(config?.["baseUrl"] ?? config?.["functionUrl"] ?? config?.["functionName"] ?? "")).replace(/^https?:\/\//, "");
+  const host = (
+    destination ?? String(config?.["baseUrl"] ?? config?.["functionUrl"] ?? config?.["functionName"] ?? "")
+  ).replace(/^https?:\/\//, "");
   if (executionType === "lambda-invoke") return `invoke ${host}`;
   return safeText(`${method ?? request?.httpMethod ?? ""} ${host}${path ?? request?.path ?? ""}`.trim());
 }
@@ -15,8 +26,12 @@ export function whatOf(job: Job): string {
 /** What an unfinished job waits for, or how a finished one failed. */
 export function stateOf(job: Job): string {
   const { status, waiting, lastError, progress, reason } = job;
-  if (status === "RUNNING") return progress ? `${Math.round(progress.percent)} %${progress.label === undefined ? "" : `, ${progress.label}`}` : "";
-  if (status === "PENDING" || status === "RETRYING") return waiting ? WAITING[waiting.reason] ?? waiting.reason : (lastError ?? "");
+  if (status === "RUNNING")
+    return progress
+      ? `${Math.round(progress.percent)} %${progress.label === undefined ? "" : `, ${progress.label}`}`
+      : "";
+  if (status === "PENDING" || status === "RETRYING")
+    return waiting ? (WAITING[waiting.reason] ?? waiting.reason) : (lastError ?? "");
   if (status === "SUCCEEDED") return "";
   return safeText(reason === undefined || reason === null ? (lastError ?? "") : `${reason}: ${lastError ?? ""}`);
 }

@@ -102,7 +102,11 @@ async function page(asked: string): Promise<Answer> {
 async function file(name: string, accepted: string): Promise<Answer> {
   const type = ASSET.exec(name)?.[1];
   if (type === undefined) throw new ClientError("NOT_FOUND", "No such file");
-  const [suffix, encoding] = /\bbr\b/.test(accepted) ? [".br", "br"] : /\bgzip\b/.test(accepted) ? [".gz", "gzip"] : ["", undefined];
+  const [suffix, encoding] = /\bbr\b/.test(accepted)
+    ? [".br", "br"]
+    : /\bgzip\b/.test(accepted)
+      ? [".gz", "gzip"]
+      : ["", undefined];
   const headers = {
     ...COMMON,
     "content-type": `${TYPES[type]}; charset=utf-8`,
@@ -125,6 +129,9 @@ async function builtFile(name: string): Promise<Buffer> {
     return read;
   } catch {
     if (name !== "index.html") throw new ClientError("NOT_FOUND", "No such file");
-    throw new ClientError("SERVICE_UNAVAILABLE", "The dashboard is not built yet: try again in a few seconds, or run npm run web");
+    throw new ClientError(
+      "SERVICE_UNAVAILABLE",
+      "The dashboard is not built yet: try again in a few seconds, or run npm run web",
+    );
   }
 }

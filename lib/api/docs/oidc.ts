@@ -32,10 +32,11 @@ async function discover({ issuer, clientId, scope }: OidcConfig): Promise<Issuer
   try {
     const url = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
     const response = await fetch(url, { signal: AbortSignal.timeout(LONGEST), redirect: "error" });
-    const { authorization_endpoint: authorizationEndpoint, token_endpoint: tokenEndpoint } = (await response.json()) as {
-      authorization_endpoint?: string;
-      token_endpoint?: string;
-    };
+    const { authorization_endpoint: authorizationEndpoint, token_endpoint: tokenEndpoint } =
+      (await response.json()) as {
+        authorization_endpoint?: string;
+        token_endpoint?: string;
+      };
     if (!authorizationEndpoint || !tokenEndpoint) return undefined;
     return { issuer, clientId, scope, authorizationEndpoint, tokenEndpoint };
   } catch {

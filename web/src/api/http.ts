@@ -43,7 +43,10 @@ export interface Asked {
 }
 
 /** `path` is below the root of the API: `v1/admin/jobs?limit=50`. */
-export async function api<T>(path: string, { method = "GET", body, headers = {}, signal: abort }: Asked = {}): Promise<T> {
+export async function api<T>(
+  path: string,
+  { method = "GET", body, headers = {}, signal: abort }: Asked = {},
+): Promise<T> {
   const response = await answerOf(path, {
     method,
     headers: {
@@ -77,7 +80,9 @@ async function answerOf(path: string, init: RequestInit): Promise<Response> {
 function parse(text: string): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(text, exactly);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : { data: value };
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : { data: value };
   } catch {
     return {};
   }

@@ -53,7 +53,13 @@ export async function finishOidc({ tokenEndpoint, clientId }: Oidc): Promise<voi
   history.replaceState(null, "", back);
   if (refused !== null) throw new Error(`The issuer refused: ${query.get("error_description") ?? refused}`);
   if (state !== expected || code === null) throw new Error("The issuer's answer belongs to another sign-in; try again");
-  const body = new URLSearchParams({ grant_type: "authorization_code", code, client_id: clientId, redirect_uri: redirectUri(), code_verifier: verifier });
+  const body = new URLSearchParams({
+    grant_type: "authorization_code",
+    code,
+    client_id: clientId,
+    redirect_uri: redirectUri(),
+    code_verifier: verifier,
+  });
   const response = await fetch(tokenEndpoint, { method: "POST", body });
   const answer = (await response.json()) as { access_token?: string; error_description?: string; error?: string };
   if (!response.ok || answer.access_token === undefined)
@@ -74,5 +80,8 @@ async function challengeOf(verifier: string): Promise<string> {
 }
 
 function base64url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
 }

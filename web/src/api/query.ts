@@ -8,7 +8,8 @@ import { pace } from "./live.ts";
 export const client = new QueryClient({
   defaultOptions: {
     queries: {
-      retry: (failures, error) => failures < 2 && error instanceof ApiError && (error.status === 0 || error.status >= 500),
+      retry: (failures, error) =>
+        failures < 2 && error instanceof ApiError && (error.status === 0 || error.status >= 500),
       staleTime: 1_000,
       gcTime: 120_000,
       refetchOnWindowFocus: false,
@@ -29,7 +30,13 @@ export interface Query<T> {
 }
 
 /** Shows an answer, and asks for it again while the page is live. */
-export function useQuery<T>({ key, ask, every, enabled = true, keeps = false }: Query<T>): QueryObserverResult<T, ApiError> {
+export function useQuery<T>({
+  key,
+  ask,
+  every,
+  enabled = true,
+  keeps = false,
+}: Query<T>): QueryObserverResult<T, ApiError> {
   const [, render] = useReducer((n: number, _: void) => n + 1, 0);
   const options: QueryObserverOptions<T, ApiError> = {
     queryKey: key,

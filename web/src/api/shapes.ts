@@ -90,7 +90,12 @@ export interface Me {
   readonly may: { readonly read: boolean; readonly change: boolean; readonly operate: boolean };
   readonly expiresAt: string;
   readonly service: { readonly name: string; readonly version: string; readonly stage: string };
-  readonly local: { readonly speed: number; readonly offsetSeconds: number; readonly echoUrl: string; readonly mailboxUrl: string } | null;
+  readonly local: {
+    readonly speed: number;
+    readonly offsetSeconds: number;
+    readonly echoUrl: string;
+    readonly mailboxUrl: string;
+  } | null;
 }
 
 export interface BulkAction {

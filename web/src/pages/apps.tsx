@@ -16,7 +16,11 @@ interface ListedApp {
 
 export default function Apps() {
   const { route } = useLocation();
-  const list = useQuery({ key: ["apps"], ask: async (signal) => api<Page<ListedApp>>("v1/admin/apps?limit=100", { signal }), every: () => "seldom" });
+  const list = useQuery({
+    key: ["apps"],
+    ask: async (signal) => api<Page<ListedApp>>("v1/admin/apps?limit=100", { signal }),
+    every: () => "seldom",
+  });
   if (list.isPending) return <Skeleton />;
   const choose = (id: string) => {
     chooseApp(id === me.value?.appId ? undefined : id);
@@ -44,7 +48,12 @@ export default function Apps() {
             {(list.data?.items ?? []).map((app) => (
               <tr key={app.appId} aria-selected={app.appId === appId.value}>
                 <td class="cut">
-                  {app.name ?? <span class="muted">without a name</span>} {app.paused === true && <span class="badge" data-tone="waiting">paused</span>}
+                  {app.name ?? <span class="muted">without a name</span>}{" "}
+                  {app.paused === true && (
+                    <span class="badge" data-tone="waiting">
+                      paused
+                    </span>
+                  )}
                 </td>
                 <td class="fit mono">{app.appId}</td>
                 <td class="fit">

@@ -23,8 +23,16 @@ export default function Audit() {
   const object = query["object"] ?? "";
   const [older, setOlder] = useState<Page<Entry> | undefined>(undefined);
   const ask = async (cursor: string | undefined, signal?: AbortSignal) =>
-    api<Page<Entry>>(`v1/admin/apps/${appId.value}/audit${queryOf({ object, limit: 50, cursor })}`, signal ? { signal } : {});
-  const list = useQuery({ key: ["audit", appId.value, object], ask: async (signal) => ask(undefined, signal), enabled: appId.value !== undefined, every: () => "seldom" });
+    api<Page<Entry>>(
+      `v1/admin/apps/${appId.value}/audit${queryOf({ object, limit: 50, cursor })}`,
+      signal ? { signal } : {},
+    );
+  const list = useQuery({
+    key: ["audit", appId.value, object],
+    ask: async (signal) => ask(undefined, signal),
+    enabled: appId.value !== undefined,
+    every: () => "seldom",
+  });
   if (list.isPending) return <Skeleton />;
   const entries = [...(list.data?.items ?? []), ...(older?.items ?? [])];
   const end = older ?? list.data;
@@ -80,7 +88,15 @@ export default function Audit() {
         </div>
       )}
       {end?.nextCursor != null && (
-        <button type="button" class="button small" onClick={() => void told(async () => ask(end.nextCursor ?? undefined)).then((page) => page && setOlder({ ...page, items: [...(older?.items ?? []), ...page.items] }))}>
+        <button
+          type="button"
+          class="button small"
+          onClick={() =>
+            void told(async () => ask(end.nextCursor ?? undefined)).then(
+              (page) => page && setOlder({ ...page, items: [...(older?.items ?? []), ...page.items] }),
+            )
+          }
+        >
           Older
         </button>
       )}
@@ -97,5 +113,9 @@ function ObjectLink({ object }: { readonly object: string | null }) {
 
 function changesText({ changes }: Entry): string {
   const text = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
-  return changes.map(({ field, from, to }) => `${field}: ${from === null || from === undefined ? "" : `${text(from)} → `}${text(to)}`).join("; ");
+  return changes
+    .map(
+      ({ field, from, to }) => `${field}: ${from === null || from === undefined ? "" : `${text(from)} → `}${text(to)}`,
+    )
+    .join("; ");
 }

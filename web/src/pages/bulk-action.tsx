@@ -45,10 +45,17 @@ export default function BulkActionPage() {
       </div>
       <Refreshing query={asked} />
       <p class="why">
-        {isRunning ? "So far" : "In all"} {plural(one.changed, "job")} {one.action === "redrive" ? "set to run again" : "cancelled"}, of {plural(one.matched, "job")} that fit; {plural(one.looked, "job")} looked at.
+        {isRunning ? "So far" : "In all"} {plural(one.changed, "job")}{" "}
+        {one.action === "redrive" ? "set to run again" : "cancelled"}, of {plural(one.matched, "job")} that fit;{" "}
+        {plural(one.looked, "job")} looked at.
       </p>
       {isRunning && (
-        <div class="bar" role="progressbar" aria-label="Progress" aria-valuetext={`${one.changed} changed of ${one.matched} matched`}>
+        <div
+          class="bar"
+          role="progressbar"
+          aria-label="Progress"
+          aria-valuetext={`${one.changed} changed of ${one.matched} matched`}
+        >
           <span class="bar-fill" />
         </div>
       )}
@@ -73,7 +80,9 @@ export default function BulkActionPage() {
           </>
         )}
       </dl>
-      {isRunning && <p class="muted">Jobs that change meanwhile are left alone. What has been changed stays so when you stop.</p>}
+      {isRunning && (
+        <p class="muted">Jobs that change meanwhile are left alone. What has been changed stays so when you stop.</p>
+      )}
     </div>
   );
 }

@@ -16,7 +16,8 @@ export function filterText(filter: Readonly<Record<string, unknown>>): string {
 export default function Bulk() {
   const list = useQuery({
     key: ["bulk", appId.value, "all"],
-    ask: async (signal) => api<Page<BulkAction>>(`v1/admin/bulk-actions${queryOf({ ...ofApp(), limit: 50 })}`, { signal }),
+    ask: async (signal) =>
+      api<Page<BulkAction>>(`v1/admin/bulk-actions${queryOf({ ...ofApp(), limit: 50 })}`, { signal }),
     every: (page) => (page?.items.some(({ status }) => !isFinal(status)) ? "often" : "seldom"),
   });
   if (list.isPending) return <Skeleton />;
@@ -55,7 +56,8 @@ export default function Bulk() {
                     <StatusBadge status={status} />
                   </td>
                   <td class="cut">
-                    <a href={pathOf(`/bulk/${id}`)}>{action === "redrive" ? "Retry" : "Cancel"}</a> <span class="muted">{filterText(filter)}</span>
+                    <a href={pathOf(`/bulk/${id}`)}>{action === "redrive" ? "Retry" : "Cancel"}</a>{" "}
+                    <span class="muted">{filterText(filter)}</span>
                   </td>
                   <td class="fit right">{matched.toLocaleString("en")}</td>
                   <td class="fit right">{changed.toLocaleString("en")}</td>

@@ -25,8 +25,18 @@ export async function resumeDestination(destination: string): Promise<void> {
   toast(`Resumed ${destination}`);
 }
 
-const TONES: Readonly<Record<string, string>> = { closed: "succeeded", open: "retrying", "half-open": "retrying", held: "dead" };
-const STATES: Readonly<Record<string, string>> = { closed: "Well", open: "Circuit open", "half-open": "Probed", held: "Held" };
+const TONES: Readonly<Record<string, string>> = {
+  closed: "succeeded",
+  open: "retrying",
+  "half-open": "retrying",
+  held: "dead",
+};
+const STATES: Readonly<Record<string, string>> = {
+  closed: "Well",
+  open: "Circuit open",
+  "half-open": "Probed",
+  held: "Held",
+};
 
 export default function Destinations() {
   const list = useQuery({
@@ -66,7 +76,13 @@ export default function Destinations() {
               {all.map((one) => (
                 <tr key={one.destination}>
                   <td class="cut">
-                    <a href={pathOf(`/jobs?q=${encodeURIComponent(`host:${one.destination.replace(/^https?:\/\//, "")}`)}`)}>{one.destination}</a>
+                    <a
+                      href={pathOf(
+                        `/jobs?q=${encodeURIComponent(`host:${one.destination.replace(/^https?:\/\//, "")}`)}`,
+                      )}
+                    >
+                      {one.destination}
+                    </a>
                   </td>
                   <td class="fit">
                     <span class="badge" data-tone={TONES[one.state] ?? "waiting"}>
@@ -88,7 +104,11 @@ export default function Destinations() {
                   </td>
                   <td class="fit">
                     {mayChange.value && one.state !== "closed" && (
-                      <button type="button" class="button small" onClick={() => void told(async () => resumeDestination(one.destination)).then(refresh)}>
+                      <button
+                        type="button"
+                        class="button small"
+                        onClick={() => void told(async () => resumeDestination(one.destination)).then(refresh)}
+                      >
                         Resume
                       </button>
                     )}

@@ -17,7 +17,11 @@ interface Echoed {
 
 /** What has come to the echo target, which answers 200 to everything. */
 export default function EchoPage() {
-  const list = useQuery({ key: ["echo"], ask: async (signal) => api<{ items: readonly Echoed[] }>("local/echo.json", { signal }), every: () => "often" });
+  const list = useQuery({
+    key: ["echo"],
+    ask: async (signal) => api<{ items: readonly Echoed[] }>("local/echo.json", { signal }),
+    every: () => "often",
+  });
   if (list.isPending) return <Skeleton />;
   const url = me.value?.local?.echoUrl ?? "";
   return (

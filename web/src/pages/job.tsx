@@ -50,7 +50,12 @@ export default function JobPage() {
   const at = Number(query["attempt"] ?? attempts.at(-1)?.number ?? 0);
   const tab = query["tab"] ?? "response";
   const show = (next: { attempt?: number; tab?: string }) =>
-    route(pathOf(`/jobs/${id}${queryOf({ attempt: next.attempt ?? (query["attempt"] ? at : undefined), tab: next.tab ?? query["tab"] })}`), true);
+    route(
+      pathOf(
+        `/jobs/${id}${queryOf({ attempt: next.attempt ?? (query["attempt"] ? at : undefined), tab: next.tab ?? query["tab"] })}`,
+      ),
+      true,
+    );
   return (
     <div class="stack">
       <Head job={job} />
@@ -79,7 +84,11 @@ function Head({ job }: { readonly job: Job }) {
   };
   const start = (act: Act) => (act === "retry" ? void run(act) : setAsking(act));
   useEffect(
-    () => pageKeys({ r: () => acts.includes("retry") && void run("retry"), c: () => acts.includes("cancel") && setAsking("cancel") }),
+    () =>
+      pageKeys({
+        r: () => acts.includes("retry") && void run("retry"),
+        c: () => acts.includes("cancel") && setAsking("cancel"),
+      }),
     [job.status, job.id, mayChange.value],
   );
   const canResend = job.executionType !== "schedule" && job.executionType !== "group";
@@ -134,7 +143,8 @@ function Head({ job }: { readonly job: Job }) {
 }
 
 const WORDS: Readonly<Record<Act, (job: Job) => string>> = {
-  retry: ({ status }) => (status === "FAILED" || status === "DEAD" ? "Retry" : status === "RETRYING" ? "Retry now" : "Start now"),
+  retry: ({ status }) =>
+    status === "FAILED" || status === "DEAD" ? "Retry" : status === "RETRYING" ? "Retry now" : "Start now",
   cancel: () => "Cancel",
   deadletter: () => "Give up",
   delete: () => "Delete",
@@ -145,11 +155,17 @@ const QUESTIONS: Readonly<Record<Act, string>> = {
   deadletter: "Give this job up?",
   delete: "Delete this job?",
 };
-const YES: Readonly<Record<Act, string>> = { retry: "Retry", cancel: "Cancel the job", deadletter: "Give it up", delete: "Delete the job" };
+const YES: Readonly<Record<Act, string>> = {
+  retry: "Retry",
+  cancel: "Cancel the job",
+  deadletter: "Give it up",
+  delete: "Delete the job",
+};
 const EFFECTS: Readonly<Record<Act, string>> = {
   retry: "",
   cancel: "A running attempt is let finish; if it succeeds, the job counts as succeeded. This cannot be undone.",
-  deadletter: "It ends as dead, and its callbacks for failures are sent. A running attempt is let finish. It can be retried later.",
+  deadletter:
+    "It ends as dead, and its callbacks for failures are sent. A running attempt is let finish. It can be retried later.",
   delete: "The job goes with its payload, attempts and log, and its key is free again. This cannot be undone.",
 };
 
@@ -157,7 +173,11 @@ const EFFECTS: Readonly<Record<Act, string>> = {
 function Why({ job }: { readonly job: Job }) {
   const { status, waiting, lastError, nextRetryAt } = job;
   if (job.stopRequestedAt !== undefined && status === "RUNNING")
-    return <p class="why">It is to stop: the running attempt is let finish. Asked <Ago at={job.stopRequestedAt} />.</p>;
+    return (
+      <p class="why">
+        It is to stop: the running attempt is let finish. Asked <Ago at={job.stopRequestedAt} />.
+      </p>
+    );
   switch (status) {
     case "PENDING":
     case "RETRYING":
@@ -181,13 +201,22 @@ function Why({ job }: { readonly job: Job }) {
       return (
         <p class="why">
           An attempt is running.
-          {job.progress && ` ${Math.round(job.progress.percent)} % done${job.progress.label === undefined ? "" : `: ${job.progress.label}`}.`}
+          {job.progress &&
+            ` ${Math.round(job.progress.percent)} % done${job.progress.label === undefined ? "" : `: ${job.progress.label}`}.`}
         </p>
       );
     case "SUCCEEDED":
-      return <p class="why">It succeeded <Ago at={job.updatedAt} />.</p>;
+      return (
+        <p class="why">
+          It succeeded <Ago at={job.updatedAt} />.
+        </p>
+      );
     case "CANCELLED":
-      return <p class="why">It was cancelled <Ago at={job.updatedAt} />.</p>;
+      return (
+        <p class="why">
+          It was cancelled <Ago at={job.updatedAt} />.
+        </p>
+      );
     default:
       return (
         <p class="why">
@@ -259,7 +288,13 @@ function Attempts({ job, attempts, at, tab, onShow }: AttemptsProps) {
             </h2>
             <div class="tabs" role="tablist">
               {TABS.map((each) => (
-                <button key={each} type="button" role="tab" aria-selected={each === tab} onClick={() => onShow({ tab: each })}>
+                <button
+                  key={each}
+                  type="button"
+                  role="tab"
+                  aria-selected={each === tab}
+                  onClick={() => onShow({ tab: each })}
+                >
                   {each === "curl" ? "curl" : each[0]?.toUpperCase() + each.slice(1)}
                 </button>
               ))}
@@ -289,7 +324,11 @@ function AttemptTab({ job, attempt, tab }: { readonly job: Job; readonly attempt
           <code>
             {attempt.request?.method ?? request?.httpMethod} <Safe text={attempt.request?.url ?? whatOf(job)} />
           </code>
-          {request?.body != null ? <Code text={request.body} isJson={!request.isBase64Encoded} label="Body" /> : <p class="muted">Without a body.</p>}
+          {request?.body != null ? (
+            <Code text={request.body} isJson={!request.isBase64Encoded} label="Body" />
+          ) : (
+            <p class="muted">Without a body.</p>
+          )}
         </div>
       );
     case "headers":
@@ -301,11 +340,19 @@ function AttemptTab({ job, attempt, tab }: { readonly job: Job; readonly attempt
       );
     case "curl": {
       const text = curlOf(job);
-      return text === undefined ? <p class="muted">This kind of job has no request over HTTP.</p> : <Code text={text} isJson={false} label="curl" />;
+      return text === undefined ? (
+        <p class="muted">This kind of job has no request over HTTP.</p>
+      ) : (
+        <Code text={text} isJson={false} label="curl" />
+      );
     }
     default:
       return attempt.responseExcerpt === null || attempt.responseExcerpt === "" ? (
-        <p class="muted">{attempt.outcome === "lost" ? "Nothing was heard of this attempt." : "The answer had no body, or none is kept."}</p>
+        <p class="muted">
+          {attempt.outcome === "lost"
+            ? "Nothing was heard of this attempt."
+            : "The answer had no body, or none is kept."}
+        </p>
       ) : (
         <Code text={attempt.responseExcerpt} label="Response" />
       );
@@ -392,20 +439,34 @@ function Log({ id, isEnded }: { readonly id: string; readonly isEnded: boolean }
     <section class="panel" aria-label="Log">
       <header>
         <h2 class="grow">Log</h2>
-        <select class="input" aria-label="Level" value={level} onChange={(event) => setLevel(event.currentTarget.value)}>
+        <select
+          class="input"
+          aria-label="Level"
+          value={level}
+          onChange={(event) => setLevel(event.currentTarget.value)}
+        >
           <option value="">All levels</option>
           {["info", "warn", "error"].map((each) => (
             <option key={each}>{each}</option>
           ))}
         </select>
-        <input class="input" type="search" placeholder="Search in the lines" aria-label="Search in the lines" value={search} onInput={(event) => setSearch(event.currentTarget.value)} />
+        <input
+          class="input"
+          type="search"
+          placeholder="Search in the lines"
+          aria-label="Search in the lines"
+          value={search}
+          onInput={(event) => setSearch(event.currentTarget.value)}
+        />
       </header>
       <div class="inside">
         {lines.length === 0 ? (
           <p class="muted">No line.</p>
         ) : (
           <pre class="code" tabIndex={0}>
-            {lines.map(({ time, at, level: of, message }) => `${(time ?? at ?? "").slice(11, 19)} ${of.padEnd(5)} ${message}\n`)}
+            {lines.map(
+              ({ time, at, level: of, message }) => `${(time ?? at ?? "").slice(11, 19)} ${of.padEnd(5)} ${message}\n`,
+            )}
           </pre>
         )}
       </div>
@@ -421,7 +482,15 @@ function Message({ job }: { readonly job: Job }) {
       <summary class="inside">Message</summary>
       <div class="inside stack">
         {typeof file === "string" && <OutLink href={file}>Result</OutLink>}
-        <Code text={JSON.stringify({ ...config, ...(onComplete && { onComplete }), ...(onSuccess && { onSuccess }), ...(onFailure && { onFailure }) })} label="Message" />
+        <Code
+          text={JSON.stringify({
+            ...config,
+            ...(onComplete && { onComplete }),
+            ...(onSuccess && { onSuccess }),
+            ...(onFailure && { onFailure }),
+          })}
+          label="Message"
+        />
       </div>
     </details>
   );

@@ -57,13 +57,18 @@ export default function Jobs() {
 function StatusTabs({ text, setText }: { readonly text: string; readonly setText: (text: string) => void }) {
   const counts = useQuery({
     key: ["counts", appId.value],
-    ask: async (signal) => api<{ byStatus: Partial<Record<Status, number>> }>(`v1/admin/counts${queryOf(ofApp())}`, { signal }),
+    ask: async (signal) =>
+      api<{ byStatus: Partial<Record<Status, number>> }>(`v1/admin/counts${queryOf(ofApp())}`, { signal }),
     every: () => "seldom",
   });
   const now = wordsOf(text).find(([name]) => name === "status")?.[1];
   return (
     <nav class="tabs" aria-label="Statuses">
-      <a href={pathOf(linkTo(withWord(text, "status", undefined)))} {...(now === undefined && { "aria-current": "true" as const })} onClick={() => setText}>
+      <a
+        href={pathOf(linkTo(withWord(text, "status", undefined)))}
+        {...(now === undefined && { "aria-current": "true" as const })}
+        onClick={() => setText}
+      >
         All
       </a>
       {STATUSES.map((status) => {
@@ -71,7 +76,11 @@ function StatusTabs({ text, setText }: { readonly text: string; readonly setText
         const count = counts.data?.byStatus[status];
         const isHere = now === word.toLowerCase();
         return (
-          <a key={status} href={pathOf(linkTo(withWord(text, "status", word.toLowerCase())))} {...(isHere && { "aria-current": "true" as const })}>
+          <a
+            key={status}
+            href={pathOf(linkTo(withWord(text, "status", word.toLowerCase())))}
+            {...(isHere && { "aria-current": "true" as const })}
+          >
             {word} {count !== undefined && <span class="muted">{count.toLocaleString("en")}</span>}
           </a>
         );
@@ -100,7 +109,10 @@ function List({ text, filter, setText }: ListProps) {
   const [isAll, setAll] = useState(false);
   const ask = async (cursor: string | undefined, signal?: AbortSignal) =>
     looked(cursor, async (from) =>
-      api<Page<Job>>(`v1/admin/jobs${queryOf({ ...filter, ...ofApp(), include: "waiting", limit: LIMIT, cursor: from })}`, signal ? { signal } : {}),
+      api<Page<Job>>(
+        `v1/admin/jobs${queryOf({ ...filter, ...ofApp(), include: "waiting", limit: LIMIT, cursor: from })}`,
+        signal ? { signal } : {},
+      ),
     );
   const first = useQuery({
     key: ["jobs", text, appId.value],
@@ -122,7 +134,8 @@ function List({ text, filter, setText }: ListProps) {
     const to = isRange && active >= 0 ? Math.max(active, at) : at;
     const next = new Set(selected);
     const isOn = !selected.has(id);
-    for (const job of jobs.slice(from, to + 1)) if (isOn) next.add(job.id);
+    for (const job of jobs.slice(from, to + 1))
+      if (isOn) next.add(job.id);
       else next.delete(job.id);
     setAll(false);
     setSelected(next);
@@ -159,7 +172,13 @@ function List({ text, filter, setText }: ListProps) {
         </button>
       )}
       {jobs.length === 0 ? (
-        <None text={text} lookedBackTo={end?.lookedBackTo ?? null} hasMore={end?.nextCursor != null} onLook={lookFurther} onClear={() => setText("")} />
+        <None
+          text={text}
+          lookedBackTo={end?.lookedBackTo ?? null}
+          hasMore={end?.nextCursor != null}
+          onLook={lookFurther}
+          onClear={() => setText("")}
+        />
       ) : (
         <div class="panel">
           <table class={`table cards-on-phone${first.isPlaceholderData ? " dim" : ""}`}>
@@ -171,7 +190,10 @@ function List({ text, filter, setText }: ListProps) {
                     type="checkbox"
                     aria-label="Select all rows"
                     checked={selected.size > 0 && jobs.every(({ id }) => selected.has(id))}
-                    onChange={(event) => (setAll(false), setSelected(event.currentTarget.checked ? new Set(jobs.map(({ id }) => id)) : new Set()))}
+                    onChange={(event) => (
+                      setAll(false),
+                      setSelected(event.currentTarget.checked ? new Set(jobs.map(({ id }) => id)) : new Set())
+                    )}
                   />
                 </th>
                 <th class="fit">Status</th>
@@ -185,7 +207,13 @@ function List({ text, filter, setText }: ListProps) {
             </thead>
             <tbody ref={rows}>
               {jobs.map((job, at) => (
-                <Row key={job.id} job={job} isSelected={selected.has(job.id)} onToggle={toggle} onFocus={() => setActive(at)} />
+                <Row
+                  key={job.id}
+                  job={job}
+                  isSelected={selected.has(job.id)}
+                  onToggle={toggle}
+                  onFocus={() => setActive(at)}
+                />
               ))}
             </tbody>
           </table>
@@ -224,7 +252,10 @@ function List({ text, filter, setText }: ListProps) {
 const LOOKS_FOR_MS = 2_000;
 
 /** A page may come short: it is gone on with for 2 s, or until it is full. */
-async function looked(cursor: string | undefined, ask: (cursor: string | undefined) => Promise<Page<Job>>): Promise<Page<Job>> {
+async function looked(
+  cursor: string | undefined,
+  ask: (cursor: string | undefined) => Promise<Page<Job>>,
+): Promise<Page<Job>> {
   const until = performance.now() + LOOKS_FOR_MS;
   let page = await ask(cursor);
   const items = [...page.items];
@@ -270,7 +301,12 @@ function Row({ job, isSelected, onToggle, onFocus }: RowProps) {
   return (
     <tr aria-selected={isSelected} onFocus={onFocus}>
       <td class="fit">
-        <input type="checkbox" aria-label={`Select ${whatOf(job)}`} checked={isSelected} onClick={(event) => onToggle(id, event.shiftKey)} />
+        <input
+          type="checkbox"
+          aria-label={`Select ${whatOf(job)}`}
+          checked={isSelected}
+          onClick={(event) => onToggle(id, event.shiftKey)}
+        />
       </td>
       <td class="fit">
         <span class="tinted" key={status}>
@@ -278,7 +314,8 @@ function Row({ job, isSelected, onToggle, onFocus }: RowProps) {
         </span>
       </td>
       <td class="cut wide-on-phone" title={whatOf(job)}>
-        <a href={pathOf(`/jobs/${id}`)}>{whatOf(job)}</a> {job.idempotencyKey !== null && <span class="muted small">{job.idempotencyKey}</span>}
+        <a href={pathOf(`/jobs/${id}`)}>{whatOf(job)}</a>{" "}
+        {job.idempotencyKey !== null && <span class="muted small">{job.idempotencyKey}</span>}
       </td>
       <td class="fit right not-on-phone">
         {attemptsStarted}/{maxRetries + 1}
@@ -323,7 +360,13 @@ function None({ text, lookedBackTo, hasMore, onLook, onClear }: NoneProps) {
     <div class="empty panel">
       <h2>No job fits</h2>
       <p>
-        {lookedBackTo === null ? "All jobs were looked at." : <>Looked back to <Ago at={lookedBackTo} />.</>}
+        {lookedBackTo === null ? (
+          "All jobs were looked at."
+        ) : (
+          <>
+            Looked back to <Ago at={lookedBackTo} />.
+          </>
+        )}
       </p>
       <div class="row">
         {hasMore && (
@@ -373,7 +416,9 @@ function Selection({ count, text, filter, ids, isAll, setAll, asked, onAsk, onCl
     const begun = await told(async () => bulk(action, chosen));
     if (!begun) return;
     onClear();
-    toast(action === "redrive" ? "Retrying has begun" : "Cancelling has begun", { action: { word: "Watch", act: () => route(pathOf(`/bulk/${begun.id}`)) } });
+    toast(action === "redrive" ? "Retrying has begun" : "Cancelling has begun", {
+      action: { word: "Watch", act: () => route(pathOf(`/bulk/${begun.id}`)) },
+    });
     await refresh();
     void client;
   };
@@ -415,10 +460,14 @@ function Selection({ count, text, filter, ids, isAll, setAll, asked, onAsk, onCl
         act={async () => run(asked ?? "redrive")}
       >
         {asked === "cancel" ? (
-          <p>Those that wait end at once. A running attempt is let finish; if it succeeds, its job counts as succeeded. This cannot be undone.</p>
+          <p>
+            Those that wait end at once. A running attempt is let finish; if it succeeds, its job counts as succeeded.
+            This cannot be undone.
+          </p>
         ) : (
           <p>
-            Failed and dead ones start anew, with fresh retries, within the limits of their destinations. Jobs that change meanwhile are left alone. What was sent stays sent.
+            Failed and dead ones start anew, with fresh retries, within the limits of their destinations. Jobs that
+            change meanwhile are left alone. What was sent stays sent.
           </p>
         )}
       </Confirm>

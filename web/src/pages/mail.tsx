@@ -18,7 +18,11 @@ interface Mail {
 /** The e-mails that the local stack would have sent. HTML is shown as its source. */
 export default function MailPage() {
   const [open, setOpen] = useState<string | undefined>(undefined);
-  const list = useQuery({ key: ["mail"], ask: async (signal) => api<{ items: readonly Mail[] }>("local/mail.json", { signal }), every: () => "often" });
+  const list = useQuery({
+    key: ["mail"],
+    ask: async (signal) => api<{ items: readonly Mail[] }>("local/mail.json", { signal }),
+    every: () => "often",
+  });
   if (list.isPending) return <Skeleton />;
   const all = list.data?.items ?? [];
   return (
@@ -32,7 +36,12 @@ export default function MailPage() {
       {all.map((mail) => (
         <section class="panel" key={mail.id}>
           <header>
-            <button type="button" class="button plain" aria-expanded={open === mail.id} onClick={() => setOpen(open === mail.id ? undefined : mail.id)}>
+            <button
+              type="button"
+              class="button plain"
+              aria-expanded={open === mail.id}
+              onClick={() => setOpen(open === mail.id ? undefined : mail.id)}
+            >
               <Safe text={mail.subject} />
             </button>
             <span class="muted grow cut">

@@ -77,7 +77,10 @@ export default function New() {
     setProblem(undefined);
     try {
       const { method, path, body } = checked;
-      const made = await api<Job | { id: string }>(path, { method, body: { ...(body as object), ...(original ? {} : ofApp()) } });
+      const made = await api<Job | { id: string }>(path, {
+        method,
+        body: { ...(body as object), ...(original ? {} : ofApp()) },
+      });
       route(pathOf(`/jobs/${made.id}`));
     } catch (error) {
       setProblem(sentenceOf(error));
@@ -92,26 +95,77 @@ export default function New() {
       <div class="title">
         <h1 tabIndex={-1}>{original ? "Edit and send again" : "New job"}</h1>
       </div>
-      {original && <p class="muted">A new job with a key of its own; the old one stays as it is. What is shown as *** stays on the server.</p>}
+      {original && (
+        <p class="muted">
+          A new job with a key of its own; the old one stays as it is. What is shown as *** stays on the server.
+        </p>
+      )}
       <div class="cards">
         <form class="form" onSubmit={(event) => void send(event)}>
-          {!original && <Choice id="kind" label="Kind" value={form.kind} options={KINDS} onChange={(kind) => set({ kind: kind as Kind, target: defaultTarget(kind as Kind) })} />}
+          {!original && (
+            <Choice
+              id="kind"
+              label="Kind"
+              value={form.kind}
+              options={KINDS}
+              onChange={(kind) => set({ kind: kind as Kind, target: defaultTarget(kind as Kind) })}
+            />
+          )}
           {form.kind === "schedule" && (
             <>
-              <Field id="expression" label="Times" hint="0 9 * * 1-5, cron(0 9 ? * MON-FRI *) or rate(5 minutes)" value={form.expression} onChange={(expression) => set({ expression })} />
+              <Field
+                id="expression"
+                label="Times"
+                hint="0 9 * * 1-5, cron(0 9 ? * MON-FRI *) or rate(5 minutes)"
+                value={form.expression}
+                onChange={(expression) => set({ expression })}
+              />
               <Field id="timezone" label="Time zone" value={form.timezone} onChange={(timezone) => set({ timezone })} />
             </>
           )}
           {form.kind === "task" ? (
-            <Choice id="target" label="Task" value={form.target} options={Object.fromEntries(TASKS.map((each) => [each, each]))} onChange={(target) => set({ target })} />
+            <Choice
+              id="target"
+              label="Task"
+              value={form.target}
+              options={Object.fromEntries(TASKS.map((each) => [each, each]))}
+              onChange={(target) => set({ target })}
+            />
           ) : (
-            <Field id="target" label={form.kind === "function" ? "Function" : "URL"} value={form.target} onChange={(target) => set({ target })} />
+            <Field
+              id="target"
+              label={form.kind === "function" ? "Function" : "URL"}
+              value={form.target}
+              onChange={(target) => set({ target })}
+            />
           )}
           {(form.kind === "url" || form.kind === "functionUrl" || form.kind === "schedule") && (
-            <Choice id="method" label="Method" value={form.method} options={Object.fromEntries(METHODS.map((each) => [each, each]))} onChange={(method) => set({ method })} />
+            <Choice
+              id="method"
+              label="Method"
+              value={form.method}
+              options={Object.fromEntries(METHODS.map((each) => [each, each]))}
+              onChange={(method) => set({ method })}
+            />
           )}
-          {form.kind !== "task" && <Area id="headers" label="Headers" hint="One a line: name: value" value={form.headers} onChange={(headers) => set({ headers })} />}
-          {hasBody && <Area id="body" label={form.kind === "task" ? "Payload" : "Body"} hint={form.kind === "task" ? "JSON, as the task wants it" : "JSON, or any text"} value={form.body} onChange={(body) => set({ body })} />}
+          {form.kind !== "task" && (
+            <Area
+              id="headers"
+              label="Headers"
+              hint="One a line: name: value"
+              value={form.headers}
+              onChange={(headers) => set({ headers })}
+            />
+          )}
+          {hasBody && (
+            <Area
+              id="body"
+              label={form.kind === "task" ? "Payload" : "Body"}
+              hint={form.kind === "task" ? "JSON, as the task wants it" : "JSON, or any text"}
+              value={form.body}
+              onChange={(body) => set({ body })}
+            />
+          )}
           <Field
             id="key"
             label={form.kind === "schedule" ? "Key" : "Idempotency key"}
@@ -119,8 +173,24 @@ export default function New() {
             value={form.key}
             onChange={(key) => set({ key })}
           />
-          {form.kind !== "schedule" && <Field id="delay" label="Start after" hint="Seconds. Empty: now" value={form.delay} onChange={(delay) => set({ delay })} />}
-          {!original && <Field id="maxRetries" label="Retries at most" hint="0 to 50. Empty: 10" value={form.maxRetries} onChange={(maxRetries) => set({ maxRetries })} />}
+          {form.kind !== "schedule" && (
+            <Field
+              id="delay"
+              label="Start after"
+              hint="Seconds. Empty: now"
+              value={form.delay}
+              onChange={(delay) => set({ delay })}
+            />
+          )}
+          {!original && (
+            <Field
+              id="maxRetries"
+              label="Retries at most"
+              hint="0 to 50. Empty: 10"
+              value={form.maxRetries}
+              onChange={(maxRetries) => set({ maxRetries })}
+            />
+          )}
           {problem !== undefined && (
             <p class="problem" role="alert">
               {problem}
@@ -128,13 +198,23 @@ export default function New() {
           )}
           <div class="row">
             <button type="submit" class="button primary" aria-busy={isBusy} disabled={isBusy}>
-              {isBusy ? "Sending…" : original ? "Send the copy" : form.kind === "schedule" ? "Make the schedule" : "Send"}
+              {isBusy
+                ? "Sending…"
+                : original
+                  ? "Send the copy"
+                  : form.kind === "schedule"
+                    ? "Make the schedule"
+                    : "Send"}
             </button>
           </div>
         </form>
         <section class="stack tight" aria-label="The same by curl">
           <h2>The same by curl</h2>
-          {checked.problem === undefined ? <Code text={curlText(checked)} isJson={false} label="curl" /> : <p class="muted">{checked.problem}</p>}
+          {checked.problem === undefined ? (
+            <Code text={curlText(checked)} isJson={false} label="curl" />
+          ) : (
+            <p class="muted">{checked.problem}</p>
+          )}
         </section>
       </div>
     </div>
@@ -154,15 +234,34 @@ function requestOf(form: Form, original: Job | undefined): Checked {
   try {
     const job = jobOf(form);
     if (original) {
-      const { url, function: _, functionUrl: __, task: ___, maxRetries: ____, method: _____, ...patch } = job as Record<string, unknown>;
+      const {
+        url,
+        function: _,
+        functionUrl: __,
+        task: ___,
+        maxRetries: ____,
+        method: _____,
+        ...patch
+      } = job as Record<string, unknown>;
       const isSame = url === undefined || url === formOf(original).target;
       const { delaySeconds, ...rest } = patch;
-      const notBefore = typeof delaySeconds === "number" ? { notBefore: new Date(Date.now() + delaySeconds * 1_000).toISOString() } : {};
-      return { method: "POST", path: `v1/admin/jobs/${original.id}/resend`, body: { ...(!isSame && { url }), ...rest, ...notBefore } };
+      const notBefore =
+        typeof delaySeconds === "number"
+          ? { notBefore: new Date(Date.now() + delaySeconds * 1_000).toISOString() }
+          : {};
+      return {
+        method: "POST",
+        path: `v1/admin/jobs/${original.id}/resend`,
+        body: { ...(!isSame && { url }), ...rest, ...notBefore },
+      };
     }
     if (form.kind !== "schedule") return { method: "POST", path: "v1/send", body: job };
     if (form.key.trim() === "") return { problem: "A schedule wants a key, its name" };
-    return { method: "PUT", path: `v1/schedules/${encodeURIComponent(form.key.trim())}`, body: { expression: form.expression, timezone: form.timezone, job } };
+    return {
+      method: "PUT",
+      path: `v1/schedules/${encodeURIComponent(form.key.trim())}`,
+      body: { expression: form.expression, timezone: form.timezone, job },
+    };
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) };
   }
@@ -216,7 +315,11 @@ function jsonIn(text: string): unknown {
 function jsonOrText(text: string): unknown {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && JSON.stringify(value) === text.replaceAll(/\s+(?=(?:[^"]*"[^"]*")*[^"]*$)/g, "") ? value : text;
+    return typeof value === "object" &&
+      value !== null &&
+      JSON.stringify(value) === text.replaceAll(/\s+(?=(?:[^"]*"[^"]*")*[^"]*$)/g, "")
+      ? value
+      : text;
   } catch {
     return text;
   }
@@ -224,19 +327,38 @@ function jsonOrText(text: string): unknown {
 
 function formOf(job: Job): Partial<Form> {
   const { lambdaProxyMessage: request, executionConfig: config, executionType } = job;
-  const kind: Kind = executionType === "task" ? "task" : executionType === "lambda-invoke" ? "function" : executionType === "lambda-url" ? "functionUrl" : "url";
+  const kind: Kind =
+    executionType === "task"
+      ? "task"
+      : executionType === "lambda-invoke"
+        ? "function"
+        : executionType === "lambda-url"
+          ? "functionUrl"
+          : "url";
   const base = String(config?.["baseUrl"] ?? config?.["functionUrl"] ?? "").replace(/\/$/, "");
   return {
     kind,
-    target: kind === "task" ? String(config?.["jobType"]) : kind === "function" ? String(config?.["functionName"]) : base + (request?.path ?? ""),
+    target:
+      kind === "task"
+        ? String(config?.["jobType"])
+        : kind === "function"
+          ? String(config?.["functionName"])
+          : base + (request?.path ?? ""),
     method: request?.httpMethod ?? "POST",
-    headers: Object.entries(request?.headers ?? {}).map(([name, value]) => `${name}: ${value}`).join("\n"),
+    headers: Object.entries(request?.headers ?? {})
+      .map(([name, value]) => `${name}: ${value}`)
+      .join("\n"),
     body: kind === "task" ? JSON.stringify(config?.["payload"] ?? {}, null, 2) : (request?.body ?? ""),
   };
 }
 
 function curlText({ method, path, body }: Exclude<Checked, { problem: string }>): string {
-  return [`curl -X ${method} ${quoted(new URL(path, API).href)}`, `  -H "Authorization: Bearer $TOKEN"`, `  -H 'content-type: application/json'`, `  -d ${quoted(JSON.stringify(body))}`].join(" \\\n");
+  return [
+    `curl -X ${method} ${quoted(new URL(path, API).href)}`,
+    `  -H "Authorization: Bearer $TOKEN"`,
+    `  -H 'content-type: application/json'`,
+    `  -d ${quoted(JSON.stringify(body))}`,
+  ].join(" \\\n");
 }
 
 interface FieldProps {
@@ -261,7 +383,14 @@ function Area({ id, label, hint, value, onChange }: FieldProps) {
   return (
     <div class="field">
       <label for={id}>{label}</label>
-      <textarea id={id} class="input" rows={id === "headers" ? 2 : 6} spellcheck={false} value={value} onInput={(event) => onChange(event.currentTarget.value)} />
+      <textarea
+        id={id}
+        class="input"
+        rows={id === "headers" ? 2 : 6}
+        spellcheck={false}
+        value={value}
+        onInput={(event) => onChange(event.currentTarget.value)}
+      />
       {hint !== undefined && <span class="hint">{hint}</span>}
     </div>
   );

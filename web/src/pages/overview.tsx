@@ -47,8 +47,16 @@ const HOUR = 3_600_000;
 
 export default function Overview() {
   const app = queryOf(ofApp());
-  const counts = useQuery({ key: ["counts", appId.value], ask: async (signal) => api<Counts>(`v1/admin/counts${app}`, { signal }), every: () => "often" });
-  const stats = useQuery({ key: ["stats", appId.value], ask: async (signal) => api<Stats>(`v1/admin/stats${app}`, { signal }), every: () => "seldom" });
+  const counts = useQuery({
+    key: ["counts", appId.value],
+    ask: async (signal) => api<Counts>(`v1/admin/counts${app}`, { signal }),
+    every: () => "often",
+  });
+  const stats = useQuery({
+    key: ["stats", appId.value],
+    ask: async (signal) => api<Stats>(`v1/admin/stats${app}`, { signal }),
+    every: () => "seldom",
+  });
   const destinations = useQuery({
     key: ["destinations", appId.value],
     ask: async (signal) => api<Page<Destination>>(`v1/admin/destinations${app}`, { signal }),
@@ -56,7 +64,8 @@ export default function Overview() {
   });
   const bulk = useQuery({
     key: ["bulk", appId.value],
-    ask: async (signal) => api<Page<BulkAction>>(`v1/admin/bulk-actions${queryOf({ ...ofApp(), limit: 5 })}`, { signal }),
+    ask: async (signal) =>
+      api<Page<BulkAction>>(`v1/admin/bulk-actions${queryOf({ ...ofApp(), limit: 5 })}`, { signal }),
     every: (page) => (page?.items.some(({ status }) => !isFinal(status)) ? "often" : "seldom"),
   });
   if (counts.isPending) return <Skeleton rows={8} />;
@@ -74,13 +83,19 @@ export default function Overview() {
         </div>
       </div>
       <Refreshing query={counts} />
-      {counts.data && <Problems counts={counts.data} oldestDue={stats.data?.oldestDueAgeSeconds ?? 0} destinations={destinations.data?.items ?? []} />}
+      {counts.data && (
+        <Problems
+          counts={counts.data}
+          oldestDue={stats.data?.oldestDueAgeSeconds ?? 0}
+          destinations={destinations.data?.items ?? []}
+        />
+      )}
       {counts.data && <Now counts={counts.data} />}
       <Charts />
       {running && (
         <p class="row">
-          Bulk: {running.action === "redrive" ? "retrying" : "cancelling"} jobs, {plural(running.changed, "job")} so far.{" "}
-          <a href={pathOf(`/bulk/${running.id}`)}>Watch</a>
+          Bulk: {running.action === "redrive" ? "retrying" : "cancelling"} jobs, {plural(running.changed, "job")} so
+          far. <a href={pathOf(`/bulk/${running.id}`)}>Watch</a>
         </p>
       )}
     </div>
@@ -96,18 +111,65 @@ interface Problem {
 }
 
 /** In this order: dead, failed, overdue, open circuits, held destinations, a paused app. */
-function Problems({ counts, oldestDue, destinations }: { readonly counts: Counts; readonly oldestDue: number; readonly destinations: readonly Destination[] }) {
-  const look = (q: string) => <a class="button small" href={pathOf(`/jobs?q=${encodeURIComponent(q)}`)}>Look</a>;
+function Problems({
+  counts,
+  oldestDue,
+  destinations,
+}: {
+  readonly counts: Counts;
+  readonly oldestDue: number;
+  readonly destinations: readonly Destination[];
+}) {
+  const look = (q: string) => (
+    <a class="button small" href={pathOf(`/jobs?q=${encodeURIComponent(q)}`)}>
+      Look
+    </a>
+  );
   const { DEAD: dead = 0, FAILED: failed = 0 } = counts.byStatus;
   const paused = counts.waiting["paused"] ?? 0;
   const problems: Problem[] = [];
-  if (dead > 0) problems.push({ tone: "dead", shape: "cross", what: `${dead.toLocaleString("en")} dead`, detail: "No retry is left. Retry them when the cause is mended.", action: look("status:dead") });
-  if (failed > 0) problems.push({ tone: "failed", shape: "bang", what: `${failed.toLocaleString("en")} failed`, detail: "Another try would not have helped.", action: look("status:failed") });
+  if (dead > 0)
+    problems.push({
+      tone: "dead",
+      shape: "cross",
+      what: `${dead.toLocaleString("en")} dead`,
+      detail: "No retry is left. Retry them when the cause is mended.",
+      action: look("status:dead"),
+    });
+  if (failed > 0)
+    problems.push({
+      tone: "failed",
+      shape: "bang",
+      what: `${failed.toLocaleString("en")} failed`,
+      detail: "Another try would not have helped.",
+      action: look("status:failed"),
+    });
   if (oldestDue > 120)
-    problems.push({ tone: "retrying", shape: "clock", what: "Overdue", detail: `The oldest job that is due has waited ${durationText(oldestDue * 1_000)}.`, action: look("status:waiting,retrying") });
+    problems.push({
+      tone: "retrying",
+      shape: "clock",
+      what: "Overdue",
+      detail: `The oldest job that is due has waited ${durationText(oldestDue * 1_000)}.`,
+      action: look("status:waiting,retrying"),
+    });
   for (const one of destinations) {
     if (one.state === "open" || one.state === "half-open")
-      problems.push({ tone: "retrying", shape: "retry", what: "Circuit open", detail: <>{one.destination}: it fails, and is probed. {one.openedAt && <>Since <Ago at={one.openedAt} />.</>}</>, action: look(`host:${hostOf(one)}`) });
+      problems.push({
+        tone: "retrying",
+        shape: "retry",
+        what: "Circuit open",
+        detail: (
+          <>
+            {one.destination}: it fails, and is probed.{" "}
+            {one.openedAt && (
+              <>
+                Since <Ago at={one.openedAt} />.
+              </>
+            )}
+          </>
+        ),
+        action: look(`host:${hostOf(one)}`),
+      });
     if (one.state === "held")
       problems.push({
         tone: "dead",
@@ -115,7 +177,11 @@ function Problems({ counts, oldestDue, destinations }: { readonly counts: Counts
         what: "Held",
         detail: `${one.destination} answered 410 Gone: its jobs wait for you.`,
         action: mayChange.value ? (
-          <button type="button" class="button small" onClick={() => void told(async () => resumeDestination(one.destination)).then(refresh)}>
+          <button
+            type="button"
+            class="button small"
+            onClick={() => void told(async () => resumeDestination(one.destination)).then(refresh)}
+          >
             Resume
           </button>
         ) : (
@@ -123,7 +189,18 @@ function Problems({ counts, oldestDue, destinations }: { readonly counts: Counts
         ),
       });
   }
-  if (paused > 0) problems.push({ tone: "waiting", shape: "pause", what: "App paused", detail: `${plural(paused, "job")} wait.`, action: <a class="button small" href={pathOf("/app/settings")}>Settings</a> });
+  if (paused > 0)
+    problems.push({
+      tone: "waiting",
+      shape: "pause",
+      what: "App paused",
+      detail: `${plural(paused, "job")} wait.`,
+      action: (
+        <a class="button small" href={pathOf("/app/settings")}>
+          Settings
+        </a>
+      ),
+    });
   if (problems.length === 0) {
     return (
       <div class="notice" data-tone="succeeded">
@@ -156,7 +233,9 @@ export function hostOf({ destination }: Pick<Destination, "destination">): strin
 }
 
 function Now({ counts }: { readonly counts: Counts }) {
-  const shown = (["RUNNING", "RETRYING", "PENDING"] as const).map((status) => [status, counts.byStatus[status] ?? 0] as const);
+  const shown = (["RUNNING", "RETRYING", "PENDING"] as const).map(
+    (status) => [status, counts.byStatus[status] ?? 0] as const,
+  );
   const reasons = Object.entries(counts.waiting).filter(([, count]) => count > 0);
   return (
     <section class="stack tight" aria-label="Now">
@@ -170,7 +249,12 @@ function Now({ counts }: { readonly counts: Counts }) {
           );
         })}
       </div>
-      {reasons.length > 0 && <p class="muted small">Waiting: {reasons.map(([reason, count]) => `${count.toLocaleString("en")} ${WAITING[reason] ?? reason}`).join(" · ")}</p>}
+      {reasons.length > 0 && (
+        <p class="muted small">
+          Waiting:{" "}
+          {reasons.map(([reason, count]) => `${count.toLocaleString("en")} ${WAITING[reason] ?? reason}`).join(" · ")}
+        </p>
+      )}
     </section>
   );
 }
@@ -181,7 +265,11 @@ function Charts() {
     key: ["series", hours, appId.value],
     ask: async (signal) => {
       const to = now();
-      const range = { from: new Date(to - hours * HOUR).toISOString(), to: new Date(to).toISOString(), step: hours > 48 ? "1d" : "1h" };
+      const range = {
+        from: new Date(to - hours * HOUR).toISOString(),
+        to: new Date(to).toISOString(),
+        step: hours > 48 ? "1d" : "1h",
+      };
       return api<SeriesAnswer>(`v1/admin/series${queryOf({ ...ofApp(), ...range })}`, { signal });
     },
     every: () => "seldom",
@@ -191,15 +279,28 @@ function Charts() {
   const sum = (of: (step: Step) => number) => steps.reduce((total, step) => total + of(step), 0);
   const [done, failed] = [sum(({ succeeded }) => succeeded), sum((step) => step.failed)];
   const share = done + failed === 0 ? undefined : (100 * done) / (done + failed);
-  const points = (values: (step: Step) => readonly number[]): Point[] => steps.map((step) => ({ at: step.from, values: values(step) }));
+  const points = (values: (step: Step) => readonly number[]): Point[] =>
+    steps.map((step) => ({ at: step.from, values: values(step) }));
   const timeText = (at: string) => absoluteText(Date.parse(at), "local");
   return (
     <section class="stack" aria-label="Lately">
       <div class="row">
         <h2 class="grow">Lately</h2>
         <div class="tabs" role="group" aria-label="Span">
-          {([[24, "24 h"], [168, "7 d"], [720, "30 d"]] as const).map(([each, word]) => (
-            <button key={each} type="button" aria-selected={each === hours} aria-pressed={each === hours} onClick={() => setHours(each)}>
+          {(
+            [
+              [24, "24 h"],
+              [168, "7 d"],
+              [720, "30 d"],
+            ] as const
+          ).map(([each, word]) => (
+            <button
+              key={each}
+              type="button"
+              aria-selected={each === hours}
+              aria-pressed={each === hours}
+              onClick={() => setHours(each)}
+            >
               {word}
             </button>
           ))}
@@ -267,7 +368,8 @@ function Charts() {
           {series.data?.topErrors?.slice(0, 5).map(({ error, count }, at) => (
             <>
               {at > 0 && " · "}
-              <a href={pathOf(`/jobs?q=${encodeURIComponent(`error:"${error}"`)}`)}>{error}</a> ×{count.toLocaleString("en")}
+              <a href={pathOf(`/jobs?q=${encodeURIComponent(`error:"${error}"`)}`)}>{error}</a> ×
+              {count.toLocaleString("en")}
             </>
           ))}
         </p>

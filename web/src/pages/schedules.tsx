@@ -33,7 +33,8 @@ interface Run {
   readonly status: Status | null;
 }
 
-const pathTo = ({ key }: Pick<Schedule, "key">, below = "") => `v1/schedules/${encodeURIComponent(key)}${below}${queryOf(ofApp())}`;
+const pathTo = ({ key }: Pick<Schedule, "key">, below = "") =>
+  `v1/schedules/${encodeURIComponent(key)}${below}${queryOf(ofApp())}`;
 
 export default function Schedules() {
   const [state, setState] = useState("");
@@ -59,7 +60,13 @@ export default function Schedules() {
       </div>
       <div class="tabs" role="group" aria-label="State">
         {(["", "ACTIVE", "PAUSED", "ENDED"] as const).map((each) => (
-          <button key={each} type="button" aria-pressed={each === state} aria-selected={each === state} onClick={() => setState(each)}>
+          <button
+            key={each}
+            type="button"
+            aria-pressed={each === state}
+            aria-selected={each === state}
+            onClick={() => setState(each)}
+          >
             {each === "" ? "All" : each[0] + each.slice(1).toLowerCase()}
           </button>
         ))}
@@ -86,7 +93,11 @@ function One({ schedule }: { readonly schedule: Schedule }) {
   const [isOpen, setOpen] = useState(false);
   const act = async (below: string, word: string, body?: object) => {
     const done = await told(async () => api(pathTo(schedule, below), { method: "POST", ...(body && { body }) }));
-    if (done !== undefined) toast(`${word} ${key}`, below === "/pause" ? { action: { word: "Undo", act: () => void act("/resume", "Resumed", {}) } } : {});
+    if (done !== undefined)
+      toast(
+        `${word} ${key}`,
+        below === "/pause" ? { action: { word: "Undo", act: () => void act("/resume", "Resumed", {}) } } : {},
+      );
     await refresh();
   };
   const [tone, word] = STATES[state];
@@ -155,7 +166,8 @@ function One({ schedule }: { readonly schedule: Schedule }) {
         </span>
         <span class="muted">
           {plural(runCount, "run")}
-          {left > 0 && `, ${left} skipped (${skipped.overlap} overlapping, ${skipped.missed} missed, ${skipped.paused} while paused)`}
+          {left > 0 &&
+            `, ${left} skipped (${skipped.overlap} overlapping, ${skipped.missed} missed, ${skipped.paused} while paused)`}
         </span>
         <button type="button" class="button small" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
           Last runs
@@ -182,7 +194,11 @@ function One({ schedule }: { readonly schedule: Schedule }) {
 }
 
 function Runs({ schedule }: { readonly schedule: Schedule }) {
-  const runs = useQuery({ key: ["runs", schedule.id], ask: async (signal) => api<Page<Run>>(pathTo(schedule, "/runs"), { signal }), every: () => "seldom" });
+  const runs = useQuery({
+    key: ["runs", schedule.id],
+    ask: async (signal) => api<Page<Run>>(pathTo(schedule, "/runs"), { signal }),
+    every: () => "seldom",
+  });
   const last = (runs.data?.items ?? []).slice(0, 10);
   return (
     <div class="inside row">
@@ -207,13 +223,22 @@ function Edit({ schedule, onClose }: { readonly schedule: Schedule; readonly onC
   const [problem, setProblem] = useState<string | undefined>(undefined);
   const preview = useQuery({
     key: ["preview", expression, timezone],
-    ask: async (signal) => api<{ nextRuns: readonly string[]; expression: string }>("v1/schedules/preview", { method: "POST", body: { expression, timezone }, signal }),
+    ask: async (signal) =>
+      api<{ nextRuns: readonly string[]; expression: string }>("v1/schedules/preview", {
+        method: "POST",
+        body: { expression, timezone },
+        signal,
+      }),
     keeps: true,
   });
   const save = async (event: Event) => {
     event.preventDefault();
     try {
-      await api(pathTo(schedule), { method: "PATCH", body: { expression, timezone, overlap, missed }, headers: { "if-match": `"${schedule.version}"` } });
+      await api(pathTo(schedule), {
+        method: "PATCH",
+        body: { expression, timezone, overlap, missed },
+        headers: { "if-match": `"${schedule.version}"` },
+      });
       onClose();
       await refresh();
     } catch (error) {
@@ -225,7 +250,12 @@ function Edit({ schedule, onClose }: { readonly schedule: Schedule; readonly onC
       <form class="form" onSubmit={(event) => void save(event)}>
         <div class="field">
           <label for="expression">Times</label>
-          <input id="expression" class="input mono" value={expression} onInput={(event) => setExpression(event.currentTarget.value)} />
+          <input
+            id="expression"
+            class="input mono"
+            value={expression}
+            onInput={(event) => setExpression(event.currentTarget.value)}
+          />
           <span class="hint">0 9 * * 1-5, cron(0 9 ? * MON-FRI *) or rate(5 minutes)</span>
           {preview.error && <span class="problem">{sentenceOf(preview.error)}</span>}
           {preview.data && !preview.error && (
@@ -241,10 +271,32 @@ function Edit({ schedule, onClose }: { readonly schedule: Schedule; readonly onC
         </div>
         <div class="field">
           <label for="timezone">Time zone</label>
-          <input id="timezone" class="input" value={timezone} onInput={(event) => setTimezone(event.currentTarget.value)} />
+          <input
+            id="timezone"
+            class="input"
+            value={timezone}
+            onInput={(event) => setTimezone(event.currentTarget.value)}
+          />
         </div>
-        <Choice id="overlap" label="While the last run's job is unfinished" value={overlap} onChange={setOverlap} options={{ allow: "run beside it", skip: "skip the run", queue: "wait for its end", replace: "cancel it, and run" }} />
-        <Choice id="missed" label="Runs that were missed" value={missed} onChange={setMissed} options={{ once: "make up once", skip: "skip", all: "make up all, at most 100" }} />
+        <Choice
+          id="overlap"
+          label="While the last run's job is unfinished"
+          value={overlap}
+          onChange={setOverlap}
+          options={{
+            allow: "run beside it",
+            skip: "skip the run",
+            queue: "wait for its end",
+            replace: "cancel it, and run",
+          }}
+        />
+        <Choice
+          id="missed"
+          label="Runs that were missed"
+          value={missed}
+          onChange={setMissed}
+          options={{ once: "make up once", skip: "skip", all: "make up all, at most 100" }}
+        />
         {problem !== undefined && (
           <p class="problem" role="alert">
             {problem}
@@ -292,10 +344,12 @@ const DAYS: Readonly<Record<string, string>> = { "MON-FRI": "on weekdays", "2-6"
 export function inWords(expression: string): string {
   const [, rate] = /^rate\((.+)\)$/.exec(expression) ?? [];
   if (rate !== undefined) return `every ${rate.replace(/^1 /, "")}`;
-  const [, minute = "", hour = "", day = "", month = "", weekday = ""] = /^cron\((\S+) (\S+) (\S+) (\S+) (\S+) \S+\)$/.exec(expression) ?? [];
+  const [, minute = "", hour = "", day = "", month = "", weekday = ""] =
+    /^cron\((\S+) (\S+) (\S+) (\S+) (\S+) \S+\)$/.exec(expression) ?? [];
   if (month !== "*" || !/^[*?]$/.test(day)) return "";
   const days = DAYS[weekday.toUpperCase()] ?? `on ${weekday}`;
-  if (/^\d+$/.test(minute) && /^\d+$/.test(hour)) return `${days === "" ? "every day" : days} at ${hour.padStart(2, "0")}:${minute.padStart(2, "0")}`;
+  if (/^\d+$/.test(minute) && /^\d+$/.test(hour))
+    return `${days === "" ? "every day" : days} at ${hour.padStart(2, "0")}:${minute.padStart(2, "0")}`;
   const [, step] = /^(?:\*|0)\/(\d+)$/.exec(minute) ?? [];
   return step !== undefined && hour === "*" ? `every ${step} minutes ${days}`.trim() : "";
 }

@@ -13,7 +13,11 @@ export default function Secrets() {
   const path = `v1/admin/apps/${appId.value}`;
   const [made, setMade] = useState<string | undefined>(undefined);
   const [asking, setAsking] = useState<string | undefined>(undefined);
-  const app = useQuery({ key: ["app", appId.value], ask: async (signal) => api<AppSettings>(path, { signal }), enabled: appId.value !== undefined });
+  const app = useQuery({
+    key: ["app", appId.value],
+    ask: async (signal) => api<AppSettings>(path, { signal }),
+    enabled: appId.value !== undefined,
+  });
   if (app.isPending) return <Skeleton />;
   const rotate = async () => {
     const secret = await told(async () => api<{ secret: string }>(`${path}/signing-secrets`, { method: "POST" }));

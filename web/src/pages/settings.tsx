@@ -13,7 +13,11 @@ export interface AppSettings {
   readonly version: number;
   readonly name: string | null;
   readonly paused: boolean;
-  readonly signingSecrets: readonly { readonly id: string; readonly createdAt: string; readonly expiresAt: string | null }[];
+  readonly signingSecrets: readonly {
+    readonly id: string;
+    readonly createdAt: string;
+    readonly expiresAt: string | null;
+  }[];
   readonly limits: Readonly<Record<string, Value>>;
   readonly inForce: Readonly<Record<string, Value>>;
   readonly [name: string]: Value;
@@ -28,24 +32,56 @@ interface Field {
 
 const FIELDS: readonly Field[] = [
   { name: "name", label: "Name", hint: "Shown at the top of these pages.", kind: "text" },
-  { name: "allowedCallbackUrls", label: "Where jobs may go", hint: "One pattern a line: https://hooks.example.com or https://*.example.com/in. None: anywhere public by https.", kind: "lines" },
-  { name: "allowedFunctions", label: "Which functions jobs may invoke", hint: "One name or pattern a line.", kind: "lines" },
-  { name: "onComplete", label: "Callback of all jobs", hint: "{ url, headers, on }. What is shown as *** stays as it is.", kind: "json" },
-  { name: "requestsPerSecond", label: "Requests a second", hint: "More are answered 429. Empty: no limit.", kind: "number" },
+  {
+    name: "allowedCallbackUrls",
+    label: "Where jobs may go",
+    hint: "One pattern a line: https://hooks.example.com or https://*.example.com/in. None: anywhere public by https.",
+    kind: "lines",
+  },
+  {
+    name: "allowedFunctions",
+    label: "Which functions jobs may invoke",
+    hint: "One name or pattern a line.",
+    kind: "lines",
+  },
+  {
+    name: "onComplete",
+    label: "Callback of all jobs",
+    hint: "{ url, headers, on }. What is shown as *** stays as it is.",
+    kind: "json",
+  },
+  {
+    name: "requestsPerSecond",
+    label: "Requests a second",
+    hint: "More are answered 429. Empty: no limit.",
+    kind: "number",
+  },
   { name: "maxConcurrentTasks", label: "Tasks at once", hint: "Others wait in line.", kind: "number" },
   { name: "pdfPagesPerDay", label: "PDF pages a day", hint: "Empty: no limit.", kind: "number" },
   { name: "waitersPerApp", label: "Long polls at once", hint: "Empty: the deployment's.", kind: "number" },
-  { name: "destinations", label: "Limits of destinations", hint: "[{ destination, rateLimitPerSecond, maxConcurrency }]", kind: "json" },
+  {
+    name: "destinations",
+    label: "Limits of destinations",
+    hint: "[{ destination, rateLimitPerSecond, maxConcurrency }]",
+    kind: "json",
+  },
 ];
 
 export default function Settings() {
   const path = `v1/admin/apps/${appId.value}`;
-  const app = useQuery({ key: ["app", appId.value], ask: async (signal) => api<AppSettings>(path, { signal }), enabled: appId.value !== undefined });
+  const app = useQuery({
+    key: ["app", appId.value],
+    ask: async (signal) => api<AppSettings>(path, { signal }),
+    enabled: appId.value !== undefined,
+  });
   if (app.isPending) return <Skeleton rows={8} />;
   const setPaused = async (paused: boolean) => {
     const done = await told(async () => api(path, { method: "PATCH", body: { paused } }));
     if (done !== undefined)
-      toast(paused ? "Paused. Jobs are kept, none starts." : "Jobs start again.", paused ? { action: { word: "Undo", act: () => void setPaused(false) } } : {});
+      toast(
+        paused ? "Paused. Jobs are kept, none starts." : "Jobs start again.",
+        paused ? { action: { word: "Undo", act: () => void setPaused(false) } } : {},
+      );
     await refresh();
   };
   return (
@@ -104,17 +140,26 @@ function Form({ app, path }: { readonly app: AppSettings; readonly path: string 
         return (
           <div class="field" key={name}>
             <label for={name}>{label}</label>
-            {kind === "lines" || kind === "json" ? <textarea rows={3} {...common} /> : <input inputMode={kind === "number" ? "numeric" : "text"} {...common} />}
+            {kind === "lines" || kind === "json" ? (
+              <textarea rows={3} {...common} />
+            ) : (
+              <input inputMode={kind === "number" ? "numeric" : "text"} {...common} />
+            )}
             <span class="hint" id={`${name}-hint`}>
               {hint}
-              {inForce !== undefined && inForce !== null && JSON.stringify(inForce) !== JSON.stringify(app[name]) && ` The operator's limit holds: ${String(inForce)}.`}
+              {inForce !== undefined &&
+                inForce !== null &&
+                JSON.stringify(inForce) !== JSON.stringify(app[name]) &&
+                ` The operator's limit holds: ${String(inForce)}.`}
             </span>
             {of.map(({ message }) => (
               <span class="problem" key={message}>
                 {message}
               </span>
             ))}
-            {theirs && JSON.stringify(theirs[name]) !== JSON.stringify(app[name]) && <span class="problem">Meanwhile it has become {textsOf(theirs)[name] || "empty"}.</span>}
+            {theirs && JSON.stringify(theirs[name]) !== JSON.stringify(app[name]) && (
+              <span class="problem">Meanwhile it has become {textsOf(theirs)[name] || "empty"}.</span>
+            )}
           </div>
         );
       })}
@@ -131,7 +176,9 @@ function Form({ app, path }: { readonly app: AppSettings; readonly path: string 
       {mayChange.value && (
         <div class="row">
           <button type="submit" class="button primary" disabled={changed.length === 0}>
-            {changed.length === 0 ? "Nothing is changed" : `Save ${changed.map(({ label }) => label.toLowerCase()).join(", ")}`}
+            {changed.length === 0
+              ? "Nothing is changed"
+              : `Save ${changed.map(({ label }) => label.toLowerCase()).join(", ")}`}
           </button>
         </div>
       )}
@@ -151,7 +198,11 @@ function textOf(value: Value, kind: Field["kind"]): string {
 
 function valueOf({ kind, label }: Field, text: string): Value {
   const trimmed = text.trim();
-  if (kind === "lines") return trimmed.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  if (kind === "lines")
+    return trimmed
+      .split("\n")
+      .map((line) => line.trim())
+      .filter((line) => line !== "");
   if (trimmed === "") return kind === "json" && label.startsWith("Limits") ? [] : null;
   if (kind === "number") {
     if (!/^\d+$/.test(trimmed)) throw new Error(`${label}: expected a whole number, got “${trimmed}”`);

@@ -44,7 +44,15 @@ export function SignIn({ isAgain = false }: { readonly isAgain?: boolean }) {
       )}
       <div class="field">
         <label for="token">Token</label>
-        <textarea id="token" class="input" rows={4} autocomplete="off" spellcheck={false} value={text} onInput={(event) => setText(event.currentTarget.value)} />
+        <textarea
+          id="token"
+          class="input"
+          rows={4}
+          autocomplete="off"
+          spellcheck={false}
+          value={text}
+          onInput={(event) => setText(event.currentTarget.value)}
+        />
         <span class="hint">
           Kept in this tab only, until you sign out or close it. {options?.local && <code>npm run token</code>}
         </span>
@@ -54,7 +62,11 @@ export function SignIn({ isAgain = false }: { readonly isAgain?: boolean }) {
           {problem}
         </p>
       )}
-      <button type="submit" class={`button${options?.local || options?.oidc ? "" : " primary"}`} disabled={text.trim() === ""}>
+      <button
+        type="submit"
+        class={`button${options?.local || options?.oidc ? "" : " primary"}`}
+        disabled={text.trim() === ""}
+      >
         Sign in with this token
       </button>
     </form>

@@ -27,7 +27,9 @@ const [WIDTH, HEIGHT] = [480, 96];
 export function Chart({ title, series, points, timeText, valueText = String, kind = "bars" }: ChartProps) {
   const [isTable, setTable] = useState(false);
   const stacked = kind === "bars";
-  const tops = points.map(({ values }) => (stacked ? values.reduce((sum, value) => sum + value, 0) : Math.max(0, ...values)));
+  const tops = points.map(({ values }) =>
+    stacked ? values.reduce((sum, value) => sum + value, 0) : Math.max(0, ...values),
+  );
   const top = Math.max(1, ...tops);
   const slot = WIDTH / Math.max(1, points.length);
   const y = (value: number) => HEIGHT - (value / top) * HEIGHT;
@@ -76,7 +78,13 @@ export function Chart({ title, series, points, timeText, valueText = String, kin
           </tbody>
         </table>
       ) : (
-        <svg class="chart" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={sentence}>
+        <svg
+          class="chart"
+          viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+          preserveAspectRatio="none"
+          role="img"
+          aria-label={sentence}
+        >
           <line class="axis" x1="0" x2={WIDTH} y1={HEIGHT} y2={HEIGHT} vector-effect="non-scaling-stroke" />
           {stacked
             ? points.map(({ at, values }, index) => {
@@ -112,7 +120,9 @@ export function Chart({ title, series, points, timeText, valueText = String, kin
                   stroke="var(--solid)"
                   stroke-width="2"
                   vector-effect="non-scaling-stroke"
-                  points={points.map(({ values }, index) => `${index * slot + slot / 2},${y(values[n] ?? 0)}`).join(" ")}
+                  points={points
+                    .map(({ values }, index) => `${index * slot + slot / 2},${y(values[n] ?? 0)}`)
+                    .join(" ")}
                 />
               ))}
         </svg>

@@ -22,7 +22,16 @@ export interface ComboboxProps {
   readonly take?: (text: string, option: Option) => string;
 }
 
-export function Combobox({ label, value, placeholder, id, suggest, onInput, onSubmit, take = (_, option) => option.value }: ComboboxProps) {
+export function Combobox({
+  label,
+  value,
+  placeholder,
+  id,
+  suggest,
+  onInput,
+  onSubmit,
+  take = (_, option) => option.value,
+}: ComboboxProps) {
   const listId = useId();
   const input = useRef<HTMLInputElement>(null);
   const [isOpen, setOpen] = useState(false);
@@ -44,7 +53,10 @@ export function Combobox({ label, value, placeholder, id, suggest, onInput, onSu
       case "ArrowUp":
         event.preventDefault();
         setOpen(true);
-        if (options.length > 0) setActive((active + (event.key === "ArrowDown" ? 1 : options.length + (active < 0 ? 0 : -1))) % options.length);
+        if (options.length > 0)
+          setActive(
+            (active + (event.key === "ArrowDown" ? 1 : options.length + (active < 0 ? 0 : -1))) % options.length,
+          );
         break;
       case "Enter":
         event.preventDefault();
@@ -94,7 +106,12 @@ export function Combobox({ label, value, placeholder, id, suggest, onInput, onSu
         onKeyDown={onKeyDown}
       />
       {value !== "" && (
-        <button type="button" class="button plain icon small clear" aria-label="Clear" onClick={() => (onInput(""), onSubmit(""))}>
+        <button
+          type="button"
+          class="button plain icon small clear"
+          aria-label="Clear"
+          onClick={() => (onInput(""), onSubmit(""))}
+        >
           <Icon shape="cross" />
         </button>
       )}

@@ -28,7 +28,13 @@ function copyBySelection(text: string): void {
 
 export function CopyButton({ text, what }: { readonly text: string; readonly what: string }) {
   return (
-    <button type="button" class="button plain icon small" title={`Copy ${what}`} aria-label={`Copy ${what}`} onClick={() => void copy(text, what)}>
+    <button
+      type="button"
+      class="button plain icon small"
+      title={`Copy ${what}`}
+      aria-label={`Copy ${what}`}
+      onClick={() => void copy(text, what)}
+    >
       <Icon shape="copy" />
     </button>
   );

@@ -43,7 +43,17 @@ export interface ConfirmProps {
 const TYPED_ABOVE = 1_000;
 
 /** Asks before something that can't be undone, or that concerns many. */
-export function Confirm({ title, children, yes, no, isDangerous = false, count = 1, isOpen, onClose, act }: ConfirmProps) {
+export function Confirm({
+  title,
+  children,
+  yes,
+  no,
+  isDangerous = false,
+  count = 1,
+  isOpen,
+  onClose,
+  act,
+}: ConfirmProps) {
   const [typed, setTyped] = useState("");
   const [isBusy, setBusy] = useState(false);
   const mustType = count > TYPED_ABOVE;
@@ -62,7 +72,13 @@ export function Confirm({ title, children, yes, no, isDangerous = false, count =
       {mustType && (
         <div class="field">
           <label for="typed-count">Type {count} to confirm</label>
-          <input id="typed-count" class="input" inputMode="numeric" value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />
+          <input
+            id="typed-count"
+            class="input"
+            inputMode="numeric"
+            value={typed}
+            onInput={(event) => setTyped(event.currentTarget.value)}
+          />
         </div>
       )}
       <div class="actions">

@@ -28,7 +28,8 @@ const SHAPES = {
   mail: "M3 6h18v13H3zM3 7l9 7 9-7",
   out: "M9 4H4v16h5M14 8l4 4-4 4M18 12H9",
   link: "M10 14a4 4 0 0 0 6 0l4-4a4 4 0 0 0-6-6l-1 1M14 10a4 4 0 0 0-6 0l-4 4a4 4 0 0 0 6 6l1-1",
-  group: "M9 4a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7M2.5 20a6.5 6.5 0 0 1 13 0M16 4.5a3.5 3.5 0 0 1 0 6M18 14a6.5 6.5 0 0 1 3.5 6",
+  group:
+    "M9 4a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7M2.5 20a6.5 6.5 0 0 1 13 0M16 4.5a3.5 3.5 0 0 1 0 6M18 14a6.5 6.5 0 0 1 3.5 6",
 } as const;
 
 export type Shape = keyof typeof SHAPES;
@@ -36,7 +37,11 @@ export type Shape = keyof typeof SHAPES;
 /** A shape beside text that says the same; `label` where there is no such text. */
 export function Icon({ shape, label }: { readonly shape: Shape; readonly label?: string }) {
   return (
-    <svg class="icon-shape" viewBox="0 0 24 24" {...(label === undefined ? { "aria-hidden": "true" } : { role: "img", "aria-label": label })}>
+    <svg
+      class="icon-shape"
+      viewBox="0 0 24 24"
+      {...(label === undefined ? { "aria-hidden": "true" } : { role: "img", "aria-label": label })}
+    >
       <path d={SHAPES[shape]} />
     </svg>
   );

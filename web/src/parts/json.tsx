@@ -9,7 +9,15 @@ const SHOWN_AT_FIRST = 64 * 1_024;
 /** Tokens of an indented JSON text. */
 const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|-?\d[\d.eE+-]*|true|false|null/g;
 
-export function Code({ text, isJson = true, label }: { readonly text: string; readonly isJson?: boolean; readonly label: string }) {
+export function Code({
+  text,
+  isJson = true,
+  label,
+}: {
+  readonly text: string;
+  readonly isJson?: boolean;
+  readonly label: string;
+}) {
   const [isWhole, setWhole] = useState(false);
   const pretty = useMemo(() => (isJson ? indented(text) : undefined), [text, isJson]);
   const all = pretty ?? text;
@@ -65,7 +73,12 @@ function coloured(text: string): ComponentChildren {
   for (const match of text.matchAll(TOKEN)) {
     const [whole, string, colon] = match;
     const kind = string === undefined ? "n" : colon === undefined ? "s" : "k";
-    pieces.push(text.slice(from, match.index), <span class={kind}><Safe text={string ?? whole} /></span>);
+    pieces.push(
+      text.slice(from, match.index),
+      <span class={kind}>
+        <Safe text={string ?? whole} />
+      </span>,
+    );
     from = match.index + (string ?? whole).length;
   }
   pieces.push(<Safe text={text.slice(from)} />);

@@ -17,7 +17,8 @@ export function Skeleton({ rows = 5 }: { readonly rows?: number }) {
 export function Refreshing({ query }: { readonly query: QueryObserverResult<unknown, ApiError> }) {
   const { error, dataUpdatedAt } = query;
   if (!error) return null;
-  const since = dataUpdatedAt > 0 ? `Not refreshed since ${absoluteText(dataUpdatedAt, "local")}` : "It could not be loaded";
+  const since =
+    dataUpdatedAt > 0 ? `Not refreshed since ${absoluteText(dataUpdatedAt, "local")}` : "It could not be loaded";
   return (
     <div class="notice" data-tone={error.status === 404 ? "waiting" : "dead"} role="alert">
       <span class="grow">

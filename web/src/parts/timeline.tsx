@@ -26,13 +26,27 @@ export function barsOf(job: Job, attempts: readonly Attempt[], at: number): read
   for (const attempt of attempts.slice(skipped)) {
     const { number, startedAt, durationMs, outcome, httpStatus } = attempt;
     if (startedAt === null) {
-      bars.push({ kind: "lost", width: 22, label: "lost", number, tone: "failed", title: `Attempt ${number} was lost` });
+      bars.push({
+        kind: "lost",
+        width: 22,
+        label: "lost",
+        number,
+        tone: "failed",
+        title: `Attempt ${number} was lost`,
+      });
       continue;
     }
     const started = Date.parse(startedAt);
     if (started - before > 1_500) bars.push(wait(started - before));
     const tone = outcome === "succeeded" ? "succeeded" : outcome === "running" ? "running" : "failed";
-    const label = httpStatus === null ? (outcome === "succeeded" ? "ok" : outcome === "running" ? "running" : "×") : String(httpStatus);
+    const label =
+      httpStatus === null
+        ? outcome === "succeeded"
+          ? "ok"
+          : outcome === "running"
+            ? "running"
+            : "×"
+        : String(httpStatus);
     const took = durationMs === null ? "" : `, ${durationText(durationMs)}`;
     bars.push({
       kind: "attempt",
@@ -45,13 +59,21 @@ export function barsOf(job: Job, attempts: readonly Attempt[], at: number): read
     before = started + (durationMs ?? 0);
   }
   if (isFinal(job.status)) return bars;
-  const planned = (job.nextRetries ?? (job.nextRetryAt === null || job.status === "RUNNING" ? [] : [job.nextRetryAt])).map(Date.parse);
+  const planned = (
+    job.nextRetries ?? (job.nextRetryAt === null || job.status === "RUNNING" ? [] : [job.nextRetryAt])
+  ).map(Date.parse);
   if (job.status !== "RUNNING" && at - before > 1_500) bars.push(wait(at - before));
   bars.push({ kind: "now", width: 8, label: "now", title: "Now" });
   let last = at;
   for (const time of planned.slice(0, 8)) {
     if (time - last > 1_500) bars.push(wait(time - last));
-    bars.push({ kind: "planned", width: LEAST_ATTEMPT, label: "", tone: "waiting", title: `Planned for ${absoluteText(time, "local")}` });
+    bars.push({
+      kind: "planned",
+      width: LEAST_ATTEMPT,
+      label: "",
+      tone: "waiting",
+      title: `Planned for ${absoluteText(time, "local")}`,
+    });
     last = Math.max(last, time);
   }
   return bars;
@@ -59,12 +81,25 @@ export function barsOf(job: Job, attempts: readonly Attempt[], at: number): read
 
 function wait(ms: number): Bar {
   const label = durationText(ms);
-  return { kind: "wait", width: Math.min(120, 18 + label.length * 6 + 6 * Math.log10(ms / 1_000 + 1)), label, title: `${label} of waiting` };
+  return {
+    kind: "wait",
+    width: Math.min(120, 18 + label.length * 6 + 6 * Math.log10(ms / 1_000 + 1)),
+    label,
+    title: `${label} of waiting`,
+  };
 }
 
 const MIDDLE = 30;
 
-export function Timeline({ job, selected, onSelect }: { readonly job: Job; readonly selected: number | undefined; readonly onSelect: (number: number) => void }) {
+export function Timeline({
+  job,
+  selected,
+  onSelect,
+}: {
+  readonly job: Job;
+  readonly selected: number | undefined;
+  readonly onSelect: (number: number) => void;
+}) {
   const attempts = job.attempts ?? [];
   void (isFinal(job.status) ? 0 : tick.value);
   const bars = useMemo(() => barsOf(job, attempts, now()), [job, Math.floor(now() / 5_000)]);
@@ -77,14 +112,32 @@ export function Timeline({ job, selected, onSelect }: { readonly job: Job; reado
         {bars.map((bar, at) => {
           const left = x;
           x += bar.width + 4;
-          return <Drawn key={at} bar={bar} x={left} isSelected={bar.number !== undefined && bar.number === selected} onSelect={onSelect} />;
+          return (
+            <Drawn
+              key={at}
+              bar={bar}
+              x={left}
+              isSelected={bar.number !== undefined && bar.number === selected}
+              onSelect={onSelect}
+            />
+          );
         })}
       </svg>
     </figure>
   );
 }
 
-function Drawn({ bar, x, isSelected, onSelect }: { readonly bar: Bar; readonly x: number; readonly isSelected: boolean; readonly onSelect: (number: number) => void }) {
+function Drawn({
+  bar,
+  x,
+  isSelected,
+  onSelect,
+}: {
+  readonly bar: Bar;
+  readonly x: number;
+  readonly isSelected: boolean;
+  readonly onSelect: (number: number) => void;
+}) {
   const { kind, width, label, tone, number, title } = bar;
   const centre = x + width / 2;
   switch (kind) {
@@ -116,9 +169,21 @@ function Drawn({ bar, x, isSelected, onSelect }: { readonly bar: Bar; readonly x
       );
     default:
       return (
-        <g class="attempt" data-tone={tone} {...(isSelected && { "data-selected": "" })} onClick={() => number !== undefined && onSelect(number)}>
+        <g
+          class="attempt"
+          data-tone={tone}
+          {...(isSelected && { "data-selected": "" })}
+          onClick={() => number !== undefined && onSelect(number)}
+        >
           <title>{title}</title>
-          <rect x={x} y={MIDDLE - 11} width={width} height="22" rx="3" {...(kind === "lost" && { "fill-opacity": "0.35", "stroke-dasharray": "3 2", stroke: "var(--solid)" })} />
+          <rect
+            x={x}
+            y={MIDDLE - 11}
+            width={width}
+            height="22"
+            rx="3"
+            {...(kind === "lost" && { "fill-opacity": "0.35", "stroke-dasharray": "3 2", stroke: "var(--solid)" })}
+          />
           <text x={centre} y={MIDDLE + 26} text-anchor="middle">
             {label}
           </text>
@@ -128,8 +193,13 @@ function Drawn({ bar, x, isSelected, onSelect }: { readonly bar: Bar; readonly x
 }
 
 function summaryOf(job: Job, attempts: readonly Attempt[]): string {
-  const outcomes = attempts.map(({ number, outcome, httpStatus }) => `${number} ${outcome}${httpStatus === null ? "" : ` (${httpStatus})`}`);
+  const outcomes = attempts.map(
+    ({ number, outcome, httpStatus }) => `${number} ${outcome}${httpStatus === null ? "" : ` (${httpStatus})`}`,
+  );
   const tries = attempts.length === 0 ? "No attempt has started" : `Attempts: ${outcomes.join(", ")}`;
-  const next = job.status === "RETRYING" && job.nextRetryAt !== null ? `. The next one is planned for ${absoluteText(Date.parse(job.nextRetryAt), "local")}` : "";
+  const next =
+    job.status === "RETRYING" && job.nextRetryAt !== null
+      ? `. The next one is planned for ${absoluteText(Date.parse(job.nextRetryAt), "local")}`
+      : "";
   return tries + next;
 }
