@@ -10,8 +10,8 @@ import { BASE } from "../root.ts";
 interface ListedApp {
   readonly appId: string;
   readonly name: string | null;
-  readonly createdAt?: string | null;
-  readonly paused?: boolean;
+  readonly since: string;
+  readonly paused: boolean;
 }
 
 export default function Apps() {
@@ -49,7 +49,7 @@ export default function Apps() {
               <tr key={app.appId} aria-selected={app.appId === appId.value}>
                 <td class="cut">
                   {app.name ?? <span class="muted">without a name</span>}{" "}
-                  {app.paused === true && (
+                  {app.paused && (
                     <span class="badge" data-tone="waiting">
                       paused
                     </span>
@@ -57,7 +57,7 @@ export default function Apps() {
                 </td>
                 <td class="fit mono">{app.appId}</td>
                 <td class="fit">
-                  <Ago at={app.createdAt} />
+                  <Ago at={app.since} />
                 </td>
                 <td class="fit">
                   <button type="button" class="button small" onClick={() => choose(app.appId)}>

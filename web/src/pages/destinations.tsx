@@ -11,32 +11,25 @@ import { pathOf } from "../root.ts";
 
 export interface Destination {
   readonly destination: string;
-  readonly state: string;
-  readonly openedAt?: string | null;
-  readonly nextProbeAt?: string | null;
-  readonly lastError?: string | null;
-  readonly waiting?: number | null;
-  readonly rateLimitPerSecond?: number | null;
-  readonly maxConcurrency?: number | null;
+  readonly state: "closed" | "open" | "held";
+  readonly since: string | null;
+  readonly consecutiveFailures: number;
+  readonly lastError: string | null;
+  readonly nextProbeAt: string | null;
+  readonly rateLimitPerSecond: number | null;
+  readonly maxConcurrency: number | null;
 }
 
 export async function resumeDestination(destination: string): Promise<void> {
-  await api(`v1/admin/destinations/${encodeURIComponent(destination)}/resume${queryOf(ofApp())}`, { method: "POST" });
+  await api("v1/admin/destinations/resume", { method: "POST", body: { destination, ...ofApp() } });
   toast(`Resumed ${destination}`);
 }
 
-const TONES: Readonly<Record<string, string>> = {
-  closed: "succeeded",
-  open: "retrying",
-  "half-open": "retrying",
-  held: "dead",
-};
-const STATES: Readonly<Record<string, string>> = {
-  closed: "Well",
-  open: "Circuit open",
-  "half-open": "Probed",
-  held: "Held",
-};
+const STATES = {
+  closed: ["succeeded", "Well"],
+  open: ["retrying", "Circuit open"],
+  held: ["dead", "Held"],
+} as const;
 
 export default function Destinations() {
   const list = useQuery({
@@ -85,19 +78,19 @@ export default function Destinations() {
                     </a>
                   </td>
                   <td class="fit">
-                    <span class="badge" data-tone={TONES[one.state] ?? "waiting"}>
-                      {STATES[one.state] ?? one.state}
+                    <span class="badge" data-tone={STATES[one.state][0]}>
+                      {STATES[one.state][1]}
                     </span>
                   </td>
                   <td class="fit">
-                    <Ago at={one.openedAt} />
+                    <Ago at={one.since} />
                   </td>
                   <td class="fit">
                     <Ago at={one.nextProbeAt} />
                   </td>
                   <td class="fit right">
-                    {one.rateLimitPerSecond != null && `${one.rateLimitPerSecond}/s `}
-                    {one.maxConcurrency != null && `${one.maxConcurrency} at once`}
+                    {one.rateLimitPerSecond !== null && `${one.rateLimitPerSecond}/s `}
+                    {one.maxConcurrency !== null && `${one.maxConcurrency} at once`}
                   </td>
                   <td class="cut">
                     <Safe text={one.lastError ?? ""} />

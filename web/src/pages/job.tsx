@@ -6,7 +6,7 @@ import { useQuery } from "../api/query.ts";
 import type { Attempt, Job, Page } from "../api/shapes.ts";
 import { curlOf } from "../curl.ts";
 import { pageKeys } from "../keys.ts";
-import { mayChange, ofApp } from "../me.ts";
+import { mayChange } from "../me.ts";
 import { CopyButton, copy } from "../parts/copy.tsx";
 import { Confirm } from "../parts/dialog.tsx";
 import { Code } from "../parts/json.tsx";
@@ -419,10 +419,10 @@ function Relatives({ job }: { readonly job: Job }) {
 }
 
 interface Line {
-  readonly time?: string;
-  readonly at?: string;
+  readonly number: number;
   readonly level: string;
   readonly message: string;
+  readonly createdAt: string;
 }
 
 function Log({ id, isEnded }: { readonly id: string; readonly isEnded: boolean }) {
@@ -430,7 +430,8 @@ function Log({ id, isEnded }: { readonly id: string; readonly isEnded: boolean }
   const [search, setSearch] = useState("");
   const log = useQuery({
     key: ["log", id, level],
-    ask: async (signal) => api<Page<Line>>(`v1/admin/jobs/${id}/logs${queryOf({ level, ...ofApp() })}`, { signal }),
+    ask: async (signal) =>
+      api<Page<Line>>(`v1/admin/jobs/${id}/logs${queryOf({ level, order: "newest", limit: 200 })}`, { signal }),
     every: () => (isEnded ? "never" : "often"),
     keeps: true,
   });
@@ -446,7 +447,7 @@ function Log({ id, isEnded }: { readonly id: string; readonly isEnded: boolean }
           onChange={(event) => setLevel(event.currentTarget.value)}
         >
           <option value="">All levels</option>
-          {["info", "warn", "error"].map((each) => (
+          {["DEBUG", "INFO", "WARNING", "ERROR"].map((each) => (
             <option key={each}>{each}</option>
           ))}
         </select>

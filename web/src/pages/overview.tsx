@@ -17,26 +17,34 @@ import { WAITING } from "../what.ts";
 import { resumeDestination, type Destination } from "./destinations.tsx";
 
 export interface Counts {
-  readonly byStatus: Partial<Record<Status, number>>;
+  readonly byStatus: Readonly<Partial<Record<Status, number>>>;
   readonly waiting: Readonly<Record<string, number>>;
-  readonly byType?: Readonly<Record<string, number>>;
-  readonly destinations?: readonly { readonly destination: string; readonly count: number }[];
+  readonly destinations: readonly {
+    readonly destination: string;
+    readonly waiting: number;
+    readonly reason: string;
+    readonly since: string | null;
+    readonly lastError: string | null;
+  }[];
   readonly asOf: string;
 }
 
-export interface Step {
-  readonly from: string;
+export interface Figures {
   readonly accepted: number;
   readonly succeeded: number;
   readonly failed: number;
   readonly retried: number;
-  readonly latencyMs?: { readonly p50: number | null; readonly p95: number | null };
+  readonly latencyMs: { readonly p50: number | null; readonly p95: number | null };
+}
+
+export interface Step extends Figures {
+  readonly at: string;
 }
 
 export interface SeriesAnswer {
-  readonly steps: readonly Step[];
-  readonly topErrors?: readonly { readonly error: string; readonly count: number }[];
-  readonly topDestinations?: readonly { readonly destination: string; readonly count: number }[];
+  readonly points: readonly Step[];
+  readonly total: Figures;
+  readonly errors: readonly { readonly error: string; readonly count: number }[];
 }
 
 interface Stats {
@@ -153,7 +161,7 @@ function Problems({
       action: look("status:waiting,retrying"),
     });
   for (const one of destinations) {
-    if (one.state === "open" || one.state === "half-open")
+    if (one.state === "open")
       problems.push({
         tone: "retrying",
         shape: "retry",
@@ -161,9 +169,9 @@ function Problems({
         detail: (
           <>
             {one.destination}: it fails, and is probed.{" "}
-            {one.openedAt && (
+            {one.since && (
               <>
-                Since <Ago at={one.openedAt} />.
+                Since <Ago at={one.since} />.
               </>
             )}
           </>
@@ -275,12 +283,12 @@ function Charts() {
     every: () => "seldom",
     keeps: true,
   });
-  const steps = series.data?.steps ?? [];
+  const steps = series.data?.points ?? [];
   const sum = (of: (step: Step) => number) => steps.reduce((total, step) => total + of(step), 0);
   const [done, failed] = [sum(({ succeeded }) => succeeded), sum((step) => step.failed)];
   const share = done + failed === 0 ? undefined : (100 * done) / (done + failed);
   const points = (values: (step: Step) => readonly number[]): Point[] =>
-    steps.map((step) => ({ at: step.from, values: values(step) }));
+    steps.map((step) => ({ at: step.at, values: values(step) }));
   const timeText = (at: string) => absoluteText(Date.parse(at), "local");
   return (
     <section class="stack" aria-label="Lately">
@@ -355,17 +363,17 @@ function Charts() {
                 { name: "p50", tone: "running" },
                 { name: "p95", tone: "cancelled" },
               ]}
-              points={points(({ latencyMs }) => [latencyMs?.p50 ?? 0, latencyMs?.p95 ?? 0])}
+              points={points(({ latencyMs }) => [latencyMs.p50 ?? 0, latencyMs.p95 ?? 0])}
               timeText={timeText}
               valueText={durationText}
             />
           </div>
         </div>
       </div>
-      {(series.data?.topErrors?.length ?? 0) > 0 && (
+      {(series.data?.errors.length ?? 0) > 0 && (
         <p>
           <span class="muted">Most frequent errors: </span>
-          {series.data?.topErrors?.slice(0, 5).map(({ error, count }, at) => (
+          {series.data?.errors.slice(0, 5).map(({ error, count }, at) => (
             <>
               {at > 0 && " · "}
               <a href={pathOf(`/jobs?q=${encodeURIComponent(`error:"${error}"`)}`)}>{error}</a> ×
