@@ -466,7 +466,8 @@ function Log({ id, isEnded }: { readonly id: string; readonly isEnded: boolean }
         ) : (
           <pre class="code" tabIndex={0}>
             {lines.map(
-              ({ time, at, level: of, message }) => `${(time ?? at ?? "").slice(11, 19)} ${of.padEnd(5)} ${message}\n`,
+              ({ createdAt, level: of, message }) => `${createdAt.slice(11, 19)} ${of.padEnd(7)} ${message}
+`,
             )}
           </pre>
         )}
