@@ -7,12 +7,12 @@ import { endStacks, startStack } from "../support/stack.ts";
 
 afterAll(endStacks);
 
-test("the local stack keeps e-mails with its data, and shows them on its own page alone", async () => {
+test("the local stack keeps e-mails with its data, and hands them to its own page alone", async () => {
   const env = { ROLE: "gateway" };
   const stack = await startStack({ env });
-  expect(stack.lines.join("\n")).toContain(`${stack.url}/local/mailbox`);
-  const page = async (path = "") => fetch(`${stack.url}/local/mailbox${path}`);
-  expect(await (await page()).text()).toContain("No e-mail has been sent yet");
+  expect(stack.lines.join("\n")).toContain(`${stack.url}/dashboard`);
+  const mails = async (url: string, headers = {}) => fetch(`${url}/local/mail.json`, { headers });
+  expect(await (await mails(stack.url)).json()).toEqual({ items: [] });
 
   const { environment } = JSON.parse(readFileSync(join(stack.dir, "stack.json"), "utf8"));
   expect(new URL(environment.AWS_ENDPOINT_URL_SESV2).hostname).toBe("127.0.0.1");
@@ -28,14 +28,34 @@ test("the local stack keeps e-mails with its data, and shows them on its own pag
   await expect(client.send(new SendEmailCommand({ FromEmailAddress, Content }))).rejects.toMatchObject({
     name: "BadRequestException",
   });
-  expect(await (await page()).text()).toContain("A subject");
-  const shown = await page(`/${MessageId}`);
-  expect(shown.headers.get("content-security-policy")).toMatch(/default-src 'none'/);
-  expect(await shown.text()).toContain('sandbox="" srcdoc="&lt;b&gt;An e-mail');
-  expect((await page("/unknown")).status).toBe(404);
+  const kept = { id: MessageId, subject: "A subject", html: "<b>An e-mail</b>", to: ["a@example.com"] };
+  expect(await (await mails(stack.url)).json()).toMatchObject({ items: [kept] });
+  for (const headers of [{ "sec-fetch-site": "cross-site" }, { origin: "https://evil.example" }])
+    expect((await mails(stack.url, headers)).status).toBe(403);
+  const moved = await fetch(`${stack.url}/local/mailbox`, { redirect: "manual" });
+  expect([moved.status, moved.headers.get("location")]).toEqual([302, "/dashboard/local/mail"]);
   await stack.end();
 
   const again = await startStack({ dir: stack.dir, env });
-  expect(await (await fetch(`${again.url}/local/mailbox`)).text()).toContain("A subject");
+  expect(await (await mails(again.url)).json()).toMatchObject({ items: [kept] });
   await again.end();
+});
+
+test("a token is for whoever sits at this machine: no other page gets one", async () => {
+  const stack = await startStack({ env: { ROLE: "gateway" } });
+  const ask = async (headers: Record<string, string>) => fetch(`${stack.url}/local/token`, { method: "POST", headers });
+  for (const headers of [
+    { "sec-fetch-site": "cross-site" },
+    { "sec-fetch-site": "same-site" },
+    { "sec-fetch-site": "none" },
+    { origin: "https://evil.example" },
+    { origin: "null" },
+  ])
+    expect((await ask(headers)).status).toBe(403);
+  const { token } = (await (await ask({ "sec-fetch-site": "same-origin", origin: stack.url })).json()) as {
+    token: string;
+  };
+  const me = await fetch(`${stack.url}/v1/me`, { headers: { authorization: `Bearer ${token}` } });
+  expect(await me.json()).toMatchObject({ data: { sub: "developer", may: { change: true, operate: false } } });
+  await stack.end();
 });

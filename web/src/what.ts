@@ -25,11 +25,12 @@ export function whatOf(job: Job): string {
 
 /** What an unfinished job waits for, or how a finished one failed. */
 export function stateOf(job: Job): string {
-  const { status, waiting, lastError, progress, reason } = job;
+  const { status, waiting, lastError, progress, reason, executionType } = job;
   if (status === "RUNNING")
     return progress
       ? `${Math.round(progress.percent)} %${progress.label === undefined ? "" : `, ${progress.label}`}`
       : "";
+  if (executionType === "schedule" && waiting?.reason === "paused") return "paused";
   if (status === "PENDING" || status === "RETRYING")
     return waiting ? (WAITING[waiting.reason] ?? waiting.reason) : (lastError ?? "");
   if (status === "SUCCEEDED") return "";

@@ -9,7 +9,11 @@ export const client = new QueryClient({
   defaultOptions: {
     queries: {
       retry: (failures, error) =>
-        failures < 2 && error instanceof ApiError && (error.status === 0 || error.status >= 500),
+        failures < 2 &&
+        error instanceof ApiError &&
+        (error.status === 0 || error.status === 429 || error.status >= 500),
+      retryDelay: (failures, error) =>
+        Math.max(error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0, 500 * 2 ** failures),
       staleTime: 1_000,
       gcTime: 120_000,
       refetchOnWindowFocus: false,

@@ -21,7 +21,7 @@ export default function Apps() {
     ask: async (signal) => api<Page<ListedApp>>("v1/admin/apps?limit=100", { signal }),
     every: () => "seldom",
   });
-  if (list.isPending) return <Skeleton />;
+  if (list.isPending) return <Skeleton title="Apps" />;
   const choose = (id: string) => {
     chooseApp(id === me.value?.appId ? undefined : id);
     client.clear();
@@ -41,7 +41,7 @@ export default function Apps() {
               <th>App</th>
               <th class="fit">Id</th>
               <th class="fit">Known since</th>
-              <th class="fit" />
+              <td class="fit" />
             </tr>
           </thead>
           <tbody>

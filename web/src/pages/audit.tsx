@@ -33,7 +33,7 @@ export default function Audit() {
     enabled: appId.value !== undefined,
     every: () => "seldom",
   });
-  if (list.isPending) return <Skeleton />;
+  if (list.isPending) return <Skeleton title="Audit log" />;
   const entries = [...(list.data?.items ?? []), ...(older?.items ?? [])];
   const end = older ?? list.data;
   return (

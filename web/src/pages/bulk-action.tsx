@@ -19,7 +19,7 @@ export default function BulkActionPage() {
     ask: async (signal) => api<BulkAction>(`v1/admin/bulk-actions/${id}`, { signal }),
     every: (one) => (one === undefined || !isFinal(one.status) ? "often" : "never"),
   });
-  if (asked.isPending) return <Skeleton />;
+  if (asked.isPending) return <Skeleton title="Bulk action" />;
   const one = asked.data;
   if (!one) return <Refreshing query={asked} />;
   const isRunning = !isFinal(one.status);

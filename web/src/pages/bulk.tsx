@@ -20,7 +20,7 @@ export default function Bulk() {
       api<Page<BulkAction>>(`v1/admin/bulk-actions${queryOf({ ...ofApp(), limit: 50 })}`, { signal }),
     every: (page) => (page?.items.some(({ status }) => !isFinal(status)) ? "often" : "seldom"),
   });
-  if (list.isPending) return <Skeleton />;
+  if (list.isPending) return <Skeleton title="Bulk actions" />;
   const all = list.data?.items ?? [];
   return (
     <div class="stack">

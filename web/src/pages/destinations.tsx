@@ -1,4 +1,5 @@
 import { api, queryOf } from "../api/http.ts";
+import { resumeDestination, type Destination } from "../destinations.ts";
 import { useQuery } from "../api/query.ts";
 import type { Page } from "../api/shapes.ts";
 import { refresh, told } from "../actions.ts";
@@ -6,24 +7,7 @@ import { appId, mayChange, ofApp } from "../me.ts";
 import { Refreshing, Skeleton } from "../parts/notices.tsx";
 import { Safe } from "../parts/text.tsx";
 import { Ago } from "../parts/time.tsx";
-import { toast } from "../parts/toasts.tsx";
 import { pathOf } from "../root.ts";
-
-export interface Destination {
-  readonly destination: string;
-  readonly state: "closed" | "open" | "held";
-  readonly since: string | null;
-  readonly consecutiveFailures: number;
-  readonly lastError: string | null;
-  readonly nextProbeAt: string | null;
-  readonly rateLimitPerSecond: number | null;
-  readonly maxConcurrency: number | null;
-}
-
-export async function resumeDestination(destination: string): Promise<void> {
-  await api("v1/admin/destinations/resume", { method: "POST", body: { destination, ...ofApp() } });
-  toast(`Resumed ${destination}`);
-}
 
 const STATES = {
   closed: ["succeeded", "Well"],
@@ -37,7 +21,7 @@ export default function Destinations() {
     ask: async (signal) => api<Page<Destination>>(`v1/admin/destinations${queryOf(ofApp())}`, { signal }),
     every: () => "seldom",
   });
-  if (list.isPending) return <Skeleton />;
+  if (list.isPending) return <Skeleton title="Destinations" />;
   const all = list.data?.items ?? [];
   return (
     <div class="stack">
@@ -62,7 +46,7 @@ export default function Destinations() {
                 <th class="fit">Next probe</th>
                 <th class="fit right">Limits</th>
                 <th>Last error</th>
-                <th class="fit" />
+                <td class="fit" />
               </tr>
             </thead>
             <tbody>

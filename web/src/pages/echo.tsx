@@ -22,7 +22,7 @@ export default function EchoPage() {
     ask: async (signal) => api<{ items: readonly Echoed[] }>("local/echo.json", { signal }),
     every: () => "often",
   });
-  if (list.isPending) return <Skeleton />;
+  if (list.isPending) return <Skeleton title="Echo" />;
   const url = me.value?.local?.echoUrl ?? "";
   return (
     <div class="stack">

@@ -36,7 +36,7 @@ export default function JobPage() {
     },
     every: (job) => (job === undefined || !isFinal(job.status) ? "often" : "never"),
   });
-  if (asked.isPending) return <Skeleton rows={10} />;
+  if (asked.isPending) return <Skeleton title="Job" rows={10} />;
   const job = asked.data;
   if (!job) {
     return (

@@ -171,7 +171,7 @@ function List({ text, filter, setText }: ListProps) {
           {plural(settled.fresh, "new job")}
         </button>
       )}
-      {jobs.length === 0 ? (
+      {jobs.length === 0 && !first.data ? null : jobs.length === 0 ? (
         <None
           text={text}
           lookedBackTo={end?.lookedBackTo ?? null}
@@ -197,7 +197,7 @@ function List({ text, filter, setText }: ListProps) {
                   />
                 </th>
                 <th class="fit">Status</th>
-                <th>What</th>
+                <th class="most">What</th>
                 <th class="fit right">Tries</th>
                 <th>Waits for, or error</th>
                 <th class="fit right" aria-sort="descending">
@@ -250,6 +250,8 @@ function List({ text, filter, setText }: ListProps) {
 }
 
 const LOOKS_FOR_MS = 2_000;
+/** Each page is a request, and all of an app's readers have so many a second. */
+const MOST_LOOKS = 4;
 
 /** A page may come short: it is gone on with for 2 s, or until it is full. */
 async function looked(
@@ -259,7 +261,8 @@ async function looked(
   const until = performance.now() + LOOKS_FOR_MS;
   let page = await ask(cursor);
   const items = [...page.items];
-  while (page.nextCursor !== null && items.length < LIMIT && performance.now() < until) {
+  for (let looks = 1; looks < MOST_LOOKS && page.nextCursor !== null && items.length < LIMIT; looks += 1) {
+    if (performance.now() > until) break;
     page = await ask(page.nextCursor);
     items.push(...page.items);
   }

@@ -23,7 +23,7 @@ export default function MailPage() {
     ask: async (signal) => api<{ items: readonly Mail[] }>("local/mail.json", { signal }),
     every: () => "often",
   });
-  if (list.isPending) return <Skeleton />;
+  if (list.isPending) return <Skeleton title="Mailbox" />;
   const all = list.data?.items ?? [];
   return (
     <div class="stack">

@@ -14,7 +14,7 @@ import { Ago } from "../parts/time.tsx";
 import { pathOf } from "../root.ts";
 import { absoluteText, durationText, now } from "../time.ts";
 import { WAITING } from "../what.ts";
-import { resumeDestination, type Destination } from "./destinations.tsx";
+import { resumeDestination, type Destination } from "../destinations.ts";
 
 export interface Counts {
   readonly byStatus: Readonly<Partial<Record<Status, number>>>;
@@ -76,7 +76,7 @@ export default function Overview() {
       api<Page<BulkAction>>(`v1/admin/bulk-actions${queryOf({ ...ofApp(), limit: 5 })}`, { signal }),
     every: (page) => (page?.items.some(({ status }) => !isFinal(status)) ? "often" : "seldom"),
   });
-  if (counts.isPending) return <Skeleton rows={8} />;
+  if (counts.isPending) return <Skeleton title="Overview" rows={8} />;
   const running = bulk.data?.items.find(({ status }) => !isFinal(status));
   return (
     <div class="stack">
@@ -302,13 +302,7 @@ function Charts() {
               [720, "30 d"],
             ] as const
           ).map(([each, word]) => (
-            <button
-              key={each}
-              type="button"
-              aria-selected={each === hours}
-              aria-pressed={each === hours}
-              onClick={() => setHours(each)}
-            >
+            <button key={each} type="button" aria-pressed={each === hours} onClick={() => setHours(each)}>
               {word}
             </button>
           ))}

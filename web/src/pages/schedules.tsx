@@ -44,7 +44,7 @@ export default function Schedules() {
     every: () => "seldom",
     keeps: true,
   });
-  if (list.isPending) return <Skeleton />;
+  if (list.isPending) return <Skeleton title="Schedules" />;
   const all = (list.data?.items ?? []).toSorted((a, b) => (a.nextRuns[0] ?? "9").localeCompare(b.nextRuns[0] ?? "9"));
   return (
     <div class="stack">
@@ -60,13 +60,7 @@ export default function Schedules() {
       </div>
       <div class="tabs" role="group" aria-label="State">
         {(["", "ACTIVE", "PAUSED", "ENDED"] as const).map((each) => (
-          <button
-            key={each}
-            type="button"
-            aria-pressed={each === state}
-            aria-selected={each === state}
-            onClick={() => setState(each)}
-          >
+          <button key={each} type="button" aria-pressed={each === state} onClick={() => setState(each)}>
             {each === "" ? "All" : each[0] + each.slice(1).toLowerCase()}
           </button>
         ))}

@@ -18,7 +18,7 @@ export default function Secrets() {
     ask: async (signal) => api<AppSettings>(path, { signal }),
     enabled: appId.value !== undefined,
   });
-  if (app.isPending) return <Skeleton />;
+  if (app.isPending) return <Skeleton title="Signing secrets" />;
   const rotate = async () => {
     const secret = await told(async () => api<{ secret: string }>(`${path}/signing-secrets`, { method: "POST" }));
     setMade(secret?.secret);
@@ -46,7 +46,7 @@ export default function Secrets() {
               <th>Id</th>
               <th class="fit">Made</th>
               <th class="fit">Signs until</th>
-              <th class="fit" />
+              <td class="fit" />
             </tr>
           </thead>
           <tbody>

@@ -74,7 +74,7 @@ export default function Settings() {
     ask: async (signal) => api<AppSettings>(path, { signal }),
     enabled: appId.value !== undefined,
   });
-  if (app.isPending) return <Skeleton rows={8} />;
+  if (app.isPending) return <Skeleton title="Settings" rows={8} />;
   const setPaused = async (paused: boolean) => {
     const done = await told(async () => api(path, { method: "PATCH", body: { paused } }));
     if (done !== undefined)

@@ -16,7 +16,7 @@ export default function Usage() {
     ask: async (signal) => api<{ inForce: Record<string, unknown> }>(`v1/admin/apps/${appId.value}`, { signal }),
     enabled: appId.value !== undefined,
   });
-  if (usage.isPending) return <Skeleton />;
+  if (usage.isPending) return <Skeleton title="Usage" />;
   return (
     <div class="stack">
       <div class="title">

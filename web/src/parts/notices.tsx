@@ -2,13 +2,16 @@ import { ApiError } from "../api/http.ts";
 import type { QueryObserverResult } from "@tanstack/query-core";
 import { absoluteText } from "../time.ts";
 
-/** While the first answer is awaited: nothing for a moment, then bars. */
-export function Skeleton({ rows = 5 }: { readonly rows?: number }) {
+/** While the first answer is awaited: the title, and after a moment bars. */
+export function Skeleton({ title, rows = 5 }: { readonly title?: string; readonly rows?: number }) {
   return (
-    <div class="stack tight" aria-busy="true" aria-label="Loading">
-      {Array.from({ length: rows }, (_, at) => (
-        <div class="skeleton" key={at} data-row={at % 3} />
-      ))}
+    <div class="stack tight">
+      {title !== undefined && <h1 tabIndex={-1}>{title}</h1>}
+      <div class="stack tight" role="status" aria-label="Loading">
+        {Array.from({ length: rows }, (_, at) => (
+          <div class="skeleton" key={at} />
+        ))}
+      </div>
     </div>
   );
 }
