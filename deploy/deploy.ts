@@ -1,5 +1,8 @@
 import { createRequire } from "node:module";
 import { callerIn, eventsCommand, outputsOf, runCommand, type Place } from "./place.ts";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { runServerless } from "./run-serverless.ts";
 
 // `npm run deploy`: checks, packages, deploys, and says what to do next.
@@ -25,6 +28,7 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 async function deploy(place: Place, onlyChecks: boolean): Promise<number> {
   await check(place);
   if (onlyChecks) return 0;
+  await buildDashboard();
   // What the account has in concurrent executions, and what is deployed, is compared by deploy/checks.cjs.
   const code = await runServerless("deploy", "--stage", place.stage, "--region", place.region);
   if (code !== 0) {
@@ -34,6 +38,12 @@ async function deploy(place: Place, onlyChecks: boolean): Promise<number> {
   }
   await announce(place);
   return 0;
+}
+
+/** Its files are packaged with the function `site`. */
+async function buildDashboard(): Promise<void> {
+  const build = join(import.meta.dirname, "../web/build.ts");
+  await promisify(execFile)(process.execPath, [build]);
 }
 
 async function check({ stage, region, stack }: Place): Promise<void> {
@@ -59,6 +69,7 @@ async function announce(place: Place): Promise<void> {
   say(`
 Deployed
   API       ${url}
+  Dashboard ${url}/dashboard
   Document  ${url}/api-docs
 
 Next

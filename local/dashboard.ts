@@ -1,12 +1,13 @@
 import { spawn } from "node:child_process";
-import { readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 // The dashboard's files, built at the first start and when their source has changed. A start does not wait for that.
 
 /** Builds the dashboard unless it is built. Returns what stops it. */
 export function buildDashboard(root: string): () => void {
-  if (isBuilt(root)) return () => {};
+  // Another stack may be at it.
+  if (isBuilt(root) || existsSync(join(root, "web/.building"))) return () => {};
   const child = spawn(process.execPath, [join(root, "web/build.ts")], {
     cwd: root,
     stdio: ["ignore", "ignore", "pipe"],

@@ -3,6 +3,7 @@ import type { Server } from "node:http";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { clockNotice, readClock, usualFolder } from "./clock-file.ts";
+import { buildDashboard } from "./dashboard.ts";
 import { readEnvFile } from "./env-file.ts";
 import type { Runner } from "./event-sources.ts";
 import type { References } from "./provision.ts";
@@ -50,15 +51,18 @@ interface Stack extends RunningStack {
 
 async function start(settings: Settings): Promise<void> {
   let stop: (() => Promise<void>) | undefined;
+  let stopBuilding = () => {};
   // Watched from the first moment on: a start whose npm is killed must not go on to the end before it sees that.
   onEnd(async () => stop?.());
   mkdirSync(settings.dir, { recursive: true });
   const template = readTemplate(ROOT);
   const stack = settings.role === "worker" ? joinStack(settings) : await foundStack(settings, template);
   Object.assign(process.env, stack.environment);
+  if (stack.url !== undefined) stopBuilding = buildDashboard(ROOT);
   const { references } = stack;
   const workers = await startRole(settings.role, { root: ROOT, template, dir: settings.dir, references });
   stop = async () => {
+    stopBuilding();
     stack.announceEnd();
     stack.server?.close();
     await Promise.race([workers?.stop(), sleep(STOP_WITHIN_MS)]);

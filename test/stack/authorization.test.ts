@@ -178,7 +178,17 @@ const CASES: Record<string, Case> = {
 };
 
 /** A stack on one machine shows its metrics to everyone on it: see `watching.test.ts` for a token. */
-const OPEN = ["GET /health", "GET /metrics", "GET /openapi.json", "GET /api-docs", "GET /api-docs/{file}", "*"];
+const OPEN = [
+  "GET /",
+  "GET /health",
+  "GET /metrics",
+  "GET /openapi.json",
+  "GET /api-docs",
+  "GET /api-docs/{file}",
+  "GET /dashboard",
+  "GET /dashboard/{path+}",
+  "*",
+];
 
 const routes = readTemplate(ROOT).functions.flatMap(({ routes: keys }) => keys);
 

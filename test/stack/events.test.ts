@@ -80,6 +80,7 @@ const EXPECTED: Record<string, unknown> = {
   "run-tasks": { batchItemFailures: [] },
   "site-api-docs": { statusCode: 200 },
   "site-api-docs-file": { statusCode: 200 },
+  "site-dashboard-sign-in": { statusCode: 200 },
   "site-health": { statusCode: 200 },
   "site-openapi": { statusCode: 200 },
   "task-api-create": { statusCode: 201 },
