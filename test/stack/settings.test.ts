@@ -144,6 +144,12 @@ test("destinations are set and taken out one by one, and each has entries of its
     expect((await call("PUT", `/destinations/${name}`, body)).status).toBe(400);
 });
 
+test("a host with a port stands for its origin by https, also where it has no dot", async () => {
+  const { call, get } = await newSettings();
+  expect((await call("PUT", "/destinations/localhost%3A8443", { maxConcurrency: 1 })).status).toBe(200);
+  expect((await get()).destinations).toMatchObject([{ destination: "https://localhost:8443" }]);
+});
+
 test("changes of settings and secrets have a budget of their own", async () => {
   const { appId, call } = await newSettings();
   const operator = await tokenFor({ roles: ["PLATFORM_ADMIN"] });
