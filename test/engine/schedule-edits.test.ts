@@ -148,17 +148,3 @@ test("an edit that leaves no run is refused", async () => {
   await run(job);
   await expect(edit(job, () => ({ maxRuns: 1 }))).rejects.toMatchObject({ details: [{ field: "maxRuns" }] });
 });
-
-test("an asked-for run is refused where its key belongs to a job that the schedule has not made", async () => {
-  const { appId, message } = request("both", {}, {});
-  const keyed = (idempotencyKey: string) => ({ ...message, metadata: { ...message.metadata, idempotencyKey } });
-  const execution = { ...RATE, scheduleExpressionTimezone: "UTC", type: "schedule", targetJob: keyed("paid") };
-  const made = await world.engine.submit({ appId, mode: "both", message: { execution, metadata: {} } });
-  await world.engine.submit({ appId, mode: "both", message: keyed("paid@a") });
-  await expect(world.engine.runSchedule(made.job.id, { key: "a" })).rejects.toMatchObject({
-    code: "CONFLICT",
-    reason: "key_taken",
-  });
-  expect(await world.engine.runSchedule(made.job.id, { key: "b" })).toMatchObject({ isNew: true });
-  expect(await world.engine.runSchedule(made.job.id, { key: "b" })).toMatchObject({ isNew: false });
-});

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DAY, MINUTE, SECOND } from "../../lib/clock.ts";
 import { NEVER } from "../../lib/job/schedule.ts";
-import { createWorld, type World } from "../support/world.ts";
+import { createWorld, request, type World } from "../support/world.ts";
 import { RATE, schedulesIn } from "./schedules-in.ts";
 
 // Which runs of schedules are made, by their policies and when people ask for them, on the models.
@@ -168,4 +168,18 @@ test("a run that is asked for does not overlap where runs must not, nor does the
   world.pass(5 * MINUTE);
   expect(await run(job)).toBe("skipped");
   expect(await stored(job)).toMatchObject({ skipped: { overlap: 1 } });
+});
+
+test("an asked-for run is refused where its key belongs to a job that the schedule has not made", async () => {
+  const { appId, message } = request("both", {}, {});
+  const keyed = (idempotencyKey: string) => ({ ...message, metadata: { ...message.metadata, idempotencyKey } });
+  const execution = { ...RATE, scheduleExpressionTimezone: "UTC", type: "schedule", targetJob: keyed("paid") };
+  const made = await world.engine.submit({ appId, mode: "both", message: { execution, metadata: {} } });
+  await world.engine.submit({ appId, mode: "both", message: keyed("paid@a") });
+  await expect(world.engine.runSchedule(made.job.id, { key: "a" })).rejects.toMatchObject({
+    code: "CONFLICT",
+    reason: "key_taken",
+  });
+  expect(await world.engine.runSchedule(made.job.id, { key: "b" })).toMatchObject({ isNew: true });
+  expect(await world.engine.runSchedule(made.job.id, { key: "b" })).toMatchObject({ isNew: false });
 });
