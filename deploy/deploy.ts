@@ -1,8 +1,8 @@
-import { createRequire } from "node:module";
-import { callerIn, eventsCommand, outputsOf, runCommand, type Place } from "./place.ts";
 import { execFile } from "node:child_process";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { callerIn, eventsCommand, outputsOf, runCommand, type Place } from "./place.ts";
 import { runServerless } from "./run-serverless.ts";
 
 // `npm run deploy`: checks, packages, deploys, and says what to do next.

@@ -1,6 +1,6 @@
 import { LocationProvider, Route, Router, useLocation } from "preact-iso/router";
-import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { announced } from "./announced.ts";
 import { client } from "./api/query.ts";
 import { isOnline, isPaused, onLive } from "./api/live.ts";
 import { claims, isRefused, signOut, token } from "./api/session.ts";
@@ -29,9 +29,6 @@ import Echo from "./pages/echo.tsx";
 import { SignIn } from "./pages/sign-in.tsx";
 import { BASE, pathOf } from "./root.ts";
 import { durationText, rate, tick } from "./time.ts";
-
-/** What a screen reader is told of a page's changes: one sentence at a time. */
-export const announced = signal("");
 
 export function App() {
   if (token.value === undefined) return <SignIn />;

@@ -1,10 +1,11 @@
 import type { Job } from "./api/shapes.ts";
+import { configText } from "./what.ts";
 
 /** A job's request as a command for a shell. Credentials are not shown to this page: `$TOKEN` stands in their place. */
 export function curlOf(job: Job): string | undefined {
-  const { lambdaProxyMessage: request, executionConfig: config, executionType } = job;
+  const { lambdaProxyMessage: request, executionType } = job;
   if (!request || (executionType !== "rest-api" && executionType !== "lambda-url")) return undefined;
-  const base = String(config?.["baseUrl"] ?? config?.["functionUrl"] ?? "");
+  const base = configText(job, "baseUrl", "functionUrl");
   const lines = [`curl -X ${request.httpMethod} ${quoted(base.replace(/\/$/, "") + request.path)}`];
   for (const [name, value] of Object.entries(request.headers)) lines.push(`  -H ${header(name, value)}`);
   if (request.body !== null) {
@@ -23,7 +24,7 @@ function header(name: string, value: string): string {
 
 /** For a POSIX shell. Control characters by their numbers, so that pasting runs nothing. */
 export function quoted(text: string): string {
-  if (!/[\u0000-\u001f\u007f]/.test(text.replaceAll("\n", ""))) return `'${text.replaceAll("'", `'\\''`)}'`;
+  if (!/\p{Cc}/u.test(text.replaceAll("\n", ""))) return `'${text.replaceAll("'", `'\\''`)}'`;
   const escaped = [...new TextEncoder().encode(text)].map((byte) =>
     byte >= 32 && byte < 127 && byte !== 92 && byte !== 39
       ? String.fromCharCode(byte)

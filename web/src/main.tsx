@@ -1,5 +1,5 @@
 import { render } from "preact";
-import "./styles/index.css";
+import "./styles/index.css"; // oxlint-disable-line import/no-unassigned-import -- a style sheet has nothing to name
 import { takeHandedOver } from "./api/session.ts";
 import { App } from "./app.tsx";
 

@@ -3,24 +3,20 @@ import { safeText } from "./parts/text.tsx";
 
 /** What a job does, in a few words: `POST hooks.partner.com/orders`, `export_report`. */
 export function whatOf(job: Job): string {
-  const {
-    executionType,
-    jobType,
-    destination,
-    method,
-    path,
-    executionConfig: config,
-    lambdaProxyMessage: request,
-  } = job;
-  if (executionType === "task") return jobType ?? String(config?.["jobType"] ?? "task");
+  const { executionType, jobType, destination, method, path, lambdaProxyMessage: request } = job;
+  if (executionType === "task") return jobType ?? (configText(job, "jobType") || "task");
   if (executionType === "schedule")
-    return `schedule ${job.idempotencyKey ?? String(config?.["scheduleExpression"] ?? "")}`.trim();
+    return `schedule ${job.idempotencyKey ?? configText(job, "scheduleExpression")}`.trim();
   if (executionType === "group") return `group ${job.idempotencyKey ?? ""}`.trim();
-  const host = (
-    destination ?? String(config?.["baseUrl"] ?? config?.["functionUrl"] ?? config?.["functionName"] ?? "")
-  ).replace(/^https?:\/\//, "");
+  const host = (destination ?? configText(job, "baseUrl", "functionUrl", "functionName")).replace(/^https?:\/\//, "");
   if (executionType === "lambda-invoke") return `invoke ${host}`;
   return safeText(`${method ?? request?.httpMethod ?? ""} ${host}${path ?? request?.path ?? ""}`.trim());
+}
+
+/** The first of these fields of its execution that is a text. */
+export function configText({ executionConfig = {} }: Job, ...names: readonly string[]): string {
+  const found = names.map((name) => executionConfig[name]).find((value) => typeof value === "string");
+  return typeof found === "string" ? found : "";
 }
 
 /** What an unfinished job waits for, or how a finished one failed. */

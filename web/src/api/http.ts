@@ -64,7 +64,7 @@ export async function api<T>(
   if (typeof parsed["timestamp"] === "string") noteServiceTime(Date.parse(parsed["timestamp"]));
   if (response.ok) return (parsed["success"] === true ? parsed["data"] : parsed) as T;
   if (response.status === 401) isRefused.value = true;
-  throw new ApiError(response.status, (parsed["error"] ?? {}) as Partial<ApiError>, response.headers);
+  throw new ApiError(response.status, parsed["error"] ?? {}, response.headers);
 }
 
 async function answerOf(path: string, init: RequestInit): Promise<Response> {

@@ -41,7 +41,7 @@ export function useQuery<T>({
   enabled = true,
   keeps = false,
 }: Query<T>): QueryObserverResult<T, ApiError> {
-  const [, render] = useReducer((n: number, _: void) => n + 1, 0);
+  const [, render] = useReducer<number, void>((n) => n + 1, 0);
   const options: QueryObserverOptions<T, ApiError> = {
     queryKey: key,
     queryFn: async ({ signal }) => ask(signal),
@@ -54,5 +54,5 @@ export function useQuery<T>({
   observer.setOptions(options);
   useEffect(() => observer.subscribe(() => render()), [observer]);
   // The pace may have changed: paused, hidden, or something unfinished has come into view.
-  return observer.getOptimisticResult(client.defaultQueryOptions(options) as never) as QueryObserverResult<T, ApiError>;
+  return observer.getOptimisticResult(client.defaultQueryOptions(options) as never);
 }

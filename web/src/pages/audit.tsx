@@ -87,7 +87,7 @@ export default function Audit() {
           </table>
         </div>
       )}
-      {end?.nextCursor != null && (
+      {end && end.nextCursor !== null && (
         <button
           type="button"
           class="button small"

@@ -189,7 +189,7 @@ function Why({ job }: { readonly job: Job }) {
             </>
           )}
           {waiting ? <Safe text={waiting.detail} /> : "It waits"}
-          {(waiting?.until ?? nextRetryAt) != null && status === "RETRYING" && (
+          {(waiting?.until ?? nextRetryAt) !== null && status === "RETRYING" && (
             <>
               : the next try is in <Countdown to={waiting?.until ?? nextRetryAt ?? ""} />
             </>
@@ -217,13 +217,16 @@ function Why({ job }: { readonly job: Job }) {
           It was cancelled <Ago at={job.updatedAt} />.
         </p>
       );
-    default:
+    case "FAILED":
+    case "DEAD":
       return (
         <p class="why">
           {status === "DEAD" ? "No retry is left: " : "It failed for good: "}
           <Safe text={lastError ?? "nothing is known of why"} />, <Ago at={job.updatedAt} />.
         </p>
       );
+    default:
+      return status satisfies never;
   }
 }
 
@@ -324,7 +327,7 @@ function AttemptTab({ job, attempt, tab }: { readonly job: Job; readonly attempt
           <code>
             {attempt.request?.method ?? request?.httpMethod} <Safe text={attempt.request?.url ?? whatOf(job)} />
           </code>
-          {request?.body != null ? (
+          {request && request.body !== null ? (
             <Code text={request.body} isJson={!request.isBase64Encoded} label="Body" />
           ) : (
             <p class="muted">Without a body.</p>

@@ -4,7 +4,7 @@ import { actOn, bulk, refresh, told } from "../actions.ts";
 import { api, queryOf } from "../api/http.ts";
 import { client, useQuery } from "../api/query.ts";
 import type { Job, Page, Status } from "../api/shapes.ts";
-import { announced } from "../app.tsx";
+import { announced } from "../announced.ts";
 import { parseFilter, withWord, wordsOf } from "../filter.ts";
 import { pageKeys } from "../keys.ts";
 import { appId, mayChange, ofApp } from "../me.ts";
@@ -175,7 +175,7 @@ function List({ text, filter, setText }: ListProps) {
         <None
           text={text}
           lookedBackTo={end?.lookedBackTo ?? null}
-          hasMore={end?.nextCursor != null}
+          hasMore={(end?.nextCursor ?? null) !== null}
           onLook={lookFurther}
           onClear={() => setText("")}
         />
@@ -233,9 +233,9 @@ function List({ text, filter, setText }: ListProps) {
           onClose={() => setAsked(undefined)}
         />
       )}
-      {jobs.length > 0 && end?.nextCursor != null && (
+      {jobs.length > 0 && end && end.nextCursor !== null && (
         <div class="row muted">
-          {end.lookedBackTo != null && (
+          {end.lookedBackTo && (
             <span>
               Looked back to <Ago at={end.lookedBackTo} />
             </span>

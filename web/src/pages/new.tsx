@@ -8,6 +8,7 @@ import { me, mayChange, ofApp } from "../me.ts";
 import { Code } from "../parts/json.tsx";
 import { sentenceOf } from "../parts/notices.tsx";
 import { API, pathOf } from "../root.ts";
+import { configText } from "../what.ts";
 import { Choice } from "./schedules.tsx";
 
 // A form for each kind of job, with the curl that does the same beside it. `from` is a job to send again, changed.
@@ -79,7 +80,7 @@ export default function New() {
       const { method, path, body } = checked;
       const made = await api<Job | { id: string }>(path, {
         method,
-        body: { ...(body as object), ...(original ? {} : ofApp()) },
+        body: { ...body, ...(original ? {} : ofApp()) },
       });
       route(pathOf(`/jobs/${made.id}`));
     } catch (error) {
@@ -335,14 +336,14 @@ function formOf(job: Job): Partial<Form> {
         : executionType === "lambda-url"
           ? "functionUrl"
           : "url";
-  const base = String(config?.["baseUrl"] ?? config?.["functionUrl"] ?? "").replace(/\/$/, "");
+  const base = configText(job, "baseUrl", "functionUrl").replace(/\/$/, "");
   return {
     kind,
     target:
       kind === "task"
-        ? String(config?.["jobType"])
+        ? configText(job, "jobType")
         : kind === "function"
-          ? String(config?.["functionName"])
+          ? configText(job, "functionName")
           : base + (request?.path ?? ""),
     method: request?.httpMethod ?? "POST",
     headers: Object.entries(request?.headers ?? {})

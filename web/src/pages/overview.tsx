@@ -222,8 +222,8 @@ function Problems({
         <h2 id="problems">{problems.length === 1 ? "One thing needs you" : `${problems.length} things need you`}</h2>
       </header>
       <ul role="list" class="problems">
-        {problems.map(({ tone, shape, what, detail, action }) => (
-          <li key={what + String(detail)}>
+        {problems.map(({ tone, shape, what, detail, action }, at) => (
+          <li key={at}>
             <span class="badge" data-tone={tone}>
               <Icon shape={shape} /> {what}
             </span>

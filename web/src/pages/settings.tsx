@@ -150,7 +150,7 @@ function Form({ app, path }: { readonly app: AppSettings; readonly path: string 
               {inForce !== undefined &&
                 inForce !== null &&
                 JSON.stringify(inForce) !== JSON.stringify(app[name]) &&
-                ` The operator's limit holds: ${String(inForce)}.`}
+                ` The operator's limit holds: ${JSON.stringify(inForce)}.`}
             </span>
             {of.map(({ message }) => (
               <span class="problem" key={message}>
@@ -193,7 +193,7 @@ function textsOf(app: AppSettings): Record<string, string> {
 function textOf(value: Value, kind: Field["kind"]): string {
   if (value === null) return "";
   if (kind === "lines") return (value as readonly string[]).join("\n");
-  return kind === "json" ? JSON.stringify(value, null, 2) : String(value);
+  return typeof value === "string" ? value : JSON.stringify(value, null, 2);
 }
 
 function valueOf({ kind, label }: Field, text: string): Value {

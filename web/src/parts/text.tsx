@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 // Text from outside. It is always a text node; what could change how a page reads is shown as an escape.
 
 /** Control characters but line breaks and tabs, and those that turn the direction of writing. */
-const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+const HIDDEN = /(?![\n\t])\p{Cc}|\p{Cf}|[\u2028\u2029]/gu;
 
 export function Safe({ text }: { readonly text: string }) {
   if (!HIDDEN.test(text)) return <>{text}</>;
@@ -23,7 +23,7 @@ export function safeText(text: string): string {
 }
 
 function escapeOf(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`;
 }
 
 /** A link of a job's own: only http and https, and nothing is told to where it leads. */

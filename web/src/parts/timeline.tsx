@@ -167,7 +167,8 @@ function Drawn({
           <circle cx={centre} cy={MIDDLE} r="5.5" fill="var(--bg)" stroke="var(--solid)" stroke-width="2" />
         </g>
       );
-    default:
+    case "attempt":
+    case "lost":
       return (
         <g
           class="attempt"
@@ -189,6 +190,8 @@ function Drawn({
           </text>
         </g>
       );
+    default:
+      return kind satisfies never;
   }
 }
 
