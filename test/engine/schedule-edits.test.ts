@@ -3,7 +3,7 @@ import { HOUR, MINUTE, iso } from "../../lib/clock.ts";
 import type { ScheduleExecution } from "../../lib/executors/schedule.ts";
 import { nextRunOf, type Job } from "../../lib/job/job.ts";
 import { NEVER } from "../../lib/job/schedule.ts";
-import { PLENTY, createWorld, request, type World } from "../support/world.ts";
+import { PLENTY, createWorld, type World } from "../support/world.ts";
 import { RATE, schedulesIn } from "./schedules-in.ts";
 
 // Edits and pauses of schedules, on the models.
