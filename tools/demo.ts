@@ -43,37 +43,41 @@ async function ask(token: string, method: string, path: string, body?: object): 
 
 const say = (text: string) => void process.stdout.write(`${text}\n`);
 
-async function fill(): Promise<void> {
-  const shop = await partner((_, response) =>
-    setTimeout(() => json(response, 200, { ok: true }), 20 + Math.random() * 180),
-  );
-  const failing = await partner((_, response) => json(response, 503, { error: "upstream is down", retry: true }));
-  const old = await partner((_, response) => json(response, 410, { error: "this endpoint is gone" }));
-  const limited = await partner((_, response) => json(response, 200, { ok: true }));
-  const strict = await partner((_, response) => json(response, 422, { error: "amount must be positive" }));
-  const token = await tokenOf(DEMO_APP);
-  const send = async (jobs: readonly object[]) => {
-    for (let from = 0; from < jobs.length; from += 100)
-      await ask(token, "POST", "/v1/send", jobs.slice(from, from + 100));
-  };
-  const run = Date.now().toString(36);
-  await ask(token, "PATCH", `/v1/admin/apps/${DEMO_APP}`, {
-    name: "Demo shop",
-    destinations: [{ destination: limited, rateLimitPerSecond: 1 }],
-  });
+interface Shop {
+  readonly token: string;
+  /** Makes keys of its own for each run. */
+  readonly run: string;
+  readonly partners: Readonly<Record<"shop" | "failing" | "old" | "limited" | "strict", string>>;
+}
 
-  say("Orders that go well, and a partner that is down");
+async function startPartners(): Promise<Shop["partners"]> {
+  return {
+    shop: await partner((_, response) => setTimeout(() => json(response, 200, { ok: true }), 20 + Math.random() * 180)),
+    failing: await partner((_, response) => json(response, 503, { error: "upstream is down", retry: true })),
+    old: await partner((_, response) => json(response, 410, { error: "this endpoint is gone" })),
+    limited: await partner((_, response) => json(response, 200, { ok: true })),
+    strict: await partner((_, response) => json(response, 422, { error: "amount must be positive" })),
+  };
+}
+
+const many = <T>(count: number, make: (n: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n));
+
+async function send(token: string, jobs: readonly object[]): Promise<void> {
+  for (let from = 0; from < jobs.length; from += 100)
+    await ask(token, "POST", "/v1/send", jobs.slice(from, from + 100));
+}
+
+async function sendOrders({ token, run, partners }: Shop): Promise<void> {
+  const { shop, failing, old, limited, strict } = partners;
   const order = (n: number) => ({ order: `A-${1_000 + n}`, total: 10 + ((n * 37) % 400), currency: "EUR" });
+  say("Orders that go well, and a partner that is down");
   await send(
-    Array.from({ length: 120 }, (_, n) => ({
-      url: `${shop}/orders/paid`,
-      body: order(n),
-      key: `order-${run}-${n}`,
-      labels: ["orders"],
-    })),
+    token,
+    many(120, (n) => ({ url: `${shop}/orders/paid`, body: order(n), key: `order-${run}-${n}`, labels: ["orders"] })),
   );
   await send(
-    Array.from({ length: 30 }, (_, n) => ({
+    token,
+    many(30, (n) => ({
       url: `${failing}/webhooks/orders?partner=7`,
       headers: { "x-api-key": "kept-secret", "x-order": String(n) },
       body: order(n),
@@ -83,81 +87,60 @@ async function fill(): Promise<void> {
     })),
   );
   say("A partner that is gone, one that takes one a second, one that refuses");
-  await send(Array.from({ length: 6 }, (_, n) => ({ url: `${old}/v1/push`, body: order(n), key: `old-${run}-${n}` })));
-  await send(
-    Array.from({ length: 60 }, (_, n) => ({
-      url: `${limited}/sms`,
-      body: { to: `+49 30 ${n}` },
-      key: `sms-${run}-${n}`,
-    })),
-  );
-  await send(
-    Array.from({ length: 4 }, (_, n) => ({
-      url: `${strict}/invoices`,
-      body: { amount: -n },
-      key: `invoice-${run}-${n}`,
-    })),
-  );
+  await send(token, [
+    ...many(6, (n) => ({ url: `${old}/v1/push`, body: order(n), key: `old-${run}-${n}` })),
+    ...many(60, (n) => ({ url: `${limited}/sms`, body: { to: `+49 30 ${n}` }, key: `sms-${run}-${n}` })),
+    ...many(4, (n) => ({ url: `${strict}/invoices`, body: { amount: -n }, key: `invoice-${run}-${n}` })),
+  ]);
   say("Jobs for later, and jobs one after another");
-  await send([
+  const notAfter = new Date(Date.now() + 2 * 86_400_000).toISOString();
+  await send(token, [
     { url: `${shop}/reminder`, body: { cart: 9 }, delaySeconds: 7_200, key: `reminder-${run}` },
-    {
-      url: `${shop}/survey`,
-      body: { customer: 4 },
-      delaySeconds: 86_400,
-      notAfter: new Date(Date.now() + 2 * 86_400_000).toISOString(),
-    },
-    ...Array.from({ length: 5 }, (_, n) => ({ url: `${shop}/customers/7`, body: { step: n }, order: "customer-7" })),
+    { url: `${shop}/survey`, body: { customer: 4 }, delaySeconds: 86_400, notAfter },
+    ...many(5, (n) => ({ url: `${shop}/customers/7`, body: { step: n }, order: "customer-7" })),
   ]);
-  say("Schedules, a report, a group, a PDF");
-  const schedule = async (key: string, body: object) => ask(token, "PUT", `/v1/schedules/${key}`, body);
-  await schedule("nightly-report", {
-    expression: "0 2 * * *",
-    timezone: "Europe/Berlin",
-    overlap: "skip",
-    job: { url: `${shop}/report` },
-  });
-  await schedule("weekday-digest", {
-    expression: "0 9 * * 1-5",
-    timezone: "Europe/Berlin",
-    job: { url: `${shop}/digest` },
-  });
-  await schedule("heartbeat", { expression: "rate(1 minute)", timezone: "UTC", job: { url: `${shop}/heartbeat` } });
-  await schedule("old-import", { expression: "0 4 * * 0", timezone: "UTC", job: { url: `${old}/import` } });
+}
+
+async function putSchedules({ token, partners: { shop, old } }: Shop): Promise<void> {
+  const put = async (key: string, body: object) => ask(token, "PUT", `/v1/schedules/${key}`, body);
+  const timezone = "Europe/Berlin";
+  await put("nightly-report", { expression: "0 2 * * *", timezone, overlap: "skip", job: { url: `${shop}/report` } });
+  await put("weekday-digest", { expression: "0 9 * * 1-5", timezone, job: { url: `${shop}/digest` } });
+  await put("heartbeat", { expression: "rate(1 minute)", timezone: "UTC", job: { url: `${shop}/heartbeat` } });
+  await put("old-import", { expression: "0 4 * * 0", timezone: "UTC", job: { url: `${old}/import` } });
   await ask(token, "POST", "/v1/schedules/old-import/pause", { reason: "The partner has moved" });
+}
+
+async function sendWork({ token, partners: { shop } }: Shop): Promise<void> {
   const today = new Date().toISOString().slice(0, 10);
-  await send([
-    {
-      task: "export_report",
-      payload: { reportType: "jobs", format: "csv", filters: { dateFrom: today, dateTo: today } },
-    },
-  ]);
+  const filters = { dateFrom: today, dateTo: today };
+  await send(token, [{ task: "export_report", payload: { reportType: "jobs", format: "csv", filters } }]);
   const group = (await ask(token, "POST", "/v1/groups", { onComplete: { url: `${shop}/import-done` } })) as {
     id: string;
   };
   await send(
-    Array.from({ length: 40 }, (_, n) => ({
-      url: `${shop}/rows`,
-      body: { row: n },
-      group: group.id,
-      labels: ["import"],
-    })),
+    token,
+    many(40, (n) => ({ url: `${shop}/rows`, body: { row: n }, group: group.id, labels: ["import"] })),
   );
   await ask(token, "POST", `/v1/groups/${group.id}/seal`, { expected: 40 });
-  await send([
-    {
-      task: "generate_pdf",
-      payload: { inputType: "markdown", markdown: "# Invoice\n\n| item | price |\n|-|-|\n| tea | 4 |\n" },
-    },
-  ]).catch((error: unknown) => say(String(error)));
+}
+
+async function fill(): Promise<void> {
+  const partners = await startPartners();
+  const token = await tokenOf(DEMO_APP);
+  const demo = { token, partners, run: Date.now().toString(36) };
+  const destinations = [{ destination: partners.limited, rateLimitPerSecond: 1 }];
+  await ask(token, "PATCH", `/v1/admin/apps/${DEMO_APP}`, { name: "Demo shop", destinations });
+  await sendOrders(demo);
+  say("Schedules, a report, a group, two more apps");
+  await putSchedules(demo);
+  await sendWork(demo);
   for (const [at, appId] of OTHER_APPS.entries()) {
     const theirs = await tokenOf(appId);
     await ask(theirs, "PATCH", `/v1/admin/apps/${appId}`, { name: ["Newsletter", "Warehouse"][at] ?? "App" });
-    await ask(
+    await send(
       theirs,
-      "POST",
-      "/v1/send",
-      Array.from({ length: 15 }, (_, n) => ({ url: `${shop}/app-${at}`, body: { n } })),
+      many(15, (n) => ({ url: `${partners.shop}/app-${at}`, body: { n } })),
     );
   }
   say(`\nFilled. See it at ${base}/dashboard . The partners answer until this is stopped (Ctrl-C).`);

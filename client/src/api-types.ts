@@ -3168,4 +3168,29 @@ export interface Operations {
       readonly file: string;
     };
   };
+  /** `GET /`: Leads a browser to the dashboard. */
+  getRoot: Readonly<Record<string, never>>;
+  /** `GET /dashboard`: A page to see and steer jobs. */
+  getDashboard: Readonly<Record<string, never>>;
+  /** `GET /dashboard/sign-in.json`: How people sign in to the dashboard, beside by a pasted token. */
+  getSignInOptions: {
+    readonly answer: {
+      /** With a click, on a local stack. */
+      readonly local: boolean;
+      /** At the issuer of the tokens. */
+      readonly oidc: {
+        readonly issuer: string;
+        readonly clientId: string;
+        readonly scope: string;
+        readonly authorizationEndpoint: string;
+        readonly tokenEndpoint: string;
+      } | null;
+    };
+  };
+  /** `GET /dashboard/{path}`: A page of the dashboard, or a file of it. */
+  getDashboardFile: {
+    readonly path: {
+      readonly path: string;
+    };
+  };
 }

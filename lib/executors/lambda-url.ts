@@ -2,7 +2,6 @@ import * as z from "zod";
 import { SECOND } from "../clock.ts";
 import { matchesName, matchesUrl } from "../outbound/patterns.ts";
 import { timeoutSeconds, type Executor } from "./executor.ts";
-import { exchange, requestOf } from "./http-exchange.ts";
 import { lambda } from "../outbound/lambda-client.ts";
 import { httpBaseUrl, targetUrl } from "../outbound/target-url.ts";
 import type { Rules } from "../outbound/rules.ts";
@@ -34,7 +33,11 @@ export const lambdaUrl: Executor<z.infer<typeof schema>> = {
     const url = targetUrl(execution.functionUrl, lambdaProxyMessage);
     const refused = refusal(url, rules);
     if (refused !== undefined) return { kind: "rejected", error: `The function's URL: ${refused}` };
-    const [{ signRequest }, { client }] = await Promise.all([import("../outbound/sign-request.ts"), lambda()]);
+    const [{ exchange, requestOf }, { signRequest }, { client }] = await Promise.all([
+      import("./http-exchange.ts"),
+      import("../outbound/sign-request.ts"),
+      lambda(),
+    ]);
     const request = requestOf(attempt, url);
     const headers = await signRequest(request, await client.config.credentials(), {
       service: "lambda",

@@ -1,7 +1,6 @@
 import * as z from "zod";
 import { SECOND } from "../clock.ts";
 import { timeoutSeconds, type Executor } from "./executor.ts";
-import { exchange, requestOf } from "./http-exchange.ts";
 import { httpBaseUrl, refuseTarget, targetProblem, targetUrl } from "../outbound/target-url.ts";
 
 const schema = z
@@ -29,6 +28,7 @@ export const restApi: Executor<z.infer<typeof schema>> = {
     const url = targetUrl(execution.baseUrl, lambdaProxyMessage);
     const problem = targetProblem(url, rules);
     if (problem !== undefined) return { kind: "rejected", error: `The target ${problem}` };
+    const { exchange, requestOf } = await import("./http-exchange.ts");
     const request = requestOf(attempt, url);
     const signature = await attempt.sign(request.body ?? new Uint8Array());
     const headers = { ...request.headers, "webhook-signature": signature };

@@ -186,6 +186,7 @@ const OPEN = [
   "GET /api-docs",
   "GET /api-docs/{file}",
   "GET /dashboard",
+  "GET /dashboard/sign-in.json",
   "GET /dashboard/{path+}",
   "*",
 ];

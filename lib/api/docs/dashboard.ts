@@ -42,13 +42,13 @@ export const root = route({
   key: "GET /",
   id: "getRoot",
   summary: "Leads a browser to the dashboard",
-  answers: { 302: z.string().describe("To the dashboard, for those who accept HTML; 404 for others.") },
   contentTypes: ["text/html"],
+  answers: { 200: z.string().describe("The page, for those who accept HTML.") },
+  refusals: ["NOT_FOUND"],
 
   async handle({ headers }): Promise<Answer> {
     if (!headers["accept"]?.includes("text/html")) throw new ClientError("NOT_FOUND", "No such endpoint: GET /");
-    // Relative, so that it holds under any path.
-    return { status: 302, headers: { location: "dashboard", "cache-control": "no-store" }, body: Buffer.alloc(0) };
+    return page("");
   },
 });
 
@@ -65,22 +65,43 @@ export const dashboardFile = route({
   key: "GET /dashboard/{path+}",
   id: "getDashboardFile",
   summary: "A page of the dashboard, or a file of it",
-  contentTypes: ["text/html", "text/css", "text/javascript", "application/json"],
+  contentTypes: ["text/html", "text/css", "text/javascript"],
   answers: { 200: z.string().describe("The page, or the file.") },
+  refusals: ["NOT_FOUND"],
 
-  async handle({ path, headers }, { rules }): Promise<Answer> {
+  async handle({ path, headers }): Promise<Answer> {
     const asked = path["path"] ?? "";
-    if (asked === "sign-in.json") return signInOptions(rules.localFunctionUrls !== "");
     return asked.startsWith("assets/") ? file(asked, headers["accept-encoding"] ?? "") : page(asked);
   },
 });
 
-/** How one can sign in: with a click on a local stack, at the issuer of the tokens, or else by a pasted token. */
-async function signInOptions(isLocal: boolean): Promise<Answer> {
-  const issuer = await issuerOf(oidcConfig(process.env));
-  const headers = { ...COMMON, "cache-control": "no-cache" };
-  return { status: 200, headers, body: { local: isLocal, oidc: issuer ?? null } };
-}
+const issuerShown = z.strictObject({
+  issuer: z.string(),
+  clientId: z.string(),
+  scope: z.string(),
+  authorizationEndpoint: z.string(),
+  tokenEndpoint: z.string(),
+});
+
+export const signInOptions = route({
+  key: "GET /dashboard/sign-in.json",
+  id: "getSignInOptions",
+  summary: "How people sign in to the dashboard, beside by a pasted token",
+  answers: {
+    200: z
+      .strictObject({
+        local: z.boolean().describe("With a click, on a local stack."),
+        oidc: issuerShown.nullable().describe("At the issuer of the tokens."),
+      })
+      .describe("The ways."),
+  },
+
+  async handle(_, { rules }): Promise<Answer> {
+    const issuer = await issuerOf(oidcConfig(process.env));
+    const headers = { ...COMMON, "cache-control": "no-cache" };
+    return { status: 200, headers, body: { local: rules.localFunctionUrls !== "", oidc: issuer ?? null } };
+  },
+});
 
 /** The one page of all: its files are named from where the browser believes to be. */
 async function page(asked: string): Promise<Answer> {

@@ -45,7 +45,8 @@ export function openApi(routes: readonly Route[], target: string): Json {
   const schemas = collection();
   const paths: Record<string, Record<string, Json>> = {};
   for (const each of routes) {
-    const [method = "", path = ""] = each.key.split(" ");
+    // OpenAPI has no name for a path of several parts.
+    const [method = "", path = ""] = each.key.replace("+}", "}").split(" ");
     paths[path] = { ...paths[path], [method.toLowerCase()]: operation(each, path, target, schemas.of) };
   }
   const used = new Set(routes.flatMap(refusalsOf));

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { iso } from "../../clock.ts";
 import { time } from "../http/answers.ts";
-import { dashboard, dashboardFile, root } from "./dashboard.ts";
+import { dashboard, dashboardFile, root, signInOptions } from "./dashboard.ts";
 import { docsAsset, docsPage } from "./docs-page.ts";
 import { route, type Route } from "../http/http.ts";
 import { openApi } from "./openapi.ts";
@@ -28,7 +28,16 @@ const document = route({
   handle: async (_request, { rules }) => ({ status: 200, body: (made ??= apiDocument(rules.localFunctionUrls)) }),
 });
 
-export const siteRoutes: readonly Route[] = [health, document, docsPage, docsAsset, root, dashboard, dashboardFile];
+export const siteRoutes: readonly Route[] = [
+  health,
+  document,
+  docsPage,
+  docsAsset,
+  root,
+  dashboard,
+  signInOptions,
+  dashboardFile,
+];
 
 /** The document of the whole API. In the local stack its examples call the echo target. */
 export function apiDocument(localUrls = ""): object {
