@@ -123,6 +123,8 @@ export function wire(plan: Plan, known: (name: string) => unknown): Wire {
     method: twist.kind === "method" ? twist.method : method,
     path: filled + (twist.kind === "path" ? `/${twist.text}` : "") + queryOf(plan, known),
     headers: {
+      // The root of the service is a page, for those who ask for one.
+      ...(template === "/" && { accept: "text/html" }),
       ...plan.headers,
       ...(body && { "content-type": plan.form ? formType(plan.form) : "application/json" }),
       ...(twist.kind === "header" && { [twist.name]: twist.value }),
