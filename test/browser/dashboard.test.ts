@@ -4,9 +4,10 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { dashboard } from "../../lib/api/docs/dashboard.ts";
 import { startBrowser, type Driven } from "../support/browser.ts";
 import { ROOT } from "../support/root.ts";
-import { endStacks, sharedStack, tokenFor, type Stack } from "../support/stack.ts";
+import { endStacks, sharedStack, temporaryDir, tokenFor, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 
 // The dashboard in a real browser, on a real stack. What breaks its policy fails the test.
@@ -174,4 +175,17 @@ test("the first view is small, and its files are kept for good", async () => {
   }
   expect(bytes).toBeLessThan(55 * 1_024);
   expect((await fetch(`${stack.url}/dashboard/assets/..%2f..%2fpackage.json`)).status).toBe(404);
+});
+
+test("while the dashboard is being built, its page says so and looks again", async () => {
+  const before = process.cwd();
+  process.chdir(temporaryDir());
+  try {
+    const { status, body, headers } = await dashboard.handle({} as never, {} as never);
+    expect(status).toBe(200);
+    expect(String(body)).toMatch(/http-equiv="refresh".*is being built/s);
+    expect(headers?.["content-security-policy"]).toContain("default-src 'none'");
+  } finally {
+    process.chdir(before);
+  }
 });

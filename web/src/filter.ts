@@ -135,11 +135,11 @@ function timeIn(text: string): string | undefined {
 /** The text with a word set, or left out. */
 export function withWord(text: string, name: string, value: string | undefined): string {
   const others = wordsOf(text).filter(([each]) => each !== name);
-  const written = others.map(([each, of]) => written1(each, of));
-  return [...written, ...(value === undefined ? [] : [written1(name, value)])].join(" ");
+  const written = others.map(([each, of]) => wordText(each, of));
+  return [...written, ...(value === undefined ? [] : [wordText(name, value)])].join(" ");
 }
 
-function written1(name: string, value: string): string {
+function wordText(name: string, value: string): string {
   const quoted = /\s/.test(value) ? `"${value}"` : value;
   return name === "" ? quoted : `${name}:${quoted}`;
 }

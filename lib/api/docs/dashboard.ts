@@ -103,11 +103,21 @@ export const signInOptions = route({
   },
 });
 
+/** The first start of a local stack builds the dashboard beside it, which takes some seconds. */
+const NOT_BUILT = Buffer.from(`<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta http-equiv="refresh" content="2">
+<title>Jobs</title>
+<p>The dashboard is being built. This page looks again every two seconds.</p>
+<p>Before a deployment, <code>npm run web</code> builds it, as <code>npm run deploy</code> does.</p>
+`);
+
 /** The one page of all: its files are named from where the browser believes to be. */
 async function page(asked: string): Promise<Answer> {
   const depth = asked.split("/").length - 1;
   const way = asked === "" ? "dashboard/" : "../".repeat(depth);
-  const built = await builtFile("index.html");
+  const built = (await builtFile("index.html")) ?? NOT_BUILT;
   const issuer = await issuerOf(oidcConfig(process.env));
   const html = built.toString().replaceAll(/(src|href)="\.\//g, `$1="${way}`);
   const headers = {
@@ -135,24 +145,18 @@ async function file(name: string, accepted: string): Promise<Answer> {
     vary: "accept-encoding",
     ...(encoding !== undefined && { "content-encoding": encoding }),
   };
-  return { status: 200, headers, body: await builtFile(name + suffix) };
+  const built = await builtFile(name + suffix);
+  if (!built) throw new ClientError("NOT_FOUND", "No such file");
+  return { status: 200, headers, body: built };
 }
 
 const kept = new Map<string, Buffer>();
 
-async function builtFile(name: string): Promise<Buffer> {
+async function builtFile(name: string): Promise<Buffer | undefined> {
   const known = kept.get(name);
   if (known) return known;
-  try {
-    const read = await readFile(join(BUILT, name));
-    // The page is read anew, since a build replaces it.
-    if (name !== "index.html") kept.set(name, read);
-    return read;
-  } catch {
-    if (name !== "index.html") throw new ClientError("NOT_FOUND", "No such file");
-    throw new ClientError(
-      "SERVICE_UNAVAILABLE",
-      "The dashboard is not built yet: try again in a few seconds, or run npm run web",
-    );
-  }
+  const read = await readFile(join(BUILT, name)).catch(() => undefined);
+  // The page is read anew, since a build replaces it.
+  if (read && name !== "index.html") kept.set(name, read);
+  return read;
 }

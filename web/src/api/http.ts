@@ -1,4 +1,3 @@
-import { signal } from "@preact/signals";
 import { API } from "../root.ts";
 import { isRefused, token } from "./session.ts";
 import { noteServiceTime } from "../time.ts";
@@ -31,9 +30,6 @@ export class ApiError extends Error {
     this.retryAfterMs = Number.isFinite(seconds) ? seconds * 1_000 : undefined;
   }
 }
-
-/** The number of requests since the page was opened, for tests of what a watched tab costs. */
-export const requests = signal(0);
 
 export interface Asked {
   readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -68,7 +64,6 @@ export async function api<T>(
 }
 
 async function answerOf(path: string, init: RequestInit): Promise<Response> {
-  requests.value += 1;
   try {
     return await fetch(new URL(path, API), init);
   } catch (error) {

@@ -2,7 +2,7 @@ import { useLocation } from "preact-iso/router";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { actOn, bulk, refresh, told } from "../actions.ts";
 import { api, queryOf } from "../api/http.ts";
-import { client, useQuery } from "../api/query.ts";
+import { useQuery } from "../api/query.ts";
 import type { Job, Page, Status } from "../api/shapes.ts";
 import { announced } from "../announced.ts";
 import { parseFilter, withWord, wordsOf } from "../filter.ts";
@@ -43,7 +43,7 @@ export default function Jobs() {
           )}
         </div>
       </div>
-      <StatusTabs text={text} setText={setText} />
+      <StatusTabs text={text} />
       {problems.map((problem) => (
         <div class="notice" data-tone="failed" key={problem} role="alert">
           {problem}
@@ -54,7 +54,7 @@ export default function Jobs() {
   );
 }
 
-function StatusTabs({ text, setText }: { readonly text: string; readonly setText: (text: string) => void }) {
+function StatusTabs({ text }: { readonly text: string }) {
   const counts = useQuery({
     key: ["counts", appId.value],
     ask: async (signal) =>
@@ -67,7 +67,6 @@ function StatusTabs({ text, setText }: { readonly text: string; readonly setText
       <a
         href={pathOf(linkTo(withWord(text, "status", undefined)))}
         {...(now === undefined && { "aria-current": "true" as const })}
-        onClick={() => setText}
       >
         All
       </a>
@@ -423,7 +422,6 @@ function Selection({ count, text, filter, ids, isAll, setAll, asked, onAsk, onCl
       action: { word: "Watch", act: () => route(pathOf(`/bulk/${begun.id}`)) },
     });
     await refresh();
-    void client;
   };
   const isTooMany = !isAll && ids.length > MOST_IDS;
   return (
