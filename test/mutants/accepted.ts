@@ -95,4 +95,11 @@ export const ACCEPTED: readonly Accepted[] = [
     becomes: "1001",
     reason: "Both are more than any app has.",
   },
+  {
+    file: "lib/job/job.ts",
+    code: "export function nextLook({ startAt, releasedAt = 0 }: Job, now: EpochMs): EpochMs {",
+    was: "0",
+    becomes: "1",
+    reason: "The later of it and a start time, which is long after 1970.",
+  },
 ];

@@ -155,13 +155,14 @@ function resultsIn(report: string): Report["testResults"] {
   }
 }
 
-const rules = tests("job/job", "job/moves", "queue/queue");
+const rules = tests("job/job", "job/moves", "job/schedule-moves", "queue/queue");
 const sweep = tests("engine/sweep");
 const store = tests("store/job-store", "store/job-store-faults");
 const attempt = timed("engine/attempt");
 const engine = timed("engine/engine", "engine/recovery");
 const line = timed("flow/task-line");
 const life = timed("engine/follow-ups", "flow/flow-control", "flow/limits", "engine/schedules");
+const steering = timed("engine/schedule-edits", "engine/retry-now", "engine/windows", "engine/groups");
 const backlogs = timed("engine/backlog", "flow/backlogs", "flow/limits", "flow/destination-store");
 const clocks = tests("job/schedule-expression");
 
@@ -169,16 +170,16 @@ const clocks = tests("job/schedule-expression");
 export const CORE: readonly Part<Killer>[] = [
   {
     files: ["lib/job/{job,accept,attempt}.ts"],
-    killers: [rules, engine, line, life, store, simulator, timed("stack/create-job")],
+    killers: [rules, engine, line, life, steering, store, simulator, timed("stack/create-job")],
   },
-  { files: ["lib/job/moves.ts"], killers: [rules, engine, line, life, store, simulator] },
+  { files: ["lib/job/moves.ts"], killers: [rules, engine, line, life, steering, store, simulator] },
   {
     files: ["lib/engine/{sweep,due-work}.ts"],
     killers: [sweep, backlogs, engine, life, simulator, timed("stack/faults", "stack/internal")],
   },
   {
     files: ["lib/engine/{engine,submit,deliveries,attempt,carried,dead-letters,follow-through}.ts"],
-    killers: [attempt, engine, line, life, simulator, timed("stack/faults", "stack/internal")],
+    killers: [attempt, engine, line, life, steering, simulator, timed("stack/faults", "stack/internal")],
   },
   {
     files: ["lib/engine/backlog.ts", "lib/job/backlog.ts", "lib/store/backlogs.ts", "lib/flow/{gates,limits,wait}.ts"],
