@@ -61,6 +61,9 @@ export default defineConfig({
     pool: "forks",
     // Loading modules again for every file would take a quarter of the whole time.
     isolate: false,
+    // Node loads modules itself, as it does for the service: nothing is transformed, and an import at first use takes no
+    // message to another process, for which a world on virtual time would not wait.
+    experimental: { viteModuleRunner: false, nodeLoader: false },
     globalSetup: ["test/support/aws/verdict.ts", "test/support/shared-stacks.ts"],
     setupFiles: ["test/support/setup.ts"],
     // Two more than the cores: tests also wait, for processes, time-outs and queues.

@@ -17,6 +17,7 @@ import { createOutcomes, subjectOf, type Outcomes } from "./outcomes.ts";
 import type { Plan } from "./plan.ts";
 import { afterFaults, hasGroups, isCalm, latestEnd, quietAfter } from "./plan-times.ts";
 import type { Plant } from "./plant.ts";
+import { preload } from "./preload.ts";
 import { createProcess, type Container, type Engine, type Process } from "./process.ts";
 import { serviceOn } from "./service.ts";
 import { createStream, forget, type Stream } from "./stream.ts";
@@ -54,8 +55,7 @@ export interface Ran {
 }
 
 export async function simulate(plan: Plan, options: RunOptions): Promise<Ran> {
-  // The service imports these when it first needs them, and nothing on virtual time may wait for that.
-  await Promise.all([import("@aws-sdk/client-s3"), import("@aws-sdk/client-scheduler")]);
+  await preload();
   const world = createWorld(plan, options);
   const { time, cloud, invariants, callers, stream, mistakes, elapsed } = world;
   if (plan.retentionMs > 0) expireSome(world);

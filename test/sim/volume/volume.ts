@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { availableParallelism } from "node:os";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 import { readTemplate } from "../../../local/template.ts";
+import { preload } from "../preload.ts";
 import { VOLUME_PLANTS } from "./planted.ts";
 import type { Figure, Size } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios.ts";
@@ -26,8 +27,7 @@ interface Done {
 /** Runs a scenario; one that has no jobs of this size gives no figures. */
 export async function runScenario({ scenario: name, size, plant: planted }: Task): Promise<Done> {
   const began = performance.now();
-  // The service imports these when it first needs them, and nothing on virtual time may wait for that.
-  await Promise.all([import("@aws-sdk/client-s3"), import("@aws-sdk/client-scheduler")]);
+  await preload();
   const scenario = SCENARIOS.find((one) => one.name === name);
   const jobs = scenario?.jobs[size] ?? 0;
   const template = readTemplate(join(import.meta.dirname, "../../.."));
