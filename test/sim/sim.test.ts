@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { readTemplate } from "../../local/template.ts";
+import { digestOf } from "./outcomes.ts";
 import { planOf, withoutFaults, type Plan } from "./plan.ts";
 import type { Parts, Plant } from "./plant.ts";
 import { PLANTS } from "./planted.ts";
@@ -40,8 +41,8 @@ test(
   "no death and no lost answer in the life of a job, and no pair of them, breaks a rule",
   { timeout: 600_000 },
   async () => {
-    // Each run has one part of 288 of the pairs, so some months cover all of them.
-    const part = `${today() % 288}/288`;
+    // Each run has one part of 576 of the pairs; `npm run sim -- --exhaustive` has all.
+    const part = `${today() % 576}/576`;
     tellDrawn(`npm run sim -- --exhaustive --part ${part}`);
     const told = await sim("--exhaustive", "--part", part);
     expect(told).toMatch(/^violations: 0$/m);
@@ -84,7 +85,7 @@ describe("a seed that fails", () => {
 describe("with faults off, the outcomes of the jobs", () => {
   const outcomesOf = async (plant?: Plant) => {
     const lines: string[] = [];
-    for (let seed = 0; seed < 5; seed += 1) {
+    for (let seed = 0; seed < 2; seed += 1) {
       const plan = withoutFaults(planOf(String(seed)));
       lines.push(...(await simulate(plan, { template, calm: true, ...(plant && { plant }) })).outcomes);
     }
@@ -92,10 +93,10 @@ describe("with faults off, the outcomes of the jobs", () => {
   };
 
   test("are the same twice", { timeout: 300_000 }, async () => {
-    const told = await sim("--calm", "--seeds", "2");
+    const told = await sim("--calm", "--seeds", "1");
     expect(told).toMatch(/^outcome hash: [0-9a-f]{16}$/m);
-    expect(told.match(/^seed \d+: [0-9a-f]{16}$/gm)).toHaveLength(2);
-    expect(await sim("--calm", "--seeds", "2")).toBe(told);
+    const { outcomes } = await simulate(withoutFaults(planOf("0")), { template, calm: true });
+    expect(told).toMatch(`seed 0: ${digestOf(outcomes)}\n`);
   });
 
   test("do not change by more calls, but by a bug", { timeout: 300_000 }, async () => {
