@@ -1,0 +1,324 @@
+import { parse } from "csv-parse/sync";
+import { stringify } from "csv-stringify/sync";
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { csvRows } from "../../lib/datasets/csv-rows.ts";
+import { readCsv, type CsvOptions } from "../../lib/datasets/csv.ts";
+import { LARGEST_ROW } from "../../lib/datasets/source-row.ts";
+
+// CSV as people's programs write it, in any pieces.
+
+async function* inPieces<T extends string | Uint8Array>(content: T, size = content.length): AsyncGenerator<T> {
+  for (let at = 0; at < content.length; at += Math.max(1, size)) yield content.slice(at, at + Math.max(1, size)) as T;
+}
+
+/** The cells of each row by its number, or what is wrong with it. */
+async function rowsOf(text: string, delimiter = ",", size?: number) {
+  const rows: [number, readonly unknown[] | string][] = [];
+  for await (const batch of csvRows(inPieces(text, size), delimiter))
+    for (const { number, cells, problem } of batch) rows.push([number, problem ?? cells]);
+  return rows;
+}
+
+const QUOTE = expect.stringMatching(/begins with a quote/);
+
+const ROWS: readonly [what: string, text: string, rows: readonly unknown[], delimiter?: string][] = [
+  [
+    "a quote within a cell is text",
+    '5" pipe,1\nb"c"d,2\n',
+    [
+      [1, ['5" pipe', "1"]],
+      [2, ['b"c"d', "2"]],
+    ],
+  ],
+  [
+    "a line whose quoted cell goes on behind its quote is left out alone",
+    'a,1\n"FOO "BAR" X",2\nc,3\n',
+    [
+      [1, ["a", "1"]],
+      [2, QUOTE],
+      [3, ["c", "3"]],
+    ],
+  ],
+  [
+    "blanks around a quoted cell are none of it",
+    'a, "b,c" ,d\n "e" ,f,g',
+    [
+      [1, ["a", "b,c", "d"]],
+      [2, ["e", "f", "g"]],
+    ],
+  ],
+  ["blanks before a quote that ends within the cell are text", 'a, "b" c,d\n', [[1, ["a", ' "b" c', "d"]]]],
+  [
+    "quotes in tab-separated values are text",
+    '"a" b\t"c\n"d"\t5"\n',
+    [
+      [1, ['"a" b', '"c']],
+      [2, ["d", '5"']],
+    ],
+    "\t",
+  ],
+  [
+    "a quote that is never closed leaves out its line alone",
+    'a,1\n"b,2\nc,3\n"d",4\ne,5',
+    [
+      [1, ["a", "1"]],
+      [2, QUOTE],
+      [3, ["c", "3"]],
+      [4, ["d", "4"]],
+      [5, ["e", "5"]],
+    ],
+  ],
+  [
+    "a quote that is never closed, at the end",
+    'a,1\n"b,2',
+    [
+      [1, ["a", "1"]],
+      [2, QUOTE],
+    ],
+  ],
+  [
+    "lines within quotes, of each kind",
+    '"a\r\nb\nc\rd",1\r\n2,3\r4,5\n',
+    [
+      [1, ["a\r\nb\nc\rd", "1"]],
+      [2, ["2", "3"]],
+      [3, ["4", "5"]],
+    ],
+  ],
+  [
+    "quotes that are doubled",
+    '"""a""",""\n"",""""\n',
+    [
+      [1, ['"a"', ""]],
+      [2, ["", '"']],
+    ],
+  ],
+  [
+    "empty lines count, and are no rows",
+    "a\n\n\r\nb\n\n",
+    [
+      [1, ["a"]],
+      [4, ["b"]],
+    ],
+  ],
+  [
+    "an empty cell at the end",
+    'a,\n"b",\n,',
+    [
+      [1, ["a", ""]],
+      [2, ["b", ""]],
+      [3, ["", ""]],
+    ],
+  ],
+  [
+    "a quoted nothing is a row",
+    'a\n""\nb',
+    [
+      [1, ["a"]],
+      [2, [""]],
+      [3, ["b"]],
+    ],
+  ],
+  // Public reports of other products.
+  [
+    '="0045" as text (JoshClose/CsvHelper#197)',
+    '="0045",b\n"=""007""",="a""b"\n',
+    [
+      [1, ["0045", "b"]],
+      [2, ["007", 'a"b']],
+    ],
+  ],
+  [
+    "Ctrl+Z at the end (Rdatatable/data.table#1612)",
+    "a,b\r\n1,2\r\n\x1a",
+    [
+      [1, ["a", "b"]],
+      [2, ["1", "2"]],
+    ],
+  ],
+  [
+    "NUL at the end (h2oai/datatable#590)",
+    'a,b\n1,"2"\0\0'.replace("\0\0", "\n\0\0"),
+    [
+      [1, ["a", "b"]],
+      [2, ["1", "2"]],
+    ],
+  ],
+  [
+    "quotes by backslashes (webyog/sqlyog-community#103)",
+    'a,b\n"say \\"hi\\"",2\n3,4',
+    [
+      [1, ["a", "b"]],
+      [2, QUOTE],
+      [3, ["3", "4"]],
+    ],
+  ],
+  [
+    "curly quotes (magento/magento2#7495)",
+    "\u201ca, b\u201d,\u2018c\u2019\n",
+    [[1, ["\u201ca", " b\u201d", "\u2018c\u2019"]]],
+  ],
+  ["nothing", "", []],
+];
+
+test.each(ROWS)("%s", async (_, text, rows, delimiter) => {
+  for (const size of [text.length, 1, 2, 3, 5])
+    expect([size, await rowsOf(text, delimiter, size)]).toEqual([size, rows]);
+});
+
+test("well-formed CSV is read as another parser reads it, in any pieces", async () => {
+  const cell = fc.string({ unit: fc.constantFrom("a", ",", ";", '"', "\n", "\r", " ", "é", "\t"), maxLength: 6 });
+  const table = fc.array(fc.array(cell, { minLength: 2, maxLength: 4 }), { minLength: 1, maxLength: 5 });
+  const options = fc.record({ quoted: fc.boolean(), delimiter: fc.constantFrom(",", ";", "\t") });
+  await fc.assert(
+    fc.asyncProperty(table, options, fc.integer({ min: 1, max: 9 }), async (rows, { quoted, delimiter }, size) => {
+      // Blanks around quotes are written by nobody but people.
+      const cells = rows.map((row) => row.map((text) => (/^\s|\s$/.test(text) ? `x${text}x` : text)));
+      const text = stringify(cells, { quoted, delimiter, record_delimiter: "windows", quoted_match: /[\r\n]/ });
+      const read = (await rowsOf(text, delimiter, size)).map(([, row]) => row);
+      expect(read).toEqual(parse(text, { delimiter, record_delimiter: "\r\n", relax_column_count: true }));
+      expect(read).toEqual(cells);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("a line that is too long is left out, with quotes and without, and memory stays small", async () => {
+  const long = "x".repeat(LARGEST_ROW + 10);
+  const pieces = 65_536;
+  const rows = await rowsOf(`a,1\n${long},2\nb,2\n"${long}",3\nc,4\n"${"\n".repeat(LARGEST_ROW)}\nd,5`, ",", pieces);
+  expect(rows.filter(([, row]) => typeof row !== "string").map(([, row]) => row)).toEqual([
+    ["a", "1"],
+    ["b", "2"],
+    ["c", "4"],
+    ["d", "5"],
+  ]);
+  const reasons = rows.filter(([, row]) => typeof row === "string").map(([number, row]) => [number, row]);
+  expect(reasons).toEqual([
+    [2, expect.stringContaining("longer than 1000000 characters")],
+    [4, expect.stringContaining("longer than 1000000 characters")],
+    [6, QUOTE],
+  ]);
+});
+
+async function taken(content: string | Buffer, options: Partial<CsvOptions> = {}, size?: number) {
+  const bytes = inPieces(Buffer.from(content as string), size);
+  const { taken, rows } = await readCsv(bytes, { delimiter: ",", ...options });
+  const cells: unknown[] = [];
+  for await (const batch of rows) cells.push(...batch.map((row) => row.problem ?? row.cells));
+  return { ...taken, cells };
+}
+
+const utf16be = (text: string) => Buffer.from(text, "utf16le").swap16();
+const EURO = Buffer.from([0x4d, 0xfc, 0x2c, 0x80, 0x96]);
+
+const ENCODINGS: readonly [what: string, content: Buffer, encoding: string | undefined, taken: object][] = [
+  ["UTF-8 with a mark", Buffer.from("\uFEFFMü,€–"), undefined, { encoding: "utf-8", encodingBy: "byte order mark" }],
+  ["UTF-8 without one", Buffer.from("Mü,€–"), undefined, { encoding: "utf-8", encodingBy: "default" }],
+  ["UTF-16LE with a mark", Buffer.from("\uFEFFMü,€–", "utf16le"), undefined, { encoding: "utf-16le" }],
+  ["UTF-16BE with a mark", utf16be("\uFEFFMü,€–"), undefined, { encoding: "utf-16be" }],
+  ["UTF-16LE by option", Buffer.from("Mü,€–", "utf16le"), "UTF-16", { encoding: "utf-16le", encodingBy: "option" }],
+  ["UTF-16BE by option", utf16be("Mü,€–"), "utf16be", { encoding: "utf-16be", encodingBy: "option" }],
+  ["Windows-1252", EURO, "Windows-1252", { encoding: "windows-1252", encodingBy: "option" }],
+  ["Latin-1, which browsers take for Windows-1252", EURO, "latin1", { encoding: "windows-1252" }],
+  ["ISO 8859-15", Buffer.from([0x4d, 0xfc, 0x2c, 0xa4]), "iso-8859-15", { cells: [["Mü", "€"]] }],
+  ["Shift JIS", Buffer.from([0x93, 0xfa, 0x2c, 0x96, 0x7b]), "shift_jis", { cells: [["日", "本"]] }],
+  ["a mark that contradicts the option", Buffer.from("\uFEFFMü,€–"), "latin1", { encodingBy: "byte order mark" }],
+];
+
+test.each(ENCODINGS)("%s is read", async (_, content, encoding, wanted) => {
+  for (const size of [content.length, 1, 3])
+    expect(await taken(content, { encoding }, size)).toMatchObject({ cells: [["Mü", "€–"]], ...wanted });
+});
+
+const DELIMITED: readonly [what: string, content: string, delimiter: string, cells: unknown[], expected?: string[]][] =
+  [
+    [
+      "semicolons beside decimal commas",
+      "id;total\n1;3,50\n2;4,20\n",
+      ";",
+      [
+        ["id", "total"],
+        ["1", "3,50"],
+        ["2", "4,20"],
+      ],
+    ],
+    [
+      "tabs beside commas in text",
+      "a\tb\nx, y\tz, w\n",
+      "\t",
+      [
+        ["a", "b"],
+        ["x, y", "z, w"],
+      ],
+    ],
+    [
+      "bars",
+      "a|b|c\n1|2|3",
+      "|",
+      [
+        ["a", "b", "c"],
+        ["1", "2", "3"],
+      ],
+    ],
+    [
+      "commas within quotes beside semicolons",
+      '"a,b,c";"d"\n1;2',
+      ";",
+      [
+        ["a,b,c", "d"],
+        ["1", "2"],
+      ],
+    ],
+    [
+      "the names that are expected",
+      "a;b,c\n1;2,3\n",
+      ",",
+      [
+        ["a;b", "c"],
+        ["1;2", "3"],
+      ],
+      ["a;b", "c"],
+    ],
+    [
+      "a single column",
+      "name\nMiller, Ann\nMiller, Bob\n",
+      ";",
+      [["name"], ["Miller, Ann"], ["Miller, Bob"]],
+      ["name"],
+    ],
+    ["a single column that nobody expects", "name\n", ",", [["name"]]],
+    ["a line for Excel", "sep=;\na;b,c\n", ";", [["a", "b,c"]]],
+    ["a line for Excel of another sign, in quotes", '"sep=^"\r\na^b\r\n', "^", [["a", "b"]]],
+    ["a line for Excel with a tab, and with delimiters behind it", "SEP=\t\t\t\na\tb\n", "\t", [["a", "b"]]],
+  ];
+
+test.each(DELIMITED)("the delimiter is found of %s", async (_, content, delimiter, cells, expected = []) => {
+  const isExpected = (name: string) => expected.includes(name);
+  for (const size of [content.length, 1])
+    expect(await taken(content, { delimiter: "auto", isExpected }, size)).toMatchObject({ delimiter, cells });
+});
+
+test("a line for Excel is no row either where the delimiter is given, and is stronger", async () => {
+  const by = { delimiterBy: "sep line", delimiter: ";", cells: [["a", "b"]] };
+  expect(await taken("\uFEFFsep=;\r\na;b\r\n", { delimiter: "," })).toMatchObject(by);
+});
+
+const REFUSED: readonly [what: string, content: Buffer, encoding: string | undefined, problem: RegExp][] = [
+  [
+    "UTF-16 without a mark",
+    Buffer.from("name,age\n", "utf16le"),
+    undefined,
+    /UTF-16 without a byte order mark: .*utf-16le/,
+  ],
+  ["UTF-16BE without a mark", utf16be("name,age\n"), undefined, /utf-16be/],
+  ["UTF-32", Buffer.from([0xff, 0xfe, 0, 0, 0x61, 0, 0, 0]), undefined, /UTF-32/],
+  ["binary data", Buffer.concat([Buffer.from("a,b\n"), Buffer.alloc(40)]), "windows-1252", /binary data/],
+  ["Latin-1 as UTF-8", Buffer.from("Müller", "latin1"), undefined, /not UTF-8, .*its encoding, such as windows-1252/],
+  ["UTF-16 that is cut off", Buffer.from("\uFEFFab", "utf16le").subarray(0, 5), undefined, /not UTF-16LE/],
+];
+
+test.each(REFUSED)("%s is refused in words", async (_, content, encoding, problem) => {
+  await expect(taken(content, { encoding })).rejects.toThrow(problem);
+});
