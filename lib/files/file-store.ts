@@ -31,7 +31,7 @@ export function createFileStore(parts: Parts) {
   const link: Link = async (key, fileName, forMs = LINK_MS) => bucket.link(key, attachmentOf(fileName), forMs);
   return {
     head: async (key: string, signal?: AbortSignal) => infoOf(parts, key, signal),
-    read: (key: string, signal?: AbortSignal) => read(parts, key, signal),
+    read: (key: string, signal?: AbortSignal, range?: Range) => read(parts, key, signal, range),
     upload: (key: string, contentType: string, signal?: AbortSignal) =>
       createUpload(parts, { key, contentType, signal }),
     /** Files with keys of this prefix, a page at a time, in the order of their keys. */
@@ -51,15 +51,26 @@ async function infoOf({ bucket }: Parts, key: string, signal?: AbortSignal): Pro
   return { key, bytes, modifiedAt, ...(contentType && { contentType }) };
 }
 
+/** A part of a file, of at least a byte: `to` is exclusive. */
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** The content as a stream. If it breaks, it is resumed at the same byte, provided that the file is unchanged. */
-async function* read({ bucket, clock }: Parts, key: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-  let at = 0;
+async function* read(
+  { bucket, clock }: Parts,
+  key: string,
+  signal: AbortSignal | undefined,
+  range?: Range,
+): AsyncGenerator<Uint8Array> {
+  let at = range?.from ?? 0;
   let size = 0;
   let etag: string | undefined;
   for (let failures = 0; ;) {
     let cause: unknown;
     try {
-      const rest = await bucket.read(key, { at, etag }, options(signal));
+      const rest = await bucket.read(key, { at, to: range?.to, etag }, options(signal));
       etag ??= rest.etag;
       size = at + rest.bytes;
       for await (const chunk of rest.chunks) {

@@ -35,6 +35,13 @@ export interface UploadedPart {
   readonly etag: string | undefined;
 }
 
+interface ReadFrom {
+  readonly at: number;
+  /** Exclusive. Default: the end. */
+  readonly to?: number | undefined;
+  readonly etag: string | undefined;
+}
+
 export type Bucket = ReturnType<typeof createBucket>;
 
 interface Parts {
@@ -72,10 +79,14 @@ function objectsIn({ name: Bucket, connect }: Parts) {
     return object.Body.transformToByteArray();
   }
 
-  /** The content from a byte on, while the object still has this etag. Errors are S3's own. A range has no checksum. */
-  async function read(key: string, from: { at: number; etag: string | undefined }, options: CallOptions) {
+  /**
+   * The content from a byte on, up to another one or the end, while the object still has this etag. Errors are S3's own.
+   * A range has no checksum.
+   */
+  async function read(key: string, { at, to, etag }: ReadFrom, options: CallOptions) {
     const { sdk, client, limits } = await connect(options);
-    const range = from.at > 0 && { Range: `bytes=${from.at}-`, IfMatch: from.etag };
+    const last = to === undefined ? "" : to - 1;
+    const range = (at > 0 || to !== undefined) && { Range: `bytes=${at}-${last}`, ...(etag && { IfMatch: etag }) };
     const object = await client.send(new sdk.GetObjectCommand({ Bucket, Key: key, ...range }), limits);
     const chunks = object.Body as AsyncIterable<Uint8Array>;
     return { chunks, bytes: object.ContentLength ?? 0, etag: object.ETag };

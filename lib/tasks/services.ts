@@ -4,7 +4,7 @@ import type { DatasetStore } from "../datasets/dataset-store.ts";
 import { ClientError } from "../errors.ts";
 import { targetProblem } from "../outbound/target-url.ts";
 import { webhookSignature } from "../outbound/webhook-signature.ts";
-import { safeFileName, filesPrefix, type FileInfo, type FileStore } from "../files/file-store.ts";
+import { safeFileName, filesPrefix, type FileInfo, type FileStore, type Range } from "../files/file-store.ts";
 import type { Upload } from "../files/multipart.ts";
 import type { Uploads } from "../files/uploads.ts";
 import type { JobFilter } from "../job/job-filter.ts";
@@ -39,7 +39,8 @@ export interface TaskServices {
 /** The app's files. Their keys begin with `files/` and the app's id; any other key is an error. */
 export interface AppFiles {
   head(key: string): Promise<FileInfo | undefined>;
-  read(key: string): AsyncIterable<Uint8Array>;
+  /** All of it, or a part. */
+  read(key: string, range?: Range): AsyncIterable<Uint8Array>;
   /** Creates a file of this job and attempt. The name is shown to people. */
   create(name: string, contentType: string): Upload & { readonly key: string };
   /** All files, a page at a time. */
@@ -170,7 +171,7 @@ function filesOf({ files, uploads }: TaskServiceParts, { appId, jobId, attempt, 
   };
   return {
     head: async (key) => files.head(own(key), signal),
-    read: (key) => files.read(own(key), signal),
+    read: (key, range) => files.read(own(key), signal, range),
     create: (name, contentType) => {
       // The attempt is in the key, since one that has lost its lease must not replace the file of another.
       const key = `${prefix}${jobId}/${attempt}/${safeFileName(name)}`;

@@ -1,0 +1,71 @@
+import { TextDecoder } from "node:util";
+import sax from "sax";
+import { BadFile } from "./source-row.ts";
+
+// XML as events, of any size. Names come without their namespace's prefix.
+
+export interface XmlEvents {
+  readonly open: (name: string, attributes: Attributes) => void;
+  /** A long text comes in several parts. */
+  readonly text?: (text: string) => void;
+  readonly close?: (name: string) => void;
+}
+
+export type Attributes = Readonly<Record<string, string>>;
+
+/** Throws `BadFile` for what is not XML. Entities of a document's own are not known. */
+export function xmlParser(events: XmlEvents): { write(chunk: Uint8Array): void; end(): void } {
+  // Numbers of lines and columns would take time.
+  const options = { position: false, strictEntities: true } as sax.SAXOptions;
+  const parser = sax.parser(true, options);
+  let decoder: TextDecoder | undefined;
+  parser.onopentag = ({ name, attributes }) => events.open(localName(name), attributes as Attributes);
+  parser.onclosetag = (name) => events.close?.(localName(name));
+  if (events.text) {
+    parser.ontext = events.text;
+    parser.oncdata = events.text;
+  }
+  parser.onerror = ({ message }) => {
+    throw damaged(message.split("\n")[0] ?? "");
+  };
+  return {
+    write: (chunk) => {
+      decoder ??= new TextDecoder(encodingOf(chunk), { fatal: true });
+      parser.write(textIn(decoder, chunk));
+    },
+    end: () => void parser.close(),
+  };
+}
+
+function textIn(decoder: TextDecoder, chunk: Uint8Array): string {
+  try {
+    return decoder.decode(chunk, { stream: true });
+  } catch {
+    throw damaged("it is not in UTF-8");
+  }
+}
+
+function damaged(reason: string): BadFile {
+  return new BadFile(`The workbook holds XML that is not valid (${reason}): save it anew in Excel and upload that`);
+}
+
+export async function parseXml(chunks: AsyncIterable<Uint8Array>, events: XmlEvents): Promise<void> {
+  const parser = xmlParser(events);
+  for await (const chunk of chunks) parser.write(chunk);
+  parser.end();
+}
+
+/** The value of an attribute with a prefix, whatever the prefix is. */
+export function prefixed(attributes: Attributes, name: string): string | undefined {
+  const key = Object.keys(attributes).find((each) => each.endsWith(`:${name}`));
+  return key === undefined ? attributes[name] : attributes[key];
+}
+
+function localName(name: string): string {
+  return name.slice(name.indexOf(":") + 1);
+}
+
+function encodingOf([first, second]: Uint8Array): string {
+  if (first === 0xfe && second === 0xff) return "utf-16be";
+  return first === 0xff && second === 0xfe ? "utf-16le" : "utf-8";
+}
