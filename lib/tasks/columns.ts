@@ -1,9 +1,9 @@
 import * as z from "zod";
 import { DAY, type EpochMs } from "../clock.ts";
-import { isNumber, numberOf, type AnyNumber } from "../job/exact-json.ts";
+import { isNumber } from "../job/exact-json.ts";
 import { COLUMN_TYPES, MOST_COLUMNS, type ColumnType, type Columns } from "../datasets/dataset.ts";
 
-// The names of datasets and columns in payloads, and the conversion of text by a column's type.
+// The names of datasets and columns in payloads, and their types.
 
 /** `jobs` is reserved: it is the name of a report. */
 export const datasetName = z
@@ -29,68 +29,6 @@ export const columnTypes = z.record(columnName, given).refine((columns) => {
   const count = Object.keys(columns).length;
   return count >= 1 && count <= MOST_COLUMNS;
 }, `expected 1 to ${MOST_COLUMNS} columns`);
-
-const NUMBER = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,3})?$/i;
-const LONGEST_NUMBER = 400;
-
-export type Cell = { readonly value: string | AnyNumber | boolean | null } | { readonly expected: string };
-
-/** Empty text is null, except in a column of text. */
-export function cellOf(type: ColumnType, text: string): Cell {
-  if (type === "string" || type === "any") return { value: text };
-  const trimmed = text.trim();
-  if (trimmed === "") return { value: null };
-  switch (type) {
-    case "number": {
-      const isNumber = trimmed.length <= LONGEST_NUMBER && NUMBER.test(trimmed);
-      return isNumber ? { value: numberOf(inJson(trimmed)) } : { expected: "a number such as 12.5" };
-    }
-    case "integer": {
-      const value = /^[+-]?\d+$/.test(trimmed) ? Number(trimmed) : NaN;
-      return Number.isSafeInteger(value)
-        ? { value: numberOf(inJson(trimmed)) }
-        : { expected: "a whole number up to 2^53" };
-    }
-    case "boolean": {
-      const value = BOOLEANS.get(trimmed.toLowerCase());
-      return value === undefined ? { expected: "true or false" } : { value };
-    }
-    case "date": {
-      const value = dateOf(trimmed);
-      return value === undefined ? { expected: "a date such as 2026-01-31 or 2026-01-31T12:00:00Z" } : { value };
-    }
-    default:
-      return type satisfies never;
-  }
-}
-
-/** A number as JSON writes it: JSON knows neither +5 nor 007, 5. or .5. */
-function inJson(number: string): string {
-  const [, minus = "", whole = "", rest = ""] = /^\+?(-?)0*(\d*)(.*)$/s.exec(number) ?? [];
-  return `${minus}${whole || "0"}${rest.replace(/^\.(?!\d)/, "")}`;
-}
-
-const BOOLEANS = new Map([
-  ["true", true],
-  ["1", true],
-  ["yes", true],
-  ["false", false],
-  ["0", false],
-  ["no", false],
-]);
-
-const DATE = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:?\d{2})?)?$/i;
-
-/** A day stays as it is; an instant is converted to UTC, the default offset. `undefined` for other text. */
-function dateOf(text: string): string | undefined {
-  const [, day = "", time, offset = "Z"] = DATE.exec(text) ?? [];
-  const midnight = day === "" ? NaN : Date.parse(`${day}T00:00:00Z`);
-  // Date.parse reads February 30 as March 2.
-  if (Number.isNaN(midnight) || new Date(midnight).toISOString().slice(0, 10) !== day) return undefined;
-  if (time === undefined) return day;
-  const instant = Date.parse(`${day}T${time}${offset.replace(/^(.\d{2})(\d{2})$/, "$1:$2").toUpperCase()}`);
-  return Number.isNaN(instant) ? undefined : new Date(instant).toISOString();
-}
 
 /** Days of UTC, both included. */
 export interface Days {
