@@ -26,6 +26,12 @@ afterAll(endStacks);
 
 const detailsOf = ({ body }: Answer) => body.error.details as { field: string; message: string }[];
 
+const json = (content: string | Uint8Array<ArrayBuffer>, type = "application/json") => new Blob([content], { type });
+const blob = (name: string, content: string | Uint8Array<ArrayBuffer>, type?: string) => (form: FormData) => {
+  form.delete(name);
+  form.append(name, json(content, type));
+};
+
 describe("a form is refused", () => {
   let token = "";
   beforeAll(async () => {
@@ -57,6 +63,23 @@ describe("a form is refused", () => {
     ["with Windows folders in the name", { name: "..\\boot.ini" }, "fileName", /no folders/],
     ["with control characters in the name", { name: "a\u0007.csv" }, "fileName", /no control characters/],
     ["with a name that is too long", { name: `${"ü".repeat(200)}.csv` }, "fileName", /255 bytes/],
+    ["with nothing behind the folders of a name", { name: "C:\\data\\" }, "fileName", /./],
+    [
+      "with a payload as a file of text",
+      { more: blob("payload", "{}", "text/plain") },
+      "payload",
+      /JSON as application/,
+    ],
+    ["with a payload as text and as JSON", { more: (form) => form.append("payload", json("{}")) }, "payload", /twice/],
+    ["with a payload as JSON that is none", { more: blob("payload", "{a") }, "payload", /expected JSON/],
+    ["with meta as JSON that is too large", { more: blob("meta", `"${"x".repeat(300_000)}"`) }, "meta", /262144 bytes/],
+    ["with meta as JSON that is not UTF-8", { more: blob("meta", Buffer.from([0x22, 0xff, 0x22])) }, "meta", /UTF-8/],
+    [
+      "with too many files",
+      { more: (form) => "abcdefg".split("").forEach((name) => form.append(name, json("{}"))) },
+      "body",
+      /6 files/,
+    ],
     ["with something else than a type", { type: "csv" }, "contentType", /expected a type/],
   ];
   test.each(refused)("%s", async (_, form, field, message) => {
@@ -84,6 +107,36 @@ describe("a form is refused", () => {
     const tooLarge = await upload(token, { content: new Uint8Array(4 * MIB + 1) });
     expect(tooLarge).toMatchObject({ status: 413, body: { error: { code: "PAYLOAD_TOO_LARGE" } } });
   });
+});
+
+const NAMES: readonly [given: string, name: string][] = [
+  ["C:\\fakepath\\a.csv", "a.csv"],
+  ["C:\\Users\\Ann Müller\\März\\a b.csv", "a b.csv"],
+  ["\\\\server\\share\\a.csv", "a.csv"],
+  ["/home/ann/a.csv", "a.csv"],
+  ["folder/a.csv", "a.csv"],
+];
+
+test("a file's name in a form loses its folders, and payload and meta may be parts of JSON", async () => {
+  const token = await user(randomUUID());
+  for (const [name, fileName] of NAMES) {
+    const more = (form: FormData) => {
+      blob("payload", JSON.stringify(IMPORT))(form);
+      blob("meta", '{"from":"ü"}', "application/json;charset=UTF-8")(form);
+    };
+    const { status, body } = await upload(token, { name, more });
+    expect([name, status, body.fileName]).toEqual([name, 201, fileName]);
+    expect(body).toMatchObject({ payload: IMPORT, meta: { from: "ü" } });
+  }
+  // As Spring sends it: a part of JSON without a file's name.
+  const part = (head: string, content: string) =>
+    `--b\r\nContent-Disposition: form-data; ${head}\r\n\r\n${content}\r\n`;
+  const spring =
+    part('name="jobType"', "import_csv") +
+    part('name="payload"\r\nContent-Type: application/json', JSON.stringify(IMPORT)) +
+    part('name="file"; filename="a.csv"\r\nContent-Type: text/csv', CSV);
+  const created = await post(token, `${spring}--b--\r\n`, { "content-type": "multipart/form-data; boundary=b" });
+  expect(created).toMatchObject({ status: 201, body: { payload: IMPORT } });
 });
 
 test("a form of almost 4 MB is taken, and its file comes out as it went in", async () => {

@@ -1,11 +1,13 @@
+import { isUtf8 } from "node:buffer";
 import type { BusboyInstance } from "@fastify/busboy";
 import { NOT_UTF8, badRequest } from "../../errors.ts";
 import { HALF_PAIR } from "../../job/well-formed.ts";
 
-// Bodies of `multipart/form-data`: text fields and one file.
+// Bodies of `multipart/form-data`: text fields and one file. A field may come as a part of JSON with a file's name, as
+// browsers send a Blob.
 
 export interface FormFile {
-  /** The name given by the client, which may be a path. */
+  /** The name given by the client. A path leads up; other folders are cut off. */
   readonly fileName: string;
   readonly contentType: string;
   readonly bytes: Buffer;
@@ -19,7 +21,7 @@ export interface Form {
 /** The name of the field with the file. */
 export const FILE_FIELD = "file";
 const LARGEST_FIELD = 256 * 1_024;
-const LIMITS = { fieldNameSize: 100, fieldSize: LARGEST_FIELD, fields: 20, files: 2, parts: 22, headerPairs: 20 };
+const LIMITS = { fieldNameSize: 100, fieldSize: LARGEST_FIELD, fields: 20, files: 6, parts: 26, headerPairs: 20 };
 
 export function isMultipart(contentType: string | undefined): contentType is string {
   return /^multipart\/form-data\b/i.test(contentType ?? "");
@@ -30,29 +32,43 @@ export async function readForm(contentType: string, body: Buffer): Promise<Form>
   const { Busboy } = await import("@fastify/busboy");
   const parser = parserOf(() => {
     const headers = { "content-type": contentType };
-    // A path is kept, and refused later, rather than cut down to a name.
     return new Busboy({ headers, limits: LIMITS, preservePath: true });
   });
   const fields = new Map<string, string>();
   const files: FormFile[] = [];
   const problems: { field: string; message: string }[] = [];
-  parser.on("field", (name, value, isNameCut, isCut) => {
-    if (isCut) problems.push({ field: name, message: `must not be larger than ${LARGEST_FIELD} bytes` });
-    if (isNameCut) problems.push({ field: name, message: "is not a known field; remove it or check its spelling" });
+  const field = (name: string, value: string) => {
     if (fields.has(name)) problems.push({ field: name, message: "is there twice: expected it once" });
     fields.set(name, value);
+  };
+  parser.on("field", (given, value, isNameCut, isCut) => {
+    const name = textOf(given);
+    if (isCut) problems.push({ field: name, message: `must not be larger than ${LARGEST_FIELD} bytes` });
+    if (isNameCut) problems.push({ field: name, message: "is not a known field; remove it or check its spelling" });
+    field(name, value);
   });
-  parser.on("file", (name, stream, fileName, _encoding, mimeType) => {
+  parser.on("file", (given, stream, fileName, _encoding, mimeType) => {
+    const name = textOf(given);
     const chunks: Buffer[] = [];
     stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-    stream.on("end", () => files.push({ fileName, contentType: mimeType, bytes: Buffer.concat(chunks) }));
+    stream.on("end", () => {
+      const bytes = Buffer.concat(chunks);
+      if (name === FILE_FIELD) files.push({ fileName: nameAlone(textOf(fileName)), contentType: mimeType, bytes });
+      else if (!/^application\/json\s*(;|$)/i.test(mimeType))
+        problems.push({ field: name, message: `is a file: expected it in ${FILE_FIELD}, or JSON as application/json` });
+      else if (bytes.length > LARGEST_FIELD)
+        problems.push({ field: name, message: `must not be larger than ${LARGEST_FIELD} bytes` });
+      else if (!isUtf8(bytes)) problems.push({ field: name, message: NOT_UTF8 });
+      else field(name, bytes.toString());
+    });
     // The error of the parser has more detail.
     stream.on("error", () => {});
-    if (name !== FILE_FIELD) problems.push({ field: name, message: `is a file: expected it in ${FILE_FIELD}` });
   });
   for (const limit of ["fieldsLimit", "partsLimit"] as const) {
     parser.on(limit, () => problems.push({ field: "body", message: `has more than ${LIMITS.fields} fields` }));
   }
+  // What is skipped could be a second file.
+  parser.on("filesLimit", () => problems.push({ field: "body", message: `has more than ${LIMITS.files} files` }));
   await wholeForm(parser, body);
   const texts = [
     ...fields,
@@ -79,6 +95,17 @@ export async function readForm(contentType: string, body: Buffer): Promise<Form>
     problems.push({ field: FILE_FIELD, message: "is empty: expected at least one byte" });
   if (problems.length > 0 || !file) throw badRequest(problems);
   return { fields: Object.fromEntries(fields), file };
+}
+
+/** A part may lack its name, and one of application/octet-stream the file's name, which the types don't say. */
+function textOf(given: string | undefined): string {
+  return given ?? "";
+}
+
+/** Without its folders (`C:\fakepath\a.csv`). One that leads up is kept, to be refused. */
+function nameAlone(fileName: string): string {
+  const parts = fileName.split(/[/\\]/);
+  return parts.includes("..") ? fileName : (parts.at(-1) ?? "");
 }
 
 function parserOf(create: () => BusboyInstance): BusboyInstance {
