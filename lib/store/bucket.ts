@@ -35,6 +35,7 @@ export interface UploadedPart {
   readonly etag: string | undefined;
 }
 
+/** From a byte on, up to another one or the end. */
 interface ReadFrom {
   readonly at: number;
   /** Exclusive. Default: the end. */
@@ -79,15 +80,10 @@ function objectsIn({ name: Bucket, connect }: Parts) {
     return object.Body.transformToByteArray();
   }
 
-  /**
-   * The content from a byte on, up to another one or the end, while the object still has this etag. Errors are S3's own.
-   * A range has no checksum.
-   */
-  async function read(key: string, { at, to, etag }: ReadFrom, options: CallOptions) {
+  /** The content, while the object still has this etag. Errors are S3's own. A range has no checksum. */
+  async function read(key: string, from: ReadFrom, options: CallOptions) {
     const { sdk, client, limits } = await connect(options);
-    const last = to === undefined ? "" : to - 1;
-    const range = (at > 0 || to !== undefined) && { Range: `bytes=${at}-${last}`, ...(etag && { IfMatch: etag }) };
-    const object = await client.send(new sdk.GetObjectCommand({ Bucket, Key: key, ...range }), limits);
+    const object = await client.send(new sdk.GetObjectCommand({ Bucket, Key: key, ...rangeOf(from) }), limits);
     const chunks = object.Body as AsyncIterable<Uint8Array>;
     return { chunks, bytes: object.ContentLength ?? 0, etag: object.ETag };
   }
@@ -144,6 +140,11 @@ function objectsIn({ name: Bucket, connect }: Parts) {
   }
 
   return { put, get, read, head, list, remove, removeMany };
+}
+
+function rangeOf({ at, to, etag }: ReadFrom) {
+  if (at === 0 && to === undefined) return {};
+  return { Range: `bytes=${at}-${to === undefined ? "" : to - 1}`, ...(etag !== undefined && { IfMatch: etag }) };
 }
 
 /** Uploads in parts. The object appears when its upload is completed. */

@@ -2,7 +2,8 @@ import { textOf, type SourceCell } from "../datasets/source-row.ts";
 import { dateOfSerial } from "../datasets/excel-dates.ts";
 import type { ColumnType } from "../datasets/dataset.ts";
 import { numberOf, type AnyNumber } from "../job/exact-json.ts";
-import { EXCEL, dateFormatOf, dateIn, isDay, type DateFormat } from "./date-formats.ts";
+import { dateFormatsOf, dateIn, isDay, type DateFormat } from "./date-formats.ts";
+import { EXCEL } from "./date-patterns.ts";
 
 // The value of a cell by the type of its column.
 
@@ -139,10 +140,7 @@ const ISO = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z
 
 function dateReader({ dateFormats = [] }: Notation): (cell: SourceCell) => Cell {
   const isExcel = dateFormats.includes(EXCEL);
-  const formats = dateFormats.flatMap((text) => {
-    const format = text === EXCEL ? undefined : dateFormatOf(text);
-    return format && "matcher" in format ? [format] : [];
-  });
+  const formats = dateFormatsOf(dateFormats.filter((text) => text !== EXCEL));
   const named = dateFormats.length > 0 ? `a date as ${dateFormats.join(" or ")}, or ` : "";
   const expected = named + EXPECTED.date;
   return (cell) => {

@@ -1,16 +1,11 @@
-// Dates as people write them, by a pattern such as `DD.MM.YYYY` or by an example such as `31.01.2026`.
+import { TOKEN, datePatternOf } from "./date-patterns.ts";
 
-/** A number of days since 1900, as Excel counts them. */
-export const EXCEL = "excel";
+// Dates as people write them.
 
 export interface DateFormat {
   readonly matcher: RegExp;
   /** The tokens of the matcher's groups. */
   readonly tokens: readonly string[];
-  /** The same for two formats that would read a text as different dates. */
-  readonly shape: string;
-  /** Whether day, month and year come in this order. */
-  readonly order: string;
 }
 
 const MONTHS = "january february march april may june july august september october november december".split(" ");
@@ -19,80 +14,37 @@ const TOKENS: Readonly<Record<string, string>> = {
   YYYY: String.raw`(\d{4})`,
   YY: String.raw`(\d{2})`,
   MMM: String.raw`([a-z]{3,9})\.?`,
-  MM: String.raw`(\d{1,2})`,
-  M: String.raw`(\d{1,2})`,
-  DD: String.raw`(\d{1,2})`,
-  D: String.raw`(\d{1,2})`,
-  HH: String.raw`(\d{1,2})`,
-  H: String.raw`(\d{1,2})`,
   mm: String.raw`(\d{2})`,
   ss: String.raw`(\d{2}(?:[.,]\d{1,9})?)`,
   A: String.raw`([ap]\.?m\.?)`,
 };
-const TOKEN = /YYYY|YY|MMM|MM|M|DD|D|HH|H|mm|ss|A/g;
-/** With nothing between them, these have all their digits. */
+const ONE_OR_TWO = String.raw`(\d{1,2})`;
+const TWO = String.raw`(\d{2})`;
+/** With nothing between them, numbers have all their digits. */
 const COMPACT = /^(?:YYYY|YY|MM|DD|HH|mm|ss)+(?:[T ]?(?:HH|mm|ss)+)?$/;
 
-/** The format of a pattern or an example, or what is wrong with it. */
-export function dateFormatOf(text: string): DateFormat | { readonly problem: string } {
-  const pattern = /\d/.test(text) ? patternOf(text) : inOurLetters(text.trim());
-  if (typeof pattern !== "string") return pattern;
-  const found = [...pattern.matchAll(TOKEN)].map(([token]) => token);
-  const kinds = found.map((token) => (token === "mm" ? "minute" : token.slice(0, 1)));
-  const isWhole = ["Y", "M", "D"].every((kind) => kinds.includes(kind)) && new Set(kinds).size === kinds.length;
-  if (!isWhole || /[a-z]/i.test(pattern.replace(TOKEN, "").replaceAll("T", ""))) return { problem: EXPECTED };
-  const isCompact = COMPACT.test(pattern);
+/** Of a pattern or an example that the submission has checked. */
+export function dateFormatsOf(texts: readonly string[]): readonly DateFormat[] {
+  return texts.flatMap((text) => {
+    const found = datePatternOf(text);
+    return "problem" in found ? [] : [{ matcher: matcherOf(found.pattern), tokens: found.tokens }];
+  });
+}
+
+function matcherOf(pattern: string): RegExp {
+  const number = COMPACT.test(pattern) ? TWO : ONE_OR_TWO;
   let source = "";
   let at = 0;
   for (const match of pattern.matchAll(TOKEN)) {
-    source += escaped(pattern.slice(at, match.index));
     const [token] = match;
-    source += isCompact && token !== "YYYY" && token !== "ss" ? String.raw`(\d{2})` : (TOKENS[token] ?? "");
+    source += escaped(pattern.slice(at, match.index)) + (TOKENS[token] ?? number);
     at = match.index + token.length;
   }
-  source += escaped(pattern.slice(at));
-  const shape = kinds.map((kind) => (/[YMD]/.test(kind) ? "#" : kind)).join("") + pattern.replace(TOKEN, "#");
-  const order = found.filter((token) => /^[YMD]/.test(token)).map((token) => token.slice(0, 1));
-  return { matcher: new RegExp(`^${source}$`, "i"), tokens: found, shape, order: order.join("") };
-}
-
-const EXPECTED = "expected a pattern such as DD.MM.YYYY or MM/DD/YYYY HH:mm, an example such as 31.01.2026, or excel";
-
-/** Of `dd.mm.yyyy` and `dd.MM.yyyy`: minutes stand beside a colon. */
-function inOurLetters(pattern: string): string {
-  const upper = pattern.replace(/[ydh]+/g, (letters) => letters.toUpperCase());
-  return upper.includes("M") ? upper : upper.replace(/(?<![:m])m+(?![:m])/g, (letters) => letters.toUpperCase());
+  return new RegExp(`^${source}${escaped(pattern.slice(at))}$`, "i");
 }
 
 function escaped(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\/-]/g, String.raw`\$&`).replace(/ +/g, " +");
-}
-
-/** `DD.MM.YYYY` of `31.01.2026`: a day of more than 12 tells which number it is. */
-function patternOf(example: string): string | { readonly problem: string } {
-  const [date = "", ...time] = example.trim().split(/(?<=\d)(?:T| +)(?=\d{1,2}:)/);
-  const parts = date.match(/\d+|[a-z]+|[^\da-z]+/gi) ?? [];
-  const numbers = parts.filter((part) => /^\d+$/.test(part));
-  const hasMonth = parts.some((part) => /^[a-z]{3,}$/i.test(part));
-  const year = numbers.find((part) => part.length === 4);
-  const rest = numbers.filter((part) => part !== year);
-  const days = rest.filter((part) => Number(part) > 12 && Number(part) <= 31);
-  const isClear = hasMonth ? rest.length === 1 : rest.length === 2 && days.length === 1;
-  if (year === undefined || !isClear)
-    return { problem: `${EXPECTED}; the year of an example has four digits, and its day is over 12` };
-  const day = hasMonth ? rest[0] : days[0];
-  const dated = parts.map((part) => {
-    if (/^[a-z]{3,}$/i.test(part)) return "MMM";
-    if (!/^\d+$/.test(part)) return part;
-    return part === year ? "YYYY" : part === day ? "DD" : "MM";
-  });
-  const timed = time.map((part) =>
-    part
-      .replace(/^\d{1,2}:\d{2}:\d{2}(\.\d+)?/, "HH:mm:ss")
-      .replace(/^\d{1,2}:\d{2}/, "HH:mm")
-      .replace(/[ap]m$/i, "A"),
-  );
-  return [dated.join(""), ...timed].join(" ");
 }
 
 /** The day or the instant of a text; `undefined` if it is not of this format, or no date. */

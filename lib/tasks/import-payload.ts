@@ -1,7 +1,7 @@
 import * as z from "zod";
-import { encodingOf } from "../datasets/text-encoding.ts";
+import { encodingOf } from "../datasets/encoding-names.ts";
 import { columnName, columnTypes, dateFieldProblem, datasetName } from "./columns.ts";
-import { EXCEL, dateFormatOf } from "./date-formats.ts";
+import { EXCEL, datePatternOf } from "./date-patterns.ts";
 
 // What an import is asked for. Options that say how a file writes its values are the same for CSV and XLSX.
 
@@ -12,7 +12,7 @@ const dateFormat = z
   .min(1)
   .max(40)
   .superRefine((text, context) => {
-    const format = text === EXCEL ? undefined : dateFormatOf(text);
+    const format = text === EXCEL ? undefined : datePatternOf(text);
     if (format && "problem" in format) context.addIssue({ code: "custom", message: format.problem });
   });
 
@@ -81,7 +81,7 @@ function folded(text: string): string {
 function contradiction(formats: readonly string[]): string | undefined {
   const orders = new Map<string, readonly [order: string, text: string]>();
   for (const text of formats) {
-    const format = text === EXCEL ? undefined : dateFormatOf(text);
+    const format = text === EXCEL ? undefined : datePatternOf(text);
     if (!format || "problem" in format) continue;
     const [order, other] = orders.get(format.shape) ?? [format.order, text];
     if (order !== format.order) return `${other} and ${text} read one text as two dates: expected one of them`;

@@ -6,7 +6,7 @@ import { ClientError, NOT_UTF8, badRequest, problemsIn } from "../../errors.ts";
 import { EXPECTED_BASE64, isBase64 } from "../../job/base64.ts";
 import { changingNumber, mayChange, parseAsWritten, parseExactly } from "../../job/exact-json.ts";
 import { HALF_PAIR, halfPairIn, mayHaveHalfPair } from "../../job/well-formed.ts";
-import { readForm, type Form } from "./multipart.ts";
+import type { Form } from "./multipart.ts";
 
 // The body of a request: its size and depth, as JSON or as a form, and its parsing by a schema.
 
@@ -52,8 +52,13 @@ export function jsonBody(takesJson: (event: Event) => boolean, readingOf: (event
   };
 }
 
+export function isMultipart(contentType: string | undefined): boolean {
+  return /^multipart\/form-data\b/i.test(contentType ?? "");
+}
+
 export async function formOf(event: Event): Promise<Form> {
   refuseLarge(event);
+  const { readForm } = await import("./multipart.ts");
   return readForm(event.headers["content-type"] ?? "", bytesOf(event));
 }
 

@@ -6,10 +6,19 @@ import { ClientError, Unavailable, type ErrorCode } from "../../errors.ts";
 import { parts, type ServiceParts } from "../../parts.ts";
 import type { Budget } from "../../store/rates.ts";
 import { authenticate, isInternal, isScraper, type Caller } from "./auth.ts";
-import { formOf, isContainer, jsonBody, parse, refuseHalfPairs, type Event, type Reading } from "./body.ts";
+import {
+  isMultipart,
+  formOf,
+  isContainer,
+  jsonBody,
+  parse,
+  refuseHalfPairs,
+  type Event,
+  type Reading,
+} from "./body.ts";
 import { isKnown, tagOf } from "./conditional.ts";
 import { corsHeaders, preflight } from "./cors.ts";
-import { isMultipart, type FormFile } from "./multipart.ts";
+import type { FormFile } from "./multipart.ts";
 import { PROBLEM, explain, problemOf } from "./refusal.ts";
 
 /** One endpoint. Body and query are parsed before `handle` is called. */

@@ -23,10 +23,6 @@ export const FILE_FIELD = "file";
 const LARGEST_FIELD = 256 * 1_024;
 const LIMITS = { fieldNameSize: 100, fieldSize: LARGEST_FIELD, fields: 20, files: 6, parts: 26, headerPairs: 20 };
 
-export function isMultipart(contentType: string | undefined): contentType is string {
-  return /^multipart\/form-data\b/i.test(contentType ?? "");
-}
-
 /** Throws BAD_REQUEST unless the body is a complete form with exactly one file that is not empty. */
 export async function readForm(contentType: string, body: Buffer): Promise<Form> {
   const { Busboy } = await import("@fastify/busboy");

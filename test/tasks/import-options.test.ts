@@ -1,0 +1,55 @@
+import { expect, test } from "vitest";
+import { cellReader } from "../../lib/tasks/cells.ts";
+import { importCsv } from "../../lib/tasks/import-csv.ts";
+
+// What an import may be asked for, and how dates are read by what was asked for.
+
+const OPTIONS: readonly [options: object, problem: RegExp][] = [
+  [{ encoding: "utf-9" }, /expected an encoding such as/],
+  [{ decimal: ",", thousands: "," }, /another sign than decimal/],
+  [{ dateFormats: ["01/02/2026"] }, /whose day is over 12/],
+  [{ dateFormats: ["DD.MM"] }, /expected a pattern such as DD.MM.YYYY/],
+  [{ dateFormats: ["DD/MM/YYYY", "01/31/2026"] }, /read one text as two dates/],
+  [{ booleans: { true: ["x"], false: ["X "] } }, /for true and for false/],
+  [{ headerMap: { A: "c" } }, /names "c": expected one of the columns/],
+];
+
+test.each(OPTIONS)("options %j are refused in words", (options, problem) => {
+  const parsed = importCsv.payload.safeParse({ dataset: "a", columns: { a: "date" }, ...options });
+  expect(parsed.error?.issues.map(({ message }) => message).join()).toMatch(problem);
+});
+
+const DATES: readonly [format: string, text: string, value: string | undefined][] = [
+  ["DD.MM.YYYY", "1.2.2026", "2026-02-01"],
+  ["dd.mm.yyyy", "01.02.2026", "2026-02-01"],
+  ["dd.MM.yyyy HH:mm", "01.02.2026 03:04", "2026-02-01T03:04:00.000Z"],
+  ["dd/mm/yyyy hh:mm:ss", "01/02/2026 3:04:05.5", "2026-02-01T03:04:05.500Z"],
+  ["M/D/YY", "1/31/68", "2068-01-31"],
+  ["M/D/YY", "1/31/69", "1969-01-31"],
+  ["YYYYMMDD", "20260131", "2026-01-31"],
+  ["YYYYMMDD", "2026131", undefined],
+  ["DD MMM YYYY", "31 january 2026", "2026-01-31"],
+  ["DD MMM YYYY", "31 Junk 2026", undefined],
+  ["31.01.2026", "28.02.2026", "2026-02-28"],
+  ["31.01.2026", "29.02.2026", undefined],
+  ["31.01.2026", "31.01.26", undefined],
+  ["01/31/2026", "12/13/2026", "2026-12-13"],
+  ["2026/01/31", "2026/2/3", "2026-02-03"],
+  ["31.01.2026 14:30", "1.2.2026  3:04", "2026-02-01T03:04:00.000Z"],
+  ["01/31/2026 2:30:00 PM", "1/2/2026 12:00:00 am", "2026-01-02T00:00:00.000Z"],
+  ["01/31/2026 2:30:00 PM", "1/2/2026 13:00:00 pm", undefined],
+  ["Jan 5, 2026", "Feb 6, 2026", "2026-02-06"],
+  ["5. Mai 2026", "6. Feb 2026", "2026-02-06"],
+  ["excel", "46053,5", "2026-01-31T12:00:00.000Z"],
+  ["excel", "60", undefined],
+  ["excel", "31.01.2026", undefined],
+  ["DD.MM.YYYY", "2026-01-31T14:30+02:00", "2026-01-31T12:30:00.000Z"],
+  ["DD.MM.YYYY", "01.02.2026 25:00", undefined],
+];
+
+test.each(DATES)("a date as %s is read of %s", (format, text, value) => {
+  const payload = { dataset: "a", columns: { on: "date" }, dateFormats: [format] };
+  expect(importCsv.payload.safeParse(payload).error).toBeUndefined();
+  const cell = cellReader({ dateFormats: [format] })("date", text);
+  expect(cell).toEqual(value === undefined ? { expected: expect.stringContaining(format) } : { value });
+});
