@@ -28,8 +28,8 @@ interface Relation {
 }
 
 const MIB = 1_024 * 1_024;
-/** Unpacked. A workbook of Excel's 1,048,576 rows and 30 columns has about 1.5 GB. */
-const LARGEST_SHEET = 4_096 * MIB;
+/** Unpacked, which takes some minutes to read: about 60 million cells. */
+const LARGEST_SHEET = 2_048 * MIB;
 /** Bounds the memory. */
 const LARGEST_TEXTS = 200 * MIB;
 const LARGEST_PART = 32 * MIB;
