@@ -19,15 +19,14 @@ export function xmlParser(events: XmlEvents): { write(chunk: Uint8Array): void; 
   const options = { position: false, strictEntities: true } as sax.SAXOptions;
   const parser = sax.parser(true, options);
   let decoder: TextDecoder | undefined;
-  parser.onopentag = ({ name, attributes }) => events.open(localName(name), attributes as Attributes);
-  parser.onclosetag = (name) => events.close?.(localName(name));
-  if (events.text) {
-    parser.ontext = events.text;
-    parser.oncdata = events.text;
-  }
-  parser.onerror = ({ message }) => {
-    throw damaged(message.split("\n")[0] ?? "");
-  };
+  Object.assign(parser, {
+    onopentag: ({ name, attributes }: sax.Tag) => events.open(localName(name), attributes),
+    onclosetag: (name: string) => events.close?.(localName(name)),
+    ...(events.text && { ontext: events.text, oncdata: events.text }),
+    onerror: ({ message }: Error) => {
+      throw damaged(message.split("\n")[0] ?? "");
+    },
+  });
   return {
     write: (chunk) => {
       decoder ??= new TextDecoder(encodingOf(chunk), { fatal: true });

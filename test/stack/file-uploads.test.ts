@@ -1,15 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { endStacks, jobIn, newApp, startStack, tokenFor, type Answer } from "../support/stack.ts";
 import {
   startFileStack,
   IMPORT,
   CSV,
-  MIB,
   user,
-  type FormOptions,
   formOf,
-  post,
   upload,
   get,
   send,

@@ -1,6 +1,9 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { cellReader } from "../../lib/tasks/cells.ts";
 import { importCsv } from "../../lib/tasks/import-csv.ts";
+import { ROOT } from "../support/root.ts";
 
 // What an import may be asked for, and how dates are read by what was asked for.
 
@@ -52,4 +55,10 @@ test.each(DATES)("a date as %s is read of %s", (format, text, value) => {
   expect(importCsv.payload.safeParse(payload).error).toBeUndefined();
   const cell = cellReader({ dateFormats: [format] })("date", text);
   expect(cell).toEqual(value === undefined ? { expected: expect.stringContaining(format) } : { value });
+});
+
+test("the options that docs/file-imports.md shows are accepted", () => {
+  const [, example = ""] =
+    /```json\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, "docs/file-imports.md"), "utf8")) ?? [];
+  expect(importCsv.payload.safeParse(JSON.parse(example)).error).toBeUndefined();
 });

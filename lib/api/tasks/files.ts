@@ -66,7 +66,10 @@ const jsonText = z.string().transform((text, context): unknown => {
 
 const form = z.strictObject({
   ...fields,
-  payload: jsonText.pipe(fields.payload).describe("JSON, as the job type wants it: text, or a part of type application/json.").optional(),
+  payload: jsonText
+    .pipe(fields.payload)
+    .describe("JSON, as the job type wants it: text, or a part of type application/json.")
+    .optional(),
   meta: jsonText.pipe(fields.meta).describe("JSON: the caller's own, kept, and shown as it came.").optional(),
 });
 
