@@ -116,9 +116,8 @@ const ROWS: readonly [what: string, text: string, rows: readonly unknown[], deli
       [3, ["b"]],
     ],
   ],
-  // Public reports of other products.
   [
-    '="0045" as text (JoshClose/CsvHelper#197)',
+    '="0045" as text',
     '="0045",b\n"=""007""",="a""b"\n',
     [
       [1, ["0045", "b"]],
@@ -126,7 +125,7 @@ const ROWS: readonly [what: string, text: string, rows: readonly unknown[], deli
     ],
   ],
   [
-    "Ctrl+Z at the end (Rdatatable/data.table#1612)",
+    "Ctrl+Z at the end",
     "a,b\r\n1,2\r\n\x1a",
     [
       [1, ["a", "b"]],
@@ -134,7 +133,7 @@ const ROWS: readonly [what: string, text: string, rows: readonly unknown[], deli
     ],
   ],
   [
-    "NUL at the end (h2oai/datatable#590)",
+    "NUL at the end",
     'a,b\n1,"2"\0\0'.replace("\0\0", "\n\0\0"),
     [
       [1, ["a", "b"]],
@@ -142,7 +141,7 @@ const ROWS: readonly [what: string, text: string, rows: readonly unknown[], deli
     ],
   ],
   [
-    "quotes by backslashes (webyog/sqlyog-community#103)",
+    "quotes by backslashes",
     'a,b\n"say \\"hi\\"",2\n3,4',
     [
       [1, ["a", "b"]],
@@ -150,11 +149,7 @@ const ROWS: readonly [what: string, text: string, rows: readonly unknown[], deli
       [3, ["3", "4"]],
     ],
   ],
-  [
-    "curly quotes (magento/magento2#7495)",
-    "\u201ca, b\u201d,\u2018c\u2019\n",
-    [[1, ["\u201ca", " b\u201d", "\u2018c\u2019"]]],
-  ],
+  ["curly quotes", "\u201ca, b\u201d,\u2018c\u2019\n", [[1, ["\u201ca", " b\u201d", "\u2018c\u2019"]]]],
   ["nothing", "", []],
 ];
 

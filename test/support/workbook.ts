@@ -1,3 +1,6 @@
+import { expect } from "vitest";
+import type { SourceCell } from "../../lib/datasets/source-row.ts";
+import { readXlsx } from "../../lib/datasets/xlsx.ts";
 import { zipOf, type ZipOptions } from "./zip.ts";
 
 export interface WorkbookParts {
@@ -76,4 +79,18 @@ export function workbookOf(asked: WorkbookParts): Buffer {
     },
     zip,
   );
+}
+
+/** The rows of a workbook by their numbers: their cells, or what is wrong with them. */
+export async function read(file: Buffer, sheet?: string) {
+  async function* part(from: number, to: number) {
+    expect(to).toBeGreaterThan(from);
+    // In pieces, as they come over the wire.
+    for (let at = from; at < Math.min(to, file.length); at += 1_000) yield file.subarray(at, Math.min(to, at + 1_000));
+  }
+  const { taken, rows } = await readXlsx(part, file.length, sheet);
+  const read: [number, readonly (SourceCell | string)[]][] = [];
+  for await (const batch of rows)
+    for (const { number, cells, problem } of batch) read.push([number, problem === undefined ? cells : [problem]]);
+  return { taken, rows: read };
 }

@@ -208,13 +208,13 @@ const READ: readonly [what: string, content: string | Buffer, payload: object, w
     },
   ],
   [
-    "a header with line breaks (OSGeo/gdal#9172) and zero-width spaces (opengovsg/postmangovsg#88)",
+    "a header with line breaks and zero-width spaces",
     '"Column with a\nline break",\u200brecipient\n1,2\n',
     { columns: { columnWithALineBreak: "string", recipient: "string" } },
     { rows: [{ columnWithALineBreak: "1", recipient: "2" }] },
   ],
   [
-    "numbers of accountants (proompteng/bilig#46); those with a unit are left out",
+    "numbers of accountants; those with a unit are left out",
     "n;i;on\n(987.65);(5);\n12-;1,234-;\n$5;1;\n12.5%;1;\n(-5);1;\n",
     { ...THREE, delimiter: ";", decimal: "." },
     {
