@@ -121,7 +121,8 @@ class SheetReader {
 
   #begun({ r: place, t: type = "n", s: style }: Attributes): OpenCell {
     this.#column = place === undefined ? this.#column + 1 : columnOf(place);
-    if (!(this.#column < MOST_COLUMNS)) throw new BadFile(`The workbook has a cell ${place}, which no sheet has`);
+    if (!(this.#column < MOST_COLUMNS))
+      throw new BadFile(`The workbook has a cell ${place?.slice(0, 20)}, which no sheet has`);
     return {
       column: this.#column,
       type,

@@ -35,6 +35,8 @@ const LARGEST_TEXTS = 200 * MIB;
 const LARGEST_PART = 32 * MIB;
 /** An archive that unpacks to more than so many times its size is made for that; sheets come to about 50. */
 const LARGEST_RATIO = 250;
+/** Excel takes 31 characters. */
+const LONGEST_NAME = 100;
 /** Smaller parts may unpack by any ratio. */
 const SMALL_PART = 10 * MIB;
 
@@ -51,7 +53,8 @@ export async function readXlsx(
   const sheet = sheetOf(sheets, relations, sheetName);
   const texts = new SharedTexts();
   const shared = relations.find(({ type }) => type === "sharedStrings");
-  if (shared) await texts.read(parts.open(shared.path, LARGEST_TEXTS));
+  // Some writers name texts that they have not written.
+  if (shared && parts.has(shared.path)) await texts.read(parts.open(shared.path, LARGEST_TEXTS));
   const styled = relations.find(({ type }) => type === "styles");
   const styles = styled && parts.has(styled.path) ? await stylesOf(parts.open(styled.path, LARGEST_PART)) : [];
   const rows = sheetRows(parts.open(sheet.path, LARGEST_SHEET), { texts, styles, is1904 });
@@ -73,10 +76,13 @@ function partsOf(entries: ReadonlyMap<string, ZipEntry>, read: ReadRange, size: 
     packedBytes: (path: string) => byPath.get(keyOf(path))?.packedBytes ?? 0,
     open: (path: string, most: number): AsyncGenerator<Uint8Array> => {
       const entry = byPath.get(keyOf(path));
-      if (!entry) throw new BadFile(`The workbook lacks its part ${path}: save it anew in Excel and upload that`);
+      if (!entry)
+        throw new BadFile(
+          `The workbook lacks its part ${path.slice(0, LONGEST_NAME)}: save it anew in Excel and upload that`,
+        );
       if (entry.bytes > most || (entry.bytes > SMALL_PART && entry.bytes > LARGEST_RATIO * entry.packedBytes))
         throw new BadFile(
-          `The workbook is packed too densely: its part ${path} would unpack from ${entry.packedBytes} to ${entry.bytes} bytes; export it as CSV and upload that`,
+          `The workbook is packed too densely: its part ${path.slice(0, LONGEST_NAME)} would unpack from ${entry.packedBytes} to ${entry.bytes} bytes; export it as CSV and upload that`,
         );
       return readEntry(read, size, entry);
     },
@@ -139,7 +145,11 @@ async function workbookOf(
       if (name === "workbookPr") is1904 = /^(1|true|on)$/i.test(attributes["date1904"] ?? "");
       if (name !== "sheet") return;
       const isHidden = /hidden$/i.test(attributes["state"] ?? "");
-      sheets.push({ name: attributes["name"] ?? "", id: prefixed(attributes, "id") ?? "", isHidden });
+      sheets.push({
+        name: (attributes["name"] ?? "").slice(0, LONGEST_NAME),
+        id: prefixed(attributes, "id") ?? "",
+        isHidden,
+      });
     },
   });
   return { sheets, is1904 };
@@ -151,9 +161,10 @@ function sheetOf(
   relations: readonly Relation[],
   asked: string | undefined,
 ): { readonly name: string; readonly path: string } {
+  const paths = new Map(relations.flatMap(({ id, type, path }) => (type === "worksheet" ? [[id, path] as const] : [])));
   const tables = sheets.flatMap((sheet) => {
-    const relation = relations.find(({ id, type }) => id === sheet.id && type === "worksheet");
-    return relation ? [{ ...sheet, path: relation.path }] : [];
+    const path = paths.get(sheet.id);
+    return path === undefined ? [] : [{ ...sheet, path }];
   });
   const same = (name: string) => name.trim().toLowerCase() === asked?.trim().toLowerCase();
   const found =

@@ -13,15 +13,26 @@ export interface XmlEvents {
 
 export type Attributes = Readonly<Record<string, string>>;
 
+/** The parser keeps all open elements. A workbook's are a dozen. */
+const DEEPEST = 100;
+
 /** Throws `BadFile` for what is not XML. Entities of a document's own are not known. */
 export function xmlParser(events: XmlEvents): { write(chunk: Uint8Array): void; end(): void } {
   // Numbers of lines and columns would take time.
   const options = { position: false, strictEntities: true } as sax.SAXOptions;
   const parser = sax.parser(true, options);
   let decoder: TextDecoder | undefined;
+  let depth = 0;
   Object.assign(parser, {
-    onopentag: ({ name, attributes }: sax.Tag) => events.open(localName(name), attributes),
-    onclosetag: (name: string) => events.close?.(localName(name)),
+    onopentag: ({ name, attributes }: sax.Tag) => {
+      depth += 1;
+      if (depth > DEEPEST) throw damaged("its elements are nested too deep");
+      events.open(localName(name), attributes);
+    },
+    onclosetag: (name: string) => {
+      depth -= 1;
+      events.close?.(localName(name));
+    },
     ...(events.text && { ontext: events.text, oncdata: events.text }),
     onerror: ({ message }: Error) => {
       throw damaged(message.split("\n")[0] ?? "");

@@ -38,6 +38,11 @@ const BAD: readonly [what: string, file: () => Buffer, problem: RegExp][] = [
     /XML that is not valid/,
   ],
   ["XML that ends too early", () => workbookOf({ sheets: { A: "<row><c>" } }), /XML that is not valid/],
+  [
+    "XML that is nested too deep",
+    () => workbookOf({ sheets: { A: `${"<a>".repeat(200)}${"</a>".repeat(200)}` } }),
+    /nested too deep/,
+  ],
   ["a password", () => workbookOf({ sheets, zip: { encrypted: true } }), /protected by a password/],
   [
     "a cell beyond Excel's columns",
