@@ -1,25 +1,58 @@
 import * as z from "zod";
 import { iso } from "../clock.ts";
 import type { Job } from "../job/job.ts";
-import { isExactNumber, significantDigits, type ExactNumber } from "../job/exact-json.ts";
-import { timeRangeOf, type Days } from "./columns.ts";
-import { LONGEST_CELL, SEPARATOR, csvText, excelText } from "./spreadsheet-text.ts";
+import { columnName, quoted, timeRangeOf } from "./columns.ts";
+import { own } from "./expressions.ts";
+import type { CsvOptions, Report, ReportColumn } from "./report-formats.ts";
 import { defineTask, done, failed, type TaskContext } from "./task.ts";
-import type { Dataset, Row } from "../datasets/dataset.ts";
+import { MOST_COLUMNS, type Dataset, type Row } from "../datasets/dataset.ts";
 
 const day = z.iso.date();
 
-const payload = z.strictObject({
-  reportType: z.string().min(1).max(64).describe("`jobs`, or the name of a dataset."),
-  format: z.enum(["csv", "json", "xlsx"]),
-  filters: z
-    .strictObject({ dateFrom: day.optional(), dateTo: day.optional() })
-    .refine(({ dateFrom = "", dateTo = dateFrom }) => dateFrom <= dateTo, "dateFrom must not be after dateTo")
-    .default({})
-    .describe("Days in UTC, both included."),
+const column = z.strictObject({
+  name: columnName,
+  title: z
+    .string()
+    .min(1)
+    .max(200)
+    .refine((title) => title.isWellFormed() && !/\p{Cc}/u.test(title), "must not hold control characters")
+    .optional()
+    .describe("In the header of CSV and XLSX. Default: the name."),
 });
 
-type Format = z.infer<typeof payload>["format"];
+const payload = z
+  .strictObject({
+    reportType: z.string().min(1).max(64).describe("`jobs`, or the name of a dataset."),
+    format: z.enum(["csv", "json", "xlsx"]),
+    filters: z
+      .strictObject({ dateFrom: day.optional(), dateTo: day.optional() })
+      .refine(({ dateFrom = "", dateTo = dateFrom }) => dateFrom <= dateTo, "dateFrom must not be after dateTo")
+      .default({})
+      .describe("Days in UTC, both included."),
+    columns: z.array(column).min(1).max(MOST_COLUMNS).optional().describe("These alone, in this order."),
+    bom: z.boolean().optional().describe("Of CSV, a byte order mark. Default: true."),
+    delimiter: z
+      .enum([",", ";", "\t", "|"])
+      .optional()
+      .describe("Of CSV. Default: a comma, or with decimal `,` a semicolon."),
+    decimal: z.enum([".", ","]).optional().describe("Of CSV, in numbers. Default: a point."),
+  })
+  .superRefine((asked, context) => {
+    const refuse = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
+    for (const name of ["bom", "delimiter", "decimal"] as const)
+      if (asked.format !== "csv" && asked[name] !== undefined)
+        refuse([name], "is of CSV: leave it out, or set format to csv");
+    const names = new Set<string>();
+    for (const [index, { name, title }] of (asked.columns ?? []).entries()) {
+      if (names.has(name)) refuse(["columns", index, "name"], "is there twice");
+      if (asked.format === "json" && title !== undefined)
+        refuse(["columns", index, "title"], "is of CSV and XLSX: leave it out, or set another format");
+      names.add(name);
+    }
+  });
+
+type Asked = z.infer<typeof payload>;
+type Format = Asked["format"];
 
 /** The steps of spec/typed-jobs-report.md, with the percentage of each. */
 const STEPS = [
@@ -40,7 +73,8 @@ export const exportReport = defineTask({
   permission: "reports.export_reports",
   payload,
 
-  async run({ reportType, format, filters }, context) {
+  async run(asked, context) {
+    const { reportType, format } = asked;
     const { files, signal } = context;
     const step = async (number: number, detail?: string) => {
       const { label, percent } = STEPS[number - 1] ?? STEPS[0];
@@ -48,7 +82,7 @@ export const exportReport = defineTask({
     };
 
     await step(1);
-    const source = await sourceOf(reportType, filters, context);
+    const source = await sourceOf(asked, context);
     if (source === undefined) return failed("Invalid export job payload");
     if ("problem" in source) return failed(source.problem);
 
@@ -69,9 +103,9 @@ export const exportReport = defineTask({
         }
       }
       await step(3);
-      const write = formats[format];
-      for await (const chunk of write(source.columns, counted(source.rows), context, source.bytes))
-        await file.write(chunk);
+      const { formats } = await import("./report-formats.ts");
+      const report: Report = { ...source, rows: counted(source.rows), csv: csvOptions(asked) };
+      for await (const chunk of formats[format](report, context)) await file.write(chunk);
       await step(4);
       await step(5);
       const fileSize = await file.complete();
@@ -83,29 +117,51 @@ export const exportReport = defineTask({
   },
 });
 
-interface Source {
-  readonly columns: readonly string[];
-  readonly rows: AsyncIterable<readonly Row[]>;
-  /** An estimate, for the progress. */
-  readonly bytes: number;
+function csvOptions({ bom = true, decimal = ".", delimiter = decimal === "," ? ";" : "," }: Asked): CsvOptions {
+  return { bom, decimal, delimiter };
 }
 
+type Source = Omit<Report, "csv">;
+
 /** The rows and columns of a report; `undefined` if there is no such report. */
-async function sourceOf(
-  reportType: string,
-  filters: Days,
+async function sourceOf(asked: Asked, context: TaskContext): Promise<Source | { problem: string } | undefined> {
+  const source = await wholeSource(asked, context);
+  if (source === undefined || "problem" in source || !asked.columns) return source;
+  const columns: ReportColumn[] = [];
+  for (const { name, title } of asked.columns) {
+    const found = source.columns.find((each) => each.name === name);
+    if (!found) return { problem: noColumn(asked.reportType, name, source.columns) };
+    columns.push({ ...found, title });
+  }
+  return { ...source, columns, isSelected: true };
+}
+
+async function wholeSource(
+  { reportType, filters }: Asked,
   { datasets, jobs }: TaskContext,
 ): Promise<Source | { problem: string } | undefined> {
   const created = timeRangeOf(filters);
-  if (reportType === "jobs") return { columns: JOB_COLUMNS, rows: jobRows(jobs.pages({ created })), bytes: 0 };
+  if (reportType === "jobs") {
+    const columns = JOB_COLUMNS.map((name) => ({ name, type: TIMES.has(name) ? "date" : "any" }) as const);
+    return { columns, isSelected: false, rows: jobRows(jobs.pages({ created })), bytes: 0 };
+  }
   const dataset = await datasets.get(reportType);
   if (!dataset) return undefined;
-  const columns = Object.keys(dataset.columns);
+  const columns = Object.entries(dataset.columns).map(([name, type]) => ({ name, type }));
   const { bytes, dateField } = dataset;
   const rows = datasets.rows(reportType);
-  if (created.from === undefined && created.to === undefined) return { columns, rows, bytes };
+  const source = { columns, isSelected: false, bytes };
+  if (created.from === undefined && created.to === undefined) return { ...source, rows };
   if (dateField === null) return { problem: noDateField(dataset) };
-  return { columns, rows: within(rows, dateField, created), bytes };
+  return { ...source, rows: within(rows, dateField, created) };
+}
+
+const MOST_NAMED = 20;
+
+function noColumn(report: string, name: string, columns: readonly ReportColumn[]): string {
+  const known = columns.slice(0, MOST_NAMED).map((each) => quoted(each.name));
+  const more = columns.length > MOST_NAMED ? ` and ${columns.length - MOST_NAMED} more` : "";
+  return `Report ${report} has no column ${quoted(name)}: expected some of ${known.join(", ")}${more}`;
 }
 
 function noDateField({ name }: Dataset): string {
@@ -159,93 +215,8 @@ async function* within(
   }
 }
 
-function own(row: Row, name: string): unknown {
-  return Object.hasOwn(row, name) ? row[name] : undefined;
-}
-
 const CONTENT_TYPES: Record<Format, string> = {
   csv: "text/csv; charset=utf-8",
   json: "application/json",
   xlsx: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 };
-
-type Writer = (
-  columns: readonly string[],
-  rows: AsyncIterable<readonly Row[]>,
-  context: TaskContext,
-  bytes: number,
-) => AsyncIterable<Uint8Array>;
-
-const formats: Record<Format, Writer> = {
-  async *csv(columns, rows) {
-    const { stringify } = await import("csv-stringify/sync");
-    const options = { quoted_match: SEPARATOR, record_delimiter: "windows" } as const;
-    yield Buffer.from(stringify([columns.map(csvText)], options));
-    for await (const batch of rows) {
-      const cells = batch.map((row) => columns.map((name) => csvCell(own(row, name))));
-      yield Buffer.from(stringify(cells, { ...options, cast: { boolean: String, object: numberText } }));
-    }
-  },
-
-  async *json(_, rows) {
-    let before = "[";
-    for await (const batch of rows) {
-      yield Buffer.from(batch.map((row, index) => `${index === 0 ? before : ","}\n${JSON.stringify(row)}`).join(""));
-      before = ",";
-    }
-    yield Buffer.from(before === "[" ? "[]\n" : "\n]\n");
-  },
-
-  async *xlsx(columns, rows, { log }, bytes) {
-    const { writeXlsxStream } = await import("./write-xlsx.ts");
-    let number = 1;
-    async function* sheetRows() {
-      for await (const batch of rows) {
-        for (const row of batch) {
-          number += 1;
-          const cells = columns.map((name) => cellOf(own(row, name)));
-          const long = cells.findIndex((cell) => typeof cell === "string" && cell.length > LONGEST_CELL);
-          if (long >= 0)
-            await log.warning(`${columns[long]} is cut off: Excel takes ${LONGEST_CELL} characters`, {
-              rowNumber: number,
-            });
-          yield cells.map(excelCell);
-        }
-      }
-    }
-    const named = columns.map((header) => ({ header: excelText(header) }));
-    // ZIP64 lifts the limit of 4 GiB, which a wide sheet's XML can reach; some readers lack it.
-    const options = { name: "Report", columns: named, zip64: bytes > LARGEST_ZIP };
-    yield* writeXlsxStream(sheetRows(), options) as unknown as AsyncIterable<Uint8Array>;
-  },
-};
-
-function csvCell(value: unknown): ReturnType<typeof cellOf> | ExactNumber {
-  if (isExactNumber(value)) return value;
-  const cell = cellOf(value);
-  return typeof cell === "string" ? csvText(cell) : cell;
-}
-
-function numberText(value: object): string {
-  return (value as ExactNumber).rawJSON;
-}
-
-/** Excel keeps 15 digits of a number, so that a longer whole number is text. */
-function excelCell(value: unknown): string | number | boolean | null {
-  const cell = cellOf(value);
-  if (typeof cell === "string") return excelText(cell);
-  const isLong = typeof cell === "number" && Number.isInteger(cell) && significantDigits(cell) > EXCEL_DIGITS;
-  return isLong ? String(cell) : cell;
-}
-
-const EXCEL_DIGITS = 15;
-
-/** The value as a cell can hold it. Text in an XLSX cell is never a formula. */
-function cellOf(value: unknown): string | number | boolean | null {
-  if (value === null || value === undefined) return null;
-  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return value;
-  return JSON.stringify(value);
-}
-
-/** In bytes of rows; their XML takes up to five times as many. */
-const LARGEST_ZIP = 512 * 1_024 * 1_024;

@@ -14,13 +14,17 @@ const VANISHING = '["\\p{Cf}\\0-\\x08\\x0e-\\x1f\\x7f-\\x84\\x86-\\x9f]*';
 /** A formula begins with one of these, the last four being full-width. */
 const FORMULA = `${VANISHING}[=+\\-@\\uFF1D\\uFF0B\\uFF0D\\uFF20]`;
 const FORMULA_AT_START = new RegExp(`^(?=[\\t\\r]|${FORMULA})`, "u");
-const FORMULA_WITHIN = new RegExp(`(?<=${SEPARATOR.source})(?=${FORMULA})`, "gu");
+const formulaBehind = (separator: string) => new RegExp(`(?<=${separator})(?=${FORMULA})`, "gu");
+const FORMULA_WITHIN = formulaBehind(SEPARATOR.source);
+/** Of a file whose cells something else separates than a comma, by which many readers separate cells anyway. */
+const FORMULA_WITHIN_OTHERS = formulaBehind(`(?:,|${SEPARATOR.source})`);
 /** A first line that tells Excel the separator of the file. */
 const SEPARATOR_LINE = new RegExp(`^(?=${VANISHING}sep=)`, "iu");
 
 /** With an apostrophe in front of what a spreadsheet would take for a formula, at the start and behind a separator. */
-export function csvText(text: string): string {
-  return text.replace(FORMULA_WITHIN, "'").replace(FORMULA_AT_START, "'").replace(SEPARATOR_LINE, "'");
+export function csvText(text: string, delimiter = ","): string {
+  const within = delimiter === "," ? FORMULA_WITHIN : FORMULA_WITHIN_OTHERS;
+  return text.replace(within, "'").replace(FORMULA_AT_START, "'").replace(SEPARATOR_LINE, "'");
 }
 
 /** In characters, of Excel. */

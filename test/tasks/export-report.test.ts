@@ -1,10 +1,9 @@
 import { beforeAll, afterAll, expect, test } from "vitest";
-import { parse } from "csv-parse/sync";
 import { readXlsx } from "hucre/xlsx";
 import { DAY } from "../../lib/clock.ts";
 import { attachmentOf, safeFileName } from "../../lib/files/file-store.ts";
-import type { Ran, TaskWorld } from "../support/task-world.ts";
-import { createTaskWorld } from "../support/task-world.ts";
+import { reportsOf, resultOf } from "../support/reports.ts";
+import { createTaskWorld, type TaskWorld } from "../support/task-world.ts";
 
 let world: TaskWorld;
 beforeAll(async () => {
@@ -12,20 +11,7 @@ beforeAll(async () => {
 });
 afterAll(async () => world.end());
 
-async function dataset(name: string, csv: string, columns: object, dateField?: string) {
-  const file = await world.upload(csv);
-  const { outcome } = await world.run(
-    "import_csv",
-    { dataset: name, columns, ...(dateField && { dateField }) },
-    { file },
-  );
-  expect(outcome).toMatchObject({ kind: "done" });
-}
-
-function resultOf({ outcome, thrown }: Ran) {
-  if (outcome?.kind !== "done") throw new Error(`It did not succeed: ${JSON.stringify(outcome)} ${String(thrown)}`);
-  return outcome.result as { fileKey: string; fileSize: number; recordCount: number; generatedAt: string };
-}
+const { dataset, report } = reportsOf(() => world);
 
 test("an unknown report fails as the specification shows it, at its first step", async () => {
   const { outcome, steps } = await world.run("export_report", { reportType: "invalid_report", format: "csv" });
@@ -45,10 +31,10 @@ test("an export goes through the six steps of the specification and answers with
     [6, 6, 100],
   ]);
   const result = resultOf(ran);
-  const text = "id,total\r\n1,9.5\r\n2,3\r\n";
+  const text = "\uFEFFid,total\r\n1,9.5\r\n2,3\r\n";
   expect(result).toEqual({
     fileKey: expect.stringMatching(new RegExp(`^files/${world.appId}/job-1/1/quotes_\\d{4}-\\d\\d-\\d\\d\\.csv$`)),
-    fileSize: text.length,
+    fileSize: Buffer.byteLength(text),
     recordCount: 2,
     generatedAt: expect.stringMatching(/^\d{4}-.*Z$/),
     reportType: "quotes",
@@ -57,93 +43,59 @@ test("an export goes through the six steps of the specification and answers with
   expect((await world.content(result.fileKey)).toString()).toBe(text);
 });
 
-/** Reads CSV as a spreadsheet does that takes one separator, and quotes only where a cell begins. */
-function spreadsheet(csv: string, separator: string): string[] {
-  const cells: string[] = [];
-  let cell = "";
-  let isQuoted = false;
-  for (let at = 0; at < csv.length; at += 1) {
-    const char = csv[at] ?? "";
-    if (isQuoted) {
-      if (char !== '"') cell += char;
-      else if (csv[at + 1] === '"') cell += csv[(at += 1)];
-      else isQuoted = false;
-    } else if (char === '"' && cell === "") isQuoted = true;
-    else if (char === separator || /[\r\n]/.test(char)) {
-      cells.push(cell);
-      cell = "";
-    } else cell += char;
-  }
-  return [...cells, cell];
-}
-
-/** A reader that knows no quotes: it splits at each end of a line, then at each separator. */
-const splits = (csv: string, separator: string) =>
-  csv
-    .split(/[\r\n\v\f\u0085\u2028\u2029]/)
-    .flatMap((line) => line.split(separator))
-    .map((cell) => cell.replaceAll('"', ""));
-
-const lenient = (csv: string, delimiter: string) =>
-  parse(csv, { delimiter, relax_quotes: true, relax_column_count: true }).flat();
-
-const FORMULAS = ["=1+1", "+2", "-3", "@x", "\uFF1D1", "\uFF0B1", "\uFF0D1", "\uFF201", "=cmd|' /C calc'!A0", '"=1"'];
-const BEFORE = ["\n", "\r", "\r\n", "\t", ";", "\v", "\f", "\u0085", "\u2028", "\u2029", "\n\n", ";;", '";', '\n"'];
-const HOSTILE = [...FORMULAS, ...FORMULAS.flatMap((formula) => BEFORE.map((before) => `a${before}${formula}`))];
-
-test("no reader of CSV, whatever separates its cells, finds a formula in text, and the text is there", async () => {
-  const columns = ["n", "text", "a;=1+1", "-x"];
-  const rows = HOSTILE.map((text, n) => ({ n: -n, text, "a;=1+1": `${text}${text}`, "-x": "x" }));
-  const csv = await exported(columns, rows);
-  for (const [name, read] of Object.entries({ spreadsheet, splits, lenient })) {
-    for (const separator of [",", ";", "\t"]) {
-      const formulas = read(csv, separator).filter((cell) =>
-        /^[=+@\uFF1D\uFF0B\uFF0D\uFF20]|^-(?!\d+($|,))/.test(cell),
-      );
-      expect([name, separator, formulas]).toEqual([name, separator, []]);
-    }
-  }
-  const [header, ...read] = parse(csv, { record_delimiter: "\r\n" });
-  expect(header).toEqual(["n", "text", "a;'=1+1", "'-x"]);
-  expect(read.map(([, text]) => text?.replaceAll("'", ""))).toEqual(HOSTILE.map((text) => text.replaceAll("'", "")));
+test("columns come in the order and with the titles that were asked for, and no others", async () => {
+  // A name that is a number comes first in a JavaScript object.
+  await dataset("years", "name,2025,2024\nx,1,2\ny,,4\n", { name: "string", 2024: "integer", 2025: "integer" });
+  const years = { reportType: "years", bom: false, format: "csv" };
+  const columns = [{ name: "name", title: "=Name" }, { name: "2025" }, { name: "2024", title: "Jahr; 2024" }];
+  const contentOf = async (asked: object) => (await report(asked)).toString();
+  expect(await contentOf({ ...years, columns })).toBe(`'=Name,2025,"Jahr; 2024"\r\nx,1,2\r\ny,,4\r\n`);
+  const json = { reportType: "years", format: "json", columns: [{ name: "name" }, { name: "2025" }] };
+  expect(await contentOf(json)).toBe('[\n{"name":"x","2025":1},\n{"name":"y","2025":null}\n]\n');
+  const bytes = await report({ reportType: "years", format: "xlsx", columns });
+  expect((await readXlsx(bytes)).sheets[0]?.rows[0]).toEqual(["=Name", "2025", "Jahr; 2024"]);
+  const { outcome } = await world.run("export_report", { ...years, columns: [{ name: "2023" }] });
+  expect(outcome).toEqual({
+    kind: "failed",
+    error: 'Report years has no column "2023": expected some of "2024", "2025", "name"',
+  });
 });
 
-test("text in CSV is as it was, but for an apostrophe before what a spreadsheet would take for a formula", async () => {
-  const texts = {
-    "=1+1": "'=1+1",
-    "\ty": `"'\ty"`,
-    "with, comma": '"with, comma"',
-    'say "hi"': '"say ""hi"""',
-    "a - b = c": "a - b = c",
-    "a\nb": '"a\nb"',
-    "hello\r=1+1": `"hello\r'=1+1"`,
-    "x;=cmd": `"x;'=cmd"`,
-    "a;b": '"a;b"',
-    "Übersicht 概要": "Übersicht 概要",
-  };
-  const csv = await exported(
-    ["text", "n"],
-    Object.keys(texts).map((text) => ({ text, n: -4.5 })),
-  );
-  const expected = Object.values(texts).map((cell) => `${cell},-4.5\r\n`);
-  expect(csv).toBe(`text,n\r\n${expected.join("")}`);
-  expect(await exported(["sep=;", "b"], [])).toBe(`"'sep=;",b\r\n`);
+test.each([
+  [{ format: "json", bom: true }, /is of CSV: leave it out, or set format to csv/],
+  [{ format: "xlsx", decimal: "," }, /is of CSV/],
+  [{ format: "json", columns: [{ name: "id", title: "Id" }] }, /is of CSV and XLSX/],
+  [{ format: "csv", columns: [{ name: "id" }, { name: "id" }] }, /is there twice/],
+  [{ format: "csv", columns: [{ name: "id", title: "a\nb" }] }, /must not hold control characters/],
+  [{ format: "csv", columns: [] }, /columns/],
+])("what does not belong together is refused: %j", async (asked, message) => {
+  await expect(world.run("export_report", { reportType: "jobs", ...asked })).rejects.toThrow(message);
 });
 
-/** The CSV of a dataset with these rows. */
-async function exported(columns: readonly string[], rows: readonly Record<string, unknown>[]): Promise<string> {
-  const quoted = (cells: readonly unknown[]) =>
-    cells.map((cell) => `"${String(cell).replaceAll('"', '""')}"`).join(",");
-  const lines = [columns, ...rows.map((row) => columns.map((name) => row[name]))].map(quoted);
-  const name = `hostile-${columns.length}-${rows.length}`;
-  await dataset(
-    name,
-    `${lines.join("\n")}\n`,
-    Object.fromEntries(columns.map((each) => [each, each === "n" ? "number" : "string"])),
-  );
-  const { fileKey } = resultOf(await world.run("export_report", { reportType: name, format: "csv" }));
-  return (await world.content(fileKey)).toString();
-}
+test("XLSX has dates as dates, days apart from instants, to the millisecond and in UTC", async () => {
+  const days = ["2026-01-31", "1900-01-01", "1900-03-01", "9999-12-31"];
+  const instants = ["2026-03-29T02:30:00.000Z", "2026-01-31T23:59:59.999Z"];
+  const texts = ["1899-12-31", "1066-10-14T09:00:00.000Z"];
+  const all = [...days, ...instants, ...texts];
+  await dataset("dates", `at,n\n${all.map((at, n) => `${at},${n}`).join("\n")}\n,9\n`, { at: "date", n: "integer" });
+  const { sheets } = await readXlsx(await report({ reportType: "dates", format: "xlsx" }), { readStyles: true });
+  const [sheet] = sheets;
+  const formats = all.map((_, row) => sheet?.cells?.get(`${row + 1},0`)?.style?.numFmt);
+  expect(sheet?.rows.slice(1).map(([at]) => (at instanceof Date ? at.toISOString() : at))).toEqual([
+    ...days.map((day) => `${day}T00:00:00.000Z`),
+    ...instants,
+    ...texts,
+    null,
+  ]);
+  expect(formats).toEqual([
+    ...days.map(() => "yyyy-mm-dd"),
+    "yyyy-mm-dd hh:mm:ss",
+    "yyyy-mm-dd hh:mm:ss.000",
+    ...texts.map(() => undefined),
+  ]);
+  // In a narrow column, Excel shows ##### for a date.
+  expect(sheet?.columns?.[0]?.width).toBeGreaterThanOrEqual(23);
+});
 
 test("in XLSX text is text, whatever it begins with or holds", async () => {
   await dataset("sheet", 'text,n\n"=1+1",2.5\n"<b>&\u0001\u{1F600}",\n"_x0041_ _x000d__x0041_ _x41_\rz",\n', {
@@ -235,7 +187,7 @@ test("a large export comes in parts, whole, and one that is cancelled leaves no 
     await dataset("large", `n,text\n${part.join("\n")}\n`, { n: "integer", text: "string" });
   }
   const { fileKey, fileSize, recordCount } = resultOf(
-    await world.run("export_report", { reportType: "large", format: "csv" }),
+    await world.run("export_report", { reportType: "large", format: "csv", bom: false }),
   );
   expect(recordCount).toBe(300_000);
   const content = (await world.content(fileKey)).toString();
@@ -259,7 +211,8 @@ test("a large export comes in parts, whole, and one that is cancelled leaves no 
 
 test("a signed link gives the file, as a download, under a safe name", async () => {
   await dataset("linked", "n\n1\n", { n: "integer" });
-  const { fileKey } = resultOf(await world.run("export_report", { reportType: "linked", format: "csv" }));
+  const linked = { reportType: "linked", format: "csv", bom: false };
+  const { fileKey } = resultOf(await world.run("export_report", linked));
   const url = await world.files.link(fileKey, '../a "b"\r\nX: é.csv');
   expect(url).toContain("X-Amz-Expires=3600");
   const answer = await fetch(url);
