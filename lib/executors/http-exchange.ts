@@ -1,4 +1,4 @@
-import { DAY, SECOND } from "../clock.ts";
+import { SECOND } from "../clock.ts";
 import { keeps, keptOf, LARGEST_KEPT } from "./kept-response.ts";
 import type { RunningAttempt } from "./executor.ts";
 import type { Exchange, OutgoingRequest } from "../outbound/send.ts";
@@ -7,6 +7,7 @@ import type { ProxyMessage } from "../job/message.ts";
 import { isFinal } from "../job/status-policy.ts";
 import { childOf } from "../job/trace.ts";
 import { DEFAULT_HEADERS, forwardable } from "../outbound/headers.ts";
+import { retryAfterMs } from "../outbound/retry-after.ts";
 import type { Outcome } from "../job/attempt.ts";
 
 // An attempt by HTTP: `lambdaProxyMessage` becomes the request, and the answer becomes the outcome.
@@ -87,25 +88,6 @@ function errorOf({ status, location }: Answered, url: URL): string {
   if (status < 300 || status > 399 || location === undefined) return `HTTP ${status}`;
   const to = URL.canParse(location, url.href) ? new URL(location, url.href).href : location;
   return `HTTP ${status}, a redirect to ${maskedAddress(to).slice(0, LONGEST_LOCATION)}: redirects are not followed`;
-}
-
-/**
- * Seconds or HTTP dates, by RFC 9110 §10.2.3: the latest, rounded up to seconds, at most 24 h. What is neither is
- * ignored; `undefined` if nothing is left.
- */
-export function retryAfterMs(values: readonly string[] = [], realTimeSeconds: number): number | undefined {
-  const seconds = values.flatMap(partsOf).flatMap((part) => {
-    if (/^\d+(?:\.\d*)?$/.test(part)) return Math.ceil(Number(part));
-    // `Date.parse` takes much for a date that is none, for instance -5.
-    const at = /[a-z]{3}.*\d\d:\d\d|^\d{4}-\d\d-\d\dT/i.test(part) ? Date.parse(part) : Number.NaN;
-    return Number.isNaN(at) ? [] : at / SECOND - realTimeSeconds;
-  });
-  return seconds.length === 0 ? undefined : Math.min(Math.max(...seconds, 0) * SECOND, DAY);
-}
-
-/** The values of a list. The comma behind the day of the week belongs to the date. */
-function partsOf(list: string): string[] {
-  return (list.match(/(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,[^,]*|[^,]+/gi) ?? []).map((part) => part.trim());
 }
 
 /** `webhook-id` is the job's id, the same at every attempt, so that a receiver can detect a replay. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
-import { retryAfterMs } from "../../lib/executors/http-exchange.ts";
+import { retryAfterMs } from "../../lib/outbound/retry-after.ts";
 import { HEAD_START, nextAttempt, type Mode, type WaitingJob, type RunningJob } from "../../lib/job/job.ts";
 import { backoffDelay } from "../../lib/job/backoff.ts";
 import { after, claim, end, expire, becomeDue, type Ending } from "../../lib/job/moves.ts";
