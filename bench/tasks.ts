@@ -161,6 +161,7 @@ async function work({ what, env, appId, fileKey }: Order): Promise<void> {
     saved: undefined,
     checkpoint: async () => {},
     submit: async () => "",
+    pause: async () => {},
     now: () => clock.now(),
   });
   process.send?.({ ms: performance.now() - started, writes, shown, outcome } satisfies Reply);

@@ -56,6 +56,7 @@ export async function commit(parts: DatasetParts, id: PartId, saved: SavedPart, 
       columns,
       dateField: asked.dateField ?? kept?.dateField ?? null,
       updatedAt: at,
+      ...(asked.origin && !kept && { origin: asked.origin }),
     };
     const added: Part = { ...saved, jobId: id.jobId, generation: head.generation, at, result: asked.result };
     const counts = {

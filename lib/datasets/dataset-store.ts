@@ -46,6 +46,10 @@ function datasetsFor(parts: DatasetParts, { appId, jobId, createdAt, attempt, si
     list: async () => datasetsOf(table, appId),
     get: async (name) => get(parts, { appId, name }),
     rows: (name) => rows(parts, { appId, name }, signal),
+    origin: async (name) => {
+      const head = await headOf(table, { appId, name });
+      return head?.origin && { ...head.origin, rows: head.rows, updatedAt: head.updatedAt };
+    },
     committed: async (name) => (await partOf(table, partId(name)))?.result,
     part: (name, saved = NOTHING) => createPartWriter(parts, partId(name), { number: attempt, signal }, saved),
     has: async (name, saved) => has(parts, partId(name), saved),

@@ -27,6 +27,8 @@ export interface Commit {
   readonly dateField?: string | undefined;
   /** For a column that already has another type: refuse the part, or widen the column to `any`. */
   readonly otherType: "refuse" | "widen";
+  /** Of all rows. It is forgotten as soon as others come. */
+  readonly origin?: Origin | undefined;
   /** The job's result. It is stored, so that a repeated run returns the same one. */
   readonly result: Readonly<Record<string, unknown>>;
 }
@@ -35,6 +37,14 @@ export type Committed =
   /** `result`: from the run that added the part, this one or an earlier one. */
   | { readonly kind: "committed"; readonly result: Readonly<Record<string, unknown>> }
   | { readonly kind: "refused"; readonly problem: string };
+
+/** Where the rows of a dataset came from, and how to ask whether they have changed there since. */
+export interface Origin {
+  /** The same for the same question. */
+  readonly key: string;
+  /** The headers of a conditional request. */
+  readonly conditions: Readonly<Record<string, string>>;
+}
 
 /** The progress of a part, for a checkpoint: how many files each attempt has written. */
 export interface SavedPart {
@@ -63,6 +73,8 @@ export interface AppDatasets {
   get(name: string): Promise<Dataset | undefined>;
   /** All rows, some hundred at a time, in the order of their commits. */
   rows(name: string): AsyncIterable<readonly Row[]>;
+  /** The origin of the rows that the dataset holds, if its last commit named one. */
+  origin(name: string): Promise<(Origin & Pick<Dataset, "rows" | "updatedAt">) | undefined>;
   /** This job's result, if it has already committed its part. */
   committed(name: string): Promise<Readonly<Record<string, unknown>> | undefined>;
   /** This job's part, from the beginning or from an earlier flush. */

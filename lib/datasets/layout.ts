@@ -1,7 +1,7 @@
 import type { EpochMs } from "../clock.ts";
 import { parseExactly } from "../job/exact-json.ts";
 import type { Item, Table } from "../store/table.ts";
-import type { Columns, Dataset, Row, SavedPart } from "./dataset.ts";
+import type { Columns, Dataset, Origin, Row, SavedPart } from "./dataset.ts";
 
 // The layout of a dataset: in the table, one item for its head and one for each part; in the bucket, files of rows,
 // one JSON object a line.
@@ -10,6 +10,7 @@ export interface Head extends Omit<Dataset, "name"> {
   readonly version: number;
   /** Only parts of this generation are visible; every replacement begins a new one. */
   readonly generation: string;
+  readonly origin?: Origin;
 }
 
 /** The rows that one job has added. */

@@ -92,6 +92,7 @@ function contextOf(parts: Parts, attempt: RunningAttempt<TaskExecution>, writer:
       signal.throwIfAborted();
     },
     submit: async (name, jobType, payload) => submitChild(parts, job, { name, jobType, payload }),
+    pause: async (ms) => clock.sleep(ms, signal),
     now: () => clock.now(),
   };
 }
@@ -152,7 +153,11 @@ function outcomeOf(outcome: TaskOutcome): Outcome {
     case "done":
       return { kind: "succeeded", result: within(LARGEST_RESULT, "A result", outcome.result) };
     case "again":
-      return { kind: "retry", error: told(outcome.error) };
+      return {
+        kind: "retry",
+        error: told(outcome.error),
+        ...(outcome.retryAfterMs !== undefined && { retryAfterMs: outcome.retryAfterMs }),
+      };
     case "failed":
       return { kind: "rejected", error: told(outcome.error) };
     default:

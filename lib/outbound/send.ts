@@ -1,7 +1,9 @@
+import { Readable } from "node:stream";
 import { request, type Dispatcher } from "undici";
 import type { Timings } from "../job/attempt.ts";
 import { agentOf, isBlocked, noting, type Stages } from "./agents.ts";
 import { NoAnswer } from "./answer-head.ts";
+import { BrokenAnswer, UnreadableAnswer, decodedBody, isWrongCoding, type AnswerHeaders } from "./answer-body.ts";
 import { excerptOf, shownHeaders } from "./shown-answer.ts";
 
 // All requests to addresses that users choose are sent here.
@@ -99,6 +101,57 @@ export async function fetchWhole(outgoing: OutgoingRequest, mostBytes: number): 
   });
 }
 
+export type OpenedAnswer =
+  | {
+      readonly kind: "answered";
+      readonly status: number;
+      readonly headers: AnswerHeaders;
+      /** Without its codings; empty unless the status is 200. A reader that stops early closes the connection. */
+      readonly body: AsyncIterable<Uint8Array>;
+    }
+  | Exclude<Exchange, { kind: "answered" }>;
+
+/**
+ * Sends a request once, without following redirects. The body is read as it comes: what ends it throws `BrokenAnswer`,
+ * and more than `mostBytes` of it, or another coding than it says, `UnreadableAnswer`.
+ */
+export async function open(outgoing: OutgoingRequest, mostBytes: number): Promise<OpenedAnswer> {
+  return exchanged(outgoing, async ({ statusCode: status, headers, body }) => {
+    // An error that comes before anybody reads would end the process.
+    body.on("error", () => {});
+    if (status === 200) return { kind: "answered", status, headers, body: bodyOf(body, headers, outgoing, mostBytes) };
+    await body.dump({ limit: LARGEST_READ }).catch(() => {});
+    return { kind: "answered", status, headers, body: bodyOf(Readable.from([]), {}, outgoing, mostBytes) };
+  });
+}
+
+async function* bodyOf(
+  body: Readable,
+  headers: AnswerHeaders,
+  { signal }: OutgoingRequest,
+  mostBytes: number,
+): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  const coding = [headers["content-encoding"] ?? []].flat().join(",");
+  try {
+    for await (const chunk of decodedBody(body, coding) as AsyncIterable<Uint8Array>) {
+      size += chunk.length;
+      if (size > mostBytes) throw tooLarge(mostBytes);
+      yield chunk;
+    }
+  } catch (error) {
+    if (error instanceof UnreadableAnswer) throw error;
+    if (isWrongCoding(error)) throw new UnreadableAnswer(`the answer is not ${coding}, although its header says so`);
+    throw new BrokenAnswer(reasonOf(error, signal));
+  } finally {
+    body.destroy();
+  }
+}
+
+function tooLarge(mostBytes: number): UnreadableAnswer {
+  return new UnreadableAnswer(`the answer is too large: expected at most ${mostBytes} bytes`);
+}
+
 type Timed = { readonly timings?: Timings };
 
 async function exchanged<A>(
@@ -113,8 +166,7 @@ async function exchanged<A>(
     return await read(answer, watch.timed("answered"));
   } catch (error) {
     if (isBlocked(error)) return { kind: "blocked" } as const;
-    const reason = signal.aborted ? "no complete answer in time" : failureReason(error);
-    return { kind: "failed", reason, ...watch.timed() } as const;
+    return { kind: "failed", reason: reasonOf(error, signal), ...watch.timed() } as const;
   }
 }
 
@@ -161,6 +213,10 @@ async function readOf(
     end = "incomplete";
   }
   return { bytes: Buffer.concat(chunks), end };
+}
+
+function reasonOf(error: unknown, signal: AbortSignal): string {
+  return signal.aborted ? "no complete answer in time" : failureReason(error);
 }
 
 /** Names the stage of the failure; closed and filtered ports give the same text. */

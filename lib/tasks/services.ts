@@ -1,9 +1,7 @@
 import type { AppStore } from "../store/app-store.ts";
-import { MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
+import type { Clock, EpochMs } from "../clock.ts";
 import type { DatasetStore } from "../datasets/dataset-store.ts";
 import { ClientError } from "../errors.ts";
-import { targetProblem } from "../outbound/target-url.ts";
-import { webhookSignature } from "../outbound/webhook-signature.ts";
 import { safeFileName, filesPrefix, type FileInfo, type FileStore, type Range } from "../files/file-store.ts";
 import type { Upload } from "../files/multipart.ts";
 import type { Uploads } from "../files/uploads.ts";
@@ -22,7 +20,7 @@ import type { Status, StopStatus } from "../job/status.ts";
 import type { Message } from "../job/message.ts";
 import type { AppDatasets } from "../datasets/dataset.ts";
 import type { DeploymentRules } from "../outbound/rules.ts";
-import { DEFAULT_HEADERS, forwardable } from "../outbound/headers.ts";
+import { httpOf, type AppHttp } from "./app-http.ts";
 
 // The services of a task, bound to its own app: the app comes from the job, never from the payload.
 
@@ -94,27 +92,6 @@ export interface AppJobs {
 
 export type WantedJobs = Omit<JobFilter, "appId">;
 
-/** Requests to targets that the app's jobs may call. */
-export interface AppHttp {
-  send(request: TaskRequest): Promise<TaskAnswer>;
-}
-
-export interface TaskRequest {
-  readonly method: "GET" | "POST";
-  readonly url: URL;
-  /** Headers of the connection and of this service are left out. */
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array;
-  /** The most bytes of an answer; more is an error. Default: 64 KB. */
-  readonly mostBytes?: number;
-}
-
-export type TaskAnswer =
-  | { readonly kind: "answered"; readonly status: number; readonly body: Uint8Array }
-  /** The request was refused, or its answer was: a retry would not help. */
-  | { readonly kind: "refused"; readonly problem: string }
-  | { readonly kind: "failed"; readonly problem: string };
-
 /** One attempt of a job. */
 export interface TaskRun {
   readonly appId: string;
@@ -147,8 +124,6 @@ export interface TaskServiceParts {
   readonly executionTypes: readonly string[];
 }
 
-const LONGEST_REQUEST_MS = MINUTE;
-const LARGEST_ANSWER = 64 * 1_024;
 const JOBS_A_PAGE = 100;
 
 export function createTaskServices(parts: TaskServiceParts): (run: TaskRun) => TaskServices {
@@ -243,53 +218,5 @@ async function wasDone(action: Promise<Job | undefined>): Promise<boolean> {
   } catch (error) {
     if (error instanceof ClientError) return false;
     throw error;
-  }
-}
-
-function httpOf({ clock, apps, rules }: TaskServiceParts, { appId, jobId, attempt, signal }: TaskRun): AppHttp {
-  return {
-    send: async ({ method, url, headers = {}, body = new Uint8Array(), mostBytes = LARGEST_ANSWER }) => {
-      const { allowedCallbackUrls } = await apps.settingsOf(appId);
-      const { allowPrivateTargets } = rules;
-      const problem = targetProblem(url, { allowPrivateTargets, allowedCallbackUrls });
-      if (problem !== undefined) return { kind: "refused", problem: `the target ${problem}` };
-      const { fetchWhole } = await import("../outbound/send.ts");
-      const answer = await fetchWhole(
-        {
-          appId,
-          url,
-          method,
-          headers: { ...DEFAULT_HEADERS, ...forwardable(headers), ...(method === "POST" && (await signed(body))) },
-          body: body.length > 0 ? body : null,
-          signal: AbortSignal.any([signal, clock.timeout(LONGEST_REQUEST_MS)]),
-          allowPrivateTargets,
-        },
-        mostBytes,
-      );
-      signal.throwIfAborted();
-      switch (answer.kind) {
-        case "answered":
-          return answer;
-        case "blocked":
-          return { kind: "refused", problem: "the target is a private, loopback or otherwise reserved address" };
-        case "too large":
-          return { kind: "refused", problem: `the answer is too large: expected at most ${mostBytes} bytes` };
-        case "failed":
-          return { kind: "failed", problem: answer.reason };
-        default:
-          return answer satisfies never;
-      }
-    },
-  };
-
-  async function signed(body: Uint8Array): Promise<Record<string, string>> {
-    const timestamp = Math.floor(clock.realNow() / SECOND);
-    return {
-      "x-job-id": jobId,
-      "x-job-attempt": String(attempt),
-      "webhook-id": jobId,
-      "webhook-timestamp": String(timestamp),
-      "webhook-signature": webhookSignature(await apps.keysOf(appId), { id: jobId, timestamp, body }),
-    };
   }
 }

@@ -26,11 +26,15 @@ export interface Task<P = unknown> {
   run(payload: P, context: TaskContext): Promise<TaskOutcome>;
 }
 
-/** The outcome of a run: a result as JSON, or an error. A throw counts as `again`. */
+/**
+ * The outcome of a run: a result as JSON, or an error, which is shown to the caller. `again`: another attempt may help;
+ * `failed`: no attempt would. A throw counts as `again`.
+ */
 export type TaskOutcome =
   | { readonly kind: "done"; readonly result: TaskResult }
-  /** `again`: another attempt may help; `failed`: no attempt would. The error is shown to the caller. */
-  | { readonly kind: "again" | "failed"; readonly error: string };
+  | { readonly kind: "failed"; readonly error: string }
+  /** `retryAfterMs`: no attempt starts sooner. */
+  | { readonly kind: "again"; readonly error: string; readonly retryAfterMs?: number };
 
 /** At most 16 KB as JSON. A file is given by its key; readers of the job get a link to it. */
 export interface TaskResult {
@@ -53,6 +57,8 @@ export interface TaskContext extends TaskServices {
   readonly checkpoint: (value: unknown) => Promise<void>;
   /** Submits another task of the same app, once per `name` and job, also over several attempts. Returns its id. */
   readonly submit: (name: string, jobType: string, payload: unknown) => Promise<string>;
+  /** Waits so many real milliseconds, and throws when the signal aborts. */
+  readonly pause: (ms: number) => Promise<void>;
   /** Service time. */
   readonly now: () => EpochMs;
 }
@@ -104,6 +110,6 @@ export function failed(error: string): TaskOutcome {
   return { kind: "failed", error };
 }
 
-export function again(error: string): TaskOutcome {
-  return { kind: "again", error };
+export function again(error: string, retryAfterMs?: number): TaskOutcome {
+  return { kind: "again", error, ...(retryAfterMs !== undefined && { retryAfterMs }) };
 }

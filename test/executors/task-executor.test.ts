@@ -107,6 +107,13 @@ test("a result or a checkpoint that is too large fails the attempt in words that
   expect(checkpointed.lastError).toMatch(/at most 4096/);
 });
 
+test("a task waits as long as it asks to, before its next attempt", async () => {
+  const began = world.clock.now();
+  const job = await run(async () => again("busy", 10 * MINUTE));
+  expect(job).toMatchObject({ status: "RETRYING", lastError: "busy" });
+  expect((job as { startAt?: number }).startAt).toBeGreaterThanOrEqual(began + 10 * MINUTE);
+});
+
 test("a throw is tried again; what AWS says of accounts is not shown", async () => {
   const thrown = await run(async () => {
     throw new Error("no such column");

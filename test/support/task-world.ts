@@ -40,6 +40,8 @@ export interface Ran {
   readonly steps: readonly { step: number; total: number; percent: number; label?: string | undefined }[];
   /** The last checkpoint, which the next attempt is given. */
   readonly saved: unknown;
+  /** The waits that it asked for, in milliseconds. They take no time. */
+  readonly pauses: readonly number[];
 }
 
 interface RunOptions {
@@ -150,6 +152,7 @@ async function runTask(
   const by = { appId: options.appId ?? appId, jobId, createdAt, attempt, signal };
   const logs: { level: LogLevel; message: string; rowNumber?: number | undefined }[] = [];
   const steps: { step: number; total: number; percent: number; label?: string | undefined }[] = [];
+  const pauses: number[] = [];
   let saved = options.saved;
   let checkpoints = 0;
   const line = (level: LogLevel) => async (message: string, detail?: { readonly rowNumber?: number }) =>
@@ -174,14 +177,15 @@ async function runTask(
     submit: async () => {
       throw new Error("No built-in task submits another");
     },
+    pause: async (ms) => void pauses.push(ms),
     now: () => clock.now(),
   };
   const parsed = task.payload.parse(payload);
   try {
     const outcome = await task.run(parsed, context);
-    return { outcome, thrown: undefined, logs, steps, saved };
+    return { outcome, thrown: undefined, logs, steps, saved, pauses };
   } catch (thrown) {
-    return { outcome: undefined, thrown, logs, steps, saved };
+    return { outcome: undefined, thrown, logs, steps, saved, pauses };
   }
 }
 
