@@ -21,11 +21,9 @@ export function urlOf(asked: Sync, { pages, cursor }: Place): URL {
   const url = new URL(asked.url);
   switch (pagination.by) {
     case "cursor":
-      if (cursor !== undefined) url.searchParams.set(pagination.parameter, cursor);
-      return url;
+      return cursor === undefined ? url : withParameter(url, pagination.parameter, cursor);
     case "page":
-      url.searchParams.set(pagination.parameter, String(pagination.first + pages));
-      return url;
+      return withParameter(url, pagination.parameter, String(pagination.first + pages));
     case "link":
     case "url":
       return new URL(cursor ?? asked.url);
@@ -34,6 +32,16 @@ export function urlOf(asked: Sync, { pages, cursor }: Place): URL {
     default:
       return pagination satisfies never;
   }
+}
+
+/** The rest of the query stays as it was written: `URLSearchParams` would write `%20` as `+`, which not every server reads as a space. */
+function withParameter(url: URL, name: string, value: string): URL {
+  const others = url.search
+    .slice(1)
+    .split("&")
+    .filter((part) => part !== "" && !new URLSearchParams(part).has(name));
+  url.search = [...others, `${encodeURIComponent(name)}=${encodeURIComponent(value)}`].join("&");
+  return url;
 }
 
 export type Step = { readonly kind: "next"; readonly place: Place } | { readonly kind: "end" | "repeated" };

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { MINUTE, SECOND } from "../clock.ts";
+import { maskedAddress } from "../job/masking.ts";
 import { BrokenAnswer, UnreadableAnswer, type AnswerHeaders } from "../outbound/answer-body.ts";
 import { MOST_COLUMNS } from "../datasets/dataset.ts";
 import type { Columns, ColumnType, Origin, PartWriter, Row, SavedPart } from "../datasets/dataset.ts";
@@ -198,7 +199,7 @@ async function ask(reading: Reading, url: URL): Promise<PageAnswer | TaskOutcome
       return "end";
     }
     const problem = `${which} did not come: HTTP ${status}`;
-    if (!mayHelp(status)) return refuse(part, `${problem}, expected 200`);
+    if (!mayHelp(status)) return refuse(part, `${problem}, ${expected(headers["location"], url)}`);
     const isAsked = (status === 429 || status === 503) && retryAfterMs !== undefined;
     const waitMs = isAsked ? Math.max(retryAfterMs, SECOND) : undefined;
     if (waitMs === undefined || waitMs > LONGEST_PAUSE_MS || reading.pausedMs + waitMs > LONGEST_PAUSES_MS)
@@ -207,6 +208,15 @@ async function ask(reading: Reading, url: URL): Promise<PageAnswer | TaskOutcome
     reading.pausedMs += waitMs;
     await context.pause(waitMs);
   }
+}
+
+const LONGEST_LOCATION = 500;
+
+/** A redirect is not followed, so the error says where it leads. */
+function expected(location: string | readonly string[] | undefined, url: URL): string {
+  if (typeof location !== "string") return "expected 200";
+  const to = URL.canParse(location, url.href) ? new URL(location, url).href : location;
+  return `a redirect to ${maskedAddress(to).slice(0, LONGEST_LOCATION)}: redirects are not followed; set url to what answers 200`;
 }
 
 /** Behind the last page, some sources answer 204, and some that count their pages 404. */

@@ -191,6 +191,19 @@ test("a page that is left out because it is the last one once more is told in th
   ]);
 });
 
+test("the query of a source stays as it was written, but for the parameter of the page", () => {
+  const queries: [query: string, asked: string][] = [
+    ["", "?p=2%26a%3D1%20%2B"],
+    ["?q=a%20b+c&$filter=x%20eq%20'y'", "?q=a%20b+c&$filter=x%20eq%20%27y%27&p=2%26a%3D1%20%2B"],
+    ["?p=1&q=1&%70=7&pp=3&", "?q=1&pp=3&p=2%26a%3D1%20%2B"],
+  ];
+  for (const [query, asked] of queries) {
+    const pagination = { by: "cursor", parameter: "p" };
+    const source = payload.parse({ url: `https://a.example/x${query}`, dataset: "d", pagination });
+    expect(urlOf(source, { pages: 1, cursor: "2&a=1 +" }).href).toBe(`https://a.example/x${asked}`);
+  }
+});
+
 const ENDLESS: readonly [name: string, pagination: object, all: readonly Answer[], error: RegExp][] = [
   [
     "a parameter that the source does not know",
@@ -212,6 +225,12 @@ const ENDLESS: readonly [name: string, pagination: object, all: readonly Answer[
     { by: "cursor", items: "data.items" },
     [{ body: { data: { rows: [] }, error: "x" } }],
     /no array "data\.items": set pagination\.items to its name or path; the answer has "data", "error"$/,
+  ],
+  [
+    "a redirect",
+    { by: "none" },
+    [{ status: 301, headers: { location: "/x/?token=secret" } }],
+    /^Page 1 did not come: HTTP 301, a redirect to http:\/\/127\.0\.0\.1:\d+\/x\/\?token=\*\*\*: redirects are not followed/,
   ],
   ["a next URL that is a number", { by: "url" }, [{ body: { items: [], next: 2 } }], /has a next that is no URL/],
 ];
