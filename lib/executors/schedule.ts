@@ -4,7 +4,7 @@ import type { ErrorDetail } from "../errors.ts";
 import { DEFAULT_TIMEOUT_MS, SCHEDULE } from "../job/job.ts";
 import type { JobFields } from "./message-schema.ts";
 import { isTimeZone } from "../job/local-time.ts";
-import { nextRun, parseExpression, type ScheduleExpression } from "../job/schedule-expression.ts";
+import { nextRun, parseExpression, tidyExpression, type ScheduleExpression } from "../job/schedule-expression.ts";
 import { dateTime } from "../job/date-time.ts";
 import type { Asked, ExecutionType } from "./executor.ts";
 import type { Execution, Message } from "../job/message.ts";
@@ -72,7 +72,7 @@ export function scheduleOf({
     .strictObject({
       type: z.literal(SCHEDULE),
       scheduledAt: dateTime.optional(),
-      scheduleExpression: z.string().min(1).max(256).optional(),
+      scheduleExpression: z.string().min(1).max(256).overwrite(tidyExpression).optional(),
       scheduleExpressionTimezone: z
         .string()
         .max(50)

@@ -1,3 +1,5 @@
+import { tidyExpression } from "./schedule-expression.ts";
+
 // The five fields of cron, as most people write them, as an expression of EventBridge.
 
 const DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"] as const;
@@ -14,15 +16,16 @@ const NICKNAMES: Readonly<Record<string, string>> = {
 
 export type FromCron = { readonly expression: string } | { readonly problem: string };
 
-/** Five fields or a name such as `@daily` as `cron(...)`; any other text as it is. */
+/** Five fields or a name such as `@daily` as `cron(...)`; any other text as it is, but for its spaces. */
 export function fromCron(text: string): FromCron {
-  const [, inner] = /^cron\((.*)\)$/.exec(text.trim()) ?? [];
-  const given = (inner ?? text).trim();
-  const fields = (NICKNAMES[given.toLowerCase()] ?? given).split(/\s+/);
+  const tidy = tidyExpression(text);
+  const [, inner] = /^cron\((.*)\)$/.exec(tidy) ?? [];
+  const given = inner ?? tidy;
+  const fields = (NICKNAMES[given.toLowerCase()] ?? given).split(" ");
   if (given.startsWith("@") && NICKNAMES[given.toLowerCase()] === undefined)
     return { problem: `is not a name that cron knows: expected one of ${Object.keys(NICKNAMES).join(", ")}` };
   // Words within parentheses are those of rate(...) and at(...).
-  if (fields.length !== 5 || /[()]/.test(given)) return { expression: text };
+  if (fields.length !== 5 || /[()]/.test(given)) return { expression: tidy };
   const [minute = "", hour = "", day = "", month = "", weekday = ""] = fields;
   const [everyDay, everyWeekday] = [isEvery(day), isEvery(weekday)];
   if (!everyDay && !everyWeekday) {

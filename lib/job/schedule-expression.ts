@@ -19,11 +19,20 @@ interface Recurrence {
   readonly byRealTime: boolean;
 }
 
+/** An expression with single spaces, and none at its ends or beside its parentheses: people paste and align them. */
+export function tidyExpression(text: string): string {
+  return text
+    .trim()
+    .replaceAll(/\s+/g, " ")
+    .replaceAll(/ ?\( ?/g, "(")
+    .replaceAll(/ ?\)/g, ")");
+}
+
 export type Parsed = ScheduleExpression | { readonly kind: "malformed"; readonly problem: string };
 
 /** Reads an expression, its times in an IANA time zone. A malformed one is an answer with its problem. */
 export function parseExpression(text: string, zone: string): Parsed {
-  const [, kind, content = ""] = /^(at|rate|cron)\((.*)\)$/.exec(text) ?? [];
+  const [, kind, content = ""] = /^(at|rate|cron)\((.*)\)$/.exec(tidyExpression(text)) ?? [];
   if (kind === "at") return parseAt(content, zone);
   if (kind === "rate") return parseRate(content);
   if (kind === "cron") return parseCron(content, zone);
@@ -106,13 +115,18 @@ function parseCron(content: string, zone: string): Parsed {
   if (fields.length !== 6 || isElsewhere || !hasOneDay || weekday.includes("8")) return malformed(expected);
   try {
     // Seconds first. Weekdays count from Sunday = 1, the last one is Saturday, and 0/15 is a range, as AWS has them.
-    const pattern = ["0", minute, hour, day, month, weekday === "L" ? "7" : weekday, year].join(" ");
+    const pattern = ["0", minute, hour, day, month, weekday === "L" ? "7" : toSunday(weekday), year].join(" ");
     const cron = new Cron(pattern, { ...SYNTAX, utcOffset: 0 });
     return { kind: "cron", cron, zone, byRealTime: recursByRealTime(hour) };
   } catch (error) {
     const reason = error instanceof Error ? error.message.replace(/^CronPattern: /, "") : "";
     return malformed(`${expected}; ${reason}`);
   }
+}
+
+/** Weekdays count from Sunday, and people have it end a week: SAT-SUN. */
+function toSunday(weekdays: string): string {
+  return weekdays.replaceAll(/\b(MON|TUE|WED|THU|FRI|SAT)-SUN(?![/#L])/gi, "$1-SAT,SUN");
 }
 
 const SYNTAX = { alternativeWeekdays: true, sloppyRanges: true };

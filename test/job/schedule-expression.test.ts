@@ -1,6 +1,11 @@
 import { expect, test } from "vitest";
 import { isTimeZone } from "../../lib/job/local-time.ts";
-import { nextRun, parseExpression, type ScheduleExpression } from "../../lib/job/schedule-expression.ts";
+import {
+  nextRun,
+  parseExpression,
+  tidyExpression,
+  type ScheduleExpression,
+} from "../../lib/job/schedule-expression.ts";
 
 const at = (iso: string) => Date.parse(iso);
 
@@ -40,6 +45,8 @@ test.each([
   ["cron(0 12 ? * 6L *)", "UTC", ["2026-11-27T12:00:00.000Z", "2026-12-25T12:00:00.000Z"]],
   ["cron(0 12 ? * 6#1 *)", "UTC", ["2026-12-04T12:00:00.000Z", "2027-01-01T12:00:00.000Z"]],
   ["cron(0 12 ? * L *)", "UTC", ["2026-11-28T12:00:00.000Z", "2026-12-05T12:00:00.000Z"]],
+  ["cron(0 9 ? * SAT-SUN *)", "UTC", ["2026-11-22T09:00:00.000Z", "2026-11-28T09:00:00.000Z"]],
+  ["cron(0 9 ? * mon,fri-sun *)", "UTC", ["2026-11-22T09:00:00.000Z", "2026-11-23T09:00:00.000Z"]],
   ["cron(0 12 1 1 ? 2027-2028)", "UTC", ["2027-01-01T12:00:00.000Z", "2028-01-01T12:00:00.000Z"]],
   ["cron(0 12 1 1 ? 2027)", "UTC", ["2027-01-01T12:00:00.000Z"]],
   ["cron(0 12 31 2 ? *)", "UTC", []],
@@ -167,10 +174,22 @@ test.each([
   ["cron(0 9 * * * *)", "? for one of the two days"],
   ["cron(0 9 ? * ? *)", "? for one of the two days"],
   ["cron(70 9 * * ? *)", "Invalid value for minute: 70"],
-  ["cron(0 9 * * ? *) ", "expected at("],
+  ["cron(0 9 * *  *)", "expected cron("],
 ])("%s is refused with a reason", (text, reason) => {
   const parsed = parseExpression(text, "America/New_York");
   expect(parsed).toEqual({ kind: "malformed", problem: expect.stringContaining(reason) });
+});
+
+test.each([
+  ["cron(0  9 ? *\tMON-FRI  *)", "cron(0 9 ? * MON-FRI *)"],
+  [" cron(0 9 * * ? *)\n", "cron(0 9 * * ? *)"],
+  ["cron( 0 9 * * ? * )", "cron(0 9 * * ? *)"],
+  ["cron\u00a0(0 9 * * ? *)", "cron(0 9 * * ? *)"],
+  ["rate( 5  minutes )", "rate(5 minutes)"],
+  ["at( 2027-01-15T10:00:00 ) ", "at(2027-01-15T10:00:00)"],
+])("the spaces of %j are those of people", (text, tidy) => {
+  expect(tidyExpression(text)).toBe(tidy);
+  expect(parseExpression(text, "UTC").kind).toBe(tidy.slice(0, tidy.indexOf("(")));
 });
 
 test("a rate never runs at or before the time it is asked about", () => {
