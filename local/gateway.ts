@@ -125,9 +125,10 @@ function eventOf(
   const headers = Object.fromEntries(
     Object.entries(request.headersDistinct).map(([name, values = []]) => [name, values.join(",")]),
   );
-  const text = /^(text\/|application\/(.+\+)?(json|xml|javascript))/i.test(
-    headers["content-type"] ?? "application/json",
-  );
+  // Coded bytes are no text, whatever they hold.
+  const text =
+    headers["content-encoding"] === undefined &&
+    /^(text\/|application\/(.+\+)?(json|xml|javascript))/i.test(headers["content-type"] ?? "application/json");
   const query: Record<string, string> = {};
   for (const [name, value] of url.searchParams) query[name] = name in query ? `${query[name]},${value}` : value;
   const now = new Date();

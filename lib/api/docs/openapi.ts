@@ -33,7 +33,7 @@ const REFUSALS: Readonly<Record<ErrorCode, string>> = {
   NOT_FOUND: "There is no such thing, or it belongs to others.",
   REQUEST_TIMEOUT: "It took too long; the message says what to do instead.",
   CONFLICT: "It can't be done to what is there now.",
-  PAYLOAD_TOO_LARGE: "The body is over 4 MB.",
+  PAYLOAD_TOO_LARGE: "The body is over 4 MB, unpacked if it came packed.",
   UNPROCESSABLE_ENTITY: "The idempotency key belongs to a job that asks for something else.",
   TOO_MANY_REQUESTS: "The app's requests, reads or changes of settings in a second are reached.",
   INTERNAL_SERVER_ERROR: "An unexpected error.",
@@ -127,6 +127,7 @@ function operation(route: Route, path: string, target: string, schemaOf: SchemaO
     parameters,
     ...(body && {
       requestBody: {
+        description: "May come with `Content-Encoding: gzip`.",
         required: !body.safeParse(undefined).success,
         content: {
           ...Object.fromEntries(bodyTypes.map((type) => [type, posted])),
@@ -166,7 +167,8 @@ function parametersOf(route: Route, path: string, schemaOf: SchemaOf): Json[] {
   const inHeader = {
     name: "Idempotency-Key",
     in: "header",
-    description: "Instead of `idempotencyKey` in the body: 1 to 255 printable ASCII characters, from space to ~.",
+    description:
+      "Instead of `idempotencyKey` in the body: 1 to 255 printable ASCII characters, from space to ~; quotes around them are none of it.",
     schema: { type: "string", pattern: "^[ -~]{1,255}$" },
   };
   const conditional = isTagged(route) ? [ref("parameters/IfNoneMatch")] : [];

@@ -13,6 +13,7 @@ import { WAIT_REASONS } from "../../job/waiting.ts";
 
 export const time = z.iso.datetime();
 const named = z.record(z.string(), z.string());
+const lists = z.record(z.string(), z.array(z.string()));
 
 /** The body of a success in the envelope of the unified API. */
 export function enveloped(data: z.ZodType) {
@@ -66,7 +67,9 @@ const shownRequest = z
     isBase64Encoded: z.boolean(),
     pathParameters: named.nullable(),
     queryStringParameters: named.nullable().optional(),
+    multiValueQueryStringParameters: lists.nullable().optional(),
     headers: named,
+    multiValueHeaders: lists.nullable().optional(),
     requestContext: z.record(z.string(), z.unknown()),
   })
   .meta({ id: "ShownRequest", description: "A ProxyMessage with its defaults; credentials are masked by ***." });

@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { gunzipSync } from "node:zlib";
 import httpJsonBodyParser from "@middy/http-json-body-parser";
 import type { APIGatewayProxyEventV2 } from "aws-lambda";
 import type * as z from "zod";
@@ -62,25 +63,55 @@ export async function formOf(event: Event): Promise<Form> {
   return readForm(event.headers["content-type"] ?? "", bytesOf(event));
 }
 
-function bytesOf({ body, isBase64Encoded }: Event): Buffer {
+function bytesOf(event: Event): Buffer {
+  const { body, isBase64Encoded } = event;
   const text = typeof body === "string" ? body : "";
   if (isBase64Encoded && !isBase64(text)) throw badRequest([{ field: "body", message: EXPECTED_BASE64 }]);
-  return Buffer.from(text, isBase64Encoded ? "base64" : "utf8");
+  const bytes = Buffer.from(text, isBase64Encoded ? "base64" : "utf8");
+  return isPacked(event) ? unpacked(bytes, isBase64Encoded) : bytes;
+}
+
+/** Throws BAD_REQUEST for other codings than gzip. */
+function isPacked({ headers }: Event): boolean {
+  const coding = (headers["content-encoding"] ?? "").trim().toLowerCase();
+  if (coding === "" || coding === "identity") return false;
+  if (coding === "gzip" || coding === "x-gzip") return true;
+  const message = `is ${coding.slice(0, 60)}: expected gzip, or no coding; send the body as it is`;
+  throw badRequest([{ field: "Content-Encoding", message }]);
+}
+
+/** No more than a body may have is ever unpacked. */
+function unpacked(bytes: Buffer, areAsSent: boolean): Buffer {
+  try {
+    return gunzipSync(bytes, { maxOutputLength: LARGEST_BODY });
+  } catch (error) {
+    if ((error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE")
+      throw tooLarge(`over ${LARGEST_BODY} bytes unpacked`);
+    const message = areAsSent
+      ? "is not whole gzip, which its Content-Encoding names"
+      : "was read as text on its way, which gzip does not survive: send it with the content type application/octet-stream";
+    throw badRequest([{ field: "body", message }]);
+  }
 }
 
 /** Throws BAD_REQUEST for bytes that are not UTF-8, rather than to keep U+FFFD in their place. */
 function textOf(event: Event): string {
   const { body, headers, isBase64Encoded } = event;
-  if (isBase64Encoded || typeof body !== "string") {
+  if (isBase64Encoded || typeof body !== "string" || isPacked(event)) {
     const bytes = bytesOf(event);
     if (!isUtf8(bytes)) throw badRequest([{ field: "body", message: NOT_UTF8 }]);
-    return bytes.toString();
+    return withoutMark(bytes.toString());
   }
   // API Gateway has decoded the bytes: the three of U+FFFD stand for each that was wrong, and its own for itself.
   const size = headers["content-length"];
   const isChanged = body.includes("\uFFFD") && size !== undefined && Number(size) !== Buffer.byteLength(body);
   if (isChanged) throw badRequest([{ field: "body", message: NOT_UTF8 }]);
-  return body;
+  return withoutMark(body);
+}
+
+/** Some editors and libraries begin UTF-8 with a byte order mark, which JSON does not have. */
+function withoutMark(text: string): string {
+  return text.startsWith("\uFEFF") ? text.slice(1) : text;
 }
 
 /** Throws BAD_REQUEST for a number or a text that the service could not hand on as it came. `whole` names the value. */
@@ -107,8 +138,12 @@ export function numberProblem(text: string): string {
 function refuseLarge({ body, isBase64Encoded }: Event): void {
   const size = typeof body === "string" ? Buffer.byteLength(body, isBase64Encoded ? "base64" : "utf8") : 0;
   if (size <= LARGEST_BODY) return;
-  const message = `The body has ${size} bytes; at most ${LARGEST_BODY} are accepted. Keep large data in S3 and send its address`;
-  throw new ClientError("PAYLOAD_TOO_LARGE", message);
+  throw tooLarge(`${size} bytes`);
+}
+
+function tooLarge(size: string): ClientError {
+  const message = `The body has ${size}; at most ${LARGEST_BODY} are accepted. Keep large data in S3 and send its address`;
+  return new ClientError("PAYLOAD_TOO_LARGE", message);
 }
 
 /** Throws BAD_REQUEST with the problems of each field. */

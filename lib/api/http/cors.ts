@@ -5,7 +5,8 @@ import { corsOrigins } from "../../config.ts";
 const EXPOSED =
   "Retry-After, x-request-id, Idempotent-Replayed, Idempotent-Differs, Link, ETag, X-PDF-Pages, X-PDF-Truncated, X-Job-Id";
 const METHODS = "GET, POST, PUT, PATCH, DELETE";
-const REQUEST_HEADERS = "authorization, content-type, idempotency-key, if-match, if-none-match, x-request-id";
+const REQUEST_HEADERS =
+  "authorization, content-encoding, content-type, idempotency-key, if-match, if-none-match, x-request-id";
 const PREFLIGHT_SECONDS = 600;
 
 type Headers = Readonly<Record<string, string | undefined>>;

@@ -7,9 +7,9 @@ import { parts, type ServiceParts } from "../../parts.ts";
 import type { Budget } from "../../store/rates.ts";
 import { authenticate, isInternal, isScraper, type Caller } from "./auth.ts";
 import {
-  isMultipart,
   formOf,
   isContainer,
+  isMultipart,
   jsonBody,
   parse,
   refuseHalfPairs,
@@ -109,7 +109,7 @@ export function httpFunction(routes: readonly Route[]) {
 }
 
 async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructuredResultV2> {
-  const headers = event.headers;
+  const headers = withPlainKey(event.headers);
   const caller = await callerOf(found, event);
   const form = isForm(found, event) ? await formOf(event) : undefined;
   const body = form ? found.form && parse(found.form, form.fields, "body") : bodyOf(found, event);
@@ -122,6 +122,12 @@ async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructu
   const link = successor !== undefined && { link: `<${successor}>; rel="successor-version"` };
   const tagged = isTagged(found) ? { ifNoneMatch: headers["if-none-match"] } : undefined;
   return answerOf(link ? { ...answer, headers: { ...link, ...answer.headers } } : answer, tagged);
+}
+
+/** The headers with the key as it is in a body: the IETF's draft of `Idempotency-Key` has it in quotes. */
+function withPlainKey(headers: Event["headers"]): Event["headers"] {
+  const [, quoted] = /^"((?:[^"\\]|\\["\\])*)"$/.exec(headers["idempotency-key"]?.trim() ?? "") ?? [];
+  return quoted === undefined ? headers : { ...headers, "idempotency-key": quoted.replaceAll(/\\(["\\])/g, "$1") };
 }
 
 /** Whether the answer 200 has an `ETag`, and a request that names it gets 304. */
