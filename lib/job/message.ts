@@ -46,7 +46,9 @@ export interface ProxyMessage {
   readonly isBase64Encoded: boolean;
   readonly pathParameters: Readonly<Record<string, string>> | null;
   readonly queryStringParameters?: Readonly<Record<string, string>> | null | undefined;
+  readonly multiValueQueryStringParameters?: Readonly<Record<string, readonly string[]>> | null | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  readonly multiValueHeaders?: Readonly<Record<string, readonly string[]>> | null | undefined;
   readonly requestContext: Readonly<Record<string, unknown>>;
 }
 

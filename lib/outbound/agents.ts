@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { lookup } from "node:dns";
 import type { LookupFunction, Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { Agent, buildConnector } from "undici";
 import { LARGEST_HEAD, tidied } from "./answer-head.ts";
 import { isPublicAddress, literalAddress } from "./public-address.ts";
@@ -34,7 +35,8 @@ export function agentOf(appId: string, allowPrivateTargets: boolean): Agent {
 /** Whatever a target allows: a connection may die unnoticed while a container is frozen, and no request is repeated. */
 const LONGEST_IDLE_MS = 4_000;
 
-// The attempt's own signal is the only timer. No HTTP/2: its sessions are shared by requests at the same time.
+// The attempt's own signal is the only timer. HTTP/2 has connections of its own (lib/outbound/http2.ts): its sessions
+// would be shared by requests at the same time.
 const OPTIONS = {
   keepAliveTimeout: LONGEST_IDLE_MS,
   keepAliveMaxTimeout: LONGEST_IDLE_MS,
@@ -88,26 +90,63 @@ const lookupPublic: LookupFunction = (hostname, options, callback) => {
   });
 };
 
-const CONNECTING = { timeout: CONNECT_TIMEOUT_MS, autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS, allowH2: false };
-/** The types leave out that a connector returns its socket at once. */
-type Connect = (...asked: Parameters<buildConnector.connector>) => Socket;
-const toAny = buildConnector(CONNECTING) as Connect;
-const toPublic = buildConnector({ ...CONNECTING, lookup: lookupPublic }) as Connect;
+/** `undefined` for an address that is not called. The types of undici leave out that a connector returns its socket. */
+type Connect = (...asked: Parameters<buildConnector.connector>) => Socket | undefined;
+type Opened = Parameters<buildConnector.Callback>;
 
-const connectAny: buildConnector.connector = (options, callback) => {
-  note(toAny(options, (...result) => (result[1] ? callback(null, tidied(result[1])) : callback(...result))));
-};
+const CONNECTING = { timeout: CONNECT_TIMEOUT_MS, autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS };
 
 /** Checks literal addresses too, for which `lookup` is not called, and the address that was connected to. */
-const connectPublic: buildConnector.connector = (options, callback) => {
-  const literal = literalAddress(options.hostname);
-  if (literal !== undefined && !isPublicAddress(literal)) return callback(new BlockedAddress(), null);
-  const opening = toPublic(options, (...result) => {
-    const [error, socket] = result;
-    if (error || !socket) return callback(...result);
-    if (isPublicAddress(socket.remoteAddress ?? "")) return callback(null, tidied(socket));
+function connectorTo(which: "any" | "public", allowH2: boolean): Connect {
+  const guard = which === "public" && { lookup: lookupPublic };
+  const open = buildConnector({ ...CONNECTING, ...guard, allowH2, preferH2: allowH2 }) as (
+    ...asked: Parameters<Connect>
+  ) => Socket;
+  const mayCall = (address: string) => which === "any" || isPublicAddress(address);
+  const read = allowH2 ? (socket: Socket) => socket : tidied;
+  return (options, callback) => {
+    const blocked = () => callback(new BlockedAddress(), null);
+    const literal = literalAddress(options.hostname);
+    if (literal !== undefined && !mayCall(literal)) {
+      blocked();
+      return undefined;
+    }
+    const opening = open(options, (...opened: Opened) => {
+      const [error, socket] = opened;
+      if (error || !socket) return callback(...opened);
+      if (mayCall(socket.remoteAddress ?? "")) return callback(null, read(socket));
+      socket.destroy();
+      return blocked();
+    });
+    note(opening);
+    return opening;
+  };
+}
+
+const connectAny = connectorTo("any", false);
+const connectPublic = connectorTo("public", false);
+
+let forHttp2: { readonly any: Connect; readonly public: Connect } | undefined;
+
+/** The target speaks HTTP/1.1 after all. */
+export class NoHttp2 extends Error {}
+
+/** A new connection by TLS whose protocol is HTTP/2, with the same checks. */
+export async function connectedForHttp2(url: URL, allowPrivateTargets: boolean, signal: AbortSignal): Promise<Socket> {
+  const connectors = (forHttp2 ??= { any: connectorTo("any", true), public: connectorTo("public", true) });
+  const { host, protocol, port } = url;
+  const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const connect = connectors[allowPrivateTargets ? "any" : "public"];
+  const opening = connect({ hostname, host, protocol, port }, (error, socket) => {
+    if (error || !socket) return reject(error ?? new Error("No socket"));
+    // Some servers know one protocol and name none.
+    if ((socket as TLSSocket).alpnProtocol !== "http/1.1") return resolve(socket);
     socket.destroy();
-    return callback(new BlockedAddress(), null);
+    return reject(new NoHttp2());
   });
-  return note(opening);
-};
+  const giveUp = () => opening?.destroy(signal.reason as Error);
+  signal.addEventListener("abort", giveUp);
+  return promise.finally(() => signal.removeEventListener("abort", giveUp));
+}

@@ -6,6 +6,9 @@ import type { Socket } from "node:net";
 /** The reason why what came can't be read as an answer, in words for people. */
 export class NoAnswer extends Error {}
 
+/** An answer of HTTP/2, whose first frame a server writes without a request. What was sent is none to it. */
+export class IsHttp2 extends NoAnswer {}
+
 /** The status line and the headers together. */
 export const LARGEST_HEAD = 64 * 1_024;
 
@@ -64,9 +67,15 @@ function takeHead(before: Buffer, chunk: Buffer): { readonly held?: Buffer; read
 function refuseOthers(bytes: Buffer): void {
   const start = bytes.toString("latin1", 0, 5);
   if ("HTTP/".startsWith(start.toUpperCase())) return;
+  if (isSettings(bytes)) throw new IsHttp2("the answer is HTTP/2, which is spoken by https alone");
   // The content types of TLS's alert and handshake.
   if (bytes[0] === 0x15 || bytes[0] === 0x16) throw new NoAnswer("the answer is not HTTP but TLS; try https");
   throw notHttp(bytes.toString("latin1", 0, 60));
+}
+
+/** The head of a SETTINGS frame, in whole settings of 6 bytes, for the whole connection. */
+function isSettings(bytes: Buffer): boolean {
+  return bytes.length >= 9 && bytes[3] === 4 && bytes.readUIntBE(0, 3) % 6 === 0 && bytes.readUInt32BE(5) === 0;
 }
 
 function notHttp(came: string): NoAnswer {

@@ -1,28 +1,13 @@
 import { Readable } from "node:stream";
-import { request, type Dispatcher } from "undici";
 import type { Timings } from "../job/attempt.ts";
-import { agentOf, isBlocked, noting, type Stages } from "./agents.ts";
+import { isBlocked, noting, type Stages } from "./agents.ts";
 import { NoAnswer } from "./answer-head.ts";
 import { BrokenAnswer, UnreadableAnswer, decodedBody, isWrongCoding, type AnswerHeaders } from "./answer-body.ts";
+import type { Answer, OutgoingRequest } from "./outgoing.ts";
+import { answerTo, isOtherProtocol } from "./protocols.ts";
 import { excerptOf, shownHeaders } from "./shown-answer.ts";
 
 // All requests to addresses that users choose are sent here.
-
-export interface OutgoingRequest {
-  /** The app whose connections the request may use. */
-  readonly appId: string;
-  readonly url: URL;
-  readonly method: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Uint8Array | null;
-  /** Ends the whole exchange, from the connection to the last byte of the answer. */
-  readonly signal: AbortSignal;
-  readonly allowPrivateTargets: boolean;
-  /** The answer's body is wanted, if it has at most so many bytes. Default: an excerpt alone. */
-  readonly keepBytes?: number | undefined;
-  /** Real milliseconds. Default: no timings are taken. */
-  readonly now?: () => number;
-}
 
 export type Exchange =
   | {
@@ -154,15 +139,11 @@ function tooLarge(mostBytes: number): UnreadableAnswer {
 
 type Timed = { readonly timings?: Timings };
 
-async function exchanged<A>(
-  outgoing: OutgoingRequest,
-  read: (answer: Dispatcher.ResponseData, timed: Timed) => Promise<A>,
-) {
-  const { appId, url, method, headers, body, signal } = outgoing;
-  const dispatcher = agentOf(appId, outgoing.allowPrivateTargets);
+async function exchanged<A>(outgoing: OutgoingRequest, read: (answer: Answer, timed: Timed) => Promise<A>) {
+  const { signal } = outgoing;
   const watch = stopwatch(outgoing.now);
   try {
-    const answer = await watch.during(() => request(url, { dispatcher, method, headers, body, signal }));
+    const answer = await watch.during(() => answerTo(outgoing));
     return await read(answer, watch.timed("answered"));
   } catch (error) {
     if (isBlocked(error)) return { kind: "blocked" } as const;
@@ -231,6 +212,7 @@ function failureReason(error: unknown): string {
   if (/^(ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_PACKET_LENGTH_TOO_LONG)$/.test(code)) {
     return "the target does not speak TLS; try http";
   }
+  if (isOtherProtocol(error)) return "the target speaks neither HTTP/1.1 nor HTTP/2";
   if (code.startsWith("HPE_")) return `the answer is not HTTP (${code})`;
   if (/CERT|SSL|TLS|SELF_SIGNED/.test(code)) return `the target's certificate was not accepted (${code})`;
   return "the connection ended before a complete answer";

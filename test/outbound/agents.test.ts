@@ -5,7 +5,8 @@ import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { afterEach, expect, test, vi } from "vitest";
-import { fetchWhole, send, type OutgoingRequest } from "../../lib/outbound/send.ts";
+import type { OutgoingRequest } from "../../lib/outbound/outgoing.ts";
+import { fetchWhole, send } from "../../lib/outbound/send.ts";
 import { until } from "../support/stack.ts";
 
 // Targets that answer without reading the body: what they take for the next request is the body of the one before.
