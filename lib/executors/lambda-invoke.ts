@@ -1,12 +1,8 @@
 import * as z from "zod";
 import { SECOND } from "../clock.ts";
-import { withoutProxies } from "../outbound/headers.ts";
 import { matchesName } from "../outbound/patterns.ts";
-import { timeoutSeconds, type Executor, type RunningAttempt } from "./executor.ts";
-import { keeps, keptOf, LARGEST_KEPT } from "./kept-response.ts";
-import { lambda } from "../outbound/lambda-client.ts";
+import { timeoutSeconds, type Executor } from "./executor.ts";
 import type { Rules } from "../outbound/rules.ts";
-import type { Outcome } from "../job/attempt.ts";
 
 /** The pattern of Lambda's API. */
 const FUNCTION_NAME =
@@ -26,10 +22,10 @@ const schema = z
       "Invokes a function with the whole lambdaProxyMessage as its event; requestContext.job names app, job and attempt.",
   });
 
-const EXCERPT_BYTES = 1_024;
+export type Invocation = z.infer<typeof schema>;
 
 /** Invokes a function with the whole `lambdaProxyMessage` as its event. */
-export const lambdaInvoke: Executor<z.infer<typeof schema>> = {
+export const lambdaInvoke: Executor<Invocation> = {
   type: "lambda-invoke",
   schema,
   proxyMessage: "required",
@@ -43,87 +39,12 @@ export const lambdaInvoke: Executor<z.infer<typeof schema>> = {
   },
 
   async execute(attempt, rules) {
-    const { message, signal } = attempt;
-    const { functionName, invocationType } = message.execution;
-    const refused = refusal(functionName, rules);
+    const refused = refusal(attempt.message.execution.functionName, rules);
     if (refused !== undefined) return { kind: "rejected", error: `The function ${refused}` };
-    const { client, InvokeCommand } = await lambda();
-    const command = new InvokeCommand({
-      FunctionName: functionName,
-      InvocationType: invocationType,
-      Payload: Buffer.from(JSON.stringify(eventOf(attempt))),
-    });
-    try {
-      const answer = await client.send(command, { abortSignal: signal });
-      const payload = Buffer.from(answer.Payload ?? []);
-      const outcome = outcomeOf(payload, answer.FunctionError, answer.StatusCode);
-      if (outcome.kind !== "succeeded" || !keeps(attempt)) return outcome;
-      const body = payload.length > LARGEST_KEPT ? "too large" : payload;
-      return { ...outcome, ...keptOf({ body, contentType: "application/json" }) };
-    } catch (error) {
-      return failureOf(error as Error, signal);
-    }
+    const { invoke } = await import("./lambda-invocation.ts");
+    return invoke(attempt);
   },
 };
-
-/**
- * The event, without headers that only a proxy may set: a function behind a gateway believes them.
- * `requestContext.job` is the service's: a function can tell by it for which app it works.
- */
-function eventOf({
-  message: { lambdaProxyMessage: given },
-  job: { appId },
-  jobId,
-  number: attempt,
-}: RunningAttempt): object {
-  const requestContext = { ...given?.requestContext, job: { appId, jobId, attempt } };
-  return { ...given, ...(given && { headers: withoutProxies(given.headers) }), requestContext };
-}
-
-/** An Event is a success once Lambda has accepted it; a RequestResponse only if the function succeeded. */
-function outcomeOf(payload: Buffer, functionError: string | undefined, httpStatus = 200): Outcome {
-  const text = new TextDecoder().decode(payload.subarray(0, EXCERPT_BYTES), { stream: true });
-  const excerpt = text === "" ? {} : { responseExcerpt: text };
-  if (functionError === undefined) return { kind: "succeeded", httpStatus, ...excerpt };
-  return {
-    kind: "retry",
-    error: `The function failed: ${messageIn(payload) ?? functionError}`,
-    httpStatus,
-    ...excerpt,
-  };
-}
-
-function messageIn(payload: Buffer): string | undefined {
-  try {
-    const { errorMessage } = JSON.parse(payload.toString()) as { errorMessage?: unknown };
-    return typeof errorMessage === "string" ? errorMessage.slice(0, EXCERPT_BYTES) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Errors of the Lambda service. A retry may help, except for requests that are too large or malformed. */
-function failureOf({ name }: Error, signal: AbortSignal): Outcome {
-  if (signal.aborted) return { kind: "retry", error: "no answer of the function in time" };
-  switch (name) {
-    case "ResourceNotFoundException":
-      return { kind: "retry", error: "no such function" };
-    case "TooManyRequestsException":
-    case "ThrottlingException":
-      return { kind: "retry", error: "the function is throttled" };
-    case "AccessDeniedException":
-      return {
-        kind: "retry",
-        error: "access to the function is denied: its policy or INVOKABLE_FUNCTIONS does not allow it",
-      };
-    case "RequestTooLargeException":
-    case "InvalidRequestContentException":
-    case "InvalidParameterValueException":
-      return { kind: "rejected", error: `Lambda refused the request (${name})` };
-    default:
-      return { kind: "retry", error: `Lambda did not take the request (${name})` };
-  }
-}
 
 /** The name within `arn:aws:lambda:region:account:function:name:alias`, `account:name` or `name`. */
 function bareName(functionName: string): string {
