@@ -1,9 +1,10 @@
 import * as z from "zod";
 import { SECOND } from "../clock.ts";
+import { joined } from "../job/multi-values.ts";
 import { matchesName, matchesUrl } from "../outbound/patterns.ts";
 import { timeoutSeconds, type Executor } from "./executor.ts";
 import { lambda } from "../outbound/lambda-client.ts";
-import { httpBaseUrl, targetUrl } from "../outbound/target-url.ts";
+import { httpBaseUrl, signable, targetUrl } from "../outbound/target-url.ts";
 import type { Rules } from "../outbound/rules.ts";
 
 const schema = z
@@ -30,21 +31,27 @@ export const lambdaUrl: Executor<z.infer<typeof schema>> = {
 
   async execute(attempt, rules) {
     const { lambdaProxyMessage, execution } = attempt.message;
-    const url = targetUrl(execution.functionUrl, lambdaProxyMessage);
-    const refused = refusal(url, rules);
-    if (refused !== undefined) return { kind: "rejected", error: `The function's URL: ${refused}` };
     const [{ exchange, requestOf }, { signRequest }, { client }] = await Promise.all([
       import("./http-exchange.ts"),
       import("../outbound/sign-request.ts"),
       lambda(),
     ]);
-    const request = requestOf(attempt, url);
-    const headers = await signRequest(request, await client.config.credentials(), {
-      service: "lambda",
-      region: regionOf(request.url) ?? (await client.config.region()),
-      signedAt: new Date(attempt.realTimeSeconds * SECOND),
-    });
-    return exchange(attempt, { ...request, headers }, rules.allowPrivateTargets);
+    const requestTo = async (url: URL) => {
+      const problem = refusal(url, rules);
+      if (problem !== undefined) return { refused: `The function's URL: ${problem}` };
+      const request = requestOf(attempt, signable(url));
+      const headers = await signRequest(
+        { ...request, headers: joined(request.headers) },
+        await client.config.credentials(),
+        {
+          service: "lambda",
+          region: regionOf(request.url) ?? (await client.config.region()),
+          signedAt: new Date(attempt.realTimeSeconds * SECOND),
+        },
+      );
+      return { ...request, headers };
+    };
+    return exchange(attempt, targetUrl(execution.functionUrl, lambdaProxyMessage), requestTo, rules);
   },
 };
 

@@ -25,13 +25,14 @@ export const restApi: Executor<z.infer<typeof schema>> = {
 
   async execute(attempt, rules) {
     const { lambdaProxyMessage, execution } = attempt.message;
-    const url = targetUrl(execution.baseUrl, lambdaProxyMessage);
-    const problem = targetProblem(url, rules);
-    if (problem !== undefined) return { kind: "rejected", error: `The target ${problem}` };
     const { exchange, requestOf } = await import("./http-exchange.ts");
-    const request = requestOf(attempt, url);
-    const signature = await attempt.sign(request.body ?? new Uint8Array());
-    const headers = { ...request.headers, "webhook-signature": signature };
-    return exchange(attempt, { ...request, headers }, rules.allowPrivateTargets);
+    const requestTo = async (url: URL) => {
+      const problem = targetProblem(url, rules);
+      if (problem !== undefined) return { refused: `The target ${problem}` };
+      const request = requestOf(attempt, url);
+      const signature = await attempt.sign(request.body ?? new Uint8Array());
+      return { ...request, headers: { ...request.headers, "webhook-signature": signature } };
+    };
+    return exchange(attempt, targetUrl(execution.baseUrl, lambdaProxyMessage), requestTo, rules);
   },
 };

@@ -7,6 +7,8 @@ export interface AppRules {
   readonly allowedCallbackUrls: readonly string[];
   /** Names or origins of functions; `*` matches any characters. */
   readonly allowedFunctions: readonly string[];
+  /** Redirects that keep method and body, to the same host by https. */
+  readonly followRedirects: boolean;
 }
 
 export interface Home {

@@ -9,6 +9,8 @@ export interface AppSettings {
   readonly allowedCallbackUrls: readonly string[];
   /** The deployment's functions that its jobs may invoke, with `*` for any characters. Empty: all of them. */
   readonly allowedFunctions: readonly string[];
+  /** Redirects with 307 or 308 to the same host by https are followed, at most five in a row. */
+  readonly followRedirects: boolean;
   /** The callback of jobs that name none themselves. */
   readonly onComplete: Callback | null;
   /** Which answers are final for jobs that say nothing of them. */
@@ -43,6 +45,7 @@ export const DEFAULT_SETTINGS: AppSettings = {
   name: null,
   allowedCallbackUrls: [],
   allowedFunctions: [],
+  followRedirects: false,
   onComplete: null,
   retry: null,
   idempotency: "request",

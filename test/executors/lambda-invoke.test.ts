@@ -11,7 +11,7 @@ function rulesIn(region: string, account: string) {
     AWS_SCHEDULER_GROUP_ARN: `arn:aws:scheduler:${region}:${account}:schedule-group/jobs`,
     INVOKABLE_FUNCTIONS: "orders",
   });
-  return { ...rules, allowedCallbackUrls: [], allowedFunctions: [] };
+  return { ...rules, allowedCallbackUrls: [], allowedFunctions: [], followRedirects: false };
 }
 
 const OWN = "123456789012";

@@ -65,6 +65,7 @@ test("an app has defaults until somebody changes its settings", async () => {
     name: null,
     allowedCallbackUrls: [],
     allowedFunctions: [],
+    followRedirects: false,
     onComplete: null,
     requestsPerSecond: null,
     maxConcurrentTasks: 5,

@@ -31,6 +31,10 @@ const fields = {
     .array(z.string().regex(/^[\w*$.:/-]{1,170}$/, "expected a function's name or URL, with * for any characters"))
     .max(MOST_ENTRIES)
     .default([]),
+  followRedirects: z
+    .boolean()
+    .default(false)
+    .describe("Follow redirects with 307 or 308 to the same host by https, at most five in a row."),
   onComplete: callback.nullable().default(null),
   retry: z.strictObject(statusPolicy).nullable().default(null),
   idempotency: z
