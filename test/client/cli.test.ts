@@ -1,5 +1,7 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { endStacks, sharedStack, type Stack } from "../support/stack.ts";
+import { endStacks, sharedStack, temporaryDir, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 import { answerByPath, command, has, newClient, post, scheduled } from "./world.ts";
 
@@ -48,6 +50,25 @@ test("shows, lists, waits for and tries jobs again", async () => {
   expect(await command(stack, token, "redrive", bad, "--status", "DEAD")).toMatchObject({ status: 2 });
   const bulk = await command(stack, token, "redrive", "--status", "DEAD", "--json");
   expect(JSON.parse(bulk.stdout)).toMatchObject({ action: "redrive", filter: { status: "DEAD" } });
+});
+
+test("sends both values of a header that is given twice, and files with a byte order mark", async () => {
+  const { token } = await newClient(stack);
+  const sent = await command(
+    stack,
+    token,
+    "send",
+    `${target.url}/good`,
+    "--header",
+    "X-Tag: a",
+    "--header",
+    "x-tag: b",
+    "--json",
+  );
+  expect(JSON.parse(sent.stdout).lambdaProxyMessage.multiValueHeaders).toEqual({ "x-tag": ["a", "b"] });
+  const file = join(temporaryDir(), "jobs.json");
+  writeFileSync(file, `\uFEFF[{ "url": "${target.url}/good" }]`);
+  expect(await command(stack, token, "send", "--file", file)).toMatchObject({ status: 0, stderr: "" });
 });
 
 test("says by its exit status what went wrong", async () => {

@@ -134,19 +134,25 @@ function isJsonText(text: string): boolean {
   }
 }
 
-function headersOf(lines: readonly string[]): Record<string, string> {
+/** A header that is given twice has both values. */
+function headersOf(lines: readonly string[]): Record<string, string | string[]> {
+  const found = new Map<string, readonly [name: string, values: readonly string[]]>();
+  for (const line of lines) {
+    const [, name, value] = /^([^:\s]+)\s*:\s*(.*)$/.exec(line) ?? [];
+    if (name === undefined || value === undefined)
+      throw new UsageError(`--header is "${line}": expected 'Name: value'`);
+    const [, before] = found.get(name.toLowerCase()) ?? [name, []];
+    found.set(name.toLowerCase(), [name, [...before, value]]);
+  }
   return Object.fromEntries(
-    lines.map((line) => {
-      const [, name, value] = /^([^:\s]+)\s*:\s*(.*)$/.exec(line) ?? [];
-      if (name === undefined || value === undefined)
-        throw new UsageError(`--header is "${line}": expected 'Name: value'`);
-      return [name, value];
-    }),
+    [...found.values()].map(([name, values]) => [name, values.length === 1 ? String(values) : [...values]]),
   );
 }
 
-function jobsIn(text: string): NewJob[] {
-  const lines = text.trim().startsWith("[") ? undefined : text.split("\n").filter((line) => line.trim() !== "");
+function jobsIn(given: string): NewJob[] {
+  // A byte order mark is white space too.
+  const text = given.trim();
+  const lines = text.startsWith("[") ? undefined : text.split("\n").filter((line) => line.trim() !== "");
   const jobs = lines ? lines.map((line, at) => json(`line ${at + 1} of --file`, line)) : json("--file", text);
   return jobs as NewJob[];
 }
