@@ -91,7 +91,9 @@ export interface ShownRequest {
   readonly isBase64Encoded: boolean;
   readonly pathParameters: Readonly<Record<string, string>> | null;
   readonly queryStringParameters?: Readonly<Record<string, string>> | null | undefined;
+  readonly multiValueQueryStringParameters?: Readonly<Record<string, ReadonlyArray<string>>> | null | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  readonly multiValueHeaders?: Readonly<Record<string, ReadonlyArray<string>>> | null | undefined;
   readonly requestContext: Readonly<Record<string, unknown>>;
 }
 
@@ -276,8 +278,8 @@ export interface SendJob {
   readonly priority?: number | undefined;
   /** Default: POST. */
   readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | undefined;
-  /** A JSON body has `content-type: application/json` unless named here. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Each a text, or a list of values. A JSON body has `content-type: application/json` unless named here. */
+  readonly headers?: Readonly<Record<string, string | ReadonlyArray<string>>> | undefined;
   /** Text goes out as it is, anything else as JSON, with its numbers as written. */
   readonly body?: unknown;
   /** Bytes, instead of `body`. */
@@ -349,8 +351,8 @@ export interface FlatJob {
   readonly priority?: number | undefined;
   /** Default: POST. */
   readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | undefined;
-  /** A JSON body has `content-type: application/json` unless named here. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Each a text, or a list of values. A JSON body has `content-type: application/json` unless named here. */
+  readonly headers?: Readonly<Record<string, string | ReadonlyArray<string>>> | undefined;
   /** Text goes out as it is, anything else as JSON, with its numbers as written. */
   readonly body?: unknown;
   /** Bytes, instead of `body`. */
@@ -424,7 +426,11 @@ export interface ProxyMessage {
   readonly isBase64Encoded?: boolean | undefined;
   readonly pathParameters?: Readonly<Record<string, string>> | null | undefined;
   readonly queryStringParameters?: Readonly<Record<string, string>> | null | undefined;
+  /** Parameters with several values, which are sent one after another. */
+  readonly multiValueQueryStringParameters?: Readonly<Record<string, ReadonlyArray<string>>> | null | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Headers with several values: a line for each. A name in both fields has its value in the list too. */
+  readonly multiValueHeaders?: Readonly<Record<string, ReadonlyArray<string>>> | null | undefined;
   readonly requestContext?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -1150,6 +1156,7 @@ export interface PatchSettings {
   readonly name?: string | null | undefined;
   readonly allowedCallbackUrls?: ReadonlyArray<string> | null | undefined;
   readonly allowedFunctions?: ReadonlyArray<string> | null | undefined;
+  readonly followRedirects?: boolean | null | undefined;
   readonly onComplete?: {
     readonly url?: string | undefined;
     readonly headers?: Readonly<Record<string, string | null>> | null | undefined;
@@ -2379,6 +2386,7 @@ export interface Operations {
         readonly name: string | null;
         readonly allowedCallbackUrls: ReadonlyArray<string>;
         readonly allowedFunctions: ReadonlyArray<string>;
+        readonly followRedirects: boolean;
         readonly onComplete: ShownCallback | null;
         readonly retry: {
           /** Answers that end the job at once: statuses such as 422, or classes such as `4xx`. */
@@ -2451,6 +2459,8 @@ export interface Operations {
       readonly name?: string | null | undefined;
       readonly allowedCallbackUrls?: ReadonlyArray<string> | undefined;
       readonly allowedFunctions?: ReadonlyArray<string> | undefined;
+      /** Follow redirects with 307 or 308 to the same host by https, at most five in a row. Default: false. */
+      readonly followRedirects?: boolean | undefined;
       /** Default: null. */
       readonly onComplete?: Callback | null | undefined;
       /** Default: null. */
@@ -2497,6 +2507,7 @@ export interface Operations {
         readonly name: string | null;
         readonly allowedCallbackUrls: ReadonlyArray<string>;
         readonly allowedFunctions: ReadonlyArray<string>;
+        readonly followRedirects: boolean;
         readonly onComplete: ShownCallback | null;
         readonly retry: {
           /** Answers that end the job at once: statuses such as 422, or classes such as `4xx`. */
@@ -2571,6 +2582,7 @@ export interface Operations {
         readonly name: string | null;
         readonly allowedCallbackUrls: ReadonlyArray<string>;
         readonly allowedFunctions: ReadonlyArray<string>;
+        readonly followRedirects: boolean;
         readonly onComplete: ShownCallback | null;
         readonly retry: {
           /** Answers that end the job at once: statuses such as 422, or classes such as `4xx`. */
@@ -2646,6 +2658,7 @@ export interface Operations {
         readonly name: string | null;
         readonly allowedCallbackUrls: ReadonlyArray<string>;
         readonly allowedFunctions: ReadonlyArray<string>;
+        readonly followRedirects: boolean;
         readonly onComplete: ShownCallback | null;
         readonly retry: {
           /** Answers that end the job at once: statuses such as 422, or classes such as `4xx`. */
@@ -2723,6 +2736,7 @@ export interface Operations {
         readonly name: string | null;
         readonly allowedCallbackUrls: ReadonlyArray<string>;
         readonly allowedFunctions: ReadonlyArray<string>;
+        readonly followRedirects: boolean;
         readonly onComplete: ShownCallback | null;
         readonly retry: {
           /** Answers that end the job at once: statuses such as 422, or classes such as `4xx`. */

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { Job } from "../job/job.ts";
 import type { BodyFrom, Message } from "../job/message.ts";
+import { namedHeaders } from "../job/multi-values.ts";
 import { wholeEntityOf, withoutRequest } from "../job/view.ts";
 import type { EngineParts } from "./engine-parts.ts";
 
@@ -27,7 +28,7 @@ export async function withParentBody(
   if (typeof body === "string") return { ...message, refusal: body };
   const { lambdaProxyMessage: request } = message;
   if (!request) throw new Error(`A follow-up of job ${parent.id} has a body and no request`);
-  const own = new Set(Object.keys(request.headers).map((name) => name.toLowerCase()));
+  const own = new Set(Object.keys(namedHeaders(request)).map((name) => name.toLowerCase()));
   const added = Object.entries(body.headers).filter(([name]) => !own.has(name));
   const isBase64Encoded = !isUtf8(body.bytes);
   const text = Buffer.from(body.bytes).toString(isBase64Encoded ? "base64" : "utf8");

@@ -9,7 +9,8 @@ import { EXPECTED_BASE64, isBase64 } from "../job/base64.ts";
 import { dateTime } from "../job/date-time.ts";
 import { HALF_PAIR } from "../job/well-formed.ts";
 import { BODIES_FROM, STATUS_CLASSES, type ProxyMessage } from "../job/message.ts";
-import { headers, fitsIn, smallHeaders } from "../outbound/headers.ts";
+import { contradictionsIn, namedHeaders } from "../job/multi-values.ts";
+import { headers, fitsIn, multiValueHeaders, smallHeaders } from "../outbound/headers.ts";
 
 // The schema of a job's message. The executors define the schema of `execution`.
 
@@ -20,7 +21,8 @@ export const idempotencyKey = z
 
 /** Common servers refuse larger headers. */
 const LARGEST_HEADERS = 16 * 1_024;
-export const requestHeaders = headers.refine(fitsIn(LARGEST_HEADERS), "must not be larger than 16 KB");
+const TOO_LARGE = "must not be larger than 16 KB";
+export const requestHeaders = headers.refine(fitsIn(LARGEST_HEADERS), TOO_LARGE);
 const isWellFormed = (value: string) => value.isWellFormed();
 export const text = z.string().refine(isWellFormed, HALF_PAIR);
 
@@ -42,12 +44,28 @@ export const proxyMessage = z
     isBase64Encoded: z.boolean().default(false),
     pathParameters: z.record(z.string(), z.string()).nullable().default({}),
     queryStringParameters: z.record(text, text).nullable().optional(),
+    multiValueQueryStringParameters: z
+      .record(text, z.array(text).min(1))
+      .nullable()
+      .describe("Parameters with several values, which are sent one after another.")
+      .optional(),
     headers: requestHeaders.default({}),
+    multiValueHeaders: multiValueHeaders
+      .nullable()
+      .describe("Headers with several values: a line for each. A name in both fields has its value in the list too.")
+      .optional(),
     requestContext: z.record(z.string(), z.unknown()).optional(),
   })
   .refine(({ body, isBase64Encoded }) => !isBase64Encoded || isBase64(body ?? ""), {
     path: ["body"],
     error: `is not base64, though isBase64Encoded is true: ${EXPECTED_BASE64}`,
+  })
+  .superRefine((given, context) => {
+    for (const { path, message } of contradictionsIn(given)) {
+      context.addIssue({ code: "custom", path: [...path], message });
+    }
+    if (!given.multiValueHeaders || fitsIn(LARGEST_HEADERS)(namedHeaders(given))) return;
+    context.addIssue({ code: "custom", path: ["multiValueHeaders"], message: `${TOO_LARGE} with headers` });
   })
   .transform((given): ProxyMessage => {
     const { path, httpMethod: method, resource } = given;

@@ -2,7 +2,8 @@ import { SECOND } from "../clock.ts";
 import type { Attempt } from "../job/attempt.ts";
 import { MASK, masked, maskedAddress } from "../job/masking.ts";
 import type { Message } from "../job/message.ts";
-import { targetUrl } from "../outbound/target-url.ts";
+import { joined } from "../job/multi-values.ts";
+import { signable, targetUrl } from "../outbound/target-url.ts";
 import { requestOf } from "./http-exchange.ts";
 
 // The requests of attempts for people. They follow from the message, so that nothing of them is stored.
@@ -23,12 +24,14 @@ export function sentRequest(jobId: string, attempt: Attempt, message: Message): 
   const isUnsent = startedAt === undefined || (outcome === "rejected" && httpStatus === undefined);
   if (typeof base !== "string" || !lambdaProxyMessage || isUnsent) return undefined;
   const sending = { jobId, number, message, realTimeSeconds: Math.floor(startedAt / SECOND) };
-  const { method, url, headers, body } = requestOf(sending, targetUrl(base, lambdaProxyMessage));
-  const signature = execution.type === "rest-api" ? "webhook-signature" : "authorization";
+  const target = targetUrl(base, lambdaProxyMessage);
+  const isWebhook = execution.type === "rest-api";
+  const { method, url, headers, body } = requestOf(sending, isWebhook ? target : signable(target));
+  const signature = isWebhook ? "webhook-signature" : "authorization";
   return {
     method,
     url: maskedAddress(url.href),
-    headers: { ...masked(headers), [signature]: MASK },
+    headers: { ...masked(joined(headers)), [signature]: MASK },
     bodyBytes: body?.length ?? 0,
   };
 }

@@ -73,10 +73,16 @@ function partsOf(word: string): string[] {
   return before === "" ? [word] : [before, last];
 }
 
-/** Named values, such as headers, without credentials. */
-export function masked(named: Readonly<Record<string, string>>): Record<string, string> {
+/** Named values, such as headers, without credentials. Of a list of credentials, one mask is shown. */
+export function masked(named: Readonly<Record<string, string>>): Record<string, string>;
+export function masked(named: Readonly<Record<string, readonly string[]>>): Record<string, string[]>;
+export function masked(named: Readonly<Record<string, string | readonly string[]>>): Record<string, string | string[]>;
+export function masked(named: Readonly<Record<string, string | readonly string[]>>) {
   return Object.fromEntries(
-    Object.entries(named).map(([name, value]) => [name, isCredential(name) ? MASK : maskedText(value)]),
+    Object.entries(named).map(([name, value]) => {
+      if (typeof value === "string") return [name, isCredential(name) ? MASK : maskedText(value)];
+      return [name, isCredential(name) ? [MASK] : value.map(maskedText)];
+    }),
   );
 }
 

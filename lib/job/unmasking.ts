@@ -1,6 +1,7 @@
 import type { ErrorDetail } from "../errors.ts";
 import { MASK, masked, maskedAddress, maskedJson } from "./masking.ts";
 import type { Callback } from "./message.ts";
+import type { Values } from "./multi-values.ts";
 
 // The way back from a view: a mask that is sent back stands for the stored credential that it hides. A credential goes
 // back to the place that it was stored for and to no other, so that nobody reads it by having it sent to themselves.
@@ -34,18 +35,25 @@ export function isSamePlace(to: string, stored: string): boolean {
 }
 
 /** Headers, by their names in any case. */
-export function unmaskedHeaders(sent: Named, stored: Named, { field, isSame }: Place): Unmasked<Named> {
+export function unmaskedHeaders(sent: Named, stored: Named, place: Place): Unmasked<Named>;
+export function unmaskedHeaders(sent: Values, stored: Values, place: Place): Unmasked<Values>;
+export function unmaskedHeaders(sent: Values, stored: Values, { field, isSame }: Place): Unmasked<Values> {
   const known = new Map(Object.entries(stored).map(([name, value]) => [name.toLowerCase(), value]));
   const problems: ErrorDetail[] = [];
-  const entries = Object.entries(sent).map(([name, value]): [string, string] => {
-    if (!holdsMask(value)) return [name, value];
+  const entries = Object.entries(sent).map(([name, value]): [string, Values[string]] => {
+    if (![value].flat().some(holdsMask)) return [name, value];
     const hidden = known.get(name.toLowerCase());
-    const isShown = hidden !== undefined && masked({ [name]: hidden })[name] === value;
+    const isShown = hidden !== undefined && isShownAs(value, masked({ [name]: hidden })[name]);
     if (isShown && isSame) return [name, hidden];
     problems.push({ field: `${field}.${name}`, message: isShown ? OTHER_PLACE : NOTHING_STORED });
     return [name, value];
   });
   return { value: Object.fromEntries(entries), problems };
+}
+
+/** A single mask stands for a list of credentials too. */
+function isShownAs(value: Values[string], shown: Values[string] = ""): boolean {
+  return value === MASK ? [shown].flat().join(", ") === MASK : String(value) === String(shown);
 }
 
 const PARAMETER = /([?&#])([^=&#?]*)=([^&#]*)/g;

@@ -193,12 +193,15 @@ function groupView({ sealBy, sealedAt, expected, members, failedJobIds }: FanIn)
 
 function withoutCredentials(message: ProxyMessage): ProxyMessage {
   const { headers, path, pathParameters, queryStringParameters: query, requestContext } = message;
+  const { multiValueHeaders: headerLists, multiValueQueryStringParameters: queryLists } = message;
   return {
     ...message,
     path: maskedAddress(path),
     headers: masked(headers),
     pathParameters: pathParameters && masked(pathParameters),
     ...(query && { queryStringParameters: masked(query) }),
+    ...(queryLists && { multiValueQueryStringParameters: masked(queryLists) }),
+    ...(headerLists && { multiValueHeaders: masked(headerLists) }),
     requestContext: Object.fromEntries(Object.entries(requestContext).map(shownContext)),
   };
 }

@@ -1,5 +1,5 @@
-import type { ProxyMessage } from "../job/message.ts";
 import * as z from "zod";
+import { lowerCase, twinsIn, type Values } from "../job/multi-values.ts";
 
 // Many firewalls refuse a request without a user agent.
 export const DEFAULT_HEADERS = { "user-agent": "unified-job-api" };
@@ -33,15 +33,15 @@ const OF_PROXIES = new RegExp(
 );
 
 /** The caller's headers without those of the connection, of this service and of proxies. */
-export function forwardable(headers: ProxyMessage["headers"]): Record<string, string> {
-  const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
+export function forwardable(headers: Values): Record<string, string | string[]> {
+  const lower = Object.entries(lowerCase(headers));
   const perConnection = new Set(lower.flatMap(([name, value]) => (name === "connection" ? namesIn(value) : [])));
   const sent = lower.filter(([name]) => !NOT_SENT.test(plain(name)) && !perConnection.has(name));
   return withoutProxies(Object.fromEntries(sent));
 }
 
 /** The headers without those that only a proxy may set. */
-export function withoutProxies(headers: ProxyMessage["headers"]): Record<string, string> {
+export function withoutProxies<T>(headers: Readonly<Record<string, T>>): Record<string, T> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_PROXIES.test(plain(name))));
 }
 
@@ -50,15 +50,30 @@ function plain(name: string): string {
   return name.toLowerCase().replaceAll(/[^a-z0-9-]/g, "-");
 }
 
-function namesIn(list: string): string[] {
-  return list.split(",").map((name) => name.trim().toLowerCase());
+function namesIn(list: string | readonly string[]): string[] {
+  return String(list)
+    .split(",")
+    .map((name) => name.trim().toLowerCase());
 }
 
 const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]{1,256}$/, "is not a valid header name");
 
 const headerValue = z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be Latin-1 text without line breaks");
 
-export const headers = z.record(headerName, headerValue);
+export const headers = z.record(headerName, headerValue).superRefine(refuseTwins);
+
+const headerValues = z.array(headerValue).min(1);
+
+export const multiValueHeaders = z.record(headerName, headerValues);
+
+/** Each with one value, or a list of them. */
+export const headersWithLists = z
+  .record(headerName, z.union([headerValue, headerValues], { error: "expected a text, or a list of at least one" }))
+  .superRefine(refuseTwins);
+
+function refuseTwins(named: Values, context: z.RefinementCtx): void {
+  for (const { path, message } of twinsIn(named)) context.addIssue({ code: "custom", path: [...path], message });
+}
 
 const LARGEST_SMALL_HEADERS = 8 * 1_024;
 

@@ -3,6 +3,7 @@ import type { ErrorDetail } from "../errors.ts";
 import { isAmbiguousPath, matchesUrl } from "./patterns.ts";
 import { isPublicAddress, literalAddress } from "./public-address.ts";
 import type { ProxyMessage } from "../job/message.ts";
+import { parametersOf } from "../job/multi-values.ts";
 import type { Rules } from "./rules.ts";
 
 /** A URL to which paths are appended: http or https, without credentials, query or fragment. */
@@ -34,23 +35,29 @@ function commonProblem(url: URL): string | undefined {
 
 /**
  * baseUrl + path + query. The path is set on the parsed base: joined as text, `@evil.com/` or `//evil.com`
- * would name another host. A query within `path` is kept, before queryStringParameters.
+ * would name another host. A query within `path` is kept as it is written, before
+ * queryStringParameters.
  */
 export function targetUrl(
   baseUrl: string,
-  request: Pick<ProxyMessage, "path" | "queryStringParameters"> = { path: "" },
+  request: Pick<ProxyMessage, "path" | "queryStringParameters" | "multiValueQueryStringParameters"> = { path: "" },
 ): URL {
   const url = new URL(baseUrl);
   const { origin } = url;
   const [path = "", ...query] = request.path.split("?");
   url.pathname = `${url.pathname.replace(/\/$/, "")}${path}`;
-  url.search = [query.join("?"), new URLSearchParams(request.queryStringParameters ?? {}).toString()]
+  url.search = [query.join("?"), new URLSearchParams(parametersOf(request)).toString().replaceAll("+", "%20")]
     .filter((part) => part !== "")
-    .join("&")
-    // Both encodings of a space are valid, but a signature over the query needs this one.
-    .replaceAll("+", "%20");
+    .join("&");
   if (url.origin !== origin) throw new Error("The path must not change the host");
   return url;
+}
+
+/** The URL with each `+` of its query as `%20`: both are a space, but a signature over the query needs this one. */
+export function signable(url: URL): URL {
+  const same = new URL(url);
+  same.search = url.search.replaceAll("+", "%20");
+  return same;
 }
 
 /** The problems of a URL as a target, by its text alone: the addresses of a name are checked at the connection. */

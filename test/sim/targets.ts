@@ -2,6 +2,7 @@ import { SECOND } from "../../lib/clock.ts";
 import type { Executor, RunningAttempt } from "../../lib/executors/executor.ts";
 import { requestOf } from "../../lib/executors/http-exchange.ts";
 import { executorOf } from "../../lib/executors/index.ts";
+import { joined } from "../../lib/job/multi-values.ts";
 import { targetUrl } from "../../lib/outbound/target-url.ts";
 import type { Process } from "./process.ts";
 import type { Random } from "./random.ts";
@@ -84,7 +85,7 @@ function sentBy(attempt: RunningAttempt): Sent {
   const { execution, lambdaProxyMessage } = attempt.message;
   const url = targetUrl((execution as unknown as { baseUrl: string }).baseUrl, lambdaProxyMessage);
   const { headers, body } = requestOf(attempt, url);
-  return { path: url.pathname, body: body ? Buffer.from(body).toString() : "", headers };
+  return { path: url.pathname, body: body ? Buffer.from(body).toString() : "", headers: joined(headers) };
 }
 
 function success(): Outcome {

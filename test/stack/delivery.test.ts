@@ -160,6 +160,26 @@ test("baseUrl, path and query make the URL", async () => {
   expect(found?.url).toBe("/prefix/a%20b/%C3%BC?x=1&q=a%26b&r=%C3%BC");
 });
 
+test("headers and parameters with several values arrive, and a + in a query as it was written", async () => {
+  const { job } = await deliver({
+    path: "/lists?a=1+2&b=%2B",
+    method: "GET",
+    body: null,
+    proxy: {
+      queryStringParameters: { c: "2" },
+      multiValueQueryStringParameters: { c: ["1", "2"], d: ["x+y z"] },
+      headers: { "X-Tag": "b" },
+      multiValueHeaders: { "x-tag": ["a", "b"], Authorization: ["Bearer secret"] },
+    },
+  });
+  const request = target.received.find(({ url }) => url.startsWith("/lists"));
+  expect(request?.url).toBe("/lists?a=1+2&b=%2B&c=1&c=2&d=x%2By%20z");
+  expect(request?.headers["x-tag"]).toBe("a, b");
+  expect(request?.headers.authorization).toBe("Bearer secret");
+  expect(job.lambdaProxyMessage).toMatchObject({ multiValueHeaders: { "x-tag": ["a", "b"], Authorization: ["***"] } });
+  expect(job.attempts[0].request).toMatchObject({ headers: { "x-tag": "a, b", authorization: "***" } });
+});
+
 test("a failed attempt keeps the status and the first 1 KB of the answer", async () => {
   target.answer((_, response) => {
     response.statusCode = 422;

@@ -12,7 +12,8 @@ import {
 import { timeoutSeconds } from "../../executors/executor.ts";
 import { EXPECTED_BASE64, isBase64 } from "../../job/base64.ts";
 import { TASK } from "../../job/job.ts";
-import { headers } from "../../outbound/headers.ts";
+import { headerFields } from "../../job/multi-values.ts";
+import { headersWithLists } from "../../outbound/headers.ts";
 import { wholeUrl } from "../../outbound/target-url.ts";
 
 // A job on one level: how it is written, and what it stands for in the nested shape.
@@ -35,7 +36,9 @@ const common = {
   payload: z.record(z.string(), z.unknown()).describe("Of a task, as its type wants it.").optional(),
   priority: priority.unwrap().optional(),
   method: httpMethod.describe("Default: POST.").optional(),
-  headers: headers.describe("A JSON body has `content-type: application/json` unless named here.").optional(),
+  headers: headersWithLists
+    .describe("Each a text, or a list of values. A JSON body has `content-type: application/json` unless named here.")
+    .optional(),
   body: z.unknown().describe("Text goes out as it is, anything else as JSON, with its numbers as written.").optional(),
   bodyBase64: z.string().refine(isBase64, EXPECTED_BASE64).describe("Bytes, instead of `body`.").optional(),
   key: idempotencyKey.optional(),
@@ -204,7 +207,7 @@ function requestIn(job: FlatJob, path: string): object {
   return {
     path,
     httpMethod: method,
-    headers: isJson && !isNamed ? { "content-type": "application/json", ...given } : given,
+    ...headerFields(isJson && !isNamed ? { "content-type": "application/json", ...given } : given),
     // An ExactNumber is written as it came.
     body: bodyBase64 ?? (isJson ? JSON.stringify(body) : (body ?? null)),
     ...(bodyBase64 !== undefined && { isBase64Encoded: true }),
@@ -235,4 +238,5 @@ const FLAT_NAMES: Readonly<Record<string, string>> = {
   idempotencyKey: "key",
   messageGroupId: "order",
   httpMethod: "method",
+  multiValueHeaders: "headers",
 };

@@ -2,6 +2,7 @@ import { parseAsWritten } from "../../job/exact-json.ts";
 import { TASK } from "../../job/job.ts";
 import { masked, maskedAddress, maskedJson } from "../../job/masking.ts";
 import type { Callback, FollowUpJob, Message } from "../../job/message.ts";
+import { namedHeaders, type Values } from "../../job/multi-values.ts";
 import { callbackView } from "../../job/view.ts";
 import { targetUrl } from "../../outbound/target-url.ts";
 import { timesOf } from "./flat-job.ts";
@@ -11,7 +12,7 @@ import { timesOf } from "./flat-job.ts";
 /** How the parts of a message are shown that may hold credentials. */
 interface Shown {
   readonly address: (address: string) => string;
-  readonly named: (headers: Readonly<Record<string, string>>) => Record<string, string>;
+  readonly named: (headers: Values) => Values;
   readonly json: (value: unknown) => unknown;
   readonly callback: (callback: Callback) => Callback;
 }
@@ -80,7 +81,8 @@ function targetView({ execution, lambdaProxyMessage }: Message, shown: Shown): o
 }
 
 function requestView(request: NonNullable<Message["lambdaProxyMessage"]>, shown: Shown): object {
-  const { httpMethod: method, headers: sent, body, isBase64Encoded } = request;
+  const { httpMethod: method, body, isBase64Encoded } = request;
+  const sent = namedHeaders(request);
   return {
     method,
     ...(Object.keys(sent).length > 0 && { headers: shown.named(sent) }),

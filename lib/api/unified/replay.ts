@@ -2,6 +2,7 @@ import { ClientError, type ErrorDetail } from "../../errors.ts";
 import { isExactNumber, isSameScalar, parseExactly } from "../../job/exact-json.ts";
 import { SCHEDULE, TASK, type Job, type Kind } from "../../job/job.ts";
 import type { Message, Metadata, ProxyMessage } from "../../job/message.ts";
+import { lowerCase, namedHeaders, parametersOf } from "../../job/multi-values.ts";
 import { isTooDeep } from "../http/body.ts";
 
 // A request whose idempotency key belongs to a job already: whether it asks for that job. It is compared with the
@@ -143,7 +144,7 @@ function addressOf(execution: Message["execution"], request: ProxyMessage | unde
   const before = base === "" ? "" : new URL(base).pathname.replace(/\/$/, "");
   const [path = "", ...inPath] = request.path.split("?");
   const query = new URLSearchParams(inPath.join("?"));
-  for (const [name, value] of Object.entries(request.queryStringParameters ?? {})) query.append(name, value);
+  for (const [name, value] of parametersOf(request)) query.append(name, value);
   query.sort();
   return { path: before + path, query: query.toString() };
 }
@@ -234,7 +235,7 @@ function othersOf(message: Message): Record<string, unknown> {
   return {
     ...policyOf(message.metadata),
     order: metadata.messageGroupId === execution.type ? undefined : metadata.messageGroupId,
-    headers: request && lowerCase(request.headers),
+    headers: request && lowerCase(namedHeaders(request)),
     timeoutSeconds,
     priority,
     invocationType,
@@ -253,10 +254,6 @@ function othersOf(message: Message): Record<string, unknown> {
 function policyOf(metadata: Metadata): Record<string, unknown> {
   const { delaySeconds, notBefore, notAfter, maxRetries, retry, labels, keepResponse } = metadata;
   return { delaySeconds, notBefore, notAfter, maxRetries, retry, labels, keepResponse };
-}
-
-function lowerCase(headers: ProxyMessage["headers"]): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
 /** Whether two values are the same JSON; what is undefined is left out. */

@@ -4,6 +4,7 @@ import type { NewJob } from "../../job/accept.ts";
 import { BULK_ACTION, TASK, type Job } from "../../job/job.ts";
 import { masked, maskedAddress } from "../../job/masking.ts";
 import type { Message } from "../../job/message.ts";
+import { namedHeaders } from "../../job/multi-values.ts";
 import { jobObject, type Change } from "../../store/audit.ts";
 import { enveloped, jobEntity } from "../http/answers.ts";
 import { requireRole } from "../http/auth.ts";
@@ -119,13 +120,13 @@ function copiedFrom({ id, userId, dialect, pdf }: Job): Partial<NewJob> {
 /** Bodies are named, and not kept a second time. */
 function changesOf(stored: Message, posted: CreateJobBody, asked: Resend): Change[] {
   const to = posted.message as unknown as Message;
-  const [before, after] = [stored.lambdaProxyMessage?.headers ?? {}, to.lambdaProxyMessage?.headers ?? {}];
+  const headersOf = ({ lambdaProxyMessage: sent }: Message) => masked(sent ? namedHeaders(sent) : {});
   const unkept = { from: null, to: null, omitted: true } as const;
   return [
     ...(asked.url === undefined
       ? []
       : [{ field: "url", from: maskedAddress(urlOf(stored)), to: maskedAddress(urlOf(to)) }]),
-    ...(asked.headers ? [{ field: "headers", from: masked(before), to: masked(after) }] : []),
+    ...(asked.headers ? [{ field: "headers", from: headersOf(stored), to: headersOf(to) }] : []),
     ...(asked.body === undefined ? [] : [{ field: "body", ...unkept }]),
     ...(asked.payload ? [{ field: "payload", ...unkept }] : []),
     ...(asked.notBefore === undefined ? [] : [{ field: "notBefore", from: null, to: asked.notBefore }]),

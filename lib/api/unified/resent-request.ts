@@ -4,6 +4,7 @@ import { idempotencyKey, jobMetadata, requestHeaders } from "../../executors/mes
 import type { TaskExecution } from "../../executors/task.ts";
 import { masked } from "../../job/masking.ts";
 import type { Execution, Message, ProxyMessage } from "../../job/message.ts";
+import { headerFields, namedHeaders } from "../../job/multi-values.ts";
 import { OTHER_PLACE, isSamePlace, unmaskedAddress, unmaskedHeaders, unmaskedJson } from "../../job/unmasking.ts";
 import { targetUrl, wholeUrl } from "../../outbound/target-url.ts";
 import { parse, refuseChanging } from "../http/body.ts";
@@ -56,8 +57,9 @@ export function changedRequest(
   }
   if (problems.length > 0) throw badRequest(problems);
   const url = asked.url === undefined ? undefined : urlFor(asked.url, { execution, lambdaProxyMessage: request });
-  const headers = headersFor(request.headers, asked, url?.isSame ?? true);
-  const sent = { ...request, ...(url && addressOf(url.url, request)), headers };
+  const { multiValueHeaders: _, ...single } = request;
+  const headers = headersFor(request, asked, url?.isSame ?? true);
+  const sent = { ...single, ...(url && addressOf(url.url, request)), ...headers };
   return {
     execution: url ? { ...execution, ...baseOf(execution, url.url) } : execution,
     lambdaProxyMessage: asked.body === undefined ? sent : withBody(sent, asked.body, isInvoked),
@@ -88,6 +90,7 @@ function addressOf({ pathname, search }: URL, { path: before, requestContext }: 
   return {
     path,
     queryStringParameters: null,
+    multiValueQueryStringParameters: null,
     ...(isNamed && { requestContext: { ...requestContext, path } }),
   };
 }
@@ -95,22 +98,24 @@ function addressOf({ pathname, search }: URL, { path: before, requestContext }: 
 const merged = z.strictObject({ headers: requestHeaders });
 
 /** The headers of the job with those that are asked for, by their names in any case. */
-function headersFor(stored: ProxyMessage["headers"], { headers: asked = {} }: Resend, isSame: boolean) {
+function headersFor(request: ProxyMessage, { headers: asked = {} }: Resend, isSame: boolean) {
+  const stored = namedHeaders(request);
   const named = new Set(Object.keys(asked).map((name) => name.toLowerCase()));
   const kept = Object.entries(stored).filter(([name]) => !named.has(name.toLowerCase()));
   const given = Object.entries(asked).filter((entry): entry is [string, string] => entry[1] !== null);
   const { value, problems } = unmaskedHeaders(Object.fromEntries(given), stored, { field: "headers", isSame });
   const hidden = masked(Object.fromEntries(kept));
-  const led = isSame ? [] : kept.filter(([name, text]) => hidden[name] !== text);
+  const led = isSame ? [] : kept.filter(([name, value]) => String(hidden[name]) !== String(value));
   const all = [...problems, ...led.map(([name]) => ({ field: `headers.${name}`, message: OTHER_PLACE }))];
   if (all.length > 0) throw badRequest(all);
-  return parse(merged, { headers: { ...Object.fromEntries(kept), ...value } }, "body").headers;
+  const { headers, ...lists } = headerFields({ ...Object.fromEntries(kept), ...value });
+  return { ...parse(merged, { headers }, "body"), ...lists };
 }
 
 function withBody(request: ProxyMessage, body: unknown, isInvoked: boolean): ProxyMessage {
   const { headers } = request;
   const isText = body === null || typeof body === "string";
-  const isNamed = Object.keys(headers).some((name) => name.toLowerCase() === "content-type");
+  const isNamed = Object.keys(namedHeaders(request)).some((name) => name.toLowerCase() === "content-type");
   return {
     ...request,
     // A function's event is what it is: nothing is added to it.
