@@ -16,39 +16,44 @@ const dateFormat = z
     if (format && "problem" in format) context.addIssue({ code: "custom", message: format.problem });
   });
 
+/** How CSV is written, beside the types of its columns. */
+export const csvFields = {
+  delimiter: z.enum([",", ";", "\t", "|", "auto"]).default(",").describe("Of CSV."),
+  encoding: z
+    .string()
+    .max(40)
+    .refine((name) => encodingOf(name) !== undefined, "expected an encoding such as utf-8, utf-16le or windows-1252")
+    .optional()
+    .describe("Of CSV without a byte order mark. Default: UTF-8."),
+  decimal: z.enum([".", ","]).optional(),
+  thousands: z.enum([".", ",", " ", "'"]).optional(),
+  dateFormats: z
+    .array(dateFormat)
+    .max(10)
+    .optional()
+    .describe("Beside ISO 8601: patterns (DD.MM.YYYY), examples (31.01.2026), or excel for its numbers of days."),
+  booleans: z
+    .strictObject({ true: z.array(word).max(20).optional(), false: z.array(word).max(20).optional() })
+    .optional()
+    .describe("Words beside the usual ones."),
+  extraColumns: z
+    .enum(["ignore", "keep"])
+    .optional()
+    .describe("Columns of the file that the job does not name. Default: they are an error."),
+  headerMap: z
+    .record(word, columnName)
+    .optional()
+    .describe("The job's column for each name in the file that differs from it in more than case and spaces."),
+};
+
 export const importPayload = z
   .strictObject({
     dataset: datasetName,
     columns: columnTypes.describe("What the header names, each with its type."),
     mode: z.enum(["append", "replace"]).default("append"),
     dateField: columnName.optional().describe("The column, of type date, that reports are filtered by."),
-    delimiter: z.enum([",", ";", "\t", "|", "auto"]).default(",").describe("Of CSV."),
-    encoding: z
-      .string()
-      .max(40)
-      .refine((name) => encodingOf(name) !== undefined, "expected an encoding such as utf-8, utf-16le or windows-1252")
-      .optional()
-      .describe("Of CSV without a byte order mark. Default: UTF-8."),
+    ...csvFields,
     sheet: z.string().min(1).max(100).optional().describe("Of XLSX. Default: the first one that is shown."),
-    decimal: z.enum([".", ","]).optional(),
-    thousands: z.enum([".", ",", " ", "'"]).optional(),
-    dateFormats: z
-      .array(dateFormat)
-      .max(10)
-      .optional()
-      .describe("Beside ISO 8601: patterns (DD.MM.YYYY), examples (31.01.2026), or excel for its numbers of days."),
-    booleans: z
-      .strictObject({ true: z.array(word).max(20).optional(), false: z.array(word).max(20).optional() })
-      .optional()
-      .describe("Words beside the usual ones."),
-    extraColumns: z
-      .enum(["ignore", "keep"])
-      .optional()
-      .describe("Columns of the file that the job does not name. Default: they are an error."),
-    headerMap: z
-      .record(word, columnName)
-      .optional()
-      .describe("The job's column for each name in the file that differs from it in more than case and spaces."),
   })
   .superRefine((asked, context) => {
     const told = { dateField: dateFieldProblem(asked.dateField, asked.columns), ...notationProblems(asked) };
@@ -58,9 +63,10 @@ export const importPayload = z
 
 export type Import = z.infer<typeof importPayload>;
 
-type Asked = Pick<Import, "columns" | "decimal" | "thousands" | "dateFormats" | "booleans" | "headerMap">;
+type Notation = Pick<Import, "columns" | "decimal" | "thousands" | "dateFormats" | "booleans" | "headerMap">;
 
-function notationProblems(asked: Asked): Readonly<Record<string, string | undefined>> {
+/** The problem of each field that does not fit the others. */
+export function notationProblems(asked: Notation): Readonly<Record<string, string | undefined>> {
   const { columns, decimal, thousands, dateFormats = [], booleans = {}, headerMap = {} } = asked;
   const falseWords = new Set(booleans.false?.map(folded));
   const both = booleans.true?.find((each) => falseWords.has(folded(each)));

@@ -1,6 +1,5 @@
 import { DELIMITERS, readCsv, type CsvTaken } from "../datasets/csv.ts";
 import { BadFile, peeked, type SourceRow } from "../datasets/source-row.ts";
-import { readXlsx } from "../datasets/xlsx.ts";
 import type { FileInfo } from "../files/file-store.ts";
 import { quoted } from "./columns.ts";
 import { foldedName } from "./import-header.ts";
@@ -42,6 +41,7 @@ export async function sourceOf(asked: Import, file: FileInfo, files: AppFiles): 
   if (format !== "zip") throw new BadFile(`The file is ${format}: ${EXPECTED}`);
   read = 0;
   const part = (from: number, to: number) => counted(files.read(file.key, { from, to }));
+  const { readXlsx } = await import("../datasets/xlsx.ts");
   const { taken, rows, bytes } = await readXlsx(part, file.bytes, asked.sheet);
   const sheets = taken.sheets.length > 1 ? ` of ${taken.sheets.length}` : "";
   return {
@@ -54,7 +54,12 @@ export async function sourceOf(asked: Import, file: FileInfo, files: AppFiles): 
   };
 }
 
-async function csvSource(asked: Import, bytes: AsyncIterable<Uint8Array>, percent: () => number): Promise<Source> {
+/** Throws `BadFile` for binary data. */
+export async function csvSource(
+  asked: Import,
+  bytes: AsyncIterable<Uint8Array>,
+  percent: () => number,
+): Promise<Source> {
   const expected = new Set([...Object.keys(asked.columns), ...Object.keys(asked.headerMap ?? {})].map(foldedName));
   const { taken, rows } = await readCsv(bytes, {
     encoding: asked.encoding,

@@ -3,7 +3,7 @@ import { isExactNumber, isNumber, parseExactly } from "../job/exact-json.ts";
 import type { AnswerHeaders } from "../outbound/answer-body.ts";
 import { nextLink } from "../outbound/next-link.ts";
 import { quoted } from "./columns.ts";
-import { csvRows, type Reject } from "./sync-csv.ts";
+import { csvRows, type CsvEvents } from "./sync-csv.ts";
 import { paginationOf, type Sync } from "./sync-payload.ts";
 
 // An answer of a source, as rows.
@@ -29,12 +29,12 @@ export function isStreamed(asked: Sync): boolean {
 }
 
 /** `isFirst`: nothing has been read before. */
-export async function pageOf(asked: Sync, answer: PageAnswer, isFirst: boolean, reject: Reject): Promise<Page> {
+export async function pageOf(asked: Sync, answer: PageAnswer, isFirst: boolean, events: CsvEvents): Promise<Page> {
   const { headers, body } = answer;
   const pagination = paginationOf(asked);
   const linked = pagination.by === "link" ? { next: nextLink(headers["link"]) } : {};
   if (asked.format !== "json") {
-    const rows = asked.format === "csv" ? csvRows(body, asked.csv ?? { delimiter: "," }, reject) : ndjsonRows(body);
+    const rows = asked.format === "csv" ? csvRows(body, asked, events) : ndjsonRows(body);
     return { rows: isStreamed(asked) ? rows : await allOf(rows), ...linked };
   }
   const content = jsonOf(await wholeText(body));

@@ -1,77 +1,44 @@
-import { pipeline } from "node:stream/promises";
-import type { Row } from "../datasets/dataset.ts";
-import { cellOf, isColumnName, quoted } from "./columns.ts";
+import type { Columns, Row } from "../datasets/dataset.ts";
+import type { Import } from "./import-payload.ts";
+import { Reading } from "./import-rows.ts";
+import { csvSource } from "./import-source.ts";
 import type { Sync } from "./sync-payload.ts";
+import type { LogDetail } from "./task.ts";
 
-/** The reason why a text is no CSV, in words for people. */
-export class BadCsv extends Error {}
+/** What is told of the rows while they are read. */
+export interface CsvEvents {
+  /** The problem of a row that is left out. The header is row 1. */
+  readonly rejected: (problem: string, detail: LogDetail) => Promise<void>;
+  readonly noted: (message: string, detail?: LogDetail) => Promise<void>;
+  /** The columns of the header with their types. */
+  readonly began: (columns: Columns) => void;
+}
 
-/** Takes the problem of a row that is left out, and its number; the header is row 1. */
-export type Reject = (problem: string, rowNumber: number) => Promise<void>;
-
-const LARGEST_ROW = 1_000_000;
-
-/** The rows below a header. Without types, all cells are text. */
+/** The rows below a header, as `import_csv` reads them. Without types, all cells are text. Throws `BadFile`. */
 export async function* csvRows(
-  chunks: AsyncIterable<Uint8Array>,
-  { delimiter, columns }: NonNullable<Sync["csv"]>,
-  reject: Reject,
+  bytes: AsyncIterable<Uint8Array>,
+  { dataset, csv = { delimiter: "," } }: Pick<Sync, "dataset" | "csv">,
+  events: CsvEvents,
 ): AsyncGenerator<Row> {
-  const { parse } = await import("csv-parse");
-  const parser = parse({
-    bom: true,
-    delimiter,
-    record_delimiter: ["\r\n", "\n", "\r"],
-    max_record_size: LARGEST_ROW,
-    relax_column_count: true,
-  });
-  const feeding = pipeline(chunks, parser);
-  // The loop throws the errors of the pipeline.
-  feeding.catch(() => {});
-  let header: readonly string[] | undefined;
-  let number = 0;
-  try {
-    for await (const cells of parser as AsyncIterable<string[]>) {
-      number += 1;
-      if (cells.length === 1 && cells[0] === "") continue;
-      if (!header) {
-        header = headerOf(cells, columns);
-        continue;
+  const { columns = {}, ...notation } = csv;
+  const isTyped = csv.columns !== undefined;
+  const asked: Import = { dataset, mode: "append", columns, ...notation };
+  if (!isTyped) asked.extraColumns = "keep";
+  const source = await csvSource(asked, bytes, () => 0);
+  if (source.note !== undefined) await events.noted(source.note);
+  const reading = new Reading(asked, source);
+  for await (const rows of source.rows) {
+    for (const sourceRow of rows) {
+      const { header, note, problem, row } = reading.next(sourceRow);
+      if (header) {
+        events.began(header.columns);
+        // Without types, all columns are kept, which is no news.
+        if (isTyped) for (const each of header.notes) await events.noted(each);
       }
-      const row = rowOf(cells, header, columns);
-      if (typeof row === "string") await reject(row, number);
-      else yield row;
+      if (note !== undefined) await events.noted(note.message, { rowNumber: note.rowNumber });
+      if (problem !== undefined) await events.rejected(problem, { rowNumber: sourceRow.number });
+      if (row) yield row;
     }
-    await feeding;
-  } catch (error) {
-    const { code = "", message, lines } = error as { code?: string; message: string; lines?: number };
-    throw /^(CSV|INVALID)_/.test(code) ? new BadCsv(`line ${lines} is no CSV: ${message}`) : error;
   }
-}
-
-function headerOf(cells: readonly string[], columns: NonNullable<Sync["csv"]>["columns"]): readonly string[] {
-  const names = cells.map((name) => name.trim());
-  const missing = Object.keys(columns ?? {}).find((name) => !names.includes(name));
-  if (missing !== undefined) throw new BadCsv(`the header lacks ${quoted(missing)}, which csv.columns names`);
-  const bad = names.find((name, index) => !isColumnName(name) || names.indexOf(name) !== index);
-  if (bad !== undefined) throw new BadCsv(`the header has ${quoted(bad)}, which can't be a column's name, or is twice`);
-  return names;
-}
-
-function rowOf(
-  cells: readonly string[],
-  header: readonly string[],
-  columns: NonNullable<Sync["csv"]>["columns"],
-): Row | string {
-  if (cells.length !== header.length) return `Expected ${header.length} cells, got ${cells.length}`;
-  const row: Record<string, unknown> = {};
-  for (const [index, name] of header.entries()) {
-    const type = columns ? columns[name] : "string";
-    if (type === undefined) continue;
-    const text = cells[index] ?? "";
-    const cell = cellOf(type, text);
-    if ("expected" in cell) return `Column ${name}: expected ${cell.expected}, got ${quoted(text)}`;
-    row[name] = cell.value;
-  }
-  return row;
+  for (const { message, rowNumber } of reading.lastNotes()) await events.noted(message, { rowNumber });
 }

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { wholeUrl } from "../outbound/target-url.ts";
 import { smallHeaders } from "../outbound/headers.ts";
 import { columnTypes, datasetName } from "./columns.ts";
+import { csvFields, notationProblems } from "./import-payload.ts";
 
 const parameter = z.string().min(1).max(100);
 const path = z.string().min(1).max(200);
@@ -31,10 +32,15 @@ const pagination = z.discriminatedUnion("by", [
 
 export type Pagination = z.infer<typeof pagination>;
 
-const csv = z.strictObject({
-  delimiter: z.enum([",", ";", "\t", "|"]).default(","),
-  columns: columnTypes.optional().describe("What the header names, each with its type. Default: all are text."),
-});
+const csv = z
+  .strictObject({
+    ...csvFields,
+    columns: columnTypes.optional().describe("What the header names, each with its type. Default: all are text."),
+  })
+  .superRefine(({ columns = {}, ...notation }, context) => {
+    for (const [field, message] of Object.entries(notationProblems({ columns, ...notation })))
+      if (message !== undefined) context.addIssue({ code: "custom", path: [field], message });
+  });
 
 export const payload = z
   .strictObject({

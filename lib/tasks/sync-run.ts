@@ -1,13 +1,13 @@
-import { createHash } from "node:crypto";
 import { MINUTE, SECOND } from "../clock.ts";
 import { maskedAddress } from "../job/masking.ts";
-import { BrokenAnswer, UnreadableAnswer, type AnswerHeaders } from "../outbound/answer-body.ts";
+import { BrokenAnswer, UnreadableAnswer } from "../outbound/answer-body.ts";
 import { MOST_COLUMNS } from "../datasets/dataset.ts";
+import { BadFile } from "../datasets/source-row.ts";
 import type { Columns, ColumnType, Origin, PartWriter, Row, SavedPart } from "../datasets/dataset.ts";
 import { isColumnName, quoted, typeOf } from "./columns.ts";
+import { keyOf, originOf } from "./source-origin.ts";
 import { BadPage, isStreamed, pageOf, type PageAnswer } from "./source-page.ts";
 import { stepAfter, urlOf, type Place } from "./source-place.ts";
-import { BadCsv } from "./sync-csv.ts";
 import type { Sync } from "./sync-payload.ts";
 import { again, done, failed, type TaskContext, type TaskOutcome } from "./task.ts";
 
@@ -24,6 +24,8 @@ interface Reading {
   readonly context: TaskContext;
   readonly part: PartWriter;
   readonly seen: Seen;
+  /** The columns of headers of CSV. */
+  declared: Columns;
   place: Place;
   rows: number;
   rejected: number;
@@ -63,7 +65,7 @@ export async function runSync(asked: Sync, context: TaskContext): Promise<TaskOu
     const page = `Page ${reading.place.pages + 1}`;
     if (error instanceof BrokenAnswer) return await later(reading, `${page} did not come: ${error.message}`);
     if (error instanceof BadPage) return await refuse(part, `${page} ${error.message}`);
-    if (error instanceof BadCsv || error instanceof UnreadableAnswer)
+    if (error instanceof BadFile || error instanceof UnreadableAnswer)
       return await refuse(part, `${page}: ${error.message}`);
     await part.abort();
     throw error;
@@ -83,6 +85,7 @@ async function begin(asked: Sync, context: TaskContext): Promise<Reading> {
     context,
     part: datasets.part(dataset, part),
     seen: new Map(),
+    declared: {},
     place,
     rows: part?.rows ?? 0,
     rejected,
@@ -132,9 +135,15 @@ async function readPages(reading: Reading): Promise<TaskOutcome | undefined> {
     if (answer === "end") return undefined;
     if ("kind" in answer) return answer;
     const rowsBefore = reading.rows;
-    const page = await pageOf(asked, answer, place.pages === 0, async (problem, rowNumber) => {
-      reading.rejected += 1;
-      await context.log.warning(problem, { rowNumber });
+    const page = await pageOf(asked, answer, place.pages === 0, {
+      rejected: async (problem, detail) => {
+        reading.rejected += 1;
+        await context.log.warning(problem, detail);
+      },
+      noted: async (message, detail) => context.log.info(message, detail),
+      began: (columns) => {
+        reading.declared = { ...reading.declared, ...columns };
+      },
     });
     const step = stepAfter(asked, place, page, url);
     if (step.kind === "repeated") {
@@ -144,6 +153,8 @@ async function readPages(reading: Reading): Promise<TaskOutcome | undefined> {
       return undefined;
     }
     for await (const row of page.rows) await take(reading, row);
+    if (asked.format === "csv" && place.pages === 0 && Object.keys(reading.declared).length === 0)
+      throw new BadPage("has no header: expected one, and rows below it");
     const isOnly = place.pages === 0 && step.kind === "end";
     if (place.pages === 0 && (isOnly || asked.trustFirstPage)) reading.origin = originOf(asked, answer.headers);
     const pages = place.pages + 1;
@@ -246,37 +257,12 @@ async function commit(reading: Reading): Promise<TaskOutcome> {
   for await (const earlier of part.earlier()) for (const row of earlier) learn(seen, row);
   const result = { dataset, rows, pages: place.pages, ...(format === "csv" && { rejected }) };
   const found: Columns = Object.fromEntries([...seen].map(([column, type]) => [column, type ?? "any"]));
-  const columns = csv?.columns ?? found;
+  const columns = { ...found, ...csv?.columns, ...reading.declared };
   const origin = mode === "replace" ? reading.origin : undefined;
   const committed = await part.commit({ mode, columns, otherType: "widen", origin, result });
   if (committed.kind === "refused") return refuse(part, `Dataset ${dataset} can't take the rows: ${committed.problem}`);
   await context.progress(place.pages, place.pages);
   return done(committed.result);
-}
-
-/** The same for the same question. */
-function keyOf(asked: Sync): string {
-  return createHash("sha256").update(JSON.stringify(asked)).digest("base64url");
-}
-
-/** In characters. */
-const LONGEST_VALIDATOR = 300;
-
-/** How to ask whether the answer has changed; `undefined` if it does not say. */
-function originOf(asked: Sync, headers: AnswerHeaders): Origin | undefined {
-  const value = (name: string) => [headers[name] ?? ""].flat()[0]?.trim() ?? "";
-  const etag = value("etag");
-  if (/^[\x20-\x7e]+$/.test(etag) && etag.length <= LONGEST_VALIDATOR) {
-    // Apache names the coding in the tag of an answer that it has compressed, and then does not know that tag any more.
-    const plain = etag.replace(/--?(?:gzip|br|zstd|deflate)"$/, '"');
-    const tags = plain === etag ? etag : `${etag}, ${plain}`;
-    return { key: keyOf(asked), conditions: { "if-none-match": tags } };
-  }
-  const lastModified = value("last-modified");
-  // A source that has changed within the last second may change again within it (RFC 9110 §8.8.2.2).
-  const isSettled = Date.parse(lastModified) + SECOND <= Date.parse(value("date"));
-  if (!isSettled || lastModified.length > LONGEST_VALIDATOR) return undefined;
-  return { key: keyOf(asked), conditions: { "if-modified-since": lastModified } };
 }
 
 /** The columns so far with their types; a column of nothing but null has no type yet. */

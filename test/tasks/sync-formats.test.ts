@@ -67,6 +67,22 @@ test("CSV has text, or the types that were asked for; what does not fit is left 
   expect(logs).toEqual([{ level: "warning", message: expect.stringContaining('got "x"'), rowNumber: 3 }]);
 });
 
+test("CSV is read as import_csv reads files: stray quotes, other encodings, decimal commas, dates as people write them", async () => {
+  answering(Buffer.from('Größe;Am;Text\r\n1,5;31.01.2026;5" Rohr\r\n2;1.2.2026;"a" b\r\n', "latin1"));
+  const dataset = fresh();
+  const columns = { größe: "number", am: "date", text: "string" };
+  const csv = { delimiter: "auto", encoding: "windows-1252", decimal: ",", dateFormats: ["D.M.YYYY"], columns };
+  const { outcome, logs } = await world.run("sync", { url: source.url, dataset, format: "csv", csv });
+  expect(outcome).toMatchObject({ kind: "done", result: { rows: 1, rejected: 1 } });
+  expect(await world.rowsOf(dataset)).toEqual([{ größe: 1.5, am: "2026-01-31", text: '5" Rohr' }]);
+  expect(await world.datasets.get(world.appId, dataset)).toMatchObject({ columns });
+  expect(logs.map(({ level }) => level)).toContain("info");
+  const contradictory = { ...csv, thousands: "," };
+  await expect(world.run("sync", { url: source.url, dataset, format: "csv", csv: contradictory })).rejects.toThrow(
+    /another sign than decimal/,
+  );
+});
+
 test("pages of lines are named by links, and numbered", async () => {
   for (const [by, format] of [
     ["link", "ndjson"],
@@ -103,8 +119,10 @@ const BAD: readonly [format: string, body: string | Uint8Array, coding: string, 
   ["ndjson", '{"n":1}\n{"n":', "", /^Page 1 has a line 2 that is not a JSON object/],
   ["ndjson", Uint8Array.of(0x7b, 0xff, 0x7d), "", /^Page 1 is not UTF-8/],
   ["json", Uint8Array.of(0x5b, 0xff, 0x5d), "", /^Page 1 is not UTF-8/],
-  ["csv", "a,a\n1,2\n", "", /^Page 1: the header has "a"/],
-  ["csv", 'a,b\n1,"2', "", /^Page 1: line 2 is no CSV/],
+  ["csv", "a,a\n1,2\n", "", /^Page 1: The header is wrong: it names "a" twice/],
+  ["csv", "a,b\n1\n2\n", "", /^None of the 2 rows could be taken/],
+  ["csv", Uint8Array.of(0x61, 0x0a, 0xfc), "", /^Page 1: The file is not UTF-8/],
+  ["csv", "", "", /^Page 1 has no header/],
   ["json", "[]", "gzip", /^Page 1: the answer is not gzip, although its header says so/],
   ["json", "[]", "x-odd", /^Page 1: the answer is compressed by "x-odd": expected gzip/],
   [
