@@ -4,7 +4,7 @@ import type { AnswerHeaders } from "../outbound/answer-body.ts";
 import { DEFAULT_HEADERS, forwardable } from "../outbound/headers.ts";
 import { retryAfterMs } from "../outbound/retry-after.ts";
 import type { DeploymentRules } from "../outbound/rules.ts";
-import type { OutgoingRequest } from "../outbound/send.ts";
+import type { OutgoingRequest } from "../outbound/outgoing.ts";
 import { targetProblem } from "../outbound/target-url.ts";
 import { webhookSignature } from "../outbound/webhook-signature.ts";
 
