@@ -44,11 +44,10 @@ async function exchanged(
     if (sizeOf(fields) > LARGEST_HEAD)
       return void stream.destroy(new NoAnswer("the headers of the answer are over 64 KB"));
     const hasBody = method !== "HEAD" && status !== 204 && status !== 304;
-    return resolve({
-      statusCode: status,
-      headers: fields,
-      body: Readable.from(whole(stream, hasBody ? lengthIn(fields) : undefined)),
-    });
+    const whole = Readable.from(wholeOf(stream, hasBody ? lengthIn(fields) : undefined));
+    // Also of a body that nobody has begun to read.
+    whole.once("close", () => stream.destroy());
+    return resolve({ statusCode: status, headers: fields, body: whole });
   });
   if (body) stream.end(body);
   return promise;
@@ -83,7 +82,7 @@ function lengthIn({ "content-length": length }: IncomingHttpHeaders): number | u
 type Stream = ReturnType<ClientHttp2Session["request"]>;
 
 /** The bytes of a body. Throws if it was cut: Node ends a stream whose session was closed as if it were whole. */
-async function* whole(stream: Stream, length: number | undefined): AsyncGenerator<Uint8Array> {
+async function* wholeOf(stream: Stream, length: number | undefined): AsyncGenerator<Uint8Array> {
   let size = 0;
   for await (const chunk of stream as AsyncIterable<Uint8Array>) {
     size += chunk.length;

@@ -105,7 +105,7 @@ export async function open(outgoing: OutgoingRequest, mostBytes: number): Promis
     // An error that comes before anybody reads would end the process.
     body.on("error", () => {});
     if (status === 200) return { kind: "answered", status, headers, body: bodyOf(body, headers, outgoing, mostBytes) };
-    await readOf(body, outgoing.signal, LARGEST_READ);
+    await readOf(body, outgoing.signal, LARGEST_READ).catch(() => {});
     return { kind: "answered", status, headers, body: bodyOf(Readable.from([]), {}, outgoing, mostBytes) };
   });
 }
