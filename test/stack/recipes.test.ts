@@ -1,0 +1,105 @@
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ROOT } from "../support/root.ts";
+import { endStacks, newApp, sharedStack, temporaryDir, type Stack } from "../support/stack.ts";
+
+// The `sh` blocks of pages that name the service once, by `export JOBS_URL=…`, run as a reader runs them: first the
+// blocks of the page's first chapter, then those of one other chapter. A `text` block below is what they print, where
+// `…` stands for anything. A block with a mark, as "(deployed)", is looked at by `bash -n` alone.
+
+const PAGES = ["docs/recipes.md"];
+
+/** Numbers of a page that would take minutes of this machine; what the page expects changes with them. */
+const SMALLER: readonly (readonly [RegExp, string])[] = [
+  [/\b2200000\b/g, "2000"],
+  [/\b1000\b/g, "30"],
+];
+
+interface Block {
+  readonly script: string;
+  /** What it prints, if the page says so. */
+  readonly printed: string | undefined;
+}
+
+interface Chapter {
+  readonly title: string;
+  readonly blocks: readonly Block[];
+}
+
+const FENCED = /^```sh( \([a-z ]+\))?\n([\s\S]*?)^```$(?:\n\n```text\n([\s\S]*?)^```$)?/gm;
+
+function chaptersOf(page: string): readonly Chapter[] {
+  return page.split(/^## /m).flatMap((chapter) => {
+    const fenced = [...chapter.matchAll(FENCED)].filter(([, mark]) => mark === undefined);
+    const blocks = fenced.map(([, , script = "", printed]) => ({ script, printed }));
+    return blocks.length > 0 ? [{ title: chapter.split("\n")[0] ?? "", blocks }] : [];
+  });
+}
+
+function scriptsOf(page: string): readonly string[] {
+  return [...page.matchAll(FENCED)].map(([, , script = ""]) => script);
+}
+
+/** Runs blocks as one script, and answers what each has printed. */
+async function run(blocks: readonly Block[], env: Record<string, string>, cwd: string): Promise<readonly string[]> {
+  const script = ["set -e", ...blocks.flatMap(({ script }) => [script, "echo '@@'"])].join("\n");
+  return new Promise((ended) => {
+    const TMPDIR = mkdtempSync(join(temporaryDir(), "tmp-"));
+    const PATH = `${dirname(process.execPath)}:${process.env["PATH"]}`;
+    execFile("bash", ["--norc", "-c", script], { cwd, env: { PATH, TMPDIR, ...env } }, (error, stdout, stderr) => {
+      const printed = stdout.split("@@\n");
+      ended(error || stderr ? [...printed, stderr, `ended with ${error?.code ?? 0}`] : printed.slice(0, -1));
+    });
+  });
+}
+
+/** The lines of a script that set what a reader of another stack would set, with these values. */
+function withValues(script: string, values: Readonly<Record<string, string>>): string {
+  return script.replaceAll(/^export (\w+)=.*$/gm, (line, name: string) =>
+    values[name] === undefined ? line : `export ${name}='${values[name]}'`,
+  );
+}
+
+function patternOf(printed: string): RegExp {
+  const parts = printed.trim().split("…").map((part) => RegExp.escape(part));
+  return new RegExp(`^${parts.join("[^]*")}$`);
+}
+
+let stack: Stack;
+
+beforeAll(async () => {
+  stack = await sharedStack();
+});
+afterAll(endStacks);
+
+describe.each(PAGES)("%s", (file) => {
+  const page = readFileSync(join(ROOT, file), "utf8");
+  const small = SMALLER.reduce((text, [large, less]) => text.replaceAll(large, less), page);
+  const [first, ...chapters] = chaptersOf(small);
+
+  test.concurrent.each(chapters)("$title: its commands print what the page says", async ({ blocks }) => {
+    const { appId, token } = await newApp();
+    const functions = join(stack.dir, "functions");
+    const values = { JOBS_URL: stack.url, JOBS_TOKEN: token, APP: appId, LOCAL_FUNCTIONS: functions };
+    const before = (first?.blocks ?? []).map(({ script, printed }) => ({ script: withValues(script, values), printed }));
+    const cwd = temporaryDir();
+    const printed = await run([...before, ...blocks], {}, cwd);
+    expect(printed.map((text) => text.trim())).toEqual(
+      [...before, ...blocks].map((block) =>
+        block.printed === undefined ? expect.any(String) : expect.stringMatching(patternOf(block.printed)),
+      ),
+    );
+    expect(readdirSync(cwd)).toEqual([]);
+  });
+
+  test("each of its commands is one that bash can read, those for a deployed service too", () => {
+    for (const script of scriptsOf(page)) execFileSync("bash", ["-n", "-c", script]);
+    expect(scriptsOf(page).length).toBeGreaterThan(chapters.flatMap(({ blocks }) => blocks).length);
+  });
+
+  test("it names the service once", () => {
+    expect(page.match(/127\.0\.0\.1:\d+/g)?.length).toBeLessThanOrEqual(3);
+  });
+});
