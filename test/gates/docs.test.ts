@@ -152,6 +152,7 @@ const DOCUMENTS = [
   "README.md",
   "CONTRIBUTING.md",
   "CHANGELOG.md",
+  "SECURITY.md",
   "docs/examples/README.md",
   "client/README.md",
   ...readdirSync(join(ROOT, "docs"))
