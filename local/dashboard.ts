@@ -21,7 +21,8 @@ export function buildDashboard(root: string): () => void {
   return () => void child.kill("SIGKILL");
 }
 
-function isBuilt(root: string): boolean {
+/** Whether the built files are those of the source as it is. */
+export function isBuilt(root: string): boolean {
   const built = timeOf(join(root, "web/dist/index.html"));
   const sources = [
     "web/index.html",

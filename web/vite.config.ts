@@ -20,6 +20,14 @@ const compressed: Plugin = {
   },
 };
 
+/** What is not of a page that comes later. */
+function isFirst(id: string): boolean {
+  return FIRST_PAGES.test(id) || !LATER.test(id);
+}
+
+const LATER = /src[\\/](?:pages[\\/]|parts[\\/]fields|patch)/;
+const FIRST_PAGES = /pages[\\/](?:overview|jobs|job|sign-in)(?:\.tsx|[\\/])/;
+
 export default defineConfig({
   root: import.meta.dirname,
   // Relative to each file, so that no path prefix is built in.
@@ -32,8 +40,16 @@ export default defineConfig({
     target: "es2023",
     // A data: URL would be a second source in the policy.
     assetsInlineLimit: 0,
-    modulePreload: { polyfill: false },
+    // A page that comes later is one or two small files, and telling of them would take more than waiting for them.
+    modulePreload: false,
     cssCodeSplit: false,
+    rolldownOptions: {
+      preserveEntrySignatures: false,
+      output: {
+        // One file for all that the first view needs, and one for each page that comes later.
+        codeSplitting: { groups: [{ name: "index", test: isFirst, includeDependenciesRecursively: false }] },
+      },
+    },
     reportCompressedSize: false,
   },
 });

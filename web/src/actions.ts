@@ -9,17 +9,26 @@ import { toast } from "./parts/toasts.tsx";
 
 export type Act = "retry" | "cancel" | "deadletter" | "delete";
 
-export async function actOn(id: string, act: Act): Promise<Job | undefined> {
+type Acted = Pick<Job, "id" | "executionType">;
+
+/** True if the service did it. */
+export async function actOn({ id, executionType }: Acted, act: Act): Promise<boolean> {
   const path = `v1/admin/jobs/${id}`;
-  const done = await told(async () =>
-    act === "delete" ? api<Job>(path, { method: "DELETE" }) : api<Job>(`${path}/${act}`, { method: "POST" }),
-  );
+  const done = await told(async () => {
+    if (act === "delete") await api(path, { method: "DELETE" });
+    else if (executionType === "group")
+      await api(`v1/groups/${id}/${act === "retry" ? "redrive" : act}`, { method: "POST" });
+    else await api(`${path}/${act}`, { method: "POST" });
+    return true;
+  });
   await refresh();
-  return done;
+  return done ?? false;
 }
 
+export type BulkAct = BulkAction["action"];
+
 /** Begins a bulk action on all jobs that fit; throws what the service says. */
-export async function bulk(action: "redrive" | "cancel", filter: object): Promise<BulkAction> {
+export async function bulk(action: BulkAct, filter: object): Promise<BulkAction> {
   return api<BulkAction>(`v1/admin/jobs/${action}`, { method: "POST", body: { ...filter, ...ofApp() } });
 }
 
@@ -39,7 +48,11 @@ export async function refresh(): Promise<void> {
 }
 
 /** What may be done to a job in this status. */
-export function actsOn({ status }: Pick<Job, "status">): readonly Act[] {
+export function actsOn({ status, executionType }: Pick<Job, "status" | "executionType">): readonly Act[] {
+  // A schedule and a group make no attempts: they can be ended.
+  if ((executionType === "schedule" || executionType === "group") && !/^(?:FAILED|SUCCEEDED|CANCELLED)$/.test(status))
+    return ["cancel"];
+  if (executionType === "schedule") return ["delete"];
   switch (status) {
     case "FAILED":
     case "DEAD":

@@ -1,8 +1,8 @@
-import type { Job } from "./api/shapes.ts";
+import type { JobDetail } from "./api/shapes.ts";
 import { configText } from "./what.ts";
 
 /** A job's request as a command for a shell. Credentials are not shown to this page: `$TOKEN` stands in their place. */
-export function curlOf(job: Job): string | undefined {
+export function curlOf(job: JobDetail): string | undefined {
   const { lambdaProxyMessage: request, executionType } = job;
   if (!request || (executionType !== "rest-api" && executionType !== "lambda-url")) return undefined;
   const base = configText(job, "baseUrl", "functionUrl");

@@ -32,7 +32,11 @@ export const WORDS: readonly Word[] = [
     hint: "of execution",
     values: ["rest-api", "lambda-invoke", "lambda-url", "task", "schedule", "group"],
   },
-  { name: "task", hint: "a built-in task, such as export_report" },
+  {
+    name: "task",
+    hint: "a built-in task, such as export_report",
+    values: ["export_report", "import_csv", "data_processing", "notification", "sync", "cleanup", "generate_pdf"],
+  },
   { name: "key", hint: "idempotency key; order-12* for all that begin so" },
   { name: "http", hint: "status of the last answer, such as 503" },
   { name: "label", hint: "a label of the job" },
@@ -57,10 +61,17 @@ const PARAMETERS: Readonly<Record<string, string>> = {
   schedule: "schedule",
 };
 
+/** As query parameters of the list, and as the body of a bulk action. */
+export type Filter = Readonly<Record<string, string | readonly string[]>>;
+
 export interface Parsed {
-  /** As query parameters of the list, and as the body of a bulk action. */
-  readonly filter: Readonly<Record<string, string | readonly string[]>>;
+  readonly filter: Filter;
   readonly problems: readonly string[];
+}
+
+/** The list of jobs that a text searches. */
+export function searchOf(text: string): string {
+  return text === "" ? "/jobs" : `/jobs?q=${encodeURIComponent(text)}`;
 }
 
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
@@ -144,8 +155,11 @@ function wordText(name: string, value: string): string {
   return name === "" ? quoted : `${name}:${quoted}`;
 }
 
-/** Suggestions for the last word of a text. */
-export function suggestions(text: string): { readonly value: string; readonly hint?: string }[] {
+/** Suggestions for the last word of a text. `known`: values of a word that have been seen lately. */
+export function suggestions(
+  text: string,
+  known: (name: string) => readonly string[] = () => [],
+): { readonly value: string; readonly hint?: string }[] {
   const last = /(\S*)$/.exec(text)?.[1] ?? "";
   const at = last.indexOf(":");
   if (at < 0) {
@@ -161,8 +175,8 @@ export function suggestions(text: string): { readonly value: string; readonly hi
     .slice(0, -1)
     .map((each) => `${each},`)
     .join("");
-  return (word?.values ?? [])
-    .filter((value) => value.startsWith(begun) && value !== begun)
+  return (word?.values ?? known(word?.name ?? ""))
+    .filter((value) => value.includes(begun) && value !== begun)
     .map((value) => ({ value: `${last.slice(0, at)}:${before}${value}` }));
 }
 

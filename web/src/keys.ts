@@ -1,5 +1,6 @@
 import { signal } from "@preact/signals";
 import { isPaused } from "./api/live.ts";
+import { toast } from "./parts/toasts.tsx";
 import { pathOf } from "./root.ts";
 import { zone } from "./time.ts";
 
@@ -22,7 +23,7 @@ export const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ["r", "Retry: the job, or the selection"],
   ["c", "Cancel: the job, or the selection"],
   ["[ ]", "Previous, next attempt"],
-  ["g o, g j, g s, g d", "Overview, jobs, schedules, destinations"],
+  ["g o, g j, g s, g d", "Overview, jobs, schedules, destinations; g b, g g: bulk actions, groups"],
   ["t", "Times: relative, local, UTC"],
   ["p", "Pause or go on refreshing"],
   ["?", "This list"],
@@ -34,6 +35,7 @@ const PLACES: Readonly<Record<string, string>> = {
   s: "/schedules",
   d: "/destinations",
   b: "/bulk",
+  g: "/groups",
 };
 
 /** What a page does at a key of its own. */
@@ -79,13 +81,20 @@ function common(key: string): (() => void) | undefined {
     case "p":
       return () => void (isPaused.value = !isPaused.value);
     case "t":
-      return () =>
-        void (zone.value = zone.value === "relative" ? "local" : zone.value === "local" ? "utc" : "relative");
+      return switchTimes;
     case "?":
       return () => void (isHelpOpen.value = true);
     default:
       return undefined;
   }
+}
+
+const NEXT_ZONE = { relative: "local", local: "utc", utc: "relative" } as const;
+const ZONE_WORDS = { relative: "relative", local: "local", utc: "UTC" } as const;
+
+function switchTimes(): void {
+  zone.value = NEXT_ZONE[zone.value];
+  toast(`Times are ${ZONE_WORDS[zone.value]}`);
 }
 
 export function focusSearch(): void {

@@ -1,10 +1,15 @@
 import { useLocation } from "preact-iso/router";
 import { useEffect, useState } from "preact/hooks";
-import { isId, suggestions, taken } from "./filter.ts";
-import { Combobox } from "./parts/combobox.tsx";
+import { client } from "./api/query.ts";
+import type { Answer, Counts } from "./api/shapes.ts";
+import { hostOf } from "./destinations.ts";
+import { isId, searchOf, suggestions, taken } from "./filter.ts";
+import { appId, mayOperate, me } from "./me.ts";
+import { Combobox, type Option } from "./parts/combobox.tsx";
+import { LOCAL, MAIN, OF_APP, OF_OPERATORS } from "./places.ts";
 import { pathOf } from "./root.ts";
 
-/** The search of jobs, on every page. */
+/** The search of jobs, on every page. It also leads to the pages by their names. */
 export function Search() {
   const { query, path, route } = useLocation();
   const shown = path === pathOf("/jobs") ? (query["q"] ?? "") : "";
@@ -12,9 +17,19 @@ export function Search() {
   useEffect(() => setText(shown), [shown]);
   const submit = (asked: string) => {
     const q = asked.trim();
-    if (isId(q)) route(pathOf(`/jobs/${q.toLowerCase()}`));
-    else route(pathOf(`/jobs${q === "" ? "" : `?q=${encodeURIComponent(q)}`}`));
+    route(pathOf(isId(q) ? `/jobs/${q.toLowerCase()}` : searchOf(q)));
   };
+  const suggest = (of: string): readonly Option[] => [
+    ...placesFor(of).map(({ page, word }) => ({
+      value: word,
+      hint: "page",
+      act: () => {
+        setText(shown);
+        route(pathOf(page));
+      },
+    })),
+    ...suggestions(of, known),
+  ];
   return (
     <Combobox
       id="search"
@@ -23,8 +38,40 @@ export function Search() {
       value={text}
       onInput={setText}
       onSubmit={submit}
-      suggest={suggestions}
+      suggest={suggest}
       take={(all, { value }) => taken(all, value)}
     />
   );
+}
+
+const LEAST_LETTERS = 2;
+
+function placesFor(text: string) {
+  const begun = text.trim().toLowerCase();
+  if (begun.length < LEAST_LETTERS) return [];
+  const all = [
+    ...MAIN,
+    ...OF_APP,
+    ...(mayOperate.value ? OF_OPERATORS : []),
+    ...(me.value?.local ? LOCAL : []),
+    { page: "/new", word: "New job" },
+  ];
+  return all.filter(({ word }) => word.toLowerCase().startsWith(begun));
+}
+
+/** Values that have been seen lately, by the word that takes them. */
+function known(name: string): readonly string[] {
+  switch (name) {
+    case "host": {
+      const counts = client.getQueryData<Counts>(["counts", appId.value]);
+      const listed = client.getQueryData<Answer<"listDestinations">>(["destinations", appId.value]);
+      return [...new Set([...(counts?.destinations ?? []), ...(listed?.items ?? [])].map(hostOf))];
+    }
+    case "schedule":
+      return (client.getQueryData<Answer<"listSchedules">>(["schedules", "", appId.value])?.items ?? []).map(
+        ({ key }) => key,
+      );
+    default:
+      return [];
+  }
 }

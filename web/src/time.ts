@@ -1,4 +1,4 @@
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 
 // The service's time, estimated from its answers: the clock of a local stack may run fast, and that of a browser wrong.
 
@@ -7,7 +7,6 @@ interface Seen {
   readonly here: number;
 }
 
-let first: Seen | undefined;
 let last: Seen | undefined;
 /** How fast the service's clock runs; told by `GET /v1/me` where it is not 1. */
 export const rate = signal(1);
@@ -16,7 +15,6 @@ export const rate = signal(1);
 export function noteServiceTime(service: number): void {
   if (!Number.isFinite(service)) return;
   last = { service, here: performance.now() };
-  first ??= last;
 }
 
 export function now(): number {
@@ -31,7 +29,9 @@ setInterval(() => {
 }, 1_000);
 
 export type Zone = "relative" | "local" | "utc";
-export const zone = signal<Zone>("relative");
+const ZONE = "zone";
+export const zone = signal<Zone>((localStorage.getItem(ZONE) as Zone | null) ?? "relative");
+effect(() => localStorage.setItem(ZONE, zone.value));
 
 const UNITS: readonly (readonly [ms: number, short: string])[] = [
   [86_400_000, "d"],
@@ -61,6 +61,11 @@ export function countdownText(ms: number): string {
   const two = (n: number) => String(n).padStart(2, "0");
   if (h >= 24) return durationText(ms);
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+/** `14:02:05`. */
+export function clockText(at: number): string {
+  return new Date(at).toLocaleTimeString("en-GB");
 }
 
 export function absoluteText(at: number, in_: Zone): string {

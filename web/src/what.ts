@@ -1,21 +1,22 @@
-import type { Job } from "./api/shapes.ts";
+import type { Job, JobDetail } from "./api/shapes.ts";
 import { safeText } from "./parts/text.tsx";
 
 /** What a job does, in a few words: `POST hooks.partner.com/orders`, `export_report`. */
 export function whatOf(job: Job): string {
-  const { executionType, jobType, destination, method, path, lambdaProxyMessage: request } = job;
-  if (executionType === "task") return jobType ?? (configText(job, "jobType") || "task");
+  const { executionType, jobType, destination, method, path } = job;
+  if (executionType === "task") return jobType ?? "task";
   if (executionType === "schedule")
     return `schedule ${job.idempotencyKey ?? configText(job, "scheduleExpression")}`.trim();
   if (executionType === "group") return `group ${job.idempotencyKey ?? ""}`.trim();
-  const host = (destination ?? configText(job, "baseUrl", "functionUrl", "functionName")).replace(/^https?:\/\//, "");
+  const host = (destination ?? "").replace(/^https?:\/\//, "");
   if (executionType === "lambda-invoke") return `invoke ${host}`;
-  return safeText(`${method ?? request?.httpMethod ?? ""} ${host}${path ?? request?.path ?? ""}`.trim());
+  return safeText(`${method ?? ""} ${host}${path ?? ""}`.trim());
 }
 
 /** The first of these fields of its execution that is a text. */
-export function configText({ executionConfig = {} }: Job, ...names: readonly string[]): string {
-  const found = names.map((name) => executionConfig[name]).find((value) => typeof value === "string");
+export function configText({ executionConfig }: Job | JobDetail, ...names: readonly string[]): string {
+  const fields = (executionConfig ?? {}) as Readonly<Record<string, unknown>>;
+  const found = names.map((name) => fields[name]).find((value) => typeof value === "string");
   return typeof found === "string" ? found : "";
 }
 
@@ -30,7 +31,7 @@ export function stateOf(job: Job): string {
   if (status === "PENDING" || status === "RETRYING")
     return waiting ? (WAITING[waiting.reason] ?? waiting.reason) : (lastError ?? "");
   if (status === "SUCCEEDED") return "";
-  return safeText(reason === undefined || reason === null ? (lastError ?? "") : `${reason}: ${lastError ?? ""}`);
+  return safeText(lastError ?? reason ?? "");
 }
 
 /** The reasons to wait, as the service names them. */

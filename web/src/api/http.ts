@@ -39,11 +39,28 @@ export interface Asked {
 }
 
 /** `path` is below the root of the API: `v1/admin/jobs?limit=50`. */
-export async function api<T>(
-  path: string,
-  { method = "GET", body, headers = {}, signal: abort }: Asked = {},
-): Promise<T> {
-  const response = await answerOf(path, {
+export async function api<T>(path: string, asked: Asked = {}): Promise<T> {
+  const response = await send(path, asked);
+  const parsed = parse(await response.text());
+  if (typeof parsed["timestamp"] === "string") noteServiceTime(Date.parse(parsed["timestamp"]));
+  if (response.ok) return (parsed["success"] === true ? parsed["data"] : parsed) as T;
+  throw refused(response, parsed);
+}
+
+/** An answer that is no JSON of the API's own. */
+export async function bytesOf(path: string): Promise<Blob> {
+  const response = await send(path, {});
+  if (response.ok) return response.blob();
+  throw refused(response, parse(await response.text()));
+}
+
+function refused(response: Response, parsed: Record<string, unknown>): ApiError {
+  if (response.status === 401) isRefused.value = true;
+  return new ApiError(response.status, parsed["error"] ?? {}, response.headers);
+}
+
+async function send(path: string, { method = "GET", body, headers = {}, signal: abort }: Asked): Promise<Response> {
+  return answerOf(path, {
     method,
     headers: {
       accept: "application/json",
@@ -56,11 +73,6 @@ export async function api<T>(
     credentials: "omit",
     cache: "no-cache",
   });
-  const parsed = parse(await response.text());
-  if (typeof parsed["timestamp"] === "string") noteServiceTime(Date.parse(parsed["timestamp"]));
-  if (response.ok) return (parsed["success"] === true ? parsed["data"] : parsed) as T;
-  if (response.status === 401) isRefused.value = true;
-  throw new ApiError(response.status, parsed["error"] ?? {}, response.headers);
 }
 
 async function answerOf(path: string, init: RequestInit): Promise<Response> {

@@ -1,8 +1,8 @@
 import { effect, signal } from "@preact/signals";
 import { ApiError } from "./http.ts";
 
-// How often the page asks: every 2 s for what is unfinished and seen, else every 15 s, and not at all while it is
-// hidden, paused or offline. An error doubles the wait, up to a minute.
+// How often the page asks: every 2 s for what is unfinished and seen, else every 15 s, every minute for what changes by
+// the hour, and not at all while it is hidden, paused or offline. An error doubles the wait, up to a minute.
 
 export const isPaused = signal(false);
 export const isHidden = signal(document.hidden);
@@ -12,8 +12,8 @@ document.addEventListener("visibilitychange", () => (isHidden.value = document.h
 addEventListener("online", () => (isOnline.value = true));
 addEventListener("offline", () => (isOnline.value = false));
 
-const OFTEN = 2_000;
-const SELDOM = 15_000;
+export type Pace = "often" | "seldom" | "rarely" | "never";
+const EVERY_MS = { often: 2_000, seldom: 15_000, rarely: 60_000 } as const;
 const LONGEST = 60_000;
 
 interface State {
@@ -24,9 +24,9 @@ interface State {
 }
 
 /** The wait until the next request, in ms; false for none. */
-export function pace(wanted: "often" | "seldom" | "never", { error, errorUpdateCount }: State): number | false {
+export function pace(wanted: Pace, { error, errorUpdateCount }: State): number | false {
   if (wanted === "never" || isPaused.value || isHidden.value || !isOnline.value) return false;
-  const base = wanted === "often" ? OFTEN : SELDOM;
+  const base = EVERY_MS[wanted];
   if (!error) return base;
   const asked = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
   return Math.min(LONGEST, Math.max(asked, base * 2 ** Math.min(errorUpdateCount, 5)));

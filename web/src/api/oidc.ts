@@ -1,33 +1,34 @@
 import { API, BASE } from "../root.ts";
-import { signIn } from "./session.ts";
+import { claimsOf, signIn } from "./session.ts";
+import type { Answer } from "./shapes.ts";
 
 // Signing in at the issuer of the service's tokens, by OIDC's authorization code with PKCE.
 
-export interface Oidc {
-  readonly issuer: string;
-  readonly clientId: string;
-  readonly scope: string;
-  readonly authorizationEndpoint: string;
-  readonly tokenEndpoint: string;
-}
-
-export interface SignInOptions {
-  readonly local: boolean;
-  readonly oidc: Oidc | null;
-}
+export type SignInOptions = Answer<"getSignInOptions">;
+type Oidc = NonNullable<SignInOptions["oidc"]>;
 
 const KEPT = "oidc";
 
-/** How one can sign in here. */
-export async function oidcOf(): Promise<SignInOptions> {
-  const response = await fetch(new URL("dashboard/sign-in.json", API));
-  if (!response.ok) return { local: false, oidc: null };
-  return (await response.json()) as SignInOptions;
+/** What stays in this tab while one is at the issuer. */
+interface Kept {
+  readonly verifier: string;
+  readonly state: string;
+  readonly back: string;
 }
 
+/** How one can sign in here. */
+export async function signInOptions(): Promise<SignInOptions> {
+  const response = await fetch(new URL("dashboard/sign-in.json", API));
+  return response.ok ? ((await response.json()) as SignInOptions) : { local: false, oidc: null };
+}
+
+/** Leaves for the issuer's page, which leads back to this one. */
 export async function beginOidc({ authorizationEndpoint, clientId, scope }: Oidc): Promise<void> {
+  // A browser has them on https and on this machine alone.
+  if (!isSecureContext) throw new Error("Signing in at the issuer needs https: open this page by https");
   const [verifier, state] = [random(), random()];
-  sessionStorage.setItem(KEPT, JSON.stringify({ verifier, state, back: location.pathname + location.search }));
+  const kept: Kept = { verifier, state, back: location.pathname + location.search };
+  sessionStorage.setItem(KEPT, JSON.stringify(kept));
   const url = new URL(authorizationEndpoint);
   const asked = {
     response_type: "code",
@@ -42,17 +43,27 @@ export async function beginOidc({ authorizationEndpoint, clientId, scope }: Oidc
   location.assign(url);
 }
 
-/** Takes the code that the issuer has sent back to this page, if there is one. */
-export async function finishOidc({ tokenEndpoint, clientId }: Oidc): Promise<void> {
+/** Takes the code that the issuer has sent back to this page, if there is one. Throws what went wrong. */
+export async function finishOidc({ issuer, tokenEndpoint, clientId }: Oidc): Promise<void> {
   const query = new URLSearchParams(location.search);
   const [code, state, refused] = [query.get("code"), query.get("state"), query.get("error")];
-  const kept = sessionStorage.getItem(KEPT);
-  if (kept === null || (code === null && refused === null)) return;
+  if (state === null || (code === null && refused === null)) return;
+  const text = sessionStorage.getItem(KEPT);
   sessionStorage.removeItem(KEPT);
-  const { verifier, state: expected, back } = JSON.parse(kept) as { verifier: string; state: string; back: string };
-  history.replaceState(null, "", back);
-  if (refused !== null) throw new Error(`The issuer refused: ${query.get("error_description") ?? refused}`);
-  if (state !== expected || code === null) throw new Error("The issuer's answer belongs to another sign-in; try again");
+  const kept = text === null ? undefined : (JSON.parse(text) as Kept);
+  // A code is not left in the address, whatever becomes of it.
+  history.replaceState(null, "", kept?.back ?? BASE);
+  if (state !== kept?.state || (query.get("iss") ?? issuer) !== issuer)
+    throw new Error("The issuer's answer belongs to another sign-in. Sign in again");
+  if (code === null) throw new Error(`The issuer refused: ${query.get("error_description") ?? refused}`);
+  signIn(await tokenFor(code, kept.verifier, { tokenEndpoint, clientId }));
+}
+
+async function tokenFor(
+  code: string,
+  verifier: string,
+  { tokenEndpoint, clientId }: Pick<Oidc, "tokenEndpoint" | "clientId">,
+): Promise<string> {
   const body = new URLSearchParams({
     grant_type: "authorization_code",
     code,
@@ -60,11 +71,15 @@ export async function finishOidc({ tokenEndpoint, clientId }: Oidc): Promise<voi
     redirect_uri: redirectUri(),
     code_verifier: verifier,
   });
-  const response = await fetch(tokenEndpoint, { method: "POST", body });
-  const answer = (await response.json()) as { access_token?: string; error_description?: string; error?: string };
-  if (!response.ok || answer.access_token === undefined)
-    throw new Error(`The issuer gave no token: ${answer.error_description ?? answer.error ?? response.status}`);
-  signIn(answer.access_token);
+  const response = await fetch(tokenEndpoint, { method: "POST", body, credentials: "omit" }).catch(() => undefined);
+  if (!response) throw new Error("The issuer's token endpoint did not answer, or does not allow this page (CORS)");
+  const answer = (await response.json().catch(() => ({}))) as Record<string, string | undefined>;
+  const { access_token: token, error_description: description, error } = answer;
+  if (!response.ok || token === undefined)
+    throw new Error(`The issuer gave no token: ${description ?? error ?? response.status}`);
+  if (!claimsOf(token))
+    throw new Error("The issuer's access token is no JWT, which the service needs: set an audience for this client");
+  return token;
 }
 
 function redirectUri(): string {

@@ -1,7 +1,7 @@
 import { QueryClient, QueryObserver, type QueryObserverOptions, type QueryObserverResult } from "@tanstack/query-core";
 import { useEffect, useMemo, useReducer } from "preact/hooks";
 import { ApiError } from "./http.ts";
-import { pace } from "./live.ts";
+import { pace, type Pace } from "./live.ts";
 
 // Answers that are kept, shared by what shows them, and asked for again at the pace of the page.
 
@@ -27,7 +27,7 @@ export interface Query<T> {
   readonly key: readonly unknown[];
   readonly ask: (signal: AbortSignal) => Promise<T>;
   /** How often it is asked for again. Default: not at all. */
-  readonly every?: (data: T | undefined) => "often" | "seldom" | "never";
+  readonly every?: (data: T | undefined) => Pace;
   readonly enabled?: boolean;
   /** Keeps showing the answer to the last key until that to a new one is there. */
   readonly keeps?: boolean;

@@ -1,24 +1,17 @@
 import { useLocation } from "preact-iso/router";
 import { api } from "../api/http.ts";
 import { client, useQuery } from "../api/query.ts";
-import type { Page } from "../api/shapes.ts";
+import type { Answer } from "../api/shapes.ts";
 import { appId, chooseApp, me } from "../me.ts";
 import { Refreshing, Skeleton } from "../parts/notices.tsx";
 import { Ago } from "../parts/time.tsx";
 import { BASE } from "../root.ts";
 
-interface ListedApp {
-  readonly appId: string;
-  readonly name: string | null;
-  readonly since: string;
-  readonly paused: boolean;
-}
-
 export default function Apps() {
   const { route } = useLocation();
   const list = useQuery({
     key: ["apps"],
-    ask: async (signal) => api<Page<ListedApp>>("v1/admin/apps?limit=100", { signal }),
+    ask: async (signal) => api<Answer<"listApps">>("v1/admin/apps?limit=100", { signal }),
     every: () => "seldom",
   });
   if (list.isPending) return <Skeleton title="Apps" />;

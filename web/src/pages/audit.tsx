@@ -1,8 +1,8 @@
 import { useLocation } from "preact-iso/router";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { api, queryOf } from "../api/http.ts";
 import { useQuery } from "../api/query.ts";
-import type { Page } from "../api/shapes.ts";
+import type { Answer, Entry } from "../api/shapes.ts";
 import { told } from "../actions.ts";
 import { appId } from "../me.ts";
 import { Refreshing, Skeleton } from "../parts/notices.tsx";
@@ -10,20 +10,13 @@ import { Safe } from "../parts/text.tsx";
 import { Ago } from "../parts/time.tsx";
 import { pathOf } from "../root.ts";
 
-interface Entry {
-  readonly at: string;
-  readonly by: string;
-  readonly action: string;
-  readonly object: string | null;
-  readonly changes: readonly { readonly field: string; readonly from: unknown; readonly to: unknown }[];
-}
-
 export default function Audit() {
   const { query, route } = useLocation();
   const object = query["object"] ?? "";
-  const [older, setOlder] = useState<Page<Entry> | undefined>(undefined);
+  const [older, setOlder] = useState<Answer<"listAudit"> | undefined>(undefined);
+  useEffect(() => setOlder(undefined), [object]);
   const ask = async (cursor: string | undefined, signal?: AbortSignal) =>
-    api<Page<Entry>>(
+    api<Answer<"listAudit">>(
       `v1/admin/apps/${appId.value}/audit${queryOf({ object, limit: 50, cursor })}`,
       signal ? { signal } : {},
     );
@@ -36,6 +29,10 @@ export default function Audit() {
   if (list.isPending) return <Skeleton title="Audit log" />;
   const entries = [...(list.data?.items ?? []), ...(older?.items ?? [])];
   const end = older ?? list.data;
+  const further = async () => {
+    const page = await told(async () => ask(end?.nextCursor ?? undefined));
+    if (page) setOlder({ ...page, items: [...(older?.items ?? []), ...page.items] });
+  };
   return (
     <div class="stack">
       <div class="title">
@@ -43,7 +40,7 @@ export default function Audit() {
       </div>
       {object !== "" && (
         <p class="row">
-          About <code>{object}</code>
+          About <code class="long">{object}</code>
           <button type="button" class="button small" onClick={() => route(pathOf("/app/audit"))}>
             All
           </button>
@@ -51,52 +48,12 @@ export default function Audit() {
       )}
       <Refreshing query={list} />
       {entries.length === 0 ? (
-        <div class="empty panel">
-          <p>Nothing has been changed by a person.</p>
-        </div>
+        <div class="empty panel">Nothing has been changed by a person.</div>
       ) : (
-        <div class="panel">
-          <table class="table">
-            <caption class="hidden-text">Who changed what, newest first</caption>
-            <thead>
-              <tr>
-                <th class="fit">When</th>
-                <th class="fit">Who</th>
-                <th class="fit">What</th>
-                <th>Changes</th>
-              </tr>
-            </thead>
-            <tbody>
-              {entries.map((entry) => (
-                <tr key={entry.at + entry.action + String(entry.object)}>
-                  <td class="fit">
-                    <Ago at={entry.at} />
-                  </td>
-                  <td class="fit">
-                    <Safe text={entry.by} />
-                  </td>
-                  <td class="fit">
-                    {entry.action} <ObjectLink object={entry.object} />
-                  </td>
-                  <td class="cut" title={changesText(entry)}>
-                    <Safe text={changesText(entry)} />
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table entries={entries} />
       )}
       {end && end.nextCursor !== null && (
-        <button
-          type="button"
-          class="button small"
-          onClick={() =>
-            void told(async () => ask(end.nextCursor ?? undefined)).then(
-              (page) => page && setOlder({ ...page, items: [...(older?.items ?? []), ...page.items] }),
-            )
-          }
-        >
+        <button type="button" class="button small" onClick={() => void further()}>
           Older
         </button>
       )}
@@ -104,18 +61,69 @@ export default function Audit() {
   );
 }
 
+function Table({ entries }: { readonly entries: readonly Entry[] }) {
+  return (
+    <div class="panel">
+      <table class="table cards-on-phone">
+        <caption class="hidden-text">Who changed what, newest first</caption>
+        <thead>
+          <tr>
+            <th class="fit">When</th>
+            <th class="fit">Who</th>
+            <th class="fit">What</th>
+            <th>Changes</th>
+          </tr>
+        </thead>
+        <tbody>
+          {entries.map((entry) => (
+            <tr key={entry.at + entry.action + String(entry.object)}>
+              <td class="fit">
+                <Ago at={entry.at} />
+              </td>
+              <td class="fit">
+                <Safe text={entry.by} />
+              </td>
+              <td class="fit">
+                {entry.action} <ObjectLink object={entry.object} />
+              </td>
+              <td class="cut wide-on-phone" title={changesText(entry)}>
+                <Safe text={changesText(entry)} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+const PAGES: Readonly<Record<string, (id: string) => string>> = {
+  job: (id) => `/jobs/${id}`,
+  schedule: (id) => `/jobs/${id}`,
+  settings: () => "/app/settings",
+  limits: () => "/app/usage",
+  secret: () => "/app/secrets",
+  destination: (name) => `/jobs?q=${encodeURIComponent(`host:${name.replace(/^https?:\/\//, "")}`)}`,
+};
+
 function ObjectLink({ object }: { readonly object: string | null }) {
-  const [kind, id = ""] = object?.split(/:(.*)/s) ?? [];
-  if (kind === "job" || kind === "schedule") return <a href={pathOf(`/jobs/${id}`)}>{id.slice(0, 8)}</a>;
-  if (kind === "settings" || kind === "limits") return <a href={pathOf("/app/settings")}>{kind}</a>;
-  return <span class="muted">{object}</span>;
+  const [kind = "", id = ""] = object?.split(/:(.*)/s) ?? [];
+  const page = PAGES[kind];
+  const word = kind === "job" || kind === "schedule" || kind === "secret" ? id.slice(0, 8) : id || kind;
+  if (!page) return <span class="muted">{object}</span>;
+  return (
+    <a href={pathOf(page(id))} title={object ?? ""}>
+      <Safe text={word} />
+    </a>
+  );
 }
 
 function changesText({ changes }: Entry): string {
   const text = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
   return changes
-    .map(
-      ({ field, from, to }) => `${field}: ${from === null || from === undefined ? "" : `${text(from)} → `}${text(to)}`,
-    )
+    .map(({ field, from, to, omitted }) => {
+      if (omitted) return `${field}: changed`;
+      return `${field}: ${from === null || from === undefined ? "" : `${text(from)} → `}${text(to)}`;
+    })
     .join("; ");
 }

@@ -1,14 +1,15 @@
 import { useRoute } from "preact-iso/router";
-import { api } from "../api/http.ts";
+import { api, queryOf } from "../api/http.ts";
 import { useQuery } from "../api/query.ts";
-import type { BulkAction } from "../api/shapes.ts";
+import type { Answer, BulkAction, JobDetail } from "../api/shapes.ts";
 import { refresh, told } from "../actions.ts";
-import { mayChange } from "../me.ts";
+import { mayChange, ofApp } from "../me.ts";
 import { Refreshing, Skeleton } from "../parts/notices.tsx";
 import { StatusBadge, isFinal } from "../parts/status.tsx";
 import { plural } from "../parts/text.tsx";
 import { Ago } from "../parts/time.tsx";
 import { pathOf } from "../root.ts";
+import { durationText, now } from "../time.ts";
 import { filterText } from "./bulk.tsx";
 
 export default function BulkActionPage() {
@@ -21,7 +22,14 @@ export default function BulkActionPage() {
   });
   if (asked.isPending) return <Skeleton title="Bulk action" />;
   const one = asked.data;
-  if (!one) return <Refreshing query={asked} />;
+  if (!one) {
+    return (
+      <div class="stack">
+        <h1 tabIndex={-1}>Bulk action</h1>
+        <Refreshing query={asked} />
+      </div>
+    );
+  }
   const isRunning = !isFinal(one.status);
   const abort = async () => {
     await told(async () => api(`v1/admin/bulk-actions/${id}/abort`, { method: "POST" }));
@@ -49,40 +57,84 @@ export default function BulkActionPage() {
         {one.action === "redrive" ? "set to run again" : "cancelled"}, of {plural(one.matched, "job")} that fit;{" "}
         {plural(one.looked, "job")} looked at.
       </p>
-      {isRunning && (
-        <div
-          class="bar"
-          role="progressbar"
-          aria-label="Progress"
-          aria-valuetext={`${one.changed} changed of ${one.matched} matched`}
-        >
-          <span class="bar-fill" />
-        </div>
-      )}
+      {isRunning && <Left one={one} />}
       {one.error !== null && (
         <div class="notice" data-tone="dead">
           {one.error}
         </div>
       )}
-      <dl class="facts">
-        <dt>Which</dt>
-        <dd>{filterText(one.filter)}</dd>
-        <dt>Begun</dt>
-        <dd>
-          <Ago at={one.createdAt} />
-        </dd>
-        {one.completedAt !== null && (
-          <>
-            <dt>Ended</dt>
-            <dd>
-              <Ago at={one.completedAt} />
-            </dd>
-          </>
-        )}
-      </dl>
+      <Facts one={one} />
       {isRunning && (
         <p class="muted">Jobs that change meanwhile are left alone. What has been changed stays so when you stop.</p>
       )}
     </div>
+  );
+}
+
+/** What is still to do: jobs that are changed fit the action's filter no more. */
+function Left({ one: { id, action, filter, changed, createdAt } }: { readonly one: BulkAction }) {
+  const left = useQuery({
+    key: ["bulk-left", id],
+    ask: async (signal) => {
+      const status =
+        filter["status"] ?? (action === "redrive" ? ["FAILED", "DEAD"] : ["PENDING", "RUNNING", "RETRYING"]);
+      const query = {
+        ...(filter as Readonly<Record<string, string>>),
+        status: status as readonly string[],
+        ...ofApp(),
+      };
+      return api<Answer<"countJobs">>(`v1/admin/jobs/count${queryOf(query)}`, { signal });
+    },
+    every: () => "seldom",
+  });
+  if (!left.data) return <progress class="whole" aria-label="Progress" />;
+  const { count, isLowerBound } = left.data;
+  const percent = Math.round((100 * changed) / Math.max(1, changed + count));
+  const tookMs = now() - Date.parse(createdAt);
+  const time = changed > 0 && !isLowerBound ? `, about ${durationText((tookMs * count) / changed)}` : "";
+  return (
+    <div class="row">
+      {isLowerBound ? (
+        <progress class="grow" aria-label="Progress" />
+      ) : (
+        <progress class="grow" max={100} value={percent} aria-label="Progress" />
+      )}
+      <span>
+        {plural(count, "job")} {isLowerBound && "or more "}left{time}
+      </span>
+    </div>
+  );
+}
+
+function Facts({ one: { id, filter, createdAt, completedAt } }: { readonly one: BulkAction }) {
+  const job = useQuery({
+    key: ["job", id],
+    ask: async (signal) => api<JobDetail>(`v1/admin/jobs/${id}`, { signal }),
+  });
+  const by = job.data?.createdBy;
+  return (
+    <dl class="facts">
+      <dt>Which</dt>
+      <dd>{filterText(filter)}</dd>
+      <dt>Begun</dt>
+      <dd>
+        <Ago at={createdAt} />
+        {by && <> by {by}</>}
+      </dd>
+      {completedAt !== null && (
+        <>
+          <dt>Ended</dt>
+          <dd>
+            <Ago at={completedAt} />
+          </dd>
+        </>
+      )}
+      <dt>Job</dt>
+      <dd>
+        <a class="mono" href={pathOf(`/jobs/${id}`)}>
+          {id}
+        </a>
+      </dd>
+    </dl>
   );
 }

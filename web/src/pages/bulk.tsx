@@ -1,15 +1,24 @@
 import { api, queryOf } from "../api/http.ts";
 import { useQuery } from "../api/query.ts";
-import type { BulkAction, Page } from "../api/shapes.ts";
+import type { Answer } from "../api/shapes.ts";
 import { appId, ofApp } from "../me.ts";
 import { Refreshing, Skeleton } from "../parts/notices.tsx";
 import { StatusBadge, isFinal } from "../parts/status.tsx";
+import { plural } from "../parts/text.tsx";
 import { Ago } from "../parts/time.tsx";
 import { pathOf } from "../root.ts";
 
+const WORDS: Readonly<Record<string, string>> = { ids: "selected by hand", status: "status", errorContains: "error" };
+
+/** The filter of a bulk action in words; the ids of those selected by hand are counted. */
 export function filterText(filter: Readonly<Record<string, unknown>>): string {
   return Object.entries(filter)
-    .map(([name, value]) => `${name}: ${Array.isArray(value) ? value.join(", ") : String(value)}`)
+    .filter(([name]) => name !== "appId")
+    .map(([name, value]) => {
+      const values = [value].flat().map(String);
+      if (name === "ids") return `${plural(values.length, "job")} ${WORDS["ids"]}`;
+      return `${WORDS[name] ?? name}: ${values.map((each) => (name === "status" ? each.toLowerCase() : each)).join(", ")}`;
+    })
     .join(" · ");
 }
 
@@ -17,7 +26,7 @@ export default function Bulk() {
   const list = useQuery({
     key: ["bulk", appId.value, "all"],
     ask: async (signal) =>
-      api<Page<BulkAction>>(`v1/admin/bulk-actions${queryOf({ ...ofApp(), limit: 50 })}`, { signal }),
+      api<Answer<"listBulkActions">>(`v1/admin/bulk-actions${queryOf({ ...ofApp(), limit: 50 })}`, { signal }),
     every: (page) => (page?.items.some(({ status }) => !isFinal(status)) ? "often" : "seldom"),
   });
   if (list.isPending) return <Skeleton title="Bulk actions" />;
@@ -38,7 +47,7 @@ export default function Bulk() {
         </div>
       ) : (
         <div class="panel">
-          <table class="table">
+          <table class="table cards-on-phone">
             <caption class="hidden-text">Bulk actions, newest first</caption>
             <thead>
               <tr>
@@ -55,12 +64,14 @@ export default function Bulk() {
                   <td class="fit">
                     <StatusBadge status={status} />
                   </td>
-                  <td class="cut">
+                  <td class="cut wide-on-phone">
                     <a href={pathOf(`/bulk/${id}`)}>{action === "redrive" ? "Retry" : "Cancel"}</a>{" "}
                     <span class="muted">{filterText(filter)}</span>
                   </td>
-                  <td class="fit right">{matched.toLocaleString("en")}</td>
-                  <td class="fit right">{changed.toLocaleString("en")}</td>
+                  <td class="fit right not-on-phone">{matched.toLocaleString("en")}</td>
+                  <td class="fit right wide-on-phone">
+                    {changed.toLocaleString("en")} <span class="on-phone muted">changed</span>
+                  </td>
                   <td class="fit right">
                     <Ago at={createdAt} />
                   </td>

@@ -1,8 +1,9 @@
 import { api, queryOf } from "../api/http.ts";
-import { resumeDestination, type Destination } from "../destinations.ts";
+import { hostOf, resumeDestination } from "../destinations.ts";
 import { useQuery } from "../api/query.ts";
-import type { Page } from "../api/shapes.ts";
+import type { Answer, Counts, Destination } from "../api/shapes.ts";
 import { refresh, told } from "../actions.ts";
+import { searchOf } from "../filter.ts";
 import { appId, mayChange, ofApp } from "../me.ts";
 import { Refreshing, Skeleton } from "../parts/notices.tsx";
 import { Safe } from "../parts/text.tsx";
@@ -18,31 +19,40 @@ const STATES = {
 export default function Destinations() {
   const list = useQuery({
     key: ["destinations", appId.value],
-    ask: async (signal) => api<Page<Destination>>(`v1/admin/destinations${queryOf(ofApp())}`, { signal }),
+    ask: async (signal) => api<Answer<"listDestinations">>(`v1/admin/destinations${queryOf(ofApp())}`, { signal }),
+    every: () => "seldom",
+  });
+  const counts = useQuery({
+    key: ["counts", appId.value],
+    ask: async (signal) => api<Counts>(`v1/admin/counts${queryOf(ofApp())}`, { signal }),
     every: () => "seldom",
   });
   if (list.isPending) return <Skeleton title="Destinations" />;
-  const all = list.data?.items ?? [];
+  const order = ["held", "open", "closed"];
+  const all = (list.data?.items ?? []).toSorted((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
+  const waiting = new Map(counts.data?.destinations.map((each) => [each.destination, each.waiting]));
   return (
     <div class="stack">
       <div class="title">
         <h1 tabIndex={-1}>Destinations</h1>
       </div>
       <Refreshing query={list} />
-      {all.length === 0 ? (
+      {list.data && all.length === 0 && (
         <div class="empty panel">
           <h2>All is well</h2>
           <p>A destination is listed once it fails again and again, is held, or has a limit of its own.</p>
         </div>
-      ) : (
+      )}
+      {all.length > 0 && (
         <div class="panel">
-          <table class="table">
+          <table class="table cards-on-phone">
             <caption class="hidden-text">Destinations that deviate</caption>
             <thead>
               <tr>
                 <th>Destination</th>
                 <th class="fit">State</th>
                 <th class="fit">Since</th>
+                <th class="fit right">Waiting</th>
                 <th class="fit">Next probe</th>
                 <th class="fit right">Limits</th>
                 <th>Last error</th>
@@ -51,51 +61,56 @@ export default function Destinations() {
             </thead>
             <tbody>
               {all.map((one) => (
-                <tr key={one.destination}>
-                  <td class="cut">
-                    <a
-                      href={pathOf(
-                        `/jobs?q=${encodeURIComponent(`host:${one.destination.replace(/^https?:\/\//, "")}`)}`,
-                      )}
-                    >
-                      {one.destination}
-                    </a>
-                  </td>
-                  <td class="fit">
-                    <span class="badge" data-tone={STATES[one.state][0]}>
-                      {STATES[one.state][1]}
-                    </span>
-                  </td>
-                  <td class="fit">
-                    <Ago at={one.since} />
-                  </td>
-                  <td class="fit">
-                    <Ago at={one.nextProbeAt} />
-                  </td>
-                  <td class="fit right">
-                    {one.rateLimitPerSecond !== null && `${one.rateLimitPerSecond}/s `}
-                    {one.maxConcurrency !== null && `${one.maxConcurrency} at once`}
-                  </td>
-                  <td class="cut">
-                    <Safe text={one.lastError ?? ""} />
-                  </td>
-                  <td class="fit">
-                    {mayChange.value && one.state !== "closed" && (
-                      <button
-                        type="button"
-                        class="button small"
-                        onClick={() => void told(async () => resumeDestination(one.destination)).then(refresh)}
-                      >
-                        Resume
-                      </button>
-                    )}
-                  </td>
-                </tr>
+                <Row key={one.destination} one={one} waiting={waiting.get(one.destination) ?? 0} />
               ))}
             </tbody>
           </table>
         </div>
       )}
     </div>
+  );
+}
+
+function Row({ one, waiting }: { readonly one: Destination; readonly waiting: number }) {
+  const host = hostOf(one);
+  const limits = [
+    ...(one.rateLimitPerSecond === null ? [] : [`${one.rateLimitPerSecond}/s`]),
+    ...(one.maxConcurrency === null ? [] : [`${one.maxConcurrency} at once`]),
+  ];
+  return (
+    <tr>
+      <td class="cut wide-on-phone" title={one.destination}>
+        <a href={pathOf(searchOf(`host:${host}`))}>{host}</a>
+      </td>
+      <td class="fit">
+        <span class="badge" data-tone={STATES[one.state][0]}>
+          {STATES[one.state][1]}
+        </span>
+      </td>
+      <td class="fit">
+        <Ago at={one.since} />
+      </td>
+      <td class="fit right">
+        {waiting > 0 && (
+          <a href={pathOf(searchOf(`status:waiting,retrying host:${host}`))}>{waiting.toLocaleString("en")}</a>
+        )}
+      </td>
+      <td class="fit">{one.state === "open" && <Ago at={one.nextProbeAt} />}</td>
+      <td class="fit right">{limits.join(", ")}</td>
+      <td class="cut wide-on-phone" title={one.lastError ?? ""}>
+        <Safe text={one.lastError ?? ""} />
+      </td>
+      <td class="fit">
+        {mayChange.value && one.state !== "closed" && (
+          <button
+            type="button"
+            class="button small"
+            onClick={() => void told(async () => resumeDestination(one.destination)).then(refresh)}
+          >
+            Resume
+          </button>
+        )}
+      </td>
+    </tr>
   );
 }

@@ -20,7 +20,7 @@ export default function EchoPage() {
   const list = useQuery({
     key: ["echo"],
     ask: async (signal) => api<{ items: readonly Echoed[] }>("local/echo.json", { signal }),
-    every: () => "often",
+    every: () => "seldom",
   });
   if (list.isPending) return <Skeleton title="Echo" />;
   const url = me.value?.local?.echoUrl ?? "";

@@ -1,18 +1,19 @@
 import { useState } from "preact/hooks";
 import { api } from "../api/http.ts";
 import { useQuery } from "../api/query.ts";
-import { Refreshing, Skeleton } from "../parts/notices.tsx";
 import { Code } from "../parts/json.tsx";
+import { Refreshing, Skeleton } from "../parts/notices.tsx";
 import { Safe } from "../parts/text.tsx";
 import { Ago } from "../parts/time.tsx";
 
 interface Mail {
   readonly id: string;
   readonly at: string;
+  readonly from: string;
   readonly to: readonly string[];
   readonly subject: string;
-  readonly text?: string | null;
-  readonly html?: string | null;
+  readonly text?: string;
+  readonly html?: string;
 }
 
 /** The e-mails that the local stack would have sent. HTML is shown as its source. */
@@ -21,7 +22,7 @@ export default function MailPage() {
   const list = useQuery({
     key: ["mail"],
     ask: async (signal) => api<{ items: readonly Mail[] }>("local/mail.json", { signal }),
-    every: () => "often",
+    every: () => "seldom",
   });
   if (list.isPending) return <Skeleton title="Mailbox" />;
   const all = list.data?.items ?? [];
@@ -34,7 +35,7 @@ export default function MailPage() {
       <Refreshing query={list} />
       {all.length === 0 && <div class="empty panel">No e-mail yet.</div>}
       {all.map((mail) => (
-        <section class="panel" key={mail.id}>
+        <section class="panel" key={mail.id} aria-label={mail.subject}>
           <header>
             <button
               type="button"
@@ -50,8 +51,12 @@ export default function MailPage() {
             <Ago at={mail.at} />
           </header>
           {open === mail.id && (
-            <div class="inside">
-              <Code text={mail.text ?? mail.html ?? ""} isJson={false} label="E-mail" />
+            <div class="inside stack">
+              <p class="muted small">
+                from <Safe text={mail.from} />
+              </p>
+              {mail.text !== undefined && <Code text={mail.text} isJson={false} label="Text" />}
+              {mail.html !== undefined && <Code text={mail.html} isJson={false} label="HTML, as its source" />}
             </div>
           )}
         </section>

@@ -1,17 +1,21 @@
 import { useState } from "preact/hooks";
 import { api } from "../api/http.ts";
 import { useQuery } from "../api/query.ts";
+import type { Answer, AppSettings } from "../api/shapes.ts";
 import { refresh, told } from "../actions.ts";
 import { appId, mayChange } from "../me.ts";
 import { CopyButton } from "../parts/copy.tsx";
 import { Confirm, Dialog } from "../parts/dialog.tsx";
 import { Refreshing, Skeleton } from "../parts/notices.tsx";
 import { Ago } from "../parts/time.tsx";
-import type { AppSettings } from "./settings.tsx";
+import { pathOf } from "../root.ts";
+
+type Secret = AppSettings["signingSecrets"][number];
 
 export default function Secrets() {
   const path = `v1/admin/apps/${appId.value}`;
   const [made, setMade] = useState<string | undefined>(undefined);
+  // The id of one that is to be taken back; empty for a new one.
   const [asking, setAsking] = useState<string | undefined>(undefined);
   const app = useQuery({
     key: ["app", appId.value],
@@ -19,9 +23,12 @@ export default function Secrets() {
     enabled: appId.value !== undefined,
   });
   if (app.isPending) return <Skeleton title="Signing secrets" />;
-  const rotate = async () => {
-    const secret = await told(async () => api<{ secret: string }>(`${path}/signing-secrets`, { method: "POST" }));
-    setMade(secret?.secret);
+  const act = async () => {
+    if (asking === "") {
+      const url = `${path}/signing-secrets`;
+      const secret = await told(async () => api<Answer<"rotateSigningSecret">>(url, { method: "POST" }));
+      setMade(secret?.secret);
+    } else await told(async () => api(`${path}/signing-secrets/${asking}`, { method: "DELETE" }));
     await refresh();
   };
   return (
@@ -38,37 +45,7 @@ export default function Secrets() {
       </div>
       <p class="muted">Webhooks are signed with each of them, so that receivers can change over without a gap.</p>
       <Refreshing query={app} />
-      <div class="panel">
-        <table class="table">
-          <caption class="hidden-text">Signing secrets</caption>
-          <thead>
-            <tr>
-              <th>Id</th>
-              <th class="fit">Made</th>
-              <th class="fit">Signs until</th>
-              <td class="fit" />
-            </tr>
-          </thead>
-          <tbody>
-            {(app.data?.signingSecrets ?? []).map(({ id, createdAt, expiresAt }) => (
-              <tr key={id}>
-                <td class="cut mono">{id}</td>
-                <td class="fit">
-                  <Ago at={createdAt} />
-                </td>
-                <td class="fit">{expiresAt === null ? "for good" : <Ago at={expiresAt} />}</td>
-                <td class="fit">
-                  {mayChange.value && (
-                    <button type="button" class="button small danger" onClick={() => setAsking(id)}>
-                      Take back
-                    </button>
-                  )}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      {app.data && <Table secrets={app.data.signingSecrets} onTakeBack={setAsking} />}
       <Confirm
         title={asking === "" ? "Make a new secret?" : "Take this secret back?"}
         yes={asking === "" ? "Make it" : "Take it back"}
@@ -76,11 +53,7 @@ export default function Secrets() {
         isDangerous={asking !== ""}
         isOpen={asking !== undefined}
         onClose={() => setAsking(undefined)}
-        act={async () => {
-          if (asking === "") return rotate();
-          await told(async () => api(`${path}/signing-secrets/${asking}`, { method: "DELETE" }));
-          await refresh();
-        }}
+        act={act}
       >
         <p>
           {asking === ""
@@ -88,18 +61,68 @@ export default function Secrets() {
             : "It signs no more, at once: receivers that know no other refuse what comes. This cannot be undone."}
         </p>
       </Confirm>
-      <Dialog title="The new secret" isOpen={made !== undefined} onClose={() => setMade(undefined)}>
-        <p>It is shown this once. Give it to your receivers.</p>
-        <p class="row">
-          <code class="grow cut">{made}</code>
-          <CopyButton text={made ?? ""} what="the secret" />
-        </p>
-        <div class="actions">
-          <button type="button" class="button primary" onClick={() => setMade(undefined)}>
-            I have it
-          </button>
-        </div>
-      </Dialog>
+      <Made secret={made} onClose={() => setMade(undefined)} />
     </div>
+  );
+}
+
+interface TableProps {
+  readonly secrets: readonly Secret[];
+  readonly onTakeBack: (id: string) => void;
+}
+
+function Table({ secrets, onTakeBack }: TableProps) {
+  if (secrets.length === 0) return <div class="empty panel">None yet: webhooks go out unsigned.</div>;
+  return (
+    <div class="panel">
+      <table class="table">
+        <caption class="hidden-text">Signing secrets</caption>
+        <thead>
+          <tr>
+            <th>Id</th>
+            <th class="fit">Made</th>
+            <th class="fit">Signs until</th>
+            <td class="fit" />
+          </tr>
+        </thead>
+        <tbody>
+          {secrets.map(({ id, createdAt, expiresAt }) => (
+            <tr key={id}>
+              <td class="cut mono">
+                <a href={pathOf(`/app/audit?object=secret:${id}`)}>{id}</a>
+              </td>
+              <td class="fit">
+                <Ago at={createdAt} />
+              </td>
+              <td class="fit">{expiresAt === null ? "for good" : <Ago at={expiresAt} />}</td>
+              <td class="fit">
+                {mayChange.value && (
+                  <button type="button" class="button small danger" onClick={() => onTakeBack(id)}>
+                    Take back
+                  </button>
+                )}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Made({ secret, onClose }: { readonly secret: string | undefined; readonly onClose: () => void }) {
+  return (
+    <Dialog title="The new secret" isOpen={secret !== undefined} onClose={onClose}>
+      <p>It is shown this once. Give it to your receivers.</p>
+      <p class="row">
+        <code class="grow long">{secret}</code>
+        <CopyButton text={secret ?? ""} what="the secret" />
+      </p>
+      <div class="actions">
+        <button type="button" class="button primary" onClick={onClose}>
+          I have it
+        </button>
+      </div>
+    </Dialog>
   );
 }

@@ -2,11 +2,10 @@ import { useEffect, useState } from "preact/hooks";
 import { API } from "../root.ts";
 import { claimsOf, signIn } from "../api/session.ts";
 import { sentenceOf } from "../parts/notices.tsx";
-import { beginOidc, finishOidc, oidcOf, type SignInOptions } from "../api/oidc.ts";
+import { beginOidc, finishOidc, signInOptions, type SignInOptions } from "../api/oidc.ts";
 
 /** A pasted token, one click on a local stack, or the issuer's own page. */
 export function SignIn({ isAgain = false }: { readonly isAgain?: boolean }) {
-  const [text, setText] = useState("");
   const [problem, setProblem] = useState<string | undefined>(undefined);
   const [options, setOptions] = useState<SignInOptions | undefined>(undefined);
   const attempt = async (act: () => Promise<void>) => {
@@ -19,57 +18,31 @@ export function SignIn({ isAgain = false }: { readonly isAgain?: boolean }) {
   };
   useEffect(() => {
     void attempt(async () => {
-      const offered = await oidcOf();
+      const offered = await signInOptions();
       setOptions(offered);
       if (offered.oidc) await finishOidc(offered.oidc);
     });
   }, []);
-  const paste = (event: Event) => {
-    event.preventDefault();
-    const token = text.trim().replace(/^Bearer\s+/i, "");
-    if (claimsOf(token)) signIn(token);
-    else setProblem("This is no token: expected three parts with dots between them, as `npm run token` prints it");
-  };
+  const oidc = options?.oidc ?? undefined;
   const form = (
-    <form class="stack" onSubmit={paste}>
+    <div class="stack">
       {options?.local && (
         <button type="button" class="button primary" onClick={() => void attempt(localToken)}>
           Sign in to this local stack
         </button>
       )}
-      {options?.oidc && (
-        <button type="button" class="button primary" onClick={() => void attempt(async () => beginOidc(options.oidc!))}>
-          Sign in with {new URL(options.oidc.issuer).host}
+      {oidc && (
+        <button type="button" class="button primary" onClick={() => void attempt(async () => beginOidc(oidc))}>
+          Sign in with {new URL(oidc.issuer).host}
         </button>
       )}
-      <div class="field">
-        <label for="token">Token</label>
-        <textarea
-          id="token"
-          class="input"
-          rows={4}
-          autocomplete="off"
-          spellcheck={false}
-          value={text}
-          onInput={(event) => setText(event.currentTarget.value)}
-        />
-        <span class="hint">
-          Kept in this tab only, until you sign out or close it. {options?.local && <code>npm run token</code>}
-        </span>
-      </div>
       {problem !== undefined && (
         <p class="problem" role="alert">
           {problem}
         </p>
       )}
-      <button
-        type="submit"
-        class={`button${options?.local || options?.oidc ? "" : " primary"}`}
-        disabled={text.trim() === ""}
-      >
-        Sign in with this token
-      </button>
-    </form>
+      <Paste options={options} onProblem={setProblem} />
+    </div>
   );
   if (isAgain) {
     return (
@@ -85,6 +58,44 @@ export function SignIn({ isAgain = false }: { readonly isAgain?: boolean }) {
       <p class="muted">See what runs, what waits and why, and put it right.</p>
       {form}
     </main>
+  );
+}
+
+interface PasteProps {
+  readonly options: SignInOptions | undefined;
+  readonly onProblem: (problem: string | undefined) => void;
+}
+
+function Paste({ options, onProblem }: PasteProps) {
+  const [text, setText] = useState("");
+  const paste = (event: Event) => {
+    event.preventDefault();
+    const token = text.trim().replace(/^Bearer\s+/i, "");
+    if (claimsOf(token)) signIn(token);
+    else onProblem("This is no token: expected three parts with dots between them, as `npm run token` prints it");
+  };
+  const hasOther = options?.local === true || Boolean(options?.oidc);
+  return (
+    <form class="stack" onSubmit={paste}>
+      <div class="field">
+        <label for="token">{hasOther ? "Or a token" : "Token"}</label>
+        <textarea
+          id="token"
+          class="input"
+          rows={4}
+          autocomplete="off"
+          spellcheck={false}
+          value={text}
+          onInput={(event) => setText(event.currentTarget.value)}
+        />
+        <span class="hint">
+          Kept in this tab only, until you sign out or close it. {options?.local && <code>npm run token</code>}
+        </span>
+      </div>
+      <button type="submit" class={`button${hasOther ? "" : " primary"}`} disabled={text.trim() === ""}>
+        Sign in with this token
+      </button>
+    </form>
   );
 }
 

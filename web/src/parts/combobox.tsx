@@ -6,6 +6,8 @@ import { Icon } from "./icon.tsx";
 export interface Option {
   readonly value: string;
   readonly hint?: string;
+  /** What choosing it does, where it is no text to go on with. */
+  readonly act?: () => void;
 }
 
 export interface ComboboxProps {
@@ -22,63 +24,10 @@ export interface ComboboxProps {
   readonly take?: (text: string, option: Option) => string;
 }
 
-export function Combobox({
-  label,
-  value,
-  placeholder,
-  id,
-  suggest,
-  onInput,
-  onSubmit,
-  take = (_, option) => option.value,
-}: ComboboxProps) {
+export function Combobox(props: ComboboxProps) {
+  const { label, value, placeholder, id, onInput, onSubmit } = props;
   const listId = useId();
-  const input = useRef<HTMLInputElement>(null);
-  const [isOpen, setOpen] = useState(false);
-  const [active, setActive] = useState(-1);
-  const options = isOpen ? suggest(value) : [];
-  const close = () => {
-    setOpen(false);
-    setActive(-1);
-  };
-  const choose = (option: Option) => {
-    onInput(take(value, option));
-    setActive(-1);
-    input.current?.focus();
-  };
-  const onKeyDown = (event: KeyboardEvent) => {
-    const option = options[active];
-    switch (event.key) {
-      case "ArrowDown":
-      case "ArrowUp":
-        event.preventDefault();
-        setOpen(true);
-        if (options.length > 0)
-          setActive(
-            (active + (event.key === "ArrowDown" ? 1 : options.length + (active < 0 ? 0 : -1))) % options.length,
-          );
-        break;
-      case "Enter":
-        event.preventDefault();
-        if (option) choose(option);
-        else {
-          close();
-          onSubmit(value);
-        }
-        break;
-      case "Tab":
-        if (option) {
-          event.preventDefault();
-          choose(option);
-        }
-        break;
-      case "Escape":
-        if (options.length > 0) event.stopPropagation();
-        close();
-        break;
-      default:
-    }
-  };
+  const { input, options, active, open, close, choose, onKeyDown } = useOptions(props);
   return (
     <div class="combo">
       <input
@@ -97,11 +46,10 @@ export function Combobox({
         placeholder={placeholder}
         value={value}
         onInput={(event) => {
-          setOpen(true);
-          setActive(-1);
+          open();
           onInput(event.currentTarget.value);
         }}
-        onFocus={() => setOpen(true)}
+        onFocus={() => open()}
         onBlur={close}
         onKeyDown={onKeyDown}
       />
@@ -133,4 +81,64 @@ export function Combobox({
       </ul>
     </div>
   );
+}
+
+/** Which suggestions are shown, and which of them the keys have reached. */
+function useOptions({ value, suggest, onInput, onSubmit, take = (_, { value: text }) => text }: ComboboxProps) {
+  const input = useRef<HTMLInputElement>(null);
+  const [isOpen, setOpen] = useState(false);
+  const [active, setActive] = useState(-1);
+  const options = isOpen ? suggest(value) : [];
+  const open = (at = -1) => {
+    setOpen(true);
+    setActive(at);
+  };
+  const close = () => {
+    setOpen(false);
+    setActive(-1);
+  };
+  const choose = (option: Option) => {
+    if (option.act) {
+      close();
+      option.act();
+      return;
+    }
+    onInput(take(value, option));
+    setActive(-1);
+    input.current?.focus();
+  };
+  const move = (by: 1 | -1) => {
+    const from = active < 0 && by < 0 ? 0 : active;
+    open(options.length === 0 ? -1 : (from + by + options.length) % options.length);
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const option = options[active];
+    switch (event.key) {
+      case "ArrowDown":
+      case "ArrowUp":
+        event.preventDefault();
+        move(event.key === "ArrowDown" ? 1 : -1);
+        break;
+      case "Enter":
+        event.preventDefault();
+        if (option) choose(option);
+        else {
+          close();
+          onSubmit(value);
+        }
+        break;
+      case "Tab":
+        if (option) {
+          event.preventDefault();
+          choose(option);
+        }
+        break;
+      case "Escape":
+        if (options.length > 0) event.stopPropagation();
+        close();
+        break;
+      default:
+    }
+  };
+  return { input, options, active, open, close, choose, onKeyDown };
 }

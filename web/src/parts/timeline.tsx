@@ -1,5 +1,5 @@
 import { useMemo } from "preact/hooks";
-import type { Attempt, Job } from "../api/shapes.ts";
+import type { Attempt, JobDetail } from "../api/shapes.ts";
 import { absoluteText, durationText, now, tick } from "../time.ts";
 import { isFinal } from "./status.tsx";
 
@@ -18,7 +18,7 @@ const LEAST_ATTEMPT = 14;
 const MOST_SHOWN = 60;
 
 /** The bars of a job, from its creation on. Durations are real time and waits are service time: none has a common axis. */
-export function barsOf(job: Job, attempts: readonly Attempt[], at: number): readonly Bar[] {
+export function barsOf(job: JobDetail, attempts: readonly Attempt[], at: number): readonly Bar[] {
   const bars: Bar[] = [];
   const longest = Math.max(1, ...attempts.map(({ durationMs }) => durationMs ?? 0));
   let before = Date.parse(job.createdAt);
@@ -96,11 +96,11 @@ export function Timeline({
   selected,
   onSelect,
 }: {
-  readonly job: Job;
+  readonly job: JobDetail;
   readonly selected: number | undefined;
   readonly onSelect: (number: number) => void;
 }) {
-  const attempts = job.attempts ?? [];
+  const { attempts } = job;
   void (isFinal(job.status) ? 0 : tick.value);
   const bars = useMemo(() => barsOf(job, attempts, now()), [job, Math.floor(now() / 5_000)]);
   let x = 2;
@@ -195,7 +195,7 @@ function Drawn({
   }
 }
 
-function summaryOf(job: Job, attempts: readonly Attempt[]): string {
+function summaryOf(job: JobDetail, attempts: readonly Attempt[]): string {
   const outcomes = attempts.map(
     ({ number, outcome, httpStatus }) => `${number} ${outcome}${httpStatus === null ? "" : ` (${httpStatus})`}`,
   );

@@ -1,0 +1,85 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import * as z from "zod";
+import { apiDocument } from "../lib/api/docs/site.ts";
+import { tasks } from "../lib/tasks/index.ts";
+
+// `npm run client:types`, second half: writes the schemas of the dashboard's forms (web/src/pages/new/schemas.json) from
+// the API document and from what the tasks accept.
+
+type Json = Readonly<Record<string, unknown>>;
+
+interface Document {
+  readonly paths: Readonly<
+    Record<string, Readonly<Record<string, { readonly requestBody: { readonly content: Json } }>>>
+  >;
+  readonly components: { readonly schemas: Readonly<Record<string, Json>> };
+}
+
+export const FORMS_FILE = "web/src/pages/new/schemas.json";
+
+/** What the service submits by itself. */
+const INTERNAL: readonly string[] = ["bulk_action", "group_audit"];
+
+/** A payload of each task that people can begin with. */
+export const SAMPLES: Readonly<Record<string, object>> = {
+  example: { words: ["job", "attempt"] },
+  export_report: { reportType: "jobs", format: "csv", filters: { dateFrom: "2026-01-01", dateTo: "2026-01-31" } },
+  cleanup: { olderThanDays: 90, dryRun: true },
+  notification: {
+    email: { to: ["ada@example.com"], subject: "Hello {{name}}", text: "Dear {{name}}, …" },
+    variables: { name: "Ada" },
+  },
+};
+
+const NOTED = ["SendJob", "PutSchedule", "CreateGroup", "Resend"] as const;
+
+/** The text of the file. */
+export function formsOf(document: object): string {
+  const { paths, components } = document as Document;
+  const [job, schedule, group, resend] = NOTED.map((name) => shortened(components.schemas[name] ?? {}));
+  const examplesOf = (path: string, method: string) => {
+    const { content } = paths[path]?.[method]?.requestBody ?? { content: {} };
+    const { examples = {} } = (content["application/json"] ?? {}) as { examples?: Readonly<Record<string, Json>> };
+    return Object.fromEntries(
+      Object.entries(examples).flatMap(([name, { value }]) => (Array.isArray(value) ? [] : [[name, value] as const])),
+    );
+  };
+  const asked = tasks.filter(({ jobType }) => !INTERNAL.includes(jobType));
+  const forms = {
+    job,
+    schedule,
+    group,
+    resend,
+    tasks: Object.fromEntries(
+      asked.map(({ jobType, summary, payload }) => [jobType, { ...ofPayload(payload), description: summary }]),
+    ),
+    examples: {
+      job: examplesOf("/v1/send", "post"),
+      schedule: examplesOf("/v1/schedules/{key}", "put"),
+      group: examplesOf("/v1/groups", "post"),
+      tasks: SAMPLES,
+    },
+  };
+  return `${JSON.stringify(forms)}\n`;
+}
+
+function ofPayload(payload: z.ZodType): Json {
+  return shortened(z.toJSONSchema(payload, { io: "input", unrepresentable: "any", reused: "inline" }));
+}
+
+/** References and what no form reads. A schema that is named elsewhere is free JSON here. */
+function shortened(schema: Json): Json {
+  const text = JSON.stringify(schema, (name, value: unknown) => {
+    if (name === "$ref" || name === "$schema" || name === "$defs" || name === "id" || name === "title") {
+      return typeof value === "string" || name === "$defs" ? undefined : value;
+    }
+    return value;
+  });
+  return JSON.parse(text) as Json;
+}
+
+if (import.meta.main) {
+  writeFileSync(join(import.meta.dirname, "..", FORMS_FILE), formsOf(apiDocument()));
+  process.stdout.write(`${FORMS_FILE} is written\n`);
+}

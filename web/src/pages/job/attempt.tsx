@@ -1,0 +1,140 @@
+import type { Attempt, JobDetail } from "../../api/shapes.ts";
+import { curlOf } from "../../curl.ts";
+import { Code } from "../../parts/json.tsx";
+import { Safe } from "../../parts/text.tsx";
+import { durationText } from "../../time.ts";
+import { whatOf } from "../../what.ts";
+
+const TABS = { response: "Response", request: "Request", headers: "Headers", curl: "curl" } as const;
+
+/** Shows another attempt, or another tab. */
+export type OnShow = (next: { readonly attempt?: number; readonly tab?: string }) => void;
+
+interface Props {
+  readonly job: JobDetail;
+  readonly attempt: Attempt;
+  readonly tab: string;
+  readonly onShow: OnShow;
+}
+
+/** One attempt: what was sent and what came back. */
+export function AttemptOf({ job, attempt, tab, onShow }: Props) {
+  const { number, httpStatus, durationMs, error, timings } = attempt;
+  return (
+    <section class="panel" aria-label={`Attempt ${number}`}>
+      <header>
+        <h2>
+          Attempt {number}
+          {httpStatus !== null && ` · ${httpStatus}`}
+          {durationMs !== null && ` · ${durationText(durationMs)}`}
+        </h2>
+        <div class="tabs right" role="tablist">
+          {Object.entries(TABS).map(([each, word]) => (
+            <button
+              key={each}
+              type="button"
+              role="tab"
+              aria-selected={each === tab}
+              onClick={() => onShow({ tab: each })}
+            >
+              {word}
+            </button>
+          ))}
+        </div>
+      </header>
+      <div class="inside stack" role="tabpanel">
+        {error !== null && (
+          <p>
+            <Safe text={error} />
+          </p>
+        )}
+        <Tab job={job} attempt={attempt} tab={tab} />
+        {timings && <Timings timings={timings} />}
+      </div>
+    </section>
+  );
+}
+
+function Tab({ job, attempt, tab }: Omit<Props, "onShow">) {
+  switch (tab) {
+    case "request":
+      return <Request job={job} attempt={attempt} />;
+    case "headers":
+      return (
+        <div class="stack">
+          <Headers title="Sent" headers={attempt.request?.headers ?? job.lambdaProxyMessage?.headers ?? {}} />
+          <Headers title="Answered" headers={attempt.responseHeaders ?? {}} />
+        </div>
+      );
+    case "curl": {
+      const text = curlOf(job);
+      return text === undefined ? (
+        <p class="muted">This kind of job has no request over HTTP.</p>
+      ) : (
+        <Code text={text} isJson={false} label="curl" />
+      );
+    }
+    default:
+      return <Response attempt={attempt} />;
+  }
+}
+
+function Request({ job, attempt }: Pick<Props, "job" | "attempt">) {
+  const request = job.lambdaProxyMessage;
+  return (
+    <div class="stack tight">
+      <code class="long">
+        {attempt.request?.method ?? request?.httpMethod} <Safe text={attempt.request?.url ?? whatOf(job)} />
+      </code>
+      {request && request.body !== null ? (
+        <Code text={request.body} isJson={!request.isBase64Encoded} label="Body" />
+      ) : (
+        <p class="muted">Without a body.</p>
+      )}
+    </div>
+  );
+}
+
+function Response({ attempt: { responseExcerpt, outcome } }: Pick<Props, "attempt">) {
+  if (responseExcerpt !== null && responseExcerpt !== "") return <Code text={responseExcerpt} label="Response" />;
+  const words: Partial<Record<Attempt["outcome"], string>> = {
+    lost: "Nothing was heard of this attempt.",
+    running: "No answer yet.",
+  };
+  return <p class="muted">{words[outcome] ?? "The answer had no body, or none is kept."}</p>;
+}
+
+function Headers({ title, headers }: { readonly title: string; readonly headers: Readonly<Record<string, string>> }) {
+  const all = Object.entries(headers);
+  return (
+    <div class="stack tight">
+      <h3>{title}</h3>
+      {all.length === 0 ? (
+        <p class="muted">None is kept.</p>
+      ) : (
+        <dl class="facts mono small">
+          {all.map(([name, value]) => (
+            <>
+              <dt>
+                <Safe text={name} />
+              </dt>
+              <dd>
+                <Safe text={value} />
+              </dd>
+            </>
+          ))}
+        </dl>
+      )}
+    </div>
+  );
+}
+
+const STAGES = { dnsMs: "name", connectMs: "connection", tlsMs: "TLS", answerMs: "answer" } as const;
+
+function Timings({ timings }: { readonly timings: NonNullable<Attempt["timings"]> }) {
+  const known = Object.entries(STAGES).flatMap(([name, word]) => {
+    const ms = timings[name as keyof typeof STAGES];
+    return ms === null ? [] : [`${word} ${Math.round(ms)} ms`];
+  });
+  return known.length === 0 ? null : <p class="small muted">{known.join(" · ")}</p>;
+}

@@ -1,0 +1,69 @@
+import type { JobDetail } from "../../api/shapes.ts";
+import { Code } from "../../parts/json.tsx";
+import { Ago } from "../../parts/time.tsx";
+import { pathOf } from "../../root.ts";
+
+/** What the job was made of. */
+export function Message({ job }: { readonly job: JobDetail }) {
+  const { executionConfig, lambdaProxyMessage, onComplete, onSuccess, onFailure } = job;
+  const message = {
+    ...(lambdaProxyMessage && { lambdaProxyMessage }),
+    ...(executionConfig && { execution: executionConfig }),
+    ...(onComplete && { onComplete }),
+    ...(onSuccess && { onSuccess }),
+    ...(onFailure && { onFailure }),
+  };
+  return (
+    <details class="panel">
+      <summary class="inside">Message</summary>
+      <div class="inside">
+        <Code text={JSON.stringify(message)} label="Message" />
+      </div>
+    </details>
+  );
+}
+
+export function Facts({ job }: { readonly job: JobDetail }) {
+  const { id, createdAt, createdBy, updatedAt, notBefore, notAfter, retryCount, maxRetries, messageGroupId } = job;
+  return (
+    <dl class="facts small">
+      <dt>Created</dt>
+      <dd>
+        <Ago at={createdAt} /> {createdBy !== null && <>by {createdBy}</>}
+      </dd>
+      <dt>Changed</dt>
+      <dd>
+        <Ago at={updatedAt} />,{" "}
+        <a href={pathOf(`/app/audit?object=${job.executionType === "schedule" ? "schedule" : "job"}:${id}`)}>by whom</a>
+      </dd>
+      {notBefore !== undefined && (
+        <>
+          <dt>Not before</dt>
+          <dd>
+            <Ago at={notBefore} />
+          </dd>
+        </>
+      )}
+      {notAfter !== undefined && (
+        <>
+          <dt>Not after</dt>
+          <dd>
+            <Ago at={notAfter} />
+          </dd>
+        </>
+      )}
+      <dt>Retries</dt>
+      <dd>
+        {retryCount} of {maxRetries}
+      </dd>
+      {messageGroupId !== job.executionType && (
+        <>
+          <dt>Order</dt>
+          <dd class="mono">{messageGroupId}</dd>
+        </>
+      )}
+      <dt>Id</dt>
+      <dd class="mono">{id}</dd>
+    </dl>
+  );
+}

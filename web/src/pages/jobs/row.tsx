@@ -1,0 +1,52 @@
+import type { Job } from "../../api/shapes.ts";
+import { StatusBadge } from "../../parts/status.tsx";
+import { Ago, Countdown } from "../../parts/time.tsx";
+import { pathOf } from "../../root.ts";
+import { stateOf, whatOf } from "../../what.ts";
+
+interface RowProps {
+  readonly job: Job;
+  readonly isSelected: boolean;
+  readonly onToggle: (id: string, isRange: boolean) => void;
+  readonly onFocus: () => void;
+}
+
+export function Row({ job, isSelected, onToggle, onFocus }: RowProps) {
+  const { id, status, attemptsStarted, maxRetries, waiting, createdAt, executionType } = job;
+  const state = stateOf(job);
+  const makesAttempts = executionType !== "schedule" && executionType !== "group";
+  return (
+    <tr aria-selected={isSelected} onFocusIn={onFocus}>
+      <td class="fit">
+        <input
+          type="checkbox"
+          aria-label={`Select ${whatOf(job)}`}
+          checked={isSelected}
+          onClick={(event) => onToggle(id, event.shiftKey)}
+        />
+      </td>
+      <td class="fit">
+        <span class="tinted" key={status}>
+          <StatusBadge status={status} />
+        </span>
+      </td>
+      <td class="cut wide-on-phone" title={whatOf(job)}>
+        <a href={pathOf(`/jobs/${id}`)}>{whatOf(job)}</a>{" "}
+        {job.idempotencyKey !== null && makesAttempts && <span class="muted small">{job.idempotencyKey}</span>}
+      </td>
+      <td class="fit right not-on-phone">{makesAttempts && `${attemptsStarted}/${maxRetries + 1}`}</td>
+      <td class="cut wide-on-phone" title={waiting?.detail ?? state}>
+        {status === "RETRYING" && job.nextRetryAt !== null && waiting?.reason === "backoff" ? (
+          <>
+            try {attemptsStarted + 1} in <Countdown to={job.nextRetryAt} />
+          </>
+        ) : (
+          state
+        )}
+      </td>
+      <td class="fit right">
+        <Ago at={createdAt} suffix={false} />
+      </td>
+    </tr>
+  );
+}
