@@ -99,7 +99,9 @@ export const signInOptions = route({
   async handle(_, { rules }): Promise<Answer> {
     const issuer = await issuerOf(oidcConfig(process.env));
     const headers = { ...COMMON, "cache-control": "no-cache" };
-    return { status: 200, headers, body: { local: rules.localFunctionUrls !== "", oidc: issuer ?? null } };
+    // A local stack can't make the tokens of an issuer.
+    const local = rules.localFunctionUrls !== "" && !process.env["JWKS_URL"];
+    return { status: 200, headers, body: { local, oidc: issuer ?? null } };
   },
 });
 

@@ -1,3 +1,4 @@
+import * as z from "zod";
 import { HOUR, SECOND } from "../../clock.ts";
 import type { OidcConfig } from "../../config.ts";
 
@@ -12,7 +13,12 @@ export interface Issuer {
 }
 
 const DISCOVERED_FOR = HOUR;
+/** An issuer that does not answer makes nobody wait again for so long. */
+const MISSED_FOR = 30 * SECOND;
 const LONGEST = 3 * SECOND;
+
+const endpoint = z.url({ protocol: /^https?$/ });
+const discovered = z.looseObject({ issuer: z.string(), authorization_endpoint: endpoint, token_endpoint: endpoint });
 
 let kept: { readonly until: number; readonly issuer: Promise<Issuer | undefined> } | undefined;
 
@@ -22,7 +28,7 @@ export async function issuerOf(config: OidcConfig | undefined): Promise<Issuer |
   if (!kept || kept.until < performance.now()) {
     const issuer = discover(config);
     kept = { until: performance.now() + DISCOVERED_FOR, issuer };
-    if ((await issuer) === undefined) kept = undefined;
+    if ((await issuer) === undefined) kept = { until: performance.now() + MISSED_FOR, issuer };
     return issuer;
   }
   return kept.issuer;
@@ -32,12 +38,10 @@ async function discover({ issuer, clientId, scope }: OidcConfig): Promise<Issuer
   try {
     const url = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
     const response = await fetch(url, { signal: AbortSignal.timeout(LONGEST), redirect: "error" });
-    const { authorization_endpoint: authorizationEndpoint, token_endpoint: tokenEndpoint } =
-      (await response.json()) as {
-        authorization_endpoint?: string;
-        token_endpoint?: string;
-      };
-    if (!authorizationEndpoint || !tokenEndpoint) return undefined;
+    const found = discovered.parse(await response.json());
+    // Another issuer's document would lead people to sign in elsewhere.
+    if (found.issuer !== issuer) return undefined;
+    const { authorization_endpoint: authorizationEndpoint, token_endpoint: tokenEndpoint } = found;
     return { issuer, clientId, scope, authorizationEndpoint, tokenEndpoint };
   } catch {
     return undefined;
