@@ -1,11 +1,13 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { signToken } from "../local/token.ts";
 import { DEMO_APP } from "../local/local-pages.ts";
 
 // `npm run demo`: fills a local stack with a believable day, good to look at within two minutes. It plays the partners
-// that the jobs call, so it runs until it is stopped; `-- --url http://127.0.0.1:4000` names another stack.
+// that the jobs call and goes on sending orders, so it runs until it is stopped; `-- --url http://127.0.0.1:4000` names
+// another stack.
 
 const OTHER_APPS = ["11111111-2222-4333-8444-555555555551", "11111111-2222-4333-8444-555555555552"];
 const { values } = parseArgs({ options: { url: { type: "string", default: "http://127.0.0.1:3000" } } });
@@ -125,7 +127,36 @@ async function sendWork({ token, partners: { shop } }: Shop): Promise<void> {
   await ask(token, "POST", `/v1/groups/${group.id}/seal`, { expected: 40 });
 }
 
-async function fill(): Promise<void> {
+const EVERY_MS = 2_000;
+
+/** Orders go on coming, by the hour of the service's day. A few of them fail. */
+async function goOn(shop: Shop): Promise<never> {
+  for (let n = 1_000; ; n += 20) {
+    await sleep(EVERY_MS);
+    try {
+      await send(shop.token, await ordersOf(n, shop));
+    } catch {
+      // The stack is being started anew, or has ended: the next orders tell.
+    }
+  }
+}
+
+async function ordersOf(from: number, { run, partners }: Shop): Promise<readonly object[]> {
+  const { now } = (await ask("", "GET", "/health")) as { now: string };
+  const hour = new Date(now).getUTCHours() + new Date(now).getUTCMinutes() / 60;
+  const count = 2 + Math.round(5 - 5 * Math.cos((2 * Math.PI * (hour - 3)) / 24) + 3 * Math.random());
+  return many(count, (n) => {
+    const body = { order: `B-${from + n}`, total: 10 + Math.round(400 * Math.random()), currency: "EUR" };
+    const key = `order-${run}-${from + n}`;
+    const chance = Math.random();
+    if (chance < 0.01) return { url: `${partners.strict}/invoices`, body: { amount: -1 }, key };
+    if (chance < 0.03)
+      return { url: `${partners.failing}/webhooks/orders`, body, key, retry: { baseDelaySeconds: 60 } };
+    return { url: `${partners.shop}/orders/${n % 3 === 0 ? "shipped" : "paid"}`, body, key, labels: ["orders"] };
+  });
+}
+
+async function fill(): Promise<Shop> {
   const partners = await startPartners();
   const token = await tokenOf(DEMO_APP);
   const demo = { token, partners, run: Date.now().toString(36) };
@@ -143,11 +174,12 @@ async function fill(): Promise<void> {
       many(15, (n) => ({ url: `${partners.shop}/app-${at}`, body: { n } })),
     );
   }
-  say(`\nFilled. See it at ${base}/dashboard . The partners answer until this is stopped (Ctrl-C).`);
+  say(`Filled. See it at ${base}/dashboard . Orders come, and the partners answer, until this is stopped (Ctrl-C).`);
+  return demo;
 }
 
 try {
-  await fill();
+  await goOn(await fill());
 } catch (error) {
   process.stderr.write(
     `${error instanceof Error ? error.message : String(error)}\nExpected a local stack at ${base}: start one with npm start, or name it with --url\n`,

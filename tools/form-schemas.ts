@@ -68,13 +68,15 @@ function ofPayload(payload: z.ZodType): Json {
   return shortened(z.toJSONSchema(payload, { io: "input", unrepresentable: "any", reused: "inline" }));
 }
 
-/** References and what no form reads. A schema that is named elsewhere is free JSON here. */
+const UNREAD: readonly string[] = ["$ref", "$schema", "$defs", "id"];
+
+/** Leaves out what no form reads. A schema that is named elsewhere is free JSON here. */
 function shortened(schema: Json): Json {
   const text = JSON.stringify(schema, (name, value: unknown) => {
-    if (name === "$ref" || name === "$schema" || name === "$defs" || name === "id" || name === "title") {
-      return typeof value === "string" || name === "$defs" ? undefined : value;
-    }
-    return value;
+    // A field may have such a name, and its value is a schema.
+    if (UNREAD.includes(name) && (typeof value === "string" || name === "$defs")) return undefined;
+    if (typeof value !== "object" || value === null || !("format" in value)) return value;
+    return { ...value, pattern: undefined };
   });
   return JSON.parse(text) as Json;
 }

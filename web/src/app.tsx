@@ -2,6 +2,7 @@ import { LocationProvider, useLocation } from "preact-iso/router";
 import { useEffect } from "preact/hooks";
 import { announced } from "./announced.ts";
 import { client } from "./api/query.ts";
+import { isAnswered } from "./api/oidc.ts";
 import { isOnline, isPaused, onLive } from "./api/live.ts";
 import { claims, isRefused, signOut, token } from "./api/session.ts";
 import { watchHeading } from "./heading.ts";
@@ -19,7 +20,7 @@ import { BASE } from "./root.ts";
 import { clockText, durationText, now, rate, tick } from "./time.ts";
 
 export function App() {
-  if (token.value === undefined) return <SignIn />;
+  if (token.value === undefined || isAnswered.value) return <SignIn />;
   return (
     <LocationProvider scope={BASE}>
       <Shell />

@@ -1,3 +1,4 @@
+import { signal } from "@preact/signals";
 import { API, BASE } from "../root.ts";
 import { claimsOf, signIn } from "./session.ts";
 import type { Answer } from "./shapes.ts";
@@ -8,6 +9,13 @@ export type SignInOptions = Answer<"getSignInOptions">;
 type Oidc = NonNullable<SignInOptions["oidc"]>;
 
 const KEPT = "oidc";
+
+/** Whether the issuer has led to this page: its answer goes before whatever token there is, and before the page. */
+export const isAnswered = signal(isAnswer(new URLSearchParams(location.search)));
+
+function isAnswer(query: URLSearchParams): boolean {
+  return query.has("state") && (query.has("code") || query.has("error"));
+}
 
 /** What stays in this tab while one is at the issuer. */
 interface Kept {
@@ -46,8 +54,8 @@ export async function beginOidc({ authorizationEndpoint, clientId, scope }: Oidc
 /** Takes the code that the issuer has sent back to this page, if there is one. Throws what went wrong. */
 export async function finishOidc({ issuer, tokenEndpoint, clientId }: Oidc): Promise<void> {
   const query = new URLSearchParams(location.search);
+  if (!isAnswer(query)) return;
   const [code, state, refused] = [query.get("code"), query.get("state"), query.get("error")];
-  if (state === null || (code === null && refused === null)) return;
   const text = sessionStorage.getItem(KEPT);
   sessionStorage.removeItem(KEPT);
   const kept = text === null ? undefined : (JSON.parse(text) as Kept);
@@ -57,6 +65,7 @@ export async function finishOidc({ issuer, tokenEndpoint, clientId }: Oidc): Pro
     throw new Error("The issuer's answer belongs to another sign-in. Sign in again");
   if (code === null) throw new Error(`The issuer refused: ${query.get("error_description") ?? refused}`);
   signIn(await tokenFor(code, kept.verifier, { tokenEndpoint, clientId }));
+  isAnswered.value = false;
 }
 
 async function tokenFor(

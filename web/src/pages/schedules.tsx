@@ -3,12 +3,19 @@ import { useState } from "preact/hooks";
 import { told } from "../actions.ts";
 import { api, queryOf } from "../api/http.ts";
 import { useQuery } from "../api/query.ts";
-import type { Answer } from "../api/shapes.ts";
+import type { Answer, Schedule } from "../api/shapes.ts";
 import { appId, mayChange, ofApp } from "../me.ts";
 import { Refreshing, Skeleton } from "../parts/notices.tsx";
+import { isFinal } from "../parts/status.tsx";
 import { hasMore } from "../pages-of.ts";
 import { pathOf } from "../root.ts";
 import { One } from "./schedules/one.tsx";
+
+/** Whether the job of its last run has yet to end. */
+function isRunning({ lastRun }: Schedule): boolean {
+  const status = lastRun?.status ?? null;
+  return status !== null && !isFinal(status);
+}
 
 const STATES = { "": "All", ACTIVE: "Active", PAUSED: "Paused", ENDED: "Ended" } as const;
 
@@ -24,7 +31,7 @@ export default function Schedules() {
   const list = useQuery({
     key: ["schedules", state, appId.value],
     ask: async (signal) => ask(undefined, signal),
-    every: () => "seldom",
+    every: (page) => (page?.items.some(isRunning) ? "often" : "seldom"),
     keeps: true,
   });
   if (list.isPending) return <Skeleton title="Schedules" />;

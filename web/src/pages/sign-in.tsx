@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { API } from "../root.ts";
 import { claimsOf, signIn } from "../api/session.ts";
 import { sentenceOf } from "../parts/notices.tsx";
-import { beginOidc, finishOidc, signInOptions, type SignInOptions } from "../api/oidc.ts";
+import { beginOidc, finishOidc, isAnswered, signInOptions, type SignInOptions } from "../api/oidc.ts";
 
 /** A pasted token, one click on a local stack, or the issuer's own page. */
 export function SignIn({ isAgain = false }: { readonly isAgain?: boolean }) {
@@ -21,6 +21,7 @@ export function SignIn({ isAgain = false }: { readonly isAgain?: boolean }) {
       const offered = await signInOptions();
       setOptions(offered);
       if (offered.oidc) await finishOidc(offered.oidc);
+      else isAnswered.value = false;
     });
   }, []);
   const oidc = options?.oidc ?? undefined;
@@ -71,8 +72,10 @@ function Paste({ options, onProblem }: PasteProps) {
   const paste = (event: Event) => {
     event.preventDefault();
     const token = text.trim().replace(/^Bearer\s+/i, "");
-    if (claimsOf(token)) signIn(token);
-    else onProblem("This is no token: expected three parts with dots between them, as `npm run token` prints it");
+    if (claimsOf(token)) {
+      signIn(token);
+      isAnswered.value = false;
+    } else onProblem("This is no token: expected three parts with dots between them, as `npm run token` prints it");
   };
   const hasOther = options?.local === true || Boolean(options?.oidc);
   return (

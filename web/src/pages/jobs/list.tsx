@@ -77,6 +77,8 @@ type Chosen = ReturnType<typeof useChosen>;
 function useChosen({ jobs }: Rows, text: string) {
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [active, setActive] = useState(-1);
+  // Where a range begins: the row that was selected last.
+  const anchor = useRef(-1);
   const [isAll, setAll] = useState(false);
   const body = useRef<HTMLTableSectionElement>(null);
   const select = (ids: Iterable<string>) => {
@@ -86,10 +88,12 @@ function useChosen({ jobs }: Rows, text: string) {
   useEffect(() => {
     select([]);
     setActive(-1);
+    anchor.current = -1;
   }, [text]);
   const toggle = (id: string, isRange: boolean) => {
     const at = jobs.findIndex((job) => job.id === id);
-    const [from, to] = isRange && active >= 0 ? [Math.min(active, at), Math.max(active, at)] : [at, at];
+    const begin = isRange && anchor.current >= 0 ? anchor.current : at;
+    const [from, to] = [Math.min(begin, at), Math.max(begin, at)];
     const next = new Set(selected);
     const isOn = !selected.has(id);
     for (const job of jobs.slice(from, to + 1))
@@ -97,6 +101,7 @@ function useChosen({ jobs }: Rows, text: string) {
       else next.delete(job.id);
     select(next);
     setActive(at);
+    anchor.current = at;
   };
   const move = (by: number) => {
     const at = Math.min(jobs.length - 1, Math.max(0, active + by));
