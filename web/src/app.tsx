@@ -4,7 +4,7 @@ import { announced } from "./announced.ts";
 import { client } from "./api/query.ts";
 import { isAnswered } from "./api/oidc.ts";
 import { isOnline, isPaused, onLive } from "./api/live.ts";
-import { claims, isRefused, signOut, token } from "./api/session.ts";
+import { claims, identity, isAskingAgain, isRefused, signOut, token } from "./api/session.ts";
 import { watchHeading } from "./heading.ts";
 import { Help } from "./help.tsx";
 import { startKeys } from "./keys.ts";
@@ -22,10 +22,11 @@ import { clockText, durationText, now, rate, tick } from "./time.ts";
 export function App() {
   if (token.value === undefined || isAnswered.value) return <SignIn />;
   return (
-    <LocationProvider scope={BASE}>
+    // Another person's page begins anew.
+    <LocationProvider scope={BASE} key={identity.value}>
       <Shell />
       <Toasts />
-      <Dialog title="Sign in again" isOpen={isRefused.value} onClose={() => (isRefused.value = false)}>
+      <Dialog title="Sign in again" isOpen={isAskingAgain.value} onClose={() => (isAskingAgain.value = false)}>
         <SignIn isAgain />
       </Dialog>
     </LocationProvider>
@@ -94,6 +95,18 @@ function Top() {
 }
 
 function Live() {
+  if (isRefused.value) {
+    return (
+      <button
+        type="button"
+        class="button small"
+        title="The token is taken no more, and nothing is refreshed"
+        onClick={() => (isAskingAgain.value = true)}
+      >
+        <Icon shape="key" /> Sign in again
+      </button>
+    );
+  }
   const word = !isOnline.value ? "Offline" : isPaused.value ? "Paused" : "Live";
   return (
     <button

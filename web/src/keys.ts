@@ -103,7 +103,9 @@ export function focusSearch(): void {
 
 function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
-  return (
-    target.isContentEditable || /^(?:INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.closest("dialog") !== null
-  );
+  const isField =
+    target instanceof HTMLInputElement
+      ? !/^(?:checkbox|radio|button)$/.test(target.type)
+      : target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
+  return isField || target.isContentEditable || target.closest("dialog") !== null;
 }

@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { client } from "./api/query.ts";
 import type { Answer, Counts } from "./api/shapes.ts";
 import { hostOf } from "./destinations.ts";
+import { onArrival } from "./heading.ts";
 import { isId, searchOf, suggestions, taken } from "./filter.ts";
 import { appId, mayOperate, me } from "./me.ts";
 import { Combobox, type Option } from "./parts/combobox.tsx";
@@ -18,6 +19,8 @@ export function Search() {
   const submit = (asked: string) => {
     const q = asked.trim();
     route(pathOf(isId(q) ? `/jobs/${q.toLowerCase()}` : searchOf(q)));
+    // The keys of the list are at hand at once.
+    if (q !== "") onArrival();
   };
   const suggest = (of: string): readonly Option[] => [
     ...placesFor(of).map(({ page, word }) => ({

@@ -22,11 +22,17 @@ export function now(): number {
   return last.service + (performance.now() - last.here) * rate.value;
 }
 
-/** Ticks each second while the page is seen: what shows an age reads it. */
+/** Ticks each second while the page is seen, and oftener where seconds are short: what shows an age reads it. */
 export const tick = signal(0);
-setInterval(() => {
-  if (!document.hidden) tick.value += 1;
-}, 1_000);
+effect(() => {
+  const ticking = setInterval(
+    () => {
+      if (!document.hidden) tick.value += 1;
+    },
+    rate.value > 1 ? 250 : 1_000,
+  );
+  return () => clearInterval(ticking);
+});
 
 export type Zone = "relative" | "local" | "utc";
 const ZONE = "zone";

@@ -1,5 +1,5 @@
 import { API } from "../root.ts";
-import { isRefused, token } from "./session.ts";
+import { refuse, token } from "./session.ts";
 import { noteServiceTime } from "../time.ts";
 
 // Requests to the API. An answer is its `data`; everything else is an ApiError.
@@ -26,9 +26,15 @@ export class ApiError extends Error {
     this.reason = error.reason;
     this.details = error.details ?? [];
     this.requestId = headers?.get("x-request-id") ?? undefined;
-    const seconds = Number(headers?.get("retry-after") ?? Number.NaN);
-    this.retryAfterMs = Number.isFinite(seconds) ? seconds * 1_000 : undefined;
+    this.retryAfterMs = waitIn(headers?.get("retry-after") ?? "");
   }
+}
+
+/** Seconds or a date, by RFC 9110. */
+function waitIn(text: string): number | undefined {
+  if (/^\d+$/.test(text.trim())) return Number(text) * 1_000;
+  const at = Date.parse(text);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
 }
 
 export interface Asked {
@@ -38,46 +44,55 @@ export interface Asked {
   readonly signal?: AbortSignal;
 }
 
+/** API Gateway answers within 30 s, whatever happens behind it. */
+const LONGEST_REQUEST_MS = 35_000;
+
 /** `path` is below the root of the API: `v1/admin/jobs?limit=50`. */
 export async function api<T>(path: string, asked: Asked = {}): Promise<T> {
+  const used = token.peek();
   const response = await send(path, asked);
-  const parsed = parse(await response.text());
+  const parsed = parse(await answered(response.text()));
   if (typeof parsed["timestamp"] === "string") noteServiceTime(Date.parse(parsed["timestamp"]));
   if (response.ok) return (parsed["success"] === true ? parsed["data"] : parsed) as T;
-  throw refused(response, parsed);
+  throw refused(response, parsed, used);
 }
 
 /** An answer that is no JSON of the API's own. */
 export async function bytesOf(path: string): Promise<Blob> {
+  const used = token.peek();
   const response = await send(path, {});
-  if (response.ok) return response.blob();
-  throw refused(response, parse(await response.text()));
+  if (response.ok) return answered(response.blob());
+  throw refused(response, parse(await answered(response.text())), used);
 }
 
-function refused(response: Response, parsed: Record<string, unknown>): ApiError {
-  if (response.status === 401) isRefused.value = true;
+function refused(response: Response, parsed: Record<string, unknown>, used: string | undefined): ApiError {
+  if (response.status === 401) refuse(used);
   return new ApiError(response.status, parsed["error"] ?? {}, response.headers);
 }
 
 async function send(path: string, { method = "GET", body, headers = {}, signal: abort }: Asked): Promise<Response> {
-  return answerOf(path, {
+  const late = AbortSignal.timeout(LONGEST_REQUEST_MS);
+  const used = token.peek();
+  const asked = fetch(new URL(path, API), {
     method,
     headers: {
       accept: "application/json",
-      ...(token.value !== undefined && { authorization: `Bearer ${token.value}` }),
+      ...(used !== undefined && { authorization: `Bearer ${used}` }),
       ...(body !== undefined && { "content-type": "application/json" }),
       ...headers,
     },
     ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
-    ...(abort && { signal: abort }),
+    signal: abort ? AbortSignal.any([abort, late]) : late,
     credentials: "omit",
     cache: "no-cache",
   });
+  return answered(asked);
 }
 
-async function answerOf(path: string, init: RequestInit): Promise<Response> {
+/** What comes of a request, or why no answer did: whoever asked has lost interest, or it is told. */
+async function answered<T>(asked: Promise<T>): Promise<T> {
   try {
-    return await fetch(new URL(path, API), init);
+    return await asked;
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiError(0, { message: navigator.onLine ? "The service did not answer" : "This device is offline" });

@@ -12,21 +12,43 @@ export interface Claims {
 
 const stored = signal<string | undefined>(sessionStorage.getItem(KEY) ?? undefined);
 
+const refused = signal<string | undefined>(undefined);
+
 export const token = computed(() => stored.value);
-/** Set when the service refused the token: the page stays, and asks for another one. */
-export const isRefused = signal(false);
+/** The service takes the token no more: the page stays, and asks for nothing until there is another one. */
+export const isRefused = computed(() => stored.value !== undefined && refused.value === stored.value);
+/** Whether the page asks for another token, over what it shows. */
+export const isAskingAgain = signal(false);
 export const claims = computed(() => (stored.value === undefined ? undefined : claimsOf(stored.value)));
+
+/** What a token says beside its times: two of one person at one app say the same. */
+export const identity = computed(() => {
+  if (claims.value === undefined) return undefined;
+  const said = Object.entries(claims.value).filter(([name]) => !OF_ONE_TOKEN.has(name));
+  return JSON.stringify(said.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+});
+
+const OF_ONE_TOKEN: ReadonlySet<string> = new Set(
+  "exp iat nbf jti auth_time nonce sid session_state at_hash c_hash origin_jti event_id".split(" "),
+);
 
 export function signIn(text: string): void {
   sessionStorage.setItem(KEY, text);
   stored.value = text;
-  isRefused.value = false;
+  isAskingAgain.value = false;
 }
 
 export function signOut(): void {
   sessionStorage.clear();
   stored.value = undefined;
-  isRefused.value = false;
+  isAskingAgain.value = false;
+}
+
+/** Notes that the service refused a token, unless another one has taken its place. */
+export function refuse(text: string | undefined): void {
+  if (text === undefined || text !== stored.peek()) return;
+  refused.value = text;
+  isAskingAgain.value = true;
 }
 
 /** What a token says, for people: only the service checks it. */

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { onArrival } from "../heading.ts";
 
 export interface DialogProps {
   readonly title: string;
@@ -9,14 +10,19 @@ export interface DialogProps {
   readonly children: ComponentChildren;
 }
 
-/** A modal dialog. When it closes, the focus returns to where it was. */
+/** A modal dialog. When it closes, the focus returns to where it was, or to the heading if that is gone. */
 export function Dialog({ title, isOpen, onClose, isWide = false, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => {
-    const dialog = ref.current;
-    if (!dialog || dialog.open === isOpen) return;
-    if (isOpen) dialog.showModal();
-    else dialog.close();
+    if (!isOpen) return undefined;
+    const before = document.activeElement;
+    ref.current?.showModal();
+    return () => {
+      // Something else may have taken the focus since.
+      if (document.activeElement !== document.body) return;
+      if (before instanceof HTMLElement && before.isConnected && before !== document.body) before.focus();
+      else onArrival();
+    };
   }, [isOpen]);
   if (!isOpen) return null;
   return (

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import { copy } from "./copy.tsx";
-import { Safe } from "./text.tsx";
+import { Safe, safeText } from "./text.tsx";
 
 // A text that may be JSON: indented and coloured; large ones in part, the rest on request.
 
@@ -19,21 +19,24 @@ export function Code({
   readonly label: string;
 }) {
   const [isWhole, setWhole] = useState(false);
-  const pretty = useMemo(() => (isJson ? indented(text) : undefined), [text, isJson]);
-  const all = pretty ?? text;
-  const shown = isWhole ? all : all.slice(0, SHOWN_AT_FIRST);
+  const { shown, isPretty, isCut } = useMemo(() => {
+    const most = isWhole ? Number.POSITIVE_INFINITY : SHOWN_AT_FIRST;
+    const pretty = isJson ? indented(text, most) : undefined;
+    const whole = pretty ?? text;
+    return { shown: whole.slice(0, most), isPretty: pretty !== undefined, isCut: whole.length > most };
+  }, [text, isJson, isWhole]);
   return (
     <div class="stack tight">
       <pre class="code" tabIndex={0} aria-label={label}>
-        {pretty === undefined || shown.length > SHOWN_AT_FIRST ? <Safe text={shown} /> : coloured(shown)}
+        {shown.length > SHOWN_AT_FIRST ? safeText(shown) : isPretty ? coloured(shown) : <Safe text={shown} />}
       </pre>
       <div class="row small">
         <button type="button" class="button small" onClick={() => void copy(text, label.toLowerCase())}>
           Copy
         </button>
-        {shown.length < all.length && (
+        {isCut && (
           <button type="button" class="button small" onClick={() => setWhole(true)}>
-            Show all {Math.ceil(all.length / 1_024).toLocaleString("en")} KB
+            Show all {Math.ceil(text.length / 1_024).toLocaleString("en")} KB
           </button>
         )}
       </div>
@@ -41,8 +44,14 @@ export function Code({
   );
 }
 
-/** JSON with two spaces a level, token by token: no number is changed. `undefined` for what is no JSON. */
-export function indented(text: string): string | undefined {
+/** Deeper levels stand below each other: a text of brackets would else become its length squared. */
+const DEEPEST = 40;
+
+/**
+ * JSON with two spaces a level, token by token: no number is changed. `undefined` for what is no JSON. It may end early,
+ * once it is longer than `most`.
+ */
+export function indented(text: string, most: number): string | undefined {
   const trimmed = text.trim();
   if (!/^[[{]/.test(trimmed)) return undefined;
   try {
@@ -52,17 +61,18 @@ export function indented(text: string): string | undefined {
   }
   let depth = 0;
   let out = "";
-  const line = () => `\n${"  ".repeat(depth)}`;
+  let isOpened = false;
+  const line = () => `\n${"  ".repeat(Math.min(depth, DEEPEST))}`;
   for (const [token] of trimmed.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g)) {
-    if (token === "{" || token === "[") {
-      depth += 1;
-      out += token + line();
-    } else if (token === "}" || token === "]") {
-      depth -= 1;
-      out = /[{[]\s*$/.test(out) ? out.trimEnd() + token : out + line() + token;
-    } else if (token === ",") out += token + line();
-    else if (token === ":") out += ": ";
-    else out += token;
+    if (out.length > most) break;
+    const opens = token === "{" || token === "[";
+    const closes = token === "}" || token === "]";
+    if (closes) depth -= 1;
+    // An empty object or array stays on its line.
+    if (isOpened !== closes) out += line();
+    if (opens) depth += 1;
+    out += token === ":" ? ": " : token === "," ? token + line() : token;
+    isOpened = opens;
   }
   return out;
 }

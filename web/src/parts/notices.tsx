@@ -1,6 +1,6 @@
 import { ApiError } from "../api/http.ts";
-import type { QueryObserverResult } from "@tanstack/query-core";
-import { absoluteText } from "../time.ts";
+import type { Answered } from "../api/query.ts";
+import { absoluteText, countdownText, tick } from "../time.ts";
 
 /** While the first answer is awaited: the title, and after a moment bars. */
 export function Skeleton({ title, rows = 5 }: { readonly title?: string; readonly rows?: number }) {
@@ -17,15 +17,19 @@ export function Skeleton({ title, rows = 5 }: { readonly title?: string; readonl
 }
 
 /** What went wrong with a request whose last answer may still be shown. */
-export function Refreshing({ query }: { readonly query: QueryObserverResult<unknown, ApiError> }) {
-  const { error, dataUpdatedAt } = query;
+export function Refreshing({ query }: { readonly query: Answered<unknown> }) {
+  const { error, dataUpdatedAt, nextTryAt } = query;
   if (!error) return null;
+  const status = error.status === 0 ? "" : ` (${error.status})`;
   const since =
     dataUpdatedAt > 0 ? `Not refreshed since ${absoluteText(dataUpdatedAt, "local")}` : "It could not be loaded";
   return (
     <div class="notice" data-tone={error.status === 404 ? "waiting" : "dead"} role="alert">
       <span class="grow">
-        {error.status === 404 ? "There is no such thing: deleted, or of another app." : `${since}: ${error.message}`}
+        {error.status === 404
+          ? "There is no such thing: deleted, or of another app."
+          : `${since}${status}: ${error.message}.`}
+        {error.status !== 404 && nextTryAt !== undefined && <NextTry at={nextTryAt} />}
         {error.requestId !== undefined && <span class="small mono"> request {error.requestId}</span>}
       </span>
       <button type="button" class="button small" onClick={() => void query.refetch()}>
@@ -33,6 +37,12 @@ export function Refreshing({ query }: { readonly query: QueryObserverResult<unkn
       </button>
     </div>
   );
+}
+
+/** To the second, which a screen reader is not told each time. */
+function NextTry({ at }: { readonly at: number }) {
+  void tick.value;
+  return <span aria-hidden="true"> Next try in {countdownText(at - Date.now())}.</span>;
 }
 
 /** The service's sentence about a refused action. */
