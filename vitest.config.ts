@@ -58,6 +58,8 @@ class LongFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    // `npm run test:browser` has them run too.
+    exclude: process.env["BROWSER_TESTS"] === "whole" ? [] : ["test/browser/whole/**"],
     pool: "forks",
     // Loading modules again for every file would take a quarter of the whole time.
     isolate: false,

@@ -1,13 +1,25 @@
-import { chromium, type Browser, type Page } from "playwright-core";
+import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
 import { unpackChromium } from "../../lib/pdf/chromium.ts";
 import { createClock } from "../../lib/clock.ts";
 
 // The browser that renders PDFs, driven by Playwright.
 
+export interface Look {
+  readonly width?: number;
+  readonly height?: number;
+  readonly dark?: boolean;
+  /** The settings of a browser's user, beside the size and the scheme. */
+  readonly settings?: BrowserContextOptions;
+  /** What is done to the page before it loads anything. */
+  readonly before?: (page: Page) => Promise<void>;
+}
+
 export interface Driven {
   readonly browser: Browser;
   /** A page with a session of its own. What breaks the policy, and errors of the page, are kept in `problems`. */
-  open(url: string, options?: { width?: number; height?: number; dark?: boolean }): Promise<Seen>;
+  open(url: string, look?: Look): Promise<Seen>;
+  /** Closes all pages. Returns their problems. */
+  endPages(): Promise<string[]>;
   close(): Promise<void>;
 }
 
@@ -25,20 +37,36 @@ export async function startBrowser(): Promise<Driven> {
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
     env: unpacked.envIn(home),
   });
+  const opened: Seen[] = [];
   return {
     browser,
-    open: async (url, { width = 1_280, height = 800, dark = false } = {}) => {
-      const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? "dark" : "light" });
+    open: async (url, { width = 1_280, height = 800, dark = false, settings = {}, before } = {}) => {
+      const context = await browser.newContext({
+        viewport: { width, height },
+        colorScheme: dark ? "dark" : "light",
+        ...settings,
+      });
       const page = await context.newPage();
       const problems: string[] = [];
+      opened.push({ page, problems });
+      // The console does not tell of all that the policy refuses.
+      await page.addInitScript(
+        `addEventListener("securitypolicyviolation", (e) => console.error("policy", e.violatedDirective, e.blockedURI))`,
+      );
       page.on("console", (message) => {
         // A refused request is an answer like others; the page says it.
         const isRefusal = message.text().startsWith("Failed to load resource");
         if (message.type() === "error" && !isRefusal) problems.push(message.text());
       });
       page.on("pageerror", (error) => problems.push(error.message));
+      await before?.(page);
       await page.goto(url);
       return { page, problems };
+    },
+    endPages: async () => {
+      const ended = opened.splice(0);
+      await Promise.all(ended.map(async ({ page }) => page.context().close()));
+      return ended.flatMap(({ problems }) => problems);
     },
     close: async () => browser.close(),
   };

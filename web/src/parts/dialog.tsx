@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { onArrival } from "../heading.ts";
 
 export interface DialogProps {
@@ -13,7 +13,7 @@ export interface DialogProps {
 /** A modal dialog. When it closes, the focus returns to where it was, or to the heading if that is gone. */
 export function Dialog({ title, isOpen, onClose, isWide = false, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!isOpen) return undefined;
     const before = document.activeElement;
     ref.current?.showModal();
