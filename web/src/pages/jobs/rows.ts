@@ -90,14 +90,17 @@ export function useRows(text: string, filter: Filter): Rows {
     setLooking(true);
     const page = await told(async () => ask(end?.nextCursor ?? undefined));
     setLooking(false);
-    if (page) setMore({ ...page, items: [...(more?.items ?? []), ...page.items].slice(-MOST_ROWS) });
+    if (page) setMore({ ...page, items: [...(more?.items ?? []), ...page.items].slice(LIMIT - MOST_ROWS) });
   };
   const { fresh, show: showFresh } = settled;
   const { isPending, isPlaceholderData: isDim } = query;
   return { jobs, isPending, isDim, query, fresh, showFresh, end, isLooking, lookFurther };
 }
 
-/** Rows change in place and never move: what is new waits until it is asked for. */
+/**
+ * Rows change in place and never move: what is new waits until it is asked for, and what the page has no more, since it
+ * fits no longer or newer ones fill the page, stays with what has become of it.
+ */
 function useSettled(
   page: Looked | undefined,
   isOfBefore: boolean,
@@ -106,16 +109,16 @@ function useSettled(
   const state = useRef<{ name: string; shown: readonly string[] | undefined }>({ name, shown: before });
   const newest = useRef(new Map<string, Job>());
   const [, again] = useState(0);
-  for (const job of page?.items ?? []) {
-    const known = newest.current.get(job.id);
-    if (!known || known.updatedAt <= job.updatedAt) newest.current.set(job.id, job);
-  }
+  note(newest.current, page?.items);
   const ids = page?.items.map(({ id }) => id);
   const isEmpty = (state.current.shown?.length ?? 0) === 0;
   // The rows of the search before stay, dimmed, until the answer to this one is there.
   if (!isOfBefore && (state.current.name !== name || isEmpty)) state.current = { name, shown: before ?? ids };
   const { shown = [] } = state.current;
   const known = new Set(shown);
+  const there = new Set(ids);
+  const hasEnded = (id: string) => /^(?:SUCCEEDED|CANCELLED)$/.test(newest.current.get(id)?.status ?? "");
+  note(newest.current, useLeft(ids && !isOfBefore ? shown.filter((id) => !there.has(id) && !hasEnded(id)) : []));
   const fresh = isOfBefore ? 0 : (ids ?? []).filter((id) => !known.has(id)).length;
   const show = () => {
     state.current = { name, shown: ids };
@@ -123,6 +126,30 @@ function useSettled(
   };
   const rows = shown.flatMap((id) => newest.current.get(id) ?? []);
   return { rows, ids: known, shown: state.current.shown, fresh, show };
+}
+
+/** An answer that is older than what is shown is dropped. */
+function note(newest: Map<string, Job>, jobs: readonly Job[] = []): void {
+  for (const job of jobs) {
+    const known = newest.get(job.id);
+    if (!known || known.updatedAt <= job.updatedAt) newest.set(job.id, job);
+  }
+}
+
+/** As many ids as the service takes. */
+const MOST_IDS = 100;
+
+/** The jobs of rows that are on the page no more. */
+function useLeft(left: readonly string[]): readonly Job[] | undefined {
+  const ids = left.slice(0, MOST_IDS);
+  return useQuery({
+    key: ["jobs-left", ids],
+    ask: async (signal) =>
+      api<Page>(`v1/admin/jobs${queryOf({ ...ofApp(), ids, include: "waiting", limit: MOST_IDS })}`, { signal }),
+    enabled: ids.length > 0,
+    every: () => "seldom",
+    keeps: true,
+  }).data?.items;
 }
 
 /** Keeps how far the page was scrolled, and goes there again on the way back. */
