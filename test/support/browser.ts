@@ -28,6 +28,8 @@ export interface Seen {
   readonly problems: readonly string[];
 }
 
+const LONGEST_WAIT_MS = 120_000;
+
 export async function startBrowser(): Promise<Driven> {
   const unpacked = await unpackChromium({ clock: createClock(undefined), log: () => {} });
   const home = await unpacked.createHome();
@@ -46,6 +48,8 @@ export async function startBrowser(): Promise<Driven> {
         colorScheme: dark ? "dark" : "light",
         ...settings,
       });
+      // As other waits of tests: it ends one that hangs, on a busy machine too.
+      context.setDefaultTimeout(LONGEST_WAIT_MS);
       const page = await context.newPage();
       const problems: string[] = [];
       opened.push({ page, problems });

@@ -86,7 +86,7 @@ test("without a network the page stays, asks for nothing, and goes on when there
   await page.getByRole("button", { name: "Offline" }).waitFor();
   const { sent } = trafficOf(page);
   await page.getByRole("button", { name: "Start now" }).click();
-  await page.getByText("This device is offline").waitFor();
+  await page.getByText("This device is offline").first().waitFor();
   expect(await page.locator("main [data-status]").first().getAttribute("data-status")).toBe("PENDING");
   sent.length = 0;
   // Longer than the shortest wait between two requests.

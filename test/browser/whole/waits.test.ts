@@ -189,7 +189,7 @@ const LIVES: Readonly<Record<string, (world: World) => Promise<Job>>> = {
       status: "RETRYING",
       attempts: 4,
       retryCount: 4,
-      startAt: Date.now() + 30.5 * MINUTE,
+      startAt: Date.now() + 3.5 * HOUR + 30 * SECOND,
       lastError: "HTTP 503",
     };
     return put(now as Given, [failed(1, from), failed(4, from + HOUR, 900)], from);
@@ -213,7 +213,10 @@ const LIVES: Readonly<Record<string, (world: World) => Promise<Job>>> = {
     const now = { status: "RUNNING", attempts: 2, retryCount: 1, startedAt, leaseUntil: Date.now() + HOUR };
     return put(now as Given, [failed(1, from)], from);
   },
-  "never started": async ({ put }) => put(waiting({ startAt: Date.now() + 3.5 * HOUR }), [], begun()),
+  "never started": async ({ put }) => {
+    const startAt = Date.now() + 3.5 * HOUR + 30 * SECOND;
+    return put(waiting({ startAt, scheduledAt: startAt }), [], begun());
+  },
   "succeeded at once": async ({ put }) => {
     const from = begun();
     const ended = {
@@ -242,10 +245,10 @@ test.each(Object.keys(LIVES))("the life of a job with %s is drawn as it was", as
     expect(width).toBeGreaterThanOrEqual(6);
 });
 
-/** One element a line; times of day left out, and places to the pixel. */
+/** An attempt or a wait a line; times of day left out, and places to the pixel. */
 function normal(html: string): string {
   return html
     .replaceAll(/\d{1,2} \w{3,4} \d{4}, \d\d:\d\d:\d\d/g, "<time>")
-    .replaceAll(/\d+\.\d+/g, (number) => String(Math.round(Number(number))))
-    .replaceAll("><", ">\n<");
+    .replaceAll(/\d\d+\.\d+/g, (number) => String(Math.round(Number(number))))
+    .replaceAll(/>(?=<(?:svg|g)\b)/g, ">\n");
 }

@@ -39,14 +39,14 @@ export interface ConfirmProps {
   readonly yes: string;
   readonly no: string;
   readonly isDangerous?: boolean;
-  /** Above a thousand it has to be typed. */
+  /** From a thousand on it has to be typed: so far jobs are counted, and there may be more. */
   readonly count?: number;
   readonly isOpen: boolean;
   readonly onClose: () => void;
   readonly act: () => Promise<void>;
 }
 
-const TYPED_ABOVE = 1_000;
+const TYPED_FROM = 1_000;
 
 /** Asks before something that can't be undone, or that concerns many. */
 export function Confirm({
@@ -62,7 +62,7 @@ export function Confirm({
 }: ConfirmProps) {
   const [typed, setTyped] = useState("");
   const [isBusy, setBusy] = useState(false);
-  const mustType = count > TYPED_ABOVE;
+  const mustType = count >= TYPED_FROM;
   const run = async () => {
     setBusy(true);
     try {

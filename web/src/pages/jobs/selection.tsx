@@ -1,10 +1,10 @@
 import { useLocation } from "preact-iso/router";
 import { actOn, bulk, refresh, told, type BulkAct } from "../../actions.ts";
-import { api, queryOf } from "../../api/http.ts";
+import { api } from "../../api/http.ts";
 import { useQuery } from "../../api/query.ts";
-import type { Answer, Job } from "../../api/shapes.ts";
+import type { AppSettings, Job } from "../../api/shapes.ts";
 import type { Filter } from "../../filter.ts";
-import { appId, mayChange, ofApp } from "../../me.ts";
+import { appId, mayChange } from "../../me.ts";
 import { copy } from "../../parts/copy.tsx";
 import { Confirm } from "../../parts/dialog.tsx";
 import { SHOWN } from "../../parts/status.tsx";
@@ -128,11 +128,19 @@ function statusWord(filter: Filter, jobs: readonly Job[], isAll: boolean): strin
   return statuses.length === 1 && one !== undefined ? `${SHOWN[one as Job["status"]].word.toLowerCase()} ` : "";
 }
 
+/** Whether a destination is named by a host, with or without its port. */
+function isAt(destination: string, host: string): boolean {
+  const bare = destination.replace(/^https?:\/\//, "");
+  return bare === host || bare.replace(/:\d+$/, "") === host;
+}
+
 /** `They go to hooks.partner.com with fresh retries, at most 5 a second.` */
 function Where({ filter, jobs, isAll }: Pick<SelectionProps, "filter" | "jobs" | "isAll">) {
-  const limits = useQuery({
-    key: ["destinations", appId.value],
-    ask: async (signal) => api<Answer<"listDestinations">>(`v1/admin/destinations${queryOf(ofApp())}`, { signal }),
+  // The list of destinations has only those that have failed lately.
+  const app = useQuery({
+    key: ["app", appId.value],
+    ask: async (signal) => api<AppSettings>(`v1/admin/apps/${appId.value}`, { signal }),
+    enabled: appId.value !== undefined,
   });
   const places = isAll
     ? [filter["host"] ?? []].flat()
@@ -141,8 +149,8 @@ function Where({ filter, jobs, isAll }: Pick<SelectionProps, "filter" | "jobs" |
   if (places.length !== 1 || place === undefined)
     return <>They start anew, with fresh retries, within the limits of their destinations.</>;
   const host = place.replace(/^https?:\/\//, "");
-  const known = limits.data?.items.find(({ destination }) => destination.replace(/^https?:\/\//, "") === host);
-  const rate = known?.rateLimitPerSecond ?? null;
+  const rates = (app.data?.destinations ?? []).filter((each) => isAt(each.destination, host));
+  const rate = rates.length === 1 ? (rates[0]?.rateLimitPerSecond ?? null) : null;
   return (
     <>
       They go to {host} with fresh retries{rate !== null && `, at most ${rate} a second`}.
