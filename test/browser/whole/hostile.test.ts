@@ -49,12 +49,12 @@ test(
     const body = JSON.stringify(nested).replace('"NUMBER"', LARGE);
     const raw = async (job: string) => {
       const { status, body: answer } = await at.stack.call("POST", "/v1/send", { token, body: job });
-      expect(status).toBe(201);
+      expect([status, answer.error]).toEqual([201, undefined]);
       return answer.data.id as string;
     };
     const url = `${at.target.url}/fails/%3Cscript%3E?q=javascript:alert(1)`;
     const failed = await raw(
-      `{"url":${JSON.stringify(url)},"body":${body},"key":${JSON.stringify(`k ${EVIL}`)},"labels":[${JSON.stringify(EVIL.slice(0, 60))}],"order":${JSON.stringify(`o ${EVIL}`)},"headers":{"x-evil":"<b>\u00ad\u0085</b>"}}`,
+      `{"url":${JSON.stringify(url)},"body":${body},"key":${JSON.stringify(`k ${EVIL.replace(BIDI, "")}`)},"labels":[${JSON.stringify(EVIL.slice(0, 60))}],"order":${JSON.stringify(`o ${EVIL}`)},"headers":{"x-evil":"<b>\u00ad\u0085</b>"}}`,
     );
     await jobIn(at.stack, token, failed, "FAILED");
     const task = (
@@ -107,6 +107,7 @@ test.each([
   const [id = ""] = await at.send(token, { url: `${at.target.url}/large`, body: make() });
   await jobIn(at.stack, token, id, "SUCCEEDED");
   const page = await at.open(`/jobs/${id}`, token);
+  await page.getByRole("tab", { name: "Request" }).waitFor();
   const opened = await inPage<number>(
     page,
     `(async () => {
