@@ -66,22 +66,25 @@ export async function startProvider(claims: JWTPayload): Promise<Provider> {
       void response.setHeader("content-type", "application/json").end(JSON.stringify(body));
     switch (`${request.method} ${url.pathname}`) {
       case "GET /.well-known/openid-configuration":
-        return json({
+        json({
           issuer,
           authorization_endpoint: `${issuer}/authorize`,
           token_endpoint: `${issuer}/token`,
           jwks_uri: `${issuer}/keys`,
         });
+        break;
       case "GET /keys":
-        return json({ keys: [key] });
+        json({ keys: [key] });
+        break;
       case "GET /authorize":
         authorize(url, response, { iss: issuer, ...trouble }, parts);
         trouble = {};
-        return;
+        break;
       case "POST /token":
-        return void exchange(request, response, parts);
+        void exchange(request, response, parts);
+        break;
       default:
-        return void response.writeHead(404).end();
+        response.writeHead(404).end();
     }
   });
   await new Promise<void>((listening) => {

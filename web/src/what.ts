@@ -34,6 +34,20 @@ export function stateOf(job: Job): string {
   return safeText(lastError ?? reason ?? "");
 }
 
+/** What many jobs wait for. */
+export const WAITING_MANY: Readonly<Record<string, string>> = {
+  delayed: "for their start",
+  backoff: "for their next try",
+  queued: "for a worker",
+  order: "for jobs before them",
+  rate: "for a rate limit",
+  concurrency: "for others to end",
+  outage: "for a circuit",
+  held: "for a held destination",
+  paused: "for the app",
+  slot: "for a task slot",
+};
+
 /** The reasons to wait, as the service names them. */
 export const WAITING: Readonly<Record<string, string>> = {
   delayed: "for its start",

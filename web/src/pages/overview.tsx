@@ -7,7 +7,7 @@ import { Refreshing, Skeleton } from "../parts/notices.tsx";
 import { SHOWN, isFinal } from "../parts/status.tsx";
 import { plural } from "../parts/text.tsx";
 import { pathOf } from "../root.ts";
-import { WAITING } from "../what.ts";
+import { WAITING_MANY } from "../what.ts";
 import { Lately } from "./overview/lately.tsx";
 import { Problems } from "./overview/problems.tsx";
 
@@ -80,7 +80,9 @@ function Now({ counts: { byStatus, byType, waiting } }: { readonly counts: Count
       {waits.length > 0 && (
         <p class="muted small">
           Waiting:{" "}
-          {waits.map(([reason, count]) => `${count.toLocaleString("en")} ${WAITING[reason] ?? reason}`).join(" · ")}
+          {waits
+            .map(([reason, count]) => `${count.toLocaleString("en")} ${WAITING_MANY[reason] ?? reason}`)
+            .join(" · ")}
         </p>
       )}
     </section>

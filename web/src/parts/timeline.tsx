@@ -1,18 +1,10 @@
-import { useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { Attempt, JobDetail } from "../api/shapes.ts";
 import { absoluteText, durationText, now, tick } from "../time.ts";
 import { isFinal } from "./status.tsx";
+import { TimelineDown, type Bar } from "./timeline-down.tsx";
 
 // The life of a job in one line: attempts as bars, the waits between them compressed and labelled, planned tries hollow.
-
-interface Bar {
-  readonly kind: "attempt" | "lost" | "wait" | "planned" | "now";
-  readonly width: number;
-  readonly label: string;
-  readonly tone?: string;
-  readonly number?: number;
-  readonly title: string;
-}
 
 const LEAST_ATTEMPT = 14;
 const MOST_SHOWN = 60;
@@ -83,7 +75,7 @@ function wait(ms: number): Bar {
   const label = durationText(ms);
   return {
     kind: "wait",
-    width: Math.min(120, 18 + label.length * 6 + 6 * Math.log10(ms / 1_000 + 1)),
+    width: Math.min(110, 10 + label.length * 6 + 4 * Math.log10(ms / 1_000 + 1)),
     label,
     title: `${label} of waiting`,
   };
@@ -103,10 +95,15 @@ export function Timeline({
   const { attempts } = job;
   void (isFinal(job.status) ? 0 : tick.value);
   const bars = useMemo(() => barsOf(job, attempts, now()), [job, Math.floor(now() / 5_000)]);
+  const place = useRef<HTMLElement>(null);
+  // Where it is longer than the page, what is now and next is seen first.
+  useEffect(() => {
+    if (place.current) place.current.scrollLeft = place.current.scrollWidth;
+  }, [attempts.length]);
   let x = 2;
   const width = bars.reduce((sum, bar) => sum + bar.width + 4, 8);
   return (
-    <figure class="timeline">
+    <figure class="timeline" ref={place}>
       <figcaption class="hidden-text">{summaryOf(job, attempts)}</figcaption>
       <svg width={width} viewBox={`0 0 ${width} 64`} preserveAspectRatio="xMinYMid meet" aria-hidden="true">
         {bars.map((bar, at) => {
@@ -123,6 +120,7 @@ export function Timeline({
           );
         })}
       </svg>
+      <TimelineDown bars={bars} selected={selected} onSelect={onSelect} />
     </figure>
   );
 }

@@ -28,7 +28,7 @@ export function AttemptOf({ job, attempt, tab, onShow }: Props) {
           {httpStatus !== null && ` · ${httpStatus}`}
           {durationMs !== null && ` · ${durationText(durationMs)}`}
         </h2>
-        <div class="tabs right" role="tablist">
+        <div class="tabs at-end" role="tablist">
           {Object.entries(TABS).map(([each, word]) => (
             <button
               key={each}
@@ -43,7 +43,7 @@ export function AttemptOf({ job, attempt, tab, onShow }: Props) {
         </div>
       </header>
       <div class="inside stack" role="tabpanel">
-        {error !== null && (
+        {error !== null && error !== `HTTP ${httpStatus}` && (
           <p>
             <Safe text={error} />
           </p>

@@ -96,7 +96,8 @@ function Actions({ job }: { readonly job: JobDetail }) {
         ))}
       {canResend(job) && mayChange.value && (
         <a class="button" href={pathOf(`/new?from=${job.id}`)}>
-          Edit and send again
+          <span class="not-on-phone">Edit and send again</span>
+          <span class="on-phone">Send again</span>
         </a>
       )}
       <Menu word="More">

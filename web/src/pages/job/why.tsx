@@ -1,6 +1,7 @@
 import type { JobDetail } from "../../api/shapes.ts";
 import { Safe } from "../../parts/text.tsx";
 import { Ago, Countdown } from "../../parts/time.tsx";
+import { absoluteText, clockText, now, zone } from "../../time.ts";
 
 /** Why a job is as it is: the first thing that is said of it. */
 export function Why({ job }: { readonly job: JobDetail }) {
@@ -45,29 +46,64 @@ function Sentence({ job }: { readonly job: JobDetail }) {
   }
 }
 
-function Waits({
-  job: { status, executionType, waiting, lastError, nextRetryAt, sealedAt },
-}: {
-  readonly job: JobDetail;
-}) {
+function Waits({ job: { status, executionType, waiting, lastError, sealedAt } }: { readonly job: JobDetail }) {
   if (executionType === "group")
     return <>{sealedAt ? "It ends when its members have ended." : "It is open: jobs may still become its members."}</>;
-  const next = waiting?.until ?? nextRetryAt;
+  const isTold = waiting?.detail.includes("ended with: ");
   return (
     <>
-      {status === "RETRYING" && lastError !== null && (
+      {status === "RETRYING" && lastError !== null && !isTold && (
         <>
           <Safe text={lastError} />.{" "}
         </>
       )}
-      {waiting ? <Safe text={waiting.detail} /> : "It waits"}
-      {next !== null && status === "RETRYING" && (
+      {waiting ? <Detail text={waiting.detail} /> : "It waits"}
+      {waiting?.reason === "outage" && waiting.until !== null && (
         <>
-          : the next try is in <Countdown to={next} />
+          , next in <Countdown to={waiting.until} />
         </>
       )}
       .
     </>
+  );
+}
+
+/** The service's sentence, with its times as whoever looks has chosen to see times. */
+function Detail({ text }: { readonly text: string }) {
+  return (
+    <>
+      {text.split(/((?:\bat )?\d{4}-\d\d-\d\dT[\d:.]+Z)/).map((piece, at) => {
+        // The pieces between are what the pattern has found.
+        if (at % 2 === 0) return <Safe key={at} text={piece} />;
+        const time = piece.replace("at ", "");
+        return piece === time ? <Moment key={at} at={time} /> : <Start key={at} at={time} />;
+      })}
+    </>
+  );
+}
+
+/** `in 3:12`, where a sentence says "at" a time to come. */
+function Start({ at }: { readonly at: string }) {
+  if (zone.value !== "relative")
+    return (
+      <>
+        at <Moment at={at} />
+      </>
+    );
+  return (
+    <>
+      in <Countdown to={at} />
+    </>
+  );
+}
+
+function Moment({ at }: { readonly at: string }) {
+  const time = Date.parse(at);
+  const isToday = new Date(time).toDateString() === new Date(now()).toDateString();
+  return (
+    <time dateTime={at} title={absoluteText(time, "utc")}>
+      {isToday && zone.value !== "utc" ? clockText(time) : absoluteText(time, zone.value)}
+    </time>
   );
 }
 

@@ -65,7 +65,7 @@ const HINTS: Readonly<Record<string, string>> = {
 
 function OneField({ name, schema, path, isRequired, texts, wrong, set }: OneProps) {
   const kind = kindOf(schema);
-  const { default: fallback } = schema;
+  const fallback = defaultOf(schema);
   const common = {
     id: path,
     label: LABELS[name] ?? labelOf(name),
@@ -97,10 +97,10 @@ function OneField({ name, schema, path, isRequired, texts, wrong, set }: OneProp
     case "lines":
       return <Area {...common} rows={3} hint={["One a line", common.hint].filter(Boolean).join(". ")} />;
     case "pairs":
-      return <Area {...common} rows={3} />;
+      return <Area {...common} rows={2} />;
     case "area":
     case "free":
-      return <Area {...common} rows={name === "body" || name === "payload" ? 7 : 3} />;
+      return <Area {...common} rows={name === "body" || name === "payload" ? 6 : 3} />;
     case "number":
     case "text":
     default:
@@ -108,11 +108,19 @@ function OneField({ name, schema, path, isRequired, texts, wrong, set }: OneProp
   }
 }
 
+/** Where a schema has none, its description may tell. */
+function defaultOf({ default: fallback, description }: Schema): unknown {
+  return fallback ?? /^Default: (\w+)\.$/.exec(description ?? "")?.[1];
+}
+
 function hintOf(name: string, { description, default: fallback }: Schema): string | undefined {
   const own = HINTS[name];
   if (own !== undefined) return own;
   const isTold = fallback !== undefined && typeof fallback !== "object" && !/default/i.test(description ?? "");
-  const parts = [description, ...(isTold ? [`Default: ${wordOf(fallback)}`] : [])].filter((each) => each !== undefined);
+  const parts = [
+    /^Default: \w+\.$/.test(description ?? "") ? undefined : description,
+    ...(isTold ? [`Default: ${wordOf(fallback)}`] : []),
+  ].filter((each) => each !== undefined);
   return parts.length === 0 ? undefined : parts.join(" ");
 }
 

@@ -109,8 +109,9 @@ function Card({ title, figure, detail, children }: CardProps) {
   return (
     <div class="panel inside stack tight">
       <h3 class="muted">{title}</h3>
-      <p class="row baseline">
-        <b class="figure">{figure}</b> <span class="muted small">{detail}</span>
+      <p>
+        <b class="figure">{figure}</b>
+        <span class="muted small block">{detail || "\u00a0"}</span>
       </p>
       {children}
     </div>

@@ -110,13 +110,14 @@ function ended({ counts: { byStatus }, series }: Seen): Problem[] {
       what: `${dead.toLocaleString("en")} dead`,
       detail: (
         <>
-          No retry is left
+          No retry is left.
           {since !== undefined && (
             <>
-              , the first of today <Ago at={since} />
+              {" "}
+              The first of a day: <Ago at={since} />
+              {mostAt(series)}.
             </>
           )}
-          {mostAt(series)}.
         </>
       ),
       action: look("status:dead"),
@@ -133,13 +134,13 @@ function ended({ counts: { byStatus }, series }: Seen): Problem[] {
   return all;
 }
 
-/** `, 97 % of the last day's at hooks.partner.com`. */
+/** `, 97 % of the failures at hooks.partner.com`. */
 function mostAt(series: Series | undefined): string {
   const failed = series?.destinations.filter((each) => each.failed > 0) ?? [];
   const [most] = failed.toSorted((a, b) => b.failed - a.failed);
   if (!most || most.destination === "(others)") return "";
   const share = Math.round((100 * most.failed) / failed.reduce((sum, each) => sum + each.failed, 0));
-  return `; ${share} % of a day's failures are at ${safeText(hostOf(most))}`;
+  return `, ${share} % of the failures at ${safeText(hostOf(most))}`;
 }
 
 function overdue({ stats }: Seen): Problem[] {
