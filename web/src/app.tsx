@@ -116,7 +116,12 @@ function Live() {
       title={isPaused.value ? "Refresh again (p)" : "Stop refreshing (p)"}
       onClick={() => (isPaused.value = !isPaused.value)}
     >
-      <Icon shape={isPaused.value ? "pause" : "play"} /> {word}
+      {isPaused.value ? (
+        <Icon shape="pause" />
+      ) : (
+        <span class="dot" data-tone={isOnline.value ? "succeeded" : "failed"} />
+      )}{" "}
+      {word}
     </button>
   );
 }
