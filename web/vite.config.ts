@@ -25,7 +25,7 @@ function isFirst(id: string): boolean {
   return FIRST_PAGES.test(id) || !LATER.test(id);
 }
 
-const LATER = /src[\\/](?:pages[\\/]|parts[\\/]fields|patch)/;
+const LATER = /src[\\/](?:pages[\\/]|parts[\\/]fields|api[\\/]oidc|patch)/;
 const FIRST_PAGES = /pages[\\/](?:overview|jobs|job|sign-in)(?:\.tsx|[\\/])/;
 
 export default defineConfig({

@@ -2,7 +2,7 @@ import { LocationProvider, useLocation } from "preact-iso/router";
 import { useEffect } from "preact/hooks";
 import { announced } from "./announced.ts";
 import { client } from "./api/query.ts";
-import { isAnswered } from "./api/oidc.ts";
+import { isAnswered } from "./api/sign-in.ts";
 import { isOnline, isPaused, onLive } from "./api/live.ts";
 import { claims, identity, isAskingAgain, isRefused, signOut, token } from "./api/session.ts";
 import { watchHeading } from "./heading.ts";

@@ -1,33 +1,18 @@
-import { signal } from "@preact/signals";
-import { API, BASE } from "../root.ts";
+import { BASE } from "../root.ts";
 import { claimsOf, signIn } from "./session.ts";
-import type { Answer } from "./shapes.ts";
+import { isAnswer, isAnswered, type SignInOptions } from "./sign-in.ts";
 
 // Signing in at the issuer of the service's tokens, by OIDC's authorization code with PKCE.
 
-export type SignInOptions = Answer<"getSignInOptions">;
 type Oidc = NonNullable<SignInOptions["oidc"]>;
 
 const KEPT = "oidc";
-
-/** Whether the issuer has led to this page: its answer goes before whatever token there is, and before the page. */
-export const isAnswered = signal(isAnswer(new URLSearchParams(location.search)));
-
-function isAnswer(query: URLSearchParams): boolean {
-  return query.has("state") && (query.has("code") || query.has("error"));
-}
 
 /** What stays in this tab while one is at the issuer. */
 interface Kept {
   readonly verifier: string;
   readonly state: string;
   readonly back: string;
-}
-
-/** How one can sign in here. */
-export async function signInOptions(): Promise<SignInOptions> {
-  const response = await fetch(new URL("dashboard/sign-in.json", API));
-  return response.ok ? ((await response.json()) as SignInOptions) : { local: false, oidc: null };
 }
 
 /** Leaves for the issuer's page, which leads back to this one. */

@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { API } from "../root.ts";
 import { claimsOf, signIn } from "../api/session.ts";
 import { sentenceOf } from "../parts/notices.tsx";
-import { beginOidc, finishOidc, isAnswered, signInOptions, type SignInOptions } from "../api/oidc.ts";
+import { isAnswer, isAnswered, signInOptions, type SignInOptions } from "../api/sign-in.ts";
 
 /** A pasted token, one click on a local stack, or the issuer's own page. */
 export function SignIn({ isAgain = false }: { readonly isAgain?: boolean }) {
@@ -20,8 +20,8 @@ export function SignIn({ isAgain = false }: { readonly isAgain?: boolean }) {
     void attempt(async () => {
       const offered = await signInOptions();
       setOptions(offered);
-      if (offered.oidc) await finishOidc(offered.oidc);
-      else isAnswered.value = false;
+      if (!offered.oidc) isAnswered.value = false;
+      else if (isAnswer(new URLSearchParams(location.search))) await (await oidcFlow()).finishOidc(offered.oidc);
     });
   }, []);
   const oidc = options?.oidc ?? undefined;
@@ -33,7 +33,11 @@ export function SignIn({ isAgain = false }: { readonly isAgain?: boolean }) {
         </button>
       )}
       {oidc && (
-        <button type="button" class="button primary" onClick={() => void attempt(async () => beginOidc(oidc))}>
+        <button
+          type="button"
+          class="button primary"
+          onClick={() => void attempt(async () => (await oidcFlow()).beginOidc(oidc))}
+        >
           Sign in with {new URL(oidc.issuer).host}
         </button>
       )}
@@ -61,6 +65,9 @@ export function SignIn({ isAgain = false }: { readonly isAgain?: boolean }) {
     </main>
   );
 }
+
+/** Seldom used, so it comes when it is. */
+const oidcFlow = async () => import("../api/oidc.ts");
 
 interface PasteProps {
   readonly options: SignInOptions | undefined;
