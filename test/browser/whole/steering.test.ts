@@ -1,0 +1,93 @@
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { go, onDashboard } from "../../support/dashboard.ts";
+import { jobIn, newApp } from "../../support/stack.ts";
+
+// What people do on the dashboard's pages: schedules, settings, groups.
+
+const at = onDashboard();
+
+interface Opened {
+  readonly page: Page;
+  readonly appId: string;
+  readonly token: string;
+  /** Calls the API as the app's administrator, and gives the data. */
+  readonly call: (method: string, path: string, body?: object) => Promise<{ readonly id: string }>;
+}
+
+/** A page with an app of its own. */
+async function opened(): Promise<Opened> {
+  const { appId, token } = await newApp();
+  const page = await at.open("/bulk", token);
+  return { page, appId, token, call: async (method, path, body) => at.ask(token, method, path, body) };
+}
+
+test("a schedule is made, told in words, edited, paused and taken up again, run and ended", async () => {
+  const { page, call } = await opened();
+  await go(page, "/new?type=schedule");
+  await page.getByLabel("Key").first().fill("nightly");
+  await page.getByLabel("Times").fill("0 2 * * 1-5");
+  await page.getByLabel("Time zone").fill("Europe/Berlin");
+  await page.getByText("on weekdays at 02:00").waitFor();
+  await page.getByLabel("URL", { exact: true }).fill(`${at.target.url}/nightly`);
+  await page.getByRole("button", { name: "Make the schedule" }).click();
+  const panel = page.getByRole("region", { name: "Schedule nightly" });
+  await panel.getByText("on weekdays at 02:00, Europe/Berlin").waitFor();
+  expect(await panel.locator("dd").nth(1).locator("time").count()).toBe(5);
+  await panel.getByRole("button", { name: "Edit" }).click();
+  await page.getByLabel("Times").fill("rate(2 hours)");
+  await page.getByRole("button", { name: "Save" }).click();
+  await panel.getByText("every 2 hours").waitFor();
+  await panel.getByRole("button", { name: "Pause" }).click();
+  await panel.getByText("none while it is paused").waitFor();
+  await page.getByRole("button", { name: "Undo" }).click();
+  await panel.getByText("Active").waitFor();
+  await panel.getByRole("button", { name: "Run now" }).click();
+  await panel.getByRole("link", { name: "Succeeded" }).waitFor();
+  expect(await call("GET", "/v1/schedules/nightly")).toMatchObject({
+    expression: "rate(2 hours)",
+    job: { url: `${at.target.url}/nightly` },
+  });
+  await panel.getByRole("button", { name: "End" }).click();
+  await page.getByRole("button", { name: "End it" }).click();
+  await page.getByRole("heading", { name: "No schedule" }).waitFor();
+});
+
+test("settings that somebody else has changed meanwhile are shown in both versions, and mine can go on top", async () => {
+  const { page, call, appId } = await opened();
+  const path = `/v1/admin/apps/${appId}`;
+  await call("PATCH", path, { name: "Shop" });
+  await go(page, "/app/settings");
+  await page.getByLabel("Name").fill("My shop");
+  await call("PATCH", path, { name: "Their shop", requestsPerSecond: 7 });
+  await page.getByRole("button", { name: "Save name" }).click();
+  const versions = page.getByRole("alert", { name: "Two versions" });
+  await versions.getByRole("cell", { name: "Their shop" }).waitFor();
+  await versions.getByRole("cell", { name: "My shop" }).waitFor();
+  await versions.getByRole("button", { name: "Put my changes on top" }).click();
+  expect(await page.getByLabel("Requests a second").inputValue()).toBe("7");
+  await page.getByRole("button", { name: "Save name" }).click();
+  await page.getByText("Nothing is changed").waitFor();
+  expect(await call("GET", path)).toMatchObject({ name: "My shop", requestsPerSecond: 7 });
+  await page.getByRole("link", { name: "Who changed them" }).click();
+  await page.getByText("Their shop → My shop").waitFor();
+});
+
+test("a group shows how its members have ended, and a job leads to its group and to what followed it", async () => {
+  const { page, call, token } = await opened();
+  at.target.answer(({ url }, response) => void response.writeHead(url === "/bad" ? 422 : 200).end());
+  const group = await call("POST", "/v1/groups", { key: "import", expected: 2 });
+  const onSuccess = { url: `${at.target.url}/after` };
+  const member = await call("POST", "/v1/send", { url: `${at.target.url}/good`, group: group.id, onSuccess });
+  await call("POST", "/v1/send", { url: `${at.target.url}/bad`, group: group.id });
+  await jobIn(at.stack, token, group.id, "FAILED", "DEAD");
+  await go(page, "/groups");
+  await page.getByRole("link", { name: "import" }).click();
+  await page.getByRole("heading", { name: "2 of 2 members ended" }).waitFor();
+  await page.getByRole("img", { name: "1 succeeded, 1 failed" }).waitFor();
+  await page.getByRole("link", { name: "/good" }).click();
+  expect(page.url()).toContain(member.id);
+  const relatives = page.getByLabel("Related jobs");
+  await relatives.getByRole("link", { name: /Group group import/ }).waitFor();
+  await relatives.getByRole("link", { name: /POST .*\/after/ }).waitFor();
+});
