@@ -10,7 +10,7 @@ import type { Tone } from "../../parts/status.tsx";
 import { plural, safeText } from "../../parts/text.tsx";
 import { Ago } from "../../parts/time.tsx";
 import { pathOf } from "../../root.ts";
-import { durationText } from "../../time.ts";
+import { durationText, now } from "../../time.ts";
 import { useSeries } from "./series.ts";
 
 // What needs a person, worst first.
@@ -114,7 +114,7 @@ function ended({ counts: { byStatus }, series }: Seen): Problem[] {
           {since !== undefined && (
             <>
               {" "}
-              The first of a day: <Ago at={since} />
+              The first of a day was <Ago at={since} />
               {mostAt(series)}.
             </>
           )}
@@ -134,13 +134,13 @@ function ended({ counts: { byStatus }, series }: Seen): Problem[] {
   return all;
 }
 
-/** `, 97 % of the failures at hooks.partner.com`. */
+/** `; 97 % of its failures are at hooks.partner.com`. */
 function mostAt(series: Series | undefined): string {
   const failed = series?.destinations.filter((each) => each.failed > 0) ?? [];
   const [most] = failed.toSorted((a, b) => b.failed - a.failed);
   if (!most || most.destination === "(others)") return "";
   const share = Math.round((100 * most.failed) / failed.reduce((sum, each) => sum + each.failed, 0));
-  return `, ${share} % of the failures at ${safeText(hostOf(most))}`;
+  return `; ${share} % of its failures are at ${safeText(hostOf(most))}`;
 }
 
 function overdue({ stats }: Seen): Problem[] {
@@ -175,9 +175,7 @@ function unreachable({ counts, destinations }: Seen): Problem[] {
           {safeText(hostOf(one))}: {safeText(one.lastError ?? "it fails")}
           {wait(one)}.{" "}
           {one.nextProbeAt !== null && (
-            <>
-              Next probe <Ago at={one.nextProbeAt} />.
-            </>
+            <>Next probe {Date.parse(one.nextProbeAt) > now() ? <Ago at={one.nextProbeAt} /> : "now"}.</>
           )}
         </>
       ),
