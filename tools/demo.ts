@@ -54,7 +54,11 @@ interface Shop {
 
 async function startPartners(): Promise<Shop["partners"]> {
   return {
-    shop: await partner((_, response) => setTimeout(() => json(response, 200, { ok: true }), 20 + Math.random() * 180)),
+    shop: await partner((request, response) => {
+      const isDown = request.url?.startsWith("/erp") === true;
+      const [status, body] = isDown ? [503, { error: "maintenance", until: "18:00" }] : [200, { ok: true }];
+      setTimeout(() => json(response, status, body), 20 + Math.random() * 180);
+    }),
     failing: await partner((_, response) => json(response, 503, { error: "upstream is down", retry: true })),
     old: await partner((_, response) => json(response, 410, { error: "this endpoint is gone" })),
     limited: await partner((_, response) => json(response, 200, { ok: true })),
@@ -108,7 +112,7 @@ async function putSchedules({ token, partners: { shop, old } }: Shop): Promise<v
   const timezone = "Europe/Berlin";
   await put("nightly-report", { expression: "0 2 * * *", timezone, overlap: "skip", job: { url: `${shop}/report` } });
   await put("weekday-digest", { expression: "0 9 * * 1-5", timezone, job: { url: `${shop}/digest` } });
-  await put("heartbeat", { expression: "rate(1 minute)", timezone: "UTC", job: { url: `${shop}/heartbeat` } });
+  await put("stock-check", { expression: "rate(1 hour)", timezone: "UTC", job: { url: `${shop}/stock` } });
   await put("old-import", { expression: "0 4 * * 0", timezone: "UTC", job: { url: `${old}/import` } });
   await ask(token, "POST", "/v1/schedules/old-import/pause", { reason: "The partner has moved" });
 }
@@ -116,7 +120,16 @@ async function putSchedules({ token, partners: { shop, old } }: Shop): Promise<v
 async function sendWork({ token, partners: { shop } }: Shop): Promise<void> {
   const today = new Date().toISOString().slice(0, 10);
   const filters = { dateFrom: today, dateTo: today };
-  await send(token, [{ task: "export_report", payload: { reportType: "jobs", format: "csv", filters } }]);
+  const mail = (to: string) => ({
+    email: { to: [to], subject: "Your order has been sent", text: "Dear {{name}}, your order is on its way." },
+    variables: { name: "Ada" },
+  });
+  await send(token, [
+    { task: "export_report", payload: { reportType: "jobs", format: "csv", filters } },
+    { task: "notification", payload: mail("ada@example.com") },
+    { task: "notification", payload: mail("grace@example.com") },
+    { task: "generate_pdf", payload: { input_type: "html", html: "<h1>Invoice A-1000</h1><p>Total: 47 EUR</p>" } },
+  ]);
   const group = (await ask(token, "POST", "/v1/groups", { onComplete: { url: `${shop}/import-done` } })) as {
     id: string;
   };
@@ -128,32 +141,56 @@ async function sendWork({ token, partners: { shop } }: Shop): Promise<void> {
 }
 
 const EVERY_MS = 2_000;
+const HOUR_MS = 3_600_000;
+const LEAST = 2;
+const MOST = 120;
 
 /** Orders go on coming, by the hour of the service's day. A few of them fail. */
 async function goOn(shop: Shop): Promise<never> {
-  for (let n = 1_000; ; n += 20) {
+  let from = 1_000;
+  let last = await serviceTime();
+  for (;;) {
     await sleep(EVERY_MS);
     try {
-      await send(shop.token, await ordersOf(n, shop));
+      const now = await serviceTime();
+      const count = ordersBetween(last, now);
+      await send(
+        shop.token,
+        many(count, (n) => orderOf(from + n, shop)),
+      );
+      [from, last] = [from + count, now];
     } catch {
       // The stack is being started anew, or has ended: the next orders tell.
     }
   }
 }
 
-async function ordersOf(from: number, { run, partners }: Shop): Promise<readonly object[]> {
+async function serviceTime(): Promise<number> {
   const { now } = (await ask("", "GET", "/health")) as { now: string };
-  const hour = new Date(now).getUTCHours() + new Date(now).getUTCMinutes() / 60;
-  const count = 2 + Math.round(5 - 5 * Math.cos((2 * Math.PI * (hour - 3)) / 24) + 3 * Math.random());
-  return many(count, (n) => {
-    const body = { order: `B-${from + n}`, total: 10 + Math.round(400 * Math.random()), currency: "EUR" };
-    const key = `order-${run}-${from + n}`;
-    const chance = Math.random();
-    if (chance < 0.01) return { url: `${partners.strict}/invoices`, body: { amount: -1 }, key };
-    if (chance < 0.03)
-      return { url: `${partners.failing}/webhooks/orders`, body, key, retry: { baseDelaySeconds: 60 } };
-    return { url: `${partners.shop}/orders/${n % 3 === 0 ? "shipped" : "paid"}`, body, key, labels: ["orders"] };
-  });
+  return Date.parse(now);
+}
+
+/** Few at night, many at noon; a clock that has jumped brings no more than an hour's. */
+function ordersBetween(last: number, now: number): number {
+  const hour = (now / HOUR_MS) % 24;
+  const anHour = 70 - 50 * Math.cos((2 * Math.PI * (hour - 2)) / 24);
+  return Math.round(Math.min(MOST, Math.max(LEAST, (anHour * (now - last)) / HOUR_MS)));
+}
+
+function orderOf(n: number, { run, partners }: Shop): object {
+  const body = { order: `B-${n}`, total: 10 + Math.round(400 * Math.random()), currency: "EUR" };
+  const key = `order-${run}-${n}`;
+  const chance = Math.random();
+  if (chance < 0.01) return { url: `${partners.strict}/invoices`, body: { amount: -1 }, key };
+  if (chance < 0.03) return { url: `${partners.failing}/webhooks/orders`, body, key };
+  if (chance < 0.04) return { url: `${partners.shop}/erp/customers`, method: "PUT", body, key };
+  return { url: `${partners.shop}/orders/${n % 3 === 0 ? "shipped" : "paid"}`, body, key, labels: ["orders"] };
+}
+
+/** Somebody tries the refused invoices again, all at once. */
+async function redrive({ token, partners: { strict } }: Shop): Promise<void> {
+  await sleep(EVERY_MS);
+  await ask(token, "POST", "/v1/admin/jobs/redrive", { status: "FAILED", host: new URL(strict).host });
 }
 
 async function fill(): Promise<Shop> {
@@ -174,6 +211,7 @@ async function fill(): Promise<Shop> {
       many(15, (n) => ({ url: `${partners.shop}/app-${at}`, body: { n } })),
     );
   }
+  await redrive(demo);
   say(`Filled. See it at ${base}/dashboard . Orders come, and the partners answer, until this is stopped (Ctrl-C).`);
   return demo;
 }

@@ -1,27 +1,31 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type { Browser } from "playwright-core";
-import { DEMO_APP } from "../local/local-pages.ts";
-import { signToken } from "../local/token.ts";
+import type { Counts, Operations } from "../client/src/api-types.ts";
+import { demoToken } from "../local/local-pages.ts";
 import { startBrowser } from "../test/support/browser.ts";
+import { builtDashboard } from "../test/support/dashboard.ts";
 
 // `npm run screenshots`: writes the pictures of README and docs/dashboard.md to docs/images, from what `npm run demo`
-// makes. A stack of its own lives through most of a day at 240 times the speed, and is looked at when its clock runs as
-// others do. `-- --url http://127.0.0.1:3000` takes the pictures of a stack that runs already.
+// makes. A stack of its own is stopped and started again an hour later, by its clock, until a day has gone; its jobs take
+// the time that they take. `-- --url http://127.0.0.1:3000` takes the pictures of a stack that runs already.
 
 const ROOT = join(import.meta.dirname, "..");
 const IMAGES = join(ROOT, "docs/images");
-const SPEED = 240;
-/** 18 hours of the service. */
-const DAY_MS = 270_000;
-/** Until the second demo's jobs have come to where they stay for a while. */
-const SETTLE_MS = 75_000;
+const HOURS = 20;
+/** The demo sends an hour's orders within this time of a start. */
+const ORDERS_TAKE_MS = 4_000;
+/** The first jobs have a limit of one a second. */
+const FIRST_JOBS_TAKE_MS = 60_000;
+const LONGEST_MS = 20_000;
+/** At the end: until most of the last jobs have come to where they stay for a while. */
+const SETTLE_MS = 45_000;
 
 interface Shot {
   readonly name: string;
@@ -56,19 +60,46 @@ async function end(child: ChildProcess): Promise<void> {
   await ended;
 }
 
+async function stackIn(dir: string, port: string) {
+  const { child, line } = await start("local/start.ts", [], { PORT: port, DATA_DIR: dir }, /^ready/);
+  return { child, url: /http:\S+/.exec(line)?.[0] ?? "" };
+}
+
+/** The clock of a stack that is stopped. */
+function anHourLater(dir: string): void {
+  const file = join(dir, "clock.json");
+  const anchor = JSON.parse(readFileSync(file, "utf8")) as { service: number };
+  writeFileSync(file, JSON.stringify({ ...anchor, service: anchor.service + 3_600_000 }));
+}
+
+/** Waits until no job is on its way, so that none is cut off. */
+async function idle(url: string): Promise<void> {
+  const token = await demoToken();
+  const until = performance.now() + LONGEST_MS;
+  while (performance.now() < until) {
+    const { byStatus, waiting } = await ask<Counts>(url, token, "/v1/admin/counts");
+    if (byStatus.RUNNING === 0 && waiting.queued === 0) return;
+    await sleep(500);
+  }
+}
+
+async function ask<T>(url: string, token: string, path: string): Promise<T> {
+  const response = await fetch(url + path, { headers: { authorization: `Bearer ${token}` } });
+  return ((await response.json()) as { readonly data: T }).data;
+}
+
 async function afterADay(dir: string): Promise<string> {
-  const stack = async (speed: number, port: string) => {
-    const env = { PORT: port, DATA_DIR: dir, SPEED: String(speed) };
-    const { child, line } = await start("local/start.ts", [], env, /^ready/);
-    return { child, url: /http:\S+/.exec(line)?.[0] ?? "" };
-  };
-  const fast = await stack(SPEED, "0");
-  const demo = async () => start("tools/demo.ts", ["--url", fast.url], {}, /^Filled/);
-  const { child: first } = await demo();
-  await sleep(DAY_MS);
-  await Promise.all([end(first), end(fast.child)]);
-  const { url } = await stack(1, new URL(fast.url).port);
-  await demo();
+  let { child, url } = await stackIn(dir, "0");
+  const { port } = new URL(url);
+  await start("tools/demo.ts", ["--url", url], {}, /^Filled/);
+  await sleep(FIRST_JOBS_TAKE_MS);
+  for (let hour = 0; hour < HOURS; hour += 1) {
+    await sleep(ORDERS_TAKE_MS);
+    await idle(url);
+    await end(child);
+    anHourLater(dir);
+    ({ child, url } = await stackIn(dir, port));
+  }
   await sleep(SETTLE_MS);
   return url;
 }
@@ -78,7 +109,10 @@ async function take(browser: Browser, url: string, token: string, shot: Shot): P
   const context = await browser.newContext({
     viewport: { width: isPhone ? 390 : 1_280, height },
     colorScheme: isDark ? "dark" : "light",
-    deviceScaleFactor: isPhone ? 2 : 1.5,
+    deviceScaleFactor: isPhone ? 1.5 : 1.25,
+    // A phone's bars of scrolling take no room.
+    isMobile: isPhone,
+    hasTouch: isPhone,
     reducedMotion: "reduce",
     locale: "en-GB",
   });
@@ -92,31 +126,34 @@ async function take(browser: Browser, url: string, token: string, shot: Shot): P
   await context.close();
 }
 
-/** A job that is being retried, by the API. */
+/** A job that is being retried, after about so many attempts. */
+const ATTEMPTS = 5;
+
 async function retrying(url: string, token: string): Promise<string> {
-  const response = await fetch(`${url}/v1/admin/jobs?status=RETRYING&limit=50`, {
-    headers: { authorization: `Bearer ${token}` },
-  });
-  const { data } = (await response.json()) as { data: { items: { id: string; attemptsStarted: number }[] } };
-  const [most] = data.items.toSorted((a, b) => b.attemptsStarted - a.attemptsStarted);
-  if (!most) throw new Error("No job is being retried: expected the demo's partner that is down");
-  return most.id;
+  const page = await ask<Operations["listJobs"]["answer"]["data"]>(
+    url,
+    token,
+    "/v1/admin/jobs?status=RETRYING&include=waiting&limit=100",
+  );
+  const far = ({ attemptsStarted }: { readonly attemptsStarted: number }) => Math.abs(attemptsStarted - ATTEMPTS);
+  const waiting = page.items.filter((job) => job.waiting?.reason === "backoff");
+  const [best] = waiting.toSorted((a, b) => far(a) - far(b));
+  if (!best) throw new Error("No job is being retried: expected the demo's orders that fail");
+  return best.id;
 }
 
 async function takeAll(url: string): Promise<void> {
-  const claims = { appId: DEMO_APP, sub: "ada", roles: ["APP_ADMIN"], permissions: [] };
-  const token = await signToken({ ...claims, expires: "12h" });
+  const token = await demoToken();
   const job = `/jobs/${await retrying(url, token)}`;
   const shots: readonly Shot[] = [
     { name: "overview", path: "" },
     { name: "overview-dark", path: "", isDark: true },
-    { name: "jobs", path: "/jobs" },
+    { name: "jobs", path: "/jobs?q=status:retrying,failed,dead" },
     { name: "job", path: job, height: 900 },
-    { name: "job-dark", path: job, isDark: true, height: 900 },
     { name: "schedules", path: "/schedules" },
     { name: "new", path: "/new" },
     { name: "phone-overview", path: "", isPhone: true },
-    { name: "phone-jobs", path: "/jobs", isPhone: true },
+    { name: "phone-jobs", path: "/jobs?q=status:retrying,failed,dead", isPhone: true },
     { name: "phone-job", path: job, isPhone: true, isDark: true },
   ];
   mkdirSync(IMAGES, { recursive: true });
@@ -127,6 +164,7 @@ async function takeAll(url: string): Promise<void> {
   process.stdout.write(`${shots.length} pictures in docs/images, ${Math.ceil(bytes / 1_024)} KB\n`);
 }
 
+builtDashboard();
 const dir = mkdtempSync(join(tmpdir(), "screenshots-"));
 try {
   await takeAll(values.url ?? (await afterADay(dir)));
