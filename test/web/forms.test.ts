@@ -29,7 +29,11 @@ const JOB: Schema = {
   properties: {
     url: { type: "string", maxLength: 2_048 },
     method: { enum: ["POST", "PUT"] },
-    headers: { type: "object", additionalProperties: { type: "string" } },
+    headers: {
+      type: "object",
+      additionalProperties: { anyOf: [{ type: "string" }, { type: "array", items: { type: "string" } }] },
+    },
+    variables: { type: "object", additionalProperties: { type: "string" } },
     body: {},
     labels: { type: "array", items: { type: "string" }, maxItems: 2 },
     retry: {
@@ -49,7 +53,8 @@ test("a value becomes texts, and they the value again", () => {
   const job = {
     url: "https://a.example/x?y=1",
     method: "PUT",
-    headers: { "x-a": "1: 2", authorization: "***" },
+    headers: { "x-a": ["1: 2", "3"], authorization: "***" },
+    variables: { name: "Ada" },
     body: { n: [1, 2.5, null], s: "ü" },
     labels: ["a", "b c"],
     retry: { baseDelaySeconds: 5, final: ["4xx", 409] },
@@ -77,6 +82,7 @@ test.each([
   ["retry.baseDelaySeconds", "61", "at most 60"],
   ["retry.baseDelaySeconds", "1.5", "expected a whole number"],
   ["headers", "no colon", "name: value"],
+  ["variables", "a: 1\na: 2", "twice"],
   ["labels", "a\nb\nc", "at most 2"],
   ["notBefore", "soon", "2026-01-31T09:00:00Z"],
 ])("%s with %j is told to be wrong", (path, text, told) => {

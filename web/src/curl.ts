@@ -21,7 +21,7 @@ export function curlOf(job: JobDetail): string | undefined {
   // Brackets and braces would name several URLs.
   const glob = /[[\]{}]/.test(url) ? "-g " : "";
   const lines = [`curl ${glob}${method === "HEAD" ? "--head" : `-X ${method}`} ${inShell(url)}`];
-  for (const [name, value] of Object.entries(headersOf(request))) lines.push(`  -H ${header(name, value)}`);
+  for (const [name, value] of headersOf(request)) lines.push(`  -H ${header(name, value)}`);
   const command = (...more: readonly string[]) => [...lines, ...more].join(" \\\n");
   if (body === null || body === "") return command();
   if (isBase64Encoded) return `printf %s ${quoted(body)} | base64 -d | ${command("  --data-binary @-")}`;
@@ -35,27 +35,34 @@ export function curlOf(job: JobDetail): string | undefined {
 type Request = NonNullable<JobDetail["lambdaProxyMessage"]>;
 
 /** As the service puts it together. */
-function urlOf(base: string, { path, ...others }: Request): string {
-  const { queryStringParameters } = others as {
-    readonly queryStringParameters?: Readonly<Record<string, string>> | null;
-  };
+function urlOf(base: string, { path, queryStringParameters, multiValueQueryStringParameters }: Request): string {
   if (!URL.canParse(base)) return base + path;
   const url = new URL(base);
   const [ownPath = "", ...query] = path.split("?");
   url.pathname = url.pathname.replace(/\/$/, "") + ownPath;
-  const more = new URLSearchParams(queryStringParameters ?? {}).toString();
+  const more = new URLSearchParams(
+    valuesOf(queryStringParameters ?? {}, multiValueQueryStringParameters).map(([name, value]) => [name, value]),
+  ).toString();
   const all = [query.join("?"), more].filter((part) => part !== "");
   url.search = all.join("&").replaceAll("+", "%20");
   return url.href;
 }
 
 /** With the type that the service gives to JSON, and none where it gives none: curl would call it a form. */
-function headersOf({ headers, body, isBase64Encoded }: Request): Readonly<Record<string, string>> {
-  const own = Object.entries(headers).filter(([name]) => !NOT_SENT.test(name));
+function headersOf({ headers, multiValueHeaders, body, isBase64Encoded }: Request): readonly Named[] {
+  const own = valuesOf(headers, multiValueHeaders).filter(([name]) => !NOT_SENT.test(name));
   const isTyped = own.some(([name]) => name.toLowerCase() === "content-type");
   const hasBody = body !== null && body !== "";
-  const typed = !isTyped && hasBody && { "content-type": !isBase64Encoded && isJson(body) ? "application/json" : NONE };
-  return { ...Object.fromEntries(own), ...typed };
+  if (isTyped || !hasBody) return own;
+  return [...own, ["content-type", !isBase64Encoded && isJson(body) ? "application/json" : NONE]];
+}
+
+type Named = readonly [name: string, value: string];
+
+/** Each value by itself; where a name has a list, the list counts. */
+function valuesOf(single: Readonly<Record<string, string>>, lists: Request["multiValueHeaders"]): readonly Named[] {
+  const all = { ...single, ...lists };
+  return Object.entries(all).flatMap(([name, value]) => [value].flat().map((each) => [name, each] as const));
 }
 
 /** No header of this name, not even curl's own. */

@@ -64,7 +64,12 @@ function plain(schema: Schema): Schema {
   return { ...schema, type: others.length === 0 ? type : schema.type };
 }
 
-const isText = ({ type }: Schema) => type === "string" || (Array.isArray(type) && type.includes("string"));
+/** A text, or texts where a name may come several times. */
+const isText = ({ type, anyOf, items }: Schema): boolean =>
+  type === "string" ||
+  (Array.isArray(type) && type.includes("string")) ||
+  (type === "array" && typeof items === "object" && isText(items)) ||
+  anyOf?.every(isText) === true;
 const isLeaf = ({ type, enum: values, anyOf, oneOf }: Schema): boolean =>
   values !== undefined ||
   type === "string" ||
@@ -110,7 +115,7 @@ export function textsOf(schema: Schema, value: unknown, path = ""): Texts {
 
 export function pairsText(pairs: Readonly<Record<string, unknown>>): string {
   return Object.entries(pairs)
-    .map(([name, value]) => `${name}: ${String(value)}`)
+    .flatMap(([name, value]) => [value].flat().map((each) => `${name}: ${String(each)}`))
     .join("\n");
 }
 
@@ -157,7 +162,7 @@ function readAs(kind: Kind, text: string, schema: Schema): Read {
     case "lines":
       return linesIn(text, schema);
     case "pairs":
-      return pairsIn(text);
+      return pairsIn(text, schema);
     case "free":
       return freeIn(text, schema);
     case "choice":
@@ -208,15 +213,21 @@ function takesNumbers(items: Schema["items"]): boolean {
   return items.type === "integer" || items.type === "number" || (items.anyOf ?? items.oneOf ?? []).some(takesNumbers);
 }
 
-function pairsIn(text: string): Read {
+function pairsIn(text: string, { additionalProperties }: Schema): Read {
   const lines = text.split("\n").filter((line) => line.trim() !== "");
   const bad = lines.find((line) => line.indexOf(":") < 1);
   if (bad !== undefined) return { problem: `expected “name: value”, got “${bad}”` };
-  const pairs = lines.map((line) => {
+  const pairs: Record<string, string | string[]> = {};
+  for (const line of lines) {
     const at = line.indexOf(":");
-    return [line.slice(0, at).trim(), line.slice(at + 1).trim()];
-  });
-  return { value: Object.fromEntries(pairs) as object };
+    const [name, value] = [line.slice(0, at).trim(), line.slice(at + 1).trim()];
+    const before = pairs[name];
+    pairs[name] = before === undefined ? value : [before, value].flat();
+  }
+  const twice = Object.keys(pairs).find((name) => Array.isArray(pairs[name]));
+  const takesLists = typeof additionalProperties === "object" && additionalProperties.anyOf !== undefined;
+  if (twice !== undefined && !takesLists) return { problem: `names “${twice}” twice: expected one value` };
+  return { value: pairs };
 }
 
 /** JSON with its numbers as they are written, or text; only JSON where the schema wants an object or a list. */

@@ -117,6 +117,6 @@ function Edited({ setting: { name, label, hint, kind, options }, app, ...field }
     isDisabled: !mayChange.value,
     ...field,
   };
-  if (kind === "choice") return <Choice {...common} options={options ?? {}} />;
+  if (kind === "choice" || kind === "flag") return <Choice {...common} options={options ?? {}} />;
   return kind === "lines" || kind === "json" ? <Area {...common} rows={3} /> : <Field {...common} />;
 }

@@ -11,7 +11,7 @@ export interface Setting {
   readonly name: Name;
   readonly label: string;
   readonly hint: string;
-  readonly kind: "text" | "number" | "lines" | "json" | "choice";
+  readonly kind: "text" | "number" | "lines" | "json" | "choice" | "flag";
   readonly options?: Readonly<Record<string, string>>;
 }
 
@@ -47,6 +47,13 @@ export const SETTINGS: readonly Setting[] = [
     hint: "Else the repeat is refused.",
     kind: "choice",
     options: { request: "the request, but for its times", target: "only where it goes" },
+  },
+  {
+    name: "followRedirects",
+    label: "Redirects to the same host",
+    hint: "With 307 or 308, by https, at most five in a row.",
+    kind: "flag",
+    options: { false: "are failures", true: "are followed" },
   },
   {
     name: "requestsPerSecond",
@@ -95,6 +102,7 @@ export function valueOf({ kind, label, name }: Setting, text: string): unknown {
     if (!/^\d+$/.test(trimmed)) throw new Error(`${label}: expected a whole number, got “${trimmed}”`);
     return Number(trimmed);
   }
+  if (kind === "flag") return trimmed === "true";
   if (kind !== "json") return trimmed;
   try {
     return JSON.parse(trimmed) as unknown;
