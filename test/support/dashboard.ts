@@ -102,7 +102,8 @@ export async function inPage<T>(page: Page, script: string): Promise<T> {
 /** Goes to a page of the dashboard as a link does, without loading it anew. */
 export async function go(page: Page, path: string): Promise<void> {
   await page.evaluate(`history.pushState(null, "", "/dashboard${path}"); dispatchEvent(new PopStateEvent("popstate"))`);
-  await page.locator(".skeleton").first().waitFor({ state: "detached" });
+  // Bars where nothing is there yet, and rows of the search before.
+  await page.locator(".skeleton, .dim").first().waitFor({ state: "detached" });
   await page.locator("main h1").waitFor();
 }
 

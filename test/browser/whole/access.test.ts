@@ -43,6 +43,7 @@ async function fill(): Promise<{ token: string; paths: string[] }> {
       attempts: 3,
       retryCount: 3,
       startAt: Date.now() + 3_600_000,
+      dueAt: Date.now() + 3_600_000,
       lastError: "HTTP 503",
     },
     Date.now() - 7_200_000,
@@ -50,7 +51,8 @@ async function fill(): Promise<{ token: string; paths: string[] }> {
   await storeOf(at.stack).put(retrying);
   const { id: bulk } = await at.ask(token, "POST", "/v1/admin/jobs/redrive", { status: "DEAD" });
   const jobs = [waits, fails, works, task, retrying.id].map((id) => `/jobs/${id}`);
-  const others = "/jobs,/jobs?q=status:dead,/jobs?q=nonsense:1,/new,/new?type=schedule,/schedules,/destinations,/bulk";
+  const others =
+    "/jobs,/groups,/jobs?q=status:dead,/jobs?q=nonsense:1,/new,/new?type=schedule,/schedules,/destinations,/bulk";
   const ofApp = "/app/settings,/app/secrets,/app/usage,/app/audit,/apps,/local/mail,/local/echo,/no-such-page";
   const paths = ["", ...others.split(","), ...ofApp.split(","), ...jobs, `/new?from=${fails}`, `/bulk/${bulk}`];
   return { token: await tokenFor({ appId, roles: ["APP_ADMIN", "PLATFORM_ADMIN"] }), paths };

@@ -103,7 +103,8 @@ export function Timeline({
   let x = 2;
   const width = bars.reduce((sum, bar) => sum + bar.width + 4, 8);
   return (
-    <figure class="timeline" ref={place}>
+    // It may be wider than the window: keys scroll it, too.
+    <figure class="timeline" ref={place} tabIndex={0}>
       <figcaption class="hidden-text">{summaryOf(job, attempts)}</figcaption>
       <svg width={width} viewBox={`0 0 ${width} 64`} preserveAspectRatio="xMinYMid meet" aria-hidden="true">
         {bars.map((bar, at) => {
