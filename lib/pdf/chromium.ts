@@ -61,7 +61,7 @@ export async function unpackChromium({ clock, log }: { clock: Clock; log: Log })
 }
 
 /** `node_modules` in the start folder or the nearest folder above it that has the package. */
-function modulesFolder(): string {
+export function modulesFolder(): string {
   const root = process.env["LAMBDA_TASK_ROOT"] ?? ".";
   // `serverless invoke local` names a root that is not there.
   const started = resolve(existsSync(root) ? root : ".");

@@ -2,6 +2,22 @@ import { basename, dirname, join } from "node:path";
 
 // The fonts that every document can use, and their configuration for fontconfig.
 
+/** Families of Noto Sans, each for a script of its own. */
+const SCRIPTS = [
+  "Armenian",
+  "Bengali",
+  "Devanagari",
+  "Ethiopic",
+  "Georgian",
+  "Khmer",
+  "Myanmar",
+  "Sinhala",
+  "Tamil",
+  "Telugu",
+  "Thai",
+];
+const SYMBOLS = ["Symbols 2", "Symbols", "Math"];
+
 /** Below `node_modules`; serverless.yml packages the same files. */
 export const FONTS: readonly string[] = [
   ...["arimo/*/Arimo", "tinos/*/Tinos", "cousine/*/Cousine"].flatMap((family) =>
@@ -10,16 +26,31 @@ export const FONTS: readonly string[] = [
     ),
   ),
   "@expo-google-fonts/noto-color-emoji/400Regular/NotoColorEmoji_400Regular.ttf",
+  ...SCRIPTS.flatMap((script) => [notoSans(script, "400Regular"), notoSans(script, "700Bold")]),
+  ...SYMBOLS.map((symbols) => notoSans(symbols, "400Regular")),
+  // For the signs of currencies, such as that of Bitcoin.
+  "@expo-google-fonts/overpass-mono/400Regular/OverpassMono_400Regular.ttf",
+  ...["arabic/fonts/NotoNaskhArabic", "hebrew/fonts/NotoSansHebrew"].flatMap((family) =>
+    ["Regular", "Bold"].map((style) => `@embedpdf/fonts-${family}-${style}.ttf`),
+  ),
   ...["sc/fonts/NotoSansHans", "jp/fonts/NotoSansJP", "kr/fonts/NotoSansKR"].flatMap((family) =>
     ["Regular", "Bold"].map((style) => `@embedpdf/fonts-${family}-${style}.otf`),
   ),
 ];
+
+function notoSans(name: string, weight: string): string {
+  const folder = `noto-sans-${name.toLowerCase().replace(" ", "-")}`;
+  return `@expo-google-fonts/${folder}/${weight}/NotoSans${name.replace(" ", "")}_${weight}.ttf`;
+}
 
 /** Replacements of common fonts. Arimo, Tinos, Cousine have the widths of Arial, Times New Roman, Courier New. */
 const ALIASES: Readonly<Record<string, readonly string[]>> = {
   Arimo: ["sans-serif", "Arial", "Helvetica", "Helvetica Neue", "Liberation Sans", "system-ui"],
   Tinos: ["serif", "Times", "Times New Roman", "Liberation Serif"],
   Cousine: ["monospace", "Courier", "Courier New", "Consolas", "Menlo", "Liberation Mono"],
+  "Noto Naskh Arabic": ["Noto Sans Arabic", "Tahoma", "Traditional Arabic", "Geeza Pro"],
+  "Noto Sans Math": ["math", "Cambria Math", "Latin Modern Math", "STIX Two Math"],
+  "Noto Sans Symbols 2": ["Segoe UI Symbol", "Apple Symbols"],
   "Noto Color Emoji": ["emoji", "Apple Color Emoji", "Segoe UI Emoji"],
 };
 
@@ -37,8 +68,21 @@ const HAN_ALIASES: typeof ALIASES = {
 /** Han characters look different in each. */
 const BY_LANGUAGE = { zh: CHINESE, ja: JAPANESE, ko: KOREAN };
 
-/** For characters that the fonts above lack. Chinese goes before Japanese, whose characters it includes. */
-const LAST = ["Arimo", CHINESE, KOREAN, JAPANESE];
+/**
+ * For characters that the fonts above lack, in this order. Chinese goes before Japanese, whose characters it includes;
+ * mathematics goes last, since that font has Arabic letters that don't join.
+ */
+const LAST = [
+  "Arimo",
+  "Noto Naskh Arabic",
+  "Noto Sans Hebrew",
+  ...SCRIPTS.map((script) => `Noto Sans ${script}`),
+  CHINESE,
+  KOREAN,
+  JAPANESE,
+  ...SYMBOLS.map((symbols) => `Noto Sans ${symbols}`),
+  "Overpass Mono",
+];
 
 /** The text of a fonts.conf; `modules` is the folder `node_modules`. */
 export function fontsConfig(modules: string, cache: string): string {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { createClock } from "../../lib/clock.ts";
 import { unpackChromium } from "../../lib/pdf/chromium.ts";
 import { FONTS } from "../../lib/pdf/fonts.ts";
+import { coverage } from "../../lib/pdf/glyphs.ts";
 import { ROOT } from "../support/root.ts";
 
 // Screenshots of Chromium's text in the deployed fonts.
@@ -30,8 +31,30 @@ afterAll(async () => {
 });
 
 test("every font is in its package", () => {
-  expect(FONTS).toHaveLength(19);
+  expect(FONTS).toHaveLength(49);
   for (const file of FONTS) expect(existsSync(join(ROOT, "node_modules", file))).toBe(true);
+});
+
+/** Of Arabic, the extensions for languages of Africa and for older spellings. */
+const isRare = (point: number) => (point >= 0x750 && point < 0x780) || (point >= 0x870 && point < 0x900);
+const SCRIPTS =
+  "Latin Greek Cyrillic Arabic Armenian Bengali Devanagari Ethiopic Georgian Hebrew Khmer Myanmar Sinhala Tamil Telugu Thai Han Hiragana Katakana Hangul".split(
+    " ",
+  );
+
+test.each(SCRIPTS)("the fonts have the letters of %s", async (script) => {
+  const covered = await coverage();
+  const letters = new RegExp(`^(?=\\p{Script=${script}})[\\p{L}\\p{Mn}\\p{Mc}\\p{Nd}]$`, "u");
+  const [from, to] = [0x41, 0xffff];
+  const missing: string[] = [];
+  let count = 0;
+  for (let point = from; point <= to; point += 1) {
+    if (!letters.test(String.fromCodePoint(point)) || isRare(point)) continue;
+    count += 1;
+    if (!covered[point]) missing.push(point.toString(16));
+  }
+  // What no living language is written with, and the characters of the newest versions of Unicode.
+  expect(missing.length / count, missing.join(" ")).toBeLessThan(0.05);
 });
 
 test("no character is drawn as the box that stands for a missing one, and each as itself", async () => {
@@ -45,7 +68,7 @@ test("no character is drawn as the box that stands for a missing one, and each a
   // No font has these two characters.
   const missing = await pictureOf("\u0378");
   expect(await pictureOf("\u0379")).toBe(missing);
-  const characters = "A é ł ß д 的 简 體 あ ア 日 한 👍 😀 € →".split(" ");
+  const characters = "A é ł ß д 的 简 體 あ ア 日 한 👍 😀 € → ع ש ท न ব த త ქ Ա አ ខ က ක ✗ ☐ ₿ ฿ 𝑥 ∑ ℝ ⎈".split(" ");
   const pictures: string[] = [];
   for (const character of characters) pictures.push(await pictureOf(character));
   expect(pictures).not.toContain(missing);
