@@ -28,7 +28,8 @@ const LINK_MS = HOUR;
 
 export function createFileStore(parts: Parts) {
   const { bucket } = parts;
-  const link: Link = async (key, fileName, forMs = LINK_MS) => bucket.link(key, attachmentOf(fileName), forMs);
+  const link: Link = async (key, fileName, forMs = LINK_MS) =>
+    bucket.link(key, dispositionOf("attachment", fileName), forMs);
   return {
     head: async (key: string, signal?: AbortSignal) => infoOf(parts, key, signal),
     read: (key: string, signal?: AbortSignal, range?: Range) => read(parts, key, signal, range),
@@ -91,13 +92,13 @@ async function* read(
   }
 }
 
-/** The header that makes a browser save a file, under a safe name, instead of showing it. */
-export function attachmentOf(fileName: string): string {
+/** The header that makes a browser save a file, under a safe name, or show it. */
+export function dispositionOf(disposition: "attachment" | "inline", fileName: string): string {
   const name = safeFileName(fileName);
   const plain = name.replace(/[^\w.() -]/g, "_");
   // encodeURIComponent leaves these, which RFC 8187 does not allow.
   const encoded = encodeURIComponent(name).replace(/['()*!]/g, (char) => `%${char.charCodeAt(0).toString(16)}`);
-  return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
+  return `${disposition}; filename="${plain}"; filename*=UTF-8''${encoded}`;
 }
 
 /** A name without folders, control characters, and characters that are special to a shell or a browser. */

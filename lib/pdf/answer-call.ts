@@ -17,8 +17,9 @@ export async function answerCall(given: unknown, { clock, renderer }: Parts): Pr
   const { request, timeLeftMs, putUrl } = renderCall.parse(given);
   const late = clock.timeout(timeLeftMs);
   try {
-    const { file, pages, truncated } = await renderer.render(request, late);
-    const made = { kind: "made", pages, truncated, bytes: file.length } as const;
+    const { file, pages, truncated, warnings } = await renderer.render(request, late);
+    const told = warnings.length > 0 ? { warnings: [...warnings] } : {};
+    const made = { kind: "made", pages, truncated, bytes: file.length, ...told } as const;
     if (file.length <= LARGEST_ANSWERED) return { ...made, file: Buffer.from(file).toString("base64") };
     await put(putUrl, file, late, clock);
     return made;

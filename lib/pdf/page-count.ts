@@ -22,3 +22,13 @@ export function countPages(file: Uint8Array): number {
   const pages = numberIn(objectAt(catalog), /^\d+ 0 obj\n<<\/Type \/Catalog\n\/Pages (\d+) 0 R/);
   return numberIn(objectAt(pages), /^\d+ 0 obj\n<<\/Type \/Pages\n\/Count (\d+)\n/);
 }
+
+const BOX = "/MediaBox [0 0 ";
+
+/** Width and height of the first page in inches, as Chromium writes them. */
+export function sizeOf(file: Uint8Array): [width: number, height: number] | undefined {
+  const pdf = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
+  const at = pdf.indexOf(BOX);
+  const [, width, height] = /^([\d.]+) ([\d.]+)\]/.exec(pdf.toString("latin1", at + BOX.length, at + 64)) ?? [];
+  return at < 0 || width === undefined ? undefined : [Number(width) / 72, Number(height) / 72];
+}

@@ -1,8 +1,11 @@
 import type { CDPSession, Protocol } from "puppeteer-core";
 import type { PrintableDocument } from "./document.ts";
-import { countPages } from "./page-count.ts";
+import { inspect } from "./inspection.ts";
+import { rangesOf, rangesText, told, type PdfOptions } from "./options.ts";
+import { countPages, sizeOf } from "./page-count.ts";
 import { BadDocument, MOST_PAGES } from "./request.ts";
 import { sanitizeTemplates } from "./template.ts";
+import { bounded, listed } from "./warnings.ts";
 
 // Each document has a page of its own, isolated four times: JavaScript is off; the content security policy allows only
 // `data:`; every request is refused before it is made; and Chromium (browser.ts) can reach no address.
@@ -40,8 +43,10 @@ export async function openPage(browser: CDPSession): Promise<OpenPage> {
   };
 }
 
-async function printOn(session: CDPSession, { html, print: asked }: PrintableDocument): Promise<RenderedPdf> {
-  const print = await sanitizeTemplates(session, asked);
+async function printOn(session: CDPSession, document: PrintableDocument): Promise<RenderedPdf> {
+  const { html, options, date } = document;
+  const warnings = [...document.warnings];
+  const print = await sanitizeTemplates(session, document.print, { date, tell: (warning) => warnings.push(warning) });
   const left = Promise.withResolvers<never>();
   left.promise.catch(() => {});
   const leave = () => left.reject(new BadDocument(LEAVING));
@@ -49,11 +54,13 @@ async function printOn(session: CDPSession, { html, print: asked }: PrintableDoc
 
   answerWith(session, html, leave);
   const loaded = loadsOf(session);
+  const leftOut = leftOutOf(session);
   await Promise.all([
     session.send("Page.enable"),
     session.send("Page.setLifecycleEventsEnabled", { enabled: true }),
     session.send("Emulation.setScriptExecutionDisabled", { value: true }),
     session.send("Fetch.enable"),
+    session.send("Audits.enable"),
   ]);
   session.on("Page.frameNavigated", ({ frame }) => {
     if (frame.parentId === undefined && frame.url !== ADDRESS) leave();
@@ -66,11 +73,64 @@ async function printOn(session: CDPSession, { html, print: asked }: PrintableDoc
   await stays(
     session.send("Runtime.evaluate", { expression: "document.fonts.ready.then(() => 0)", awaitPromise: true }),
   );
+  warnings.push(...(await stays(inspect(session, ADDRESS, document))));
 
-  const whole = await stays(printed(session, print));
+  const made = await stays(printedPages(session, print, options));
+  warnings.push(...sizeWarnings(made.file, print, options), ...leftOut());
+  return { ...made, warnings: bounded(warnings) };
+}
+
+async function printedPages(
+  session: CDPSession,
+  print: Protocol.Page.PrintToPDFRequest,
+  { pageRanges }: PdfOptions,
+): Promise<Omit<RenderedPdf, "warnings">> {
+  const whole = await printed(session, print);
   const pages = countPages(whole);
   if (pages <= MOST_PAGES) return { file: whole, pages, truncated: false };
-  return { file: await stays(printed(session, { ...print, pageRanges: `1-${MOST_PAGES}` })), pages, truncated: true };
+  const kept = rangesText(rangesOf(pageRanges ?? "1-") ?? [], MOST_PAGES);
+  return { file: await printed(session, { ...print, pageRanges: kept }), pages, truncated: true };
+}
+
+/** Tells where the document's `@page` beats the options. */
+function sizeWarnings(file: Uint8Array, print: Protocol.Page.PrintToPDFRequest, options: PdfOptions): string[] {
+  const { format, width, height, landscape } = options;
+  const { paperWidth = 0, paperHeight = 0 } = print;
+  const asked = landscape ? [paperHeight, paperWidth] : [paperWidth, paperHeight];
+  const found = sizeOf(file);
+  if ((format ?? width ?? landscape) === undefined || !found) return [];
+  if (found.every((inches, side) => Math.abs(inches - (asked[side] ?? 0)) < 0.05)) return [];
+  const named = Object.entries({ format, width, height, landscape }).flatMap(([name, value]) =>
+    value === undefined ? [] : [`options.${name} ${value}`],
+  );
+  const [across, down] = found.map(told);
+  return [`${named.join(", ")} does not hold: @page in the document makes pages of ${across} by ${down}`];
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  "img-src": "images",
+  "style-src-elem": "style sheets",
+  "font-src": "fonts",
+  "frame-src": "frames",
+  "media-src": "sound and video",
+  "object-src": "objects",
+};
+
+/** Collects what the policy keeps a document from loading, and puts it in words. */
+function leftOutOf(session: CDPSession): () => string[] {
+  const found = new Map<string, Set<string>>();
+  session.on("Audits.issueAdded", ({ issue }) => {
+    const { blockedURL, violatedDirective = "" } = issue.details.contentSecurityPolicyIssueDetails ?? {};
+    if (blockedURL === undefined || blockedURL.startsWith("data:")) return;
+    const kind = KINDS[violatedDirective] ?? "other files";
+    if (violatedDirective.startsWith("script-src")) return;
+    if (!found.has(kind)) found.set(kind, new Set());
+    found.get(kind)?.add(blockedURL.replace(ADDRESS, ""));
+  });
+  return () =>
+    [...found].map(
+      ([kind, urls]) => `Left out, since nothing is loaded: ${kind} ${listed([...urls])}. Put them in as data: URIs`,
+    );
 }
 
 const LEAVING =
@@ -120,6 +180,9 @@ async function printed(session: CDPSession, print: Protocol.Page.PrintToPDFReque
   const { stream: handle = "" } = await session
     .send("Page.printToPDF", { ...print, transferMode: "ReturnAsStream" })
     .catch((error: unknown) => {
+      if (isRefusal(error) && print.pageRanges !== undefined && /page range/i.test(error.message)) {
+        throw new BadDocument(`options.pageRanges is ${print.pageRanges}, and the document has fewer pages`, error);
+      }
       if (isRefusal(error)) throw new BadDocument(`Chromium can't print the document: ${error.message}`, error);
       throw error;
     });
@@ -152,8 +215,10 @@ function isRefusal(error: unknown): error is Error {
 
 export interface RenderedPdf {
   readonly file: Uint8Array;
-  /** Of the whole document. */
+  /** Of the whole document, or of the pages that were asked for. */
   readonly pages: number;
   /** True if only the first 100 are in the file. */
   readonly truncated: boolean;
+  /** What it lacks of its document, in words. */
+  readonly warnings: readonly string[];
 }

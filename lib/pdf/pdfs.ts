@@ -38,7 +38,9 @@ export function createPdfs({ files, render }: Parts) {
     const answer = renderAnswer.parse(await render({ request, timeLeftMs, putUrl }, run.signal));
     switch (answer.kind) {
       case "made": {
-        const { kind: _, file, ...made } = answer;
+        const { kind: _, file, ...result } = answer;
+        const { filename } = request.options ?? {};
+        const made = filename === undefined ? result : { ...result, fileName: fileNameOf(filename) };
         return file === undefined ? { ...made, fileKey } : { ...made, file: Buffer.from(file, "base64") };
       }
       case "refused":
@@ -75,6 +77,10 @@ export function createPdfs({ files, render }: Parts) {
   }
 
   return { make, makeAndKeep };
+}
+
+function fileNameOf(given: string): string {
+  return /\.pdf$/i.test(given) ? given : `${given}.pdf`;
 }
 
 /** With the attempt, since one that has lost its lease must not replace the file of another. */

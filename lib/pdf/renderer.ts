@@ -49,7 +49,7 @@ export function createRenderer({ clock, log, memoryMb = DEFAULT_MEMORY_MB, start
 
   async function renderNow(request: PdfRequest, until: AbortSignal): Promise<RenderedPdf> {
     until.throwIfAborted();
-    const document = await documentOf(request);
+    const document = await documentOf(request, clock.realNow());
     const used = await usable(until);
     const { isFresh } = used;
     try {

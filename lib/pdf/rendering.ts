@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { pdfRequest } from "./request.ts";
+import { LONGEST_WARNING, MOST_WARNINGS } from "./warnings.ts";
 
 // The call of the function that has the browser, and its answer. That function has no rights of its own: a document
 // goes in with the call, and the PDF comes back with the answer, or goes where the call says.
@@ -27,6 +28,8 @@ export const renderAnswer = z.discriminatedUnion("kind", [
     pages: z.int().min(1),
     truncated: z.boolean(),
     bytes: z.int().min(1),
+    /** Absent if there are none. */
+    warnings: z.array(z.string().max(LONGEST_WARNING)).max(MOST_WARNINGS).optional(),
     /** In base64; absent if the file was put. */
     file: z.string().optional(),
   }),

@@ -1,5 +1,6 @@
 import type { CDPSession, Protocol } from "puppeteer-core";
 import { BadDocument } from "./request.ts";
+import { listed } from "./warnings.ts";
 
 // Headers and footers, sanitized. Chromium prints them in a page of its own in which scripts run, so that they may hold
 // what is listed here and nothing else. Chromium's own sanitizer parses them: the parser that decides is the one that
@@ -16,27 +17,36 @@ const ATTRIBUTES =
     " ",
   );
 
-/** Replaces both templates by what is allowed of them. Throws `BadDocument` for an element or a style that is not. */
-export async function sanitizeTemplates(session: CDPSession, print: Print): Promise<Print> {
+interface Filling {
+  /** What elements of class `date` say; undefined if Chromium is to write it. */
+  readonly date?: string | undefined;
+  readonly tell: (warning: string) => void;
+}
+
+/**
+ * Replaces both templates by what is allowed of them, and tells what is left out. Throws `BadDocument` for an element or
+ * a style that is not allowed.
+ */
+export async function sanitizeTemplates(session: CDPSession, print: Print, filling: Filling): Promise<Print> {
   const { headerTemplate, footerTemplate } = print;
+  const own = async (field: string, html: string) => sanitized(session, { field, html, ...filling });
   return {
     ...print,
-    ...(headerTemplate !== undefined && {
-      headerTemplate: await sanitized(session, "options.headerTemplate", headerTemplate),
-    }),
-    ...(footerTemplate !== undefined && {
-      footerTemplate: await sanitized(session, "options.footerTemplate", footerTemplate),
-    }),
+    ...(headerTemplate !== undefined && { headerTemplate: await own("options.headerTemplate", headerTemplate) }),
+    ...(footerTemplate !== undefined && { footerTemplate: await own("options.footerTemplate", footerTemplate) }),
   };
 }
 
 /** In a page that has opened no document yet. */
-async function sanitized(session: CDPSession, field: string, html: string): Promise<string> {
+async function sanitized(
+  session: CDPSession,
+  { field, html, date, tell }: { field: string; html: string } & Filling,
+): Promise<string> {
   const { result, exceptionDetails } = await session.send("Runtime.evaluate", {
-    expression: `(${SANITIZE})(${JSON.stringify(html)}, ${JSON.stringify({ ELEMENTS, ATTRIBUTES })})`,
+    expression: `(${SANITIZE})(${JSON.stringify(html)}, ${JSON.stringify({ ELEMENTS, ATTRIBUTES, date })})`,
     returnByValue: true,
   });
-  const outcome = result.value as { html?: string; refused?: string } | undefined;
+  const outcome = result.value as { html?: string; left?: string[]; refused?: string } | undefined;
   if (outcome?.refused !== undefined) {
     throw new BadDocument(
       `${field} holds ${outcome.refused}: expected text, style attributes and style elements, and images as <img> with a data: URI`,
@@ -45,6 +55,8 @@ async function sanitized(session: CDPSession, field: string, html: string): Prom
   if (outcome?.html === undefined) {
     throw new Error(`Expected Chromium to sanitize ${field}, found ${exceptionDetails?.exception?.description}`);
   }
+  const { left = [] } = outcome;
+  if (left.length > 0) tell(`Left out of ${field}: ${listed(left)}. It holds links to the web, and data: images`);
   return outcome.html;
 }
 
@@ -52,7 +64,7 @@ async function sanitized(session: CDPSession, field: string, html: string): Prom
  * Runs in Chromium. The elements belong to a document without a window, which loads nothing and runs nothing.
  * A link that leads elsewhere than to the web or an e-mail becomes text, and so does an image that is not `data:`.
  */
-const SANITIZE = String.raw`(html, { ELEMENTS, ATTRIBUTES }) => {
+const SANITIZE = String.raw`(html, { ELEMENTS, ATTRIBUTES, date }) => {
   const { body } = document.implementation.createHTMLDocument("");
   body.innerHTML = html;
   for (const { localName, namespaceURI } of body.querySelectorAll("*")) {
@@ -61,13 +73,26 @@ const SANITIZE = String.raw`(html, { ELEMENTS, ATTRIBUTES }) => {
   }
   const sanitizer = new Sanitizer({ elements: ELEMENTS, attributes: ATTRIBUTES, comments: false, dataAttributes: true });
   body.setHTML(html, { sanitizer });
-  for (const each of body.querySelectorAll("[href]")) {
-    const href = each.getAttribute("href").trim();
-    if (!/^(?:https?:\/\/|mailto:|#)/i.test(href)) each.removeAttribute("href");
+  // Chromium would write its own date into elements of that class.
+  const dated = date === undefined ? [] : body.querySelectorAll(".date");
+  for (const each of dated) {
+    each.textContent = date;
+    each.classList.replace("date", "written-date");
   }
-  for (const each of body.querySelectorAll("[src]")) {
-    if (!/^data:image\//i.test(each.getAttribute("src").trim())) each.removeAttribute("src");
+  for (const each of dated.length > 0 ? body.querySelectorAll("style") : []) {
+    each.textContent = each.textContent.replace(/\.date(?![\w-])/g, ".written-date");
   }
+  const left = [];
+  const keep = (name, pattern) => {
+    for (const each of body.querySelectorAll("[" + name + "]")) {
+      const address = each.getAttribute(name).trim();
+      if (pattern.test(address)) continue;
+      each.removeAttribute(name);
+      left.push(address);
+    }
+  };
+  keep("href", /^(?:https?:\/\/|mailto:|#)/i);
+  keep("src", /^data:image\//i);
   // A style sheet that is loaded makes Chromium crash. An escape may stand for any letter, a comment between any two words.
   const plain = (css) => css.replace(/\\(?:([0-9a-f]{1,6})\s?|([^]))/gi, (_, code, char) =>
     char ?? String.fromCodePoint(Math.min(parseInt(code, 16), 0x10ffff)));
@@ -78,5 +103,5 @@ const SANITIZE = String.raw`(html, { ELEMENTS, ATTRIBUTES }) => {
     ...Array.from(body.querySelectorAll("style"), (each) => each.textContent),
     ...Array.from(body.querySelectorAll("[style]"), (each) => each.getAttribute("style")),
   ];
-  return styles.some(loads) ? { refused: "a style that loads something" } : { html: body.innerHTML };
+  return styles.some(loads) ? { refused: "a style that loads something" } : { html: body.innerHTML, left };
 }`;

@@ -31,6 +31,10 @@ export interface PdfResult {
   readonly pages: number;
   readonly truncated: boolean;
   readonly bytes: number;
+  /** What the file lacks of its document, in words; absent if it lacks nothing. */
+  readonly warnings?: readonly string[] | undefined;
+  /** The name under which it is saved; by default it has the job's id. */
+  readonly fileName?: string;
 }
 
 export type KeptPdf = PdfResult & { readonly fileKey: string };
@@ -45,12 +49,12 @@ export function resultOf({ success }: Job): PdfResult | undefined {
 
 /** A new link to a job's file, valid for an hour at most and never longer than the file is kept. */
 export async function linkOf(job: Job, { clock, link }: Parts): Promise<{ url: string; until: EpochMs } | undefined> {
-  const { fileKey } = resultOf(job) ?? {};
+  const { fileKey, fileName = `${job.id}.pdf` } = resultOf(job) ?? {};
   const now = clock.now();
   const left = job.updatedAt + FILE_KEPT - now;
   if (fileKey === undefined || left <= 0) return undefined;
   const linkMs = Math.min(LINK_MS, clock.waitFor(left));
-  return { url: await link(fileKey, `${job.id}.pdf`, linkMs), until: now + clock.during(linkMs) };
+  return { url: await link(fileKey, fileName, linkMs), until: now + clock.during(linkMs) };
 }
 
 interface Parts {

@@ -43,7 +43,12 @@ const callOf = (more: object = {}) => {
   const putUrl = `http://127.0.0.1:${(bucket.address() as AddressInfo).port}/pdfs/a.pdf?X-Amz-Signature=0`;
   return { request, timeLeftMs: 60_000, putUrl, ...more };
 };
-const pdf = (bytes: number): RenderedPdf => ({ file: new Uint8Array(bytes).fill(7), pages: 3, truncated: false });
+const pdf = (bytes: number, warnings: readonly string[] = []): RenderedPdf => ({
+  file: new Uint8Array(bytes).fill(7),
+  pages: 3,
+  truncated: false,
+  warnings,
+});
 const renders = (render: (until: AbortSignal) => Promise<RenderedPdf>) => ({
   clock,
   renderer: { render: async (_: unknown, until: AbortSignal) => render(until) },

@@ -130,14 +130,16 @@ test("Markdown that names a long address again and again is refused before it is
   const used = process.memoryUsage().rss;
   for (const definition of [`[a]: /${"x".repeat(300_000)}`, `[a]: /x "${"t".repeat(300_000)}"`]) {
     const markdown = `${definition}\n\n${"[a]".repeat(20_000)}`;
-    await expect(documentOf({ input_type: "markdown", markdown })).rejects.toThrow(
+    await expect(documentOf({ input_type: "markdown", markdown }, 0)).rejects.toThrow(
       "The Markdown becomes more than 8 MB of HTML",
     );
   }
   // Six gigabytes otherwise.
   expect(process.memoryUsage().rss - used).toBeLessThan(1e9);
   const markdown = `[a]: https://a.example\n\n${"[a] and *b*\n".repeat(2_000)}`;
-  expect((await documentOf({ input_type: "markdown", markdown })).html).toContain('<a href="https://a.example">a</a>');
+  expect((await documentOf({ input_type: "markdown", markdown }, 0)).html).toContain(
+    '<a href="https://a.example">a</a>',
+  );
 });
 
 test("Markdown of more than a million characters is refused, and HTML is not", () => {

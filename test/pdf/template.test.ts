@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => end());
 
 async function sanitized(headerTemplate: string): Promise<string> {
-  return (await sanitizeTemplates(session, { headerTemplate })).headerTemplate ?? "";
+  return (await sanitizeTemplates(session, { headerTemplate }, { tell: () => {} })).headerTemplate ?? "";
 }
 
 // A handler may run before its element is in the document.
@@ -198,7 +198,11 @@ test("a whole page as a header is taken for what is in it, and a foreign image i
 test("what is not allowed is named", async () => {
   const expected = "expected text, style attributes and style elements, and images as <img> with a data: URI";
   await expect(sanitized(VECTORS[0]!)).rejects.toThrow(`options.headerTemplate holds <svg>: ${expected}`);
-  const footer = sanitizeTemplates(session, { footerTemplate: `<b style="background: u\\72l(x.png)">x</b>` });
+  const footer = sanitizeTemplates(
+    session,
+    { footerTemplate: `<b style="background: u\\72l(x.png)">x</b>` },
+    { tell: () => {} },
+  );
   await expect(footer).rejects.toThrow(`options.footerTemplate holds a style that loads something: ${expected}`);
 });
 

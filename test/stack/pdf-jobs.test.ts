@@ -74,6 +74,7 @@ test("a quick job answers with the PDF, and leaves a record without the document
     mode: "html",
     pages: 3,
     truncated: false,
+    warnings: [],
     created_at: expect.any(String),
     completed_at: expect.any(String),
     duration_ms: expect.any(Number),
@@ -94,6 +95,26 @@ test("a quick job answers with the PDF, and leaves a record without the document
   expect(body.data.createdBy).toBe("tester");
   const audit = await stack.call("GET", `/v1/admin/apps/${appId}/audit?object=job:${id}`, { token });
   expect(audit.body.data.items).toMatchObject([{ by: "tester", action: "job.created", object: `job:${id}` }]);
+});
+
+test("a PDF has the name that was asked for, and tells what it lacks, in the answer and on the job", async () => {
+  const { token } = await newApp();
+  const body = { ...html('<img src="https://a.example/é.png">'), options: { filename: "Größe 1" } };
+  const { headers } = await post("/quickjob", token, body);
+  expect(headers.get("content-disposition")).toBe(
+    `inline; filename="Gr__e 1.pdf"; filename*=UTF-8''Gr%C3%B6%C3%9Fe%201.pdf`,
+  );
+  const warnings = [
+    "Left out, since nothing is loaded: images https://a.example/%C3%A9.png. Put them in as data: URIs",
+  ];
+  expect(JSON.parse(headers.get("x-pdf-warnings") ?? "")).toEqual(warnings);
+  expect((await get(token, headers.get("x-job-id") ?? "")).warnings).toEqual(warnings);
+
+  const long = await post("/longjob", token, body);
+  const job = await ended(token, long.body.job_id);
+  expect(job.warnings).toEqual(warnings);
+  const { searchParams } = new URL(job.s3_url);
+  expect(searchParams.get("response-content-disposition")).toMatch(/^attachment; .*Gr%C3%B6%C3%9Fe%201\.pdf$/);
 });
 
 test("of a long document the first 100 pages are kept, and all are counted", async () => {

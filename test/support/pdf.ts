@@ -4,7 +4,7 @@ import { extractText, getDocumentProxy } from "unpdf";
 import { createClock } from "../../lib/clock.ts";
 import type { LogFields } from "../../lib/log.ts";
 import { createRenderer, type Renderer } from "../../lib/pdf/renderer.ts";
-import type { PdfOptions } from "../../lib/pdf/request.ts";
+import type { PdfOptions } from "../../lib/pdf/options.ts";
 import type { RenderedPdf } from "../../lib/pdf/page.ts";
 
 /** Longer than any rendering that succeeds. */

@@ -1,7 +1,7 @@
 import { beforeAll, afterAll, expect, test } from "vitest";
 import { readXlsx } from "hucre/xlsx";
 import { DAY } from "../../lib/clock.ts";
-import { attachmentOf, safeFileName } from "../../lib/files/file-store.ts";
+import { dispositionOf, safeFileName } from "../../lib/files/file-store.ts";
 import { reportsOf, resultOf } from "../support/reports.ts";
 import { createTaskWorld, type TaskWorld } from "../support/task-world.ts";
 
@@ -233,9 +233,9 @@ test("no name of a file leads out of its folder, or anywhere else", () => {
   for (const end of ["", "x", "xx"]) {
     const name = `${"😀".repeat(60)}${end}`;
     expect(safeFileName(name).isWellFormed()).toBe(true);
-    expect(attachmentOf(name)).toContain("%F0%9F%98%80");
+    expect(dispositionOf("attachment", name)).toContain("%F0%9F%98%80");
   }
-  expect(attachmentOf("it's (1)*!.csv")).toBe(
+  expect(dispositionOf("attachment", "it's (1)*!.csv")).toBe(
     `attachment; filename="it_s (1)__.csv"; filename*=UTF-8''it%27s%20%281%29%2a%21.csv`.replace("%2a%21", "_%21"),
   );
 });

@@ -3,7 +3,7 @@ import { corsOrigins } from "../../config.ts";
 // The web pages of CORS_ORIGINS may call the API from a browser.
 
 const EXPOSED =
-  "Retry-After, x-request-id, Idempotent-Replayed, Idempotent-Differs, Link, ETag, X-PDF-Pages, X-PDF-Truncated, X-Job-Id";
+  "Retry-After, x-request-id, Idempotent-Replayed, Idempotent-Differs, Link, ETag, X-PDF-Pages, X-PDF-Truncated, X-PDF-Warnings, X-Job-Id";
 const METHODS = "GET, POST, PUT, PATCH, DELETE";
 const REQUEST_HEADERS =
   "authorization, content-encoding, content-type, idempotency-key, if-match, if-none-match, x-request-id";

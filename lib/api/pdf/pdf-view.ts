@@ -26,6 +26,9 @@ export const pdfJob = z
     mode: z.enum(["html", "markdown"]).nullable().describe("What it is made of."),
     pages: z.int().nullable().describe("Of the whole document."),
     truncated: z.boolean().nullable().describe("Whether the file holds only the first 100 pages."),
+    warnings: z
+      .array(z.string())
+      .describe("What the file lacks of its document: what was left out, and characters that no font has."),
     created_at: time,
     completed_at: time.nullable(),
     duration_ms: z.int().nullable().describe("What making it took."),
@@ -50,6 +53,7 @@ export async function pdfJobView(job: Job, service: ServiceParts): Promise<objec
     ...shown,
     job_type: job.quick ? "quick" : "long",
     truncated: result?.truncated ?? null,
+    warnings: result?.warnings ?? [],
     duration_ms: (await durationOf(job, service)) ?? null,
     message: result && shown.s3_url === null ? whyNoFile(result) : null,
     timeout_occurred: job.timedOut === true,

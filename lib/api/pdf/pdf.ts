@@ -8,6 +8,8 @@ import type { ServiceParts } from "../../parts.ts";
 import type { Held } from "../../flow/request-slots.ts";
 import { documentWith, estimateMs, type PdfRequest } from "../../pdf/request.ts";
 import { pdfStatus, type PdfResult } from "../../pdf/view.ts";
+import { headerOf } from "../../pdf/warnings.ts";
+import { dispositionOf } from "../../files/file-store.ts";
 import { admitWebhook, refuseWebhook } from "./accounts.ts";
 import { time } from "../http/answers.ts";
 import { requireApp, ownerOf } from "../http/auth.ts";
@@ -51,7 +53,7 @@ export const createQuickJob = route({
     200: z
       .string()
       .meta({ format: "binary" })
-      .describe("The PDF; `X-PDF-Pages`, `X-PDF-Truncated` and `X-Job-Id` tell about it."),
+      .describe("The PDF; `X-PDF-Pages`, `X-PDF-Truncated`, `X-PDF-Warnings` and `X-Job-Id` tell about it."),
     303: z
       .strictObject({ job_id: z.guid(), s3_url: z.string() })
       .describe("It is over 4 MB: `Location` is a link to it, good for an hour."),
@@ -122,14 +124,19 @@ async function takeSlot(appId: string, { requestSlots }: ServiceParts): Promise<
 }
 
 async function answerOf(id: string, { result, file }: Succeeded, { fileStore }: ServiceParts): Promise<Answer> {
-  const { pages, truncated, fileKey } = JSON.parse(result ?? "") as PdfResult;
-  const headers = { "x-pdf-pages": String(pages), "x-pdf-truncated": String(truncated), "x-job-id": id };
+  const { pages, truncated, fileKey, warnings, fileName = `${id}.pdf` } = JSON.parse(result ?? "") as PdfResult;
+  const headers = {
+    "x-pdf-pages": String(pages),
+    "x-pdf-truncated": String(truncated),
+    ...(warnings && { "x-pdf-warnings": headerOf(warnings) }),
+    "x-job-id": id,
+  };
   if (fileKey !== undefined) {
-    const location = await fileStore.link(fileKey, `${id}.pdf`);
+    const location = await fileStore.link(fileKey, fileName);
     return { status: 303, headers: { ...headers, location }, body: { job_id: id, s3_url: location } };
   }
   if (!file) throw new Error(`Quick job ${id} ended without its file`);
-  const type = { "content-type": "application/pdf", "content-disposition": `inline; filename="${id}.pdf"` };
+  const type = { "content-type": "application/pdf", "content-disposition": dispositionOf("inline", fileName) };
   return { status: 200, headers: { ...type, ...headers }, body: file };
 }
 

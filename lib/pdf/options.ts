@@ -1,0 +1,200 @@
+import * as z from "zod";
+import { isTimeZone } from "../job/local-time.ts";
+
+// The options of a PDF. This file imports little, since functions that only accept or show such jobs load it.
+
+/** The formats of Chromium: width and height in inches, upright. */
+const PAPER = {
+  Letter: [8.5, 11],
+  Legal: [8.5, 14],
+  Tabloid: [11, 17],
+  Ledger: [17, 11],
+  A0: [33.1102, 46.811],
+  A1: [23.3858, 33.1102],
+  A2: [16.5354, 23.3858],
+  A3: [11.6929, 16.5354],
+  A4: [8.2677, 11.6929],
+  A5: [5.8268, 8.2677],
+  A6: [4.1339, 5.8268],
+} as const;
+
+type Format = keyof typeof PAPER;
+
+const FORMATS = Object.keys(PAPER) as Format[];
+const INCHES = { px: 1 / 96, in: 1, cm: 1 / 2.54, mm: 1 / 25.4 } as const;
+const LENGTH = /^(\d{1,5}(?:\.\d{1,4})?)(px|in|cm|mm)?$/;
+/** The least width and height between the margins. */
+const LEAST_ROOM_INCHES = 0.5;
+/** 14,400 points: larger pages are cut off by common readers. */
+const LONGEST_SIDE_INCHES = 200;
+const LONGEST_TEMPLATE = 8_192;
+/** Tells early what a header can't hold in any case. What it may hold is decided by `sanitizeTemplates`. */
+const UNPRINTABLE =
+  /<(?:script|link|meta|base|iframe|object|embed)\b|@import\b|<[^<>]*[\s/"']on\w+\s*=|\burl\((?!\s*["']?(?:data:|#))/i;
+
+const A_LENGTH = "must be a length such as 20mm, 2cm, 0.5in or 48px; a number alone is pixels";
+
+const length = z
+  .union([z.number(A_LENGTH).min(0, A_LENGTH).max(99_999, A_LENGTH), z.string().regex(LENGTH, A_LENGTH)], A_LENGTH)
+  .describe("`20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels.");
+
+const margin = z
+  .strictObject({
+    top: length.optional(),
+    right: length.optional(),
+    bottom: length.optional(),
+    left: length.optional(),
+  })
+  .describe("Each side's default: 0 for HTML, 20mm for Markdown. `@page` in the document stands instead of it.");
+
+const template = z
+  .string()
+  .max(LONGEST_TEMPLATE, `must be at most ${LONGEST_TEMPLATE} characters`)
+  .refine((html) => !UNPRINTABLE.test(html), "must not load or run anything; use style attributes and data: images")
+  .describe(
+    "HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in.",
+  );
+
+export const pdfOptions = z
+  .strictObject({
+    format: z
+      .enum(
+        [...FORMATS, ...FORMATS.map((name) => name.toLowerCase() as Lowercase<Format>)],
+        `must be one of ${FORMATS.join(", ")}`,
+      )
+      .describe("Default: A4. What `@page` in the document says stands instead of it."),
+    width: length.describe("Of the page, together with `height`, in place of `format`."),
+    height: length.describe("Of the page, together with `width`, in place of `format`."),
+    margin,
+    printBackground: z.boolean().describe("Backgrounds and their colours. Default: true."),
+    scale: z.number().min(0.1, "must be at least 0.1").max(2, "must be at most 2").describe("Default: 1."),
+    landscape: z.boolean().describe("Swaps width and height. Default: false."),
+    pageRanges: z
+      .string()
+      .max(200, "must be at most 200 characters")
+      .refine((text) => rangesOf(text) !== undefined, "must name pages from 1 on, such as 1-3, 5 or 8-")
+      .describe("The pages that are kept: `1-3, 5`; `8-` to the end. Default: all."),
+    outline: z.boolean().describe("Bookmarks made of the headings. Default: false."),
+    headerTemplate: template,
+    footerTemplate: template,
+    locale: z
+      .string()
+      .max(35, "must be at most 35 characters")
+      .refine(isLocale, "is not a language tag; expected one such as de, en-GB or zh-TW")
+      .describe("How headers and footers write the date. Default: en-US."),
+    timezone: z
+      .string()
+      .max(64, "must be at most 64 characters")
+      .refine(isTimeZone, "is not a time zone of the IANA database; expected one such as UTC or Asia/Seoul")
+      .describe("Of the date in headers and footers. Default: UTC."),
+    filename: z
+      .string()
+      .max(100, "must be at most 100 characters")
+      .regex(
+        /^(?!\.)[^\p{Cc}\p{Cf}<>:"/\\|?*]*[^\p{Cc}\p{Cf}\p{Z}<>:"/\\|?*.]$/u,
+        'must be a name such as invoice-4711.pdf, without folders and without < > : " / \\ | ? *',
+      )
+      .describe("The file's name for those who save it; `.pdf` is added. Default: the job's id."),
+  })
+  .partial()
+  .superRefine((options, context) => {
+    for (const { path, message } of problemsOf(options)) context.addIssue({ code: "custom", path: [path], message });
+  });
+
+export type PdfOptions = z.infer<typeof pdfOptions>;
+
+type Problem = { readonly path: keyof PdfOptions; readonly message: string };
+
+function* problemsOf(options: PdfOptions): Generator<Problem> {
+  const { format, width, height } = options;
+  if (format !== undefined && (width ?? height) !== undefined) {
+    yield { path: "format", message: "excludes width and height: send either of them" };
+  }
+  if ((width === undefined) !== (height === undefined)) {
+    const path = width === undefined ? "width" : "height";
+    yield { path, message: `is missing: send width and height together` };
+    return;
+  }
+  for (const { sides, inches } of pageOf(options)) {
+    const taken = sides.map((side) => inchesOf(options.margin?.[side] ?? 0)).reduce((sum, each) => sum + each, 0);
+    if (inches > LONGEST_SIDE_INCHES) {
+      const path = (sides[0] === "left") === (options.landscape ?? false) ? "height" : "width";
+      yield { path, message: `must be at most ${LONGEST_SIDE_INCHES}in, which is the most that readers show` };
+    }
+    // NaN stands for a length that is malformed, which is a problem of its own.
+    if (!(inches - taken < LEAST_ROOM_INCHES)) continue;
+    const message = `leaves no room: ${sides.join(" and ")} take ${told(taken)} of the page's ${told(inches)}; make them smaller`;
+    yield { path: "margin", message };
+  }
+}
+
+/** For a length that the schema has accepted. */
+export function inchesOf(given: string | number): number {
+  if (typeof given === "number") return given * INCHES.px;
+  const [, digits, unit = "px"] = LENGTH.exec(given) ?? [];
+  return Number(digits) * INCHES[unit as keyof typeof INCHES];
+}
+
+/** Width and height of the upright page, in inches. */
+export function paperOf({ format = "A4", width, height }: PdfOptions): readonly [width: number, height: number] {
+  if (width !== undefined && height !== undefined) return [inchesOf(width), inchesOf(height)];
+  return PAPER[FORMATS.find((name) => name.toLowerCase() === format.toLowerCase()) ?? "A4"];
+}
+
+/** Width and height of the page, and its margins. */
+function pageOf(options: PdfOptions) {
+  const [width, height] = paperOf(options);
+  const { landscape = false } = options;
+  return [
+    { sides: ["left", "right"], inches: landscape ? height : width },
+    { sides: ["top", "bottom"], inches: landscape ? width : height },
+  ] as const;
+}
+
+type Range = readonly [from: number, to: number];
+
+/** The pages that a text names, in order and without repetition. Undefined if it is none of its kind. */
+export function rangesOf(text: string): Range[] | undefined {
+  const ranges: [number, number][] = [];
+  for (const part of text.split(",")) {
+    const [, first, dash, last] = /^\s*(\d{1,5})\s*(?:(-)\s*(\d{1,5})?)?\s*$/.exec(part) ?? [];
+    const from = Number(first ?? 0);
+    const to = dash === undefined ? from : Number(last ?? Infinity);
+    if (from < 1 || to < from) return undefined;
+    ranges.push([from, to]);
+  }
+  const inOrder = ranges.toSorted(([one], [other]) => one - other);
+  const merged: [number, number][] = [];
+  for (const [from, to] of inOrder) {
+    const before = merged.at(-1);
+    if (before && from <= before[1] + 1) before[1] = Math.max(before[1], to);
+    else merged.push([from, to]);
+  }
+  return merged;
+}
+
+/** Ranges as Chromium reads them; of more pages than `most`, the first ones. */
+export function rangesText(ranges: readonly Range[], most = Infinity): string {
+  const kept: string[] = [];
+  let left = most;
+  for (const [from, to] of ranges) {
+    if (left <= 0) break;
+    const last = Math.min(to, from + left - 1);
+    kept.push(last === Infinity ? `${from}-` : `${from}-${last}`);
+    left -= last - from + 1;
+  }
+  return kept.join(",");
+}
+
+function isLocale(tag: string): boolean {
+  try {
+    return Intl.getCanonicalLocales(tag).length === 1;
+  } catch {
+    return false;
+  }
+}
+
+/** A length for people. */
+export function told(inches: number): string {
+  return `${Math.round(inches * 25.4)} mm`;
+}
