@@ -608,9 +608,13 @@ export type QuickJob = {
   readonly input_type: "html";
   readonly html: string;
   readonly options?: {
-    /** Default: what `@page` in the document says, else A4. */
+    /** Default: A4. What `@page` in the document says stands instead of it. */
     readonly format?: "Letter" | "Legal" | "Tabloid" | "Ledger" | "A0" | "A1" | "A2" | "A3" | "A4" | "A5" | "A6" | "letter" | "legal" | "tabloid" | "ledger" | "a0" | "a1" | "a2" | "a3" | "a4" | "a5" | "a6" | undefined;
-    /** Each side's default: 0 for HTML, 20mm for Markdown. */
+    /** Of the page, together with `height`, in place of `format`. */
+    readonly width?: number | string | undefined;
+    /** Of the page, together with `width`, in place of `format`. */
+    readonly height?: number | string | undefined;
+    /** Each side's default: 0 for HTML, 20mm for Markdown. `@page` in the document stands instead of it. */
     readonly margin?: {
       /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
       readonly top?: number | string | undefined;
@@ -625,12 +629,22 @@ export type QuickJob = {
     readonly printBackground?: boolean | undefined;
     /** Default: 1. */
     readonly scale?: number | undefined;
-    /** Default: false. */
+    /** Swaps width and height. Default: false. */
     readonly landscape?: boolean | undefined;
+    /** The pages that are kept: `1-3, 5`; `8-` to the end. Default: all. */
+    readonly pageRanges?: string | undefined;
+    /** Bookmarks made of the headings. Default: false. */
+    readonly outline?: boolean | undefined;
     /** HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in. */
     readonly headerTemplate?: string | undefined;
     /** HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in. */
     readonly footerTemplate?: string | undefined;
+    /** How headers and footers write the date. Default: en-US. */
+    readonly locale?: string | undefined;
+    /** Of the date in headers and footers. Default: UTC. */
+    readonly timezone?: string | undefined;
+    /** The file's name for those who save it; `.pdf` is added. Default: the job's id. */
+    readonly filename?: string | undefined;
   } | undefined;
   /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
   readonly idempotency_key?: string | undefined;
@@ -638,9 +652,13 @@ export type QuickJob = {
   readonly input_type: "markdown";
   readonly markdown: string;
   readonly options?: {
-    /** Default: what `@page` in the document says, else A4. */
+    /** Default: A4. What `@page` in the document says stands instead of it. */
     readonly format?: "Letter" | "Legal" | "Tabloid" | "Ledger" | "A0" | "A1" | "A2" | "A3" | "A4" | "A5" | "A6" | "letter" | "legal" | "tabloid" | "ledger" | "a0" | "a1" | "a2" | "a3" | "a4" | "a5" | "a6" | undefined;
-    /** Each side's default: 0 for HTML, 20mm for Markdown. */
+    /** Of the page, together with `height`, in place of `format`. */
+    readonly width?: number | string | undefined;
+    /** Of the page, together with `width`, in place of `format`. */
+    readonly height?: number | string | undefined;
+    /** Each side's default: 0 for HTML, 20mm for Markdown. `@page` in the document stands instead of it. */
     readonly margin?: {
       /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
       readonly top?: number | string | undefined;
@@ -655,12 +673,22 @@ export type QuickJob = {
     readonly printBackground?: boolean | undefined;
     /** Default: 1. */
     readonly scale?: number | undefined;
-    /** Default: false. */
+    /** Swaps width and height. Default: false. */
     readonly landscape?: boolean | undefined;
+    /** The pages that are kept: `1-3, 5`; `8-` to the end. Default: all. */
+    readonly pageRanges?: string | undefined;
+    /** Bookmarks made of the headings. Default: false. */
+    readonly outline?: boolean | undefined;
     /** HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in. */
     readonly headerTemplate?: string | undefined;
     /** HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in. */
     readonly footerTemplate?: string | undefined;
+    /** How headers and footers write the date. Default: en-US. */
+    readonly locale?: string | undefined;
+    /** Of the date in headers and footers. Default: UTC. */
+    readonly timezone?: string | undefined;
+    /** The file's name for those who save it; `.pdf` is added. Default: the job's id. */
+    readonly filename?: string | undefined;
   } | undefined;
   /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
   readonly idempotency_key?: string | undefined;
@@ -670,9 +698,13 @@ export type LongJob = {
   readonly input_type: "html";
   readonly html: string;
   readonly options?: {
-    /** Default: what `@page` in the document says, else A4. */
+    /** Default: A4. What `@page` in the document says stands instead of it. */
     readonly format?: "Letter" | "Legal" | "Tabloid" | "Ledger" | "A0" | "A1" | "A2" | "A3" | "A4" | "A5" | "A6" | "letter" | "legal" | "tabloid" | "ledger" | "a0" | "a1" | "a2" | "a3" | "a4" | "a5" | "a6" | undefined;
-    /** Each side's default: 0 for HTML, 20mm for Markdown. */
+    /** Of the page, together with `height`, in place of `format`. */
+    readonly width?: number | string | undefined;
+    /** Of the page, together with `width`, in place of `format`. */
+    readonly height?: number | string | undefined;
+    /** Each side's default: 0 for HTML, 20mm for Markdown. `@page` in the document stands instead of it. */
     readonly margin?: {
       /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
       readonly top?: number | string | undefined;
@@ -687,12 +719,22 @@ export type LongJob = {
     readonly printBackground?: boolean | undefined;
     /** Default: 1. */
     readonly scale?: number | undefined;
-    /** Default: false. */
+    /** Swaps width and height. Default: false. */
     readonly landscape?: boolean | undefined;
+    /** The pages that are kept: `1-3, 5`; `8-` to the end. Default: all. */
+    readonly pageRanges?: string | undefined;
+    /** Bookmarks made of the headings. Default: false. */
+    readonly outline?: boolean | undefined;
     /** HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in. */
     readonly headerTemplate?: string | undefined;
     /** HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in. */
     readonly footerTemplate?: string | undefined;
+    /** How headers and footers write the date. Default: en-US. */
+    readonly locale?: string | undefined;
+    /** Of the date in headers and footers. Default: UTC. */
+    readonly timezone?: string | undefined;
+    /** The file's name for those who save it; `.pdf` is added. Default: the job's id. */
+    readonly filename?: string | undefined;
   } | undefined;
   /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
   readonly idempotency_key?: string | undefined;
@@ -702,9 +744,13 @@ export type LongJob = {
   readonly input_type: "markdown";
   readonly markdown: string;
   readonly options?: {
-    /** Default: what `@page` in the document says, else A4. */
+    /** Default: A4. What `@page` in the document says stands instead of it. */
     readonly format?: "Letter" | "Legal" | "Tabloid" | "Ledger" | "A0" | "A1" | "A2" | "A3" | "A4" | "A5" | "A6" | "letter" | "legal" | "tabloid" | "ledger" | "a0" | "a1" | "a2" | "a3" | "a4" | "a5" | "a6" | undefined;
-    /** Each side's default: 0 for HTML, 20mm for Markdown. */
+    /** Of the page, together with `height`, in place of `format`. */
+    readonly width?: number | string | undefined;
+    /** Of the page, together with `width`, in place of `format`. */
+    readonly height?: number | string | undefined;
+    /** Each side's default: 0 for HTML, 20mm for Markdown. `@page` in the document stands instead of it. */
     readonly margin?: {
       /** `20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels. */
       readonly top?: number | string | undefined;
@@ -719,12 +765,22 @@ export type LongJob = {
     readonly printBackground?: boolean | undefined;
     /** Default: 1. */
     readonly scale?: number | undefined;
-    /** Default: false. */
+    /** Swaps width and height. Default: false. */
     readonly landscape?: boolean | undefined;
+    /** The pages that are kept: `1-3, 5`; `8-` to the end. Default: all. */
+    readonly pageRanges?: string | undefined;
+    /** Bookmarks made of the headings. Default: false. */
+    readonly outline?: boolean | undefined;
     /** HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in. */
     readonly headerTemplate?: string | undefined;
     /** HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in. */
     readonly footerTemplate?: string | undefined;
+    /** How headers and footers write the date. Default: en-US. */
+    readonly locale?: string | undefined;
+    /** Of the date in headers and footers. Default: UTC. */
+    readonly timezone?: string | undefined;
+    /** The file's name for those who save it; `.pdf` is added. Default: the job's id. */
+    readonly filename?: string | undefined;
   } | undefined;
   /** 1 to 255 printable ASCII characters, from space to ~: the same key is the same job. */
   readonly idempotency_key?: string | undefined;
@@ -743,6 +799,8 @@ export interface PdfJob {
   readonly pages: number | null;
   /** Whether the file holds only the first 100 pages. */
   readonly truncated: boolean | null;
+  /** What the file lacks of its document: what was left out, and characters that no font has. */
+  readonly warnings: ReadonlyArray<string>;
   readonly created_at: string;
   readonly completed_at: string | null;
   /** What making it took. */

@@ -9,6 +9,7 @@ export function addRules(parser: MarkdownIt): void {
   parser.block.ruler.before("fence", "page_break", pageBreak, { alt: ["paragraph", "blockquote", "list"] });
   parser.block.ruler.before("fence", "comment", comment, { alt: ["paragraph", "blockquote", "list"] });
   parser.core.ruler.after("inline", "task_lists", ({ tokens }: StateCore) => markTasks(tokens));
+  parser.core.ruler.after("inline", "joined_lines", ({ tokens }: StateCore) => joinLines(tokens));
   parser.core.ruler.push("heading_ids", ({ tokens }: StateCore) => nameHeadings(tokens));
 }
 
@@ -51,6 +52,24 @@ function characterBefore(text: string, at: number): string {
   if (at === 0) return " ";
   const pair = at > 1 ? (text.codePointAt(at - 2) ?? 0) : 0;
   return pair > 0xffff ? String.fromCodePoint(pair) : (text[at - 1] ?? " ");
+}
+
+// ---- Lines ----
+
+/** The end of a line is no space between characters of scripts that write none; Korean has spaces. */
+function joinLines(tokens: readonly Token[]): void {
+  const isSolid = (char = "") => HAN.test(char) && !/\p{Script=Hangul}/u.test(char);
+  for (const { children } of tokens) {
+    for (const [index, token] of (children ?? []).entries()) {
+      if (token.type !== "softbreak") continue;
+      const isText = ({ type, content }: Token) => type === "text" && content !== "";
+      const before = children?.slice(Math.max(index - 3, 0), index).findLast(isText);
+      const after = children?.slice(index + 1, index + 4).find(isText);
+      if (!isSolid(before?.content.at(-1)) || !isSolid(after?.content.at(0))) continue;
+      token.type = "text";
+      token.content = "";
+    }
+  }
 }
 
 // ---- Images ----

@@ -161,6 +161,7 @@ test("the function with the browser holds no client of AWS, and none of the serv
     "@sparticuz/chromium",
     "functions/render-pdf.ts",
     "markdown-it",
+    "markdown-it-footnote",
     "puppeteer-core",
     "tar-fs",
     "zod",
