@@ -59,6 +59,11 @@ const CASES: readonly (readonly [what: string, markdown: string, html: string])[
     "<p><strong>重要。</strong>です <strong>「引用」</strong>は 这是<strong>“强调”</strong>的 <strong>이것(this)</strong>은 a<strong>b。</strong>c <em>你好！</em>吗</p>\n",
   ],
   [
+    "lines of Chinese and Japanese are joined without a space, those of Korean and others with one",
+    "中文第一行\n第二行，\n**第三**行\nend 字\nend\n한국\n어",
+    "<p>中文第一行第二行，<strong>第三</strong>行\nend 字\nend\n한국\n어</p>\n",
+  ],
+  [
     "other emphasis as in CommonMark",
     'snake_case_name **"a"**b *c*d __中__',
     "<p>snake_case_name **&quot;a&quot;**b <em>c</em>d <strong>中</strong></p>\n",
