@@ -27,14 +27,10 @@ import { createScheduler } from "./queue/scheduler.ts";
 import { createSealer } from "./store/sealer.ts";
 import { TASK } from "./job/job.ts";
 import { runFunction, startFunction } from "./outbound/lambda-client.ts";
-import { createQuickPdf } from "./executors/quick-pdf.ts";
-import { pdfWebhook } from "./pdf/view.ts";
 import { createPageQuota } from "./pdf/page-quota.ts";
-import { createPdfs } from "./pdf/pdfs.ts";
 import { createTaskLog } from "./tasks/log.ts";
 import { createTaskSlots } from "./flow/line-store.ts";
 import { createUploads } from "./files/uploads.ts";
-import { createUsage } from "./pdf/usage.ts";
 import { createRequestSlots } from "./flow/request-slots.ts";
 import type { NewJob } from "./job/accept.ts";
 
@@ -55,13 +51,19 @@ function assemble() {
   const stored = stores(config);
   const { clock, log, store, apps, fileStore, bucket, datasets, taskLog } = stored;
   const { rules, retention } = config;
-  const pdfs = createPdfs({
-    files: fileStore,
-    render: async (call, signal) => runFunction(`${rules.ownFunctions}renderPdf`, call, signal),
+  const pdfs = atFirstUse(async () => {
+    const { createPdfs } = await import("./pdf/pdfs.ts");
+    return createPdfs({
+      files: fileStore,
+      render: async (call, signal) => runFunction(`${rules.ownFunctions}renderPdf`, call, signal),
+    });
   });
   const pages = createPageQuota({ table: stored.table, clock, log, apps });
   const submit = async (request: NewJob, id: string) => engine.submit(request, id);
-  const quickPdf = createQuickPdf({ clock, pdfs, pages });
+  const quickPdf = atFirstUse(async () => {
+    const { createQuickPdf } = await import("./executors/quick-pdf.ts");
+    return createQuickPdf({ clock, pdfs: await pdfs(), pages });
+  });
   // What runs tasks is loaded with the first.
   const taskExecutor = atFirstUse(async (): Promise<Executor> => {
     const [{ createTaskExecutor }, { createTaskServices }, { createMail }] = await Promise.all([
@@ -77,7 +79,7 @@ function assemble() {
       uploads: stored.uploads,
       datasets,
       mail: createMail(config.emailSender),
-      pdfs,
+      pdfs: await pdfs(),
       pages,
       rules,
       // The engine is made below: a task can retry and stop jobs as a person can.
@@ -94,10 +96,11 @@ function assemble() {
     });
     return createTaskExecutor({ clock, taskLog, log, submit, services, definitionOf });
   });
-  const tasks: Executor = {
+  const taskBy = (executor: () => Promise<Executor>): Executor => ({
     ...task,
-    execute: async (attempt, allowed) => (await taskExecutor()).execute(attempt, allowed),
-  };
+    execute: async (attempt, allowed) => (await executor()).execute(attempt, allowed),
+  });
+  const [tasks, quickPdfs] = [taskBy(taskExecutor), taskBy(quickPdf)];
   const engine = createEngine({
     ...stored,
     noteSweep: async (figures) => noteSweep(figures, stored, config.metrics.areKept),
@@ -105,11 +108,13 @@ function assemble() {
     sweepMore: async (part) => startFunction(`${rules.ownFunctions}sweepJobs`, part),
     files: bucket,
     executorOf: (job) => {
-      if (job.quick) return quickPdf;
+      if (job.quick) return quickPdfs;
       return job.executionType === TASK ? tasks : executorOf(job);
     },
     rules,
-    callbackBodies: { pdf: async (job) => pdfWebhook(job, { clock, link: fileStore.link }) },
+    callbackBodies: {
+      pdf: async (job) => (await import("./pdf/view.ts")).pdfWebhook(job, { clock, link: fileStore.link }),
+    },
     retention,
   });
   const requestSlots = createRequestSlots(stored);
@@ -121,7 +126,7 @@ function assemble() {
   };
   /** Says why jobs wait. */
   const waits = atFirstUse(async () => (await import("./flow/waits.ts")).createWaits(stored));
-  return { ...stored, pdfs, pages, rules, engine, sweep, requestSlots, waits };
+  return { ...stored, pages, rules, engine, sweep, requestSlots, waits };
 }
 
 /** Emits what a sweep has found, and keeps it where it is asked for. What can't be kept fails no sweep. */
@@ -148,7 +153,7 @@ function stores(config: JobsConfig) {
   const taskLog = createTaskLog({ table, clock });
   const fileStore = createFileStore({ bucket, clock });
   const counters = createCounters({ table });
-  const usage = createUsage({ counters, clock });
+  const usage = atFirstUse(async () => (await import("./pdf/usage.ts")).createUsage({ counters, clock }));
   const appStores = createAppStores({
     table,
     clock,
@@ -200,9 +205,11 @@ function stores(config: JobsConfig) {
     count: async (records: readonly Images[]) => {
       const changes = records.map(changeIn);
       const measured = measuresOf(changes);
-      const counted = counting().then(async ({ count }) => count(changes));
+      const counted = Promise.all([counting(), usage()]).then(async (both) =>
+        Promise.all(both.map(async ({ count }) => count(changes))),
+      );
       const appIds = changes.flatMap(({ before, after }) => (before ?? after)?.appId ?? []);
-      await Promise.all([usage.count(changes), areKept && totals.add(measured), counted, register.note(appIds)]);
+      await Promise.all([areKept && totals.add(measured), counted, register.note(appIds)]);
       await countMembers(changes, { groups, queue, log });
       emitMeasured(measured, metrics);
     },

@@ -2,7 +2,8 @@ import type { Protocol } from "puppeteer-core";
 import type { EpochMs } from "../clock.ts";
 import { withoutFont } from "./glyphs.ts";
 import { pageOf, type Room } from "./markdown.ts";
-import { inchesOf, paperOf, rangesOf, rangesText, type PdfOptions } from "./options.ts";
+import { inchesOf, paperOf, type PdfOptions } from "./options.ts";
+import { rangesText } from "./page-ranges.ts";
 import type { PdfRequest } from "./request.ts";
 
 // A request as Chromium gets it: a page of HTML and the options of its print.
@@ -97,7 +98,7 @@ function printOf(options: PdfOptions, margin: number | string): Protocol.Page.Pr
     printBackground: options.printBackground ?? true,
     scale: options.scale ?? 1,
     landscape: options.landscape ?? false,
-    ...(pageRanges !== undefined && { pageRanges: rangesText(rangesOf(pageRanges) ?? []) }),
+    ...(pageRanges !== undefined && { pageRanges: rangesText(pageRanges) }),
     ...(options.outline && { generateDocumentOutline: true }),
     ...((headerTemplate !== undefined || footerTemplate !== undefined) && {
       displayHeaderFooter: true,

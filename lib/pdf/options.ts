@@ -72,7 +72,7 @@ export const pdfOptions = z
     pageRanges: z
       .string()
       .max(200, "must be at most 200 characters")
-      .refine((text) => rangesOf(text) !== undefined, "must name pages from 1 on, such as 1-3, 5 or 8-")
+      .refine(areRanges, "must name pages from 1 on, such as 1-3, 5 or 8-")
       .describe("The pages that are kept: `1-3, 5`; `8-` to the end. Default: all."),
     outline: z.boolean().describe("Bookmarks made of the headings. Default: false."),
     headerTemplate: template,
@@ -151,39 +151,20 @@ function pageOf(options: PdfOptions) {
   ] as const;
 }
 
-type Range = readonly [from: number, to: number];
+/** Pages as Chromium counts them: `1-3, 5`, or `8-` to the end. */
+const RANGE = /^\s*(\d{1,5})\s*(?:-\s*(\d{0,5}))?\s*$/;
 
-/** The pages that a text names, in order and without repetition. Undefined if it is none of its kind. */
-export function rangesOf(text: string): Range[] | undefined {
-  const ranges: [number, number][] = [];
-  for (const part of text.split(",")) {
-    const [, first, dash, last] = /^\s*(\d{1,5})\s*(?:(-)\s*(\d{1,5})?)?\s*$/.exec(part) ?? [];
-    const from = Number(first ?? 0);
-    const to = dash === undefined ? from : Number(last ?? Infinity);
-    if (from < 1 || to < from) return undefined;
-    ranges.push([from, to]);
-  }
-  const inOrder = ranges.toSorted(([one], [other]) => one - other);
-  const merged: [number, number][] = [];
-  for (const [from, to] of inOrder) {
-    const before = merged.at(-1);
-    if (before && from <= before[1] + 1) before[1] = Math.max(before[1], to);
-    else merged.push([from, to]);
-  }
-  return merged;
+/** The first and the last page of each part of a text; the last one of `8-` is infinite. */
+export function rangesIn(text: string): [from: number, to: number][] {
+  return text.split(",").map((part) => {
+    const [, from, to = from] = RANGE.exec(part) ?? [];
+    return [Number(from), to === "" ? Infinity : Number(to)];
+  });
 }
 
-/** Ranges as Chromium reads them; of more pages than `most`, the first ones. */
-export function rangesText(ranges: readonly Range[], most = Infinity): string {
-  const kept: string[] = [];
-  let left = most;
-  for (const [from, to] of ranges) {
-    if (left <= 0) break;
-    const last = Math.min(to, from + left - 1);
-    kept.push(last === Infinity ? `${from}-` : `${from}-${last}`);
-    left -= last - from + 1;
-  }
-  return kept.join(",");
+function areRanges(text: string): boolean {
+  // NaN stands for what is none.
+  return rangesIn(text).every(([from, to]) => from >= 1 && to >= from);
 }
 
 function isLocale(tag: string): boolean {

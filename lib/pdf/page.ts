@@ -1,8 +1,9 @@
 import type { CDPSession, Protocol } from "puppeteer-core";
 import type { PrintableDocument } from "./document.ts";
 import { inspect } from "./inspection.ts";
-import { rangesOf, rangesText, told, type PdfOptions } from "./options.ts";
+import { told, type PdfOptions } from "./options.ts";
 import { countPages, sizeOf } from "./page-count.ts";
+import { rangesText } from "./page-ranges.ts";
 import { BadDocument, MOST_PAGES } from "./request.ts";
 import { sanitizeTemplates } from "./template.ts";
 import { bounded, listed } from "./warnings.ts";
@@ -88,7 +89,7 @@ async function printedPages(
   const whole = await printed(session, print);
   const pages = countPages(whole);
   if (pages <= MOST_PAGES) return { file: whole, pages, truncated: false };
-  const kept = rangesText(rangesOf(pageRanges ?? "1-") ?? [], MOST_PAGES);
+  const kept = rangesText(pageRanges ?? "1-", MOST_PAGES);
   return { file: await printed(session, { ...print, pageRanges: kept }), pages, truncated: true };
 }
 

@@ -18,6 +18,8 @@ test.each([
   withOptions({ printBackground: true, scale: 1.0, headerTemplate: "", footerTemplate: "<span></span>" }),
   withOptions({ scale: 0.1 }),
   withOptions({ scale: 2 }),
+  withOptions({ width: "10cm", height: 400, pageRanges: "1-3, 5,8-", outline: true, filename: "Größe 1.pdf" }),
+  withOptions({ locale: "zh-Hant-TW", timezone: "Asia/Seoul" }),
   withOptions({ format: "A6", margin: { left: "45mm", right: "45mm" }, landscape: true }),
 ])("a good request is accepted: %j", (request) => {
   expect(problemsOf(request)).toEqual([]);
@@ -37,6 +39,32 @@ test.each([
     "options.format must be one of Letter, Legal, Tabloid, Ledger, A0, A1, A2, A3, A4, A5, A6",
   ],
   [withOptions({ scale: 3 }), "options.scale must be at most 2"],
+  [withOptions({ width: "10cm" }), "options.height is missing: send width and height together"],
+  [
+    withOptions({ format: "A4", width: "10cm", height: "10cm" }),
+    "options.format excludes width and height: send either of them",
+  ],
+  [
+    withOptions({ width: "10cm", height: "6000mm" }),
+    "options.height must be at most 200in, which is the most that readers show",
+  ],
+  [
+    withOptions({ width: "10cm", height: "6000mm", landscape: true }),
+    "options.height must be at most 200in, which is the most that readers show",
+  ],
+  ...["0", "3-1", "a", "1,,2", "-3", ""].map((pageRanges): [object, string] => [
+    withOptions({ pageRanges }),
+    "options.pageRanges must name pages from 1 on, such as 1-3, 5 or 8-",
+  ]),
+  [withOptions({ locale: "de_DE" }), "options.locale is not a language tag; expected one such as de, en-GB or zh-TW"],
+  [
+    withOptions({ timezone: "Mars/Base" }),
+    "options.timezone is not a time zone of the IANA database; expected one such as UTC or Asia/Seoul",
+  ],
+  ...["a/b", "..", ".a", 'a"b', "a\nb", "a\u202eb", "a."].map((filename): [object, string] => [
+    withOptions({ filename }),
+    'options.filename must be a name such as invoice-4711.pdf, without folders and without < > : " / \\ | ? *',
+  ]),
   [
     withOptions({ margin: { top: "20pt" } }),
     "options.margin.top must be a length such as 20mm, 2cm, 0.5in or 48px; a number alone is pixels",

@@ -46,7 +46,7 @@ export const getUsage = route({
   async handle({ path, caller, query }, service): Promise<Answer> {
     const appId = appInPath(path["appId"], caller);
     const { from, to } = rangeOf(query, service.clock);
-    const days = await service.usage.of(appId, from, to);
+    const days = await (await service.usage()).of(appId, from, to);
     return { status: 200, body: envelope({ approximate: true, from, to, days }) };
   },
 });

@@ -254,7 +254,7 @@ async function estimatedEnd({ appId }: Job, request: PdfRequest, service: Servic
   const [queued, { taken, first }, usualMs, { maxConcurrentTasks }] = await Promise.all([
     queue.depth("pdf").catch(() => 0),
     slots.look(appId, MOST_LOOKED_AT),
-    usage.usualMs(appId),
+    usage().then(async ({ usualMs }) => usualMs(appId)),
     apps.settingsOf(appId),
   ]);
   const own = estimateMs(request);
