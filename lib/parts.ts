@@ -96,10 +96,6 @@ function assemble() {
     });
     return createTaskExecutor({ clock, taskLog, log, submit, services, definitionOf });
   });
-  const taskBy = (executor: () => Promise<Executor>): Executor => ({
-    ...task,
-    execute: async (attempt, allowed) => (await executor()).execute(attempt, allowed),
-  });
   const [tasks, quickPdfs] = [taskBy(taskExecutor), taskBy(quickPdf)];
   const engine = createEngine({
     ...stored,
@@ -127,6 +123,11 @@ function assemble() {
   /** Says why jobs wait. */
   const waits = atFirstUse(async () => (await import("./flow/waits.ts")).createWaits(stored));
   return { ...stored, pages, rules, engine, sweep, requestSlots, waits };
+}
+
+/** An executor of tasks that is loaded with the first. */
+function taskBy(executor: () => Promise<Executor>): Executor {
+  return { ...task, execute: async (attempt, allowed) => (await executor()).execute(attempt, allowed) };
 }
 
 /** Emits what a sweep has found, and keeps it where it is asked for. What can't be kept fails no sweep. */
