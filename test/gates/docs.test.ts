@@ -182,6 +182,12 @@ test("every file that a document names exists", () => {
   expect(namesIn(text)).toEqual(["lib/gone.ts", "gone.cjs", "gone/file.ts", "lib/gone/"]);
 });
 
+test("the index of the documentation leads to every page", () => {
+  const linked = [...read("docs/README.md").matchAll(/\]\(([\w-]+\.md)\)/g)].map(([, page]) => `docs/${page}`);
+  const pages = DOCUMENTS.filter((name) => /^docs\/[\w-]+\.md$/.test(name) && name !== "docs/README.md");
+  expect(new Set(linked)).toEqual(new Set(pages));
+});
+
 test("every link of a document to a file leads to one", () => {
   const broken = DOCUMENTS.flatMap((document) =>
     [...read(document).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)]

@@ -44,12 +44,12 @@ function markedIn(page: string): readonly string[] {
 }
 
 /** Runs blocks as one script, and answers what each has printed. */
-async function run(blocks: readonly Block[], env: Record<string, string>, cwd: string): Promise<readonly string[]> {
+async function run(blocks: readonly Block[], cwd: string): Promise<readonly string[]> {
   const script = ["set -e", ...blocks.flatMap(({ script }) => [script, "echo '@@'"])].join("\n");
   return new Promise((ended) => {
     const TMPDIR = mkdtempSync(join(temporaryDir(), "tmp-"));
     const PATH = `${dirname(process.execPath)}:${process.env["PATH"]}`;
-    execFile("bash", ["--norc", "-c", script], { cwd, env: { PATH, TMPDIR, ...env } }, (error, stdout, stderr) => {
+    execFile("bash", ["--norc", "-c", script], { cwd, env: { PATH, TMPDIR } }, (error, stdout, stderr) => {
       const printed = stdout.split("@@\n");
       ended(error || stderr ? [...printed, stderr, `ended with ${error?.code ?? 0}`] : printed.slice(0, -1));
     });
@@ -92,7 +92,7 @@ describe.each(PAGES)("%s", (file) => {
       printed,
     }));
     const cwd = temporaryDir();
-    const printed = await run([...before, ...blocks], {}, cwd);
+    const printed = await run([...before, ...blocks], cwd);
     expect(printed.map((text) => text.trim())).toEqual(
       [...before, ...blocks].map((block) =>
         block.printed === undefined ? expect.any(String) : expect.stringMatching(patternOf(block.printed)),
