@@ -1,42 +1,62 @@
-const { mkdirSync, writeFileSync } = require("node:fs");
+const { createWriteStream, globSync, mkdirSync, statSync, writeFileSync } = require("node:fs");
 const { dirname, join } = require("node:path");
+const { pipeline } = require("node:stream/promises");
+const yazl = require("yazl");
 const { bundle } = require("./bundles.cjs");
 
-// A plugin of Serverless, in place of the bundler of serverless-esbuild, which makes one file of each function. What a
-// function seldom needs would be read at each of its starts.
-
-/** The hooks before which serverless-esbuild bundles. This plugin stands before it in serverless.yml. */
-const HOOKS = [
-  "before:package:createDeploymentArtifacts",
-  "before:deploy:function:packageFunction",
-  "before:invoke:local:invoke",
-];
+// A plugin of Serverless: bundles each function, and makes its package of the bundle and the files that its `patterns`
+// name in serverless.yml.
 
 module.exports = class BundlePlugin {
-  hooks = {};
-
-  constructor(serverless) {
-    for (const hook of HOOKS) this.hooks[hook] = () => fillCache(serverless);
+  constructor(serverless, options) {
+    const { service } = serverless;
+    const all = async () => packageFunctions(service.getAllFunctions(), serverless);
+    this.hooks = {
+      "before:package:createDeploymentArtifacts": all,
+      "before:deploy:function:packageFunction": async () => packageFunctions([options.function], serverless),
+      "before:invoke:local:invoke": async () => bundleHere(options.function, serverless),
+    };
   }
 };
 
-/** Fills the cache of serverless-esbuild, which asks a kept result to build again instead of building. */
-function fillCache({ service, pluginManager }) {
-  const bundler = pluginManager.plugins.find(({ constructor }) => constructor.name === "EsbuildServerlessPlugin");
-  const entryPoints = [...new Set(bundler.functionEntries.map(({ entry }) => entry))];
-  const { exclude, outputFileExtension: _, ...options } = service.custom.esbuild;
-  const build = async (entry) => {
-    const { files } = await bundle(entry, { ...options, external: exclude });
-    for (const [path, text] of files) {
-      const file = join(bundler.buildDirPath, path);
-      mkdirSync(dirname(file), { recursive: true });
-      writeFileSync(file, text);
-    }
-  };
-  // One after the other: each takes 200 MB and all cores.
-  let last = Promise.resolve();
-  const rebuild = (entry) => (last = last.then(() => build(entry)));
-  bundler.buildCache = Object.fromEntries(
-    entryPoints.map((entry) => [entry, { result: { rebuild: () => rebuild(entry) } }]),
-  );
+/** One after the other: a bundle takes 200 MB and all cores. */
+async function packageFunctions(names, { service, serviceDir }) {
+  mkdirSync(join(serviceDir, ".serverless"), { recursive: true });
+  for (const name of names) {
+    const definition = service.getFunction(name);
+    const { patterns = [] } = definition.package ?? {};
+    const artifact = join(serviceDir, ".serverless", `${name}.zip`);
+    const files = globSync(patterns, { cwd: serviceDir }).filter((path) => statSync(join(serviceDir, path)).isFile());
+    await zip(artifact, await bundleOf(name, service), { dir: serviceDir, files });
+    definition.package = { ...definition.package, artifact };
+  }
+}
+
+/** The files of a function's bundle, by their paths within the package. */
+async function bundleOf(name, service) {
+  const entry = service.getFunction(name).handler.replace(/\.\w+$/, ".ts");
+  return (await bundle(entry, service.custom.esbuild)).files;
+}
+
+/** Of the same files, the same zip: Serverless deploys what has another hash. */
+const SAME = { mtime: new Date(0), mode: 0o100644 };
+
+async function zip(to, bundled, { dir, files }) {
+  const archive = new yazl.ZipFile();
+  for (const [path, text] of bundled) archive.addBuffer(Buffer.from(text), path, SAME);
+  // Brotli leaves nothing to compress.
+  for (const path of files.toSorted())
+    archive.addFile(join(dir, path), path, { ...SAME, compress: !/\.br$/.test(path) });
+  archive.end();
+  await pipeline(archive.outputStream, createWriteStream(to));
+}
+
+/** Puts the bundle where `invoke local` finds it. */
+async function bundleHere(name, serverless) {
+  const dir = join(serverless.serviceDir, ".esbuild");
+  for (const [path, text] of await bundleOf(name, serverless.service)) {
+    mkdirSync(dirname(join(dir, path)), { recursive: true });
+    writeFileSync(join(dir, path), text);
+  }
+  serverless.serviceDir = dir;
 }

@@ -10,8 +10,7 @@ const EXTENSION = ".cjs";
 
 /**
  * Bundles the function at `entry`, a path within the repository such as `functions/create-job.ts`. `options`: those of
- * serverless.yml. Returns the files, by their paths within the package. The names of all begin with that of the bundle,
- * by which serverless-esbuild packages them with this function alone.
+ * serverless.yml. Returns the files, by their paths within the package.
  */
 async function bundle(entry, options) {
   const outdir = "/bundles";

@@ -67,7 +67,7 @@ function patternOf(printed: string): RegExp {
   const parts = printed
     .trim()
     .split("…")
-    .map((part) => RegExp.escape(part));
+    .map((part) => part.replaceAll(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`));
   return new RegExp(`^${parts.join("[^]*")}$`);
 }
 

@@ -22,11 +22,7 @@ const bundling = createRequire(import.meta.url)("../../deploy/bundles.cjs") as {
 
 /** The settings of esbuild in serverless.yml. */
 export function bundlingOptions(): BuildOptions {
-  const { custom } = readYaml(join(ROOT, "serverless.yml")) as {
-    custom: { esbuild: BuildOptions & { exclude: string[]; outputFileExtension: string } };
-  };
-  const { exclude, outputFileExtension: _, ...options } = custom.esbuild;
-  return { ...options, external: exclude };
+  return (readYaml(join(ROOT, "serverless.yml")) as { custom: { esbuild: BuildOptions } }).custom.esbuild;
 }
 
 /** The bundle of the function at a path such as `functions/create-job.ts`. */
