@@ -2,7 +2,7 @@ import type { CDPSession } from "puppeteer-core";
 import type { PrintableDocument } from "./document.ts";
 import { listed } from "./warnings.ts";
 
-// A last look at a document that is loaded and about to be printed. Links that would lead nowhere become text, and it
+// A last look at a document that is loaded and about to be printed, once its fonts are there. Links that would lead nowhere become text, and it
 // gets a title if it has none.
 
 interface Found {
@@ -27,6 +27,7 @@ export async function inspect(
   const { result } = await session.send("Runtime.evaluate", {
     expression: `(${LOOK})(${JSON.stringify({ address, unknown })})`,
     returnByValue: true,
+    awaitPromise: true,
   });
   const found = result.value as Found | undefined;
   // A document that the look fails on is printed all the same.
@@ -55,8 +56,9 @@ function missingOf(points: readonly number[]): string[] {
  * Runs in Chromium. Elements may have taken the names of the document's properties, so those of its prototype are used.
  * A character is missing if its picture is that of one that no font has.
  */
-const LOOK = String.raw`({ address, unknown }) => {
+const LOOK = String.raw`async ({ address, unknown }) => {
   const getter = (of, name) => Object.getOwnPropertyDescriptor(of.prototype, name).get.bind(document);
+  await getter(Document, "fonts")().ready;
   const all = Document.prototype.querySelectorAll.bind(document);
   const byId = Document.prototype.getElementById.bind(document);
   const make = Document.prototype.createElement.bind(document);

@@ -71,9 +71,6 @@ async function printOn(session: CDPSession, document: PrintableDocument): Promis
     throw new Error(`Expected the document to be opened, found ${errorText}`);
   }
   await stays(loaded(loaderId));
-  await stays(
-    session.send("Runtime.evaluate", { expression: "document.fonts.ready.then(() => 0)", awaitPromise: true }),
-  );
   warnings.push(...(await stays(inspect(session, ADDRESS, document))));
 
   const made = await stays(printedPages(session, print, options));
