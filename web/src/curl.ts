@@ -43,8 +43,9 @@ function urlOf(base: string, { path, queryStringParameters, multiValueQueryStrin
   const more = new URLSearchParams(
     valuesOf(queryStringParameters ?? {}, multiValueQueryStringParameters).map(([name, value]) => [name, value]),
   ).toString();
-  const all = [query.join("?"), more].filter((part) => part !== "");
-  url.search = all.join("&").replaceAll("+", "%20");
+  // A query within the path stays as it is written.
+  const all = [query.join("?"), more.replaceAll("+", "%20")].filter((part) => part !== "");
+  url.search = all.join("&");
   return url.href;
 }
 

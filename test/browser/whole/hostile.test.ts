@@ -136,7 +136,10 @@ interface Sent {
 }
 
 const SENT: readonly Sent[] = [
-  { name: "JSON", job: { body: { order: "it's \"5 $HOME `id` \\ !! 100 %" }, headers: { "x-order": "it's" } } },
+  {
+    name: "JSON",
+    job: { body: { order: "it's \"5 $HOME `id` \\ !! 100 %" }, headers: { "x-order": "it's", "x-list": ["a", "b"] } },
+  },
   { name: "text that a shell would read", job: { body: "$(id) `id` 'a' \"b\" \\n\nnext line\r\n!!", method: "PUT" } },
   {
     name: "a body that looks like a file's name",

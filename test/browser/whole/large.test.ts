@@ -12,7 +12,8 @@ import type { Job } from "../../../lib/job/job.ts";
 
 const at = onDashboard({ isOwn: true, env: { ROLE: "gateway" } });
 
-const MANY = 100_000;
+/** JOBS=5000 is over sooner. */
+const MANY = Number(process.env["JOBS"] ?? 100_000);
 
 function ended(appId: string, count: number): Job[] {
   const now = Date.now();
@@ -64,10 +65,13 @@ test("a list of a hundred thousand jobs costs what one of a hundred does", { tim
   const { putAll } = storeOf(at.stack);
   await putAll(ended(few.appId, 100));
   const all = ended(many.appId, MANY);
+  const began = Date.now();
   await putAll(all);
+  console.log("wrote", Date.now() - began);
   const pages = { few: await at.open("/jobs", few.token), many: await at.open("/jobs", many.token) };
   for (const query of ["/jobs?q=status:succeeded", "/jobs?q=status:dead,succeeded"]) {
     const [small, large] = [await listing(pages.few, query), await listing(pages.many, query)];
+    console.log(query, small, large);
     // Beside other work on the same processors, a difference of some milliseconds tells nothing.
     expect(large).toBeLessThan(Math.max(small * 1.2, small + 60));
   }
@@ -82,7 +86,7 @@ test("a list of a hundred thousand jobs costs what one of a hundred does", { tim
     await expect.poll(async () => further.isEnabled()).toBe(true);
   }
   expect(sent.filter((each) => each.includes("v1/admin/jobs?")).length).toBeLessThan(15);
-  expect(await pages.many.locator("tbody tr").count()).toBeLessThanOrEqual(250);
+  expect(await pages.many.locator("tbody tr").count()).toBeLessThanOrEqual(200);
   // Any of them is found.
   const one = all[MANY / 2] as Job;
   await pages.many.getByRole("combobox", { name: "Search jobs" }).fill(one.id);
