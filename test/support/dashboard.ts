@@ -111,7 +111,7 @@ export interface Traffic {
   /** The requests to the API since it is watched, as `GET v1/me`. */
   readonly sent: string[];
   /** Lets so much time pass, in a page that `still` opened. Each answer comes in the second of its request. */
-  pass(seconds: number): Promise<void>;
+  readonly pass: (seconds: number) => Promise<void>;
 }
 
 /** For pages whose time is that of the test. */

@@ -50,7 +50,7 @@ async function shut({ appId }: World, state: Circuit["state"]): Promise<void> {
   await storeOf(at.stack).destinations.change({ appId, destination: ORIGIN }, () => circuit);
 }
 
-const waiting = (more: object = {}): Given => ({ status: "PENDING", startAt: Date.now() - MINUTE, ...more }) as Given;
+const waiting = (more: object = {}): Given => ({ status: "PENDING", startAt: Date.now() - MINUTE, ...more });
 
 interface Case {
   /** Brings a job about that waits for this reason. */
@@ -77,7 +77,7 @@ const CASES: Readonly<Record<WaitReason, Case>> = {
             startAt: Date.now() + 192 * SECOND,
             lastError: "HTTP 503",
             httpStatus: 503,
-          } as Given,
+          },
           [
             {
               number: 1,
