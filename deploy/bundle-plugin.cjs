@@ -8,6 +8,8 @@ const { bundle } = require("./bundles.cjs");
 // name in serverless.yml.
 
 module.exports = class BundlePlugin {
+  hooks = {};
+
   constructor(serverless, options) {
     const { service } = serverless;
     const all = async () => packageFunctions(service.getAllFunctions(), serverless);
@@ -46,7 +48,7 @@ async function zip(to, bundled, { dir, files }) {
   for (const [path, text] of bundled) archive.addBuffer(Buffer.from(text), path, SAME);
   // Brotli leaves nothing to compress.
   for (const path of files.toSorted())
-    archive.addFile(join(dir, path), path, { ...SAME, compress: !/\.br$/.test(path) });
+    archive.addFile(join(dir, path), path, { ...SAME, compress: !path.endsWith(".br") });
   archive.end();
   await pipeline(archive.outputStream, createWriteStream(to));
 }

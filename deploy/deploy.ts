@@ -15,7 +15,7 @@ const USAGE = `Deploys the service to AWS: checks first, then packages and deplo
   --profile  of the credentials; default: AWS_PROFILE, or what the AWS SDK finds
   --check    only checks
 
-Settings come from the environment (README, Configuration). A way to verify tokens is needed: JWKS_URL, JWT_ISSUER and
+Settings come from the environment (docs/reference.md, Configuration). A way to verify tokens is needed: JWKS_URL, JWT_ISSUER and
 JWT_AUDIENCE, or SECRETS_NAME. A new account also wants RESERVED_CONCURRENCY=none. More: docs/deploy.md
 `;
 

@@ -5,7 +5,7 @@ import { DEFAULT_LIST_SHARDS } from "./store/job-keys.ts";
 import type { SealingKey } from "./store/sealer.ts";
 import type { DeploymentRules, Home } from "./outbound/rules.ts";
 
-// The configuration, read from environment variables. Each variable is in the README's table and in .env.example.
+// The configuration, read from environment variables. Each variable is in the table of docs/reference.md and in .env.example.
 
 export interface JobsConfig {
   readonly table: string;

@@ -17,7 +17,7 @@ import type { Outcome } from "../../lib/job/attempt.ts";
 const read = (file: string) => readFileSync(join(ROOT, file), "utf8");
 
 test("the diagram of a job's life has exactly the moves that the code makes", () => {
-  const drawn = [...read("README.md").matchAll(/^ {2}([A-Z]+) --> ([A-Z]+) :/gm)].map(
+  const drawn = [...read("docs/reference.md").matchAll(/^ {2}([A-Z]+) --> ([A-Z]+) :/gm)].map(
     ([, from, to]) => `${from} → ${to}`,
   );
 
@@ -81,8 +81,8 @@ test("the diagram of a job's life has exactly the moves that the code makes", ()
   expect(new Set(drawn)).toEqual(new Set(made));
 });
 
-test("every setting is in the README's table, in .env.example, and read by something", () => {
-  const table = read("README.md").split("## Configuration")[1]?.split("\n## ")[0] ?? "";
+test("every setting is in the table of the reference, in .env.example, and read by something", () => {
+  const table = read("docs/reference.md").split("## Configuration")[1]?.split("\n## ")[0] ?? "";
   const rows = table.split("\n").filter((line) => line.startsWith("| `"));
   const documented = rows.flatMap((line) =>
     [...(line.split("|")[1] ?? "").matchAll(/`(\w+)`/g)].map(([, name]) => name),
@@ -112,12 +112,12 @@ test("every setting is in the README's table, in .env.example, and read by somet
   for (const name of Object.keys(readTemplate(ROOT).environment)) expect(documented).toContain(name);
 });
 
-test("the README names every endpoint and every execution type", () => {
-  const readme = read("README.md");
+test("the reference names every endpoint and every execution type", () => {
+  const reference = read("docs/reference.md");
   for (const { routes } of readTemplate(ROOT).functions) {
-    for (const key of routes) if (key !== "*") expect(readme).toContain(`\`${key}\``);
+    for (const key of routes) if (key !== "*") expect(reference).toContain(`\`${key}\``);
   }
-  for (const type of EXECUTION_TYPES) expect(readme).toContain(`\`${type}\``);
+  for (const type of EXECUTION_TYPES) expect(reference).toContain(`\`${type}\``);
 });
 
 test("what each status is called where is what the views show", () => {

@@ -3,13 +3,13 @@ import { mkdtempSync, readFileSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ROOT } from "../support/root.ts";
-import { endStacks, newApp, sharedStack, temporaryDir, type Stack } from "../support/stack.ts";
+import { endStacks, newApp, sharedStack, temporaryDir, tokenFor, type Stack } from "../support/stack.ts";
 
 // The `sh` blocks of pages that name the service once, by `export JOBS_URL=…`, run as a reader runs them: first the
 // blocks of the page's first chapter, then those of one other chapter. A `text` block below is what they print, where
 // `…` stands for anything. A block with a mark, as "(deployed)", is looked at by `bash -n` alone.
 
-const PAGES = ["docs/recipes.md"];
+const PAGES = ["README.md", "docs/jobs.md", "docs/recipes.md"];
 
 /** Numbers of a page that would take minutes of this machine; what the page expects changes with them. */
 const SMALLER: readonly (readonly [RegExp, string])[] = [
@@ -81,12 +81,22 @@ afterAll(endStacks);
 describe.each(PAGES)("%s", (file) => {
   const page = readFileSync(join(ROOT, file), "utf8");
   const small = SMALLER.reduce((text, [large, less]) => text.replaceAll(large, less), page);
-  const [first, ...chapters] = chaptersOf(small);
+  const [first, ...others] = chaptersOf(small);
+  const chapters = others.length > 0 ? others : [{ title: first?.title ?? "", blocks: [] }];
 
   test.concurrent.each(chapters)("$title: its commands print what the page says", async ({ blocks }) => {
     const { appId, token } = await newApp();
     const functions = join(stack.dir, "functions");
-    const values = { JOBS_URL: stack.url, JOBS_TOKEN: token, APP: appId, LOCAL_FUNCTIONS: functions };
+    const userToken = async (permissions: readonly string[]) =>
+      tokenFor({ appId, sub: "ann", roles: ["USER"], permissions: [...permissions] });
+    const values = {
+      JOBS_URL: stack.url,
+      JOBS_TOKEN: token,
+      USER_TOKEN: await userToken(["jobs.create_jobs", "jobs.view_jobs", "jobs.cancel_jobs", "jobs.retry_jobs"]),
+      FILE_TOKEN: await userToken(["job:Create", "job:Read"]),
+      APP: appId,
+      LOCAL_FUNCTIONS: functions,
+    };
     const before = (first?.blocks ?? []).map(({ script, printed }) => ({
       script: withValues(script, values),
       printed,
