@@ -70,7 +70,7 @@ const KINDS: Readonly<Record<Kind, AskFor>> = {
   },
 
   export_report: async ({ by, key }) => [
-    await postTask(by, key, "export_report", { reportType: "jobs", format: "csv" }, reportProblem),
+    await postTask(by, key, "export_report", { reportType: "jobs", format: "csv", bom: false }, reportProblem),
   ],
 
   bulk_action: async ({ by, target, key }) => {
