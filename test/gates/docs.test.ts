@@ -197,3 +197,30 @@ test("every link of a document to a file leads to one", () => {
   );
   expect(broken).toEqual([]);
 });
+
+/** The ids that GitHub gives to the headings of a page. */
+function anchorsOf(document: string): ReadonlySet<string> {
+  const headings = read(document)
+    .replaceAll(/^```[^]*?^```$/gm, "")
+    .matchAll(/^#+ (.+)$/gm);
+  return new Set(
+    [...headings].map(([, heading = ""]) =>
+      heading
+        .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}_ -]/gu, "")
+        .replaceAll(" ", "-"),
+    ),
+  );
+}
+
+test("every link of a document to a part of a page leads to a heading", () => {
+  const broken = DOCUMENTS.flatMap((document) =>
+    [...read(document).matchAll(/\]\((?!https?:)([^)#\s]*\.md|)#([^)\s]+)\)/g)]
+      .map(([, path = "", id = ""]) => [path ? join(dirname(document), path) : document, id] as const)
+      .filter(([path, id]) => !anchorsOf(path).has(id))
+      .map(([path, id]) => `${document}: ${path}#${id}`),
+  );
+  expect(broken).toEqual([]);
+  expect(anchorsOf("docs/jobs.md")).toContain("before-you-start");
+});
