@@ -1,3 +1,4 @@
+import { LARGEST_ROW } from "./source-row.ts";
 import { parseXml } from "./xml.ts";
 
 /** A page is one buffer: a million texts as strings would take several times the memory. */
@@ -7,6 +8,8 @@ const TEXTS_A_PAGE = 1_000;
 export class SharedTexts {
   readonly #pages: { readonly bytes: Buffer; readonly ends: Uint32Array }[] = [];
   #page: string[] = [];
+  /** In characters. What is longer than a row may be is cut off, one character behind that. */
+  longest = 0;
 
   async read(chunks: AsyncIterable<Uint8Array>): Promise<void> {
     let text = "";
@@ -20,7 +23,7 @@ export class SharedTexts {
         if (name === "rPh") isSpoken = true;
       },
       text: (part) => {
-        if (isWithin) text += part;
+        if (isWithin && text.length <= LARGEST_ROW) text += part.slice(0, LARGEST_ROW + 1 - text.length);
       },
       close: (name) => {
         if (name === "t") isWithin = false;
@@ -41,6 +44,7 @@ export class SharedTexts {
 
   #add(text: string): void {
     this.#page.push(text);
+    this.longest = Math.max(this.longest, text.length);
     if (this.#page.length === TEXTS_A_PAGE) this.#turn();
   }
 

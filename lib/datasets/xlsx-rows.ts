@@ -37,11 +37,25 @@ export async function* sheetRows(
     close: (name) => reader.close(name),
   });
   for await (const chunk of chunks) {
-    parser.write(chunk);
-    yield reader.taken();
+    for (const piece of piecesOf(chunk, context.texts)) {
+      parser.write(piece);
+      yield reader.taken();
+    }
   }
   parser.end();
   yield reader.taken();
+}
+
+/** In characters. */
+const LONG_TEXT = 10_000;
+/** In bytes. */
+const SMALL_PIECE = 1_024;
+
+/** Few cells at a time where each may stand for a long text: the rows of a piece are in memory together. */
+function piecesOf(chunk: Uint8Array, { longest }: SharedTexts): readonly Uint8Array[] {
+  if (longest <= LONG_TEXT) return [chunk];
+  const count = Math.ceil(chunk.length / SMALL_PIECE);
+  return Array.from({ length: count }, (_, n) => chunk.subarray(n * SMALL_PIECE, (n + 1) * SMALL_PIECE));
 }
 
 class SheetReader {
@@ -68,7 +82,7 @@ class SheetReader {
   open(name: string, attributes: Attributes): void {
     switch (name) {
       case "row":
-        this.#number = attributes["r"] === undefined ? this.#number + 1 : Number(attributes["r"]);
+        this.#number = /^\d{1,7}$/.test(attributes["r"] ?? "") ? Number(attributes["r"]) : this.#number + 1;
         this.#cells = [];
         this.#size = 0;
         this.#column = -1;
@@ -104,12 +118,8 @@ class SheetReader {
     if (name === "v" || name === "t") this.#within = undefined;
     if (name === "rPh") this.#isSpoken = false;
     if (name === "c" && this.#cell) {
-      const content = contentOf(this.#cell, this.#context);
-      this.#size += textOf(content).length;
-      if (content !== "" && this.#size <= LARGEST_ROW) {
-        while (this.#cells.length < this.#cell.column) this.#cells.push("");
-        this.#cells[this.#cell.column] = content;
-      }
+      // The cells of a row that is left out are not looked up.
+      if (this.#size <= LARGEST_ROW) this.#take(this.#cell);
       this.#cell = undefined;
     }
     if (name !== "row") return;
@@ -117,6 +127,14 @@ class SheetReader {
     if (this.#size > LARGEST_ROW)
       this.#rows.push({ number, cells: [], problem: `The row is longer than ${LARGEST_ROW} characters` });
     else if (this.#cells.length > 0) this.#rows.push({ number, cells: this.#cells });
+  }
+
+  #take(cell: OpenCell): void {
+    const content = contentOf(cell, this.#context);
+    this.#size += textOf(content).length;
+    if (content === "" || this.#size > LARGEST_ROW) return;
+    while (this.#cells.length < cell.column) this.#cells.push("");
+    this.#cells[cell.column] = content;
   }
 
   #begun({ r: place, t: type = "n", s: style }: Attributes): OpenCell {
@@ -179,11 +197,15 @@ function isoDate(text: string): SourceCell {
 
 const PLAIN = styleOf("number");
 
+const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+const LONG_WHOLE = /^-?[1-9]\d{15,}$/;
+
 function numberOf(value: string, { kind, digits }: NumberStyle, is1904: boolean): SourceCell {
-  const number = Number(value);
+  const number = NUMBER.test(value) ? Number(value) : Number.NaN;
   if (!Number.isFinite(number)) return value;
   if (kind === "number") {
-    const text = String(number);
+    // A whole number that a double would change, which other programs than Excel write.
+    const text = LONG_WHOLE.test(value) && !Number.isSafeInteger(number) ? value : String(number);
     // A postal code of the format 00000, for columns of text.
     return { kind: "number", text: /^\d+$/.test(text) ? text.padStart(digits, "0") : text };
   }

@@ -16,16 +16,26 @@ export type Attributes = Readonly<Record<string, string>>;
 /** The parser keeps all open elements. A workbook's are a dozen. */
 const DEEPEST = 100;
 
+/** Of an element. A workbook's have twenty. */
+const MOST_ATTRIBUTES = 500;
+
 /** Throws `BadFile` for what is not XML. Entities of a document's own are not known. */
 export function xmlParser(events: XmlEvents): { write(chunk: Uint8Array): void; end(): void } {
   // Numbers of lines and columns would take time.
   const options = { position: false, strictEntities: true } as sax.SAXOptions;
   const parser = sax.parser(true, options);
+  parser.position = 0;
   let decoder: TextDecoder | undefined;
   let depth = 0;
+  let count = 0;
   Object.assign(parser, {
+    onattribute: () => {
+      count += 1;
+      if (count > MOST_ATTRIBUTES) throw damaged(`an element has more than ${MOST_ATTRIBUTES} attributes`);
+    },
     onopentag: ({ name, attributes }: sax.Tag) => {
       depth += 1;
+      count = 0;
       if (depth > DEEPEST) throw damaged("its elements are nested too deep");
       events.open(localName(name), attributes);
     },
@@ -41,7 +51,10 @@ export function xmlParser(events: XmlEvents): { write(chunk: Uint8Array): void; 
   return {
     write: (chunk) => {
       decoder ??= new TextDecoder(encodingOf(chunk), { fatal: true });
-      parser.write(textIn(decoder, chunk));
+      const text = textIn(decoder, chunk);
+      // The parser bounds what it keeps of a text, a comment or a value by this, which it does not count by itself.
+      parser.position += text.length;
+      parser.write(text);
     },
     end: () => void parser.close(),
   };

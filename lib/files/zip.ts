@@ -37,6 +37,8 @@ const EXTRA_64 = 1;
 const STORED = 0;
 const DEFLATED = 8;
 
+const CUT_SHORT = "is cut short: upload it again";
+
 /** The entries by name. */
 export async function zipEntries(read: ReadRange, size: number): Promise<ReadonlyMap<string, ZipEntry>> {
   const { at, bytes } = await directoryOf(read, size);
@@ -68,6 +70,7 @@ async function directoryOf(read: ReadRange, size: number): Promise<{ readonly at
   const isIn64 = (at === IN_64 || bytes === IN_64 || tail.readUInt16LE(end + 10) === 0xffff) && locator >= 0;
   if (!isIn64 || tail.readUInt32LE(locator) !== LOCATOR_64) return { at, bytes };
   const at64 = numberAt(tail, locator + 8);
+  if (at64 + END_64_BYTES > size) throw new BadZip(CUT_SHORT);
   const end64 = await whole(read(at64, Math.min(size, at64 + END_64_BYTES)));
   if (end64.length < END_64_BYTES || end64.readUInt32LE(0) !== END_64) throw new BadZip("is a damaged archive");
   return { at: numberAt(end64, 48), bytes: numberAt(end64, 40) };
@@ -120,11 +123,12 @@ function numberAt(bytes: Buffer, at: number): number {
  * further than that.
  */
 export async function* readEntry(read: ReadRange, size: number, entry: ZipEntry): AsyncGenerator<Uint8Array> {
-  const header = await whole(read(entry.at, Math.min(size, entry.at + HEADER_BYTES)));
+  if (entry.at + HEADER_BYTES > size) throw new BadZip(CUT_SHORT);
+  const header = await whole(read(entry.at, entry.at + HEADER_BYTES));
   if (header.length < HEADER_BYTES || header.readUInt32LE(0) !== HEADER) throw new BadZip("is a damaged archive");
   const from = entry.at + HEADER_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
   const to = from + entry.packedBytes;
-  if (to > size) throw new BadZip("is cut short: upload it again");
+  if (to > size) throw new BadZip(CUT_SHORT);
   if (entry.packedBytes === 0) return;
   let bytes = 0;
   let crc = 0;

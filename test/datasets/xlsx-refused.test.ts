@@ -6,6 +6,7 @@ import { zipOf } from "../support/zip.ts";
 
 const megabytes = (count: number) => "x".repeat(count * 1_024 * 1_024);
 const sheets = { A: "<row><c><v>1</v></c></row>" };
+const ENTRY = Buffer.from([0x50, 0x4b, 1, 2]);
 const BAD: readonly [what: string, file: () => Buffer, problem: RegExp][] = [
   [
     "a sheet that unpacks to a thousand times its size",
@@ -42,6 +43,31 @@ const BAD: readonly [what: string, file: () => Buffer, problem: RegExp][] = [
     "XML that is nested too deep",
     () => workbookOf({ sheets: { A: `${"<a>".repeat(200)}${"</a>".repeat(200)}` } }),
     /nested too deep/,
+  ],
+  [
+    "a comment without an end in sight",
+    () => workbookOf({ sheets: { A: `<!--${"x".repeat(200_000)}-->` } }),
+    /XML that is not valid \(Max buffer length exceeded: comment/,
+  ],
+  [
+    "an attribute of any length",
+    () => workbookOf({ sheets: { A: `<row r="${"1".repeat(200_000)}"/>` } }),
+    /XML that is not valid \(Max buffer length exceeded: attribValue/,
+  ],
+  [
+    "an element of any number of attributes",
+    () => workbookOf({ sheets: { A: `<row ${Array.from({ length: 501 }, (_, n) => `a${n}="1"`).join(" ")}/>` } }),
+    /XML that is not valid \(an element has more than 500 attributes\)/,
+  ],
+  [
+    "entries beyond the end of the file",
+    () => {
+      const file = workbookOf({ sheets });
+      for (let at = file.indexOf(ENTRY); at >= 0; at = file.indexOf(ENTRY, at + 1))
+        file.writeUInt32LE(0x7fff_ffff, at + 42);
+      return file;
+    },
+    /cut short/,
   ],
   ["a password", () => workbookOf({ sheets, zip: { encrypted: true } }), /protected by a password/],
   [

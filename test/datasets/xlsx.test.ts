@@ -1,6 +1,9 @@
 import { writeXlsx, writeXlsxStream } from "hucre/xlsx";
-import { expect, test } from "vitest";
+import { Readable } from "node:stream";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { kindOfFormat } from "../../lib/datasets/excel-dates.ts";
+import { SharedTexts } from "../../lib/datasets/shared-texts.ts";
+import { sheetRows } from "../../lib/datasets/xlsx-rows.ts";
 import { read, workbookOf } from "../support/workbook.ts";
 import { zipOf } from "../support/zip.ts";
 
@@ -132,6 +135,38 @@ test("rows have the numbers that Excel shows, and rows without content are none"
     [3, ["", number("1")]],
     [6, [number("2")]],
   ]);
+});
+
+test("whole numbers stay as they are, and what is no number is text", async () => {
+  const written = [
+    "9007199254740993",
+    "-12345678901234567890",
+    "1.2345678901234568E+19",
+    "1.1000000000000001",
+    "0x10",
+    " ",
+  ];
+  const cells = written.map((value) => `<c><v>${value}</v></c>`).join("");
+  const { rows } = await read(workbookOf({ sheets: { A: `<row r="x">${cells}</row>` } }));
+  const long = [number("9007199254740993"), number("-12345678901234567890"), number("12345678901234567000")];
+  expect(rows).toEqual([[1, [...long, number("1.1"), "0x10", " "]]]);
+});
+
+test("long shared texts are looked up in few cells at a time, and not for a row that is left out", async () => {
+  const looked = vi.spyOn(SharedTexts.prototype, "at");
+  onTestFinished(() => looked.mockRestore());
+  const cell = '<c t="s"><v>0</v></c>';
+  const sharedStrings = `<si><t>${"x".repeat(1_500_000)}</t></si>`;
+  const { rows } = await read(workbookOf({ sheets: { A: `<row>${cell.repeat(100)}</row>` }, sharedStrings }));
+  expect(rows).toEqual([[1, ["The row is longer than 1000000 characters"]]]);
+  expect(looked).toHaveBeenCalledTimes(1);
+
+  const texts = { longest: 100_000, at: () => "x".repeat(100_000) } as unknown as SharedTexts;
+  const sheet = Buffer.from(`<sheetData>${`<row>${cell}</row>`.repeat(1_000)}</sheetData>`);
+  let most = 0;
+  const context = { texts, styles: [], is1904: false };
+  for await (const batch of sheetRows(Readable.from([sheet]), context)) most = Math.max(most, batch.length);
+  expect(most).toBeLessThan(50);
 });
 
 test("dates of a workbook of 1904 are four years later", async () => {

@@ -42,6 +42,13 @@ describe("a form is refused", () => {
     ["with a payload that is nested too deep", { payload: "[".repeat(40) + "]".repeat(40) }, "payload", /32 levels/],
     ["with a payload of another type", { payload: { ...IMPORT, mode: "merge" } }, "payload.mode", /./],
     ["with a payload that lacks a field", { payload: { dataset: "a" } }, "payload.columns", /./],
+    [
+      "with a payload of a name that JavaScript reserves",
+      { payload: '{"dataset":"a","columns":{"id":"string","__proto__":"string"}}' },
+      "payload",
+      /__proto__, which JavaScript reserves/,
+    ],
+    ["with meta of such a name", { meta: '{"a":[{"constructor":{"prototype":1}}]}' }, "meta", /constructor.prototype/],
     ["with meta that is not JSON", { meta: "spring" }, "meta", /expected JSON/],
     ["with folders in the name", { name: "../../etc/passwd" }, "fileName", /no folders/],
     ["with Windows folders in the name", { name: "..\\boot.ini" }, "fileName", /no folders/],
@@ -105,7 +112,7 @@ test("a file's name in a form loses its folders, and payload and meta may be par
   const token = await user(randomUUID());
   for (const [name, fileName] of NAMES) {
     const more = (form: FormData) => {
-      blob("payload", JSON.stringify(IMPORT))(form);
+      blob("payload", `\uFEFF${JSON.stringify(IMPORT)}`)(form);
       blob("meta", '{"from":"ü"}', "application/json;charset=UTF-8")(form);
     };
     const { status, body } = await upload(token, { name, more });

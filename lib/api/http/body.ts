@@ -110,7 +110,7 @@ function textOf(event: Event): string {
 }
 
 /** Some editors and libraries begin UTF-8 with a byte order mark, which JSON does not have. */
-function withoutMark(text: string): string {
+export function withoutMark(text: string): string {
   return text.startsWith("\uFEFF") ? text.slice(1) : text;
 }
 
@@ -167,6 +167,18 @@ export function isTooDeep(value: unknown): boolean {
 
 export function isContainer(value: unknown): value is object {
   return typeof value === "object" && value !== null;
+}
+
+/** A name that leads JavaScript astray, which the parser of whole bodies refuses too. For values that are not too deep. */
+export function nameAstray(value: unknown): string | undefined {
+  if (!isContainer(value)) return undefined;
+  for (const [name, each] of Object.entries(value)) {
+    if (name === "__proto__") return name;
+    if (name === "constructor" && isContainer(each) && Object.hasOwn(each, "prototype")) return `${name}.prototype`;
+    const found = nameAstray(each);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function causeOf(error: unknown): string {

@@ -17,7 +17,7 @@ import {
   statusesOf,
   withoutOwn,
 } from "./files-view.ts";
-import { TOO_DEEP, isTooDeep, numberProblem, parse } from "../http/body.ts";
+import { TOO_DEEP, isTooDeep, nameAstray, numberProblem, parse, withoutMark } from "../http/body.ts";
 import { route, type Answer } from "../http/http.ts";
 import { keyOf } from "../unified/job-request.ts";
 import type { FormFile } from "../http/multipart.ts";
@@ -50,14 +50,16 @@ const createBody = z
 
 const jsonText = z.string().transform((text, context): unknown => {
   try {
-    const value = parseExactly(text);
+    const value = parseExactly(withoutMark(text));
     const tooDeep = isTooDeep(value);
+    const astray = tooDeep ? undefined : nameAstray(value);
+    if (astray) context.addIssue({ code: "custom", message: `has a field ${astray}, which JavaScript reserves` });
     if (tooDeep) context.addIssue({ code: "custom", message: TOO_DEEP });
     const changing = tooDeep ? undefined : changingNumber(value);
     if (changing) context.addIssue({ code: "custom", path: [...changing.path], message: numberProblem(changing.text) });
     const halfPair = tooDeep ? undefined : halfPairIn(value);
     if (halfPair) context.addIssue({ code: "custom", path: [...halfPair], message: HALF_PAIR });
-    if (!tooDeep && !changing && !halfPair) return value;
+    if (!tooDeep && !astray && !changing && !halfPair) return value;
   } catch {
     context.addIssue({ code: "custom", message: "expected JSON" });
   }
