@@ -4,6 +4,7 @@ import type { LookupFunction, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { Agent, buildConnector } from "undici";
 import { LARGEST_HEAD, tidied } from "./answer-head.ts";
+import type { OutgoingRequest } from "./outgoing.ts";
 import { isPublicAddress, literalAddress } from "./public-address.ts";
 
 // The connections to addresses that users choose. They stay open for the next attempt of the same app alone: a target
@@ -131,8 +132,11 @@ let forHttp2: { readonly any: Connect; readonly public: Connect } | undefined;
 /** The target speaks HTTP/1.1 after all. */
 export class NoHttp2 extends Error {}
 
-/** A new connection by TLS whose protocol is HTTP/2, with the same checks. */
-export async function connectedForHttp2(url: URL, allowPrivateTargets: boolean, signal: AbortSignal): Promise<Socket> {
+/** A new connection by TLS whose protocol is HTTP/2, with the same checks. `mustAgree`: the target has to name it. */
+export async function connectedForHttp2(
+  { url, allowPrivateTargets, signal }: Pick<OutgoingRequest, "url" | "allowPrivateTargets" | "signal">,
+  mustAgree: boolean,
+): Promise<Socket> {
   const connectors = (forHttp2 ??= { any: connectorTo("any", true), public: connectorTo("public", true) });
   const { host, protocol, port } = url;
   const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
@@ -141,8 +145,9 @@ export async function connectedForHttp2(url: URL, allowPrivateTargets: boolean, 
   const connect = connectors[allowPrivateTargets ? "any" : "public"];
   const opening = connect({ hostname, host, protocol, port }, (error, socket) => {
     if (error || !socket) return reject(error ?? new Error("No socket"));
+    const { alpnProtocol } = socket as TLSSocket;
     // Some servers know one protocol and name none.
-    if ((socket as TLSSocket).alpnProtocol !== "http/1.1") return resolve(socket);
+    if (mustAgree ? alpnProtocol === "h2" : alpnProtocol !== "http/1.1") return resolve(socket);
     socket.destroy();
     return reject(new NoHttp2());
   });

@@ -22,6 +22,8 @@ const [LF, CR] = [10, 13];
 export function tidied<S extends Socket>(socket: S): S {
   /** What came of a head that has not ended; undefined while a body comes. */
   let held: Buffer | undefined = NOTHING;
+  // A target that has agreed to HTTP/1.1, or spoken it, has taken the request.
+  let mayBeHttp2 = (socket as { alpnProtocol?: unknown }).alpnProtocol !== "http/1.1";
   const [push, write] = [socket.push.bind(socket), socket.write.bind(socket)];
   socket.write = (...written: unknown[]) => {
     held ??= NOTHING;
@@ -30,8 +32,8 @@ export function tidied<S extends Socket>(socket: S): S {
   socket.push = (chunk: Buffer | null) => {
     if (held === undefined || chunk === null) return push(chunk);
     try {
-      const taken = takeHead(held, chunk);
-      ({ held } = taken);
+      const taken = takeHead(held, chunk, mayBeHttp2);
+      ({ held, mayBeHttp2 } = taken);
       return taken.passed ? push(taken.passed) : true;
     } catch (error) {
       socket.destroy(error as Error);
@@ -41,22 +43,31 @@ export function tidied<S extends Socket>(socket: S): S {
   return socket;
 }
 
-/** `passed`: the head of the final answer, tidied, and what follows it. */
-function takeHead(before: Buffer, chunk: Buffer): { readonly held?: Buffer; readonly passed?: Buffer } {
+interface Taken {
+  readonly held?: Buffer;
+  /** The head of the final answer, tidied, and what follows it. */
+  readonly passed?: Buffer;
+  readonly mayBeHttp2: boolean;
+}
+
+function takeHead(before: Buffer, chunk: Buffer, canBeHttp2: boolean): Taken {
+  let mayBeHttp2 = canBeHttp2;
   let from = Math.max(0, before.length - 2);
   let bytes = before.length === 0 ? chunk : Buffer.concat([before, chunk]);
   for (;;) {
     const begin = bytes.findIndex((byte) => byte !== CR && byte !== LF);
-    if (begin === -1) return { held: NOTHING };
+    if (begin === -1) return { held: NOTHING, mayBeHttp2 };
     if (begin > 0) [bytes, from] = [bytes.subarray(begin), 0];
-    refuseOthers(bytes);
+    refuseOthers(bytes, mayBeHttp2);
     const end = endOfHead(bytes, from);
     if ((end ?? bytes.length) > LARGEST_HEAD) throw new NoAnswer("the headers of the answer are over 64 KB");
-    if (end === undefined) return { held: bytes };
+    if (end === undefined) return { held: bytes, mayBeHttp2 };
     const text = bytes.toString("latin1", 0, end);
     const { status, head } = tidy(text);
+    mayBeHttp2 = false;
     if (status >= 200) {
-      return { passed: head === text ? bytes : Buffer.concat([Buffer.from(head, "latin1"), bytes.subarray(end)]) };
+      const passed = head === text ? bytes : Buffer.concat([Buffer.from(head, "latin1"), bytes.subarray(end)]);
+      return { passed, mayBeHttp2 };
     }
     if (status === 101) throw new NoAnswer("the target changed to another protocol (HTTP 101)");
     [bytes, from] = [bytes.subarray(end), 0];
@@ -64,10 +75,10 @@ function takeHead(before: Buffer, chunk: Buffer): { readonly held?: Buffer; read
 }
 
 /** Tells another protocol by its first bytes: its end may never come. */
-function refuseOthers(bytes: Buffer): void {
+function refuseOthers(bytes: Buffer, mayBeHttp2: boolean): void {
   const start = bytes.toString("latin1", 0, 5);
   if ("HTTP/".startsWith(start.toUpperCase())) return;
-  if (isSettings(bytes)) throw new IsHttp2("the answer is HTTP/2, which is spoken by https alone");
+  if (mayBeHttp2 && isSettings(bytes)) throw new IsHttp2("the answer is HTTP/2, which is spoken by https alone");
   // The content types of TLS's alert and handshake.
   if (bytes[0] === 0x15 || bytes[0] === 0x16) throw new NoAnswer("the answer is not HTTP but TLS; try https");
   throw notHttp(bytes.toString("latin1", 0, 60));

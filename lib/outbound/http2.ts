@@ -12,10 +12,9 @@ import type { Answer, OutgoingRequest } from "./outgoing.ts";
 const MOST_HEADERS = 512;
 
 /** Sends a request once, over a new connection. Throws if no answer comes. */
-export async function requestByHttp2(outgoing: OutgoingRequest): Promise<Answer> {
-  const { url, signal, allowPrivateTargets } = outgoing;
-  const socket = await connectedForHttp2(url, allowPrivateTargets, signal);
-  const session = connect(url.origin, {
+export async function requestByHttp2(outgoing: OutgoingRequest, mustAgree: boolean): Promise<Answer> {
+  const socket = await connectedForHttp2(outgoing, mustAgree);
+  const session = connect(outgoing.url.origin, {
     createConnection: () => socket,
     settings: { enablePush: false, maxHeaderListSize: LARGEST_HEAD },
     maxHeaderListPairs: MOST_HEADERS,

@@ -19,7 +19,7 @@ export async function answerTo(outgoing: OutgoingRequest): Promise<Answer> {
   const { appId, url, method, headers, body, signal, allowPrivateTargets } = outgoing;
   if (http2Only.has(url.origin)) {
     try {
-      return await byHttp2(outgoing);
+      return await byHttp2(outgoing, false);
     } catch (error) {
       http2Only.delete(url.origin);
       if (!isOtherProtocol(error)) throw error;
@@ -31,7 +31,8 @@ export async function answerTo(outgoing: OutgoingRequest): Promise<Answer> {
   });
   if (first && (url.protocol !== "https:" || !asksForHttp2(first))) return first;
   try {
-    const answer = await byHttp2(outgoing);
+    // One that has answered by HTTP/1.1 would take what it has not agreed to for a broken request.
+    const answer = await byHttp2(outgoing, first !== undefined);
     if (!asksForHttp2(answer)) remember(url.origin);
     void first?.body.dump({ limit: LARGEST_LEFT }).catch(() => {});
     return answer;
@@ -55,9 +56,9 @@ function remember(origin: string): void {
 }
 
 /** Most containers never meet such a target. */
-async function byHttp2(outgoing: OutgoingRequest): Promise<Answer> {
+async function byHttp2(outgoing: OutgoingRequest, mustAgree: boolean): Promise<Answer> {
   const { requestByHttp2 } = await import("./http2.ts");
-  return requestByHttp2(outgoing);
+  return requestByHttp2(outgoing, mustAgree);
 }
 
 /** Whether an error says that the target speaks another protocol, so that it has not taken the request. */

@@ -14,11 +14,14 @@ export function keyOf(asked: Sync): string {
 /** In characters. */
 const LONGEST_VALIDATOR = 300;
 
+/** Of RFC 9110, or without its quotes, as some servers write it. Not `*`, which fits whatever the source has, and no list. */
+const TAG = /^(?:W\/)?"[\x20\x21\x23-\x7e]*"$|^[\x21\x23-\x29\x2b\x2d-\x7e]+$/;
+
 /** How to ask whether the answer has changed; `undefined` if it does not say. */
 export function originOf(asked: Sync, headers: AnswerHeaders): Origin | undefined {
   const value = (name: string) => [headers[name] ?? ""].flat()[0]?.trim() ?? "";
   const etag = value("etag");
-  if (/^[\x20-\x7e]+$/.test(etag) && etag.length <= LONGEST_VALIDATOR) {
+  if (TAG.test(etag) && etag.length <= LONGEST_VALIDATOR) {
     // Apache names the coding in the tag of an answer that it has compressed, and then does not know that tag any more.
     const plain = etag.replace(/--?(?:gzip|br|zstd|deflate)"$/, '"');
     const tags = plain === etag ? etag : `${etag}, ${plain}`;

@@ -62,9 +62,23 @@ async function allOf<T>(parts: AsyncIterable<T>): Promise<T[]> {
 function jsonOf(text: string): unknown {
   try {
     return parseExactly(text);
-  } catch {
-    throw new BadPage("is not JSON: expected an object with items, or an array of them");
+  } catch (error) {
+    throw new BadPage(isTooDeep(error) ? TOO_DEEP : "is not JSON: expected an object with items, or an array of them");
   }
+}
+
+/** Levels of arrays and objects, with the item. What is much deeper could be neither written nor read again. */
+const DEEPEST = 100;
+const TOO_DEEP = `has an item that is nested deeper than ${DEEPEST} levels`;
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1));
+}
+
+/** The error of a parser whose stack is at its end. */
+function isTooDeep(error: unknown): boolean {
+  return error instanceof RangeError;
 }
 
 /** Some sources write null for an empty list, and leave it out on later pages. */
@@ -83,6 +97,7 @@ function itemsOf(answer: unknown, path: string, isFirst: boolean): readonly Row[
   }
   const other = items.findIndex((item) => !isObject(item));
   if (other >= 0) throw new BadPage(`has an item ${other + 1} that is not an object`);
+  if (items.some((item) => isDeeper(item, DEEPEST))) throw new BadPage(TOO_DEEP);
   return items as Row[];
 }
 
@@ -142,9 +157,11 @@ function rowOf(line: string, number: number): Row {
   let row: unknown;
   try {
     row = parseExactly(line);
-  } catch {
+  } catch (error) {
+    if (isTooDeep(error)) throw new BadPage(TOO_DEEP);
     // The check below refuses it.
   }
+  if (isDeeper(row, DEEPEST)) throw new BadPage(TOO_DEEP);
   if (isObject(row)) return row as Row;
   throw new BadPage(`has a line ${number} that is not a JSON object: ${quoted(line)}`);
 }

@@ -97,9 +97,10 @@ function nextUrl(named: string, current: URL, source: URL): URL {
     url.protocol = "https:";
   if (url.username !== "" || url.password !== "")
     throw new BadPage("names a next page by a URL with a user name or password, which is refused");
-  if (url.origin !== source.origin)
+  // The origin of blob:https://… is that of the URL within.
+  if (url.origin !== source.origin || url.protocol !== source.protocol)
     throw new BadPage(
-      `names a next page at ${url.origin}: expected one at ${source.origin}, for the source's headers go there too`,
+      `names a next page at ${url.origin === source.origin ? url.href.slice(0, 100) : url.origin}: expected one at ${source.origin}, for the source's headers go there too`,
     );
   return url;
 }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createSecureServer, performServerHandshake, type ServerHttp2Stream } from "node:http2";
 import { createServer as createHttps } from "node:https";
 import type { AddressInfo, Server, Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import { createServer as createTls } from "node:tls";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { fetchWhole, send } from "../../lib/outbound/send.ts";
@@ -129,7 +130,7 @@ const CUT: readonly [name: string, end: Answering][] = [
 test.each(CUT)("an answer that %s counts by its status, and not as whole", async (_, end) => {
   const { url, seen } = await http2Server((stream, body) => {
     stream.respond({ ":status": 200, "content-length": "9" });
-    stream.write("ok", () => setImmediate(() => end(stream, body)));
+    stream.write("ok", () => void setImmediate().then(() => end(stream, body)));
   });
   expect(await send(request(url))).toMatchObject({ kind: "answered", status: 200 });
   expect(await fetchWhole(request(url), 1_000)).toMatchObject({
@@ -248,6 +249,50 @@ test.each([
 test("a target that refuses HTTP/1.1 and knows no HTTP/2 has answered", async () => {
   const server = createHttps(CERTIFICATE, (_, response) => response.writeHead(505).end("old"));
   expect(await send(request(await listening(server)))).toMatchObject({ kind: "answered", status: 505, excerpt: "old" });
+});
+
+test("a target without a choice of protocols that refuses HTTP/1.1 has answered", async () => {
+  let asked = 0;
+  const server = createTls({ ...CERTIFICATE, ALPNProtocols: undefined }, (socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => {
+      asked += 1;
+      socket.end("HTTP/1.1 505 Old\r\nContent-Length: 3\r\n\r\nold");
+    });
+  });
+  expect(await send(request(await listening(server)))).toMatchObject({ kind: "answered", status: 505, excerpt: "old" });
+  expect(asked).toBe(1);
+});
+
+const SETTINGS = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+
+test.each([
+  ["an interim answer", "HTTP/1.1 103 Early Hints\r\n\r\n", 1],
+  ["an answer on the same connection", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 2],
+])("a target that has spoken HTTP/1.1 by %s gets no request again by HTTP/2", async (_, first, times) => {
+  let came = 0;
+  let connections = 0;
+  const server = createTls({ ...CERTIFICATE, ALPNProtocols: ["http/1.1"] }, (socket) => {
+    connections += 1;
+    socket.on("error", () => {});
+    socket.on("data", (chunk: Buffer) => {
+      // The body is last.
+      if (!chunk.toString().endsWith("{}")) return;
+      came += 1;
+      if (came === 1) socket.write(first);
+      if (came === times) socket.write(SETTINGS);
+    });
+  });
+  const url = await listening(server);
+  const appId = randomUUID();
+  const answers = [];
+  for (let n = 0; n < times; n += 1) {
+    answers.push(await send(request(url, { appId })));
+    // The connection is free for the next one.
+    await setImmediate();
+  }
+  expect(answers.at(-1)).toMatchObject({ kind: "failed", reason: expect.stringContaining("not HTTP") });
+  expect([came, connections]).toEqual([times, 1]);
 });
 
 test("a target that speaks neither says so", async () => {

@@ -124,6 +124,25 @@ const BAD: readonly [format: string, body: string | Uint8Array, coding: string, 
   ["csv", Uint8Array.of(0x61, 0x0a, 0xfc), "", /^Page 1: The file is not UTF-8/],
   ["csv", "", "", /^Page 1 has no header/],
   ["json", "[]", "gzip", /^Page 1: the answer is not gzip, although its header says so/],
+  ["ndjson", `{"n":${"[".repeat(101)}${"]".repeat(101)}}`, "", /^Page 1 has an item that is nested deeper than 100/],
+  [
+    "json",
+    `[{"n":${"[".repeat(50_000)}1e400${"]".repeat(50_000)}}]`,
+    "",
+    /^Page 1 has an item that is nested deeper than 100/,
+  ],
+  [
+    "json",
+    `[{"n":${"[".repeat(50_000)}${"]".repeat(50_000)}}]`,
+    "",
+    /^Page 1 has an item that is nested deeper than 100/,
+  ],
+  [
+    "ndjson",
+    `{"n":${"[".repeat(50_000)}1e400${"]".repeat(50_000)}}`,
+    "",
+    /^Page 1 has an item that is nested deeper than 100/,
+  ],
   ["json", "[]", "x-odd", /^Page 1: the answer is compressed by "x-odd": expected gzip/],
   [
     "json",
@@ -254,6 +273,10 @@ test("no condition is made of what may hide a change, and 304 unasked is an erro
     { "last-modified": "yesterday", date: SETTLED.date },
     { etag: `"${"x".repeat(400)}"` },
     { etag: "" },
+    // Everything fits the first, and the second is two.
+    { etag: "*" },
+    { etag: '"a", "b"' },
+    { etag: 'W/"a"b"' },
   ];
   for (const headers of unsafe) {
     versioned(() => [{ n: 1 }], headers, []);

@@ -124,6 +124,7 @@ test("a next page is of the source's own origin; http stands for https behind a 
     ["http://a.example/x", "https://a.example/x?p=2", /expected one at http:\/\/a\.example/],
     ["https://a.example/x", "https://me:secret@a.example/x", /user name or password/],
     ["https://a.example/x", "javascript:alert(1)", /at null/],
+    ["https://a.example/x", "blob:https://a.example/x", /at blob:https:\/\/a\.example\/x: expected one at/],
     ["https://a.example/x", "https://", /no URL/],
     ["https://a.example/x", `?p=${"x".repeat(3_000)}`, /more than 3000 bytes/],
   ];
