@@ -39,11 +39,15 @@ function withoutEndMarks(text: string): string {
   return text.slice(0, end);
 }
 
+const GROWTH = 1.25;
+
 class CsvReader {
   readonly #delimiter: string;
   #text = "";
   #at = 0;
   #number = 0;
+  /** The length of the text from which a row that goes on is read again: by small pieces, it would be read for each. */
+  #enough = 0;
   /** Within a line that is too long. */
   #isSkipping = false;
   /** The next breaks from `#at` on; those of the whole text are not looked for again in each row. */
@@ -61,11 +65,16 @@ class CsvReader {
     this.#feed = -1;
     this.#return = -1;
     const rows: SourceRow[] = [];
+    if (!isEnd && this.#text.length < this.#enough) return rows;
+    this.#enough = 0;
     while (this.#at < this.#text.length) {
       if (this.#isSkipping && !this.#skip(isEnd)) break;
       if (this.#at === this.#text.length) break;
       const row = this.#row(isEnd);
-      if (row === "more") break;
+      if (row === "more") {
+        this.#enough = GROWTH * (this.#text.length - this.#at);
+        break;
+      }
       if (row) rows.push(row);
     }
     return rows;

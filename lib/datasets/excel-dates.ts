@@ -45,7 +45,9 @@ export function dateOfSerial(serial: number, is1904: boolean): string | undefine
   if (!(serial >= (is1904 ? 0 : 1) && serial < LAST_SERIAL) || (!is1904 && Math.floor(serial) === NO_DAY))
     return undefined;
   const start = is1904 ? Date.UTC(1904, 0, 1) : Date.UTC(1899, 11, serial < NO_DAY ? 31 : 30);
-  const at = start + Math.round(serial * DAY);
+  const time = Math.round(serial * DAY);
+  if (!is1904 && time >= LAST_SERIAL * DAY) return undefined;
+  const at = start + time;
   const text = new Date(at).toISOString();
   return at % DAY === 0 ? text.slice(0, 10) : text;
 }

@@ -85,8 +85,9 @@ function integerIn(cell: SourceCell, { read }: ReadNumber): Cell {
 function numberReader({ decimal, thousands }: Notation): ReadNumber {
   const point = decimal ?? (thousands === "." ? "," : ".");
   const between = thousands ?? (decimal === undefined ? "" : point === "," ? ". '" : ", '");
+  // No group begins with a zero: 0.123 is of the other notation.
   const groups =
-    between === "" ? undefined : new RegExp(`^[+-]?\\d{1,3}([${setOf(between)}])\\d{3}(?:\\1\\d{3})*(?!\\d)`);
+    between === "" ? undefined : new RegExp(`^[+-]?[1-9]\\d{0,2}([${setOf(between)}])\\d{3}(?:\\1\\d{3})*(?!\\d)`);
   const separators = new RegExp(`[${setOf(between)}]`, "g");
   const expected = point === "," ? "a number such as 12,5" : "a number such as 12.5";
   const read = (given: string): string | undefined => {
@@ -168,5 +169,7 @@ function isoDate(text: string): string | undefined {
   if (day === "" || !isDay(day)) return undefined;
   if (time === undefined) return day;
   const instant = Date.parse(`${day}T${time}${offset.replace(/^(.\d{2})(\d{2})$/, "$1:$2").toUpperCase()}`);
-  return Number.isNaN(instant) ? undefined : new Date(instant).toISOString();
+  const date = Number.isNaN(instant) ? "" : new Date(instant).toISOString();
+  // An offset may lead beyond the years of four digits.
+  return /^\d/.test(date) ? date : undefined;
 }

@@ -192,3 +192,9 @@ test("a line that is too long is left out, with quotes and without, and memory s
     [6, QUOTE],
   ]);
 });
+
+test("a long row that comes in small pieces is not read for each of them", { timeout: 5_000 }, async () => {
+  const cells = Array.from({ length: 90_000 }, () => '"a""b"');
+  const [[, row] = []] = await rowsOf(`${cells.join(",")}\n`, ",", 60);
+  expect(row).toEqual(Array.from({ length: 90_000 }, () => 'a"b'));
+});

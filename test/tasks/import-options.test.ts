@@ -48,6 +48,10 @@ const DATES: readonly [format: string, text: string, value: string | undefined][
   ["excel", "31.01.2026", undefined],
   ["DD.MM.YYYY", "2026-01-31T14:30+02:00", "2026-01-31T12:30:00.000Z"],
   ["DD.MM.YYYY", "01.02.2026 25:00", undefined],
+  ["DD.MM.YYYY", "9999-12-31T23:59:59-01:00", undefined],
+  ["DD.MM.YYYY", "0000-01-01T00:00:00+01:00", undefined],
+  ["excel", "2958465.999", "9999-12-31T23:58:33.600Z"],
+  ["excel", "2958465.999999999", undefined],
 ];
 
 test.each(DATES)("a date as %s is read of %s", (format, text, value) => {
@@ -55,6 +59,17 @@ test.each(DATES)("a date as %s is read of %s", (format, text, value) => {
   expect(importCsv.payload.safeParse(payload).error).toBeUndefined();
   const cell = cellReader({ dateFormats: [format] })("date", text);
   expect(cell).toEqual(value === undefined ? { expected: expect.stringContaining(format) } : { value });
+});
+
+test("a group of thousands does not begin with a zero, which is a fraction in the other notation", () => {
+  for (const [decimal, text] of [
+    [",", "0.123"],
+    [",", "-0.500"],
+    [".", "0,123"],
+    [".", "00,123"],
+  ] as const)
+    expect(cellReader({ decimal })("number", text)).toHaveProperty("expected");
+  expect(cellReader({ decimal: "," })("number", "10.500")).toEqual({ value: 10_500 });
 });
 
 test("the options that docs/file-imports.md shows are accepted", () => {
