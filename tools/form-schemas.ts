@@ -30,6 +30,7 @@ export const SAMPLES: Readonly<Record<string, object>> = {
     email: { to: ["ada@example.com"], subject: "Hello {{name}}", text: "Dear {{name}}, …" },
     variables: { name: "Ada" },
   },
+  generate_pdf: { input_type: "markdown", markdown: "# Invoice A-1000\n\nTotal: **47 EUR**" },
 };
 
 const NOTED = ["SendJob", "PutSchedule", "CreateGroup", "Resend"] as const;
@@ -65,7 +66,25 @@ export function formsOf(document: object): string {
 }
 
 function ofPayload(payload: z.ZodType): Json {
-  return shortened(z.toJSONSchema(payload, { io: "input", unrepresentable: "any", reused: "inline" }));
+  return asOne(shortened(z.toJSONSchema(payload, { io: "input", unrepresentable: "any", reused: "inline" })));
+}
+
+interface Variant {
+  readonly properties: Readonly<Record<string, Json>>;
+  readonly required: readonly string[];
+}
+
+/** One form for what is one of several objects: with the fields of all, and the words that tell them apart to choose from. */
+function asOne(schema: Json): Json {
+  const variants = schema["oneOf"] as readonly Variant[] | undefined;
+  if (!variants) return schema;
+  const all = Object.assign({}, ...variants.map(({ properties }) => properties)) as Record<string, Json>;
+  for (const name of Object.keys(all)) {
+    const words = variants.flatMap(({ properties }) => properties[name]?.["const"] ?? []);
+    if (words.length > 0) all[name] = { type: "string", enum: words };
+  }
+  const required = Object.keys(all).filter((name) => variants.every((each) => each.required.includes(name)));
+  return { type: "object", properties: all, required };
 }
 
 const UNREAD: readonly string[] = ["$ref", "$schema", "$defs", "id"];

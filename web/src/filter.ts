@@ -43,9 +43,13 @@ export const WORDS: readonly Word[] = [
   { name: "parent", hint: "id of the job before" },
   { name: "group", hint: "id of the group" },
   { name: "schedule", hint: "key of the schedule" },
-  { name: "after", hint: "created after: 2h, 3d or 2026-01-31" },
-  { name: "before", hint: "created before" },
-  { name: "updated", hint: "changed after: 10m" },
+  {
+    name: "after",
+    hint: "created after: yesterday, 2h, 3d or 2026-01-31",
+    values: ["1h", "24h", "today", "yesterday", "7d"],
+  },
+  { name: "before", hint: "created before: today, 2h or 2026-01-31", values: ["1h", "today", "yesterday", "7d"] },
+  { name: "updated", hint: "changed after: 10m", values: ["10m", "1h", "today", "yesterday"] },
   { name: "id", hint: "ids, with commas between them" },
 ];
 
@@ -110,7 +114,8 @@ export function parseFilter(text: string): Parsed {
       case "before":
       case "updated": {
         const time = timeIn(value);
-        if (time === undefined) problems.push(`“${value}” is no time: 30m, 2h, 3d or a date such as 2026-01-31`);
+        if (time === undefined)
+          problems.push(`“${value}” is no time: 30m, 2h, 3d, today, yesterday or a date such as 2026-01-31`);
         else filter[{ after: "createdAfter", before: "createdBefore", updated: "updatedAfter" }[name]] = time;
         break;
       }
@@ -139,7 +144,13 @@ const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_60
 function timeIn(text: string): string | undefined {
   const [, count, unit = ""] = /^(\d{1,5})([smhdw])$/i.exec(text) ?? [];
   if (count !== undefined) return new Date(now() - Number(count) * (UNIT_MS[unit.toLowerCase()] ?? 0)).toISOString();
-  const time = Date.parse(text);
+  const daysAgo = ["today", "yesterday"].indexOf(text.toLowerCase());
+  if (daysAgo >= 0) {
+    const day = new Date(now());
+    return new Date(day.getFullYear(), day.getMonth(), day.getDate() - daysAgo).toISOString();
+  }
+  // A day begins where whoever looks is, as the times that are shown.
+  const time = Date.parse(text.length === 10 ? `${text}T00:00` : text);
   return /^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(time) ? new Date(time).toISOString() : undefined;
 }
 

@@ -98,7 +98,10 @@ function switchTimes(): void {
 }
 
 export function focusSearch(): void {
-  document.getElementById("search")?.focus();
+  const search = document.getElementById("search");
+  search?.focus();
+  // As by a pointer: a new word begins behind what is there.
+  search?.click();
 }
 
 function isTyping(target: EventTarget | null): boolean {

@@ -42,6 +42,7 @@ export function Search() {
       onInput={setText}
       onSubmit={submit}
       suggest={suggest}
+      begin={(all) => (all === "" || all.endsWith(" ") ? all : `${all} `)}
       take={(all, { value }) => taken(all, value)}
     />
   );
@@ -68,7 +69,14 @@ function known(name: string): readonly string[] {
     case "host": {
       const counts = client.getQueryData<Counts>(["counts", appId.value]);
       const listed = client.getQueryData<Answer<"listDestinations">>(["destinations", appId.value]);
-      return [...new Set([...(counts?.destinations ?? []), ...(listed?.items ?? [])].map(hostOf))];
+      const lists = client.getQueriesData<Answer<"listJobs">>({ queryKey: ["jobs"] });
+      const seen = lists.flatMap(([, page]) => page?.items ?? []).flatMap(({ destination }) => destination ?? []);
+      const all = [
+        ...(counts?.destinations ?? []),
+        ...(listed?.items ?? []),
+        ...seen.map((each) => ({ destination: each })),
+      ];
+      return [...new Set(all.map(hostOf))];
     }
     case "schedule":
       return (client.getQueryData<Answer<"listSchedules">>(["schedules", "", appId.value])?.items ?? []).map(

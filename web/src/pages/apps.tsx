@@ -26,7 +26,7 @@ export default function Apps() {
         <h1 tabIndex={-1}>Apps</h1>
       </div>
       <Refreshing query={list} />
-      <div class="panel">
+      <div class="panel" hidden={!list.data}>
         <table class="table">
           <caption class="hidden-text">Apps of this deployment</caption>
           <thead>

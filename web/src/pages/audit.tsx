@@ -64,7 +64,7 @@ export default function Audit() {
 function Table({ entries }: { readonly entries: readonly Entry[] }) {
   return (
     <div class="panel">
-      <table class="table cards-on-phone">
+      <table class="table cards-on-phone lines-on-phone">
         <caption class="hidden-text">Who changed what, newest first</caption>
         <thead>
           <tr>
@@ -77,13 +77,13 @@ function Table({ entries }: { readonly entries: readonly Entry[] }) {
         <tbody>
           {entries.map((entry) => (
             <tr key={entry.at + entry.action + String(entry.object)}>
-              <td class="fit">
+              <td class="fit end-on-phone">
                 <Ago at={entry.at} />
               </td>
-              <td class="fit">
+              <td class="fit first-on-phone">
                 <Safe text={entry.by} />
               </td>
-              <td class="fit">
+              <td class="fit wide-on-phone">
                 {entry.action} <ObjectLink object={entry.object} />
               </td>
               <td class="cut wide-on-phone" title={changesText(entry)}>

@@ -53,9 +53,10 @@ export default function BulkActionPage() {
       </div>
       <Refreshing query={asked} />
       <p class="why">
-        {isRunning ? "So far" : "In all"} {plural(one.changed, "job")}{" "}
-        {one.action === "redrive" ? "set to run again" : "cancelled"}, of {plural(one.matched, "job")} that fit;{" "}
-        {plural(one.looked, "job")} looked at.
+        {isRunning && "So far "}
+        {one.changed.toLocaleString("en")} of {plural(one.matched, "job")} that fit {one.changed === 1 ? "was" : "were"}{" "}
+        {one.action === "redrive" ? "set to run again" : "cancelled"}; {plural(one.looked, "job")}{" "}
+        {one.looked === 1 ? "was" : "were"} looked at.
       </p>
       {isRunning && <Left one={one} />}
       {one.error !== null && (

@@ -1,7 +1,7 @@
 import { api, queryOf } from "../api/http.ts";
 import { hostOf, resumeDestination } from "../destinations.ts";
 import { useQuery } from "../api/query.ts";
-import type { Answer, Counts, Destination } from "../api/shapes.ts";
+import type { Answer, AppSettings, Counts, Destination } from "../api/shapes.ts";
 import { refresh, told } from "../actions.ts";
 import { searchOf } from "../filter.ts";
 import { appId, mayChange, ofApp } from "../me.ts";
@@ -16,6 +16,13 @@ const STATES = {
   held: ["dead", "Held"],
 } as const;
 
+/** One that has failed lately or is held, or one with a limit of its own. */
+type Shown = Pick<Destination, "destination" | "state" | "nextProbeAt" | "lastError"> & {
+  readonly since: string | null;
+  readonly rateLimitPerSecond: number | null;
+  readonly maxConcurrency: number | null;
+};
+
 export default function Destinations() {
   const list = useQuery({
     key: ["destinations", appId.value],
@@ -27,9 +34,28 @@ export default function Destinations() {
     ask: async (signal) => api<Counts>(`v1/admin/counts${queryOf(ofApp())}`, { signal }),
     every: () => "seldom",
   });
+  const settings = useQuery({
+    key: ["app", appId.value],
+    ask: async (signal) => api<AppSettings>(`v1/admin/apps/${appId.value}`, { signal }),
+    enabled: appId.value !== undefined,
+  });
   if (list.isPending) return <Skeleton title="Destinations" />;
   const order = ["held", "open", "closed"];
-  const all = (list.data?.items ?? []).toSorted((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
+  const failing = list.data?.items ?? [];
+  const limited = (settings.data?.destinations ?? [])
+    .filter(({ destination }) => failing.every((each) => each.destination !== destination))
+    .map(({ destination, rateLimitPerSecond, maxConcurrency }) => ({
+      destination,
+      rateLimitPerSecond: rateLimitPerSecond ?? null,
+      maxConcurrency: maxConcurrency ?? null,
+      state: "closed" as const,
+      since: null,
+      nextProbeAt: null,
+      lastError: null,
+    }));
+  const all: readonly Shown[] = [...failing, ...limited].toSorted(
+    (a, b) => order.indexOf(a.state) - order.indexOf(b.state),
+  );
   const waiting = new Map(counts.data?.destinations.map((each) => [each.destination, each.waiting]));
   return (
     <div class="stack">
@@ -45,7 +71,7 @@ export default function Destinations() {
       )}
       {all.length > 0 && (
         <div class="panel">
-          <table class="table cards-on-phone">
+          <table class="table cards-on-phone lines-on-phone">
             <caption class="hidden-text">Destinations that deviate</caption>
             <thead>
               <tr>
@@ -71,7 +97,7 @@ export default function Destinations() {
   );
 }
 
-function Row({ one, waiting }: { readonly one: Destination; readonly waiting: number }) {
+function Row({ one, waiting }: { readonly one: Shown; readonly waiting: number }) {
   const host = hostOf(one);
   const limits = [
     ...(one.rateLimitPerSecond === null ? [] : [`${one.rateLimitPerSecond}/s`]),
@@ -79,7 +105,7 @@ function Row({ one, waiting }: { readonly one: Destination; readonly waiting: nu
   ];
   return (
     <tr>
-      <td class="cut wide-on-phone" title={one.destination}>
+      <td class="cut first-on-phone" title={one.destination}>
         <a href={pathOf(searchOf(`host:${host}`))}>{host}</a>
       </td>
       <td class="fit">
@@ -90,17 +116,27 @@ function Row({ one, waiting }: { readonly one: Destination; readonly waiting: nu
       <td class="fit">
         <Ago at={one.since} />
       </td>
-      <td class="fit right">
+      <td class="fit right wide-on-phone">
         {waiting > 0 && (
-          <a href={pathOf(searchOf(`status:waiting,retrying host:${host}`))}>{waiting.toLocaleString("en")}</a>
+          <>
+            <a href={pathOf(searchOf(`status:waiting,retrying host:${host}`))}>{waiting.toLocaleString("en")}</a>
+            <span class="on-phone muted"> waiting</span>
+          </>
         )}
       </td>
-      <td class="fit">{one.state === "open" && <Ago at={one.nextProbeAt} />}</td>
-      <td class="fit right">{limits.join(", ")}</td>
+      <td class="fit wide-on-phone">
+        {one.state === "open" && (
+          <>
+            <span class="on-phone muted">Next probe </span>
+            <Ago at={one.nextProbeAt} />
+          </>
+        )}
+      </td>
+      <td class="fit right wide-on-phone">{limits.join(", ")}</td>
       <td class="cut wide-on-phone" title={one.lastError ?? ""}>
         <Safe text={one.lastError ?? ""} />
       </td>
-      <td class="fit">
+      <td class="fit end-on-phone">
         {mayChange.value && one.state !== "closed" && (
           <button
             type="button"

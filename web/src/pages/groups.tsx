@@ -2,6 +2,7 @@ import { api, queryOf } from "../api/http.ts";
 import { useQuery } from "../api/query.ts";
 import type { Answer, Group, Job } from "../api/shapes.ts";
 import { appId, mayChange, ofApp } from "../me.ts";
+import { Icon } from "../parts/icon.tsx";
 import { Refreshing, Skeleton } from "../parts/notices.tsx";
 import { StatusBadge, isFinal } from "../parts/status.tsx";
 import { plural } from "../parts/text.tsx";
@@ -30,7 +31,7 @@ export default function Groups() {
         <div class="actions">
           {mayChange.value && (
             <a class="button" href={pathOf("/new?type=group")}>
-              New group
+              <Icon shape="plus" /> New group
             </a>
           )}
         </div>

@@ -4,6 +4,7 @@ import { useQuery } from "../api/query.ts";
 import type { Answer } from "../api/shapes.ts";
 import { parseFilter, searchOf, withWord, wordsOf, type Filter } from "../filter.ts";
 import { appId, mayChange, ofApp } from "../me.ts";
+import { Icon } from "../parts/icon.tsx";
 import { SHOWN, STATUSES } from "../parts/status.tsx";
 import { plural } from "../parts/text.tsx";
 import { pathOf } from "../root.ts";
@@ -22,7 +23,7 @@ export default function Jobs() {
         <div class="actions">
           {mayChange.value && (
             <a class="button" href={pathOf("/new")}>
-              New job
+              <Icon shape="plus" /> New job
             </a>
           )}
         </div>

@@ -5,6 +5,7 @@ import { api, queryOf } from "../api/http.ts";
 import { useQuery } from "../api/query.ts";
 import type { Answer, Schedule } from "../api/shapes.ts";
 import { appId, mayChange, ofApp } from "../me.ts";
+import { Icon } from "../parts/icon.tsx";
 import { Refreshing, Skeleton } from "../parts/notices.tsx";
 import { isFinal } from "../parts/status.tsx";
 import { hasMore } from "../pages-of.ts";
@@ -49,7 +50,7 @@ export default function Schedules() {
         <div class="actions">
           {mayChange.value && (
             <a class="button" href={pathOf("/new?type=schedule")}>
-              New schedule
+              <Icon shape="plus" /> New schedule
             </a>
           )}
         </div>

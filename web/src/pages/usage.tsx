@@ -50,10 +50,10 @@ function Pdfs({ usage: { days, from, to } }: { readonly usage: Usage }) {
         <div class="inside stack">
           <div class="numbers">
             <span class="number">
-              <b>{sum("jobs").toLocaleString("en")}</b> documents
+              <b>{sum("jobs").toLocaleString("en")}</b> {sum("jobs") === 1 ? "document" : "documents"}
             </span>
             <span class="number">
-              <b>{sum("pages").toLocaleString("en")}</b> pages
+              <b>{sum("pages").toLocaleString("en")}</b> {sum("pages") === 1 ? "page" : "pages"}
             </span>
             <span class="number">
               <b>{(sum("bytes") / 1e6).toLocaleString("en", { maximumFractionDigits: 1 })}</b> MB
@@ -68,7 +68,10 @@ function Pdfs({ usage: { days, from, to } }: { readonly usage: Usage }) {
               { name: "failed", tone: "dead" },
               { name: "made", tone: "succeeded" },
             ]}
-            points={days.map((day) => ({ at: day.date, values: [day.failed, day.completed] }))}
+            points={datesOf(from, to).map((date) => {
+              const day = days.find((each) => each.date === date);
+              return { at: date, values: [day?.failed ?? 0, day?.completed ?? 0] };
+            })}
             timeText={(at) => at}
           />
         </div>
@@ -76,6 +79,18 @@ function Pdfs({ usage: { days, from, to } }: { readonly usage: Usage }) {
     </section>
   );
 }
+
+const DAY = 86_400_000;
+
+/** The days from one to another: the service tells only of those on which there was something. */
+function datesOf(from: string, to: string): readonly string[] {
+  const [first, last] = [Date.parse(from), Date.parse(to)];
+  return Array.from({ length: Math.round((last - first) / DAY) + 1 }, (_, at) =>
+    new Date(first + at * DAY).toISOString().slice(0, 10),
+  );
+}
+
+const GB = 2 ** 30;
 
 const LIMITS: Readonly<Record<Exclude<keyof AppSettings["inForce"], "paused">, string>> = {
   requestsPerSecond: "Requests a second",
@@ -87,13 +102,17 @@ const LIMITS: Readonly<Record<Exclude<keyof AppSettings["inForce"], "paused">, s
   waitersPerApp: "Long polls at once",
   recurringSchedules: "Recurring schedules",
   datasets: "Datasets",
-  datasetBytes: "Bytes of datasets",
-  uploadBytes: "Bytes of uploads",
+  datasetBytes: "Size of datasets",
+  uploadBytes: "Size of uploads",
   pdfPagesPerDay: "PDF pages a day",
 };
 
 function Limits({ app: { inForce, limits } }: { readonly app: AppSettings }) {
-  const shown = (value: number | null) => (value === null ? "no limit" : value.toLocaleString("en"));
+  const shown = (name: keyof typeof LIMITS, value: number | null) => {
+    if (value === null) return "no limit";
+    if (!name.endsWith("Bytes")) return value.toLocaleString("en");
+    return `${(value / GB).toLocaleString("en", { maximumFractionDigits: 2 })} GB`;
+  };
   return (
     <section class="panel" aria-label="Limits">
       <header>
@@ -109,11 +128,11 @@ function Limits({ app: { inForce, limits } }: { readonly app: AppSettings }) {
           </tr>
         </thead>
         <tbody>
-          {Object.entries(LIMITS).map(([name, word]) => (
+          {(Object.keys(LIMITS) as (keyof typeof LIMITS)[]).map((name) => (
             <tr key={name}>
-              <td>{word}</td>
-              <td class="fit right">{shown(inForce[name as keyof typeof LIMITS])}</td>
-              <td class="fit right muted">{shown(limits[name as keyof typeof LIMITS])}</td>
+              <td>{LIMITS[name]}</td>
+              <td class="fit right">{shown(name, inForce[name])}</td>
+              <td class="fit right muted">{shown(name, limits[name])}</td>
             </tr>
           ))}
         </tbody>

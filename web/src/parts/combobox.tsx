@@ -20,12 +20,14 @@ export interface ComboboxProps {
   /** `isChosen`: a suggestion was taken, and the text is not to be sent yet. */
   readonly onInput: (text: string) => void;
   readonly onSubmit: (text: string) => void;
+  /** The text to go on from, once somebody stands at its end. */
+  readonly begin?: (text: string) => string;
   /** The text after a suggestion is taken. Default: the suggestion. */
   readonly take?: (text: string, option: Option) => string;
 }
 
 export function Combobox(props: ComboboxProps) {
-  const { label, value, placeholder, id, onInput, onSubmit } = props;
+  const { label, value, placeholder, id, onInput, onSubmit, begin } = props;
   const listId = useId();
   const { input, options, active, open, close, choose, onKeyDown } = useOptions(props);
   return (
@@ -50,6 +52,9 @@ export function Combobox(props: ComboboxProps) {
           onInput(event.currentTarget.value);
         }}
         onFocus={() => open()}
+        onClick={({ currentTarget: { selectionStart } }) =>
+          begin && selectionStart === value.length && onInput(begin(value))
+        }
         onBlur={close}
         onKeyDown={onKeyDown}
       />

@@ -12,10 +12,13 @@ const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|-?\d[\d.eE+-]*|true|false|null/g;
 export function Code({
   text,
   isJson = true,
+  isCommand = false,
   label,
 }: {
   readonly text: string;
   readonly isJson?: boolean;
+  /** Its long lines are scrolled, not broken. */
+  readonly isCommand?: boolean;
   readonly label: string;
 }) {
   const [isWhole, setWhole] = useState(false);
@@ -27,7 +30,7 @@ export function Code({
   }, [text, isJson, isWhole]);
   return (
     <div class="stack tight">
-      <pre class="code" tabIndex={0} aria-label={label}>
+      <pre class={`code${isCommand ? " command" : ""}`} tabIndex={0} aria-label={label}>
         {shown.length > SHOWN_AT_FIRST ? safeText(shown) : isPretty ? coloured(shown) : <Safe text={shown} />}
       </pre>
       <div class="row small">

@@ -28,8 +28,10 @@ export function Refreshing({ query }: { readonly query: Answered<unknown> }) {
       <span class="grow">
         {error.status === 404
           ? "There is no such thing: deleted, or of another app."
-          : `${since}${status}: ${error.message}.`}
-        {error.status !== 404 && nextTryAt !== undefined && <NextTry at={nextTryAt} />}
+          : error.status === 403
+            ? `Your token does not allow this (403): ${error.message}.`
+            : `${since}${status}: ${error.message}.`}
+        {error.status !== 404 && error.status !== 403 && nextTryAt !== undefined && <NextTry at={nextTryAt} />}
         {error.requestId !== undefined && <span class="small mono"> request {error.requestId}</span>}
       </span>
       <button type="button" class="button small" onClick={() => void query.refetch()}>

@@ -7,6 +7,11 @@ import { whatOf } from "../../what.ts";
 
 const TABS = { response: "Response", request: "Request", headers: "Headers", curl: "curl" } as const;
 
+const TASK_WORDS: Partial<Record<Attempt["outcome"], string>> = {
+  lost: "Nothing was heard of this attempt.",
+  running: "It is running.",
+};
+
 /** Shows another attempt, or another tab. */
 export type OnShow = (next: { readonly attempt?: number; readonly tab?: string }) => void;
 
@@ -20,6 +25,8 @@ interface Props {
 /** One attempt: what was sent and what came back. */
 export function AttemptOf({ job, attempt, tab, onShow }: Props) {
   const { number, httpStatus, durationMs, error, timings } = attempt;
+  // A task sends no request of its own: its result and its log stand by themselves.
+  const isTask = job.executionType === "task";
   return (
     <section class="panel" aria-label={`Attempt ${number}`}>
       <header>
@@ -28,27 +35,33 @@ export function AttemptOf({ job, attempt, tab, onShow }: Props) {
           {httpStatus !== null && ` · ${httpStatus}`}
           {durationMs !== null && ` · ${durationText(durationMs)}`}
         </h2>
-        <div class="tabs at-end" role="tablist">
-          {Object.entries(TABS).map(([each, word]) => (
-            <button
-              key={each}
-              type="button"
-              role="tab"
-              aria-selected={each === tab}
-              onClick={() => onShow({ tab: each })}
-            >
-              {word}
-            </button>
-          ))}
-        </div>
+        {!isTask && (
+          <div class="tabs at-end" role="tablist">
+            {Object.entries(TABS).map(([each, word]) => (
+              <button
+                key={each}
+                type="button"
+                role="tab"
+                aria-selected={each === tab}
+                onClick={() => onShow({ tab: each })}
+              >
+                {word}
+              </button>
+            ))}
+          </div>
+        )}
       </header>
-      <div class="inside stack" role="tabpanel">
+      <div class="inside stack" {...(!isTask && { role: "tabpanel" })}>
         {error !== null && error !== `HTTP ${httpStatus}` && (
           <p>
             <Safe text={error} />
           </p>
         )}
-        <Tab job={job} attempt={attempt} tab={tab} />
+        {isTask ? (
+          error === null && <p class="muted">{TASK_WORDS[attempt.outcome] ?? "What it did stands in its log."}</p>
+        ) : (
+          <Tab job={job} attempt={attempt} tab={tab} />
+        )}
         {timings && <Timings timings={timings} />}
       </div>
     </section>
@@ -71,7 +84,7 @@ function Tab({ job, attempt, tab }: Omit<Props, "onShow">) {
       return text === undefined ? (
         <p class="muted">This kind of job has no request over HTTP.</p>
       ) : (
-        <Code text={text} isJson={false} label="curl" />
+        <Code text={text} isJson={false} isCommand label="curl" />
       );
     }
     default:

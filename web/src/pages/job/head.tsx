@@ -100,6 +100,11 @@ function Actions({ job }: { readonly job: JobDetail }) {
           <span class="on-phone">Send again</span>
         </a>
       )}
+      {job.executionType === "schedule" && (
+        <a class="button" href={pathOf("/schedules")}>
+          Run, pause or edit it
+        </a>
+      )}
       <Menu word="More">
         {acts.filter(isLesser).map((act) => (
           <button key={act} type="button" class="danger" onClick={() => start(act)}>

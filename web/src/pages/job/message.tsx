@@ -52,10 +52,14 @@ export function Facts({ job }: { readonly job: JobDetail }) {
           </dd>
         </>
       )}
-      <dt>Retries</dt>
-      <dd>
-        {retryCount} of {maxRetries}
-      </dd>
+      {job.executionType !== "schedule" && job.executionType !== "group" && (
+        <>
+          <dt>Retries</dt>
+          <dd>
+            {retryCount} of {maxRetries}
+          </dd>
+        </>
+      )}
       {messageGroupId !== job.executionType && (
         <>
           <dt>Order</dt>

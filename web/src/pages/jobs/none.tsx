@@ -55,7 +55,7 @@ function First() {
       <h2>No jobs yet</h2>
       <p>Send the first one by a form, or so:</p>
       <div class="from-left">
-        <Code text={command} isJson={false} label="curl" />
+        <Code text={command} isJson={false} isCommand label="curl" />
       </div>
       <a class="button primary" href={pathOf("/new")}>
         Send a job

@@ -22,13 +22,18 @@ interface Looked extends Page {
 }
 
 /** A page may come short: it is gone on with for 2 s, or until it is full. */
-async function looked(cursor: string | undefined, ask: (cursor: string | undefined) => Promise<Page>): Promise<Looked> {
+async function looked(
+  cursor: string | undefined,
+  ask: (cursor: string | undefined) => Promise<Page>,
+  onSome: (page: Looked) => void = () => {},
+): Promise<Looked> {
   const until = performance.now() + LOOKS_FOR_MS;
   let page = await ask(cursor);
   const items = [...page.items];
   let looks = 1;
   for (; looks < MOST_LOOKS && page.nextCursor !== null && items.length < LIMIT; looks += 1) {
     if (performance.now() > until) break;
+    if (items.length > 0) onSome({ ...page, items: [...items], looks });
     page = await ask(page.nextCursor);
     items.push(...page.items);
   }
@@ -67,24 +72,35 @@ export function useRows(text: string, filter: Filter): Rows {
   const [more, setMore] = useState<Looked | undefined>(before?.more);
   const [isLooking, setLooking] = useState(false);
   useEffect(() => setMore(before?.more), [name]);
-  const ask = async (cursor: string | undefined, signal?: AbortSignal) =>
-    looked(cursor, async (from) =>
-      api<Page>(
-        `v1/admin/jobs${queryOf({ ...filter, ...ofApp(), include: "waiting", limit: LIMIT, cursor: from })}`,
-        signal ? { signal } : {},
-      ),
+  // What is found before all is looked at.
+  const [some, setSome] = useState<{ readonly name: string; readonly page: Looked } | undefined>(undefined);
+  const ask = async (cursor: string | undefined, signal?: AbortSignal, onSome?: (page: Looked) => void) =>
+    looked(
+      cursor,
+      async (from) =>
+        api<Page>(
+          `v1/admin/jobs${queryOf({ ...filter, ...ofApp(), include: "waiting", limit: LIMIT, cursor: from })}`,
+          signal ? { signal } : {},
+        ),
+      onSome,
     );
-  const query = useQuery<Looked>({
+  const asked = useQuery<Looked>({
     key: ["jobs", text, appId.value],
-    ask: async (signal) => ask(undefined, signal),
+    ask: async (signal) => ask(undefined, signal, (page) => setSome({ name, page })),
     // A search that takes several requests is not worth that many every two seconds.
     every: (page) =>
       page !== undefined && (page.looks > 1 || page.items.every(({ status }) => isFinal(status))) ? "seldom" : "often",
     keeps: true,
   });
-  const settled = useSettled(query.data, query.isPlaceholderData, { name, before: before?.ids });
+  const isAwaited = asked.isPending || asked.isPlaceholderData;
+  const early = isAwaited && some?.name === name ? some.page : undefined;
+  const isPending = asked.isPending && !early;
+  const isDim = asked.isPlaceholderData && !early;
+  // The whole page comes in place of its beginning, and none of its rows are new.
+  const of = early ? `${name} begun` : name;
+  const settled = useSettled(early ?? asked.data, isDim, { name: of, before: before?.ids });
   const jobs = [...settled.rows, ...(more?.items ?? []).filter(({ id }) => !settled.ids.has(id))];
-  const end = more ?? query.data;
+  const end = early ? undefined : (more ?? asked.data);
   useScroll(name, { ids: settled.shown, more, before });
   const lookFurther = async () => {
     setLooking(true);
@@ -93,8 +109,7 @@ export function useRows(text: string, filter: Filter): Rows {
     if (page) setMore({ ...page, items: [...(more?.items ?? []), ...page.items].slice(LIMIT - MOST_ROWS) });
   };
   const { fresh, show: showFresh } = settled;
-  const { isPending, isPlaceholderData: isDim } = query;
-  return { jobs, isPending, isDim, query, fresh, showFresh, end, isLooking, lookFurther };
+  return { jobs, isPending, isDim, query: asked, fresh, showFresh, end, isLooking, lookFurther };
 }
 
 /**

@@ -91,7 +91,7 @@ function OneField({ name, schema, path, isRequired, texts, wrong, set }: OneProp
       return <Choice {...common} options={{ ...none, ...choices }} />;
     }
     case "flag": {
-      const options = { "": `${fallback === true ? "yes" : "no"} (default)`, true: "yes", false: "no" };
+      const options = { "": `${String(fallback) === "true" ? "yes" : "no"} (default)`, true: "yes", false: "no" };
       return <Choice {...common} options={options} />;
     }
     case "lines":
@@ -110,7 +110,7 @@ function OneField({ name, schema, path, isRequired, texts, wrong, set }: OneProp
 
 /** Where a schema has none, its description may tell. */
 function defaultOf({ default: fallback, description }: Schema): unknown {
-  return fallback ?? /^Default: (\w+)\.$/.exec(description ?? "")?.[1];
+  return fallback ?? /(?:^|\. )Default: (\w+)\./.exec(description ?? "")?.[1];
 }
 
 function hintOf(name: string, { description, default: fallback }: Schema): string | undefined {

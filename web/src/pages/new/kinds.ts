@@ -110,7 +110,8 @@ export function requestOf({ kind, when, name, texts }: Form): Made {
   if (when === "once") return { request: { method: "POST", path: "v1/send", body: job }, wrong };
   const terms = only(SCHEMAS.schedule, ["expression", "timezone", ...SCHEDULE_MORE], ["expression"]);
   const body = { ...(valueOf(terms, texts, wrong) as object), job };
-  if (!/^[\w.:@~-]{1,255}$/.test(name)) wrong["name"] = "expected letters, digits, and . _ : @ ~ -";
+  if (name === "") wrong["name"] = "is missing";
+  else if (!/^[\w.:@~-]{1,255}$/.test(name)) wrong["name"] = "expected letters, digits, and . _ : @ ~ -";
   return { request: { method: "PUT", path: `v1/schedules/${encodeURIComponent(name)}`, body }, wrong };
 }
 

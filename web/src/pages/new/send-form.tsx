@@ -75,7 +75,7 @@ export function SendForm({ title, send, made, begin, children }: SendFormProps) 
         </form>
         <section class="stack tight beside" aria-label="The same by curl">
           <h2>The same by curl</h2>
-          <Code text={curlText(request)} isJson={false} label="curl" />
+          <Code text={curlText(request)} isJson={false} isCommand label="curl" />
         </section>
       </div>
     </div>

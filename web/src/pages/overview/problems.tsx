@@ -114,8 +114,7 @@ function ended({ counts: { byStatus }, series }: Seen): Problem[] {
           {since !== undefined && (
             <>
               {" "}
-              The first of a day was <Ago at={since} />
-              {mostAt(series)}.
+              The first within a day: <Ago at={since} />.{mostAt(series)}
             </>
           )}
         </>
@@ -134,13 +133,14 @@ function ended({ counts: { byStatus }, series }: Seen): Problem[] {
   return all;
 }
 
-/** `; 97 % of its failures are at hooks.partner.com`. */
+/** ` Of 482 failures within a day, 97 % were at hooks.partner.com.` */
 function mostAt(series: Series | undefined): string {
   const failed = series?.destinations.filter((each) => each.failed > 0) ?? [];
   const [most] = failed.toSorted((a, b) => b.failed - a.failed);
   if (!most || most.destination === "(others)") return "";
-  const share = Math.round((100 * most.failed) / failed.reduce((sum, each) => sum + each.failed, 0));
-  return `; ${share} % of its failures are at ${safeText(hostOf(most))}`;
+  const all = failed.reduce((sum, each) => sum + each.failed, 0);
+  const share = Math.round((100 * most.failed) / all);
+  return ` Of ${plural(all, "failure")} within a day, ${share} % ${all === 1 ? "was" : "were"} at ${safeText(hostOf(most))}.`;
 }
 
 function overdue({ stats }: Seen): Problem[] {
