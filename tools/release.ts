@@ -145,7 +145,8 @@ function release(asked: string, options: Options): void {
     for (const args of data) runNpm(options.npm, args);
     runNpm(options.npm, pack);
     // A version that was prepared by hand has nothing to commit.
-    if (git("status", "--porcelain", "--untracked-files=no")) git("commit", "--quiet", "-a", "-m", `Release ${version}`);
+    if (git("status", "--porcelain", "--untracked-files=no"))
+      git("commit", "--quiet", "-a", "-m", `Release ${version}`);
   } catch (error) {
     git("reset", "--quiet", "--hard");
     throw error;

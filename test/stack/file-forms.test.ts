@@ -16,6 +16,50 @@ const blob = (name: string, content: string | Uint8Array<ArrayBuffer>, type?: st
   form.append(name, json(content, type));
 };
 
+const REFUSED: [what: string, form: FormOptions, field: string, message: RegExp][] = [
+  ["without a file", { more: (form) => form.delete("file") }, "file", /is missing/],
+  ["with a file that is empty", { content: "" }, "file", /is empty/],
+  ["with two files", { more: (form) => form.append("file", new Blob(["b"]), "b.csv") }, "file", /one file/],
+  ["with a file under another name", { more: (form) => form.append("data", new Blob(["b"]), "b") }, "data", /file/],
+  ["with text as the file", { more: (form) => (form.delete("file"), form.append("file", "a")) }, "file", /is text/],
+  ["with a field that is too large", { meta: { a: "x".repeat(300_000) } }, "meta", /262144 bytes/],
+  ["with a field twice", { more: (form) => form.append("payload", "{}") }, "payload", /twice/],
+  ["with an unknown field", { more: (form) => form.append("priority", "1") }, "priority", /not a known field/],
+  ["with a fileKey beside the file", { more: (form) => form.append("fileKey", "a") }, "fileKey", /not a known field/],
+  ["without a job type", { more: (form) => form.delete("jobType") }, "jobType", /./],
+  ["with an unknown job type", { jobType: "import_pdf" }, "jobType", /./],
+  ["with a payload that is not JSON", { payload: "{a:1}" }, "payload", /expected JSON/],
+  ["with a payload that is no object", { payload: "[1]" }, "payload", /./],
+  ["with a payload that is nested too deep", { payload: "[".repeat(40) + "]".repeat(40) }, "payload", /32 levels/],
+  ["with a payload of another type", { payload: { ...IMPORT, mode: "merge" } }, "payload.mode", /./],
+  ["with a payload that lacks a field", { payload: { dataset: "a" } }, "payload.columns", /./],
+  [
+    "with a payload of a name that JavaScript reserves",
+    { payload: '{"dataset":"a","columns":{"id":"string","__proto__":"string"}}' },
+    "payload",
+    /__proto__, which JavaScript reserves/,
+  ],
+  ["with meta of such a name", { meta: '{"a":[{"constructor":{"prototype":1}}]}' }, "meta", /constructor.prototype/],
+  ["with meta that is not JSON", { meta: "spring" }, "meta", /expected JSON/],
+  ["with folders in the name", { name: "../../etc/passwd" }, "fileName", /no folders/],
+  ["with Windows folders in the name", { name: "..\\boot.ini" }, "fileName", /no folders/],
+  ["with control characters in the name", { name: "a\u0007.csv" }, "fileName", /no control characters/],
+  ["with a name that is too long", { name: `${"ü".repeat(200)}.csv` }, "fileName", /255 bytes/],
+  ["with nothing behind the folders of a name", { name: "/data/" }, "fileName", /./],
+  ["with a payload as a file of text", { more: blob("payload", "{}", "text/plain") }, "payload", /JSON as application/],
+  ["with a payload as text and as JSON", { more: (form) => form.append("payload", json("{}")) }, "payload", /twice/],
+  ["with a payload as JSON that is none", { more: blob("payload", "{a") }, "payload", /expected JSON/],
+  ["with meta as JSON that is too large", { more: blob("meta", `"${"x".repeat(300_000)}"`) }, "meta", /262144 bytes/],
+  ["with meta as JSON that is not UTF-8", { more: blob("meta", Buffer.from([0x22, 0xff, 0x22])) }, "meta", /UTF-8/],
+  [
+    "with too many files",
+    { more: (form) => "abcdefg".split("").forEach((name) => form.append(name, json("{}"))) },
+    "body",
+    /6 files/,
+  ],
+  ["with something else than a type", { type: "csv" }, "contentType", /expected a type/],
+];
+
 describe("a form is refused", () => {
   let token = "";
   beforeAll(async () => {
@@ -25,55 +69,7 @@ describe("a form is refused", () => {
     expect((await get(token, "/api/jobs")).body.total).toBe(0);
   });
 
-  const refused: [what: string, form: FormOptions, field: string, message: RegExp][] = [
-    ["without a file", { more: (form) => form.delete("file") }, "file", /is missing/],
-    ["with a file that is empty", { content: "" }, "file", /is empty/],
-    ["with two files", { more: (form) => form.append("file", new Blob(["b"]), "b.csv") }, "file", /one file/],
-    ["with a file under another name", { more: (form) => form.append("data", new Blob(["b"]), "b") }, "data", /file/],
-    ["with text as the file", { more: (form) => (form.delete("file"), form.append("file", "a")) }, "file", /is text/],
-    ["with a field that is too large", { meta: { a: "x".repeat(300_000) } }, "meta", /262144 bytes/],
-    ["with a field twice", { more: (form) => form.append("payload", "{}") }, "payload", /twice/],
-    ["with an unknown field", { more: (form) => form.append("priority", "1") }, "priority", /not a known field/],
-    ["with a fileKey beside the file", { more: (form) => form.append("fileKey", "a") }, "fileKey", /not a known field/],
-    ["without a job type", { more: (form) => form.delete("jobType") }, "jobType", /./],
-    ["with an unknown job type", { jobType: "import_pdf" }, "jobType", /./],
-    ["with a payload that is not JSON", { payload: "{a:1}" }, "payload", /expected JSON/],
-    ["with a payload that is no object", { payload: "[1]" }, "payload", /./],
-    ["with a payload that is nested too deep", { payload: "[".repeat(40) + "]".repeat(40) }, "payload", /32 levels/],
-    ["with a payload of another type", { payload: { ...IMPORT, mode: "merge" } }, "payload.mode", /./],
-    ["with a payload that lacks a field", { payload: { dataset: "a" } }, "payload.columns", /./],
-    [
-      "with a payload of a name that JavaScript reserves",
-      { payload: '{"dataset":"a","columns":{"id":"string","__proto__":"string"}}' },
-      "payload",
-      /__proto__, which JavaScript reserves/,
-    ],
-    ["with meta of such a name", { meta: '{"a":[{"constructor":{"prototype":1}}]}' }, "meta", /constructor.prototype/],
-    ["with meta that is not JSON", { meta: "spring" }, "meta", /expected JSON/],
-    ["with folders in the name", { name: "../../etc/passwd" }, "fileName", /no folders/],
-    ["with Windows folders in the name", { name: "..\\boot.ini" }, "fileName", /no folders/],
-    ["with control characters in the name", { name: "a\u0007.csv" }, "fileName", /no control characters/],
-    ["with a name that is too long", { name: `${"ü".repeat(200)}.csv` }, "fileName", /255 bytes/],
-    ["with nothing behind the folders of a name", { name: "/data/" }, "fileName", /./],
-    [
-      "with a payload as a file of text",
-      { more: blob("payload", "{}", "text/plain") },
-      "payload",
-      /JSON as application/,
-    ],
-    ["with a payload as text and as JSON", { more: (form) => form.append("payload", json("{}")) }, "payload", /twice/],
-    ["with a payload as JSON that is none", { more: blob("payload", "{a") }, "payload", /expected JSON/],
-    ["with meta as JSON that is too large", { more: blob("meta", `"${"x".repeat(300_000)}"`) }, "meta", /262144 bytes/],
-    ["with meta as JSON that is not UTF-8", { more: blob("meta", Buffer.from([0x22, 0xff, 0x22])) }, "meta", /UTF-8/],
-    [
-      "with too many files",
-      { more: (form) => "abcdefg".split("").forEach((name) => form.append(name, json("{}"))) },
-      "body",
-      /6 files/,
-    ],
-    ["with something else than a type", { type: "csv" }, "contentType", /expected a type/],
-  ];
-  test.each(refused)("%s", async (_, form, field, message) => {
+  test.each(REFUSED)("%s", async (_, form, field, message) => {
     const answer = await upload(token, form);
     expect(answer.status).toBe(400);
     expect(detailsOf(answer)).toContainEqual({ field, message: expect.stringMatching(message) });
