@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { packagedDynoxide } from "./dynoxide.ts";
 import { createGuard, guardBucket, type Guard } from "./guard.ts";
 
 // DynamoDB, SQS and S3 on this machine. They run in a process of their own, which ends when its parent ends,
@@ -128,17 +129,10 @@ function indexStream(file: string): void {
   }
 }
 
-/** dynoxide comes with npm for linux-x64; DYNOXIDE names another binary, AWS_ENDPOINT_URL_DYNAMODB another server. */
+/** DYNOXIDE names another binary than that of npm, AWS_ENDPOINT_URL_DYNAMODB another server. */
 function dynamoDbBinary(): string {
-  if (process.env["DYNOXIDE"]) return process.env["DYNOXIDE"];
-  try {
-    return createRequire(import.meta.url).resolve("@dynoxide/linux-x64/dynoxide");
-  } catch {
-    throw new Error(
-      `No DynamoDB emulator for ${process.platform}-${process.arch}: set DYNOXIDE to a dynoxide binary, ` +
-        "or AWS_ENDPOINT_URL_DYNAMODB to a DynamoDB Local",
-    );
-  }
+  const { platform, arch, env } = process;
+  return env["DYNOXIDE"] || packagedDynoxide({ platform, arch, find: createRequire(import.meta.url).resolve });
 }
 
 export async function startQueuesAndBucket(dir?: string, given = 0, guard = createGuard(process.env)): Promise<string> {
