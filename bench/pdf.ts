@@ -9,7 +9,7 @@ import chromium from "@sparticuz/chromium";
 import { createClock } from "../lib/clock.ts";
 import { createFileStore } from "../lib/files/file-store.ts";
 import { runFunction } from "../lib/outbound/lambda-client.ts";
-import { unpackChromium } from "../lib/pdf/chromium.ts";
+import { findChromium } from "../lib/pdf/chromium.ts";
 import { createPdfs } from "../lib/pdf/pdfs.ts";
 import { createRenderer } from "../lib/pdf/renderer.ts";
 import { createBucket } from "../lib/store/bucket.ts";
@@ -89,7 +89,7 @@ async function direct(): Promise<Subject> {
 }
 
 async function bare(): Promise<Subject> {
-  const unpacked = await unpackChromium({ clock, log: silent });
+  const unpacked = await findChromium({ clock, log: silent });
   const home = await unpacked.createHome();
   chromium.setGraphicsMode = false;
   const args = [...chromium.args, "--disable-gpu", "--disable-software-rasterizer"];

@@ -1,7 +1,8 @@
-import type { ChildProcess } from "node:child_process";
+import { execFile, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { CDPSession, Browser as PuppeteerBrowser } from "puppeteer-core";
 import { SECOND, type Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
@@ -58,6 +59,16 @@ const WANTED = [
   "--disable-gpu",
   "--disable-software-rasterizer",
 ];
+/**
+ * Of an installed Chromium, which keeps its processes apart. It runs without its sandbox on Linux alone, as the packaged
+ * one does: many containers and distributions allow none.
+ */
+const OF_INSTALLED = [
+  "--font-render-hinting=none",
+  "--disable-domain-reliability",
+  "--no-pings",
+  ...(process.platform === "linux" ? ["--no-sandbox"] : []),
+];
 /** Bounds what Chromium may leak. */
 const MOST_DOCUMENTS = 50;
 const MEMORY_LOOKED_AT_EVERY_MS = SECOND / 5;
@@ -91,6 +102,7 @@ export async function launch(chromium: Chromium, home: string, signal: AbortSign
     import("@sparticuz/chromium"),
   ]);
   packaged.setGraphicsMode = false;
+  const isPackaged = chromium.kind === "packaged";
   // The caller's signal is one document's and may abort later; Chromium outlives the document.
   const starting = new AbortController();
   const stop = () => starting.abort();
@@ -99,10 +111,10 @@ export async function launch(chromium: Chromium, home: string, signal: AbortSign
   const browser = await puppeteer
     .launch({
       executablePath: chromium.executable,
-      args: [...packaged.args.filter((flag) => !UNWANTED.includes(flag)), ...WANTED],
+      args: [...(isPackaged ? packaged.args.filter((flag) => !UNWANTED.includes(flag)) : OF_INSTALLED), ...WANTED],
       env: chromium.envIn(home),
       userDataDir: join(home, "profile"),
-      headless: "shell",
+      headless: isPackaged ? "shell" : true,
       pipe: true,
       handleSIGINT: false,
       handleSIGTERM: false,
@@ -119,8 +131,9 @@ export async function launch(chromium: Chromium, home: string, signal: AbortSign
   return { browser, child, pid: child.pid };
 }
 
-function browserOf({ clock, log, memoryMb }: Parts, launched: Launched, home: string): Browser {
+function browserOf({ clock, log, memoryMb, chromium }: Parts, launched: Launched, home: string): Browser {
   const { child, pid } = launched;
+  const memory = chromium.kind === "packaged" ? memoryMbOf : memoryMbOfGroup;
   let documents = 0;
   let keptMb = 0;
   let session: CDPSession | undefined;
@@ -146,7 +159,7 @@ function browserOf({ clock, log, memoryMb }: Parts, launched: Launched, home: st
   async function print(document: PrintableDocument): Promise<RenderedPdf> {
     documents += 1;
     const over = new AbortController();
-    void watchMemory({ clock, pid, memoryMb, kill }, AbortSignal.any([over.signal, gone.signal]));
+    void watchMemory({ clock, pid, memory, memoryMb, kill }, AbortSignal.any([over.signal, gone.signal]));
     try {
       const { rendered, page } = await unless(gone.signal, printed(document));
       // Before the answer: a container that is frozen with its page half closed would find the time for it over.
@@ -166,7 +179,7 @@ function browserOf({ clock, log, memoryMb }: Parts, launched: Launched, home: st
     session ??= await launched.browser.target().createCDPSession();
     const page = await openPage(session);
     const rendered = await page.print(document);
-    keptMb = await memoryMbOf(pid);
+    keptMb = await memory(pid);
     return { rendered, page };
   }
 
@@ -187,6 +200,7 @@ function browserOf({ clock, log, memoryMb }: Parts, launched: Launched, home: st
 }
 
 type Kill = (why: End) => void;
+type Memory = (pid: number) => Promise<number>;
 
 /** Kills the browser when its page does not close in time. Throws nothing. */
 async function close(page: OpenPage, { clock, kill }: { clock: Clock; kill: Kill }): Promise<void> {
@@ -201,11 +215,11 @@ async function close(page: OpenPage, { clock, kill }: { clock: Clock; kill: Kill
 
 /** Kills the browser when it takes more memory than it may. */
 async function watchMemory(
-  { clock, pid, memoryMb, kill }: { clock: Clock; pid: number; memoryMb: number; kill: Kill },
+  { clock, pid, memory, memoryMb, kill }: { clock: Clock; pid: number; memory: Memory; memoryMb: number; kill: Kill },
   until: AbortSignal,
 ): Promise<void> {
   while (!until.aborted) {
-    if ((await memoryMbOf(pid)) > memoryMb) kill("memory");
+    if ((await memory(pid)) > memoryMb) kill("memory");
     await clock.sleep(MEMORY_LOOKED_AT_EVERY_MS, until).catch(() => {});
   }
 }
@@ -214,6 +228,13 @@ async function watchMemory(
 async function memoryMbOf(pid: number): Promise<number> {
   const [, pages] = (await readFile(`/proc/${pid}/statm`, "latin1").catch(() => "")).split(" ");
   return (Number(pages ?? 0) * PAGE_BYTES) / 1e6;
+}
+
+/** Resident memory of a group of processes; 0 on a machine without `ps`, where only the deadline ends a document. */
+async function memoryMbOfGroup(pid: number): Promise<number> {
+  const { stdout } = await promisify(execFile)("ps", ["-A", "-o", "pgid=,rss="]).catch(() => ({ stdout: "" }));
+  const all = stdout.split("\n").map((line) => line.trim().split(/ +/).map(Number));
+  return all.reduce((sum, [group, kb = 0]) => (group === pid ? sum + kb : sum), 0) / 1_000;
 }
 
 function killGroup(pid: number): void {

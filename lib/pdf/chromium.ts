@@ -8,12 +8,16 @@ import { extract } from "tar-fs";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import { fontsConfig } from "./fonts.ts";
+import { whichChromium } from "./which-chromium.ts";
 
-// Chromium's files are unpacked into the temporary folder, once per machine or container.
+// Where Chromium comes from. The files of the packaged one are unpacked into the temporary folder, once per machine or
+// container.
 
 /** The files and settings that start a browser. */
 export interface Chromium {
   readonly executable: string;
+  /** A packaged one is a single process, an installed one several, in a group of their own. */
+  readonly kind: "packaged" | "installed";
   /** The whole environment of a browser, which writes only below `home`. */
   envIn(home: string): Record<string, string>;
   /** A folder for one browser, empty but for the configuration of the fonts. */
@@ -22,6 +26,35 @@ export interface Chromium {
 
 const PACKAGE = "@sparticuz/chromium";
 const HOME = "pdf-home";
+
+/** Of this machine: unpacked, or installed. Throws `BadDocument` where there is none. */
+export async function findChromium(parts: { clock: Clock; log: Log }): Promise<Chromium> {
+  const { platform, arch, env } = process;
+  const which = whichChromium({ platform, arch, env, exists: existsSync });
+  return which.kind === "packaged" ? unpackChromium(parts) : installedChromium(which.executable);
+}
+
+/** Its fonts are the machine's where it doesn't use fontconfig, as on macOS. */
+async function installedChromium(executable: string): Promise<Chromium> {
+  const modules = modulesFolder();
+  await sweep(HOME);
+  return {
+    executable,
+    kind: "installed",
+    envIn: environmentIn,
+    createHome: async () => createHome(modules, (home) => join(home, "fonts-cache")),
+  };
+}
+
+function environmentIn(home: string): Record<string, string> {
+  return { HOME: home, TMPDIR: home, LANG: "en_US.UTF-8", TZ: "UTC", FONTCONFIG_FILE: join(home, "fonts.conf") };
+}
+
+async function createHome(modules: string, cacheIn: (home: string) => string): Promise<string> {
+  const home = await mkdtemp(own(HOME));
+  await writeFile(join(home, "fonts.conf"), fontsConfig(modules, cacheIn(home)));
+  return home;
+}
 
 /** Unpacks Chromium unless that has been done. Several processes may do so at once. */
 export async function unpackChromium({ clock, log }: { clock: Clock; log: Log }): Promise<Chromium> {
@@ -44,19 +77,9 @@ export async function unpackChromium({ clock, log }: { clock: Clock; log: Log })
   }
   return {
     executable: join(folder, "chromium"),
-    envIn: (home) => ({
-      HOME: home,
-      TMPDIR: home,
-      LANG: "en_US.UTF-8",
-      TZ: "UTC",
-      FONTCONFIG_FILE: join(home, "fonts.conf"),
-      LD_LIBRARY_PATH: join(folder, "lib"),
-    }),
-    createHome: async () => {
-      const home = await mkdtemp(own(HOME));
-      await writeFile(join(home, "fonts.conf"), fontsConfig(modules, join(folder, "fonts-cache")));
-      return home;
-    },
+    kind: "packaged",
+    envIn: (home) => ({ ...environmentIn(home), LD_LIBRARY_PATH: join(folder, "lib") }),
+    createHome: async () => createHome(modules, () => join(folder, "fonts-cache")),
   };
 }
 
@@ -102,7 +125,16 @@ function own(name: string): string {
 async function sweep(name: string): Promise<void> {
   for (const each of await readdir(tmpdir())) {
     const [, pid] = each.startsWith(`${name}-of-`) ? (/-of-(\d+)-\w+$/.exec(each) ?? []) : [];
-    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    if (pid === undefined || isAlive(Number(pid))) continue;
     await rm(join(tmpdir(), each), { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Another user's.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { SECOND, type Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import { BrowserGone, startBrowser, type Browser } from "./browser.ts";
-import { unpackChromium, type Chromium } from "./chromium.ts";
+import { findChromium, type Chromium } from "./chromium.ts";
 import { documentOf, type PrintableDocument } from "./document.ts";
 import { BadDocument, type PdfRequest } from "./request.ts";
 import { unless } from "./unless.ts";
@@ -33,7 +33,7 @@ const ENDING_MS = 3 * SECOND;
 
 /** Chromium is started with the first document and reused for the next. */
 export function createRenderer({ clock, log, memoryMb = DEFAULT_MEMORY_MB, start = startBrowser }: Parts): Renderer {
-  let unpacked: Promise<Chromium> | undefined;
+  let found: Promise<Chromium> | undefined;
   let browser: Browser | undefined;
   let turn: Promise<unknown> = Promise.resolve();
   const over = new AbortController();
@@ -70,9 +70,9 @@ export function createRenderer({ clock, log, memoryMb = DEFAULT_MEMORY_MB, start
     // Two at once would take twice the memory.
     if (browser) await settledSoon(browser.ended, clock);
     browser = undefined;
-    unpacked ??= unpackChromium({ clock, log });
-    const chromium = await unpacked.catch((error: unknown) => {
-      unpacked = undefined;
+    found ??= findChromium({ clock, log });
+    const chromium = await found.catch((error: unknown) => {
+      found = undefined;
       throw error;
     });
     until.throwIfAborted();

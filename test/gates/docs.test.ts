@@ -98,6 +98,7 @@ test("every setting is in the table of the reference, in .env.example, and read 
     "serverless.yml",
     "deploy/alarms.yml",
     "lib/store/bucket.ts",
+    "lib/pdf/which-chromium.ts",
     "local/start.ts",
     "local/environment.ts",
     "local/cloud.ts",

@@ -5,7 +5,7 @@ import { launch, type Browser } from "puppeteer-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parse } from "yaml";
 import { createClock } from "../../lib/clock.ts";
-import { unpackChromium } from "../../lib/pdf/chromium.ts";
+import { findChromium } from "../../lib/pdf/chromium.ts";
 import { FONTS } from "../../lib/pdf/fonts.ts";
 import { coverage } from "../../lib/pdf/glyphs.ts";
 import { ROOT } from "../support/root.ts";
@@ -16,7 +16,7 @@ let browser: Browser;
 let home: string;
 
 beforeAll(async () => {
-  const chromium = await unpackChromium({ clock: createClock(), log: () => {} });
+  const chromium = await findChromium({ clock: createClock(), log: () => {} });
   home = await chromium.createHome();
   browser = await launch({
     executablePath: chromium.executable,

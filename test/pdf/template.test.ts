@@ -3,7 +3,7 @@ import type { CDPSession } from "puppeteer-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createClock } from "../../lib/clock.ts";
 import { launch } from "../../lib/pdf/browser.ts";
-import { unpackChromium } from "../../lib/pdf/chromium.ts";
+import { findChromium } from "../../lib/pdf/chromium.ts";
 import { BadDocument } from "../../lib/pdf/request.ts";
 import { sanitizeTemplates } from "../../lib/pdf/template.ts";
 import { readPdf } from "../support/pdf.ts";
@@ -15,7 +15,7 @@ let session: CDPSession;
 let end: () => void;
 
 beforeAll(async () => {
-  const chromium = await unpackChromium({ clock, log: () => {} });
+  const chromium = await findChromium({ clock, log: () => {} });
   const home = await chromium.createHome();
   const { browser, child, pid } = await launch(chromium, home, clock.timeout(60_000));
   end = () => {

@@ -1,5 +1,5 @@
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
-import { unpackChromium } from "../../lib/pdf/chromium.ts";
+import { findChromium } from "../../lib/pdf/chromium.ts";
 import { createClock } from "../../lib/clock.ts";
 
 // The browser that renders PDFs, driven by Playwright.
@@ -31,7 +31,7 @@ export interface Seen {
 const LONGEST_WAIT_MS = 120_000;
 
 export async function startBrowser(): Promise<Driven> {
-  const unpacked = await unpackChromium({ clock: createClock(undefined), log: () => {} });
+  const unpacked = await findChromium({ clock: createClock(undefined), log: () => {} });
   const home = await unpacked.createHome();
   const browser = await chromium.launch({
     executablePath: unpacked.executable,
