@@ -1,10 +1,10 @@
 import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient, SendMessageCommand } from "@aws-sdk/client-sqs";
 import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { MINUTE, createClock, type Clock } from "../lib/clock.ts";
 import { setClock } from "./clock-file.ts";
+import { NO_LINKS, createBucketLinks } from "./bucket-links.ts";
 import { startEmulators, type Emulators } from "./emulators.ts";
 import { environmentWithoutScheduler, localDefaults, ownEnvironment } from "./environment.ts";
 import { startSchedule, type Runner } from "./event-sources.ts";
@@ -14,6 +14,7 @@ import { createGuard, type Guard } from "./guard.ts";
 import { functionsFolder, startLambdaApi, type LambdaApi } from "./lambda-api.ts";
 import { loadFunctions, type Invoke, type LoadedFunction } from "./lambda.ts";
 import { expireFiles, rulesOf } from "./lifecycle.ts";
+import { LOOPBACK, listenAt, urlOf } from "./listen.ts";
 import { createLocalPages } from "./local-pages.ts";
 import { startMailbox } from "./mailbox.ts";
 import { waitPatiently } from "./patience.ts";
@@ -31,6 +32,8 @@ export interface CloudSettings {
   readonly dir: string;
   /** Of the gateway; 0 for any that is free. */
   readonly port: number;
+  /** The address on which the gateway listens; all else listens on loopback addresses. */
+  readonly bind: string;
   readonly speed: number;
   /** The environment of a stack of this folder that was killed: its workers may go on. */
   readonly before?: Readonly<Record<string, string>> | undefined;
@@ -48,7 +51,7 @@ export interface Cloud {
 
 /** Starts the services that have no endpoint in the environment, makes tables, queues and the bucket, and listens. */
 export async function startCloud(settings: CloudSettings): Promise<Cloud> {
-  const { root, template, dir, port, speed, before = {}, onLoss } = settings;
+  const { root, template, dir, port, bind, speed, before = {}, onLoss } = settings;
   waitPatiently();
   const loading = loadFunctions(root, template.functions);
   const { emulators, endpoints } = await emulatorsFor(dir);
@@ -70,15 +73,17 @@ export async function startCloud(settings: CloudSettings): Promise<Cloud> {
   );
   const mailDir = join(dir, "mailbox");
   const mailbox = await startMailbox(mailDir, guard, before["AWS_ENDPOINT_URL_SESV2"]);
-  const server = await listen(
-    createGateway(routesOf(functions), createFunctionUrls(lambdaApi), createLocalPages(mailDir), guard),
-    port,
-  );
+  const isApart = bind !== LOOPBACK && emulators?.endpoints.s3 === endpoints.s3;
+  const links = isApart ? createBucketLinks(endpoints.s3, references["JobsBucket"] ?? "") : NO_LINKS;
+  const parts = { functionUrl: createFunctionUrls(lambdaApi), pages: createLocalPages(mailDir), guard, links };
+  const server = createGateway({ routes: routesOf(functions), ...parts });
+  await listenAt(server, { port, bind });
+  links.setGateway(urlOf(server));
   guard.setGateway(urlOf(server));
   emulators?.setGateway(urlOf(server));
   const anchor = setClock(dir, speed);
   const place = { dir, endpoints, lambdaUrl: lambdaApi.url, mailboxUrl: mailbox.url, url: urlOf(server), anchor };
-  const here = environmentWithoutScheduler(own, place);
+  const here = { ...environmentWithoutScheduler(own, place), ...(isApart && { LOCAL_BUCKET_LINKS: place.url }) };
   // A missed schedule fires as soon as the scheduler runs, and functions read their environment when first called.
   Object.assign(process.env, here);
   const clock = createClock(anchor);
@@ -115,10 +120,6 @@ function leaveFolder({ message }: OtherLayout, dir: string): string {
   );
 }
 
-function urlOf(server: Server): string {
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
 async function emulatorsFor(dir: string): Promise<{ emulators?: Emulators; endpoints: Emulators["endpoints"] }> {
   const { AWS_ENDPOINT_URL: all, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL_S3 } = process.env;
   const dynamodb = AWS_ENDPOINT_URL_DYNAMODB ?? all;
@@ -134,18 +135,6 @@ async function emulatorsFor(dir: string): Promise<{ emulators?: Emulators; endpo
 function routesOf(functions: readonly LoadedFunction[]): ReadonlyMap<string, Invoke> {
   const routes = functions.flatMap(({ definition, invoke }) => definition.routes.map((key) => [key, invoke] as const));
   return new Map(routes.toSorted(([a], [b]) => Number(a === "*") - Number(b === "*")));
-}
-
-async function listen(server: Server, port: number): Promise<Server> {
-  return new Promise((resolveListening, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const inUse = error.code === "EADDRINUSE";
-      reject(
-        inUse ? new Error(`Port ${port} is in use: set PORT to another one, or to 0 for any that is free`) : error,
-      );
-    });
-    server.listen(port, "127.0.0.1", () => resolveListening(server));
-  });
 }
 
 interface SchedulingParts {

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { echo } from "./echo.ts";
 import { answer as refuse, type Guard } from "./guard.ts";
 import type { Invoke } from "./lambda.ts";
+import type { BucketLinks } from "./bucket-links.ts";
 import type { LocalPages } from "./local-pages.ts";
 
 // An API Gateway HTTP API on this machine, with its limits.
@@ -18,17 +19,23 @@ const LONGEST_REQUEST_MS = 30_000;
 /** Longer than clients keep a connection: one that is closed just as a request goes out on it fails that request. */
 const IDLE_CONNECTION_MS = 75_000;
 
-/** `functionUrl` serves the paths under `/lambda-url/`, `pages` those under `/local/`. */
-export function createGateway(
-  routes: ReadonlyMap<string, Invoke>,
-  functionUrl: FunctionUrl,
-  pages: LocalPages,
-  guard: Guard,
-): Server {
+interface Parts {
+  readonly routes: ReadonlyMap<string, Invoke>;
+  /** Serves the paths under `/lambda-url/`. */
+  readonly functionUrl: FunctionUrl;
+  /** Serves those under `/local/`. */
+  readonly pages: LocalPages;
+  readonly guard: Guard;
+  /** Serves the files of the bucket where other machines can't reach it. */
+  readonly links: BucketLinks;
+}
+
+export function createGateway({ routes, functionUrl, pages, guard, links }: Parts): Server {
   const table = [...routes].map(([key, invoke]) => ({ ...matcherOf(key), invoke }));
   const server = createServer((request, response) => {
     const refused = guard.refuseHost(request);
     if (refused) return refuse(response, refused);
+    if (links.serve(request, response)) return;
     handle(request, response).catch(() => reply(response, 500, "Internal Server Error"));
   });
   server.keepAliveTimeout = IDLE_CONNECTION_MS;
@@ -64,7 +71,7 @@ export function createGateway(
     if (!answer) return reply(response, 503, "Service Unavailable");
     if ((answer.body?.length ?? 0) > CERTAINLY_FITS && tooLarge(answer))
       return reply(response, 500, "Internal Server Error");
-    send(response, answer);
+    send(response, links.named(answer, request.headers.host));
   }
 }
 

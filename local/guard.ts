@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { isIPv6 } from "node:net";
 import { corsOrigins } from "../lib/config.ts";
 
 // Keeps web pages away from the servers of the local stack. A page in the browser of this machine can send requests
@@ -22,10 +23,15 @@ const LOOPBACK = /^(?:(?:[\w-]+\.)*localhost\.?|127(?:\.\d{1,3}){3}|\[::1\])$/;
 /** What the pages of CORS_ORIGINS may do, as at the deployed bucket. */
 const OF_PAGES = ["GET", "HEAD", "PUT", "OPTIONS"];
 
-/** `ALLOWED_HOSTS`: hosts beside the loopback ones, each with its port or for any port. */
+/**
+ * `ALLOWED_HOSTS`: hosts beside the loopback ones and the address of `BIND`, each with its port or for any port. No page
+ * can make the name of a site lead to a host that is an address.
+ */
 export function createGuard(env: NodeJS.ProcessEnv): Guard {
   const named = (env["ALLOWED_HOSTS"] ?? "").split(",").map((host) => host.trim().toLowerCase());
-  const allowed = new Set(named.filter((host) => host !== ""));
+  const bound = (env["BIND"] ?? "").toLowerCase();
+  const own = ["", "0.0.0.0", "::"].includes(bound) ? [] : [isIPv6(bound) ? `[${bound}]` : bound];
+  const allowed = new Set([...own, ...named.filter((host) => host !== "")]);
   const origins = corsOrigins(env);
   let gatewayPort: string | undefined;
 

@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { isIPv6, type AddressInfo } from "node:net";
 
-const LOOPBACK = "127.0.0.1";
+export const LOOPBACK = "127.0.0.1";
 
 /**
  * Has a server listen on a free port, and returns its URL. `before`: the URL of one whose place it takes, if that is free:
@@ -21,4 +21,25 @@ async function listening(server: Server, port: number): Promise<void> {
       resolve();
     });
   });
+}
+
+/** Has the gateway listen where the settings say. Says in words why it can't. */
+export async function listenAt(server: Server, { port, bind }: { port: number; bind: string }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const inUse = `Port ${port} is in use: set PORT to another one, or to 0 for any that is free`;
+      const elsewhere = `BIND is "${bind}": expected an address of this machine, or 0.0.0.0 for all of them`;
+      if (error.code === "EADDRINUSE") reject(new Error(inUse));
+      else reject(error.code === "EADDRNOTAVAIL" ? new Error(elsewhere) : error);
+    });
+    server.listen(port, bind, resolve);
+  });
+}
+
+/** The URL by which this machine reaches a server that listens. */
+export function urlOf(server: Server): string {
+  const { address, port } = server.address() as AddressInfo;
+  if (address === "0.0.0.0") return `http://${LOOPBACK}:${port}`;
+  if (address === "::") return `http://[::1]:${port}`;
+  return `http://${isIPv6(address) ? `[${address}]` : address}:${port}`;
 }

@@ -46,10 +46,39 @@ export function isSigned(
     names,
     sha256(body),
   ].join("\n");
-  const scope = `${date}/${region}/${service}/aws4_request`;
-  const stringToSign = ["AWS4-HMAC-SHA256", at, scope, sha256(Buffer.from(canonicalRequest))].join("\n");
-  const key = [date, region, service, "aws4_request"].reduce<Buffer | string>(hmac, `AWS4${keys.secretAccessKey}`);
-  return timingSafeEqual(Buffer.from(hmac(key, stringToSign).toString("hex")), Buffer.from(signature));
+  const wanted = signatureOf(canonicalRequest, at, [date, region, service], keys.secretAccessKey);
+  return timingSafeEqual(Buffer.from(wanted), Buffer.from(signature));
+}
+
+/** Whether a link into a bucket was signed with these keys for such a request at this host, and has not expired. */
+export function isSignedLink(
+  { method, target, headers, host }: Omit<SignedRequest, "body"> & { readonly host: string },
+  keys: { accessKeyId: string; secretAccessKey: string },
+  now: number,
+): boolean {
+  const [path = "", search = ""] = target.split("?");
+  const query = new URLSearchParams(search);
+  const [accessKeyId, ...scope] = (query.get("X-Amz-Credential") ?? "").split("/");
+  const at = query.get("X-Amz-Date") ?? "";
+  const signature = query.get("X-Amz-Signature") ?? "";
+  if (accessKeyId !== keys.accessKeyId || scope[2] !== "s3" || !/^[0-9a-f]{64}$/.test(signature)) return false;
+  if (!(now <= timeOf(at) + Number(query.get("X-Amz-Expires")) * 1_000)) return false;
+  query.delete("X-Amz-Signature");
+  const names = query.get("X-Amz-SignedHeaders") ?? "";
+  const lines = names
+    .split(";")
+    .map((name) => `${name}:${name === "host" ? host : String(headers[name] ?? "").trim()}`);
+  const canonicalRequest = [method, path, canonicalQuery(String(query)), ...lines, "", names, "UNSIGNED-PAYLOAD"];
+  const wanted = signatureOf(canonicalRequest.join("\n"), at, scope.slice(0, 3), keys.secretAccessKey);
+  return names.split(";").includes("host") && timingSafeEqual(Buffer.from(wanted), Buffer.from(signature));
+}
+
+/** `scope`: date, region and service. */
+function signatureOf(canonicalRequest: string, at: string, scope: readonly string[], secret: string): string {
+  const within = [...scope, "aws4_request"];
+  const stringToSign = ["AWS4-HMAC-SHA256", at, within.join("/"), sha256(Buffer.from(canonicalRequest))].join("\n");
+  const key = within.reduce<Buffer | string>(hmac, `AWS4${secret}`);
+  return hmac(key, stringToSign).toString("hex");
 }
 
 function canonicalQuery(query: string): string {

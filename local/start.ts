@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
+import { isIP } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { clockNotice, readClock, usualFolder } from "./clock-file.ts";
@@ -7,6 +8,7 @@ import { buildDashboard } from "./dashboard.ts";
 import { readEnvFile } from "./env-file.ts";
 import type { Runner } from "./event-sources.ts";
 import type { References } from "./provision.ts";
+import { LOOPBACK } from "./listen.ts";
 import { readTemplate, type Template } from "./template.ts";
 import { DEMO_APP, demoToken } from "./local-pages.ts";
 import type { WorkerSettings } from "./workers.ts";
@@ -25,6 +27,7 @@ const END_WITHIN_MS = 60_000;
 
 interface Settings {
   readonly port: number;
+  readonly bind: string;
   readonly dir: string;
   readonly speed: number;
   /** `gateway` takes requests, `worker` runs jobs, `all` does both; a worker joins a stack that runs. */
@@ -74,19 +77,23 @@ async function start(settings: Settings): Promise<void> {
 
 function settingsOf(env: NodeJS.ProcessEnv): Settings {
   const { PORT = "3000", SPEED = "1", ROLE = "all" } = env;
+  const bind = env["BIND"] || LOOPBACK;
   const port = Number(PORT);
   const speed = Number(SPEED);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error(`PORT is "${PORT}": expected 0 to 65535`);
+  if (isIP(bind) === 0) {
+    throw new Error(`BIND is "${bind}": expected an address of this machine, or 0.0.0.0 for all of them`);
+  }
   if (!(speed > 0)) throw new Error(`SPEED is "${SPEED}": expected a number above 0, such as 60`);
   if (ROLE !== "all" && ROLE !== "gateway" && ROLE !== "worker") {
     throw new Error(`ROLE is "${ROLE}": expected gateway, worker or all`);
   }
-  return { port, speed, role: ROLE, dir: resolve(env["DATA_DIR"] || usualFolder(speed)) };
+  return { port, bind, speed, role: ROLE, dir: resolve(env["DATA_DIR"] || usualFolder(speed)) };
 }
 
 /** Starts the emulators and the gateway, and writes DATA_DIR/stack.json. */
 async function foundStack(settings: Settings, template: Template): Promise<Stack> {
-  const { dir, speed, port } = settings;
+  const { dir, speed, port, bind } = settings;
   const other = runningStack(dir);
   if (other) await ended(dir, other.pid);
   if (other && isAlive(other.pid)) {
@@ -96,7 +103,7 @@ async function foundStack(settings: Settings, template: Template): Promise<Stack
   }
   const { startCloud } = await import("./cloud.ts");
   const before = other?.environment;
-  const cloud = await startCloud({ root: ROOT, template, dir, port, speed, before, onLoss: fail });
+  const cloud = await startCloud({ root: ROOT, template, dir, port, bind, speed, before, onLoss: fail });
   const { environment, references, server, url } = cloud;
   const file = join(dir, "stack.json");
   const leave = (stack: RunningStack) => {
@@ -164,7 +171,7 @@ async function startRole(role: Settings["role"], settings: WorkerSettings): Prom
   }
 }
 
-async function announce(url: string, { dir, speed }: Settings): Promise<void> {
+async function announce(url: string, { dir, speed, bind }: Settings): Promise<void> {
   const token = await demoToken();
   const job = {
     message: {
@@ -176,6 +183,11 @@ async function announce(url: string, { dir, speed }: Settings): Promise<void> {
   const clock = readClock(dir);
   const notice = clock && clockNotice(clock, dir);
   if (notice !== undefined) process.stdout.write(`${notice}\n`);
+  if (!/^(?:127\.|::1$)/.test(bind)) {
+    process.stdout.write(
+      `BIND is ${bind}: whoever reaches it can do everything, since the secrets of a local stack are published\n`,
+    );
+  }
   process.stdout.write(`ready: ${url}  (data in ${dir}${speed === 1 ? "" : `, clock at ${speed} times`})
 
 A token for app ${DEMO_APP}, role APP_ADMIN, good for 12 hours:

@@ -185,7 +185,7 @@ function uploadsIn({ name: Bucket, connect }: Parts) {
 /** URLs that anybody may use until they expire. Signing makes no request. */
 function linksInto({ name: Bucket, connect }: Parts) {
   async function link(key: string, contentDisposition: string, forMs: number): Promise<string> {
-    const { sdk, client } = await connect();
+    const { sdk, client } = await connect({}, "links");
     const { getSignedUrl } = await import("@aws-sdk/s3-request-presigner");
     const get = new sdk.GetObjectCommand({ Bucket, Key: key, ResponseContentDisposition: contentDisposition });
     return getSignedUrl(client, get, { expiresIn: Math.ceil(forMs / SECOND) });
@@ -193,7 +193,7 @@ function linksInto({ name: Bucket, connect }: Parts) {
 
   /** A URL to send one part to. */
   async function partLink(to: BegunUpload, part: { number: number; bytes: number }, forMs: number): Promise<string> {
-    const { sdk, client } = await connect();
+    const { sdk, client } = await connect({}, "links");
     const { getSignedUrl } = await import("@aws-sdk/s3-request-presigner");
     const at = { Bucket, Key: to.key, UploadId: to.uploadId };
     const put = new sdk.UploadPartCommand({ ...at, PartNumber: part.number, ContentLength: part.bytes });
@@ -206,7 +206,7 @@ function linksInto({ name: Bucket, connect }: Parts) {
 
   /** A URL to put a whole object to. Its type is signed. */
   async function putLink(key: string, contentType: string, forMs: number): Promise<string> {
-    const { sdk, client } = await connect();
+    const { sdk, client } = await connect({}, "links");
     const { getSignedUrl } = await import("@aws-sdk/s3-request-presigner");
     const put = new sdk.PutObjectCommand({ Bucket, Key: key, ContentType: contentType });
     return getSignedUrl(client, put, {
@@ -228,12 +228,16 @@ const PATIENT = { ...CLIENT_DEFAULTS.requestHandler, requestTimeout: 30 * SECOND
 function createConnect(given: S3Client | undefined) {
   let quick: S3Client | undefined;
   let patient: S3Client | undefined;
-  return async ({ timeoutMs, signal }: CallOptions = {}) => {
+  let signer: S3Client | undefined;
+  return async ({ timeoutMs, signal }: CallOptions = {}, use: "calls" | "links" = "calls") => {
+    // Where the bucket of the local stack can be reached by others; nothing is sent there from here.
+    const linked = use === "links" ? process.env["LOCAL_BUCKET_LINKS"] : undefined;
     // Imported at the first call: few jobs need S3, and its client costs every cold start 60 ms.
     const sdk = await import("@aws-sdk/client-s3");
-    const make = (requestHandler: typeof PATIENT) =>
+    const make = (requestHandler: typeof PATIENT, endpoint?: string) =>
       new sdk.S3Client({
         ...CLIENT_DEFAULTS,
+        ...(endpoint !== undefined && { endpoint }),
         requestHandler,
         forcePathStyle: Boolean(process.env["AWS_ENDPOINT_URL_S3"] ?? process.env["AWS_ENDPOINT_URL"]),
         // Each command names the checksum that it wants: links and reads in ranges can have none.
@@ -242,7 +246,11 @@ function createConnect(given: S3Client | undefined) {
       });
     const client =
       given ??
-      (timeoutMs === undefined ? (quick ??= make(CLIENT_DEFAULTS.requestHandler)) : (patient ??= make(PATIENT)));
+      (linked
+        ? (signer ??= make(CLIENT_DEFAULTS.requestHandler, linked))
+        : timeoutMs === undefined
+          ? (quick ??= make(CLIENT_DEFAULTS.requestHandler))
+          : (patient ??= make(PATIENT)));
     const limits = {
       ...(timeoutMs !== undefined && { requestTimeout: timeoutMs }),
       ...(signal && { abortSignal: signal }),

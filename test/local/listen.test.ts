@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import { afterEach, expect, test } from "vitest";
-import { listenLocally } from "../../local/listen.ts";
+import { listenAt, listenLocally, urlOf } from "../../local/listen.ts";
 
 const servers: Server[] = [];
 const aServer = () => {
@@ -26,4 +26,21 @@ test("where that place is taken, or no place of this machine, any other does", a
     expect(listensAt).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     expect(listensAt).not.toBe(before);
   }
+});
+
+test("the gateway's URL leads to it from this machine, wherever it listens", async () => {
+  for (const [bind, host] of [
+    ["127.0.0.1", "127.0.0.1"],
+    ["0.0.0.0", "127.0.0.1"],
+  ] as const) {
+    const server = aServer();
+    await listenAt(server, { port: 0, bind });
+    expect(new URL(urlOf(server)).hostname).toBe(host);
+  }
+});
+
+test("an address that this machine doesn't have is refused in words", async () => {
+  await expect(listenAt(aServer(), { port: 0, bind: "192.0.2.1" })).rejects.toThrow(
+    'BIND is "192.0.2.1": expected an address of this machine, or 0.0.0.0 for all of them',
+  );
 });

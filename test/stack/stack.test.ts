@@ -184,6 +184,7 @@ test("settings that make no sense are refused with what was expected", async () 
     [{ SPEED: "0" }, /SPEED is "0": expected/],
     [{ SPEED: "fast" }, /SPEED is "fast": expected/],
     [{ PORT: "http" }, /PORT is "http": expected/],
+    [{ BIND: "everywhere" }, /BIND is "everywhere": expected/],
     [{ ROLE: "boss" }, /ROLE is "boss": expected/],
     [{ ROLE: "worker" }, /start one with ROLE=gateway/],
   ] as const) {
