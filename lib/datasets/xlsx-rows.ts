@@ -9,6 +9,8 @@ export interface SheetContext {
   readonly styles: readonly NumberStyle[];
   /** Whether dates are counted from 1904, as in older workbooks of a Mac. */
   readonly is1904: boolean;
+  /** Of all cells: by texts that they share, a small sheet may stand for any size. */
+  readonly mostCharacters: number;
 }
 
 /** A cell while it is read. */
@@ -64,6 +66,7 @@ class SheetReader {
   #number = 0;
   #cells: SourceCell[] = [];
   #size = 0;
+  #total = 0;
   #column = -1;
   #cell: OpenCell | undefined;
   #within: "value" | "text" | undefined;
@@ -131,7 +134,13 @@ class SheetReader {
 
   #take(cell: OpenCell): void {
     const content = contentOf(cell, this.#context);
-    this.#size += textOf(content).length;
+    const { length } = textOf(content);
+    this.#size += length;
+    this.#total += length;
+    if (this.#total > this.#context.mostCharacters)
+      throw new BadFile(
+        `The sheet holds more than ${this.#context.mostCharacters} characters: divide it, and upload the parts`,
+      );
     if (content === "" || this.#size > LARGEST_ROW) return;
     while (this.#cells.length < cell.column) this.#cells.push("");
     this.#cells[cell.column] = content;

@@ -57,7 +57,12 @@ export async function readXlsx(
   if (shared && parts.has(shared.path)) await texts.read(parts.open(shared.path, LARGEST_TEXTS));
   const styled = relations.find(({ type }) => type === "styles");
   const styles = styled && parts.has(styled.path) ? await stylesOf(parts.open(styled.path, LARGEST_PART)) : [];
-  const rows = sheetRows(parts.open(sheet.path, LARGEST_SHEET), { texts, styles, is1904 });
+  const rows = sheetRows(parts.open(sheet.path, LARGEST_SHEET), {
+    texts,
+    styles,
+    is1904,
+    mostCharacters: LARGEST_SHEET,
+  });
   return {
     taken: { sheet: sheet.name, sheets: sheets.map(({ name }) => name) },
     rows,

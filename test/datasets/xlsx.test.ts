@@ -164,9 +164,11 @@ test("long shared texts are looked up in few cells at a time, and not for a row 
   const texts = { longest: 100_000, at: () => "x".repeat(100_000) } as unknown as SharedTexts;
   const sheet = Buffer.from(`<sheetData>${`<row>${cell}</row>`.repeat(1_000)}</sheetData>`);
   let most = 0;
-  const context = { texts, styles: [], is1904: false };
+  const context = { texts, styles: [], is1904: false, mostCharacters: 100_000_000 };
   for await (const batch of sheetRows(Readable.from([sheet]), context)) most = Math.max(most, batch.length);
   expect(most).toBeLessThan(50);
+  const bounded = sheetRows(Readable.from([sheet]), { ...context, mostCharacters: 1_000_000 });
+  await expect(Array.fromAsync(bounded)).rejects.toThrow("The sheet holds more than 1000000 characters");
 });
 
 test("dates of a workbook of 1904 are four years later", async () => {

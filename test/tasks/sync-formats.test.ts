@@ -114,6 +114,13 @@ test("an answer that is compressed, although nobody has asked for it, is read", 
   }
 });
 
+test("many empty lines take no long time", { timeout: 5_000 }, async () => {
+  answering(gzipSync(`${"\n".repeat(8_000_000)}{"n":1}`), { "content-encoding": "gzip" });
+  const dataset = fresh();
+  await world.run("sync", { url: source.url, dataset, format: "ndjson" });
+  expect(await world.rowsOf(dataset)).toEqual([{ n: 1 }]);
+});
+
 const BAD: readonly [format: string, body: string | Uint8Array, coding: string, error: RegExp][] = [
   ["ndjson", '{"n":1}\n[2]\n', "", /^Page 1 has a line 2 that is not a JSON object: "\[2\]"/],
   ["ndjson", '{"n":1}\n{"n":', "", /^Page 1 has a line 2 that is not a JSON object/],
