@@ -1,5 +1,5 @@
 import { useLocation } from "preact-iso/router";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { told } from "../actions.ts";
 import { api, queryOf } from "../api/http.ts";
 import { useQuery } from "../api/query.ts";
@@ -20,10 +20,23 @@ function isRunning({ lastRun }: Schedule): boolean {
 
 const STATES = { "": "All", ACTIVE: "Active", PAUSED: "Paused", ENDED: "Ended" } as const;
 
+/** By their next runs as they were first shown: one that is paused or run stays below the pointer. */
+function useSteady(name: string): (items: readonly Schedule[]) => readonly Schedule[] {
+  const seen = useRef({ name, places: new Map<string, string>() });
+  if (seen.current.name !== name) seen.current = { name, places: new Map() };
+  const { places } = seen.current;
+  const placeOf = ({ id }: Schedule) => places.get(id) ?? "";
+  return (items) => {
+    for (const { id, nextRuns } of items) if (!places.has(id)) places.set(id, nextRuns[0] ?? "9");
+    return items.toSorted((a, b) => placeOf(a).localeCompare(placeOf(b)));
+  };
+}
+
 export default function Schedules() {
   const { query } = useLocation();
   const state = query["state"] ?? "";
   const [more, setMore] = useState<Answer<"listSchedules"> | undefined>(undefined);
+  const steady = useSteady(`${state} ${appId.value}`);
   const ask = async (cursor: string | undefined, signal?: AbortSignal) =>
     api<Answer<"listSchedules">>(
       `v1/schedules${queryOf({ ...ofApp(), state, limit: 50, cursor })}`,
@@ -37,7 +50,7 @@ export default function Schedules() {
   });
   if (list.isPending) return <Skeleton title="Schedules" />;
   const items = [...(list.data?.items ?? []), ...(more?.items ?? [])];
-  const all = items.toSorted((a, b) => (a.nextRuns[0] ?? "9").localeCompare(b.nextRuns[0] ?? "9"));
+  const all = steady(items);
   const end = more ?? list.data;
   const further = async () => {
     const page = await told(async () => ask(end?.nextCursor ?? undefined));

@@ -49,6 +49,9 @@ interface OneProps extends FormOf {
 const LABELS: Readonly<Record<string, string>> = {
   url: "URL",
   functionUrl: "URL of the function",
+  html: "HTML",
+  csv: "CSV",
+  bom: "Byte order mark",
   key: "Idempotency key",
   onComplete: "When it has ended, post it to",
   onSuccess: "Job after a success",
@@ -63,8 +66,13 @@ const HINTS: Readonly<Record<string, string>> = {
   key: "The same key is the same job. Empty: none",
 };
 
+/** Texts of many lines, though no schema says so. */
+const DOCUMENTS: ReadonlySet<string> = new Set(["html", "markdown"]);
+
+const LONG: ReadonlySet<string> = new Set(["body", "payload", ...DOCUMENTS]);
+
 function OneField({ name, schema, path, isRequired, texts, wrong, set }: OneProps) {
-  const kind = kindOf(schema);
+  const kind = DOCUMENTS.has(name) ? "area" : kindOf(schema);
   const fallback = defaultOf(schema);
   const common = {
     id: path,
@@ -86,7 +94,7 @@ function OneField({ name, schema, path, isRequired, texts, wrong, set }: OneProp
     case "choice": {
       const choices = Object.fromEntries((choicesOf(schema) ?? []).map((each) => [each, shownChoice(each)]));
       const none = isRequired
-        ? {}
+        ? common.value === "" && { "": "–" }
         : { "": fallback === undefined ? "–" : `${shownChoice(wordOf(fallback))} (default)` };
       return <Choice {...common} options={{ ...none, ...choices }} />;
     }
@@ -100,7 +108,7 @@ function OneField({ name, schema, path, isRequired, texts, wrong, set }: OneProp
       return <Area {...common} rows={2} />;
     case "area":
     case "free":
-      return <Area {...common} rows={name === "body" || name === "payload" ? 6 : 3} />;
+      return <Area {...common} rows={LONG.has(name) ? 6 : 3} />;
     case "number":
     case "text":
     default:

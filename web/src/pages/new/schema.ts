@@ -259,7 +259,9 @@ function exactly(_key: string, value: unknown, context?: { readonly source?: str
 
 /** `Base delay, seconds`, for `baseDelaySeconds`. */
 export function labelOf(name: string): string {
-  const words = name.replaceAll(/([a-z])([A-Z])/g, (_, a: string, b: string) => `${a} ${b.toLowerCase()}`);
+  const words = name
+    .replaceAll("_", " ")
+    .replaceAll(/([a-z])([A-Z])/g, (_, a: string, b: string) => `${a} ${b.toLowerCase()}`);
   const unit = words.replace(/ (seconds|days)$/, ", $1");
   return (unit[0]?.toUpperCase() ?? "") + unit.slice(1);
 }
