@@ -220,7 +220,7 @@ try {
   await goOn(await fill());
 } catch (error) {
   process.stderr.write(
-    `${error instanceof Error ? error.message : String(error)}\nExpected a local stack at ${base}: start one with npm start, or name it with --url\n`,
+    `${error instanceof Error ? error.message : String(error)}\nExpected a local stack at ${base}: start one with npm start, or name it with npm run demo -- --url\n`,
   );
   process.exit(1);
 }
