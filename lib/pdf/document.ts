@@ -2,7 +2,7 @@ import type { Protocol } from "puppeteer-core";
 import type { EpochMs } from "../clock.ts";
 import { withoutFont } from "./glyphs.ts";
 import { pageOf, type Room } from "./markdown.ts";
-import { inchesOf, paperOf, type PdfOptions } from "./options.ts";
+import { DEFAULT_MARGIN, inchesOf, paperOf, type PdfOptions } from "./options.ts";
 import { rangesText } from "./page-ranges.ts";
 import type { PdfRequest } from "./request.ts";
 
@@ -22,7 +22,6 @@ export interface PrintableDocument {
   readonly warnings: readonly string[];
 }
 
-const MARKDOWN_MARGIN = "20mm";
 /** In characters. Tags for screen readers double the time of a table of 100 KB; its file gets thirty times larger. */
 const LONGEST_TAGGED = 100_000;
 /** Not empty: for an empty template Chromium prints its own, with date and address. */
@@ -30,24 +29,38 @@ const NO_TEMPLATE = "<span></span>";
 
 export async function documentOf(request: PdfRequest, now: EpochMs): Promise<PrintableDocument> {
   const document = await withoutDate(request);
-  return { ...document, date: dateOf(document.options, now) };
+  const { locale } = document.options;
+  const isUnknown = locale !== undefined && Intl.DateTimeFormat.supportedLocalesOf(locale).length === 0;
+  const isDated = hasDate(document.print);
+  return {
+    ...document,
+    date: dateOf(document.options, now),
+    warnings: [
+      ...document.warnings,
+      ...(isUnknown && isDated ? [`options.locale ${locale} is not known: dates are written as by en-US`] : []),
+    ],
+  };
+}
+
+function hasDate({ headerTemplate = "", footerTemplate = "" }: PrintableDocument["print"]): boolean {
+  return /\bdate\b/.test(headerTemplate + footerTemplate);
 }
 
 /** As short as Chromium's own, which knows no other language. */
 function dateOf({ locale, timezone }: PdfOptions, now: EpochMs): string | undefined {
   if ((locale ?? timezone) === undefined) return undefined;
   const how = { dateStyle: "short", timeStyle: "short", timeZone: timezone ?? "UTC" } as const;
-  return new Intl.DateTimeFormat(locale ?? "en-US", how).format(now);
+  return new Intl.DateTimeFormat([...(locale === undefined ? [] : [locale]), "en-US"], how).format(now);
 }
 
 async function withoutDate(request: PdfRequest): Promise<PrintableDocument> {
   const { options = {} } = request;
   switch (request.input_type) {
     case "html":
-      return printable(request.html, options, { margin: 0 });
+      return printable(request.html, options, { margin: DEFAULT_MARGIN.html });
     case "markdown": {
       const { html, warnings } = await pageOf(request.markdown, roomOf(options), options.locale);
-      return printable(html, options, { margin: MARKDOWN_MARGIN, warnings });
+      return printable(html, options, { margin: DEFAULT_MARGIN.markdown, warnings });
     }
     default:
       return request satisfies never;
@@ -78,7 +91,7 @@ function roomOf(options: PdfOptions): Room {
   const [width, height] = landscape ? paperOf(options).toReversed() : paperOf(options);
   const { top, right, bottom, left } = margin;
   const taken = (...sides: readonly (string | number | undefined)[]) =>
-    sides.reduce<number>((sum, each) => sum + inchesOf(each ?? MARKDOWN_MARGIN), 0);
+    sides.reduce<number>((sum, each) => sum + inchesOf(each ?? DEFAULT_MARGIN.markdown), 0);
   const points = (inches: number) => (inches * 72) / scale;
   return { width: points((width ?? 0) - taken(left, right)), height: points((height ?? 0) - taken(top, bottom)) };
 }

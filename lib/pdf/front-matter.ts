@@ -9,9 +9,11 @@ interface FrontMatter {
 }
 
 const BLOCK = /^---[ \t]*\n([^]*?\n)(?:---|\.\.\.)[ \t]*(?:\n|$)/;
-const FIELD = /^([\w.-]+)[ \t]*:(?:[ \t]+(.*))?$/;
-/** Beyond a field: a comment, an empty line, a list, or an indented line that belongs to the field above. */
-const OTHER_LINE = /^(?:#.*|\s*|-(?:\s.*)?|\s+.*)$/;
+/** A name may be quoted, and hold spaces. */
+const NAME = String.raw`"([^"]{1,60})"|'([^']{1,60})'|([\p{L}\p{N}_][\p{L}\p{M}\p{N}_./ -]{0,60}?)`;
+const FIELD = new RegExp(String.raw`^(?:${NAME})[ \t]{0,20}:(?:[ \t]+(.*))?$`, "u");
+/** Beyond a field: a comment, an empty line, a list, the end of one, or an indented line that belongs to the field above. */
+const OTHER_LINE = /^(?:#.*|\s*|-(?:\s.*)?|[\]}]|\s+.*)$/;
 const LONGEST_TITLE = 500;
 
 /** A text that begins with a line of dashes, and has no fields after it, has no front matter. */
@@ -21,7 +23,7 @@ export function frontMatterOf(given: string): FrontMatter {
   const fields = block === undefined ? undefined : fieldsOf(lines.split("\n"));
   if (block === undefined || !fields?.size) return { rest: text, warnings: [] };
   const title = fields.get("title")?.slice(0, LONGEST_TITLE);
-  const lang = fields.get("lang") ?? fields.get("language");
+  const lang = fields.get("lang") || fields.get("language") || undefined;
   const isTag = lang === undefined || /^[a-z]{2,8}(?:[-_][a-z\d]{1,8}){0,4}$/i.test(lang);
   return {
     ...(title && { title }),
@@ -37,7 +39,8 @@ function fieldsOf(lines: readonly string[]): Map<string, string> | undefined {
   const fields = new Map<string, string>();
   let open: string | undefined;
   for (const line of lines) {
-    const [, name, value = ""] = FIELD.exec(line) ?? [];
+    const [, double, single, plain, value = ""] = FIELD.exec(line) ?? [];
+    const name = double ?? single ?? plain;
     if (name === undefined && !OTHER_LINE.test(line)) return undefined;
     if (name !== undefined) {
       // `>` and `|` announce that the text is in the indented lines below.
@@ -45,7 +48,8 @@ function fieldsOf(lines: readonly string[]): Map<string, string> | undefined {
       open = isBelow ? name.toLowerCase() : undefined;
       fields.set(name.toLowerCase(), isBelow ? "" : scalarOf(value));
     } else if (open !== undefined && /^\s+\S/.test(line)) {
-      fields.set(open, `${fields.get(open)} ${line.trim()}`.trim());
+      const before = fields.get(open) ?? "";
+      if (before.length < LONGEST_TITLE) fields.set(open, `${before} ${line.trim()}`.trim());
     }
   }
   return fields;
@@ -57,5 +61,6 @@ function scalarOf(value: string): string {
   if (quoted !== undefined) return quoted.replaceAll(/\\(.)/g, (_, char: string) => (char === "n" ? " " : char));
   const [, plain] = /^'((?:[^']|'')*)'/.exec(value) ?? [];
   if (plain !== undefined) return plain.replaceAll("''", "'");
-  return value.replace(/\s+#.*$/, "").trim();
+  const bare = value.replace(/(?:^|\s)#[^]*/, "").trim();
+  return /^(?:~|null)$/i.test(bare) ? "" : bare;
 }

@@ -12,6 +12,10 @@ interface Found {
   readonly dead: readonly string[];
   readonly scripts: number;
   readonly page: { readonly size: boolean; readonly margin: boolean };
+  /** Pictures that can't be read. */
+  readonly broken: readonly string[];
+  /** What pictures in SVG name elsewhere. */
+  readonly named: readonly string[];
   /** Of the unknown code points, those that are shown as boxes. */
   readonly missing: readonly number[];
 }
@@ -32,12 +36,16 @@ export async function inspect(
   const found = result.value as Found | undefined;
   // A document that the look fails on is printed all the same.
   if (!found) return missingOf([...unknown, ...unknownBeside]);
-  const { links, dead, scripts, page } = found;
+  const { links, dead, scripts, page, broken, named } = found;
   return [
     ...missingOf([...new Set([...found.missing, ...unknownBeside])]),
     ...(links.length > 0 ? [`Links to ${listed(links)} became text: expected https:, http:, mailto: or #`] : []),
     ...(dead.length > 0 ? [`Links to ${listed(dead)} lead nowhere: nothing in the document has such an id`] : []),
     ...(scripts > 0 ? [`${scripts === 1 ? "A script" : `${scripts} scripts`} did not run: none does`] : []),
+    ...(broken.length > 0 ? [`Images that can't be read: ${listed(broken)}`] : []),
+    ...(named.length > 0
+      ? [`Left out, since nothing is loaded: ${listed(named)} in images of SVG. Put them in as data: URIs`]
+      : []),
     ...(page.margin && options.margin ? ["options.margin does not hold: @page in the document sets margins"] : []),
   ];
 }
@@ -81,6 +89,24 @@ const LOOK = String.raw`async ({ address, unknown }) => {
     each.removeAttribute("href");
     each.removeAttributeNS(XLINK, "href");
     links.push(href);
+  }
+
+  const broken = [], named = new Set();
+  const LOADED = /<(?:\w{1,20}:)?(?:image|use|feImage)\s[^<>]*?href\s*=\s*(?:["']\s*)?(?!data:|#)([^"'\s<>]+)/gi;
+  const URL_IN_STYLE = /(?:url\(|@import)\s*(?:["']\s*)?((?:https?:|\/\/)[^"')\s]+)/gi;
+  for (const each of [...all("img[src]")].slice(0, 1000)) {
+    const src = each.getAttribute("src").trim();
+    if (/^https?:/i.test(src) || !/^[a-z][a-z\d+.-]*:/i.test(src)) continue;
+    const isRead = each.naturalWidth > 0 || (await each.decode().then(() => true, () => false));
+    if (!isRead) {
+      const kind = src.slice(0, 60).replace(/^data:/i, "").replace(/[;,][^]*/, "");
+      broken.push(each.alt === "" ? kind : each.alt + " (" + kind + ")");
+    }
+    if (!/^data:image\/svg/i.test(src) || src.length > 200000 || named.size > 20) continue;
+    const [head, ...rest] = src.split(",");
+    let text = rest.join(",");
+    try { text = /;\s*base64\s*$/i.test(head) ? atob(text) : decodeURIComponent(text); } catch {}
+    for (const pattern of [LOADED, URL_IN_STYLE]) for (const [, address] of text.matchAll(pattern)) named.add(address);
   }
 
   if (getter(Document, "title")().trim() === "") {
@@ -142,5 +168,5 @@ const LOOK = String.raw`async ({ address, unknown }) => {
       }
     }
   }
-  return { links, dead, scripts, page, missing: [...missing] };
+  return { links, dead, scripts, page, broken, named: [...named], missing: [...missing] };
 }`;

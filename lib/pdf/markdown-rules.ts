@@ -77,9 +77,9 @@ function joinLines(tokens: readonly Token[]): void {
 const IMAGE = /^\s*data:image\/(?:gif|png|jpe?g|webp|svg\+xml|avif|bmp|x-icon|vnd\.microsoft\.icon)[;,]/i;
 
 function showImages(parser: MarkdownIt): void {
-  const isValid = parser.validateLink.bind(parser);
   const normalized = parser.normalizeLink.bind(parser);
-  parser.validateLink = (url) => IMAGE.test(url) || isValid(url);
+  // Links that a PDF may not hold become text later, with a warning.
+  parser.validateLink = () => true;
   // An SVG is often written with colours such as #f00, and what follows a `#` would be no part of the picture.
   parser.normalizeLink = (url) =>
     IMAGE.test(url) ? url.trim().replaceAll(/[\s"<>]|#(?![\w-]*$)/g, encodeURIComponent) : normalized(url);

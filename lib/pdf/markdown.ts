@@ -31,14 +31,16 @@ p, ul, ol, pre, table, blockquote { margin: 0 0 .8em; }
 p { orphans: 2; widows: 2; }
 li > ul, li > ol { margin: 0; }
 .task { list-style: none; }
-.task-box { display: inline-block; width: 1.4em; margin-left: -1.4em; font-family: 'Noto Sans Symbols 2'; }
+.task-box { display: inline-block; width: 1.4em; margin-inline-start: -1.4em; font-family: 'Noto Sans Symbols 2'; }
 a:any-link { color: #0757ba; }
 code, pre { font-family: monospace; font-size: 9pt; background: #f3f4f6; border-radius: 3px; }
+code, pre { direction: ltr; unicode-bidi: isolate; }
 code { padding: .1em .3em; }
 pre { padding: .8em; white-space: pre-wrap; line-height: 1.4; }
 pre code { padding: 0; }
-blockquote { padding: 0 1em; color: #59636e; border-left: 3px solid #d1d9e0; }
-table { border-collapse: collapse; max-width: 100%; }
+blockquote { padding: 0 1em; color: #59636e; border-inline-start: 3px solid #d1d9e0; }
+/* Chromium cuts off what is at the edge of the page, and half a border is beyond its table. */
+table { border-collapse: collapse; max-width: calc(100% - 2px); margin-right: 2px; }
 thead { display: table-header-group; }
 tr, img { break-inside: avoid; }
 th, td { padding: .3em .7em; border: 1px solid #d1d9e0; vertical-align: top; }
@@ -74,6 +76,14 @@ export async function pageOf(text: string, room: Room, lang?: string): Promise<P
   return { html, warnings };
 }
 
+/** The footnotes are appended one by one: with a copy of all tokens for each, thousands would take minutes. */
+class GrowingArray<Item> extends Array<Item> {
+  override concat(items: Item[]): this {
+    for (const item of items) this.push(item);
+    return this;
+  }
+}
+
 async function createParser(room: Room): Promise<MarkdownIt> {
   const [{ default: createMarkdownIt }, { default: footnotes }] = await Promise.all([
     import("markdown-it"),
@@ -84,6 +94,12 @@ async function createParser(room: Room): Promise<MarkdownIt> {
   parser.use(footnotes);
   // Footnotes within the text take quadratic time where they don't end.
   parser.inline.ruler.disable("footnote_inline");
+  parser.core.ruler.before("footnote_tail", "growing_tokens", (state: StateCore) => {
+    state.tokens = GrowingArray.from(state.tokens);
+  });
+  parser.core.ruler.after("footnote_tail", "grown_tokens", (state: StateCore) => {
+    state.tokens = Array.from(state.tokens);
+  });
   addRules(parser);
   parser.core.ruler.push("table_sizes", ({ tokens }: StateCore) => fitTables(tokens, room.width));
   return parser;

@@ -55,7 +55,7 @@ const template = z
     "HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in.",
   );
 
-export const pdfOptions = z
+const fields = z
   .strictObject({
     format: z
       .enum(
@@ -72,7 +72,7 @@ export const pdfOptions = z
     pageRanges: z
       .string()
       .max(200, "must be at most 200 characters")
-      .refine(areRanges, "must name pages from 1 on, such as 1-3, 5 or 8-")
+      .refine(areRanges, "must name pages from 1 to 99999, the first before the last, such as 1-3, 5 or 8-")
       .describe("The pages that are kept: `1-3, 5`; `8-` to the end. Default: all."),
     outline: z.boolean().describe("Bookmarks made of the headings. Default: false."),
     headerTemplate: template,
@@ -91,21 +91,29 @@ export const pdfOptions = z
       .string()
       .max(100, "must be at most 100 characters")
       .regex(
-        /^(?!\.)[^\p{Cc}\p{Cf}<>:"/\\|?*]*[^\p{Cc}\p{Cf}\p{Z}<>:"/\\|?*.]$/u,
+        /^(?![.\p{Z}])[^\p{Cc}\p{Cf}<>:"/\\|?*]*[^\p{Cc}\p{Cf}\p{Z}<>:"/\\|?*.]$/u,
         'must be a name such as invoice-4711.pdf, without folders and without < > : " / \\ | ? *',
       )
       .describe("The file's name for those who save it; `.pdf` is added. Default: the job's id."),
   })
-  .partial()
-  .superRefine((options, context) => {
-    for (const { path, message } of problemsOf(options)) context.addIssue({ code: "custom", path: [path], message });
-  });
+  .partial();
 
-export type PdfOptions = z.infer<typeof pdfOptions>;
+export type PdfOptions = z.infer<typeof fields>;
+
+/** Each side's margin where the options name none. */
+export const DEFAULT_MARGIN = { html: 0, markdown: "20mm" } as const;
+
+/** The options of HTML or Markdown: their margins differ, and with them the room on a page. */
+export function pdfOptions(kind: keyof typeof DEFAULT_MARGIN) {
+  return fields.superRefine((options, context) => {
+    for (const { path, message } of problemsOf(options, DEFAULT_MARGIN[kind]))
+      context.addIssue({ code: "custom", path: [path], message });
+  });
+}
 
 type Problem = { readonly path: keyof PdfOptions; readonly message: string };
 
-function* problemsOf(options: PdfOptions): Generator<Problem> {
+function* problemsOf(options: PdfOptions, defaultMargin: string | number): Generator<Problem> {
   const { format, width, height } = options;
   if (format !== undefined && (width ?? height) !== undefined) {
     yield { path: "format", message: "excludes width and height: send either of them" };
@@ -116,14 +124,19 @@ function* problemsOf(options: PdfOptions): Generator<Problem> {
     return;
   }
   for (const { sides, inches } of pageOf(options)) {
-    const taken = sides.map((side) => inchesOf(options.margin?.[side] ?? 0)).reduce((sum, each) => sum + each, 0);
+    const taken = sides.reduce((sum, side) => sum + inchesOf(options.margin?.[side] ?? defaultMargin), 0);
+    const isDefault = defaultMargin !== 0 && sides.some((side) => options.margin?.[side] === undefined);
+    const path = (sides[0] === "left") === (options.landscape ?? false) ? "height" : "width";
     if (inches > LONGEST_SIDE_INCHES) {
-      const path = (sides[0] === "left") === (options.landscape ?? false) ? "height" : "width";
       yield { path, message: `must be at most ${LONGEST_SIDE_INCHES}in, which is the most that readers show` };
     }
-    // NaN stands for a length that is malformed, which is a problem of its own.
-    if (!(inches - taken < LEAST_ROOM_INCHES)) continue;
-    const message = `leaves no room: ${sides.join(" and ")} take ${told(taken)} of the page's ${told(inches)}; make them smaller`;
+    // NaN and what is negative stand for a length that is malformed, which is a problem of its own.
+    if (!(inches >= 0 && inches - taken < LEAST_ROOM_INCHES)) continue;
+    if (inches < LEAST_ROOM_INCHES) {
+      yield { path, message: `must be at least ${LEAST_ROOM_INCHES}in; a number alone is pixels` };
+      continue;
+    }
+    const message = `leaves no room: ${sides.join(" and ")} take ${told(taken)} of the page's ${told(inches)}; make them smaller${isDefault ? `, for without options.margin they are ${defaultMargin} each` : ""}`;
     yield { path: "margin", message };
   }
 }

@@ -10,18 +10,23 @@ const content = (what: string) => z.string().regex(/\S/, `must not be empty; sen
 
 /** The schema of a document together with other fields of the request. */
 export function documentWith<Beside extends z.ZodRawShape>(beside: Beside) {
-  const common = { options: pdfOptions.optional(), ...beside };
   return z.discriminatedUnion(
     "input_type",
     [
-      z.strictObject({ input_type: z.literal("html"), html: content("HTML"), ...common }),
+      z.strictObject({
+        input_type: z.literal("html"),
+        html: content("HTML"),
+        options: pdfOptions("html").optional(),
+        ...beside,
+      }),
       z.strictObject({
         input_type: z.literal("markdown"),
         markdown: content("Markdown").max(
           LONGEST_MARKDOWN,
           `must be at most ${LONGEST_MARKDOWN} characters; send HTML`,
         ),
-        ...common,
+        options: pdfOptions("markdown").optional(),
+        ...beside,
       }),
     ],
     "must be html or markdown",

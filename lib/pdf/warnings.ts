@@ -25,8 +25,21 @@ function shortened(text: string, most: number): string {
   return text.length > most ? `${text.slice(0, most - 1).toWellFormed()}…` : text;
 }
 
-/** A JSON array in ASCII, as headers want it. */
+/** API Gateway takes 10 KB of headers in all, and a client such as Node 16 KB. */
+const LONGEST_HEADER = 4_000;
+
+/** A JSON array in ASCII, as headers want it. What would be too long for one is left to `GET /jobs/{id}`. */
 export function headerOf(warnings: readonly string[]): string {
+  const whole = inAscii(warnings);
+  if (whole.length <= LONGEST_HEADER) return whole;
+  for (let kept = warnings.length - 1; ; kept -= 1) {
+    const more = `And ${warnings.length - kept} more warnings: GET /jobs/{id} has them all`;
+    const header = inAscii([...warnings.slice(0, kept), more]);
+    if (kept === 0 || header.length <= LONGEST_HEADER) return header;
+  }
+}
+
+function inAscii(warnings: readonly string[]): string {
   return JSON.stringify(warnings).replaceAll(
     /[^\x20-\x7e]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,

@@ -54,14 +54,14 @@ test.each([
   ],
   ...["0", "3-1", "a", "1,,2", "-3", ""].map((pageRanges): [object, string] => [
     withOptions({ pageRanges }),
-    "options.pageRanges must name pages from 1 on, such as 1-3, 5 or 8-",
+    "options.pageRanges must name pages from 1 to 99999, the first before the last, such as 1-3, 5 or 8-",
   ]),
   [withOptions({ locale: "de_DE" }), "options.locale is not a language tag; expected one such as de, en-GB or zh-TW"],
   [
     withOptions({ timezone: "Mars/Base" }),
     "options.timezone is not a time zone of the IANA database; expected one such as UTC or Asia/Seoul",
   ],
-  ...["a/b", "..", ".a", 'a"b', "a\nb", "a\u202eb", "a."].map((filename): [object, string] => [
+  ...["a/b", "..", ".a", " a", 'a"b', "a\nb", "a\u202eb", "a."].map((filename): [object, string] => [
     withOptions({ filename }),
     'options.filename must be a name such as invoice-4711.pdf, without folders and without < > : " / \\ | ? *',
   ]),
@@ -80,6 +80,11 @@ test.each([
   [
     withOptions({ landscape: true, margin: { top: "4in", bottom: 400 } }),
     "options.margin leaves no room: top and bottom take 207 mm of the page's 210 mm; make them smaller",
+  ],
+  [withOptions({ width: 10, height: "10cm" }), "options.width must be at least 0.5in; a number alone is pixels"],
+  [
+    { input_type: "markdown", markdown: "x", options: { width: "45mm", height: "10cm" } },
+    "options.margin leaves no room: left and right take 40 mm of the page's 45 mm; make them smaller, for without options.margin they are 20mm each",
   ],
   [
     withOptions({ footerTemplate: `<link rel="stylesheet" href="x.css">` }),

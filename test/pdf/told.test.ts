@@ -93,6 +93,38 @@ test("what is left out of a document is told", async () => {
   ]);
 });
 
+test("images that can't be read, and what they name elsewhere, are told", async () => {
+  const svg = (inner: string) =>
+    `data:image/svg+xml;base64,${btoa(`<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">${inner}</svg>`)}`;
+  const pdf = await markdown(
+    `# t\n\n![logo](data:image/png;base64,AAAA) ![](${svg("<g>")}) ![bomb](data:text/html,x) [x](javascript:alert) ` +
+      `![ok](${svg(`<a href="https://a.example/ok"><image href="https://a.example/x.png"/><use href="#a"/></a>`)}) ` +
+      `![ok](${svg("<style>a { fill: url(https://a.example/f.svg#f) }</style>")}) ![ok](${SVG}) ![ok](${AVIF})`,
+    { headerTemplate: `<b class="date"></b>`, locale: "xx" },
+  );
+  expect(pdf.warnings).toEqual([
+    "options.locale xx is not known: dates are written as by en-US",
+    "Links to javascript:alert became text: expected https:, http:, mailto: or #",
+    "Images that can't be read: logo (image/png), image/svg+xml, bomb (text/html)",
+    "Left out, since nothing is loaded: https://a.example/x.png, https://a.example/f.svg#f in images of SVG. Put them in as data: URIs",
+  ]);
+});
+
+test("code runs from the left within text that runs from the right, where the boxes of tasks are on the right", async () => {
+  const pdf = await markdown(`---\ntitle: t\nlang: ar\n---\n- [ ] نص\n\n\`\`\`\nf(1);\n\`\`\``);
+  const page = await (await getDocumentProxy(new Uint8Array(pdf.file))).getPage(1);
+  const { items } = await page.getTextContent();
+  const placeOf = (text: RegExp) => {
+    const item = items.find((each) => "str" in each && text.test(each.str));
+    return item && "transform" in item
+      ? { from: Number(item.transform[4]), to: Number(item.transform[4]) + item.width }
+      : undefined;
+  };
+  expect(placeOf(/f\(1\);/)?.from).toBeLessThan(100);
+  // The box is to the right of its text.
+  expect(placeOf(/☐/)?.from).toBeGreaterThan(placeOf(/\p{Script=Arabic}/u)?.to ?? Infinity);
+});
+
 test("a character that no font has is named, wherever it stands, and one that is not shown is not", async () => {
   const { warnings } = await renderer.html(
     `<title>t</title><style>.icon::before { content: "\\F101" }</style><i class="icon"></i> &#x13000; \u0378 ok é → 中 😀 <b hidden>\u{10A00}</b><!-- \u{1E900} -->`,
@@ -184,4 +216,8 @@ test("warnings are bounded, and a header holds them in ASCII", () => {
   expect([many.length, many.at(-1), many[0]?.length]).toEqual([10, "And 21 more warnings", 300]);
   expect(headerOf(["U+13000 (𓀀) – é"])).toBe(String.raw`["U+13000 (\ud80c\udc00) \u2013 \u00e9"]`);
   expect(JSON.parse(headerOf(["𓀀\n"]))).toEqual(["𓀀\n"]);
+  // Those of a gateway are 10 KB together, with the name of the file.
+  const long = headerOf(bounded(Array.from({ length: 10 }, (_, index) => `${index} ${"é".repeat(300)}`)));
+  expect(long.length).toBeLessThan(4_001);
+  expect((JSON.parse(long) as string[]).at(-1)).toBe("And 8 more warnings: GET /jobs/{id} has them all");
 });
