@@ -225,3 +225,16 @@ test("every link of a document to a part of a page leads to a heading", () => {
   expect(broken).toEqual([]);
   expect(anchorsOf("docs/jobs.md")).toContain("before-you-start");
 });
+
+test("a document names the address of the local stack once, or in each `export JOBS_URL` of another machine", () => {
+  const often = DOCUMENTS.filter((document) => {
+    const named = [...read(document).matchAll(/(export JOBS_URL=http:\/\/)?(?:127\.0\.0\.1|localhost):3000/g)];
+    return named.length > 1 && named.some(([, exported]) => exported === undefined);
+  });
+  expect(often).toEqual([]);
+});
+
+test("each page opens with what its reader can do afterwards", () => {
+  const pages = DOCUMENTS.filter((document) => /^docs\/|CONTRIBUTING/.test(document));
+  expect(pages.filter((page) => !/^# .+\n\nAfter this page you /.test(read(page)))).toEqual([]);
+});

@@ -132,11 +132,6 @@ describe.each(PAGES)("%s", (file) => {
     execFileSync("bash", ["--norc", "-n", "-c", script]);
     expect(markedIn(page).length + chapters.length).toBeGreaterThan(0);
   });
-
-  test("its commands name the service once", () => {
-    const named = chapters.flatMap(({ blocks }) => blocks).filter(({ script }) => /127\.0\.0\.1:\d/.test(script));
-    expect(named).toEqual([]);
-  });
 });
 
 test("a command that bash can't read is noticed", () => {
