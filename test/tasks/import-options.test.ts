@@ -74,6 +74,6 @@ test("a group of thousands does not begin with a zero, which is a fraction in th
 
 test("the options that docs/file-imports.md shows are accepted", () => {
   const [, example = ""] =
-    /```json\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, "docs/file-imports.md"), "utf8")) ?? [];
+    /<<'JSON'\n([\s\S]*?)^JSON$/m.exec(readFileSync(join(ROOT, "docs/file-imports.md"), "utf8")) ?? [];
   expect(importCsv.payload.safeParse(JSON.parse(example)).error).toBeUndefined();
 });
