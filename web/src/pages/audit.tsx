@@ -83,7 +83,7 @@ function Table({ entries }: { readonly entries: readonly Entry[] }) {
               <td class="fit first-on-phone">
                 <Safe text={entry.by} />
               </td>
-              <td class="fit wide-on-phone">
+              <td class="fit wide-on-phone among-words">
                 {entry.action} <ObjectLink object={entry.object} />
               </td>
               <td class="cut wide-on-phone" title={changesText(entry)}>

@@ -64,7 +64,7 @@ export default function Bulk() {
                   <td class="fit">
                     <StatusBadge status={status} />
                   </td>
-                  <td class="cut wide-on-phone">
+                  <td class="cut wide-on-phone among-words">
                     <a href={pathOf(`/bulk/${id}`)}>{action === "redrive" ? "Retry" : "Cancel"}</a>{" "}
                     <span class="muted">{filterText(filter)}</span>
                   </td>
