@@ -22,7 +22,9 @@ const NAMES = [
 ];
 const PAGES = [
   "README.md",
-  ...[...NAMES, "reference", "dashboard", "deploy", "machines", "operations", "machines"].map((name) => `docs/${name}.md`),
+  ...[...NAMES, "reference", "dashboard", "deploy", "machines", "operations", "machines"].map(
+    (name) => `docs/${name}.md`,
+  ),
 ];
 
 /** Numbers of a page that would take minutes of this machine; what the page expects changes with them. */
