@@ -23,8 +23,8 @@ const sim = async (...options: string[]) =>
 /** The seeds of failures of drawn sets. Each is added here together with its fix, and then runs every time. */
 const FOUND: readonly string[] = [];
 
-test("10 seeds break no rule, and the first 2 of them do the same twice", { timeout: 600_000 }, async () => {
-  expect(await sim("--seeds", "10", "--twice", "2")).toMatch(/^violations: 0$/m);
+test("6 seeds break no rule, and the first of them does the same twice", { timeout: 600_000 }, async () => {
+  expect(await sim("--seeds", "6", "--twice", "1")).toMatch(/^violations: 0$/m);
 });
 
 test("nor do 5 more, which the date draws, and all that were ever found so", { timeout: 300_000 }, async () => {
