@@ -1,7 +1,7 @@
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
-import { go, onDashboard } from "../support/dashboard.ts";
-import { jobIn, newApp, until } from "../support/stack.ts";
+import { go, onDashboard } from "../../support/dashboard.ts";
+import { jobIn, newApp, until } from "../../support/stack.ts";
 
 // What people do on the dashboard's pages: forms, lists, the search.
 
