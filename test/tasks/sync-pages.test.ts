@@ -1,28 +1,13 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { payload } from "../../lib/tasks/sync-payload.ts";
 import { valueAt } from "../../lib/tasks/source-page.ts";
 import { stepAfter, urlOf } from "../../lib/tasks/source-place.ts";
-import { startTarget, type Target } from "../support/target.ts";
-import { createTaskWorld, type TaskWorld } from "../support/task-world.ts";
+import { startTarget } from "../support/target.ts";
+import { onSource } from "./sync-source.ts";
 
 // How a source names its pages, and how it ends.
 
-let world: TaskWorld;
-let source: Target;
-beforeAll(async () => {
-  world = await createTaskWorld();
-  source = await startTarget();
-});
-beforeEach(() => {
-  source.received.length = 0;
-});
-afterAll(async () => {
-  await source.close();
-  await world.end();
-});
-
-let number = 0;
-const fresh = () => `pages-${(number += 1)}`;
+const on = onSource("pages");
 
 interface Answer {
   readonly status?: number;
@@ -33,7 +18,7 @@ interface Answer {
 /** Answers the requests in this order, and the last one for ever. */
 function answers(...all: readonly Answer[]): void {
   let count = 0;
-  source.answer((_, response) => {
+  on.source.answer((_, response) => {
     const { status = 200, headers = {}, body } = all[Math.min(count, all.length - 1)] ?? {};
     count += 1;
     response.writeHead(status, headers).end(body === undefined ? undefined : JSON.stringify(body));
@@ -75,16 +60,20 @@ const NAMED: readonly [name: string, pagination: object, page: (n: number, url: 
 ];
 
 test.each(NAMED)("the next page is named by %s", async (_, pagination, page) => {
-  source.answer(({ url }, response) => {
-    const { body, headers = {} } = page(Number(new URL(url, source.url).searchParams.get("p") ?? 1), source.url);
+  on.source.answer(({ url }, response) => {
+    const { body, headers = {} } = page(Number(new URL(url, on.source.url).searchParams.get("p") ?? 1), on.source.url);
     response.writeHead(200, headers).end(JSON.stringify(body));
   });
-  const dataset = fresh();
+  const dataset = on.fresh();
   const headers = { authorization: "Bearer x" };
-  const { outcome } = await world.run("sync", { url: source.url, dataset, headers, pagination });
+  const { outcome } = await on.world.run("sync", { url: on.source.url, dataset, headers, pagination });
   expect(outcome).toEqual({ kind: "done", result: { dataset, rows: 3, pages: 3 } });
-  expect(await world.rowsOf(dataset)).toEqual([item(1), item(2), item(3)]);
-  expect(source.received.map((request) => request.headers.authorization)).toEqual(["Bearer x", "Bearer x", "Bearer x"]);
+  expect(await on.world.rowsOf(dataset)).toEqual([item(1), item(2), item(3)]);
+  expect(on.source.received.map((request) => request.headers.authorization)).toEqual([
+    "Bearer x",
+    "Bearer x",
+    "Bearer x",
+  ]);
 });
 
 test("a name with dots comes before fields within fields", () => {
@@ -134,11 +123,11 @@ test("a next page is of the source's own origin; http stands for https behind a 
 test("a source of another origin is not asked", async () => {
   const other = await startTarget();
   answers({ body: { items: [item(1)], next: `${other.url}/?p=2` } });
-  const dataset = fresh();
-  const { outcome } = await world.run("sync", { url: source.url, dataset, pagination: { by: "url" } });
+  const dataset = on.fresh();
+  const { outcome } = await on.world.run("sync", { url: on.source.url, dataset, pagination: { by: "url" } });
   expect(outcome).toMatchObject({ kind: "failed", error: expect.stringContaining("Page 1 names a next page at") });
   expect(other.received).toEqual([]);
-  expect(await world.datasets.get(world.appId, dataset)).toBeUndefined();
+  expect(await on.world.datasets.get(on.world.appId, dataset)).toBeUndefined();
   await other.close();
 });
 
@@ -174,15 +163,15 @@ const ENDS: readonly [name: string, pagination: object, all: readonly Answer[], 
 
 test.each(ENDS)("a source may end by %s", async (_, pagination, all, rows, pages) => {
   answers(...all);
-  const dataset = fresh();
-  const { outcome } = await world.run("sync", { url: source.url, dataset, pagination });
+  const dataset = on.fresh();
+  const { outcome } = await on.world.run("sync", { url: on.source.url, dataset, pagination });
   expect(outcome).toEqual({ kind: "done", result: { dataset, rows, pages } });
-  expect(await world.rowsOf(dataset)).toHaveLength(rows);
+  expect(await on.world.rowsOf(dataset)).toHaveLength(rows);
 });
 
 test("a page that is left out because it is the last one once more is told in the log", async () => {
   answers({ body: [item(1)] }, { body: [item(2)] });
-  const { logs } = await world.run("sync", { url: source.url, dataset: fresh(), pagination: { by: "page" } });
+  const { logs } = await on.world.run("sync", { url: on.source.url, dataset: on.fresh(), pagination: { by: "page" } });
   expect(logs).toEqual([
     {
       level: "warning",
@@ -238,34 +227,34 @@ const ENDLESS: readonly [name: string, pagination: object, all: readonly Answer[
 
 test.each(ENDLESS)("%s fails in words, and leaves no rows", async (_, pagination, all, error) => {
   answers(...all);
-  const dataset = fresh();
-  const { outcome } = await world.run("sync", { url: source.url, dataset, pagination });
+  const dataset = on.fresh();
+  const { outcome } = await on.world.run("sync", { url: on.source.url, dataset, pagination });
   expect(outcome).toMatchObject({ kind: "failed", error: expect.stringMatching(error) });
-  expect(await world.keys(`datasets/${world.appId}/${dataset}/`)).toEqual([]);
+  expect(await on.world.keys(`datasets/${on.world.appId}/${dataset}/`)).toEqual([]);
 });
 
 test("a wait that the source asks for is waited, and the sync goes on; a long one is for the next attempt", async () => {
   const busy = (seconds: string, status = 429) => ({ status, headers: { "retry-after": seconds } });
   const first = { body: { items: two, nextCursor: "a" } };
   answers(busy("2"), first, busy("0", 503), { body: { items: [item(3)] } });
-  const dataset = fresh();
-  const short = await world.run("sync", { url: source.url, dataset });
+  const dataset = on.fresh();
+  const short = await on.world.run("sync", { url: on.source.url, dataset });
   expect(short.outcome).toEqual({ kind: "done", result: { dataset, rows: 3, pages: 2 } });
   expect(short.pauses).toEqual([2_000, 1_000]);
 
   answers(first, busy("300"));
-  const asked = { url: source.url, dataset: fresh() };
-  const long = await world.run("sync", asked, { jobId: "long" });
+  const asked = { url: on.source.url, dataset: on.fresh() };
+  const long = await on.world.run("sync", asked, { jobId: "long" });
   expect(long.outcome).toEqual({ kind: "again", error: "Page 2 did not come: HTTP 429", retryAfterMs: 300_000 });
   expect(long.saved).toMatchObject({ pages: 1, cursor: "a", part: { rows: 2 } });
-  source.received.length = 0;
+  on.source.received.length = 0;
   answers({ body: { items: [item(3)] } });
-  const resumed = await world.run("sync", asked, { jobId: "long", attempt: 2, saved: long.saved });
+  const resumed = await on.world.run("sync", asked, { jobId: "long", attempt: 2, saved: long.saved });
   expect(resumed.outcome).toMatchObject({ kind: "done", result: { rows: 3, pages: 2 } });
-  expect(source.received.map(({ url }) => url)).toEqual(["/?cursor=a"]);
+  expect(on.source.received.map(({ url }) => url)).toEqual(["/?cursor=a"]);
 
   answers(busy("60"));
-  const ever = await world.run("sync", { url: source.url, dataset: fresh() });
+  const ever = await on.world.run("sync", { url: on.source.url, dataset: on.fresh() });
   expect(ever.outcome).toMatchObject({ kind: "again", retryAfterMs: 60_000 });
   expect(ever.pauses).toHaveLength(5);
 });
@@ -275,14 +264,14 @@ test("a resumed sync still finds a circle, and the page before", async () => {
     if (what === "progress" && count === 21) throw new Error("the machine is gone");
   };
   let count = 0;
-  source.answer((_, response) => {
+  on.source.answer((_, response) => {
     const next = `c${count < 18 ? count : 18 + (count % 3)}`;
     count += 1;
     response.end(JSON.stringify({ items: [], nextCursor: next }));
   });
-  const asked = { url: source.url, dataset: fresh() };
-  const lost = await world.run("sync", asked, { jobId: "circle", at: crash });
+  const asked = { url: on.source.url, dataset: on.fresh() };
+  const lost = await on.world.run("sync", asked, { jobId: "circle", at: crash });
   expect(lost.saved).toMatchObject({ pages: 20 });
-  const second = await world.run("sync", asked, { jobId: "circle", attempt: 2, saved: lost.saved });
+  const second = await on.world.run("sync", asked, { jobId: "circle", attempt: 2, saved: lost.saved });
   expect(second.outcome).toMatchObject({ kind: "failed", error: expect.stringMatching(/read before/) });
 });
