@@ -16,11 +16,21 @@ export interface Dashboard {
   readonly target: Target;
   /** Opens a page with a token handed over in the address, and waits for its heading. */
   open(path: string, token: string, look?: Look): Promise<Page>;
+  /** A page with an app of its own. */
+  openNew(): Promise<OpenedPage>;
   /** Sends jobs and returns their ids. */
   send(token: string, ...jobs: readonly object[]): Promise<string[]>;
   /** What the API answers, as its `data`. */
   // oxlint-disable-next-line typescript/no-explicit-any -- what came over HTTP is asserted on, not trusted
   ask(token: string, method: string, path: string, body?: object): Promise<any>;
+}
+
+export interface OpenedPage {
+  readonly page: Page;
+  readonly appId: string;
+  readonly token: string;
+  /** Calls the API as the app's administrator, and gives the data. */
+  readonly call: (method: string, path: string, body?: object) => Promise<{ readonly id: string }>;
 }
 
 /** The files of the dashboard as its source is now; built if they are older. */
@@ -63,6 +73,11 @@ export function onDashboard({ env = {}, isOwn = false }: Options = {}): Dashboar
     if (status >= 300) throw new Error(`${method} ${path} was answered ${status}: ${JSON.stringify(answer)}`);
     return answer.data;
   };
+  const open: Dashboard["open"] = async (path, token, look) => {
+    const { page } = await there().driven.open(`${there().stack.url}/dashboard${path}#token=${token}`, look);
+    await page.locator("main h1").waitFor();
+    return page;
+  };
   return {
     get stack() {
       return there().stack;
@@ -73,10 +88,11 @@ export function onDashboard({ env = {}, isOwn = false }: Options = {}): Dashboar
     get target() {
       return there().target;
     },
-    open: async (path, token, look) => {
-      const { page } = await there().driven.open(`${there().stack.url}/dashboard${path}#token=${token}`, look);
-      await page.locator("main h1").waitFor();
-      return page;
+    open,
+    openNew: async () => {
+      const { appId, token } = await newApp();
+      const page = await open("/bulk", token);
+      return { page, appId, token, call: async (method, path, body) => ask(token, method, path, body) };
     },
     send: async (token, ...jobs) => {
       const { results } = await ask(token, "POST", "/v1/send", jobs);

@@ -1,29 +1,13 @@
-import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { go, onDashboard } from "../../support/dashboard.ts";
-import { jobIn, newApp, until } from "../../support/stack.ts";
+import { jobIn, until } from "../../support/stack.ts";
 
 // What people do on the dashboard's pages: forms, lists, the search.
 
 const at = onDashboard();
 
-interface Opened {
-  readonly page: Page;
-  readonly appId: string;
-  readonly token: string;
-  /** Calls the API as the app's administrator, and gives the data. */
-  readonly call: (method: string, path: string, body?: object) => Promise<{ readonly id: string }>;
-}
-
-/** A page with an app of its own. */
-async function opened(): Promise<Opened> {
-  const { appId, token } = await newApp();
-  const page = await at.open("/bulk", token);
-  return { page, appId, token, call: async (method, path, body) => at.ask(token, method, path, body) };
-}
-
 test("the form of a task has the fields of its schema, tells what is wrong, and sends it", async () => {
-  const { page, token } = await opened();
+  const { page, token } = await at.openNew();
   await go(page, "/new?type=cleanup");
   const days = page.getByLabel("Older than, days");
   await page.getByRole("button", { name: "Send" }).click();
@@ -47,7 +31,7 @@ test("the form of a task has the fields of its schema, tells what is wrong, and 
 });
 
 test("a changed copy has a key of its own, and what was masked goes along", async () => {
-  const { page, call, token } = await opened();
+  const { page, call, token } = await at.openNew();
   at.target.answer((_, response) => void response.writeHead(422).end());
   const headers = { "x-api-key": "k-1", "x-old": "gone", "content-type": "application/json" };
   const { id } = await call("POST", "/v1/send", { url: `${at.target.url}/a`, headers, body: { n: 1 }, key: "order-1" });
@@ -70,7 +54,7 @@ test("a changed copy has a key of its own, and what was masked goes along", asyn
 });
 
 test("new jobs wait above the list, and rows are selected by keys and in ranges", async () => {
-  const { page, call } = await opened();
+  const { page, call } = await at.openNew();
   const later = { delaySeconds: 3_600 };
   for (const n of [1, 2, 3, 4]) await call("POST", "/v1/send", { url: `${at.target.url}/row-${n}`, ...later });
   await go(page, "/jobs");
@@ -98,7 +82,7 @@ test("new jobs wait above the list, and rows are selected by keys and in ranges"
 });
 
 test("the search completes words and values, and leads to pages", async () => {
-  const { page } = await opened();
+  const { page } = await at.openNew();
   await page.keyboard.press("Control+k");
   await page.keyboard.type("sta");
   await page.getByRole("option", { name: "status:" }).click();
@@ -112,7 +96,7 @@ test("the search completes words and values, and leads to pages", async () => {
 });
 
 test("the mailbox of a local stack is a page of the dashboard, and its old address leads there", async () => {
-  const { page } = await opened();
+  const { page } = await at.openNew();
   await page.goto(`${at.stack.url}/local/mailbox`);
   await page.getByRole("heading", { name: "Mailbox" }).waitFor();
   expect(page.url()).toBe(`${at.stack.url}/dashboard/local/mail`);

@@ -1,29 +1,13 @@
-import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { go, onDashboard } from "../../support/dashboard.ts";
-import { jobIn, newApp } from "../../support/stack.ts";
+import { jobIn } from "../../support/stack.ts";
 
 // What people do on the dashboard's pages: schedules, settings, groups.
 
 const at = onDashboard();
 
-interface Opened {
-  readonly page: Page;
-  readonly appId: string;
-  readonly token: string;
-  /** Calls the API as the app's administrator, and gives the data. */
-  readonly call: (method: string, path: string, body?: object) => Promise<{ readonly id: string }>;
-}
-
-/** A page with an app of its own. */
-async function opened(): Promise<Opened> {
-  const { appId, token } = await newApp();
-  const page = await at.open("/bulk", token);
-  return { page, appId, token, call: async (method, path, body) => at.ask(token, method, path, body) };
-}
-
 test("a schedule is made, told in words, edited, paused and taken up again, run and ended", async () => {
-  const { page, call } = await opened();
+  const { page, call } = await at.openNew();
   await go(page, "/new?type=schedule");
   await page.getByLabel("Key").first().fill("nightly");
   await page.getByLabel("Times").fill("0 2 * * 1-5");
@@ -54,7 +38,7 @@ test("a schedule is made, told in words, edited, paused and taken up again, run 
 });
 
 test("settings that somebody else has changed meanwhile are shown in both versions, and mine can go on top", async () => {
-  const { page, call, appId } = await opened();
+  const { page, call, appId } = await at.openNew();
   const path = `/v1/admin/apps/${appId}`;
   await call("PATCH", path, { name: "Shop" });
   await go(page, "/app/settings");
@@ -74,7 +58,7 @@ test("settings that somebody else has changed meanwhile are shown in both versio
 });
 
 test("a group shows how its members have ended, and a job leads to its group and to what followed it", async () => {
-  const { page, call, token } = await opened();
+  const { page, call, token } = await at.openNew();
   at.target.answer(({ url }, response) => void response.writeHead(url === "/bad" ? 422 : 200).end());
   const group = await call("POST", "/v1/groups", { key: "import", expected: 2 });
   const onSuccess = { url: `${at.target.url}/after` };
