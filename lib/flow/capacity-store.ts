@@ -113,7 +113,8 @@ async function takeTurns(
     const now = clock.now();
     const seen = Number((await table.get(key))?.["nextAt"] ?? 0);
     const from = Math.max(seen, now);
-    const count = Math.min(most, Math.ceil((now + ROW_LENGTH - from) / step));
+    // The row ends where it does for `takeTurn`: a turn at its very end is one of it.
+    const count = Math.min(most, Math.floor((now + ROW_LENGTH - from) / step) + 1);
     if (count <= 0) return [];
     const taken = await update(table, key, {
       UpdateExpression: "SET nextAt = :next, expiresAt = :expiresAt",
