@@ -90,18 +90,23 @@ function plant(file: string, content: string): string {
 
 beforeAll(() => {
   dir = temporaryDir();
-  for (const name of ["tsconfig.json", ".oxlintrc.json"]) cpSync(join(ROOT, name), join(dir, name));
+  for (const name of ["package.json", "tsconfig.json", "web/tsconfig.json", ".oxlintrc.json"])
+    cpSync(join(ROOT, name), join(dir, name));
   symlinkSync(join(ROOT, "node_modules"), join(dir, "node_modules"));
   for (const [file, content] of planted) {
     mkdirSync(dirname(join(dir, file)), { recursive: true });
     writeFileSync(join(dir, file), content);
   }
   const oxlint = join(ROOT, "node_modules/oxlint/bin/oxlint");
-  const { stdout, stderr } = spawnSync(process.execPath, [oxlint, "-f", "json", "lib", "functions", ...OUTSIDE], {
-    cwd: dir,
-    encoding: "utf8",
-    maxBuffer: 2 ** 26,
-  });
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    [oxlint, "-f", "json", "lib", "functions", "web", ...OUTSIDE],
+    {
+      cwd: dir,
+      encoding: "utf8",
+      maxBuffer: 2 ** 26,
+    },
+  );
   expect(stderr).toBe("");
   const { diagnostics } = JSON.parse(stdout) as { diagnostics: Diagnostic[] };
   found = Map.groupBy(diagnostics, ({ filename }) => filename);
@@ -258,6 +263,14 @@ const SINGLE: readonly (readonly [name: string, file: string, content: string, m
     "Promises must be awaited",
   ],
   ["any", "lib/store/any.ts", "export const planted = (x: any): unknown => x;\n", "any"],
+  ["a wrong type", "lib/store/typed.ts", 'export const planted: number = "1";\n', "not assignable to type 'number'"],
+  ["a page in lib", "lib/store/page.ts", "export const planted = document.title;\n", "Cannot find name 'document'"],
+  [
+    "a wrong type in a page",
+    "web/src/typed.ts",
+    "export const planted: number = document.title;\n",
+    "to type 'number'",
+  ],
 ];
 for (const [, file, content] of SINGLE) plant(file, content);
 
