@@ -18,7 +18,7 @@ import { hasten, retry, retryOnce, stop, type Move } from "../job/moves.ts";
 import type { Status, StopStatus } from "../job/status.ts";
 import { logged } from "../log.ts";
 import { departure, handOver, lookSoon } from "../queue/hand-over.ts";
-import { settleUp } from "./follow-ups.ts";
+import { settle } from "./follow-ups.ts";
 import { goOn } from "./follow-through.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { drop, tooManySchedules } from "./schedules.ts";
@@ -123,7 +123,7 @@ async function restartJob(
       throw conflict(`Its notAfter, ${iso(job.notAfter ?? 0)}, has passed: post it again with a later one`, "expired");
     }
     if (isWaiting(job)) return restart(job, clock.now());
-    if (isUnsettled(job)) return settleUp(job, parts);
+    if (isUnsettled(job)) return settle(job, parts);
     const group = asGroup(job);
     const restarted = group ? reopening(group, parts) : restart(job, clock.now());
     await store.keepAttachments(job);
@@ -149,7 +149,7 @@ export async function deleteJob(id: string, parts: EngineParts): Promise<Job | u
       const message = `The job is a member of the group ${job.memberOf.id}, which has not ended: delete it afterwards`;
       throw conflict(message, "group_open");
     }
-    if (isUnsettled(job)) await settleUp(job, parts);
+    if (isUnsettled(job)) await settle(job, parts);
     else if (await store.remove(job)) return job;
   }
   throw tooFast();

@@ -28,7 +28,7 @@ export interface Ended {
 /** Runs a claimed attempt, and writes down how it ended. `message`: the job's, where it need not be read. */
 export async function runAttempt(claimed: RunningJob, parts: EngineParts, message?: Message): Promise<Outcome> {
   const ended = await attempt(claimed, parts, message);
-  await settle(ended, parts);
+  await recordOutcome(ended, parts);
   return ended.outcome;
 }
 
@@ -107,7 +107,7 @@ function shown(text: string): string {
 }
 
 /** Writes down how an attempt ended, for as long as its lease lasts: an outage of the table then costs no second run. */
-async function settle(ended: Ended, parts: EngineParts): Promise<void> {
+async function recordOutcome(ended: Ended, parts: EngineParts): Promise<void> {
   const { job, outcome } = ended;
   if (outcome.kind === "succeeded") {
     const { body } = outcome;

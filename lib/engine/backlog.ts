@@ -6,7 +6,7 @@ import { arrival, waiting, type Wait } from "../flow/wait.ts";
 import { CLOCK_SKEW, HEAD_START, isLate, isWaiting, rankOf, type Job, type WaitingJob } from "../job/job.ts";
 import type { BacklogName, BacklogRef } from "../job/backlog.ts";
 import type { Outcome, Turn } from "../job/attempt.ts";
-import { release } from "../job/moves.ts";
+import { leaveBacklog } from "../job/moves.ts";
 import { handOver } from "../queue/hand-over.ts";
 import { LARGEST_SEND, type Departure } from "../queue/queue.ts";
 import { backlogKey, type Place } from "../store/job-keys.ts";
@@ -16,7 +16,8 @@ import type { EngineParts } from "./engine-parts.ts";
 import { endLate } from "./follow-through.ts";
 import { ranAs, type Ran } from "./tally.ts";
 
-// How jobs enter backlogs, and how the sweep lets them go: a wait costs a job two writes, however long it lasts.
+// How jobs enter backlogs, and who lets them go: an attempt that ends, and the sweep. A wait costs a job two writes,
+// however long it lasts.
 
 const PAGE = 100;
 /** A job that has just come shows in the index a moment later. The sweep finds what takes longer. */
@@ -36,8 +37,8 @@ export async function makeWait(job: Job, wait: Wait, parts: EngineParts): Promis
 }
 
 /**
- * Calls the next job of a backlog for slots, once the first one waits there: a slot that was given back meanwhile has
- * called nobody.
+ * Calls the next job of a backlog for slots, once the first one waits there: when a slot was given back
+ * before that, no job was called.
  */
 export async function callIfFirst(job: Job, wait: Wait, parts: EngineParts): Promise<void> {
   const { appId, backlog } = job;
@@ -179,7 +180,7 @@ async function letGo(jobs: readonly Job[], turns: readonly Turn[] | undefined, p
   for (let at = 0; at < jobs.length; at += LARGEST_SEND) {
     const batch = jobs.slice(at, at + LARGEST_SEND);
     const moves = await Promise.all(
-      batch.map(async (job, n) => store.apply(job, release(job, clock.now(), turnFor(job, turns?.[at + n])))),
+      batch.map(async (job, n) => store.apply(job, leaveBacklog(job, clock.now(), turnFor(job, turns?.[at + n])))),
     );
     const departures = moves.flatMap(({ won, job }): Departure[] =>
       won ? [{ job, notBefore: arrival(job, clock) }] : [],

@@ -3,7 +3,7 @@ import { CLOCK_SKEW, isPaused, isWaiting, type Job } from "../job/job.ts";
 import { becomeDue } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import { handleBatch } from "../queue/batch.ts";
-import { parseRecord, type Delivery, type QueueRecord } from "../queue/message.ts";
+import { parseRecord, type Delivery, type QueueRecord } from "../queue/delivery.ts";
 import { unreadableKey } from "../store/payloads.ts";
 import { storeCarried } from "./carried.ts";
 import { retryOf } from "./deliveries.ts";
@@ -42,7 +42,7 @@ async function storedFor(delivery: Delivery, parts: EngineParts): Promise<Job | 
   const { store, queue, clock } = parts;
   switch (delivery.kind) {
     case "stored":
-    case "run":
+    case "firing":
       return store.get(delivery.ref.id);
     case "group":
       return store.get(delivery.look.id);

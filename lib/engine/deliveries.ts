@@ -15,7 +15,7 @@ import {
 import { claim } from "../job/moves.ts";
 import { AT_ONCE, handleBatch, hasLanes, type ComeAgain } from "../queue/batch.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
-import { parseRecord, type Delivery, type QueueRecord } from "../queue/message.ts";
+import { parseRecord, type Delivery, type QueueRecord } from "../queue/delivery.ts";
 import type { Applied } from "../store/job-store.ts";
 import { runAttempt } from "./attempt.ts";
 import { callFreed, makeWait, runAdmitted } from "./backlog.ts";
@@ -86,7 +86,7 @@ async function runRecords(records: readonly QueueRecord[], timeLeft: TimeLeft, p
   });
   ended.abort();
   // If that fails, they come again when their visibility ends.
-  await queue.release(again).catch((error: unknown) => {
+  await queue.makeVisible(again).catch((error: unknown) => {
     log("warn", "message.not-released", { count: again.size, error: reasonOf(error) });
   });
   return { ran, again: [...again.keys()] };
@@ -116,7 +116,7 @@ export async function run(delivery: Delivery, timeLeft: TimeLeft, parts: EngineP
       // A message that comes again may find its job stored by now, and even ended.
       if (await parts.store.get(delivery.target.id)) return "skipped";
       return (await fire(delivery, parts)) === "fired" ? "succeeded" : "skipped";
-    case "run":
+    case "firing":
       return (await fire(delivery, parts)) === "fired" ? "succeeded" : "skipped";
     case "group":
       return timeLeft() >= LONGEST_LOOK_MS ? lookAtGroup(delivery.look, parts) : AT_ONCE;
@@ -143,7 +143,7 @@ async function runStored(ref: AttemptRef, parts: EngineParts): Promise<Ran | Com
   const entry = await parts.flow.enter(ref);
   if ("wait" in entry) {
     await callFreed(entry.freed, parts);
-    return putOff(ref, entry.wait, parts);
+    return deferAttempt(ref, entry.wait, parts);
   }
   return runAdmitted(entry, parts, async () => {
     const claimed = await claimAttempt(ref, parts);
@@ -155,12 +155,12 @@ async function runStored(ref: AttemptRef, parts: EngineParts): Promise<Ran | Com
 async function runTask(ref: TaskRef, parts: EngineParts): Promise<Ran | ComeAgain> {
   if (ref.isUrgent) return runUrgent(ref, parts);
   const { paused, maxConcurrentTasks: slots } = await parts.apps.settingsOf(ref.appId);
-  if (paused) return putOff(ref, { reason: "paused" }, parts);
+  if (paused) return deferAttempt(ref, { reason: "paused" }, parts);
   const place = await parts.line.placeOf(ref, slots);
-  if (!place.isNext) return putOff(ref, { reason: "slot" }, parts);
+  if (!place.isNext) return deferAttempt(ref, { reason: "slot" }, parts);
   // Tasks claimed at the same moment must leave the slots of those that wait before this one.
   const claimed = await claimAttempt(ref, parts, place.left);
-  if (!claimed.won) return claimed.isFull ? putOff(ref, { reason: "slot" }, parts) : "skipped";
+  if (!claimed.won) return claimed.isFull ? deferAttempt(ref, { reason: "slot" }, parts) : "skipped";
   if (place.isInLine) await parts.line.leave(claimed.job);
   return ranAs(await runAttempt(claimed.job, parts));
 }
@@ -171,7 +171,7 @@ async function runUrgent(ref: TaskRef, parts: EngineParts): Promise<Ran | ComeAg
   const claimed = await claimAttempt(ref, parts, URGENT_SLOTS);
   if (claimed.won) return ranAs(await runAttempt(claimed.job, parts));
   if (!claimed.isFull) return "skipped";
-  return putOff(ref, { reason: "concurrency", startAt: clock.now() + clock.during(URGENT_ASKS_AFTER) }, parts);
+  return deferAttempt(ref, { reason: "concurrency", startAt: clock.now() + clock.during(URGENT_ASKS_AFTER) }, parts);
 }
 
 type Claimed = Exclude<Applied, { won: true }> | { readonly won: true; readonly job: RunningJob };
@@ -205,7 +205,7 @@ async function giveUp(ref: AttemptRef, parts: EngineParts): Promise<Ran> {
 }
 
 /** Makes a job wait: in the table, or for its turn in its queue. */
-async function putOff(ref: AttemptRef, wait: Wait, parts: EngineParts): Promise<Ran | ComeAgain> {
+async function deferAttempt(ref: AttemptRef, wait: Wait, parts: EngineParts): Promise<Ran | ComeAgain> {
   const { clock, store } = parts;
   const job = await store.get(ref.id);
   if (!job || !awaits(job, ref)) return "skipped";

@@ -3,7 +3,7 @@ import type { NewJob } from "../job/accept.ts";
 import type { GroupPass } from "../job/group.ts";
 import type { Job } from "../job/job.ts";
 import type { StopStatus } from "../job/status.ts";
-import type { Delivery, QueueRecord } from "../queue/message.ts";
+import type { Delivery, QueueRecord } from "../queue/delivery.ts";
 import type { HowToRetry } from "./admin-actions.ts";
 import { engineParts, type GivenParts, type EngineParts } from "./engine-parts.ts";
 import type { beginWalk } from "./groups.ts";
@@ -58,6 +58,6 @@ const edits = async () => import("./schedule-edits.ts");
 
 /** Handles the event by which EventBridge fires a schedule. Throws BAD_REQUEST when it is not one. */
 async function fireEvent(event: unknown, parts: EngineParts): Promise<Ran> {
-  const [{ fire }, { parseFiring }] = await Promise.all([import("./firing.ts"), import("../queue/message.ts")]);
+  const [{ fire }, { parseFiring }] = await Promise.all([import("./firing.ts"), import("../queue/delivery.ts")]);
   return (await fire(parseFiring(event), parts)) === "fired" ? "succeeded" : "skipped";
 }

@@ -6,7 +6,7 @@ import { CLOCK_SKEW, isFinished, isPaused, nextRunOf, type Job, type WaitingJob 
 import { fire as firing, hold, skip } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
-import type { Firing } from "../queue/message.ts";
+import type { Firing } from "../queue/delivery.ts";
 import type { Applied } from "../store/job-store.ts";
 import { stopJob } from "./admin-actions.ts";
 import { bringLater, goOn } from "./follow-through.ts";
@@ -24,7 +24,7 @@ const MOST_TRIES = 5;
  * keeps to the minute of a time, not to its second.
  */
 export async function fire(delivery: Firing, parts: EngineParts): Promise<Fired> {
-  if (delivery.kind === "run") return fireRun(delivery.ref, parts);
+  if (delivery.kind === "firing") return fireRun(delivery.ref, parts);
   const { queue, clock } = parts;
   const now = clock.now();
   if (delivery.target.startAt > now + CLOCK_SKEW) {

@@ -5,7 +5,7 @@ import { lapse } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
 import type { Applied } from "../store/job-store.ts";
-import { settleUp } from "./follow-ups.ts";
+import { settle } from "./follow-ups.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { fireHeld } from "./schedules.ts";
 
@@ -20,7 +20,7 @@ export async function goOn({ won, job }: Applied, parts: EngineParts): Promise<v
 }
 
 async function settleOrLog(job: EndedJob, parts: EngineParts): Promise<void> {
-  await settleUp(job, parts).catch((error: unknown) => {
+  await settle(job, parts).catch((error: unknown) => {
     parts.log("warn", "job.not-settled", { ...logged(job), error: reasonOf(error) });
   });
 }

@@ -19,7 +19,7 @@ const CALLBACK_RETRIES = 3;
  * so at once; if it dies, the sweep does. Follow-ups have ids derived from this ending, so that a repeat changes
  * nothing. The job's time is in them because a job that was deleted and posted again ends for the first time again.
  */
-export async function settleUp(job: EndedJob, parts: EngineParts): Promise<void> {
+export async function settle(job: EndedJob, parts: EngineParts): Promise<void> {
   const { store, clock, retention } = parts;
   const names = owed(job);
   const message = names.length > 0 ? await store.message(job) : undefined;

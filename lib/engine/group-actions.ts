@@ -5,7 +5,7 @@ import { isFinished, type Job } from "../job/job.ts";
 import { lookSoon } from "../queue/hand-over.ts";
 import { conflict, moveJob, reopening } from "./admin-actions.ts";
 import type { EngineParts } from "./engine-parts.ts";
-import { settleUp } from "./follow-ups.ts";
+import { settle } from "./follow-ups.ts";
 
 // The actions of people on groups. Undefined if there is no such group. A cancel is that of any job.
 
@@ -54,7 +54,7 @@ export async function redriveGroup(id: string, bulkActionId: string, parts: Engi
         `Only a group that is PENDING or FAILED can be redriven; this one is ${group.status}`,
         "group_not_failed",
       );
-    if (group.dueAt !== undefined) return settleUp(group, parts);
+    if (group.dueAt !== undefined) return settle(group, parts);
     return reopening(group, parts, bulkActionId);
   });
   // Its members that were let go are kept again.

@@ -6,7 +6,7 @@ import { HEAD_START, LONGEST_MESSAGE_DELAY, isFinished, isWaiting, type Job, typ
 import type { Move } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import { lookSoon } from "../queue/hand-over.ts";
-import type { GroupLook } from "../queue/message.ts";
+import type { GroupLook } from "../queue/delivery.ts";
 import { endedIn } from "../store/group-store.ts";
 import { stopJob } from "./admin-actions.ts";
 import { goOn } from "./follow-through.ts";

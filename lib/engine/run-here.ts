@@ -5,7 +5,7 @@ import { isGroup } from "../job/group.ts";
 import { isLong, isSchedule, nextAttempt, nextRunOf, type Job } from "../job/job.ts";
 import { logged } from "../log.ts";
 import { handOver } from "../queue/hand-over.ts";
-import type { Delivery } from "../queue/message.ts";
+import type { Delivery } from "../queue/delivery.ts";
 import type { IndexEntry } from "../store/job-item.ts";
 import { DUE_SHARDS } from "../store/job-keys.ts";
 import { lookAtBacklog } from "./backlog.ts";
@@ -79,7 +79,7 @@ async function runJob(job: Job, timeLeft: TimeLeft, parts: EngineParts): Promise
 }
 
 function deliveryOf(due: Job): Delivery {
-  if (isSchedule(due)) return { kind: "run", ref: nextRunOf(due) };
+  if (isSchedule(due)) return { kind: "firing", ref: nextRunOf(due) };
   return isGroup(due) ? { kind: "group", look: { id: due.id } } : { kind: "stored", ref: nextAttempt(due) };
 }
 

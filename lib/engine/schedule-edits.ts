@@ -11,7 +11,7 @@ import { departure, handOver } from "../queue/hand-over.ts";
 import type { Applied } from "../store/job-store.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { unfinishedLast } from "./firing.ts";
-import { settleUp } from "./follow-ups.ts";
+import { settle } from "./follow-ups.ts";
 import { goOn } from "./follow-through.ts";
 import { arrange, drop, runOf, sendTarget, tooManySchedules } from "./schedules.ts";
 
@@ -44,7 +44,7 @@ export async function editSchedule(id: string, wanted: Wanted, parts: EnginePart
     const change = wanted(job, message);
     if (!change) return job;
     if (isFinished(job) && isUnsettled(job)) {
-      await settleUp(job, parts);
+      await settle(job, parts);
       continue;
     }
     const edited = await applyChange(job as WaitingJob | EndedJob, message, change, parts);

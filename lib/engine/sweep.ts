@@ -21,7 +21,7 @@ import { DUE_SHARDS } from "../store/job-keys.ts";
 import { lookAtBacklog, makeWait } from "./backlog.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { endLate, goOn } from "./follow-through.ts";
-import { settleUp } from "./follow-ups.ts";
+import { settle } from "./follow-ups.ts";
 import { dueWork, type BacklogShare, type DueWork, type Share } from "./due-work.ts";
 
 // Due jobs are all that recovers from a lost message, a crashed worker or an outage of the queue.
@@ -196,7 +196,7 @@ async function decide(job: Job, parts: EngineParts): Promise<Decision> {
 /** Submits what an end owes. A failure is repeated after five minutes, not every minute. */
 async function settleLater(job: EndedJob, now: EpochMs, parts: EngineParts): Promise<void> {
   try {
-    await settleUp(job, parts);
+    await settle(job, parts);
   } catch (error) {
     await parts.store.apply(job, becomeDue(job, now + HEAD_START));
     throw error;

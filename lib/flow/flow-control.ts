@@ -18,7 +18,7 @@ import type { Wait } from "./wait.ts";
 import type { CallRef, Outcome } from "../job/attempt.ts";
 
 /** An attempt that may start, or one that has to wait. */
-export type Entry = Admitted | PutOff;
+export type Entry = Admitted | Deferred;
 
 export interface Admitted {
   /**
@@ -32,7 +32,7 @@ export interface Admitted {
 }
 
 /** `freed`: the backlogs whose next jobs may have the slots that the attempt held until it had to wait. */
-export interface PutOff {
+export interface Deferred {
   readonly wait: Wait;
   readonly freed: readonly BacklogRef[];
 }
@@ -61,7 +61,7 @@ export function createFlowControl(parts: Parts) {
   /** The decision for an attempt that is about to be claimed. */
   async function enter(ref: CallRef): Promise<Entry> {
     const [settings, circuit] = await Promise.all([apps.settingsOf(ref.appId), circuits.circuitOf(ref)]);
-    if (settings.paused) return putOff({ reason: "paused" });
+    if (settings.paused) return deferred({ reason: "paused" });
     const wait = circuit && (await circuits.waitAt(ref, circuit));
     if (typeof wait === "object") return { wait, freed: passedOn(ref) };
     const share = await runs.shareOf(ref);
@@ -101,7 +101,7 @@ export function createFlowControl(parts: Parts) {
   return { enter, enterCarried, waitOf, ...createGates({ clock, apps, capacity, circuits }) };
 }
 
-function putOff(wait: Wait): PutOff {
+function deferred(wait: Wait): Deferred {
   return { wait, freed: [] };
 }
 

@@ -147,7 +147,7 @@ function endOf(job: RunningJob, ending: Ending): EndMove {
     }
     case "lost":
     case "retry": {
-      if (outcome.kind === "retry" && outcome.isUncounted) return putOff(job, outcome.error, ending);
+      if (outcome.kind === "retry" && outcome.isUncounted) return retryUncounted(job, outcome.error, ending);
       if (!retriesLeft) return finish(job, "DEAD", ending, { lastError: outcome.error });
       const backoff = backoffDelay(job.retryCount + 1, job.retry, ending.chance);
       const asked = outcome.kind === "retry" ? (outcome.retryAfterMs ?? 0) : 0;
@@ -159,7 +159,7 @@ function endOf(job: RunningJob, ending: Ending): EndMove {
 }
 
 /** Ends an attempt that found no room, as one that counts for no retry. */
-function putOff(job: RunningJob, error: string, ending: Ending): EndMove {
+function retryUncounted(job: RunningJob, error: string, ending: Ending): EndMove {
   const { now, chance } = ending;
   // The attempts that no retry accounts for: the first one, and those that were put off.
   const times = Math.max(job.attempts - job.retryCount, 1);
@@ -235,7 +235,7 @@ export function queueUp(
 }
 
 /** Takes a job out of its backlog, along with a message; `turn`: the one that it was given at its destination. */
-export function release(
+export function leaveBacklog(
   job: Job,
   now: EpochMs,
   turn?: Turn,

@@ -1,4 +1,4 @@
-import type { QueueRecord } from "./message.ts";
+import type { QueueRecord } from "./delivery.ts";
 
 /** The result for a message: done, or delivered again later. */
 export type Handled = "done" | ComeAgain;

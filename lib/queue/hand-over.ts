@@ -4,7 +4,7 @@ import type { Job } from "../job/job.ts";
 import { becomeDue } from "../job/moves.ts";
 import { logged, type Log } from "../log.ts";
 import type { JobStore } from "../store/job-store.ts";
-import type { GroupLook } from "./message.ts";
+import type { GroupLook } from "./delivery.ts";
 import type { Departure, Queue } from "./queue.ts";
 
 interface Parts {

@@ -15,7 +15,7 @@ import { carryPayload, type Files } from "../store/payloads.ts";
 import type { Table } from "../store/table.ts";
 import { LONGEST_MESSAGE_DELAY, isLong, isSchedule, nextAttempt, nextRunOf, type Job } from "../job/job.ts";
 import { isGroup } from "../job/group.ts";
-import type { GroupLook, QueueRecord } from "./message.ts";
+import type { GroupLook, QueueRecord } from "./delivery.ts";
 import type { ComeAgain } from "./batch.ts";
 
 /**
@@ -149,7 +149,7 @@ function bodyOf(job: Job): object {
 
 function receiversFrom({ urls, client }: Connection) {
   /** Makes messages visible after their wait instead of at the end of their visibility. */
-  async function release(again: ReadonlyMap<QueueRecord, ComeAgain>): Promise<void> {
+  async function makeVisible(again: ReadonlyMap<QueueRecord, ComeAgain>): Promise<void> {
     for (const { road, taken } of byRoad([...again.keys()])) {
       const Entries = taken.map((record, at) => ({
         ...entryOf(record, at),
@@ -206,7 +206,7 @@ function receiversFrom({ urls, client }: Connection) {
     return Number(Attributes?.ApproximateNumberOfMessages ?? 0);
   }
 
-  return { receive, release, remove, depth };
+  return { receive, makeVisible, remove, depth };
 }
 
 function roadOf(job: Job): Road {

@@ -89,7 +89,7 @@ test("when messages can't be released, the others of the batch stay handled", as
   await world.submit();
   await world.submit();
   const records = await world.receive("fair");
-  world.queue.release = async () => {
+  world.queue.makeVisible = async () => {
     throw new Error("the queue is away");
   };
   let first = true;

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import { HEAD_START, nextAttempt, type Job } from "../../lib/job/job.ts";
 import { PLENTY, createWorld, request, type World } from "../support/world.ts";
-import type { QueueRecord } from "../../lib/queue/message.ts";
+import type { QueueRecord } from "../../lib/queue/delivery.ts";
 
 let world: World;
 

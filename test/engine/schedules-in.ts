@@ -20,7 +20,7 @@ export function schedulesIn(world: () => World) {
   }
 
   const stored = async ({ id }: Pick<Job, "id">) => (await world().store.get(id)) as Job;
-  const run = async (job: Job) => world().engine.run({ kind: "run", ref: nextRunOf(job) }, PLENTY);
+  const run = async (job: Job) => world().engine.run({ kind: "firing", ref: nextRunOf(job) }, PLENTY);
   const edit = async (job: Job, change: (execution: ScheduleExecution) => object) =>
     world().engine.editSchedule(job.id, (_, message: Message) => ({
       message: {

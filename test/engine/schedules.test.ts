@@ -137,7 +137,7 @@ test.each([
   expect(await world.depth("fair")).toEqual({ ready: 0, delayed: 1 });
   expect((await stored(job)).status).toBe("PENDING");
   world.pass(30 * SECOND);
-  await world.engine.run({ kind: "run", ref: nextRunOf(job) }, PLENTY);
+  await world.engine.run({ kind: "firing", ref: nextRunOf(job) }, PLENTY);
   expect((await stored(job)).status).toBe("SUCCEEDED");
 });
 
@@ -345,7 +345,7 @@ test("a recurring schedule stays PENDING, fires at every time of its own, and en
 
 test("a message of a run says whether it fired: the first one does", async () => {
   const job = await schedule({ scheduledAt: inOneHour() });
-  const delivery = { kind: "run", ref: nextRunOf(job) } as const;
+  const delivery = { kind: "firing", ref: nextRunOf(job) } as const;
   expect(await world.engine.run(delivery, PLENTY)).toBe("skipped");
   world.pass(HOUR);
   expect(await world.engine.run(delivery, PLENTY)).toBe("succeeded");

@@ -9,7 +9,7 @@ import { createProcess } from "../sim/process.ts";
 import { createRandom } from "../sim/random.ts";
 import { createTime } from "../sim/time.ts";
 import { PLENTY, createWorld, type World } from "../support/world.ts";
-import type { QueueRecord } from "../../lib/queue/message.ts";
+import type { QueueRecord } from "../../lib/queue/delivery.ts";
 import type { Outcome } from "../../lib/job/attempt.ts";
 
 // Properties of tasks that other jobs lack: slots, their order, and leases that are extended.

@@ -3,7 +3,7 @@ import { MINUTE, SECOND, createClock } from "../../lib/clock.ts";
 import { arrival, isShort, waiting, type Wait } from "../../lib/flow/wait.ts";
 import { accept } from "../../lib/job/accept.ts";
 import { HEAD_START, type Job } from "../../lib/job/job.ts";
-import { after, release } from "../../lib/job/moves.ts";
+import { after, leaveBacklog } from "../../lib/job/moves.ts";
 
 const ACCEPTED = Date.parse("2026-01-01T12:00:00Z");
 const NOW = ACCEPTED + 20 * MINUTE;
@@ -120,7 +120,7 @@ test("a message arrives a little before a turn by a rate, and else when its job 
   const clock = createClock();
   const turn = after(job(), waiting(job(), { reason: "rate", turn: { at: SOON, step: 1 } }, NOW));
   expect(arrival(turn, clock)).toBe(SOON - clock.during(900));
-  const slot = after(job(), release(job(), SOON, { at: SOON, step: 0 }));
+  const slot = after(job(), leaveBacklog(job(), SOON, { at: SOON, step: 0 }));
   expect(arrival(slot, clock)).toBe(SOON);
   const untaken = after(job("lane"), waiting(job("lane"), { reason: "concurrency", startAt: SOON }, NOW));
   expect(arrival(untaken, clock)).toBe(SOON);

@@ -19,7 +19,7 @@ export const ACCEPTED: readonly Accepted[] = [
     reason: ALWAYS_THERE,
   },
   {
-    file: "lib/queue/message.ts",
+    file: "lib/queue/delivery.ts",
     code: "const delivery = deliveryOf(event, 1);",
     was: "1",
     becomes: "2",

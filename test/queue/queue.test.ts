@@ -12,7 +12,7 @@ import { clientOf } from "../sim/models/client.ts";
 import type { Item } from "../../lib/store/table.ts";
 import { createS3 } from "../sim/models/s3.ts";
 import { request } from "../support/world.ts";
-import { parseFiring, parseRecord, type QueueRecord } from "../../lib/queue/message.ts";
+import { parseFiring, parseRecord, type QueueRecord } from "../../lib/queue/delivery.ts";
 import { handleBatch, type Handled } from "../../lib/queue/batch.ts";
 
 const FIFO = "arn:aws:sqs:local:0:jobs-main.fifo";
@@ -250,7 +250,7 @@ test("messages are released and deleted in the queue that they came from, hidden
   const { queue, asked } = stand();
   const [one, two, three] = [record("a", "l"), record("b", "l", FAIR), record("c", "l")];
   const tooLong = { inSeconds: 12 * 3_600 };
-  await queue.release(new Map([...[one, two].map((each) => [each, { inSeconds: 7 }] as const), [three, tooLong]]));
+  await queue.makeVisible(new Map([...[one, two].map((each) => [each, { inSeconds: 7 }] as const), [three, tooLong]]));
   const [fair, main] = ["https://sqs.local/0/jobs-fair", "https://sqs.local/0/jobs-main.fifo"];
   const [a, c] = [
     { Id: "0", ReceiptHandle: "a" },
@@ -272,7 +272,7 @@ test("messages are released and deleted in the queue that they came from, hidden
 
 test("EventBridge's event fires a run or a target; its dead letter, text or object, is read as the event in it", () => {
   const fire = { id: ID, run: 2 };
-  const firing = { kind: "run", ref: fire };
+  const firing = { kind: "firing", ref: fire };
   expect(parseFiring({ fire })).toEqual(firing);
   for (const Payload of [{ fire }, JSON.stringify({ fire })]) {
     expect(parseRecord(record("m", "a", FIFO, JSON.stringify({ Payload })))).toEqual(firing);

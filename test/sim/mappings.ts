@@ -1,7 +1,7 @@
 import { DeleteMessageCommand, ReceiveMessageCommand } from "@aws-sdk/client-sqs";
 import type { SQSBatchResponse } from "aws-lambda";
 import type { TimeLeft } from "../../lib/clock.ts";
-import type { QueueRecord } from "../../lib/queue/message.ts";
+import type { QueueRecord } from "../../lib/queue/delivery.ts";
 import type { Cloud } from "./cloud.ts";
 import type { Invariants } from "./invariants.ts";
 import type { Plant } from "./plant.ts";

@@ -22,7 +22,7 @@ import { createSealer } from "../../lib/store/sealer.ts";
 import { embedded, modelled } from "./ground.ts";
 import type { Metadata } from "../../lib/job/message.ts";
 import type { NewJob } from "../../lib/job/accept.ts";
-import type { QueueRecord } from "../../lib/queue/message.ts";
+import type { QueueRecord } from "../../lib/queue/delivery.ts";
 import type { Outcome } from "../../lib/job/attempt.ts";
 
 const RULES = {

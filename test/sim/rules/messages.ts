@@ -2,7 +2,7 @@ import { MINUTE, type EpochMs } from "../../../lib/clock.ts";
 import { isFinished, type Job } from "../../../lib/job/job.ts";
 import { decodeMessage } from "../../../lib/job/payload.ts";
 import type { Judge } from "./rule.ts";
-import type { QueueRecord } from "../../../lib/queue/message.ts";
+import type { QueueRecord } from "../../../lib/queue/delivery.ts";
 
 // The messages of queues: in mode `sqs`, a message is the only place of a job until its first attempt is over.
 

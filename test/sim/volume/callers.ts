@@ -2,7 +2,7 @@ import { DeleteMessageBatchCommand, ReceiveMessageCommand } from "@aws-sdk/clien
 import type { SQSBatchResponse } from "aws-lambda";
 import { HOUR, MINUTE, type EpochMs, type TimeLeft } from "../../../lib/clock.ts";
 import type { SweepPart } from "../../../lib/engine/sweep.ts";
-import type { QueueRecord } from "../../../lib/queue/message.ts";
+import type { QueueRecord } from "../../../lib/queue/delivery.ts";
 import { DUE_SHARDS } from "../../../lib/store/job-keys.ts";
 import type { Container, FunctionName, Invoke } from "../process.ts";
 import { recordOf, type Received } from "../mappings.ts";

@@ -20,7 +20,7 @@ export interface GroupLook {
 
 /** The firing of a schedule: a run of a stored one, or one that carries its target job. */
 export type Firing =
-  | { readonly kind: "run"; readonly ref: RunRef }
+  | { readonly kind: "firing"; readonly ref: RunRef }
   | { readonly kind: "target"; readonly target: WaitingJob };
 
 /** A message as Lambda hands it over. */
@@ -44,7 +44,7 @@ export function parseRecord(record: QueueRecord): Delivery {
 /** Parses the event by which EventBridge fires a schedule. Throws BAD_REQUEST for any other. */
 export function parseFiring(event: unknown): Firing {
   const delivery = deliveryOf(event, 1);
-  if (delivery?.kind === "run" || delivery?.kind === "target") return delivery;
+  if (delivery?.kind === "firing" || delivery?.kind === "target") return delivery;
   throw badRequest([{ field: "body", message: 'expected {"fire": {"id": "<id of a schedule>", "run": <number>}}' }]);
 }
 
@@ -60,7 +60,7 @@ function deliveryOf(message: unknown, receiveCount: number): Delivery | undefine
   if ("attempt" in data) return { kind: "stored", ref: data.attempt };
   if ("group" in data) return { kind: "group", look: data.group };
   if ("job" in data) return { kind: "carried", job: data.job, receiveCount };
-  return "target" in data.fire ? { kind: "target", target: data.fire.target } : { kind: "run", ref: data.fire };
+  return "target" in data.fire ? { kind: "target", target: data.fire.target } : { kind: "firing", ref: data.fire };
 }
 
 /** The errors of JSON.parse quote the text, which must not end in a log. */
