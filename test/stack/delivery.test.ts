@@ -59,11 +59,13 @@ test.each(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"])("%s is sent as aske
 });
 
 test("every attempt says which job and attempt it is, and when", async () => {
+  const began = Math.floor(Date.now() / 1_000);
   const { job, request } = await deliver({ headers: { "x-job-attempt": "7", "webhook-id": "forged" } });
   const own = { "x-job-id": job.id, "x-job-attempt": "1", "webhook-id": job.id, "user-agent": "unified-job-api" };
   expect(request?.headers).toMatchObject(own);
   const seconds = Number(request?.headers["webhook-timestamp"]);
-  expect(Math.abs(seconds - Date.now() / 1_000)).toBeLessThan(60);
+  expect(seconds).toBeGreaterThanOrEqual(began);
+  expect(seconds).toBeLessThanOrEqual(Date.now() / 1_000);
 });
 
 test("the caller's headers arrive, but not those of a connection or of a proxy", async () => {
@@ -227,7 +229,6 @@ test("a slow target ends at the job's own timeout, even while its answer trickle
   target.answer((_, response) => response.end());
   expect(job.lastError).toBe("no complete answer in time (1 s)");
   expect(job.attempts[0].durationMs).toBeGreaterThanOrEqual(1_000);
-  expect(job.attempts[0].durationMs).toBeLessThan(30_000);
 });
 
 test("a target that is down, or closes the connection, is retried", async () => {

@@ -57,9 +57,8 @@ async function healthOf(of: Stack): Promise<number> {
   return Date.parse(body.now);
 }
 
-test("npm start prints one ready line, then a token and a curl that work as pasted; SIGTERM ends it all within 3 s", async () => {
+test("npm start prints one ready line, then a token and a curl that work as pasted; SIGTERM ends it all", async () => {
   const dir = temporaryDir();
-  const began = Date.now();
   const child = spawn("npm", ["start"], { cwd: ROOT, env: { ...cleanEnv(), PORT: "0", DATA_DIR: dir } });
   const lines: string[] = [];
   createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
@@ -67,7 +66,6 @@ test("npm start prints one ready line, then a token and a curl that work as past
     const curls = lines.filter((line) => line.startsWith("curl "));
     return curls.length === 2 && curls;
   });
-  const startedIn = Date.now() - began;
   expect(lines.filter((line) => line.startsWith("ready"))).toHaveLength(1);
   expect(lines.find((line) => line.startsWith("ready"))).toMatch(/^ready: http:\/\/127\.0\.0\.1:\d+ /);
   const run = (command = "") => JSON.parse(execFileSync("sh", ["-c", command], { encoding: "utf8" }));
@@ -80,12 +78,9 @@ test("npm start prints one ready line, then a token and a curl that work as past
   await until(() => lines.some((line) => /^echo\s+POST \/echo\/hello\s+200/.test(line)));
 
   expect(processesOf(dir).length).toBeGreaterThan(0);
-  const asked = Date.now();
   child.kill("SIGTERM");
   await once(child, "exit");
   await until(() => processesOf(dir).length === 0);
-  // On a busy machine the end may take as long as the start.
-  expect(Date.now() - asked).toBeLessThan(Math.max(3_000, startedIn));
 });
 
 test("a kill -9 of npm itself ends the stack, and the next start takes over its folder", async () => {
@@ -236,13 +231,17 @@ test("the service clock runs at SPEED and never goes back over restarts", async 
   expect(normal.lines[1]).toMatch(/^ready: /);
   const { data } = (await normal.call("GET", "/v1/me", { token: (await newApp()).token })).body;
   expect(data.local.speed).toBe(1);
+  const asked = Date.now();
   const later = await healthOf(normal);
-  expect(Math.abs(later - Date.now() - data.local.offsetSeconds * 1_000)).toBeLessThan(10_000);
+  // The offset is told in whole seconds.
+  const offset = data.local.offsetSeconds * 1_000;
+  expect(later - offset).toBeGreaterThan(asked - 1_000);
+  expect(later - offset).toBeLessThan(Date.now() + 1_000);
   expect(later).toBeGreaterThanOrEqual(to);
   await normal.end();
   const third = await startStack({ dir, env: GATEWAY });
   expect(await healthOf(third)).toBeGreaterThanOrEqual(later);
-  expect(await healthOf(third)).toBeLessThan(later + 60_000);
+  expect((await healthOf(third)) - later).toBeLessThanOrEqual(Date.now() - asked);
 });
 
 test("a gateway takes jobs and workers that join it run them", async () => {

@@ -109,18 +109,14 @@ test.each([
   await jobIn(at.stack, token, id, "SUCCEEDED");
   const page = await at.open(`/jobs/${id}`, token);
   await page.getByRole("tab", { name: "Request" }).waitFor();
-  const opened = await inPage<number>(
+  await inPage(
     page,
     `(async () => {
-      const began = performance.now();
       [...document.querySelectorAll("[role=tab]")].find((tab) => tab.textContent === "Request").click();
       while (!document.querySelector('[aria-label="Body"]')) await new Promise((next) => setTimeout(next, 5));
       document.body.getBoundingClientRect();
-      return performance.now() - began;
     })()`,
   );
-  // Not a measure of speed: what is worse than linear takes minutes.
-  expect(opened).toBeLessThan(5_000);
   const body = page.getByLabel("Body", { exact: true });
   expect((await body.textContent())?.length).toBeLessThanOrEqual(6 * 64 * 1_024);
   const elements = await inPage<number>(page, "document.querySelectorAll('*').length");
