@@ -15,7 +15,7 @@ import PRICES from "./prices.json" with { type: "json" };
 
 const ROOT = join(import.meta.dirname, "..");
 const FIGURES = join(import.meta.dirname, "cost-figures.json");
-/** Its table of a million jobs is the printed one. */
+/** Its bill is the printed one. */
 const DOCUMENT = join(ROOT, "docs/scaling.md");
 const MEASURED_ROUNDS = 6;
 const MOST_MORE = 1.05;
@@ -38,16 +38,15 @@ export function readFigures(): Figures {
   return (JSON.parse(readFileSync(FIGURES, "utf8")) as { paths: Figures }).paths;
 }
 
-/** The printed bill, as Markdown. */
+/** The bill, as Markdown: what the documentation has. */
 export function billOf(figures: Figures, assumed: Assumptions = ASSUMED): string {
   const parts = { figures, assumed, deployment: readDeployment(ROOT) };
-  const head = ["a million jobs", ...SERVICES, "**total**", `kept ${assumed.keptDays} days`, "batch"];
+  const head = ["a million jobs", ...SERVICES, "**total**", `kept ${assumed.keptDays} days`];
   const rows = PATHS.map(({ name }) => rowOf(name, priceOf(name, parts)));
   const beside = Object.entries(PRICES.beside).map(([name, dollars]) => [
     `*${name}*`,
     ...SERVICES.map(() => ""),
     `**${dollars.toFixed(2)}**`,
-    "",
     "",
   ]);
   const idle = idleOf(parts);
@@ -55,14 +54,52 @@ export function billOf(figures: Figures, assumed: Assumptions = ASSUMED): string
   return [
     `US dollars, ${PRICES.region}, list prices of ${PRICES.date} without free tier.`,
     "",
+    ...table(
+      ["webhooks a month", "spread evenly", `in bursts of ${assumed.jobsPerSecond} a second`, "of it for storage"],
+      MONTHS.map((millions) => monthOf(millions, parts)),
+    ),
+    "",
     ...table(head, [...rows, ...beside]),
     "",
     ...table(
       ["a month without jobs", "dollars"],
       [...Object.entries(idle).map(([name, n]) => [name, n.toFixed(2)]), ["**total**", `**${idleTotal.toFixed(2)}**`]],
     ),
-    "",
+  ].join("\n");
+}
+
+/** Millions of webhooks in a month. */
+const MONTHS = [0.1, 1, 10, 100];
+/** The share of them that takes two retries. */
+const RETRIED = 0.05;
+/** Metrics of one type of job: five for all types together, the same for this one, and the latency. */
+const METRICS_OF_A_TYPE = 11;
+const MONTH_SECONDS = 730 * 3_600;
+
+/** Webhooks of 1 KB, spread evenly or in bursts: the fewer of them a function finds at a time, the more they cost. */
+function monthOf(millions: number, { assumed, ...parts }: Parameters<typeof priceOf>[1]): string[] {
+  const fixed = sum(Object.values(idleOf({ ...parts, assumed }))) + METRICS_OF_A_TYPE * PRICES.perMonth.metric;
+  const at = (jobsPerSecond: number) => {
+    const [once, again] = [0, 2].map((retries) =>
+      priceOf(webhookPath("both", "1 KB", retries), { ...parts, assumed: { ...assumed, jobsPerSecond } }),
+    );
+    const of = (field: "total" | "kept") =>
+      millions * ((once?.[field] ?? NaN) * (1 - RETRIED) + (again?.[field] ?? NaN) * RETRIED);
+    return { storage: of("kept"), total: fixed + of("total") + of("kept") };
+  };
+  const burst = at(assumed.jobsPerSecond);
+  const dollars = [at((millions * 1_000_000) / MONTH_SECONDS).total, burst.total, burst.storage];
+  return [(millions * 1_000_000).toLocaleString("en"), ...dollars.map((n) => n.toFixed(n < 1 ? 2 : 0))];
+}
+
+/** What the documentation has not: what is wanted, and how many messages an invocation finds. */
+function insidesOf(figures: Figures, assumed: Assumptions): string {
+  const parts = { figures, assumed, deployment: readDeployment(ROOT) };
+  const batches = PATHS.map(({ name }) => [name, priceOf(name, parts).batch?.toFixed(1) ?? ""]);
+  return [
     ...table(["wanted", "is", "ok"], goalsOf(figures, assumed)),
+    "",
+    ...table(["messages at a time", "batch"], batches),
   ].join("\n");
 }
 
@@ -79,9 +116,9 @@ function goalsOf(figures: Figures, assumed: Assumptions): string[][] {
   ];
 }
 
-function rowOf(name: string, { bill, total, kept, batch }: Priced): string[] {
+function rowOf(name: string, { bill, total, kept }: Priced): string[] {
   const cells = SERVICES.map((service) => bill[service].toFixed(2));
-  return [name, ...cells, `**${total.toFixed(2)}**`, kept.toFixed(2), batch?.toFixed(1) ?? ""];
+  return [name, ...cells, `**${total.toFixed(2)}**`, kept.toFixed(2)];
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
@@ -171,7 +208,7 @@ async function main(): Promise<void> {
   }
   if (values.renew || values.measure) renewDocument(figures);
   if (values.check) return;
-  process.stdout.write(`${billOf(figures, assumed)}\n\n`);
+  process.stdout.write(`${billOf(figures, assumed)}\n\n${insidesOf(figures, assumed)}\n\n`);
   for (const line of assumptionsIn(assumed)) process.stdout.write(`- ${line}\n`);
 }
 
