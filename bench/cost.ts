@@ -59,6 +59,8 @@ export function billOf(figures: Figures, assumed: Assumptions = ASSUMED): string
       MONTHS.map((millions) => monthOf(millions, parts)),
     ),
     "",
+    ...table(["webhooks a second", ...RATES.map(String)], [ratesOf(parts)]),
+    "",
     ...table(head, [...rows, ...beside]),
     "",
     ...table(
@@ -90,6 +92,15 @@ function monthOf(millions: number, { assumed, ...parts }: Parameters<typeof pric
   const burst = at(assumed.jobsPerSecond);
   const dollars = [at((millions * 1_000_000) / MONTH_SECONDS).total, burst.total, burst.storage];
   return [(millions * 1_000_000).toLocaleString("en"), ...dollars.map((n) => n.toFixed(n < 1 ? 2 : 0))];
+}
+
+const RATES = [1, 5, 10, 20, 50, 100];
+
+/** A million webhooks of 1 KB, delivered at once, at each rate. */
+function ratesOf({ assumed, ...parts }: Parameters<typeof priceOf>[1]): string[] {
+  const at = (jobsPerSecond: number) =>
+    priceOf(webhookPath("both", "1 KB", 0), { ...parts, assumed: { ...assumed, jobsPerSecond } }).total;
+  return ["a million of 1 KB", ...RATES.map((rate) => at(rate).toFixed(2))];
 }
 
 /** What the documentation has not: what is wanted, and how many messages an invocation finds. */
