@@ -143,21 +143,49 @@ test("its declarations are fine for a strict program", async () => {
      }
      export const receivers = [express("whsec_AAAA", ({ body }) => body.order), lambda(["whsec_AAAA"], async () => {}), verify];`,
   );
-  const options = {
-    module: "nodenext",
-    target: "es2022",
-    lib: ["es2022", "dom"],
-    types: [],
-    strict: true,
-    noEmit: true,
-    // The compiler's own libraries, not the package's declarations.
-    skipDefaultLibCheck: true,
-  };
-  writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions: options, include: ["use.ts"] }));
+  // The compiler's own libraries are not checked, the package's declarations are.
+  expect(await compiled(project, { types: [], skipDefaultLibCheck: true }, ["use.ts"])).toBe("");
+});
+
+/** What the strict compiler says of the files of a folder. */
+async function compiled(folder: string, more: object, files = ["*.ts"]): Promise<string> {
+  const options = { module: "nodenext", target: "es2022", lib: ["es2022", "dom"], strict: true, noEmit: true, ...more };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, include: files }));
   const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-  const said = await exec(process.execPath, [tsc, "-p", project]).then(
+  return exec(process.execPath, [tsc, "-p", folder]).then(
     () => "",
     ({ stdout }: { stdout: string }) => stdout,
   );
-  expect(said).toBe("");
+}
+
+/** The names that examples take as given. */
+const GIVEN = `
+  import type { Express } from "express";
+  import type { Jobs as Client } from "${name}";
+  declare global {
+    const jobs: Client;
+    const app: Express;
+${["hook", "price", "charge", "allDone", "token", "id"].map((each) => `    const ${each}: string;`).join("\n")}
+    const body: { order: number };
+    const rows: readonly { readonly id: string }[];
+  }`;
+
+/** The TypeScript of a page, but for parts of this repository's own code. */
+const examplesIn = (file: string) =>
+  [...readFileSync(join(ROOT, file), "utf8").matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code = ""]) => code);
+const EXAMPLES = ["README.md", "client/README.md", ...readdirSync(join(ROOT, "docs")).map((page) => `docs/${page}`)]
+  // Its code is lib/tasks/example.ts, as another test says.
+  .filter((file) => file.endsWith(".md") && file !== "docs/tasks.md")
+  .flatMap((file) => examplesIn(file).map((code, at) => [file, at, code] as const));
+
+test("the TypeScript of the README files and of the documentation is fine for a strict program", async () => {
+  expect(EXAMPLES.length).toBeGreaterThan(10);
+  const folder = join(project, "examples");
+  mkdirSync(folder);
+  const packages = ["express", "fastify", "@types"].map((each) => [join(ROOT, "node_modules", each), each] as const);
+  for (const [from, to] of packages) symlinkSync(from, join(project, "node_modules", to));
+  for (const [file, at, code] of EXAMPLES)
+    writeFileSync(join(folder, `${file.replaceAll(/\W/g, "-")}-${at + 1}.ts`), `${code}\nexport {};\n`);
+  writeFileSync(join(folder, "given.ts"), GIVEN);
+  expect(await compiled(folder, { types: ["node"], skipLibCheck: true })).toBe("");
 });

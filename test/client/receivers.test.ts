@@ -214,8 +214,17 @@ test("verify takes a tolerance, and says what is wrong", async () => {
 });
 
 test("a receiver without a secret, or with one that is none, can't be made", () => {
-  for (const wrong of [undefined, "", "whsec_", "whsec_*", []]) {
-    expect(() => next(wrong as string, () => {})).toThrow("expected whsec_…");
+  for (const wrong of [undefined, "", "whsec_", "whsec_*", [], [secret, undefined]]) {
+    expect(() => next(wrong, () => {})).toThrow("expected whsec_…");
+  }
+  expect(() => next(process.env["NO_SUCH_SECRET"], () => {})).toThrow("The secret is missing");
+});
+
+test("verify without a secret says so, and not that the request is wrong", async () => {
+  const { headers, body } = sent({ secrets: [secret] });
+  for (const secrets of [[], [undefined]]) {
+    const request = new Request("https://shop.example", { method: "POST", headers, body });
+    await expect(verify(request, { secrets })).rejects.toThrow("The secret is missing");
   }
 });
 

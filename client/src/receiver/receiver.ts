@@ -14,13 +14,14 @@ export interface ReceivedJob {
 export type Handler = (job: ReceivedJob) => unknown;
 
 export interface VerifyOptions {
-  /** `whsec_…`: all that are valid now, which are two for a day after a change. */
-  readonly secrets: readonly string[];
+  /** `whsec_…`: all that are valid now, which are two for a day after a change. One that is undefined throws. */
+  readonly secrets: readonly (string | undefined)[];
   /** Default: 300. */
   readonly toleranceSeconds?: number | undefined;
 }
 
-export type Secret = string | readonly string[] | VerifyOptions;
+/** A variable of the environment may be undefined for the compiler; a secret that is missing throws a TypeError. */
+export type Secret = string | undefined | readonly (string | undefined)[] | VerifyOptions;
 
 /** The request is not a genuine one of now. */
 export class SignatureError extends Error {
@@ -47,7 +48,7 @@ export interface Outgoing {
 
 /** Throws a SignatureError unless the request was signed with one of the secrets within the last minutes. */
 export async function verify(request: Request, options: VerifyOptions): Promise<ReceivedJob> {
-  return verified(await incoming(request), options);
+  return verified(await incoming(request), optionsOf(options));
 }
 
 export async function incoming(request: Request): Promise<Incoming> {
@@ -90,8 +91,9 @@ export function optionsOf(secret: Secret): VerifyOptions {
 }
 
 function keyOf(secret: string | undefined): Uint8Array<ArrayBuffer> {
-  const [key] = bytesOf(secret?.replace("whsec_", "") ?? "");
-  if (!key?.length) throw new TypeError("The secret is missing, or no base64: expected whsec_…");
+  if (!secret) throw new TypeError("The secret is missing: expected whsec_…, got none; is its variable set?");
+  const [key] = bytesOf(secret.replace("whsec_", ""));
+  if (!key?.length) throw new TypeError("The secret is no base64: expected whsec_… as the service has shown it");
   return key;
 }
 
