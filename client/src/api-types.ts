@@ -961,6 +961,15 @@ export interface BulkAction {
   readonly error: string | null;
   readonly createdAt: string;
   readonly completedAt: string | null;
+  /** Of one redrive alone: which of the destinations of its jobs, the first ten, fail or are held now. These jobs wait until the destination works, or is resumed (`POST /v1/admin/destinations/resume`). */
+  readonly shutDestinations?: ReadonlyArray<{
+    readonly destination: string;
+    readonly state: "open" | "held";
+    readonly since: string;
+    /** Of an open one, at the earliest. */
+    readonly nextProbeAt: string | null;
+    readonly lastError: string;
+  }> | undefined;
 }
 
 /** Which jobs: those that fit all of what is given, which must be something. */

@@ -34,10 +34,13 @@ export interface BulkProgress {
   readonly from?: NonNullable<JobPage["next"]>;
   /** All jobs have been read. */
   readonly isRead?: true;
+  /** Where the jobs go that it has redriven: the first destinations, by which people are told of those that fail. */
+  readonly to?: readonly string[];
 }
 
 export const NOTHING_DONE: BulkProgress = { looked: 0, matched: 0, changed: 0 };
 const AT_ONCE = 10;
+const MOST_DESTINATIONS = 10;
 
 /** Redrives or cancels the app's jobs that match a filter and have not changed since the request. */
 export const bulkAction = defineTask({
@@ -62,10 +65,12 @@ export const bulkAction = defineTask({
       signal.throwIfAborted();
       const fit = page.jobs.filter((each) => mayChange(each, action) && isAsOf(job.createdAt, each));
       const changed = await inTurn(fit, change);
+      const to = action === "redrive" ? destinationsOf(so, changed) : [];
       so = {
         looked: so.looked + page.jobs.length,
         matched: so.matched + fit.length,
-        changed: so.changed + changed,
+        changed: so.changed + changed.length,
+        ...(to.length > 0 && { to }),
         ...(page.next ? { from: page.next } : { isRead: true }),
       };
       await context.checkpoint(so);
@@ -82,8 +87,14 @@ function soFar(saved: unknown): BulkProgress {
   return so.listing === undefined ? so : countsOf(so);
 }
 
+/** The result. */
 function countsOf({ looked, matched, changed }: BulkProgress) {
   return { looked, matched, changed };
+}
+
+function destinationsOf({ to = [] }: BulkProgress, changed: readonly Job[]): readonly string[] {
+  const all = new Set([...to, ...changed.flatMap(({ destination }) => destination ?? [])]);
+  return [...all].slice(0, MOST_DESTINATIONS);
 }
 
 /** The jobs that an action looks at: those that were created up to a time and fit. */
@@ -108,11 +119,13 @@ function isAsOf(time: EpochMs, job: Job): boolean {
   return (job.status === "RUNNING" ? (job.startedAt ?? 0) : job.updatedAt) <= time;
 }
 
-async function inTurn(jobs: readonly Job[], change: (job: Job) => Promise<boolean>): Promise<number> {
-  let changed = 0;
+/** The jobs that were changed. */
+async function inTurn(jobs: readonly Job[], change: (job: Job) => Promise<boolean>): Promise<readonly Job[]> {
+  const changed: Job[] = [];
   for (let at = 0; at < jobs.length; at += AT_ONCE) {
-    const results = await Promise.all(jobs.slice(at, at + AT_ONCE).map(change));
-    changed += results.filter(Boolean).length;
+    const some = jobs.slice(at, at + AT_ONCE);
+    const results = await Promise.all(some.map(change));
+    changed.push(...some.filter((_, n) => results[n]));
   }
   return changed;
 }

@@ -3,6 +3,8 @@ import { iso } from "../../clock.ts";
 import { ClientError } from "../../errors.ts";
 import { EXECUTION_TYPES } from "../../executors/index.ts";
 import type { TaskExecution } from "../../executors/task.ts";
+import type { Circuit } from "../../flow/circuit.ts";
+import { LONGEST_DESTINATION } from "../../flow/destination-store.ts";
 import type { JobFilter } from "../../job/job-filter.ts";
 import { BULK_ACTION, TASK, isFinished, type Job } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
@@ -48,6 +50,20 @@ export const bulkShown = z
     error: z.string().nullable(),
     createdAt: time,
     completedAt: time.nullable(),
+    shutDestinations: z
+      .array(
+        z.strictObject({
+          destination: z.string(),
+          state: z.enum(["open", "held"]),
+          since: time,
+          nextProbeAt: time.nullable().describe("Of an open one, at the earliest."),
+          lastError: z.string(),
+        }),
+      )
+      .describe(
+        "Of one redrive alone: which of the destinations of its jobs, the first ten, fail or are held now. These jobs wait until the destination works, or is resumed (`POST /v1/admin/destinations/resume`).",
+      )
+      .optional(),
   })
   .meta({ id: "BulkAction", description: "How far it is." });
 
@@ -179,19 +195,41 @@ async function ownBulkAction(id: string | undefined, caller: Caller, service: Se
   return job;
 }
 
-async function answer(job: Job, { store }: ServiceParts): Promise<Answer> {
-  return { status: 200, body: envelope(await shown(job, store)) };
+async function answer(job: Job, { store, destinations }: ServiceParts): Promise<Answer> {
+  const view = await shown(job, store);
+  if (view.action !== "redrive") return { status: 200, body: envelope(view) };
+  return { status: 200, body: envelope({ ...view, shutDestinations: await shutOf(job, destinations) }) };
 }
 
-async function shown(job: Job, store: ServiceParts["store"]): Promise<object> {
+/** The destinations of redriven jobs that let none through now. */
+async function shutOf(job: Job, destinations: ServiceParts["destinations"]): Promise<object[]> {
+  const to = (progressOf(job).to ?? []).filter((name) => name.length <= LONGEST_DESTINATION);
+  const circuits = to.length > 0 ? await destinations.circuitsOf(job.appId, to) : new Map<string, Circuit>();
+  return [...circuits].flatMap(([destination, { state, since, probeAt, lastError }]) =>
+    state === "closed"
+      ? []
+      : {
+          destination,
+          state,
+          since: iso(since),
+          nextProbeAt: state === "open" && probeAt !== undefined ? iso(probeAt) : null,
+          lastError,
+        },
+  );
+}
+
+async function shown(job: Job, store: ServiceParts["store"]): Promise<ReturnType<typeof view>> {
   const { payload } = (await store.message(job)).execution as TaskExecution;
   const { action, filter } = payload as { action: BulkKind; filter: BulkFilter };
   return view(job, action, filter);
 }
 
-function view(job: Job, action: BulkKind, filter: BulkFilter): object {
-  const so = job.saved === undefined ? NOTHING_DONE : (JSON.parse(job.saved) as BulkProgress);
-  const { looked, matched, changed } = so;
+function progressOf({ saved }: Job): BulkProgress {
+  return saved === undefined ? NOTHING_DONE : (JSON.parse(saved) as BulkProgress);
+}
+
+function view(job: Job, action: BulkKind, filter: BulkFilter) {
+  const { looked, matched, changed } = progressOf(job);
   return {
     id: job.id,
     action,
