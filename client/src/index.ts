@@ -7,9 +7,12 @@ export type {
   BulkAction,
   BulkOptions,
   Counts,
+  DestinationFilter,
   FollowUp,
   Job,
   JobWithAttempts,
+  LimitedDestination,
+  Limits,
   ListOptions,
   NewGroup,
   NewJob,
@@ -20,6 +23,7 @@ export type {
   ScheduleChanges,
   ScheduleFilter,
   Sent,
+  SentJob,
   When,
 } from "./types.ts";
-export type { Callback, Group, JobCount, Schedule } from "./api-types.ts";
+export type { Callback, Destination, Group, JobCount, Schedule } from "./api-types.ts";

@@ -1,10 +1,11 @@
 import type { JobCount } from "./api-types.ts";
 import { ConflictError, JobFailedError } from "./errors.ts";
 import { flat } from "./flat.ts";
+import { Destinations } from "./destinations.ts";
 import { Groups } from "./groups.ts";
 import { Pages } from "./pages.ts";
 import { Schedules } from "./schedules.ts";
-import { chunksOf, keyed, sendChunk } from "./send.ts";
+import { chunksOf, keyed, sendChunk, sentJob } from "./send.ts";
 import { refuseEmpty, repeated, sleep, transport, type CallOptions, type JobsOptions, type Send } from "./transport.ts";
 import type {
   BulkAction,
@@ -16,6 +17,7 @@ import type {
   NewJob,
   ResendChanges,
   Sent,
+  SentJob,
 } from "./types.ts";
 
 /** The job service, for one app. */
@@ -23,6 +25,7 @@ export class Jobs {
   readonly schedules: Schedules;
   readonly groups: Groups;
   readonly bulk: Bulk;
+  readonly destinations: Destinations;
   readonly #send: Send;
 
   constructor(options: JobsOptions = {}) {
@@ -30,14 +33,18 @@ export class Jobs {
     this.schedules = new Schedules(this.#send);
     this.groups = new Groups(this.#send);
     this.bulk = new Bulk(this.#send);
+    this.destinations = new Destinations(this.#send);
   }
 
   /** Sends a job; in mode `sqs` there is none to answer. Of many, each is accepted or refused by itself, in their order. */
   async send(job: NewJob & { readonly mode: "sqs" }, options?: CallOptions): Promise<null>;
-  async send(job: NewJob & { readonly mode?: "both" | "db" | undefined }, options?: CallOptions): Promise<Job>;
+  async send(job: NewJob & { readonly mode?: "both" | "db" | undefined }, options?: CallOptions): Promise<SentJob>;
   async send(jobs: readonly NewJob[], options?: CallOptions): Promise<Sent[]>;
-  async send(jobs: NewJob | readonly NewJob[], options: CallOptions = {}): Promise<Job | null | Sent[]> {
-    if (!isMany(jobs)) return this.#call("POST", "/v1/send", { ...options, body: flat(keyed(jobs)) });
+  async send(jobs: NewJob | readonly NewJob[], options: CallOptions = {}): Promise<SentJob | null | Sent[]> {
+    if (!isMany(jobs)) {
+      const { data, isReplay } = await this.#send("POST", "/v1/send", { ...options, body: flat(keyed(jobs)) });
+      return sentJob(data, isReplay, jobs.key !== undefined);
+    }
     const sent: Sent[] = [];
     for await (const chunk of chunksOf(jobs)) sent.push(...(await sendChunk(this.#send, chunk, options)));
     return sent;

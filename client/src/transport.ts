@@ -32,6 +32,8 @@ export interface Answer {
   readonly data: any;
   /** Seconds, if the service asks to wait. */
   readonly retryAfter: number | undefined;
+  /** The request was done before, and its key had an answer. */
+  readonly isReplay: boolean;
 }
 
 export type Send = (method: string, path: string, request?: Request) => Promise<Answer>;
@@ -106,8 +108,9 @@ async function read(response: Response): Promise<Read> {
     return { error: noAnswer(response.url, cause), retryAfter };
   }
   const body = parsed(text) as { data?: unknown; error?: ErrorBody } | null | undefined;
+  const isReplay = headers.get("idempotent-replayed") === "true";
   if (response.ok && (body !== undefined || text === ""))
-    return { status, retryAfter, data: body && "data" in body ? body.data : body };
+    return { status, retryAfter, isReplay, data: body && "data" in body ? body.data : body };
   if (response.ok) {
     const message = `${response.url} answered ${status} with what is not JSON: is it the address of the service? ${text.slice(0, 200)}`;
     return { error: new JobsError(message, { status, code: "NOT_JSON", requestId }), retryAfter };

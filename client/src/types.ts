@@ -1,6 +1,7 @@
 import type {
   BulkFilter,
   CreateGroup,
+  DestinationLimits,
   FlatJob,
   JobEntity,
   Operations,
@@ -21,6 +22,11 @@ type Data<Id extends keyof Operations> = Operations[Id] extends { readonly answe
 
 /** A job as it stands, without its message. */
 export type Job = JobEntity;
+/** A job as `send` answers it. */
+export type SentJob = Job & {
+  /** The key had this job already: nothing new is run. A try of this very call may have made it, if its answer was lost. */
+  readonly isReplay: boolean;
+};
 /** A job with its message and attempts. */
 export type JobWithAttempts = Data<"getJob">;
 export type Status = Job["status"];
@@ -53,7 +59,7 @@ export interface NewJob extends FollowUp {
 
 /** What came of one job of many: it is accepted (null in mode `sqs`), or refused. */
 export type Sent =
-  | { readonly job: Job | null; readonly error?: undefined }
+  | { readonly job: SentJob | null; readonly error?: undefined }
   | { readonly job?: undefined; readonly error: JobsError };
 
 export interface Page<Item> {
@@ -73,6 +79,12 @@ export type ListOptions = Omit<Operations["listJobs"]["query"], keyof Timed> & T
 
 /** Which jobs are changed: those that fit each condition, by any of its values. */
 export type BulkOptions = Omit<BulkFilter, keyof Timed | "dryRun"> & Timed;
+
+/** At most so many requests: left out or null, no limit. */
+export type Limits = Omit<DestinationLimits, "destination" | "version">;
+/** The limits of a destination, by the name that the service has for it. */
+export type LimitedDestination = Data<"putDestination">["destinations"][number];
+export type DestinationFilter = Operations["listDestinations"]["query"];
 
 export type Counts = Data<"getCounts">;
 export type BulkAction = Data<"getBulkAction">;

@@ -167,11 +167,53 @@ test.skipIf(!has("/v1/send"))(
   },
 );
 
+test.skipIf(!has("/v1/send"))("says that the destination of redriven jobs is shut, and lets them go", async () => {
+  target.answer((_, response) => void response.writeHead(410).end());
+  const { token } = await newClient(stack);
+  const id = await post(stack, token, { url: target.url, path: "/gone" });
+  await command(stack, token, "wait", id);
+  const redriven = await command(stack, token, "redrive", "--status", "DEAD", "--wait");
+  expect(redriven.stdout).toContain(
+    `changed 1\n  waits: ${target.url} is held; unified-jobs destinations resume ${target.url}\n`,
+  );
+  const { stdout } = await command(stack, token, "destinations");
+  expect(stdout).toMatch(new RegExp(`^${target.url}  held  since 20\\S+  HTTP 410\n$`));
+  answerByPath(target);
+  expect((await command(stack, token, "destinations", "resume", target.url)).stdout).toBe(`${target.url}  closed\n`);
+  const [action = ""] = redriven.stdout.split(" ");
+  const shown = await stack.call("GET", `/v1/admin/bulk-actions/${action}`, { token });
+  expect(shown.body.data.shutDestinations).toEqual([]);
+});
+
+test.skipIf(!has("/v1/send"))("limits a destination, and cancels, counts and sends jobs again", async () => {
+  answerByPath(target);
+  const { token } = await newClient(stack);
+  const run = async (...argv: string[]) => (await command(stack, token, ...argv)).stdout;
+  await run("destinations", "limit", "hooks.example.com", "--rate", "5", "--at-once", "2");
+  expect(await run("destinations")).toBe("https://hooks.example.com  5 a second  2 at once\n");
+  expect(await run("destinations", "unlimit", "hooks.example.com")).toBe("no destination has a limit\n");
+  expect(await command(stack, token, "destinations", "limit", "hooks.example.com")).toMatchObject({ status: 2 });
+
+  const [one, other] = [await scheduled(stack, token), await scheduled(stack, token)];
+  expect(await run("cancel", one)).toContain(`${one}  CANCELLED`);
+  expect(await run("cancel", "--status", "PENDING", "--dry-run")).toBe("1\n");
+  expect(await run("cancel", "--status", "PENDING", "--wait")).toContain("changed 1");
+  expect(await command(stack, token, "cancel", other)).toMatchObject({ status: 4 });
+
+  const sent = await run("send", `${target.url}/fail`, "--retries", "0", "--key", "once", "--json");
+  const again = await run("send", `${target.url}/fail`, "--retries", "0", "--key", "once");
+  expect([JSON.parse(sent).isReplay, again]).toEqual([false, expect.stringContaining("\n  the key had this job")]);
+  const resent = JSON.parse(await run("resend", JSON.parse(sent).id, "--to", `${target.url}/good`, "--json"));
+  expect(await command(stack, token, "wait", resent.id)).toMatchObject({ status: 0 });
+  expect(await run("counts")).toMatch(/^(?:no jobs|[A-Z]+ \d.*)\nwaiting: /);
+});
+
 test("has help for each command, and for all", async () => {
   const help = await command(stack, "", "--help");
   expect(help.status).toBe(0);
   const names = [...help.stdout.matchAll(/^ {2}unified-jobs ([a-z]+) /gm)].map(([, name = ""]) => name);
-  expect(names).toEqual("send get list watch wait redrive schedules groups token tail".split(" "));
+  const all = "send get list counts watch wait tail redrive resend cancel schedules groups destinations token";
+  expect(names).toEqual(all.split(" "));
   for (const name of names) {
     const one = await command(stack, "", name, "--help");
     expect([one.status, one.stdout]).toEqual([0, expect.stringContaining(`unified-jobs ${name}`)]);

@@ -61,7 +61,8 @@ const asked = () =>
 
 test("after a lost answer, a 429 and a 503 the same job is sent again, with one key", async () => {
   replies(LOST, refused(429), refused(503), data(job(), 201));
-  expect(await jobs.send({ url: "https://shop.example/hook", body: { order: 1 } })).toEqual(job());
+  const sent = await jobs.send({ url: "https://shop.example/hook", body: { order: 1 } });
+  expect(sent).toEqual({ ...job(), isReplay: false });
   const [first, ...repeated] = asked();
   expect(first).toEqual([
     "POST",
@@ -70,6 +71,40 @@ test("after a lost answer, a 429 and a 503 the same job is sent again, with one 
   ]);
   expect(repeated).toEqual([first, first, first]);
   expect(service.received[0]?.headers).toMatchObject({ authorization: "Bearer t", "content-type": "application/json" });
+});
+
+test("it says whether the key had its job already, of one job and of many", async () => {
+  const again: Reply = { ...data(job(), 200), headers: { "idempotent-replayed": "true" } };
+  replies(again);
+  expect(await jobs.send({ url: "https://a.example", key: "k" })).toEqual({ ...job(), isReplay: true });
+  // Without a key of the caller's, only a try of this call can have made it.
+  expect(await jobs.send({ url: "https://a.example" })).toEqual({ ...job(), isReplay: false });
+  const results = [200, 201, 200].map((status) => ({ status, data: job() }));
+  replies(data({ results }, 207));
+  const sent = await jobs.send(["a", "b", undefined].map((key) => ({ url: "https://a.example", key })));
+  expect(sent.map((each) => each.job?.isReplay)).toEqual([true, false, false]);
+  replies({ status: 202 });
+  expect(await jobs.send({ url: "https://a.example", key: "k", mode: "sqs" })).toBeNull();
+});
+
+test("destinations are resumed, and get limits among the settings of the token's app", async () => {
+  const limited = [{ destination: "https://a.example:8443", rateLimitPerSecond: 5, maxConcurrency: null }];
+  service.answer(({ url }, response) => {
+    const answer = url === "/v1/me" ? { appId: "the-app" } : { destinations: limited };
+    response.end(JSON.stringify({ success: true, data: answer }));
+  });
+  const name = "https://a.example:8443";
+  expect(await jobs.destinations.limit(name, { rateLimitPerSecond: 5 })).toEqual(limited);
+  expect(await jobs.destinations.limits()).toEqual(limited);
+  await jobs.destinations.unlimit("resize");
+  await jobs.destinations.resume(name);
+  const app = "/v1/admin/apps/the-app";
+  expect(asked().filter(([, url]) => url !== "/v1/me")).toEqual([
+    ["PUT", `${app}/destinations/https%3A%2F%2Fa.example%3A8443`, { rateLimitPerSecond: 5 }],
+    ["GET", app],
+    ["DELETE", `${app}/destinations/resize`],
+    ["POST", "/v1/admin/destinations/resume", { destination: name }],
+  ]);
 });
 
 test("it gives up after four tries, and says that another may succeed", async () => {

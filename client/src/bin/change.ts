@@ -1,58 +1,9 @@
-import type { BulkAction, Group, JobCount, NewSchedule, Schedule, ScheduleChanges } from "../index.ts";
-import { NAME, UsageError, jobLine, show, showPages, type Args, type Command } from "./command.ts";
-import { FILTERS, filterOf } from "./look.ts";
+import type { Group, NewSchedule, Schedule, ScheduleChanges } from "../index.ts";
+import { actionLine } from "./bulk.ts";
+import { NAME, UsageError, byAction, jobLine, show, showPages, type Args, type Command } from "./command.ts";
 import { contentOf, defined, json } from "./send.ts";
 
-export const redrive: Command = {
-  name: "redrive",
-  about: "Tries all FAILED or DEAD jobs again that fit, or the jobs of these ids.",
-  usage: ["--status DEAD,FAILED --host shop.example --since 1d --dry-run", "--status DEAD --wait", "ID…"],
-  options: {
-    ...FILTERS,
-    "dry-run": { type: "boolean", about: "count them, and change none" },
-    wait: { type: "boolean", about: "until all that fit are on their way again" },
-  },
-
-  async run(args) {
-    if (args.words.length > 0) {
-      if (Object.keys(filterOf(args)).length > 0) throw new UsageError("expected ids or a filter, got both");
-      for (const id of args.words) show(args, await args.jobs().retry(id), jobLine);
-      return;
-    }
-    const { bulk } = args.jobs();
-    if (args.flag("dry-run")) return show(args, await bulk.redrive({ ...filterOf(args), dryRun: true }), countLine);
-    const action = await bulk.redrive(filterOf(args));
-    if (args.flag("wait")) await args.jobs().wait(action.id);
-    show(args, args.flag("wait") ? await bulk.get(action.id) : action, actionLine);
-  },
-};
-
-function actionLine(action: BulkAction): string {
-  return Object.entries(action)
-    .filter(([name]) => ["id", "status", "looked", "matched", "changed"].includes(name))
-    .map(([name, value]) => (name === "id" ? String(value) : `${name} ${String(value)}`))
-    .join("  ");
-}
-
-function countLine({ count, isLowerBound }: JobCount): string {
-  return `${count}${isLowerBound ? " or more" : ""}`;
-}
-
-type Action = (args: Args, name: string) => Promise<void>;
-
-/** `unified-jobs schedules ACTION NAME`; without an action, the list. */
-function byAction(actions: Readonly<Record<string, Action>>, withoutName: readonly string[]) {
-  return async (args: Args): Promise<void> => {
-    const [action = "list", name, ...more] = args.words;
-    const found = Object.hasOwn(actions, action) ? actions[action] : undefined;
-    if (!found) throw new UsageError(`expected one of ${Object.keys(actions).join(", ")}, got ${action}`);
-    const needsName = !withoutName.includes(action);
-    if (needsName && name === undefined) throw new UsageError(`${action} wants a name after it, got nothing`);
-    const [extra] = needsName ? more : args.words.slice(1);
-    if (extra !== undefined) throw new UsageError(`${extra} is one word too many`);
-    await found(args, name ?? "");
-  };
-}
+// Schedules, and groups of jobs.
 
 export const schedules: Command = {
   name: "schedules",

@@ -1,5 +1,7 @@
 import { ConflictError, JobFailedError, JobsError } from "../index.ts";
-import { groups, redrive, schedules } from "./change.ts";
+import { counts, destinations } from "./around.ts";
+import { cancel, redrive, resend } from "./bulk.ts";
+import { groups, schedules } from "./change.ts";
 import { NAME, UsageError, argsOf, helpOf, jobLine, print, type Command } from "./command.ts";
 import { get, list, tail, wait, watch } from "./look.ts";
 import { send } from "./send.ts";
@@ -7,11 +9,26 @@ import { token } from "./token.ts";
 
 // The command line. Exit status: 0 done, 1 failed, 2 not called as it can be, 4 conflict, 75 try again.
 
-const COMMANDS: readonly Command[] = [send, get, list, watch, wait, redrive, schedules, groups, token, tail];
+const COMMANDS: readonly Command[] = [
+  send,
+  get,
+  list,
+  counts,
+  watch,
+  wait,
+  tail,
+  redrive,
+  resend,
+  cancel,
+  schedules,
+  groups,
+  destinations,
+  token,
+];
 
 const HELP = `Jobs, from the command line.
 
-${COMMANDS.map(({ name, about }) => `  ${NAME} ${name.padEnd(10)} ${about}`).join("\n")}
+${COMMANDS.map(({ name, about }) => `  ${NAME} ${name.padEnd(12)} ${about}`).join("\n")}
 
   ${NAME} COMMAND --help
 

@@ -92,6 +92,22 @@ export function only(args: Args, what: string): string {
   return word;
 }
 
+type Action = (args: Args, name: string) => Promise<void>;
+
+/** `unified-jobs schedules ACTION NAME`; without an action, the list. */
+export function byAction(actions: Readonly<Record<string, Action>>, withoutName: readonly string[]) {
+  return async (args: Args): Promise<void> => {
+    const [action = "list", name, ...more] = args.words;
+    const found = Object.hasOwn(actions, action) ? actions[action] : undefined;
+    if (!found) throw new UsageError(`expected one of ${Object.keys(actions).join(", ")}, got ${action}`);
+    const needsName = !withoutName.includes(action);
+    if (needsName && name === undefined) throw new UsageError(`${action} wants a name after it, got nothing`);
+    const [extra] = needsName ? more : args.words.slice(1);
+    if (extra !== undefined) throw new UsageError(`${extra} is one word too many`);
+    await found(args, name ?? "");
+  };
+}
+
 export function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { text as readAll } from "node:stream/consumers";
 import { secondsOf } from "../flat.ts";
-import type { Job, NewJob } from "../index.ts";
+import type { NewJob, SentJob } from "../index.ts";
 import { UsageError, jobLine, only, show, timeoutOf, type Args, type Command } from "./command.ts";
 
 export const send: Command = {
@@ -43,12 +43,17 @@ export const send: Command = {
     if (file !== undefined) return sendAll(args, jobsIn(await contentOf(file === "-" ? "-" : `@${file}`)));
     const job = await args.jobs().send((await jobOf(args)) as NewJob & { mode?: "both" });
     // Mode `sqs` has none.
-    const sent = job as Job | null;
-    const ended = args.flag("wait") && sent ? await args.jobs().wait(sent.id, waiting(args)) : sent;
-    show(args, ended, (shown) => (shown ? jobLine(shown) : "sent"));
+    const sent = job as SentJob | null;
+    const ended = args.flag("wait") && sent ? await args.jobs().wait(sent.id, waiting(args)) : undefined;
+    show(args, sent && { ...sent, ...ended }, sentLine);
     return 0;
   },
 };
+
+function sentLine(job: SentJob | null): string {
+  if (!job) return "sent";
+  return job.isReplay ? `${jobLine(job)}\n  the key had this job already: nothing new is run` : jobLine(job);
+}
 
 function waiting(args: Args) {
   const timeout = args.text("timeout");
@@ -59,7 +64,7 @@ async function sendAll(args: Args, jobs: readonly NewJob[]): Promise<number> {
   const results = await args.jobs().send(jobs);
   for (const { job, error } of results) {
     if (error) process.stderr.write(`${error.message}\n`);
-    else show(args, job, (shown) => (shown ? jobLine(shown) : "sent"));
+    else show(args, job, sentLine);
   }
   return results.some(({ error }) => error) ? 1 : 0;
 }
