@@ -173,13 +173,7 @@ async function startRole(role: Settings["role"], settings: WorkerSettings): Prom
 
 async function announce(url: string, { dir, speed, bind }: Settings): Promise<void> {
   const token = await demoToken();
-  const job = {
-    message: {
-      lambdaProxyMessage: { path: "/hello", httpMethod: "POST", body: '{"orderId":"123"}' },
-      execution: { type: "rest-api", baseUrl: `${url}/echo` },
-      metadata: { idempotencyKey: "first-job" },
-    },
-  };
+  const job = { url: `${url}/echo/hello`, body: { orderId: "123" }, key: "first-job" };
   const clock = readClock(dir);
   const notice = clock && clockNotice(clock, dir);
   if (notice !== undefined) process.stdout.write(`${notice}\n`);
@@ -194,7 +188,7 @@ A token for app ${DEMO_APP}, role APP_ADMIN, good for 12 hours:
 ${token}
 
 Send a first job to the echo target:
-curl -s ${url}/v1/jobs/create -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' -d '${JSON.stringify(job)}'
+curl -s ${url}/v1/send -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' -d '${JSON.stringify(job)}'
 
 See what became of it:
 curl -s '${url}/v1/admin/jobs?limit=10' -H 'Authorization: Bearer ${token}'

@@ -68,6 +68,7 @@ test("npm start prints one ready line, then a token and a curl that work as past
   });
   expect(lines.filter((line) => line.startsWith("ready"))).toHaveLength(1);
   expect(lines.find((line) => line.startsWith("ready"))).toMatch(/^ready: http:\/\/127\.0\.0\.1:\d+ /);
+  expect(create).toContain("/v1/send ");
   const run = (command = "") => JSON.parse(execFileSync("sh", ["-c", command], { encoding: "utf8" }));
   expect(run(create).data.status).toBe("PENDING");
   const [job] = await until(() => {
