@@ -909,7 +909,7 @@ export interface Attempt {
     /** From the open connection to the headers of the answer. */
     readonly answerMs: number | null;
   } | null;
-  /** As the message makes it, with `webhook-timestamp` at the start of the attempt; null if none was sent by HTTP. */
+  /** As it was sent, with its `webhook-timestamp`; null if none was sent by HTTP. */
   readonly request: {
     readonly method: string;
     readonly url: string;

@@ -64,10 +64,9 @@ export async function exchange(
     if (answer.kind !== "blocked" && answer.timings) timings = sumOf(timings, answer.timings);
     const exchanged = timings && answer.kind !== "blocked" ? { ...answer, timings } : answer;
     const to = followRedirects && answer.kind === "answered" ? followable(answer, url) : undefined;
-    if (!to) return outcomeOf(exchanged, attempt, { url, redirects, why: followRedirects ? NOT_THIS : NOT_ANY });
+    if (!to) return ended(exchanged, attempt, { url, redirects, why: followRedirects ? NOT_THIS : NOT_ANY });
     const next: Asked = redirects < MOST_REDIRECTS ? await requestTo(to) : TOO_MANY;
-    if ("refused" in next)
-      return outcomeOf(exchanged, attempt, { url, redirects, why: `not followed. ${next.refused}` });
+    if ("refused" in next) return ended(exchanged, attempt, { url, redirects, why: `not followed. ${next.refused}` });
     request = next;
   }
 }
@@ -96,6 +95,15 @@ interface Last {
   readonly redirects: number;
   /** What is said of a redirect that was not followed. */
   readonly why: string;
+}
+
+/** The outcome, with the time that its request says where the start of the attempt does not tell it. */
+function ended(exchanged: Exchange, attempt: RunningAttempt, last: Last): Outcome {
+  const outcome = outcomeOf(exchanged, attempt, last);
+  const { job, realTimeSeconds: sentAt } = attempt;
+  return Math.floor(job.startedAt / SECOND) === sentAt
+    ? outcome
+    : { ...outcome, detail: { ...outcome.detail, sentAt } };
 }
 
 function outcomeOf(exchanged: Exchange, attempt: RunningAttempt, last: Last): Outcome {

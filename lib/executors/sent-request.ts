@@ -1,4 +1,4 @@
-import { SECOND } from "../clock.ts";
+import { SECOND, type Clock, type EpochMs } from "../clock.ts";
 import type { Attempt } from "../job/attempt.ts";
 import { MASK, masked, maskedAddress } from "../job/masking.ts";
 import type { Message } from "../job/message.ts";
@@ -15,15 +15,18 @@ interface SentRequest {
   readonly bodyBytes: number;
 }
 
+type Times = Pick<Clock, "now" | "realNow" | "waitFor">;
+
 /** The request of an attempt by HTTP, without credentials; undefined if none was sent. */
-export function sentRequest(jobId: string, attempt: Attempt, message: Message): SentRequest | undefined {
-  const { number, startedAt, outcome, httpStatus } = attempt;
+export function sentRequest(jobId: string, attempt: Attempt, message: Message, clock: Times): SentRequest | undefined {
+  const { number, startedAt, sentAt, outcome, httpStatus } = attempt;
   const { execution, lambdaProxyMessage } = message;
   const base = execution.type === "rest-api" ? execution["baseUrl"] : execution["functionUrl"];
   // Nobody knows of a lost attempt; one that was rejected without a status was refused before it was sent.
   const isUnsent = startedAt === undefined || (outcome === "rejected" && httpStatus === undefined);
   if (typeof base !== "string" || !lambdaProxyMessage || isUnsent) return undefined;
-  const sending = { jobId, number, message, realTimeSeconds: Math.floor(startedAt / SECOND) };
+  const realTimeSeconds = sentAt ?? Math.floor(realTime(startedAt, clock) / SECOND);
+  const sending = { jobId, number, message, realTimeSeconds };
   const target = targetUrl(base, lambdaProxyMessage);
   const isWebhook = execution.type === "rest-api";
   const { method, url, headers, body } = requestOf(sending, isWebhook ? target : signable(target));
@@ -34,4 +37,10 @@ export function sentRequest(jobId: string, attempt: Attempt, message: Message): 
     headers: { ...masked(joined(headers)), [signature]: MASK },
     bodyBytes: body?.length ?? 0,
   };
+}
+
+/** The real time of a service time: the same, unless the clock of a local stack was sped up. */
+function realTime(at: EpochMs, clock: Times): number {
+  const [real, now] = [clock.realNow(), clock.now()];
+  return Math.abs(real - now) < SECOND ? at : real - clock.waitFor(now - at);
 }

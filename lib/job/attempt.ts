@@ -11,6 +11,8 @@ export interface Timings {
 
 /** What an attempt keeps of its exchange as far as there is room. */
 export interface Detail {
+  /** Real seconds since 1970, as its request says, where they are not those of the attempt's start. */
+  readonly sentAt?: number;
   readonly timings?: Timings;
   /** Without credentials. */
   readonly responseHeaders?: Readonly<Record<string, string>>;

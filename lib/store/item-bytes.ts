@@ -28,8 +28,8 @@ export function roomIn(item: Item): number {
   return Math.max(left - SPARE_BYTES, 0);
 }
 
-/** As much of a detail as fits into so many bytes: its timings, then its excerpt, then headers. */
-export function fitting({ timings, responseExcerpt = "", responseHeaders = {} }: Detail, room: number): Detail {
+/** As much of a detail as fits into so many bytes: its time, its timings, then its excerpt, then headers. */
+export function fitting({ sentAt, timings, responseExcerpt = "", responseHeaders = {} }: Detail, room: number): Detail {
   let left = room;
   const takes = (name: string, value: unknown) => {
     const bytes = Buffer.byteLength(name) + itemBytes(value) + 1;
@@ -37,6 +37,7 @@ export function fitting({ timings, responseExcerpt = "", responseHeaders = {} }:
     left -= bytes;
     return true;
   };
+  const isTimed = sentAt !== undefined && takes("sentAt", sentAt);
   const has = timings !== undefined && takes("timings", timings);
   const most = Math.max(left - "responseExcerpt".length - 1, 0);
   const cut = Buffer.from(responseExcerpt).subarray(0, most);
@@ -46,6 +47,7 @@ export function fitting({ timings, responseExcerpt = "", responseHeaders = {} }:
     ? Object.entries(responseHeaders).filter(([name, value]) => takes(name, value))
     : [];
   return {
+    ...(isTimed && { sentAt }),
     ...(has && { timings }),
     ...(keepsExcerpt && { responseExcerpt: excerpt }),
     ...(headers.length > 0 && { responseHeaders: Object.fromEntries(headers) }),

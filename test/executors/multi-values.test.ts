@@ -17,7 +17,8 @@ function messageOf(more: object): Message {
 /** The request that a webhook would make. */
 function sent(more: object) {
   const message = messageOf(more);
-  return sentRequest("a job", { number: 1, startedAt: 0, outcome: "succeeded", httpStatus: 200 }, message);
+  const clock = { now: () => 0, realNow: () => 0, waitFor: (ms: number) => ms };
+  return sentRequest("a job", { number: 1, startedAt: 0, outcome: "succeeded", httpStatus: 200 }, message, clock);
 }
 
 test.each([

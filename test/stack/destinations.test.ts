@@ -131,6 +131,18 @@ test("as many attempts run at once as are set, and no more", async () => {
   expect(at("/few")).toHaveLength(20);
 });
 
+test("attempts show the time that their requests were signed with, which is real time", async () => {
+  const app = await newApp();
+  let isBusy = true;
+  target.answer((_, response) => void response.writeHead(isBusy ? 500 : 200).end(() => (isBusy = false)));
+  const id = await post(app, "/signed");
+  const { attempts } = await jobIn(stack, app.token, id, "SUCCEEDED");
+  const shown = attempts.map(({ request }: { request: { headers: object } }) => request.headers);
+  const sent = at("/signed").map(({ headers }) => ({ "webhook-timestamp": headers["webhook-timestamp"] }));
+  expect(shown).toMatchObject(sent);
+  expect(Math.abs(Number(sent[0]?.["webhook-timestamp"]) - Date.now() / 1_000)).toBeLessThan(60);
+});
+
 test("destinations are shown with the limits that are set, page by page, to their own app", async () => {
   const [app, other] = [await newApp(), await newApp()];
   await limit(app, { rateLimitPerSecond: 5, maxConcurrency: 2 });

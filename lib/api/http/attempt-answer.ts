@@ -43,9 +43,7 @@ export const attempt = z
         bodyBytes: z.int(),
       })
       .nullable()
-      .describe(
-        "As the message makes it, with `webhook-timestamp` at the start of the attempt; null if none was sent by HTTP.",
-      )
+      .describe("As it was sent, with its `webhook-timestamp`; null if none was sent by HTTP.")
       .meta({
         examples: [
           {

@@ -59,7 +59,7 @@ export const getJob = route({
   answers: { 200: enveloped(jobWithAttempts).describe("The job.") },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
 
-  async handle({ path, caller }, { store, waits }): Promise<Answer> {
+  async handle({ path, caller }, { store, waits, clock }): Promise<Answer> {
     const appId = appOf(caller);
     const id = z.guid().toLowerCase().safeParse(path["id"]);
     const found = id.success ? await store.history(id.data) : undefined;
@@ -68,7 +68,7 @@ export const getJob = route({
       throw new ClientError("NOT_FOUND", "No such job");
     const { job, recorded } = found;
     const [message, waiting] = await Promise.all([store.message(job), (await waits()).of([job])]);
-    const entity = wholeEntityOf(job, message, recorded, (attempt) => sentRequest(job.id, attempt, message));
+    const entity = wholeEntityOf(job, message, recorded, (attempt) => sentRequest(job.id, attempt, message, clock));
     return withEntity(200, { ...entity, waiting: waitingView(waiting.get(job.id)) });
   },
 });
