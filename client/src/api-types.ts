@@ -1300,6 +1300,37 @@ export interface PutLimits {
   readonly paused?: boolean | undefined;
 }
 
+/** A merge patch (RFC 7396): null gives a limit its default. `PUT` is for no limit where there is a default. */
+export interface PatchLimits {
+  /** Of the limits that you have read: if they have another by now, 409. */
+  readonly version?: number | undefined;
+  /** Requests of the app in a second. Null: no limit. */
+  readonly requestsPerSecond?: number | null | undefined;
+  /** Reads of administrators in a second. Null: no limit. */
+  readonly readsPerSecond?: number | null | undefined;
+  /** Changes of settings and secrets in a second. Null: no limit. */
+  readonly changesPerSecond?: number | null | undefined;
+  /** Tasks that run at once. Null: no limit. */
+  readonly maxConcurrentTasks?: number | null | undefined;
+  /** Attempts over 60 s at once, and as many at destinations that take longer than 5 s. Null: a fifth of the queue's executions: 20 and 40. */
+  readonly concurrencyPerApp?: number | null | undefined;
+  /** Quick PDFs that are made at once. Null: no limit. */
+  readonly quickPdfsPerApp?: number | null | undefined;
+  /** Requests that wait for news at once. Null: no limit. */
+  readonly waitersPerApp?: number | null | undefined;
+  /** Recurring schedules that have not ended. Null: no limit. */
+  readonly recurringSchedules?: number | null | undefined;
+  /** Datasets. Null: no limit. */
+  readonly datasets?: number | null | undefined;
+  /** Bytes of all datasets. Null: no limit. */
+  readonly datasetBytes?: number | null | undefined;
+  /** Bytes of uploaded and announced files. Null: no limit. */
+  readonly uploadBytes?: number | null | undefined;
+  /** Pages of PDFs in a day of UTC. Null: no limit. */
+  readonly pdfPagesPerDay?: number | null | undefined;
+  readonly paused?: boolean | null | undefined;
+}
+
 /** By the day on which jobs were asked for; days without any are left out. */
 export interface Usage {
   readonly approximate: true;
@@ -2429,6 +2460,18 @@ export interface Operations {
       readonly timestamp: string;
     };
   };
+  /** `POST /v1/admin/destinations/hold`: Lets an app's jobs to a destination wait until it is resumed. */
+  holdDestination: {
+    readonly body: {
+      readonly appId?: string | undefined;
+      readonly destination: string;
+    };
+    readonly answer: {
+      readonly success: true;
+      readonly data: Destination;
+      readonly timestamp: string;
+    };
+  };
   /** `POST /v1/admin/destinations/resume`: Lets an app's jobs go to a destination again. */
   resumeDestination: {
     readonly body: {
@@ -2882,6 +2925,18 @@ export interface Operations {
       readonly appId: string;
     };
     readonly body: PutLimits;
+    readonly answer: {
+      readonly success: true;
+      readonly data: Limits;
+      readonly timestamp: string;
+    };
+  };
+  /** `PATCH /v1/admin/apps/{appId}/limits`: Changes some of what the operator allows an app and leaves the rest as it is. */
+  patchLimits: {
+    readonly path: {
+      readonly appId: string;
+    };
+    readonly body: PatchLimits;
     readonly answer: {
       readonly success: true;
       readonly data: Limits;

@@ -5,10 +5,10 @@ import { getApp, patchApp, putApp } from "./admin/apps.ts";
 import { listAudit } from "./admin/audit.ts";
 import { listApps } from "./admin/apps-list.ts";
 import { abortBulkAction, cancelJobs, getBulkAction, listBulkActions, redriveJobs } from "./admin/bulk.ts";
-import { getLimits, putLimits } from "./admin/limits.ts";
+import { getLimits, patchLimits, putLimits } from "./admin/limits.ts";
 import { getMe } from "./admin/me.ts";
 import { getMetrics } from "./admin/metrics.ts";
-import { listDestinations, resumeDestination } from "./admin/destinations.ts";
+import { holdDestination, listDestinations, resumeDestination } from "./admin/destinations.ts";
 import { createFileJob, getFileJob, listFileJobLogs, listFileJobs } from "./tasks/files.ts";
 import type { Route } from "./http/http.ts";
 import { pollSqs, processScheduledMessage, runDbJobs, runJobs } from "./admin/internal.ts";
@@ -74,6 +74,7 @@ export const adminRoutes: readonly Route[] = [
   getCounts,
   getSeries,
   listDestinations,
+  holdDestination,
   resumeDestination,
   getApp,
   putApp,
@@ -82,6 +83,7 @@ export const adminRoutes: readonly Route[] = [
   deleteDestination,
   getLimits,
   putLimits,
+  patchLimits,
   rotateSecret,
   deleteSecret,
   listAudit,

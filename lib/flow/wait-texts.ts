@@ -30,9 +30,9 @@ export function limitText(at: string, reason: Limit, limits: DestinationLimits |
 }
 
 export function shutText(destination: string, { state, since, lastError }: Circuit): string {
-  const error = shortened(lastError);
-  if (state === "held") return `${named(destination)} is held since ${iso(since)} (${error}) until a person resumes it`;
-  return `${named(destination)} fails since ${iso(since)} (${error}), and one job a minute tries it`;
+  const error = lastError === undefined ? "" : ` (${shortened(lastError)})`;
+  if (state === "held") return `${named(destination)} is held since ${iso(since)}${error} until a person resumes it`;
+  return `${named(destination)} fails since ${iso(since)}${error}, and one job a minute tries it`;
 }
 
 function named(destination: string): string {

@@ -68,8 +68,10 @@ function createAppStore({ table, clock, audit, secrets, register, unset }: Parts
     return inForce(own, limits);
   });
 
-  /** The app's own settings and the operator's limits, as they are now. */
-  async function both(appId: string): Promise<{ own: VersionedSettings; limits: VersionedLimits }> {
+  /** The app's own settings and the operator's limits, as they are now. `set`: the limits that the operator has set. */
+  async function both(
+    appId: string,
+  ): Promise<{ own: VersionedSettings; limits: VersionedLimits; set: Partial<AppLimits> }> {
     const { pk } = appKey(appId, SETTINGS);
     const items = await table.queryAll({
       KeyConditionExpression: "pk = :pk AND sk BETWEEN :settings AND :limits",
@@ -81,7 +83,8 @@ function createAppStore({ table, clock, audit, secrets, register, unset }: Parts
       return fields;
     };
     const own = { version: 0, ...DEFAULT_SETTINGS, ...fieldsOf(SETTINGS) };
-    return { own, limits: { version: 0, ...unset, ...fieldsOf(LIMITS) } };
+    const { version = 0, ...set } = fieldsOf(LIMITS) as Partial<VersionedLimits>;
+    return { own, limits: { version, ...unset, ...set }, set };
   }
 
   /** The app's own settings as they are now. */
@@ -106,22 +109,24 @@ function createAppStore({ table, clock, audit, secrets, register, unset }: Parts
   }
 
   /**
-   * Replaces the operator's limits; those that are not given get their defaults. Also writes an entry of the audit log.
-   * Returns the version that stands in the way of `version`, if it was given, or the limits.
+   * Changes the operator's limits to what `wanted` makes of those that are set; the others have their defaults. Also
+   * writes an entry of the audit log. Returns the version that stands in the way of `version`, if it was given, or the
+   * limits.
    */
   async function limit(
     appId: string,
-    { version, ...given }: Partial<VersionedLimits>,
+    { wanted, version }: { wanted: (set: Partial<AppLimits>) => Partial<AppLimits>; version?: number | undefined },
     by: string,
   ): Promise<VersionedLimits | { readonly current: number }> {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-      const { limits: before } = await both(appId);
+      const { limits: before, set } = await both(appId);
       if (version !== undefined && version !== before.version) return { current: before.version };
-      const to = { ...unset, ...given };
+      const fields = wanted(set);
+      const to = { ...unset, ...fields };
       const changes = (Object.keys(to) as (keyof AppLimits)[])
         .filter((name) => before[name] !== to[name])
         .map((field) => ({ field, from: before[field], to: to[field] }));
-      const item = { sk: LIMITS, version: before.version, fields: given };
+      const item = { sk: LIMITS, version: before.version, fields };
       const isChanged = await audit.replace(appId, item, { by, action: "limits.changed", object: "limits", changes });
       if (!isChanged) continue;
       settingsOf.forget(appId);

@@ -488,7 +488,7 @@ test("a firing that was decided on before another one won changes nothing, howev
 
 test("an app has no more recurring schedules at once than the operator allows, and one-off ones don't count", async () => {
   const { appId } = request("both");
-  await world.apps.limit(appId, { recurringSchedules: 3 }, "operator");
+  await world.apps.limit(appId, { wanted: () => ({ recurringSchedules: 3 }) }, "operator");
   const asked = { scheduleExpression: "rate(5 minutes)", maxRuns: 2 };
   const submit = async (more: Asked) => world.engine.submit({ ...scheduleRequest(more), appId });
   const made = await Promise.allSettled(Array.from({ length: 8 }, async (_, n) => submit({ ...asked, key: `k${n}` })));

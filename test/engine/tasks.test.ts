@@ -272,7 +272,7 @@ test("a task that waits is passed over when it has been cancelled", async () => 
 });
 
 test("five urgent tasks of an app run at once, also while it is paused, and the sixth asks again", async () => {
-  await world.apps.limit(appId, { paused: true }, "operator");
+  await world.apps.limit(appId, { wanted: () => ({ paused: true }) }, "operator");
   const { started, end } = gate();
   const urgent = { jobType: "bulk_action", payload: { action: "cancel", filter: { status: "DEAD" } } };
   const jobs = await Promise.all(Array.from({ length: 6 }, async () => submit(0, appId, urgent)));

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { PROBE_EVERY, afterFailure, type Circuit } from "../../lib/flow/circuit.ts";
+import { PROBE_EVERY, afterFailure, holding, type Circuit } from "../../lib/flow/circuit.ts";
 import { MINUTE, SECOND } from "../../lib/clock.ts";
 
 const START = 1_767_225_600_000;
@@ -45,4 +45,13 @@ test("a 410 holds it at once, whatever it was, and no later failure changes that
     expect(held).toMatchObject({ state: "held", since: START + MINUTE, lastError: "HTTP 410" });
     expect(failing(30, SECOND, START + 2 * MINUTE, held)).toMatchObject({ state: "held", since: START + MINUTE });
   }
+});
+
+test("a person's hold keeps what is known of the failures, has no probe, and no failure changes it", () => {
+  expect(holding(undefined, START)).toEqual({ state: "held", since: START, failures: [] });
+  const open = failing(20, SECOND);
+  const held = holding(open, START + MINUTE);
+  expect(held).toEqual({ state: "held", since: START + MINUTE, failures: open?.failures, lastError: refused.error });
+  expect(holding(held, START + 2 * MINUTE)).toBe(held);
+  expect(failing(30, SECOND, START + 2 * MINUTE, held)).toBe(held);
 });

@@ -55,7 +55,7 @@ export async function letEnd(running: readonly Promise<unknown>[]): Promise<void
 }
 
 export async function allow(concurrencyPerApp: number): Promise<void> {
-  await world.apps.limit(appId, { concurrencyPerApp }, "operator");
+  await world.apps.limit(appId, { wanted: () => ({ concurrencyPerApp }) }, "operator");
 }
 
 export async function allowOneAt(destination: string): Promise<void> {

@@ -35,7 +35,7 @@ export interface Wire {
 /** The caller, mostly one who may. The names are those of the fuzzer's tokens. */
 function callerOf({ security, operationId }: Operation): fc.Arbitrary<string> {
   const isInternal = security.some((scheme) => "internalToken" in scheme);
-  const isForOperators = ["putLimits", "listApps"].includes(operationId);
+  const isForOperators = ["putLimits", "patchLimits", "listApps"].includes(operationId);
   const right = isInternal ? "operator" : isForOperators ? "platform" : "admin";
   const wrong = [
     "nobody",

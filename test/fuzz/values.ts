@@ -133,6 +133,17 @@ const flatTerms = fc.record(
 );
 const flatJob = fc.tuple(flatTarget, flatTerms).map(([target, terms]) => ({ ...terms, ...target }));
 
+/** Within which the rest of the run has room. */
+const wideLimits = fc.record(
+  {
+    requestsPerSecond: one(null, 1_000),
+    pdfPagesPerDay: one(null, 1_000_000),
+    paused: one(false),
+    version: fc.nat(9),
+  },
+  { requiredKeys: [] },
+);
+
 export const BODIES: Readonly<Record<string, Value>> = {
   sendJobs: fc.oneof(
     { weight: 4, arbitrary: flatJob },
@@ -177,16 +188,8 @@ export const BODIES: Readonly<Record<string, Value>> = {
     },
     { requiredKeys: [] },
   ),
-  // Wide ones, within which the rest of the run has room.
-  putLimits: fc.record(
-    {
-      requestsPerSecond: one(null, 1_000),
-      pdfPagesPerDay: one(null, 1_000_000),
-      paused: one(false),
-      version: fc.nat(9),
-    },
-    { requiredKeys: [] },
-  ),
+  putLimits: wideLimits,
+  patchLimits: wideLimits,
   processScheduledMessage: fc.record({
     fire: fc.record({ id: fc.nat(9).map((n) => `@schedule:${n}`), run: fc.integer({ min: 0, max: 3 }) }),
   }),

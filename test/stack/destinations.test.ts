@@ -100,6 +100,36 @@ test("a destination that answers 410 is held until an administrator resumes it, 
   });
 });
 
+test("a person's hold lets jobs wait without using up retries, until a person resumes it", async () => {
+  const app = await newApp();
+  target.answer((_, response) => void response.end());
+  const ask = async (action: "hold" | "resume", destination = target.url) =>
+    stack.call("POST", `/v1/admin/destinations/${action}`, { token: app.token, body: { destination } });
+  const held = await ask("hold", `${target.url}/`);
+  const shown = { destination: target.url, state: "held", since: expect.any(String), consecutiveFailures: 0 };
+  expect([held.status, held.body.data]).toMatchObject([200, { ...shown, lastError: null, nextProbeAt: null }]);
+  // Another one changes nothing.
+  expect((await ask("hold")).body.data.since).toBe(held.body.data.since);
+  expect((await ask("hold", `${target.url}/path`)).status).toBe(400);
+  expect(await destinations(app)).toMatchObject([shown]);
+  const ids = await batch(app, "/held-by-a-person", 5, { maxRetries: 0 });
+  const why = await until(async () => {
+    const { body } = await stack.call("GET", `/v1/admin/jobs/${ids[0]}`, { token: app.token });
+    return body.data.waiting?.reason === "held" && body.data.waiting;
+  });
+  expect(why.detail).toContain(`${target.url} is held since ${held.body.data.since} until a person resumes it`);
+  expect(at("/held-by-a-person")).toEqual([]);
+  await ask("resume");
+  for (const id of ids) expect((await jobIn(stack, app.token, id, "SUCCEEDED")).attempts).toHaveLength(1);
+  const path = `/v1/admin/apps/${app.appId}/audit?object=destination:${encodeURIComponent(target.url)}`;
+  const audit = await stack.call("GET", path, { token: app.token });
+  const told = (action: string, from: string, to: string) => ({ action, changes: [{ field: target.url, from, to }] });
+  expect(audit.body.data.items).toMatchObject([
+    told("destination.resumed", "held", "closed"),
+    told("destination.held", "closed", "held"),
+  ]);
+});
+
 test("a rate that is set is kept, and every job delivered once", async () => {
   const app = await newApp();
   expect((await limit(app, { rateLimitPerSecond: 10 })).status).toBe(200);

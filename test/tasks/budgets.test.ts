@@ -19,7 +19,7 @@ afterAll(async () => world.end());
 /** An app of its own: imports of rows of ten bytes each, as they are stored. */
 async function appWith(limits: Partial<AppLimits>) {
   const appId = randomUUID();
-  await world.apps.limit(appId, limits, "operator");
+  await world.apps.limit(appId, { wanted: () => limits }, "operator");
   const part = (dataset: string, jobId: string = randomUUID()) => {
     const signal = new AbortController().signal;
     const { datasets } = world.servicesOf({ appId, jobId, createdAt: 0, attempt: 1, signal });
@@ -75,7 +75,7 @@ test("an app's datasets have no more bytes than the operator allows; what is rep
 /** An app whose users upload files of some bytes. */
 async function uploaderWith(uploadBytes: number) {
   const owner = { appId: randomUUID(), userId: "ann" };
-  await world.apps.limit(owner.appId, { uploadBytes }, "operator");
+  await world.apps.limit(owner.appId, { wanted: () => ({ uploadBytes }) }, "operator");
   const file = (size: number) => ({ fileName: "a.csv", contentType: "text/csv", size });
   const begin = async (size: number) => world.uploads.begin(owner, file(size));
   const complete = async (begun: Awaited<ReturnType<typeof begin>>, content: string) => {

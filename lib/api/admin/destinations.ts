@@ -1,14 +1,14 @@
 import * as z from "zod";
 import type { DestinationLimits } from "../../store/app-settings.ts";
 import { backlogTo } from "../../job/backlog.ts";
-import type { Circuit } from "../../flow/circuit.ts";
+import { holding, type Circuit } from "../../flow/circuit.ts";
 import { iso } from "../../clock.ts";
 import { ClientError, badRequest } from "../../errors.ts";
 import { enveloped, pageOf, time } from "../http/answers.ts";
 import { appOf, requireRole } from "../http/auth.ts";
 import { envelope, route, type Answer } from "../http/http.ts";
 
-// The destinations of an app that have failed lately.
+// The destinations of an app that have failed lately or are held.
 
 const LONGEST_NAME = 300;
 
@@ -47,7 +47,7 @@ const listQuery = z.strictObject({
   cursor: z.base64url().max(500).optional(),
 });
 
-/** Only destinations that have failed lately; all others are healthy. */
+/** Only destinations that have failed lately or are held; all others are healthy. */
 export const listDestinations = route({
   key: "GET /v1/admin/destinations",
   id: "listDestinations",
@@ -66,7 +66,36 @@ export const listDestinations = route({
   },
 });
 
-const resumeBody = z.strictObject({ appId: z.guid().toLowerCase().optional(), destination: destinationName });
+const namedBody = z.strictObject({ appId: z.guid().toLowerCase().optional(), destination: destinationName });
+
+/** What runs goes on; other processes know of the hold within ten seconds. Only `resumeDestination` ends it. */
+export const holdDestination = route({
+  key: "POST /v1/admin/destinations/hold",
+  id: "holdDestination",
+  summary: "Lets an app's jobs to a destination wait until it is resumed",
+  answers: {
+    200: enveloped(destinationShown).describe(
+      "It is held: no job starts there from ten seconds later, and waiting uses up no retry.",
+    ),
+  },
+  access: (caller) => requireRole(caller, "APP_ADMIN"),
+  body: namedBody,
+  examples: () => ({ "a partner that is down": { destination: "https://hooks.example.com" } }),
+
+  async handle({ body, caller }, { destinations, apps, audit, clock }): Promise<Answer> {
+    const { destination } = body;
+    const appId = appOf(caller, body.appId);
+    const before = await destinations.read({ appId, destination });
+    if (before?.state !== "held") {
+      const changes = [{ field: destination, from: before?.state ?? "closed", to: "held" }];
+      const object = `destination:${destination}`;
+      await audit.record(appId, { by: caller.sub, action: "destination.held", object, changes });
+    }
+    const held = await destinations.change({ appId, destination }, (known) => holding(known, clock.now()));
+    const { destinations: limits } = await apps.read(appId);
+    return ok(view(destination, held, limits));
+  },
+});
 
 /** Ends a hold or an outage at once. Waiting jobs go out with the next sweep. */
 export const resumeDestination = route({
@@ -78,7 +107,7 @@ export const resumeDestination = route({
   },
   refusals: ["NOT_FOUND"],
   access: (caller) => requireRole(caller, "APP_ADMIN"),
-  body: resumeBody,
+  body: namedBody,
 
   async handle({ body, caller }, { destinations, apps, audit, backlogs }): Promise<Answer> {
     const { destination } = body;

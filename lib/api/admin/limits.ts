@@ -12,6 +12,7 @@ import {
 import { enveloped } from "../http/answers.ts";
 import { requireRole } from "../http/auth.ts";
 import { envelope, route, type Answer } from "../http/http.ts";
+import { PATCH_TYPES, mergePatch } from "../http/merge-patch.ts";
 import { appInPath } from "./app-path.ts";
 
 // What the operator allows an app, apart from the settings of the app's own administrators.
@@ -24,13 +25,16 @@ const numbers = Object.fromEntries(
 );
 const paused = z.boolean().describe("The operator's own pause, which the app's administrators can't end.");
 
-const limitsBody = z
-  .strictObject({
-    version: z.int().min(0).describe("Of the limits that you have read: if they have another by now, 409.").optional(),
-    ...Object.fromEntries(Object.entries(numbers).map(([name, number]) => [name, number.optional()])),
-    paused: paused.optional(),
-  })
-  .meta({ id: "PutLimits" });
+const given = {
+  version: z.int().min(0).describe("Of the limits that you have read: if they have another by now, 409.").optional(),
+  ...Object.fromEntries(Object.entries(numbers).map(([name, number]) => [name, number.optional()])),
+};
+const limitsBody = z.strictObject({ ...given, paused: paused.optional() }).meta({ id: "PutLimits" });
+const patchBody = z.strictObject({ ...given, paused: paused.nullable().optional() }).meta({
+  id: "PatchLimits",
+  description:
+    "A merge patch (RFC 7396): null gives a limit its default. `PUT` is for no limit where there is a default.",
+});
 
 /** The fields of limits in an answer. */
 export const limitsShown = z
@@ -62,19 +66,49 @@ export const putLimits = route({
   body: limitsBody,
 
   async handle({ path, caller, body }, service): Promise<Answer> {
-    const { apps } = service;
-    const appId = appInPath(path["appId"], caller);
-    const before = await apps.both(appId);
-    const { version, ...given } = body as Partial<AppLimits> & { version?: number };
-    const limits = await apps.limit(appId, { ...given, ...(version !== undefined && { version }) }, caller.sub);
-    if ("current" in limits) {
-      const message = `version is ${version}, but the limits are at ${limits.current}; read them and try again`;
-      throw new ClientError("CONFLICT", message);
-    }
-    await wakeJobs(appId, inForce(before.own, before.limits), inForce(before.own, limits), service);
-    return { status: 200, body: envelope(limits) };
+    const { version, ...limits } = body as Given;
+    return change({ appId: appInPath(path["appId"], caller), sub: caller.sub, version, wanted: () => limits }, service);
   },
 });
+
+export const patchLimits = route({
+  key: "PATCH /v1/admin/apps/{appId}/limits",
+  id: "patchLimits",
+  summary: "Changes some of what the operator allows an app and leaves the rest as it is",
+  answers: { 200: answer },
+  refusals: ["CONFLICT"],
+  access: (caller) => requireRole(caller, "PLATFORM_ADMIN"),
+  body: patchBody,
+  bodyTypes: PATCH_TYPES,
+  examples: () => ({ "a pause": { paused: true }, "a limit": { concurrencyPerApp: 5 } }),
+
+  async handle({ path, caller, body }, service): Promise<Answer> {
+    const { version, ...patch } = body as Given;
+    const wanted = (set: Partial<AppLimits>) => mergePatch(set, patch) as Partial<AppLimits>;
+    return change({ appId: appInPath(path["appId"], caller), sub: caller.sub, version, wanted }, service);
+  },
+});
+
+type Given = Partial<AppLimits> & { readonly version?: number };
+
+interface Change {
+  readonly appId: string;
+  readonly sub: string;
+  readonly version: number | undefined;
+  readonly wanted: (set: Partial<AppLimits>) => Partial<AppLimits>;
+}
+
+async function change({ appId, sub, version, wanted }: Change, service: ServiceParts): Promise<Answer> {
+  const { apps } = service;
+  const before = await apps.both(appId);
+  const limits = await apps.limit(appId, { wanted, version }, sub);
+  if ("current" in limits) {
+    const message = `version is ${version}, but the limits are at ${limits.current}; read them and try again`;
+    throw new ClientError("CONFLICT", message);
+  }
+  await wakeJobs(appId, inForce(before.own, before.limits), inForce(before.own, limits), service);
+  return { status: 200, body: envelope(limits) };
+}
 
 /** Lets the jobs that waited for settings or limits go on at the next sweep. */
 export async function wakeJobs(

@@ -1,5 +1,5 @@
 import { putApp } from "../../../lib/api/admin/apps.ts";
-import { resumeDestination } from "../../../lib/api/admin/destinations.ts";
+import { holdDestination, resumeDestination } from "../../../lib/api/admin/destinations.ts";
 import { putLimits } from "../../../lib/api/admin/limits.ts";
 import type { ServiceParts } from "../../../lib/parts.ts";
 import type { Container } from "../process.ts";
@@ -35,6 +35,14 @@ export function createPeople(request: (act: Act) => Promise<void>) {
     );
   }
 
+  /** A person lets the jobs to a destination wait. */
+  async function hold(app: string, destination: string): Promise<void> {
+    const body = { appId: app, destination };
+    await request(async (_, service) =>
+      holdDestination.handle({ ...asked, caller: callerOf(app), path: {}, body }, service),
+    );
+  }
+
   async function resume(app: string, destination: string): Promise<void> {
     const body = { appId: app, destination };
     await request(async (_, service) =>
@@ -47,5 +55,5 @@ export function createPeople(request: (act: Act) => Promise<void>) {
     for (const id of ids) await request(async ({ engine }) => engine.stopJob(id, "CANCELLED"));
   }
 
-  return { set, limit, resume, cancel };
+  return { set, limit, hold, resume, cancel };
 }

@@ -91,6 +91,20 @@ export const VOLUME_PLANTS: readonly VolumePlant[] = [
     ),
   },
   {
+    name: "a person's hold is overlooked",
+    scenario: WAITING,
+    breaks: "2: starts while a person holds",
+    parts: ({ destinations }) => ({
+      destinations: {
+        ...destinations,
+        circuitOf: async (ref) => {
+          const circuit = await destinations.circuitOf(ref);
+          return circuit?.lastError === undefined ? undefined : circuit;
+        },
+      },
+    }),
+  },
+  {
     name: "a message is repeated every five minutes",
     scenario: "a long lane and a slow queue",
     breaks: "3: messages of a",

@@ -3,13 +3,18 @@ import type { JobCount } from "../counts.ts";
 import { atMost, highest, longestPassing, none, within, type Figure, type Scenario } from "../scenario.ts";
 import { appId, createVolumeWorld, webhook, type Run } from "../world.ts";
 
-const [PAUSED, HELD, BROKEN] = [appId(1), appId(2), appId(3)];
+const [PAUSED, HELD, BROKEN, SPARED] = [appId(1), appId(2), appId(3), appId(4)];
 const [FINE, GONE, DOWN] = ["https://fine.example", "https://gone.example", "https://down.example"];
 const POSTED_WITHIN = 20 * MINUTE;
+/** A person holds a destination while jobs come to it. */
+const HELD_AT = 10 * MINUTE;
 const gone: Run = { outcome: { kind: "retry", error: "HTTP 410", httpStatus: 410 } };
 const down: Run = { outcome: { kind: "retry", error: "HTTP 500", httpStatus: 500 } };
 
-/** A third of the jobs wait for a paused app, a third for a held destination, a third for an open circuit. */
+/**
+ * A third of the jobs wait for a paused app, a third for a held destination, a third for an open circuit; and as many
+ * again go to a destination that a person holds while they come.
+ */
 function waitingFor(name: string, lasts: number, jobs: Scenario["jobs"]): Scenario {
   return {
     name,
@@ -35,12 +40,25 @@ function waitingFor(name: string, lasts: number, jobs: Scenario["jobs"]): Scenar
       world.post(some(PAUSED, FINE, 3), MINUTE, POSTED_WITHIN);
       world.post(some(HELD, GONE, 20), MINUTE, POSTED_WITHIN);
       world.post(some(BROKEN, DOWN, 100), MINUTE, POSTED_WITHIN);
+      const spared = some(SPARED, FINE, 0);
+      const soon = spared.splice(0, Math.floor(third / 2));
+      world.post(soon, MINUTE, POSTED_WITHIN);
+      world.post(spared, HELD_AT + MINUTE, POSTED_WITHIN);
+      world.at(HELD_AT, () => void world.hold(SPARED, FINE));
       await world.run(lasts);
+      const resumedAt = time.now();
       const before = new Map([...counts.jobs].map(([id, { messages, starts }]) => [id, messages - starts.length]));
       void world.set(PAUSED, { paused: false });
       void world.resume(HELD, GONE);
+      void world.resume(SPARED, FINE);
       await world.run(lasts + DAY, world.isDone);
 
+      // Other processes know of it within ten seconds.
+      const heldSince = resumedAt - lasts + HELD_AT + MINUTE;
+      const held = counts
+        .of(SPARED)
+        .flatMap(({ starts }) => starts)
+        .filter((at) => at > heldSince && at < resumedAt);
       const after = time.now();
       const sentTwice = (job: JobCount) =>
         Math.max(job.messages - job.starts.length - Math.max(before.get(job.id) ?? 0, 0), 0);
@@ -53,6 +71,8 @@ function waitingFor(name: string, lasts: number, jobs: Scenario["jobs"]): Scenar
         waits("a paused app's", counts.of(PAUSED)),
         waits("a held destination's", counts.of(HELD)),
         meanWaits("an open circuit's", counts.of(BROKEN)),
+        waits("a destination's that a person holds,", counts.of(SPARED)),
+        none("2: starts while a person holds the destination", held.length),
         none("2: jobs that have not run a day after the resume", counts.open()),
         within("2: all have run after the resume", 2 * HOUR, took),
         within(

@@ -187,7 +187,7 @@ function unreachable({ counts, destinations }: Seen): Problem[] {
       tone: "dead",
       shape: "pause",
       what: "Held",
-      detail: `${safeText(hostOf(one))}: ${safeText(one.lastError ?? "410 Gone")}${wait(one)} for you.`,
+      detail: `${safeText(hostOf(one))}: ${safeText(one.lastError ?? "by a person")}${wait(one)} for you.`,
       action: mayChange.value ? <Resume destination={one.destination} /> : look(`host:${hostOf(one)}`),
     }));
   return [...open, ...held];
