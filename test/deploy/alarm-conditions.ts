@@ -171,23 +171,27 @@ function lateSchedules(watch: Watch): Live {
   return sweeping(watch, { prepare, breaks: false });
 }
 
-/** Jobs that end in a minute, as the stream tells of them. */
-function ending(watch: Watch): Live {
-  const emit = emitTo(watch);
-  const told = (outcome: Outcome) => {
-    const [before, ended] = endOf(outcome);
-    return changeIn({ OldImage: imageOf(before), NewImage: imageOf(ended) });
-  };
-  const dead = told({ kind: "retry", error: "HTTP 500" });
-  const fine = told({ kind: "succeeded" });
-  return async (isBad) => {
-    const changes = [...Array.from({ length: isBad ? 5 : 0 }, () => dead), ...Array.from({ length: 20 }, () => fine)];
-    emitMeasured(measuresOf(changes), emit);
+/** Jobs that end in a minute, as the stream tells of them. In a bad one, some end so. */
+function ending(outcome: Outcome, count: number) {
+  return (watch: Watch): Live => {
+    const emit = emitTo(watch);
+    const told = (outcome: Outcome) => {
+      const [before, ended] = endOf(outcome);
+      return changeIn({ OldImage: imageOf(before), NewImage: imageOf(ended) });
+    };
+    const bad = told(outcome);
+    const fine = told({ kind: "succeeded" });
+    return async (isBad) => {
+      const some = Array.from({ length: isBad ? count : 0 }, () => bad);
+      emitMeasured(measuresOf([...some, ...Array.from({ length: 20 }, () => fine)]), emit);
+    };
   };
 }
 
 function endOf(outcome: Outcome): [before: Job, after: Job] {
-  const job: WaitingJob = { ...newJob(request("both"), START, randomUUID()), maxRetries: 0 };
+  // What is rejected with retries left has failed, and what has none left is dead.
+  const maxRetries = outcome.kind === "rejected" ? 3 : 0;
+  const job: WaitingJob = { ...newJob(request("both"), START, randomUUID()), maxRetries };
   const running = after(job, claim(nextAttempt(job), START, START + MINUTE));
   return [
     running,
@@ -246,7 +250,8 @@ export const DRIVEN: Readonly<Record<string, (watch: Watch) => Live>> = {
   OldestDueAlarm: unwritten,
   SweepLeftAlarm: unwritten,
   ScheduleLateAlarm: lateSchedules,
-  DeadRateAlarm: ending,
+  DeadRateAlarm: ending({ kind: "retry", error: "HTTP 500" }, 5),
+  FailedRateAlarm: ending({ kind: "rejected", error: "HTTP 404", httpStatus: 404 }, 10),
   RecoveredAlarm: recovering(async (world) => {
     const job = await world.submit("db");
     return [JSON.stringify({ attempt: nextAttempt(job) })];
@@ -268,6 +273,8 @@ export const MADE_UP: Readonly<Record<string, { readonly bad: Values; readonly g
   MainQueueAlarm: { bad: { watched: 301 }, good: { watched: 2 } },
   TasksQueueAlarm: { bad: { watched: 1_801 }, good: { watched: 300 } },
   PdfQueueAlarm: { bad: { watched: 1_801 }, good: { watched: 300 } },
+  // Those that a function which fails has in hand, for three minutes each, and those that nothing takes.
+  DeadLettersAlarm: { bad: { fairWaiting: 0, fairTaken: 1 }, good: { fairWaiting: 0, fairTaken: 0 } },
   ThrottlesAlarm: { bad: { watched: 2 }, good: { watched: 0 } },
   TableThrottlesAlarm: { bad: { writes: 15, due: 5 }, good: {} },
   NearTimeoutAlarm: { bad: { accepting: 900, sweeping: 44_100 }, good: { accepting: 900, sweeping: 3_000 } },

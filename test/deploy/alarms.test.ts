@@ -69,6 +69,8 @@ test.each([
   ["ApiErrorsAlarm", { errors: 5, requests: 500 }],
   ["DeadRateAlarm", { dead: 19 }],
   ["DeadRateAlarm", { dead: 20, succeeded: 380 }],
+  ["FailedRateAlarm", { failed: 19 }],
+  ["FailedRateAlarm", { failed: 20, dead: 20, succeeded: 60 }],
   ["ThrottlesAlarm", { watched: 9 }],
   ["AuthFailuresAlarm", { watched: 100 }],
 ])("%s is quiet at its threshold: %o", (id, values) => {
@@ -81,6 +83,16 @@ test.each([
     for (let at = 0; at < alarm.EvaluationPeriods; at += 1) put(metrics, metric, { seconds: at * period, value });
   }
   expect(stateOf(alarm, metrics, alarm.EvaluationPeriods * period)).toBe("OK");
+});
+
+test("the alarm for dead letters watches what waits and what is taken in all five queues, ten metrics at most", () => {
+  const dead = Object.keys(readTemplate(ROOT).resources).filter((name) => name.endsWith("DeadLetters"));
+  const watched = watchedBy(alarmOf("DeadLettersAlarm")).map(({ metric }) => metric);
+  const of = (name: string) => watched.filter(({ Dimensions }) => JSON.stringify(Dimensions).includes(`"${name}.`));
+  expect(dead).toHaveLength(5);
+  for (const name of dead) expect(of(name)).toHaveLength(2);
+  // CloudWatch takes no more in the expression of an alarm.
+  for (const alarm of ALARMS) expect(watchedBy(alarm).length).toBeLessThanOrEqual(10);
 });
 
 const RUNBOOK = readFileSync(join(ROOT, "docs/runbook.md"), "utf8");
