@@ -22,7 +22,7 @@ const NAMES = [
 ];
 const PAGES = [
   "README.md",
-  ...[...NAMES, "reference", "dashboard", "deploy", "machines", "operations", "machines"].map(
+  ...[...NAMES, "reference", "dashboard", "deploy", "operations", "runbook", "machines"].map(
     (name) => `docs/${name}.md`,
   ),
 ];
