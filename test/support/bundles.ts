@@ -16,7 +16,6 @@ export interface Bundled {
 
 const bundling = createRequire(import.meta.url)("../../deploy/bundles.cjs") as {
   bundle(entry: string, options: BuildOptions): Promise<Bundled>;
-  loadedAtOnce(bundled: Bundled): readonly string[];
   modulesOf(bundled: Bundled): readonly (readonly [path: string, bytes: number])[];
 };
 
@@ -30,13 +29,12 @@ export async function bundle(entry: string): Promise<Bundled> {
   return bundling.bundle(entry, bundlingOptions());
 }
 
-/** The bytes of the files that Node loads before the first event. */
+/** The bytes that Node loads before the first event: one file. */
 export function bytesAtOnce(bundled: Bundled): number {
-  const files = bundling.loadedAtOnce(bundled).map((path) => bundled.files.get(path) ?? "");
-  return files.reduce((sum, code) => sum + Buffer.byteLength(code), 0);
+  return Buffer.byteLength(bundled.files.get(bundled.entry) ?? "");
 }
 
-/** The modules in these files with the bytes that each takes, the largest first. */
+/** The modules in it with the bytes that each takes, the largest first. */
 export function modulesAtOnce(bundled: Bundled): readonly (readonly [path: string, bytes: number])[] {
   return bundling.modulesOf(bundled);
 }
