@@ -15,9 +15,7 @@ import { countMembers } from "./engine/group-counts.ts";
 import type { SweepPart } from "./engine/sweep.ts";
 import { changeIn, createCounters, type Images } from "./store/counters.ts";
 import { createDatasetStore } from "./datasets/dataset-store.ts";
-import { EXECUTION_TYPES as executionTypes, executorOf } from "./executors/index.ts";
 import type { Executor } from "./executors/executor.ts";
-import { definitionOf, task } from "./executors/task.ts";
 import { createFileStore } from "./files/file-store.ts";
 import { createGroupStore } from "./store/group-store.ts";
 import { createJobStore } from "./store/job-store.ts";
@@ -25,7 +23,7 @@ import { createLog } from "./log.ts";
 import { createQueue } from "./queue/queue.ts";
 import { createScheduler } from "./queue/scheduler.ts";
 import { createSealer } from "./store/sealer.ts";
-import { TASK } from "./job/job.ts";
+import { TASK, type Job } from "./job/job.ts";
 import { runFunction, startFunction } from "./outbound/lambda-client.ts";
 import { createPageQuota } from "./pdf/page-quota.ts";
 import { createTaskLog } from "./tasks/log.ts";
@@ -66,11 +64,14 @@ function assemble() {
   });
   // What runs tasks is loaded with the first.
   const taskExecutor = atFirstUse(async (): Promise<Executor> => {
-    const [{ createTaskExecutor }, { createTaskServices }, { createMail }] = await Promise.all([
-      import("./executors/task-executor.ts"),
-      import("./tasks/services.ts"),
-      import("./outbound/mail.ts"),
-    ]);
+    const [executors, { definitionOf }, { createTaskExecutor }, { createTaskServices }, { createMail }] =
+      await Promise.all([
+        import("./executors/index.ts"),
+        import("./executors/task.ts"),
+        import("./executors/task-executor.ts"),
+        import("./tasks/services.ts"),
+        import("./outbound/mail.ts"),
+      ]);
     const services = createTaskServices({
       clock,
       store,
@@ -92,11 +93,12 @@ function assemble() {
         step: async (pass) => engine.walks.step(pass),
         conclude: async (pass) => engine.walks.conclude(pass),
       },
-      executionTypes,
+      executionTypes: executors.EXECUTION_TYPES,
     });
     return createTaskExecutor({ clock, taskLog, log, submit, services, definitionOf });
   });
-  const [tasks, quickPdfs] = [taskBy(taskExecutor), taskBy(quickPdf)];
+  // Most functions execute no job.
+  const [tasks, quickPdfs, others] = [laterBy(taskExecutor), laterBy(quickPdf), laterBy(executorFor)];
   const engine = createEngine({
     ...stored,
     noteSweep: async (figures) => noteSweep(figures, stored, config.metrics.areKept),
@@ -105,7 +107,7 @@ function assemble() {
     files: bucket,
     executorOf: (job) => {
       if (job.quick) return quickPdfs;
-      return job.executionType === TASK ? tasks : executorOf(job);
+      return job.executionType === TASK ? tasks : others;
     },
     rules,
     callbackBodies: {
@@ -125,9 +127,13 @@ function assemble() {
   return { ...stored, pages, rules, engine, sweep, requestSlots, waits };
 }
 
-/** An executor of tasks that is loaded with the first. */
-function taskBy(executor: () => Promise<Executor>): Executor {
-  return { ...task, execute: async (attempt, allowed) => (await executor()).execute(attempt, allowed) };
+/** An executor that is loaded with the first job that it executes. */
+function laterBy(executor: (job: Job) => Promise<Executor>): Pick<Executor, "execute"> {
+  return { execute: async (attempt, allowed) => (await executor(attempt.job)).execute(attempt, allowed) };
+}
+
+async function executorFor(job: Job): Promise<Executor> {
+  return (await import("./executors/index.ts")).executorOf(job);
 }
 
 /** Emits what a sweep has found, and keeps it where it is asked for. What can't be kept fails no sweep. */

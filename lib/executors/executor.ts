@@ -41,8 +41,8 @@ export interface Executor<E extends Execution = Execution> extends ExecutionType
   execute(attempt: RunningAttempt<E>, rules: Rules): Promise<Outcome>;
 }
 
-/** The executor that runs a job. */
-export type ExecutorOf = (job: Pick<Job, "executionType" | "quick">) => Executor;
+/** What runs a job. */
+export type ExecutorOf = (job: Pick<Job, "executionType" | "quick">) => Pick<Executor, "execute">;
 
 export interface RunningAttempt<E extends Execution = Execution> {
   /** The job in its claimed state. */

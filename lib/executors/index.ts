@@ -1,6 +1,6 @@
-import { SCHEDULE } from "../job/job.ts";
+import { SCHEDULE, type Job } from "../job/job.ts";
 import { jobFieldsOf, messageFields, type ExecutionSchemas } from "./message-schema.ts";
-import type { ExecutionType, Executor, ExecutorOf } from "./executor.ts";
+import type { ExecutionType, Executor } from "./executor.ts";
 import { group } from "./group.ts";
 import { lambdaInvoke } from "./lambda-invoke.ts";
 import { lambdaUrl } from "./lambda-url.ts";
@@ -34,9 +34,9 @@ export function executionTypeOf(type: string): ExecutionType {
 }
 
 /** For jobs whose type runs by itself. */
-export const executorOf: ExecutorOf = ({ executionType: type }) => {
+export function executorOf({ executionType: type }: Pick<Job, "executionType">): Executor {
   const found = executors.find((executor) => executor.type === type);
   if (!found)
     throw new Error(`No executor for execution type ${type}${type === SCHEDULE ? ": a schedule is fired" : ""}`);
   return found;
-};
+}

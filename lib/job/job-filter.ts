@@ -3,7 +3,7 @@ import type { EpochMs } from "../clock.ts";
 import { jobIdForKey } from "./accept.ts";
 import { dateTime } from "./date-time.ts";
 import type { GroupRef } from "./group.ts";
-import type { Job } from "./job.ts";
+import { lastHttpStatus, type Job } from "./job.ts";
 import { STATUSES, type Status } from "./status.ts";
 import { HALF_PAIR } from "./well-formed.ts";
 
@@ -154,11 +154,6 @@ export function fits(job: Job, filter: JobFilter): boolean {
     met(filter.schedule, (name) => parentJobId === name.toLowerCase() || parentJobId === jobIdForKey(appId, name)) &&
     met(filter.keyPrefix, (prefix) => idempotencyKey.startsWith(prefix))
   );
-}
-
-/** The status of the last answer: of the attempt that succeeded, or of the last one that failed. */
-export function lastHttpStatus({ success, httpStatus }: Job): number | undefined {
-  return success?.httpStatus ?? httpStatus;
 }
 
 function isMember({ memberOf }: Job, { id, createdAt }: GroupRef): boolean {

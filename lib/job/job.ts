@@ -327,3 +327,8 @@ export function travels(job: Pick<Job, "lane">, delay: number): boolean {
 export function isSentNow(job: Pick<Job, "lane">, delay: number): boolean {
   return delay <= 0 || travels(job, delay);
 }
+
+/** The status of the last answer: of the attempt that succeeded, or of the last one that failed. */
+export function lastHttpStatus({ success, httpStatus }: Job): number | undefined {
+  return success?.httpStatus ?? httpStatus;
+}

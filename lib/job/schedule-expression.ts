@@ -1,5 +1,5 @@
 import { Cron, CronPattern } from "croner";
-import { DAY, HOUR, MINUTE, SECOND, type EpochMs } from "../clock.ts";
+import { DAY, HOUR, MINUTE, type EpochMs } from "../clock.ts";
 import { changeBetween, firstMoment, latestLocalTime, localTime, type LocalTime } from "./local-time.ts";
 
 // EventBridge's schedule expressions: at(...), rate(...) and cron(...). On the days on which clocks change, the rule is
@@ -135,9 +135,4 @@ const SYNTAX = { alternativeWeekdays: true, sloppyRanges: true };
 function recursByRealTime(hours = ""): boolean {
   const count = new CronPattern(`0 0 ${hours} * * *`, undefined, SYNTAX).hour.filter((isIn) => isIn).length;
   return count === 24 || (count > 1 && /^\*\/\d+$/.test(hours));
-}
-
-/** A time as `at(...)` in UTC, to the second: never earlier. */
-export function atExpression(time: EpochMs): string {
-  return `at(${new Date(Math.ceil(time / SECOND) * SECOND).toISOString().slice(0, 19)})`;
 }

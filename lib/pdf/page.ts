@@ -4,7 +4,8 @@ import { inspect } from "./inspection.ts";
 import { told, type PdfOptions } from "./options.ts";
 import { countPages, sizeOf } from "./page-count.ts";
 import { rangesText } from "./page-ranges.ts";
-import { BadDocument, MOST_PAGES } from "./request.ts";
+import { MOST_PAGES } from "./page-quota.ts";
+import { BadDocument } from "./request.ts";
 import { sanitizeTemplates } from "./template.ts";
 import { bounded, listed } from "./warnings.ts";
 

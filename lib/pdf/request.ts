@@ -45,9 +45,6 @@ export class BadDocument extends Error {
   }
 }
 
-/** The file of a longer document holds the first pages only. */
-export const MOST_PAGES = 100;
-
 /**
  * Twice the time measured on a quiet core of 2026, for a Lambda of 2 GB. Measured, in seconds: 0.3 for 500 KB of paragraphs,
  * 1.0 for 1 MB, 4.1 for 4 MB; of table rows 0.35 for 100 KB, 2.2 for 500 KB, 5.1 for 1 MB, 22 for 2 MB; of Markdown

@@ -1,7 +1,6 @@
 import type { CreateScheduleCommandInput, SchedulerClient } from "@aws-sdk/client-scheduler";
 import { CLIENT_DEFAULTS, adapted, askOf } from "../aws.ts";
-import type { EpochMs } from "../clock.ts";
-import { atExpression } from "../job/schedule-expression.ts";
+import { SECOND, type EpochMs } from "../clock.ts";
 
 /** ARNs of the deployment: the group, the target and the role of its calls, the dead-letter queue. */
 export interface SchedulerConfig {
@@ -86,6 +85,11 @@ export function createScheduler(config: SchedulerConfig, given?: SchedulerClient
   }
 
   return { arnOf, create, replace, remove };
+}
+
+/** A time as `at(...)` in UTC, to the second: never earlier. */
+function atExpression(time: EpochMs): string {
+  return `at(${new Date(Math.ceil(time / SECOND) * SECOND).toISOString().slice(0, 19)})`;
 }
 
 let shared: SchedulerClient | undefined;
