@@ -64,14 +64,7 @@ function assemble() {
   });
   // What runs tasks is loaded with the first.
   const taskExecutor = atFirstUse(async (): Promise<Executor> => {
-    const [executors, { definitionOf }, { createTaskExecutor }, { createTaskServices }, { createMail }] =
-      await Promise.all([
-        import("./executors/index.ts"),
-        import("./executors/task.ts"),
-        import("./executors/task-executor.ts"),
-        import("./tasks/services.ts"),
-        import("./outbound/mail.ts"),
-      ]);
+    const { executors, definitionOf, createTaskExecutor, createTaskServices, createMail } = await taskModules();
     const services = createTaskServices({
       clock,
       store,
@@ -125,6 +118,18 @@ function assemble() {
   /** Says why jobs wait. */
   const waits = atFirstUse(async () => (await import("./flow/waits.ts")).createWaits(stored));
   return { ...stored, pages, rules, engine, sweep, requestSlots, waits };
+}
+
+async function taskModules() {
+  const [executors, { definitionOf }, { createTaskExecutor }, { createTaskServices }, { createMail }] =
+    await Promise.all([
+      import("./executors/index.ts"),
+      import("./executors/task.ts"),
+      import("./executors/task-executor.ts"),
+      import("./tasks/services.ts"),
+      import("./outbound/mail.ts"),
+    ]);
+  return { executors, definitionOf, createTaskExecutor, createTaskServices, createMail };
 }
 
 /** An executor that is loaded with the first job that it executes. */

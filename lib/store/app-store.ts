@@ -78,12 +78,8 @@ function createAppStore({ table, clock, audit, secrets, register, unset }: Parts
       values: { ":pk": pk, ":settings": SETTINGS, ":limits": LIMITS },
       ConsistentRead: true,
     });
-    const fieldsOf = (key: string) => {
-      const { pk: _, sk: __, ...fields } = items.find(({ sk }) => sk === key) ?? {};
-      return fields;
-    };
-    const own = { version: 0, ...DEFAULT_SETTINGS, ...fieldsOf(SETTINGS) };
-    const { version = 0, ...set } = fieldsOf(LIMITS) as Partial<VersionedLimits>;
+    const own = { version: 0, ...DEFAULT_SETTINGS, ...fieldsIn(items, SETTINGS) };
+    const { version = 0, ...set } = fieldsIn(items, LIMITS) as Partial<VersionedLimits>;
     return { own, limits: { version, ...unset, ...set }, set };
   }
 
@@ -123,11 +119,9 @@ function createAppStore({ table, clock, audit, secrets, register, unset }: Parts
       if (version !== undefined && version !== before.version) return { current: before.version };
       const fields = wanted(set);
       const to = { ...unset, ...fields };
-      const changes = (Object.keys(to) as (keyof AppLimits)[])
-        .filter((name) => before[name] !== to[name])
-        .map((field) => ({ field, from: before[field], to: to[field] }));
       const item = { sk: LIMITS, version: before.version, fields };
-      const isChanged = await audit.replace(appId, item, { by, action: "limits.changed", object: "limits", changes });
+      const said = { action: "limits.changed", object: "limits", changes: changedLimits(before, to) };
+      const isChanged = await audit.replace(appId, item, { by, ...said });
       if (!isChanged) continue;
       settingsOf.forget(appId);
       return { ...to, version: before.version + 1 };
@@ -146,6 +140,18 @@ function createAppStore({ table, clock, audit, secrets, register, unset }: Parts
     ...createRates({ table, clock, settingsOf }),
     ...createUserWebhooks({ table, clock }),
   };
+}
+
+/** The fields of an item without its key; none where it is missing. */
+function fieldsIn(items: readonly Item[], key: string): Item {
+  const { pk: _, sk: __, ...fields } = items.find(({ sk }) => sk === key) ?? {};
+  return fields;
+}
+
+function changedLimits(before: AppLimits, to: AppLimits): NewEntry["changes"] {
+  const names = Object.keys(to) as (keyof AppLimits)[];
+  const changed = names.filter((name) => before[name] !== to[name]);
+  return changed.map((field) => ({ field, from: before[field], to: to[field] }));
 }
 
 /** The settings alone. */
