@@ -15,6 +15,7 @@ const STATES = {
   open: ["retrying", "Circuit open"],
   held: ["dead", "Held"],
 } as const;
+const FAILED_LATELY = ["waiting", "Failed lately"] as const;
 
 /** One that has failed lately or is held, or one with a limit of its own. */
 type Shown = Pick<Destination, "destination" | "state" | "nextProbeAt" | "lastError"> & {
@@ -99,6 +100,7 @@ export default function Destinations() {
 
 function Row({ one, waiting }: { readonly one: Shown; readonly waiting: number }) {
   const host = hostOf(one);
+  const [tone, word] = one.state === "closed" && one.lastError !== null ? FAILED_LATELY : STATES[one.state];
   const limits = [
     ...(one.rateLimitPerSecond === null ? [] : [`${one.rateLimitPerSecond}/s`]),
     ...(one.maxConcurrency === null ? [] : [`${one.maxConcurrency} at once`]),
@@ -109,8 +111,8 @@ function Row({ one, waiting }: { readonly one: Shown; readonly waiting: number }
         <a href={pathOf(searchOf(`host:${host}`))}>{host}</a>
       </td>
       <td class="fit">
-        <span class="badge" data-tone={STATES[one.state][0]}>
-          {STATES[one.state][1]}
+        <span class="badge" data-tone={tone}>
+          {word}
         </span>
       </td>
       <td class="fit">
