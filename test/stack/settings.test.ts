@@ -104,6 +104,11 @@ test("destinations are set and taken out one by one, and each has entries of its
     ),
   );
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+  for (const name of ["127.0.0.1:3412", "localhost:3412", "[::1]:3412", "10.0.0.7", "target:8080"]) {
+    const { status, body } = await call("PUT", `/destinations/${encodeURIComponent(name)}`, { maxConcurrency: 1 });
+    const [detail] = body.error.details;
+    expect([name, status, detail.message]).toEqual([name, 400, expect.stringContaining(`expected http://${name} or`)]);
+  }
   const whole = encodeURIComponent("https://a.example");
   const shown = (await get()).destinations.find(({ destination }: { destination: string }) =>
     /a\.ex/.test(destination),

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { ClientError, badRequest } from "../../errors.ts";
+import { isPublicAddress, literalAddress } from "../../outbound/public-address.ts";
 import type { AppSettings, DestinationLimits } from "../../store/app-settings.ts";
 import { parse } from "../http/body.ts";
 import { appRoute, ok, type Asked } from "./app-route.ts";
@@ -109,5 +110,18 @@ function destinationIn(given: string): string {
   // No name has a percent sign: one that is there was not decoded on the way.
   const name = given.includes("%3A") || given.includes("%3a") ? decodeURIComponent(given) : given;
   const isHost = !name.includes("://") && /[.:]/.test(name);
+  if (isHost && mayBeHttp(name)) {
+    const message = `expected http://${name} or https://${name}: a host alone stands for https, and a private one may speak either`;
+    throw badRequest([{ field: "name", message }]);
+  }
   return parse(destinationName, isHost ? `https://${name}` : name, "name");
+}
+
+/** A private address, or a name without a dot, that may speak http as well: its port is none that https is known by. */
+function mayBeHttp(host: string): boolean {
+  if (!URL.canParse(`https://${host}`)) return false;
+  const { hostname, port } = new URL(`https://${host}`);
+  if (port.endsWith("443")) return false;
+  const address = literalAddress(hostname);
+  return address === undefined ? !hostname.includes(".") : !isPublicAddress(address);
 }
