@@ -1376,6 +1376,8 @@ export interface Schedule {
   readonly pauseReason?: string | undefined;
   /** The next five times; none while it is paused. */
   readonly nextRuns: ReadonlyArray<string>;
+  /** While it is paused: the next five times, were it resumed now. */
+  readonly nextRunsIfResumed?: ReadonlyArray<string> | undefined;
   readonly lastRun: {
     readonly at: string;
     readonly jobId: string;
@@ -1445,6 +1447,8 @@ export interface PutSchedule {
   readonly pausedAt?: unknown;
   /** Ignored: as it was shown. */
   readonly nextRuns?: unknown;
+  /** Ignored: as it was shown. */
+  readonly nextRunsIfResumed?: unknown;
   /** Ignored: as it was shown. */
   readonly lastRun?: unknown;
   /** Ignored: as it was shown. */

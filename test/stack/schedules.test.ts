@@ -107,12 +107,15 @@ test("an edit names the version that it changes; a patch leaves the rest as it i
 
 test("a schedule is paused with a reason, run all the same by a person, resumed, and deleted", async () => {
   const { call } = await app();
-  await call("PUT", "/schedules/b", { ...NIGHTLY, job: job("/by-hand") });
+  const made = await call("PUT", "/schedules/b", { ...NIGHTLY, job: job("/by-hand") });
+  const { nextRuns } = made.body.data;
+  expect(made.body.data).not.toHaveProperty("nextRunsIfResumed");
   const paused = await call("POST", "/schedules/b/pause", { reason: "The shop is closed" });
   expect(paused.body.data).toMatchObject({
     state: "PAUSED",
     pauseReason: "The shop is closed",
     nextRuns: [],
+    nextRunsIfResumed: nextRuns,
     version: 2,
   });
   const asJob = await call("GET", `/admin/jobs/${paused.body.data.id}`);

@@ -97,8 +97,10 @@ function policiesOf(args: Args) {
   });
 }
 
-function scheduleLine({ key, state, expression, timezone, nextRuns, runCount }: Schedule): string {
-  return `${key}  ${state}  ${expression} ${timezone}  next ${nextRuns[0] ?? "-"}  runs ${runCount}`;
+function scheduleLine(schedule: Schedule): string {
+  const { key, state, expression, timezone, nextRuns, nextRunsIfResumed: [then] = [], runCount } = schedule;
+  const next = then === undefined ? (nextRuns[0] ?? "-") : `if resumed ${then}`;
+  return `${key}  ${state}  ${expression} ${timezone}  next ${next}  runs ${runCount}`;
 }
 
 export const groups: Command = {

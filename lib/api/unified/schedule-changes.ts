@@ -125,12 +125,12 @@ export function noSuchSchedule(): ClientError {
   return new ClientError("NOT_FOUND", "No such schedule");
 }
 
-export async function answer(status: number, job: Job, { store }: ServiceParts): Promise<Answer> {
+export async function answer(status: number, job: Job, { store, clock }: ServiceParts): Promise<Answer> {
   const [message, last] = await Promise.all([
     store.message(job),
     job.targetJobId === undefined ? undefined : store.get(job.targetJobId),
   ]);
-  const view = scheduleView(job, message, last);
+  const view = scheduleView(job, message, last, clock.now());
   return { status, body: envelope(view), ifTooLarge: () => envelope(shortView(view)) };
 }
 

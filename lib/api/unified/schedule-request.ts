@@ -40,6 +40,7 @@ const READ_ONLY = [
   "state",
   "pausedAt",
   "nextRuns",
+  "nextRunsIfResumed",
   "lastRun",
   "runCount",
   "skipped",

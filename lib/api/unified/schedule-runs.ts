@@ -50,7 +50,7 @@ export const listSchedules = route({
   access,
   query: listQuery,
 
-  async handle({ query, caller }, { store }): Promise<Answer> {
+  async handle({ query, caller }, { store, clock }): Promise<Answer> {
     const { state, host, limit, cursor } = query;
     const appId = appOf(caller, query.appId);
     const status = state === "ACTIVE" || state === "PAUSED" ? (["PENDING"] as const) : undefined;
@@ -65,7 +65,7 @@ export const listSchedules = route({
     const items = found.flatMap((job, at) => {
       const message = messages[at];
       if (!message || !isTo(message, host)) return [];
-      return [rowOf(scheduleView(job, message, last.get(job.targetJobId ?? "")))];
+      return [rowOf(scheduleView(job, message, last.get(job.targetJobId ?? ""), clock.now()))];
     });
     return ok({ items, nextCursor: next ? encodeCursor(next, listed) : null });
   },

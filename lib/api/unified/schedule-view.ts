@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { SECOND, iso, type EpochMs } from "../../clock.ts";
+import { missedTimes } from "../../executors/due-runs.ts";
 import { MISSED, OVERLAP, runAfter, type ScheduleExecution } from "../../executors/schedule.ts";
 import { isFinished, isPaused, type Job } from "../../job/job.ts";
 import { localTime } from "../../job/local-time.ts";
@@ -38,6 +39,10 @@ export const scheduleShown = z
     pausedAt: time.optional(),
     pauseReason: z.string().optional(),
     nextRuns: z.array(time).describe("The next five times; none while it is paused."),
+    nextRunsIfResumed: z
+      .array(time)
+      .describe("While it is paused: the next five times, were it resumed now.")
+      .optional(),
     lastRun: z
       .strictObject({
         at: time,
@@ -91,7 +96,8 @@ function given(fields: Readonly<Record<string, unknown>>): Record<string, unknow
 }
 
 /** `last`: the job of the last run, if it is there. */
-export function scheduleView(job: Job, message: Message, last: Job | undefined): Record<string, unknown> {
+export function scheduleView(job: Job, message: Message, last: Job | undefined, now: EpochMs): Record<string, unknown> {
+  const execution = message.execution as ScheduleExecution;
   const { runs = 0, lastRunAt, targetJobId, skipped, pausedAt } = job;
   const { overlap = 0, missed = 0, paused = 0 } = skipped ?? {};
   return {
@@ -100,7 +106,8 @@ export function scheduleView(job: Job, message: Message, last: Job | undefined):
     ...writableOf(job, message),
     state: stateOf(job),
     ...(isPaused(job) && pausedAt !== undefined && { pausedAt: iso(pausedAt) }),
-    nextRuns: nextRunsOf(job, message.execution as ScheduleExecution).map(iso),
+    nextRuns: nextRunsOf(job, execution).map(iso),
+    ...(isPaused(job) && { nextRunsIfResumed: runsIfResumed(job, execution, now).map(iso) }),
     lastRun:
       lastRunAt === undefined || targetJobId === undefined
         ? null
@@ -136,6 +143,12 @@ export function stateOf(job: Job): (typeof STATES)[number] {
 function nextRunsOf(job: Job, execution: ScheduleExecution): EpochMs[] {
   if (stateOf(job) !== "ACTIVE") return [];
   return timesFrom(execution, job.startAt, job.runs ?? 0, NEXT_RUNS);
+}
+
+/** As a resumption has it that says nothing of the runs that the pause has missed: they are skipped. */
+function runsIfResumed(job: Job, execution: ScheduleExecution, now: EpochMs): EpochMs[] {
+  const first = job.startAt > now ? job.startAt : missedTimes(execution, job.startAt, now).next;
+  return first === undefined ? [] : timesFrom(execution, first, job.runs ?? 0, NEXT_RUNS);
 }
 
 /** The times of the runs from `first`, which is one; `runs`: those before it. */
