@@ -1108,6 +1108,7 @@ export interface Counts {
   /** The 20 for which most jobs wait. */
   readonly destinations: ReadonlyArray<{
     readonly destination: string;
+    /** Those with a turn by its rate, too. */
     readonly waiting: number;
     readonly reason: "delayed" | "backoff" | "queued" | "order" | "rate" | "concurrency" | "outage" | "held" | "paused" | "slot";
     /** Since when it fails or is held. */
@@ -1179,7 +1180,7 @@ export interface Destination {
   readonly consecutiveFailures: number;
   readonly lastFailureAt: string | null;
   readonly lastError: string | null;
-  /** Of an open one. */
+  /** Of an open one, at the earliest. */
   readonly nextProbeAt: string | null;
   readonly rateLimitPerSecond: number | null;
   readonly maxConcurrency: number | null;

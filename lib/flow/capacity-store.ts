@@ -71,6 +71,31 @@ export function createCapacityStore(parts: Parts) {
   };
 }
 
+/** How many turns are to come of some of an app's destinations, by their steps: a read for each hundred. */
+export async function turnsToCome(
+  { table, clock }: { readonly table: Pick<Table, "getMany">; readonly clock: Pick<Clock, "now"> },
+  appId: string,
+  steps: ReadonlyMap<string, number>,
+): Promise<ReadonlyMap<string, number>> {
+  const rows = new Map(
+    [...steps].map(([destination, step]) => {
+      const key = rowKey({ appId, destination }, step);
+      return [key.pk, { key, destination, step }] as const;
+    }),
+  );
+  const items = await table.getMany(
+    [...rows.values()].map(({ key }) => key),
+    { consistent: false },
+  );
+  const now = clock.now();
+  const counts = items.flatMap((item) => {
+    const row = rows.get(String(item["pk"]));
+    // The next turn that is free is nobody's yet.
+    return row ? [[row.destination, Math.ceil((Number(item["nextAt"] ?? 0) - now) / row.step) - 1] as const] : [];
+  });
+  return new Map(counts.filter(([, count]) => count > 0));
+}
+
 async function takeTurn(
   { table, clock }: Parts,
   ref: DestinationRef,

@@ -62,7 +62,7 @@ function isKept(clock: Clock, turn: Turn | undefined): boolean {
 }
 
 /** The service time between two turns of a rate. */
-function stepOf(clock: Clock, rate: number): number {
+export function stepOf(clock: Pick<Clock, "during">, rate: number): number {
   return Math.max(1, Math.ceil(clock.during(SECOND / rate)));
 }
 

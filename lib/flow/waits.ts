@@ -6,8 +6,11 @@ import type { SettingsInForce } from "../store/app-settings.ts";
 import type { AppStore } from "../store/app-store.ts";
 import { backlogKey } from "../store/job-keys.ts";
 import type { JobStore } from "../store/job-store.ts";
+import type { Table } from "../store/table.ts";
+import { turnsToCome } from "./capacity-store.ts";
 import type { Circuit } from "./circuit.ts";
 import { LONGEST_DESTINATION, type DestinationStore } from "./destination-store.ts";
+import { stepOf } from "./limits.ts";
 import type { TaskSlots } from "./line-store.ts";
 import { isShare, limitsOf } from "./shares.ts";
 import { counted, limitText, plural, sentence, shortened, shutText, type Before } from "./wait-texts.ts";
@@ -20,6 +23,7 @@ interface Parts {
   readonly apps: Pick<AppStore, "settingsOf">;
   readonly destinations: Pick<DestinationStore, "circuitsOf">;
   readonly slots: Pick<TaskSlots, "look">;
+  readonly table: Pick<Table, "getMany">;
 }
 
 /** The backlogs of a page whose jobs are told how many wait before them; those of the others are not. */
@@ -58,7 +62,16 @@ export function createWaits(parts: Parts) {
     });
   }
 
-  return { of, ofBacklogs };
+  /** How many of an app's jobs have left a backlog, or never came into it, and have a turn by a destination's rate. */
+  async function withTurn(appId: string): Promise<ReadonlyMap<string, number>> {
+    const { destinations } = await parts.apps.settingsOf(appId);
+    const steps = destinations.flatMap(({ destination, rateLimitPerSecond: rate }) =>
+      rate === null ? [] : [[destination, stepOf(parts.clock, rate)] as const],
+    );
+    return steps.length === 0 ? new Map() : turnsToCome(parts, appId, new Map(steps));
+  }
+
+  return { of, ofBacklogs, withTurn };
 }
 
 export interface BacklogWait {

@@ -102,6 +102,19 @@ test("stats count an app's jobs by what has become of them", async () => {
   await until(async () => (await statsOf(token)).lastHour.jobs === 4);
 });
 
+test("the jobs that wait for a destination are those in its backlog, and those that have a turn by its rate", async () => {
+  const { appId, token } = await newApp();
+  const slow = { destination: target.url, rateLimitPerSecond: 0.02 };
+  await stack.call("PATCH", `/v1/admin/apps/${appId}`, { token, body: { destinations: [slow] } });
+  for (let n = 0; n < 9; n += 1) await post(token, "/slow");
+  // One has gone, the row of turns takes three minutes of them, and the others are in the backlog.
+  const { destinations } = await until(async () => {
+    const { data } = (await stack.call("GET", "/v1/admin/counts", { token })).body;
+    return data.waiting.rate === 8 && data;
+  });
+  expect(destinations).toEqual([{ destination: target.url, waiting: 8, reason: "rate", since: null, lastError: null }]);
+});
+
 test("stats show nobody else's jobs, and take an administrator's token", async () => {
   const [one, other] = [await newApp(), await newApp()];
   await post(one.token, "/good");

@@ -31,7 +31,7 @@ const counts = z
       .array(
         z.strictObject({
           destination: z.string(),
-          waiting: z.int(),
+          waiting: z.int().describe("Those with a turn by its rate, too."),
           reason: z.enum(WAIT_REASONS),
           since: time.nullable().describe("Since when it fails or is held."),
           lastError: z.string().nullable(),
@@ -122,6 +122,9 @@ function typesOf({ gauges, running }: CountsNow): Record<string, Record<Status, 
   return types;
 }
 
+/** A destination whose jobs all have a turn. */
+const IN_TURN = { reason: "rate", since: null, lastError: null } as const;
+
 async function waitsOf(appId: string, { gauges, backlogs }: CountsNow, { waits }: ServiceParts) {
   const waiting = Object.fromEntries(WAIT_REASONS.map((reason) => [reason, 0])) as Record<WaitReason, number>;
   for (const [name, count] of gauges) {
@@ -129,12 +132,14 @@ async function waitsOf(appId: string, { gauges, backlogs }: CountsNow, { waits }
     if (reason) waiting[reason] += Math.max(count, 0);
   }
   const filled = backlogs.filter(({ count }) => count > 0).toSorted((a, b) => b.count - a.count);
-  const told = await (
-    await waits()
-  ).ofBacklogs(
-    appId,
-    filled.map(({ backlog }) => backlog),
-  );
+  const { ofBacklogs, withTurn } = await waits();
+  const [told, turns] = await Promise.all([
+    ofBacklogs(
+      appId,
+      filled.map(({ backlog }) => backlog),
+    ),
+    withTurn(appId),
+  ]);
   const shown = told.map((each, at) => ({ ...each, count: filled[at]?.count ?? 0 }));
   for (const { reason, count } of shown) waiting[reason] += count;
   const destinations = shown.flatMap(({ backlog, reason, count, circuit }) => {
@@ -144,12 +149,15 @@ async function waitsOf(appId: string, { gauges, backlogs }: CountsNow, { waits }
     return [
       {
         destination,
-        waiting: count,
+        waiting: count + (turns.get(destination) ?? 0),
         reason,
         since: shut ? iso(shut.since) : null,
         lastError: shut?.lastError ?? null,
       },
     ];
   });
-  return { waiting, destinations: destinations.slice(0, MOST_DESTINATIONS) };
+  const others = [...turns].filter(([destination]) => destinations.every((each) => each.destination !== destination));
+  const inTurn = others.map(([destination, count]) => ({ ...IN_TURN, destination, waiting: count }));
+  const all = [...destinations, ...inTurn].toSorted((a, b) => b.waiting - a.waiting);
+  return { waiting, destinations: all.slice(0, MOST_DESTINATIONS) };
 }

@@ -35,7 +35,7 @@ const destinationShown = z
     consecutiveFailures: z.int().describe("At most 20."),
     lastFailureAt: time.nullable(),
     lastError: z.string().nullable(),
-    nextProbeAt: time.nullable().describe("Of an open one."),
+    nextProbeAt: time.nullable().describe("Of an open one, at the earliest."),
     rateLimitPerSecond: z.number().nullable(),
     maxConcurrency: z.int().nullable(),
   })
