@@ -18,9 +18,14 @@ export class Destinations {
     });
   }
 
+  /** Lets jobs to it wait until it is resumed; what runs goes on. */
+  async hold(destination: string, options?: CallOptions): Promise<Destination> {
+    return this.#act("hold", destination, options);
+  }
+
   /** Ends a hold or an outage at once: what waits for it goes out within a minute or two. */
   async resume(destination: string, options?: CallOptions): Promise<Destination> {
-    return (await this.#send("POST", "/v1/admin/destinations/resume", { ...options, body: { destination } })).data;
+    return this.#act("resume", destination, options);
   }
 
   /** Those that have limits. */
@@ -36,6 +41,10 @@ export class Destinations {
   /** Takes the limits of a destination away. Returns those that still have limits. */
   async unlimit(destination: string, options?: CallOptions): Promise<readonly LimitedDestination[]> {
     return this.#change("DELETE", destination, options);
+  }
+
+  async #act(action: string, destination: string, options?: CallOptions): Promise<Destination> {
+    return (await this.#send("POST", `/v1/admin/destinations/${action}`, { ...options, body: { destination } })).data;
   }
 
   async #change(method: string, destination: string, request: Parameters<Send>[2] = {}) {

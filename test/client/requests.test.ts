@@ -79,32 +79,9 @@ test("it says whether the key had its job already, of one job and of many", asyn
   expect(await jobs.send({ url: "https://a.example", key: "k" })).toEqual({ ...job(), isReplay: true });
   // Without a key of the caller's, only a try of this call can have made it.
   expect(await jobs.send({ url: "https://a.example" })).toEqual({ ...job(), isReplay: false });
-  const results = [200, 201, 200].map((status) => ({ status, data: job() }));
-  replies(data({ results }, 207));
+  replies(data({ results: [200, 201, 200].map((status) => ({ status, data: job() })) }, 207));
   const sent = await jobs.send(["a", "b", undefined].map((key) => ({ url: "https://a.example", key })));
   expect(sent.map((each) => each.job?.isReplay)).toEqual([true, false, false]);
-  replies({ status: 202 });
-  expect(await jobs.send({ url: "https://a.example", key: "k", mode: "sqs" })).toBeNull();
-});
-
-test("destinations are resumed, and get limits among the settings of the token's app", async () => {
-  const limited = [{ destination: "https://a.example:8443", rateLimitPerSecond: 5, maxConcurrency: null }];
-  service.answer(({ url }, response) => {
-    const answer = url === "/v1/me" ? { appId: "the-app" } : { destinations: limited };
-    response.end(JSON.stringify({ success: true, data: answer }));
-  });
-  const name = "https://a.example:8443";
-  expect(await jobs.destinations.limit(name, { rateLimitPerSecond: 5 })).toEqual(limited);
-  expect(await jobs.destinations.limits()).toEqual(limited);
-  await jobs.destinations.unlimit("resize");
-  await jobs.destinations.resume(name);
-  const app = "/v1/admin/apps/the-app";
-  expect(asked().filter(([, url]) => url !== "/v1/me")).toEqual([
-    ["PUT", `${app}/destinations/https%3A%2F%2Fa.example%3A8443`, { rateLimitPerSecond: 5 }],
-    ["GET", app],
-    ["DELETE", `${app}/destinations/resize`],
-    ["POST", "/v1/admin/destinations/resume", { destination: name }],
-  ]);
 });
 
 test("it gives up after four tries, and says that another may succeed", async () => {

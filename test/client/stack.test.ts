@@ -100,11 +100,12 @@ describe.skipIf(!has("/v1/send"))("sending", () => {
     const { jobs } = await newClient(stack);
     const order = { url: `${target.url}/paid`, body: { order: 1 }, key: "paid-1" };
     const job = await jobs.send(order);
+    expect(job.isReplay).toBe(false);
     expect(await jobs.wait(job.id)).toMatchObject({ id: job.id, idempotencyKey: "paid-1" });
     const [request] = target.received.filter(({ url }) => url === "/paid");
     expect(request?.headers["content-type"]).toBe("application/json");
     expect(JSON.parse(request?.body.toString() ?? "")).toEqual({ order: 1 });
-    expect(await jobs.send(order)).toMatchObject({ id: job.id, status: "SUCCEEDED" });
+    expect(await jobs.send(order)).toMatchObject({ id: job.id, status: "SUCCEEDED", isReplay: true });
     const other = jobs.send({ ...order, body: { order: 2 } });
     await expect(other).rejects.toMatchObject({ name: "ConflictError", jobId: job.id, differs: ["/body/order"] });
     expect(await jobs.send({ ...order, key: "later", delay: "2h" })).toMatchObject({ status: "PENDING" });
@@ -171,6 +172,19 @@ describe.skipIf(!has("/v1/groups"))("groups", () => {
     await expect.poll(() => target.received.filter(({ url }) => url === "/all")).toHaveLength(1);
     expect(await command(stack, token, "groups", "get", group.id)).toMatchObject({ status: 0 });
   });
+});
+
+test("destinations are held and resumed, and get limits among the settings of the token's app", async () => {
+  const { jobs } = await newClient(stack);
+  const limited = [{ destination: "https://a.example:8443", rateLimitPerSecond: 5, maxConcurrency: null }];
+  const name = "https://a.example:8443";
+  expect(await jobs.destinations.limit(name, { rateLimitPerSecond: 5 })).toEqual(limited);
+  expect(await jobs.destinations.limits()).toEqual(limited);
+  expect(await jobs.destinations.unlimit(name)).toEqual([]);
+  expect(await jobs.destinations.hold(name)).toMatchObject({ destination: name, state: "held" });
+  expect((await jobs.destinations.list().page()).items).toMatchObject([{ destination: name }]);
+  expect(await jobs.destinations.resume(name)).toMatchObject({ state: "closed" });
+  await expect(jobs.destinations.resume(name)).rejects.toMatchObject({ status: 404 });
 });
 
 describe.skipIf(!has("/v1/admin/counts"))("counts", () => {

@@ -24,8 +24,13 @@ function countsText({ byStatus, waiting, destinations }: Counts): string {
 
 export const destinations: Command = {
   name: "destinations",
-  about: "Lists the destinations that fail, are held or have limits; resumes and limits them.",
-  usage: ["[list]", "resume https://shop.example", "limit https://shop.example --rate 5 --at-once 2", "unlimit NAME"],
+  about: "Lists the destinations that fail, are held or have limits; holds, resumes and limits them.",
+  usage: [
+    "[list]",
+    "hold|resume https://shop.example",
+    "limit https://shop.example --rate 5 --at-once 2",
+    "unlimit NAME",
+  ],
   options: {
     rate: { type: "string", value: "N", about: "requests a second; left out: no limit" },
     "at-once": { type: "string", value: "N", about: "requests at once; left out: no limit" },
@@ -43,6 +48,7 @@ export const destinations: Command = {
         const others = (await jobs.destinations.limits()).filter((one) => !listed.has(one.destination));
         for (const one of others) show(args, one, limitLine);
       },
+      hold: async (args, name) => show(args, await args.jobs().destinations.hold(name), destinationLine),
       resume: async (args, name) => show(args, await args.jobs().destinations.resume(name), destinationLine),
       limit: async (args, name) => {
         const limits = defined({
