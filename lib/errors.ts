@@ -80,9 +80,12 @@ export function reasonOf(cause: unknown): string {
   return cause.message && cause.message !== cause.name ? `${cause.name}: ${cause.message}` : cause.name;
 }
 
+/** Says where an unknown field belongs; undefined if nowhere. */
+export type Misplaced = (path: readonly (string | number)[], name: string) => string | undefined;
+
 /** The problems that a schema found, by field; `whole` names the parsed value. */
-export function problemsIn(error: z.ZodError, whole: string): ErrorDetail[] {
-  return error.issues.flatMap((issue) => detailsOf(issue, whole));
+export function problemsIn(error: z.ZodError, whole: string, misplaced?: Misplaced): ErrorDetail[] {
+  return error.issues.flatMap((issue) => detailsOf(issue, whole, misplaced));
 }
 
 /** Whether a value is of another kind than the member of a union wants, such as a list. */
@@ -90,15 +93,17 @@ function isOfAnotherKind({ code, path }: z.core.$ZodIssue): boolean {
   return code === "invalid_type" && path.length === 0;
 }
 
-export function detailsOf(issue: z.core.$ZodIssue, whole: string): ErrorDetail[] {
+export function detailsOf(issue: z.core.$ZodIssue, whole: string, misplaced?: Misplaced): ErrorDetail[] {
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => ({
-      field: [...issue.path, key].join("."),
-      message: "is not a known field; remove it or check its spelling",
+    const path = issue.path.filter((part) => typeof part !== "symbol");
+    return issue.keys.slice(0, MOST_DETAILS).map((key) => ({
+      field: [...path, key].join("."),
+      message: misplaced?.(path, key) ?? "is not a known field; remove it or check its spelling",
     }));
   }
   const nearest = issue.code === "invalid_union" && issue.errors.find((errors) => !errors.some(isOfAnotherKind));
-  if (nearest) return nearest.flatMap((each) => detailsOf({ ...each, path: [...issue.path, ...each.path] }, whole));
+  if (nearest)
+    return nearest.flatMap((each) => detailsOf({ ...each, path: [...issue.path, ...each.path] }, whole, misplaced));
   // For a record's key that is not allowed, the problem is one level down.
   const message = (issue.code === "invalid_key" && issue.issues[0]?.message) || issue.message;
   return [{ field: issue.path.join(".") || whole, message }];

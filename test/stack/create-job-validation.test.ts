@@ -70,6 +70,39 @@ test("each execution type says which of its fields is missing", async () => {
   }
 });
 
+test("a field at the wrong level is told where it belongs", async () => {
+  const whole = webhook({ url: "https://a.example" });
+  const { execution, ...message } = whole.message;
+  const belongs = (where: string, shown: string) => `is not a known field here; it belongs ${where}: ${shown}`;
+  const cases: [body: object, field: string, told: string][] = [
+    [{ ...whole, execution }, "execution", belongs("in message", '{"message": {"execution": …}}')],
+    [
+      { ...whole, delaySeconds: 5 },
+      "delaySeconds",
+      belongs("in message.metadata", '{"message": {"metadata": {"delaySeconds": …}}}'),
+    ],
+    [{ message: { ...whole.message, mode: "db" } }, "message.mode", belongs("at the top level", '{"mode": …}')],
+    [
+      { message: { ...message, execution: { ...execution, maxRetries: 1 } } },
+      "message.execution.maxRetries",
+      belongs("in message.metadata", '{"message": {"metadata": {"maxRetries": …}}}'),
+    ],
+    [
+      { ...whole, onSuccess: { ...whole, metadata: {} } },
+      "onSuccess.metadata",
+      belongs("in onSuccess.message", '{"onSuccess": {"message": {"metadata": …}}}'),
+    ],
+    // Of another type, or of a call of its own.
+    [{ ...whole, url: "https://a.example" }, "url", "is not a known field; remove it or check its spelling"],
+    [
+      webhook({ url: "https://a.example", execution: { functionName: "x" } }),
+      "message.execution.functionName",
+      "is not a known field; remove it or check its spelling",
+    ],
+  ];
+  for (const [body, field, message] of cases) expect(await detailsOf(body)).toContainEqual({ field, message });
+});
+
 test.each([
   ["malformed JSON", '{"message": {', "body", "expected JSON"],
   ["no body", "", "body", "expected"],

@@ -7,6 +7,7 @@ import { ClientError, NOT_UTF8, badRequest, problemsIn } from "../../errors.ts";
 import { EXPECTED_BASE64, isBase64 } from "../../job/base64.ts";
 import { changingNumber, mayChange, parseAsWritten, parseExactly } from "../../job/exact-json.ts";
 import { HALF_PAIR, halfPairIn, mayHaveHalfPair } from "../../job/well-formed.ts";
+import { misplaced } from "./misplaced.ts";
 import type { Form } from "./multipart.ts";
 
 // The body of a request: its size and depth, as JSON or as a form, and its parsing by a schema.
@@ -150,7 +151,7 @@ function tooLarge(size: string): ClientError {
 export function parse<T>(schema: z.ZodType<T>, value: unknown, whole: string): T {
   const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;
-  throw badRequest(problemsIn(parsed.error, whole));
+  throw badRequest(problemsIn(parsed.error, whole, (path, name) => misplaced(schema, path, name)));
 }
 
 export const TOO_DEEP = `must not be nested deeper than ${DEEPEST_NESTING} levels`;
