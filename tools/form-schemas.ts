@@ -1,11 +1,11 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import { apiDocument } from "../lib/api/docs/site.ts";
 import { tasks } from "../lib/tasks/index.ts";
 
 // `npm run client:types`, second half: writes the schemas of the dashboard's forms (web/src/pages/new/schemas.json) from
-// the API document and from what the tasks accept.
+// the API document and from what the tasks accept. The example of a task is the one of its page.
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -21,7 +21,18 @@ export const FORMS_FILE = "web/src/pages/new/schemas.json";
 /** What the service submits by itself. */
 const INTERNAL: readonly string[] = ["bulk_action", "group_audit"];
 
-/** A payload of each task that people can begin with. */
+/** A job of it is made with a file, by another form. */
+const FILE_TASKS: readonly string[] = ["import_csv"];
+
+export const TASKS_PAGE = "docs/built-in-tasks.md";
+
+/** The payloads that the page of the built-in tasks shows, by the task. */
+export function payloadsIn(page: string): Readonly<Record<string, object>> {
+  const blocks = [...page.matchAll(/```json (\w+)\n([\s\S]*?)```/g)];
+  return Object.fromEntries(blocks.map(([, task = "", text = ""]) => [task, JSON.parse(text) as object]));
+}
+
+/** The examples that are better to begin with than those of the page, and the one that has another page. */
 export const SAMPLES: Readonly<Record<string, object>> = {
   example: { words: ["job", "attempt"] },
   export_report: { reportType: "jobs", format: "csv", filters: { dateFrom: "2026-01-01", dateTo: "2026-01-31" } },
@@ -47,6 +58,11 @@ export function formsOf(document: object): string {
     );
   };
   const asked = tasks.filter(({ jobType }) => !INTERNAL.includes(jobType));
+  const shown = payloadsIn(readFileSync(join(import.meta.dirname, "..", TASKS_PAGE), "utf8"));
+  const samples = asked.flatMap(({ jobType }) => {
+    const sample = SAMPLES[jobType] ?? (FILE_TASKS.includes(jobType) ? undefined : shown[jobType]);
+    return sample ? [[jobType, sample] as const] : [];
+  });
   const forms = {
     job,
     schedule,
@@ -59,7 +75,7 @@ export function formsOf(document: object): string {
       job: examplesOf("/v1/send", "post"),
       schedule: examplesOf("/v1/schedules/{key}", "put"),
       group: examplesOf("/v1/groups", "post"),
-      tasks: SAMPLES,
+      tasks: Object.fromEntries(samples),
     },
   };
   return `${JSON.stringify(forms)}\n`;

@@ -13,11 +13,16 @@ import { ROOT } from "../support/root.ts";
 
 test("the forms have the schemas of the API document and of the tasks", () => {
   const isSame = readFileSync(join(ROOT, FORMS_FILE), "utf8") === formsOf(apiDocument());
-  if (!isSame) throw new Error(`${FORMS_FILE} differs from the API document: run npm run client:types, and commit it`);
+  if (!isSame)
+    throw new Error(
+      `${FORMS_FILE} differs from the API document, or the tasks and their page: run npm run client:types, and commit it`,
+    );
 });
 
-test("each sample of a task is one that its task takes", () => {
-  for (const [task, sample] of Object.entries(SAMPLES)) {
+test("each example of a task is one that its task takes", () => {
+  const { examples } = JSON.parse(formsOf(apiDocument())) as { examples: { tasks: Record<string, object> } };
+  expect(Object.keys(examples.tasks)).toEqual(expect.arrayContaining(["sync", ...Object.keys(SAMPLES)]));
+  for (const [task, sample] of Object.entries(examples.tasks)) {
     const parsed = taskOf(task)?.payload.safeParse(sample);
     expect([task, parsed?.error?.issues]).toEqual([task, undefined]);
   }
