@@ -113,16 +113,18 @@ describe.each(PAGES)("%s", (file) => {
       FILE_TOKEN: await userToken(["job:Create", "job:Read"]),
       OPERATOR: await tokenFor({ sub: "operator", roles: ["PLATFORM_ADMIN"] }),
       APP: appId,
+      // The stack has no task but the built-in ones; the page's own one is a copy of this.
+      TASK: "example",
       LOCAL_FUNCTIONS: functions,
     };
-    const before = (first?.blocks ?? []).map(({ script, printed }) => ({
+    const all = [...(first?.blocks ?? []), ...blocks].map(({ script, printed }) => ({
       script: withValues(script, values),
       printed,
     }));
     const cwd = temporaryDir();
-    const printed = await run([...before, ...blocks], cwd);
+    const printed = await run(all, cwd);
     expect(printed.map((text) => text.trim())).toEqual(
-      [...before, ...blocks].map((block) =>
+      all.map((block) =>
         block.printed === undefined ? expect.any(String) : expect.stringMatching(patternOf(block.printed)),
       ),
     );

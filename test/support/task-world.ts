@@ -24,7 +24,7 @@ import { createPageQuota } from "../../lib/pdf/page-quota.ts";
 import { createPdfs } from "../../lib/pdf/pdfs.ts";
 import { createTaskServices } from "../../lib/tasks/services.ts";
 import { taskOf } from "../../lib/tasks/index.ts";
-import type { LogLevel, TaskContext, TaskJob, TaskOutcome } from "../../lib/tasks/task.ts";
+import type { LogLevel, Task, TaskContext, TaskJob, TaskOutcome } from "../../lib/tasks/task.ts";
 import { emailsIn, startMailbox } from "../../local/mailbox.ts";
 import { emulated } from "./emulated.ts";
 import type { Status } from "../../lib/job/status.ts";
@@ -99,8 +99,9 @@ export async function createTaskWorld() {
   const guardedServicesOf = createTaskServices({ ...parts, rules: { allowPrivateTargets: false } });
   const appId = randomUUID();
 
-  const run = async (jobType: string, payload: unknown, options: RunOptions = {}, services = servicesOf) =>
-    runTask({ clock, appId, services }, jobType, payload, options);
+  /** `which`: the type of a built-in task, or another task. */
+  const run = async (which: string | Task, payload: unknown, options: RunOptions = {}, services = servicesOf) =>
+    runTask({ clock, appId, services }, which, payload, options);
 
   return {
     appId,
@@ -142,12 +143,12 @@ type Services = ReturnType<typeof createTaskServices>;
 /** Runs a task as an executor would. */
 async function runTask(
   { clock, appId, services }: { clock: Clock; appId: string; services: Services },
-  jobType: string,
+  which: string | Task,
   payload: unknown,
   options: RunOptions,
 ): Promise<Ran> {
-  const task = taskOf(jobType);
-  if (!task) throw new Error(`No task ${jobType}`);
+  const task = typeof which === "string" ? taskOf(which) : which;
+  if (!task) throw new Error(`No task ${JSON.stringify(which)}`);
   const { jobId = clock.uuid(), createdAt = 0, attempt = 1, file, signal = new AbortController().signal, at } = options;
   const by = { appId: options.appId ?? appId, jobId, createdAt, attempt, signal };
   const logs: { level: LogLevel; message: string; rowNumber?: number | undefined }[] = [];
