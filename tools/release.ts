@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
 // `npm run release -- 1.1.0` (or `patch`, `minor`, `major`) makes a release of the branch main: checks, tests, the changelog,
@@ -9,7 +9,7 @@ const USAGE = `npm run release -- VERSION [options]
 
 VERSION is "patch", "minor", "major" or a version such as 1.1.0.
 
-  --dry-run      only say what would be done
+  --dry-run      only say what would be done, or all that is in its way
   --skip-tests   run no checks and no tests
   --npm FILE     the program that is run in place of npm
 `;
@@ -48,12 +48,33 @@ function versionAfter(present: string, asked: string): string {
   return version;
 }
 
+/** Whether the repository is fit to be released. */
 function refuseUnfit(version: string): void {
   const branch = git("branch", "--show-current");
-  if (branch !== "main") throw new Refusal(`The branch is "${branch}": expected main. git switch main`);
   const changed = git("status", "--porcelain");
-  if (changed) throw new Refusal(`Some files are changed and not committed: commit or stash them.\n${changed}`);
-  if (git("tag", "--list", `v${version}`)) throw new Refusal(`The tag v${version} is there: expected a new version`);
+  const problems = [
+    branch !== "main" && `The branch is "${branch}": expected main. git switch main`,
+    changed && `Some files are changed and not committed: commit or stash them.\n${changed}`,
+    git("tag", "--list", `v${version}`) && `The tag v${version} is there: expected a new version`,
+  ];
+  const told = problems.filter((problem) => typeof problem === "string" && problem !== "");
+  if (told.length > 0) throw new Refusal(told.join("\n"));
+}
+
+/** Makes all checks, and then throws one refusal that tells all they found. */
+function allOf<T extends readonly (() => unknown)[]>(checks: T): { readonly [At in keyof T]: ReturnType<T[At]> } {
+  const told: string[] = [];
+  const results = checks.map((check) => {
+    try {
+      return check();
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      told.push(error.message);
+      return undefined;
+    }
+  });
+  if (told.length > 0) throw new Refusal(told.join("\n"));
+  return results as { readonly [At in keyof T]: ReturnType<T[At]> };
 }
 
 interface Changes {
@@ -118,8 +139,10 @@ interface Options {
 function release(asked: string, options: Options): void {
   const { version: present } = readJson("package.json");
   const version = versionAfter(present, asked);
-  refuseUnfit(version);
-  const { file, entries } = changesOf(version, new Date().toISOString().slice(0, 10));
+  const [, { file, entries }] = allOf([
+    () => refuseUnfit(version),
+    () => changesOf(version, new Date().toISOString().slice(0, 10)),
+  ] as const);
   const tag = `v${version}`;
   const tarball = `unified-jobs-${version}.tgz`;
   const checks = options.skipTests ? [] : [["run", "check"], ["test"]];
@@ -149,6 +172,7 @@ function release(asked: string, options: Options): void {
       git("commit", "--quiet", "-a", "-m", `Release ${version}`);
   } catch (error) {
     git("reset", "--quiet", "--hard");
+    rmSync(tarball, { force: true });
     throw error;
   }
   git("tag", "--annotate", tag, "-m", `Release ${version}\n\n${entries.replaceAll(/^#+ /gm, "")}`);
@@ -160,7 +184,7 @@ Next:
   npm run deploy -- --stage prod --region eu-central-1
 
 To take it back before the push:
-  git tag --delete ${tag} && git reset --hard ${before}`);
+  git tag --delete ${tag} && git reset --hard ${before} && rm ${tarball}`);
 }
 
 const { values, positionals } = parseArgs({

@@ -40,7 +40,8 @@ test("the project, its client, the lock file and the changelog have one version"
 
 const CHANGELOG = "# Changes\n\n## Unreleased\n\n- Jobs may sing.\n\n## 1.0.0 - 2026-11-29\n\n- The first.\n";
 /** Writes down what it is called with, and packs an empty file. */
-const NPM = '#!/bin/sh\necho "$*" >> "$NPM_CALLS"\ncase "$*" in *$NPM_FAILS*) exit 1;; pack*) : > packed.tgz;; esac\n';
+const NPM =
+  '#!/bin/sh\necho "$*" >> "$NPM_CALLS"\ncase "$*" in *$NPM_FAILS*) exit 1;; pack*) : > unified-jobs-1.1.0.tgz;; esac\n';
 
 function repository(version = "1.0.0", changelog = CHANGELOG) {
   const dir = temporaryDir();
@@ -107,6 +108,10 @@ test("a release checks, moves the changes to the version, sets it everywhere, co
     "Release 1.1.0",
     "v1.1.0",
   ]);
+  // It can be taken back as it says.
+  const [undo = ""] = /git tag --delete .*$/m.exec(said) ?? [];
+  expect(undo).toMatch(/&& rm unified-jobs-1\.1\.0\.tgz$/);
+  expect(existsSync(join(folder, "unified-jobs-1.1.0.tgz"))).toBe(true);
   // Nothing but the versions has changed in the manifests.
   expect(git("diff", "--shortstat", "HEAD~1", "--", "*.json")).toMatch(/ 7 insertions\(\+\), 7 deletions/);
 });
@@ -139,4 +144,8 @@ test("a release is refused in words, and changes nothing, where it would not be 
   refused(["patch"], "?? new.ts");
   expect(calls()).not.toContain("pack");
   expect(release([]).status).toBe(2);
+  // All at once.
+  git("switch", "--quiet", "-c", "another");
+  const { said } = release(["1.0.0", "--dry-run"]);
+  expect(said.match(/^(?:The branch is|Some files are changed|CHANGELOG\.md has entries)/gm)).toHaveLength(3);
 });
