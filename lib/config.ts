@@ -40,6 +40,8 @@ export type TokenConfig =
   | {
       readonly kind: "secret";
       readonly secret: string;
+      /** The one before, whose tokens are still taken. */
+      readonly previous?: string;
       readonly issuer?: string;
       readonly audiences?: readonly string[];
     }
@@ -149,11 +151,31 @@ export function tokenConfig(env: Env): TokenConfig {
   if (!secret || secret.length < 32) {
     throw new Error("Neither JWKS_URL nor a JWT_SECRET of at least 32 characters is set; set one of them");
   }
+  const previous = previousSecret(env);
+  refuseKeys(env, "JWT_SECRET");
+  return {
+    kind: "secret",
+    secret,
+    ...(previous && { previous }),
+    ...(issuer && { issuer }),
+    ...(audiences.length > 0 && { audiences }),
+  };
+}
+
+/** During a rotation: the secret before, whose tokens are good until they expire or it is taken out. */
+function previousSecret(env: Env): string | undefined {
+  const { JWT_SECRET_PREVIOUS: previous } = env;
+  if (!previous) return undefined;
+  if (previous.length < 32) throw new Error("JWT_SECRET_PREVIOUS is too short: expected at least 32 characters");
+  refuseKeys(env, "JWT_SECRET_PREVIOUS");
+  return previous;
+}
+
+function refuseKeys(env: Env, name: "JWT_SECRET" | "JWT_SECRET_PREVIOUS"): void {
   // As a secret, a public key would let anyone who knows it sign tokens.
-  if (secret.includes("-----BEGIN"))
-    throw new Error("JWT_SECRET is a PEM key: expected a secret; use JWKS_URL for keys");
-  refusePublished(env, "JWT_SECRET");
-  return { kind: "secret", secret, ...(issuer && { issuer }), ...(audiences.length > 0 && { audiences }) };
+  if (env[name]?.includes("-----BEGIN"))
+    throw new Error(`${name} is a PEM key: expected a secret; use JWKS_URL for keys`);
+  refusePublished(env, name);
 }
 
 /** `JWT_AUDIENCE`: the audiences that tokens may be for, with commas between them. */
@@ -200,7 +222,7 @@ export function oidcConfig(env: Env): OidcConfig | undefined {
 const PUBLISHED_SECRETS = ["local-development-only-jwt-secret", "at-least-thirty-two-characters-long"];
 
 /** Only the local stack may use a secret that everyone can read in the code. */
-function refusePublished(env: Env, name: "JWT_SECRET" | "INTERNAL_JWT_TOKEN"): void {
+function refusePublished(env: Env, name: "JWT_SECRET" | "JWT_SECRET_PREVIOUS" | "INTERNAL_JWT_TOKEN"): void {
   if (isLocal(env) || !PUBLISHED_SECRETS.includes((env[name] ?? "").trim())) return;
   throw new Error(
     `${name} is one that this project has published: expected one of your own; make one and deploy again`,

@@ -97,6 +97,38 @@ function withoutTaskApi(): Record<string, number> {
 
 const ISSUER = { JWKS_URL: "https://issuer.example/keys", JWT_ISSUER: "i", JWT_AUDIENCE: "a" };
 
+test("the versions of the secret are in what functions look up, and those that can't be meant are refused", () => {
+  const [now, before] = ["11111111-1111-4111-8111-111111111111", "00000000-0000-4000-8000-000000000000"];
+  const file = require.resolve("../../deploy/secrets.cjs");
+  const saved = process.env;
+  const of = (env: Record<string, string>) => {
+    process.env = env;
+    try {
+      delete require.cache[file];
+      return require(file) as Record<string, string>;
+    } finally {
+      process.env = saved;
+      delete require.cache[file];
+    }
+  };
+  const looked = (key: string, version: string) => `{{resolve:secretsmanager:jobs/prod:SecretString:${key}${version}}}`;
+  const SECRETS_NAME = "jobs/prod";
+  expect(of({ SECRETS_NAME })).toMatchObject({ JWT_SECRET: looked("JWT_SECRET", ""), JWT_SECRET_PREVIOUS: "" });
+  const rotation = { SECRETS_VERSION: now, SECRETS_PREVIOUS_VERSION: before };
+  expect(of({ SECRETS_NAME, ...rotation })).toMatchObject({
+    JWT_SECRET: looked("JWT_SECRET", `::${now}`),
+    JWT_SECRET_PREVIOUS: looked("JWT_SECRET", `::${before}`),
+    INTERNAL_JWT_TOKEN: looked("INTERNAL_JWT_TOKEN", `::${now}`),
+  });
+  expect(of({ SECRETS_NAME, ...rotation, JWKS_URL: "https://a.example" })).toMatchObject({ JWT_SECRET_PREVIOUS: "" });
+  expect(() => of(rotation)).toThrow("SECRETS_VERSION is set: expected SECRETS_NAME too");
+  expect(() => of({ SECRETS_NAME, SECRETS_PREVIOUS_VERSION: before })).toThrow("expected SECRETS_VERSION too");
+  expect(() => of({ SECRETS_NAME, SECRETS_VERSION: "AWSCURRENT" })).toThrow(
+    'SECRETS_VERSION is "AWSCURRENT": expected',
+  );
+  expect(() => of({ SECRETS_NAME, SECRETS_VERSION: now, SECRETS_PREVIOUS_VERSION: now })).toThrow("the version before");
+});
+
 test("a deployment needs a way to verify tokens", () => {
   expect(tokenProblem({ JWT_SECRET: "of this machine" })).toContain("Nothing could verify a token: expected JWKS_URL");
   expect(tokenProblem({ ...ISSUER, JWT_AUDIENCE: "" })).toContain("expected JWT_ISSUER and JWT_AUDIENCE too");

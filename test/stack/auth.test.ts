@@ -6,8 +6,10 @@ import type { AddressInfo } from "node:net";
 import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createAuthenticator } from "../../lib/api/http/auth.ts";
 import { PERMISSIONS } from "../../lib/api/http/rights.ts";
 import { internalToken, tokenConfig } from "../../lib/config.ts";
+import type { ClientError } from "../../lib/errors.ts";
 import { tasks } from "../../lib/tasks/index.ts";
 import { LOCAL_JWT_SECRET } from "../../local/token.ts";
 import { ROOT } from "../support/root.ts";
@@ -230,6 +232,33 @@ test("a configuration that would not protect is refused with what to do", () => 
   expect(() => tokenConfig({ JWT_SECRET: secret, JWKS_URL: "https://a.example" })).toThrow("both set");
   expect(() => tokenConfig({ JWKS_URL: "https://a.example" })).toThrow("JWT_ISSUER and JWT_AUDIENCE");
   expect(tokenConfig({ JWT_SECRET: secret })).toEqual({ kind: "secret", secret });
+  const before = (JWT_SECRET_PREVIOUS: string) => tokenConfig({ JWT_SECRET: secret, JWT_SECRET_PREVIOUS });
+  expect(() => before("short")).toThrow("JWT_SECRET_PREVIOUS is too short");
+  expect(() => before(`-----BEGIN PUBLIC KEY-----\n${secret}`)).toThrow("JWT_SECRET_PREVIOUS is a PEM key");
+  expect(() => before(LOCAL_JWT_SECRET)).toThrow("has published");
+  expect(before("")).toEqual({ kind: "secret", secret });
+});
+
+test("while a rotation lasts, tokens of the secret before are taken, and others are refused as ever", async () => {
+  const [current, before, other] = ["c", "b", "o"].map((letter) => letter.repeat(32));
+  const env = { JWT_SECRET: current, JWT_SECRET_PREVIOUS: before };
+  const why = async (authenticate: ReturnType<typeof createAuthenticator>, token: string) =>
+    authenticate(`Bearer ${token}`, Date.now()).then(
+      () => "",
+      (error: unknown) => (error as ClientError).why,
+    );
+  const [rotating, done] = [createAuthenticator(env), createAuthenticator({ JWT_SECRET: current })];
+  const late = { ...good(), exp: now() - HOUR_S };
+  for (const [token, reason] of [
+    [await signed(good(), current), ""],
+    [await signed(good(), before), ""],
+    [await signed(good(), other), "ERR_JWS_SIGNATURE_VERIFICATION_FAILED"],
+    [await signed(late, current), "it has expired"],
+    [await signed(late, before), "it has expired"],
+    [unsigned(good()), "ERR_JOSE_ALG_NOT_ALLOWED"],
+  ] as const)
+    expect(await why(rotating, token)).toBe(reason);
+  expect(await why(done, await signed(good(), before))).toBe("ERR_JWS_SIGNATURE_VERIFICATION_FAILED");
 });
 
 test("a deployed stack refuses the secrets that this project has published, and the local stack works with them", () => {

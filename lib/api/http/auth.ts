@@ -72,9 +72,19 @@ async function createVerifier(env: Env): Promise<Verify> {
   };
   const verifyWith = (): Verify => {
     if (config.kind === "secret") {
-      // A key object is imported once, a plain secret for every token.
-      const key = createSecretKey(config.secret, "utf8");
-      return async (token) => (await jwtVerify(token, key, { ...checks, algorithms: ["HS256"] })).payload;
+      const verifyBy = (secret: string): Verify => {
+        // A key object is imported once, a plain secret for every token.
+        const key = createSecretKey(secret, "utf8");
+        return async (token) => (await jwtVerify(token, key, { ...checks, algorithms: ["HS256"] })).payload;
+      };
+      const current = verifyBy(config.secret);
+      if (config.previous === undefined) return current;
+      const before = verifyBy(config.previous);
+      return async (token) =>
+        current(token).catch(async (error: unknown) => {
+          if (error instanceof errors.JWSSignatureVerificationFailed) return before(token);
+          throw error;
+        });
     }
     const keys = createRemoteJWKSet(config.url);
     const algorithms = ["RS256", "PS256", "ES256", "EdDSA"];
