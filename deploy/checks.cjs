@@ -5,6 +5,7 @@ const { LambdaClient } = require("@aws-sdk/client-lambda");
 const { compareConcurrency } = require("./account.cjs");
 const { concurrencyOf } = require("./concurrency.cjs");
 const { dataOf, problemsBetween } = require("./data.cjs");
+const { settingsIn, shardsProblem } = require("./settings.cjs");
 const { cloudFormation } = require("./serverless-clients.cjs");
 
 /** Why no token could be verified; undefined if one can. */
@@ -20,6 +21,8 @@ function tokenProblem({ JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, SECRETS_NAME }) {
 
 /** What a deployment would do to the data that is there; undefined if nothing. */
 function problemsWith(deployed, now, prefix) {
+  const shards = shardsProblem(settingsIn(deployed), settingsIn(now));
+  if (shards !== undefined) return shards;
   const problems = problemsBetween(dataOf({ Resources: {}, ...deployed }, prefix), dataOf(now, prefix));
   if (problems.length === 0) return undefined;
   return `This deployment would change the stored data. ${problems.join(". ")}. Deploy the releases between, one by one`;

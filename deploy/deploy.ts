@@ -2,7 +2,9 @@ import { execFile } from "node:child_process";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { callerIn, eventsCommand, outputsOf, runCommand, type Place } from "./place.ts";
+import { existsSync } from "node:fs";
+import { lookAtAccount, lookAtDeployed, lookAtIssuer, type Finding } from "./look.ts";
+import { callerIn, eventsCommand, outputsOf, runCommand, settingsFile, type Place } from "./place.ts";
 import { runServerless } from "./run-serverless.ts";
 
 // `npm run deploy`: checks, packages, deploys, and says what to do next.
@@ -15,7 +17,7 @@ const USAGE = `Deploys the service to AWS: checks first, then packages and deplo
   --profile  of the credentials; default: AWS_PROFILE, or what the AWS SDK finds
   --check    only checks
 
-Settings come from the environment (docs/reference.md, Configuration). A way to verify tokens is needed: JWKS_URL, JWT_ISSUER and
+Settings come from the environment and from the file .env.STAGE, if there is one (docs/reference.md, Configuration). A way to verify tokens is needed: JWKS_URL, JWT_ISSUER and
 JWT_AUDIENCE, or SECRETS_NAME. A new account also wants RESERVED_CONCURRENCY=none. More: docs/deploy.md
 `;
 
@@ -29,7 +31,7 @@ async function deploy(place: Place, onlyChecks: boolean): Promise<number> {
   await check(place);
   if (onlyChecks) return 0;
   await buildDashboard();
-  // What the account has in concurrent executions, and what is deployed, is compared by deploy/checks.cjs.
+  // deploy/checks.cjs compares once more, with the packaged template.
   const code = await runServerless("deploy", "--stage", place.stage, "--region", place.region);
   if (code !== 0) {
     say(`\nNot deployed. What ran before runs on: CloudFormation takes back what it has begun. See what failed:`);
@@ -46,13 +48,18 @@ async function buildDashboard(): Promise<void> {
   await promisify(execFile)(process.execPath, [build]);
 }
 
-async function check({ stage, region, stack }: Place): Promise<void> {
+async function check(place: Place): Promise<void> {
+  const { stage, region, stack } = place;
   const { env } = process;
   const problem = tokenProblem(env);
   if (problem !== undefined) throw new Error(problem);
   const { account, arn } = await callerIn(region);
   say(`Stage    ${stage}: stack ${stack} in ${region}`);
   say(`Account  ${account}, as ${arn}`);
+  const file = settingsFile(stage);
+  say(
+    `Settings of the environment${existsSync(file) ? ` and, where it has none, of ${file}` : `; there is no ${file}`}`,
+  );
   say(
     `Tokens   ${env["JWKS_URL"] ? `by the keys of ${env["JWKS_URL"]}` : `by JWT_SECRET of the secret ${env["SECRETS_NAME"]}`}`,
   );
@@ -60,6 +67,14 @@ async function check({ stage, region, stack }: Place): Promise<void> {
     `Roles    ${env["DEPLOYMENT_ROLE"] ? `CloudFormation acts as ${env["DEPLOYMENT_ROLE"]}` : "CloudFormation may do what you may (docs/deploy.md: who may deploy)"}`,
   );
   if (stage.startsWith("prod") && !env["CORS_ORIGINS"]) say("CORS     no web page may call the API (CORS_ORIGINS)");
+  if (!env["ALARM_EMAIL"]) say("Alarms   nobody is told of them (ALARM_EMAIL)");
+  const findings: (Finding | undefined)[] = [await lookAtIssuer(env), await lookAtAccount(place, env)];
+  for (const { about, said, problem } of [...findings, ...(await lookAtDeployed(place, env))].filter(
+    (it) => it !== undefined,
+  )) {
+    if (problem !== undefined) throw new Error(problem);
+    if (said !== undefined) say(`${about.padEnd(8)} ${said}`);
+  }
 }
 
 async function announce(place: Place): Promise<void> {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
 
@@ -74,13 +75,52 @@ export async function callerIn(region: string): Promise<{ account: string; arn: 
   }
 }
 
+interface Stack {
+  readonly Outputs?: readonly { OutputKey: string; OutputValue: string }[];
+  readonly CreationTime?: Date;
+  readonly LastUpdatedTime?: Date;
+}
+
 /** The outputs of the stack by name; undefined if there is no stack. */
-export async function outputsOf({ stack, region }: Place): Promise<Record<string, string> | undefined> {
+export async function outputsOf(place: Place): Promise<Record<string, string> | undefined> {
+  const stack = await stackIn(place);
+  return stack && outputsIn(stack);
+}
+
+/** What is deployed; undefined if there is no stack. */
+export async function deployedIn(
+  place: Place,
+): Promise<{ outputs: Record<string, string>; template: object; updatedAt: string | undefined } | undefined> {
+  const stack = await stackIn(place);
+  if (!stack) return undefined;
+  const { LastUpdatedTime, CreationTime } = stack;
+  return {
+    outputs: outputsIn(stack),
+    template: await templateOf(place),
+    updatedAt: (LastUpdatedTime ?? CreationTime)?.toISOString(),
+  };
+}
+
+function outputsIn({ Outputs = [] }: Stack): Record<string, string> {
+  return Object.fromEntries(Outputs.map((each) => [each.OutputKey, each.OutputValue]));
+}
+
+async function templateOf({
+  stack,
+  region,
+}: Place): Promise<{ Resources?: Record<string, { DeletionPolicy?: string }> }> {
+  const { TemplateBody } = (await ask("CloudFormation", "GetTemplate", { StackName: stack }, region)) as {
+    TemplateBody: string;
+  };
+  return JSON.parse(TemplateBody) as { Resources?: Record<string, { DeletionPolicy?: string }> };
+}
+
+async function stackIn({ stack, region }: Place): Promise<Stack | undefined> {
   try {
     const { Stacks } = (await ask("CloudFormation", "DescribeStacks", { StackName: stack }, region)) as {
-      Stacks: { Outputs?: { OutputKey: string; OutputValue: string }[] }[];
+      Stacks: Stack[];
     };
-    return Object.fromEntries((Stacks[0]?.Outputs ?? []).map((each) => [each.OutputKey, each.OutputValue]));
+    return Stacks[0] ?? {};
   } catch (error) {
     if (/does not exist/.test((error as Error).message)) return undefined;
     throw error;
@@ -102,10 +142,7 @@ export async function resourcesOf(
     if (!page.NextToken) break;
     ({ NextToken } = page);
   }
-  const { TemplateBody } = (await ask("CloudFormation", "GetTemplate", { StackName }, region)) as {
-    TemplateBody: string;
-  };
-  const { Resources } = JSON.parse(TemplateBody) as { Resources: Record<string, { DeletionPolicy?: string }> };
+  const { Resources = {} } = await templateOf(place);
   const stays = ({ LogicalResourceId: id }: StackResource) =>
     (Resources[id]?.DeletionPolicy ?? "").startsWith("Retain");
   return { all, kept: all.filter(stays) };
@@ -126,6 +163,7 @@ export async function runCommand(
     const options = { stage: text, region: text, profile: text, help: { ...flag, short: "h" } } as const;
     const { values } = parseArgs({ options: { ...options, [name]: flag } });
     if (values.help) return void process.stdout.write(usage);
+    readSettings(values.stage);
     const place = placeOf(values.stage, values.region);
     if (values.profile !== undefined) process.env["AWS_PROFILE"] = values.profile;
     const isSet = Object.entries(values).some(([key, value]) => key === name && value === true);
@@ -134,6 +172,17 @@ export async function runCommand(
     process.stderr.write(`${(error as Error).message}\n\n${usage}`);
     process.exitCode = 2;
   }
+}
+
+/** The file with the settings of a stage. */
+export function settingsFile(stage: string): string {
+  return `.env.${stage}`;
+}
+
+/** Reads the settings of the stage, if it has a file of them. Variables that are set already keep their values. */
+function readSettings(stage = ""): void {
+  // `.env.example` is the list of all settings.
+  if (stage !== "" && stage !== "example" && existsSync(settingsFile(stage))) process.loadEnvFile(settingsFile(stage));
 }
 
 /** The command that shows why CloudFormation failed. */

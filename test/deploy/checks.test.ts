@@ -14,8 +14,9 @@ const { concurrencyOf } = require("../../deploy/concurrency.cjs") as {
 const { compareConcurrency } = require("../../deploy/account.cjs") as {
   compareConcurrency: (client: LambdaClient, reserved: object) => Promise<{ problem?: string; said?: string }>;
 };
-const { tokenProblem } = require("../../deploy/checks.cjs") as {
+const { tokenProblem, problemsWith } = require("../../deploy/checks.cjs") as {
   tokenProblem: (env: Record<string, string>) => string | undefined;
+  problemsWith: (deployed: object, now: object, prefix: string) => string | undefined;
 };
 
 afterAll(endStacks);
@@ -127,6 +128,20 @@ test("the versions of the secret are in what functions look up, and those that c
     'SECRETS_VERSION is "AWSCURRENT": expected',
   );
   expect(() => of({ SECRETS_NAME, SECRETS_VERSION: now, SECRETS_PREVIOUS_VERSION: now })).toThrow("the version before");
+});
+
+test("`serverless deploy` stops before it would lower LIST_SHARDS", () => {
+  const template = (LIST_SHARDS: string) => {
+    const Properties = { FunctionName: "jobs-prod-createJob", Environment: { Variables: { LIST_SHARDS } } };
+    return { Resources: { CreateJobLambdaFunction: { Type: "AWS::Lambda::Function", Properties } } };
+  };
+  const change = (from: string, to: string) => problemsWith(template(from), template(to), "jobs-prod");
+  expect(change("16", "4")).toMatch(/^LIST_SHARDS is 4, and 16 is deployed/);
+  expect([change("4", "16"), change("4", "4"), problemsWith({}, template("4"), "jobs-prod")]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });
 
 test("a deployment needs a way to verify tokens", () => {

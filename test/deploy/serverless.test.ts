@@ -36,6 +36,14 @@ async function packaged(): Promise<string> {
   })());
 }
 
+test("the settings of a deployment are found again in its template, each by its name", async () => {
+  const { settingsIn, settingsOf } = createRequire(import.meta.url)("../../deploy/settings.cjs") as {
+    settingsIn: (template: object) => object;
+    settingsOf: (env: object) => object;
+  };
+  expect(settingsIn(JSON.parse(await packagedTemplate()))).toEqual(settingsOf(SET));
+});
+
 /** The template that packaging makes. */
 async function packagedTemplate(): Promise<string> {
   return readFileSync(join(await packaged(), "cloudformation-template-update-stack.json"), "utf8");
