@@ -2,16 +2,42 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { readEnvFile } from "../local/env-file.ts";
 import { signToken } from "../local/token.ts";
 import { DEMO_APP } from "../local/local-pages.ts";
 
 // `npm run demo`: fills a local stack with a believable day, good to look at within two minutes. It plays the partners
-// that the jobs call and goes on sending orders, so it runs until it is stopped; `-- --url http://127.0.0.1:4000` names
-// another stack.
+// that the jobs call and goes on sending orders, so it runs until it is stopped.
+
+const USAGE = `Fills a local stack with a believable day, and goes on sending orders until it is stopped (Ctrl-C).
+  npm run demo [-- --url http://127.0.0.1:4000]
+
+  --url   of the stack; default: JOBS_URL, or this machine's PORT, 3000
+`;
 
 const OTHER_APPS = ["11111111-2222-4333-8444-555555555551", "11111111-2222-4333-8444-555555555552"];
-const { values } = parseArgs({ options: { url: { type: "string", default: "http://127.0.0.1:3000" } } });
-const base = values.url;
+readEnvFile();
+const base = urlIn(process.argv.slice(2));
+const PARENT = process.ppid;
+
+/** Ends the process after `--help`, and after what it does not know. */
+function urlIn(args: string[]): string {
+  const { JOBS_URL, PORT } = process.env;
+  try {
+    const { values } = parseArgs({ args, options: { url: { type: "string" }, help: { type: "boolean", short: "h" } } });
+    if (values.help) {
+      process.stdout.write(USAGE);
+      process.exit(0);
+    }
+    const url = values.url ?? (JOBS_URL || `http://127.0.0.1:${PORT || 3_000}`);
+    if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
+      throw new Error(`The stack's URL is "${url}": expected one such as http://127.0.0.1:3000`);
+    return url;
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -216,11 +242,14 @@ async function fill(): Promise<Shop> {
   return demo;
 }
 
+// npm hands on what stops it, but for SIGKILL.
+if (process.env["npm_lifecycle_event"]) setInterval(() => process.ppid !== PARENT && process.exit(1), 250).unref();
+
 try {
   await goOn(await fill());
 } catch (error) {
   process.stderr.write(
-    `${error instanceof Error ? error.message : String(error)}\nExpected a local stack at ${base}: start one with npm start, or name it with npm run demo -- --url\n`,
+    `${error instanceof Error ? error.message : String(error)}\nExpected a local stack at ${base}: start one with npm start, or name it by JOBS_URL, PORT or --url\n`,
   );
   process.exit(1);
 }

@@ -13,7 +13,13 @@ export const getMetrics = route({
   id: "getMetrics",
   summary: "The figures of the service in the text format of Prometheus",
   contentTypes: ["text/plain"],
-  answers: { 200: z.string().describe("Counters since the first deployment, and what the latest sweep has found.") },
+  answers: {
+    200: z
+      .string()
+      .describe(
+        "Counters since the first deployment, and what the latest sweep has found. Filters on the log alone count unreadable and recovered messages, refused addresses and requests without a valid token: those are in CloudWatch.",
+      ),
+  },
   access: "scrape",
   handle: async (_request, { totals }) => ({
     status: 200,
