@@ -31,6 +31,7 @@ const PAGES = [
 const SMALLER: readonly (readonly [RegExp, string])[] = [
   [/\b2500000\b/g, "2000"],
   [/\b1000\b/g, "10"],
+  [/\blimit=100\b/g, "limit=10"],
 ];
 
 interface Block {
