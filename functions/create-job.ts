@@ -1,4 +1,4 @@
 import { httpFunction } from "../lib/api/http/http.ts";
-import { createJobRoutes } from "../lib/api/routes.ts";
+import { createJobRoutes } from "../lib/api/create-job-routes.ts";
 
 export const handler = httpFunction(createJobRoutes);

@@ -168,6 +168,6 @@ function commentOf({ description, default: value }: Schema, indent: string): str
 
 if (import.meta.main) {
   const file = join(import.meta.dirname, "..", TYPES_FILE);
-  writeFileSync(file, typesOf(apiDocument()));
+  writeFileSync(file, typesOf(await apiDocument()));
   process.stdout.write(`${TYPES_FILE} is written\n`);
 }

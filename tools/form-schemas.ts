@@ -117,6 +117,6 @@ function shortened(schema: Json): Json {
 }
 
 if (import.meta.main) {
-  writeFileSync(join(import.meta.dirname, "..", FORMS_FILE), formsOf(apiDocument()));
+  writeFileSync(join(import.meta.dirname, "..", FORMS_FILE), formsOf(await apiDocument()));
   process.stdout.write(`${FORMS_FILE} is written\n`);
 }

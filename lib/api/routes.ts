@@ -14,7 +14,6 @@ import type { Route } from "./http/http.ts";
 import { pollSqs, processScheduledMessage, runDbJobs, runJobs } from "./admin/internal.ts";
 import { cancelGroup, createGroup, getGroup, listMembers, redriveGroup, sealGroup } from "./unified/groups.ts";
 import { listJobLogs } from "./unified/job-logs.ts";
-import { createCallbackJob } from "./unified/legacy.ts";
 import { createLongJob, createQuickJob, getPdfJob } from "./pdf/pdf.ts";
 import { getCounts } from "./admin/counts.ts";
 import { getSeries } from "./admin/series.ts";
@@ -33,17 +32,14 @@ import {
   putSchedule,
   resumeSchedule,
 } from "./unified/schedules.ts";
-import { createJob, createJobs } from "./unified/create.ts";
 import { cancelJob, deadletterJob, deleteJob, getJob, listAppJobs, retryJob } from "./unified/jobs.ts";
-import { sendJobs } from "./unified/send.ts";
 import { countAppJobs } from "./unified/job-query.ts";
 import { completeUpload, createUpload, signUploadParts } from "./tasks/uploads.ts";
 import { waitForJob } from "./unified/wait.ts";
 import { getUsage } from "./admin/usage.ts";
 
-// The routes of each function. The list of the function `site` is in site.ts, since its document shows all others.
-
-export const createJobRoutes: readonly Route[] = [sendJobs, createJob, createJobs, createCallbackJob];
+// The routes of each function. Those of `createJob` are in create-job-routes.ts, since its start is waited for; those of
+// `site` are in site.ts, since its document shows all others.
 
 export const adminRoutes: readonly Route[] = [
   getMe,

@@ -39,8 +39,8 @@ const httpStatus = z.union(
   HTTP_STATUS,
 );
 
-/** For a strict object, in a body or, with `REPEATED`, in a query. */
-export const filterFields = {
+/** For a strict object, in a body or, with `REPEATED`, in a query. A function, since those who create jobs need none. */
+export const filterFields = () => ({
   status: anyOf(z.enum(STATUSES)).optional(),
   executionType: anyOf(text(64, "rest-api")).optional(),
   jobType: anyOf(text(100, "import_csv")).describe("Of tasks.").optional(),
@@ -59,10 +59,10 @@ export const filterFields = {
   createdAfter: dateTime.describe("Or at that time.").optional(),
   createdBefore: dateTime.describe("Or at that time.").optional(),
   updatedAfter: dateTime.describe("Or at that time.").optional(),
-};
+});
 
 /** The conditions as given. */
-export type Conditions = z.infer<z.ZodObject<typeof filterFields>>;
+export type Conditions = z.infer<z.ZodObject<ReturnType<typeof filterFields>>>;
 
 /**
  * The conditions that a query may repeat. `,`: a comma separates values too, since none holds one.

@@ -55,57 +55,58 @@ const template = z
     "HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in.",
   );
 
-const fields = z
-  .strictObject({
-    format: z
-      .enum(
-        [...FORMATS, ...FORMATS.map((name) => name.toLowerCase() as Lowercase<Format>)],
-        `must be one of ${FORMATS.join(", ")}`,
-      )
-      .describe("Default: A4. What `@page` in the document says stands instead of it."),
-    width: length.describe("Of the page, together with `height`, in place of `format`."),
-    height: length.describe("Of the page, together with `width`, in place of `format`."),
-    margin,
-    printBackground: z.boolean().describe("Backgrounds and their colours. Default: true."),
-    scale: z.number().min(0.1, "must be at least 0.1").max(2, "must be at most 2").describe("Default: 1."),
-    landscape: z.boolean().describe("Swaps width and height. Default: false."),
-    pageRanges: z
-      .string()
-      .max(200, "must be at most 200 characters")
-      .refine(areRanges, "must name pages from 1 to 99999, the first before the last, such as 1-3, 5 or 8-")
-      .describe("The pages that are kept: `1-3, 5`; `8-` to the end. Default: all."),
-    outline: z.boolean().describe("Bookmarks made of the headings. Default: false."),
-    headerTemplate: template,
-    footerTemplate: template,
-    locale: z
-      .string()
-      .max(35, "must be at most 35 characters")
-      .refine(isLocale, "is not a language tag; expected one such as de, en-GB or zh-TW")
-      .describe("How headers and footers write the date. Default: en-US."),
-    timezone: z
-      .string()
-      .max(64, "must be at most 64 characters")
-      .refine(isTimeZone, "is not a time zone of the IANA database; expected one such as UTC or Asia/Seoul")
-      .describe("Of the date in headers and footers. Default: UTC."),
-    filename: z
-      .string()
-      .max(100, "must be at most 100 characters")
-      .regex(
-        /^(?![.\p{Z}])[^\p{Cc}\p{Cf}<>:"/\\|?*]*[^\p{Cc}\p{Cf}\p{Z}<>:"/\\|?*.]$/u,
-        'must be a name such as invoice-4711.pdf, without folders and without < > : " / \\ | ? *',
-      )
-      .describe("The file's name for those who save it; `.pdf` is added. Default: the job's id."),
-  })
-  .partial();
+const fields = () =>
+  z
+    .strictObject({
+      format: z
+        .enum(
+          [...FORMATS, ...FORMATS.map((name) => name.toLowerCase() as Lowercase<Format>)],
+          `must be one of ${FORMATS.join(", ")}`,
+        )
+        .describe("Default: A4. What `@page` in the document says stands instead of it."),
+      width: length.describe("Of the page, together with `height`, in place of `format`."),
+      height: length.describe("Of the page, together with `width`, in place of `format`."),
+      margin,
+      printBackground: z.boolean().describe("Backgrounds and their colours. Default: true."),
+      scale: z.number().min(0.1, "must be at least 0.1").max(2, "must be at most 2").describe("Default: 1."),
+      landscape: z.boolean().describe("Swaps width and height. Default: false."),
+      pageRanges: z
+        .string()
+        .max(200, "must be at most 200 characters")
+        .refine(areRanges, "must name pages from 1 to 99999, the first before the last, such as 1-3, 5 or 8-")
+        .describe("The pages that are kept: `1-3, 5`; `8-` to the end. Default: all."),
+      outline: z.boolean().describe("Bookmarks made of the headings. Default: false."),
+      headerTemplate: template,
+      footerTemplate: template,
+      locale: z
+        .string()
+        .max(35, "must be at most 35 characters")
+        .refine(isLocale, "is not a language tag; expected one such as de, en-GB or zh-TW")
+        .describe("How headers and footers write the date. Default: en-US."),
+      timezone: z
+        .string()
+        .max(64, "must be at most 64 characters")
+        .refine(isTimeZone, "is not a time zone of the IANA database; expected one such as UTC or Asia/Seoul")
+        .describe("Of the date in headers and footers. Default: UTC."),
+      filename: z
+        .string()
+        .max(100, "must be at most 100 characters")
+        .regex(
+          /^(?![.\p{Z}])[^\p{Cc}\p{Cf}<>:"/\\|?*]*[^\p{Cc}\p{Cf}\p{Z}<>:"/\\|?*.]$/u,
+          'must be a name such as invoice-4711.pdf, without folders and without < > : " / \\ | ? *',
+        )
+        .describe("The file's name for those who save it; `.pdf` is added. Default: the job's id."),
+    })
+    .partial();
 
-export type PdfOptions = z.infer<typeof fields>;
+export type PdfOptions = z.infer<ReturnType<typeof fields>>;
 
 /** Each side's margin where the options name none. */
 export const DEFAULT_MARGIN = { html: 0, markdown: "20mm" } as const;
 
 /** The options of HTML or Markdown: their margins differ, and with them the room on a page. */
 export function pdfOptions(kind: keyof typeof DEFAULT_MARGIN) {
-  return fields.superRefine((options, context) => {
+  return fields().superRefine((options, context) => {
     for (const { path, message } of problemsOf(options, DEFAULT_MARGIN[kind]))
       context.addIssue({ code: "custom", path: [path], message });
   });

@@ -33,7 +33,8 @@ export function documentWith<Beside extends z.ZodRawShape>(beside: Beside) {
   );
 }
 
-export const pdfRequest = documentWith({});
+/** Made at its first use: those who create webhooks need none. */
+export const pdfRequest = z.lazy(() => documentWith({}));
 
 export type PdfRequest = z.infer<typeof pdfRequest>;
 

@@ -8,18 +8,18 @@ import { defineTask, done, failed } from "./task.ts";
 export type BulkKind = "redrive" | "cancel";
 
 /** The filter of lists, with the statuses that an action may change. */
-export const bulkFields = {
-  ...filterFields,
+export const bulkFields = () => ({
+  ...filterFields(),
   status: anyOf(z.enum(["PENDING", "RUNNING", "RETRYING", "FAILED", "DEAD"]))
     .describe("Default: FAILED and DEAD for a redrive, those unfinished for a cancel.")
     .optional(),
-};
+});
 
-export const bulkFilter = z
-  .strictObject(bulkFields)
-  .refine((filter) => Object.values(filter).some((value) => value !== undefined), {
+export const bulkFilter = z.lazy(() =>
+  z.strictObject(bulkFields()).refine((filter) => Object.values(filter).some((value) => value !== undefined), {
     error: "expected at least one condition: an empty filter would take all jobs of the app",
-  });
+  }),
+);
 
 export type BulkFilter = z.infer<typeof bulkFilter>;
 

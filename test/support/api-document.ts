@@ -16,7 +16,7 @@ export interface Operation {
   readonly responses: Readonly<Record<string, object>>;
 }
 
-export const DOCUMENT = apiDocument() as Documented;
+export const DOCUMENT = (await apiDocument()) as Documented;
 
 /** An answer as it came over the wire. */
 export interface Raw {

@@ -11,8 +11,8 @@ import { ROOT } from "../support/root.ts";
 
 // What the dashboard works out by itself: forms from schemas, expressions in words, patches.
 
-test("the forms have the schemas of the API document and of the tasks", () => {
-  const isSame = readFileSync(join(ROOT, FORMS_FILE), "utf8") === formsOf(apiDocument());
+test("the forms have the schemas of the API document and of the tasks", async () => {
+  const isSame = readFileSync(join(ROOT, FORMS_FILE), "utf8") === formsOf(await apiDocument());
   if (!isSame)
     throw new Error(
       `${FORMS_FILE} differs from the API document, or the tasks and their page: run npm run client:types, and commit it`,

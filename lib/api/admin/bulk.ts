@@ -32,7 +32,7 @@ import { STATUSES } from "../../job/status.ts";
 
 const bulkBody = z
   .strictObject({
-    ...bulkFields,
+    ...bulkFields(),
     dryRun: z.boolean().describe("Only counts the jobs that it would look at, to 1,000.").default(false),
     appId: z.guid().toLowerCase().describe("Default: the token's. Another one is for PLATFORM_ADMIN.").optional(),
   })

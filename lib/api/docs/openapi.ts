@@ -2,7 +2,7 @@ import * as z from "zod";
 import packageJson from "../../../package.json" with { type: "json" };
 import type { ErrorCode } from "../../errors.ts";
 import { errorAnswer, gatewayAnswer, problemAnswer } from "../http/answers.ts";
-import { isTagged, type Route } from "../http/http.ts";
+import { isTagged, type Answers, type Route } from "../http/http.ts";
 import { PROBLEM, STATUS_OF } from "../http/refusal.ts";
 import { FILE_FIELD } from "../http/multipart.ts";
 
@@ -41,7 +41,8 @@ const REFUSALS: Readonly<Record<ErrorCode, string>> = {
 };
 
 /** `target`: the URL that the jobs of the examples call. */
-export function openApi(routes: readonly Route[], target: string): Json {
+export async function openApi(given: readonly Route[], target: string): Promise<Json> {
+  const routes = await Promise.all(given.map(documented));
   const schemas = collection();
   const paths: Record<string, Record<string, Json>> = {};
   for (const each of routes) {
@@ -105,11 +106,18 @@ export function openApi(routes: readonly Route[], target: string): Json {
   };
 }
 
+type Documented = Route & { readonly answers: Answers };
+
+async function documented(route: Route): Promise<Documented> {
+  const { answers } = route;
+  return { ...route, answers: typeof answers === "function" ? await answers() : answers };
+}
+
 const GATEWAY = ref("responses/Gateway");
 
 type SchemaOf = (schema: z.ZodType) => Json;
 
-function operation(route: Route, path: string, target: string, schemaOf: SchemaOf): Json {
+function operation(route: Documented, path: string, target: string, schemaOf: SchemaOf): Json {
   const { id, summary, access, body, bodyTypes = ["application/json"], form, answers } = route;
   const parameters = parametersOf(route, path, schemaOf);
   const entries = Object.entries(answers).map(([status, schema]) => [status, success(route, status, schema, schemaOf)]);
@@ -182,7 +190,7 @@ function parametersOf(route: Route, path: string, schemaOf: SchemaOf): Json[] {
   return [...inPath, ...inQuery, ...more, ref("parameters/RequestId")];
 }
 
-function success(route: Route, status: string, schema: z.ZodType, schemaOf: SchemaOf): Json {
+function success(route: Documented, status: string, schema: z.ZodType, schemaOf: SchemaOf): Json {
   const isOk = status === "200";
   const contentTypes = (isOk && route.contentTypes) || ["application/json"];
   const { description = "", ...shape } = schemaOf(schema);

@@ -5,7 +5,8 @@ import { dashboard, dashboardFile, root, signInOptions } from "./dashboard.ts";
 import { docsAsset, docsPage } from "./docs-page.ts";
 import { route, type Route } from "../http/http.ts";
 import { openApi } from "./openapi.ts";
-import { adminRoutes, createJobRoutes, internalRoutes, pdfRoutes, taskRoutes } from "../routes.ts";
+import { createJobRoutes } from "../create-job-routes.ts";
+import { adminRoutes, internalRoutes, pdfRoutes, taskRoutes } from "../routes.ts";
 
 // The endpoints that are open to everyone: the health of the service, and its documentation.
 
@@ -18,14 +19,14 @@ const health = route({
 });
 
 /** Built once per container, since it takes 30 ms. */
-let made: object | undefined;
+let made: Promise<object> | undefined;
 
 const document = route({
   key: "GET /openapi.json",
   id: "getDocument",
   summary: "This document",
   answers: { 200: z.looseObject({ openapi: z.literal("3.1.1") }).describe("OpenAPI 3.1.") },
-  handle: async (_request, { rules }) => ({ status: 200, body: (made ??= apiDocument(rules.localFunctionUrls)) }),
+  handle: async (_request, { rules }) => ({ status: 200, body: await (made ??= apiDocument(rules.localFunctionUrls)) }),
 });
 
 export const siteRoutes: readonly Route[] = [
@@ -40,7 +41,7 @@ export const siteRoutes: readonly Route[] = [
 ];
 
 /** The document of the whole API. In the local stack its examples call the echo target. */
-export function apiDocument(localUrls = ""): object {
+export async function apiDocument(localUrls = ""): Promise<object> {
   const target = localUrls === "" ? "https://example.com" : new URL("/echo", localUrls).href;
   return openApi(
     [...createJobRoutes, ...taskRoutes, ...pdfRoutes, ...adminRoutes, ...internalRoutes, ...siteRoutes],

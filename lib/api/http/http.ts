@@ -21,6 +21,8 @@ import { corsHeaders, preflight } from "./cors.ts";
 import type { FormFile } from "./multipart.ts";
 import { PROBLEM, explain, problemOf } from "./refusal.ts";
 
+export type Answers = Readonly<Record<number, z.ZodType>>;
+
 /** One endpoint. Body and query are parsed before `handle` is called. */
 export interface Route<Body = unknown, Query = unknown> extends Reading {
   /** Method and path in the form of API Gateway: `GET /v1/admin/jobs/{id}`. */
@@ -28,8 +30,8 @@ export interface Route<Body = unknown, Query = unknown> extends Reading {
   /** With `summary`, the texts of the API document. */
   readonly id: string;
   readonly summary: string;
-  /** The successful answers, by status. */
-  readonly answers: Readonly<Record<number, z.ZodType>>;
+  /** The successful answers, by status. By a function, where the schemas, of which the document is made, would delay a first request. */
+  readonly answers: Answers | (() => Promise<Answers>);
   /** The errors beside those that every route of its kind has. */
   readonly refusals?: readonly ErrorCode[];
   /** Takes the header `Idempotency-Key`; a replay is answered 200 where the first answer is another. */

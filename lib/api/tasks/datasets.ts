@@ -1,7 +1,5 @@
 import * as z from "zod";
 import { iso } from "../../clock.ts";
-import { definitionOf } from "../../executors/task.ts";
-import type { ServiceParts } from "../../parts.ts";
 import { time } from "../http/answers.ts";
 import { appOf, requirePermission } from "../http/auth.ts";
 import { route, type Answer } from "../http/http.ts";
@@ -19,17 +17,6 @@ const datasetShown = z
     updatedAt: time,
   })
   .meta({ id: "Dataset" });
-
-/** Throws FORBIDDEN for a task whose rows its app could not keep. */
-export async function admitDataset(
-  appId: string,
-  jobType: string,
-  payload: unknown,
-  { datasets }: Pick<ServiceParts, "datasets">,
-): Promise<void> {
-  const { writes, payload: schema } = definitionOf(jobType);
-  if (writes) await datasets.admit(appId, writes(schema.parse(payload)));
-}
 
 export const listDatasets = route({
   key: "GET /v1/datasets",

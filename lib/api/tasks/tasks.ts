@@ -10,7 +10,7 @@ import { appOf, isAppAdmin, isPlatformAdmin, requirePermission, type Caller } fr
 import type { Callback, RetryPolicy } from "../../job/message.ts";
 import { recordCreated } from "../unified/accept-job.ts";
 import { conflict } from "../unified/replay.ts";
-import { admitDataset } from "./datasets.ts";
+import { admitDataset } from "./admit-dataset.ts";
 import type { TaskOwner } from "../../store/job-pages.ts";
 
 // Shared by the dialects that have tasks: submitting one, and who may see it.

@@ -8,7 +8,7 @@ import { isGroup } from "../../job/group.ts";
 import { SCHEDULE, TASK, isSchedule, isTask, type Job } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
 import { appOf, type Caller } from "../http/auth.ts";
-import { admitDataset } from "../tasks/datasets.ts";
+import { admitDataset } from "../tasks/admit-dataset.ts";
 import { envelope, type Answer } from "../http/http.ts";
 import { groupFor, type KnownGroups } from "./members.ts";
 import { messageOf, type CreateJobBody } from "./job-request.ts";

@@ -1,7 +1,6 @@
 import * as z from "zod";
 import { acceptJob, accepted } from "./accept-job.ts";
 import { MOST_JOBS_IN_A_BATCH, acceptEach } from "./batch.ts";
-import { enveloped, jobEntity, results } from "../http/answers.ts";
 import { requireRole } from "../http/auth.ts";
 import { parse, refuseChanging } from "../http/body.ts";
 import { route, type Answer } from "../http/http.ts";
@@ -18,10 +17,13 @@ export const createJob = route({
   key: "POST /v1/jobs/create",
   id: "createJob",
   summary: "Accepts a job",
-  answers: {
-    200: enveloped(jobEntity).describe("The idempotency key was there already: the job that has it."),
-    201: enveloped(jobEntity).describe("The job, PENDING."),
-    202: z.null().describe("Mode sqs: sent, and stored only if its first attempt fails."),
+  answers: async () => {
+    const { enveloped, jobEntity } = await import("../http/answers.ts");
+    return {
+      200: enveloped(jobEntity).describe("The idempotency key was there already: the job that has it."),
+      201: enveloped(jobEntity).describe("The job, PENDING."),
+      202: z.null().describe("Mode sqs: sent, and stored only if its first attempt fails."),
+    };
   },
   refusals: ["UNPROCESSABLE_ENTITY", "CONFLICT"],
   successor: SUCCESSOR,
@@ -63,7 +65,10 @@ export const createJobs = route({
   key: "POST /v1/jobs/batch",
   id: "createJobs",
   summary: "Accepts up to 100 jobs, each by itself",
-  answers: { 207: enveloped(results).describe("What `POST /v1/jobs/create` would have answered, job by job.") },
+  answers: async () => {
+    const { enveloped, results } = await import("../http/answers.ts");
+    return { 207: enveloped(results).describe("What `POST /v1/jobs/create` would have answered, job by job.") };
+  },
   successor: SUCCESSOR,
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   body: batchBody,

@@ -15,7 +15,7 @@ import { envelope, route, type Answer } from "../http/http.ts";
 const afterOrAt = dateTimeInQuery.describe("Or at that time.").optional();
 
 const fields = {
-  ...filterFields,
+  ...filterFields(),
   executionType: anyOf(z.enum(EXECUTION_TYPES as [string, ...string[]])).optional(),
   idempotencyKey: idempotencyKey.optional(),
   createdAfter: afterOrAt,

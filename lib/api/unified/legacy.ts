@@ -3,7 +3,6 @@ import { wholeUrl } from "../../outbound/target-url.ts";
 import { masked, maskedAddress } from "../../job/masking.ts";
 import { httpMethod, idempotencyKey } from "../../executors/message-schema.ts";
 import { acceptJob, accepted } from "./accept-job.ts";
-import { callbackJobEntity, enveloped } from "../http/answers.ts";
 import { requireRole } from "../http/auth.ts";
 import { parse } from "../http/body.ts";
 import { route, type Answer } from "../http/http.ts";
@@ -28,9 +27,12 @@ export const createCallbackJob = route({
   key: "POST /v1/jobs/callback-http",
   id: "createCallbackJob",
   summary: "Accepts a webhook by its URL, as earlier versions did",
-  answers: {
-    200: enveloped(callbackJobEntity).describe("The idempotency key was there already: the job that has it."),
-    201: enveloped(callbackJobEntity).describe("The job, PENDING."),
+  answers: async () => {
+    const { callbackJobEntity, enveloped } = await import("../http/answers.ts");
+    return {
+      200: enveloped(callbackJobEntity).describe("The idempotency key was there already: the job that has it."),
+      201: enveloped(callbackJobEntity).describe("The job, PENDING."),
+    };
   },
   refusals: ["UNPROCESSABLE_ENTITY", "CONFLICT"],
   successor: SUCCESSOR,

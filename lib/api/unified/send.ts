@@ -2,7 +2,6 @@ import * as z from "zod";
 import { badRequest } from "../../errors.ts";
 import { WRONG_REQUEST } from "../../job/status-policy.ts";
 import type { ServiceParts } from "../../parts.ts";
-import { enveloped, jobEntity, results } from "../http/answers.ts";
 import { requireRole, type Caller } from "../http/auth.ts";
 import { parse, refuseChanging } from "../http/body.ts";
 import { route, type Answer } from "../http/http.ts";
@@ -24,11 +23,14 @@ export const sendJobs = route({
   key: KEY,
   id: "sendJobs",
   summary: "Accepts a job on one level, or up to 100 of them",
-  answers: {
-    200: enveloped(jobEntity).describe("The key was there already: the job that has it."),
-    201: enveloped(jobEntity).describe("The job, PENDING."),
-    202: z.null().describe("Mode sqs: sent, and stored only if its first attempt fails."),
-    207: enveloped(results).describe("Of a list: what each job alone would have been answered."),
+  answers: async () => {
+    const { enveloped, jobEntity, results } = await import("../http/answers.ts");
+    return {
+      200: enveloped(jobEntity).describe("The key was there already: the job that has it."),
+      201: enveloped(jobEntity).describe("The job, PENDING."),
+      202: z.null().describe("Mode sqs: sent, and stored only if its first attempt fails."),
+      207: enveloped(results).describe("Of a list: what each job alone would have been answered."),
+    };
   },
   refusals: ["UNPROCESSABLE_ENTITY", "CONFLICT"],
   idempotent: true,

@@ -1,0 +1,13 @@
+import { definitionOf } from "../../executors/task.ts";
+import type { ServiceParts } from "../../parts.ts";
+
+/** Throws FORBIDDEN for a task whose rows its app could not keep. */
+export async function admitDataset(
+  appId: string,
+  jobType: string,
+  payload: unknown,
+  { datasets }: Pick<ServiceParts, "datasets">,
+): Promise<void> {
+  const { writes, payload: schema } = definitionOf(jobType);
+  if (writes) await datasets.admit(appId, writes(schema.parse(payload)));
+}
