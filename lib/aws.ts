@@ -1,7 +1,40 @@
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { SchedulerClient } from "@aws-sdk/client-scheduler";
 import type { SQSClient } from "@aws-sdk/client-sqs";
+import { createHash, createHmac, createSecretKey } from "node:crypto";
 import { Unavailable } from "./errors.ts";
+
+type Secret = string | ArrayBuffer | ArrayBufferView;
+
+/** The SDK's own gives `createHmac` its keys as bytes, and Node 24 takes 25 µs to see that those are no key objects. */
+class Sha256 {
+  readonly #secret: Secret | undefined;
+  #hash;
+
+  constructor(secret?: Secret) {
+    this.#secret = secret;
+    this.#hash = hashWith(secret);
+  }
+
+  update(data: Uint8Array): void {
+    this.#hash.update(data);
+  }
+
+  async digest(): Promise<Uint8Array> {
+    return this.#hash.digest();
+  }
+
+  reset(): void {
+    this.#hash = hashWith(this.#secret);
+  }
+}
+
+function hashWith(secret: Secret | undefined) {
+  if (secret === undefined) return createHash("sha256");
+  if (typeof secret === "string") return createHmac("sha256", secret);
+  const { buffer, byteOffset, byteLength } = ArrayBuffer.isView(secret) ? secret : new Uint8Array(secret);
+  return createHmac("sha256", createSecretKey(Buffer.from(buffer, byteOffset, byteLength)));
+}
 
 /**
  * The settings of every AWS client. The SDK's default has no timeout; three tries of 2 s each stay under half the
@@ -10,6 +43,7 @@ import { Unavailable } from "./errors.ts";
  */
 export const CLIENT_DEFAULTS = {
   maxAttempts: 3,
+  sha256: Sha256,
   requestHandler: {
     connectionTimeout: 500,
     requestTimeout: 2_000,
