@@ -7,7 +7,7 @@ import { Unavailable } from "./errors.ts";
 type Secret = string | ArrayBuffer | ArrayBufferView;
 
 /** The SDK's own gives `createHmac` its keys as bytes, and Node 24 takes 25 µs to see that those are no key objects. */
-class Sha256 {
+export class Sha256 {
   readonly #secret: Secret | undefined;
   #hash;
 
