@@ -35,7 +35,8 @@ export function createCounting({ table, clock, listShards, log }: Parts) {
     },
     stats,
     counts,
-    series: createSeries({ hours, troubles }),
+    backlogs,
+    series: createSeries({ hours, troubles, stats }),
     ...createCorrections({ clock, index, counts, backlogs, hours, stats, log }),
   };
 }

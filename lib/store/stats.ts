@@ -18,6 +18,9 @@ export interface WindowStats {
   readonly latencyMs: { readonly p50: number | null; readonly p95: number | null };
 }
 
+/** With the retries of these jobs. */
+export type Counted = WindowStats & { readonly retries: number };
+
 /** The windows are longer than an hour and a day by up to this. */
 const BUCKET = 5 * MINUTE;
 const KEPT = 2 * DAY;
@@ -39,10 +42,20 @@ export function createStats({ counters, clock }: { counters: Counters; clock: Cl
   /** Reads one small item for every five minutes of the last day. */
   async function of(appId: string): Promise<{ lastHour: WindowStats; lastDay: WindowStats }> {
     const now = clock.now();
-    const found = await counters.between(pkOf(appId), iso(now - DAY - BUCKET + 1), iso(now));
-    const buckets = found.map(({ at, counters: item }) => ({ start: Date.parse(at), counters: item }));
+    const buckets = await bucketsOf(appId, now - DAY - BUCKET + 1, now);
     const lastHour = buckets.filter(({ start }) => start > now - HOUR - BUCKET);
     return { lastHour: summed(lastHour), lastDay: summed(buckets) };
+  }
+
+  /** The jobs that were created in each five minutes from one time to another, and in all of them. Kept for two days. */
+  async function between(appId: string, from: EpochMs, to: EpochMs) {
+    const buckets = await bucketsOf(appId, from, to);
+    return { byStart: new Map(buckets.map((each) => [each.start, counted([each])])), total: counted(buckets) };
+  }
+
+  async function bucketsOf(appId: string, from: EpochMs, to: EpochMs) {
+    const found = await counters.between(pkOf(appId), iso(from), iso(to));
+    return found.map(({ at, counters: item }) => ({ start: Date.parse(at), counters: item }));
   }
 
   /** The PENDING jobs by execution type that were created from a time on, the start of five minutes. */
@@ -57,7 +70,7 @@ export function createStats({ counters, clock }: { counters: Counters; clock: Cl
     return pending;
   }
 
-  return { count, of, pendingSince };
+  return { count, of, between, pendingSince };
 }
 
 /** The start of the five minutes in which a time is. */
@@ -93,11 +106,20 @@ function countersOf(job: Job): [name: string, by: number][] {
   ];
 }
 
-function summed(buckets: readonly { counters: Item }[]): WindowStats {
+function totalOf(buckets: readonly { counters: Item }[]): ReadonlyMap<string, number> {
   const total = new Map<string, number>();
   for (const { counters } of buckets) {
     for (const [name, count] of Object.entries(counters)) total.set(name, (total.get(name) ?? 0) + Number(count));
   }
+  return total;
+}
+
+function counted(buckets: readonly { counters: Item }[]): Counted {
+  return { ...summed(buckets), retries: Math.max(totalOf(buckets).get("retries") ?? 0, 0) };
+}
+
+function summed(buckets: readonly { counters: Item }[]): WindowStats {
+  const total = totalOf(buckets);
   const byStatus = Object.fromEntries(STATUSES.map((status) => [status, 0])) as Record<Status, number>;
   const byExecutionType: Record<string, number> = {};
   const steps: [step: number, count: number][] = [];

@@ -14,12 +14,15 @@ export const OTHERS = "(others)";
 const LONGEST_ERROR = 80;
 const LONGEST_DESTINATION = 300;
 
-/** Counters of an item: `e:` an error, `d:` a destination's attempts that another follows, `f:` those that none does. */
-const KINDS = ["e", "d", "f"] as const;
+/** Counters of an item: `e:` an error, `d:` a destination's attempts that another follows, `f:` those that none does, `x:` of these, those of jobs that are DEAD. */
+const KINDS = ["e", "d", "f", "x"] as const;
 
 export interface Troubles {
   readonly errors: ReadonlyMap<string, number>;
-  readonly destinations: ReadonlyMap<string, { readonly retried: number; readonly failed: number }>;
+  readonly destinations: ReadonlyMap<
+    string,
+    { readonly retried: number; readonly failed: number; readonly dead: number }
+  >;
 }
 
 export function createTroubles({ table }: { table: Table }) {
@@ -69,7 +72,11 @@ export function createTroubles({ table }: { table: Table }) {
       destinations: new Map(
         [...destinations].map((name) => [
           name,
-          { retried: sums.get(`d:${name}`) ?? 0, failed: sums.get(`f:${name}`) ?? 0 },
+          {
+            retried: sums.get(`d:${name}`) ?? 0,
+            failed: sums.get(`f:${name}`) ?? 0,
+            dead: sums.get(`x:${name}`) ?? 0,
+          },
         ]),
       ),
     };
@@ -83,7 +90,7 @@ function pkOf(appId: string): string {
 }
 
 function namesOf(item: object): ReadonlySet<string> {
-  return new Set(Object.keys(item).filter((name) => /^[edf]:/.test(name)));
+  return new Set(Object.keys(item).filter((name) => /^[edfx]:/.test(name)));
 }
 
 /** Increments whose new names an hour's item has room for. The others' are added up. */
@@ -109,12 +116,11 @@ export function troublesOf(changes: readonly Change[]): Map<string, Increments> 
   for (const { before, after } of changes) {
     if (!after || !hasFailed(before, after)) continue;
     const { destination, lastError = "" } = after;
-    const isFinal = after.status !== "RETRYING";
+    const kinds = after.status === "RETRYING" ? ["d"] : after.status === "DEAD" ? ["f", "x"] : ["f"];
+    const isNamed = destination !== undefined && destination.length <= LONGEST_DESTINATION;
     grow(hours, `${after.appId}/${hourOf(after.updatedAt)}`, [
       [`e:${errorClass(lastError)}`, 1],
-      ...(destination === undefined || destination.length > LONGEST_DESTINATION
-        ? []
-        : [[`${isFinal ? "f" : "d"}:${destination}`, 1] as const]),
+      ...(isNamed ? kinds.map((kind) => [`${kind}:${destination}`, 1] as const) : []),
     ]);
   }
   return hours;

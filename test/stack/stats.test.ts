@@ -94,8 +94,15 @@ test("stats count an app's jobs by what has become of them", async () => {
     step: "1h",
     total: { ...did, latencyMs: { p50: expect.any(Number), p95: expect.any(Number) } },
     errors: [{ error: "HTTP 500", count: 2 }],
-    destinations: [{ destination: target.url, retried: 1, failed: 1 }],
+    destinations: [{ destination: target.url, retried: 1, failed: 1, dead: 1 }],
   });
+  // The list that a number leads to has as many.
+  const listed = await stack.call("GET", "/v1/admin/jobs?waiting=backoff,delayed", { token });
+  expect(listed.body.data.items).toMatchObject([{ status: "RETRYING" }]);
+  const from = new Date(Date.now() - 3_600_000).toISOString();
+  const minutes = await stack.call("GET", `/v1/admin/series?step=5m&from=${from}`, { token });
+  expect(minutes.body.data).toMatchObject({ step: "5m", total: did });
+  expect([12, 13]).toContain(minutes.body.data.points.length);
   expect([25, 26]).toContain(body.data.points.length);
 
   await stack.call("DELETE", `/v1/admin/jobs/${bad}`, { token });
@@ -144,7 +151,11 @@ test("a series is of whole hours or days, and of no more than it can show", asyn
     message: "is more than 31 days before to: expected at most 31; take step=1d for up to 90 days",
   });
   expect(await refused("from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z")).toMatchObject({ field: "from" });
-  expect(await refused("step=5m")).toMatchObject({ field: "step" });
+  expect(await refused("step=5m&from=2026-01-01T10:00:00Z&to=2026-01-01T11:00:00Z")).toEqual({
+    field: "from",
+    message: expect.stringContaining("is more than two days ago"),
+  });
+  expect(await refused("step=2h")).toMatchObject({ field: "step" });
 });
 
 test("stats go on over a restart, what is not counted yet included", async () => {

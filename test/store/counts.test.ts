@@ -243,7 +243,7 @@ test("the series counts what happened by the hour or day in which it did", async
     ],
     total: { ...none, accepted: 1, retried: 1 },
     errors: [{ error: "HTTP 503", count: 1 }],
-    destinations: [{ destination: DESTINATION, retried: 1, failed: 0 }],
+    destinations: [{ destination: DESTINATION, retried: 1, failed: 0, dead: 0 }],
   });
   const midnight = noon - 12 * HOUR;
   const days = await series.of(appId, midnight, midnight + 2 * DAY, "1d");
@@ -277,7 +277,7 @@ test("an hour has at most twenty kinds of errors and destinations, and a name fo
     { error: OTHERS, count: 41 },
     { error: "usual", count: 3 },
   ]);
-  expect(found.destinations[0]).toEqual({ destination: OTHERS, retried: 0, failed: 41 });
+  expect(found.destinations[0]).toEqual({ destination: OTHERS, retried: 0, failed: 41, dead: 41 });
   const [item = {}] = await table.queryAll({
     KeyConditionExpression: "pk = :pk",
     values: { ":pk": `TROUBLES#${appId}` },

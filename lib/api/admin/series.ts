@@ -9,8 +9,10 @@ import { envelope, route, type Answer } from "../http/http.ts";
 
 // What an app's jobs did over time.
 
-const MOST_DAYS: Readonly<Record<Step, number>> = { "1h": 31, "1d": 90 };
+const MOST_DAYS: Readonly<Record<Step, number>> = { "5m": 1, "1h": 31, "1d": 90 };
 const SHOWN_UNASKED = DAY;
+/** Of what was counted by five minutes. */
+const MINUTES_KEPT = 2 * DAY;
 
 const instant = dateTimeInQuery.transform((text): EpochMs => Date.parse(text));
 
@@ -18,7 +20,12 @@ const seriesQuery = z.strictObject({
   appId: z.guid().toLowerCase().optional(),
   from: instant.optional().describe("The first point is the hour or day in which this is; default a day before `to`."),
   to: instant.optional().describe("The last point is the one before which this ends; default now."),
-  step: z.enum(["1h", "1d"]).default("1h").describe("`1h`: at most 31 days; `1d`: days of UTC, at most 90."),
+  step: z
+    .enum(["5m", "1h", "1d"])
+    .default("1h")
+    .describe(
+      "`1h`: at most 31 days; `1d`: days of UTC, at most 90; `5m`: a day of the last two, where a job counts in the minutes in which it was accepted, by its present status.",
+    ),
 });
 
 const figures = {
@@ -48,7 +55,7 @@ const series = z
     approximate: z.literal(true),
     from: time,
     to: time,
-    step: z.enum(["1h", "1d"]),
+    step: z.enum(["5m", "1h", "1d"]),
     points: z.array(z.strictObject({ at: time.describe("The start of the hour or day."), ...figures })),
     total: z.strictObject(figures),
     errors: z
@@ -62,13 +69,15 @@ const series = z
           destination: z.string(),
           retried: z.int().describe("Failed attempts that another one follows."),
           failed: z.int().describe("Failed attempts that ended their job."),
+          dead: z.int().describe("Those of them whose job is DEAD."),
         }),
       )
       .describe("Where most attempts failed, at most 20 of each hour, then `(others)`."),
   })
   .meta({
     id: "Series",
-    description: "By the hour in which something happened: a job counts where it was accepted, and where it ended.",
+    description:
+      "By the hour in which something happened: a job counts where it was accepted, and where it ended; errors and destinations are of whole hours.",
     examples: [
       {
         approximate: true,
@@ -78,7 +87,7 @@ const series = z
         points: [{ at: "2027-01-15T09:00:00.000Z", ...example }],
         total: example,
         errors: [{ error: "HTTP 503", count: 51 }],
-        destinations: [{ destination: "https://hooks.example.com", retried: 50, failed: 12 }],
+        destinations: [{ destination: "https://hooks.example.com", retried: 50, failed: 12, dead: 11 }],
       },
     ],
   });
@@ -120,10 +129,17 @@ function rangeOf(query: z.infer<typeof seriesQuery>, clock: Clock): { from: Epoc
   }
   const days = MOST_DAYS[step];
   if (to - from > days * DAY) {
-    const instead = step === "1h" ? "; take step=1d for up to 90 days" : "";
+    const instead = step === "1d" ? "" : step === "1h" ? "; take step=1d for up to 90 days" : "; take step=1h";
     throw badRequest([
-      { field: "from", message: `is more than ${days} days before to: expected at most ${days}${instead}` },
+      {
+        field: "from",
+        message: `is more than ${days} ${days === 1 ? "day" : "days"} before to: expected at most ${days}${instead}`,
+      },
     ]);
+  }
+  if (step === "5m" && from < clock.now() - MINUTES_KEPT) {
+    const message = "is more than two days ago, and no minutes are kept for longer: expected a later time, or step=1h";
+    throw badRequest([{ field: "from", message }]);
   }
   return { from: Math.floor(from / size) * size, to: Math.ceil(to / size) * size };
 }
