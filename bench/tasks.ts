@@ -143,6 +143,7 @@ async function work({ what, env, appId, fileKey }: Order): Promise<void> {
     rules: { allowPrivateTargets: false },
     people: { retryJob: async () => undefined, stopJob: async () => undefined },
     walks: { begin: async () => undefined, step: async (pass) => pass, conclude: async () => undefined },
+    waits: async () => ({ backlogsFor: async () => [] }),
     executionTypes: [],
   });
   const [jobType, asked] = PAYLOADS[what];

@@ -58,6 +58,8 @@ function assemble() {
   });
   const pages = createPageQuota({ table: stored.table, clock, log, apps });
   const submit = async (request: NewJob, id: string) => engine.submit(request, id);
+  /** Says why jobs wait. */
+  const waits = atFirstUse(async () => (await import("./flow/waits.ts")).createWaits(stored));
   const quickPdf = atFirstUse(async () => {
     const { createQuickPdf } = await import("./executors/quick-pdf.ts");
     return createQuickPdf({ clock, pdfs: await pdfs(), pages });
@@ -87,6 +89,7 @@ function assemble() {
         conclude: async (pass) => engine.walks.conclude(pass),
       },
       executionTypes: executors.EXECUTION_TYPES,
+      waits,
     });
     return createTaskExecutor({ clock, taskLog, log, submit, services, definitionOf });
   });
@@ -112,8 +115,6 @@ function assemble() {
     if (part.shards === undefined) await (await stored.counting()).correctDue(() => timeLeft() >= RESERVE_MS);
     return swept;
   };
-  /** Says why jobs wait. */
-  const waits = atFirstUse(async () => (await import("./flow/waits.ts")).createWaits(stored));
   return { ...stored, pages, rules, engine, sweep, requestSlots, waits };
 }
 

@@ -976,6 +976,8 @@ export interface BulkAction {
 export interface BulkFilter {
   /** Default: FAILED and DEAD for a redrive, those unfinished for a cancel. */
   readonly status?: "PENDING" | "RUNNING" | "RETRYING" | "FAILED" | "DEAD" | ReadonlyArray<"PENDING" | "RUNNING" | "RETRYING" | "FAILED" | "DEAD"> | undefined;
+  /** What it waits for, as `GET /v1/admin/counts` counts it. Without `status`, of PENDING and RETRYING jobs. */
+  readonly waiting?: "delayed" | "backoff" | "queued" | "order" | "rate" | "concurrency" | "outage" | "held" | "paused" | "slot" | ReadonlyArray<"delayed" | "backoff" | "queued" | "order" | "rate" | "concurrency" | "outage" | "held" | "paused" | "slot"> | undefined;
   readonly executionType?: string | ReadonlyArray<string> | undefined;
   /** Of tasks. */
   readonly jobType?: string | ReadonlyArray<string> | undefined;
@@ -1004,6 +1006,8 @@ export interface BulkFilter {
   readonly createdBefore?: string | undefined;
   /** Or at that time. */
   readonly updatedAfter?: string | undefined;
+  /** Or at that time. */
+  readonly updatedBefore?: string | undefined;
   /** Only counts the jobs that it would look at, to 1,000. Default: false. */
   readonly dryRun?: boolean | undefined;
   /** Default: the token's. Another one is for PLATFORM_ADMIN. */
@@ -1117,12 +1121,12 @@ export interface Counts {
   }>;
 }
 
-/** By the hour in which something happened: a job counts where it was accepted, and where it ended. */
+/** By the hour in which something happened: a job counts where it was accepted, and where it ended; errors and destinations are of whole hours. */
 export interface Series {
   readonly approximate: true;
   readonly from: string;
   readonly to: string;
-  readonly step: "1h" | "1d";
+  readonly step: "5m" | "1h" | "1d";
   readonly points: ReadonlyArray<{
     /** The start of the hour or day. */
     readonly at: string;
@@ -1169,6 +1173,8 @@ export interface Series {
     readonly retried: number;
     /** Failed attempts that ended their job. */
     readonly failed: number;
+    /** Those of them whose job is DEAD. */
+    readonly dead: number;
   }>;
 }
 
@@ -1926,6 +1932,8 @@ export interface Operations {
   listJobs: {
     readonly query: {
       readonly status?: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED" | ReadonlyArray<"PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED"> | undefined;
+      /** What it waits for, as `GET /v1/admin/counts` counts it. Without `status`, of PENDING and RETRYING jobs. */
+      readonly waiting?: "delayed" | "backoff" | "queued" | "order" | "rate" | "concurrency" | "outage" | "held" | "paused" | "slot" | ReadonlyArray<"delayed" | "backoff" | "queued" | "order" | "rate" | "concurrency" | "outage" | "held" | "paused" | "slot"> | undefined;
       readonly executionType?: "rest-api" | "lambda-invoke" | "lambda-url" | "task" | "schedule" | "group" | ReadonlyArray<"rest-api" | "lambda-invoke" | "lambda-url" | "task" | "schedule" | "group"> | undefined;
       /** Of tasks. */
       readonly jobType?: string | ReadonlyArray<string> | undefined;
@@ -1954,6 +1962,8 @@ export interface Operations {
       readonly createdBefore?: string | undefined;
       /** Or at that time. */
       readonly updatedAfter?: string | undefined;
+      /** Or at that time. */
+      readonly updatedBefore?: string | undefined;
       readonly appId?: string | undefined;
       /** Says of each job why it waits, as `waiting`. */
       readonly include?: "waiting" | undefined;
@@ -1977,6 +1987,8 @@ export interface Operations {
   countJobs: {
     readonly query: {
       readonly status?: "PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED" | ReadonlyArray<"PENDING" | "RUNNING" | "RETRYING" | "SUCCEEDED" | "FAILED" | "DEAD" | "CANCELLED"> | undefined;
+      /** What it waits for, as `GET /v1/admin/counts` counts it. Without `status`, of PENDING and RETRYING jobs. */
+      readonly waiting?: "delayed" | "backoff" | "queued" | "order" | "rate" | "concurrency" | "outage" | "held" | "paused" | "slot" | ReadonlyArray<"delayed" | "backoff" | "queued" | "order" | "rate" | "concurrency" | "outage" | "held" | "paused" | "slot"> | undefined;
       readonly executionType?: "rest-api" | "lambda-invoke" | "lambda-url" | "task" | "schedule" | "group" | ReadonlyArray<"rest-api" | "lambda-invoke" | "lambda-url" | "task" | "schedule" | "group"> | undefined;
       /** Of tasks. */
       readonly jobType?: string | ReadonlyArray<string> | undefined;
@@ -2005,6 +2017,8 @@ export interface Operations {
       readonly createdBefore?: string | undefined;
       /** Or at that time. */
       readonly updatedAfter?: string | undefined;
+      /** Or at that time. */
+      readonly updatedBefore?: string | undefined;
       readonly appId?: string | undefined;
     };
     readonly answer: {
@@ -2438,8 +2452,8 @@ export interface Operations {
       readonly from?: string | undefined;
       /** The last point is the one before which this ends; default now. */
       readonly to?: string | undefined;
-      /** `1h`: at most 31 days; `1d`: days of UTC, at most 90. Default: "1h". */
-      readonly step?: "1h" | "1d" | undefined;
+      /** `1h`: at most 31 days; `1d`: days of UTC, at most 90; `5m`: a day of the last two, where a job counts in the minutes in which it was accepted, by its present status. Default: "1h". */
+      readonly step?: "5m" | "1h" | "1d" | undefined;
     };
     readonly answer: {
       readonly success: true;
@@ -3036,7 +3050,7 @@ export interface Operations {
     readonly query: {
       /** Default: the token's. Another one is for PLATFORM_ADMIN. */
       readonly appId?: string | undefined;
-      readonly state?: "ACTIVE" | "PAUSED" | "ENDED" | undefined;
+      readonly state?: "ACTIVE" | "PAUSED" | "ENDED" | ReadonlyArray<"ACTIVE" | "PAUSED" | "ENDED"> | undefined;
       /** What its jobs call: a host such as `hooks.example.com`, or a function's name. */
       readonly host?: string | undefined;
       /** Default: 50. */

@@ -72,6 +72,7 @@ interface Timed {
   readonly createdAfter?: Time | undefined;
   readonly createdBefore?: Time | undefined;
   readonly updatedAfter?: Time | undefined;
+  readonly updatedBefore?: Time | undefined;
 }
 
 /** Which jobs: those that fit each condition, by any of its values. */

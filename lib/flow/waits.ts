@@ -1,9 +1,10 @@
 import { MINUTE, SECOND, iso, type Clock, type EpochMs } from "../clock.ts";
 import { destinationOf, limitOf, type BacklogName, type Limit } from "../job/backlog.ts";
 import { CLOCK_SKEW, isSchedule, isTask, isWaiting, rankOf, type Job, type WaitingJob } from "../job/job.ts";
-import { hasAttempts, putOffBy, type Waiting } from "../job/waiting.ts";
+import { hasAttempts, putOffBy, type WaitReason, type Waiting } from "../job/waiting.ts";
 import type { SettingsInForce } from "../store/app-settings.ts";
 import type { AppStore } from "../store/app-store.ts";
+import type { BacklogCounts } from "../store/backlog-counts.ts";
 import { backlogKey } from "../store/job-keys.ts";
 import type { JobStore } from "../store/job-store.ts";
 import type { Table } from "../store/table.ts";
@@ -24,6 +25,7 @@ interface Parts {
   readonly destinations: Pick<DestinationStore, "circuitsOf">;
   readonly slots: Pick<TaskSlots, "look">;
   readonly table: Pick<Table, "getMany">;
+  readonly counting: () => Promise<{ readonly backlogs: Pick<BacklogCounts, "read"> }>;
 }
 
 /** The backlogs of a page whose jobs are told how many wait before them; those of the others are not. */
@@ -71,7 +73,15 @@ export function createWaits(parts: Parts) {
     return steps.length === 0 ? new Map() : turnsToCome(parts, appId, new Map(steps));
   }
 
-  return { of, ofBacklogs, withTurn };
+  /** Those of an app's backlogs whose jobs wait for one of these reasons: two reads, and one for each 100 circuits. */
+  async function backlogsFor(appId: string, reasons: readonly WaitReason[]): Promise<readonly BacklogName[]> {
+    const { backlogs } = await parts.counting();
+    const names = (await backlogs.read(appId)).map(({ backlog }) => backlog);
+    const told = await ofBacklogs(appId, names);
+    return told.flatMap(({ backlog, reason }) => (reasons.includes(reason) ? [backlog] : []));
+  }
+
+  return { of, ofBacklogs, withTurn, backlogsFor };
 }
 
 export interface BacklogWait {

@@ -4,7 +4,9 @@ import { jobIdForKey } from "./accept.ts";
 import { dateTime } from "./date-time.ts";
 import type { GroupRef } from "./group.ts";
 import { lastHttpStatus, type Job } from "./job.ts";
+import type { BacklogName } from "./backlog.ts";
 import { STATUSES, type Status } from "./status.ts";
+import { WAIT_REASONS, waitsForAny, type WaitReason } from "./waiting.ts";
 import { HALF_PAIR } from "./well-formed.ts";
 
 // Which jobs: one filter for lists, counts and bulk actions. A job fits if it meets each condition that is given, by
@@ -42,6 +44,9 @@ const httpStatus = z.union(
 /** For a strict object, in a body or, with `REPEATED`, in a query. A function, since those who create jobs need none. */
 export const filterFields = () => ({
   status: anyOf(z.enum(STATUSES)).optional(),
+  waiting: anyOf(z.enum(WAIT_REASONS))
+    .describe("What it waits for, as `GET /v1/admin/counts` counts it. Without `status`, of PENDING and RETRYING jobs.")
+    .optional(),
   executionType: anyOf(text(64, "rest-api")).optional(),
   jobType: anyOf(text(100, "import_csv")).describe("Of tasks.").optional(),
   host: anyOf(text(300, "hooks.partner.com"))
@@ -59,6 +64,7 @@ export const filterFields = () => ({
   createdAfter: dateTime.describe("Or at that time.").optional(),
   createdBefore: dateTime.describe("Or at that time.").optional(),
   updatedAfter: dateTime.describe("Or at that time.").optional(),
+  updatedBefore: dateTime.describe("Or at that time.").optional(),
 });
 
 /** The conditions as given. */
@@ -69,6 +75,7 @@ export type Conditions = z.infer<z.ZodObject<ReturnType<typeof filterFields>>>;
  */
 export const REPEATED: Readonly<Partial<Record<keyof Conditions, "," | "">>> = {
   status: ",",
+  waiting: ",",
   executionType: ",",
   jobType: ",",
   host: ",",
@@ -91,8 +98,11 @@ export interface TimeRange {
 export interface JobFilter {
   readonly appId: string;
   readonly created: TimeRange;
-  readonly updatedAfter?: EpochMs | undefined;
+  readonly updated?: TimeRange | undefined;
   readonly status?: readonly Status[] | undefined;
+  readonly waiting?: readonly WaitReason[] | undefined;
+  /** The backlogs whose jobs wait for one of these reasons now: their jobs do not tell. */
+  readonly backlogs?: readonly BacklogName[] | undefined;
   readonly executionType?: readonly string[] | undefined;
   readonly jobType?: readonly string[] | undefined;
   readonly host?: readonly string[] | undefined;
@@ -110,17 +120,26 @@ export interface JobFilter {
 }
 
 export function filterOf(appId: string, conditions: Conditions): JobFilter {
-  const { createdAfter, createdBefore, updatedAfter, idempotencyKey, ...lists } = conditions;
+  const { createdAfter, createdBefore, updatedAfter, updatedBefore, idempotencyKey, ...lists } = conditions;
   const given = Object.entries(lists).filter(([, value]) => value !== undefined);
+  const updated = rangeOf(updatedAfter, updatedBefore);
+  const { from, to = Infinity } = rangeOf(createdAfter, createdBefore);
+  // No job was changed before it was created.
+  const latest = Math.min(to, updated.to ?? Infinity);
   return {
     appId,
-    created: {
-      ...(createdAfter !== undefined && { from: Date.parse(createdAfter) }),
-      ...(createdBefore !== undefined && { to: Date.parse(createdBefore) }),
-    },
-    ...(updatedAfter !== undefined && { updatedAfter: Date.parse(updatedAfter) }),
+    created: { ...(from !== undefined && { from }), ...(latest < Infinity && { to: latest }) },
+    updated,
     ...(idempotencyKey !== undefined && { idempotencyKey }),
+    ...(lists.waiting !== undefined && { status: ["PENDING", "RETRYING"] as const }),
     ...Object.fromEntries(given.map(([name, value]) => [name, [value].flat()])),
+  };
+}
+
+function rangeOf(after: string | undefined, before: string | undefined): TimeRange {
+  return {
+    ...(after !== undefined && { from: Date.parse(after) }),
+    ...(before !== undefined && { to: Date.parse(before) }),
   };
 }
 
@@ -134,13 +153,13 @@ export function idsIn({ appId, ids, idempotencyKey }: JobFilter): readonly strin
 /** Whether a job fits. `ids` and `idempotencyKey` are left to `idsIn`. */
 export function fits(job: Job, filter: JobFilter): boolean {
   const { appId, parentJobId, idempotencyKey = "", lastError = "", labels = [] } = job;
-  const { from = 0, to = Infinity } = filter.created;
+  const { created, updated = {}, waiting, backlogs = [] } = filter;
   const last = String(lastHttpStatus(job) ?? "");
   return (
     appId === filter.appId &&
-    from <= job.createdAt &&
-    job.createdAt <= to &&
-    (filter.updatedAfter ?? 0) <= job.updatedAt &&
+    isIn(created, job.createdAt) &&
+    isIn(updated, job.updatedAt) &&
+    (!waiting || waitsForAny(job, waiting, backlogs)) &&
     met(filter.status, (status) => status === job.status) &&
     met(filter.executionType, (type) => type === job.executionType) &&
     met(filter.jobType, (type) => type === job.jobType) &&
@@ -158,6 +177,10 @@ export function fits(job: Job, filter: JobFilter): boolean {
 
 function isMember({ memberOf }: Job, { id, createdAt }: GroupRef): boolean {
   return memberOf?.id === id && memberOf.createdAt === createdAt;
+}
+
+function isIn({ from = 0, to = Infinity }: TimeRange, time: EpochMs): boolean {
+  return from <= time && time <= to;
 }
 
 function met<T>(wanted: readonly T[] | undefined, holds: (value: T) => boolean): boolean {

@@ -1,5 +1,5 @@
 import type { EpochMs } from "../clock.ts";
-import { limitOf, type Limit } from "./backlog.ts";
+import { limitOf, type BacklogName, type Limit } from "./backlog.ts";
 import { GROUP } from "./group.ts";
 import { SCHEDULE, isWaiting, type Job } from "./job.ts";
 
@@ -57,6 +57,13 @@ export function reasonInItem(job: Job): WaitReason | undefined {
   if (job.status === "RETRYING") return (job.releasedAt ?? 0) > job.updatedAt ? "queued" : "backoff";
   if (job.waitsSince === undefined && job.startAt > job.updatedAt) return "delayed";
   return job.lane === undefined ? "queued" : "order";
+}
+
+/** Whether a job waits for one of these reasons. `backlogs`: those whose jobs wait for one of them. */
+export function waitsForAny(job: Job, reasons: readonly WaitReason[], backlogs: readonly BacklogName[]): boolean {
+  if (job.backlog !== undefined) return isWaiting(job) && hasAttempts(job) && backlogs.includes(job.backlog);
+  const reason = reasonInItem(job);
+  return reason !== undefined && reasons.includes(reason);
 }
 
 /** The limit for which a job was put off to its `startAt`; undefined if it was not. */

@@ -9,6 +9,7 @@ import type { JobFilter } from "../job/job-filter.ts";
 import { listJobs, type JobPage } from "../store/job-list.ts";
 import type { Position } from "../store/merge.ts";
 import type { JobStore } from "../store/job-store.ts";
+import type { Waits } from "../flow/waits.ts";
 import type { GroupPass } from "../job/group.ts";
 import { TASK, SCHEDULE, isFinished, type Job } from "../job/job.ts";
 import type { Mail } from "../outbound/mail.ts";
@@ -120,6 +121,8 @@ export interface TaskServiceParts {
   readonly walks: Omit<AppGroups, "begin"> & {
     begin(appId: string, asked: WantedWalk): Promise<GroupPass | undefined>;
   };
+  /** Loaded with the first filter that asks for it. */
+  readonly waits: () => Promise<Pick<Waits, "backlogsFor">>;
   /** The execution types whose indexes a listing reads. */
   readonly executionTypes: readonly string[];
 }
@@ -174,13 +177,21 @@ function pdfsOf({ pdfs, pages }: TaskServiceParts, run: TaskRun): AppPdfs {
   };
 }
 
-function jobsOf({ store, people, executionTypes }: TaskServiceParts, { appId, signal }: TaskRun): AppJobs {
+function jobsOf({ store, people, waits, executionTypes }: TaskServiceParts, { appId, signal }: TaskRun): AppJobs {
   return {
     async *pages(wanted, from) {
       let position: Position | undefined = from;
+      const { waiting } = wanted;
+      const backlogs = waiting && (await (await waits()).backlogsFor(appId, waiting));
       do {
         signal.throwIfAborted();
-        const page: JobPage = await listJobs(store, { appId, ...wanted }, executionTypes, JOBS_A_PAGE, position);
+        const page: JobPage = await listJobs(
+          store,
+          { appId, ...wanted, backlogs },
+          executionTypes,
+          JOBS_A_PAGE,
+          position,
+        );
         yield page;
         position = page.next;
       } while (position);

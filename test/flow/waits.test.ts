@@ -9,6 +9,7 @@ import { queueUp } from "../../lib/job/moves.ts";
 import { WAIT_REASONS, type Waiting } from "../../lib/job/waiting.ts";
 import type { BacklogName, LimitLetter } from "../../lib/job/backlog.ts";
 import type { AppSettings } from "../../lib/store/app-settings.ts";
+import { createCounting } from "../../lib/store/counting.ts";
 import { toItem } from "../../lib/store/job-item.ts";
 import { request } from "../support/world.ts";
 import { ORIGIN, fails, run, startFlowWorld, stored, submit, world } from "./flow-world.ts";
@@ -19,6 +20,8 @@ const TO: BacklogName = `to ${ORIGIN}`;
 
 let appId: string;
 const told = new Set<string>();
+const counting = async () => createCounting({ ...world, log: () => {} });
+const waits = () => createWaits({ ...world, counting });
 
 beforeAll(async () => startFlowWorld({ isQuick: true }));
 afterAll(async () => {
@@ -31,7 +34,7 @@ beforeEach(() => {
 });
 
 async function waitOf(job: Job): Promise<Waiting | undefined> {
-  const waiting = (await createWaits(world).of([job])).get(job.id);
+  const waiting = (await waits().of([job])).get(job.id);
   if (waiting) told.add(waiting.reason);
   return waiting;
 }
@@ -245,6 +248,29 @@ test("a task waits for a slot, and is told how many are before it by priority", 
   expect((await waitOf(await stored(high)))?.detail).toMatch(/it is the next one/);
 });
 
+test("the backlogs of a reason are those whose jobs wait for it now", async () => {
+  const [held, open, limit] = ["https://held.example", "https://open.example", ORIGIN] as const;
+  await limited(5, null);
+  for (const [at, state] of [
+    [held, "held"],
+    [open, "open"],
+  ] as const) {
+    const since = world.clock.now();
+    const circuit: Circuit = { state, since, failures: [], lastError: "HTTP 503" };
+    await world.destinations.change({ appId, destination: at }, () => circuit);
+  }
+  for (const at of [held, open, limit]) {
+    const [job] = await inBacklog(`to ${at}`);
+    await (await counting()).count([{ before: undefined, after: job }]);
+  }
+  const { backlogsFor } = waits();
+  expect(await backlogsFor(appId, ["held"])).toEqual([`to ${held}`]);
+  expect(await backlogsFor(appId, ["outage", "rate"])).toEqual([TO, `to ${open}`].toSorted());
+  expect(await backlogsFor(appId, ["delayed", "slot"])).toEqual([]);
+  await set({ paused: true });
+  expect(await backlogsFor(appId, ["paused"])).toHaveLength(3);
+});
+
 test("a page of a hundred jobs to as many destinations costs seven reads at most", async () => {
   const jobs = [
     ...(await inBacklog(TO, 2, "r")),
@@ -260,9 +286,9 @@ test("a page of a hundred jobs to as many destinations costs seven reads at most
     calls += 1;
     return send(command);
   }) as typeof dynamodb.send;
-  const waits = await createWaits(world).of(jobs);
+  const found = await waits().of(jobs);
   dynamodb.send = send;
-  expect(waits.size).toBe(100);
+  expect(found.size).toBe(100);
   expect(calls).toBeLessThanOrEqual(7);
   expect(calls).toBeGreaterThan(0);
 });

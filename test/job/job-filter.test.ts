@@ -39,7 +39,7 @@ const YES: readonly Conditions[] = [
   { group: PARENT, parentId: PARENT, schedule: PARENT },
   { keyPrefix: "order-12," },
   { createdAfter: "2026-01-01T12:00:00Z", createdBefore: "2026-01-01T12:00:00Z" },
-  { updatedAfter: "2026-01-01T12:00:00Z" },
+  { updatedAfter: "2026-01-01T12:00:00Z", updatedBefore: "2026-01-01T12:00:00Z" },
 ];
 
 const NO: readonly Conditions[] = [
@@ -57,6 +57,8 @@ const NO: readonly Conditions[] = [
   { createdAfter: "2026-01-01T12:00:01Z" },
   { createdBefore: "2026-01-01T11:59:59Z" },
   { updatedAfter: "2026-01-01T12:00:01Z" },
+  { updatedBefore: "2026-01-01T11:59:59Z" },
+  { waiting: "backoff" },
   { status: "DEAD", host: "elsewhere.example" },
 ];
 
@@ -77,6 +79,28 @@ test("a success is found by its status, a task by its type, and a run by the key
   expect(fits(jobWith({ jobType: "import_csv" }), filterOf("app", { jobType: "import_csv" }))).toBe(true);
   const run = jobWith({ parentJobId: jobIdForKey("app", "nightly") });
   expect(fits(run, filterOf("app", { schedule: ["hourly", "nightly"] }))).toBe(true);
+});
+
+test.each<[string, Partial<Job>, string]>([
+  ["for its start", { status: "PENDING", startAt: NOW + 1, updatedAt: NOW }, "delayed"],
+  ["for its next try", { status: "RETRYING" }, "backoff"],
+  ["for a worker", { status: "PENDING" }, "queued"],
+  ["in a backlog that the filter names", { status: "PENDING", backlog: "to https://a.example" }, "held"],
+])("a job that waits %s fits, and no other reason", (_, change, reason) => {
+  const job = jobWith({ ...change, lastError: "HTTP 503" });
+  const filter = (waiting: string) => ({
+    ...filterOf("app", { waiting } as Conditions),
+    ...(waiting === "held" && { backlogs: ["to https://a.example"] as const }),
+  });
+  for (const each of ["delayed", "backoff", "queued", "held", "slot"])
+    expect([each, fits(job, filter(each))]).toEqual([each, each === reason]);
+});
+
+test("a reason to wait means jobs that wait, and a last change no job that is younger", () => {
+  expect(filterOf("app", { waiting: "held" }).status).toEqual(["PENDING", "RETRYING"]);
+  expect(filterOf("app", { waiting: "held", status: "PENDING" }).status).toEqual(["PENDING"]);
+  const { created } = filterOf("app", { updatedBefore: "2026-01-01T12:00:00Z", createdAfter: "2026-01-01T11:00:00Z" });
+  expect(created).toEqual({ from: NOW - 3_600_000, to: NOW });
 });
 
 test("a job of another app fits no filter", () => {

@@ -93,6 +93,7 @@ export async function createTaskWorld() {
     pages: createPageQuota({ table, clock, log: () => {}, apps }),
     people: { retryJob: async () => undefined, stopJob: async () => undefined },
     walks: { begin: async () => undefined, step: async (pass: GroupPass) => pass, conclude: async () => undefined },
+    waits: async () => ({ backlogsFor: async () => [] }),
     executionTypes: EXECUTION_TYPES,
   };
   const servicesOf = createTaskServices({ ...parts, rules: { allowPrivateTargets: true } });

@@ -25,7 +25,7 @@ import { parse } from "../http/body.ts";
 import { envelope, route, type Answer } from "../http/http.ts";
 import { decodeCursor, encodeCursor } from "../http/pagination.ts";
 import { ownTask, submitTask } from "../tasks/tasks.ts";
-import { byIndex, countView, jobCount } from "../unified/job-query.ts";
+import { countView, jobCount, resolved } from "../unified/job-query.ts";
 import { STATUSES } from "../../job/status.ts";
 
 // Bulk redrives and cancellations: these endpoints submit, show and abort the task that does the work.
@@ -133,9 +133,9 @@ async function wouldChange(
   action: BulkKind,
   appId: string,
   filter: BulkFilter,
-  { store, clock }: ServiceParts,
+  { store, clock, waits }: ServiceParts,
 ): Promise<object> {
-  const wanted = await byIndex(wantedBy(action, appId, filter, clock.now()), { store });
+  const wanted = await resolved(wantedBy(action, appId, filter, clock.now()), { store, waits });
   return countView(await countJobs(store, wanted, EXECUTION_TYPES, (job) => mayChange(job, action)));
 }
 

@@ -21,6 +21,7 @@ const fields = {
   createdAfter: afterOrAt,
   createdBefore: afterOrAt,
   updatedAfter: afterOrAt,
+  updatedBefore: afterOrAt,
   appId: z.guid().toLowerCase().optional(),
 };
 
@@ -60,12 +61,20 @@ export function filterIn({ appId, ...conditions }: FilterQuery, caller: Caller):
   return filterOf(appOf(caller, appId), conditions);
 }
 
-/** The same filter, read from the index of the group that it names, if it names one. */
-export async function byIndex(filter: JobFilter, { store }: Pick<ServiceParts, "store">): Promise<JobFilter> {
+/** The same filter with what has to be read for it: the index of the one group that it names, and the backlogs that it means. */
+export async function resolved(
+  filter: JobFilter,
+  { store, waits }: Pick<ServiceParts, "store" | "waits">,
+): Promise<JobFilter> {
   const [only, ...others] = filter.group ?? [];
   const group = only !== undefined && others.length === 0 ? await store.get(only) : undefined;
-  if (!group?.fanIn || group.appId !== filter.appId) return filter;
-  return { ...filter, memberOf: { id: group.id, createdAt: group.createdAt } };
+  const isGroup = group?.fanIn && group.appId === filter.appId;
+  const { appId, waiting } = filter;
+  return {
+    ...filter,
+    ...(isGroup && { memberOf: { id: group.id, createdAt: group.createdAt } }),
+    ...(waiting && { backlogs: await (await waits()).backlogsFor(appId, waiting) }),
+  };
 }
 
 export const jobCount = z
@@ -90,7 +99,7 @@ export const countAppJobs = route({
   repeated: REPEATED,
 
   async handle({ query, caller }, service): Promise<Answer> {
-    const filter = await byIndex(filterIn(query, caller), service);
+    const filter = await resolved(filterIn(query, caller), service);
     return { status: 200, body: envelope(countView(await countJobs(service.store, filter, EXECUTION_TYPES))) };
   },
 });

@@ -13,7 +13,7 @@ import { withEntity } from "./accept-job.ts";
 import { enveloped, jobEntity, jobWithAttempts, pageOf, time } from "../http/answers.ts";
 import { appOf, isPlatformAdmin, requireRole } from "../http/auth.ts";
 import { envelope, route, type Answer } from "../http/http.ts";
-import { byIndex, filterIn, listQuery } from "./job-query.ts";
+import { filterIn, listQuery, resolved } from "./job-query.ts";
 import { decodeCursor, encodeCursor } from "../http/pagination.ts";
 
 // What administrators see of jobs and do to them: spec/unified-job-api.md.
@@ -37,7 +37,7 @@ export const listAppJobs = route({
     const { limit, cursor, include, ...conditions } = query;
     const filter = filterIn(conditions, caller);
     const position = cursor === undefined ? undefined : decodeCursor(cursor, filter);
-    const found = await byIndex(filter, { store });
+    const found = await resolved(filter, { store, waits });
     const { jobs, next } = await listJobs(store, found, EXECUTION_TYPES, limit, position);
     const waiting = include && (await (await waits()).of(jobs));
     const items = jobs.map((job) => ({

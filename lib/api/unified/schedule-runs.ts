@@ -9,7 +9,7 @@ import type { Message } from "../../job/message.ts";
 import { parseExpression } from "../../job/schedule-expression.ts";
 import { entityOf } from "../../job/view.ts";
 import { runsKey } from "../../store/job-keys.ts";
-import type { JobFilter } from "../../job/job-filter.ts";
+import { anyOf, type JobFilter } from "../../job/job-filter.ts";
 import { listJobs } from "../../store/job-list.ts";
 import { merged } from "../../store/merge.ts";
 import { enveloped, jobEntity, pageOf, time } from "../http/answers.ts";
@@ -33,7 +33,7 @@ const page = {
 
 const listQuery = z.strictObject({
   ...appQuery.shape,
-  state: z.enum(STATES).optional(),
+  state: anyOf(z.enum(STATES)).optional(),
   host: z
     .string()
     .max(300)
@@ -49,16 +49,18 @@ export const listSchedules = route({
   answers: { 200: pageOf(scheduleShown).describe("A page; it may be short, or empty, before the last one.") },
   access,
   query: listQuery,
+  repeated: { state: "," },
 
   async handle({ query, caller }, { store, clock }): Promise<Answer> {
     const { state, host, limit, cursor } = query;
     const appId = appOf(caller, query.appId);
-    const status = state === "ACTIVE" || state === "PAUSED" ? (["PENDING"] as const) : undefined;
+    const states = state && [state].flat();
+    const status = states && !states.includes("ENDED") ? (["PENDING"] as const) : undefined;
     const filter: JobFilter = { appId, status, executionType: [SCHEDULE], created: {} };
     const listed = { ...filter, state, host };
     const position = cursor === undefined ? undefined : decodeCursor(cursor, listed);
     const { jobs, next } = await listJobs(store, filter, EXECUTION_TYPES, limit, position);
-    const found = jobs.filter((job) => state === undefined || stateOf(job) === state);
+    const found = jobs.filter((job) => states === undefined || states.includes(stateOf(job)));
     const messages = await Promise.all(found.map(async (job) => store.message(job)));
     const ids = found.flatMap(({ targetJobId }) => targetJobId ?? []);
     const last = new Map((await store.getMany(ids, { consistent: false })).map((job) => [job.id, job]));
