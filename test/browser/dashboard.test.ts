@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { dashboard } from "../../lib/api/docs/dashboard.ts";
+import { dashboard, dashboardFile } from "../../lib/api/docs/dashboard.ts";
 import { brokenRules } from "../support/axe.ts";
 import { go, onDashboard, still, tokenOfNewApp, trafficOf } from "../support/dashboard.ts";
 import { ROOT } from "../support/root.ts";
@@ -127,6 +127,29 @@ test("the first view is small, and its files are kept for good", async () => {
   }
   expect(bytes).toBeLessThan(55 * 1_024);
   expect((await fetch(`${at.stack.url}/dashboard/assets/..%2f..%2fpackage.json`)).status).toBe(404);
+  expect((await fetch(`${at.stack.url}/dashboard/`)).status).toBe(200);
+  expect((await fetch(`${at.stack.url}/dashboard/`, { method: "POST" })).status).toBe(404);
+});
+
+test.each([
+  // Whether API Gateway takes an empty rest for its greedy variable, or for the default route, is not documented.
+  [dashboard, "/dashboard", undefined],
+  [dashboard, "/dev/dashboard/", undefined],
+  [dashboardFile, "/dev/dashboard/", undefined],
+  [dashboardFile, "/dashboard/", ""],
+  [dashboardFile, "/x/dashboard/jobs", "jobs"],
+  [dashboardFile, "/x/dashboard/jobs/", "jobs"],
+  [dashboardFile, "/x/dashboard/jobs/1/", "jobs/1/"],
+] as const)("the page finds its files from $1, with a slash or without", async ({ handle }, rawPath, rest) => {
+  const { body } = await handle(
+    { hasSlash: rawPath.endsWith("/"), headers: {}, path: { path: rest } } as never,
+    {} as never,
+  );
+  const [, way = ""] = /src="([^"]+)"/.exec(String(body)) ?? [];
+  const prefix = rawPath.slice(0, rawPath.indexOf("/dashboard"));
+  expect(new URL(way, `https://jobs.example${rawPath}`).pathname).toMatch(
+    new RegExp(`^${prefix}/dashboard/assets/index-`),
+  );
 });
 
 test("while the dashboard is being built, its page says so and looks again", async () => {

@@ -5,8 +5,9 @@ import { App } from "./app.tsx";
 import { keepTextSafe } from "./parts/text.tsx";
 import { BASE } from "./root.ts";
 
-// The root of the service shows this page, too.
-if (!location.pathname.startsWith(BASE)) history.replaceState(null, "", BASE + location.search + location.hash);
+// The root of the service shows this page, too, and so does a slash behind its path.
+if (!location.pathname.startsWith(BASE) || location.pathname === `${BASE}/`)
+  history.replaceState(null, "", BASE + location.search + location.hash);
 takeHandedOver();
 keepTextSafe();
 const place = document.getElementById("app");

@@ -48,7 +48,7 @@ export const root = route({
 
   async handle({ headers }): Promise<Answer> {
     if (!headers["accept"]?.includes("text/html")) throw new ClientError("NOT_FOUND", "No such endpoint: GET /");
-    return page("");
+    return page("dashboard/");
   },
 });
 
@@ -58,7 +58,8 @@ export const dashboard = route({
   summary: "A page to see and steer jobs",
   contentTypes: ["text/html"],
   answers: { 200: z.string().describe("The page.") },
-  handle: async () => page(""),
+  takesSlash: true,
+  handle: async ({ hasSlash }) => page(hasSlash ? "" : "dashboard/"),
 });
 
 export const dashboardFile = route({
@@ -69,9 +70,11 @@ export const dashboardFile = route({
   answers: { 200: z.string().describe("The page, or the file.") },
   refusals: ["NOT_FOUND"],
 
-  async handle({ path, headers }): Promise<Answer> {
+  async handle({ path, hasSlash, headers }): Promise<Answer> {
     const asked = path["path"] ?? "";
-    return asked.startsWith("assets/") ? file(asked, headers["accept-encoding"] ?? "") : page(asked);
+    if (asked.startsWith("assets/")) return file(asked, headers["accept-encoding"] ?? "");
+    const depth = asked.split("/").filter((each) => each !== "").length - (hasSlash ? 0 : 1);
+    return page("../".repeat(Math.max(0, depth)));
   },
 });
 
@@ -115,10 +118,8 @@ const NOT_BUILT = Buffer.from(`<!doctype html>
 <p>Before a deployment, <code>npm run web</code> builds it, as <code>npm run deploy</code> does.</p>
 `);
 
-/** The one page of all: its files are named from where the browser believes to be. */
-async function page(asked: string): Promise<Answer> {
-  const depth = asked.split("/").length - 1;
-  const way = asked === "" ? "dashboard/" : "../".repeat(depth);
+/** The one page of all. `way`: to its files, from where the browser believes to be. */
+async function page(way: string): Promise<Answer> {
   const built = (await builtFile("index.html")) ?? NOT_BUILT;
   const issuer = await issuerOf(oidcConfig(process.env));
   const html = built.toString().replaceAll(/(src|href)="\.\//g, `$1="${way}`);

@@ -47,6 +47,8 @@ export interface Route<Body = unknown, Query = unknown> extends Reading {
   readonly reads?: true;
   /** The endpoint that replaces this one for new clients, told in the header `Link`. */
   readonly successor?: string;
+  /** Also with a slash behind its path, which API Gateway sends to the default route. */
+  readonly takesSlash?: true;
   /** Content types of the body. Default: JSON. Any is read as JSON. */
   readonly bodyTypes?: readonly string[];
   /** The fields of a form, for routes that accept one beside JSON. The file comes as `file`. */
@@ -66,6 +68,8 @@ export interface Request<Body, Query> {
   readonly file?: FormFile;
   readonly query: Query;
   readonly path: Readonly<Record<string, string | undefined>>;
+  /** A slash stands behind the path. */
+  readonly hasSlash?: true;
   readonly headers: Readonly<Record<string, string | undefined>>;
 }
 
@@ -104,10 +108,16 @@ export function httpFunction(routes: readonly Route[]) {
   return middy(async (event: Event) => {
     const asked = preflight(event.requestContext.http.method, event.headers);
     if (asked) return { statusCode: 204, headers: asked };
-    const found = byKey.get(event.routeKey);
+    const found = byKey.get(event.routeKey) ?? routes.find((each) => each.takesSlash && isBefore(each, event));
     if (!found) throw noSuchEndpoint(event);
     return serve(found, event);
   }, OUT_OF_TIME).use([stamps(), errorAnswers(), jsonBody(takesJson, (event) => byKey.get(event.routeKey))]);
+}
+
+/** Whether the path of a route, and a slash, is what was asked for. */
+function isBefore({ key }: Route, { requestContext, rawPath }: Event): boolean {
+  const [method, path] = key.split(" ");
+  return method === requestContext.http.method && rawPath.endsWith(`${path}/`);
 }
 
 async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructuredResultV2> {
@@ -118,7 +128,8 @@ async function serve(found: Route, event: Event): Promise<APIGatewayProxyStructu
   refuseHalfPairs(event.queryStringParameters, "query");
   const query = found.query && parse(found.query, queryOf(found, event), "query");
   const path = event.pathParameters ?? {};
-  const asked = { caller, body, query, path, headers, ...(form && { file: form.file }) };
+  const slash = event.rawPath.endsWith("/") && { hasSlash: true as const };
+  const asked = { caller, body, query, path, headers, ...slash, ...(form && { file: form.file }) };
   const answer = await found.handle(asked, parts());
   const { successor } = found;
   const link = successor !== undefined && { link: `<${successor}>; rel="successor-version"` };

@@ -71,9 +71,13 @@ test("below a path, a deep link, a reload and the way back work, and nothing is 
   await page.goBack();
   await title.waitFor();
 
-  await page.goto(`${base}/`);
-  await page.getByRole("heading", { name: "Overview" }).waitFor();
-  expect(page.url()).toBe(`${base}/dashboard`);
+  for (const path of ["/", "/dashboard/"]) {
+    await page.goto(base + path);
+    await page.getByRole("heading", { name: "Overview" }).waitFor();
+    expect(page.url()).toBe(`${base}/dashboard`);
+  }
+  await page.goto(`${base}/dashboard/jobs/`);
+  await page.getByRole("heading", { name: "Jobs" }).waitFor();
   expect(astray).toEqual([]);
 });
 
