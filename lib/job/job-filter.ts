@@ -131,9 +131,13 @@ export function filterOf(appId: string, conditions: Conditions): JobFilter {
     created: { ...(from !== undefined && { from }), ...(latest < Infinity && { to: latest }) },
     updated,
     ...(idempotencyKey !== undefined && { idempotencyKey }),
-    ...(lists.waiting !== undefined && { status: ["PENDING", "RETRYING"] as const }),
+    ...(lists.waiting !== undefined && { status: statusesOf([lists.waiting].flat()) }),
     ...Object.fromEntries(given.map(([name, value]) => [name, [value].flat()])),
   };
+}
+
+function statusesOf(reasons: readonly WaitReason[]): readonly Status[] {
+  return reasons.every((reason) => reason === "backoff") ? ["RETRYING"] : ["PENDING", "RETRYING"];
 }
 
 function rangeOf(after: string | undefined, before: string | undefined): TimeRange {

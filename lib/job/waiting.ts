@@ -66,6 +66,13 @@ export function waitsForAny(job: Job, reasons: readonly WaitReason[], backlogs: 
   return reason !== undefined && reasons.includes(reason);
 }
 
+/** Of these, all jobs are in the index of their status, however young: RETRYING ones, and those in a backlog. */
+const LISTED: ReadonlySet<WaitReason> = new Set(["backoff", "outage", "held", "paused", "slot"]);
+
+export function areListed(reasons: readonly WaitReason[]): boolean {
+  return reasons.every((reason) => LISTED.has(reason));
+}
+
 /** The limit for which a job was put off to its `startAt`; undefined if it was not. */
 export function putOffBy({ turn, waitsSince, waitsFor }: Job): Limit | undefined {
   // A turn without a step is a slot that is kept for the job.

@@ -1,6 +1,7 @@
 import type { EpochMs } from "../clock.ts";
 import { fits, idsIn, type JobFilter } from "../job/job-filter.ts";
 import { TASK, type Job } from "../job/job.ts";
+import { areListed } from "../job/waiting.ts";
 import { isListed, type IndexEntry } from "./job-item.ts";
 import type { AppIndex } from "./job-index.ts";
 import type { JobStore } from "./job-store.ts";
@@ -89,7 +90,7 @@ interface Stage {
 }
 
 function stagesOf(store: Lists, filter: JobFilter, executionTypes: readonly string[]): Stage[] {
-  const { status, memberOf, created } = filter;
+  const { status, waiting, memberOf, created } = filter;
   const { from = 0, to = Infinity } = created;
   if (memberOf) return [{ since: from, sources: store.partitionsOf({ memberOf }).map((it) => ({ ...it, created })) }];
   const types = (filter.executionType ?? executionTypes).filter((type) => !filter.jobType || type === TASK);
@@ -101,6 +102,7 @@ function stagesOf(store: Lists, filter: JobFilter, executionTypes: readonly stri
       .map((partition) => ({ ...partition, created: { from: since, to: until } })),
   });
   if (!status?.includes("PENDING")) return [stage(from, to, false)];
+  if (waiting && areListed(waiting)) return [stage(from, to, true)];
   // A young PENDING job may be in no index of its status, an old one is.
   const boundary = Math.max(store.pendingListedBefore(), from);
   return [stage(boundary, to, false), ...(boundary > from ? [stage(from, Math.min(to, boundary - 1), true)] : [])];

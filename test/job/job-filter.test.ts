@@ -98,6 +98,7 @@ test.each<[string, Partial<Job>, string]>([
 
 test("a reason to wait means jobs that wait, and a last change no job that is younger", () => {
   expect(filterOf("app", { waiting: "held" }).status).toEqual(["PENDING", "RETRYING"]);
+  expect(filterOf("app", { waiting: ["backoff"] }).status).toEqual(["RETRYING"]);
   expect(filterOf("app", { waiting: "held", status: "PENDING" }).status).toEqual(["PENDING"]);
   const { created } = filterOf("app", { updatedBefore: "2026-01-01T12:00:00Z", createdAfter: "2026-01-01T11:00:00Z" });
   expect(created).toEqual({ from: NOW - 3_600_000, to: NOW });

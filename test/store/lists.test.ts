@@ -7,7 +7,8 @@ import type { Job } from "../../lib/job/job.ts";
 import type { Status } from "../../lib/job/status.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
 import { toItem } from "../../lib/store/job-item.ts";
-import type { JobFilter } from "../../lib/job/job-filter.ts";
+import { filterOf, type JobFilter } from "../../lib/job/job-filter.ts";
+import type { WaitReason } from "../../lib/job/waiting.ts";
 import { countJobs, listJobs } from "../../lib/store/job-list.ts";
 import { numberedPage } from "../../lib/store/job-pages.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
@@ -55,6 +56,23 @@ function stand() {
 }
 
 const task = { executionType: "task", jobType: "example", userId: "me" };
+
+test("jobs that wait in a backlog, or for their next try, are found among thousands that are as young", async () => {
+  const { store, appId, put } = stand();
+  const backlog = "to https://held.example" as const;
+  for (let n = 0; n < 1_000; n += 1) await put("SUCCEEDED", n * SECOND);
+  const held = [await put("PENDING", 10 * MINUTE, { backlog }), await put("RETRYING", 12 * MINUTE, { backlog })];
+  const retried = await put("RETRYING", 11 * MINUTE, { startAt: Date.now() + HOUR });
+  const find = async (waiting: WaitReason) => {
+    const filter = { ...filterOf(appId, { waiting }), backlogs: waiting === "held" ? [backlog] : [] };
+    return listJobs(store, filter, TYPES, 50);
+  };
+  const ids = async (waiting: WaitReason) => (await find(waiting)).jobs.map(({ id }) => id);
+  expect(await ids("held")).toEqual(held.map(({ id }) => id));
+  expect(await ids("backoff")).toEqual([retried.id]);
+  expect(calls["BatchGetItemCommand"]).toBe(2);
+  expect((await find("held")).next).toBeUndefined();
+});
 
 test("a user's page of 25 of 2,000 jobs is one batch and a query a thousand, whatever the filter", async () => {
   const { store, appId, put } = stand();
