@@ -1,5 +1,6 @@
 import type { Status } from "./api/shapes.ts";
 import { now } from "./time.ts";
+import { WAITING_MANY } from "./what.ts";
 
 // The search of jobs: words such as `status:dead host:x after:2h`. What the server can't filter has no word.
 
@@ -24,6 +25,11 @@ export const WORDS: readonly Word[] = [
     name: "status",
     hint: "waiting, running, retrying, succeeded, failed, dead, cancelled",
     values: Object.keys(STATUS_WORDS),
+  },
+  {
+    name: "waiting",
+    hint: `what for: ${Object.keys(WAITING_MANY).join(", ")}`,
+    values: Object.keys(WAITING_MANY),
   },
   { name: "host", hint: "of the destination" },
   { name: "error", hint: "words in the last error" },
@@ -50,6 +56,7 @@ export const WORDS: readonly Word[] = [
   },
   { name: "before", hint: "created before: today, 2h or 2026-01-31", values: ["1h", "today", "yesterday", "7d"] },
   { name: "updated", hint: "changed after: 10m", values: ["10m", "1h", "today", "yesterday"] },
+  { name: "updated-before", hint: "not changed since: 2h", values: ["1h", "today", "yesterday", "7d"] },
   { name: "id", hint: "ids, with commas between them" },
 ];
 
@@ -63,6 +70,13 @@ const PARAMETERS: Readonly<Record<string, string>> = {
   parent: "parentId",
   group: "group",
   schedule: "schedule",
+  id: "ids",
+};
+const TIMES: Readonly<Record<string, string>> = {
+  after: "createdAfter",
+  before: "createdBefore",
+  updated: "updatedAfter",
+  "updated-before": "updatedBefore",
 };
 
 /** As query parameters of the list, and as the body of a bulk action. */
@@ -84,59 +98,64 @@ export function isId(text: string): boolean {
   return UUID.test(text.trim());
 }
 
-/** The words of a search; quotes hold a value with spaces together. */
-export function wordsOf(text: string): readonly (readonly [name: string, value: string])[] {
+type SearchWord = readonly [name: string, value: string, isQuoted: boolean];
+
+/** The words of a search; quotes hold a value with spaces, or with commas, together. */
+export function wordsOf(text: string): readonly SearchWord[] {
   const words = text.match(/[^\s"]*"[^"]*"?|\S+/g) ?? [];
   return words.map((word) => {
     const plain = word.replaceAll('"', "");
+    const isQuoted = plain !== word;
     const at = plain.indexOf(":");
-    return at < 0 ? ["", plain] : [plain.slice(0, at).toLowerCase(), plain.slice(at + 1)];
+    return at < 0 ? ["", plain, isQuoted] : [plain.slice(0, at).toLowerCase(), plain.slice(at + 1), isQuoted];
   });
 }
 
-/** A relative time stays as it is in the URL, and is worked out when the server is asked. */
+/** Commas are "or", and so is a word that stands twice. A relative time stays as it is in the URL. */
 export function parseFilter(text: string): Parsed {
   const filter: Record<string, string | string[]> = {};
   const problems: string[] = [];
-  for (const [name, value] of wordsOf(text)) {
+  const add = (parameter: string, values: readonly string[]) =>
+    void (filter[parameter] = [...[filter[parameter] ?? []].flat(), ...values]);
+  const set = (parameter: string, value: string, name: string) => {
+    if (filter[parameter] !== undefined) problems.push(`“${name}:” is given twice: expected one value`);
+    filter[parameter] = value;
+  };
+  for (const [name, value, isQuoted] of wordsOf(text)) {
     if (value === "" && name !== "") continue;
-    const list = value.split(",").filter((each) => each !== "");
-    switch (name) {
-      case "status": {
-        const statuses = list.map((each) => STATUS_WORDS[each.toLowerCase()] ?? each.toUpperCase());
-        const unknown = statuses.find((each) => !Object.values(STATUS_WORDS).includes(each as Status));
-        if (unknown !== undefined)
-          problems.push(`There is no status “${unknown.toLowerCase()}”: ${Object.keys(STATUS_WORDS).join(", ")}`);
-        else filter["status"] = statuses;
-        break;
-      }
-      case "after":
-      case "before":
-      case "updated": {
-        const time = timeIn(value);
-        if (time === undefined)
-          problems.push(`“${value}” is no time: 30m, 2h, 3d, today, yesterday or a date such as 2026-01-31`);
-        else filter[{ after: "createdAfter", before: "createdBefore", updated: "updatedAfter" }[name]] = time;
-        break;
-      }
-      case "id":
-        filter["ids"] = list;
-        break;
-      case "":
-      case "key":
-        if (isId(value)) filter["ids"] = [value];
-        else if (name === "key" && !value.endsWith("*")) filter["idempotencyKey"] = value;
-        else filter["keyPrefix"] = value.replace(/\*$/, "");
-        break;
-      default: {
-        const parameter = PARAMETERS[name];
-        if (parameter === undefined)
-          problems.push(`There is no word “${name}:”: ${WORDS.map((word) => word.name).join(", ")}`);
-        else filter[parameter] = name === "error" ? value : list.length > 1 ? list : value;
-      }
-    }
+    const list = isQuoted ? [value] : value.split(",").filter((each) => each !== "");
+    if (name === "status" || name === "waiting") {
+      const { known, unknown } = read(name, list);
+      if (unknown !== undefined) problems.push(unknown);
+      else add(name, known);
+    } else if (Object.hasOwn(TIMES, name)) {
+      const time = timeIn(value);
+      if (time === undefined)
+        problems.push(`“${value}” is no time: 30m, 2h, 3d, today, yesterday or a date such as 2026-01-31`);
+      else set(TIMES[name] ?? "", time, name);
+    } else if (name === "" || name === "key") {
+      for (const each of list)
+        if (isId(each)) add("ids", [each]);
+        else if (name === "key" && !each.endsWith("*")) set("idempotencyKey", each, name);
+        else add("keyPrefix", [each.replace(/\*$/, "")]);
+    } else if (Object.hasOwn(PARAMETERS, name)) add(PARAMETERS[name] ?? "", list);
+    else problems.push(`There is no word “${name}:”: ${WORDS.map((word) => word.name).join(", ")}`);
   }
   return { filter, problems };
+}
+
+/** As the service names them, or what is wrong with the first that it does not know. */
+function read(name: "status" | "waiting", list: readonly string[]) {
+  const words = name === "status" ? Object.keys(STATUS_WORDS) : Object.keys(WAITING_MANY);
+  const statuses: readonly string[] = Object.values(STATUS_WORDS);
+  const known = list.map((each) => {
+    const word = each.toLowerCase();
+    if (name === "waiting") return word;
+    return Object.hasOwn(STATUS_WORDS, word) ? (STATUS_WORDS[word] ?? "") : each.toUpperCase();
+  });
+  const strange = known.find((each) => !(name === "status" ? statuses : words).includes(each));
+  const what = name === "status" ? "is no status" : "is nothing that jobs wait for";
+  return { known, unknown: strange && `“${strange.toLowerCase()}” ${what}: ${words.join(", ")}` };
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
@@ -157,12 +176,12 @@ function timeIn(text: string): string | undefined {
 /** The text with a word set, or left out. */
 export function withWord(text: string, name: string, value: string | undefined): string {
   const others = wordsOf(text).filter(([each]) => each !== name);
-  const written = others.map(([each, of]) => wordText(each, of));
-  return [...written, ...(value === undefined ? [] : [wordText(name, value)])].join(" ");
+  const written = others.map((each) => wordText(...each));
+  return [...written, ...(value === undefined ? [] : [wordText(name, value, false)])].join(" ");
 }
 
-function wordText(name: string, value: string): string {
-  const quoted = /\s/.test(value) ? `"${value}"` : value;
+function wordText(name: string, value: string, isQuoted: boolean): string {
+  const quoted = isQuoted || /\s/.test(value) ? `"${value}"` : value;
   return name === "" ? quoted : `${name}:${quoted}`;
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { go, onDashboard } from "../../support/dashboard.ts";
+import { go, onDashboard, trafficOf } from "../../support/dashboard.ts";
 import { jobIn, until } from "../../support/stack.ts";
 
 // What people do on the dashboard's pages: forms, lists, the search.
@@ -28,6 +28,71 @@ test("the form of a task has the fields of its schema, tells what is wrong, and 
     "DEAD",
   );
   expect([jobType, executionConfig.payload]).toEqual(["cleanup", { olderThanDays: 90, dryRun: true }]);
+});
+
+test.each([
+  ["rest-api", "Webhook"],
+  ["lambda-invoke", "Lambda function"],
+  ["lambda-url", "URL of a Lambda function"],
+  ["task", "Built-in task"],
+  ["cleanup", "Built-in task"],
+  ["group", "Group of jobs"],
+  ["constructor", "Webhook"],
+])("the form of the type %s is that of a %s", async (type, word) => {
+  const { page } = await at.openNew();
+  await go(page, `/new?type=${type}`);
+  expect(await page.getByLabel("What", { exact: true }).locator("option:checked").textContent()).toBe(word);
+});
+
+const SEARCHES: Readonly<Record<string, readonly (readonly [name: string, value: unknown])[]>> = {
+  "status:dead status:failed,waiting": [
+    ["status", "DEAD"],
+    ["status", "FAILED"],
+    ["status", "PENDING"],
+  ],
+  "waiting:held,outage": [
+    ["waiting", "held"],
+    ["waiting", "outage"],
+  ],
+  'error:"HTTP 503, again"': [["errorContains", "HTTP 503, again"]],
+  'label:"a,b" label:c': [
+    ["label", "a,b"],
+    ["label", "c"],
+  ],
+  "key:order-12*,order-13*": [
+    ["keyPrefix", "order-12"],
+    ["keyPrefix", "order-13"],
+  ],
+  "updated:2h updated-before:2026-01-31": [
+    ["updatedAfter", expect.stringMatching(/Z$/)],
+    ["updatedBefore", expect.stringMatching(/^2026-01-3.*Z$/)],
+  ],
+};
+
+test("a search asks the service for what its words say, and tells of words that it can't ask for", async () => {
+  const { page } = await at.openNew();
+  const { sent } = trafficOf(page);
+  for (const [text, conditions] of Object.entries(SEARCHES)) {
+    sent.length = 0;
+    await go(page, `/jobs?q=${encodeURIComponent(text)}`);
+    await expect.poll(() => sent.some((each) => each.startsWith("GET v1/admin/jobs?"))).toBe(true);
+    const query = new URLSearchParams(sent.find((each) => each.startsWith("GET v1/admin/jobs?"))?.split("?")[1]);
+    const asked = [...query].filter(([name]) => !/^(?:include|limit|cursor)$/.test(name));
+    expect([text, asked]).toEqual([text, conditions]);
+  }
+  for (const [text, problem] of [
+    ["waiting:tea", /is nothing that jobs wait for: delayed, backoff/],
+    ["after:1h after:2h", /“after:” is given twice/],
+    ["key:a,b", /“key:” is given twice/],
+    ["constructor:1", /There is no word “constructor:”/],
+  ] as const) {
+    await go(page, `/jobs?q=${encodeURIComponent(text)}`);
+    expect(await page.getByRole("alert").textContent()).toMatch(problem);
+  }
+  // A status that is chosen leaves the other words as they are.
+  await go(page, `/jobs?q=${encodeURIComponent('label:"a,b"')}`);
+  await page.getByRole("navigation", { name: "Statuses" }).getByRole("link", { name: "Dead" }).click();
+  await page.waitForURL((url) => url.searchParams.get("q") === 'label:"a,b" status:dead');
 });
 
 test("a changed copy has a key of its own, and what was masked goes along", async () => {

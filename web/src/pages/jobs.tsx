@@ -40,7 +40,7 @@ export default function Jobs() {
 }
 
 function Total({ text, filter }: { readonly text: string; readonly filter: Filter }) {
-  const { data } = useTotal(text, filter);
+  const { data } = useTotal(text, filter, "rarely");
   if (!data) return null;
   return (
     <span class="muted">
