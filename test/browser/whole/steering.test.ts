@@ -57,6 +57,34 @@ test("settings that somebody else has changed meanwhile are shown in both versio
   await page.getByText("Their shop → My shop").waitFor();
 });
 
+test("a schedule that somebody else has changed meanwhile is shown in both versions, and mine can go on top", async () => {
+  const { page, call } = await at.openNew();
+  const path = "/v1/schedules/nightly";
+  await call("PUT", path, { expression: "0 2 * * *", job: { url: `${at.target.url}/old`, body: { n: 1 } } });
+  await go(page, "/schedules");
+  await page.getByRole("button", { name: "Edit" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Times").fill("0 3 * * *");
+  await call("PATCH", path, { overlap: "skip", expression: "0 4 * * *" });
+  await dialog.getByRole("button", { name: "Save" }).click();
+  const versions = dialog.getByRole("alert", { name: "Two versions" });
+  for (const text of [/0 4 \* \* \?/, "0 3 * * *", "skip"]) await versions.getByRole("cell", { name: text }).waitFor();
+  await versions.getByRole("button", { name: "Put my changes on top" }).click();
+  expect(await dialog.getByLabel("While the last run").inputValue()).toBe("skip");
+  expect(await dialog.getByLabel("Times").inputValue()).toBe("0 3 * * *");
+  await dialog.getByLabel("What each run sends").fill(JSON.stringify({ url: `${at.target.url}/new`, body: { n: 1 } }));
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await page.getByText("every day at 03:00").waitFor();
+  expect(await call("GET", path)).toMatchObject({ overlap: "skip", job: { url: `${at.target.url}/new` } });
+
+  await page.getByRole("button", { name: "Edit" }).click();
+  await dialog.getByLabel("Times").fill("0 5 * * *");
+  await call("PATCH", path, { expression: "0 6 * * *" });
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await versions.getByRole("button", { name: "Take what is saved" }).click();
+  expect(await dialog.getByLabel("Times").inputValue()).toMatch(/0 6 \* \* \?/);
+});
+
 test("a group shows how its members have ended, and a job leads to its group and to what followed it", async () => {
   const { page, call, token } = await at.openNew();
   at.target.answer(({ url }, response) => void response.writeHead(url === "/bad" ? 422 : 200).end());

@@ -6,7 +6,8 @@ import { mayChange } from "../../me.ts";
 import { Area, Choice, Field } from "../../parts/fields.tsx";
 import { sentenceOf } from "../../parts/notices.tsx";
 import { toast } from "../../parts/toasts.tsx";
-import { Conflict } from "./conflict.tsx";
+import { Versions } from "../../parts/versions.tsx";
+import { pathOf } from "../../root.ts";
 import { SETTINGS, textsOf, valueOf, type Setting, type Texts } from "./texts.ts";
 
 interface FormProps {
@@ -31,7 +32,7 @@ export function SettingsForm({ app, path }: FormProps) {
     setProblem(undefined);
   };
   // Nothing is lost when settings that nobody edits here are shown anew.
-  if (app.version !== base.version && changed.length === 0 && !theirs) begin(app);
+  if (app.version > base.version && changed.length === 0 && !theirs) begin(app);
   const save = async (event: Event) => {
     event.preventDefault();
     setProblem(undefined);
@@ -45,7 +46,8 @@ export function SettingsForm({ app, path }: FormProps) {
       if (error instanceof ApiError && error.status === 409) setTheirs(await told(async () => api<AppSettings>(path)));
     }
   };
-  const mine = Object.fromEntries(changed.map(({ name }) => [name, texts[name] ?? ""]));
+  const now = theirs && textsOf(theirs);
+  const mine: Texts = Object.fromEntries(changed.map(({ name }) => [name, texts[name] ?? ""]));
   return (
     <form class="form" onSubmit={(event) => void save(event)}>
       {SETTINGS.map((setting) => (
@@ -58,11 +60,18 @@ export function SettingsForm({ app, path }: FormProps) {
           onChange={(text) => setTexts({ ...texts, [setting.name]: text })}
         />
       ))}
-      {theirs ? (
-        <Conflict
-          base={base}
-          theirs={theirs}
-          mine={mine}
+      {theirs && now ? (
+        <Versions
+          what="settings"
+          whoHref={pathOf("/app/audit?object=settings")}
+          saved={theirs.version}
+          edited={base.version}
+          rows={SETTINGS.map(({ name, label }) => ({
+            label,
+            before: before[name] ?? "",
+            theirs: now[name] ?? "",
+            mine: mine[name],
+          }))}
           onKeepMine={() => begin(theirs, mine)}
           onTakeTheirs={() => begin(theirs)}
         />
