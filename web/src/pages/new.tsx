@@ -43,11 +43,19 @@ export default function New() {
   return from === undefined ? <NewJob key={query["type"]} type={query["type"] ?? "url"} /> : <Again id={from} />;
 }
 
-/** `type`: a kind, `schedule`, or the name of a task. */
+/** The kinds by their execution types. */
+const BY_TYPE: Readonly<Record<string, Kind>> = {
+  "rest-api": "url",
+  "lambda-invoke": "function",
+  "lambda-url": "functionUrl",
+};
+
+/** `type`: a kind or an execution type, `schedule`, or the name of a task. */
 function begun(type: string): Form {
   const echo = me.value?.local?.echoUrl ?? "https://";
-  const isTask = SCHEMAS.tasks[type] !== undefined;
-  const kind = isTask ? "task" : type in KINDS ? (type as Kind) : "url";
+  const isTask = Object.hasOwn(SCHEMAS.tasks, type);
+  const named = Object.hasOwn(BY_TYPE, type) ? BY_TYPE[type] : Object.hasOwn(KINDS, type) ? (type as Kind) : undefined;
+  const kind = isTask ? "task" : (named ?? "url");
   return {
     kind,
     when: type === "schedule" ? "schedule" : "once",
