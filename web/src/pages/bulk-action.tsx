@@ -1,15 +1,16 @@
 import { useRoute } from "preact-iso/router";
-import { api, queryOf } from "../api/http.ts";
+import { api } from "../api/http.ts";
 import { useQuery } from "../api/query.ts";
-import type { Answer, BulkAction, JobDetail } from "../api/shapes.ts";
+import type { BulkAction, JobDetail } from "../api/shapes.ts";
 import { refresh, told } from "../actions.ts";
-import { mayChange, ofApp } from "../me.ts";
+import { mayChange } from "../me.ts";
+import { ActButton } from "../parts/act-button.tsx";
 import { Refreshing, Skeleton } from "../parts/notices.tsx";
 import { StatusBadge, isFinal } from "../parts/status.tsx";
 import { plural } from "../parts/text.tsx";
 import { Ago } from "../parts/time.tsx";
 import { pathOf } from "../root.ts";
-import { durationText, now } from "../time.ts";
+import { Left } from "./bulk-left.tsx";
 import { filterText } from "./bulk.tsx";
 
 export default function BulkActionPage() {
@@ -42,9 +43,9 @@ export default function BulkActionPage() {
         <StatusBadge status={one.status} />
         <div class="actions">
           {isRunning && mayChange.value && (
-            <button type="button" class="button danger" onClick={() => void abort()}>
+            <ActButton class="danger" act={abort}>
               Stop here
-            </button>
+            </ActButton>
           )}
           <a class="button" href={pathOf("/bulk")}>
             All bulk actions
@@ -68,41 +69,6 @@ export default function BulkActionPage() {
       {isRunning && (
         <p class="muted">Jobs that change meanwhile are left alone. What has been changed stays so when you stop.</p>
       )}
-    </div>
-  );
-}
-
-/** What is still to do: jobs that are changed fit the action's filter no more. */
-function Left({ one: { id, action, filter, changed, createdAt } }: { readonly one: BulkAction }) {
-  const left = useQuery({
-    key: ["bulk-left", id],
-    ask: async (signal) => {
-      const status =
-        filter["status"] ?? (action === "redrive" ? ["FAILED", "DEAD"] : ["PENDING", "RUNNING", "RETRYING"]);
-      const query = {
-        ...(filter as Readonly<Record<string, string>>),
-        status: status as readonly string[],
-        ...ofApp(),
-      };
-      return api<Answer<"countJobs">>(`v1/admin/jobs/count${queryOf(query)}`, { signal });
-    },
-    every: () => "seldom",
-  });
-  if (!left.data) return <progress class="whole" aria-label="Progress" />;
-  const { count, isLowerBound } = left.data;
-  const percent = Math.round((100 * changed) / Math.max(1, changed + count));
-  const tookMs = now() - Date.parse(createdAt);
-  const time = changed > 0 && !isLowerBound ? `, about ${durationText((tookMs * count) / changed)}` : "";
-  return (
-    <div class="row">
-      {isLowerBound ? (
-        <progress class="grow" aria-label="Progress" />
-      ) : (
-        <progress class="grow" max={100} value={percent} aria-label="Progress" />
-      )}
-      <span>
-        {plural(count, "job")} {isLowerBound && "or more "}left{time}
-      </span>
     </div>
   );
 }

@@ -5,10 +5,12 @@ import type { Answer, AppSettings, Counts, Destination } from "../api/shapes.ts"
 import { refresh, told } from "../actions.ts";
 import { searchOf } from "../filter.ts";
 import { appId, mayChange, ofApp } from "../me.ts";
+import { ActButton } from "../parts/act-button.tsx";
 import { Refreshing, Skeleton } from "../parts/notices.tsx";
 import { Safe } from "../parts/text.tsx";
 import { Ago } from "../parts/time.tsx";
 import { pathOf } from "../root.ts";
+import { now } from "../time.ts";
 
 const STATES = {
   closed: ["succeeded", "Well"],
@@ -57,7 +59,7 @@ export default function Destinations() {
   const all: readonly Shown[] = [...failing, ...limited].toSorted(
     (a, b) => order.indexOf(a.state) - order.indexOf(b.state),
   );
-  const waiting = new Map(counts.data?.destinations.map((each) => [each.destination, each.waiting]));
+  const waiting = new Map(counts.data?.destinations.map((each) => [each.destination, each]));
   return (
     <div class="stack">
       <div class="title">
@@ -88,7 +90,7 @@ export default function Destinations() {
             </thead>
             <tbody>
               {all.map((one) => (
-                <Row key={one.destination} one={one} waiting={waiting.get(one.destination) ?? 0} />
+                <Row key={one.destination} one={one} waits={waiting.get(one.destination)} />
               ))}
             </tbody>
           </table>
@@ -98,7 +100,7 @@ export default function Destinations() {
   );
 }
 
-function Row({ one, waiting }: { readonly one: Shown; readonly waiting: number }) {
+function Row({ one, waits }: { readonly one: Shown; readonly waits: Counts["destinations"][number] | undefined }) {
   const host = hostOf(one);
   const [tone, word] = one.state === "closed" && one.lastError !== null ? FAILED_LATELY : STATES[one.state];
   const limits = [
@@ -119,9 +121,9 @@ function Row({ one, waiting }: { readonly one: Shown; readonly waiting: number }
         <Ago at={one.since} />
       </td>
       <td class="fit right wide-on-phone">
-        {waiting > 0 && (
+        {waits && (
           <>
-            <a href={pathOf(searchOf(`status:waiting,retrying host:${host}`))}>{waiting.toLocaleString("en")}</a>
+            <a href={pathOf(searchOf(`waiting:${waits.reason} host:${host}`))}>{waits.waiting.toLocaleString("en")}</a>
             <span class="on-phone muted"> waiting</span>
           </>
         )}
@@ -130,7 +132,7 @@ function Row({ one, waiting }: { readonly one: Shown; readonly waiting: number }
         {one.state === "open" && (
           <>
             <span class="on-phone muted">Next probe </span>
-            <Ago at={one.nextProbeAt} />
+            {one.nextProbeAt !== null && Date.parse(one.nextProbeAt) <= now() ? "now" : <Ago at={one.nextProbeAt} />}
           </>
         )}
       </td>
@@ -140,13 +142,9 @@ function Row({ one, waiting }: { readonly one: Shown; readonly waiting: number }
       </td>
       <td class="fit end-on-phone">
         {mayChange.value && one.state !== "closed" && (
-          <button
-            type="button"
-            class="button small"
-            onClick={() => void told(async () => resumeDestination(one.destination)).then(refresh)}
-          >
+          <ActButton class="small" act={async () => told(async () => resumeDestination(one.destination)).then(refresh)}>
             Resume
-          </button>
+          </ActButton>
         )}
       </td>
     </tr>

@@ -3,6 +3,7 @@ import { useQuery } from "../api/query.ts";
 import type { AppSettings } from "../api/shapes.ts";
 import { refresh, told } from "../actions.ts";
 import { appId, mayChange } from "../me.ts";
+import { ActButton } from "../parts/act-button.tsx";
 import { Refreshing, Skeleton } from "../parts/notices.tsx";
 import { toast } from "../parts/toasts.tsx";
 import { pathOf } from "../root.ts";
@@ -32,9 +33,9 @@ export default function Settings() {
             Who changed them
           </a>
           {app.data && mayChange.value && (
-            <button type="button" class="button" onClick={() => void setPaused(!app.data.paused)}>
+            <ActButton act={async () => setPaused(!app.data.paused)}>
               {app.data.paused ? "Let jobs start" : "Pause all jobs"}
-            </button>
+            </ActButton>
           )}
         </div>
       </div>

@@ -3,6 +3,7 @@ import { useQuery } from "../../api/query.ts";
 import type { Answer, Group, JobDetail, Status } from "../../api/shapes.ts";
 import { refresh, told } from "../../actions.ts";
 import { mayChange } from "../../me.ts";
+import { ActButton } from "../../parts/act-button.tsx";
 import { Refreshing } from "../../parts/notices.tsx";
 import { hasMore } from "../../pages-of.ts";
 import { SHOWN, StatusBadge, isFinal } from "../../parts/status.tsx";
@@ -83,14 +84,9 @@ export function GroupOf({ job }: { readonly job: JobDetail }) {
           )}
         </span>
         {mayChange.value && sealedAt === null && !isFinal(group.status) && (
-          <button
-            type="button"
-            class="button small"
-            title="Nothing becomes a member any more"
-            onClick={() => void seal()}
-          >
+          <ActButton class="small" title="Nothing becomes a member any more" act={seal}>
             Seal
-          </button>
+          </ActButton>
         )}
       </header>
       <div class="inside stack tight">

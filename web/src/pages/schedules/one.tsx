@@ -3,6 +3,7 @@ import { refresh, told } from "../../actions.ts";
 import { api, queryOf } from "../../api/http.ts";
 import type { Schedule } from "../../api/shapes.ts";
 import { mayChange, ofApp } from "../../me.ts";
+import { ActButton } from "../../parts/act-button.tsx";
 import { Confirm } from "../../parts/dialog.tsx";
 import { plural, safeText } from "../../parts/text.tsx";
 import { Ago } from "../../parts/time.tsx";
@@ -117,10 +118,18 @@ function Actions({ schedule }: { readonly schedule: Schedule }) {
   if (state === "ENDED") return null;
   return (
     <div class="row">
-      {button("Run now", () => void act("/run", "Started a run of"))}
-      {state === "ACTIVE"
-        ? button("Pause", () => void act("/pause", "Paused"))
-        : button("Resume", () => void act("/resume", "Resumed"))}
+      <ActButton class="small" act={async () => act("/run", "Started a run of")}>
+        Run now
+      </ActButton>
+      {state === "ACTIVE" ? (
+        <ActButton class="small" act={async () => act("/pause", "Paused")}>
+          Pause
+        </ActButton>
+      ) : (
+        <ActButton class="small" act={async () => act("/resume", "Resumed")}>
+          Resume
+        </ActButton>
+      )}
       {button("Edit", () => setEditing(true))}
       {button("End", () => setEnding(true), "danger")}
       <Confirm

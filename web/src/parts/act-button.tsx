@@ -1,0 +1,32 @@
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
+
+interface ActButtonProps {
+  /** What it does. It catches what it throws. */
+  readonly act: () => Promise<unknown>;
+  readonly children: ComponentChildren;
+  readonly class?: string;
+  readonly title?: string;
+}
+
+/** A button that shows at once that its action is under way, and takes no second click until it is done. */
+export function ActButton({ act, children, class: own = "", title }: ActButtonProps) {
+  const [isBusy, setBusy] = useState(false);
+  const run = async () => {
+    setBusy(true);
+    await act();
+    setBusy(false);
+  };
+  return (
+    <button
+      type="button"
+      class={`button ${own}`}
+      title={title}
+      aria-busy={isBusy}
+      disabled={isBusy}
+      onClick={() => void run()}
+    >
+      {isBusy ? "Working…" : children}
+    </button>
+  );
+}
