@@ -22,11 +22,12 @@ const compressed: Plugin = {
 
 /** What is not of a page that comes later. */
 function isFirst(id: string): boolean {
-  return FIRST_PAGES.test(id) || !LATER.test(id);
+  return (FIRST_PAGES.test(id) && !PARTS_OF_FEW.test(id)) || !LATER.test(id);
 }
 
-const LATER = /src[\\/](?:pages[\\/]|parts[\\/]fields|api[\\/]oidc|patch)/;
+const LATER = /src[\\/](?:pages[\\/]|parts[\\/](?:fields|versions)|api[\\/]oidc|patch|help|curl|saved|pages-of)/;
 const FIRST_PAGES = /pages[\\/](?:overview|jobs|job|sign-in)(?:\.tsx|[\\/])/;
+const PARTS_OF_FEW = /(?:job[\\/](?:group|log|result|curl)|jobs[\\/]first)\.tsx/;
 
 export default defineConfig({
   root: import.meta.dirname,

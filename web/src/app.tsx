@@ -6,11 +6,11 @@ import { isAnswered } from "./api/sign-in.ts";
 import { isOnline, isPaused, onLive } from "./api/live.ts";
 import { claims, identity, isAskingAgain, isRefused, signOut, token } from "./api/session.ts";
 import { watchHeading } from "./heading.ts";
-import { Help } from "./help.tsx";
-import { startKeys } from "./keys.ts";
+import { isHelpOpen, startKeys } from "./keys.ts";
 import { chosenApp, chooseApp, me } from "./me.ts";
 import { Icon } from "./parts/icon.tsx";
 import { Dialog } from "./parts/dialog.tsx";
+import { later } from "./parts/later.tsx";
 import { Toasts } from "./parts/toasts.tsx";
 import { Rail } from "./rail.tsx";
 import { Routes } from "./routes.tsx";
@@ -32,6 +32,8 @@ export function App() {
     </LocationProvider>
   );
 }
+
+const Help = later(async () => (await import("./help.tsx")).Help);
 
 function Shell() {
   const { route } = useLocation();
@@ -57,7 +59,7 @@ function Shell() {
       <div class="hidden-text" role="status" aria-live="polite">
         {announced.value}
       </div>
-      <Help />
+      {isHelpOpen.value && <Help />}
     </>
   );
 }

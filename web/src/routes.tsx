@@ -6,6 +6,7 @@ import { onArrival } from "./heading.ts";
 import Overview from "./pages/overview.tsx";
 import Jobs from "./pages/jobs.tsx";
 import JobPage from "./pages/job.tsx";
+import { NotLoaded } from "./parts/later.tsx";
 import { BASE, pathOf } from "./root.ts";
 
 // Which page lies where. Those that are seldom opened come when they are.
@@ -32,7 +33,6 @@ const PAGES: Readonly<Record<string, ComponentType>> = {
   "/sign-in": ToOverview,
 };
 
-/** A deployment replaces the files that a page from before asks for. */
 function later(load: Load): ComponentType {
   return lazy(async () => load().catch(() => ({ default: NotLoaded })));
 }
@@ -59,18 +59,6 @@ function NoPage() {
     <div class="empty">
       <h1 tabIndex={-1}>There is no such page</h1>
       <a href={BASE}>To the overview</a>
-    </div>
-  );
-}
-
-function NotLoaded() {
-  return (
-    <div class="empty">
-      <h1 tabIndex={-1}>This page could not be loaded</h1>
-      <p>The network is down, or the service has a new version.</p>
-      <button type="button" class="button" onClick={() => location.reload()}>
-        Load again
-      </button>
     </div>
   );
 }

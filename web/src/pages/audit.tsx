@@ -68,7 +68,9 @@ function Table({ entries }: { readonly entries: readonly Entry[] }) {
         <caption class="hidden-text">Who changed what, newest first</caption>
         <thead>
           <tr>
-            <th class="fit">When</th>
+            <th class="fit" aria-sort="descending">
+              When
+            </th>
             <th class="fit">Who</th>
             <th class="fit">What</th>
             <th>Changes</th>

@@ -55,7 +55,9 @@ export default function Bulk() {
                 <th>What</th>
                 <th class="fit right">Matched</th>
                 <th class="fit right">Changed</th>
-                <th class="fit right">Begun</th>
+                <th class="fit right" aria-sort="descending">
+                  Begun
+                </th>
               </tr>
             </thead>
             <tbody>

@@ -1,19 +1,27 @@
 import { useLocation, useRoute } from "preact-iso/router";
+import { useEffect } from "preact/hooks";
+import { announce } from "../announced.ts";
 import { api, queryOf } from "../api/http.ts";
 import { useQuery } from "../api/query.ts";
 import type { JobDetail } from "../api/shapes.ts";
+import { later } from "../parts/later.tsx";
 import { Refreshing, Skeleton } from "../parts/notices.tsx";
-import { isFinal } from "../parts/status.tsx";
+import { SHOWN, isFinal } from "../parts/status.tsx";
 import { Timeline } from "../parts/timeline.tsx";
 import { pathOf } from "../root.ts";
+import { whatOf } from "../what.ts";
 import { Attempts } from "./job/attempts.tsx";
-import { GroupOf } from "./job/group.tsx";
 import { Head } from "./job/head.tsx";
-import { Log } from "./job/log.tsx";
 import { Facts, Message } from "./job/message.tsx";
 import { Relatives } from "./job/relatives.tsx";
-import { KeptResponse, Progress, TaskResult } from "./job/result.tsx";
+import { Progress } from "./job/progress.tsx";
 import { Why } from "./job/why.tsx";
+
+// What few jobs have.
+const GroupOf = later(async () => (await import("./job/group.tsx")).GroupOf);
+const Log = later(async () => (await import("./job/log.tsx")).Log);
+const TaskResult = later(async () => (await import("./job/result.tsx")).TaskResult);
+const KeptResponse = later(async () => (await import("./job/result.tsx")).KeptResponse);
 
 /** An answer that is older than what is shown is dropped. */
 let shownLast: JobDetail | undefined;
@@ -31,6 +39,10 @@ export default function JobPage() {
     },
     every: (job) => (job === undefined || !isFinal(job.status) ? "often" : "never"),
   });
+  const { status } = asked.data ?? {};
+  useEffect(() => {
+    if (asked.data) announce(`${whatOf(asked.data)}: ${SHOWN[asked.data.status].word}`);
+  }, [id, status]);
   if (asked.isPending) return <Skeleton title="Job" rows={10} />;
   if (!asked.data) {
     return (

@@ -107,6 +107,7 @@ export function Timeline({
     <figure class="timeline" ref={place} tabIndex={0}>
       <figcaption class="hidden-text">{summaryOf(job, attempts)}</figcaption>
       <svg width={width} viewBox={`0 0 ${width} 64`} preserveAspectRatio="xMinYMid meet" aria-hidden="true">
+        {bars.some(({ kind }) => kind === "lost") && <Hatch />}
         {bars.map((bar, at) => {
           const left = x;
           x += bar.width + 4;
@@ -123,6 +124,22 @@ export function Timeline({
       </svg>
       <TimelineDown bars={bars} selected={selected} onSelect={onSelect} />
     </figure>
+  );
+}
+
+/** What attempts are filled with of which nothing is known. */
+function Hatch() {
+  return (
+    <pattern
+      id="hatch"
+      data-tone="failed"
+      width="5"
+      height="5"
+      patternUnits="userSpaceOnUse"
+      patternTransform="rotate(45)"
+    >
+      <rect width="2" height="5" fill="var(--solid)" />
+    </pattern>
   );
 }
 
@@ -176,14 +193,7 @@ function Drawn({
           onClick={() => number !== undefined && onSelect(number)}
         >
           <title>{title}</title>
-          <rect
-            x={x}
-            y={MIDDLE - 11}
-            width={width}
-            height="22"
-            rx="3"
-            {...(kind === "lost" && { "fill-opacity": "0.35", "stroke-dasharray": "3 2", stroke: "var(--solid)" })}
-          />
+          <rect x={x} y={MIDDLE - 11} width={width} height="22" rx="3" {...(kind === "lost" && { class: "lost" })} />
           <text x={centre} y={MIDDLE + 26} text-anchor="middle">
             {label}
           </text>

@@ -1,9 +1,11 @@
 import type { Attempt, JobDetail } from "../../api/shapes.ts";
-import { curlOf } from "../../curl.ts";
 import { Code } from "../../parts/json.tsx";
+import { later } from "../../parts/later.tsx";
 import { Safe } from "../../parts/text.tsx";
 import { durationText } from "../../time.ts";
 import { whatOf } from "../../what.ts";
+
+const Curl = later(async () => (await import("./curl.tsx")).Curl);
 
 const TABS = { response: "Response", request: "Request", headers: "Headers", curl: "curl" } as const;
 
@@ -79,14 +81,8 @@ function Tab({ job, attempt, tab }: Omit<Props, "onShow">) {
           <Headers title="Answered" headers={attempt.responseHeaders ?? {}} />
         </div>
       );
-    case "curl": {
-      const text = curlOf(job);
-      return text === undefined ? (
-        <p class="muted">This kind of job has no request over HTTP.</p>
-      ) : (
-        <Code text={text} isJson={false} isCommand label="curl" />
-      );
-    }
+    case "curl":
+      return <Curl job={job} />;
     default:
       return <Response attempt={attempt} />;
   }

@@ -32,7 +32,9 @@ export function Attempts({ job, attempts, at, tab, onShow }: AttemptsProps) {
           <caption class="hidden-text">Attempts, the last one first</caption>
           <thead>
             <tr>
-              <th class="fit">#</th>
+              <th class="fit" aria-sort="descending">
+                #
+              </th>
               <th>Outcome</th>
               <th class="fit right">Took</th>
               <th class="fit right">Started</th>

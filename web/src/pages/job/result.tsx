@@ -7,21 +7,7 @@ import { Code } from "../../parts/json.tsx";
 import { OutLink, plural } from "../../parts/text.tsx";
 import { saved } from "../../saved.ts";
 
-// What came of a job: a task's progress, result and file, and the answer that a webhook has kept.
-
-export function Progress({ job: { status, progress } }: { readonly job: JobDetail }) {
-  if (status !== "RUNNING" || !progress) return null;
-  const percent = Math.round(progress.percent);
-  return (
-    <div class="row">
-      <progress class="grow" max={100} value={percent} aria-label="Progress" />
-      <span>
-        {percent} % · step {progress.step} of {progress.totalSteps}
-        {progress.label !== undefined && `: ${progress.label}`}
-      </span>
-    </div>
-  );
-}
+// What came of a job: a task's result and file, and the answer that a webhook has kept.
 
 /** The result is in the view of tasks alone, with a link to its file that is made anew. */
 export function TaskResult({ id }: { readonly id: string }) {

@@ -1,7 +1,7 @@
 import { useLocation } from "preact-iso/router";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { BulkAct } from "../../actions.ts";
-import { announced } from "../../announced.ts";
+import { announce } from "../../announced.ts";
 import type { Filter } from "../../filter.ts";
 import { pageKeys } from "../../keys.ts";
 import { mayChange } from "../../me.ts";
@@ -29,8 +29,9 @@ export function List({ text, filter }: { readonly text: string; readonly filter:
     [chosen.selected],
   );
   useEffect(() => {
-    if (!rows.isPending) announced.value = `${plural(jobs.length, "job")} shown`;
-  }, [jobs.length, rows.isPending]);
+    if (rows.isPending) return;
+    announce(`${plural(jobs.length, "job")} shown${fresh === 0 ? "" : `, ${plural(fresh, "new job")} above`}`);
+  }, [jobs.length, fresh, rows.isPending]);
   if (rows.isPending) return <Skeleton rows={8} />;
   return (
     <div class="stack">

@@ -1,10 +1,9 @@
-import { quoted } from "../../curl.ts";
 import type { Answer } from "../../api/shapes.ts";
-import { me } from "../../me.ts";
-import { Code } from "../../parts/json.tsx";
+import { later } from "../../parts/later.tsx";
 import { Ago } from "../../parts/time.tsx";
-import { API, pathOf } from "../../root.ts";
 import type { Rows } from "./rows.ts";
+
+const First = later(async () => (await import("./first.tsx")).First);
 
 interface NoneProps {
   readonly text: string;
@@ -38,28 +37,6 @@ export function None({ text, end: { lookedBackTo, nextCursor }, rows, onClear }:
           Clear the search
         </button>
       </div>
-    </div>
-  );
-}
-
-function First() {
-  const job = { url: me.value?.local?.echoUrl ?? "https://hooks.example.com/orders", body: { hello: "world" } };
-  const command = [
-    `curl -X POST ${quoted(new URL("v1/send", API).href)}`,
-    `  -H "Authorization: Bearer $TOKEN"`,
-    `  -H 'content-type: application/json'`,
-    `  -d ${quoted(JSON.stringify(job))}`,
-  ].join(" \\\n");
-  return (
-    <div class="empty panel">
-      <h2>No jobs yet</h2>
-      <p>Send the first one by a form, or so:</p>
-      <div class="from-left">
-        <Code text={command} isJson={false} isCommand label="curl" />
-      </div>
-      <a class="button primary" href={pathOf("/new")}>
-        Send a job
-      </a>
     </div>
   );
 }
