@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { dashboard, dashboardFile } from "../../lib/api/docs/dashboard.ts";
@@ -113,7 +113,7 @@ test("no page breaks a rule of accessibility, wide and dark or on a phone", { ti
   }
 });
 
-test("the first view is small, and its files are kept for good", async () => {
+test("the first view is small, all pages together are too, and their files are kept for good", async () => {
   const html = await (await fetch(`${at.stack.url}/dashboard/jobs/x`)).text();
   const files = [...html.matchAll(/(?:src|href)="(\.\.\/[^"]+)"/g)].map(([, path = ""]) => path);
   expect(files).toHaveLength(2);
@@ -126,6 +126,10 @@ test("the first view is small, and its files are kept for good", async () => {
     bytes += readFileSync(join(ROOT, "web/dist", `${path.replace("../", "")}.gz`)).length;
   }
   expect(bytes).toBeLessThan(55 * 1_024);
+  const assets = join(ROOT, "web/dist/assets");
+  const packed = readdirSync(assets).filter((name) => name.endsWith(".gz"));
+  const all = packed.reduce((sum, name) => sum + statSync(join(assets, name)).size, html.length);
+  expect(all).toBeLessThan(100 * 1_024);
   expect((await fetch(`${at.stack.url}/dashboard/assets/..%2f..%2fpackage.json`)).status).toBe(404);
   expect((await fetch(`${at.stack.url}/dashboard/`)).status).toBe(200);
   expect((await fetch(`${at.stack.url}/dashboard/`, { method: "POST" })).status).toBe(404);
@@ -140,8 +144,8 @@ test.each([
   [dashboardFile, "/x/dashboard/jobs", "jobs"],
   [dashboardFile, "/x/dashboard/jobs/", "jobs"],
   [dashboardFile, "/x/dashboard/jobs/1/", "jobs/1/"],
-] as const)("the page finds its files from $1, with a slash or without", async ({ handle }, rawPath, rest) => {
-  const { body } = await handle(
+] as const)("the page finds its files from $1, with a slash or without", async (served, rawPath, rest) => {
+  const { body } = await served.handle(
     { hasSlash: rawPath.endsWith("/"), headers: {}, path: { path: rest } } as never,
     {} as never,
   );

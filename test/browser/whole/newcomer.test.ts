@@ -1,3 +1,4 @@
+import type { Locator, Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { go, inPage, onDashboard, tokenOfNewApp } from "../../support/dashboard.ts";
 import { until } from "../../support/stack.ts";
@@ -51,6 +52,84 @@ test("on a narrow phone nothing covers anything else, and every action is within
   await go(page, `/jobs/${job}`);
   await page.getByRole("button", { name: "More", exact: true }).first().waitFor();
   expect(await inPage(page, COVERED)).toEqual([]);
+});
+
+/** Jobs that wait for a destination that has answered 410. */
+async function heldAt(token: string): Promise<void> {
+  at.target.answer((_, response) => void response.writeHead(410).end());
+  await at.send(token, { url: at.target.url });
+  await until(async () => (await at.ask(token, "GET", "/v1/admin/destinations")).items[0]?.state === "held");
+  await at.send(token, ...Array.from({ length: 6 }, (_, n) => ({ url: `${at.target.url}/${n}`, key: `order-${n}` })));
+  await until(async () => (await at.ask(token, "GET", "/v1/admin/counts")).waiting.held >= 6);
+}
+
+/** How many jobs a list says that it has. */
+async function countedOn(page: Page): Promise<number> {
+  const told = page.getByText(/^[\d,]+ jobs?$/).first();
+  return Number(/\d+/.exec((await told.textContent()) ?? "")?.[0]);
+}
+
+test("each number of the overview leads to the list that has as many", async () => {
+  const token = await tokenOfNewApp();
+  await heldAt(token);
+  at.target.answer((_, response) => void response.writeHead(503).end());
+  const dead = { url: at.target.url.replace("127.0.0.1", "localhost"), maxRetries: 0 };
+  await at.send(token, dead, dead, { url: at.target.url, delaySeconds: 7_200 });
+  await at.ask(token, "PUT", "/v1/schedules/nightly", { expression: "0 2 * * *", job: { url: at.target.url } });
+  await at.ask(token, "POST", "/v1/groups", { key: "import" });
+  const counts = async () => at.ask(token, "GET", "/v1/admin/counts");
+  await until(async () => {
+    const { byStatus, waiting } = await counts();
+    return byStatus.DEAD === 2 && waiting.delayed === 1;
+  });
+  const page = await at.open("", token);
+  await page.getByText(/2 within a day, the first .*; 100 % of them at localhost:\d+\./).waitFor();
+  await page.getByRole("button", { name: "1 h", exact: true }).click();
+  await page.getByText("of those that came in this hour").waitFor();
+  const links = page.locator(".problems a:not(.button), .numbers ~ p a, .number, .figure a");
+  const shown = await links.evaluateAll((all) =>
+    (all as { textContent: string; search: string; href: string }[]).map(({ textContent, search, href }) => ({
+      text: textContent.trim(),
+      search: decodeURIComponent(search),
+      path: href.replace(/^.*\/dashboard/, ""),
+    })),
+  );
+  expect(shown.map(({ search }) => search)).toEqual(
+    expect.arrayContaining(["?q=status:running", "?q=waiting:held", "?q=waiting:delayed", "?state=ACTIVE,PAUSED"]),
+  );
+  for (const { text, search, path } of shown) {
+    const number = Number(/\d+/.exec(text)?.[0]);
+    if (!/^\d/.test(text)) continue;
+    await go(page, path);
+    const rows = page.locator("main section.panel, main tbody tr");
+    const count = async () => (search.startsWith("?q=") ? countedOn(page) : rows.count());
+    await expect.poll(async () => [text, path, await count()]).toEqual([text, path, number]);
+  }
+});
+
+test.each([
+  ["by its key", "order-3"],
+  ["by what waits there", undefined],
+])("why a job is late is told three clicks from the overview at most: %s", async (_, key) => {
+  const token = await tokenOfNewApp();
+  await heldAt(token);
+  const page = await at.open("", token);
+  let clicks = 0;
+  const click = async (target: Locator) => {
+    clicks += 1;
+    await target.click();
+  };
+  if (key === undefined) await click(page.locator(".problems").getByRole("link", { name: /\d+ jobs?/ }));
+  else {
+    await click(page.getByRole("combobox", { name: "Search jobs" }));
+    await page.keyboard.type(key);
+    await page.keyboard.press("Enter");
+  }
+  await click(page.locator("tbody").getByRole("link").first());
+  const why = page.locator(".why");
+  await why.waitFor();
+  expect(await why.textContent()).toMatch(/is held since .+ \(HTTP 410\) until a person resumes it/);
+  expect(clicks).toBeLessThanOrEqual(3);
 });
 
 test("a search goes on with a new word, and knows yesterday and today", async () => {

@@ -1,3 +1,4 @@
+import { useLocation } from "preact-iso/router";
 import { api, queryOf } from "../api/http.ts";
 import { useQuery } from "../api/query.ts";
 import type { Answer, Group, Job } from "../api/shapes.ts";
@@ -14,12 +15,19 @@ import { MembersBar } from "./job/group.tsx";
 /** Of so many open groups, members are counted while one looks; of the others on their own pages. */
 const MOST_COUNTED = 5;
 
+const STATES = { "": "All", open: "Open" } as const;
+
 export default function Groups() {
+  const { query } = useLocation();
+  const state = query["state"] ?? "";
   const list = useQuery({
-    key: ["groups", appId.value],
-    ask: async (signal) =>
-      api<Answer<"listJobs">>(`v1/admin/jobs${queryOf({ ...ofApp(), executionType: "group", limit: 50 })}`, { signal }),
+    key: ["groups", appId.value, state],
+    ask: async (signal) => {
+      const wanted = { ...ofApp(), executionType: "group", status: state === "open" ? "PENDING" : "", limit: 50 };
+      return api<Answer<"listJobs">>(`v1/admin/jobs${queryOf(wanted)}`, { signal });
+    },
     every: () => "seldom",
+    keeps: true,
   });
   if (list.isPending) return <Skeleton title="Groups" />;
   const all = list.data?.items ?? [];
@@ -36,10 +44,21 @@ export default function Groups() {
           )}
         </div>
       </div>
+      <nav class="tabs" aria-label="States">
+        {Object.entries(STATES).map(([each, word]) => (
+          <a
+            key={each}
+            href={pathOf(`/groups${each === "" ? "" : `?state=${each}`}`)}
+            {...(each === state && { "aria-current": "true" as const })}
+          >
+            {word}
+          </a>
+        ))}
+      </nav>
       <Refreshing query={list} />
       {all.length === 0 ? (
         <div class="empty panel">
-          <h2>No group</h2>
+          <h2>{state === "" ? "No group" : "No open group"}</h2>
           <p>A group ends once all its members have ended, and tells it: an import in a thousand parts, for one.</p>
         </div>
       ) : (
@@ -51,7 +70,9 @@ export default function Groups() {
                 <th class="fit">Status</th>
                 <th>Group</th>
                 <th class="most">Members</th>
-                <th class="fit right">Age</th>
+                <th class="fit right" aria-sort="descending">
+                  Age
+                </th>
               </tr>
             </thead>
             <tbody>
@@ -64,7 +85,9 @@ export default function Groups() {
       )}
       {hasMore(list.data) && (
         <p>
-          <a href={pathOf("/jobs?q=type:group")}>All groups</a>
+          <a href={pathOf(`/jobs?q=type:group${state === "open" ? "%20status:waiting" : ""}`)}>
+            More in the list of jobs
+          </a>
         </p>
       )}
     </div>

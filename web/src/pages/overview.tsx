@@ -2,7 +2,9 @@ import { api, queryOf } from "../api/http.ts";
 import { useQuery } from "../api/query.ts";
 import type { Answer, Counts } from "../api/shapes.ts";
 import { appId, mayChange, ofApp } from "../me.ts";
+import { searchOf } from "../filter.ts";
 import { Icon } from "../parts/icon.tsx";
+import { later } from "../parts/later.tsx";
 import { Refreshing, Skeleton } from "../parts/notices.tsx";
 import { SHOWN, isFinal } from "../parts/status.tsx";
 import { plural } from "../parts/text.tsx";
@@ -61,18 +63,18 @@ function Now({ counts: { byStatus, byType, waiting } }: { readonly counts: Count
       <div class="numbers">
         {(["RUNNING", "RETRYING", "PENDING"] as const).map((status) => {
           const { word, shape, tone } = SHOWN[status];
-          const search = status === "PENDING" ? `status:waiting type:${JOBS}` : `status:${word.toLowerCase()}`;
+          const search = `status:${word.toLowerCase()}${status === "PENDING" ? ` type:${JOBS}` : ""}`;
           return (
-            <a key={status} class="number" href={pathOf(`/jobs?q=${encodeURIComponent(search)}`)} data-tone={tone}>
+            <a key={status} class="number" href={pathOf(searchOf(search))} data-tone={tone}>
               <Icon shape={shape} /> <b>{of[status].toLocaleString("en")}</b> {word.toLowerCase()}
             </a>
           );
         })}
-        <a class="number" href={pathOf("/schedules")} data-tone="waiting">
+        <a class="number" href={pathOf("/schedules?state=ACTIVE,PAUSED")} data-tone="waiting">
           <Icon shape="clock" /> <b>{scheduled.toLocaleString("en")}</b> {scheduled === 1 ? "schedule" : "schedules"}
         </a>
         {groups > 0 && (
-          <a class="number" href={pathOf("/groups")} data-tone="waiting">
+          <a class="number" href={pathOf("/groups?state=open")} data-tone="waiting">
             <Icon shape="group" /> <b>{groups.toLocaleString("en")}</b> open {groups === 1 ? "group" : "groups"}
           </a>
         )}
@@ -80,9 +82,13 @@ function Now({ counts: { byStatus, byType, waiting } }: { readonly counts: Count
       {waits.length > 0 && (
         <p class="muted small">
           Waiting:{" "}
-          {waits
-            .map(([reason, count]) => `${count.toLocaleString("en")} ${WAITING_MANY[reason] ?? reason}`)
-            .join(" · ")}
+          {waits.map(([reason, count], at) => (
+            <span key={reason}>
+              {at > 0 && " · "}
+              <a href={pathOf(searchOf(`waiting:${reason}`))}>{count.toLocaleString("en")}</a>{" "}
+              {WAITING_MANY[reason] ?? reason}
+            </span>
+          ))}
         </p>
       )}
     </section>
@@ -90,6 +96,8 @@ function Now({ counts: { byStatus, byType, waiting } }: { readonly counts: Count
 }
 
 const JOBS = "rest-api,lambda-invoke,lambda-url,task";
+
+const Left = later(async () => (await import("./bulk-left.tsx")).Left);
 
 function RunningBulk() {
   const bulk = useQuery({
@@ -101,14 +109,17 @@ function RunningBulk() {
   const running = bulk.data?.items.find(({ status }) => !isFinal(status));
   if (!running) return null;
   return (
-    <p class="notice">
+    <div class="notice">
       <Icon shape="layers" />
-      <span class="grow">
+      <span>
         {running.action === "redrive" ? "Retrying" : "Cancelling"} many jobs: {plural(running.changed, "job")} so far.
       </span>
+      <div class="grow">
+        <Left key={running.id} one={running} />
+      </div>
       <a class="button small" href={pathOf(`/bulk/${running.id}`)}>
         Watch
       </a>
-    </p>
+    </div>
   );
 }

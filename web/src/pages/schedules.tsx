@@ -18,7 +18,13 @@ function isRunning({ lastRun }: Schedule): boolean {
   return status !== null && !isFinal(status);
 }
 
-const STATES = { "": "All", ACTIVE: "Active", PAUSED: "Paused", ENDED: "Ended" } as const;
+const STATES = {
+  "": "All",
+  "ACTIVE,PAUSED": "Not ended",
+  ACTIVE: "Active",
+  PAUSED: "Paused",
+  ENDED: "Ended",
+} as const;
 
 /** By their next runs as they were first shown: one that is paused or run stays below the pointer. */
 function useSteady(name: string): (items: readonly Schedule[]) => readonly Schedule[] {

@@ -10,12 +10,13 @@ import { absoluteText, durationText } from "../../time.ts";
 import { useSeries } from "./series.ts";
 
 const SPANS = [
+  [1, "1 h"],
   [24, "24 h"],
   [168, "7 d"],
   [720, "30 d"],
 ] as const;
 
-/** The last day, week or month: numbers first, then charts. */
+/** The last hour, day, week or month: numbers first, then charts. */
 export function Lately() {
   const [hours, setHours] = useState(24);
   const series = useSeries(hours);
@@ -32,27 +33,37 @@ export function Lately() {
         </div>
       </div>
       <Refreshing query={series} />
-      {series.data && <Charts series={series.data} hours={hours} />}
-      {series.data && <Errors series={series.data} />}
+      {series.data && (
+        <div class={`stack${series.isPlaceholderData ? " dim" : ""}`}>
+          <Charts series={series.data} />
+          <Errors series={series.data} />
+        </div>
+      )}
     </section>
   );
 }
 
 type Step = Series["points"][number];
 
-function Charts({ series: { points: steps, total }, hours }: { readonly series: Series; readonly hours: number }) {
+/** `2026-01-31T09:05Z`, for a search. */
+const minuteOf = (at: string) => at.replace(/:\d\d\.\d+Z$/, "Z");
+
+function Charts({ series: { points: steps, total, step: size, from } }: { readonly series: Series }) {
   const points = (values: (step: Step) => readonly number[]): Point[] =>
     steps.map((step) => ({ at: step.at, values: values(step) }));
   const timeText = (at: string) => absoluteText(Date.parse(at), "local");
   const { succeeded, failed, accepted, latencyMs } = total;
   const done = succeeded + failed;
-  const within = `updated:${hours > 48 ? `${hours / 24}d` : `${hours}h`}`;
+  // By five minutes, jobs count where they were accepted, else where they ended.
+  const isByStart = size === "5m";
+  const since = minuteOf(from);
+  const ended = `status:succeeded,failed,dead ${isByStart ? "after" : "updated"}:${since}`;
   const link = (q: string, count: number) => <a href={pathOf(searchOf(q))}>{count.toLocaleString("en")}</a>;
   return (
     <div class="cards">
-      <Card title="Ended jobs" figure={link(`status:succeeded,failed,dead ${within}`, done)}>
+      <Card title="Ended jobs" figure={link(ended, done)} detail={isByStart && "of those that came in this hour"}>
         <Chart
-          title="Ended jobs"
+          title={isByStart ? "Ended jobs, by when they were accepted" : "Ended jobs"}
           series={[
             { name: "failed", tone: "dead" },
             { name: "succeeded", tone: "succeeded" },
@@ -64,7 +75,7 @@ function Charts({ series: { points: steps, total }, hours }: { readonly series: 
       <Card
         title="Succeeded"
         figure={done === 0 ? "–" : `${((100 * succeeded) / done).toFixed(1)} %`}
-        detail={<>of {link(within.replace("updated", "after"), accepted)} accepted</>}
+        detail={<>of those that ended; {link(`after:${since}`, accepted)} accepted</>}
       >
         <Chart
           title="Accepted and retried"
@@ -120,15 +131,21 @@ function Card({ title, figure, detail, children }: CardProps) {
 
 const SHOWN_ERRORS = 6;
 
-function Errors({ series: { errors } }: { readonly series: Series }) {
+/** The longest part of a kind of errors that stands so in each of them. */
+function sharedPart(error: string): string {
+  const [longest = ""] = error.split(/["…]/).toSorted((a, b) => b.length - a.length);
+  return longest.trim();
+}
+
+function Errors({ series: { errors, from } }: { readonly series: Series }) {
   const shown = errors.filter(({ error }) => error !== "(others)").slice(0, SHOWN_ERRORS);
   if (shown.length === 0) return null;
   return (
     <div class="row wide">
-      <span class="muted">Most frequent errors</span>
+      <span class="muted">Most frequent errors of attempts</span>
       {shown.map(({ error, count }) => (
         <span key={error}>
-          <a href={pathOf(searchOf(`error:"${error.replaceAll('"', "")}"`))}>{safeText(error)}</a>{" "}
+          <a href={pathOf(searchOf(`error:"${sharedPart(error)}" updated:${minuteOf(from)}`))}>{safeText(error)}</a>{" "}
           <span class="muted">×{count.toLocaleString("en")}</span>
         </span>
       ))}

@@ -4,7 +4,9 @@ import { api, queryOf } from "../../api/http.ts";
 import { useQuery } from "../../api/query.ts";
 import type { AppSettings, Answer, Counts, Destination, Series } from "../../api/shapes.ts";
 import { hostOf, resumeDestination } from "../../destinations.ts";
+import { searchOf } from "../../filter.ts";
 import { appId, mayChange, ofApp } from "../../me.ts";
+import { ActButton } from "../../parts/act-button.tsx";
 import { Icon, type Shape } from "../../parts/icon.tsx";
 import type { Tone } from "../../parts/status.tsx";
 import { plural, safeText } from "../../parts/text.tsx";
@@ -84,7 +86,7 @@ function Well({ stats }: { readonly stats: Seen["stats"] }) {
       <Icon shape="check" /> <b>Nothing needs you.</b>
       {stats && (
         <span>
-          {plural(jobs, "job")} in the last hour{rate}.
+          <a href={pathOf(searchOf("after:1h"))}>{plural(jobs, "job")}</a> in the last hour{rate}.
         </span>
       )}
     </div>
@@ -93,7 +95,7 @@ function Well({ stats }: { readonly stats: Seen["stats"] }) {
 
 function look(q: string): ComponentChildren {
   return (
-    <a class="button small" href={pathOf(`/jobs?q=${encodeURIComponent(q)}`)}>
+    <a class="button small" href={pathOf(searchOf(q))}>
       Look
     </a>
   );
@@ -103,22 +105,11 @@ function ended({ counts: { byStatus }, series }: Seen): Problem[] {
   const { DEAD: dead, FAILED: failed } = byStatus;
   const all: Problem[] = [];
   if (dead > 0) {
-    const since = series?.points.find((point) => point.dead > 0)?.at;
     all.push({
       tone: "dead",
       shape: "cross",
       what: `${dead.toLocaleString("en")} dead`,
-      detail: (
-        <>
-          No retry is left.
-          {since !== undefined && (
-            <>
-              {" "}
-              The first within a day: <Ago at={since} />.{mostAt(series)}
-            </>
-          )}
-        </>
-      ),
+      detail: <>No retry is left. {series && <Lately series={series} />}</>,
       action: look("status:dead"),
     });
   }
@@ -133,14 +124,27 @@ function ended({ counts: { byStatus }, series }: Seen): Problem[] {
   return all;
 }
 
-/** ` Of 482 failures within a day, 97 % were at hooks.partner.com.` */
-function mostAt(series: Series | undefined): string {
-  const failed = series?.destinations.filter((each) => each.failed > 0) ?? [];
-  const [most] = failed.toSorted((a, b) => b.failed - a.failed);
-  if (!most || most.destination === "(others)") return "";
-  const all = failed.reduce((sum, each) => sum + each.failed, 0);
-  const share = Math.round((100 * most.failed) / all);
-  return ` Of ${plural(all, "failure")} within a day, ${share} % ${all === 1 ? "was" : "were"} at ${safeText(hostOf(most))}.`;
+/** `482 within a day, the first 7 h ago; 97 % of them at hooks.partner.com.` */
+function Lately({ series: { points, total, destinations, from } }: { readonly series: Series }) {
+  const first = points.find(({ dead }) => dead > 0)?.at;
+  if (first === undefined) return null;
+  const [most] = destinations.toSorted((a, b) => b.dead - a.dead);
+  const within = `status:dead updated:${from.slice(0, 16)}Z`;
+  const isTold = most && most.dead > 0 && most.destination !== "(others)";
+  const share = Math.min(100, Math.round((100 * (most?.dead ?? 0)) / total.dead));
+  return (
+    <>
+      <a href={pathOf(searchOf(within))}>{total.dead.toLocaleString("en")}</a> within a day, the first{" "}
+      <Ago at={first} />
+      {isTold && (
+        <>
+          ; {share} % of them at{" "}
+          <a href={pathOf(searchOf(`${within} host:${hostOf(most)}`))}>{safeText(hostOf(most))}</a>
+        </>
+      )}
+      .
+    </>
+  );
 }
 
 function overdue({ stats }: Seen): Problem[] {
@@ -151,19 +155,26 @@ function overdue({ stats }: Seen): Problem[] {
       tone: "retrying",
       shape: "clock",
       what: "Overdue",
-      detail: `The oldest job that is due has waited ${durationText(seconds * 1_000)}.`,
-      action: look("status:waiting,retrying"),
+      // The service has one line for the jobs of all apps.
+      detail: `Of all apps' jobs that are due, the oldest has waited ${durationText(seconds * 1_000)} for a worker.`,
+      action: look("waiting:queued,delayed,backoff before:2m"),
     },
   ];
 }
 
+/** `, 61 jobs wait`, with a link to them. */
+function Waiting({ counts, at }: { readonly counts: Counts; readonly at: Destination }) {
+  const found = counts.destinations.find(({ destination }) => destination === at.destination);
+  if (!found) return null;
+  return (
+    <>
+      , <a href={pathOf(searchOf(`waiting:${found.reason} host:${hostOf(at)}`))}>{plural(found.waiting, "job")}</a>{" "}
+      {found.waiting === 1 ? "waits" : "wait"}
+    </>
+  );
+}
+
 function unreachable({ counts, destinations }: Seen): Problem[] {
-  const waiting = (one: Destination) =>
-    counts.destinations.find(({ destination }) => destination === one.destination)?.waiting ?? 0;
-  const wait = (one: Destination) => {
-    const count = waiting(one);
-    return count === 0 ? "" : `, ${plural(count, "job")} ${count === 1 ? "waits" : "wait"}`;
-  };
   const open = destinations
     .filter(({ state }) => state === "open")
     .map<Problem>((one) => ({
@@ -173,7 +184,7 @@ function unreachable({ counts, destinations }: Seen): Problem[] {
       detail: (
         <>
           {safeText(hostOf(one))}: {safeText(one.lastError ?? "it fails")}
-          {wait(one)}.{" "}
+          <Waiting counts={counts} at={one} />.{" "}
           {one.nextProbeAt !== null && (
             <>Next probe {Date.parse(one.nextProbeAt) > now() ? <Ago at={one.nextProbeAt} /> : "now"}.</>
           )}
@@ -187,7 +198,12 @@ function unreachable({ counts, destinations }: Seen): Problem[] {
       tone: "dead",
       shape: "pause",
       what: "Held",
-      detail: `${safeText(hostOf(one))}: ${safeText(one.lastError ?? "by a person")}${wait(one)} for you.`,
+      detail: (
+        <>
+          {safeText(hostOf(one))}: {safeText(one.lastError ?? "by a person")}
+          <Waiting counts={counts} at={one} /> for you.
+        </>
+      ),
       action: mayChange.value ? <Resume destination={one.destination} /> : look(`host:${hostOf(one)}`),
     }));
   return [...open, ...held];
@@ -195,13 +211,9 @@ function unreachable({ counts, destinations }: Seen): Problem[] {
 
 function Resume({ destination }: { readonly destination: string }) {
   return (
-    <button
-      type="button"
-      class="button small"
-      onClick={() => void told(async () => resumeDestination(destination)).then(refresh)}
-    >
+    <ActButton class="small" act={async () => told(async () => resumeDestination(destination)).then(refresh)}>
       Resume
-    </button>
+    </ActButton>
   );
 }
 
@@ -212,7 +224,13 @@ function paused({ counts, isPaused }: Seen): Problem[] {
       tone: "waiting",
       shape: "pause",
       what: "App paused",
-      detail: `Jobs are kept, none starts. ${plural(counts.waiting.paused, "job")} ${counts.waiting.paused === 1 ? "waits" : "wait"}.`,
+      detail: (
+        <>
+          Jobs are kept, none starts.{" "}
+          <a href={pathOf(searchOf("waiting:paused"))}>{plural(counts.waiting.paused, "job")}</a>{" "}
+          {counts.waiting.paused === 1 ? "waits" : "wait"}.
+        </>
+      ),
       action: (
         <a class="button small" href={pathOf("/app/settings")}>
           Settings

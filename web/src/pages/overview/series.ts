@@ -6,7 +6,7 @@ import { now } from "../../time.ts";
 
 const HOUR = 3_600_000;
 
-/** What the app's jobs did in the last hours, by hour or day. */
+/** What the app's jobs did in the last hours, by five minutes, hour or day. */
 export function useSeries(hours: number) {
   return useQuery({
     key: ["series", hours, appId.value],
@@ -15,7 +15,7 @@ export function useSeries(hours: number) {
       const range = {
         from: new Date(to - hours * HOUR).toISOString(),
         to: new Date(to).toISOString(),
-        step: hours > 48 ? "1d" : "1h",
+        step: hours > 48 ? "1d" : hours > 1 ? "1h" : "5m",
       };
       return api<Series>(`v1/admin/series${queryOf({ ...ofApp(), ...range })}`, { signal });
     },
