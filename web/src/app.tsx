@@ -1,5 +1,5 @@
 import { LocationProvider, useLocation } from "preact-iso/router";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { announced } from "./announced.ts";
 import { client } from "./api/query.ts";
 import { isAnswered } from "./api/sign-in.ts";
@@ -37,6 +37,8 @@ const Help = later(async () => (await import("./help.tsx")).Help);
 
 function Shell() {
   const { route } = useLocation();
+  const hasHelp = useRef(false);
+  hasHelp.current ||= isHelpOpen.value;
   useEffect(() => startKeys(route), []);
   useEffect(watchHeading, []);
   useEffect(() => onLive(() => void client.refetchQueries({ type: "active", stale: true })), []);
@@ -59,7 +61,7 @@ function Shell() {
       <div class="hidden-text" role="status" aria-live="polite">
         {announced.value}
       </div>
-      {isHelpOpen.value && <Help />}
+      {hasHelp.current && <Help />}
     </>
   );
 }

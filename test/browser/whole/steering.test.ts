@@ -74,7 +74,7 @@ test("a schedule that somebody else has changed meanwhile is shown in both versi
   expect(await dialog.getByLabel("Times").inputValue()).toBe("0 3 * * *");
   await dialog.getByLabel("What each run sends").fill(JSON.stringify({ url: `${at.target.url}/new`, body: { n: 1 } }));
   await dialog.getByRole("button", { name: "Save" }).click();
-  await page.getByText("every day at 03:00").waitFor();
+  await dialog.waitFor({ state: "detached" });
   expect(await call("GET", path)).toMatchObject({ overlap: "skip", job: { url: `${at.target.url}/new` } });
 
   await page.getByRole("button", { name: "Edit" }).click();
@@ -83,6 +83,9 @@ test("a schedule that somebody else has changed meanwhile is shown in both versi
   await dialog.getByRole("button", { name: "Save" }).click();
   await versions.getByRole("button", { name: "Take what is saved" }).click();
   expect(await dialog.getByLabel("Times").inputValue()).toMatch(/0 6 \* \* \?/);
+  await dialog.getByRole("button", { name: "Keep as it is" }).click();
+  await dialog.waitFor({ state: "detached" });
+  expect(await page.evaluate("document.activeElement.textContent")).toBe("Edit");
 });
 
 test("a group shows how its members have ended, and a job leads to its group and to what followed it", async () => {

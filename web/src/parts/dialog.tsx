@@ -16,10 +16,13 @@ export function Dialog({ title, isOpen, onClose, isWide = false, children }: Dia
   useLayoutEffect(() => {
     if (!isOpen) return undefined;
     const before = document.activeElement;
-    ref.current?.showModal();
+    const dialog = ref.current;
+    dialog?.showModal();
     return () => {
+      // While it is open, nothing beside it takes the focus. It is, where all that holds it goes.
+      if (dialog?.contains(document.activeElement)) dialog.close();
       // Something else may have taken the focus since.
-      if (document.activeElement !== document.body) return;
+      else if (document.activeElement !== document.body) return;
       if (before instanceof HTMLElement && before.isConnected && before !== document.body) before.focus();
       else onArrival();
     };
