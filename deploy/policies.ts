@@ -1,11 +1,13 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { oncallPermissions } from "./oncall.ts";
 import { readPackaged, type Template } from "./packaged.ts";
 import { RESOURCE_TYPES, boundaryArn, type Names, type Permission } from "./resource-types.ts";
 import { grantedByRoles } from "./role-statements.ts";
 
-// `npm run policies`: the least that a deployer, and CloudFormation on its behalf, need for the packaged template.
+// `npm run policies`: the least that a deployer, CloudFormation on its behalf, and a person on call need for the packaged
+// template.
 
 export interface Statement {
   readonly Effect: "Allow";
@@ -24,7 +26,10 @@ export const LARGEST_POLICY = 6_144;
 /** The role that CloudFormation takes on. It is named like none of the service's roles, so that it can't change itself. */
 const cfnRole = (service: string) => `${service}-cfn`;
 
-/** All documents by name: of the deployer, of CloudFormation's role (one or more), and the boundary of all other roles. */
+/**
+ * All documents by name: of the deployer, of CloudFormation's role (one or more), the boundary of all other roles, and of
+ * a person on call.
+ */
 export function policiesFor(template: Template, service: string, names: Names): Record<string, Policy> {
   const { prefix } = names;
   const cfn = packed(cfnStatements(template, names));
@@ -32,6 +37,7 @@ export function policiesFor(template: Template, service: string, names: Names): 
     [`${prefix}-ci`]: policy(merged(ciPermissions(service, names))),
     ...Object.fromEntries(cfn.map((each, at) => [`${prefix}-cfn${at === 0 ? "" : `-${at + 1}`}`, each])),
     [`${prefix}-boundary`]: policy(merged(grantedByRoles(template, names))),
+    [`${prefix}-oncall`]: policy(merged(oncallPermissions(names, secretsOf(template, names)))),
   };
 }
 
@@ -48,16 +54,20 @@ function cfnStatements(template: Template, names: Names): Statement[] {
     throw new Error(
       `The template has ${uncovered.join(", ")}: expected types of deploy/resource-types.ts; add what CloudFormation does to make, change, read and delete one`,
     );
-  const secrets = new Set(
-    [...JSON.stringify(template).matchAll(/\{\{resolve:secretsmanager:([^:}]+)/g)].map(([, name = ""]) => name),
-  );
-  const lookups = [...secrets].map((name): Permission => {
-    const arn = name.startsWith("arn:")
-      ? name
-      : `arn:aws:secretsmanager:${names.region}:${names.account}:secret:${name}-*`;
-    return { actions: ["secretsmanager:GetSecretValue"], resources: [arn] };
-  });
+  const lookups = secretsOf(template, names).map((arn): Permission => ({
+    actions: ["secretsmanager:GetSecretValue"],
+    resources: [arn],
+  }));
   return merged([...types.flatMap((type) => RESOURCE_TYPES[type]?.(names) ?? []), ...lookups]);
+}
+
+/** The ARNs of the secrets that CloudFormation looks up. */
+function secretsOf(template: Template, { region, account }: Names): string[] {
+  const looked = JSON.stringify(template).matchAll(/\{\{resolve:secretsmanager:(.+?):SecretString:/g);
+  const named = new Set([...looked].map(([, name = ""]) => name));
+  return [...named].map((name) =>
+    name.startsWith("arn:") ? name : `arn:aws:secretsmanager:${region}:${account}:secret:${name}-*`,
+  );
 }
 
 /** What `serverless deploy`, `remove` and `rollback` call, and `npm run deploy` and `remove` beside them. */
@@ -128,7 +138,7 @@ export const sizeOf = (document: Policy) => JSON.stringify(document).replaceAll(
 
 const policy = (Statement: readonly Statement[]): Policy => ({ Version: "2012-10-17", Statement });
 
-const USAGE = `Prints the IAM policies of a deployer and of CloudFormation, made from the packaged template.
+const USAGE = `Prints the IAM policies of a deployer, of CloudFormation and of a person on call, made from the packaged template.
   npm run package -- --stage prod
   npm run policies -- --stage prod --account 123456789012 [--region eu-central-1] [--out FOLDER]
   Package with the settings of the deployment: INVOKABLE_FUNCTIONS and SECRETS_NAME are in the policies.

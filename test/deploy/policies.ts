@@ -1,7 +1,11 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect } from "vitest";
+import { ONCALL } from "../../deploy/oncall.ts";
 import { LARGEST_POLICY, merged, packed, policiesFor, sizeOf, type Policy } from "../../deploy/policies.ts";
 import { RESOURCE_TYPES } from "../../deploy/resource-types.ts";
 import type { Template } from "../../deploy/packaged.ts";
+import { ROOT } from "../support/root.ts";
 
 // The policies of the deployer and of CloudFormation, made from the packaged template.
 
@@ -25,6 +29,7 @@ export const POLICIES: readonly [says: string, check: (template: Template) => vo
   ["a policy fits into IAM's limit, and a role has at most ten", expectSizes],
   ["CloudFormation's role reaches nothing outside of the prefix but what has no name before it is made", expectNarrow],
   ["the deployer passes CloudFormation its role, and no other", expectCi],
+  ["a person on call may do what the runbook's commands do, and nothing to what other stages have", expectOncall],
   ["no role can be made without the boundary, and the boundary allows what the roles have", expectBoundary],
 ];
 
@@ -94,6 +99,37 @@ function expectCi(template: Template): void {
   expect(grants(ci, "cloudformation:CreateChangeSet", stack("unified-job-api-develop"))).toBe(false);
   for (const action of ["lambda:UpdateFunctionCode", "iam:CreateRole", "dynamodb:GetItem", "s3:DeleteBucket"])
     expect(grants(ci, action, `arn:aws:x:::${NAMES.prefix}-x`)).toBe(false);
+}
+
+function expectOncall(template: Template): void {
+  const { [`${NAMES.prefix}-oncall`]: oncall } = policiesOf(template);
+  if (!oncall) throw new Error("no policy of a person on call");
+  const pages = ["docs/runbook.md", "deploy/alarms.yml"]
+    .map((file) => readFileSync(join(ROOT, file), "utf8"))
+    .join("\n");
+  const commands = new Set(
+    [...pages.matchAll(/\baws ([a-z0-9-]+ [a-z][a-z0-9-]+)/g)].map(([, command = ""]) => command),
+  );
+  expect(commands.size).toBeGreaterThan(15);
+  expect([...commands].filter((command) => !Object.hasOwn(ONCALL, command))).toEqual([]);
+  const at = (service: string) => `arn:aws:${service}:eu-central-1:123456789012:`;
+  for (const [action, resource] of [
+    ["logs:FilterLogEvents", `${at("logs")}log-group:/aws/lambda/unified-job-api-dev-createJob`],
+    ["lambda:InvokeFunction", `${at("lambda")}function:unified-job-api-dev-sweepJobs`],
+    ["sqs:SendMessage", `${at("sqs")}unified-job-api-dev-jobs-fair`],
+    ["s3:GetObject", "arn:aws:s3:::unified-job-api-dev-jobsbucket-1a/unreadable/x"],
+    ["secretsmanager:GetSecretValue", `${at("secretsmanager")}secret:jobs/test-1A2b3C`],
+  ] as const)
+    expect([action, grants(oncall, action, resource)]).toEqual([action, true]);
+  for (const [action, resource] of [
+    ["lambda:InvokeFunction", `${at("lambda")}function:unified-job-api-dev-createJob`],
+    ["lambda:PutFunctionConcurrency", `${at("lambda")}function:another-createJob`],
+    ["s3:GetObject", "arn:aws:s3:::unified-job-api-dev-jobsbucket-1a/payloads/x"],
+    ["dynamodb:GetItem", `${at("dynamodb")}table/unified-job-api-dev-JobsTable-1A2B`],
+    ["sqs:PurgeQueue", `${at("sqs")}unified-job-api-dev-jobs-fair`],
+    ["cloudformation:UpdateStack", `${at("cloudformation")}stack/unified-job-api-dev/1`],
+  ] as const)
+    expect([action, grants(oncall, action, resource)]).toEqual([action, false]);
 }
 
 function expectBoundary(template: Template): void {
