@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import ASSUMED from "../../bench/cost-assumptions.json" with { type: "json" };
+import PRICES from "../../bench/prices.json" with { type: "json" };
 import { batchAt, idleOf, priceOf, sumOf } from "../../bench/cost-bill.ts";
 import { readDeployment } from "../../bench/cost-deployment.ts";
 import { webhookPath } from "../../bench/cost-paths.ts";
@@ -94,4 +95,33 @@ test("an idle deployment costs at most $15 a month, alarms included, and 10 KB o
 
 test("the bill in the documentation is the one that npm run bench:cost prints; --renew writes it", () => {
   expect(billIn(readFileSync(join(ROOT, "docs/scaling.md"), "utf8"))).toBe(billOf(figures));
+});
+
+/** Dollars of a month at QStash: by message, or the plan for a million or for ten million a day. */
+function atQstash(millions: number): number {
+  const plan = millions <= 30 ? 180 : millions <= 300 ? 420 : Infinity;
+  return Math.min(10 * millions, plan);
+}
+
+test("the months that docs/compare.md compares are those of the bill, at the rate of each row", () => {
+  const page = readFileSync(join(ROOT, "docs/compare.md"), "utf8");
+  const rows = [...page.matchAll(/^\| ([\d.]+) \|((?: [\d.]+ \|){6})$/gm)];
+  expect(rows.length).toBeGreaterThan(6);
+  const idle = Object.values(idleOf({ figures, assumed: ASSUMED, deployment })).reduce((sum, one) => sum + one, 0);
+  const fixed = idle + (ASSUMED.metricsWhenBusy - ASSUMED.metricsWhenIdle) * PRICES.perMonth.metric;
+  expect(page).toContain(`$${fixed.toFixed(2)} a month: $${idle.toFixed(2)} without jobs`);
+  for (const [, rate = "", others = ""] of rows) {
+    const assumed = { ...ASSUMED, jobsPerSecond: Number(rate) };
+    const millions = (Number(rate) * 30 * 86_400) / 1e6;
+    const of = (mode: "both" | "sqs") => priceOf(webhookPath(mode, "1 KB", 0), { figures, assumed, deployment });
+    const month = (mode: "both" | "sqs") => fixed + (of(mode).total + of(mode).kept) * millions;
+    const dollars = [month("both"), month("sqs"), atQstash(millions), Math.max(100 * (millions - 0.05), 0)];
+    expect([
+      rate,
+      others
+        .split("|")
+        .map((cell) => cell.trim())
+        .slice(0, -1),
+    ]).toEqual([rate, [millions.toFixed(2), of("both").total.toFixed(2), ...dollars.map((each) => each.toFixed(0))]]);
+  }
 });
