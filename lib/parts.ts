@@ -101,7 +101,10 @@ function assemble() {
     scheduler: createScheduler(config.scheduler),
     sweepMore: async (part) => startFunction(`${rules.ownFunctions}sweepJobs`, part),
     files: bucket,
-    executorOf: ({ quick, executionType: type }) => (quick && quickPdfs) || (type === TASK ? tasks : others),
+    executorOf: (job) => {
+      if (job.quick) return quickPdfs;
+      return job.executionType === TASK ? tasks : others;
+    },
     rules,
     callbackBodies: {
       pdf: async (job) => (await import("./pdf/view.ts")).pdfWebhook(job, { clock, link: fileStore.link }),
