@@ -19,8 +19,8 @@ test("the forms have the schemas of the API document and of the tasks", async ()
     );
 });
 
-test("each example of a task is one that its task takes", () => {
-  const { examples } = JSON.parse(formsOf(apiDocument())) as { examples: { tasks: Record<string, object> } };
+test("each example of a task is one that its task takes", async () => {
+  const { examples } = JSON.parse(formsOf(await apiDocument())) as { examples: { tasks: Record<string, object> } };
   expect(Object.keys(examples.tasks)).toEqual(expect.arrayContaining(["sync", ...Object.keys(SAMPLES)]));
   for (const [task, sample] of Object.entries(examples.tasks)) {
     const parsed = taskOf(task)?.payload.safeParse(sample);
