@@ -19,8 +19,13 @@ function settingsOf(env) {
   const reserved = concurrencyOf(env.RESERVED_CONCURRENCY);
   return {
     ...Object.fromEntries(Object.entries(PARAMETERS).map(([name, unset]) => [name, env[name] ?? unset])),
-    ...{ ALARM_EMAIL, BUDGET_USD, XRAY, PERMISSIONS_BOUNDARY },
-    ...{ SECRETS_NAME, SECRETS_VERSION, SECRETS_PREVIOUS_VERSION },
+    ALARM_EMAIL,
+    BUDGET_USD,
+    XRAY,
+    PERMISSIONS_BOUNDARY,
+    SECRETS_NAME,
+    SECRETS_VERSION,
+    SECRETS_PREVIOUS_VERSION,
     ...withReserved((name) => reserved[name]),
   };
 }

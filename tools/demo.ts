@@ -20,23 +20,22 @@ readEnvFile();
 const base = urlIn(process.argv.slice(2));
 const PARENT = process.ppid;
 
-/** Ends the process after `--help`, and after what it does not know. */
 function urlIn(args: string[]): string {
   const { JOBS_URL, PORT } = process.env;
   try {
     const { values } = parseArgs({ args, options: { url: { type: "string" }, help: { type: "boolean", short: "h" } } });
-    if (values.help) {
-      process.stdout.write(USAGE);
-      process.exit(0);
-    }
+    if (values.help) return end(0, USAGE);
     const url = values.url ?? (JOBS_URL || `http://127.0.0.1:${PORT || 3_000}`);
-    if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
-      throw new Error(`The stack's URL is "${url}": expected one such as http://127.0.0.1:3000`);
-    return url;
+    if (/^https?:$/.test(URL.parse(url)?.protocol ?? "")) return url;
+    return end(2, `The stack's URL is "${url}": expected one such as http://127.0.0.1:3000\n\n${USAGE}`);
   } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${USAGE}`);
-    process.exit(2);
+    return end(2, `${(error as Error).message}\n\n${USAGE}`);
   }
+}
+
+function end(code: number, text: string): never {
+  (code === 0 ? process.stdout : process.stderr).write(text);
+  process.exit(code);
 }
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;

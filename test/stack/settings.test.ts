@@ -209,3 +209,27 @@ test.each([
 ])("%j patched by %j is %j", (target, patch, result) => {
   expect(mergePatch(target, patch)).toEqual(result);
 });
+
+test("a patch of limits changes what it names, from whatever they are, and null gives a default back", async () => {
+  const { appId } = await newApp();
+  const token = await tokenFor({ appId, sub: "operator", roles: ["PLATFORM_ADMIN"] });
+  const ask = async (method: string, body: object) =>
+    stack.call(method, `/v1/admin/apps/${appId}/limits`, { token, body });
+  const set = { requestsPerSecond: 50, concurrencyPerApp: 5, maxConcurrentTasks: 2, pdfPagesPerDay: 100 };
+  await ask("PUT", { ...set, readsPerSecond: null });
+  const paused = await ask("PATCH", { paused: true });
+  expect(paused.body.data).toMatchObject({ ...set, readsPerSecond: null, paused: true, version: 2 });
+  // Of two at once, neither undoes the other.
+  await Promise.all([
+    ask("PATCH", { concurrencyPerApp: 4 }),
+    ask("PATCH", { requestsPerSecond: 40, readsPerSecond: null }),
+  ]);
+  const { data } = (await ask("PATCH", { paused: null, version: 4 })).body;
+  const changed = { ...set, concurrencyPerApp: 4, requestsPerSecond: 40, readsPerSecond: 50, paused: false };
+  expect(data).toMatchObject({ ...changed, version: 5 });
+  const stale = await ask("PATCH", { version: 4, paused: true });
+  expect([stale.status, stale.body.error.message]).toEqual([409, expect.stringContaining("the limits are at 5")]);
+  expect((await ask("PATCH", { requestsPerSecond: 0 })).status).toBe(400);
+  const { items } = (await stack.call("GET", `/v1/admin/apps/${appId}/audit?object=limits`, { token })).body.data;
+  expect(items[0]).toMatchObject({ action: "limits.changed", changes: [{ field: "paused", from: true, to: false }] });
+});

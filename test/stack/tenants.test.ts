@@ -105,33 +105,6 @@ test("limits are the operator's: others read their own, and a stale version chan
   ]);
 });
 
-test("a patch of limits changes what it names, from whatever they are, and null gives a default back", async () => {
-  const { appId } = await newApp();
-  const admin = await operator();
-  const path = `/v1/admin/apps/${appId}/limits`;
-  const set = { requestsPerSecond: 50, concurrencyPerApp: 5, maxConcurrentTasks: 2, pdfPagesPerDay: 100 };
-  await allow({ appId }, { ...set, readsPerSecond: null });
-  const patch = async (body: object) => admin.call("PATCH", path, body);
-  const paused = await patch({ paused: true });
-  expect([paused.status, paused.body.data]).toMatchObject([
-    200,
-    { ...set, readsPerSecond: null, paused: true, version: 2 },
-  ]);
-  // Of two at once, neither undoes the other.
-  await Promise.all([patch({ concurrencyPerApp: 4 }), patch({ requestsPerSecond: 40, readsPerSecond: null })]);
-  const { data } = (await patch({ paused: null, version: 4 })).body;
-  const changed = { ...set, concurrencyPerApp: 4, requestsPerSecond: 40, readsPerSecond: 50, paused: false };
-  expect(data).toMatchObject({ ...changed, version: 5 });
-  const stale = await patch({ version: 4, paused: true });
-  expect([stale.status, stale.body.error.message]).toEqual([409, expect.stringContaining("the limits are at 5")]);
-  expect((await patch({ requestsPerSecond: 0 })).status).toBe(400);
-  const { items } = (await admin.call("GET", `/v1/admin/apps/${appId}/audit?object=limits`)).body.data;
-  expect(items[0]).toMatchObject({
-    action: "limits.changed",
-    changes: [{ field: "paused", from: true, to: false }],
-  });
-});
-
 test("what an app may not keep is 403 at every endpoint that would bring more, and names the limit", async () => {
   const { appId } = await newApp();
   const admin = await person(appId, "admin");
