@@ -19,7 +19,7 @@ import {
 import { isKnown, tagOf } from "./conditional.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import type { FormFile } from "./multipart.ts";
-import { PROBLEM, explain, problemOf } from "./refusal.ts";
+import { PROBLEM, explain, problemOf, retryAfter } from "./refusal.ts";
 
 export type Answers = Readonly<Record<number, z.ZodType>>;
 
@@ -295,10 +295,4 @@ function errorAnswers() {
 
 function wantsProblem({ headers }: Event): boolean {
   return headers["accept"]?.toLowerCase().includes(PROBLEM) === true;
-}
-
-function retryAfter(status: number, seconds: number | undefined): Record<string, string> {
-  if (seconds !== undefined) return { "retry-after": String(seconds) };
-  if (status === 503) return { "retry-after": "5" };
-  return status === 429 ? { "retry-after": "1" } : {};
 }

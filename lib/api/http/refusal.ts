@@ -64,3 +64,10 @@ function toldToClient(error: unknown, method: string): ClientError {
   }
   return new ClientError("INTERNAL_SERVER_ERROR", "An unexpected error occurred");
 }
+
+/** When to come again: as the error says, or shortly where its status makes sense of that. */
+export function retryAfter(status: number, seconds: number | undefined): Record<string, string> {
+  if (seconds !== undefined) return { "retry-after": String(seconds) };
+  if (status === 503) return { "retry-after": "5" };
+  return status === 429 ? { "retry-after": "1" } : {};
+}

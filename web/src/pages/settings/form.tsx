@@ -25,6 +25,7 @@ export function SettingsForm({ app, path }: FormProps) {
   const [theirs, setTheirs] = useState<AppSettings | undefined>(undefined);
   const before = textsOf(base);
   const changed = SETTINGS.filter(({ name }) => texts[name] !== before[name]);
+  const names = changed.map(({ label }) => label.toLowerCase()).join(", ");
   const begin = (from: AppSettings, mine: Texts = {}) => {
     setBase(from);
     setTexts({ ...textsOf(from), ...mine });
@@ -39,14 +40,13 @@ export function SettingsForm({ app, path }: FormProps) {
     try {
       const values = Object.fromEntries(changed.map((each) => [each.name, valueOf(each, texts[each.name] ?? "")]));
       begin(await api<AppSettings>(path, { method: "PATCH", body: { ...values, version: base.version } }));
-      toast(`Saved ${changed.map(({ label }) => label.toLowerCase()).join(", ")}`);
+      toast(`Saved ${names}`);
       await refresh();
     } catch (error) {
       setProblem(error);
       if (error instanceof ApiError && error.status === 409) setTheirs(await told(async () => api<AppSettings>(path)));
     }
   };
-  const now = theirs && textsOf(theirs);
   const mine: Texts = Object.fromEntries(changed.map(({ name }) => [name, texts[name] ?? ""]));
   return (
     <form class="form" onSubmit={(event) => void save(event)}>
@@ -60,7 +60,7 @@ export function SettingsForm({ app, path }: FormProps) {
           onChange={(text) => setTexts({ ...texts, [setting.name]: text })}
         />
       ))}
-      {theirs && now ? (
+      {theirs ? (
         <Versions
           what="settings"
           whoHref={pathOf("/app/audit?object=settings")}
@@ -69,7 +69,7 @@ export function SettingsForm({ app, path }: FormProps) {
           rows={SETTINGS.map(({ name, label }) => ({
             label,
             before: before[name] ?? "",
-            theirs: now[name] ?? "",
+            theirs: textsOf(theirs)[name] ?? "",
             mine: mine[name],
           }))}
           onKeepMine={() => begin(theirs, mine)}
@@ -85,9 +85,7 @@ export function SettingsForm({ app, path }: FormProps) {
       {mayChange.value && !theirs && (
         <div class="row">
           <button type="submit" class="button primary" disabled={changed.length === 0}>
-            {changed.length === 0
-              ? "Nothing is changed"
-              : `Save ${changed.map(({ label }) => label.toLowerCase()).join(", ")}`}
+            {changed.length === 0 ? "Nothing is changed" : `Save ${names}`}
           </button>
           {changed.length > 0 && (
             <button type="button" class="button" onClick={() => begin(app)}>
