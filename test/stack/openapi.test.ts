@@ -49,7 +49,8 @@ test("every execution type can be asked for by it", () => {
 });
 
 test("every example can be sent as it is", async () => {
-  const { appId, token } = await newApp();
+  // An operator changes the limits of apps.
+  const { appId, token } = await newApp({ roles: ["APP_ADMIN", "PLATFORM_ADMIN"] });
   const { id } = (await stack.call("POST", "/v1/jobs/create", { token, body: webhook({ url: stack.url }) })).body.data;
   const { body: document } = await stack.call("GET", "/openapi.json");
   const refused: unknown[] = [];
