@@ -1,6 +1,9 @@
 // The page count of a PDF made by Chromium. It is read from the cross-reference table and the beginnings of the
 // objects, which a document cannot influence. A search for "/Count" could match the document's own text.
 
+/** The file of a longer document holds the first pages only. */
+export const MOST_PAGES = 100;
+
 /** Throws if the file does not have the structure that Chromium writes. */
 export function countPages(file: Uint8Array): number {
   const pdf = Buffer.from(file.buffer, file.byteOffset, file.byteLength);

@@ -3,11 +3,9 @@ import { ClientError, reasonOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { AppStore } from "../store/app-store.ts";
 import { expirySeconds, type ItemKey, type Table } from "../store/table.ts";
+import { MOST_PAGES } from "./page-count.ts";
 
 // The pages that an app has rendered on a day of UTC, and their limit: the setting `pdfPagesPerDay`.
-
-/** The file of a longer document holds the first pages only. */
-export const MOST_PAGES = 100;
 
 interface Parts {
   readonly table: Table;

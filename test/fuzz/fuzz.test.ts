@@ -11,7 +11,7 @@ afterAll(endStacks);
  * Fixed seeds, so that the test fails by a change and not by chance. The seed of each failure of a drawn set is added
  * here, together with its fix.
  */
-const FIXED = [{ seed: 20_003, requests: 250 }];
+const FIXED = [{ seed: 20_000, requests: 250 }];
 
 test(
   "250 odd requests: no error of ours, nothing undocumented, nothing of another app",

@@ -44,7 +44,8 @@ const routes = Object.entries(DOCUMENT.paths).flatMap(([path, operations]) =>
 
 /** The route that serves a path, as the document writes it. */
 export function routeOf(method: string, path: string): (typeof routes)[number] | undefined {
-  const { pathname } = new URL(`http://stack${path}`);
+  // A slash behind the dashboard's path leads to it, too.
+  const pathname = new URL(`http://stack${path}`).pathname.replace(/^\/dashboard\/$/, "/dashboard");
   return routes.find((route) => route.method === method && route.pattern.test(pathname));
 }
 
