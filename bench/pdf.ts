@@ -15,7 +15,7 @@ import { createRenderer } from "../lib/pdf/renderer.ts";
 import { createBucket } from "../lib/store/bucket.ts";
 import { createGuard } from "../local/guard.ts";
 import { functionsFolder, startLambdaApi } from "../local/lambda-api.ts";
-import { loadFunctions } from "../local/lambda.ts";
+import { createFunctions } from "../local/lambda.ts";
 import { readTemplate } from "../local/template.ts";
 import { median, peakMb, percentile } from "./measure.ts";
 
@@ -63,7 +63,7 @@ const silent = () => {};
 async function ours(): Promise<Subject> {
   const root = join(import.meta.dirname, "..");
   const own = readTemplate(root).functions.filter(({ name }) => name === "renderPdf");
-  const lambdaApi = await startLambdaApi(await loadFunctions(root, own), "", functionsFolder(root), createGuard({}));
+  const lambdaApi = await startLambdaApi(createFunctions(root, own), "", functionsFolder(root), createGuard({}));
   const known = { AWS_REGION: "local", AWS_ACCESS_KEY_ID: "local", AWS_SECRET_ACCESS_KEY: "local" };
   Object.assign(process.env, known, { AWS_ENDPOINT_URL_LAMBDA: lambdaApi.url });
   const files = createFileStore({ bucket: createBucket({ name: "bench" }), clock });

@@ -12,7 +12,7 @@ import { createFunctionUrls } from "./function-urls.ts";
 import { createGateway } from "./gateway.ts";
 import { createGuard, type Guard } from "./guard.ts";
 import { functionsFolder, startLambdaApi, type LambdaApi } from "./lambda-api.ts";
-import { loadFunctions, type Invoke, type LoadedFunction } from "./lambda.ts";
+import { createFunctions, type Invoke, type LoadedFunction } from "./lambda.ts";
 import { expireFiles, rulesOf } from "./lifecycle.ts";
 import { LOOPBACK, listenAt, urlOf } from "./listen.ts";
 import { createLocalPages } from "./local-pages.ts";
@@ -53,7 +53,6 @@ export interface Cloud {
 export async function startCloud(settings: CloudSettings): Promise<Cloud> {
   const { root, template, dir, port, bind, speed, before = {}, onLoss } = settings;
   waitPatiently();
-  const loading = loadFunctions(root, template.functions);
   const { emulators, endpoints } = await emulatorsFor(dir);
   Object.assign(process.env, localDefaults());
   let stopping = false;
@@ -62,7 +61,7 @@ export async function startCloud(settings: CloudSettings): Promise<Cloud> {
     throw error instanceof OtherLayout && emulators ? new Error(leaveFolder(error, dir), { cause: error }) : error;
   });
   const own = ownEnvironment(environmentOf(template, references));
-  const functions = await loading;
+  const functions = createFunctions(root, template.functions);
   const guard = createGuard(process.env);
   const lambdaApi = await startLambdaApi(
     functions,

@@ -11,8 +11,9 @@ export interface LoadedFunction {
   readonly invoke: Invoke;
 }
 
-export async function loadFunctions(root: string, functions: readonly FunctionTemplate[]): Promise<LoadedFunction[]> {
-  return Promise.all(functions.map(async (definition) => ({ definition, invoke: await load(root, definition) })));
+/** Each is loaded with its first event, as on AWS. */
+export function createFunctions(root: string, functions: readonly FunctionTemplate[]): LoadedFunction[] {
+  return functions.map((definition) => ({ definition, invoke: create(root, definition) }));
 }
 
 /**
@@ -25,15 +26,14 @@ export function mostAtOnce({ name }: FunctionTemplate): number {
   return MOST_CONTAINERS[name] ?? Infinity;
 }
 
-async function load(root: string, definition: FunctionTemplate): Promise<Invoke> {
-  const most = mostAtOnce(definition);
-  const first = await start(root, definition, 1);
-  const handler = most === Infinity ? first : inContainers(first, most, async (n) => start(root, definition, n));
-  return async (event) => {
-    const deadline = performance.now() + definition.timeoutMs;
-    const context = { functionName: definition.name, getRemainingTimeInMillis: () => deadline - performance.now() };
-    return await Promise.race([handler(event, context as Context), cutOff(definition)]);
-  };
+function create(root: string, definition: FunctionTemplate): Invoke {
+  const containers = createContainers(mostAtOnce(definition), async (n) => start(root, definition, n));
+  return async (event) =>
+    containers(async (handler) => {
+      const deadline = performance.now() + definition.timeoutMs;
+      const context = { functionName: definition.name, getRemainingTimeInMillis: () => deadline - performance.now() };
+      return Promise.race([handler(event, context as Context), cutOff(definition)]);
+    });
 }
 
 type Handler = (event: unknown, context: Context) => Promise<unknown>;
@@ -48,11 +48,18 @@ async function start(root: string, { name: of, handler: path }: FunctionTemplate
   return handler;
 }
 
-/** One event at a time in each container. The last one used is the next, and events wait in order for one. */
-function inContainers(first: Handler, most: number, startNext: (container: number) => Promise<Handler>): Handler {
-  const free = [first];
+/**
+ * One event at a time in each container. The last one used is the next, and events wait in order for one. Without a
+ * limit, one container takes all events.
+ */
+function createContainers(most: number, startNext: (container: number) => Promise<Handler>) {
+  if (most === Infinity) {
+    let only: Promise<Handler> | undefined;
+    return async (use: (handler: Handler) => Promise<unknown>) => use(await (only ??= startNext(1)));
+  }
+  const free: Handler[] = [];
   const waiting: ((container: Handler) => void)[] = [];
-  let started = 1;
+  let started = 0;
   const take = async () => {
     const container = free.pop();
     if (container) return container;
@@ -61,10 +68,10 @@ function inContainers(first: Handler, most: number, startNext: (container: numbe
       waiting.push(resolve);
     });
   };
-  return async (event, context) => {
+  return async (use: (handler: Handler) => Promise<unknown>) => {
     const container = await take();
     try {
-      return await container(event, context);
+      return await use(container);
     } finally {
       const next = waiting.shift();
       if (next) next(container);

@@ -2,7 +2,7 @@ import { parentPort, isMainThread, workerData, Worker } from "node:worker_thread
 import { createClock } from "../lib/clock.ts";
 import { readClock } from "./clock-file.ts";
 import { startMapping, startSchedule, type Runner } from "./event-sources.ts";
-import { loadFunctions, mostAtOnce } from "./lambda.ts";
+import { createFunctions, mostAtOnce } from "./lambda.ts";
 import { waitPatiently } from "./patience.ts";
 import { queueArn, queueName, type References } from "./provision.ts";
 import type { Template } from "./template.ts";
@@ -19,7 +19,7 @@ export interface WorkerSettings {
 export async function startWorkers({ root, template, dir, references }: WorkerSettings): Promise<Runner> {
   waitPatiently();
   const own = template.functions.filter(({ queues, everyMs }) => queues.length > 0 || everyMs.length > 0);
-  const functions = await loadFunctions(root, own);
+  const functions = createFunctions(root, own);
   const clock = createClock(readClock(dir));
   const runners = functions.flatMap(({ definition, invoke }) => [
     ...definition.queues.map(({ resource, batchSize, maximumConcurrency }) => {

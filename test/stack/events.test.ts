@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { startEmulators, type Emulators } from "../../local/emulators.ts";
 import { createGuard } from "../../local/guard.ts";
 import { functionsFolder, startLambdaApi, type LambdaApi } from "../../local/lambda-api.ts";
-import { loadFunctions, type Invoke } from "../../local/lambda.ts";
+import { createFunctions, type Invoke } from "../../local/lambda.ts";
 import { environmentOf, provision } from "../../local/provision.ts";
 import { readTemplate } from "../../local/template.ts";
 import { LOCAL_JWT_SECRET } from "../../local/token.ts";
@@ -30,7 +30,7 @@ beforeAll(async () => {
     LOCAL_SECRETS_KEY: randomBytes(32).toString("base64"),
     ALLOW_PRIVATE_TARGETS: "true",
   });
-  const loaded = await loadFunctions(ROOT, template.functions);
+  const loaded = createFunctions(ROOT, template.functions);
   for (const { definition, invoke } of loaded) functions.set(fileOf(definition.handler), invoke);
   lambdaApi = await startLambdaApi(loaded, environment["OWN_FUNCTIONS"] ?? "", functionsFolder(ROOT), createGuard({}));
   process.env["AWS_ENDPOINT_URL_LAMBDA"] = lambdaApi.url;
