@@ -133,10 +133,9 @@ const flatTerms = fc.record(
 );
 const flatJob = fc.tuple(flatTarget, flatTerms).map(([target, terms]) => ({ ...terms, ...target }));
 
-/** Within which the rest of the run has room. */
+/** Within which the rest of the run has room. A PUT gives what it leaves out its default, which is less. */
 const wideLimits = fc.record(
   {
-    // A PUT gives what it leaves out its default, which is less than the routes after it need.
     changesPerSecond: one(1_000),
     requestsPerSecond: one(null, 1_000),
     pdfPagesPerDay: one(null, 1_000_000),
