@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { HOUR, MINUTE } from "../../lib/clock.ts";
+import { HOUR, MINUTE, iso } from "../../lib/clock.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import type { Circuit } from "../../lib/flow/circuit.ts";
 import { nextAttempt } from "../../lib/job/job.ts";
 import { claim } from "../../lib/job/moves.ts";
 import type { SweepFigures } from "../../lib/store/measures.ts";
-import { PLENTY } from "../support/world.ts";
+import { PLENTY, request } from "../support/world.ts";
 import { ORIGIN, appId, run, startFlowWorld, stored, submit, world } from "./flow-world.ts";
 
 // What a sweep says for the metrics.
@@ -70,4 +70,14 @@ test("an attempt whose lease is over counts as lost, and is the oldest that is d
   expect(found).toMatchObject({ ...QUIET, lostAttempts: 1 });
   expect(Math.round((found.oldestDueMs ?? 0) / MINUTE)).toBe(2);
   expect(await stored(job)).toMatchObject({ status: "RETRYING" });
+});
+
+test("a schedule that nobody has fired counts by how late it is", async () => {
+  const { message: targetJob } = request("both", {}, { appId });
+  const execution = { type: "schedule", scheduledAt: iso(world.clock.now() + HOUR), targetJob };
+  await world.engine.submit({ appId, createdBy: "ann", mode: "both", message: { execution, metadata: {} } });
+  world.pass(HOUR + 7 * MINUTE);
+  const { scheduleLateMs } = await figures();
+  expect(Math.round(scheduleLateMs / MINUTE)).toBe(7);
+  expect(await figures()).toMatchObject({ scheduleLateMs: 0 });
 });

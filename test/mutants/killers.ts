@@ -156,7 +156,7 @@ function resultsIn(report: string): Report["testResults"] {
 }
 
 const rules = tests("job/job", "job/moves", "job/schedule-moves", "queue/queue");
-const sweep = tests("engine/sweep");
+const sweep = tests("engine/sweep", "flow/sweep-figures");
 const store = tests("store/job-store", "store/job-store-faults");
 const attempt = timed("engine/attempt");
 const engine = timed("engine/engine", "engine/recovery");
