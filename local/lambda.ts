@@ -27,12 +27,13 @@ export function mostAtOnce({ name }: FunctionTemplate): number {
 }
 
 function create(root: string, definition: FunctionTemplate): Invoke {
-  const containers = createContainers(mostAtOnce(definition), async (n) => start(root, definition, n));
+  const inContainer = createContainers(mostAtOnce(definition), async (n) => start(root, definition, n));
   return async (event) =>
-    containers(async (handler) => {
+    inContainer((handler) => {
       const deadline = performance.now() + definition.timeoutMs;
       const context = { functionName: definition.name, getRemainingTimeInMillis: () => deadline - performance.now() };
-      return Promise.race([handler(event, context as Context), cutOff(definition)]);
+      const ended = handler(event, context as Context);
+      return { ended, answered: Promise.race([ended, cutOff(definition)]) };
     });
 }
 
@@ -48,35 +49,43 @@ async function start(root: string, { name: of, handler: path }: FunctionTemplate
   return handler;
 }
 
+interface Execution {
+  /** Also after the function was cut off. */
+  readonly ended: Promise<unknown>;
+  readonly answered: Promise<unknown>;
+}
+
 /**
- * One event at a time in each container. The last one used is the next, and events wait in order for one. Without a
- * limit, one container takes all events.
+ * One event at a time in each container, until it has ended. The last one used is the next, and events wait in order for
+ * one. Without a limit, one container takes all events.
  */
 function createContainers(most: number, startNext: (container: number) => Promise<Handler>) {
-  if (most === Infinity) {
-    let only: Promise<Handler> | undefined;
-    return async (use: (handler: Handler) => Promise<unknown>) => use(await (only ??= startNext(1)));
-  }
   const free: Handler[] = [];
-  const waiting: ((container: Handler) => void)[] = [];
+  const waiting: ((container: Handler | Promise<Handler>) => void)[] = [];
   let started = 0;
-  const take = async () => {
+  let only: Promise<Handler> | undefined;
+  const take = async (): Promise<Handler> => {
+    if (most === Infinity) return (only ??= startNext(1));
     const container = free.pop();
     if (container) return container;
-    if (started < most) return startNext((started += 1));
-    return new Promise<Handler>((resolve) => {
-      waiting.push(resolve);
+    if (started === most) return new Promise((resolve) => waiting.push(resolve));
+    started += 1;
+    return startNext(started).catch((error: unknown) => {
+      started -= 1;
+      waiting.shift()?.(take());
+      throw error;
     });
   };
-  return async (use: (handler: Handler) => Promise<unknown>) => {
+  const leave = (container: Handler) => {
+    const next = waiting.shift();
+    if (next) next(container);
+    else free.push(container);
+  };
+  return async (use: (handler: Handler) => Execution) => {
     const container = await take();
-    try {
-      return await use(container);
-    } finally {
-      const next = waiting.shift();
-      if (next) next(container);
-      else free.push(container);
-    }
+    const { ended, answered } = use(container);
+    if (most !== Infinity) void ended.catch(() => {}).then(() => leave(container));
+    return answered;
   };
 }
 
