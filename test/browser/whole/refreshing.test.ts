@@ -202,6 +202,30 @@ test("an answer that is older than what is shown is dropped, of a job and of a l
   expect(await page.locator("tbody [data-status]").first().getAttribute("data-status")).toBe("RUNNING");
 });
 
+test("how many fit is asked for once the rows are there", async () => {
+  const token = await tokenOfNewApp();
+  await sendLater(token, 1);
+  const page = await at.open("/jobs", token);
+  await page.locator("tbody tr").waitFor();
+  const { sent } = trafficOf(page);
+  const held = Promise.withResolvers<void>();
+  await page.route("**/v1/admin/jobs?**", async (route) => {
+    await held.promise;
+    return route.continue();
+  });
+  const search = page.getByRole("combobox", { name: "Search jobs" });
+  await search.fill("status:pending");
+  await search.press("Enter");
+  const asks = (path: string) => sent.filter((each) => each.startsWith(`GET v1/admin/${path}`)).length;
+  await expect.poll(() => asks("jobs?status=PENDING")).toBe(1);
+  // Drawn twice, so that whatever goes with the rows has gone.
+  await inPage(page, "new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(() => next())))");
+  expect(asks("jobs/count")).toBe(0);
+  held.resolve();
+  await page.locator(".title").getByText("1 job", { exact: true }).waitFor();
+  expect(asks("jobs/count")).toBe(1);
+});
+
 test("a page that is looked at sends at most forty requests a minute", async () => {
   const token = await tokenOfNewApp();
   await sendLater(token, 2);

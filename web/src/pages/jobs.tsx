@@ -1,4 +1,5 @@
 import { useLocation } from "preact-iso/router";
+import { useState } from "preact/hooks";
 import { api, queryOf } from "../api/http.ts";
 import { useQuery } from "../api/query.ts";
 import type { Answer } from "../api/shapes.ts";
@@ -15,11 +16,13 @@ export default function Jobs() {
   const { query } = useLocation();
   const text = query["q"] ?? "";
   const { filter, problems } = parseFilter(text);
+  // The count reads up to twenty times what the rows do, so it is asked for once they are there.
+  const [listed, setListed] = useState<string | undefined>(undefined);
   return (
     <div class="stack">
       <div class="title">
         <h1 tabIndex={-1}>Jobs</h1>
-        {text !== "" && problems.length === 0 && <Total text={text} filter={filter} />}
+        {text !== "" && listed === text && <Total text={text} filter={filter} />}
         <div class="actions">
           {mayChange.value && (
             <a class="button" href={pathOf("/new")}>
@@ -34,7 +37,7 @@ export default function Jobs() {
           {problem}
         </div>
       ))}
-      {problems.length === 0 && <List key={appId.value} text={text} filter={filter} />}
+      {problems.length === 0 && <List key={appId.value} text={text} filter={filter} onListed={setListed} />}
     </div>
   );
 }

@@ -14,12 +14,23 @@ import { Row } from "./row.tsx";
 import { useRows, type Rows } from "./rows.ts";
 import { Selection } from "./selection.tsx";
 
-export function List({ text, filter }: { readonly text: string; readonly filter: Filter }) {
+interface ListProps {
+  readonly text: string;
+  readonly filter: Filter;
+  /** Called with the text whose rows are all there. */
+  readonly onListed: (text: string) => void;
+}
+
+export function List({ text, filter, onListed }: ListProps) {
   const { route } = useLocation();
   const rows = useRows(text, filter);
   const { jobs, end, fresh } = rows;
   const chosen = useChosen(rows, text);
   const [asked, setAsked] = useState<BulkAct | undefined>(undefined);
+  const isListed = end !== undefined && !rows.isDim;
+  useEffect(() => {
+    if (isListed) onListed(text);
+  }, [text, isListed]);
   useEffect(
     () =>
       pageKeys({
