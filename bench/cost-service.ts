@@ -107,7 +107,7 @@ type Work = (jobs: number) => Promise<readonly string[]>;
 
 const rounded = (n: number) => Math.round(n * 1_000) / 1_000;
 const APP = randomUUID();
-const TOKEN = { appId: APP, sub: randomUUID(), roles: ["APP_ADMIN"], permissions: [], expires: "1h" };
+const TOKEN = { appId: APP, sub: randomUUID(), roles: ["APP_ADMIN"], permissions: [], expires: "60d" };
 
 type Handler = (event: unknown, context: object) => Promise<unknown>;
 
