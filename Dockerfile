@@ -4,7 +4,7 @@ FROM node:24-slim
 RUN apt-get update && apt-get install -y --no-install-recommends chromium procps && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY . .
-RUN npm ci && npm run web
+RUN npm ci
 ENV BIND=0.0.0.0 DATA_DIR=/data CHROMIUM=/usr/bin/chromium
 VOLUME /data
 EXPOSE 3000

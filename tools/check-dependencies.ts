@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 // Part of `npm run check`. A dependency's install script may do anything on every machine that installs it, and may fetch
-// what no lock file names. None of them runs (`ignore-scripts` in .npmrc); `allowScripts` in package.json lists the
-// dependencies that have one and do without it. A new one fails here until somebody has looked at it.
+// what no lock file names. `allowScripts` in package.json lists the dependencies that have one, and refuses it: they do
+// without. A new one fails here until somebody has looked at it.
 
 interface Locked {
   readonly version?: string;
@@ -30,7 +30,6 @@ function problemsIn(folder: string): string[] {
     ([path, { hasInstallScript }]) => hasInstallScript === true || runsAtInstall(join(folder, path)),
   );
   const names = new Set(scripted.map(([path]) => nameOf(path)));
-  const ignoresScripts = existsSync(join(folder, ".npmrc")) && /^ignore-scripts\s*=\s*true$/m.test(read(".npmrc"));
   return [
     ...[...names]
       .filter((name) => listed[name] === undefined)
@@ -44,9 +43,6 @@ function problemsIn(folder: string): string[] {
     ...Object.keys(listed)
       .filter((name) => !names.has(name))
       .map((name) => `allowScripts has "${name}", which has no install script or is no dependency: remove it`),
-    ...(ignoresScripts
-      ? []
-      : [".npmrc lacks ignore-scripts=true, without which older versions of npm run all scripts"]),
     ...dependencies
       .filter(([, locked]) => locked.integrity === undefined && isForLinux(locked))
       .map(

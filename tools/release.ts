@@ -151,7 +151,7 @@ function release(asked: string, options: Options): void {
     ["run", "last-release"],
   ];
   // Scripts are off in this repository, and the client is built by one.
-  const pack = ["pack", "-w", "client", "--ignore-scripts=false"];
+  const pack = ["pack", "-w", "client"];
   if (options.dryRun) {
     say(`Would release ${version} (now ${present}), and has done nothing:`);
     for (const args of [...checks, ...data]) say(`  npm ${args.join(" ")}`);

@@ -57,7 +57,7 @@ let packed: string[];
 beforeAll(async () => {
   project = temporaryDir();
   // The settings of this repository let no script run unless it is asked for.
-  const pack = ["pack", "-w", "client", "--ignore-scripts=false", "--json", "--pack-destination", project];
+  const pack = ["pack", "-w", "client", "--json", "--pack-destination", project];
   const { stdout } = await exec("npm", [...pack, "--offline"], {
     cwd: ROOT,
     env: { ...cleanEnv(), npm_config_update_notifier: "false" },
