@@ -1,10 +1,10 @@
-import { createConfig, lintFromString } from "@redocly/openapi-core";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { EXECUTION_TYPES } from "../../lib/executors/index.ts";
 import { readTemplate } from "../../local/template.ts";
 import { DOCUMENT, checkAnswer } from "../support/api-document.ts";
+import { problemsOf } from "../support/api-rules.ts";
 import { ROOT } from "../support/root.ts";
 import { endStacks, newApp, sharedStack, webhook, type Stack } from "../support/stack.ts";
 
@@ -26,14 +26,30 @@ test("the document has exactly the routes that are deployed", () => {
   expect(operations.map(({ key }) => key).toSorted()).toEqual(deployed.toSorted());
 });
 
-test("a linter has nothing to say against it", async () => {
-  const config = await createConfig({ extends: ["recommended-strict"] });
-  const lint = async (document: object) => {
-    const problems = await lintFromString({ source: JSON.stringify(document), config });
-    return problems.map(({ ruleId, message, location }) => [ruleId, message, location[0]?.pointer]);
-  };
-  expect(await lint(DOCUMENT)).toEqual([]);
-  expect(await lint({ ...DOCUMENT, security: [{ nobody: [] }] })).not.toEqual([]);
+test("it is as its standard says, and the rules find what is wrong", async () => {
+  expect(await problemsOf(DOCUMENT)).toEqual([]);
+  const { paths, components } = structuredClone(DOCUMENT) as never as Record<string, Record<string, object>>;
+  const [[path, methods]] = Object.entries(paths ?? {}) as [[string, Record<string, object>]];
+  const [[method, operation]] = Object.entries(methods) as [[string, object]];
+  const changed = (to: object) => ({ ...DOCUMENT, paths: { ...paths, [path]: { ...methods, [method]: to } } });
+  const wrong: [document: object, problem: RegExp][] = [
+    [{ ...DOCUMENT, info: {} }, /^is no OpenAPI document/],
+    [{ ...DOCUMENT, security: [{ nobody: [] }] }, /^security names nobody/],
+    [
+      { ...DOCUMENT, components: { ...components, schemas: { ...components?.["schemas"], Unused: {} } } },
+      /Unused is used nowhere$/,
+    ],
+    [{ ...DOCUMENT, paths: { ...paths, "/v1/{a}": methods, "/v1/{b}": {} } }, /stands twice$/],
+    [changed({ ...operation, summary: "" }), /has no summary$/],
+    [changed({ ...operation, operationId: "a b" }), /operationId is "a b"$/],
+    [changed({ ...operation, responses: { 200: { description: "done" } } }), /never refuses$/],
+    [changed({ ...operation, responses: { 400: { description: "wrong" } } }), /never succeeds$/],
+    [changed({ ...operation, parameters: [{ name: "x", in: "path", required: true, schema: {} }] }), /declares x of/],
+  ];
+  for (const [document, problem] of wrong)
+    expect(await problemsOf(document)).toContainEqual(expect.stringMatching(problem));
+  const lost = changed({ ...operation, responses: { 200: { $ref: "#/components/responses/Lost" } } });
+  await expect(problemsOf(lost)).rejects.toThrow(/Lost/);
 });
 
 test("it is served, and its examples go to the echo target of this stack", async () => {
