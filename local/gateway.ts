@@ -16,8 +16,6 @@ const LARGEST_EVENT = 6 * 1_024 * 1_024;
 /** A text of this many characters stays under the limit even if each one takes the most bytes in JSON. */
 const CERTAINLY_FITS = 900_000;
 const LONGEST_REQUEST_MS = 30_000;
-/** Longer than clients keep a connection: one that is closed just as a request goes out on it fails that request. */
-const IDLE_CONNECTION_MS = 75_000;
 
 interface Parts {
   readonly routes: ReadonlyMap<string, Invoke>;
@@ -32,14 +30,12 @@ interface Parts {
 
 export function createGateway({ routes, functionUrl, pages, guard, links }: Parts): Server {
   const table = [...routes].map(([key, invoke]) => ({ ...matcherOf(key), invoke }));
-  const server = createServer((request, response) => {
+  return createServer((request, response) => {
     const refused = guard.refuseHost(request);
     if (refused) return refuse(response, refused);
     if (links.serve(request, response)) return;
     handle(request, response).catch(() => reply(response, 500, "Internal Server Error"));
   });
-  server.keepAliveTimeout = IDLE_CONNECTION_MS;
-  return server;
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(`http://gateway${request.url ?? "/"}`);

@@ -13,9 +13,6 @@ const INVOCATIONS = /^\/2015-03-31\/functions\/([^/]+)\/invocations/;
 /** Lambda's limit for an event and for an answer. */
 const LARGEST = 6 * 1_024 * 1_024;
 
-/** Longer than clients keep a connection: one that is closed just as a request goes out on it fails that request. */
-const IDLE_CONNECTION_MS = 75_000;
-
 export interface LambdaApi {
   readonly url: string;
   /** Undefined if there is no function of that name. */
@@ -34,8 +31,6 @@ export async function startLambdaApi(
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => fail(response, 500, "ServiceException", String(error)));
   });
-
-  server.keepAliveTimeout = IDLE_CONNECTION_MS;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const refused = guard.refuse(request);

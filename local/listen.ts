@@ -3,6 +3,9 @@ import { isIPv6, type AddressInfo } from "node:net";
 
 export const LOOPBACK = "127.0.0.1";
 
+/** Longer than clients keep a connection: one that is closed just as a request goes out on it fails that request. */
+export const IDLE_CONNECTION_MS = 75_000;
+
 /**
  * Has a server listen on a free port, and returns its URL. `before`: the URL of one whose place it takes, if that is free:
  * workers that know it go on calling it.
@@ -14,6 +17,7 @@ export async function listenLocally(server: Server, before?: string): Promise<st
 }
 
 async function listening(server: Server, port: number): Promise<void> {
+  server.keepAliveTimeout = IDLE_CONNECTION_MS;
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, LOOPBACK, () => {
@@ -25,6 +29,7 @@ async function listening(server: Server, port: number): Promise<void> {
 
 /** Has the gateway listen where the settings say. Says in words why it can't. */
 export async function listenAt(server: Server, { port, bind }: { port: number; bind: string }): Promise<void> {
+  server.keepAliveTimeout = IDLE_CONNECTION_MS;
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const inUse = `Port ${port} is in use: set PORT to another one, or to 0 for any that is free`;

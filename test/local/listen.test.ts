@@ -28,6 +28,15 @@ test("where that place is taken, or no place of this machine, any other does", a
   }
 });
 
+test("every server keeps an idle connection longer than clients do", async () => {
+  const server = aServer().on("request", (_, response) => response.end());
+  const answer = await fetch(await listenLocally(server));
+  // Node's default of 5 s is less: a request that goes out as the connection closes fails.
+  expect(answer.headers.get("keep-alive")).toBe("timeout=75");
+  await answer.text();
+  server.closeAllConnections();
+});
+
 test("the gateway's URL leads to it from this machine, wherever it listens", async () => {
   for (const [bind, host] of [
     ["127.0.0.1", "127.0.0.1"],

@@ -1,5 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { IDLE_CONNECTION_MS } from "../../local/listen.ts";
 import { until } from "./stack.ts";
 
 export interface Received {
@@ -43,6 +44,7 @@ export async function startTarget(port = 0): Promise<Target> {
       respond(one, response);
     });
   });
+  server.keepAliveTimeout = IDLE_CONNECTION_MS;
   await new Promise<void>((listening) => {
     server.listen(port, "127.0.0.1", listening);
   });
