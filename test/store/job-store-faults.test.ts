@@ -7,6 +7,7 @@ import {
   UpdateItemCommand,
   type AttributeValue,
 } from "@aws-sdk/client-dynamodb";
+import { marshall } from "@aws-sdk/util-dynamodb";
 import { mockClient } from "aws-sdk-client-mock";
 import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
@@ -14,6 +15,7 @@ import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
 import { HOUR, SECOND } from "../../lib/clock.ts";
 import { Unavailable } from "../../lib/errors.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
+import { toItem } from "../../lib/store/job-item.ts";
 import { becomeDue } from "../../lib/job/moves.ts";
 import { clientOf } from "../sim/models/client.ts";
 import { createDynamoDb } from "../sim/models/dynamodb.ts";
@@ -165,4 +167,18 @@ test("what has only just been written counts, though other reads don't see it ye
   const Key = { pk: { S: `J#${job.id}` }, sk: { S: "A#1" } };
   const read = new GetItemCommand({ TableName: TABLE, Key, ConsistentRead: true });
   expect((await client.send(read)).Item).toMatchObject({ expiresAt: { N: "5" } });
+});
+
+test("a transaction that meets its own write, since its answer was lost, has been made; another's has not", async () => {
+  const job = someJob();
+  const writeBy = (op: string) => {
+    const Item = marshall({ ...toItem(job), op }, { removeUndefinedValues: true });
+    const Reasons = { CancellationReasons: [{ Code: "ConditionalCheckFailed", Item }, { Code: "None" }] };
+    const { store } = storeOn(() => {
+      throw new TransactionCanceledException({ message: "no", $metadata: { httpStatusCode: 400 }, ...Reasons });
+    });
+    return store.apply(job, { ...becomeDue(job, 1), slot: { of: 1 } }, "ours");
+  };
+  expect(await writeBy("ours")).toMatchObject({ won: true, job: { id: job.id, dueAt: 1 } });
+  expect(await writeBy("another's")).toMatchObject({ won: false, job: { id: job.id, dueAt: job.dueAt } });
 });
