@@ -55,7 +55,7 @@ function storeOn(answer: (input: object) => object) {
   });
   const sleep = async (ms: number) => void waits.push(ms);
   const files = createBucket({ name: BUCKET, client: clientOf(createS3({ bucket: BUCKET }).send) });
-  return { waits, asked, store: storeAt({ client, files }, { ...clock, sleep }) };
+  return { waits, asked, store: storeAt({ client, files }, { ...clock, sleep, random: () => 1 }) };
 }
 
 const refusal = (Item?: Record<string, AttributeValue>) =>
@@ -181,4 +181,22 @@ test("a transaction that meets its own write, since its answer was lost, has bee
   };
   expect(await writeBy("ours")).toMatchObject({ won: true, job: { id: job.id, dueAt: 1 } });
   expect(await writeBy("another's")).toMatchObject({ won: false, job: { id: job.id, dueAt: job.dueAt } });
+});
+
+test("a transaction that others are in the way of is tried eight times in all, ever later", async () => {
+  const job = someJob();
+  const Reasons = { CancellationReasons: [{ Code: "None" }, { Code: "TransactionConflict" }] };
+  const contended = new TransactionCanceledException({ message: "no", $metadata: { httpStatusCode: 400 }, ...Reasons });
+  const after = async (conflicts: number) => {
+    const { store, asked, waits } = storeOn(() => {
+      if (asked.length <= conflicts) throw contended;
+      return {};
+    });
+    const applied = store.apply(job, { ...becomeDue(job, 1), slot: { of: 1 } });
+    return { won: (await applied.catch((error: unknown) => ({ won: error }))).won, tries: asked.length, waits };
+  };
+  const made = await after(7);
+  expect(made).toMatchObject({ won: true, tries: 8 });
+  expect(made.waits).toEqual([40, 80, 160, 320, 640, 1_280, 2_560]);
+  expect(await after(8)).toMatchObject({ won: expect.any(Unavailable), tries: 8 });
 });
