@@ -85,9 +85,7 @@ function integerIn(cell: SourceCell, { read }: ReadNumber): Cell {
 function numberReader({ decimal, thousands }: Notation): ReadNumber {
   const point = decimal ?? (thousands === "." ? "," : ".");
   const between = thousands ?? (decimal === undefined ? "" : point === "," ? ". '" : ", '");
-  // No group begins with a zero: 0.123 is of the other notation.
-  const groups =
-    between === "" ? undefined : new RegExp(`^[+-]?[1-9]\\d{0,2}([${setOf(between)}])\\d{3}(?:\\1\\d{3})*(?!\\d)`);
+  const groups = between === "" ? undefined : groupsBy(between);
   const separators = new RegExp(`[${setOf(between)}]`, "g");
   const expected = point === "," ? "a number such as 12,5" : "a number such as 12.5";
   const read = (given: string): string | undefined => {
@@ -99,6 +97,12 @@ function numberReader({ decimal, thousands }: Notation): ReadNumber {
     return plain !== undefined && NUMBER.test(plain) ? inJson(plain) : undefined;
   };
   return { read, expected };
+}
+
+/** No group begins with a zero: 0.123 is of the other notation. In India, the groups before the last have two digits. */
+function groupsBy(separators: string): RegExp {
+  const indian = separators.includes(",") ? String.raw`|\d?(?:,\d{2})+,\d{3}` : "";
+  return new RegExp(String.raw`^[+-]?[1-9](?:\d{0,2}([${setOf(separators)}])\d{3}(?:\1\d{3})*${indian})(?!\d)`);
 }
 
 /** Some spreadsheets have a minus sign of their own, accountants write (12), and SAP 12-. */
@@ -137,7 +141,9 @@ function wordsOf({ booleans = {} }: Notation): ReadonlyMap<string, boolean> {
   ]);
 }
 
-const ISO = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:?\d{2})?)?$/i;
+/** As databases and languages write it, too: `2026-01-31 14:30:00.5+01`, `… +0100`, `… UTC`, and a comma in the seconds. */
+const ISO =
+  /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)(?: ?(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?))?)?$/i;
 
 function dateReader({ dateFormats = [] }: Notation): (cell: SourceCell) => Cell {
   const isExcel = dateFormats.includes(EXCEL);
@@ -168,8 +174,14 @@ function isoDate(text: string): string | undefined {
   const [, day = "", time, offset = "Z"] = ISO.exec(text) ?? [];
   if (day === "" || !isDay(day)) return undefined;
   if (time === undefined) return day;
-  const instant = Date.parse(`${day}T${time}${offset.replace(/^(.\d{2})(\d{2})$/, "$1:$2").toUpperCase()}`);
+  const instant = Date.parse(`${day}T${time.replace(",", ".")}${extendedOffset(offset)}`);
   const date = Number.isNaN(instant) ? "" : new Date(instant).toISOString();
   // An offset may lead beyond the years of four digits.
   return /^\d/.test(date) ? date : undefined;
+}
+
+/** `Z` or `+01:00`, as Date.parse promises to read it. */
+function extendedOffset(offset: string): string {
+  const [, hours, minutes = "00"] = /^([+-]\d{2}):?(\d{2})?$/.exec(offset) ?? [];
+  return hours === undefined ? "Z" : `${hours}:${minutes}`;
 }

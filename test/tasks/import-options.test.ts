@@ -47,6 +47,13 @@ const DATES: readonly [format: string, text: string, value: string | undefined][
   ["excel", "60", undefined],
   ["excel", "31.01.2026", undefined],
   ["DD.MM.YYYY", "2026-01-31T14:30+02:00", "2026-01-31T12:30:00.000Z"],
+  // As PostgreSQL, BigQuery, Ruby and loggers of Python write an instant.
+  ["DD.MM.YYYY", "2026-01-31 21:25:58.745232+02", "2026-01-31T19:25:58.745Z"],
+  ["DD.MM.YYYY", "2026-01-31 14:30:00 UTC", "2026-01-31T14:30:00.000Z"],
+  ["DD.MM.YYYY", "2026-01-31 14:30:00 -0530", "2026-01-31T20:00:00.000Z"],
+  ["DD.MM.YYYY", "2026-01-31 14:30:00,123", "2026-01-31T14:30:00.123Z"],
+  ["DD.MM.YYYY", "2026-01-31 14:30:00 CET", undefined],
+  ["DD.MM.YYYY", "2026-01-31 UTC", undefined],
   ["DD.MM.YYYY", "01.02.2026 25:00", undefined],
   ["DD.MM.YYYY", "9999-12-31T23:59:59-01:00", undefined],
   ["DD.MM.YYYY", "0000-01-01T00:00:00+01:00", undefined],
@@ -70,6 +77,16 @@ test("a group of thousands does not begin with a zero, which is a fraction in th
   ] as const)
     expect(cellReader({ decimal })("number", text)).toHaveProperty("expected");
   expect(cellReader({ decimal: "," })("number", "10.500")).toEqual({ value: 10_500 });
+});
+
+test("numbers of India have groups of two digits before the last", () => {
+  const read = (text: string) => cellReader({ thousands: "," })("number", text);
+  expect(["1,00,000", "12,34,567.50", "-1,00,00,000"].map(read)).toEqual(
+    [100_000, 1_234_567.5, -10_000_000].map((value) => ({ value })),
+  );
+  for (const text of ["1,00", "0,12,345", "1,00,00", "12,34,567,890", "12,345,67", "123,45,678"])
+    expect(read(text)).toHaveProperty("expected");
+  expect(cellReader({ decimal: "," })("number", "12.34.567")).toHaveProperty("expected");
 });
 
 test("the options that docs/file-imports.md shows are accepted", () => {
