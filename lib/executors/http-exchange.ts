@@ -11,7 +11,7 @@ import { namedHeaders } from "../job/multi-values.ts";
 import { isFinal } from "../job/status-policy.ts";
 import { childOf } from "../job/trace.ts";
 import { DEFAULT_HEADERS, forwardable } from "../outbound/headers.ts";
-import { retryAfterMs } from "../outbound/retry-after.ts";
+import { BUSY, retryAfterMs } from "../outbound/retry-after.ts";
 import type { Outcome, Timings } from "../job/attempt.ts";
 
 // An attempt by HTTP: `lambdaProxyMessage` becomes the request, and the answer becomes the outcome.
@@ -138,7 +138,7 @@ function outcomeOfAnswer(
   const error = errorOf(answer, last) + where;
   const failure = { error, httpStatus: status, responseExcerpt: excerpt, detail };
   if (isFinal(status, answer.isFinal === true, message.metadata.retry)) return { kind: "rejected", ...failure };
-  const asked = status === 429 || status === 503 ? retryAfterMs(retryAfter, realTimeSeconds) : undefined;
+  const asked = BUSY.has(status) ? retryAfterMs(retryAfter, realTimeSeconds) : undefined;
   return { kind: "retry", ...failure, ...(asked !== undefined && { retryAfterMs: asked }) };
 }
 

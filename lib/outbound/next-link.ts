@@ -1,7 +1,7 @@
 // The `Link` header, by RFC 8288.
 
 const TARGET = /[\s,]*<([^>]*)>/y;
-/** `; name`, `; name=value` or `; name="value"`. Without quotes, some servers write several relations too. */
+/** `; name`, `; name=value` or `; name="value"`. Without quotes, or with single ones, some servers write several relations too. */
 const PARAMETER = /\s*;\s*([^\s=;,<>"]*)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^;,"]*)))?/y;
 
 /** The target of the first link with the relation `next`, which may be relative; `undefined` if there is none. */
@@ -20,7 +20,7 @@ export function nextLink(header: string | readonly string[] | undefined): string
     let isAnchored = false;
     for (let parameter = take(PARAMETER); parameter; parameter = take(PARAMETER)) {
       const [, name = "", quoted, plain = ""] = parameter;
-      if (name.toLowerCase() === "rel") relations ??= quoted ?? plain;
+      if (name.toLowerCase() === "rel") relations ??= quoted ?? plain.replaceAll("'", "");
       if (name.toLowerCase() === "anchor") isAnchored = true;
     }
     const isNext = relations?.toLowerCase().split(/\s+/).includes("next") ?? false;

@@ -5,6 +5,7 @@ import { NoAnswer } from "./answer-head.ts";
 import { BrokenAnswer, UnreadableAnswer, decodedBody, isWrongCoding, type AnswerHeaders } from "./answer-body.ts";
 import type { Answer, OutgoingRequest } from "./outgoing.ts";
 import { answerTo, isOtherProtocol } from "./protocols.ts";
+import { waitsOf } from "./retry-after.ts";
 import { excerptOf, shownHeaders } from "./shown-answer.ts";
 
 // All requests to addresses that users choose are sent here.
@@ -13,7 +14,7 @@ export type Exchange =
   | {
       readonly kind: "answered";
       readonly status: number;
-      /** One for each such header. */
+      /** When to come again: one for each such header. */
       readonly retryAfter?: readonly string[];
       /** The header of this name. */
       readonly location?: string;
@@ -45,7 +46,8 @@ const LARGEST_READ = 64 * 1_024;
  */
 export async function send(outgoing: OutgoingRequest): Promise<Exchange> {
   return exchanged(outgoing, async ({ statusCode: status, headers, body }, timings) => {
-    const { "retry-after": retryAfter, location, "x-job-final": final } = headers;
+    const { location, "x-job-final": final } = headers;
+    const waits = waitsOf(headers);
     const { keepBytes } = outgoing;
     const { bytes, end } = await readOf(body, outgoing.signal, keepBytes ?? LARGEST_READ);
     const kept = keepBytes !== undefined && {
@@ -59,7 +61,7 @@ export async function send(outgoing: OutgoingRequest): Promise<Exchange> {
       excerpt: await excerptOf(bytes.subarray(0, LARGEST_READ), headers),
       headers: shownHeaders(headers),
       ...timings,
-      ...(retryAfter !== undefined && { retryAfter: [retryAfter].flat() }),
+      ...(waits.length > 0 && { retryAfter: waits }),
       ...(typeof location === "string" && { location }),
       ...(String(final).toLowerCase() === "true" && { isFinal: true }),
       ...(kept && { kept }),

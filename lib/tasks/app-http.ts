@@ -2,7 +2,7 @@ import type { AppStore } from "../store/app-store.ts";
 import { MINUTE, SECOND, type Clock } from "../clock.ts";
 import type { AnswerHeaders } from "../outbound/answer-body.ts";
 import { DEFAULT_HEADERS, forwardable } from "../outbound/headers.ts";
-import { retryAfterMs } from "../outbound/retry-after.ts";
+import { retryAfterMs, waitsOf } from "../outbound/retry-after.ts";
 import type { DeploymentRules } from "../outbound/rules.ts";
 import type { OutgoingRequest } from "../outbound/outgoing.ts";
 import { targetProblem } from "../outbound/target-url.ts";
@@ -99,8 +99,7 @@ export function httpOf(parts: Parts, run: Run): AppHttp {
       run.signal.throwIfAborted();
       switch (answer.kind) {
         case "answered": {
-          const values = [answer.headers["retry-after"] ?? []].flat();
-          const asked = retryAfterMs(values, Math.floor(parts.clock.realNow() / SECOND));
+          const asked = retryAfterMs(waitsOf(answer.headers), Math.floor(parts.clock.realNow() / SECOND));
           return { ...answer, ...(asked !== undefined && { retryAfterMs: asked }) };
         }
         case "blocked":

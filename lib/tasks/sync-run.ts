@@ -4,6 +4,7 @@ import { BrokenAnswer, UnreadableAnswer } from "../outbound/answer-body.ts";
 import { MOST_COLUMNS } from "../datasets/dataset.ts";
 import { BadFile } from "../datasets/source-row.ts";
 import type { Columns, ColumnType, Origin, PartWriter, Row, SavedPart } from "../datasets/dataset.ts";
+import { BUSY } from "../outbound/retry-after.ts";
 import { isColumnName, quoted, typeOf } from "./columns.ts";
 import { keyOf, originOf } from "./source-origin.ts";
 import { BadPage, isStreamed, pageOf, type PageAnswer } from "./source-page.ts";
@@ -210,8 +211,8 @@ async function ask(reading: Reading, url: URL): Promise<PageAnswer | TaskOutcome
       return "end";
     }
     const problem = `${which} did not come: HTTP ${status}`;
-    if (!mayHelp(status)) return refuse(part, `${problem}, ${expected(headers["location"], url)}`);
-    const isAsked = (status === 429 || status === 503) && retryAfterMs !== undefined;
+    const isAsked = (BUSY.has(status) || status === NOT_READY) && retryAfterMs !== undefined;
+    if (!isAsked && !mayHelp(status)) return refuse(part, `${problem}, ${expected(headers["location"], url)}`);
     const waitMs = isAsked ? Math.max(retryAfterMs, SECOND) : undefined;
     if (waitMs === undefined || waitMs > LONGEST_PAUSE_MS || reading.pausedMs + waitMs > LONGEST_PAUSES_MS)
       return later(reading, problem, waitMs);
@@ -235,9 +236,12 @@ function isEnd(status: number, { pagination }: Sync, { pages }: Place): boolean 
   return pages > 0 && (status === 204 || (status === 404 && pagination?.by === "page"));
 }
 
+/** The source is working on its answer, as GitHub's statistics do. */
+const NOT_READY = 202;
+
 /** True if a later attempt may succeed. */
 function mayHelp(status: number): boolean {
-  return status >= 500 || status === 408 || status === 425 || status === 429;
+  return status >= 500 || status === NOT_READY || status === 408 || status === 425 || status === 429;
 }
 
 async function unchanged(

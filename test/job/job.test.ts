@@ -61,6 +61,10 @@ test.each<[readonly string[] | undefined, number | undefined]>([
   [["Thu, 01 Jan 2026 12:05:00 GMT, Thu, 01 Jan 2026 12:10:00 GMT, 60"], 10 * MINUTE],
   [["Thu, 01 Jan 2026 11:00:00 GMT"], 0],
   [["99999999"], DAY],
+  // A time since 1970 in seconds or milliseconds.
+  [[String((NOW + 5 * MINUTE) / SECOND)], 5 * MINUTE],
+  [[String(NOW + 5 * MINUTE)], 5 * MINUTE],
+  [[String((NOW - MINUTE) / SECOND)], 0],
   [["9".repeat(400)], DAY],
   [["soon, 60"], MINUTE],
   [["soon"], undefined],

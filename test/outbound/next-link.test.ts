@@ -16,6 +16,8 @@ const LINKS: readonly [header: string | string[] | undefined, next: string | und
   ["<?p=1>;rel=stylesheet;title, <?p=2>;rel=next", "?p=2"],
   ['<?p=2> ;\t rel = "last next"', "?p=2"],
   ["<?p=2>; rel=next last", "?p=2"],
+  // In single quotes, as GitHub has written it.
+  ["<?p=1>; rel='prev', <?p=2>; rel='next last'", "?p=2"],
   // The first of two relations counts, a link of another page does not.
   ['<?p=2>; rel="prev"; rel="next"', undefined],
   ['<?p=2>; rel="next"; anchor="/other"', undefined],

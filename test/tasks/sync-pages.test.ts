@@ -259,6 +259,25 @@ test("a wait that the source asks for is waited, and the sync goes on; a long on
   expect(ever.pauses).toHaveLength(5);
 });
 
+test("a source whose limit is used up is waited for, and one that is not ready is asked again later", async () => {
+  const now = () => Math.floor(Date.now() / 1_000);
+  const used = (reset: number) => ({ "x-ratelimit-remaining": "0", "x-ratelimit-reset": String(reset) });
+  const page = { body: { items: two } };
+  const synced = async (...all: readonly Answer[]) => {
+    answers(...all);
+    return on.world.run("sync", { url: on.source.url, dataset: on.fresh() });
+  };
+  for (const headers of [{ "retry-after": "2" }, used(2)] as const) {
+    const waited = await synced({ status: 403, headers }, page);
+    expect([waited.outcome?.kind, waited.pauses]).toEqual(["done", [2_000]]);
+  }
+  const hour = await synced({ status: 403, headers: used(now() + 3_600) });
+  expect(hour.outcome).toMatchObject({ kind: "again", retryAfterMs: expect.toSatisfy((ms) => ms > 3_500_000) });
+  const forbidden = await synced({ status: 403, headers: { "x-ratelimit-remaining": "7", "x-ratelimit-reset": "2" } });
+  expect(forbidden.outcome).toMatchObject({ kind: "failed", error: expect.stringContaining("HTTP 403") });
+  expect((await synced({ status: 202 })).outcome).toEqual({ kind: "again", error: "Page 1 did not come: HTTP 202" });
+});
+
 test("a resumed sync still finds a circle, and the page before", async () => {
   const crash = (what: string, count: number) => {
     if (what === "progress" && count === 21) throw new Error("the machine is gone");
