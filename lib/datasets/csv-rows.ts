@@ -191,7 +191,8 @@ function behindBlanks(text: string, from: number, delimiter: string): number {
   return at;
 }
 
-const BLANKS = " \u00a0";
+/** A byte order mark is one where files were joined, or it was written twice. */
+const BLANKS = " \u00a0\uFEFF";
 const BLANKS_AND_TABS = `${BLANKS}\t`;
 
 /** The cell of the quote at `from`, and the position of the delimiter or break behind it. */

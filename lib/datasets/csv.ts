@@ -1,5 +1,5 @@
 import { csvRows, csvRowsIn } from "./csv-rows.ts";
-import { peeked, textOf, type SourceRow } from "./source-row.ts";
+import { BadFile, peeked, textOf, type SourceRow } from "./source-row.ts";
 import { decoded } from "./text-encoding.ts";
 
 // CSV in any encoding, with its own line on the delimiter or without.
@@ -33,8 +33,14 @@ export async function readCsv(
 ): Promise<{ readonly taken: CsvTaken; readonly rows: AsyncIterable<readonly SourceRow[]> }> {
   const { encoding, by: encodingBy, text } = await decoded(bytes, asked);
   const isEnough = (parts: readonly string[]) => parts.reduce((sum, { length }) => sum + length, 0) >= SAMPLE;
-  const { head, all } = await peeked(text, isEnough);
+  const { head, all, close } = await peeked(text, isEnough);
   const sample = head.join("");
+  if (MARKUP.test(sample)) {
+    await close();
+    throw new BadFile(
+      "The file is HTML or XML, perhaps the page of a login or an error: expected CSV or XLSX; export it as one of them",
+    );
+  }
   const line = SEPARATOR_LINE.exec(sample);
   const rest = line ? without(all, line[0].length) : all;
   const separator = line?.[1];
@@ -44,6 +50,9 @@ export async function readCsv(
   const delimiterBy = separator === undefined ? (delimiter === "auto" ? "content" : "option") : "sep line";
   return { taken: { encoding, encodingBy, delimiter: found, delimiterBy }, rows: csvRows(rest, found) };
 }
+
+/** What sources answer with 200 where they want a login, and what some programs save as `.xls`. It would be a header. */
+const MARKUP = /^\s{0,1000}<(?:!--|(?:!doctype|\?xml|html|head|body|table)[\s>])/i;
 
 /** The first line by which Excel is told the delimiter. */
 const SEPARATOR_LINE = /^"?sep=([^\w\s"]|\t)"?[ ,;\t]*(?:\r\n|\r|\n|$)/i;

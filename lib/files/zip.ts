@@ -76,12 +76,16 @@ async function directoryOf(read: ReadRange, size: number): Promise<{ readonly at
   return { at: numberAt(end64, 48), bytes: numberAt(end64, 40) };
 }
 
-/** The position of the record that ends the archive, whose comment ends the file. */
+/** The position of the record that ends the archive, whose comment ends the file, but for what some servers add to it. */
 function endIn(tail: Buffer): number {
+  let last = -1;
   for (let at = tail.length - END_BYTES; at >= 0; at -= 1) {
-    if (tail.readUInt32LE(at) === END && at + END_BYTES + tail.readUInt16LE(at + 20) === tail.length) return at;
+    if (tail.readUInt32LE(at) !== END) continue;
+    const end = at + END_BYTES + tail.readUInt16LE(at + 20);
+    if (end === tail.length) return at;
+    if (last < 0 && end < tail.length) last = at;
   }
-  return -1;
+  return last;
 }
 
 function entryOf(name: string, directory: Buffer, from: number, extra: Buffer): ZipEntry {

@@ -106,9 +106,16 @@ function refuseWrong({ names, fields, extra }: Found, { columns, extraColumns }:
   if (wrong.length === 0) return;
   const isExtra = missing.length === 0 && repeated === undefined && (extra.length > 0 || unnamed >= 0);
   const agree = `make the file's header and the job's columns agree${isExtra ? ', or submit it with extraColumns "ignore"' : ""}`;
-  const expected = listed(Object.keys(columns));
-  throw new BadFile(`The header is wrong: ${wrong.join("; ")}. Expected ${expected}; ${advice ?? agree}`);
+  const expected = Object.keys(columns);
+  // A sync may take all columns.
+  const wanted =
+    expected.length === 0
+      ? `Expected each column with a name of its own; ${advice ?? TAKE_SOME}`
+      : `Expected ${listed(expected)}; ${advice ?? agree}`;
+  throw new BadFile(`The header is wrong: ${wrong.join("; ")}. ${wanted}`);
 }
+
+const TAKE_SOME = 'name those to take by "columns", with extraColumns "ignore"';
 
 function listed(names: readonly string[]): string {
   return few(names.map(quoted));

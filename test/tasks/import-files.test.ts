@@ -95,6 +95,18 @@ const READ: readonly [what: string, content: string | Buffer, payload: object, w
     },
   ],
   [
+    "a byte order mark that is there twice, or where files were joined",
+    '\uFEFF\uFEFF"a",b\n1,2\n\uFEFF"3",4\n',
+    TWO,
+    {
+      rows: [
+        { a: "1", b: "2" },
+        { a: "3", b: "4" },
+      ],
+      logs: [],
+    },
+  ],
+  [
     "a NUL costs its row",
     "a,b\n1,x\0y\n2,y\n",
     TWO,

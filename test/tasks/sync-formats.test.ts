@@ -121,6 +121,8 @@ const BAD: readonly [format: string, body: string | Uint8Array, coding: string, 
   ["csv", "a,b\n1\n2\n", "", /^None of the 2 rows could be taken/],
   ["csv", Uint8Array.of(0x61, 0x0a, 0xfc), "", /^Page 1: The file is not UTF-8/],
   ["csv", "", "", /^Page 1 has no header/],
+  ["csv", "\n <!DOCTYPE html>\n<html><body>Sign in</body></html>", "", /^Page 1: The file is HTML or XML/],
+  ["csv", ",a\n0,1\n", "", /column 1 has no name. Expected each column .*"columns", with extraColumns "ignore"$/],
   ["json", "[]", "gzip", /^Page 1: the answer is not gzip, although its header says so/],
   ["ndjson", `{"n":${"[".repeat(101)}${"]".repeat(101)}}`, "", /^Page 1 has an item that is nested deeper than 100/],
   [
