@@ -11,6 +11,8 @@ interface Found {
   /** Links to places that the document does not have. */
   readonly dead: readonly string[];
   readonly scripts: number;
+  /** Elements `<details>` whose content is not shown. */
+  readonly closed: number;
   readonly page: { readonly size: boolean; readonly margin: boolean };
   /** Pictures that can't be read. */
   readonly broken: readonly string[];
@@ -36,12 +38,13 @@ export async function inspect(
   const found = result.value as Found | undefined;
   // A document that the look fails on is printed all the same.
   if (!found) return missingOf([...unknown, ...unknownBeside]);
-  const { links, dead, scripts, page, broken, named } = found;
+  const { links, dead, scripts, closed, page, broken, named } = found;
   return [
     ...missingOf([...new Set([...found.missing, ...unknownBeside])]),
     ...(links.length > 0 ? [`Links to ${listed(links)} became text: expected https:, http:, mailto: or #`] : []),
     ...(dead.length > 0 ? [`Links to ${listed(dead)} lead nowhere: nothing in the document has such an id`] : []),
     ...(scripts > 0 ? [`${scripts === 1 ? "A script" : `${scripts} scripts`} did not run: none does`] : []),
+    ...(closed > 0 ? [`${closed} <details> show their summary alone: write <details open>`] : []),
     ...(broken.length > 0 ? [`Images that can't be read: ${listed(broken)}`] : []),
     ...(named.length > 0
       ? [`Left out, since nothing is loaded: ${listed(named)} in images of SVG. Put them in as data: URIs`]
@@ -117,6 +120,11 @@ const LOOK = String.raw`async ({ address, unknown }) => {
   const isScript = ({ type }) => /^(?:|module|(?:text|application)\/(?:java|ecma)script)$/i.test(type);
   const scripts = [...all("script")].filter(isScript).length;
 
+  const isHidden = (each) =>
+    each instanceof Element ? each.localName !== "summary" && !each.checkVisibility() : each.nodeType === Node.TEXT_NODE;
+  const closed = [...all("details:not([open])")].filter((each) =>
+    each.checkVisibility() && [...each.childNodes].some((child) => isHidden(child) && child.textContent.trim() !== "")).length;
+
   const page = { size: false, margin: false };
   const read = (rules) => {
     for (const rule of rules) {
@@ -168,5 +176,5 @@ const LOOK = String.raw`async ({ address, unknown }) => {
       }
     }
   }
-  return { links, dead, scripts, page, broken, named: [...named], missing: [...missing] };
+  return { links, dead, scripts, closed, page, broken, named: [...named], missing: [...missing] };
 }`;

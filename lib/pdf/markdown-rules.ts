@@ -9,6 +9,7 @@ export function addRules(parser: MarkdownIt): void {
   parser.block.ruler.before("fence", "page_break", pageBreak, { alt: ["paragraph", "blockquote", "list"] });
   parser.block.ruler.before("fence", "comment", comment, { alt: ["paragraph", "blockquote", "list"] });
   parser.core.ruler.after("inline", "task_lists", ({ tokens }: StateCore) => markTasks(tokens));
+  parser.core.ruler.after("inline", "alerts", ({ tokens }: StateCore) => markAlerts(tokens));
   parser.core.ruler.after("inline", "joined_lines", ({ tokens }: StateCore) => joinLines(tokens));
   parser.core.ruler.push("heading_ids", ({ tokens }: StateCore) => nameHeadings(tokens));
 }
@@ -130,17 +131,23 @@ function at(pattern: RegExp, text: string, pos: number): RegExpExecArray | null 
 
 // ---- Page breaks and comments ----
 
-const STYLED = String.raw`<div\s+(?:style="\s*(?:page-)?break-(?:after|before)\s*:\s*(?:always|page)\s*;?\s*"|class="page-?break")\s*`;
+const styled = (quote: string) =>
+  String.raw`style=${quote}(?:[^<>${quote}]{0,200}[\s;])?(?:page-)?break-(?:after|before)\s*:\s*(?:always|page)\b[^<>${quote}]{0,200}${quote}`;
+/** Of a tag that is there for a page break alone, as editors and converters have them. */
+const BREAKS = String.raw`\s+(?:${styled('"')}|${styled("'")}|class=["']?(?:page|new-?page|page-?break)["']?)\s*`;
+const OPEN = String.raw`<(?:div|p|span)${BREAKS}`;
+const CLOSE = String.raw`<\/(?:div|p|span)>`;
 const PAGE_BREAK = new RegExp(
-  String.raw`^(?:\\(?:pagebreak|newpage)|<!--\s*page-?break\s*-->|${STYLED}(?:\/>|>\s*<\/div>))\s*$`,
+  String.raw`^(?:\\(?:pagebreak|newpage)|<!--\s*page[- ]?break\s*-->|<br${BREAKS}\/?>|${OPEN}(?:\/>|>\s*(?:&nbsp;)?\s*${CLOSE}))\s*$`,
   "i",
 );
-const BROKEN_OPEN = new RegExp(String.raw`^${STYLED}>\s*$`, "i");
+const BROKEN_OPEN = new RegExp(String.raw`^${OPEN}>\s*$`, "i");
+const BROKEN_CLOSE = new RegExp(String.raw`^${CLOSE}\s*$`, "i");
 
 function pageBreak(state: StateBlock, line: number, end: number, silent: boolean): boolean {
   const text = lineOf(state, line);
   if (text[0] !== "<" && text[0] !== "\\") return false;
-  const isSplit = BROKEN_OPEN.test(text) && line + 1 < end && /^<\/div>\s*$/i.test(lineOf(state, line + 1));
+  const isSplit = BROKEN_OPEN.test(text) && line + 1 < end && BROKEN_CLOSE.test(lineOf(state, line + 1));
   if (!isSplit && !PAGE_BREAK.test(text)) return false;
   if (silent) return true;
   state.line = line + (isSplit ? 2 : 1);
@@ -179,20 +186,40 @@ function markTasks(tokens: readonly Token[]): void {
     if (mark === undefined || !first || !token.children) continue;
     item.attrJoin("class", "task");
     first.content = first.content.slice(mark.length);
-    token.children.unshift(...boxOf(state === " " ? "☐" : "☑", first));
+    const box = new (kindOf(first))("text", "", 0);
+    box.content = state === " " ? "☐" : "☑";
+    token.children.unshift(...wrapped(box, "span", "task-box"));
   }
 }
 
-function boxOf(box: string, like: Token): Token[] {
-  const Kind = like.constructor as new (type: string, tag: string, nesting: -1 | 0 | 1) => Token;
-  const [open, text, close] = [
-    new Kind("box_open", "span", 1),
-    new Kind("text", "", 0),
-    new Kind("box_close", "span", -1),
-  ];
-  open.attrSet("class", "task-box");
-  text.content = box;
-  return [open, text, close];
+function kindOf(token: Token): new (type: string, tag: string, nesting: -1 | 0 | 1) => Token {
+  return token.constructor as ReturnType<typeof kindOf>;
+}
+
+function wrapped(token: Token, tag: string, className?: string): Token[] {
+  const Kind = kindOf(token);
+  const [open, close] = [new Kind(`${tag}_open`, tag, 1), new Kind(`${tag}_close`, tag, -1)];
+  if (className !== undefined) open.attrSet("class", className);
+  return [open, token, close];
+}
+
+// ---- Alerts ----
+
+const ALERT = /^\[!(note|tip|important|warning|caution)\]\s*$/i;
+
+/** A quotation that begins with a line such as `[!NOTE]` gets that as its title. */
+function markAlerts(tokens: readonly Token[]): void {
+  for (const [index, token] of tokens.entries()) {
+    const [quotation, paragraph] = [tokens[index - 2], tokens[index - 1]];
+    const [first, end] = token.children ?? [];
+    const [, kind = ""] = ALERT.exec(first?.type === "text" ? first.content : "") ?? [];
+    const isTitle = quotation?.type === "blockquote_open" && paragraph?.type === "paragraph_open" && kind !== "";
+    if (!isTitle || !first || !token.children || (end && end.type !== "softbreak")) continue;
+    quotation.attrJoin("class", `alert ${kind.toLowerCase()}`);
+    first.content = kind.slice(0, 1).toUpperCase() + kind.slice(1).toLowerCase();
+    token.children.splice(0, 1, ...wrapped(first, "strong"));
+    if (end) [end.type, end.tag] = ["hardbreak", "br"];
+  }
 }
 
 // ---- Headings ----

@@ -39,6 +39,8 @@ code { padding: .1em .3em; }
 pre { padding: .8em; white-space: pre-wrap; line-height: 1.4; }
 pre code { padding: 0; }
 blockquote { padding: 0 1em; color: #59636e; border-inline-start: 3px solid #d1d9e0; }
+.alert { color: inherit; border-color: #0969da; }
+.tip { border-color: #1a7f37; } .important { border-color: #8250df; } .warning { border-color: #9a6700; } .caution { border-color: #cf222e; }
 /* Chromium cuts off what is at the edge of the page, and half a border is beyond its table. */
 table { border-collapse: collapse; max-width: calc(100% - 2px); margin-right: 2px; }
 thead { display: table-header-group; }

@@ -73,15 +73,20 @@ const SANITIZE = String.raw`(html, { ELEMENTS, ATTRIBUTES, date }) => {
   }
   const sanitizer = new Sanitizer({ elements: ELEMENTS, attributes: ATTRIBUTES, comments: false, dataAttributes: true });
   body.setHTML(html, { sanitizer });
-  // Chromium would write its own date into elements of that class.
-  const dated = date === undefined ? [] : body.querySelectorAll(".date");
-  for (const each of dated) {
-    each.textContent = date;
-    each.classList.replace("date", "written-date");
-  }
-  for (const each of dated.length > 0 ? body.querySelectorAll("style") : []) {
-    each.textContent = each.textContent.replace(/\.date(?![\w-])/g, ".written-date");
-  }
+  // Chromium would write its own date into elements of that class, and an address that the document does not have.
+  const write = (name, text) => {
+    const written = body.querySelectorAll("." + name);
+    for (const each of written) {
+      each.textContent = text;
+      each.classList.replace(name, "written-" + name);
+    }
+    const selector = new RegExp("\\." + name + "(?![\\w-])", "g");
+    for (const each of written.length > 0 ? body.querySelectorAll("style") : []) {
+      each.textContent = each.textContent.replace(selector, ".written-" + name);
+    }
+  };
+  if (date !== undefined) write("date", date);
+  write("url", "");
   const left = [];
   const keep = (name, pattern) => {
     for (const each of body.querySelectorAll("[" + name + "]")) {

@@ -60,6 +60,32 @@ const CASES: readonly (readonly [what: string, markdown: string, html: string])[
     `<p>a</p>\n<div class="page-break"></div>\n<p>b</p>\n${'<div class="page-break"></div>\n'.repeat(3)}<pre><code>\\newpage\n</code></pre>\n`,
   ],
   [
+    "page breaks as editors have them",
+    [
+      "<div style='page-break-after: always'></div>",
+      '<div style="page-break-before: always;break-before: always"></div>',
+      '<p style="page-break-after: always;">&nbsp;</p>',
+      '<div style="display: block; break-after:page;" ></div>',
+      '<div class="page"/>',
+      "<div class='new-page'></div>",
+      '<br style="page-break-after: always">',
+      "<!-- page break -->",
+    ].join("\n\n"),
+    '<div class="page-break"></div>\n'.repeat(8),
+  ],
+  [
+    "tags that are no page breaks",
+    '<div style="page-break-inside: avoid"></div>\n\n<div style="page-break-after: always">text</div>',
+    "<p>&lt;div style=&quot;page-break-inside: avoid&quot;&gt;&lt;/div&gt;</p>\n<p>&lt;div style=&quot;page-break-after: always&quot;&gt;text&lt;/div&gt;</p>\n",
+  ],
+  [
+    "alerts as on GitHub",
+    "> [!NOTE]\n> Take **care**\n\n> [!warning]\n>\n> - hot\n\n> [!NOTE] of mine\n\n[!NOTE]\n\n> - [!TIP]",
+    '<blockquote class="alert note">\n<p><strong>Note</strong><br>\nTake <strong>care</strong></p>\n</blockquote>\n' +
+      '<blockquote class="alert warning">\n<p><strong>Warning</strong></p>\n<ul>\n<li>hot</li>\n</ul>\n</blockquote>\n' +
+      "<blockquote>\n<p>[!NOTE] of mine</p>\n</blockquote>\n<p>[!NOTE]</p>\n<blockquote>\n<ul>\n<li>[!TIP]</li>\n</ul>\n</blockquote>\n",
+  ],
+  [
     "bold text beside Chinese, Japanese and Korean",
     "**重要。**です **「引用」**は 这是**“强调”**的 **이것(this)**은 a**b。**c *你好！*吗",
     "<p><strong>重要。</strong>です <strong>「引用」</strong>は 这是<strong>“强调”</strong>的 <strong>이것(this)</strong>은 a<strong>b。</strong>c <em>你好！</em>吗</p>\n",

@@ -195,6 +195,12 @@ test("a whole page as a header is taken for what is in it, and a foreign image i
   expect(await sanitized(`<img src="https://a.example/logo.png" alt="Logo">`)).toBe(`<img alt="Logo">`);
 });
 
+test("the address of a document, which has none, is not printed", async () => {
+  expect(await sanitized(`<style>.url { color: red }</style><b class="url small">x</b>`)).toBe(
+    `<style>.written-url { color: red }</style><b class="written-url small"></b>`,
+  );
+});
+
 test("what is not allowed is named", async () => {
   const expected = "expected text, style attributes and style elements, and images as <img> with a data: URI";
   await expect(sanitized(VECTORS[0]!)).rejects.toThrow(`options.headerTemplate holds <svg>: ${expected}`);

@@ -80,10 +80,14 @@ test("what is left out of a document is told", async () => {
   const pdf = await renderer.html(
     `<title>t</title><link rel="stylesheet" href="https://a.example/s.css"><script>x()</script><script type="application/ld+json">{}</script>
      <style>@font-face { font-family: F; src: url(https://a.example/f.woff2) } p { font-family: F }</style>
-     <p>a<img src="https://a.example/logo.png"><img src="pic/local.png"><iframe src="https://a.example/"></iframe>`,
+     <p>a<img src="https://a.example/logo.png"><img src="pic/local.png"><iframe src="https://a.example/"></iframe>
+     <details><summary>s</summary>closed</details><details><p>closed</p></details><details open>open</details>
+     <details><summary>alone</summary> </details><details style="display: none">none</details>
+     <style>.all::details-content { content-visibility: visible }</style><details class="all"><p>shown</p></details>`,
     { headerTemplate: `<img src="https://a.example/head.png"><a href="x.html">x</a>`, margin: { top: "2cm" } },
   );
   expect(pdf.warnings.toSorted()).toEqual([
+    "2 <details> show their summary alone: write <details open>",
     "A script did not run: none does",
     "Left out of options.headerTemplate: x.html, https://a.example/head.png. It holds links to the web, and data: images",
     "Left out, since nothing is loaded: fonts https://a.example/f.woff2. Put them in as data: URIs",
