@@ -77,6 +77,20 @@ describe("a form is refused", () => {
 
   const type = (boundary: string) => ({ "content-type": `multipart/form-data${boundary}` });
   const whole = '--b\r\ncontent-disposition: form-data; name="jobType"\r\n\r\nimport_csv\r\n--b--\r\n';
+  test("with a part in another encoding than its own", async () => {
+    const part = (encoding: string, head: string) =>
+      `--b\r\ncontent-transfer-encoding: ${encoding}\r\ncontent-disposition: form-data; ${head}\r\n\r\nbmFtZQo=\r\n`;
+    const body = `${part("Base64", 'name="file"; filename="a.csv"')}${part("quoted-printable", 'name="meta"')}${part("8bit", 'name="jobType"')}--b--\r\n`;
+    const answer = await post(token, body, type("; boundary=b"));
+    expect([answer.status, detailsOf(answer).map(({ field, message }) => [field, message.split(",")[0]])]).toEqual([
+      400,
+      [
+        ["file", "is in base64"],
+        ["meta", "is in quoted-printable"],
+      ],
+    ]);
+  });
+
   const malformed: [what: string, body: string, boundary: string][] = [
     ["without a boundary", whole, ""],
     ["with another boundary than it says", whole, "; boundary=c"],

@@ -23,6 +23,10 @@ export const FILE_FIELD = "file";
 const LARGEST_FIELD = 256 * 1_024;
 const LIMITS = { fieldNameSize: 100, fieldSize: LARGEST_FIELD, fields: 20, files: 6, parts: 26, headerPairs: 20 };
 
+/** Forms have had no other encodings since RFC 7578, and the parser knows none: base64 would be kept as it is written. */
+const AS_IT_IS = /^(?:7bit|8bit|binary)?$/i;
+const NOT_AS_IT_IS = ", by its Content-Transfer-Encoding: expected its bytes as they are; leave that header out";
+
 /** Throws BAD_REQUEST unless the body is a complete form with exactly one file that is not empty. */
 export async function readForm(contentType: string, body: Buffer): Promise<Form> {
   const { Busboy } = await import("@fastify/busboy");
@@ -33,18 +37,23 @@ export async function readForm(contentType: string, body: Buffer): Promise<Form>
   const fields = new Map<string, string>();
   const files: FormFile[] = [];
   const problems: { field: string; message: string }[] = [];
+  const checkEncoding = (field: string, encoding = "") => {
+    if (!AS_IT_IS.test(encoding)) problems.push({ field, message: `is in ${encoding.slice(0, 40)}${NOT_AS_IT_IS}` });
+  };
   const field = (name: string, value: string) => {
     if (fields.has(name)) problems.push({ field: name, message: "is there twice: expected it once" });
     fields.set(name, value);
   };
-  parser.on("field", (given, value, isNameCut, isCut) => {
+  parser.on("field", (given, value, isNameCut, isCut, encoding) => {
     const name = textOf(given);
+    checkEncoding(name, encoding);
     if (isCut) problems.push({ field: name, message: `must not be larger than ${LARGEST_FIELD} bytes` });
     if (isNameCut) problems.push({ field: name, message: "is not a known field; remove it or check its spelling" });
     field(name, value);
   });
-  parser.on("file", (given, stream, fileName, _encoding, mimeType) => {
+  parser.on("file", (given, stream, fileName, encoding, mimeType) => {
     const name = textOf(given);
+    checkEncoding(name, encoding);
     const chunks: Buffer[] = [];
     stream.on("data", (chunk: Buffer) => chunks.push(chunk));
     stream.on("end", () => {
