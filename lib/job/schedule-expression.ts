@@ -32,12 +32,15 @@ export type Parsed = ScheduleExpression | { readonly kind: "malformed"; readonly
 
 /** Reads an expression, its times in an IANA time zone. A malformed one is an answer with its problem. */
 export function parseExpression(text: string, zone: string): Parsed {
-  const [, kind, content = ""] = /^(at|rate|cron)\((.*)\)$/.exec(tidyExpression(text)) ?? [];
+  const tidy = tidyExpression(text);
+  const [, kind, content = ""] = /^(at|rate|cron)\((.*)\)$/.exec(tidy) ?? [];
   if (kind === "at") return parseAt(content, zone);
   if (kind === "rate") return parseRate(content);
   if (kind === "cron") return parseCron(content, zone);
+  const hasSeconds = /^[\d*][^ ]*(?: [^ ]+){5,6}$/.test(tidy);
   return malformed(
-    "expected at(yyyy-mm-ddThh:mm:ss), rate(<n> minutes|hours|days) or cron(<minute> <hour> <day> <month> <weekday> <year>)",
+    "expected at(yyyy-mm-ddThh:mm:ss), rate(<n> minutes|hours|days) or cron(<minute> <hour> <day> <month> <weekday> <year>)" +
+      (hasSeconds ? "; cron's own form has five fields, without the seconds that Quartz and Spring begin with" : ""),
   );
 }
 
@@ -119,7 +122,11 @@ function parseCron(content: string, zone: string): Parsed {
     const cron = new Cron(pattern, { ...SYNTAX, utcOffset: 0 });
     return { kind: "cron", cron, zone, byRealTime: recursByRealTime(hour) };
   } catch (error) {
-    const reason = error instanceof Error ? error.message.replace(/^CronPattern: /, "") : "";
+    // The parser counts days and months from 0 in what it says of them.
+    const reason =
+      error instanceof Error
+        ? error.message.replace(/^CronPattern: /, "").replace(/^(Invalid value for (?:day|month|dayOfWeek)): .*/, "$1")
+        : "";
     return malformed(`${expected}; ${reason}`);
   }
 }

@@ -116,6 +116,10 @@ const NAMES: readonly [given: string, name: string][] = [
   ["\\\\server\\share\\a.csv", "a.csv"],
   ["/home/ann/a.csv", "a.csv"],
   ["folder/a.csv", "a.csv"],
+  // A word in base64 has slashes, too: the name of .NET, and that of Spring in two words.
+  ["=?utf-8?B?VMO8cj8/Pz8uY3N2?=", "Tür????.csv"],
+  ["=?UTF-8?Q?M=C3=BCller_?= =?ISO-8859-1?q?f=FCr.csv?=", "Müller für.csv"],
+  ["=?utf-9?Q?a.csv?=", "=?utf-9?Q?a.csv?="],
 ];
 
 test("a file's name in a form loses its folders, and payload and meta may be parts of JSON", async () => {

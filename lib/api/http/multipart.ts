@@ -58,7 +58,8 @@ export async function readForm(contentType: string, body: Buffer): Promise<Form>
     stream.on("data", (chunk: Buffer) => chunks.push(chunk));
     stream.on("end", () => {
       const bytes = Buffer.concat(chunks);
-      if (name === FILE_FIELD) files.push({ fileName: nameAlone(textOf(fileName)), contentType: mimeType, bytes });
+      if (name === FILE_FIELD)
+        files.push({ fileName: nameAlone(fromWords(textOf(fileName))), contentType: mimeType, bytes });
       else if (!/^application\/json\s*(;|$)/i.test(mimeType))
         problems.push({ field: name, message: `is a file: expected it in ${FILE_FIELD}, or JSON as application/json` });
       else if (bytes.length > LARGEST_FIELD)
@@ -105,6 +106,27 @@ export async function readForm(contentType: string, body: Buffer): Promise<Form>
 /** A part may lack its name, and one of application/octet-stream the file's name, which the types don't say. */
 function textOf(given: string | undefined): string {
   return given ?? "";
+}
+
+/** `=?utf-8?B?…?=` is how .NET and Spring write a name that is not ASCII: the encoded words of RFC 2047. */
+function fromWords(name: string): string {
+  const joined = name.replaceAll(/\?=[ \t]+=\?/g, "?==?");
+  return joined.replaceAll(
+    /=\?([\w-]{1,40})\?([BQ])\?([^?\s]*)\?=/gi,
+    (word, charset: string, kind: string, text: string) => {
+      const isBase64 = kind.toUpperCase() === "B";
+      const escaped = () =>
+        text
+          .replaceAll("_", " ")
+          .replaceAll(/=([\da-f]{2})/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
+      const bytes = isBase64 ? Buffer.from(text, "base64") : Buffer.from(escaped(), "latin1");
+      try {
+        return new TextDecoder(charset, { fatal: true }).decode(bytes);
+      } catch {
+        return word;
+      }
+    },
+  );
 }
 
 /** Without its folders (`C:\fakepath\a.csv`). One that leads up is kept, to be refused. */
