@@ -3,6 +3,7 @@ import { isExactNumber, isNumber, parseExactly } from "../job/exact-json.ts";
 import type { AnswerHeaders } from "../outbound/answer-body.ts";
 import { nextLink } from "../outbound/next-link.ts";
 import { quoted } from "./columns.ts";
+import { unpackedSource } from "./packed-source.ts";
 import { csvRows, type CsvEvents } from "./sync-csv.ts";
 import { paginationOf, type Sync } from "./sync-payload.ts";
 
@@ -28,9 +29,18 @@ export function isStreamed(asked: Sync): boolean {
   return asked.format !== "json" && paginationOf(asked).by === "none";
 }
 
+const LARGEST_PAGE = 8 * 1_024 * 1_024;
+const LARGEST_STREAM = 1_024 * 1_024 * 1_024;
+
+/** Of an answer, unpacked. */
+export function mostBytesOf(asked: Sync): number {
+  return isStreamed(asked) ? LARGEST_STREAM : LARGEST_PAGE;
+}
+
 /** `isFirst`: nothing has been read before. */
 export async function pageOf(asked: Sync, answer: PageAnswer, isFirst: boolean, events: CsvEvents): Promise<Page> {
-  const { headers, body } = answer;
+  const { headers } = answer;
+  const body = unpackedSource(answer.body, mostBytesOf(asked));
   const pagination = paginationOf(asked);
   const linked = pagination.by === "link" ? { next: nextLink(headers["link"]) } : {};
   if (asked.format !== "json") {

@@ -7,7 +7,7 @@ import type { Columns, ColumnType, Origin, PartWriter, Row, SavedPart } from "..
 import { BUSY } from "../outbound/retry-after.ts";
 import { isColumnName, quoted, typeOf } from "./columns.ts";
 import { keyOf, originOf } from "./source-origin.ts";
-import { BadPage, isStreamed, pageOf, type PageAnswer } from "./source-page.ts";
+import { BadPage, isStreamed, mostBytesOf, pageOf, type PageAnswer } from "./source-page.ts";
 import { stepAfter, urlOf, type Place } from "./source-place.ts";
 import type { Sync } from "./sync-payload.ts";
 import { again, done, failed, type TaskContext, type TaskOutcome } from "./task.ts";
@@ -39,9 +39,6 @@ interface Reading {
   pausedMs: number;
 }
 
-/** In bytes. */
-const LARGEST_PAGE = 8 * 1_024 * 1_024;
-const LARGEST_STREAM = 1_024 * 1_024 * 1_024;
 const LONGEST_STREAM_MS = 12 * MINUTE;
 const MOST_PAGES = 10_000;
 /** Bounds the rows and pages that are fetched again after a lost attempt. */
@@ -198,7 +195,7 @@ async function ask(reading: Reading, url: URL): Promise<PageAnswer | TaskOutcome
       method: "GET",
       url,
       headers: { accept: ACCEPTED[asked.format], ...asked.headers, ...conditions },
-      mostBytes: isStreamed(asked) ? LARGEST_STREAM : LARGEST_PAGE,
+      mostBytes: mostBytesOf(asked),
       ...(isStreamed(asked) && { longestMs: LONGEST_STREAM_MS }),
     });
     if (answer.kind === "refused") return refuse(part, `The source was not asked: ${answer.problem}`);

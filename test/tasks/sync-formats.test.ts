@@ -112,6 +112,23 @@ test("many empty lines are read by the piece: a promise for each would take an h
   expect(promises).toBeLessThan(lines / 10);
 });
 
+test("a file that is packed by gzip is read, though no header says so", async () => {
+  const files = [
+    ["ndjson", '{"n":1}\n{"n":2}\n'],
+    ["csv", "n\n1\n2\n"],
+    ["json", '{"items":[{"n":1},{"n":2}]}'],
+  ] as const;
+  for (const [format, text] of files) {
+    // Several members are one file.
+    const half = Math.floor(text.length / 2);
+    answering(Buffer.concat([gzipSync(text.slice(0, half)), gzipSync(text.slice(half))]), {
+      "content-type": "application/gzip",
+    });
+    const asked = { url: on.source.url, dataset: on.fresh(), format };
+    expect((await on.world.run("sync", asked)).outcome).toMatchObject({ kind: "done", result: { rows: 2 } });
+  }
+});
+
 const BAD: readonly [format: string, body: string | Uint8Array, coding: string, error: RegExp][] = [
   ["ndjson", '{"n":1}\n[2]\n', "", /^Page 1 has a line 2 that is not a JSON object: "\[2\]"/],
   ["ndjson", '{"n":1}\n{"n":', "", /^Page 1 has a line 2 that is not a JSON object/],
@@ -123,6 +140,8 @@ const BAD: readonly [format: string, body: string | Uint8Array, coding: string, 
   ["csv", "", "", /^Page 1 has no header/],
   ["csv", "\n <!DOCTYPE html>\n<html><body>Sign in</body></html>", "", /^Page 1: The file is HTML or XML/],
   ["csv", ",a\n0,1\n", "", /column 1 has no name. Expected each column .*"columns", with extraColumns "ignore"$/],
+  ["ndjson", gzipSync('{"n":1}').subarray(0, -9), "", /^Page 1: the answer begins like gzip, and can't be unpacked/],
+  ["json", gzipSync(`[${" ".repeat(9_000_000)}]`), "", /^Page 1: the answer unpacks to more than 8388608 bytes/],
   ["json", "[]", "gzip", /^Page 1: the answer is not gzip, although its header says so/],
   ["ndjson", `{"n":${"[".repeat(101)}${"]".repeat(101)}}`, "", /^Page 1 has an item that is nested deeper than 100/],
   [
