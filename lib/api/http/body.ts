@@ -9,6 +9,7 @@ import { changingNumber, mayChange, parseAsWritten, parseExactly } from "../../j
 import { HALF_PAIR, halfPairIn, mayHaveHalfPair } from "../../job/well-formed.ts";
 import { misplaced } from "./misplaced.ts";
 import type { Form } from "./multipart.ts";
+import { wrongTokenIn } from "./wrong-token.ts";
 
 // The body of a request: its size and depth, as JSON or as a form, and its parsing by a schema.
 
@@ -40,7 +41,7 @@ export function jsonBody(takesJson: (event: Event) => boolean, readingOf: (event
       try {
         await before?.(handling as never);
       } catch (error) {
-        throw badRequest([{ field: "body", message: `expected JSON: ${causeOf(error)}` }]);
+        throw badRequest([{ field: "body", message: `expected JSON: ${causeOf(error, text)}` }]);
       }
       if (isTooDeep(event.body)) throw badRequest([{ field: "body", message: TOO_DEEP }]);
       // The parser has refused what is not JSON, and names that lead JavaScript astray.
@@ -182,9 +183,12 @@ export function nameAstray(value: unknown): string | undefined {
   return undefined;
 }
 
-function causeOf(error: unknown): string {
+function causeOf(error: unknown, text: string): string {
   const cause = (error as { cause?: { message?: unknown; data?: unknown } }).cause;
   // The parser's message quotes the body; the answer shows only the position.
   const position = /position \d+( \(line \d+ column \d+\))?/.exec(String(cause?.message))?.[0];
-  return position ? `not valid at ${position}` : "not valid";
+  if (position) return `not valid at ${position}`;
+  // Of a token that it does not know, such as the NaN that Python writes, the parser names no position.
+  const token = wrongTokenIn(text);
+  return token === undefined ? "not valid" : `not valid at position ${token}`;
 }
