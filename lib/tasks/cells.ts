@@ -21,6 +21,8 @@ export interface Notation {
   readonly dateFormats?: readonly string[] | undefined;
   /** Beside the usual ones. */
   readonly booleans?: { readonly true?: Words; readonly false?: Words } | undefined;
+  /** Beside a cell without text; in columns of text too. */
+  readonly nulls?: Words;
 }
 
 export type Reader = (type: ColumnType, cell: SourceCell) => Cell;
@@ -30,6 +32,7 @@ export function cellReader(notation: Notation): Reader {
   const plainNumber = numberReader(notation);
   const words = wordsOf(notation);
   const dateOf = dateReader(notation);
+  const nulls = new Set(notation.nulls);
   const reading: Record<ColumnType, (cell: SourceCell) => Cell> = {
     string: (cell) => ({ value: textOf(cell) }),
     any: (cell) => ({ value: textOf(cell) }),
@@ -42,6 +45,7 @@ export function cellReader(notation: Notation): Reader {
     date: dateOf,
   };
   return (type, cell) => {
+    if (nulls.has(textOf(cell).trim())) return { value: null };
     if (isOf(cell, "error")) return { expected: EXPECTED[type] };
     if (type !== "string" && type !== "any" && textOf(cell).trim() === "") return { value: null };
     return reading[type](cell);

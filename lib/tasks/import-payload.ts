@@ -36,6 +36,11 @@ export const csvFields = {
     .strictObject({ true: z.array(word).max(20).optional(), false: z.array(word).max(20).optional() })
     .optional()
     .describe("Words beside the usual ones."),
+  nulls: z
+    .array(z.string().trim().min(1).max(100))
+    .max(20)
+    .optional()
+    .describe("What stands for no value in a cell of any type, as the file writes it: NULL, NA."),
   extraColumns: z
     .enum(["ignore", "keep"])
     .optional()

@@ -211,6 +211,19 @@ const READ: readonly [what: string, content: string | Buffer, payload: object, w
     },
   ],
   [
+    "words for no value, as Snowflake, MySQL and R write them",
+    "a;n;paid;on\n\\N;\\N;NA;\\N\nNA; NA ;true;2026-01-31\nN/A;na;true;\nNAN;2;;\n",
+    { columns: { a: "string", n: "number", paid: "boolean", on: "date" }, delimiter: ";", nulls: ["\\N", "NA"] },
+    {
+      rows: [
+        { a: null, n: null, paid: null, on: null },
+        { a: null, n: null, paid: true, on: "2026-01-31" },
+        { a: "NAN", n: 2, paid: null, on: null },
+      ],
+      logs: [[4, said(/n: expected a number.*got "na"/)]],
+    },
+  ],
+  [
     "a header that differs in case and spaces, or by a map",
     "Customer  NAME ,E-Mail Address,a\nAnn,a@b.example,1\n",
     { columns: { customerName: "string", mail: "string", a: "integer" }, headerMap: { "e-mail address": "mail" } },
