@@ -45,6 +45,15 @@ const ROWS: readonly [what: string, text: string, rows: readonly unknown[], deli
       [2, ["e", "f", "g"]],
     ],
   ],
+  [
+    "a byte order mark before a quote is none of the cell either: it is there twice, or where files were joined",
+    '\uFEFF"a",b\n1,2\n\uFEFF"3","4"\n',
+    [
+      [1, ["a", "b"]],
+      [2, ["1", "2"]],
+      [3, ["3", "4"]],
+    ],
+  ],
   ["blanks before a quote that ends within the cell are text", 'a, "b" c,d\n', [[1, ["a", ' "b" c', "d"]]]],
   [
     "quotes in tab-separated values are text",

@@ -95,18 +95,6 @@ const READ: readonly [what: string, content: string | Buffer, payload: object, w
     },
   ],
   [
-    "a byte order mark that is there twice, or where files were joined",
-    '\uFEFF\uFEFF"a",b\n1,2\n\uFEFF"3",4\n',
-    TWO,
-    {
-      rows: [
-        { a: "1", b: "2" },
-        { a: "3", b: "4" },
-      ],
-      logs: [],
-    },
-  ],
-  [
     "a NUL costs its row",
     "a,b\n1,x\0y\n2,y\n",
     TWO,
@@ -208,19 +196,6 @@ const READ: readonly [what: string, content: string | Buffer, payload: object, w
     {
       rows: [true, false, true, false].map((value) => ({ a: value, b: value })),
       logs: [[6, said(/true or false, got "ja"/)]],
-    },
-  ],
-  [
-    "words for no value, as Snowflake, MySQL and R write them",
-    "a;n;paid;on\n\\N;\\N;NA;\\N\nNA; NA ;true;2026-01-31\nN/A;na;true;\nNAN;2;;\n",
-    { columns: { a: "string", n: "number", paid: "boolean", on: "date" }, delimiter: ";", nulls: ["\\N", "NA"] },
-    {
-      rows: [
-        { a: null, n: null, paid: null, on: null },
-        { a: null, n: null, paid: true, on: "2026-01-31" },
-        { a: "NAN", n: 2, paid: null, on: null },
-      ],
-      logs: [[4, said(/n: expected a number.*got "na"/)]],
     },
   ],
   [

@@ -89,6 +89,20 @@ test("numbers of India have groups of two digits before the last", () => {
   expect(cellReader({ decimal: "," })("number", "12.34.567")).toHaveProperty("expected");
 });
 
+test("words for no value are null in columns of any type, as Snowflake, MySQL and R write them", () => {
+  const read = cellReader({ nulls: ["\\N", "NA"] });
+  for (const type of ["string", "any", "number", "integer", "boolean", "date"] as const)
+    expect([read(type, "\\N"), read(type, " NA ")]).toEqual([{ value: null }, { value: null }]);
+  expect(read("number", { kind: "error", text: "NA" })).toEqual({ value: null });
+  expect([read("string", "N/A"), read("string", "na"), read("string", "")]).toEqual([
+    { value: "N/A" },
+    { value: "na" },
+    { value: "" },
+  ]);
+  expect(read("number", "na")).toHaveProperty("expected");
+  expect(importCsv.payload.safeParse({ dataset: "a", columns: { a: "date" }, nulls: [" "] }).success).toBe(false);
+});
+
 test("the options that docs/file-imports.md shows are accepted", () => {
   const [, example = ""] =
     /<<'JSON'\n([\s\S]*?)^JSON$/m.exec(readFileSync(join(ROOT, "docs/file-imports.md"), "utf8")) ?? [];

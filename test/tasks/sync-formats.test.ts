@@ -112,23 +112,6 @@ test("many empty lines are read by the piece: a promise for each would take an h
   expect(promises).toBeLessThan(lines / 10);
 });
 
-test("a file that is packed by gzip is read, though no header says so", async () => {
-  const files = [
-    ["ndjson", '{"n":1}\n{"n":2}\n'],
-    ["csv", "n\n1\n2\n"],
-    ["json", '{"items":[{"n":1},{"n":2}]}'],
-  ] as const;
-  for (const [format, text] of files) {
-    // Several members are one file.
-    const half = Math.floor(text.length / 2);
-    answering(Buffer.concat([gzipSync(text.slice(0, half)), gzipSync(text.slice(half))]), {
-      "content-type": "application/gzip",
-    });
-    const asked = { url: on.source.url, dataset: on.fresh(), format };
-    expect((await on.world.run("sync", asked)).outcome).toMatchObject({ kind: "done", result: { rows: 2 } });
-  }
-});
-
 const BAD: readonly [format: string, body: string | Uint8Array, coding: string, error: RegExp][] = [
   ["ndjson", '{"n":1}\n[2]\n', "", /^Page 1 has a line 2 that is not a JSON object: "\[2\]"/],
   ["ndjson", '{"n":1}\n{"n":', "", /^Page 1 has a line 2 that is not a JSON object/],

@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { onSource } from "./sync-source.ts";
 
@@ -167,4 +168,20 @@ test("appending keeps what was there", async () => {
   await on.world.run("sync", { url: on.source.url, dataset, mode: "append" });
   expect(await on.world.rowsOf(dataset)).toEqual([{ id: 1 }, { id: "two" }]);
   expect(await on.world.datasets.get(on.world.appId, dataset)).toMatchObject({ columns: { id: "any" } });
+});
+
+test("a file that is packed by gzip is read, though no header says so", async () => {
+  const files = [
+    ["ndjson", '{"n":1}\n{"n":2}\n'],
+    ["csv", "n\n1\n2\n"],
+    ["json", '{"items":[{"n":1},{"n":2}]}'],
+  ] as const;
+  for (const [format, text] of files) {
+    // Several members are one file.
+    const half = Math.floor(text.length / 2);
+    const packed = Buffer.concat([gzipSync(text.slice(0, half)), gzipSync(text.slice(half))]);
+    on.source.answer((_, response) => void response.setHeader("content-type", "application/gzip").end(packed));
+    const asked = { url: on.source.url, dataset: on.fresh(), format };
+    expect((await on.world.run("sync", asked)).outcome).toMatchObject({ kind: "done", result: { rows: 2 } });
+  }
 });
