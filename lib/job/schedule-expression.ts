@@ -40,7 +40,8 @@ export function parseExpression(text: string, zone: string): Parsed {
   const hasSeconds = /^[\d*][^ ]*(?: [^ ]+){5,6}$/.test(tidy);
   return malformed(
     "expected at(yyyy-mm-ddThh:mm:ss), rate(<n> minutes|hours|days) or cron(<minute> <hour> <day> <month> <weekday> <year>)" +
-      (hasSeconds ? "; cron's own form has five fields, without the seconds that Quartz and Spring begin with" : ""),
+      (hasSeconds ? "; cron's own form has five fields, without the seconds that Quartz and Spring begin with" : "") +
+      (/^(?:CRON_)?TZ=/i.test(tidy) ? "; the time zone stands in timezone" : ""),
   );
 }
 

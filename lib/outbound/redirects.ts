@@ -1,4 +1,4 @@
-import { isUtf8 } from "node:buffer";
+import { headerText } from "./header-text.ts";
 
 // The redirects that an app may have followed: those that keep method and body, to the same host, encrypted.
 
@@ -25,8 +25,6 @@ export function followable({ status, location }: Redirect, from: URL): URL | und
 /** Where an answer of the class 3xx leads, if it says so. */
 export function locationOf(location: string | undefined, from: URL): URL | undefined {
   if (location === undefined) return undefined;
-  // Headers are read as Latin-1, and many servers write a path as it is, in UTF-8.
-  const bytes = Buffer.from(location, "latin1");
-  const text = isUtf8(bytes) ? bytes.toString() : location;
+  const text = headerText(location);
   return URL.canParse(text, from.href) ? new URL(text, from.href) : undefined;
 }

@@ -7,6 +7,7 @@ import {
   createInflateRaw,
   createZstdDecompress,
 } from "node:zlib";
+import { headerText } from "./header-text.ts";
 import { MASK, isCredential, maskedAddress, maskedText } from "../job/masking.ts";
 
 // What people are shown of an answer: an excerpt of its body as text, and its headers.
@@ -89,7 +90,7 @@ const MOST_HEADERS = 40;
 export function shownHeaders(headers: Headers): Record<string, string> {
   const shown = Object.entries(headers).filter(([name]) => !NOT_SHOWN.has(name));
   return Object.fromEntries(
-    shown.slice(0, MOST_HEADERS).map(([name, value]) => [name, shownValue(name, listed(value))]),
+    shown.slice(0, MOST_HEADERS).map(([name, value]) => [name, shownValue(name, headerText(listed(value)))]),
   );
 }
 

@@ -176,6 +176,7 @@ test.each([
   ["cron(70 9 * * ? *)", "Invalid value for minute: 70"],
   ["cron(0 9 32 * ? *)", /Invalid value for day$/],
   ["cron(0 9 * 13 ? *)", /Invalid value for month$/],
+  ["CRON_TZ=Asia/Seoul 0 9 * * *", "the time zone stands in timezone"],
   ["0 0 9 * * 1-5", "five fields, without the seconds"],
   ["cron(0 9 * *  *)", "expected cron("],
 ])("%s is refused with a reason", (text, reason) => {

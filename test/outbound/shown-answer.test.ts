@@ -63,6 +63,9 @@ test("headers are shown without credentials, short, and without those of the con
     vary: ["accept", "origin"],
     "x-long": "x".repeat(1_000),
     link: "<https://ann:canary@a.example/>; rel=next",
+    // As they are read; many servers write UTF-8.
+    "x-utf-8": Buffer.from("größer 日本").toString("latin1"),
+    "x-latin-1": "gr\u00f6\u00dfer",
   });
   expect(shown).toEqual({
     "content-type": "text/html",
@@ -71,5 +74,7 @@ test("headers are shown without credentials, short, and without those of the con
     vary: "accept, origin",
     "x-long": "x".repeat(256),
     link: "<https://***@a.example/>; rel=next",
+    "x-utf-8": "größer 日本",
+    "x-latin-1": "größer",
   });
 });
