@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { packagedDynoxide } from "./dynoxide.ts";
 import { createGuard, guardBucket, type Guard } from "./guard.ts";
+import { lookWhileHidden } from "./queue-timers.ts";
 
 // DynamoDB, SQS and S3 on this machine. They run in a process of their own, which ends when its parent ends,
 // by a kill too.
@@ -139,6 +140,7 @@ export async function startQueuesAndBucket(dir?: string, given = 0, guard = crea
   listenGuarded(guard);
   takeLargeObjects();
   const { startFauxqs } = await import("fauxqs");
+  await lookWhileHidden();
   const { port } = await startFauxqs({
     port: given,
     logger: false,
