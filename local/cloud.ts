@@ -2,7 +2,7 @@ import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient, SendMessageCommand } from "@aws-sdk/client-sqs";
 import type { Server } from "node:http";
 import { join } from "node:path";
-import { MINUTE, createClock, type Clock } from "../lib/clock.ts";
+import { HOUR, createClock, type Clock } from "../lib/clock.ts";
 import { setClock } from "./clock-file.ts";
 import { NO_LINKS, createBucketLinks } from "./bucket-links.ts";
 import { startEmulators, type Emulators } from "./emulators.ts";
@@ -168,10 +168,10 @@ async function scheduling({ lambdaApi, references, dir, clock, guard, before }: 
   });
 }
 
-/** The bucket's lifecycle, once a minute of service time. */
+/** The bucket's lifecycle, once an hour of service time: its rules count days, and each time lists all files. */
 function startLifecycle(template: Template, references: References, clock: Clock): Runner {
   const s3 = new S3Client({ forcePathStyle: true });
-  return startSchedule(MINUTE, clock, async () =>
+  return startSchedule(HOUR, clock, async () =>
     expireFiles(s3, references["JobsBucket"] ?? "", rulesOf(template, "JobsBucket"), clock),
   );
 }
