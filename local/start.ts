@@ -10,7 +10,6 @@ import type { Runner } from "./event-sources.ts";
 import type { References } from "./provision.ts";
 import { LOOPBACK } from "./listen.ts";
 import { readTemplate, type Template } from "./template.ts";
-import { DEMO_APP, demoToken } from "./local-pages.ts";
 import type { WorkerSettings } from "./workers.ts";
 
 // The whole service on this machine: `npm start`. The story is in `start`, its steps below. What runs the service is
@@ -172,6 +171,7 @@ async function startRole(role: Settings["role"], settings: WorkerSettings): Prom
 }
 
 async function announce(url: string, { dir, speed, bind }: Settings): Promise<void> {
+  const { DEMO_APP, demoToken } = await import("./local-pages.ts");
   const token = await demoToken();
   const job = { url: `${url}/echo/hello`, body: { orderId: "123" }, key: "first-job" };
   const clock = readClock(dir);

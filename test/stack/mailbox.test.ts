@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { FRESH_CONNECTIONS } from "../../lib/aws.ts";
-import { endStacks, startStack } from "../support/stack.ts";
+import { endStacks, sharedStack, startStack } from "../support/stack.ts";
 
 afterAll(endStacks);
 
@@ -42,7 +42,7 @@ test("the local stack keeps e-mails with its data, and hands them to its own pag
 });
 
 test("a token is for whoever sits at this machine: no other page gets one", async () => {
-  const stack = await startStack({ env: { ROLE: "gateway" } });
+  const stack = await sharedStack({ ROLE: "gateway" });
   const ask = async (headers: Record<string, string>) => fetch(`${stack.url}/local/token`, { method: "POST", headers });
   for (const headers of [
     { "sec-fetch-site": "cross-site" },
@@ -57,5 +57,4 @@ test("a token is for whoever sits at this machine: no other page gets one", asyn
   };
   const me = await fetch(`${stack.url}/v1/me`, { headers: { authorization: `Bearer ${token}` } });
   expect(await me.json()).toMatchObject({ data: { sub: "developer", may: { change: true, operate: false } } });
-  await stack.end();
 });

@@ -7,17 +7,7 @@ import { newJob } from "../../lib/engine/new-job.ts";
 import { changeIn } from "../../lib/store/counters.ts";
 import { incrementsOf } from "../../lib/store/stats.ts";
 import { usageOf } from "../../lib/pdf/usage.ts";
-import {
-  endStacks,
-  jobIn,
-  newApp,
-  sharedStack,
-  startStack,
-  tokenFor,
-  until,
-  webhook,
-  type Stack,
-} from "../support/stack.ts";
+import { endStacks, jobIn, newApp, sharedStack, tokenFor, until, webhook, type Stack } from "../support/stack.ts";
 import { startTarget, type Target } from "../support/target.ts";
 import { request } from "../support/world.ts";
 import type { Status } from "../../lib/job/status.ts";
@@ -156,23 +146,6 @@ test("a series is of whole hours or days, and of no more than it can show", asyn
     message: expect.stringContaining("is more than two days ago"),
   });
   expect(await refused("step=2h")).toMatchObject({ field: "step" });
-});
-
-test("stats go on over a restart, what is not counted yet included", async () => {
-  const env = { ROLE: "gateway" };
-  const first = await startStack({ env });
-  const { token } = await newApp();
-  const body = webhook({ url: target.url, path: "/good" });
-  const created = await first.call("POST", "/v1/jobs/create", { token, body });
-  expect(created.status).toBe(201);
-  await first.end("SIGKILL");
-  const second = await startStack({ dir: first.dir, env });
-  const jobs = async () => {
-    const { body: answer } = await second.call("GET", "/v1/admin/stats", { token });
-    return answer.data.lastHour.jobs as number;
-  };
-  // A stack that is killed between a count and the note of its place in the stream counts once more.
-  await until(async () => (await jobs()) >= 1);
 });
 
 // ---- The effect of one change on the counters ----
