@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { packagedDynoxide } from "./dynoxide.ts";
 import { createGuard, guardBucket, type Guard } from "./guard.ts";
-import { lookWhileHidden } from "./queue-timers.ts";
+import { adaptPolls, noteCallers } from "./queue-polls.ts";
 
 // DynamoDB, SQS and S3 on this machine. They run in a process of their own, which ends when its parent ends,
 // by a kill too.
@@ -139,8 +139,9 @@ function dynamoDbBinary(): string {
 export async function startQueuesAndBucket(dir?: string, given = 0, guard = createGuard(process.env)): Promise<string> {
   listenGuarded(guard);
   takeLargeObjects();
+  noteCallers();
   const { startFauxqs } = await import("fauxqs");
-  await lookWhileHidden();
+  await adaptPolls();
   const { port } = await startFauxqs({
     port: given,
     logger: false,

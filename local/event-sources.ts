@@ -20,8 +20,8 @@ export interface Mapping {
   readonly maximumConcurrency: number;
 }
 
-// Short, because the emulator gives a message to a poll whose caller was killed and then hides it.
-const LONG_POLL_SECONDS = 2;
+/** The longest that SQS has. An idle stack polls seldom. */
+const LONG_POLL_SECONDS = 20;
 
 // One for all queues of a process: they share its event loop.
 const room = createPace();

@@ -1,5 +1,13 @@
+import {
+  CreateQueueCommand,
+  GetQueueAttributesCommand,
+  ReceiveMessageCommand,
+  SQSClient,
+  SendMessageCommand,
+} from "@aws-sdk/client-sqs";
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { lookWhileHidden } from "../../local/queue-timers.ts";
+import { startEmulators } from "../../local/emulators.ts";
+import { adaptPolls } from "../../local/queue-polls.ts";
 
 interface Message {
   readonly messageId: string;
@@ -22,7 +30,7 @@ interface Queue {
 let Queues: new (name: string, url: string, arn: string, attributes: object, tags: object) => Queue;
 
 beforeAll(async () => {
-  await lookWhileHidden();
+  await adaptPolls();
   const { href } = new URL("sqs/sqsStore.js", import.meta.resolve("fauxqs"));
   ({ SqsQueue: Queues } = (await import(href)) as { SqsQueue: typeof Queues });
 });
@@ -105,4 +113,25 @@ test.each(KINDS)("$of looks no more once the last hidden message is deleted", as
   queue.deleteMessage(received?.ReceiptHandle ?? "");
   await vi.advanceTimersByTimeAsync(100);
   expect([vi.getTimerCount(), isAnswered()]).toEqual([1, false]);
+});
+
+test("a message is kept from a poll whose caller is gone", async () => {
+  vi.useRealTimers();
+  const emulators = await startEmulators();
+  const client = new SQSClient({ endpoint: emulators.endpoints.sqs });
+  const { QueueUrl } = await client.send(new CreateQueueCommand({ QueueName: "polled" }));
+  const poll = (seconds: number) => new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: seconds });
+  const leaving = new AbortController();
+  const left = client.send(poll(20), { abortSignal: leaving.signal });
+  const stayed = client.send(poll(20));
+  const look = async () => client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["QueueArn"] }));
+  await look();
+  leaving.abort();
+  await expect(left).rejects.toThrow();
+  // By then the emulator has seen that the connection is closed.
+  for (let n = 0; n < 5; n += 1) await look();
+  await client.send(new SendMessageCommand({ QueueUrl, MessageBody: "kept" }));
+  expect((await stayed).Messages).toMatchObject([{ Body: "kept" }]);
+  client.destroy();
+  await emulators.stop();
 });
