@@ -120,18 +120,21 @@ test("a message is kept from a poll whose caller is gone", async () => {
   const emulators = await startEmulators();
   const client = new SQSClient({ endpoint: emulators.endpoints.sqs });
   const { QueueUrl } = await client.send(new CreateQueueCommand({ QueueName: "polled" }));
-  const poll = (seconds: number) => new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: seconds });
+  const settled = async () => {
+    for (let n = 0; n < 5; n += 1)
+      await client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["QueueArn"] }));
+  };
   const leaving = new AbortController();
-  const left = client.send(poll(20), { abortSignal: leaving.signal });
-  const stayed = client.send(poll(20));
-  const look = async () => client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["QueueArn"] }));
-  await look();
+  const poll = new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20 });
+  const left = client.send(poll, { abortSignal: leaving.signal });
+  // Meanwhile the emulator sees the poll, and then that its connection is closed.
+  await settled();
   leaving.abort();
   await expect(left).rejects.toThrow();
-  // By then the emulator has seen that the connection is closed.
-  for (let n = 0; n < 5; n += 1) await look();
+  await settled();
   await client.send(new SendMessageCommand({ QueueUrl, MessageBody: "kept" }));
-  expect((await stayed).Messages).toMatchObject([{ Body: "kept" }]);
+  const { Messages } = await client.send(new ReceiveMessageCommand({ QueueUrl }));
+  expect(Messages).toMatchObject([{ Body: "kept" }]);
   client.destroy();
   await emulators.stop();
 });
