@@ -27,7 +27,7 @@ export const ACCEPTED: readonly Accepted[] = [
   },
   {
     file: "lib/queue/queue.ts",
-    code: "const client = parts.client ?? lean(new SQSClient({ ...CLIENT_DEFAULTS, useQueueUrlAsEndpoint: false }));",
+    code: "const client = parts.client ?? adapted(lean(new SQSClient({ ...CLIENT_DEFAULTS, useQueueUrlAsEndpoint: false })));",
     was: "false",
     becomes: "true",
     reason: "Matters only where a queue's URL names another host than the endpoint, as no test's does.",
@@ -69,7 +69,7 @@ export const ACCEPTED: readonly Accepted[] = [
   },
   {
     file: "lib/engine/sweep.ts",
-    code: "const jobs = await store.getMany(ids, { consistent: true });",
+    code: "const jobs = (await parts.store.getMany(ids, { consistent: true })).filter(",
     was: "true",
     becomes: "false",
     reason: "Moves are fenced on what was read: a late read costs a lost write, not a job.",
