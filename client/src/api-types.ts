@@ -968,7 +968,8 @@ export interface BulkAction {
     readonly since: string;
     /** Of an open one, at the earliest. */
     readonly nextProbeAt: string | null;
-    readonly lastError: string;
+    /** Null where a person holds what has not failed. */
+    readonly lastError: string | null;
   }> | undefined;
 }
 

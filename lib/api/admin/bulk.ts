@@ -57,7 +57,7 @@ export const bulkShown = z
           state: z.enum(["open", "held"]),
           since: time,
           nextProbeAt: time.nullable().describe("Of an open one, at the earliest."),
-          lastError: z.string(),
+          lastError: z.string().nullable().describe("Null where a person holds what has not failed."),
         }),
       )
       .describe(
@@ -213,7 +213,7 @@ async function shutOf(job: Job, destinations: ServiceParts["destinations"]): Pro
           state,
           since: iso(since),
           nextProbeAt: state === "open" && probeAt !== undefined ? iso(probeAt) : null,
-          lastError,
+          lastError: lastError ?? null,
         },
   );
 }
