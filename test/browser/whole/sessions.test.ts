@@ -53,7 +53,7 @@ test("who may only look finds nothing that changes anything on any page", async 
   const { id: bulk } = await at.ask(token, "POST", "/v1/admin/jobs/redrive", { status: "DEAD" });
   const page = await at.open("", await tokenFor({ appId, roles: ["APP_VIEWER"] }));
   const changes =
-    /^(?:Retry|Start now|Cancel|Give up|Delete|Pause|Run|Resume|Edit|End|Stop here|Save|New|Make|Revoke|Take|Send)\b/;
+    /^(?:Retry|Start now|Cancel|Give up|Delete|Pause|Run|Resume|Hold|Edit|End|Stop here|Save|New|Make|Revoke|Take|Send)\b/;
   for (const path of [...PAGES, `/jobs/${id}`, `/bulk/${bulk}`]) {
     await go(page, path);
     const main = page.locator("main");

@@ -3,9 +3,12 @@ import { api } from "../api/http.ts";
 import { useQuery } from "../api/query.ts";
 import type { BulkAction, JobDetail } from "../api/shapes.ts";
 import { refresh, told } from "../actions.ts";
+import { STATES, hostOf } from "../destinations.ts";
+import { searchOf } from "../filter.ts";
 import { mayChange } from "../me.ts";
 import { ActButton } from "../parts/act-button.tsx";
 import { Refreshing, Skeleton } from "../parts/notices.tsx";
+import { Resume } from "../parts/resume.tsx";
 import { StatusBadge, isFinal } from "../parts/status.tsx";
 import { plural } from "../parts/text.tsx";
 import { Ago } from "../parts/time.tsx";
@@ -19,7 +22,10 @@ export default function BulkActionPage() {
   const asked = useQuery({
     key: ["bulk-action", id],
     ask: async (signal) => api<BulkAction>(`v1/admin/bulk-actions/${id}`, { signal }),
-    every: (one) => (one === undefined || !isFinal(one.status) ? "often" : "never"),
+    every: (one) => {
+      if (one === undefined || !isFinal(one.status)) return "often";
+      return one.shutDestinations?.length ? "seldom" : "never";
+    },
   });
   if (asked.isPending) return <Skeleton title="Bulk action" />;
   const one = asked.data;
@@ -60,6 +66,7 @@ export default function BulkActionPage() {
         {one.looked === 1 ? "was" : "were"} looked at.
       </p>
       {isRunning && <Left one={one} />}
+      <Shut all={one.shutDestinations ?? []} />
       {one.error !== null && (
         <div class="notice" data-tone="dead">
           {one.error}
@@ -70,6 +77,34 @@ export default function BulkActionPage() {
         <p class="muted">Jobs that change meanwhile are left alone. What has been changed stays so when you stop.</p>
       )}
     </div>
+  );
+}
+
+/** The destinations for which redriven jobs wait. */
+function Shut({ all }: { readonly all: NonNullable<BulkAction["shutDestinations"]> }) {
+  if (all.length === 0) return null;
+  return (
+    <section class="panel" aria-labelledby="shut">
+      <header>
+        <h2 id="shut">
+          {all.length === 1 ? "One destination lets" : `${all.length} destinations let`} none of these jobs through
+        </h2>
+      </header>
+      <ul role="list" class="problems">
+        {all.map(({ destination, state, since, lastError }) => (
+          <li key={destination}>
+            <span class="badge" data-tone={STATES[state][0]}>
+              {STATES[state][1]}
+            </span>
+            <span>
+              <a href={pathOf(searchOf(`host:${hostOf({ destination })}`))}>{hostOf({ destination })}</a>
+              {lastError !== null && `: ${lastError}`}, since <Ago at={since} />. Its jobs wait, and use up no retry.
+            </span>
+            <Resume destination={destination} />
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 

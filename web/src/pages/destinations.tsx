@@ -1,22 +1,18 @@
+import { useState } from "preact/hooks";
 import { api, queryOf } from "../api/http.ts";
-import { hostOf, resumeDestination } from "../destinations.ts";
+import { STATES, hostOf } from "../destinations.ts";
 import { useQuery } from "../api/query.ts";
 import type { Answer, AppSettings, Counts, Destination } from "../api/shapes.ts";
-import { refresh, told } from "../actions.ts";
 import { searchOf } from "../filter.ts";
 import { appId, mayChange, ofApp } from "../me.ts";
-import { ActButton } from "../parts/act-button.tsx";
 import { Refreshing, Skeleton } from "../parts/notices.tsx";
+import { Resume } from "../parts/resume.tsx";
 import { Safe } from "../parts/text.tsx";
 import { Ago } from "../parts/time.tsx";
 import { pathOf } from "../root.ts";
 import { now } from "../time.ts";
+import { Hold } from "./destinations/hold.tsx";
 
-const STATES = {
-  closed: ["succeeded", "Well"],
-  open: ["retrying", "Circuit open"],
-  held: ["dead", "Held"],
-} as const;
 const FAILED_LATELY = ["waiting", "Failed lately"] as const;
 
 /** One that has failed lately or is held, or one with a limit of its own. */
@@ -27,6 +23,8 @@ type Shown = Pick<Destination, "destination" | "state" | "nextProbeAt" | "lastEr
 };
 
 export default function Destinations() {
+  // Empty: one that is not listed, whose name is asked for.
+  const [holding, setHolding] = useState<string | undefined>(undefined);
   const list = useQuery({
     key: ["destinations", appId.value],
     ask: async (signal) => api<Answer<"listDestinations">>(`v1/admin/destinations${queryOf(ofApp())}`, { signal }),
@@ -64,6 +62,13 @@ export default function Destinations() {
     <div class="stack">
       <div class="title">
         <h1 tabIndex={-1}>Destinations</h1>
+        <div class="actions">
+          {mayChange.value && (
+            <button type="button" class="button" onClick={() => setHolding("")}>
+              Hold a destination
+            </button>
+          )}
+        </div>
       </div>
       <Refreshing query={list} />
       {list.data && all.length === 0 && (
@@ -90,17 +95,24 @@ export default function Destinations() {
             </thead>
             <tbody>
               {all.map((one) => (
-                <Row key={one.destination} one={one} waits={waiting.get(one.destination)} />
+                <Row key={one.destination} one={one} waits={waiting.get(one.destination)} onHold={setHolding} />
               ))}
             </tbody>
           </table>
         </div>
       )}
+      {holding !== undefined && <Hold destination={holding} onClose={() => setHolding(undefined)} />}
     </div>
   );
 }
 
-function Row({ one, waits }: { readonly one: Shown; readonly waits: Counts["destinations"][number] | undefined }) {
+interface RowProps {
+  readonly one: Shown;
+  readonly waits: Counts["destinations"][number] | undefined;
+  readonly onHold: (destination: string) => void;
+}
+
+function Row({ one, waits, onHold }: RowProps) {
   const host = hostOf(one);
   const [tone, word] = one.state === "closed" && one.lastError !== null ? FAILED_LATELY : STATES[one.state];
   const limits = [
@@ -140,12 +152,13 @@ function Row({ one, waits }: { readonly one: Shown; readonly waits: Counts["dest
       <td class="cut wide-on-phone" title={one.lastError ?? ""}>
         <Safe text={one.lastError ?? ""} />
       </td>
-      <td class="fit end-on-phone">
-        {mayChange.value && one.state !== "closed" && (
-          <ActButton class="small" act={async () => told(async () => resumeDestination(one.destination)).then(refresh)}>
-            Resume
-          </ActButton>
-        )}
+      <td class="fit right end-on-phone">
+        {mayChange.value && one.state !== "held" && (
+          <button type="button" class="button small" onClick={() => onHold(one.destination)}>
+            Hold
+          </button>
+        )}{" "}
+        {one.state !== "closed" && <Resume destination={one.destination} />}
       </td>
     </tr>
   );

@@ -42,11 +42,14 @@ export interface ConfirmProps {
   readonly yes: string;
   readonly no: string;
   readonly isDangerous?: boolean;
+  /** Its children begin with a field, which gets the focus. */
+  readonly hasField?: boolean;
   /** From a thousand on it has to be typed: so far jobs are counted, and there may be more. */
   readonly count?: number;
   readonly isOpen: boolean;
   readonly onClose: () => void;
-  readonly act: () => Promise<void>;
+  /** `false`: it stays open, and says why itself. */
+  readonly act: () => Promise<unknown>;
 }
 
 const TYPED_FROM = 1_000;
@@ -58,6 +61,7 @@ export function Confirm({
   yes,
   no,
   isDangerous = false,
+  hasField = false,
   count = 1,
   isOpen,
   onClose,
@@ -69,42 +73,42 @@ export function Confirm({
   const run = async () => {
     setBusy(true);
     try {
-      await act();
-      onClose();
+      if ((await act()) !== false) onClose();
     } finally {
       setBusy(false);
     }
   };
   return (
     <Dialog title={title} isOpen={isOpen} onClose={onClose}>
-      <div class="stack tight">{children}</div>
-      {mustType && (
-        <div class="field">
-          <label for="typed-count">Type {count} to confirm</label>
-          <input
-            id="typed-count"
-            class="input"
-            inputMode="numeric"
-            value={typed}
-            onInput={(event) => setTyped(event.currentTarget.value)}
-          />
+      <form onSubmit={(event) => (event.preventDefault(), void run())}>
+        <div class="stack tight">{children}</div>
+        {mustType && (
+          <div class="field">
+            <label for="typed-count">Type {count} to confirm</label>
+            <input
+              id="typed-count"
+              class="input"
+              inputMode="numeric"
+              value={typed}
+              onInput={(event) => setTyped(event.currentTarget.value)}
+            />
+          </div>
+        )}
+        <div class="actions">
+          <button type="button" class="button" onClick={onClose} autofocus={isDangerous}>
+            {no}
+          </button>
+          <button
+            type="submit"
+            class={`button primary${isDangerous ? " danger" : ""}`}
+            aria-busy={isBusy}
+            disabled={isBusy || (mustType && typed.replaceAll(/\D/g, "") !== String(count))}
+            autofocus={!isDangerous && !mustType && !hasField}
+          >
+            {isBusy ? "Working…" : yes}
+          </button>
         </div>
-      )}
-      <div class="actions">
-        <button type="button" class="button" onClick={onClose} autofocus={isDangerous}>
-          {no}
-        </button>
-        <button
-          type="button"
-          class={`button primary${isDangerous ? " danger" : ""}`}
-          aria-busy={isBusy}
-          disabled={isBusy || (mustType && typed.replaceAll(/\D/g, "") !== String(count))}
-          onClick={() => void run()}
-          autofocus={!isDangerous && !mustType}
-        >
-          {isBusy ? "Working…" : yes}
-        </button>
-      </div>
+      </form>
     </Dialog>
   );
 }

@@ -1,4 +1,5 @@
 import type { JobDetail } from "../../api/shapes.ts";
+import { Resume } from "../../parts/resume.tsx";
 import { Safe } from "../../parts/text.tsx";
 import { Ago, Countdown } from "../../parts/time.tsx";
 import { absoluteText, clockText, now, zone } from "../../time.ts";
@@ -7,9 +8,14 @@ import { absoluteText, clockText, now, zone } from "../../time.ts";
 export function Why({ job }: { readonly job: JobDetail }) {
   return (
     <p class="why">
-      <Sentence job={job} />
+      <Sentence job={job} /> {isShut(job) && <Resume destination={job.destination ?? ""} />}
     </p>
   );
+}
+
+/** Whether a person can end its wait by resuming its destination. */
+function isShut({ waiting, destination }: JobDetail): boolean {
+  return destination !== null && (waiting?.reason === "outage" || waiting?.reason === "held");
 }
 
 function Sentence({ job }: { readonly job: JobDetail }) {

@@ -3,6 +3,7 @@ import { actOn, bulk, refresh, told, type BulkAct } from "../../actions.ts";
 import { api } from "../../api/http.ts";
 import { useQuery } from "../../api/query.ts";
 import type { AppSettings, Job } from "../../api/shapes.ts";
+import { tellIfShut } from "../../destinations.ts";
 import type { Filter } from "../../filter.ts";
 import { appId, mayChange } from "../../me.ts";
 import { copy } from "../../parts/copy.tsx";
@@ -80,8 +81,9 @@ function Question({ filter, jobs, ids, isAll, asked, setAsked, onClear, many, co
   const run = async (action: BulkAct) => {
     const [one] = jobs;
     if (!isAll && ids.length === 1 && one) {
-      await actOn(one, action === "redrive" ? "retry" : "cancel");
+      const done = await actOn(one, action === "redrive" ? "retry" : "cancel");
       onClear();
+      if (done && action === "redrive" && one.destination !== null) await tellIfShut(one.destination);
       return;
     }
     const begun = await told(async () => bulk(action, isAll ? filter : { ids }));

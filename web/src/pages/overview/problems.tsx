@@ -1,13 +1,12 @@
 import type { ComponentChildren } from "preact";
-import { refresh, told } from "../../actions.ts";
 import { api, queryOf } from "../../api/http.ts";
 import { useQuery } from "../../api/query.ts";
 import type { AppSettings, Answer, Counts, Destination, Series } from "../../api/shapes.ts";
-import { hostOf, resumeDestination } from "../../destinations.ts";
+import { hostOf } from "../../destinations.ts";
 import { searchOf } from "../../filter.ts";
 import { appId, mayChange, ofApp } from "../../me.ts";
-import { ActButton } from "../../parts/act-button.tsx";
 import { Icon, type Shape } from "../../parts/icon.tsx";
+import { Resume } from "../../parts/resume.tsx";
 import type { Tone } from "../../parts/status.tsx";
 import { plural, safeText } from "../../parts/text.tsx";
 import { Ago } from "../../parts/time.tsx";
@@ -207,14 +206,6 @@ function unreachable({ counts, destinations }: Seen): Problem[] {
       action: mayChange.value ? <Resume destination={one.destination} /> : look(`host:${hostOf(one)}`),
     }));
   return [...open, ...held];
-}
-
-function Resume({ destination }: { readonly destination: string }) {
-  return (
-    <ActButton class="small" act={async () => told(async () => resumeDestination(destination)).then(refresh)}>
-      Resume
-    </ActButton>
-  );
 }
 
 function paused({ counts, isPaused }: Seen): Problem[] {
