@@ -1,3 +1,4 @@
+import { useState } from "preact/hooks";
 import type { JobDetail } from "../../api/shapes.ts";
 import { Code } from "../../parts/json.tsx";
 import { Ago } from "../../parts/time.tsx";
@@ -5,6 +6,8 @@ import { pathOf } from "../../root.ts";
 
 /** What the job was made of. */
 export function Message({ job }: { readonly job: JobDetail }) {
+  // It may have megabytes.
+  const [isOpen, setOpen] = useState(false);
   const { executionConfig, lambdaProxyMessage, onComplete, onSuccess, onFailure } = job;
   const message = {
     ...(lambdaProxyMessage && { lambdaProxyMessage }),
@@ -15,10 +18,10 @@ export function Message({ job }: { readonly job: JobDetail }) {
   };
   return (
     <details class="panel">
-      <summary class="inside">Message</summary>
-      <div class="inside">
-        <Code text={JSON.stringify(message)} label="Message" />
-      </div>
+      <summary class="inside" onClick={() => setOpen(true)}>
+        Message
+      </summary>
+      <div class="inside">{isOpen && <Code text={JSON.stringify(message)} label="Message" />}</div>
     </details>
   );
 }
