@@ -88,7 +88,8 @@ type Chosen = ReturnType<typeof useChosen>;
 /** Which rows are selected, and on which one the keys are. */
 function useChosen({ jobs }: Rows, text: string) {
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
-  const [active, setActive] = useState(-1);
+  // The focus shows it: no row is drawn anew for it.
+  const active = useRef(-1);
   // Where a range begins: the row that was selected last.
   const anchor = useRef(-1);
   const [isAll, setAll] = useState(false);
@@ -99,7 +100,7 @@ function useChosen({ jobs }: Rows, text: string) {
   };
   useEffect(() => {
     select([]);
-    setActive(-1);
+    active.current = -1;
     anchor.current = -1;
   }, [text]);
   const toggle = (id: string, isRange: boolean) => {
@@ -112,30 +113,34 @@ function useChosen({ jobs }: Rows, text: string) {
       if (isOn) next.add(job.id);
       else next.delete(job.id);
     select(next);
-    setActive(at);
+    active.current = at;
     anchor.current = at;
   };
   const move = (by: number) => {
-    const at = Math.min(jobs.length - 1, Math.max(0, active + by));
-    setActive(at);
+    const at = Math.min(jobs.length - 1, Math.max(0, active.current + by));
+    active.current = at;
     body.current?.querySelectorAll<HTMLElement>("tr")[at]?.querySelector<HTMLElement>("a")?.focus();
+  };
+  const mark = (isRange: boolean) => {
+    const job = jobs[active.current];
+    if (job) toggle(job.id, isRange);
   };
   useEffect(
     () =>
       pageKeys({
         j: () => move(1),
         k: () => move(-1),
-        x: () => jobs[active] && toggle(jobs[active].id, false),
-        X: () => jobs[active] && toggle(jobs[active].id, true),
+        x: () => mark(false),
+        X: () => mark(true),
       }),
-    [jobs.length, active, selected],
+    [jobs, selected],
   );
-  return { selected, isAll, setAll, select, toggle, setActive, body, clear: () => select([]) };
+  return { selected, isAll, setAll, select, toggle, active, body, clear: () => select([]) };
 }
 
 function Table({ text, rows, chosen }: { readonly text: string; readonly rows: Rows; readonly chosen: Chosen }) {
   const { jobs, isDim } = rows;
-  const { selected, select, toggle, setActive, body } = chosen;
+  const { selected, select, toggle, active, body } = chosen;
   return (
     <div class="panel">
       <table class={`table cards-on-phone${isDim ? " dim" : ""}`}>
@@ -166,7 +171,7 @@ function Table({ text, rows, chosen }: { readonly text: string; readonly rows: R
               job={job}
               isSelected={selected.has(job.id)}
               onToggle={toggle}
-              onFocus={() => setActive(at)}
+              onFocus={() => (active.current = at)}
             />
           ))}
         </tbody>
