@@ -46,6 +46,16 @@ test("on a narrow phone nothing covers anything else, and every action is within
   const page = await at.open("/destinations", token, phone);
   await page.getByText("Circuit open").waitFor();
   expect(await inPage(page, COVERED)).toEqual([]);
+  await go(page, "/jobs?q=status:retrying");
+  const [field, clear] = [
+    page.getByRole("combobox", { name: "Search jobs" }),
+    page.getByRole("button", { name: "Clear", exact: true }),
+  ];
+  const [around, within] = await Promise.all([field.boundingBox(), clear.boundingBox()]);
+  expect(within?.y).toBeGreaterThanOrEqual(around?.y ?? Number.NaN);
+  expect((within?.y ?? Number.NaN) + (within?.height ?? 0)).toBeLessThanOrEqual(
+    (around?.y ?? 0) + (around?.height ?? 0),
+  );
   await go(page, "/app/audit");
   await page.getByText("schedule.created").waitFor();
   expect(await inPage(page, COVERED)).toEqual([]);

@@ -27,7 +27,7 @@ export default function Apps() {
       </div>
       <Refreshing query={list} />
       <div class="panel" hidden={!list.data}>
-        <table class="table">
+        <table class="table cards-on-phone lines-on-phone">
           <caption class="hidden-text">Apps of this deployment</caption>
           <thead>
             <tr>
@@ -40,7 +40,7 @@ export default function Apps() {
           <tbody>
             {(list.data?.items ?? []).map((app) => (
               <tr key={app.appId} aria-selected={app.appId === appId.value}>
-                <td class="cut">
+                <td class="cut first-on-phone">
                   {app.name ?? <span class="muted">without a name</span>}{" "}
                   {app.paused && (
                     <span class="badge" data-tone="waiting">
@@ -48,11 +48,12 @@ export default function Apps() {
                     </span>
                   )}
                 </td>
-                <td class="fit mono">{app.appId}</td>
-                <td class="fit">
+                <td class="fit mono wide-on-phone">{app.appId}</td>
+                <td class="fit wide-on-phone">
+                  <span class="on-phone muted">known since </span>
                   <Ago at={app.since} />
                 </td>
-                <td class="fit">
+                <td class="fit end-on-phone">
                   <button type="button" class="button small" onClick={() => choose(app.appId)}>
                     Look at it
                   </button>

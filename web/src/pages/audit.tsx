@@ -125,6 +125,7 @@ function changesText({ changes }: Entry): string {
   return changes
     .map(({ field, from, to, omitted }) => {
       if (omitted) return `${field}: changed`;
+      if ((from ?? null) === null && to === null) return field;
       return `${field}: ${from === null || from === undefined ? "" : `${text(from)} → `}${text(to)}`;
     })
     .join("; ");

@@ -47,7 +47,7 @@ export default function Bulk() {
         </div>
       ) : (
         <div class="panel">
-          <table class="table cards-on-phone">
+          <table class="table cards-on-phone lines-on-phone">
             <caption class="hidden-text">Bulk actions, newest first</caption>
             <thead>
               <tr>
@@ -63,7 +63,7 @@ export default function Bulk() {
             <tbody>
               {all.map(({ id, status, action, filter, matched, changed, createdAt }) => (
                 <tr key={id}>
-                  <td class="fit">
+                  <td class="fit first-on-phone">
                     <StatusBadge status={status} />
                   </td>
                   <td class="cut wide-on-phone among-words">
@@ -74,7 +74,7 @@ export default function Bulk() {
                   <td class="fit right wide-on-phone">
                     {changed.toLocaleString("en")} <span class="on-phone muted">changed</span>
                   </td>
-                  <td class="fit right">
+                  <td class="fit right end-on-phone">
                     <Ago at={createdAt} />
                   </td>
                 </tr>

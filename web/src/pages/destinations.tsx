@@ -129,9 +129,7 @@ function Row({ one, waits, onHold }: RowProps) {
           {word}
         </span>
       </td>
-      <td class="fit">
-        <Ago at={one.since} />
-      </td>
+      <td class="fit since-on-phone">{one.since !== null && <Ago at={one.since} />}</td>
       <td class="fit right wide-on-phone">
         {waits && (
           <>

@@ -63,7 +63,7 @@ export default function Groups() {
         </div>
       ) : (
         <div class="panel">
-          <table class="table cards-on-phone">
+          <table class="table cards-on-phone lines-on-phone">
             <caption class="hidden-text">Groups, newest first</caption>
             <thead>
               <tr>
@@ -104,7 +104,7 @@ function Row({ job, isCounted }: { readonly job: Job; readonly isCounted: boolea
   });
   return (
     <tr>
-      <td class="fit">
+      <td class="fit first-on-phone">
         <StatusBadge status={status} />
       </td>
       <td class="cut wide-on-phone">
@@ -113,7 +113,7 @@ function Row({ job, isCounted }: { readonly job: Job; readonly isCounted: boolea
       <td class="wide-on-phone">
         <Members job={job} group={asked.data} />
       </td>
-      <td class="fit right">
+      <td class="fit right end-on-phone">
         <Ago at={createdAt} suffix={false} />
       </td>
     </tr>

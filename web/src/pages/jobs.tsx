@@ -60,13 +60,13 @@ function StatusTabs({ text }: { readonly text: string }) {
     every: () => "seldom",
   });
   const words = wordsOf(text);
-  const now = words.find(([name]) => name === "status")?.[1];
+  const chosen = words.flatMap(([name, value]) => (name === "status" ? value.split(",") : []));
   const isNarrowed = words.some(([name]) => name !== "status");
   return (
     <nav class="tabs" aria-label="Statuses">
       <a
         href={pathOf(searchOf(withWord(text, "status", undefined)))}
-        {...(now === undefined && { "aria-current": "true" as const })}
+        {...(chosen.length === 0 && { "aria-current": "true" as const })}
       >
         All
       </a>
@@ -77,7 +77,7 @@ function StatusTabs({ text }: { readonly text: string }) {
           <a
             key={status}
             href={pathOf(searchOf(withWord(text, "status", word.toLowerCase())))}
-            {...(now === word.toLowerCase() && { "aria-current": "true" as const })}
+            {...(chosen.includes(word.toLowerCase()) && { "aria-current": "true" as const })}
           >
             {word} {count !== undefined && <span class="muted">{count.toLocaleString("en")}</span>}
           </a>

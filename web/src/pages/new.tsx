@@ -182,7 +182,7 @@ function Examples({ form, onTake }: { readonly form: Form; readonly onTake: (for
     onTake(formOf(example as Readonly<Record<string, unknown>>, form));
   };
   return (
-    <p class="row tight small">
+    <p class="row wide small">
       <span class="muted">Examples:</span>
       {names.map((name) => (
         <button key={name} type="button" class="button small plain link" onClick={() => take(name)}>

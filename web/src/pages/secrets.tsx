@@ -75,7 +75,7 @@ function Table({ secrets, onTakeBack }: TableProps) {
   if (secrets.length === 0) return <div class="empty panel">None yet: webhooks go out unsigned.</div>;
   return (
     <div class="panel">
-      <table class="table">
+      <table class="table cards-on-phone lines-on-phone">
         <caption class="hidden-text">Signing secrets</caption>
         <thead>
           <tr>
@@ -88,14 +88,18 @@ function Table({ secrets, onTakeBack }: TableProps) {
         <tbody>
           {secrets.map(({ id, createdAt, expiresAt }) => (
             <tr key={id}>
-              <td class="cut mono">
+              <td class="cut mono first-on-phone">
                 <a href={pathOf(`/app/audit?object=secret:${id}`)}>{id}</a>
               </td>
-              <td class="fit">
+              <td class="fit wide-on-phone">
+                <span class="on-phone muted">made </span>
                 <Ago at={createdAt} />
               </td>
-              <td class="fit">{expiresAt === null ? "for good" : <Ago at={expiresAt} />}</td>
-              <td class="fit">
+              <td class="fit wide-on-phone">
+                <span class="on-phone muted">signs until </span>
+                {expiresAt === null ? "for good" : <Ago at={expiresAt} />}
+              </td>
+              <td class="fit end-on-phone">
                 {mayChange.value && (
                   <button type="button" class="button small danger" onClick={() => onTakeBack(id)}>
                     Take back

@@ -19,14 +19,14 @@ function Relative({ time, suffix }: { readonly time: number; readonly suffix: bo
   return <>{suffix ? `${durationText(ms)} ago` : durationText(ms)}</>;
 }
 
-/** The time that is left, to the second. Screen readers are not told each second. */
+/** The time that is left, to the second: `in 3:12`. Screen readers are not told each second. */
 export function Countdown({ to }: { readonly to: string }) {
   void tick.value;
   const left = Date.parse(to) - now();
   return (
     <time dateTime={to} title={absoluteText(Date.parse(to), "local")}>
-      <span aria-hidden="true">{left <= 0 ? "now" : countdownText(left)}</span>
-      <span class="hidden-text">{absoluteText(Date.parse(to), "local")}</span>
+      <span aria-hidden="true">{left <= 0 ? "now" : `in ${countdownText(left)}`}</span>
+      <span class="hidden-text">at {absoluteText(Date.parse(to), "local")}</span>
     </time>
   );
 }

@@ -57,7 +57,8 @@ export function barsOf(job: JobDetail, attempts: readonly Attempt[], at: number)
   if (job.status !== "RUNNING" && at - before > 1_500) bars.push(wait(at - before));
   bars.push({ kind: "now", width: 8, label: "now", title: "Now" });
   let last = at;
-  for (const time of planned.slice(0, 8)) {
+  // What waits for something else is behind its plan.
+  for (const time of planned.filter((each) => each > at).slice(0, 8)) {
     if (time - last > 1_500) bars.push(wait(time - last));
     bars.push({
       kind: "planned",
@@ -75,7 +76,7 @@ function wait(ms: number): Bar {
   const label = durationText(ms);
   return {
     kind: "wait",
-    width: Math.min(110, 10 + label.length * 6 + 4 * Math.log10(ms / 1_000 + 1)),
+    width: Math.min(110, 6 + label.length * 5.6 + 2 * Math.log10(ms / 1_000 + 1)),
     label,
     title: `${label} of waiting`,
   };

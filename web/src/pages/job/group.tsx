@@ -124,18 +124,18 @@ function Members({ id, isEnded }: { readonly id: string; readonly isEnded: boole
   if (items.length === 0) return null;
   return (
     <>
-      <table class="table">
+      <table class="table cards-on-phone lines-on-phone">
         <caption class="hidden-text">The newest members</caption>
         <tbody>
           {items.map((job) => (
             <tr key={job.id}>
-              <td class="fit">
+              <td class="fit first-on-phone">
                 <StatusBadge status={job.status} />
               </td>
-              <td class="cut">
+              <td class="cut wide-on-phone">
                 <a href={pathOf(`/jobs/${job.id}`)}>{whatOf(job)}</a> <span class="muted">{stateOf(job)}</span>
               </td>
-              <td class="fit right">
+              <td class="fit right end-on-phone">
                 <Ago at={job.createdAt} suffix={false} />
               </td>
             </tr>

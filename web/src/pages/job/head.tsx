@@ -46,13 +46,13 @@ export function Head({ job }: { readonly job: JobDetail }) {
   );
 }
 
-/** `try 4 of 11 in 3:12`. */
+/** `try 4 of 11 in 3:12`; without the time, where the job waits for something else. */
 function NextTry({ job }: { readonly job: JobDetail }) {
-  const { status, attemptsStarted, maxRetries, nextRetryAt } = job;
+  const { status, attemptsStarted, maxRetries, nextRetryAt, waiting } = job;
   if (status !== "RETRYING" || nextRetryAt === null) return null;
   return (
     <span class="small">
-      try {attemptsStarted + 1} of {maxRetries + 1} in <Countdown to={nextRetryAt} />
+      try {attemptsStarted + 1} of {maxRetries + 1} {waiting?.reason === "backoff" && <Countdown to={nextRetryAt} />}
     </span>
   );
 }

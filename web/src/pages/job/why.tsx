@@ -55,7 +55,7 @@ function Sentence({ job }: { readonly job: JobDetail }) {
 function Waits({ job: { status, executionType, waiting, lastError, sealedAt } }: { readonly job: JobDetail }) {
   if (executionType === "group")
     return <>{sealedAt ? "It ends when its members have ended." : "It is open: jobs may still become its members."}</>;
-  const isTold = waiting?.detail.includes("ended with: ");
+  const isTold = waiting?.detail.includes("ended with: ") || waiting?.detail.includes(`(${lastError})`);
   return (
     <>
       {status === "RETRYING" && lastError !== null && !isTold && (
@@ -66,7 +66,7 @@ function Waits({ job: { status, executionType, waiting, lastError, sealedAt } }:
       {waiting ? <Detail text={waiting.detail} /> : "It waits"}
       {waiting?.reason === "outage" && waiting.until !== null && (
         <>
-          , next in <Countdown to={waiting.until} />
+          , next <Countdown to={waiting.until} />
         </>
       )}
       .
@@ -96,11 +96,7 @@ function Start({ at }: { readonly at: string }) {
         at <Moment at={at} />
       </>
     );
-  return (
-    <>
-      in <Countdown to={at} />
-    </>
-  );
+  return <Countdown to={at} />;
 }
 
 function Moment({ at }: { readonly at: string }) {

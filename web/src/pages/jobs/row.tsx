@@ -38,7 +38,7 @@ export function Row({ job, isSelected, onToggle, onFocus }: RowProps) {
       <td class="cut wide-on-phone" title={waiting?.detail ?? state}>
         {status === "RETRYING" && job.nextRetryAt !== null && waiting?.reason === "backoff" ? (
           <>
-            try {attemptsStarted + 1} in <Countdown to={job.nextRetryAt} />
+            try {attemptsStarted + 1} <Countdown to={job.nextRetryAt} />
           </>
         ) : (
           state
