@@ -76,7 +76,7 @@ test("a destination is held in its row: its jobs wait without retries used, unti
     await go(page, `/jobs/${id}`);
     return true;
   });
-  await page.locator(".why").getByRole("button", { name: "Resume" }).click();
+  await page.locator("main").getByRole("button", { name: "Resume" }).click();
   await until(async () => (await stateOf(token, url)) !== "held");
 });
 

@@ -7,9 +7,12 @@ import { absoluteText, clockText, now, zone } from "../../time.ts";
 /** Why a job is as it is: the first thing that is said of it. */
 export function Why({ job }: { readonly job: JobDetail }) {
   return (
-    <p class="why">
-      <Sentence job={job} /> {isShut(job) && <Resume destination={job.destination ?? ""} />}
-    </p>
+    <div class="row wide">
+      <p class="why">
+        <Sentence job={job} />
+      </p>
+      {isShut(job) && <Resume destination={job.destination ?? ""} />}
+    </div>
   );
 }
 
