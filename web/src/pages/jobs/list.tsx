@@ -1,5 +1,5 @@
 import { useLocation } from "preact-iso/router";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { BulkAct } from "../../actions.ts";
 import { announce } from "../../announced.ts";
 import type { Filter } from "../../filter.ts";
@@ -121,6 +121,16 @@ function useChosen({ jobs }: Rows, text: string) {
     active.current = at;
     body.current?.querySelectorAll<HTMLElement>("tr")[at]?.querySelector<HTMLElement>("a")?.focus();
   };
+  // The rows keep what they were given first.
+  const latest = useRef({ jobs, toggle });
+  latest.current = { jobs, toggle };
+  const ofRow = useMemo(
+    () => ({
+      onToggle: (id: string, isRange: boolean) => latest.current.toggle(id, isRange),
+      onFocus: (id: string) => (active.current = latest.current.jobs.findIndex((job) => job.id === id)),
+    }),
+    [],
+  );
   const mark = (isRange: boolean) => {
     const job = jobs[active.current];
     if (job) toggle(job.id, isRange);
@@ -135,12 +145,12 @@ function useChosen({ jobs }: Rows, text: string) {
       }),
     [jobs, selected],
   );
-  return { selected, isAll, setAll, select, toggle, active, body, clear: () => select([]) };
+  return { selected, isAll, setAll, select, ofRow, body, clear: () => select([]) };
 }
 
 function Table({ text, rows, chosen }: { readonly text: string; readonly rows: Rows; readonly chosen: Chosen }) {
   const { jobs, isDim } = rows;
-  const { selected, select, toggle, active, body } = chosen;
+  const { selected, select, ofRow, body } = chosen;
   return (
     <div class="panel">
       <table class={`table cards-on-phone${isDim ? " dim" : ""}`}>
@@ -165,14 +175,8 @@ function Table({ text, rows, chosen }: { readonly text: string; readonly rows: R
           </tr>
         </thead>
         <tbody ref={body}>
-          {jobs.map((job, at) => (
-            <Row
-              key={job.id}
-              job={job}
-              isSelected={selected.has(job.id)}
-              onToggle={toggle}
-              onFocus={() => (active.current = at)}
-            />
+          {jobs.map((job) => (
+            <Row key={job.id} job={job} isSelected={selected.has(job.id)} {...ofRow} />
           ))}
         </tbody>
       </table>

@@ -1,3 +1,4 @@
+import { Component } from "preact";
 import type { Job } from "../../api/shapes.ts";
 import { StatusBadge } from "../../parts/status.tsx";
 import { Ago, Countdown } from "../../parts/time.tsx";
@@ -7,16 +8,28 @@ import { stateOf, whatOf } from "../../what.ts";
 interface RowProps {
   readonly job: Job;
   readonly isSelected: boolean;
+  /** It and `onFocus` do the same for as long as the list is there. */
   readonly onToggle: (id: string, isRange: boolean) => void;
-  readonly onFocus: () => void;
+  readonly onFocus: (id: string) => void;
 }
 
-export function Row({ job, isSelected, onToggle, onFocus }: RowProps) {
+/** Drawn anew only when its job has changed, or whether it is selected: there may be 200. */
+export class Row extends Component<RowProps> {
+  override shouldComponentUpdate({ job, isSelected }: RowProps) {
+    return job !== this.props.job || isSelected !== this.props.isSelected;
+  }
+
+  override render(props: RowProps) {
+    return <Cells {...props} />;
+  }
+}
+
+function Cells({ job, isSelected, onToggle, onFocus }: RowProps) {
   const { id, status, attemptsStarted, maxRetries, waiting, createdAt, executionType } = job;
   const state = stateOf(job);
   const makesAttempts = executionType !== "schedule" && executionType !== "group";
   return (
-    <tr aria-selected={isSelected} onFocusIn={onFocus}>
+    <tr aria-selected={isSelected} onFocusIn={() => onFocus(id)}>
       <td class="fit">
         <input
           type="checkbox"
