@@ -105,7 +105,12 @@ export function Timeline({
   const width = bars.reduce((sum, bar) => sum + bar.width + 4, 8);
   return (
     // It may be wider than the window: keys scroll it, too.
-    <figure class="timeline" ref={place} tabIndex={0}>
+    <figure
+      class="timeline"
+      ref={place}
+      tabIndex={0}
+      onScroll={({ currentTarget: at }) => at.toggleAttribute("data-cut", at.scrollLeft > 0)}
+    >
       <figcaption class="hidden-text">{summaryOf(job, attempts)}</figcaption>
       <svg width={width} viewBox={`0 0 ${width} 64`} preserveAspectRatio="xMinYMid meet" aria-hidden="true">
         {bars.some(({ kind }) => kind === "lost") && <Hatch />}

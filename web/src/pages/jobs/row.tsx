@@ -31,12 +31,14 @@ function Cells({ job, isSelected, onToggle, onFocus }: RowProps) {
   return (
     <tr aria-selected={isSelected} onFocusIn={() => onFocus(id)}>
       <td class="fit">
-        <input
-          type="checkbox"
-          aria-label={`Select ${whatOf(job)}`}
-          checked={isSelected}
-          onClick={(event) => onToggle(id, event.shiftKey)}
-        />
+        <label class="hit">
+          <input
+            type="checkbox"
+            aria-label={`Select ${whatOf(job)}`}
+            checked={isSelected}
+            onClick={(event) => onToggle(id, event.shiftKey)}
+          />
+        </label>
       </td>
       <td class="fit">
         <span class="tinted" key={status}>
