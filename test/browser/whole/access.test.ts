@@ -109,6 +109,10 @@ test("dialogs and the page to sign in break none either", async () => {
     await page.keyboard.press("Enter");
     await page.getByRole("dialog").waitFor({ state: "detached" });
     expect(await page.locator("tbody").getByRole("checkbox").first().isChecked()).toBe(true);
+    await go(page, "/destinations");
+    await page.getByRole("button", { name: "Hold a destination" }).click();
+    await page.getByRole("dialog").waitFor();
+    expect(await brokenRules(page)).toEqual([]);
   }
 });
 

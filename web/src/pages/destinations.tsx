@@ -22,6 +22,24 @@ type Shown = Pick<Destination, "destination" | "state" | "nextProbeAt" | "lastEr
   readonly maxConcurrency: number | null;
 };
 
+const ORDER = ["held", "open", "closed"];
+
+/** Those that fail or are held, and those that only have limits. */
+function shownOf(failing: readonly Destination[], limits: AppSettings["destinations"]): readonly Shown[] {
+  const limited = limits
+    .filter(({ destination }) => failing.every((each) => each.destination !== destination))
+    .map(({ destination, rateLimitPerSecond, maxConcurrency }) => ({
+      destination,
+      rateLimitPerSecond: rateLimitPerSecond ?? null,
+      maxConcurrency: maxConcurrency ?? null,
+      state: "closed" as const,
+      since: null,
+      nextProbeAt: null,
+      lastError: null,
+    }));
+  return [...failing, ...limited].toSorted((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state));
+}
+
 export default function Destinations() {
   // Empty: one that is not listed, whose name is asked for.
   const [holding, setHolding] = useState<string | undefined>(undefined);
@@ -41,22 +59,7 @@ export default function Destinations() {
     enabled: appId.value !== undefined,
   });
   if (list.isPending) return <Skeleton title="Destinations" />;
-  const order = ["held", "open", "closed"];
-  const failing = list.data?.items ?? [];
-  const limited = (settings.data?.destinations ?? [])
-    .filter(({ destination }) => failing.every((each) => each.destination !== destination))
-    .map(({ destination, rateLimitPerSecond, maxConcurrency }) => ({
-      destination,
-      rateLimitPerSecond: rateLimitPerSecond ?? null,
-      maxConcurrency: maxConcurrency ?? null,
-      state: "closed" as const,
-      since: null,
-      nextProbeAt: null,
-      lastError: null,
-    }));
-  const all: readonly Shown[] = [...failing, ...limited].toSorted(
-    (a, b) => order.indexOf(a.state) - order.indexOf(b.state),
-  );
+  const all = shownOf(list.data?.items ?? [], settings.data?.destinations ?? []);
   const waiting = new Map(counts.data?.destinations.map((each) => [each.destination, each]));
   return (
     <div class="stack">
