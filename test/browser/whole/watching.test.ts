@@ -25,7 +25,7 @@ async function offBy(page: Page): Promise<number> {
   const shown = await inPage<{ text: string; to: string } | null>(
     page,
     `(() => { const time = document.querySelector(".why time");
-       return time && { text: time.firstElementChild.textContent, to: time.dateTime } })()`,
+       return time && { text: time.firstElementChild.textContent.replace("in ", ""), to: time.dateTime } })()`,
   );
   const { body } = await at.stack.call("GET", "/health");
   if (!shown || !/^\d+:\d\d$/.test(shown.text)) return Number.POSITIVE_INFINITY;
