@@ -137,7 +137,8 @@ test("what came with a job and was lost before it was kept counts for a day alon
   await until(async () => (await used()) === 70);
   await expect(begin(31)).rejects.toMatchObject(tooMuch);
   world.pass(DAY + 3 * HOUR);
-  await begin(100);
+  // One of them takes off what was given up, and the others find it gone.
+  await Promise.all([begin(25), begin(25), begin(25), begin(25)]);
   expect(await used()).toBe(100);
 });
 
