@@ -8,12 +8,13 @@ import { SECOND, type Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { Chromium } from "./chromium.ts";
 import type { PrintableDocument } from "./document.ts";
+import { endWithThisProcess } from "./last-will.ts";
 import { openPage, type OpenPage, type RenderedPdf } from "./page.ts";
 import { BadDocument } from "./request.ts";
 import { unless } from "./unless.ts";
 
 // The life of one Chromium. It ends by a kill of its process group, since a page that hangs answers no request to
-// close. If this process dies, its pipe closes and Chromium ends by itself.
+// close. If this process dies, Chromium is killed too.
 
 /** The reason of a kill; `crashed` where there was none. */
 export type End = "deadline" | "memory" | "failed" | "recycled" | "ended" | "crashed";
@@ -128,6 +129,7 @@ export async function launch(chromium: Chromium, home: string, signal: AbortSign
     .finally(() => signal.removeEventListener("abort", stop));
   const child = browser.process();
   if (child?.pid === undefined) throw new Error("Expected puppeteer to have started a process, found none");
+  endWithThisProcess(child, child.pid);
   return { browser, child, pid: child.pid };
 }
 

@@ -8,6 +8,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import puppeteer, { type Browser } from "puppeteer-core";
 import { afterAll, afterEach, expect, test, vi } from "vitest";
+import { cpuMs } from "../../bench/measure.ts";
 import { MINUTE, createClock } from "../../lib/clock.ts";
 import { startBrowser } from "../../lib/pdf/browser.ts";
 import { BadDocument } from "../../lib/pdf/request.ts";
@@ -223,6 +224,10 @@ test.each([
     await once(child.stdout, "data");
     pids = chromiumsOf(child.pid);
     expect(pids).toHaveLength(1);
+    // While it lays out pages, Chromium does not see that its pipe is closed.
+    const [pid = 0] = pids;
+    const taken = cpuMs(pid);
+    if (state === "busy") await until(() => cpuMs(pid) > taken + 500);
     child.kill(signal);
   }
   await exited;
