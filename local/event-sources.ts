@@ -91,8 +91,8 @@ export function startMapping(mapping: Mapping, invoke: Invoke): Runner {
   };
 }
 
-/** Real time. Without it a schedule would run back to back at high SPEED; a sweep asks 64 times, due jobs or not. */
-const SHORTEST_INTERVAL_MS = 2_000;
+/** Real time. Without it a schedule would run back to back at high SPEED. */
+const SHORTEST_INTERVAL_MS = 1_000;
 
 /** Calls a function at a rate in service time, never twice at once. */
 export function startSchedule(everyMs: number, clock: Clock, invoke: Invoke): Runner {
