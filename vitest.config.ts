@@ -68,8 +68,8 @@ export default defineConfig({
     experimental: { viteModuleRunner: false, nodeLoader: false },
     globalSetup: ["test/support/aws/verdict.ts", "test/support/shared-stacks.ts"],
     setupFiles: ["test/support/setup.ts"],
-    // Four more than the cores: tests also wait, for processes, time-outs and queues.
-    maxWorkers: 6,
+    // Three more than the cores: tests also wait, for processes, time-outs and queues.
+    maxWorkers: 5,
     sequence: { sequencer: LongFirst },
     // Tests wait for events. These end a test that hangs, and are far beyond what a slow, busy machine takes.
     testTimeout: 180_000,
