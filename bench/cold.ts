@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { readTemplate } from "../local/template.ts";
-import { bundle, bundlingOptions, bytesAtOnce, modulesAtOnce, type Bundled } from "../test/support/bundles.ts";
+import { bundlesOf, bundlingOptions, bytesAtOnce, modulesAtOnce, type Bundled } from "../test/support/bundles.ts";
 import { ROOT } from "../test/support/root.ts";
 import { startCloud, type Call, type Cloud } from "./cold/cloud.ts";
 import { firstRequests, type Asked, type FirstRequest } from "./cold/first-requests.ts";
@@ -56,9 +56,11 @@ async function subjectsIn(dir: string, cloud: Cloud): Promise<Subject[]> {
   const names = process.argv.slice(2);
   const requests = await firstRequests(cloud);
   const subjects: Subject[] = [];
-  for (const { name, handler } of readTemplate(ROOT).functions) {
-    if (names.length > 0 && !names.includes(name)) continue;
-    const bundled = await bundle(handler.replace(/\.\w+$/, ".ts"));
+  const functions = readTemplate(ROOT).functions.filter(({ name }) => names.length === 0 || names.includes(name));
+  const entryOf = (handler: string) => handler.replace(/\.\w+$/, ".ts");
+  const bundles = await bundlesOf(functions.map(({ handler }) => entryOf(handler)));
+  for (const { name, handler } of functions) {
+    const bundled = bundles.get(entryOf(handler))!;
     const folder = join(dir, name);
     for (const [path, code] of bundled.files) {
       mkdirSync(dirname(join(folder, path)), { recursive: true });

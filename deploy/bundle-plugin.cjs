@@ -2,7 +2,7 @@ const { createWriteStream, globSync, mkdirSync, statSync, writeFileSync } = requ
 const { dirname, join } = require("node:path");
 const { pipeline } = require("node:stream/promises");
 const yazl = require("yazl");
-const { bundle } = require("./bundles.cjs");
+const { createBundler } = require("./bundles.cjs");
 
 // A plugin of Serverless: bundles each function, and makes its package of the bundle and the files that its `patterns`
 // name in serverless.yml.
@@ -24,20 +24,27 @@ module.exports = class BundlePlugin {
 /** One after the other: a bundle takes 200 MB and all cores. */
 async function packageFunctions(names, { service, serviceDir }) {
   mkdirSync(join(serviceDir, ".serverless"), { recursive: true });
-  for (const name of names) {
+  await bundled(names, service, async (name, bundle) => {
     const definition = service.getFunction(name);
     const { patterns = [] } = definition.package ?? {};
     const artifact = join(serviceDir, ".serverless", `${name}.zip`);
     const files = globSync(patterns, { cwd: serviceDir }).filter((path) => statSync(join(serviceDir, path)).isFile());
-    await zip(artifact, await bundleOf(name, service), { dir: serviceDir, files });
+    await zip(artifact, bundle, { dir: serviceDir, files });
     definition.package = { ...definition.package, artifact };
-  }
+  });
 }
 
-/** The files of a function's bundle, by their paths within the package. */
-async function bundleOf(name, service) {
-  const entry = service.getFunction(name).handler.replace(/\.\w+$/, ".ts");
-  return (await bundle(entry, service.custom.esbuild)).files;
+/** Bundles functions; `take` is given the files of each, by their paths within the package. */
+async function bundled(names, service, take) {
+  const bundler = await createBundler(service.custom.esbuild);
+  try {
+    for (const name of names) {
+      const { files } = await bundler.bundle(service.getFunction(name).handler.replace(/\.\w+$/, ".ts"));
+      await take(name, files);
+    }
+  } finally {
+    await bundler.end();
+  }
 }
 
 /** Of the same files, the same zip: Serverless deploys what has another hash. */
@@ -56,9 +63,11 @@ async function zip(to, bundled, { dir, files }) {
 /** Puts the bundle where `invoke local` finds it. */
 async function bundleHere(name, serverless) {
   const dir = join(serverless.serviceDir, ".esbuild");
-  for (const [path, text] of await bundleOf(name, serverless.service)) {
-    mkdirSync(dirname(join(dir, path)), { recursive: true });
-    writeFileSync(join(dir, path), text);
-  }
+  await bundled([name], serverless.service, (_, files) => {
+    for (const [path, text] of files) {
+      mkdirSync(dirname(join(dir, path)), { recursive: true });
+      writeFileSync(join(dir, path), text);
+    }
+  });
   serverless.serviceDir = dir;
 }

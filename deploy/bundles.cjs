@@ -1,4 +1,4 @@
-const { basename, dirname, join } = require("node:path");
+const { basename, join } = require("node:path");
 const esbuild = require("esbuild");
 
 // The files of one function: its bundle, which Node loads before the first event, and a file for each part that is
@@ -8,38 +8,54 @@ const esbuild = require("esbuild");
 
 /** The extension of all files. Lambda takes such a file for CommonJS, whatever a package.json says. */
 const EXTENSION = ".cjs";
+/** The piece that esbuild begins with. */
+const FIRST = `entry${EXTENSION}`;
+const ROOT = join(__dirname, "..");
 
-/**
- * Bundles the function at `entry`, a path within the repository such as `functions/create-job.ts`. `options`: those of
- * serverless.yml. Returns the files, by their paths within the package.
- */
-async function bundle(entry, options) {
-  const outdir = "/bundles";
-  const name = entry.replace(/\.\w+$/, "");
-  const { outputFiles, metafile } = await esbuild.build({
+/** Makes bundles, one at a time; a module is read and parsed once for all. `options`: those of serverless.yml. */
+async function createBundler(options) {
+  let asked;
+  const onResolveEntry = () => ({ path: join(ROOT, asked) });
+  const context = await esbuild.context({
     ...options,
     format: "esm",
     splitting: true,
     metafile: true,
     write: false,
-    absWorkingDir: join(__dirname, ".."),
-    entryPoints: [entry],
-    outbase: ".",
-    outdir,
+    absWorkingDir: ROOT,
+    entryPoints: { entry: "asked" },
+    outdir: "/bundles",
     outExtension: { ".js": EXTENSION },
-    chunkNames: join(dirname(name), `${basename(name)}.[name]-[hash]`),
+    chunkNames: "[name]-[hash]",
+    plugins: [{ name: "entry", setup: ({ onResolve }) => onResolve({ filter: /^asked$/ }, onResolveEntry) }],
   });
-  const pieces = new Map(outputFiles.map(({ path, text }) => [path.slice(outdir.length + 1), text]));
-  const divided = { entry: name + EXTENSION, pieces, metafile };
-  return { ...divided, files: await joined(divided, options) };
+  return {
+    /**
+     * Bundles the function at `entry`, a path within the repository such as `functions/create-job.ts`. Returns the files,
+     * by their paths within the package.
+     */
+    bundle: async (entry) => {
+      asked = entry;
+      const { outputFiles, metafile } = await context.rebuild();
+      const pieces = new Map(outputFiles.map(({ path, text }) => [basename(path), text]));
+      const name = entry.replace(/\.\w+$/, "");
+      return { entry: fileOf(FIRST, name), metafile, files: await joined({ name, pieces, metafile }, options) };
+    },
+    end: () => context.dispose(),
+  };
+}
+
+/** The file of a piece, by the name of its function. */
+function fileOf(piece, name) {
+  return piece === FIRST ? name + EXTENSION : `${name}.${piece}`;
 }
 
 /** All that is loaded at once in one file, since to find and compile a file takes Node half a millisecond. */
 async function joined(divided, { minify, platform, target }) {
-  const { entry, pieces } = divided;
+  const { name, pieces, metafile } = divided;
   const outdir = "/joined";
-  const atOnce = new Set(loadedAtOnce(divided));
-  const entries = [entry, ...[...pieces.keys()].filter((path) => !atOnce.has(path))];
+  const atOnce = new Set(loadedAtOnce(metafile));
+  const entries = [FIRST, ...[...pieces.keys()].filter((piece) => !atOnce.has(piece))];
   const { outputFiles } = await esbuild.build({
     bundle: true,
     format: "cjs",
@@ -48,7 +64,7 @@ async function joined(divided, { minify, platform, target }) {
     target,
     supported: { "dynamic-import": false },
     write: false,
-    entryPoints: Object.fromEntries(entries.map((path) => [path.slice(0, -EXTENSION.length), path])),
+    entryPoints: Object.fromEntries(entries.map((piece) => [fileOf(piece, name).slice(0, -EXTENSION.length), piece])),
     outdir,
     outExtension: { ".js": EXTENSION },
     plugins: [joining(divided, atOnce)],
@@ -57,39 +73,41 @@ async function joined(divided, { minify, platform, target }) {
 }
 
 /** Pieces that are loaded later import what the joined file exports for them: the names of its pieces, numbered. */
-function joining({ entry, pieces, metafile }, atOnce) {
+function joining({ name, pieces, metafile }, atOnce) {
   const outputs = outputsOf(metafile);
-  const numbers = new Map([...atOnce].map((path, n) => [path, n]));
-  const listOf = (path, say) =>
+  const numbers = new Map([...atOnce].map((piece, n) => [piece, n]));
+  const listOf = (piece, say) =>
     outputs
-      .get(path)
-      .exports.map((name) => say(name, `_${numbers.get(path)}_${name}`))
+      .get(piece)
+      .exports.map((exported) => say(exported, `_${numbers.get(piece)}_${exported}`))
       .join();
-  const isLater = ([path]) => !atOnce.has(path);
+  const isLater = ([piece]) => !atOnce.has(piece);
   const wanted = new Set(
-    [...outputs].filter(isLater).flatMap(([, { imports }]) => imports.map(({ path }) => withinPackage(path))),
+    [...outputs].filter(isLater).flatMap(([, { imports }]) => imports.map(({ path }) => basename(path))),
   );
-  const exported = [...atOnce].filter((path) => wanted.has(path));
+  const exporting = [...atOnce].filter((piece) => wanted.has(piece));
+  const besideOf = (piece) => `./${basename(fileOf(piece, name))}`;
   const contents = {
     whole: () =>
-      [entry, ...exported]
-        .map((path) => {
-          const names = path === entry ? "*" : `{ ${listOf(path, (name, as) => `${name} as ${as}`)} }`;
-          return `export ${names} from "./${basename(path)}";`;
+      [FIRST, ...exporting]
+        .map((piece) => {
+          const names = piece === FIRST ? "*" : `{ ${listOf(piece, (exported, as) => `${exported} as ${as}`)} }`;
+          return `export ${names} from "./${piece}";`;
         })
         .join("\n"),
-    atOnce: (path) => pieces.get(path),
-    later: (path) => pieces.get(path),
-    ofWhole: (path) => `export { ${listOf(path, (name, as) => `${as} as ${name}`)} } from "./${basename(entry)}";`,
+    atOnce: (piece) => pieces.get(piece),
+    later: (piece) => pieces.get(piece),
+    ofWhole: (piece) => `export { ${listOf(piece, (exported, as) => `${as} as ${exported}`)} } from "./${FIRST}";`,
   };
   return {
     name: "joining",
     setup: ({ onResolve, onLoad }) => {
-      onResolve({ filter: /.*/ }, ({ path: asked, kind, namespace }) => {
-        if (kind === "entry-point") return { path: asked, namespace: asked === entry ? "whole" : "later" };
-        const path = join(dirname(entry), asked);
-        if (!atOnce.has(path) || namespace === "ofWhole") return { path: asked, external: true };
-        return { path, namespace: namespace === "later" ? "ofWhole" : "atOnce" };
+      onResolve({ filter: /.*/ }, ({ path, kind, namespace }) => {
+        if (kind === "entry-point") return { path, namespace: path === FIRST ? "whole" : "later" };
+        const piece = path.replace("./", "");
+        if (!pieces.has(piece)) return { path, external: true };
+        if (!atOnce.has(piece) || namespace === "ofWhole") return { path: besideOf(piece), external: true };
+        return { path: piece, namespace: namespace === "later" ? "ofWhole" : "atOnce" };
       });
       for (const [namespace, of] of Object.entries(contents))
         onLoad({ filter: /.*/, namespace }, ({ path }) => ({ contents: of(path) }));
@@ -98,40 +116,34 @@ function joining({ entry, pieces, metafile }, atOnce) {
 }
 
 /** The pieces that Node loads before the first event: the function's, and what they import at once. */
-function loadedAtOnce({ entry, metafile }) {
+function loadedAtOnce(metafile) {
   const outputs = outputsOf(metafile);
   const loaded = new Set();
-  const load = (path) => {
-    if (loaded.has(path)) return;
-    loaded.add(path);
-    const imports = outputs.get(path)?.imports ?? [];
-    for (const { path: imported, kind, external } of imports)
-      if (!external && kind !== "dynamic-import") load(withinPackage(imported));
+  const load = (piece) => {
+    if (loaded.has(piece)) return;
+    loaded.add(piece);
+    const imports = outputs.get(piece)?.imports ?? [];
+    for (const { path, kind, external } of imports) if (!external && kind !== "dynamic-import") load(basename(path));
   };
-  load(entry);
+  load(FIRST);
   return [...loaded];
 }
 
+/** By piece: esbuild names outputs as seen from its working directory. */
 function outputsOf(metafile) {
-  return new Map(Object.entries(metafile.outputs).map(([path, output]) => [withinPackage(path), output]));
-}
-
-/** The path within the package: esbuild names outputs as seen from its working directory. */
-function withinPackage(path) {
-  return path.replace(/^.*bundles\//, "");
+  return new Map(Object.entries(metafile.outputs).map(([path, output]) => [basename(path), output]));
 }
 
 /** The bytes that each module takes in the file that Node loads at once, the largest first. */
-function modulesOf(bundled) {
-  const { metafile } = bundled;
-  const loaded = new Set(loadedAtOnce(bundled));
+function modulesOf({ metafile }) {
+  const loaded = new Set(loadedAtOnce(metafile));
   const bytes = new Map();
-  for (const [path, { inputs }] of Object.entries(metafile.outputs)) {
-    if (!loaded.has(withinPackage(path))) continue;
+  for (const [piece, { inputs }] of outputsOf(metafile)) {
+    if (!loaded.has(piece)) continue;
     for (const [input, { bytesInOutput }] of Object.entries(inputs))
       bytes.set(input, (bytes.get(input) ?? 0) + bytesInOutput);
   }
   return [...bytes].toSorted(([, a], [, b]) => b - a);
 }
 
-module.exports = { bundle, modulesOf };
+module.exports = { createBundler, modulesOf };

@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { bundle, bytesAtOnce, modulesAtOnce, type Bundled } from "../support/bundles.ts";
+import { bundlesOf, bytesAtOnce, modulesAtOnce } from "../support/bundles.ts";
 import { endStacks, temporaryDir } from "../support/stack.ts";
 
 // What Node reads before the first event of the functions whose start delays a job. The times are what
@@ -28,19 +28,13 @@ const SMALL = 6;
 const OF_REQUESTS = { ...LIMITS, zod: 117, croner: 37, "ipaddr.js": 15, lib: 260 };
 
 const FUNCTIONS = [
-  { name: "create-job", largest: 700_000, limits: OF_REQUESTS },
-  { name: "process-jobs", largest: 430_000, limits: LIMITS },
-  { name: "sweep-jobs", largest: 430_000, limits: LIMITS },
-  { name: "fire-schedule", largest: 430_000, limits: LIMITS },
+  { file: "functions/create-job.ts", largest: 700_000, limits: OF_REQUESTS },
+  { file: "functions/process-jobs.ts", largest: 430_000, limits: LIMITS },
+  { file: "functions/sweep-jobs.ts", largest: 430_000, limits: LIMITS },
+  { file: "functions/fire-schedule.ts", largest: 430_000, limits: LIMITS },
 ];
 
-const bundles = new Map<string, Promise<Bundled>>();
-
-async function bundled(name: string): Promise<Bundled> {
-  const made = bundles.get(name) ?? bundle(`functions/${name}.ts`);
-  bundles.set(name, made);
-  return made;
-}
+const bundles = await bundlesOf(FUNCTIONS.map(({ file }) => file));
 
 /** The package of a module, or the folder of ours. */
 function packageOf(path: string): string {
@@ -53,10 +47,10 @@ function byPackage(modules: readonly (readonly [path: string, bytes: number])[])
   return sums;
 }
 
-test.each(FUNCTIONS)("$name loads little before its first event, and no client that it may not need", async (of) => {
-  const { name, largest } = of;
+test.each(FUNCTIONS)("$file loads little before its first event, and no client that it may not need", (of) => {
+  const { file, largest } = of;
   const limits: Readonly<Record<string, number>> = of.limits;
-  const made = await bundled(name);
+  const made = bundles.get(file)!;
   expect(bytesAtOnce(made)).toBeLessThan(largest);
   const sums = byPackage(modulesAtOnce(made));
   const heavy = [...sums].filter(([path, bytes]) => bytes > (limits[path] ?? SMALL) * 1_000);
@@ -65,8 +59,8 @@ test.each(FUNCTIONS)("$name loads little before its first event, and no client t
   expect(clients.toSorted()).toEqual(["@aws-sdk/client-dynamodb", "@aws-sdk/client-sqs"]);
 });
 
-test("what is imported at run time is packaged beside the bundle, which is one file, and loads", async () => {
-  const { entry, files } = await bundled("create-job");
+test("what is imported at run time is packaged beside the bundle, which is one file, and loads", () => {
+  const { entry, files } = bundles.get("functions/create-job.ts")!;
   const dir = temporaryDir();
   for (const [path, code] of files) {
     mkdirSync(dirname(join(dir, path)), { recursive: true });

@@ -15,7 +15,7 @@ export interface Bundled {
 }
 
 const bundling = createRequire(import.meta.url)("../../deploy/bundles.cjs") as {
-  bundle(entry: string, options: BuildOptions): Promise<Bundled>;
+  createBundler(options: BuildOptions): Promise<{ bundle(entry: string): Promise<Bundled>; end(): Promise<void> }>;
   modulesOf(bundled: Bundled): readonly (readonly [path: string, bytes: number])[];
 };
 
@@ -24,9 +24,13 @@ export function bundlingOptions(): BuildOptions {
   return (readYaml(join(ROOT, "serverless.yml")) as { custom: { esbuild: BuildOptions } }).custom.esbuild;
 }
 
-/** The bundle of the function at a path such as `functions/create-job.ts`. */
-export async function bundle(entry: string): Promise<Bundled> {
-  return bundling.bundle(entry, bundlingOptions());
+/** The bundles of functions at paths such as `functions/create-job.ts`, by these paths. */
+export async function bundlesOf(entries: readonly string[]): Promise<ReadonlyMap<string, Bundled>> {
+  const bundler = await bundling.createBundler(bundlingOptions());
+  const bundles = new Map<string, Bundled>();
+  for (const entry of entries) bundles.set(entry, await bundler.bundle(entry));
+  await bundler.end();
+  return bundles;
 }
 
 /** The bytes that Node loads before the first event: one file. */
