@@ -75,7 +75,7 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 180_000,
     teardownTimeout: 60_000,
-    expect: { poll: { timeout: 120_000 } },
+    expect: { poll: { timeout: 120_000, interval: 150 } },
     // One place for what every test that builds parts of its own needs.
     env: {
       AWS_REGION: "local",

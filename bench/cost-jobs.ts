@@ -16,6 +16,11 @@ export const SPEED = 200;
 const API_CHUNK = 512 * KB;
 /** Of schedules: long enough for each to be made before it fires. */
 const AHEAD = 5 * MINUTE;
+/**
+ * Between the runs of a recurring schedule: longer than a sweep puts a job off, which would save writes by chance, and a
+ * busy machine has done a run long before the next.
+ */
+const INTERVAL = 20 * MINUTE;
 /** Longer than the second retry waits. */
 const LONGEST_WAIT = 2.5 * MINUTE;
 
@@ -187,9 +192,9 @@ async function schedules(jobs: number, around: Surroundings): Promise<readonly s
 
 /** One run of each of some schedules, which are there already. */
 async function recurring(jobs: number, around: Surroundings): Promise<readonly string[]> {
-  await schedule(jobs, () => ({ scheduleExpression: `rate(${AHEAD / MINUTE} minutes)` }), around);
+  await schedule(jobs, () => ({ scheduleExpression: `rate(${INTERVAL / MINUTE} minutes)` }), around);
   around.forget();
-  await sleep((AHEAD + MINUTE) / SPEED);
+  await sleep((INTERVAL + MINUTE) / SPEED);
   await around.call("sweepJobs", {});
   await deliver(around);
   return [];

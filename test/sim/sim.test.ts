@@ -23,14 +23,14 @@ const sim = async (...options: string[]) =>
 /** The seeds of failures of drawn sets. Each is added here together with its fix, and then runs every time. */
 const FOUND: readonly string[] = [];
 
-test("6 seeds break no rule, and the first of them does the same twice", { timeout: 600_000 }, async () => {
-  expect(await sim("--seeds", "6", "--twice", "1")).toMatch(/^violations: 0$/m);
+test("4 seeds break no rule, and the first of them does the same twice", { timeout: 600_000 }, async () => {
+  expect(await sim("--seeds", "4", "--twice", "1")).toMatch(/^violations: 0$/m);
 });
 
-test("nor do 5 more, which the date draws, and all that were ever found so", { timeout: 300_000 }, async () => {
+test("nor do 3 more, which the date draws, and all that were ever found so", { timeout: 300_000 }, async () => {
   const from = today() * 1_000;
-  tellDrawn(`npm run sim -- --from ${from} --seeds 5`);
-  const drawn = Array.from({ length: 5 }, (_, n) => String(from + n));
+  tellDrawn(`npm run sim -- --from ${from} --seeds 3`);
+  const drawn = Array.from({ length: 3 }, (_, n) => String(from + n));
   for (const seed of [...FOUND, ...drawn]) {
     const { violations } = await simulate(planOf(seed), { template });
     expect(violations, `Again: npm run sim -- --seed ${seed}`).toEqual([]);
@@ -54,12 +54,12 @@ test(
   "each planted bug is found, by the seed that has found it before or within 2,000",
   { timeout: 600_000 },
   async () => {
-    // Each run has a quarter of them; `npm run sim -- --planted` has all.
-    const number = today() % 4;
-    const count = PLANTS.filter((_, at) => at % 4 === number).length;
-    expect(count).toBeGreaterThanOrEqual(10);
-    tellDrawn(`npm run sim -- --planted --part ${number}/4`);
-    const told = await sim("--planted", "--part", `${number}/4`);
+    // Each run has a sixth of them; `npm run sim -- --planted` has all.
+    const number = today() % 6;
+    const count = PLANTS.filter((_, at) => at % 6 === number).length;
+    expect(count).toBeGreaterThanOrEqual(7);
+    tellDrawn(`npm run sim -- --planted --part ${number}/6`);
+    const told = await sim("--planted", "--part", `${number}/6`);
     expect(told.trimEnd()).toMatch(`${count} of ${count} planted bugs found`);
   },
 );

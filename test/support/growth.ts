@@ -1,7 +1,7 @@
 const TIMES = 4;
 /** Between four, which is linear, and sixteen, which is quadratic. */
 const MOST = 9;
-const ROUNDS = 5;
+const ROUNDS = 20;
 /** Shorter times tell nothing of a call. */
 const LEAST_MS = 1;
 

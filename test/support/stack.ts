@@ -237,21 +237,23 @@ export function webhook(options: JobOptions) {
   };
 }
 
+/** The most that a wait takes longer than what it waits for. */
+const LONGEST_PAUSE_MS = 250;
+
 /** Looks until it is there; the test's own timeout ends the wait. */
 export async function until<T>(look: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
-  for (;;) {
+  // Most looks are requests, which take time from what is waited for: a long wait looks less and less often.
+  for (let pauseMs = 15; ; pauseMs = Math.min(pauseMs * 1.3, LONGEST_PAUSE_MS)) {
     const found = await look();
     if (found) return found;
-    await sleep(15);
+    await sleep(pauseMs);
   }
 }
 
 /** The job with its attempts, once it is in one of these statuses. */
 export async function jobIn(stack: Stack, token: string, id: string, ...statuses: string[]): Promise<Answer["body"]> {
-  // Each look is a request, so a long wait looks less and less often.
-  for (let pauseMs = 15; ; pauseMs = Math.min(pauseMs * 1.25, 100)) {
+  return until(async () => {
     const { body } = await stack.call("GET", `/v1/admin/jobs/${id}`, { token });
-    if (statuses.includes(body.data?.status)) return body.data;
-    await sleep(pauseMs);
-  }
+    return statuses.includes(body.data?.status) && body.data;
+  });
 }
