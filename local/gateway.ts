@@ -1,6 +1,7 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from "aws-lambda";
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { jsonBytes } from "../lib/api/http/json-bytes.ts";
 import { echo } from "./echo.ts";
 import { answer as refuse, type Guard } from "./guard.ts";
 import type { Invoke } from "./lambda.ts";
@@ -71,8 +72,8 @@ export function createGateway({ routes, functionUrl, pages, guard, links }: Part
   }
 }
 
-function tooLarge(payload: object): boolean {
-  return Buffer.byteLength(JSON.stringify(payload)) > LARGEST_EVENT;
+function tooLarge({ body = "", ...others }: { readonly body?: string | undefined }): boolean {
+  return Buffer.byteLength(JSON.stringify(others)) + jsonBytes(body) > LARGEST_EVENT;
 }
 
 /** Answers a call of a function's URL. */

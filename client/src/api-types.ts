@@ -80,6 +80,8 @@ export interface JobEntity {
   readonly waiting?: Waiting | null | undefined;
   /** Parts shown as null because the answer would be too large. */
   readonly omitted?: ReadonlyArray<string> | undefined;
+  /** The characters of the body of which `bodyUpTo` shows the first. */
+  readonly bodyLength?: number | undefined;
 }
 
 /** A ProxyMessage with its defaults; credentials are masked by ***. */
@@ -1662,6 +1664,8 @@ export interface Operations {
         readonly waiting?: Waiting | null | undefined;
         /** Parts shown as null because the answer would be too large. */
         readonly omitted?: ReadonlyArray<string> | undefined;
+        /** The characters of the body of which `bodyUpTo` shows the first. */
+        readonly bodyLength?: number | undefined;
         readonly type: "callback-http";
         readonly payload: {
           readonly url: string;
@@ -2033,6 +2037,10 @@ export interface Operations {
     readonly path: {
       readonly id: string;
     };
+    readonly query: {
+      /** The most characters of the request's body; `bodyLength` says how many a longer one has. */
+      readonly bodyUpTo?: number | undefined;
+    };
     readonly answer: {
       readonly success: true;
       readonly data: {
@@ -2113,6 +2121,8 @@ export interface Operations {
         readonly waiting?: Waiting | null | undefined;
         /** Parts shown as null because the answer would be too large. */
         readonly omitted?: ReadonlyArray<string> | undefined;
+        /** The characters of the body of which `bodyUpTo` shows the first. */
+        readonly bodyLength?: number | undefined;
         /** The answer that a job with `keepResponse` has kept; `GET …/response` has all of it. */
         readonly response?: {
           readonly bytes: number | null;

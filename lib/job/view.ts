@@ -129,6 +129,16 @@ export function withoutRequest(entity: object): object {
 
 const LARGEST_PART = 16 * 1_024;
 
+/** With the first characters of the request's body; `bodyLength` says how many a longer one has. */
+export function withBodyUpTo(entity: object, most: number): object {
+  const { lambdaProxyMessage: request } = entity as { readonly lambdaProxyMessage?: ProxyMessage | null };
+  const length = request?.body?.length ?? 0;
+  if (!request?.body || length <= most) return entity;
+  // No character is cut in two.
+  const end = /[\uD800-\uDBFF]/.test(request.body[most - 1] ?? "") ? most - 1 : most;
+  return { ...entity, lambdaProxyMessage: { ...request, body: request.body.slice(0, end) }, bodyLength: length };
+}
+
 function messageView({ lambdaProxyMessage, execution, ...followUps }: Message): object {
   const { targetJob, ...config } = executionView(execution);
   const target = execution.type === SCHEDULE && { targetJob: targetView(targetJob as Message) };

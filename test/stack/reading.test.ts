@@ -238,6 +238,24 @@ test("a range of time that ends before it begins is refused", async () => {
   expect(answer.body.error.details[0].field).toBe("createdBefore");
 });
 
+test("of a long body the first characters are shown where fewer are asked for, and no character is cut", async () => {
+  const { token } = await newApp();
+  const body = `${"x".repeat(99)}😀${"y".repeat(300_000)}`;
+  const { data } = (await stack.call("POST", "/v1/jobs/create", { token, body: webhook({ url: target.url, body }) }))
+    .body;
+  const shown = async (query: string) =>
+    (await stack.call("GET", `/v1/admin/jobs/${data.id}${query}`, { token })).body.data;
+  const whole = await shown("");
+  expect([whole.lambdaProxyMessage.body, whole.bodyLength]).toEqual([body, undefined]);
+  const cut = await shown("?bodyUpTo=99");
+  expect([cut.lambdaProxyMessage.body, cut.bodyLength]).toEqual(["x".repeat(99), body.length]);
+  expect((await shown("?bodyUpTo=100")).lambdaProxyMessage.body).toBe("x".repeat(99));
+  expect((await shown("?bodyUpTo=101")).lambdaProxyMessage.body).toBe(`${"x".repeat(99)}😀`);
+  expect((await shown(`?bodyUpTo=${body.length}`)).bodyLength).toBeUndefined();
+  const refused = await stack.call("GET", `/v1/admin/jobs/${data.id}?bodyUpTo=none`, { token });
+  expect([refused.status, refused.body.error.details[0].field]).toEqual([400, "bodyUpTo"]);
+});
+
 test("unknown ids, foreign ids and nonsense get the same 404", async () => {
   const [mine, other] = await Promise.all([newApp(), newApp()]);
   const foreign = await create(other.token);

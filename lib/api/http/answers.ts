@@ -216,6 +216,7 @@ const jobFields = {
     .describe("Null unless it is PENDING or RETRYING. Lists have it with `include=waiting`.")
     .optional(),
   omitted: z.array(z.string()).describe("Parts shown as null because the answer would be too large.").optional(),
+  bodyLength: z.int().describe("The characters of the body of which `bodyUpTo` shows the first.").optional(),
 };
 
 export const jobEntity = z

@@ -18,6 +18,7 @@ import {
 } from "./body.ts";
 import { isKnown, tagOf } from "./conditional.ts";
 import { corsHeaders, preflight } from "./cors.ts";
+import { jsonBytes } from "./json-bytes.ts";
 import type { FormFile } from "./multipart.ts";
 import { PROBLEM, explain, problemOf, retryAfter } from "./refusal.ts";
 
@@ -241,7 +242,7 @@ function stamped(envelope: string): string {
 }
 
 function isTooLarge(text: string): boolean {
-  return text.length > CERTAINLY_FITS && Buffer.byteLength(JSON.stringify(text)) > LARGEST_ANSWER;
+  return text.length > CERTAINLY_FITS && jsonBytes(text) > LARGEST_ANSWER;
 }
 
 /** The envelope of the unified API; the time is added when it is sent. */

@@ -5,7 +5,7 @@ import { EXECUTION_TYPES } from "../../executors/index.ts";
 import { REPEATED } from "../../job/job-filter.ts";
 import { sentRequest } from "../../executors/sent-request.ts";
 import { listJobs } from "../../store/job-list.ts";
-import { entityOf, waitingView, wholeEntityOf } from "../../job/view.ts";
+import { entityOf, waitingView, wholeEntityOf, withBodyUpTo } from "../../job/view.ts";
 import { isSchedule, type Job } from "../../job/job.ts";
 import { jobObject } from "../../store/audit.ts";
 import type { ServiceParts } from "../../parts.ts";
@@ -52,14 +52,24 @@ export const listAppJobs = route({
   },
 });
 
+const showQuery = z.strictObject({
+  bodyUpTo: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .describe("The most characters of the request's body; `bodyLength` says how many a longer one has.")
+    .optional(),
+});
+
 export const getJob = route({
   key: "GET /v1/admin/jobs/{id}",
   id: "getJob",
   summary: "Shows a job with its message and attempts",
   answers: { 200: enveloped(jobWithAttempts).describe("The job.") },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
+  query: showQuery,
 
-  async handle({ path, caller }, { store, waits, clock }): Promise<Answer> {
+  async handle({ path, caller, query: { bodyUpTo } }, { store, waits, clock }): Promise<Answer> {
     const appId = appOf(caller);
     const id = z.guid().toLowerCase().safeParse(path["id"]);
     const found = id.success ? await store.history(id.data) : undefined;
@@ -68,7 +78,8 @@ export const getJob = route({
       throw new ClientError("NOT_FOUND", "No such job");
     const { job, recorded } = found;
     const [message, waiting] = await Promise.all([store.message(job), (await waits()).of([job])]);
-    const entity = wholeEntityOf(job, message, recorded, (attempt) => sentRequest(job.id, attempt, message, clock));
+    const whole = wholeEntityOf(job, message, recorded, (attempt) => sentRequest(job.id, attempt, message, clock));
+    const entity = bodyUpTo === undefined ? whole : withBodyUpTo(whole, bodyUpTo);
     return withEntity(200, { ...entity, waiting: waitingView(waiting.get(job.id)) });
   },
 });

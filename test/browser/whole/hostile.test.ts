@@ -133,6 +133,31 @@ test.each([
   expect(more).toBeLessThanOrEqual(length / 4_096);
 });
 
+test("of a body of megabytes the page asks for the beginning; what is copied is all of it", async () => {
+  const { token } = await newApp();
+  const body = JSON.stringify(Array.from({ length: 30_000 }, (_, n) => `${n}${"x".repeat(98)}`));
+  const [id = ""] = await at.send(token, { url: `${at.target.url}/large`, body });
+  await jobIn(at.stack, token, id, "SUCCEEDED");
+  const page = await at.open(`/jobs/${id}`, token, {
+    settings: { permissions: ["clipboard-read", "clipboard-write"] },
+  });
+  await page.getByRole("tab", { name: "Request" }).click();
+  await page.getByLabel("Body", { exact: true }).waitFor();
+  const sizes = `performance.getEntriesByType("resource").filter(({ name }) => name.includes("jobs/${id}")).map((each) => each.decodedBodySize)`;
+  const answered = await inPage<number[]>(page, sizes);
+  expect(answered.length).toBeGreaterThan(0);
+  expect(answered.filter((bytes) => bytes > 100_000)).toEqual([]);
+  await page.getByRole("tabpanel").getByRole("button", { name: "Copy" }).click();
+  await page.getByText("Copied body").waitFor();
+  expect(await inPage<string>(page, "navigator.clipboard.readText()")).toBe(body);
+  await page.getByText("Message", { exact: true }).click();
+  await expect.poll(async () => page.getByLabel("Message").textContent()).toContain('"lambdaProxyMessage"');
+  await page.getByRole("tab", { name: "curl" }).click();
+  await page.getByRole("tabpanel").getByRole("button", { name: "Copy" }).click();
+  await page.getByText("Copied curl").waitFor();
+  expect((await inPage<string>(page, "navigator.clipboard.readText()")).length).toBeGreaterThan(body.length);
+});
+
 interface Sent {
   readonly name: string;
   readonly job: object;

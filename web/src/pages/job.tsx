@@ -4,6 +4,7 @@ import { announce } from "../announced.ts";
 import { api, queryOf } from "../api/http.ts";
 import { useQuery } from "../api/query.ts";
 import type { JobDetail } from "../api/shapes.ts";
+import { SHOWN_AT_FIRST } from "../parts/json.tsx";
 import { later } from "../parts/later.tsx";
 import { Refreshing, Skeleton } from "../parts/notices.tsx";
 import { SHOWN, isFinal } from "../parts/status.tsx";
@@ -32,7 +33,7 @@ export default function JobPage() {
   const asked = useQuery({
     key: ["job", id],
     ask: async (signal) => {
-      const job = await api<JobDetail>(`v1/admin/jobs/${id}`, { signal });
+      const job = await api<JobDetail>(`v1/admin/jobs/${id}?bodyUpTo=${SHOWN_AT_FIRST}`, { signal });
       if (shownLast?.id === job.id && shownLast.updatedAt > job.updatedAt) return shownLast;
       shownLast = job;
       return job;

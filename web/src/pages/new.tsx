@@ -1,6 +1,5 @@
 import { useLocation } from "preact-iso/router";
 import { useState } from "preact/hooks";
-import { api } from "../api/http.ts";
 import { useQuery } from "../api/query.ts";
 import type { JobDetail } from "../api/shapes.ts";
 import { me, mayChange, ofApp } from "../me.ts";
@@ -22,6 +21,7 @@ import {
   type Kind,
   type When,
 } from "./new/kinds.ts";
+import { wholeJob } from "./job/whole.tsx";
 import { newKey, resendOf, resendSchema, resendTexts } from "./new/resend.ts";
 import type { Texts } from "./new/schema.ts";
 import { SendForm } from "./new/send-form.tsx";
@@ -195,8 +195,8 @@ function Examples({ form, onTake }: { readonly form: Form; readonly onTake: (for
 
 function Again({ id }: { readonly id: string }) {
   const asked = useQuery({
-    key: ["job", id],
-    ask: async (signal) => api<JobDetail>(`v1/admin/jobs/${id}`, { signal }),
+    key: ["whole job", id],
+    ask: async (signal) => wholeJob(id, signal),
   });
   if (asked.isPending) return <Skeleton title="Edit and send again" />;
   return asked.data ? <AgainForm job={asked.data} /> : <Refreshing query={asked} />;

@@ -1,11 +1,14 @@
 import type { ComponentChildren, RefObject } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { told } from "../actions.ts";
+import { ActButton } from "./act-button.tsx";
 import { copy } from "./copy.tsx";
 import { Safe, safeText } from "./text.tsx";
 
 // A text that may be JSON: indented and coloured; large ones in part, the rest on request.
 
-const SHOWN_AT_FIRST = 64 * 1_024;
+/** In characters. */
+export const SHOWN_AT_FIRST = 64 * 1_024;
 /**
  * The loops of one class keep no place to go back to for each character of a long string. One that is cut ends with the
  * text: else each quote in it would be tried as a beginning.
@@ -22,21 +25,32 @@ interface CodeProps {
   /** Its long lines are scrolled, not broken. */
   readonly isCommand?: boolean;
   readonly label: string;
+  /** Of a text of which only the beginning is here. `length` in characters. */
+  readonly whole?: { readonly length: number; readonly ask: () => Promise<string> } | undefined;
 }
 
-export function Code({ text, isJson = true, isCommand = false, label }: CodeProps) {
+export function Code({ text: given, isJson = true, isCommand = false, label, whole }: CodeProps) {
   const [isWhole, setWhole] = useState(false);
+  const [asked, setAsked] = useState<string>();
+  const text = asked ?? given;
+  const isBeginning = whole !== undefined && asked === undefined;
+  const withAll = async (take: (all: string) => unknown) => {
+    const all = isBeginning ? await told(whole.ask) : text;
+    if (all === undefined) return;
+    if (isBeginning) setAsked(all);
+    await take(all);
+  };
   const { shown, isPretty, isCut } = useMemo(() => {
     const most = isWhole ? Number.POSITIVE_INFINITY : SHOWN_AT_FIRST;
-    const pretty = isJson ? indented(text, most) : undefined;
-    const whole = pretty ?? text;
-    const part = whole.slice(0, most);
+    const pretty = isJson ? indented(text, most, isBeginning) : undefined;
+    const laidOut = pretty ?? text;
+    const part = laidOut.slice(0, most);
     return {
       shown: pretty === undefined ? part : safeText(part),
       isPretty: pretty !== undefined,
-      isCut: whole.length > most,
+      isCut: isBeginning || laidOut.length > most,
     };
-  }, [text, isJson, isWhole]);
+  }, [text, isJson, isWhole, isBeginning]);
   const place = useRef<HTMLPreElement>(null);
   useColours(place, shown, isPretty && shown.length <= SHOWN_AT_FIRST);
   return (
@@ -45,13 +59,13 @@ export function Code({ text, isJson = true, isCommand = false, label }: CodeProp
         {isPretty || shown.length > SHOWN_AT_FIRST ? inPieces(safeText(shown)) : <Safe text={shown} />}
       </pre>
       <div class="row small">
-        <button type="button" class="button small" onClick={() => void copy(text, label.toLowerCase())}>
+        <ActButton class="small" act={async () => withAll(async (all) => copy(all, label.toLowerCase()))}>
           Copy
-        </button>
+        </ActButton>
         {isCut && (
-          <button type="button" class="button small" onClick={() => setWhole(true)}>
-            Show all {Math.ceil(text.length / 1_024).toLocaleString("en")} KB
-          </button>
+          <ActButton class="small" act={async () => withAll(() => setWhole(true))}>
+            Show all {Math.ceil((isBeginning ? whole.length : text.length) / 1_024).toLocaleString("en")} KB
+          </ActButton>
         )}
       </div>
     </div>
@@ -63,18 +77,16 @@ const DEEPEST = 40;
 /** Line breaks with their indentation, by depth. */
 const LINES = Array.from({ length: DEEPEST + 1 }, (_, depth) => `\n${"  ".repeat(depth)}`);
 
+/** How a JSON text of an object or array begins. */
+const BEGINNING = /^(?:\{\s*["}]|\[\s*(?:[[{\]"\d-]|true|false|null))/;
+
 /**
  * JSON with two spaces a level, token by token: no number is changed. `undefined` for what is no JSON. It may end early,
- * once it is longer than `most`.
+ * once it is longer than `most`. Of a text that is cut, only how it begins can be told.
  */
-export function indented(text: string, most: number): string | undefined {
+export function indented(text: string, most: number, isBeginning = false): string | undefined {
   const trimmed = text.trim();
-  if (!/^[[{]/.test(trimmed)) return undefined;
-  try {
-    JSON.parse(trimmed);
-  } catch {
-    return undefined;
-  }
+  if (!BEGINNING.test(trimmed) || !(isBeginning || isJson(trimmed))) return undefined;
   const out: string[] = [];
   let depth = 0;
   let length = 0;
@@ -100,6 +112,15 @@ export function indented(text: string, most: number): string | undefined {
     isOpened = opens;
   }
   return out.join("");
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Colours tokens by ranges: as elements, those of 64 KB of numbers would take longer than all the rest of a page. */

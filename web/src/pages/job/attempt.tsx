@@ -1,9 +1,11 @@
+import type { ComponentProps } from "preact";
 import type { Attempt, JobDetail } from "../../api/shapes.ts";
 import { Code } from "../../parts/json.tsx";
 import { later } from "../../parts/later.tsx";
 import { Safe } from "../../parts/text.tsx";
 import { durationText } from "../../time.ts";
 import { whatOf } from "../../what.ts";
+import { Whole, wholeJob } from "./whole.tsx";
 
 const Curl = later(async () => (await import("./curl.tsx")).Curl);
 
@@ -82,7 +84,7 @@ function Tab({ job, attempt, tab }: Omit<Props, "onShow">) {
         </div>
       );
     case "curl":
-      return <Curl job={job} />;
+      return <Whole job={job}>{(whole) => <Curl job={whole} />}</Whole>;
     default:
       return <Response attempt={attempt} />;
   }
@@ -96,12 +98,18 @@ function Request({ job, attempt }: Pick<Props, "job" | "attempt">) {
         {attempt.request?.method ?? request?.httpMethod} <Safe text={attempt.request?.url ?? whatOf(job)} />
       </code>
       {request && request.body !== null ? (
-        <Code text={request.body} isJson={!request.isBase64Encoded} label="Body" />
+        <Code text={request.body} isJson={!request.isBase64Encoded} label="Body" whole={restOf(job)} />
       ) : (
         <p class="muted">Without a body.</p>
       )}
     </div>
   );
+}
+
+function restOf({ id, bodyLength: length }: JobDetail): ComponentProps<typeof Code>["whole"] {
+  return length === undefined
+    ? undefined
+    : { length, ask: async () => (await wholeJob(id)).lambdaProxyMessage?.body ?? "" };
 }
 
 function Response({ attempt: { responseExcerpt, outcome } }: Pick<Props, "attempt">) {

@@ -3,27 +3,32 @@ import type { JobDetail } from "../../api/shapes.ts";
 import { Code } from "../../parts/json.tsx";
 import { Ago } from "../../parts/time.tsx";
 import { pathOf } from "../../root.ts";
+import { Whole } from "./whole.tsx";
 
 /** What the job was made of. */
 export function Message({ job }: { readonly job: JobDetail }) {
   // It may have megabytes.
   const [isOpen, setOpen] = useState(false);
-  const { executionConfig, lambdaProxyMessage, onComplete, onSuccess, onFailure } = job;
-  const message = {
-    ...(lambdaProxyMessage && { lambdaProxyMessage }),
-    ...(executionConfig && { execution: executionConfig }),
-    ...(onComplete && { onComplete }),
-    ...(onSuccess && { onSuccess }),
-    ...(onFailure && { onFailure }),
-  };
   return (
     <details class="panel">
       <summary class="inside" onClick={() => setOpen(true)}>
         Message
       </summary>
-      <div class="inside">{isOpen && <Code text={JSON.stringify(message)} label="Message" />}</div>
+      <div class="inside">
+        {isOpen && <Whole job={job}>{(whole) => <Code text={messageOf(whole)} label="Message" />}</Whole>}
+      </div>
     </details>
   );
+}
+
+function messageOf({ executionConfig, lambdaProxyMessage, onComplete, onSuccess, onFailure }: JobDetail): string {
+  return JSON.stringify({
+    ...(lambdaProxyMessage && { lambdaProxyMessage }),
+    ...(executionConfig && { execution: executionConfig }),
+    ...(onComplete && { onComplete }),
+    ...(onSuccess && { onSuccess }),
+    ...(onFailure && { onFailure }),
+  });
 }
 
 export function Facts({ job }: { readonly job: JobDetail }) {
