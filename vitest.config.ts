@@ -68,8 +68,8 @@ export default defineConfig({
     experimental: { viteModuleRunner: false, nodeLoader: false },
     globalSetup: ["test/support/aws/verdict.ts", "test/support/shared-stacks.ts"],
     setupFiles: ["test/support/setup.ts"],
-    // Three more than the cores: tests also wait, for processes, time-outs and queues.
-    maxWorkers: 5,
+    // Two more than the cores: tests also wait, for processes, time-outs and queues.
+    maxWorkers: 4,
     sequence: { sequencer: LongFirst },
     // Tests wait for events. These end a test that hangs, and are far beyond what a slow, busy machine takes.
     testTimeout: 180_000,
