@@ -10,7 +10,7 @@ import type { FollowUps, Message } from "../../lib/job/message.ts";
 let world: World;
 
 beforeEach(async () => {
-  world = await createWorld();
+  world = await createWorld({ isQuick: true });
 });
 afterEach(async () => {
   await world.end();

@@ -10,7 +10,7 @@ import type { QueueRecord } from "../../lib/queue/delivery.ts";
 let world: World;
 
 beforeEach(async () => {
-  world = await createWorld();
+  world = await createWorld({ isQuick: true });
 });
 afterEach(async () => {
   await world.end();

@@ -13,7 +13,7 @@ import { PLENTY, createWorld, request, type World } from "../support/world.ts";
 let world: World;
 
 beforeEach(async () => {
-  world = await createWorld();
+  world = await createWorld({ isQuick: true });
 });
 afterEach(async () => {
   await world.end();
@@ -53,12 +53,6 @@ async function work(road: Road = "fair"): Promise<number> {
   const records = await world.receive(road);
   expect(await world.engine.runBatch(records, PLENTY)).toEqual({ batchItemFailures: [] });
   return records.length;
-}
-
-/** Goes on in a world on the models, where an hour of sweeps takes no time. */
-async function onModels(): Promise<void> {
-  await world.end();
-  world = await createWorld({ isQuick: true });
 }
 
 /** Sweeps every minute for `ms`. */
@@ -102,7 +96,6 @@ test("a schedule that fires at the same time from several sides creates one targ
 });
 
 test("a schedule that EventBridge has lost is fired by the sweep five minutes later, once", async () => {
-  await onModels();
   const job = await schedule({ scheduledAt: inOneHour() });
   await sweepFor(HOUR + 4 * MINUTE);
   expect((await stored(job)).status).toBe("PENDING");
@@ -198,7 +191,6 @@ test("of a cancel and a firing at the same time, one wins", async () => {
 });
 
 test("a schedule among the dead letters keeps its time when it is retried", async () => {
-  await onModels();
   const job = await schedule({ scheduledAt: inOneHour() });
   await world.engine.stopJob(job.id, "DEAD");
   await world.engine.retryJob(job.id);
@@ -319,7 +311,6 @@ test("a firing in the dead-letter queue makes its schedule due, or its target ru
 });
 
 test("a recurring schedule stays PENDING, fires at every time of its own, and ends by cancel", async () => {
-  await onModels();
   const job = await schedule({ scheduleExpression: "rate(10 minutes)", targetKey: "report" });
   expect([world.planned, job.scheduleArn]).toEqual([[], undefined]);
   const targets = new Set<string>();

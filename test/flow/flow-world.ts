@@ -12,9 +12,8 @@ export const ORIGIN = "https://a.example";
 export let world: World;
 export let appId: string;
 
-/** `isQuick`: on the models. */
-export async function startFlowWorld({ isQuick = false } = {}): Promise<void> {
-  world = await createWorld(isQuick ? { isQuick } : {});
+export async function startFlowWorld(): Promise<void> {
+  world = await createWorld({ isQuick: true });
   appId = randomUUID();
 }
 

@@ -10,7 +10,7 @@ import { ORIGIN, appId, run, startFlowWorld, stored, submit, world } from "./flo
 
 // What a sweep says for the metrics.
 
-beforeEach(async () => startFlowWorld({ isQuick: true }));
+beforeEach(async () => startFlowWorld());
 afterEach(async () => world.end());
 
 const QUIET = { left: 0, lostAttempts: 0, destinationsShut: 0, pausedApps: 0, scheduleLateMs: 0 };

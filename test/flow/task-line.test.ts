@@ -15,7 +15,7 @@ let appId: string;
 const AMPLE = () => 15 * MINUTE;
 
 beforeEach(async () => {
-  world = await createWorld();
+  world = await createWorld({ isQuick: true });
   appId = randomUUID();
   await setSlots(1);
 });

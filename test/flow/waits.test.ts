@@ -23,7 +23,7 @@ const told = new Set<string>();
 const counting = async () => createCounting({ ...world, log: () => {} });
 const waits = () => createWaits({ ...world, counting });
 
-beforeAll(async () => startFlowWorld({ isQuick: true }));
+beforeAll(async () => startFlowWorld());
 afterAll(async () => {
   await world.end();
   expect(told).toEqual(new Set(WAIT_REASONS));
