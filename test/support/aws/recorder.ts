@@ -86,6 +86,7 @@ function watch(request: ClientRequest): void {
     const { method, path: url, shouldKeepAlive: isKept } = request as ClientRequest & { shouldKeepAlive: boolean };
     const whole = new AwsRequest({ method, url, headers, body: Buffer.concat(chunks), bytes, isKept }, memory);
     const broken = judge(whole);
+    if (broken.length === 0) return end(...args);
     request.prependOnceListener("response", ({ statusCode }) => {
       if (isTaken(statusCode)) for (const says of broken) tell(says, whole);
     });
