@@ -1,4 +1,5 @@
 import type { JobDetail } from "./api/shapes.ts";
+import { isJson } from "./parts/json.tsx";
 import { hasHidden } from "./parts/text.tsx";
 import { configText } from "./what.ts";
 
@@ -55,7 +56,10 @@ function headersOf({ headers, multiValueHeaders, body, isBase64Encoded }: Reques
   const isTyped = own.some(([name]) => name.toLowerCase() === "content-type");
   const hasBody = body !== null && body !== "";
   if (isTyped || !hasBody) return own;
-  return [...own, ["content-type", !isBase64Encoded && isJson(body) ? "application/json" : NONE]];
+  return [
+    ...own,
+    ["content-type", !isBase64Encoded && /^\s*[[{]/.test(body) && isJson(body) ? "application/json" : NONE],
+  ];
 }
 
 type Named = readonly [name: string, value: string];
@@ -68,16 +72,6 @@ function valuesOf(single: Readonly<Record<string, string>>, lists: Request["mult
 
 /** No header of this name, not even curl's own. */
 const NONE = "\0";
-
-function isJson(text: string): boolean {
-  if (!/^\s*[[{]/.test(text)) return false;
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 function header(name: string, value: string): string {
   if (value === NONE) return quoted(`${name}:`);

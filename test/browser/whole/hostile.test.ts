@@ -158,6 +158,25 @@ test("of a body of megabytes the page asks for the beginning; what is copied is 
   expect((await inPage<string>(page, "navigator.clipboard.readText()")).length).toBeGreaterThan(body.length);
 });
 
+test("a body that was asked for whole is not shown as that of the next job", async () => {
+  const { token } = await newApp();
+  const of = async (letter: string) => {
+    const [id = ""] = await at.send(token, { url: `${at.target.url}/large`, body: letter.repeat(200_000) });
+    await jobIn(at.stack, token, id, "SUCCEEDED");
+    return id;
+  };
+  const [first, second] = [await of("a"), await of("b")];
+  const page = await at.open(`/jobs/${second}?tab=request`, token);
+  const shown = page.getByLabel("Body", { exact: true });
+  await expect.poll(async () => shown.textContent()).toMatch(/^b/);
+  await go(page, `/jobs/${first}?tab=request`);
+  await expect.poll(async () => shown.textContent()).toMatch(/^a/);
+  await page.getByRole("button", { name: /^Show all/ }).click();
+  await expect.poll(async () => (await shown.textContent())?.length).toBe(200_000);
+  await go(page, `/jobs/${second}?tab=request`);
+  await expect.poll(async () => shown.textContent()).toMatch(/^b/);
+});
+
 interface Sent {
   readonly name: string;
   readonly job: object;

@@ -1,7 +1,7 @@
 import { useRoute } from "preact-iso/router";
 import { api } from "../api/http.ts";
 import { useQuery } from "../api/query.ts";
-import type { BulkAction, JobDetail } from "../api/shapes.ts";
+import type { BulkAction } from "../api/shapes.ts";
 import { refresh, told } from "../actions.ts";
 import { STATES, hostOf } from "../destinations.ts";
 import { searchOf } from "../filter.ts";
@@ -15,6 +15,7 @@ import { Ago } from "../parts/time.tsx";
 import { pathOf } from "../root.ts";
 import { Left } from "./bulk-left.tsx";
 import { filterText } from "./bulk.tsx";
+import { wholeJob } from "./job/whole.tsx";
 
 export default function BulkActionPage() {
   const { params } = useRoute();
@@ -110,8 +111,8 @@ function Shut({ all }: { readonly all: NonNullable<BulkAction["shutDestinations"
 
 function Facts({ one: { id, filter, createdAt, completedAt } }: { readonly one: BulkAction }) {
   const job = useQuery({
-    key: ["job", id],
-    ask: async (signal) => api<JobDetail>(`v1/admin/jobs/${id}`, { signal }),
+    key: ["whole job", id],
+    ask: async (signal) => wholeJob(id, signal),
   });
   const by = job.data?.createdBy;
   return (

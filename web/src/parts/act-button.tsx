@@ -2,8 +2,8 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 
 interface ActButtonProps {
-  /** What it does. It catches what it throws. */
-  readonly act: () => Promise<unknown>;
+  /** What it does; `undefined` if that is done at once. It catches what it throws. */
+  readonly act: () => Promise<unknown> | undefined;
   readonly children: ComponentChildren;
   readonly class?: string;
   readonly title?: string;
@@ -13,8 +13,10 @@ interface ActButtonProps {
 export function ActButton({ act, children, class: own = "", title }: ActButtonProps) {
   const [isBusy, setBusy] = useState(false);
   const run = async () => {
+    const underWay = act();
+    if (!underWay) return;
     setBusy(true);
-    await act();
+    await underWay;
     setBusy(false);
   };
   return (

@@ -34,11 +34,15 @@ export function Code({ text: given, isJson = true, isCommand = false, label, who
   const [asked, setAsked] = useState<string>();
   const text = asked ?? given;
   const isBeginning = whole !== undefined && asked === undefined;
-  const withAll = async (take: (all: string) => unknown) => {
-    const all = isBeginning ? await told(whole.ask) : text;
-    if (all === undefined) return;
-    if (isBeginning) setAsked(all);
-    await take(all);
+  const askAll = async () => {
+    const all = await told(async () => whole?.ask());
+    setAsked(all);
+    return all;
+  };
+  const withAll = (take: (all: string) => void) => {
+    if (isBeginning) return askAll().then((all) => all !== undefined && take(all));
+    take(text);
+    return undefined;
   };
   const { shown, isPretty, isCut } = useMemo(() => {
     const most = isWhole ? Number.POSITIVE_INFINITY : SHOWN_AT_FIRST;
@@ -59,11 +63,11 @@ export function Code({ text: given, isJson = true, isCommand = false, label, who
         {isPretty || shown.length > SHOWN_AT_FIRST ? inPieces(safeText(shown)) : <Safe text={shown} />}
       </pre>
       <div class="row small">
-        <ActButton class="small" act={async () => withAll(async (all) => copy(all, label.toLowerCase()))}>
+        <ActButton class="small" act={() => withAll((all) => void copy(all, label.toLowerCase()))}>
           Copy
         </ActButton>
         {isCut && (
-          <ActButton class="small" act={async () => withAll(() => setWhole(true))}>
+          <ActButton class="small" act={() => withAll(() => setWhole(true))}>
             Show all {Math.ceil((isBeginning ? whole.length : text.length) / 1_024).toLocaleString("en")} KB
           </ActButton>
         )}
@@ -114,7 +118,7 @@ export function indented(text: string, most: number, isBeginning = false): strin
   return out.join("");
 }
 
-function isJson(text: string): boolean {
+export function isJson(text: string): boolean {
   try {
     JSON.parse(text);
     return true;

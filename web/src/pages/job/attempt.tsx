@@ -98,7 +98,14 @@ function Request({ job, attempt }: Pick<Props, "job" | "attempt">) {
         {attempt.request?.method ?? request?.httpMethod} <Safe text={attempt.request?.url ?? whatOf(job)} />
       </code>
       {request && request.body !== null ? (
-        <Code text={request.body} isJson={!request.isBase64Encoded} label="Body" whole={restOf(job)} />
+        // Of each job another one: it keeps what it has asked for.
+        <Code
+          key={job.id}
+          text={request.body}
+          isJson={!request.isBase64Encoded}
+          label="Body"
+          whole={wholeBodyOf(job)}
+        />
       ) : (
         <p class="muted">Without a body.</p>
       )}
@@ -106,7 +113,7 @@ function Request({ job, attempt }: Pick<Props, "job" | "attempt">) {
   );
 }
 
-function restOf({ id, bodyLength: length }: JobDetail): ComponentProps<typeof Code>["whole"] {
+function wholeBodyOf({ id, bodyLength: length }: JobDetail): ComponentProps<typeof Code>["whole"] {
   return length === undefined
     ? undefined
     : { length, ask: async () => (await wholeJob(id)).lambdaProxyMessage?.body ?? "" };
