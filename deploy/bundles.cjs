@@ -1,5 +1,6 @@
 const { basename, join } = require("node:path");
 const esbuild = require("esbuild");
+const { directImports } = require("./direct-imports.cjs");
 
 // The files of one function: its bundle, which Node loads before the first event, and a file for each part that is
 // imported at run time, which Node loads when it is first used. esbuild divides ESM alone, and makes some fifty pieces of
@@ -27,7 +28,10 @@ async function createBundler(options) {
     outdir: "/bundles",
     outExtension: { ".js": EXTENSION },
     chunkNames: "[name]-[hash]",
-    plugins: [{ name: "entry", setup: ({ onResolve }) => onResolve({ filter: /^asked$/ }, onResolveEntry) }],
+    plugins: [
+      directImports,
+      { name: "entry", setup: ({ onResolve }) => onResolve({ filter: /^asked$/ }, onResolveEntry) },
+    ],
   });
   return {
     /**
@@ -72,32 +76,36 @@ async function joined(divided, { minify, platform, target }) {
   return new Map(outputFiles.map(({ path, text }) => [path.slice(outdir.length + 1), text]));
 }
 
-/** Pieces that are loaded later import what the joined file exports for them: the names of its pieces, numbered. */
+/**
+ * Pieces that are loaded later take what they import from the joined file's `late`: a function for each of its pieces, by
+ * number. What they return is made then, and read by getters; as exports, hundreds of them would be made before the first
+ * event.
+ */
 function joining({ name, pieces, metafile }, atOnce) {
   const outputs = outputsOf(metafile);
   const numbers = new Map([...atOnce].map((piece, n) => [piece, n]));
-  const listOf = (piece, say) =>
-    outputs
-      .get(piece)
-      .exports.map((exported) => say(exported, `_${numbers.get(piece)}_${exported}`))
-      .join();
+  const exportsOf = (piece) => outputs.get(piece).exports;
+  const nameIn = (piece, exported) => `_${numbers.get(piece)}_${exported}`;
   const isLater = ([piece]) => !atOnce.has(piece);
   const wanted = new Set(
     [...outputs].filter(isLater).flatMap(([, { imports }]) => imports.map(({ path }) => basename(path))),
   );
   const exporting = [...atOnce].filter((piece) => wanted.has(piece));
   const besideOf = (piece) => `./${basename(fileOf(piece, name))}`;
+  const importOf = (piece) =>
+    `import { ${exportsOf(piece).map((name) => `${name} as ${nameIn(piece, name)}`)} } from "./${piece}";`;
+  const lateOf = (piece) =>
+    `_${numbers.get(piece)}: () => ({ ${exportsOf(piece).map((name) => `get ${name}() { return ${nameIn(piece, name)}; }`)} })`;
   const contents = {
     whole: () =>
-      [FIRST, ...exporting]
-        .map((piece) => {
-          const names = piece === FIRST ? "*" : `{ ${listOf(piece, (exported, as) => `${exported} as ${as}`)} }`;
-          return `export ${names} from "./${piece}";`;
-        })
-        .join("\n"),
+      [
+        `export * from "./${FIRST}";`,
+        ...exporting.map(importOf),
+        `export const late = { ${exporting.map(lateOf).join()} };`,
+      ].join("\n"),
     atOnce: (piece) => pieces.get(piece),
     later: (piece) => pieces.get(piece),
-    ofWhole: (piece) => `export { ${listOf(piece, (exported, as) => `${as} as ${exported}`)} } from "./${FIRST}";`,
+    ofWhole: (piece) => `module.exports = require("./${FIRST}").late._${numbers.get(piece)}();`,
   };
   return {
     name: "joining",
