@@ -78,8 +78,8 @@ async function joined(divided, { minify, platform, target }) {
 
 /**
  * Pieces that are loaded later take what they import from the joined file's `late`: a function for each of its pieces, by
- * number. What they return is made then, and read by getters; as exports, hundreds of them would be made before the first
- * event.
+ * number. What they return is made then, once, and read by getters; as exports, hundreds of them would be made before the
+ * first event.
  */
 function joining({ name, pieces, metafile }, atOnce) {
   const outputs = outputsOf(metafile);
@@ -95,12 +95,13 @@ function joining({ name, pieces, metafile }, atOnce) {
   const importOf = (piece) =>
     `import { ${exportsOf(piece).map((name) => `${name} as ${nameIn(piece, name)}`)} } from "./${piece}";`;
   const lateOf = (piece) =>
-    `_${numbers.get(piece)}: () => ({ ${exportsOf(piece).map((name) => `get ${name}() { return ${nameIn(piece, name)}; }`)} })`;
+    `_${numbers.get(piece)}: once(() => ({ ${exportsOf(piece).map((name) => `get ${name}() { return ${nameIn(piece, name)}; }`)} }))`;
   const contents = {
     whole: () =>
       [
         `export * from "./${FIRST}";`,
         ...exporting.map(importOf),
+        "const once = (make) => { let made; return () => (made ??= make()); };",
         `export const late = { ${exporting.map(lateOf).join()} };`,
       ].join("\n"),
     atOnce: (piece) => pieces.get(piece),
