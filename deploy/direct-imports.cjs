@@ -3,7 +3,8 @@ const { dirname } = require("node:path");
 
 // A plugin of esbuild. The SDK's files import from index files, and esbuild loads at once whatever such a file names and
 // anything uses at all, such as the XML that the bucket alone speaks. So each import names the file that has what it
-// takes. Where the form of the SDK's files is another one day, an import stays as it is.
+// takes. Nothing else is lost: of the SDK's files one alone has a side effect, which makes its clients know AWS's endpoints,
+// and these name it. Where the form of the SDK's files is another one day, an import stays as it is.
 
 const SDK = /node_modules\/@(?:aws-sdk|smithy)\/.+\/dist-es\/.+\.js$/;
 const IMPORT = /^import \{([^}]*)\} from "([^"]+)";$/gm;
@@ -19,17 +20,20 @@ const directImports = {
     });
     const reexportsOf = kept(async (path) => {
       const found = [...readFileSync(path, "utf8").matchAll(REEXPORT)];
-      return found.map(([, names, from]) => ({ names: names === undefined ? undefined : namesIn(names), from }));
+      const all = found.map(([, names, from]) => ({ names: names === undefined ? undefined : namesIn(names), from }));
+      // As in the language, those by name before those by asterisk.
+      return [...all.filter(({ names }) => names), ...all.filter(({ names }) => !names)];
     });
-    /** `through`: the index files that led here, since two may name each other. */
+    /** `through`: the index files that led here, since two may name each other. What a file defines hides what it passes on. */
     const search = async (name, path, through) => {
+      if (defines(name, path)) return { file: path, name };
       for (const { names, from } of await reexportsOf(path)) {
         const there = names ? names.find(([, as]) => as === name)?.[0] : name;
         const file = there !== undefined && (await pathOf(from, dirname(path)));
         const origin = file && !through.includes(file) && (await search(there, file, [...through, file]));
         if (origin) return origin;
       }
-      return defines(name, path) ? { file: path, name } : undefined;
+      return undefined;
     };
     /** The file that defines what the file at `path` exports as `name`, and its name there. */
     const originOf = kept(async (name, path) => search(name, path, [path]));

@@ -3,7 +3,8 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Plugin } from "esbuild";
 import { afterAll, expect, test } from "vitest";
-import { bundlesOf, bytesAtOnce, modulesAtOnce } from "../support/bundles.ts";
+import { bundlesOf, bundlingOptions, bytesAtOnce, modulesAtOnce } from "../support/bundles.ts";
+import { ROOT } from "../support/root.ts";
 import { endStacks, temporaryDir } from "../support/stack.ts";
 
 // What Node reads before the first event of the functions whose start delays a job. The times are what
@@ -35,6 +36,10 @@ const FUNCTIONS = [
   { file: "functions/fire-schedule.ts", largest: 390_000, limits: LIMITS },
 ];
 
+const load = createRequire(import.meta.url);
+const { directImports } = load("../../deploy/direct-imports.cjs") as { directImports: Plugin };
+const { build } = load("esbuild") as typeof import("esbuild");
+
 const bundles = await bundlesOf(FUNCTIONS.map(({ file }) => file));
 
 /** The package of a module, or the folder of ours. */
@@ -64,18 +69,18 @@ test("a file of the SDK imports what it names alone, by whatever index files and
   const folder = join(temporaryDir(), "node_modules/@smithy/parts/dist-es");
   const files = {
     "../package.json": "{}",
-    "index.js": `export * from "./more.js";\nexport { own as theirs } from "./own.js";\nexport * from "./heavy.js";\n`,
+    "index.js": `export * from "./other.js";\nexport * from "./more.js";\nexport { own as theirs } from "./own.js";\nexport * from "./heavy.js";\n`,
+    // What is named, or defined by a file itself, goes before what an asterisk brings.
+    "other.js": `export const theirs = 10;\n`,
     "more.js": `export * from "./index.js";\nexport * from "./most.js";\n`,
-    "most.js": `export const more = 1;\n`,
+    "most.js": `export * from "./least.js";\nexport const more = 1;\n`,
+    "least.js": `export const more = 20;\n`,
     "own.js": `const own = 2;\nexport { own };\n`,
     "heavy.js": `globalThis.heavy = 3;\nexport const heavy = 3;\n`,
     "user.js": `import { more, theirs as it } from "./index.js";\nexport const sum = more + it;\n`,
   };
   mkdirSync(folder, { recursive: true });
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-  const load = createRequire(import.meta.url);
-  const { directImports } = load("../../deploy/direct-imports.cjs") as { directImports: Plugin };
-  const { build } = load("esbuild") as typeof import("esbuild");
   const entryPoints = [join(folder, "user.js")];
   const bundled = async (plugins: Plugin[], outfile: string) =>
     build({ entryPoints, plugins, outfile, bundle: true, format: "cjs" });
@@ -87,6 +92,41 @@ test("a file of the SDK imports what it names alone, by whatever index files and
   expect(load(direct)).toMatchObject({ sum: 3 });
 });
 
+/** By their packages. */
+const CLIENTS = {
+  "client-dynamodb": "DynamoDBClient",
+  "client-kms": "KMSClient",
+  "client-lambda": "LambdaClient",
+  "client-s3": "S3Client",
+  "client-scheduler": "SchedulerClient",
+  "client-sesv2": "SESv2Client",
+  "client-sqs": "SQSClient",
+};
+
+test("bundled clients know AWS's endpoints, which no test calls, as those of the SDK do", async () => {
+  const outfile = join(temporaryDir(), "clients.cjs");
+  const contents = Object.entries(CLIENTS).map(([path, name]) => `export { ${name} } from "@aws-sdk/${path}";`);
+  const stdin = { contents: contents.join("\n"), resolveDir: ROOT };
+  const options = { ...bundlingOptions(), stdin, outfile, plugins: [directImports] };
+  await build(options);
+  interface Client {
+    readonly config: { endpointProvider(asked: object): { readonly url: URL } };
+  }
+  type Clients = Readonly<Record<string, new (config: object) => Client>>;
+  const bundled = load(outfile) as Clients;
+  for (const [path, name] of Object.entries(CLIENTS)) {
+    for (const region of ["eu-central-1", "us-gov-west-1", "cn-north-1"]) {
+      const urlOf = (clients: Clients) => {
+        const { config } = new clients[name]!({ region });
+        return config.endpointProvider({ Region: region, Bucket: "some-bucket" }).url.href;
+      };
+      const known = urlOf(load(`@aws-sdk/${path}`) as Clients);
+      expect(known).toContain(region);
+      expect(urlOf(bundled)).toBe(known);
+    }
+  }
+});
+
 test("what is imported at run time is packaged beside the bundle, which is one file, and loads", () => {
   const { entry, files } = bundles.get("functions/create-job.ts")!;
   const dir = temporaryDir();
@@ -94,10 +134,10 @@ test("what is imported at run time is packaged beside the bundle, which is one f
     mkdirSync(dirname(join(dir, path)), { recursive: true });
     writeFileSync(join(dir, path), code);
   }
-  const load = createRequire(join(dir, "package.json"));
-  load(`./${entry}`);
-  expect(Object.keys(load.cache).filter((path) => path.startsWith(dir))).toHaveLength(1);
-  const modules = [...files.keys()].map((path) => load(`./${path}`) as object);
+  const loadPackaged = createRequire(join(dir, "package.json"));
+  loadPackaged(`./${entry}`);
+  expect(Object.keys(loadPackaged.cache).filter((path) => path.startsWith(dir))).toHaveLength(1);
+  const modules = [...files.keys()].map((path) => loadPackaged(`./${path}`) as object);
   expect(modules.map((module) => Object.keys(module).length > 0)).not.toContain(false);
   expect([...files.keys()].some((path) => path.includes(".send-"))).toBe(true);
 });
