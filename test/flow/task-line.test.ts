@@ -31,6 +31,8 @@ async function submit(priority = 0, jobType = "example"): Promise<Job> {
   const message = { execution: { type: "task", jobType, payload, priority }, metadata: {} };
   const submitted = await world.engine.submit({ appId, userId: "ann", mode: "both", message });
   if (submitted.kind === "sent") throw new Error("A task is always stored");
+  // Of two tasks of one millisecond, neither is the older one.
+  world.pass(1);
   return submitted.job;
 }
 
