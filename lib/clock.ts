@@ -51,14 +51,28 @@ export function createClock(anchor: ClockAnchor = { real: 0, service: 0, speed: 
     realNow: () => Date.now(),
     during: (realMs) => realMs * anchor.speed,
     waitFor: (serviceMs) => serviceMs / anchor.speed,
-    sleep: async (realMs, signal) => {
-      await sleepFor(realMs, undefined, signal && { signal });
-    },
+    sleep: async (realMs, signal) => (signal ? sleepUnless(signal, realMs) : sleepFor(realMs)),
     timeout: (realMs) => AbortSignal.timeout(realMs),
     random: () => Math.random(),
     operationId: () => randomUUID().slice(-12),
     uuid: () => timeOrderedUuid(now()),
   };
+}
+
+/** Node's own makes an error with a stack whenever a wait is ended early, which is how the wait for each attempt ends. */
+async function sleepUnless(signal: AbortSignal, ms: number): Promise<void> {
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    function stop(): void {
+      clearTimeout(timer);
+      reject(signal.reason as Error);
+    }
+    signal.addEventListener("abort", stop, { once: true });
+  });
 }
 
 export function iso(time: EpochMs): string {

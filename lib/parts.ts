@@ -1,3 +1,4 @@
+import { atFirstUse } from "./at-first-use.ts";
 import { createBucket } from "./store/bucket.ts";
 import { createTable } from "./store/table.ts";
 import { createAppStores } from "./store/app-store.ts";
@@ -138,8 +139,10 @@ function laterBy(executor: (job: Job) => Promise<Executor>): Pick<Executor, "exe
   return { execute: async (attempt, allowed) => (await executor(attempt.job)).execute(attempt, allowed) };
 }
 
+const executors = atFirstUse(async () => import("./executors/index.ts"));
+
 async function executorFor(job: Job): Promise<Executor> {
-  return (await import("./executors/index.ts")).executorOf(job);
+  return (await executors()).executorOf(job);
 }
 
 /** Emits what a sweep has found, and keeps it where it is asked for. What can't be kept fails no sweep. */
@@ -150,12 +153,6 @@ async function noteSweep(figures: SweepFigures, stored: ReturnType<typeof stores
   await totals
     .noteSweep(figures)
     .catch((error: unknown) => log("warn", "metrics.not-kept", { error: reasonOf(error) }));
-}
-
-/** For what some functions never use, so that they need not load it. */
-function atFirstUse<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return async () => (made ??= make());
 }
 
 /** The clock, the log, and the stores and queues of the service. */

@@ -7,6 +7,7 @@ import { answer as refuse, type Guard } from "./guard.ts";
 import type { Invoke } from "./lambda.ts";
 import type { BucketLinks } from "./bucket-links.ts";
 import type { LocalPages } from "./local-pages.ts";
+import { within } from "./within.ts";
 
 // An API Gateway HTTP API on this machine, with its limits.
 
@@ -56,19 +57,25 @@ export function createGateway({ routes, functionUrl, pages, guard, links }: Part
       return send(response, await functionUrl(name, request, body, event));
     }
 
-    const found = table
-      .map((each) => ({ ...each, match: each.match(request.method ?? "", url.pathname) }))
-      .find(({ match }) => match);
-    if (!found?.match) return reply(response, 404, "Not Found");
-    const event = eventOf(found.key, request, url, found.match, body);
+    const found = routeOf(request.method ?? "", url.pathname);
+    if (!found) return reply(response, 404, "Not Found");
+    const event = eventOf(found.key, request, url, found.parameters, body);
     if (body.length > CERTAINLY_FITS && tooLarge(event)) return reply(response, 413, "Request Entity Too Large");
-    const answer = (await Promise.race([found.invoke(event), tooLong()])) as
+    const answer = (await within(LONGEST_REQUEST_MS, found.invoke(event), () => undefined)) as
       | APIGatewayProxyStructuredResultV2
       | undefined;
     if (!answer) return reply(response, 503, "Service Unavailable");
     if ((answer.body?.length ?? 0) > CERTAINLY_FITS && tooLarge(answer))
       return reply(response, 500, "Internal Server Error");
     send(response, links.named(answer, request.headers.host));
+  }
+
+  function routeOf(method: string, pathname: string) {
+    for (const { key, match, invoke } of table) {
+      const parameters = match(method, pathname);
+      if (parameters) return { key, parameters, invoke };
+    }
+    return undefined;
   }
 }
 
@@ -112,11 +119,15 @@ function decoded(text: string): string {
 async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size <= LARGEST_BODY) chunks.push(chunk);
-  }
-  return size <= LARGEST_BODY ? Buffer.concat(chunks) : undefined;
+  return new Promise((resolve, reject) => {
+    request
+      .on("data", (chunk: Buffer) => {
+        size += chunk.length;
+        if (size <= LARGEST_BODY) chunks.push(chunk);
+      })
+      .once("end", () => resolve(size <= LARGEST_BODY ? Buffer.concat(chunks) : undefined))
+      .once("error", reject);
+  });
 }
 
 function eventOf(
@@ -179,10 +190,4 @@ function send(response: ServerResponse, answer: APIGatewayProxyStructuredResultV
 function reply(response: ServerResponse, statusCode: number, message: string): void {
   const headers = { "content-type": "application/json" };
   send(response, { statusCode, headers, body: JSON.stringify({ message }) });
-}
-
-async function tooLong(): Promise<undefined> {
-  return new Promise((resolve) => {
-    setTimeout(() => resolve(undefined), LONGEST_REQUEST_MS).unref();
-  });
 }

@@ -2,6 +2,7 @@ import type { Context } from "aws-lambda";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { FunctionTemplate } from "./template.ts";
+import { within } from "./within.ts";
 
 /** A function as Lambda would run it: called with an event, cut off at its timeout. */
 export type Invoke = (event: unknown) => Promise<unknown>;
@@ -33,7 +34,7 @@ function create(root: string, definition: FunctionTemplate): Invoke {
       const deadline = performance.now() + definition.timeoutMs;
       const context = { functionName: definition.name, getRemainingTimeInMillis: () => deadline - performance.now() };
       const ended = handler(event, context as Context);
-      return { ended, answered: Promise.race([ended, cutOff(definition)]) };
+      return { ended, answered: cutOff(definition, ended) };
     });
 }
 
@@ -89,8 +90,8 @@ function createContainers(most: number, startNext: (container: number) => Promis
   };
 }
 
-async function cutOff({ name, timeoutMs }: FunctionTemplate): Promise<never> {
-  return new Promise((_, reject) => {
-    setTimeout(() => reject(new Error(`${name} timed out after ${timeoutMs} ms`)), timeoutMs).unref();
+async function cutOff({ name, timeoutMs }: FunctionTemplate, ended: Promise<unknown>): Promise<unknown> {
+  return within(timeoutMs, ended, () => {
+    throw new Error(`${name} timed out after ${timeoutMs} ms`);
   });
 }

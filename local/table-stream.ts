@@ -5,7 +5,8 @@ import {
   GetShardIteratorCommand,
   ListStreamsCommand,
 } from "@aws-sdk/client-dynamodb-streams";
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
+import { rename, writeFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { json } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -60,7 +61,7 @@ export function startStreamMappings(stream: Stream, consumers: readonly Consumer
       const handled = await Promise.all(consumers.map(async (consumer) => handle(Records, consumer)));
       if (handled.includes(false)) return;
       const last = Records.at(-1)?.dynamodb.SequenceNumber;
-      if (last !== undefined) writePosition(stream.positionFile, last);
+      if (last !== undefined) await writePosition(stream.positionFile, last);
       iterator = NextShardIterator;
       await pause(Records.length === limit ? SHORTEST_PAUSE_MS : POLL_MS);
     }
@@ -180,7 +181,7 @@ function readPosition(file: string): string | undefined {
   }
 }
 
-function writePosition(file: string, position: string): void {
-  writeFileSync(`${file}.new`, position);
-  renameSync(`${file}.new`, file);
+async function writePosition(file: string, position: string): Promise<void> {
+  await writeFile(`${file}.new`, position);
+  await rename(`${file}.new`, file);
 }

@@ -1,3 +1,4 @@
+import { atFirstUse } from "../at-first-use.ts";
 import type { TimeLeft } from "../clock.ts";
 import type { NewJob } from "../job/accept.ts";
 import type { GroupPass } from "../job/group.ts";
@@ -19,7 +20,7 @@ import type { Ran } from "./tally.ts";
 export function createEngine(given: GivenParts) {
   const parts = engineParts(given);
   return {
-    submit: async (request: NewJob, freshId?: string) => (await import("./submit.ts")).submit(request, parts, freshId),
+    submit: async (request: NewJob, freshId?: string) => (await submission()).submit(request, parts, freshId),
     run: async (delivery: Delivery, timeLeft: TimeLeft) => (await deliveries()).run(delivery, timeLeft, parts),
     runBatch: async (records: readonly QueueRecord[], timeLeft: TimeLeft) =>
       (await deliveries()).runBatch(records, timeLeft, parts),
@@ -50,7 +51,8 @@ export function createEngine(given: GivenParts) {
   };
 }
 
-const deliveries = async () => import("./deliveries.ts");
+const submission = atFirstUse(async () => import("./submit.ts"));
+const deliveries = atFirstUse(async () => import("./deliveries.ts"));
 const actions = async () => import("./admin-actions.ts");
 const groups = async () => import("./groups.ts");
 const edits = async () => import("./schedule-edits.ts");

@@ -1,3 +1,4 @@
+import { atFirstUse } from "../at-first-use.ts";
 import { SECOND } from "../clock.ts";
 import { keeps, keptOf, LARGEST_KEPT } from "./kept-response.ts";
 import type { RunningAttempt } from "./executor.ts";
@@ -81,10 +82,8 @@ function sumOf(before: Timings = {}, after: Timings): Timings {
   return Object.fromEntries(names.map((name) => [name, (before[name] ?? 0) + (after[name] ?? 0)]));
 }
 
-let sending: Promise<typeof import("../outbound/send.ts")> | undefined;
-
 // Imported at the first send, so that functions that only accept jobs start 70 ms sooner.
-const sender = () => (sending ??= import("../outbound/send.ts"));
+const sender = atFirstUse(async () => import("../outbound/send.ts"));
 
 type Answered = Extract<Exchange, { kind: "answered" }>;
 

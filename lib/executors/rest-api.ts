@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { atFirstUse } from "../at-first-use.ts";
 import { SECOND } from "../clock.ts";
 import { timeoutSeconds, type Executor } from "./executor.ts";
 import { httpBaseUrl, refuseTarget, targetProblem, targetUrl } from "../outbound/target-url.ts";
@@ -10,6 +11,8 @@ const schema = z
     timeoutSeconds,
   })
   .meta({ id: "RestApiExecution", description: "Sends the request to baseUrl + path; any 2xx is a success." });
+
+const exchanges = atFirstUse(async () => import("./http-exchange.ts"));
 
 /** Sends the request to `baseUrl` + `path`; any 2xx is a success. */
 export const restApi: Executor<z.infer<typeof schema>> = {
@@ -25,7 +28,7 @@ export const restApi: Executor<z.infer<typeof schema>> = {
 
   async execute(attempt, rules) {
     const { lambdaProxyMessage, execution } = attempt.message;
-    const { exchange, requestOf } = await import("./http-exchange.ts");
+    const { exchange, requestOf } = await exchanges();
     const requestTo = async (url: URL) => {
       const problem = targetProblem(url, rules);
       if (problem !== undefined) return { refused: `The target ${problem}` };

@@ -110,6 +110,9 @@ function passedOn({ appId, turn }: CallRef, needs?: Share): BacklogRef[] {
   return turn?.share === undefined || turn.share === needs ? [] : [{ appId, backlog: backlogTo(turn.share) }];
 }
 
+/** Why the wait for a slow attempt ends. An error of its own for each would be made with a stack. */
+const OVER = new Error("The attempt is over");
+
 /** The attempts that have been admitted: their slots, their outcomes, and whether they are slow. */
 function createRuns(parts: Parts) {
   const { clock, capacity, log } = parts;
@@ -128,7 +131,7 @@ function createRuns(parts: Parts) {
       const watched = watch(ref, stop.signal, share);
       const [ended] = await Promise.allSettled([attempt()]);
       const outcome = ended.status === "fulfilled" ? ended.value : undefined;
-      stop.abort();
+      stop.abort(OVER);
       const [late, freed] = [await watched, await leave(ref, slots, outcome)];
       return { ended, freed: [...freed, ...(late ? await leave(ref, [late]) : []), ...passedOn(ref, share)] };
     };

@@ -580,9 +580,9 @@ function ofThisAttempt(job: RunningJob, regardlessOfStop = false): Pick<Move, "f
 
 /** The job after a move. */
 export function after<To extends Status>(job: Job, move: Move<To>): JobIn<To> {
-  const moved: Partial<Record<keyof Fields, unknown>> = { ...job, ...move.set };
+  const gone: ReadonlySet<string> = new Set(move.remove);
   // Every move but the one that leads there ends the wait in a backlog.
-  if (move.set.backlog === undefined) delete moved.backlog;
-  for (const field of move.remove) delete moved[field];
-  return { ...moved, status: move.to } as unknown as JobIn<To>;
+  const { backlog: _, ...stays } = job;
+  const kept = Object.entries({ ...stays, ...move.set }).filter(([field]) => !gone.has(field));
+  return { ...Object.fromEntries(kept), status: move.to } as unknown as JobIn<To>;
 }
