@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { DAY, type ClockAnchor } from "./clock.ts";
+import { LEAST_LEVELS, type LeastLevel } from "./log.ts";
 import type { SchedulerConfig } from "./queue/scheduler.ts";
 import { DEFAULT_LIST_SHARDS } from "./store/job-keys.ts";
 import type { SealingKey } from "./store/sealer.ts";
@@ -23,6 +24,7 @@ export interface JobsConfig {
   /** The most requests of an app that wait for news at once, unless the operator allows it another number. */
   readonly waitersPerApp: number;
   readonly metrics: MetricsConfig;
+  readonly logLevel: LeastLevel;
   readonly rules: DeploymentRules;
   readonly sealing: SealingKey;
   readonly clock: ClockAnchor | undefined;
@@ -78,6 +80,7 @@ export function jobsConfig(env: Env): JobsConfig {
     emailSender: env["EMAIL_SENDER"] || undefined,
     waitersPerApp: wholeNumberOf(env, "WAITERS_PER_APP", 20),
     metrics: metricsConfig(env),
+    logLevel: logLevel(env),
     rules: {
       allowPrivateTargets: env["ALLOW_PRIVATE_TARGETS"] === "true",
       invokableFunctions: namesIn(env["INVOKABLE_FUNCTIONS"]),
@@ -88,6 +91,12 @@ export function jobsConfig(env: Env): JobsConfig {
     sealing: sealingKey(env),
     clock: clockAnchor(env["SERVICE_CLOCK"]),
   };
+}
+
+function logLevel({ LOG_LEVEL: level = "" }: Env): LeastLevel {
+  const found = LEAST_LEVELS.find((one) => one === (level || "info"));
+  if (!found) throw new Error(`LOG_LEVEL is "${level}": expected ${LEAST_LEVELS.join(" or ")}`);
+  return found;
 }
 
 function metricsConfig(env: Env): MetricsConfig {

@@ -30,13 +30,17 @@ export function logged(job: Job): LogFields {
   return { jobId, appId, attempt, executionType };
 }
 
-export type Level = "info" | "warn" | "error";
+/** What is written at all: with `info`, nothing of `debug`. The alarms need `info`. */
+export const LEAST_LEVELS = ["debug", "info"] as const;
+export type LeastLevel = (typeof LEAST_LEVELS)[number];
+export type Level = LeastLevel | "warn" | "error";
 
 /** Writes one JSON object a line, under a stable event name such as `job.attempted`. */
 export type Log = (level: Level, event: string, fields: LogFields) => void;
 
-export function createLog(now: () => string): Log {
+export function createLog(now: () => string, least: LeastLevel = "info"): Log {
   return (level, event, fields) => {
+    if (level === "debug" && least !== "debug") return;
     process.stdout.write(`${JSON.stringify({ time: now(), level, event, ...fields })}\n`);
   };
 }

@@ -1,4 +1,4 @@
-import { atFirstUse } from "./at-first-use.ts";
+import { atFirstUse } from "./job/at-first-use.ts";
 import { createBucket } from "./store/bucket.ts";
 import { createTable } from "./store/table.ts";
 import { createAppStores } from "./store/app-store.ts";
@@ -172,7 +172,7 @@ function stores(config: JobsConfig) {
     limits: { waitersPerApp: config.waitersPerApp },
   });
   const { apps, register } = appStores;
-  const log = createLog(() => iso(clock.now()));
+  const log = createLog(() => iso(clock.now()), config.logLevel);
   const counting = atFirstUse(async () => {
     const { createCounting } = await import("./store/counting.ts");
     return createCounting({ table, clock, listShards: config.listShards, log });

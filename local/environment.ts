@@ -19,6 +19,8 @@ export function localDefaults(): Record<string, string> {
     INVOKABLE_FUNCTIONS: env["INVOKABLE_FUNCTIONS"] ?? "*",
     // `GET /metrics` shows the figures; lines for CloudWatch would bury what a person reads.
     METRICS: env["METRICS"] ?? "off",
+    // What a developer wants to see. Each line has its price on AWS.
+    LOG_LEVEL: env["LOG_LEVEL"] ?? "debug",
     EMAIL_SENDER: env["EMAIL_SENDER"] ?? "jobs@example.com",
   };
 }

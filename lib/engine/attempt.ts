@@ -27,33 +27,42 @@ export interface Ended {
 
 /** Runs a claimed attempt, and writes down how it ended. `message`: the job's, where it need not be read. */
 export async function runAttempt(claimed: RunningJob, parts: EngineParts, message?: Message): Promise<Outcome> {
-  const ended = await attempt(claimed, parts, message);
+  const ended = await attempt(claimed, parts, { isStored: true, message });
   await recordOutcome(ended, parts);
   return ended.outcome;
+}
+
+interface Attempted {
+  /** Whether the job is in the table, which will then have what came of the attempt. */
+  readonly isStored: boolean;
+  /** The job's, where it need not be read. */
+  readonly message?: Message | undefined;
 }
 
 /**
  * One run, from its start to its outcome, whatever the executor does. It ends before its lease: slow answers of
  * the table shorten it, and it does not start when no time is left. A task's lease is extended while it runs.
  */
-export async function attempt(job: RunningJob, parts: EngineParts, given?: Message): Promise<Ended> {
+export async function attempt(job: RunningJob, parts: EngineParts, about: Attempted): Promise<Ended> {
   const { clock, log, store } = parts;
-  const message = given ?? (await whileLeased(job, parts, async () => store.message(job)));
+  const message = about.message ?? (await whileLeased(job, parts, async () => store.message(job)));
   const leasedMs = clock.waitFor(job.leaseUntil - clock.now());
   if (leasedMs <= 0) throw new Error(`The lease of attempt ${job.attempts} of job ${job.id} ended before it started`);
   const { traceparent } = message;
-  const about = { ...logged(job), ...(traceparent !== undefined && { traceId: traceIdOf(traceparent) }) };
+  const fields = { ...logged(job), ...(traceparent !== undefined && { traceId: traceIdOf(traceparent) }) };
   const began = clock.realNow();
   const lease = isTask(job) ? keepLease(job, parts) : undefined;
   const signal = lease ? lease.signal : clock.timeout(Math.min(job.timeoutMs, leasedMs));
   const outcome = await execute(job, message, signal, parts, lease).catch((error: unknown): Outcome => {
-    log("error", "job.attempt-threw", { ...about, error: reasonOf(error) });
+    log("error", "job.attempt-threw", { ...fields, error: reasonOf(error) });
     return { kind: "retry", error: "The attempt failed inside the service", isOurs: true };
   });
   const seen = lease ? await lease.release() : job;
   const durationMs = clock.realNow() - began;
-  const httpStatus = outcome.httpStatus;
-  log("info", "job.attempted", { ...about, outcome: outcome.kind, durationMs, httpStatus });
+  const { kind, httpStatus } = outcome;
+  // A line for each success would cost a fiftieth of the job, and says what the table has.
+  const level = kind === "succeeded" && about.isStored ? "debug" : "info";
+  log(level, "job.attempted", { ...fields, outcome: kind, durationMs, httpStatus });
   return { job: seen, outcome, durationMs };
 }
 

@@ -41,7 +41,7 @@ export async function runCarried(
 async function runUnstored(carried: WaitingJob, parts: EngineParts): Promise<Outcome> {
   const { clock, store, retention } = parts;
   const running = begun(carried, parts);
-  const { outcome, durationMs } = await attempt(running, parts);
+  const { outcome, durationMs } = await attempt(running, parts, { isStored: false });
   if (outcome.kind === "succeeded") return outcome;
   // A job that is stored already under the same key stands for this one: its attempts are its own.
   await store.recordAttempt(running.id, failedAttempt(running, outcome, durationMs), "if absent");

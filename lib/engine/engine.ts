@@ -1,4 +1,4 @@
-import { atFirstUse } from "../at-first-use.ts";
+import { atFirstUse } from "../job/at-first-use.ts";
 import type { TimeLeft } from "../clock.ts";
 import type { NewJob } from "../job/accept.ts";
 import type { GroupPass } from "../job/group.ts";

@@ -1,4 +1,4 @@
-import { atFirstUse } from "../at-first-use.ts";
+import { atFirstUse } from "../job/at-first-use.ts";
 import { SECOND } from "../clock.ts";
 import { keeps, keptOf, LARGEST_KEPT } from "./kept-response.ts";
 import type { RunningAttempt } from "./executor.ts";

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { atFirstUse } from "../at-first-use.ts";
+import { atFirstUse } from "../job/at-first-use.ts";
 import { SECOND } from "../clock.ts";
 import { timeoutSeconds, type Executor } from "./executor.ts";
 import { httpBaseUrl, refuseTarget, targetProblem, targetUrl } from "../outbound/target-url.ts";

@@ -176,6 +176,19 @@ test("a job of mode sqs is stored as it ended when its first attempt fails, and 
   expect(await world.depth("fair")).toEqual({ ready: 0, delayed: 1 });
 });
 
+test("a success that the table has is told at debug, and what the table lacks at info", async () => {
+  const told = () => world.logged.filter(({ event }) => event === "job.attempted").map(({ level }) => level);
+  const receive = async () => world.engine.runBatch(await world.receive("main"), PLENTY);
+  await run(await world.submit());
+  expect(told()).toEqual(["debug"]);
+  await world.engine.submit(request("sqs"));
+  await receive();
+  expect(told()).toEqual(["debug", "info"]);
+  world.execute(async () => ({ kind: "retry", error: "HTTP 500", httpStatus: 500 }));
+  await run(await world.submit());
+  expect(told()).toEqual(["debug", "info", "info"]);
+});
+
 test("a worker that comes too late to end its attempt leaves the next one alone", async () => {
   const job = await world.submit();
   let isFirst = true;

@@ -14,7 +14,7 @@ import { createBucket } from "../../lib/store/bucket.ts";
 import { createGroupStore } from "../../lib/store/group-store.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
 import type { Job, Mode } from "../../lib/job/job.ts";
-import type { LogFields } from "../../lib/log.ts";
+import type { Level, LogFields } from "../../lib/log.ts";
 import { createQueue, type Road } from "../../lib/queue/queue.ts";
 import type { OneOff, Scheduler } from "../../lib/queue/scheduler.ts";
 import { createTaskSlots } from "../../lib/flow/line-store.ts";
@@ -57,7 +57,7 @@ export async function createWorld({ retention = 0, isQuick = process.env["TEST_O
   const queue = createQueue({ urls, table, files, clock, client: sqs });
 
   const scripted = createScriptedScheduler();
-  const logged: { event: string; fields: LogFields }[] = [];
+  const logged: { level: Level; event: string; fields: LogFields }[] = [];
   const executor = createScriptedExecutor();
   const parts: Parts = {
     clock,
@@ -74,7 +74,7 @@ export async function createWorld({ retention = 0, isQuick = process.env["TEST_O
     groups,
     sweepMore: async () => {},
     rules: RULES,
-    log: (_, event, fields) => logged.push({ event, fields }),
+    log: (level, event, fields) => logged.push({ level, event, fields }),
     callbackBodies: {},
     retention,
   };
