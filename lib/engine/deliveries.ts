@@ -13,7 +13,7 @@ import {
   type WaitingJob,
 } from "../job/job.ts";
 import { claim } from "../job/moves.ts";
-import { AT_ONCE, handleBatch, hasLanes, type ComeAgain } from "../queue/batch.ts";
+import { AT_ONCE, atMost, handleBatch, hasLanes, type ComeAgain } from "../queue/batch.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
 import { parseRecord, type Delivery, type QueueRecord } from "../queue/delivery.ts";
 import type { Applied } from "../store/job-store.ts";
@@ -32,6 +32,9 @@ import type { AttemptRef, TaskRef } from "../job/attempt.ts";
 
 /** The time after which the finished messages of a batch wait no longer for the others. */
 const SLOW_BATCH_MS = SECOND;
+
+/** Of a batch: ten payloads of 4 MB at once would take 300 MB, and more with the garbage of the last ones. */
+const LARGE_AT_ONCE = 2;
 
 /** The time that a look at a group has. */
 const LONGEST_LOOK_MS = 30 * SECOND;
@@ -72,9 +75,12 @@ async function runRecords(records: readonly QueueRecord[], timeLeft: TimeLeft, p
   const done: QueueRecord[] = [];
   const ended = new AbortController();
   if (hasLanes(records)) void removeMeanwhile(done, ended.signal, parts);
+  const fewAtOnce = atMost(LARGE_AT_ONCE);
   const again = await handleBatch(records, async (record) => {
     try {
-      const result = await run(parseRecord(record), timeLeft, parts);
+      const delivery = parseRecord(record);
+      const runIt = async () => run(delivery, timeLeft, parts);
+      const result = await (isLarge(delivery) ? fewAtOnce(runIt) : runIt());
       if (typeof result === "object") return result;
       ran.push(result);
       done.push(record);
@@ -90,6 +96,11 @@ async function runRecords(records: readonly QueueRecord[], timeLeft: TimeLeft, p
     log("warn", "message.not-released", { count: again.size, error: reasonOf(error) });
   });
   return { ran, again: [...again.keys()] };
+}
+
+function isLarge(delivery: Delivery): boolean {
+  if (delivery.kind === "carried") return delivery.job.payload.at === "s3";
+  return delivery.kind === "stored" && delivery.ref.isLarge === true;
 }
 
 /**

@@ -26,7 +26,7 @@ export async function submit(request: NewJob, parts: EngineParts, freshId = part
   if (!created.won) return { kind: "replayed", job: created.job };
   if (request.pause) return { kind: "created", job: created.job };
   if (scheduleArn) await arrange(created.job, parts);
-  else if (isAtWork(created.job, request)) await handOver([departure(job)], parts);
+  else if (isAtWork(created.job, request)) await handOver([departure(created.job)], parts);
   return { kind: "created", job: created.job };
 }
 

@@ -81,6 +81,8 @@ interface RefFields {
   readonly timeoutMs: number;
   /** No attempt starts after this. */
   readonly notAfter?: EpochMs;
+  /** Its payload is in the bucket: a function has the memory for few of them at once. */
+  readonly isLarge?: true;
 }
 
 /**

@@ -293,8 +293,15 @@ export function isPaused(schedule: Pick<Job, "status" | "pausedAt">): boolean {
 }
 
 export function nextAttempt(job: Job): AttemptRef {
-  const { id, appId, timeoutMs, destination, lane, turn, isUrgent, notAfter } = job;
-  const ref = { id, appId, timeoutMs, attempt: job.attempts + 1, ...(notAfter !== undefined && { notAfter }) };
+  const { id, appId, timeoutMs, destination, lane, turn, isUrgent, notAfter, payload } = job;
+  const ref = {
+    id,
+    appId,
+    timeoutMs,
+    attempt: job.attempts + 1,
+    ...(notAfter !== undefined && { notAfter }),
+    ...(payload.at === "s3" && { isLarge: true as const }),
+  };
   if (isTask(job)) return { ...ref, rank: rankOf(job), ...(isUrgent && { isUrgent }) };
   if (destination === undefined) throw new Error(`Job ${id} of type ${job.executionType} has no destination`);
   return {

@@ -43,6 +43,23 @@ export async function handleBatch(
   return again;
 }
 
+/** Lets so many run at once, and the others after them in the order in which they came. */
+export function atMost(most: number) {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async <T>(work: () => Promise<T>): Promise<T> => {
+    if (running < most) running += 1;
+    else await new Promise<void>((go) => waiting.push(go));
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else running -= 1;
+    }
+  };
+}
+
 /** Whether a batch has messages of several lanes, each of which waits for its own. */
 export function hasLanes(records: readonly QueueRecord[]): boolean {
   return new Set(records.map(laneOf).filter((lane) => lane !== undefined)).size > 1;

@@ -84,6 +84,7 @@ const refFields = {
   attempt: z.int().min(1),
   timeoutMs: z.number(),
   notAfter: time.exactOptional(),
+  isLarge: z.literal(true).exactOptional(),
 };
 
 const attemptRef = z.union([

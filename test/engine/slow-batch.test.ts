@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { PLENTY, createWorld, request, type World } from "../support/world.ts";
 
@@ -28,3 +28,30 @@ test("a lane goes on while a slow attempt of another lane is in the same batch",
   slow.resolve();
   expect(await batch).toEqual({ batchItemFailures: [] });
 });
+
+/** More than an item holds, also packed. */
+const LARGE = randomBytes(600_000).toString("base64");
+
+test.each(["both", "sqs"] as const)(
+  "of a batch's jobs of mode %s whose payloads are in the bucket, two run at once, beside all others",
+  async (mode) => {
+    const [started, ended] = [new Set<string>(), Promise.withResolvers<void>()];
+    let ran = 0;
+    world.execute(async ({ jobId, message }) => {
+      if (message.lambdaProxyMessage?.body === LARGE) {
+        started.add(jobId);
+        await ended.promise;
+      }
+      ran += 1;
+      return { kind: "succeeded" };
+    });
+    for (let n = 0; n < 5; n += 1) await world.engine.submit(request(mode, {}, { body: LARGE }));
+    for (let n = 0; n < 4; n += 1) await world.engine.submit(request(mode));
+    const records = await world.receive(mode === "sqs" ? "main" : "fair");
+    expect(records.length).toBe(9);
+    const batch = world.engine.runBatch(records, PLENTY);
+    await expect.poll(() => [started.size, ran]).toEqual([2, 4]).finally(ended.resolve);
+    expect(await batch).toEqual({ batchItemFailures: [] });
+    expect([started.size, ran]).toEqual([5, 9]);
+  },
+);
