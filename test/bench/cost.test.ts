@@ -85,6 +85,18 @@ test("the batches of a queue grow with the rate and with the time that targets t
   expect(size(1_000, 300)).toBe(10);
 });
 
+test("a million webhooks of 1 KB cost at most $6.00 in mode both, and $2.50 in mode sqs", () => {
+  for (const [mode, most] of [
+    ["both", 6],
+    ["sqs", 2.5],
+  ] as const) {
+    for (const jobsPerSecond of [100, 150, 200, 1_000]) {
+      const parts = { figures, assumed: { ...ASSUMED, jobsPerSecond }, deployment };
+      expect(priceOf(webhookPath(mode, "1 KB", 0), parts).total).toBeLessThanOrEqual(most);
+    }
+  }
+});
+
 test("an idle deployment costs at most $15 a month, alarms included, and 10 KB of JSON at most 1.6 times 1 KB", () => {
   const parts = { figures, assumed: ASSUMED, deployment };
   const idle = idleOf(parts);
