@@ -14,7 +14,7 @@ const FIRST = `entry${EXTENSION}`;
 const ROOT = join(__dirname, "..");
 
 /** Makes bundles, one at a time; a module is read and parsed once for all. `options`: those of serverless.yml. */
-async function createBundler(options) {
+async function createBundler({ banner, ...options }) {
   let asked;
   const onResolveEntry = () => ({ path: join(ROOT, asked) });
   const context = await esbuild.context({
@@ -43,7 +43,7 @@ async function createBundler(options) {
       const { outputFiles, metafile } = await context.rebuild();
       const pieces = new Map(outputFiles.map(({ path, text }) => [basename(path), text]));
       const name = entry.replace(/\.\w+$/, "");
-      return { entry: fileOf(FIRST, name), metafile, files: await joined({ name, pieces, metafile }, options) };
+      return { entry: fileOf(FIRST, name), metafile, files: await joined({ name, pieces, metafile }, { banner, ...options }) };
     },
     end: () => context.dispose(),
   };
@@ -55,13 +55,14 @@ function fileOf(piece, name) {
 }
 
 /** All that is loaded at once in one file, since to find and compile a file takes Node half a millisecond. */
-async function joined(divided, { minify, platform, target }) {
+async function joined(divided, { banner, minify, platform, target }) {
   const { name, pieces, metafile } = divided;
   const outdir = "/joined";
   const atOnce = new Set(loadedAtOnce(metafile));
   const entries = [FIRST, ...[...pieces.keys()].filter((piece) => !atOnce.has(piece))];
   const { outputFiles } = await esbuild.build({
     bundle: true,
+    banner,
     format: "cjs",
     minify,
     platform,

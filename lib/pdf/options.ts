@@ -34,26 +34,29 @@ const UNPRINTABLE =
 
 const A_LENGTH = "must be a length such as 20mm, 2cm, 0.5in or 48px; a number alone is pixels";
 
-const length = z
-  .union([z.number(A_LENGTH).min(0, A_LENGTH).max(99_999, A_LENGTH), z.string().regex(LENGTH, A_LENGTH)], A_LENGTH)
-  .describe("`20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels.");
+const length = () =>
+  z
+    .union([z.number(A_LENGTH).min(0, A_LENGTH).max(99_999, A_LENGTH), z.string().regex(LENGTH, A_LENGTH)], A_LENGTH)
+    .describe("`20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels.");
 
-const margin = z
-  .strictObject({
-    top: length.optional(),
-    right: length.optional(),
-    bottom: length.optional(),
-    left: length.optional(),
-  })
-  .describe("Each side's default: 0 for HTML, 20mm for Markdown. `@page` in the document stands instead of it.");
+const margin = () =>
+  z
+    .strictObject({
+      top: length().optional(),
+      right: length().optional(),
+      bottom: length().optional(),
+      left: length().optional(),
+    })
+    .describe("Each side's default: 0 for HTML, 20mm for Markdown. `@page` in the document stands instead of it.");
 
-const template = z
-  .string()
-  .max(LONGEST_TEMPLATE, `must be at most ${LONGEST_TEMPLATE} characters`)
-  .refine((html) => !UNPRINTABLE.test(html), "must not load or run anything; use style attributes and data: images")
-  .describe(
-    "HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in.",
-  );
+const template = () =>
+  z
+    .string()
+    .max(LONGEST_TEMPLATE, `must be at most ${LONGEST_TEMPLATE} characters`)
+    .refine((html) => !UNPRINTABLE.test(html), "must not load or run anything; use style attributes and data: images")
+    .describe(
+      "HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in.",
+    );
 
 const fields = () =>
   z
@@ -64,9 +67,9 @@ const fields = () =>
           `must be one of ${FORMATS.join(", ")}`,
         )
         .describe("Default: A4. What `@page` in the document says stands instead of it."),
-      width: length.describe("Of the page, together with `height`, in place of `format`."),
-      height: length.describe("Of the page, together with `width`, in place of `format`."),
-      margin,
+      width: length().describe("Of the page, together with `height`, in place of `format`."),
+      height: length().describe("Of the page, together with `width`, in place of `format`."),
+      margin: margin(),
       printBackground: z.boolean().describe("Backgrounds and their colours. Default: true."),
       scale: z.number().min(0.1, "must be at least 0.1").max(2, "must be at most 2").describe("Default: 1."),
       landscape: z.boolean().describe("Swaps width and height. Default: false."),
@@ -76,8 +79,8 @@ const fields = () =>
         .refine(areRanges, "must name pages from 1 to 99999, the first before the last, such as 1-3, 5 or 8-")
         .describe("The pages that are kept: `1-3, 5`; `8-` to the end. Default: all."),
       outline: z.boolean().describe("Bookmarks made of the headings. Default: false."),
-      headerTemplate: template,
-      footerTemplate: template,
+      headerTemplate: template(),
+      footerTemplate: template(),
       locale: z
         .string()
         .max(35, "must be at most 35 characters")

@@ -5,10 +5,12 @@ import type { JobPage } from "../store/job-list.ts";
 import { isFinished, isUnsettled, type Job } from "../job/job.ts";
 import { defineTask, done, type TaskContext } from "./task.ts";
 
-const payload = z.strictObject({
-  olderThanDays: z.int().min(1).max(3_650),
-  dryRun: z.boolean().default(true).describe("Only counts what would be deleted."),
-});
+const payload = z.lazy(() =>
+  z.strictObject({
+    olderThanDays: z.int().min(1).max(3_650),
+    dryRun: z.boolean().default(true).describe("Only counts what would be deleted."),
+  }),
+);
 
 interface Counts {
   readonly jobs: number;

@@ -23,12 +23,14 @@ export function isColumnName(name: string): boolean {
   return name !== "" && name.length <= 100 && name.isWellFormed() && !NOT_A_NAME.test(name);
 }
 
-const given = z.enum(COLUMN_TYPES.filter((type) => type !== "any"));
+const given = () => z.enum(COLUMN_TYPES.filter((type) => type !== "any"));
 
-export const columnTypes = z.record(columnName, given).refine((columns) => {
-  const count = Object.keys(columns).length;
-  return count >= 1 && count <= MOST_COLUMNS;
-}, `expected 1 to ${MOST_COLUMNS} columns`);
+export const columnTypes = z.lazy(() =>
+  z.record(columnName, given()).refine((columns) => {
+    const count = Object.keys(columns).length;
+    return count >= 1 && count <= MOST_COLUMNS;
+  }, `expected 1 to ${MOST_COLUMNS} columns`),
+);
 
 /** Days of UTC, both included. */
 export interface Days {

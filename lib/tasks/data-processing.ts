@@ -5,21 +5,25 @@ import { condition, expression } from "./expressions.ts";
 import { groupBy } from "./groups.ts";
 import { defineTask } from "./task.ts";
 
-const payload = z.strictObject({
-  source: datasetName,
-  target: datasetName,
-  mode: z.enum(["append", "replace"]).default("replace"),
-  where: z.array(condition).max(20).default([]).describe("Conditions of which a row must meet all."),
-  select: z
-    .record(columnName, expression)
-    .refine((given) => Object.keys(given).length <= MOST_COLUMNS, `expected at most ${MOST_COLUMNS} columns`)
-    .optional()
-    .describe("The columns of a row: a field of the source, or arithmetic on fields and numbers. Default: all fields."),
-  groupBy: groupBy
-    .optional()
-    .describe("Makes one row of all that have the same values in these columns, after `select`."),
-  dateField: columnName.optional(),
-});
+const payload = z.lazy(() =>
+  z.strictObject({
+    source: datasetName,
+    target: datasetName,
+    mode: z.enum(["append", "replace"]).default("replace"),
+    where: z.array(condition).max(20).default([]).describe("Conditions of which a row must meet all."),
+    select: z
+      .record(columnName, expression)
+      .refine((given) => Object.keys(given).length <= MOST_COLUMNS, `expected at most ${MOST_COLUMNS} columns`)
+      .optional()
+      .describe(
+        "The columns of a row: a field of the source, or arithmetic on fields and numbers. Default: all fields.",
+      ),
+    groupBy: groupBy
+      .optional()
+      .describe("Makes one row of all that have the same values in these columns, after `select`."),
+    dateField: columnName.optional(),
+  }),
+);
 
 export type Processing = z.infer<typeof payload>;
 

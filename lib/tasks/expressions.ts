@@ -5,27 +5,34 @@ import { columnName } from "./columns.ts";
 
 // The conditions and expressions of data processing: data that is evaluated on one row. No code is run.
 
-const value = z.union([z.string().max(1_000), z.number(), z.boolean(), z.null()]);
+const value = () => z.union([z.string().max(1_000), z.number(), z.boolean(), z.null()]);
 
-export const condition = z.union([
-  z.strictObject({
-    field: columnName,
-    op: z.enum(["eq", "ne", "lt", "lte", "gt", "gte", "contains", "startsWith"]),
-    value,
-  }),
-  z.strictObject({ field: columnName, op: z.literal("in"), value: z.array(value).max(100) }),
-]);
+export const condition = z.lazy(() =>
+  z.union([
+    z.strictObject({
+      field: columnName,
+      op: z.enum(["eq", "ne", "lt", "lte", "gt", "gte", "contains", "startsWith"]),
+      value: value(),
+    }),
+    z.strictObject({ field: columnName, op: z.literal("in"), value: z.array(value()).max(100) }),
+  ]),
+);
 
-const operand = z.union([columnName, z.number()]);
-const operands = z.array(operand).min(2).max(10);
+const operands = () =>
+  z
+    .array(z.union([columnName, z.number()]))
+    .min(2)
+    .max(10);
 
-export const expression = z.union([
-  columnName,
-  z.strictObject({ add: operands }),
-  z.strictObject({ subtract: operands }),
-  z.strictObject({ multiply: operands }),
-  z.strictObject({ divide: operands }),
-]);
+export const expression = z.lazy(() =>
+  z.union([
+    columnName,
+    z.strictObject({ add: operands() }),
+    z.strictObject({ subtract: operands() }),
+    z.strictObject({ multiply: operands() }),
+    z.strictObject({ divide: operands() }),
+  ]),
+);
 
 type Condition = z.infer<typeof condition>;
 type Expression = z.infer<typeof expression>;

@@ -3,11 +3,13 @@ import type { GroupPass } from "../job/group.ts";
 import { GROUP_AUDIT } from "../job/job.ts";
 import { again, defineTask, done } from "./task.ts";
 
-const payload = z.strictObject({
-  group: z.guid(),
-  work: z.enum(["count", "release"]),
-  tries: z.int().min(0).default(0),
-});
+const payload = z.lazy(() =>
+  z.strictObject({
+    group: z.guid(),
+    work: z.enum(["count", "release"]),
+    tries: z.int().min(0).default(0),
+  }),
+);
 
 /** Of the index that has the members. */
 const PARTITIONS = 16;

@@ -6,17 +6,22 @@ import { calculated, compares, operandOf, own } from "./expressions.ts";
 
 // Groups of rows in memory: one for all rows that have the same values in some fields, with aggregates of the others.
 
-const aggregate = z.union([
-  z.strictObject({ op: z.literal("count") }),
-  z.strictObject({ op: z.enum(["sum", "avg", "min", "max"]), field: columnName }),
-]);
+const aggregate = () =>
+  z.union([
+    z.strictObject({ op: z.literal("count") }),
+    z.strictObject({ op: z.enum(["sum", "avg", "min", "max"]), field: columnName }),
+  ]);
 
-export const groupBy = z.strictObject({
-  fields: z.array(columnName).max(10),
-  aggregates: z.record(columnName, aggregate).refine((given) => Object.keys(given).length <= 20, "expected at most 20"),
-});
+export const groupBy = z.lazy(() =>
+  z.strictObject({
+    fields: z.array(columnName).max(10),
+    aggregates: z
+      .record(columnName, aggregate())
+      .refine((given) => Object.keys(given).length <= 20, "expected at most 20"),
+  }),
+);
 
-type Aggregate = z.infer<typeof aggregate>;
+type Aggregate = z.infer<ReturnType<typeof aggregate>>;
 type GroupBy = z.infer<typeof groupBy>;
 
 /** The most that is kept in memory: a group takes about 1 KB with its key. */

@@ -5,19 +5,20 @@ import { EXCEL, datePatternOf } from "./date-patterns.ts";
 
 // What an import is asked for. Options that say how a file writes its values are the same for CSV and XLSX.
 
-const word = z.string().min(1).max(100);
+const word = () => z.string().min(1).max(100);
 
-const dateFormat = z
-  .string()
-  .min(1)
-  .max(40)
-  .superRefine((text, context) => {
-    const format = text === EXCEL ? undefined : datePatternOf(text);
-    if (format && "problem" in format) context.addIssue({ code: "custom", message: format.problem });
-  });
+const dateFormat = () =>
+  z
+    .string()
+    .min(1)
+    .max(40)
+    .superRefine((text, context) => {
+      const format = text === EXCEL ? undefined : datePatternOf(text);
+      if (format && "problem" in format) context.addIssue({ code: "custom", message: format.problem });
+    });
 
 /** How CSV is written, beside the types of its columns. */
-export const csvFields = {
+export const csvFields = () => ({
   delimiter: z.enum([",", ";", "\t", "|", "auto"]).default(",").describe("Of CSV."),
   encoding: z
     .string()
@@ -28,12 +29,12 @@ export const csvFields = {
   decimal: z.enum([".", ","]).optional(),
   thousands: z.enum([".", ",", " ", "'"]).optional(),
   dateFormats: z
-    .array(dateFormat)
+    .array(dateFormat())
     .max(10)
     .optional()
     .describe("Beside ISO 8601: patterns (DD.MM.YYYY), examples (31.01.2026), or excel for its numbers of days."),
   booleans: z
-    .strictObject({ true: z.array(word).max(20).optional(), false: z.array(word).max(20).optional() })
+    .strictObject({ true: z.array(word()).max(20).optional(), false: z.array(word()).max(20).optional() })
     .optional()
     .describe("Words beside the usual ones."),
   nulls: z
@@ -46,25 +47,27 @@ export const csvFields = {
     .optional()
     .describe("Columns of the file that the job does not name. Default: they are an error."),
   headerMap: z
-    .record(word, columnName)
+    .record(word(), columnName)
     .optional()
     .describe("The job's column for each name in the file that differs from it in more than case and spaces."),
-};
+});
 
-export const importPayload = z
-  .strictObject({
-    dataset: datasetName,
-    columns: columnTypes.describe("What the header names, each with its type."),
-    mode: z.enum(["append", "replace"]).default("append"),
-    dateField: columnName.optional().describe("The column, of type date, that reports are filtered by."),
-    ...csvFields,
-    sheet: z.string().min(1).max(100).optional().describe("Of XLSX. Default: the first one that is shown."),
-  })
-  .superRefine((asked, context) => {
-    const told = { dateField: dateFieldProblem(asked.dateField, asked.columns), ...notationProblems(asked) };
-    for (const [field, message] of Object.entries(told))
-      if (message !== undefined) context.addIssue({ code: "custom", path: [field], message });
-  });
+export const importPayload = z.lazy(() =>
+  z
+    .strictObject({
+      dataset: datasetName,
+      columns: columnTypes.describe("What the header names, each with its type."),
+      mode: z.enum(["append", "replace"]).default("append"),
+      dateField: columnName.optional().describe("The column, of type date, that reports are filtered by."),
+      ...csvFields(),
+      sheet: z.string().min(1).max(100).optional().describe("Of XLSX. Default: the first one that is shown."),
+    })
+    .superRefine((asked, context) => {
+      const told = { dateField: dateFieldProblem(asked.dateField, asked.columns), ...notationProblems(asked) };
+      for (const [field, message] of Object.entries(told))
+        if (message !== undefined) context.addIssue({ code: "custom", path: [field], message });
+    }),
+);
 
 export type Import = z.infer<typeof importPayload>;
 

@@ -4,67 +4,72 @@ import { smallHeaders } from "../outbound/headers.ts";
 import { columnTypes, datasetName } from "./columns.ts";
 import { csvFields, notationProblems } from "./import-payload.ts";
 
-const parameter = z.string().min(1).max(100);
-const path = z.string().min(1).max(200);
-const items = path.default("items").describe("The field of a JSON answer with the rows, or a path such as data.items.");
+const parameter = () => z.string().min(1).max(100);
+const path = () => z.string().min(1).max(200);
+const items = () =>
+  path().default("items").describe("The field of a JSON answer with the rows, or a path such as data.items.");
 
-const pagination = z.discriminatedUnion("by", [
-  z.strictObject({
-    by: z.literal("cursor"),
-    parameter: parameter.default("cursor"),
-    items,
-    next: path.default("nextCursor").describe("The answer's field that names the next page; none at the end."),
-  }),
-  z.strictObject({
-    by: z.literal("page"),
-    parameter: parameter.default("page"),
-    first: z.int().min(0).max(1).default(1),
-    items,
-  }),
-  z.strictObject({ by: z.literal("link"), items }),
-  z.strictObject({
-    by: z.literal("url"),
-    items,
-    next: path.default("next").describe("The answer's field with the URL of the next page; none at the end."),
-  }),
-  z.strictObject({ by: z.literal("none"), items }),
-]);
+const pagination = () =>
+  z.discriminatedUnion("by", [
+    z.strictObject({
+      by: z.literal("cursor"),
+      parameter: parameter().default("cursor"),
+      items: items(),
+      next: path().default("nextCursor").describe("The answer's field that names the next page; none at the end."),
+    }),
+    z.strictObject({
+      by: z.literal("page"),
+      parameter: parameter().default("page"),
+      first: z.int().min(0).max(1).default(1),
+      items: items(),
+    }),
+    z.strictObject({ by: z.literal("link"), items: items() }),
+    z.strictObject({
+      by: z.literal("url"),
+      items: items(),
+      next: path().default("next").describe("The answer's field with the URL of the next page; none at the end."),
+    }),
+    z.strictObject({ by: z.literal("none"), items: items() }),
+  ]);
 
-export type Pagination = z.infer<typeof pagination>;
+export type Pagination = z.infer<ReturnType<typeof pagination>>;
 
-const csv = z
-  .strictObject({
-    ...csvFields,
-    columns: columnTypes.optional().describe("What the header names, each with its type. Default: all are text."),
-  })
-  .superRefine(({ columns = {}, ...notation }, context) => {
-    for (const [field, message] of Object.entries(notationProblems({ columns, ...notation })))
-      if (message !== undefined) context.addIssue({ code: "custom", path: [field], message });
-  });
+const csv = () =>
+  z
+    .strictObject({
+      ...csvFields(),
+      columns: columnTypes.optional().describe("What the header names, each with its type. Default: all are text."),
+    })
+    .superRefine(({ columns = {}, ...notation }, context) => {
+      for (const [field, message] of Object.entries(notationProblems({ columns, ...notation })))
+        if (message !== undefined) context.addIssue({ code: "custom", path: [field], message });
+    });
 
-export const payload = z
-  .strictObject({
-    url: wholeUrl,
-    dataset: datasetName,
-    mode: z.enum(["append", "replace"]).default("replace"),
-    headers: smallHeaders,
-    format: z.enum(["json", "ndjson", "csv"]).default("json"),
-    csv: csv.optional(),
-    pagination: pagination.optional().describe("A page without items ends a source that is paged by number."),
-    trustFirstPage: z
-      .boolean()
-      .default(false)
-      .describe("Take a source of many pages for unchanged if its first page is."),
-  })
-  .superRefine((asked, context) => {
-    if (asked.csv && asked.format !== "csv")
-      context.addIssue({ code: "custom", path: ["csv"], message: "is of CSV: leave it out, or set format to csv" });
-    const { by } = paginationOf(asked);
-    if (asked.format !== "json" && (by === "cursor" || by === "url")) {
-      const message = `is ${by}, which is a field of JSON: expected page, link or none for ${asked.format}`;
-      context.addIssue({ code: "custom", path: ["pagination", "by"], message });
-    }
-  });
+export const payload = z.lazy(() =>
+  z
+    .strictObject({
+      url: wholeUrl,
+      dataset: datasetName,
+      mode: z.enum(["append", "replace"]).default("replace"),
+      headers: smallHeaders,
+      format: z.enum(["json", "ndjson", "csv"]).default("json"),
+      csv: csv().optional(),
+      pagination: pagination().optional().describe("A page without items ends a source that is paged by number."),
+      trustFirstPage: z
+        .boolean()
+        .default(false)
+        .describe("Take a source of many pages for unchanged if its first page is."),
+    })
+    .superRefine((asked, context) => {
+      if (asked.csv && asked.format !== "csv")
+        context.addIssue({ code: "custom", path: ["csv"], message: "is of CSV: leave it out, or set format to csv" });
+      const { by } = paginationOf(asked);
+      if (asked.format !== "json" && (by === "cursor" || by === "url")) {
+        const message = `is ${by}, which is a field of JSON: expected page, link or none for ${asked.format}`;
+        context.addIssue({ code: "custom", path: ["pagination", "by"], message });
+      }
+    }),
+);
 
 export type Sync = z.infer<typeof payload>;
 

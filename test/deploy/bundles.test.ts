@@ -1,7 +1,8 @@
+import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Plugin } from "esbuild";
+import type { BuildOptions, Plugin } from "esbuild";
 import { afterAll, expect, test } from "vitest";
 import { bundlesOf, bundlingOptions, bytesAtOnce, modulesAtOnce } from "../support/bundles.ts";
 import { ROOT } from "../support/root.ts";
@@ -125,6 +126,23 @@ test("bundled clients know AWS's endpoints, which no test calls, as those of the
       expect(urlOf(bundled)).toBe(known);
     }
   }
+});
+
+test("schemas of a bundle write no code of their own before their first use", async () => {
+  const { banner = {} } = bundlingOptions();
+  const contents = 'import * as z from "zod"; export const parsed = z.object({ a: z.string() }).parse({ a: "b" });';
+  const written = async (options: Pick<BuildOptions, "banner">) => {
+    const file = join(temporaryDir(), "schema.cjs");
+    await build({ ...options, stdin: { contents, resolveDir: ROOT }, bundle: true, platform: "node", outfile: file });
+    const count = `let n = 0; const Real = Function;
+      globalThis.Function = function (...code) { n += 1; return Real(...code); };
+      require(${JSON.stringify(file)}); console.log(n);`;
+    return Number(execFileSync(process.execPath, ["--eval", count]).toString());
+  };
+  expect(await written({ banner })).toBe(0);
+  expect(await written({})).toBeGreaterThan(0);
+  const { entry, files } = bundles.get("functions/create-job.ts")!;
+  expect(files.get(entry)?.startsWith(banner["js"] ?? "no banner")).toBe(true);
 });
 
 test("what is imported at run time is packaged beside the bundle, which is one file, and loads", () => {

@@ -50,7 +50,10 @@ test.each(["both", "sqs"] as const)(
     const records = await world.receive(mode === "sqs" ? "main" : "fair");
     expect(records.length).toBe(9);
     const batch = world.engine.runBatch(records, PLENTY);
-    await expect.poll(() => [started.size, ran]).toEqual([2, 4]).finally(ended.resolve);
+    await expect
+      .poll(() => [started.size, ran])
+      .toEqual([2, 4])
+      .finally(ended.resolve);
     expect(await batch).toEqual({ batchItemFailures: [] });
     expect([started.size, ran]).toEqual([5, 9]);
   },

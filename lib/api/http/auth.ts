@@ -61,16 +61,16 @@ export function createAuthenticator(env: Env): Authenticate {
   };
 }
 
-// jose is imported at the first request with a token.
+// Of jose, what the configuration needs is imported at the first request with a token.
 async function createVerifier(env: Env): Promise<Verify> {
   const config = tokenConfig(env);
-  const { createRemoteJWKSet, errors, jwtVerify } = await import("jose");
+  const [{ jwtVerify }, errors] = await Promise.all([import("jose/jwt/verify"), import("jose/errors")]);
   const checks: JWTVerifyOptions = {
     requiredClaims: ["exp", "sub"],
     clockTolerance: CLOCK_SKEW_SECONDS,
     ...(config.issuer && { issuer: config.issuer }),
   };
-  const verifyWith = (): Verify => {
+  const verifyWith = async (): Promise<Verify> => {
     if (config.kind === "secret") {
       const verifyBy = (secret: string): Verify => {
         // A key object is imported once, a plain secret for every token.
@@ -86,11 +86,12 @@ async function createVerifier(env: Env): Promise<Verify> {
           throw error;
         });
     }
+    const { createRemoteJWKSet } = await import("jose/jwks/remote");
     const keys = createRemoteJWKSet(config.url);
     const algorithms = ["RS256", "PS256", "ES256", "EdDSA"];
     return async (token) => (await jwtVerify(token, keys, { ...checks, algorithms })).payload;
   };
-  const verify = verifyWith();
+  const verify = await verifyWith();
   return async (token) => {
     const payload = await verify(token).catch((error: unknown) => {
       if (keysAreMissing(error, errors.JOSEError)) throw new Unavailable("The issuer of public keys", error);
