@@ -2,7 +2,7 @@ import { PutItemCommand, type AttributeValue } from "@aws-sdk/client-dynamodb";
 import { convertToAttr } from "@aws-sdk/util-dynamodb";
 import { setImmediate as breathe } from "node:timers/promises";
 import { DAY, HOUR, MINUTE, SECOND, type EpochMs } from "../lib/clock.ts";
-import { newJob } from "../lib/engine/new-job.ts";
+import { newJob } from "../test/support/new-job.ts";
 import { jobIdForKey } from "../lib/job/accept.ts";
 import type { Job } from "../lib/job/job.ts";
 import { toItem } from "../lib/store/job-item.ts";

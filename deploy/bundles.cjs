@@ -43,7 +43,11 @@ async function createBundler({ banner, ...options }) {
       const { outputFiles, metafile } = await context.rebuild();
       const pieces = new Map(outputFiles.map(({ path, text }) => [basename(path), text]));
       const name = entry.replace(/\.\w+$/, "");
-      return { entry: fileOf(FIRST, name), metafile, files: await joined({ name, pieces, metafile }, { banner, ...options }) };
+      return {
+        entry: fileOf(FIRST, name),
+        metafile,
+        files: await joined({ name, pieces, metafile }, { banner, ...options }),
+      };
     },
     end: () => context.dispose(),
   };

@@ -139,10 +139,10 @@ function laterBy(executor: (job: Job) => Promise<Executor>): Pick<Executor, "exe
   return { execute: async (attempt, allowed) => (await executor(attempt.job)).execute(attempt, allowed) };
 }
 
-const executors = atFirstUse(async () => import("./executors/index.ts"));
+const byType = atFirstUse(async () => import("./executors/by-type.ts"));
 
 async function executorFor(job: Job): Promise<Executor> {
-  return (await executors()).executorOf(job);
+  return (await byType()).executorFor(job);
 }
 
 /** Emits what a sweep has found, and keeps it where it is asked for. What can't be kept fails no sweep. */

@@ -2,6 +2,7 @@ import type { SQSBatchResponse } from "aws-lambda";
 import { SECOND, type EpochMs, type TimeLeft } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
 import { arrival, isShort, type Wait } from "../flow/wait.ts";
+import { atFirstUse } from "../job/at-first-use.ts";
 import {
   LEASE_MARGIN_MS,
   asRunning,
@@ -15,20 +16,22 @@ import {
 import { claim } from "../job/moves.ts";
 import { AT_ONCE, atMost, handleBatch, hasLanes, type ComeAgain } from "../queue/batch.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
-import { parseRecord, type Delivery, type QueueRecord } from "../queue/delivery.ts";
+import { parseRecord, type Delivery, type Firing, type QueueRecord } from "../queue/delivery.ts";
 import type { Applied } from "../store/job-store.ts";
 import { runAttempt } from "./attempt.ts";
 import { callFreed, makeWait, runAdmitted } from "./backlog.ts";
-import { runCarried } from "./carried.ts";
-import { fire } from "./firing.ts";
 import { bringLater, endLate } from "./follow-through.ts";
-import { lookAtGroup } from "./groups.ts";
 import { leaseTime } from "./lease.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { ranAs, type Ran } from "./tally.ts";
 import type { AttemptRef, TaskRef } from "../job/attempt.ts";
 
 // The deliveries of the queues: attempts that are to start, schedules that are to fire, groups that are to be looked at.
+
+// Most are attempts of stored jobs.
+const carriedJobs = atFirstUse(async () => import("./carried.ts"));
+const firings = atFirstUse(async () => import("./firing.ts"));
+const groups = atFirstUse(async () => import("./groups.ts"));
 
 /** The time after which the finished messages of a batch wait no longer for the others. */
 const SLOW_BATCH_MS = SECOND;
@@ -126,21 +129,27 @@ export async function run(delivery: Delivery, timeLeft: TimeLeft, parts: EngineP
     case "target":
       // A message that comes again may find its job stored by now, and even ended.
       if (await parts.store.get(delivery.target.id)) return "skipped";
-      return (await fire(delivery, parts)) === "fired" ? "succeeded" : "skipped";
+      return fireIt(delivery, parts);
     case "firing":
-      return (await fire(delivery, parts)) === "fired" ? "succeeded" : "skipped";
+      return fireIt(delivery, parts);
     case "group":
-      return timeLeft() >= LONGEST_LOOK_MS ? lookAtGroup(delivery.look, parts) : AT_ONCE;
+      return timeLeft() >= LONGEST_LOOK_MS ? (await groups()).lookAtGroup(delivery.look, parts) : AT_ONCE;
     case "stored":
       return hasTimeFor(delivery.ref, timeLeft) ? runStored(delivery.ref, parts) : AT_ONCE;
     case "carried": {
       if (!hasTimeFor(delivery.job, timeLeft)) return AT_ONCE;
+      const { runCarried } = await carriedJobs();
       const handled = await runCarried(delivery.job, delivery.receiveCount, parts);
       return typeof handled === "object" ? runStored(handled.next, parts) : handled;
     }
     default:
       return delivery satisfies never;
   }
+}
+
+async function fireIt(firing: Firing, parts: EngineParts): Promise<Ran> {
+  const { fire } = await firings();
+  return (await fire(firing, parts)) === "fired" ? "succeeded" : "skipped";
 }
 
 /** An attempt starts only if its function has the time for it to end in. */

@@ -1,18 +1,21 @@
 import { MINUTE, type EpochMs } from "../clock.ts";
 import { ClientError } from "../errors.ts";
 import { dueRun, type DueRun } from "../executors/due-runs.ts";
-import type { ScheduleExecution } from "../executors/schedule.ts";
+import type { ScheduleExecution } from "../executors/schedule-times.ts";
+import { atFirstUse } from "../job/at-first-use.ts";
 import { CLOCK_SKEW, isFinished, isPaused, nextRunOf, type Job, type WaitingJob } from "../job/job.ts";
 import { fire as firing, hold, skip } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
 import type { Firing } from "../queue/delivery.ts";
 import type { Applied } from "../store/job-store.ts";
-import { stopJob } from "./admin-actions.ts";
 import { bringLater, goOn } from "./follow-through.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { begunTarget, sendTarget, targetOf } from "./schedules.ts";
 import type { RunRef } from "../job/attempt.ts";
+
+// For a run that replaces the last one.
+const actions = atFirstUse(async () => import("./admin-actions.ts"));
 
 type Fired = "fired" | "skipped";
 
@@ -72,7 +75,7 @@ async function fireDue(
     const held = await store.apply(schedule, hold(schedule, now + nextLookAt(busy, now)));
     return held.won ? "skipped" : undefined;
   }
-  const target = targetOf(schedule, execution, "both", parts, time);
+  const target = await targetOf(schedule, execution, "both", parts, time);
   const move = firing(schedule, { now, targetJobId: target.id, next, retention, skips });
   const fired = await store.createWith(target, schedule, move);
   if (!fired.won) return undefined;
@@ -114,6 +117,7 @@ export async function unfinishedLast(
   const last = await parts.store.get(targetJobId);
   if (!last || isFinished(last)) return undefined;
   if (overlap !== "replace" || last.stopAs !== undefined) return last;
+  const { stopJob } = await actions();
   const stopped = await stopJob(last.id, "CANCELLED", parts).catch((error: unknown) => {
     // It has ended in between, or changes too fast.
     if (error instanceof ClientError) return parts.store.get(last.id);

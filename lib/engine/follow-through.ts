@@ -1,13 +1,16 @@
 import { reasonOf } from "../errors.ts";
 import { arrival } from "../flow/wait.ts";
+import { atFirstUse } from "../job/at-first-use.ts";
 import { isFinished, isUnsettled, takesSlot, travels, type EndedJob, type Job, type WaitingJob } from "../job/job.ts";
 import { lapse } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
 import type { Applied } from "../store/job-store.ts";
-import { settle } from "./follow-ups.ts";
 import type { EngineParts } from "./engine-parts.ts";
-import { fireHeld } from "./schedules.ts";
+
+// Most jobs owe nothing at their end.
+const followUps = atFirstUse(async () => import("./follow-ups.ts"));
+const schedules = atFirstUse(async () => import("./schedules.ts"));
 
 /** Does what follows from a move: sends the next attempt, or submits what an end owes. The sweep repeats what fails. */
 export async function goOn({ won, job }: Applied, parts: EngineParts): Promise<void> {
@@ -16,10 +19,11 @@ export async function goOn({ won, job }: Applied, parts: EngineParts): Promise<v
   if (job.status === "RETRYING" && travels(job, job.startAt - job.updatedAt)) await handOver([departure(job)], parts);
   if (!isFinished(job)) return;
   if (isUnsettled(job)) await settleOrLog(job, parts);
-  await fireHeld(job, parts);
+  if (job.holds) await (await schedules()).fireHeld(job, parts);
 }
 
 async function settleOrLog(job: EndedJob, parts: EngineParts): Promise<void> {
+  const { settle } = await followUps();
   await settle(job, parts).catch((error: unknown) => {
     parts.log("warn", "job.not-settled", { ...logged(job), error: reasonOf(error) });
   });

@@ -1,14 +1,17 @@
 import type { EpochMs } from "../clock.ts";
-import { executionTypeOf } from "../executors/index.ts";
-import { accept, type NewJob } from "../job/accept.ts";
+import { executionTypeFor } from "../executors/by-type.ts";
+import { accept, type NewJob, type Terms } from "../job/accept.ts";
 import type { WaitingJob } from "../job/job.ts";
 import { encodeMessage } from "../job/payload.ts";
 import { requestLine } from "../job/request-line.ts";
 
+/** The terms of the job that a request asks for: those of its execution, unless the request has them. */
+export async function termsOf({ message: { execution }, terms }: NewJob, now: EpochMs): Promise<Terms> {
+  return terms?.(now) ?? (await executionTypeFor(execution)).terms(execution, now);
+}
+
 /** The job that a request asks for. Its id is `freshId` unless it has an idempotency key. */
-export function newJob(request: NewJob, now: EpochMs, freshId: string): WaitingJob {
-  const { execution } = request.message;
-  const terms = request.terms?.(now) ?? executionTypeOf(execution.type).terms(execution, now);
+export function newJob(request: NewJob, terms: Terms, now: EpochMs, freshId: string): WaitingJob {
   const payload = { at: "inline", bytes: encodeMessage(request.message) } as const;
   const line =
     payload.bytes.length > (request.mode === "sqs" ? 2 : 1) * MOSTLY_INLINE ? requestLine(request.message) : undefined;

@@ -3,7 +3,7 @@ import type { NewJob } from "../job/accept.ts";
 import type { Message } from "../job/message.ts";
 import { after, claim } from "../job/moves.ts";
 import { runAttempt } from "./attempt.ts";
-import { newJob } from "./new-job.ts";
+import { newJob, termsOf } from "./new-job.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import type { Outcome } from "../job/attempt.ts";
 
@@ -31,7 +31,12 @@ export async function runAtOnce(asked: AtOnce, parts: EngineParts): Promise<RanA
   const { clock, store } = parts;
   const { request, id, timeoutMs, message } = asked;
   const now = clock.now();
-  const accepted = { ...newJob(request, now, id), timeoutMs, maxRetries: 0, quick: true } as const;
+  const accepted = {
+    ...newJob(request, await termsOf(request, now), now, id),
+    timeoutMs,
+    maxRetries: 0,
+    quick: true,
+  } as const;
   const leaseUntil = now + clock.during(TASK_LEASE_MS);
   const running = after(accepted, claim(nextAttempt(accepted), now, leaseUntil));
   const created = await store.create({ ...running, dueAt: leaseUntil });

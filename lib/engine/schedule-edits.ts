@@ -1,7 +1,7 @@
 import { MINUTE, iso, type EpochMs } from "../clock.ts";
 import { ClientError, badRequest } from "../errors.ts";
 import { missedTimes } from "../executors/due-runs.ts";
-import { firstRun, runAfter, type ScheduleExecution } from "../executors/schedule.ts";
+import { type ScheduleExecution, firstRun, runAfter } from "../executors/schedule-times.ts";
 import { isFinished, isPaused, isUnsettled, type EndedJob, type Job, type WaitingJob } from "../job/job.ts";
 import type { Message } from "../job/message.ts";
 import { askedRun, edit, skip, type Edit } from "../job/moves.ts";
@@ -191,7 +191,7 @@ export async function runSchedule(
     const name = key === undefined ? `asked ${(schedule.asked ?? 0) + 1}` : `asked by ${key}`;
     const startAt = at ?? clock.now();
     const suffix = at === undefined && key !== undefined ? key : iso(startAt);
-    const target = runOf(schedule, execution, { mode: "both", startAt, name, suffix }, parts);
+    const target = await runOf(schedule, execution, { mode: "both", startAt, name, suffix }, parts);
     const isNamed = key !== undefined || target.idempotencyKey !== undefined;
     const there = isNamed && (await store.get(target.id));
     if (there) return { job: ofSchedule(there, schedule), isNew: false };

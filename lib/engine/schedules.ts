@@ -1,7 +1,7 @@
 import { derivedUuid, iso, type EpochMs } from "../clock.ts";
 import { Unavailable, reasonOf, type ClientError } from "../errors.ts";
 import { delayInWindow } from "../executors/due-runs.ts";
-import type { ScheduleExecution } from "../executors/schedule.ts";
+import type { ScheduleExecution } from "../executors/schedule-times.ts";
 import {
   CLOCK_SKEW,
   HEAD_START,
@@ -17,8 +17,8 @@ import { logged } from "../log.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
 import type { OneOff } from "../queue/scheduler.ts";
 import { overBudget } from "../store/budgets.ts";
-import { newJob } from "./new-job.ts";
 import type { EngineParts } from "./engine-parts.ts";
+import { newJob, termsOf } from "./new-job.ts";
 
 // Schedules: EventBridge fires those that run once, the sweep fires those that recur or that EventBridge did not
 // take. Both fire the same run, and the run number lets one of them win.
@@ -41,7 +41,7 @@ export async function arrange(schedule: Job, { scheduler, store, log }: EnginePa
 /** Gives EventBridge a schedule that nothing else stores (mode `sqs`). Throws `Unavailable` if it was not taken. */
 export async function carry(schedule: Job, message: Message, parts: EngineParts): Promise<void> {
   const { queue, scheduler } = parts;
-  const target = targetOf(schedule, message.execution as ScheduleExecution, "sqs", parts);
+  const target = await targetOf(schedule, message.execution as ScheduleExecution, "sqs", parts);
   const event = await queue.firingOf({ ...target, startAt: schedule.startAt });
   // One that is there has the same idempotency key, and stands for this one.
   await scheduler.create(oneOff(schedule, event)).catch((error: unknown) => {
@@ -64,13 +64,13 @@ export async function tooManySchedules(appId: string, { apps }: EngineParts): Pr
 }
 
 /** The job that the next run creates. Its id follows from its own key, else from the schedule and the run. */
-export function targetOf(
+export async function targetOf(
   schedule: Job,
   execution: ScheduleExecution,
   mode: "both" | "sqs",
   parts: EngineParts,
   time = schedule.startAt,
-): WaitingJob {
+): Promise<WaitingJob> {
   const delay = delayInWindow(execution, schedule.id, time);
   const name = String(nextRunOf(schedule).run);
   return runOf(schedule, execution, { mode, startAt: time + delay, name, suffix: iso(time) }, parts);
@@ -87,18 +87,19 @@ interface NamedRun {
 }
 
 /** The job of a run. */
-export function runOf(
+export async function runOf(
   schedule: Job,
   { targetJob, overlap }: ScheduleExecution,
   { mode, startAt, name, suffix }: NamedRun,
   { clock }: EngineParts,
-): WaitingJob {
+): Promise<WaitingJob> {
   const message = schedule.recurring ? keyedByRun(targetJob, suffix) : targetJob;
   const { appId, id: parentJobId, createdBy } = schedule;
   const now = clock.now();
   const isLater = startAt > now + CLOCK_SKEW;
   const request = { appId, mode, message, parentJobId, createdBy, ...(isLater && { startAt }) };
-  const target = newJob(request, now, derivedUuid(schedule.id, String(schedule.createdAt), name));
+  const id = derivedUuid(schedule.id, String(schedule.createdAt), name);
+  const target = newJob(request, await termsOf(request, now), now, id);
   if (mode === "sqs") return target;
   return { ...target, isRun: true, ...((overlap === "queue" || overlap === "replace") && { holds: true }) };
 }

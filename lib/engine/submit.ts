@@ -2,7 +2,7 @@ import { isGroup } from "../job/group.ts";
 import { isSchedule, isSentNow, type Job } from "../job/job.ts";
 import type { NewJob } from "../job/accept.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
-import { newJob } from "./new-job.ts";
+import { newJob, termsOf } from "./new-job.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { arrange, carry, tooManySchedules } from "./schedules.ts";
 
@@ -15,7 +15,8 @@ export interface Submitted {
 /** Accepts a job once. Throws `Unavailable` when it is unknown whether it was, and FORBIDDEN for a schedule too many. */
 export async function submit(request: NewJob, parts: EngineParts, freshId = parts.clock.uuid()): Promise<Submitted> {
   const { clock, store, queue, scheduler } = parts;
-  const job = newJob(request, clock.now(), freshId);
+  const now = clock.now();
+  const job = newJob(request, await termsOf(request, now), now, freshId);
   if (request.mode === "sqs") {
     await (isSchedule(job) ? carry(job, request.message, parts) : queue.sendCarried(job));
     return { kind: "sent", job };

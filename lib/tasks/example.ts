@@ -1,11 +1,9 @@
 import * as z from "zod";
 import { defineTask, done, failed } from "./task.ts";
 
-const payload = z.lazy(() =>
-  z.strictObject({
-    words: z.array(z.string().max(200)).min(1).max(1_000).describe("What to count the letters of."),
-  }),
-);
+const payload = z.strictObject({
+  words: z.array(z.string().max(200)).min(1).max(1_000).describe("What to count the letters of."),
+});
 
 /** Counts letters: the task that docs/tasks.md explains. */
 export const example = defineTask({

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { HOUR, MINUTE, SECOND, createClock } from "../../lib/clock.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import type { EngineParts } from "../../lib/engine/engine-parts.ts";
-import { newJob } from "../../lib/engine/new-job.ts";
+import { newJob } from "../support/new-job.ts";
 import { sweep } from "../../lib/engine/sweep.ts";
 import { executorOf } from "../../lib/executors/index.ts";
 import type { Outcome } from "../../lib/job/attempt.ts";

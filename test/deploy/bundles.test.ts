@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { BuildOptions, Plugin } from "esbuild";
 import { afterAll, expect, test } from "vitest";
-import { bundlesOf, bundlingOptions, bytesAtOnce, modulesAtOnce } from "../support/bundles.ts";
+import { bundlesOf, bundlingOptions, bytesAtOnce, modulesAtOnce, type Bundled } from "../support/bundles.ts";
 import { ROOT } from "../support/root.ts";
 import { endStacks, temporaryDir } from "../support/stack.ts";
 
@@ -126,6 +126,33 @@ test("bundled clients know AWS's endpoints, which no test calls, as those of the
       expect(urlOf(bundled)).toBe(known);
     }
   }
+});
+
+/** The modules that come with one that is imported at run time. */
+function loadedWith(entryPoint: string, { metafile: { outputs } }: Bundled): readonly string[] {
+  const [first] = Object.entries(outputs).find(([, output]) => output.entryPoint === entryPoint) ?? [];
+  const found = new Set<string>();
+  const follow = (path: string) => {
+    if (found.has(path)) return;
+    found.add(path);
+    for (const { path: next, kind } of outputs[path]?.imports ?? []) if (kind === "import-statement") follow(next);
+  };
+  follow(first ?? `no file of ${entryPoint}`);
+  return [...found].flatMap((path) => Object.keys(outputs[path]?.inputs ?? {}));
+}
+
+test.each([
+  [
+    "functions/process-jobs.ts",
+    "lib/engine/deliveries.ts",
+    /message-schema|lib\/tasks\/index|croner|follow-ups|firing/,
+  ],
+  ["functions/process-jobs.ts", "lib/executors/rest-api.ts", /message-schema|lib\/tasks\/|croner/],
+  ["functions/fire-schedule.ts", "lib/engine/firing.ts", /message-schema|lib\/tasks\/index|follow-ups|admin-actions/],
+])("the first event of %s loads %s without what few events need", (file, module, few) => {
+  const modules = loadedWith(module, bundles.get(file)!);
+  expect(modules).toContain(module);
+  expect(modules.filter((path) => few.test(path))).toEqual([]);
 });
 
 test("schemas of a bundle write no code of their own before their first use", async () => {

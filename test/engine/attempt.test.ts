@@ -177,7 +177,7 @@ test("a job of mode sqs is stored as it ended when its first attempt fails, and 
 });
 
 test("a success that the table has is told at debug, and what the table lacks at info", async () => {
-  const told = () => world.logged.filter(({ event }) => event === "job.attempted").map(({ level }) => level);
+  const told = () => world.levels.filter(({ event }) => event === "job.attempted").map(({ level }) => level);
   const receive = async () => world.engine.runBatch(await world.receive("main"), PLENTY);
   await run(await world.submit());
   expect(told()).toEqual(["debug"]);

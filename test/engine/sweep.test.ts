@@ -5,7 +5,7 @@ import { createBucket } from "../../lib/store/bucket.ts";
 import { createJobStore, type JobStore } from "../../lib/store/job-store.ts";
 import type { Job } from "../../lib/job/job.ts";
 import type { BacklogRef } from "../../lib/job/backlog.ts";
-import { newJob } from "../../lib/engine/new-job.ts";
+import { newJob } from "../support/new-job.ts";
 import type { EngineParts } from "../../lib/engine/engine-parts.ts";
 import { sweep as sweepWith, type SweepPart } from "../../lib/engine/sweep.ts";
 import type { Level, LogFields } from "../../lib/log.ts";

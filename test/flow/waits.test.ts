@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { HOUR, MINUTE, SECOND, iso } from "../../lib/clock.ts";
 import type { Circuit } from "../../lib/flow/circuit.ts";
 import { createWaits } from "../../lib/flow/waits.ts";
-import { newJob } from "../../lib/engine/new-job.ts";
+import { newJob } from "../support/new-job.ts";
 import { SCHEDULE, TASK, rankOf, type Job } from "../../lib/job/job.ts";
 import { queueUp } from "../../lib/job/moves.ts";
 import { WAIT_REASONS, type Waiting } from "../../lib/job/waiting.ts";

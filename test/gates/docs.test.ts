@@ -29,7 +29,8 @@ test("the diagram of a job's life has exactly the moves that the code makes", ()
     retryCount: 0,
     maxRetries: 1,
     status: "PENDING",
-  } as WaitingJob;
+    payload: { at: "inline", bytes: new Uint8Array() },
+  } as unknown as WaitingJob;
   const claimed = claim({ ...nextAttempt(job) }, 0, 1);
   const running = after(job, claimed);
   const outcomes: Outcome[] = [

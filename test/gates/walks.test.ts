@@ -9,7 +9,7 @@ import { ROOT } from "../support/root.ts";
 
 const CORE = /^lib\/(?:engine|queue|executors)\//;
 /** They name all that there is, for every walk. */
-const CONTENTS = ["lib/engine/engine.ts", "lib/executors/index.ts"];
+const CONTENTS = ["lib/engine/engine.ts", "lib/executors/index.ts", "lib/executors/by-type.ts"];
 const WALKS = [
   "An accepted job",
   "A delivered webhook",

@@ -6,7 +6,7 @@ import { DAY, MINUTE, SECOND, createClock } from "../../lib/clock.ts";
 import { ClientError, Unavailable } from "../../lib/errors.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
 import type { Job } from "../../lib/job/job.ts";
-import { newJob } from "../../lib/engine/new-job.ts";
+import { newJob } from "../support/new-job.ts";
 import { createQueue } from "../../lib/queue/queue.ts";
 import { clientOf } from "../sim/models/client.ts";
 import type { Item } from "../../lib/store/table.ts";

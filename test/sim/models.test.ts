@@ -9,7 +9,7 @@ import { createBucket } from "../../lib/store/bucket.ts";
 import type { WaitingJob } from "../../lib/job/job.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
 import { fire } from "../../lib/job/moves.ts";
-import { newJob } from "../../lib/engine/new-job.ts";
+import { newJob } from "../support/new-job.ts";
 import { createScheduler, type OneOff } from "../../lib/queue/scheduler.ts";
 import { clientOf } from "./models/client.ts";
 import {

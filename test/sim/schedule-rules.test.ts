@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { MINUTE, SECOND, iso, type EpochMs } from "../../lib/clock.ts";
-import { firstRun, runAfter, type ScheduleExecution } from "../../lib/executors/schedule.ts";
+import { type ScheduleExecution, firstRun, runAfter } from "../../lib/executors/schedule-times.ts";
 import { CLOCK_SKEW, type Job } from "../../lib/job/job.ts";
 import type { Process } from "./process.ts";
 import { createScheduleRules } from "./rules/schedules.ts";

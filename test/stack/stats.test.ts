@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { MINUTE } from "../../lib/clock.ts";
 import { toItem } from "../../lib/store/job-item.ts";
 import type { Job } from "../../lib/job/job.ts";
-import { newJob } from "../../lib/engine/new-job.ts";
+import { newJob } from "../support/new-job.ts";
 import { changeIn } from "../../lib/store/counters.ts";
 import { incrementsOf } from "../../lib/store/stats.ts";
 import { usageOf } from "../../lib/pdf/usage.ts";

@@ -2,7 +2,7 @@ import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { randomUUID } from "node:crypto";
 import { beforeEach, expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, createClock } from "../../lib/clock.ts";
-import { newJob } from "../../lib/engine/new-job.ts";
+import { newJob } from "../support/new-job.ts";
 import { SCHEDULE, type Job } from "../../lib/job/job.ts";
 import type { Change } from "../../lib/store/counters.ts";
 import { createCounting } from "../../lib/store/counting.ts";

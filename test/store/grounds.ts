@@ -7,7 +7,7 @@ import { createBucket } from "../../lib/store/bucket.ts";
 import type { Files } from "../../lib/store/payloads.ts";
 import { createJobStore, type JobStore } from "../../lib/store/job-store.ts";
 import type { WaitingJob } from "../../lib/job/job.ts";
-import { newJob } from "../../lib/engine/new-job.ts";
+import { newJob } from "../support/new-job.ts";
 import { startEmulators } from "../../local/emulators.ts";
 import { provision } from "../../local/provision.ts";
 import { readTemplate } from "../../local/template.ts";

@@ -20,7 +20,7 @@ import {
   asRunning,
 } from "../../lib/job/job.ts";
 import { claim, end, expire, extend, becomeDue, retry, settleEnd, stop } from "../../lib/job/moves.ts";
-import { newJob } from "../../lib/engine/new-job.ts";
+import { newJob } from "../support/new-job.ts";
 import { itemBytes } from "../sim/models/dynamodb-value.ts";
 import { request } from "../support/world.ts";
 import {

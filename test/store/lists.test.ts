@@ -2,7 +2,7 @@ import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { randomUUID } from "node:crypto";
 import { beforeEach, expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND, createClock } from "../../lib/clock.ts";
-import { newJob } from "../../lib/engine/new-job.ts";
+import { newJob } from "../support/new-job.ts";
 import type { Job } from "../../lib/job/job.ts";
 import type { Status } from "../../lib/job/status.ts";
 import { createBucket } from "../../lib/store/bucket.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { prometheusText } from "../../lib/api/admin/metrics.ts";
 import { MINUTE, createClock } from "../../lib/clock.ts";
-import { newJob } from "../../lib/engine/new-job.ts";
+import { newJob } from "../support/new-job.ts";
 import { SCHEDULE, nextAttempt, type Job } from "../../lib/job/job.ts";
 import { after, claim, end, queueUp } from "../../lib/job/moves.ts";
 import { createMetrics } from "../../lib/metrics.ts";

@@ -7,7 +7,7 @@ import { createBucket } from "../../lib/store/bucket.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
 import { carryPayload, removeLeft, type ItemChange } from "../../lib/store/payloads.ts";
 import { createTable } from "../../lib/store/table.ts";
-import { newJob } from "../../lib/engine/new-job.ts";
+import { newJob } from "../support/new-job.ts";
 import { clientOf, type Command } from "../sim/models/client.ts";
 import { createDynamoDb } from "../sim/models/dynamodb.ts";
 import { createS3 } from "../sim/models/s3.ts";

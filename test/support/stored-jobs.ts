@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { BatchWriteItemCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { marshall } from "@aws-sdk/util-dynamodb";
 import { createClock, type EpochMs } from "../../lib/clock.ts";
-import { newJob } from "../../lib/engine/new-job.ts";
+import { newJob } from "./new-job.ts";
 import { createDestinationStore } from "../../lib/flow/destination-store.ts";
 import { createTaskSlots } from "../../lib/flow/line-store.ts";
 import type { Attempt } from "../../lib/job/attempt.ts";

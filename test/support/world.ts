@@ -14,7 +14,7 @@ import { createBucket } from "../../lib/store/bucket.ts";
 import { createGroupStore } from "../../lib/store/group-store.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
 import type { Job, Mode } from "../../lib/job/job.ts";
-import type { Level, LogFields } from "../../lib/log.ts";
+import type { Level, Log, LogFields } from "../../lib/log.ts";
 import { createQueue, type Road } from "../../lib/queue/queue.ts";
 import type { OneOff, Scheduler } from "../../lib/queue/scheduler.ts";
 import { createTaskSlots } from "../../lib/flow/line-store.ts";
@@ -57,7 +57,7 @@ export async function createWorld({ retention = 0, isQuick = process.env["TEST_O
   const queue = createQueue({ urls, table, files, clock, client: sqs });
 
   const scripted = createScriptedScheduler();
-  const logged: { level: Level; event: string; fields: LogFields }[] = [];
+  const { log, ...told } = createLogged();
   const executor = createScriptedExecutor();
   const parts: Parts = {
     clock,
@@ -74,7 +74,7 @@ export async function createWorld({ retention = 0, isQuick = process.env["TEST_O
     groups,
     sweepMore: async () => {},
     rules: RULES,
-    log: (level, event, fields) => logged.push({ level, event, fields }),
+    log,
     callbackBodies: {},
     retention,
   };
@@ -96,7 +96,7 @@ export async function createWorld({ retention = 0, isQuick = process.env["TEST_O
     files,
     clock,
     ran: executor.ran,
-    logged,
+    ...told,
     sqs,
     /** The schedules that EventBridge was asked for, and the jobs whose schedules it was to remove. */
     planned: scripted.planned,
@@ -128,6 +128,17 @@ function urlsOf(references: Readonly<Record<string, string>>): Record<Road, stri
 }
 
 export type World = Awaited<ReturnType<typeof createWorld>>;
+
+/** A log that is kept. */
+function createLogged() {
+  const logged: { event: string; fields: LogFields }[] = [];
+  const levels: { level: Level; event: string }[] = [];
+  const log: Log = (level, event, fields) => {
+    logged.push({ event, fields });
+    levels.push({ level, event });
+  };
+  return { log, logged, levels };
+}
 
 /** EventBridge, with an answer to script. */
 function createScriptedScheduler() {

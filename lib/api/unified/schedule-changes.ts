@@ -1,7 +1,7 @@
 import * as z from "zod";
 import type { ScheduleChange } from "../../engine/schedule-edits.ts";
 import { ClientError, badRequest } from "../../errors.ts";
-import type { ScheduleExecution } from "../../executors/schedule.ts";
+import type { ScheduleExecution } from "../../executors/schedule-times.ts";
 import { jobIdForKey } from "../../job/accept.ts";
 import { isFinished, isPaused, isSchedule, type Job } from "../../job/job.ts";
 import type { Message } from "../../job/message.ts";
