@@ -1,5 +1,5 @@
 import { MINUTE, SECOND, type Clock } from "../clock.ts";
-import { LEASE_MARGIN_MS, LONGEST_MESSAGE_DELAY } from "../job/job.ts";
+import { CLOCK_SKEW, LEASE_MARGIN_MS, LONGEST_MESSAGE_DELAY } from "../job/job.ts";
 import type { DestinationLimits } from "../store/app-settings.ts";
 import type { JobStore } from "../store/job-store.ts";
 import type { CapacityStore, Slot } from "./capacity-store.ts";
@@ -39,7 +39,8 @@ export async function makeRoom(
     const turn = await turnOf(parts, ref, step);
     if (turn === undefined) return beyondTheRow(clock, ref);
     const waitMs = clock.waitFor(turn.at - clock.now());
-    if (waitMs > SHORT_WAIT_MS) return { reason: "rate", turn };
+    const isKept = turn.at === ref.turn?.at;
+    if (waitMs > (isKept ? SHORT_WAIT_MS + CLOCK_SKEW : SHORT_WAIT_MS)) return { reason: "rate", turn };
     if (waitMs > 0) await clock.sleep(waitMs);
   }
   if (maxConcurrency === null) return {};

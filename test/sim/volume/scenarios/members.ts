@@ -11,7 +11,7 @@ const MILLION = 1_000_000;
 const LEAST_FOR_A_MILLION = 10_000;
 /** So that a task walks over the members, as over those of large groups. */
 const MOST_INLINE = 100;
-/** Of a member, in seconds. */
+/** Of a member, in tenths of a second. From five seconds on, it would wait for a slot of its app's slow attempts. */
 const LONGEST_RUN = 25;
 /** Of an attempt of the task, in minutes. */
 const LONGEST_WALK = 14;
@@ -31,7 +31,7 @@ export const members: Scenario = {
       mostInline: MOST_INLINE,
       onWalk,
       // Some are still running when the group has sealed itself, and end one after another.
-      runs: () => ({ ms: ((started += 1) % LONGEST_RUN) * SECOND }),
+      runs: () => ({ ms: ((started += 1) % LONGEST_RUN) * (SECOND / 10) }),
     });
     const { counts, invoke } = world;
     let group: Job | undefined;
