@@ -3,6 +3,7 @@ import type { AttributeValue } from "@aws-sdk/client-dynamodb";
 import type { EpochMs } from "../../../lib/clock.ts";
 import { invalid } from "./dynamodb-errors.ts";
 import { compareText, typeOf, type Item } from "./dynamodb-value.ts";
+import { SortedRows, firstAt } from "./sorted-rows.ts";
 
 /** The keys of a table or an index. `rangeType` is the type of the range key. */
 export interface Keys {
@@ -27,7 +28,7 @@ export interface Row extends Place {
 }
 
 /** A partition's rows in their order. */
-export type Rows = Row[];
+export type Rows = SortedRows<Row>;
 
 /** A place of an item in an index. */
 interface Entry {
@@ -88,12 +89,15 @@ export function createIndex(name: string, keys: Keys, projects: readonly string[
 
   function rows(partition: string, now: EpochMs): Rows {
     settle(now);
-    return partitions.get(partition) ?? [];
+    return partitions.get(partition) ?? new SortedRows();
   }
 
   function firsts(now: EpochMs) {
     settle(now);
-    return [...partitions].flatMap(([partition, [first]]) => (first ? [[partition, first.range] as const] : []));
+    return [...partitions].flatMap(([partition, inIt]) => {
+      const first = inIt.at(0);
+      return first ? [[partition, first.range] as const] : [];
+    });
   }
 
   function settle(now: EpochMs): void {
@@ -170,7 +174,7 @@ function comparePlaces(a: Place, b: Place): number {
 
 /** The position of the first row at a place, or of the first one after it. */
 export function positionOf(rows: Rows, place: Place, where: "at" | "after"): number {
-  return firstAt(rows, (row) => {
+  return rows.firstAt((row) => {
     const order = comparePlaces(row, place);
     return where === "at" ? order >= 0 : order > 0;
   });
@@ -179,27 +183,17 @@ export function positionOf(rows: Rows, place: Place, where: "at" | "after"): num
 /** Replaces the row that was there. */
 export function putRow(partitions: Map<string, Rows>, partition: string, row: Row): void {
   let rows = partitions.get(partition);
-  if (!rows) partitions.set(partition, (rows = []));
+  if (!rows) partitions.set(partition, (rows = new SortedRows()));
   const at = positionOf(rows, row, "at");
-  const there = rows[at];
+  const there = rows.at(at);
   rows.splice(at, there && comparePlaces(there, row) === 0 ? 1 : 0, row);
 }
 
 export function removeRow(partitions: Map<string, Rows>, partition: string, place: Place): void {
-  const rows = partitions.get(partition) ?? [];
+  const rows = partitions.get(partition);
+  if (!rows) return;
   const at = positionOf(rows, place, "at");
-  const there = rows[at];
+  const there = rows.at(at);
   if (there && comparePlaces(there, place) === 0) rows.splice(at, 1);
   if (rows.length === 0) partitions.delete(partition);
-}
-
-/** The position of the first item of a sorted list for which `isFrom` is true, by bisection. */
-export function firstAt<T>(sorted: readonly T[], isFrom: (one: T) => boolean): number {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (isFrom(sorted[middle] as T)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }

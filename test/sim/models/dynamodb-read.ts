@@ -7,7 +7,7 @@ import type {
 import { checkParameters } from "./client.ts";
 import { invalid } from "./dynamodb-errors.ts";
 import { checkPlaceholders, holds, nameOf } from "./dynamodb-expression.ts";
-import { firstAt, positionOf, type Row } from "./dynamodb-index.ts";
+import { positionOf, type Row } from "./dynamodb-index.ts";
 import { boundsOf, isAfter, isBefore, startOf } from "./dynamodb-key-condition.ts";
 import {
   BATCH_GET,
@@ -80,8 +80,8 @@ export function query(parts: Parts, input: QueryCommandInput): object {
   const rows = index
     ? index.rows(bounds.partition, parts.now())
     : parts.table.rows(bounds.partition, input.ConsistentRead);
-  let from = firstAt(rows, (row) => !isBefore(row.range, bounds));
-  let to = firstAt(rows, (row) => isAfter(row.range, bounds));
+  let from = rows.firstAt((row) => !isBefore(row.range, bounds));
+  let to = rows.firstAt((row) => isAfter(row.range, bounds));
   const isBackwards = input.ScanIndexForward === false;
   if (ExclusiveStartKey) {
     const start = startOf(ExclusiveStartKey, keys, bounds);
@@ -93,7 +93,7 @@ export function query(parts: Parts, input: QueryCommandInput): object {
   let [scanned, bytes] = [0, 0];
   let last: Item | undefined;
   while (from + scanned < to && scanned < Limit) {
-    const { item } = rows[isBackwards ? to - 1 - scanned : from + scanned] as Row;
+    const { item } = rows.at(isBackwards ? to - 1 - scanned : from + scanned) as Row;
     bytes += itemBytes(item);
     if (last && bytes > parts.pageBytes) break;
     last = item;

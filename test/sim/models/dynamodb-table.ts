@@ -11,6 +11,7 @@ import {
   type Rows,
 } from "./dynamodb-index.ts";
 import { itemBytes, type Item } from "./dynamodb-value.ts";
+import { SortedRows } from "./sorted-rows.ts";
 
 // A DynamoDB table: its items now and as they were lately, and its indexes.
 
@@ -75,20 +76,20 @@ export function createTable(options: TableOptions) {
   function item({ pk, sk }: ItemKey, isConsistent: boolean | undefined): Item | undefined {
     const old = unseen(pk, isConsistent).find((one) => one.sk === sk);
     if (old) return old.before;
-    const rows = partitions.get(pk) ?? [];
-    const row = rows[positionOf(rows, { range: sk, pk, sk }, "at")];
+    const rows = partitions.get(pk);
+    const row = rows?.at(positionOf(rows, { range: sk, pk, sk }, "at"));
     return row?.sk === sk ? row.item : undefined;
   }
 
   function rows(pk: string, isConsistent: boolean | undefined): Rows {
     const undone = unseen(pk, isConsistent);
-    if (undone.length === 0) return partitions.get(pk) ?? [];
-    const old = new Map([[pk, [...(partitions.get(pk) ?? [])]]]);
+    if (undone.length === 0) return partitions.get(pk) ?? new SortedRows();
+    const old = new Map([[pk, new SortedRows(partitions.get(pk))]]);
     for (const { sk, before } of undone.toReversed()) {
       if (before) putRow(old, pk, { range: sk, pk, sk, item: before });
       else removeRow(old, pk, { range: sk, pk, sk });
     }
-    return old.get(pk) ?? [];
+    return old.get(pk) ?? new SortedRows();
   }
 
   /** The writes of a partition that a read is too far behind to see, the oldest first. */
@@ -123,7 +124,7 @@ export function createTable(options: TableOptions) {
 
   /** Every item as it is now. */
   function items(): Item[] {
-    return [...partitions.values()].flatMap((rows) => rows.map((row) => row.item));
+    return [...partitions.values()].flatMap((rows) => [...rows].map((row) => row.item));
   }
 
   /** Deletes, as TTL does at some time within days, those expired items that are chosen. Returns them. */

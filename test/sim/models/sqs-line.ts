@@ -1,5 +1,5 @@
 import type { EpochMs } from "../../../lib/clock.ts";
-import { firstAt } from "./dynamodb-index.ts";
+import { firstAt } from "./sorted-rows.ts";
 import { createHeap } from "./heap.ts";
 
 // The order of a queue's messages: which may be received now, and when the next one may. A call costs about the same
