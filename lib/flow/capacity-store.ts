@@ -27,7 +27,7 @@ const MOST_TRIES = 5;
  * Jobs beyond this wait in the backlog, by their age. The row is short, so that few jobs have a turn by an old limit, and
  * longer than the time between two sweeps, which fill it.
  */
-const ROW_LENGTH = 3 * MINUTE;
+const ROW_LENGTH = 2 * MINUTE;
 /** The longest real time by which the message of a lane comes after its time. */
 const LANE_LATE = 5 * SECOND;
 /** The longest real time for which a slot is kept for a lane. */

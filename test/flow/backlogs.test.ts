@@ -139,8 +139,8 @@ test("no more jobs leave a backlog than both limits of their destination let go"
   await world.capacity.takeSlot(slot, 1, true);
   expect(await startsAt(ORIGIN)).toMatchObject({ count: 0 });
   const rated = await startsAt(other.destination);
-  // One every ten seconds, for three minutes.
-  expect(rated).toEqual({ count: 19, lasts: 180 * SECOND });
+  // One every ten seconds, for two minutes.
+  expect(rated).toEqual({ count: 13, lasts: 120 * SECOND });
 });
 
 test("a sweep lets no more jobs out of a backlog of several pages than slots are free", async () => {
