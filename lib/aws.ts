@@ -55,6 +55,13 @@ export const CLIENT_DEFAULTS = {
 };
 
 /**
+ * Of the table's and the queues' clients. The SDK puts its middlewares together anew for each call, a seventh of its
+ * processor time. Kept, they have one context for all calls of a command, in which nothing differs between two calls of
+ * these clients; a middleware has to be added before the first call.
+ */
+export const BUSY_CLIENT_DEFAULTS = { ...CLIENT_DEFAULTS, cacheMiddleware: true };
+
+/**
  * For calls that are not repeated: a connection that was kept open may be dead, after a container was frozen for one, and
  * the call on it may or may not have arrived.
  */

@@ -8,7 +8,7 @@ import {
   type SendMessageBatchRequestEntry,
 } from "@aws-sdk/client-sqs";
 import { createHash } from "node:crypto";
-import { CLIENT_DEFAULTS, adapted, askOf, lean } from "../aws.ts";
+import { BUSY_CLIENT_DEFAULTS, adapted, askOf, lean } from "../aws.ts";
 import { SECOND, type Clock, type EpochMs } from "../clock.ts";
 import { Unavailable } from "../errors.ts";
 import { carryPayload, type Files } from "../store/payloads.ts";
@@ -56,7 +56,8 @@ type Connection = Required<Parts>;
 
 /** Every call throws `Unavailable` when SQS could not answer. */
 export function createQueue(parts: Parts) {
-  const client = parts.client ?? adapted(lean(new SQSClient({ ...CLIENT_DEFAULTS, useQueueUrlAsEndpoint: false })));
+  const client =
+    parts.client ?? adapted(lean(new SQSClient({ ...BUSY_CLIENT_DEFAULTS, useQueueUrlAsEndpoint: false })));
   const connection = { ...parts, client };
   return { ...sendersTo(connection), ...receiversFrom(connection) };
 }

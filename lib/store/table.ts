@@ -16,7 +16,7 @@ import {
   type TransactWriteItem,
 } from "@aws-sdk/client-dynamodb";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
-import { CLIENT_DEFAULTS, adapted, askOf, lean } from "../aws.ts";
+import { BUSY_CLIENT_DEFAULTS, adapted, askOf, lean } from "../aws.ts";
 import { SECOND, type Clock, type EpochMs } from "../clock.ts";
 import { Unavailable } from "../errors.ts";
 
@@ -97,7 +97,7 @@ interface Connection {
 /** Every call throws `Unavailable` when the table could not answer. */
 export function createTable({ name, clock, client: given }: Parts) {
   let client = given;
-  const dynamodb = () => (client ??= adapted(lean(new DynamoDBClient(CLIENT_DEFAULTS))));
+  const dynamodb = () => (client ??= adapted(lean(new DynamoDBClient(BUSY_CLIENT_DEFAULTS))));
   const connection = { name, clock, dynamodb };
   return { ...readsOf(connection), ...writesOf(connection), ...batchesOf(connection), unavailable };
 }
