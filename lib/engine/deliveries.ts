@@ -8,6 +8,7 @@ import {
   asRunning,
   isLate,
   isWaiting,
+  nextAttempt,
   travels,
   type Job,
   type RunningJob,
@@ -102,7 +103,7 @@ async function runRecords(records: readonly QueueRecord[], timeLeft: TimeLeft, p
 }
 
 function isLarge(delivery: Delivery): boolean {
-  if (delivery.kind === "carried") return delivery.job.payload.at === "s3";
+  if (delivery.kind === "carried") return nextAttempt(delivery.job).isLarge === true;
   return delivery.kind === "stored" && delivery.ref.isLarge === true;
 }
 

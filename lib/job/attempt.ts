@@ -81,7 +81,7 @@ interface RefFields {
   readonly timeoutMs: number;
   /** No attempt starts after this. */
   readonly notAfter?: EpochMs;
-  /** Its payload is in the bucket: a function has the memory for few of them at once. */
+  /** Its message takes so much memory that a function runs few such attempts at once. */
   readonly isLarge?: true;
 }
 

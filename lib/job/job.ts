@@ -144,6 +144,8 @@ interface JobFields extends Kind, GroupFields, ScheduleFields {
   readonly priority?: number;
   /** Set for tasks that run in the function with a browser. */
   readonly needsBrowser?: true;
+  /** Its message takes so much memory that a function runs few such jobs at once. */
+  readonly isLarge?: true;
   /** Set for tasks that take no slot of their app, and start while it is paused. */
   readonly isUrgent?: true;
   /** Set for tasks: the progress of the last attempt, and its checkpoint as JSON. */
@@ -294,13 +296,14 @@ export function isPaused(schedule: Pick<Job, "status" | "pausedAt">): boolean {
 
 export function nextAttempt(job: Job): AttemptRef {
   const { id, appId, timeoutMs, destination, lane, turn, isUrgent, notAfter, payload } = job;
+  const isLarge = job.isLarge ?? payload.at === "s3";
   const ref = {
     id,
     appId,
     timeoutMs,
     attempt: job.attempts + 1,
     ...(notAfter !== undefined && { notAfter }),
-    ...(payload.at === "s3" && { isLarge: true as const }),
+    ...(isLarge && { isLarge }),
   };
   if (isTask(job)) return { ...ref, rank: rankOf(job), ...(isUrgent && { isUrgent }) };
   if (destination === undefined) throw new Error(`Job ${id} of type ${job.executionType} has no destination`);

@@ -33,7 +33,12 @@ const DICTIONARY = Buffer.from(
 const CODEC = 1;
 
 export function encodeMessage(message: Message): Uint8Array {
-  const deflated = deflateRawSync(JSON.stringify(message), { dictionary: DICTIONARY, level: 9 });
+  return encode(JSON.stringify(message));
+}
+
+/** `text`: the message as JSON. */
+export function encode(text: string): Uint8Array {
+  const deflated = deflateRawSync(text, { dictionary: DICTIONARY, level: 9 });
   return Buffer.concat([Buffer.of(CODEC), deflated]);
 }
 

@@ -124,6 +124,7 @@ const carriedJob = z.object({
   retry: z.object({ baseDelaySeconds: z.number(), maxDelaySeconds: z.number(), jitter: z.number() }).exactOptional(),
   timeoutMs: z.number(),
   idempotencyKey: z.string().exactOptional(),
+  isLarge: z.literal(true).exactOptional(),
   parentJobId: z.string().exactOptional(),
   createdBy: z.string().exactOptional(),
   scheduledAt: time.exactOptional(),

@@ -31,21 +31,28 @@ test("a lane goes on while a slow attempt of another lane is in the same batch",
 
 /** More than an item holds, also packed. */
 const LARGE = randomBytes(600_000).toString("base64");
+/** Packed, it fits into the item of its job. */
+const REPEATED = "a".repeat(600_000);
 
-test.each(["both", "sqs"] as const)(
-  "of a batch's jobs of mode %s whose payloads are in the bucket, two run at once, beside all others",
-  async (mode) => {
+test.each([
+  ["both", "in the bucket", LARGE],
+  ["sqs", "in the bucket", LARGE],
+  ["both", "packed small", REPEATED],
+  ["sqs", "packed small", REPEATED],
+] as const)(
+  "of a batch's jobs of mode %s whose large payloads are %s, two run at once, beside all others",
+  async (mode, _, large) => {
     const [started, ended] = [new Set<string>(), Promise.withResolvers<void>()];
     let ran = 0;
     world.execute(async ({ jobId, message }) => {
-      if (message.lambdaProxyMessage?.body === LARGE) {
+      if (message.lambdaProxyMessage?.body === large) {
         started.add(jobId);
         await ended.promise;
       }
       ran += 1;
       return { kind: "succeeded" };
     });
-    for (let n = 0; n < 5; n += 1) await world.engine.submit(request(mode, {}, { body: LARGE }));
+    for (let n = 0; n < 5; n += 1) await world.engine.submit(request(mode, {}, { body: large }));
     for (let n = 0; n < 4; n += 1) await world.engine.submit(request(mode));
     const records = await world.receive(mode === "sqs" ? "main" : "fair");
     expect(records.length).toBe(9);

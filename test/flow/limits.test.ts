@@ -2,8 +2,6 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { DestinationLimits } from "../../lib/store/app-settings.ts";
 import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import type { Slot } from "../../lib/flow/capacity-store.ts";
-import { makeRoom } from "../../lib/flow/limits.ts";
-import { asCall, type CallRef } from "../../lib/job/attempt.ts";
 import { nextAttempt, type Job } from "../../lib/job/job.ts";
 import { claim } from "../../lib/job/moves.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
@@ -11,8 +9,6 @@ import { PLENTY, request } from "../support/world.ts";
 import { ORIGIN, appId, fails, run, startFlowWorld, stored, submit, succeeds, world } from "./flow-world.ts";
 
 // The limits of a destination: attempts per second, and attempts at once.
-
-const NOW = Date.UTC(2026, 10, 30);
 
 beforeEach(async () => startFlowWorld());
 afterEach(async () => world.end());
@@ -282,24 +278,4 @@ test("where a rate and a number of places are set, both are kept", async () => {
   world.pass(MINUTE);
   const ran = await Promise.all((await Promise.all(jobs.map(stored))).map(run));
   expect(ran.filter((one) => one === "succeeded").length).toBeLessThanOrEqual(1);
-});
-
-test("a turn whose message came early, by clocks that differ, is waited for in the function, a new one in the queue", async () => {
-  const slept: number[] = [];
-  const clock = {
-    ...world.clock,
-    now: () => NOW,
-    waitFor: (ms: number) => ms,
-    sleep: async (ms: number) => void slept.push(ms),
-  };
-  const turn = { at: NOW + 1_500, step: SECOND };
-  const capacity = { ...world.capacity, takeTurn: async () => turn.at };
-  const ref = asCall(nextAttempt(await submit()));
-  const limits = { destination: ORIGIN, rateLimitPerSecond: 1, maxConcurrency: null };
-  const enter = async (asked: CallRef) => makeRoom({ clock, store: world.store, capacity }, asked, limits, false);
-  expect(await enter({ ...ref, turn })).toEqual({});
-  expect(slept).toEqual([1_500]);
-  expect(await enter(ref)).toEqual({ reason: "rate", turn });
-  expect(await enter({ ...ref, turn: { ...turn, at: NOW + 2 * SECOND } })).toMatchObject({ reason: "rate" });
-  expect(slept).toEqual([1_500]);
 });
