@@ -19,6 +19,15 @@ function tokenProblem({ JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, SECRETS_NAME }) {
   );
 }
 
+/** The words that settings take: functions with another one would refuse every event. */
+const WORDS = { METRICS: ["basic", "off"], LOG_LEVEL: ["debug", "info"] };
+
+/** What is wrong with them; undefined if nothing is. */
+function wordProblem(env) {
+  const [name] = Object.entries(WORDS).find(([name, words]) => env[name] && !words.includes(env[name])) ?? [];
+  return name && `${name} is "${env[name]}": expected ${WORDS[name].join(" or ")}; correct it, and deploy again`;
+}
+
 /** What a deployment would do to the data that is there; undefined if nothing. */
 function problemsWith(deployed, now, prefix) {
   const shards = shardsProblem(settingsIn(deployed), settingsIn(now));
@@ -37,7 +46,7 @@ class Checks {
 
   async check() {
     if (this.serverless.processedInput.commands.join(" ") !== "deploy") return;
-    this.stopFor(tokenProblem(process.env));
+    this.stopFor(tokenProblem(process.env) ?? wordProblem(process.env));
     const { problem, said } = await this.concurrency();
     this.stopFor(problem);
     if (said) this.log.notice(said);
@@ -87,4 +96,6 @@ class Checks {
 
 module.exports = Checks;
 module.exports.tokenProblem = tokenProblem;
+module.exports.wordProblem = wordProblem;
+module.exports.WORDS = WORDS;
 module.exports.problemsWith = problemsWith;

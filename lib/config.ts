@@ -93,6 +93,12 @@ export function jobsConfig(env: Env): JobsConfig {
   };
 }
 
+/** Throws for a word that is none of those that a variable takes: a start refuses it before anything runs. */
+export function refuseWords(env: Env): void {
+  logLevel(env);
+  metricsConfig(env);
+}
+
 function logLevel({ LOG_LEVEL: level = "" }: Env): LeastLevel {
   const found = LEAST_LEVELS.find((one) => one === (level || "info"));
   if (!found) throw new Error(`LOG_LEVEL is "${level}": expected ${LEAST_LEVELS.join(" or ")}`);

@@ -3,6 +3,7 @@ import type { Server } from "node:http";
 import { isIP } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { refuseWords } from "../lib/config.ts";
 import { clockNotice, readClock, usualFolder } from "./clock-file.ts";
 import { buildDashboard } from "./dashboard.ts";
 import { readEnvFile } from "./env-file.ts";
@@ -83,6 +84,7 @@ function settingsOf(env: NodeJS.ProcessEnv): Settings {
   if (isIP(bind) === 0) {
     throw new Error(`BIND is "${bind}": expected an address of this machine, or 0.0.0.0 for all of them`);
   }
+  refuseWords(env);
   if (!(speed > 0)) throw new Error(`SPEED is "${SPEED}": expected a number above 0, such as 60`);
   if (ROLE !== "all" && ROLE !== "gateway" && ROLE !== "worker") {
     throw new Error(`ROLE is "${ROLE}": expected gateway, worker or all`);

@@ -1,6 +1,7 @@
 import { LambdaClient } from "@aws-sdk/client-lambda";
 import { createRequire } from "node:module";
 import { afterAll, expect, test } from "vitest";
+import { refuseWords } from "../../lib/config.ts";
 import { endStacks } from "../support/stack.ts";
 import { startTarget } from "../support/target.ts";
 import { serverless } from "./run-serverless.ts";
@@ -14,8 +15,10 @@ const { concurrencyOf } = require("../../deploy/concurrency.cjs") as {
 const { compareConcurrency } = require("../../deploy/account.cjs") as {
   compareConcurrency: (client: LambdaClient, reserved: object) => Promise<{ problem?: string; said?: string }>;
 };
-const { tokenProblem, problemsWith } = require("../../deploy/checks.cjs") as {
+const { tokenProblem, wordProblem, WORDS, problemsWith } = require("../../deploy/checks.cjs") as {
   tokenProblem: (env: Record<string, string>) => string | undefined;
+  wordProblem: (env: Record<string, string>) => string | undefined;
+  readonly WORDS: Record<string, string[]>;
   problemsWith: (deployed: object, now: object, prefix: string) => string | undefined;
 };
 
@@ -162,4 +165,19 @@ test("`serverless deploy` stops with the sentence, before it makes anything", as
   expect(account.received.map(({ url }) => url).filter((url) => url.includes("functions/"))).toContainEqual(
     expect.stringContaining("/functions/unified-job-api-prod-createJob/concurrency"),
   );
+});
+
+test("words that the functions would refuse are told before a deployment, and those are the functions' words", () => {
+  expect(wordProblem({})).toBeUndefined();
+  expect(wordProblem({ LOG_LEVEL: "warn" })).toBe(
+    'LOG_LEVEL is "warn": expected debug or info; correct it, and deploy again',
+  );
+  for (const [name, words] of Object.entries(WORDS)) {
+    for (const word of ["", ...words]) {
+      expect(wordProblem({ [name]: word })).toBeUndefined();
+      expect(() => refuseWords({ [name]: word })).not.toThrow();
+    }
+    expect(wordProblem({ [name]: "other" })).toContain(`${name} is "other": expected ${words.join(" or ")}`);
+    expect(() => refuseWords({ [name]: "other" })).toThrow(`${name} is "other": expected ${words.join(" or ")}`);
+  }
 });
