@@ -34,7 +34,7 @@ export async function fire(delivery: Firing, parts: EngineParts): Promise<Fired>
     await queue.sendFiring(delivery.target);
     return "skipped";
   }
-  await queue.sendCarried(begunTarget(delivery.target, now));
+  await queue.sendCarried(begunTarget(delivery.target, now), delivery.receiveCount > 1);
   return "fired";
 }
 

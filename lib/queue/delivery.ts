@@ -21,7 +21,7 @@ export interface GroupLook {
 /** The firing of a schedule: a run of a stored one, or one that carries its target job. */
 export type Firing =
   | { readonly kind: "firing"; readonly ref: RunRef }
-  | { readonly kind: "target"; readonly target: WaitingJob };
+  | { readonly kind: "target"; readonly target: WaitingJob; readonly receiveCount: number };
 
 /** A message as Lambda hands it over. */
 export interface QueueRecord {
@@ -59,8 +59,11 @@ function deliveryOf(message: unknown, receiveCount: number): Delivery | undefine
   const { data } = parsed;
   if ("attempt" in data) return { kind: "stored", ref: data.attempt };
   if ("group" in data) return { kind: "group", look: data.group };
-  if ("job" in data) return { kind: "carried", job: data.job, receiveCount };
-  return "target" in data.fire ? { kind: "target", target: data.fire.target } : { kind: "firing", ref: data.fire };
+  // What was sent again counts as received before.
+  if ("job" in data) return { kind: "carried", job: data.job, receiveCount: receiveCount + (data.again ? 1 : 0) };
+  return "target" in data.fire
+    ? { kind: "target", target: data.fire.target, receiveCount }
+    : { kind: "firing", ref: data.fire };
 }
 
 /** The errors of JSON.parse quote the text, which must not end in a log. */
@@ -139,6 +142,6 @@ const groupLook = z.object({ id: jobId, tries: count.exactOptional() }) satisfie
 const body = z.union([
   z.object({ attempt: attemptRef }),
   z.object({ group: groupLook }),
-  z.object({ job: carriedJob }),
+  z.object({ job: carriedJob, again: z.literal(true).exactOptional() }),
   z.object({ fire: z.union([z.object({ target: carriedJob }), z.object({ id: jobId, run: z.int() })]) }),
 ]);

@@ -77,9 +77,10 @@ function sendersTo({ urls, table, files, clock, client }: Connection) {
     return failed;
   }
 
-  /** Sends a job that only its message will hold. SQS drops duplicates by its id. */
-  async function sendCarried(job: Job): Promise<void> {
-    const MessageBody = await carrying(job, clock.now(), (carried) => ({ job: carried }));
+  /** Sends a job that only its message will hold. SQS drops duplicates by its id. `isAgain`: an attempt may be lost. */
+  async function sendCarried(job: Job, isAgain = false): Promise<void> {
+    const lost = isAgain ? { again: true } : {};
+    const MessageBody = await carrying(job, clock.now(), (carried) => ({ job: carried, ...lost }));
     const refused = await send("main", [{ MessageBody, MessageGroupId: job.id, MessageDeduplicationId: job.id }]);
     if (refused.size > 0) throw new Unavailable("The queue", new Error([...refused.values()].join()));
   }

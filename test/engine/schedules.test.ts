@@ -280,6 +280,18 @@ test("a target whose function died after sending it runs once, though its firing
   expect(world.ran).toHaveLength(1);
 });
 
+// Found by the simulator: a target whose first attempt was lost was stored, and its second message ran that attempt again.
+test("a firing that comes again sends its target as one whose first attempt may be lost", async () => {
+  await world.engine.submit(scheduleRequest({ scheduledAt: inOneHour(), mode: "sqs" }));
+  world.pass(HOUR);
+  const [event = ""] = world.planned.map(({ event: planned }) => planned);
+  const again = { ...deadFiring(event), attributes: { ApproximateReceiveCount: "2" } };
+  await world.engine.runBatch([again], PLENTY);
+  await work("main");
+  expect(world.ran.map(({ number }) => number)).toEqual([2]);
+  expect(await world.store.get(world.ran[0]?.jobId ?? "")).toMatchObject({ status: "SUCCEEDED", attempts: 2 });
+});
+
 test("a firing among the dead letters sends no target that is stored by now", async () => {
   await world.engine.submit(scheduleRequest({ scheduledAt: inOneHour(), mode: "sqs" }));
   world.pass(HOUR);

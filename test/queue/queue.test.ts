@@ -284,6 +284,7 @@ test("EventBridge's event fires a run or a target; its dead letter, text or obje
   expect(parseFiring({ fire: { target: { ...target, status: "PENDING", odd: 1 } } })).toEqual({
     kind: "target",
     target: { ...job, payload: { at: "inline", bytes } },
+    receiveCount: 1,
   });
   const away = { at: "s3", hash: "h" };
   expect(parseFiring({ fire: { target: { ...target, payload: away } } })).toMatchObject({ target: { payload: away } });
