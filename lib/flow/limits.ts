@@ -39,6 +39,7 @@ export async function makeRoom(
     const turn = await turnOf(parts, ref, step);
     if (turn === undefined) return beyondTheRow(clock, ref);
     const waitMs = clock.waitFor(turn.at - clock.now());
+    // By clocks that differ, a message may come earlier before the turn that it was sent for. To send it again costs a write.
     const isKept = turn.at === ref.turn?.at;
     if (waitMs > (isKept ? SHORT_WAIT_MS + CLOCK_SKEW : SHORT_WAIT_MS)) return { reason: "rate", turn };
     if (waitMs > 0) await clock.sleep(waitMs);

@@ -7,6 +7,7 @@ import {
   jobIn,
   newApp,
   sharedStack,
+  startStack,
   until,
   webhook,
   type JobOptions,
@@ -105,7 +106,7 @@ test("a local stack writes no lines for CloudWatch unless it is asked to", () =>
   vi.unstubAllEnvs();
 });
 
-test("metrics and levels of the log that there are not are refused", () => {
+test("metrics and levels of the log that there are not are refused", async () => {
   const env = { JOBS_TABLE: "t", S3_JOBS_BUCKET_NAME: "b", LOCAL_SECRETS_KEY: "key" };
   const others = ["JOBS_FAIR_QUEUE_URL", "AWS_SQS_QUEUE_URL", "SQS_JOBS_QUEUE_URL", "SQS_PDF_QUEUE_URL"];
   const arns = ["GROUP_ARN", "TARGET_ARN", "ROLE_ARN", "DEAD_LETTERS_ARN"].map((name) => `AWS_SCHEDULER_${name}`);
@@ -113,4 +114,5 @@ test("metrics and levels of the log that there are not are refused", () => {
   expect(() => jobsConfig({ ...whole, METRICS: "all" })).toThrow('METRICS is "all": expected basic or off');
   expect(() => jobsConfig({ ...whole, LOG_LEVEL: "warn" })).toThrow('LOG_LEVEL is "warn": expected debug or info');
   expect(jobsConfig(whole).logLevel).toBe("info");
+  await expect(startStack({ env: { LOG_LEVEL: "warn" } })).rejects.toThrow('LOG_LEVEL is "warn": expected');
 });
