@@ -14,7 +14,7 @@ const FIRST = `entry${EXTENSION}`;
 const ROOT = join(__dirname, "..");
 
 /** Makes bundles, one at a time; a module is read and parsed once for all. `options`: those of serverless.yml. */
-async function createBundler({ banner, ...options }) {
+async function createBundler(options) {
   let asked;
   const onResolveEntry = () => ({ path: join(ROOT, asked) });
   const context = await esbuild.context({
@@ -46,7 +46,7 @@ async function createBundler({ banner, ...options }) {
       return {
         entry: fileOf(FIRST, name),
         metafile,
-        files: await joined({ name, pieces, metafile }, { banner, ...options }),
+        files: await joined({ name, pieces, metafile }, options),
       };
     },
     end: () => context.dispose(),
@@ -59,14 +59,13 @@ function fileOf(piece, name) {
 }
 
 /** All that is loaded at once in one file, since to find and compile a file takes Node half a millisecond. */
-async function joined(divided, { banner, minify, platform, target }) {
+async function joined(divided, { minify, platform, target }) {
   const { name, pieces, metafile } = divided;
   const outdir = "/joined";
   const atOnce = new Set(loadedAtOnce(metafile));
   const entries = [FIRST, ...[...pieces.keys()].filter((piece) => !atOnce.has(piece))];
   const { outputFiles } = await esbuild.build({
     bundle: true,
-    banner,
     format: "cjs",
     minify,
     platform,

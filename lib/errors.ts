@@ -1,4 +1,4 @@
-import type * as z from "zod";
+import type * as z from "./zod.ts";
 
 /** The codes of errors that clients see. `api/http/refusal.ts` maps each one to its HTTP status. */
 export const ERROR_CODES = [
@@ -84,7 +84,7 @@ export function reasonOf(cause: unknown): string {
 export type Misplaced = (path: readonly (string | number)[], name: string) => string | undefined;
 
 /** The problems that a schema found, by field; `whole` names the parsed value. */
-export function problemsIn(error: z.ZodError, whole: string, misplaced?: Misplaced): ErrorDetail[] {
+export function problemsIn(error: z.core.$ZodError, whole: string, misplaced?: Misplaced): ErrorDetail[] {
   return error.issues.flatMap((issue) => detailsOf(issue, whole, misplaced));
 }
 

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import * as z from "zod";
+import * as z from "../lib/zod.ts";
 import { MINUTE, SECOND, type EpochMs } from "../lib/clock.ts";
 import { isTimeZone } from "../lib/job/local-time.ts";
 import { nextRun, parseExpression } from "../lib/job/schedule-expression.ts";
@@ -29,53 +29,60 @@ export interface Firing {
 }
 
 // A group is a folder and a name is a file, so neither may be . or ..
-const groupOrName = z.string().regex(/^(?!\.{1,2}$)[\w.-]{1,64}$/, "expected 1 to 64 of 0-9, a-z, A-Z, - _ and .");
+const groupOrName = z
+  .string()
+  .check(z.regex(/^(?!\.{1,2}$)[\w.-]{1,64}$/, "expected 1 to 64 of 0-9, a-z, A-Z, - _ and ."));
 const state = z.enum(["ENABLED", "DISABLED"]);
 const LONGEST_INPUT = 256 * 1_024;
 
 const target = z.looseObject({
-  Arn: z.string().min(1),
-  RoleArn: z.string().min(1),
-  Input: z
-    .string()
-    .min(1)
-    .refine((text) => Buffer.byteLength(text) <= LONGEST_INPUT, `expected at most ${LONGEST_INPUT} bytes`)
-    .optional(),
-  RetryPolicy: z
-    .object({
-      MaximumEventAgeInSeconds: z.int().min(60).max(86_400).default(86_400),
-      MaximumRetryAttempts: z.int().min(0).max(185).default(185),
-    })
-    .prefault({}),
-  DeadLetterConfig: z.object({ Arn: z.string().min(1).optional() }).optional(),
+  Arn: z.string().check(z.minLength(1)),
+  RoleArn: z.string().check(z.minLength(1)),
+  Input: z.optional(
+    z.string().check(
+      z.minLength(1),
+      z.refine((text) => Buffer.byteLength(text) <= LONGEST_INPUT, `expected at most ${LONGEST_INPUT} bytes`),
+    ),
+  ),
+  RetryPolicy: z.prefault(
+    z.object({
+      MaximumEventAgeInSeconds: z._default(z.int().check(z.minimum(60), z.maximum(86_400)), 86_400),
+      MaximumRetryAttempts: z._default(z.int().check(z.minimum(0), z.maximum(185)), 185),
+    }),
+    {},
+  ),
+  DeadLetterConfig: z.optional(z.object({ Arn: z.optional(z.string().check(z.minLength(1))) })),
 });
 
 export const scheduleRequest = z.object({
   Name: groupOrName,
-  GroupName: groupOrName.default("default"),
-  ScheduleExpression: z.string().min(1).max(256),
-  ScheduleExpressionTimezone: z.string().refine(isTimeZone, "expected a time zone such as Asia/Seoul").default("UTC"),
+  GroupName: z._default(groupOrName, "default"),
+  ScheduleExpression: z.string().check(z.minLength(1), z.maxLength(256)),
+  ScheduleExpressionTimezone: z._default(
+    z.string().check(z.refine(isTimeZone, "expected a time zone such as Asia/Seoul")),
+    "UTC",
+  ),
   /** Seconds since 1970, as all times of this API. */
-  StartDate: z.number().optional(),
-  EndDate: z.number().optional(),
-  State: state.default("ENABLED"),
-  ActionAfterCompletion: z.enum(["DELETE", "NONE"]).default("NONE"),
+  StartDate: z.optional(z.number()),
+  EndDate: z.optional(z.number()),
+  State: z._default(state, "ENABLED"),
+  ActionAfterCompletion: z._default(z.enum(["DELETE", "NONE"]), "NONE"),
   FlexibleTimeWindow: z.looseObject({ Mode: z.enum(["OFF", "FLEXIBLE"]) }),
   Target: target,
-  Description: z.string().max(512).optional(),
-  KmsKeyArn: z.string().optional(),
-  ClientToken: z.string().min(1).max(64).optional(),
+  Description: z.optional(z.string().check(z.maxLength(512))),
+  KmsKeyArn: z.optional(z.string()),
+  ClientToken: z.optional(z.string().check(z.minLength(1), z.maxLength(64))),
 });
 
 export type Definition = Omit<z.infer<typeof scheduleRequest>, "ClientToken">;
 
 export const listRequest = z.object({
-  ScheduleGroup: groupOrName.optional(),
-  NamePrefix: z.string().default(""),
-  State: state.optional(),
-  MaxResults: z.coerce.number().int().min(1).max(100).default(100),
+  ScheduleGroup: z.optional(groupOrName),
+  NamePrefix: z._default(z.string(), ""),
+  State: z.optional(state),
+  MaxResults: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(100)), 100),
   /** The last schedule of the page before, as GROUP/NAME. */
-  NextToken: z.string().default(""),
+  NextToken: z._default(z.string(), ""),
 });
 
 export function expressionProblem(definition: Definition, now: EpochMs): string | undefined {

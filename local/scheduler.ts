@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
 import { isDeepStrictEqual } from "node:util";
-import * as z from "zod";
+import * as z from "../lib/zod.ts";
 import { SECOND, type Clock } from "../lib/clock.ts";
 import { answer as refuse, createGuard, type Guard } from "./guard.ts";
 import { arm, parsed, stopFiring, type Firings, type Targets } from "./firings.ts";

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as z from "zod";
+import * as z from "../lib/zod.ts";
 import { apiDocument } from "../lib/api/docs/site.ts";
 import { tasks } from "../lib/tasks/index.ts";
 
@@ -81,7 +81,7 @@ export function formsOf(document: object): string {
   return `${JSON.stringify(forms)}\n`;
 }
 
-function ofPayload(payload: z.ZodType): Json {
+function ofPayload(payload: z.ZodMiniType): Json {
   return asOne(shortened(z.toJSONSchema(payload, { io: "input", unrepresentable: "any", reused: "inline" })));
 }
 

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import type { EpochMs } from "../clock.ts";
 import type { Terms } from "../job/accept.ts";
 import type { ErrorDetail } from "../errors.ts";
@@ -9,17 +9,14 @@ import type { Outcome } from "../job/attempt.ts";
 
 /** The time-out of one attempt, for the execution types that call a target. */
 export const timeoutSeconds = z
-  .int()
-  .min(1)
-  .max(600)
-  .default(30)
-  .describe("For the whole exchange. Over 60: not in mode sqs, and not with a messageGroupId of its own.");
+  ._default(z.int().check(z.minimum(1), z.maximum(600)), 30)
+  .check(z.describe("For the whole exchange. Over 60: not in mode sqs, and not with a messageGroupId of its own."));
 
 /** The request side of an execution type. Each has one file. */
 export interface ExecutionType<E extends Execution = Execution> {
   readonly type: E["type"];
   /** For `message.execution`, with its `type`. */
-  readonly schema: z.ZodObject;
+  readonly schema: z.ZodMiniObject;
   readonly proxyMessage: "required" | "optional";
   /** The terms of a job of this type. */
   terms(execution: E, now: EpochMs): Terms;

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { iso } from "../clock.ts";
 import { GROUP } from "../job/group.ts";
 import { nextLookAtGroup } from "../job/group-moves.ts";
@@ -21,25 +21,26 @@ export const MOST_MEMBERS = 10_000_000;
 
 export const expectedMembers = z
   .int()
-  .min(0)
-  .max(MOST_MEMBERS)
-  .describe("How many members the group has: distinct jobs, so that a replayed request counts once.");
+  .check(
+    z.minimum(0),
+    z.maximum(MOST_MEMBERS),
+    z.describe("How many members the group has: distinct jobs, so that a replayed request counts once."),
+  );
 
 export const cancelOnFailure = z
-  .boolean()
-  .default(false)
-  .describe("The first member that is FAILED or DEAD seals the group and has the others cancelled.");
+  ._default(z.boolean(), false)
+  .check(z.describe("The first member that is FAILED or DEAD seals the group and has the others cancelled."));
 
 export const group: ExecutionType<GroupExecution> = {
   type: GROUP,
   schema: z
     .strictObject({
       type: z.literal(GROUP),
-      expected: expectedMembers.optional(),
+      expected: z.optional(expectedMembers),
       sealBy: dateTime,
       cancelOnFailure,
     })
-    .meta({ id: "GroupExecution", description: "Ends once all its members have ended." }),
+    .register(z.globalRegistry, { id: "GroupExecution", description: "Ends once all its members have ended." }),
   proxyMessage: "optional",
 
   terms: ({ expected, sealBy, cancelOnFailure: cancels }, now) => {

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { SECOND } from "../clock.ts";
 import { matchesName } from "../outbound/patterns.ts";
 import { timeoutSeconds, type Executor } from "./executor.ts";
@@ -12,11 +12,11 @@ const schema = z
   .strictObject({
     type: z.literal("lambda-invoke"),
     /** A name, or an ARN with or without a version or alias. */
-    functionName: z.string().max(170).regex(FUNCTION_NAME, "expected a function's name or ARN"),
-    invocationType: z.enum(["Event", "RequestResponse"]).default("Event"),
+    functionName: z.string().check(z.maxLength(170), z.regex(FUNCTION_NAME, "expected a function's name or ARN")),
+    invocationType: z._default(z.enum(["Event", "RequestResponse"]), "Event"),
     timeoutSeconds,
   })
-  .meta({
+  .register(z.globalRegistry, {
     id: "LambdaInvokeExecution",
     description:
       "Invokes a function with the whole lambdaProxyMessage as its event; requestContext.job names app, job and attempt.",

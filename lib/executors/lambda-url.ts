@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { SECOND } from "../clock.ts";
 import { joined } from "../job/multi-values.ts";
 import { matchesName, matchesUrl } from "../outbound/patterns.ts";
@@ -13,7 +13,10 @@ const schema = z
     functionUrl: httpBaseUrl,
     timeoutSeconds,
   })
-  .meta({ id: "LambdaUrlExecution", description: "Sends the request, signed with SigV4, to the URL of a function." });
+  .register(z.globalRegistry, {
+    id: "LambdaUrlExecution",
+    description: "Sends the request, signed with SigV4, to the URL of a function.",
+  });
 
 /** Sends the request to a Lambda function's URL, signed for AWS_IAM; any 2xx is a success. */
 export const lambdaUrl: Executor<z.infer<typeof schema>> = {

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { atFirstUse } from "../job/at-first-use.ts";
 import { SECOND } from "../clock.ts";
 import { timeoutSeconds, type Executor } from "./executor.ts";
@@ -10,7 +10,10 @@ const schema = z
     baseUrl: httpBaseUrl,
     timeoutSeconds,
   })
-  .meta({ id: "RestApiExecution", description: "Sends the request to baseUrl + path; any 2xx is a success." });
+  .register(z.globalRegistry, {
+    id: "RestApiExecution",
+    description: "Sends the request to baseUrl + path; any 2xx is a success.",
+  });
 
 const exchanges = atFirstUse(async () => import("./http-exchange.ts"));
 

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { SECOND, derivedUuid, type Clock } from "../clock.ts";
 import { Unavailable, reasonOf } from "../errors.ts";
 import type { Executor, RunningAttempt } from "./executor.ts";

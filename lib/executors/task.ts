@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { problemsIn, type ErrorDetail } from "../errors.ts";
 import { HIGHEST_PRIORITY, TASK } from "../job/job.ts";
 import { taskOf, tasks } from "../tasks/index.ts";
@@ -23,30 +23,30 @@ export interface TaskExecution extends Execution {
 
 export const JOB_TYPES = tasks.map(({ jobType }) => jobType);
 export const priority = z
-  .int()
-  .min(0)
-  .max(HIGHEST_PRIORITY)
-  .default(0)
-  .describe("Tasks with a higher one start first.");
+  ._default(z.int().check(z.minimum(0), z.maximum(HIGHEST_PRIORITY)), 0)
+  .check(z.describe("Tasks with a higher one start first."));
 
 const schema = z
   .strictObject({
     type: z.literal(TASK),
     jobType: z.enum(JOB_TYPES),
-    payload: z.record(z.string(), z.unknown()).default({}).describe("As the job type wants it."),
+    payload: z._default(z.record(z.string(), z.unknown()), {}).check(z.describe("As the job type wants it.")),
     priority,
-    file: z
-      .strictObject({
-        key: z.string().max(1_024),
-        name: z.string().max(255),
-        bytes: z.int().min(0).optional(),
-        mimeType: z.string().max(255).optional(),
-      })
-      .describe("An uploaded file: its key, and what its uploader says of it.")
-      .optional(),
-    meta: z.record(z.string(), z.unknown()).describe("The caller's own: kept, and shown as it came.").optional(),
+    file: z.optional(
+      z
+        .strictObject({
+          key: z.string().check(z.maxLength(1_024)),
+          name: z.string().check(z.maxLength(255)),
+          bytes: z.optional(z.int().check(z.minimum(0))),
+          mimeType: z.optional(z.string().check(z.maxLength(255))),
+        })
+        .check(z.describe("An uploaded file: its key, and what its uploader says of it.")),
+    ),
+    meta: z.optional(
+      z.record(z.string(), z.unknown()).check(z.describe("The caller's own: kept, and shown as it came.")),
+    ),
   })
-  .meta({ id: "TaskExecution", description: "Runs a piece of work that is built in." });
+  .register(z.globalRegistry, { id: "TaskExecution", description: "Runs a piece of work that is built in." });
 
 export const task: ExecutionType<TaskExecution> = {
   type: TASK,

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import type { EpochMs } from "../clock.ts";
 import { jobIdForKey } from "./accept.ts";
 import { dateTime } from "./date-time.ts";
@@ -16,8 +16,10 @@ const MOST_VALUES = 20;
 const MOST_IDS = 100;
 
 /** One value, or several of which a job has to meet one. */
-export function anyOf<T extends z.ZodType>(item: T, most = MOST_VALUES) {
-  const several = z.array(item).min(1, "expected at least one value; leave the field out for any").max(most);
+export function anyOf<T extends z.ZodMiniType>(item: T, most = MOST_VALUES) {
+  const several = z
+    .array(item)
+    .check(z.minLength(1, "expected at least one value; leave the field out for any"), z.maxLength(most));
   return z.union([item, several], {
     // The problem of the form that was meant.
     error: (issue) => issue.errors?.[Array.isArray(issue.input) ? 1 : 0]?.[0]?.message ?? "expected a value or a list",
@@ -26,49 +28,62 @@ export function anyOf<T extends z.ZodType>(item: T, most = MOST_VALUES) {
 
 /** The audit log holds the filter as given, and the table can't hold half a surrogate pair. */
 function text(most: number, ...examples: string[]) {
-  return z
-    .string()
-    .min(1)
-    .max(most)
-    .refine((value) => value.isWellFormed(), HALF_PAIR)
-    .meta({ examples });
+  return z.string().check(
+    z.minLength(1),
+    z.maxLength(most),
+    z.refine((value) => value.isWellFormed(), HALF_PAIR),
+    z.meta({ examples }),
+  );
 }
 
-const id = z.guid().toLowerCase();
+const id = z.guid().check(z.toLowerCase());
 const HTTP_STATUS = "expected a status such as 503, or a class such as 5xx";
 const httpStatus = z.union(
-  [z.int(HTTP_STATUS).min(100, HTTP_STATUS).max(599, HTTP_STATUS), z.string().regex(/^[1-5](?:\d\d|xx)$/, HTTP_STATUS)],
+  [
+    z.int(HTTP_STATUS).check(z.minimum(100, HTTP_STATUS), z.maximum(599, HTTP_STATUS)),
+    z.string().check(z.regex(/^[1-5](?:\d\d|xx)$/, HTTP_STATUS)),
+  ],
   HTTP_STATUS,
 );
 
 /** For a strict object, in a body or, with `REPEATED`, in a query. A function, since those who create jobs need none. */
 export const filterFields = () => ({
-  status: anyOf(z.enum(STATUSES)).optional(),
-  waiting: anyOf(z.enum(WAIT_REASONS))
-    .describe("What it waits for, as `GET /v1/admin/counts` counts it. Without `status`, of PENDING and RETRYING jobs.")
-    .optional(),
-  executionType: anyOf(text(64, "rest-api")).optional(),
-  jobType: anyOf(text(100, "import_csv")).describe("Of tasks.").optional(),
-  host: anyOf(text(300, "hooks.partner.com"))
-    .describe("Of the destination: a host, with or without its port, an origin, or a function's name.")
-    .optional(),
-  httpStatus: anyOf(httpStatus).describe("Of the last answer: a status, or a class such as `5xx`.").optional(),
-  errorContains: anyOf(text(200, "HTTP 503")).describe("In the last error, by its letters.").optional(),
-  label: anyOf(text(255, "import")).optional(),
-  group: anyOf(id).describe("The id of a group: its members.").optional(),
-  parentId: anyOf(id).describe("The job that this one follows, or that submitted it.").optional(),
-  schedule: anyOf(text(255, "nightly")).describe("The schedule that created it, by its key or id.").optional(),
-  keyPrefix: anyOf(text(255, "order-12")).describe("How its idempotency key begins.").optional(),
-  idempotencyKey: text(255, "order-1234").describe("The whole key, which is one job's.").optional(),
-  ids: anyOf(id, MOST_IDS).describe("At most 100.").optional(),
-  createdAfter: dateTime.describe("Or at that time.").optional(),
-  createdBefore: dateTime.describe("Or at that time.").optional(),
-  updatedAfter: dateTime.describe("Or at that time.").optional(),
-  updatedBefore: dateTime.describe("Or at that time.").optional(),
+  status: z.optional(anyOf(z.enum(STATUSES))),
+  waiting: z.optional(
+    anyOf(z.enum(WAIT_REASONS)).check(
+      z.describe(
+        "What it waits for, as `GET /v1/admin/counts` counts it. Without `status`, of PENDING and RETRYING jobs.",
+      ),
+    ),
+  ),
+  executionType: z.optional(anyOf(text(64, "rest-api"))),
+  jobType: z.optional(anyOf(text(100, "import_csv")).check(z.describe("Of tasks."))),
+  host: z.optional(
+    anyOf(text(300, "hooks.partner.com")).check(
+      z.describe("Of the destination: a host, with or without its port, an origin, or a function's name."),
+    ),
+  ),
+  httpStatus: z.optional(
+    anyOf(httpStatus).check(z.describe("Of the last answer: a status, or a class such as `5xx`.")),
+  ),
+  errorContains: z.optional(anyOf(text(200, "HTTP 503")).check(z.describe("In the last error, by its letters."))),
+  label: z.optional(anyOf(text(255, "import"))),
+  group: z.optional(anyOf(id).check(z.describe("The id of a group: its members."))),
+  parentId: z.optional(anyOf(id).check(z.describe("The job that this one follows, or that submitted it."))),
+  schedule: z.optional(
+    anyOf(text(255, "nightly")).check(z.describe("The schedule that created it, by its key or id.")),
+  ),
+  keyPrefix: z.optional(anyOf(text(255, "order-12")).check(z.describe("How its idempotency key begins."))),
+  idempotencyKey: z.optional(text(255, "order-1234").check(z.describe("The whole key, which is one job's."))),
+  ids: z.optional(anyOf(id, MOST_IDS).check(z.describe("At most 100."))),
+  createdAfter: z.optional(dateTime.check(z.describe("Or at that time."))),
+  createdBefore: z.optional(dateTime.check(z.describe("Or at that time."))),
+  updatedAfter: z.optional(dateTime.check(z.describe("Or at that time."))),
+  updatedBefore: z.optional(dateTime.check(z.describe("Or at that time."))),
 });
 
 /** The conditions as given. */
-export type Conditions = z.infer<z.ZodObject<ReturnType<typeof filterFields>>>;
+export type Conditions = z.infer<z.ZodMiniObject<ReturnType<typeof filterFields>>>;
 
 /**
  * The conditions that a query may repeat. `,`: a comma separates values too, since none holds one.

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { lowerCase, twinsIn, type Values } from "../job/multi-values.ts";
 
 // Many firewalls refuse a request without a user agent.
@@ -56,22 +56,22 @@ function namesIn(list: string | readonly string[]): string[] {
     .map((name) => name.trim().toLowerCase());
 }
 
-const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]{1,256}$/, "is not a valid header name");
+const headerName = z.string().check(z.regex(/^[\w!#$%&'*+.^`|~-]{1,256}$/, "is not a valid header name"));
 
-const headerValue = z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be Latin-1 text without line breaks");
+const headerValue = z.string().check(z.regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must be Latin-1 text without line breaks"));
 
-export const headers = z.record(headerName, headerValue).superRefine(refuseTwins);
+export const headers = z.record(headerName, headerValue).check(z.superRefine(refuseTwins));
 
-const headerValues = z.array(headerValue).min(1);
+const headerValues = z.array(headerValue).check(z.minLength(1));
 
 export const multiValueHeaders = z.record(headerName, headerValues);
 
 /** Each with one value, or a list of them. */
 export const headersWithLists = z
   .record(headerName, z.union([headerValue, headerValues], { error: "expected a text, or a list of at least one" }))
-  .superRefine(refuseTwins);
+  .check(z.superRefine(refuseTwins));
 
-function refuseTwins(named: Values, context: z.RefinementCtx): void {
+function refuseTwins(named: Values, context: z.core.$RefinementCtx): void {
   for (const { path, message } of twinsIn(named)) context.addIssue({ code: "custom", path: [...path], message });
 }
 
@@ -80,4 +80,7 @@ const LARGEST_SMALL_HEADERS = 8 * 1_024;
 export const fitsIn = (bytes: number) => (value: object) => JSON.stringify(value).length <= bytes;
 
 /** For callbacks and the requests of tasks. */
-export const smallHeaders = headers.refine(fitsIn(LARGEST_SMALL_HEADERS), "must not be larger than 8 KB").default({});
+export const smallHeaders = z._default(
+  headers.check(z.refine(fitsIn(LARGEST_SMALL_HEADERS), "must not be larger than 8 KB")),
+  {},
+);

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import type { ErrorDetail } from "../errors.ts";
 import { isAmbiguousPath, matchesUrl } from "./patterns.ts";
 import { isPublicAddress, literalAddress } from "./public-address.ts";
@@ -15,14 +15,14 @@ export const httpBaseUrl = httpUrl((url) =>
 export const wholeUrl = httpUrl((url) => (url.hash ? "must not hold a fragment" : undefined));
 
 function httpUrl(problemOf: (url: URL) => string | undefined) {
-  return z
-    .string()
-    .max(2_048)
-    .superRefine((value, context) => {
+  return z.string().check(
+    z.maxLength(2_048),
+    z.superRefine((value, context) => {
       const url = URL.canParse(value) ? new URL(value) : undefined;
       const message = url ? (commonProblem(url) ?? problemOf(url)) : NOT_HTTP;
       if (message) context.addIssue({ code: "custom", message });
-    });
+    }),
+  );
 }
 
 const NOT_HTTP = "expected a URL that begins with https:// or http://";

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { isTimeZone } from "../job/local-time.ts";
 
 // The options of a PDF. This file imports little, since functions that only accept or show such jobs load it.
@@ -36,71 +36,89 @@ const A_LENGTH = "must be a length such as 20mm, 2cm, 0.5in or 48px; a number al
 
 const length = () =>
   z
-    .union([z.number(A_LENGTH).min(0, A_LENGTH).max(99_999, A_LENGTH), z.string().regex(LENGTH, A_LENGTH)], A_LENGTH)
-    .describe("`20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels.");
+    .union(
+      [
+        z.number(A_LENGTH).check(z.minimum(0, A_LENGTH), z.maximum(99_999, A_LENGTH)),
+        z.string().check(z.regex(LENGTH, A_LENGTH)),
+      ],
+      A_LENGTH,
+    )
+    .check(z.describe("`20mm`, `2cm`, `0.5in`, `48px`; a number alone is pixels."));
 
 const margin = () =>
   z
     .strictObject({
-      top: length().optional(),
-      right: length().optional(),
-      bottom: length().optional(),
-      left: length().optional(),
+      top: z.optional(length()),
+      right: z.optional(length()),
+      bottom: z.optional(length()),
+      left: z.optional(length()),
     })
-    .describe("Each side's default: 0 for HTML, 20mm for Markdown. `@page` in the document stands instead of it.");
-
-const template = () =>
-  z
-    .string()
-    .max(LONGEST_TEMPLATE, `must be at most ${LONGEST_TEMPLATE} characters`)
-    .refine((html) => !UNPRINTABLE.test(html), "must not load or run anything; use style attributes and data: images")
-    .describe(
-      "HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in.",
+    .check(
+      z.describe("Each side's default: 0 for HTML, 20mm for Markdown. `@page` in the document stands instead of it."),
     );
 
+const template = () =>
+  z.string().check(
+    z.maxLength(LONGEST_TEMPLATE, `must be at most ${LONGEST_TEMPLATE} characters`),
+    z.refine((html) => !UNPRINTABLE.test(html), "must not load or run anything; use style attributes and data: images"),
+    z.describe(
+      "HTML on every page, within the margin: text, tables, styles, links to https:, http:, mailto: and #, and images as `<img>` with a `data:` URI. Elements of class `pageNumber`, `totalPages`, `title` and `date` are filled in.",
+    ),
+  );
+
 const fields = () =>
-  z
-    .strictObject({
+  z.partial(
+    z.strictObject({
       format: z
         .enum(
           [...FORMATS, ...FORMATS.map((name) => name.toLowerCase() as Lowercase<Format>)],
           `must be one of ${FORMATS.join(", ")}`,
         )
-        .describe("Default: A4. What `@page` in the document says stands instead of it."),
-      width: length().describe("Of the page, together with `height`, in place of `format`."),
-      height: length().describe("Of the page, together with `width`, in place of `format`."),
+        .check(z.describe("Default: A4. What `@page` in the document says stands instead of it.")),
+      width: length().check(z.describe("Of the page, together with `height`, in place of `format`.")),
+      height: length().check(z.describe("Of the page, together with `width`, in place of `format`.")),
       margin: margin(),
-      printBackground: z.boolean().describe("Backgrounds and their colours. Default: true."),
-      scale: z.number().min(0.1, "must be at least 0.1").max(2, "must be at most 2").describe("Default: 1."),
-      landscape: z.boolean().describe("Swaps width and height. Default: false."),
+      printBackground: z.boolean().check(z.describe("Backgrounds and their colours. Default: true.")),
+      scale: z
+        .number()
+        .check(z.minimum(0.1, "must be at least 0.1"), z.maximum(2, "must be at most 2"), z.describe("Default: 1.")),
+      landscape: z.boolean().check(z.describe("Swaps width and height. Default: false.")),
       pageRanges: z
         .string()
-        .max(200, "must be at most 200 characters")
-        .refine(areRanges, "must name pages from 1 to 99999, the first before the last, such as 1-3, 5 or 8-")
-        .describe("The pages that are kept: `1-3, 5`; `8-` to the end. Default: all."),
-      outline: z.boolean().describe("Bookmarks made of the headings. Default: false."),
+        .check(
+          z.maxLength(200, "must be at most 200 characters"),
+          z.refine(areRanges, "must name pages from 1 to 99999, the first before the last, such as 1-3, 5 or 8-"),
+          z.describe("The pages that are kept: `1-3, 5`; `8-` to the end. Default: all."),
+        ),
+      outline: z.boolean().check(z.describe("Bookmarks made of the headings. Default: false.")),
       headerTemplate: template(),
       footerTemplate: template(),
       locale: z
         .string()
-        .max(35, "must be at most 35 characters")
-        .refine(isLocale, "is not a language tag; expected one such as de, en-GB or zh-TW")
-        .describe("How headers and footers write the date. Default: en-US."),
+        .check(
+          z.maxLength(35, "must be at most 35 characters"),
+          z.refine(isLocale, "is not a language tag; expected one such as de, en-GB or zh-TW"),
+          z.describe("How headers and footers write the date. Default: en-US."),
+        ),
       timezone: z
         .string()
-        .max(64, "must be at most 64 characters")
-        .refine(isTimeZone, "is not a time zone of the IANA database; expected one such as UTC or Asia/Seoul")
-        .describe("Of the date in headers and footers. Default: UTC."),
+        .check(
+          z.maxLength(64, "must be at most 64 characters"),
+          z.refine(isTimeZone, "is not a time zone of the IANA database; expected one such as UTC or Asia/Seoul"),
+          z.describe("Of the date in headers and footers. Default: UTC."),
+        ),
       filename: z
         .string()
-        .max(100, "must be at most 100 characters")
-        .regex(
-          /^(?![.\p{Z}])[^\p{Cc}\p{Cf}<>:"/\\|?*]*[^\p{Cc}\p{Cf}\p{Z}<>:"/\\|?*.]$/u,
-          'must be a name such as invoice-4711.pdf, without folders and without < > : " / \\ | ? *',
-        )
-        .describe("The file's name for those who save it; `.pdf` is added. Default: the job's id."),
-    })
-    .partial();
+        .check(
+          z.maxLength(100, "must be at most 100 characters"),
+          z.regex(
+            /^(?![.\p{Z}])[^\p{Cc}\p{Cf}<>:"/\\|?*]*[^\p{Cc}\p{Cf}\p{Z}<>:"/\\|?*.]$/u,
+            'must be a name such as invoice-4711.pdf, without folders and without < > : " / \\ | ? *',
+          ),
+          z.describe("The file's name for those who save it; `.pdf` is added. Default: the job's id."),
+        ),
+    }),
+  );
 
 export type PdfOptions = z.infer<ReturnType<typeof fields>>;
 
@@ -109,10 +127,12 @@ export const DEFAULT_MARGIN = { html: 0, markdown: "20mm" } as const;
 
 /** The options of HTML or Markdown: their margins differ, and with them the room on a page. */
 export function pdfOptions(kind: keyof typeof DEFAULT_MARGIN) {
-  return fields().superRefine((options, context) => {
-    for (const { path, message } of problemsOf(options, DEFAULT_MARGIN[kind]))
-      context.addIssue({ code: "custom", path: [path], message });
-  });
+  return fields().check(
+    z.superRefine((options, context) => {
+      for (const { path, message } of problemsOf(options, DEFAULT_MARGIN[kind]))
+        context.addIssue({ code: "custom", path: [path], message });
+    }),
+  );
 }
 
 type Problem = { readonly path: keyof PdfOptions; readonly message: string };

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { pdfRequest } from "./request.ts";
 import { LONGEST_WARNING, MOST_WARNINGS } from "./warnings.ts";
 
@@ -8,7 +8,7 @@ import { LONGEST_WARNING, MOST_WARNINGS } from "./warnings.ts";
 export const renderCall = z.strictObject({
   request: pdfRequest,
   /** Real milliseconds. Later, nobody waits for the answer any more. */
-  timeLeftMs: z.number().positive(),
+  timeLeftMs: z.number().check(z.positive()),
   /** Takes one PUT of a file that is too large for the answer. */
   putUrl: z.url(),
 });
@@ -25,15 +25,15 @@ export const LONGEST_ERROR = 1_000;
 export const renderAnswer = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("made"),
-    pages: z.int().min(1),
+    pages: z.int().check(z.minimum(1)),
     truncated: z.boolean(),
-    bytes: z.int().min(1),
+    bytes: z.int().check(z.minimum(1)),
     /** Absent if there are none. */
-    warnings: z.array(z.string().max(LONGEST_WARNING)).max(MOST_WARNINGS).optional(),
+    warnings: z.optional(z.array(z.string().check(z.maxLength(LONGEST_WARNING))).check(z.maxLength(MOST_WARNINGS))),
     /** In base64; absent if the file was put. */
-    file: z.string().optional(),
+    file: z.optional(z.string()),
   }),
-  z.strictObject({ kind: z.literal("refused"), error: z.string().max(LONGEST_ERROR) }),
+  z.strictObject({ kind: z.literal("refused"), error: z.string().check(z.maxLength(LONGEST_ERROR)) }),
   z.strictObject({ kind: z.literal("late") }),
 ]);
 

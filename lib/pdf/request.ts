@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { pdfOptions } from "./options.ts";
 
 // The request for a PDF. This file imports little, since functions that only accept or show such jobs load it.
@@ -6,26 +6,25 @@ import { pdfOptions } from "./options.ts";
 /** The conversion to HTML blocks the process, for seconds in the worst case. */
 const LONGEST_MARKDOWN = 1_000_000;
 
-const content = (what: string) => z.string().regex(/\S/, `must not be empty; send the ${what} to print`);
+const content = (what: string) => z.string().check(z.regex(/\S/, `must not be empty; send the ${what} to print`));
 
 /** The schema of a document together with other fields of the request. */
-export function documentWith<Beside extends z.ZodRawShape>(beside: Beside) {
+export function documentWith<Beside extends z.core.$ZodShape>(beside: Beside) {
   return z.discriminatedUnion(
     "input_type",
     [
       z.strictObject({
         input_type: z.literal("html"),
         html: content("HTML"),
-        options: pdfOptions("html").optional(),
+        options: z.optional(pdfOptions("html")),
         ...beside,
       }),
       z.strictObject({
         input_type: z.literal("markdown"),
-        markdown: content("Markdown").max(
-          LONGEST_MARKDOWN,
-          `must be at most ${LONGEST_MARKDOWN} characters; send HTML`,
+        markdown: content("Markdown").check(
+          z.maxLength(LONGEST_MARKDOWN, `must be at most ${LONGEST_MARKDOWN} characters; send HTML`),
         ),
-        options: pdfOptions("markdown").optional(),
+        options: z.optional(pdfOptions("markdown")),
         ...beside,
       }),
     ],

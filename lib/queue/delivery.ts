@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { FINAL_STATUSES } from "../job/status.ts";
 import { isBase64 } from "../job/base64.ts";
 import { badRequest } from "../errors.ts";
@@ -77,35 +77,35 @@ function fromJson(text: string): unknown {
 
 // ---- The schemas of messages: other fields are left out ----
 
-const jobId = z.string().regex(/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/);
+const jobId = z.string().check(z.regex(/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/));
 const time = z.number();
-const count = z.int().min(0);
+const count = z.int().check(z.minimum(0));
 
 const refFields = {
   id: jobId,
   appId: z.string(),
-  attempt: z.int().min(1),
+  attempt: z.int().check(z.minimum(1)),
   timeoutMs: z.number(),
-  notAfter: time.exactOptional(),
-  isLarge: z.literal(true).exactOptional(),
+  notAfter: z.exactOptional(time),
+  isLarge: z.exactOptional(z.literal(true)),
 };
 
 const attemptRef = z.union([
   z.object({
     ...refFields,
     destination: z.string(),
-    ordered: z.literal(true).exactOptional(),
-    turn: z.object({ at: time, step: time, share: z.string().exactOptional() }).exactOptional(),
-    rank: z.never().exactOptional(),
+    ordered: z.exactOptional(z.literal(true)),
+    turn: z.exactOptional(z.object({ at: time, step: time, share: z.exactOptional(z.string()) })),
+    rank: z.exactOptional(z.never()),
   }),
-  z.object({ ...refFields, rank: z.string(), isUrgent: z.literal(true).exactOptional() }),
-]) satisfies z.ZodType<AttemptRef>;
+  z.object({ ...refFields, rank: z.string(), isUrgent: z.exactOptional(z.literal(true)) }),
+]) satisfies z.ZodMiniType<AttemptRef>;
 
 const payload = z.union([
-  z
-    .string()
-    .refine(isBase64)
-    .transform((bytes) => ({ at: "inline", bytes: Buffer.from(bytes, "base64") }) as const),
+  z.pipe(
+    z.string().check(z.refine(isBase64)),
+    z.transform((bytes) => ({ at: "inline", bytes: Buffer.from(bytes, "base64") }) as const),
+  ),
   z.object({ at: z.enum(["item", "s3"]), hash: z.string() }),
 ]);
 
@@ -120,28 +120,28 @@ const carriedJob = z.object({
   createdAt: time,
   updatedAt: time,
   startAt: time,
-  dueAt: time.exactOptional(),
+  dueAt: z.exactOptional(time),
   attempts: count,
   retryCount: count,
   maxRetries: count,
-  retry: z.object({ baseDelaySeconds: z.number(), maxDelaySeconds: z.number(), jitter: z.number() }).exactOptional(),
+  retry: z.exactOptional(z.object({ baseDelaySeconds: z.number(), maxDelaySeconds: z.number(), jitter: z.number() })),
   timeoutMs: z.number(),
-  idempotencyKey: z.string().exactOptional(),
-  isLarge: z.literal(true).exactOptional(),
-  parentJobId: z.string().exactOptional(),
-  createdBy: z.string().exactOptional(),
-  scheduledAt: time.exactOptional(),
-  labels: z.array(z.string()).exactOptional(),
-  owes: z
-    .partialRecord(z.enum(["onComplete", "onSuccess", "onFailure"]), z.array(z.enum(FINAL_STATUSES)))
-    .exactOptional(),
-}) satisfies z.ZodType<WaitingJob>;
+  idempotencyKey: z.exactOptional(z.string()),
+  isLarge: z.exactOptional(z.literal(true)),
+  parentJobId: z.exactOptional(z.string()),
+  createdBy: z.exactOptional(z.string()),
+  scheduledAt: z.exactOptional(time),
+  labels: z.exactOptional(z.array(z.string())),
+  owes: z.exactOptional(
+    z.partialRecord(z.enum(["onComplete", "onSuccess", "onFailure"]), z.array(z.enum(FINAL_STATUSES))),
+  ),
+}) satisfies z.ZodMiniType<WaitingJob>;
 
-const groupLook = z.object({ id: jobId, tries: count.exactOptional() }) satisfies z.ZodType<GroupLook>;
+const groupLook = z.object({ id: jobId, tries: z.exactOptional(count) }) satisfies z.ZodMiniType<GroupLook>;
 
 const body = z.union([
   z.object({ attempt: attemptRef }),
   z.object({ group: groupLook }),
-  z.object({ job: carriedJob, again: z.literal(true).exactOptional() }),
+  z.object({ job: carriedJob, again: z.exactOptional(z.literal(true)) }),
   z.object({ fire: z.union([z.object({ target: carriedJob }), z.object({ id: jobId, run: z.int() })]) }),
 ]);

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import type { EpochMs } from "../clock.ts";
 import type { JobPage } from "../store/job-list.ts";
 import { BULK_ACTION, isFinished, isWaiting, type Job } from "../job/job.ts";
@@ -10,15 +10,19 @@ export type BulkKind = "redrive" | "cancel";
 /** The filter of lists, with the statuses that an action may change. */
 export const bulkFields = () => ({
   ...filterFields(),
-  status: anyOf(z.enum(["PENDING", "RUNNING", "RETRYING", "FAILED", "DEAD"]))
-    .describe("Default: FAILED and DEAD for a redrive, those unfinished for a cancel.")
-    .optional(),
+  status: z.optional(
+    anyOf(z.enum(["PENDING", "RUNNING", "RETRYING", "FAILED", "DEAD"])).check(
+      z.describe("Default: FAILED and DEAD for a redrive, those unfinished for a cancel."),
+    ),
+  ),
 });
 
 export const bulkFilter = z.lazy(() =>
-  z.strictObject(bulkFields()).refine((filter) => Object.values(filter).some((value) => value !== undefined), {
-    error: "expected at least one condition: an empty filter would take all jobs of the app",
-  }),
+  z.strictObject(bulkFields()).check(
+    z.refine((filter) => Object.values(filter).some((value) => value !== undefined), {
+      error: "expected at least one condition: an empty filter would take all jobs of the app",
+    }),
+  ),
 );
 
 export type BulkFilter = z.infer<typeof bulkFilter>;

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { DAY, type EpochMs } from "../clock.ts";
 import type { FileInfo } from "../files/file-store.ts";
 import type { JobPage } from "../store/job-list.ts";
@@ -7,8 +7,8 @@ import { defineTask, done, type TaskContext } from "./task.ts";
 
 const payload = z.lazy(() =>
   z.strictObject({
-    olderThanDays: z.int().min(1).max(3_650),
-    dryRun: z.boolean().default(true).describe("Only counts what would be deleted."),
+    olderThanDays: z.int().check(z.minimum(1), z.maximum(3_650)),
+    dryRun: z._default(z.boolean(), true).check(z.describe("Only counts what would be deleted.")),
   }),
 );
 

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { DAY, type EpochMs } from "../clock.ts";
 import { isNumber } from "../job/exact-json.ts";
 import { COLUMN_TYPES, MOST_COLUMNS, type ColumnType, type Columns } from "../datasets/dataset.ts";
@@ -8,16 +8,20 @@ import { COLUMN_TYPES, MOST_COLUMNS, type ColumnType, type Columns } from "../da
 /** `jobs` is reserved: it is the name of a report. */
 export const datasetName = z
   .string()
-  .regex(/^(?!jobs$)[a-z0-9][a-z0-9_-]{0,63}$/, "expected a-z, 0-9, _ and - (at most 64), and not the name jobs")
-  .meta({ description: "A dataset of the app." });
+  .check(
+    z.regex(/^(?!jobs$)[a-z0-9][a-z0-9_-]{0,63}$/, "expected a-z, 0-9, _ and - (at most 64), and not the name jobs"),
+    z.meta({ description: "A dataset of the app." }),
+  );
 
 const NOT_A_NAME = /^(__proto__|constructor|prototype)$|[\p{Cc}]/u;
 
 export const columnName = z
   .string()
-  .min(1)
-  .max(100)
-  .refine(isColumnName, "must not hold control characters or be a name that JavaScript reserves");
+  .check(
+    z.minLength(1),
+    z.maxLength(100),
+    z.refine(isColumnName, "must not hold control characters or be a name that JavaScript reserves"),
+  );
 
 export function isColumnName(name: string): boolean {
   return name !== "" && name.length <= 100 && name.isWellFormed() && !NOT_A_NAME.test(name);
@@ -26,10 +30,12 @@ export function isColumnName(name: string): boolean {
 const given = () => z.enum(COLUMN_TYPES.filter((type) => type !== "any"));
 
 export const columnTypes = z.lazy(() =>
-  z.record(columnName, given()).refine((columns) => {
-    const count = Object.keys(columns).length;
-    return count >= 1 && count <= MOST_COLUMNS;
-  }, `expected 1 to ${MOST_COLUMNS} columns`),
+  z.record(columnName, given()).check(
+    z.refine((columns) => {
+      const count = Object.keys(columns).length;
+      return count >= 1 && count <= MOST_COLUMNS;
+    }, `expected 1 to ${MOST_COLUMNS} columns`),
+  ),
 );
 
 /** Days of UTC, both included. */

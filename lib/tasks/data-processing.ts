@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { MOST_COLUMNS } from "../datasets/dataset.ts";
 import { columnName, datasetName } from "./columns.ts";
 import { condition, expression } from "./expressions.ts";
@@ -9,19 +9,27 @@ const payload = z.lazy(() =>
   z.strictObject({
     source: datasetName,
     target: datasetName,
-    mode: z.enum(["append", "replace"]).default("replace"),
-    where: z.array(condition).max(20).default([]).describe("Conditions of which a row must meet all."),
+    mode: z._default(z.enum(["append", "replace"]), "replace"),
+    where: z
+      ._default(z.array(condition).check(z.maxLength(20)), [])
+      .check(z.describe("Conditions of which a row must meet all.")),
     select: z
-      .record(columnName, expression)
-      .refine((given) => Object.keys(given).length <= MOST_COLUMNS, `expected at most ${MOST_COLUMNS} columns`)
-      .optional()
-      .describe(
-        "The columns of a row: a field of the source, or arithmetic on fields and numbers. Default: all fields.",
+      .optional(
+        z
+          .record(columnName, expression)
+          .check(
+            z.refine((given) => Object.keys(given).length <= MOST_COLUMNS, `expected at most ${MOST_COLUMNS} columns`),
+          ),
+      )
+      .check(
+        z.describe(
+          "The columns of a row: a field of the source, or arithmetic on fields and numbers. Default: all fields.",
+        ),
       ),
-    groupBy: groupBy
-      .optional()
-      .describe("Makes one row of all that have the same values in these columns, after `select`."),
-    dateField: columnName.optional(),
+    groupBy: z
+      .optional(groupBy)
+      .check(z.describe("Makes one row of all that have the same values in these columns, after `select`.")),
+    dateField: z.optional(columnName),
   }),
 );
 

@@ -1,8 +1,10 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { defineTask, done, failed } from "./task.ts";
 
 const payload = z.strictObject({
-  words: z.array(z.string().max(200)).min(1).max(1_000).describe("What to count the letters of."),
+  words: z
+    .array(z.string().check(z.maxLength(200)))
+    .check(z.minLength(1), z.maxLength(1_000), z.describe("What to count the letters of.")),
 });
 
 /** Counts letters: the task that docs/tasks.md explains. */

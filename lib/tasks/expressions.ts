@@ -1,11 +1,11 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import type { ColumnType, Columns, Row } from "../datasets/dataset.ts";
 import { compareNumbers, isExactNumber, isNumber } from "../job/exact-json.ts";
 import { columnName } from "./columns.ts";
 
 // The conditions and expressions of data processing: data that is evaluated on one row. No code is run.
 
-const value = () => z.union([z.string().max(1_000), z.number(), z.boolean(), z.null()]);
+const value = () => z.union([z.string().check(z.maxLength(1_000)), z.number(), z.boolean(), z.null()]);
 
 export const condition = z.lazy(() =>
   z.union([
@@ -14,15 +14,11 @@ export const condition = z.lazy(() =>
       op: z.enum(["eq", "ne", "lt", "lte", "gt", "gte", "contains", "startsWith"]),
       value: value(),
     }),
-    z.strictObject({ field: columnName, op: z.literal("in"), value: z.array(value()).max(100) }),
+    z.strictObject({ field: columnName, op: z.literal("in"), value: z.array(value()).check(z.maxLength(100)) }),
   ]),
 );
 
-const operands = () =>
-  z
-    .array(z.union([columnName, z.number()]))
-    .min(2)
-    .max(10);
+const operands = () => z.array(z.union([columnName, z.number()])).check(z.minLength(2), z.maxLength(10));
 
 export const expression = z.lazy(() =>
   z.union([

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import type { GroupPass } from "../job/group.ts";
 import { GROUP_AUDIT } from "../job/job.ts";
 import { again, defineTask, done } from "./task.ts";
@@ -7,7 +7,7 @@ const payload = z.lazy(() =>
   z.strictObject({
     group: z.guid(),
     work: z.enum(["count", "release"]),
-    tries: z.int().min(0).default(0),
+    tries: z._default(z.int().check(z.minimum(0)), 0),
   }),
 );
 

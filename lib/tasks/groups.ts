@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import type { ColumnType, Columns, Row } from "../datasets/dataset.ts";
 import { columnName } from "./columns.ts";
 import { isExactNumber, valueKey } from "../job/exact-json.ts";
@@ -14,10 +14,10 @@ const aggregate = () =>
 
 export const groupBy = z.lazy(() =>
   z.strictObject({
-    fields: z.array(columnName).max(10),
+    fields: z.array(columnName).check(z.maxLength(10)),
     aggregates: z
       .record(columnName, aggregate())
-      .refine((given) => Object.keys(given).length <= 20, "expected at most 20"),
+      .check(z.refine((given) => Object.keys(given).length <= 20, "expected at most 20")),
   }),
 );
 

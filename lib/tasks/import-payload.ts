@@ -1,72 +1,81 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { encodingOf } from "../datasets/encoding-names.ts";
 import { columnName, columnTypes, dateFieldProblem, datasetName } from "./columns.ts";
 import { EXCEL, datePatternOf } from "./date-patterns.ts";
 
 // What an import is asked for. Options that say how a file writes its values are the same for CSV and XLSX.
 
-const word = () => z.string().min(1).max(100);
+const word = () => z.string().check(z.minLength(1), z.maxLength(100));
 
 const dateFormat = () =>
-  z
-    .string()
-    .min(1)
-    .max(40)
-    .superRefine((text, context) => {
+  z.string().check(
+    z.minLength(1),
+    z.maxLength(40),
+    z.superRefine((text, context) => {
       const format = text === EXCEL ? undefined : datePatternOf(text);
       if (format && "problem" in format) context.addIssue({ code: "custom", message: format.problem });
-    });
+    }),
+  );
 
 /** How CSV is written, beside the types of its columns. */
 export const csvFields = () => ({
-  delimiter: z.enum([",", ";", "\t", "|", "auto"]).default(",").describe("Of CSV."),
+  delimiter: z._default(z.enum([",", ";", "\t", "|", "auto"]), ",").check(z.describe("Of CSV.")),
   encoding: z
-    .string()
-    .max(40)
-    .refine((name) => encodingOf(name) !== undefined, "expected an encoding such as utf-8, utf-16le or windows-1252")
-    .optional()
-    .describe("Of CSV without a byte order mark. Default: UTF-8."),
-  decimal: z.enum([".", ","]).optional(),
-  thousands: z.enum([".", ",", " ", "'"]).optional(),
+    .optional(
+      z.string().check(
+        z.maxLength(40),
+        z.refine(
+          (name) => encodingOf(name) !== undefined,
+          "expected an encoding such as utf-8, utf-16le or windows-1252",
+        ),
+      ),
+    )
+    .check(z.describe("Of CSV without a byte order mark. Default: UTF-8.")),
+  decimal: z.optional(z.enum([".", ","])),
+  thousands: z.optional(z.enum([".", ",", " ", "'"])),
   dateFormats: z
-    .array(dateFormat())
-    .max(10)
-    .optional()
-    .describe("Beside ISO 8601: patterns (DD.MM.YYYY), examples (31.01.2026), or excel for its numbers of days."),
+    .optional(z.array(dateFormat()).check(z.maxLength(10)))
+    .check(
+      z.describe("Beside ISO 8601: patterns (DD.MM.YYYY), examples (31.01.2026), or excel for its numbers of days."),
+    ),
   booleans: z
-    .strictObject({ true: z.array(word()).max(20).optional(), false: z.array(word()).max(20).optional() })
-    .optional()
-    .describe("Words beside the usual ones."),
+    .optional(
+      z.strictObject({
+        true: z.optional(z.array(word()).check(z.maxLength(20))),
+        false: z.optional(z.array(word()).check(z.maxLength(20))),
+      }),
+    )
+    .check(z.describe("Words beside the usual ones.")),
   nulls: z
-    .array(z.string().trim().min(1).max(100))
-    .max(20)
-    .optional()
-    .describe("What stands for no value in a cell of any type, as the file writes it: NULL, NA."),
+    .optional(z.array(z.string().check(z.trim(), z.minLength(1), z.maxLength(100))).check(z.maxLength(20)))
+    .check(z.describe("What stands for no value in a cell of any type, as the file writes it: NULL, NA.")),
   extraColumns: z
-    .enum(["ignore", "keep"])
-    .optional()
-    .describe("Columns of the file that the job does not name. Default: they are an error."),
+    .optional(z.enum(["ignore", "keep"]))
+    .check(z.describe("Columns of the file that the job does not name. Default: they are an error.")),
   headerMap: z
-    .record(word(), columnName)
-    .optional()
-    .describe("The job's column for each name in the file that differs from it in more than case and spaces."),
+    .optional(z.record(word(), columnName))
+    .check(z.describe("The job's column for each name in the file that differs from it in more than case and spaces.")),
 });
 
 export const importPayload = z.lazy(() =>
   z
     .strictObject({
       dataset: datasetName,
-      columns: columnTypes.describe("What the header names, each with its type."),
-      mode: z.enum(["append", "replace"]).default("append"),
-      dateField: columnName.optional().describe("The column, of type date, that reports are filtered by."),
+      columns: columnTypes.check(z.describe("What the header names, each with its type.")),
+      mode: z._default(z.enum(["append", "replace"]), "append"),
+      dateField: z.optional(columnName).check(z.describe("The column, of type date, that reports are filtered by.")),
       ...csvFields(),
-      sheet: z.string().min(1).max(100).optional().describe("Of XLSX. Default: the first one that is shown."),
+      sheet: z
+        .optional(z.string().check(z.minLength(1), z.maxLength(100)))
+        .check(z.describe("Of XLSX. Default: the first one that is shown.")),
     })
-    .superRefine((asked, context) => {
-      const told = { dateField: dateFieldProblem(asked.dateField, asked.columns), ...notationProblems(asked) };
-      for (const [field, message] of Object.entries(told))
-        if (message !== undefined) context.addIssue({ code: "custom", path: [field], message });
-    }),
+    .check(
+      z.superRefine((asked, context) => {
+        const told = { dateField: dateFieldProblem(asked.dateField, asked.columns), ...notationProblems(asked) };
+        for (const [field, message] of Object.entries(told))
+          if (message !== undefined) context.addIssue({ code: "custom", path: [field], message });
+      }),
+    ),
 );
 
 export type Import = z.infer<typeof importPayload>;

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { wholeUrl } from "../outbound/target-url.ts";
 import { defineTask } from "./task.ts";
 import { smallHeaders } from "../outbound/headers.ts";
@@ -6,31 +6,42 @@ import { smallHeaders } from "../outbound/headers.ts";
 const email = () =>
   z
     .strictObject({
-      to: z.array(z.email().max(254)).min(1).max(50),
-      subject: z.string().min(1).max(998),
-      text: z.string().max(100_000).optional(),
-      html: z.string().max(100_000).optional(),
+      to: z.array(z.email().check(z.maxLength(254))).check(z.minLength(1), z.maxLength(50)),
+      subject: z.string().check(z.minLength(1), z.maxLength(998)),
+      text: z.optional(z.string().check(z.maxLength(100_000))),
+      html: z.optional(z.string().check(z.maxLength(100_000))),
     })
-    .refine(({ text, html }) => text !== undefined || html !== undefined, "expected text, html or both");
+    .check(z.refine(({ text, html }) => text !== undefined || html !== undefined, "expected text, html or both"));
 
 const webhook = () =>
   z.strictObject({
     url: wholeUrl,
     headers: smallHeaders,
-    body: z.record(z.string(), z.json()).default({}).describe("Sent as JSON; `{{name}}` in its texts is filled in."),
+    body: z
+      ._default(z.record(z.string(), z.json()), {})
+      .check(z.describe("Sent as JSON; `{{name}}` in its texts is filled in.")),
   });
 
 const payload = z.lazy(() =>
   z
     .strictObject({
-      email: email().optional(),
-      webhook: webhook().optional(),
+      email: z.optional(email()),
+      webhook: z.optional(webhook()),
       variables: z
-        .record(z.string().regex(/^[\w.-]{1,100}$/), z.union([z.string().max(10_000), z.number(), z.boolean()]))
-        .default({})
-        .describe("What stands for `{{name}}` in subject, text, html and the webhook's body; escaped in html."),
+        ._default(
+          z.record(
+            z.string().check(z.regex(/^[\w.-]{1,100}$/)),
+            z.union([z.string().check(z.maxLength(10_000)), z.number(), z.boolean()]),
+          ),
+          {},
+        )
+        .check(
+          z.describe("What stands for `{{name}}` in subject, text, html and the webhook's body; escaped in html."),
+        ),
     })
-    .refine((asked) => asked.email !== undefined || asked.webhook !== undefined, "expected email, webhook or both"),
+    .check(
+      z.refine((asked) => asked.email !== undefined || asked.webhook !== undefined, "expected email, webhook or both"),
+    ),
 );
 
 export type Notification = z.infer<typeof payload>;

@@ -1,4 +1,4 @@
-import type * as z from "zod";
+import type * as z from "../zod.ts";
 import { MINUTE, type EpochMs } from "../clock.ts";
 import type { TaskFile } from "../files/uploads.ts";
 import type { TaskServices } from "./services.ts";
@@ -11,7 +11,7 @@ export interface Task<P = unknown> {
   /** One line for the API document. */
   readonly summary: string;
   /** Refuses bad payloads at the submission. The run returns `failed` for problems that it finds later. */
-  readonly payload: z.ZodType<P>;
+  readonly payload: z.ZodMiniType<P>;
   /** The permission that a caller of `/v1/jobs` needs beside `jobs.create_jobs`. */
   readonly permission?: string;
   /** The dataset that a run writes. */

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import * as z from "zod";
+import * as z from "../../lib/zod.ts";
 import { MINUTE } from "../../lib/clock.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import { keepLease } from "../../lib/engine/lease.ts";

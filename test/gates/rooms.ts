@@ -4,7 +4,8 @@ import { ROOT } from "../support/root.ts";
 
 /** The rooms, lowest floor first. A room imports rooms of lower floors alone. */
 export const FLOORS = [
-  ["clock", "errors"],
+  ["clock", "zod"],
+  ["errors"],
   ["job"],
   ["aws", "log", "metrics"],
   ["outbound", "store"],
@@ -23,7 +24,7 @@ export type Room = (typeof FLOORS)[number][number];
 
 export const ROOMS: readonly Room[] = FLOORS.flat();
 /** Rooms that are one file of `lib/`. */
-export const FILES: readonly Room[] = ["clock", "errors", "aws", "log", "metrics", "config", "parts"];
+export const FILES: readonly Room[] = ["clock", "zod", "errors", "aws", "log", "metrics", "config", "parts"];
 
 /** The room in which a file of `lib/` or `functions/` lies. */
 export function roomOf(file: string): string {

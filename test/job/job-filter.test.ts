@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import * as z from "zod";
+import * as z from "../../lib/zod.ts";
 import { accept, jobIdForKey } from "../../lib/job/accept.ts";
 import { REPEATED, filterFields, filterOf, fits, idsIn, type Conditions } from "../../lib/job/job-filter.ts";
 import type { Job } from "../../lib/job/job.ts";

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { ClientError, badRequest } from "../../errors.ts";
 import { isPublicAddress, literalAddress } from "../../outbound/public-address.ts";
 import type { AppSettings, DestinationLimits } from "../../store/app-settings.ts";
@@ -10,7 +10,7 @@ import { MOST_ENTRIES, appShown, destinationBody, version } from "./settings-bod
 
 // The limits of one destination among the settings of an app: two people who set two of them are in nobody's way.
 
-const versionQuery = z.strictObject({ version: z.coerce.number().pipe(version).optional() });
+const versionQuery = z.strictObject({ version: z.optional(z.pipe(z.coerce.number(), version)) });
 
 const about = {
   put: {

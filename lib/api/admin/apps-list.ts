@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { iso } from "../../clock.ts";
 import { badRequest } from "../../errors.ts";
 import { pageOf, time } from "../http/answers.ts";
@@ -10,22 +10,22 @@ import { envelope, route, type Answer } from "../http/http.ts";
 const appListed = z
   .strictObject({
     appId: z.guid(),
-    name: z.string().nullable().describe("By its settings."),
-    paused: z.boolean().describe("By its administrators or the operator: none of its jobs starts."),
-    since: time.describe("When the service first knew of it."),
+    name: z.nullable(z.string()).check(z.describe("By its settings.")),
+    paused: z.boolean().check(z.describe("By its administrators or the operator: none of its jobs starts.")),
+    since: time.check(z.describe("When the service first knew of it.")),
   })
-  .meta({ id: "ListedApp" });
+  .register(z.globalRegistry, { id: "ListedApp" });
 
 const listQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(100).default(50),
-  cursor: z.base64url().max(100).optional(),
+  limit: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(100)), 50),
+  cursor: z.optional(z.base64url().check(z.maxLength(100))),
 });
 
 export const listApps = route({
   key: "GET /v1/admin/apps",
   id: "listApps",
   summary: "Lists the apps that have settings, limits, a signing secret or a job, by their ids",
-  answers: { 200: pageOf(appListed).describe("A page. A new app is in it some seconds after its first job.") },
+  answers: { 200: pageOf(appListed).check(z.describe("A page. A new app is in it some seconds after its first job.")) },
   access: (caller) => requireRole(caller, "PLATFORM_ADMIN"),
   query: listQuery,
 

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { iso } from "../../clock.ts";
 import { badRequest } from "../../errors.ts";
 import { pageOf, time } from "../http/answers.ts";
@@ -10,17 +10,16 @@ const change = z.strictObject({
   field: z.string(),
   from: z.unknown(),
   to: z.unknown(),
-  omitted: z
-    .literal(true)
-    .describe("The values are not kept: they were too large, or were the body of a job.")
-    .optional(),
+  omitted: z.optional(
+    z.literal(true).check(z.describe("The values are not kept: they were too large, or were the body of a job.")),
+  ),
 });
 
 const auditEntry = z.strictObject({
   at: time,
   by: z.string(),
   action: z.string(),
-  object: z.string().nullable().describe("What was changed, as `object` of the query names it."),
+  object: z.nullable(z.string()).check(z.describe("What was changed, as `object` of the query names it.")),
   changes: z.array(change),
 });
 
@@ -28,25 +27,29 @@ const auditEntry = z.strictObject({
 const LONGEST_OBJECT = 1_200;
 
 const auditQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(100).default(50),
-  cursor: z.base64url().max(200).optional(),
-  object: z
-    .string()
-    .regex(
-      /^(?:settings|limits|(?:job|schedule|secret|destination|webhook|upload):.+)$/s,
-      "expected settings, limits, or one of job, schedule, secret, destination, webhook, upload with an id: job:<id>",
-    )
-    .refine((object) => Buffer.byteLength(object) <= LONGEST_OBJECT, `must not be longer than ${LONGEST_OBJECT} bytes`)
-    .describe(
-      "Entries about one object alone: `job:<id>`, `schedule:<id>`, `settings`, `limits`, `secret:<id>`, `destination:<name>`, `webhook:<user>`, `upload:<fileKey>`.",
-    )
-    .optional(),
+  limit: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(100)), 50),
+  cursor: z.optional(z.base64url().check(z.maxLength(200))),
+  object: z.optional(
+    z.string().check(
+      z.regex(
+        /^(?:settings|limits|(?:job|schedule|secret|destination|webhook|upload):.+)$/s,
+        "expected settings, limits, or one of job, schedule, secret, destination, webhook, upload with an id: job:<id>",
+      ),
+      z.refine(
+        (object) => Buffer.byteLength(object) <= LONGEST_OBJECT,
+        `must not be longer than ${LONGEST_OBJECT} bytes`,
+      ),
+      z.describe(
+        "Entries about one object alone: `job:<id>`, `schedule:<id>`, `settings`, `limits`, `secret:<id>`, `destination:<name>`, `webhook:<user>`, `upload:<fileKey>`.",
+      ),
+    ),
+  ),
 });
 
 const about = {
   id: "listAudit",
   summary: "Lists who changed what and when, newest first",
-  answers: { 200: pageOf(auditEntry).describe("A page.") },
+  answers: { 200: pageOf(auditEntry).check(z.describe("A page.")) },
   query: auditQuery,
 };
 

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { iso } from "../../clock.ts";
 import { ClientError } from "../../errors.ts";
 import { EXECUTION_TYPES } from "../../executors/index.ts";
@@ -33,39 +33,47 @@ import { STATUSES } from "../../job/status.ts";
 const bulkBody = z
   .strictObject({
     ...bulkFields(),
-    dryRun: z.boolean().describe("Only counts the jobs that it would look at, to 1,000.").default(false),
-    appId: z.guid().toLowerCase().describe("Default: the token's. Another one is for PLATFORM_ADMIN.").optional(),
+    dryRun: z._default(z.boolean().check(z.describe("Only counts the jobs that it would look at, to 1,000.")), false),
+    appId: z.optional(
+      z.guid().check(z.toLowerCase(), z.describe("Default: the token's. Another one is for PLATFORM_ADMIN.")),
+    ),
   })
-  .meta({ id: "BulkFilter", description: "Which jobs: those that fit all of what is given, which must be something." });
+  .register(z.globalRegistry, {
+    id: "BulkFilter",
+    description: "Which jobs: those that fit all of what is given, which must be something.",
+  });
 
 export const bulkShown = z
   .strictObject({
     id: z.guid(),
     action: z.enum(["redrive", "cancel"]),
-    filter: z.record(z.string(), z.unknown()).describe("As it was given."),
+    filter: z.record(z.string(), z.unknown()).check(z.describe("As it was given.")),
     status: z.enum(STATUSES),
-    looked: z.int().describe("Jobs that have been read."),
+    looked: z.int().check(z.describe("Jobs that have been read.")),
     matched: z.int(),
     changed: z.int(),
-    error: z.string().nullable(),
+    error: z.nullable(z.string()),
     createdAt: time,
-    completedAt: time.nullable(),
-    shutDestinations: z
-      .array(
-        z.strictObject({
-          destination: z.string(),
-          state: z.enum(["open", "held"]),
-          since: time,
-          nextProbeAt: time.nullable().describe("Of an open one, at the earliest."),
-          lastError: z.string().nullable().describe("Null where a person holds what has not failed."),
-        }),
-      )
-      .describe(
-        "Of one redrive alone: which of the destinations of its jobs, the first ten, fail or are held now. These jobs wait until the destination works, or is resumed (`POST /v1/admin/destinations/resume`).",
-      )
-      .optional(),
+    completedAt: z.nullable(time),
+    shutDestinations: z.optional(
+      z
+        .array(
+          z.strictObject({
+            destination: z.string(),
+            state: z.enum(["open", "held"]),
+            since: time,
+            nextProbeAt: z.nullable(time).check(z.describe("Of an open one, at the earliest.")),
+            lastError: z.nullable(z.string()).check(z.describe("Null where a person holds what has not failed.")),
+          }),
+        )
+        .check(
+          z.describe(
+            "Of one redrive alone: which of the destinations of its jobs, the first ten, fail or are held now. These jobs wait until the destination works, or is resumed (`POST /v1/admin/destinations/resume`).",
+          ),
+        ),
+    ),
   })
-  .meta({ id: "BulkAction", description: "How far it is." });
+  .register(z.globalRegistry, { id: "BulkAction", description: "How far it is." });
 
 export const redriveJobs = bulkRoute(
   "redrive",
@@ -91,8 +99,8 @@ function bulkRoute(action: BulkKind, summary: string) {
     id: `${action}Jobs`,
     summary,
     answers: {
-      200: enveloped(jobCount).describe("With dryRun: how many jobs fit, among the newest 4,000 that may."),
-      202: enveloped(bulkShown).describe("It has begun; jobs that change from now on are left alone."),
+      200: enveloped(jobCount).check(z.describe("With dryRun: how many jobs fit, among the newest 4,000 that may.")),
+      202: enveloped(bulkShown).check(z.describe("It has begun; jobs that change from now on are left alone.")),
     },
     examples: () => EXAMPLES[action],
     access: (caller) => requireRole(caller, "APP_ADMIN"),
@@ -140,16 +148,16 @@ async function wouldChange(
 }
 
 const listQuery = z.strictObject({
-  appId: z.guid().toLowerCase().optional(),
-  limit: z.coerce.number().int().min(1).max(100).default(20),
-  cursor: z.string().max(2_048).optional(),
+  appId: z.optional(z.guid().check(z.toLowerCase())),
+  limit: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(100)), 20),
+  cursor: z.optional(z.string().check(z.maxLength(2_048))),
 });
 
 export const listBulkActions = route({
   key: "GET /v1/admin/bulk-actions",
   id: "listBulkActions",
   summary: "Lists an app's bulk actions, newest first",
-  answers: { 200: pageOf(bulkShown).describe("A page; it may be short, or empty, before the last one.") },
+  answers: { 200: pageOf(bulkShown).check(z.describe("A page; it may be short, or empty, before the last one.")) },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   query: listQuery,
 
@@ -166,7 +174,7 @@ export const getBulkAction = route({
   key: "GET /v1/admin/bulk-actions/{id}",
   id: "getBulkAction",
   summary: "Shows how far a bulk action is",
-  answers: { 200: enveloped(bulkShown).describe("The bulk action.") },
+  answers: { 200: enveloped(bulkShown).check(z.describe("The bulk action.")) },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   handle: async ({ path, caller }, service) => answer(await ownBulkAction(path["id"], caller, service), service),
 });
@@ -175,7 +183,7 @@ export const abortBulkAction = route({
   key: "POST /v1/admin/bulk-actions/{id}/abort",
   id: "abortBulkAction",
   summary: "Ends a bulk action within seconds; what it has changed stays changed",
-  answers: { 200: enveloped(bulkShown).describe("The bulk action.") },
+  answers: { 200: enveloped(bulkShown).check(z.describe("The bulk action.")) },
   refusals: ["CONFLICT"],
   access: (caller) => requireRole(caller, "APP_ADMIN"),
 

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { iso } from "../../clock.ts";
 import { destinationOf } from "../../job/backlog.ts";
 import { STATUSES, type Status } from "../../job/status.ts";
@@ -20,26 +20,28 @@ const byStatus = z.strictObject(Object.fromEntries(STATUSES.map((status) => [sta
 const counts = z
   .strictObject({
     approximate: z.literal(true),
-    asOf: time.describe("The counts are some seconds behind it."),
-    correctedAt: time.nullable().describe("When they were last compared with the jobs themselves; null: not yet."),
+    asOf: time.check(z.describe("The counts are some seconds behind it.")),
+    correctedAt: z
+      .nullable(time)
+      .check(z.describe("When they were last compared with the jobs themselves; null: not yet.")),
     byStatus,
     waiting: z
       .strictObject(Object.fromEntries(WAIT_REASONS.map((reason) => [reason, z.int()])))
-      .describe("PENDING and RETRYING jobs by `waiting.reason`, schedules and groups aside."),
-    byType: z.record(z.string(), byStatus).describe("By execution type and status."),
+      .check(z.describe("PENDING and RETRYING jobs by `waiting.reason`, schedules and groups aside.")),
+    byType: z.record(z.string(), byStatus).check(z.describe("By execution type and status.")),
     destinations: z
       .array(
         z.strictObject({
           destination: z.string(),
-          waiting: z.int().describe("Those with a turn by its rate, too."),
+          waiting: z.int().check(z.describe("Those with a turn by its rate, too.")),
           reason: z.enum(WAIT_REASONS),
-          since: time.nullable().describe("Since when it fails or is held."),
-          lastError: z.string().nullable(),
+          since: z.nullable(time).check(z.describe("Since when it fails or is held.")),
+          lastError: z.nullable(z.string()),
         }),
       )
-      .describe(`The ${MOST_DESTINATIONS} for which most jobs wait.`),
+      .check(z.describe(`The ${MOST_DESTINATIONS} for which most jobs wait.`)),
   })
-  .meta({
+  .register(z.globalRegistry, {
     id: "Counts",
     examples: [
       {
@@ -60,7 +62,15 @@ const counts = z
           slot: 0,
         },
         byType: {
-          "rest-api": { PENDING: 256, RUNNING: 14, RETRYING: 61, SUCCEEDED: 8_204, FAILED: 2, DEAD: 482, CANCELLED: 0 },
+          "rest-api": {
+            PENDING: 256,
+            RUNNING: 14,
+            RETRYING: 61,
+            SUCCEEDED: 8_204,
+            FAILED: 2,
+            DEAD: 482,
+            CANCELLED: 0,
+          },
           schedule: { PENDING: 8, RUNNING: 0, RETRYING: 0, SUCCEEDED: 0, FAILED: 0, DEAD: 0, CANCELLED: 0 },
         },
         destinations: [
@@ -81,9 +91,9 @@ export const getCounts = route({
   key: "GET /v1/admin/counts",
   id: "getCounts",
   summary: "Counts an app's jobs as they are now, and why they wait",
-  answers: { 200: enveloped(counts).describe("The counts, some seconds behind, corrected once an hour.") },
+  answers: { 200: enveloped(counts).check(z.describe("The counts, some seconds behind, corrected once an hour.")) },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
-  query: z.strictObject({ appId: z.guid().toLowerCase().optional() }),
+  query: z.strictObject({ appId: z.optional(z.guid().check(z.toLowerCase())) }),
 
   async handle({ query, caller }, service): Promise<Answer> {
     const appId = appOf(caller, query.appId);

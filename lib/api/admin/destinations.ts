@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import type { DestinationLimits } from "../../store/app-settings.ts";
 import { backlogTo } from "../../job/backlog.ts";
 import { holding, type Circuit } from "../../flow/circuit.ts";
@@ -14,13 +14,16 @@ const LONGEST_NAME = 300;
 
 /** A function's name, or an origin in the normal form of a URL parser. */
 export const destinationName = z
-  .string()
-  .max(LONGEST_NAME)
-  .transform((given) => (/^https?:\/\//i.test(given) && URL.canParse(given) ? bare(new URL(given)) : given))
-  .refine((name) => /^[\w-]{1,64}$/.test(name) || /^https?:\/\/[^/?#@]+$/.test(name), {
-    error:
-      "expected an origin such as https://hooks.example.com, with http:// or https:// and without a path, or a function's name",
-  });
+  .pipe(
+    z.string().check(z.maxLength(LONGEST_NAME)),
+    z.transform((given) => (/^https?:\/\//i.test(given) && URL.canParse(given) ? bare(new URL(given)) : given)),
+  )
+  .check(
+    z.refine((name) => /^[\w-]{1,64}$/.test(name) || /^https?:\/\/[^/?#@]+$/.test(name), {
+      error:
+        "expected an origin such as https://hooks.example.com, with http:// or https:// and without a path, or a function's name",
+    }),
+  );
 
 /** The origin if the URL has nothing more; else the whole URL, which no destination equals. */
 function bare(url: URL): string {
@@ -31,20 +34,20 @@ const destinationShown = z
   .strictObject({
     destination: z.string(),
     state: z.enum(["closed", "open", "held"]),
-    since: time.nullable(),
-    consecutiveFailures: z.int().describe("At most 20."),
-    lastFailureAt: time.nullable(),
-    lastError: z.string().nullable(),
-    nextProbeAt: time.nullable().describe("Of an open one, at the earliest."),
-    rateLimitPerSecond: z.number().nullable(),
-    maxConcurrency: z.int().nullable(),
+    since: z.nullable(time),
+    consecutiveFailures: z.int().check(z.describe("At most 20.")),
+    lastFailureAt: z.nullable(time),
+    lastError: z.nullable(z.string()),
+    nextProbeAt: z.nullable(time).check(z.describe("Of an open one, at the earliest.")),
+    rateLimitPerSecond: z.nullable(z.number()),
+    maxConcurrency: z.nullable(z.int()),
   })
-  .meta({ id: "Destination" });
+  .register(z.globalRegistry, { id: "Destination" });
 
 const listQuery = z.strictObject({
-  appId: z.guid().toLowerCase().optional(),
-  limit: z.coerce.number().int().min(1).max(100).default(50),
-  cursor: z.base64url().max(500).optional(),
+  appId: z.optional(z.guid().check(z.toLowerCase())),
+  limit: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(100)), 50),
+  cursor: z.optional(z.base64url().check(z.maxLength(500))),
 });
 
 /** Only destinations that have failed lately or are held; all others are healthy. */
@@ -52,7 +55,7 @@ export const listDestinations = route({
   key: "GET /v1/admin/destinations",
   id: "listDestinations",
   summary: "Lists the destinations that have failed lately or are held",
-  answers: { 200: pageOf(destinationShown).describe("By name; what is not listed works as it should.") },
+  answers: { 200: pageOf(destinationShown).check(z.describe("By name; what is not listed works as it should.")) },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   query: listQuery,
 
@@ -66,7 +69,7 @@ export const listDestinations = route({
   },
 });
 
-const namedBody = z.strictObject({ appId: z.guid().toLowerCase().optional(), destination: destinationName });
+const namedBody = z.strictObject({ appId: z.optional(z.guid().check(z.toLowerCase())), destination: destinationName });
 
 /** What runs goes on; other processes know of the hold within ten seconds. Only `resumeDestination` ends it. */
 export const holdDestination = route({
@@ -74,8 +77,8 @@ export const holdDestination = route({
   id: "holdDestination",
   summary: "Lets an app's jobs to a destination wait until it is resumed",
   answers: {
-    200: enveloped(destinationShown).describe(
-      "It is held: no job starts there from ten seconds later, and waiting uses up no retry.",
+    200: enveloped(destinationShown).check(
+      z.describe("It is held: no job starts there from ten seconds later, and waiting uses up no retry."),
     ),
   },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
@@ -103,7 +106,7 @@ export const resumeDestination = route({
   id: "resumeDestination",
   summary: "Lets an app's jobs go to a destination again",
   answers: {
-    200: enveloped(destinationShown).describe("It is closed; what waits goes out within a minute or two."),
+    200: enveloped(destinationShown).check(z.describe("It is closed; what waits goes out within a minute or two.")),
   },
   refusals: ["NOT_FOUND"],
   access: (caller) => requireRole(caller, "APP_ADMIN"),

@@ -1,13 +1,14 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { enveloped, tally as tallied } from "../http/answers.ts";
 import { envelope, route, type Answer } from "../http/http.ts";
 import { tally, type Tally } from "../../engine/tally.ts";
 
 // Endpoints by which an operator or an external scheduler starts work at once: spec/hybrid-queue-migration.md.
 
-const limited = (most: number) => z.strictObject({ limit: z.int().min(1).max(most).default(10) }).prefault({});
+const limited = (most: number) =>
+  z.prefault(z.strictObject({ limit: z._default(z.int().check(z.minimum(1), z.maximum(most)), 10) }), {});
 
-const answers = { 200: enveloped(tallied).describe("What came of them.") };
+const answers = { 200: enveloped(tallied).check(z.describe("What came of them.")) };
 
 export const runJobs = runDueJobs("POST /internal/v1/jobs/run", "runJobs");
 export const runDbJobs = runDueJobs("POST /internal/v1/run-db-jobs", "runDbJobs");
@@ -43,7 +44,7 @@ export const processScheduledMessage = route({
   summary: "Fires a schedule",
   answers,
   access: "internal",
-  body: z.unknown().describe('`{"fire": {"id": "<schedule>", "run": 1}}`; a repeat is skipped.'),
+  body: z.unknown().check(z.describe('`{"fire": {"id": "<schedule>", "run": 1}}`; a repeat is skipped.')),
   handle: async ({ body }, { engine }) => answerOf(tally([await engine.fire(body)])),
 });
 

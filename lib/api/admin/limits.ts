@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { ClientError } from "../../errors.ts";
 import type { ServiceParts } from "../../parts.ts";
 import {
@@ -20,28 +20,33 @@ import { appInPath } from "./app-path.ts";
 const numbers = Object.fromEntries(
   LIMIT_NAMES.map((name) => {
     const { least, most } = LIMITS[name];
-    return [name, z.int().min(least).max(most).nullable().describe(describeLimit(name))];
+    return [name, z.nullable(z.int().check(z.minimum(least), z.maximum(most))).check(z.describe(describeLimit(name)))];
   }),
 );
-const paused = z.boolean().describe("The operator's own pause, which the app's administrators can't end.");
+const paused = z.boolean().check(z.describe("The operator's own pause, which the app's administrators can't end."));
 
 const given = {
-  version: z.int().min(0).describe("Of the limits that you have read: if they have another by now, 409.").optional(),
-  ...Object.fromEntries(Object.entries(numbers).map(([name, number]) => [name, number.optional()])),
+  version: z.optional(
+    z.int().check(z.minimum(0), z.describe("Of the limits that you have read: if they have another by now, 409.")),
+  ),
+  ...Object.fromEntries(Object.entries(numbers).map(([name, number]) => [name, z.optional(number)])),
 };
-const limitsBody = z.strictObject({ ...given, paused: paused.optional() }).meta({ id: "PutLimits" });
-const patchBody = z.strictObject({ ...given, paused: paused.nullable().optional() }).meta({
+const limitsBody = z
+  .strictObject({ ...given, paused: z.optional(paused) })
+  .register(z.globalRegistry, { id: "PutLimits" });
+const patchBody = z.strictObject({ ...given, paused: z.optional(z.nullable(paused)) }).register(z.globalRegistry, {
   id: "PatchLimits",
   description:
     "A merge patch (RFC 7396): null gives a limit its default. `PUT` is for no limit where there is a default.",
 });
 
 /** The fields of limits in an answer. */
-export const limitsShown = z
-  .strictObject({ version: z.int(), ...numbers, paused })
-  .meta({ id: "Limits", description: "What the operator allows the app, with the deployment's defaults." });
+export const limitsShown = z.strictObject({ version: z.int(), ...numbers, paused }).register(z.globalRegistry, {
+  id: "Limits",
+  description: "What the operator allows the app, with the deployment's defaults.",
+});
 
-const answer = enveloped(limitsShown).describe("The limits.");
+const answer = enveloped(limitsShown).check(z.describe("The limits."));
 
 export const getLimits = route({
   key: "GET /v1/admin/apps/{appId}/limits",

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import packageJson from "../../../package.json" with { type: "json" };
 import { SECOND, iso, type Clock } from "../../clock.ts";
 import { stage } from "../../config.ts";
@@ -10,40 +10,42 @@ import { PERMISSIONS, VIEWS } from "../http/rights.ts";
 // Who is asking, and whom: what a page or a client has to know before anything else.
 
 const rights = z.strictObject({
-  read: z.boolean().describe("All of the app: its jobs, settings, audit log."),
-  change: z.boolean().describe("The same, and create jobs of every kind."),
-  operate: z.boolean().describe("Every app, its limits, and the list of apps."),
-  permissions: z.array(z.string()).describe("For tasks and file jobs: those of the token, and those of its role."),
+  read: z.boolean().check(z.describe("All of the app: its jobs, settings, audit log.")),
+  change: z.boolean().check(z.describe("The same, and create jobs of every kind.")),
+  operate: z.boolean().check(z.describe("Every app, its limits, and the list of apps.")),
+  permissions: z
+    .array(z.string())
+    .check(z.describe("For tasks and file jobs: those of the token, and those of its role.")),
 });
 
 const local = z
   .strictObject({
-    speed: z.number().describe("How fast the service's clock runs: `SPEED`."),
-    offsetSeconds: z.int().describe("By how much it is ahead of real time."),
-    echoUrl: z.string().describe("A target for jobs."),
-    mailboxUrl: z.string().describe("The e-mails that jobs have sent."),
+    speed: z.number().check(z.describe("How fast the service's clock runs: `SPEED`.")),
+    offsetSeconds: z.int().check(z.describe("By how much it is ahead of real time.")),
+    echoUrl: z.string().check(z.describe("A target for jobs.")),
+    mailboxUrl: z.string().check(z.describe("The e-mails that jobs have sent.")),
   })
-  .describe("Of the local stack; null elsewhere.");
+  .check(z.describe("Of the local stack; null elsewhere."));
 
 const me = z
   .strictObject({
     sub: z.string(),
-    appId: z.guid().nullable().describe("The app of requests that name none; null if the token names none."),
-    appName: z.string().nullable().describe("By its settings."),
+    appId: z.nullable(z.guid()).check(z.describe("The app of requests that name none; null if the token names none.")),
+    appName: z.nullable(z.string()).check(z.describe("By its settings.")),
     roles: z.array(z.string()),
     permissions: z.array(z.string()),
-    may: rights.describe("What the caller may do."),
-    expiresAt: time.describe("The end of the token, in real time."),
+    may: rights.check(z.describe("What the caller may do.")),
+    expiresAt: time.check(z.describe("The end of the token, in real time.")),
     service: z.strictObject({ name: z.string(), version: z.string(), stage: z.string() }),
-    local: local.nullable(),
+    local: z.nullable(local),
   })
-  .meta({ id: "Me" });
+  .register(z.globalRegistry, { id: "Me" });
 
 export const getMe = route({
   key: "GET /v1/me",
   id: "getMe",
   summary: "Shows who the token says is asking, what it allows, and which service this is",
-  answers: { 200: enveloped(me).describe("The caller.") },
+  answers: { 200: enveloped(me).check(z.describe("The caller.")) },
   // Any valid token is enough.
   access: () => {},
 

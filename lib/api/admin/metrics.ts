@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { SECOND } from "../../clock.ts";
 import { COUNTED } from "../../store/measures.ts";
 import type { Totals } from "../../store/totals.ts";
@@ -16,8 +16,10 @@ export const getMetrics = route({
   answers: {
     200: z
       .string()
-      .describe(
-        "Counters since the first deployment, and what the latest sweep has found. Filters on the log alone count unreadable and recovered messages, refused addresses and requests without a valid token: those are in CloudWatch.",
+      .check(
+        z.describe(
+          "Counters since the first deployment, and what the latest sweep has found. Filters on the log alone count unreadable and recovered messages, refused addresses and requests without a valid token: those are in CloudWatch.",
+        ),
       ),
   },
   access: "scrape",

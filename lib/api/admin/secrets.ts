@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { iso } from "../../clock.ts";
 import { ClientError } from "../../errors.ts";
 import { enveloped, time } from "../http/answers.ts";
@@ -13,13 +13,13 @@ const about = {
   rotate: {
     id: "rotateSigningSecret",
     summary: "Makes a new signing secret; those before sign for 24 more hours",
-    answers: { 201: secretMade.describe("The secret, which can't be read again.") },
+    answers: { 201: secretMade.check(z.describe("The secret, which can't be read again.")) },
     refusals: ["CONFLICT"],
   },
   delete: {
     id: "deleteSigningSecret",
     summary: "Takes a signing secret back at once",
-    answers: { 200: enveloped(z.strictObject({ id: z.string() })).describe("It signs no more.") },
+    answers: { 200: enveloped(z.strictObject({ id: z.string() })).check(z.describe("It signs no more.")) },
   },
 } as const;
 

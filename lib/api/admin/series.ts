@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { DAY, iso, type Clock, type EpochMs } from "../../clock.ts";
 import { badRequest } from "../../errors.ts";
 import { dateTimeInQuery } from "../../job/date-time.ts";
@@ -14,30 +14,36 @@ const SHOWN_UNASKED = DAY;
 /** Of what was counted by five minutes. */
 const MINUTES_KEPT = 2 * DAY;
 
-const instant = dateTimeInQuery.transform((text): EpochMs => Date.parse(text));
+const instant = z.pipe(
+  dateTimeInQuery,
+  z.transform((text: string): EpochMs => Date.parse(text)),
+);
 
 const seriesQuery = z.strictObject({
-  appId: z.guid().toLowerCase().optional(),
-  from: instant.optional().describe("The first point is the hour or day in which this is; default a day before `to`."),
-  to: instant.optional().describe("The last point is the one before which this ends; default now."),
+  appId: z.optional(z.guid().check(z.toLowerCase())),
+  from: z
+    .optional(instant)
+    .check(z.describe("The first point is the hour or day in which this is; default a day before `to`.")),
+  to: z.optional(instant).check(z.describe("The last point is the one before which this ends; default now.")),
   step: z
-    .enum(["5m", "1h", "1d"])
-    .default("1h")
-    .describe(
-      "`1h`: at most 31 days; `1d`: days of UTC, at most 90; `5m`: a day of the last two, where a job counts in the minutes in which it was accepted, by its present status.",
+    ._default(z.enum(["5m", "1h", "1d"]), "1h")
+    .check(
+      z.describe(
+        "`1h`: at most 31 days; `1d`: days of UTC, at most 90; `5m`: a day of the last two, where a job counts in the minutes in which it was accepted, by its present status.",
+      ),
     ),
 });
 
 const figures = {
   accepted: z.int(),
   succeeded: z.int(),
-  failed: z.int().describe("Jobs that became FAILED or DEAD."),
-  dead: z.int().describe("Those of them that became DEAD."),
+  failed: z.int().check(z.describe("Jobs that became FAILED or DEAD.")),
+  dead: z.int().check(z.describe("Those of them that became DEAD.")),
   cancelled: z.int(),
-  retried: z.int().describe("Attempts that another one follows."),
+  retried: z.int().check(z.describe("Attempts that another one follows.")),
   latencyMs: z
-    .strictObject({ p50: z.int().nullable(), p95: z.int().nullable() })
-    .describe("From accepted, or the start asked for, to succeeded, schedules aside; exact to a fifth."),
+    .strictObject({ p50: z.nullable(z.int()), p95: z.nullable(z.int()) })
+    .check(z.describe("From accepted, or the start asked for, to succeeded, schedules aside; exact to a fifth.")),
 };
 
 const example = {
@@ -56,25 +62,27 @@ const series = z
     from: time,
     to: time,
     step: z.enum(["5m", "1h", "1d"]),
-    points: z.array(z.strictObject({ at: time.describe("The start of the hour or day."), ...figures })),
+    points: z.array(z.strictObject({ at: time.check(z.describe("The start of the hour or day.")), ...figures })),
     total: z.strictObject(figures),
     errors: z
       .array(z.strictObject({ error: z.string(), count: z.int() }))
-      .describe(
-        "The most frequent errors of failed attempts, by their first words: at most 20 of each hour, then `(others)`.",
+      .check(
+        z.describe(
+          "The most frequent errors of failed attempts, by their first words: at most 20 of each hour, then `(others)`.",
+        ),
       ),
     destinations: z
       .array(
         z.strictObject({
           destination: z.string(),
-          retried: z.int().describe("Failed attempts that another one follows."),
-          failed: z.int().describe("Failed attempts that ended their job."),
-          dead: z.int().describe("Those of them whose job is DEAD."),
+          retried: z.int().check(z.describe("Failed attempts that another one follows.")),
+          failed: z.int().check(z.describe("Failed attempts that ended their job.")),
+          dead: z.int().check(z.describe("Those of them whose job is DEAD.")),
         }),
       )
-      .describe("Where most attempts failed, at most 20 of each hour, then `(others)`."),
+      .check(z.describe("Where most attempts failed, at most 20 of each hour, then `(others)`.")),
   })
-  .meta({
+  .register(z.globalRegistry, {
     id: "Series",
     description:
       "By the hour in which something happened: a job counts where it was accepted, and where it ended; errors and destinations are of whole hours.",
@@ -96,7 +104,7 @@ export const getSeries = route({
   key: "GET /v1/admin/series",
   id: "getSeries",
   summary: "Counts what an app's jobs did, by hour or day, for the last 90 days",
-  answers: { 200: enveloped(series).describe("The series, some seconds behind.") },
+  answers: { 200: enveloped(series).check(z.describe("The series, some seconds behind.")) },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   query: seriesQuery,
 

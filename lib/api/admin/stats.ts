@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { SECOND } from "../../clock.ts";
 import { enveloped, stats } from "../http/answers.ts";
 import { appOf, requireRole } from "../http/auth.ts";
@@ -9,9 +9,9 @@ export const getStats = route({
   key: "GET /v1/admin/stats",
   id: "getStats",
   summary: "Counts an app's jobs of the last hour and day",
-  answers: { 200: enveloped(stats).describe("The counts, some seconds behind.") },
+  answers: { 200: enveloped(stats).check(z.describe("The counts, some seconds behind.")) },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
-  query: z.strictObject({ appId: z.guid().toLowerCase().optional() }),
+  query: z.strictObject({ appId: z.optional(z.guid().check(z.toLowerCase())) }),
 
   async handle({ query, caller }, { counting, store, clock }) {
     const { stats: counters } = await counting();

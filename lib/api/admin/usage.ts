@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { DAY, isoDay, type Clock } from "../../clock.ts";
 import { badRequest } from "../../errors.ts";
 import { enveloped } from "../http/answers.ts";
@@ -13,8 +13,8 @@ const MOST_DAYS = 366;
 const SHOWN_UNASKED = 30;
 
 const usageQuery = z.strictObject({
-  from: day.describe("The first day, in UTC; default 30 days before the last.").optional(),
-  to: day.describe("The last day; default today.").optional(),
+  from: z.optional(day.check(z.describe("The first day, in UTC; default 30 days before the last."))),
+  to: z.optional(day.check(z.describe("The last day; default today."))),
 });
 
 const dayUsage = z.strictObject({
@@ -23,23 +23,26 @@ const dayUsage = z.strictObject({
   quickJobs: z.int(),
   longJobs: z.int(),
   completed: z.int(),
-  failed: z.int().describe("Timeouts and cancelled ones among them."),
+  failed: z.int().check(z.describe("Timeouts and cancelled ones among them.")),
   pages: z.int(),
   bytes: z.int(),
   timeouts: z.int(),
   webhookFailures: z.int(),
-  durationMs: z.strictObject({ p50: z.int().nullable(), p95: z.int().nullable() }),
+  durationMs: z.strictObject({ p50: z.nullable(z.int()), p95: z.nullable(z.int()) }),
 });
 
 const usage = z
   .strictObject({ approximate: z.literal(true), from: day, to: day, days: z.array(dayUsage) })
-  .meta({ id: "Usage", description: "By the day on which jobs were asked for; days without any are left out." });
+  .register(z.globalRegistry, {
+    id: "Usage",
+    description: "By the day on which jobs were asked for; days without any are left out.",
+  });
 
 export const getUsage = route({
   key: "GET /v1/admin/apps/{appId}/usage",
   id: "getUsage",
   summary: "Counts an app's PDF jobs by day",
-  answers: { 200: enveloped(usage).describe("The counts, some seconds behind.") },
+  answers: { 200: enveloped(usage).check(z.describe("The counts, some seconds behind.")) },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   query: usageQuery,
 

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { ClientError } from "../../errors.ts";
 import { oidcConfig } from "../../config.ts";
 import { route, type Answer } from "../http/http.ts";
@@ -43,7 +43,7 @@ export const root = route({
   id: "getRoot",
   summary: "Leads a browser to the dashboard",
   contentTypes: ["text/html"],
-  answers: { 200: z.string().describe("The page, for those who accept HTML.") },
+  answers: { 200: z.string().check(z.describe("The page, for those who accept HTML.")) },
   refusals: ["NOT_FOUND"],
 
   async handle({ headers }): Promise<Answer> {
@@ -57,7 +57,7 @@ export const dashboard = route({
   id: "getDashboard",
   summary: "A page to see and steer jobs",
   contentTypes: ["text/html"],
-  answers: { 200: z.string().describe("The page.") },
+  answers: { 200: z.string().check(z.describe("The page.")) },
   takesSlash: true,
   handle: async ({ hasSlash }) => page(hasSlash ? "" : "dashboard/"),
 });
@@ -67,7 +67,7 @@ export const dashboardFile = route({
   id: "getDashboardFile",
   summary: "A page of the dashboard, or a file of it",
   contentTypes: ["text/html", "text/css", "text/javascript"],
-  answers: { 200: z.string().describe("The page, or the file.") },
+  answers: { 200: z.string().check(z.describe("The page, or the file.")) },
   refusals: ["NOT_FOUND"],
 
   async handle({ path, hasSlash, headers }): Promise<Answer> {
@@ -93,10 +93,10 @@ export const signInOptions = route({
   answers: {
     200: z
       .strictObject({
-        local: z.boolean().describe("With a click, on a local stack."),
-        oidc: issuerShown.nullable().describe("At the issuer of the tokens."),
+        local: z.boolean().check(z.describe("With a click, on a local stack.")),
+        oidc: z.nullable(issuerShown).check(z.describe("At the issuer of the tokens.")),
       })
-      .describe("The ways."),
+      .check(z.describe("The ways.")),
   },
 
   async handle(_, { rules }): Promise<Answer> {

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { ClientError } from "../../errors.ts";
 import { route } from "../http/http.ts";
 
@@ -65,7 +65,7 @@ export const docsPage = route({
   id: "getDocsPage",
   summary: "A page to browse this document and try it out",
   contentTypes: ["text/html"],
-  answers: { 200: z.string().describe("The page.") },
+  answers: { 200: z.string().check(z.describe("The page.")) },
   handle: async () => ({
     status: 200,
     headers: { ...headersOf("text/html"), "content-security-policy": POLICY, "cache-control": "no-cache" },
@@ -78,7 +78,7 @@ export const docsAsset = route({
   id: "getDocsAsset",
   summary: "A file of that page",
   contentTypes: ["text/css", "text/javascript"],
-  answers: { 200: z.string().describe("The file.") },
+  answers: { 200: z.string().check(z.describe("The file.")) },
 
   async handle({ path, headers }) {
     const name = path["file"] ?? "";

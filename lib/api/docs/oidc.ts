@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { HOUR, SECOND } from "../../clock.ts";
 import type { OidcConfig } from "../../config.ts";
 

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import packageJson from "../../../package.json" with { type: "json" };
 import type { ErrorCode } from "../../errors.ts";
 import { errorAnswer, gatewayAnswer, problemAnswer } from "../http/answers.ts";
@@ -115,7 +115,7 @@ async function documented(route: Route): Promise<Documented> {
 
 const GATEWAY = ref("responses/Gateway");
 
-type SchemaOf = (schema: z.ZodType) => Json;
+type SchemaOf = (schema: z.ZodMiniType) => Json;
 
 function operation(route: Documented, path: string, target: string, schemaOf: SchemaOf): Json {
   const { id, summary, access, body, bodyTypes = ["application/json"], form, answers } = route;
@@ -190,7 +190,7 @@ function parametersOf(route: Route, path: string, schemaOf: SchemaOf): Json[] {
   return [...inPath, ...inQuery, ...more, ref("parameters/RequestId")];
 }
 
-function success(route: Documented, status: string, schema: z.ZodType, schemaOf: SchemaOf): Json {
+function success(route: Documented, status: string, schema: z.ZodMiniType, schemaOf: SchemaOf): Json {
   const isOk = status === "200";
   const contentTypes = (isOk && route.contentTypes) || ["application/json"];
   const { description = "", ...shape } = schemaOf(schema);
@@ -249,7 +249,7 @@ function ref(to: string): Json {
 /** JSON schemas. Those with an `id` are put into `named` once and referenced. */
 function collection(): { of: SchemaOf; named: Json } {
   const named: Record<string, unknown> = {};
-  const of = (schema: z.ZodType): Json => {
+  const of = (schema: z.ZodMiniType): Json => {
     // Wrapped in a field, since a schema with an id is not referenced at the top level.
     const { properties, $defs } = z.toJSONSchema(z.object({ asked: schema }), { io: "input", override: plain });
     const text = JSON.stringify({ $defs, asked: properties?.["asked"] }).replaceAll(

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { iso } from "../../clock.ts";
 import { time } from "../http/answers.ts";
 import { dashboard, dashboardFile, root, signInOptions } from "./dashboard.ts";
@@ -14,7 +14,7 @@ const health = route({
   key: "GET /health",
   id: "getHealth",
   summary: "Tells that the service runs, and its time",
-  answers: { 200: z.strictObject({ status: z.literal("ok"), now: time }).describe("It runs.") },
+  answers: { 200: z.strictObject({ status: z.literal("ok"), now: time }).check(z.describe("It runs.")) },
   handle: async (_request, { clock }) => ({ status: 200, body: { status: "ok", now: iso(clock.now()) } }),
 });
 
@@ -25,7 +25,7 @@ const document = route({
   key: "GET /openapi.json",
   id: "getDocument",
   summary: "This document",
-  answers: { 200: z.looseObject({ openapi: z.literal("3.1.1") }).describe("OpenAPI 3.1.") },
+  answers: { 200: z.looseObject({ openapi: z.literal("3.1.1") }).check(z.describe("OpenAPI 3.1.")) },
   handle: async (_request, { rules }) => ({ status: 200, body: await (made ??= apiDocument(rules.localFunctionUrls)) }),
 });
 

@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { gunzipSync } from "node:zlib";
 import httpJsonBodyParser from "@middy/http-json-body-parser";
 import type { APIGatewayProxyEventV2 } from "aws-lambda";
-import type * as z from "zod";
+import type * as z from "../../zod.ts";
 import { ClientError, NOT_UTF8, badRequest, problemsIn } from "../../errors.ts";
 import { EXPECTED_BASE64, isBase64 } from "../../job/base64.ts";
 import { changingNumber, mayChange, parseAsWritten, parseExactly } from "../../job/exact-json.ts";
@@ -149,7 +149,7 @@ function tooLarge(size: string): ClientError {
 }
 
 /** Throws BAD_REQUEST with the problems of each field. */
-export function parse<T>(schema: z.ZodType<T>, value: unknown, whole: string): T {
+export function parse<T>(schema: z.ZodMiniType<T>, value: unknown, whole: string): T {
   const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;
   throw badRequest(problemsIn(parsed.error, whole, (path, name) => misplaced(schema, path, name)));

@@ -1,5 +1,5 @@
 import type { JWTPayload } from "jose";
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { SECOND, iso } from "../../clock.ts";
 import { claimNames, type ClaimNames } from "../../config.ts";
 import { PERMISSIONS, ROLES } from "./rights.ts";
@@ -14,12 +14,12 @@ export interface Claims {
 }
 
 const schema = z.object({
-  sub: z
-    .string()
-    .min(1)
-    .max(255)
-    .refine((sub) => sub.isWellFormed()),
-  appId: z.guid().toLowerCase().optional(),
+  sub: z.string().check(
+    z.minLength(1),
+    z.maxLength(255),
+    z.refine((sub) => sub.isWellFormed()),
+  ),
+  appId: z.optional(z.guid().check(z.toLowerCase())),
   roles: z.array(z.string()),
   permissions: z.array(z.string()),
 });

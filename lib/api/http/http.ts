@@ -1,6 +1,6 @@
 import middy from "@middy/core";
 import type { APIGatewayProxyStructuredResultV2 } from "aws-lambda";
-import type * as z from "zod";
+import type * as z from "../../zod.ts";
 import { iso } from "../../clock.ts";
 import { ClientError, Unavailable, type ErrorCode } from "../../errors.ts";
 import { parts, type ServiceParts } from "../../parts.ts";
@@ -22,7 +22,7 @@ import { jsonBytes } from "./json-bytes.ts";
 import type { FormFile } from "./multipart.ts";
 import { PROBLEM, explain, problemOf, retryAfter } from "./refusal.ts";
 
-export type Answers = Readonly<Record<number, z.ZodType>>;
+export type Answers = Readonly<Record<number, z.ZodMiniType>>;
 
 /** One endpoint. Body and query are parsed before `handle` is called. */
 export interface Route<Body = unknown, Query = unknown> extends Reading {
@@ -43,7 +43,7 @@ export interface Route<Body = unknown, Query = unknown> extends Reading {
   readonly examples?: (target: string) => Readonly<Record<string, unknown>>;
   /** Content types of the answer 200. Default: JSON. */
   readonly contentTypes?: readonly string[];
-  readonly body?: z.ZodType<Body>;
+  readonly body?: z.ZodMiniType<Body>;
   /** Set for a POST that changes nothing: a viewer may send it. A GET never changes anything. */
   readonly reads?: true;
   /** The endpoint that replaces this one for new clients, told in the header `Link`. */
@@ -53,8 +53,8 @@ export interface Route<Body = unknown, Query = unknown> extends Reading {
   /** Content types of the body. Default: JSON. Any is read as JSON. */
   readonly bodyTypes?: readonly string[];
   /** The fields of a form, for routes that accept one beside JSON. The file comes as `file`. */
-  readonly form?: z.ZodType<Body>;
-  readonly query?: z.ZodType<Query>;
+  readonly form?: z.ZodMiniType<Body>;
+  readonly query?: z.ZodMiniType<Query>;
   /** The query parameters that may be repeated. `,`: a comma separates values too. */
   readonly repeated?: Readonly<Record<string, "," | "">>;
   /** Throws FORBIDDEN. `internal` needs the operator's token, `scrape` that of the metrics. Absent: the endpoint is open to everyone. */

@@ -1,4 +1,4 @@
-import type * as z from "zod";
+import type * as z from "../../zod.ts";
 
 // A field at the wrong level of a request: where the schema knows one of that name.
 
@@ -10,6 +10,7 @@ interface Node {
   readonly innerType?: z.core.$ZodType;
   readonly in?: z.core.$ZodType;
   readonly element?: z.core.$ZodType;
+  readonly getter?: () => z.core.$ZodType;
 }
 
 type Path = readonly (string | number)[];
@@ -68,6 +69,8 @@ function shapesOf(schema: z.core.$ZodType): readonly Readonly<Record<string, z.c
 /** The schema itself, without what is wrapped around it, or the members of a union. */
 function variantsOf(schema: z.core.$ZodType): readonly Node[] {
   const node = schema._zod.def as unknown as Node;
-  const inner = [node.innerType, node.in, ...(node.options ?? [])].filter((each) => each !== undefined);
+  const inner = [node.innerType, node.in, node.getter?.(), ...(node.options ?? [])].filter(
+    (each) => each !== undefined,
+  );
   return inner.length > 0 ? inner.flatMap(variantsOf) : [node];
 }

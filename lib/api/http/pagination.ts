@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { badRequest } from "../../errors.ts";
 import type { JobFilter } from "../../job/job-filter.ts";
 import type { Position } from "../../store/merge.ts";
 
 const cursorContent = z.strictObject({
   of: z.string(),
-  at: z.int().min(0),
-  ids: z.record(z.string().max(64), z.guid()),
+  at: z.int().check(z.minimum(0)),
+  ids: z.record(z.string().check(z.maxLength(64)), z.guid()),
 });
 
 /** An opaque cursor, valid for the same app and filter only. */

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { refuseTarget, wholeUrl } from "../../outbound/target-url.ts";
 import { ClientError, badRequest } from "../../errors.ts";
 import { maskedAddress } from "../../job/masking.ts";
@@ -9,16 +9,16 @@ import { route, type Answer } from "../http/http.ts";
 // The settings of a user: the webhook for the ends of long PDF jobs.
 
 const account = z
-  .strictObject({ webhook_url: wholeUrl.nullable().describe("Null: nowhere.") })
-  .meta({ id: "AccountWebhook" });
+  .strictObject({ webhook_url: z.nullable(wholeUrl).check(z.describe("Null: nowhere.")) })
+  .register(z.globalRegistry, { id: "AccountWebhook" });
 
-const shown = z.strictObject({ webhook_url: z.string().nullable() });
+const shown = z.strictObject({ webhook_url: z.nullable(z.string()) });
 
 export const getWebhook = route({
   key: "GET /accounts/me/webhook",
   id: "getAccountWebhook",
   summary: "Shows where the caller's long PDF jobs tell their end",
-  answers: { 200: shown.describe("The URL, or null.") },
+  answers: { 200: shown.check(z.describe("The URL, or null.")) },
   access: requireApp,
 
   async handle({ caller }, { apps }): Promise<Answer> {
@@ -31,7 +31,7 @@ export const putWebhook = route({
   key: "PUT /accounts/me/webhook",
   id: "putAccountWebhook",
   summary: "Says where the caller's long PDF jobs are to tell their end, from the next one on",
-  answers: { 200: shown.describe("The URL, or null.") },
+  answers: { 200: shown.check(z.describe("The URL, or null.")) },
   access: requireApp,
   body: account,
 

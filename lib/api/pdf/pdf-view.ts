@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { iso } from "../../clock.ts";
 import { maskedAddress } from "../../job/masking.ts";
 import { attemptsOf } from "../../job/view.ts";
@@ -12,10 +12,10 @@ import type { Attempt } from "../../job/attempt.ts";
 
 const webhookTry = z.strictObject({
   attempt: z.int(),
-  at: time.nullable().describe("Null if the try was lost: its worker left no record."),
+  at: z.nullable(time).check(z.describe("Null if the try was lost: its worker left no record.")),
   delivered: z.boolean(),
-  http_status: z.int().nullable(),
-  error: z.string().nullable(),
+  http_status: z.nullable(z.int()),
+  error: z.nullable(z.string()),
 });
 
 export const pdfJob = z
@@ -23,27 +23,29 @@ export const pdfJob = z
     job_id: z.guid(),
     job_type: z.enum(["quick", "long"]),
     status: z.enum(PDF_STATUSES),
-    mode: z.enum(["html", "markdown"]).nullable().describe("What it is made of."),
-    pages: z.int().nullable().describe("Of the whole document."),
-    truncated: z.boolean().nullable().describe("Whether the file holds only the first 100 pages."),
+    mode: z.nullable(z.enum(["html", "markdown"])).check(z.describe("What it is made of.")),
+    pages: z.nullable(z.int()).check(z.describe("Of the whole document.")),
+    truncated: z.nullable(z.boolean()).check(z.describe("Whether the file holds only the first 100 pages.")),
     warnings: z
       .array(z.string())
-      .describe("What the file lacks of its document: what was left out, and characters that no font has."),
+      .check(z.describe("What the file lacks of its document: what was left out, and characters that no font has.")),
     created_at: time,
-    completed_at: time.nullable(),
-    duration_ms: z.int().nullable().describe("What making it took."),
-    s3_url: z.string().nullable().describe("A link to the file, made for this answer."),
-    s3_url_expires_at: time.nullable(),
-    message: z.string().nullable().describe("Why there is no link to a file that was made."),
-    error_message: z.string().nullable(),
-    timeout_occurred: z.boolean().describe("Whether a quick job took longer than a request may."),
-    webhook_url: z.string().nullable(),
-    webhook_delivered: z.boolean().nullable().describe("Null without a webhook, and once its job is deleted."),
-    webhook_delivered_at: time.nullable(),
-    webhook_retry_count: z.int().nullable(),
-    webhook_retry_log: z.array(webhookTry).nullable(),
+    completed_at: z.nullable(time),
+    duration_ms: z.nullable(z.int()).check(z.describe("What making it took.")),
+    s3_url: z.nullable(z.string()).check(z.describe("A link to the file, made for this answer.")),
+    s3_url_expires_at: z.nullable(time),
+    message: z.nullable(z.string()).check(z.describe("Why there is no link to a file that was made.")),
+    error_message: z.nullable(z.string()),
+    timeout_occurred: z.boolean().check(z.describe("Whether a quick job took longer than a request may.")),
+    webhook_url: z.nullable(z.string()),
+    webhook_delivered: z
+      .nullable(z.boolean())
+      .check(z.describe("Null without a webhook, and once its job is deleted.")),
+    webhook_delivered_at: z.nullable(time),
+    webhook_retry_count: z.nullable(z.int()),
+    webhook_retry_log: z.nullable(z.array(webhookTry)),
   })
-  .meta({ id: "PdfJob", description: "A PDF job as it stands." });
+  .register(z.globalRegistry, { id: "PdfJob", description: "A PDF job as it stands." });
 
 export async function pdfJobView(job: Job, service: ServiceParts): Promise<object> {
   const { clock, fileStore } = service;

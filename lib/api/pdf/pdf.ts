@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { SECOND, iso, type EpochMs } from "../../clock.ts";
 import { ClientError, Unavailable, badRequest } from "../../errors.ts";
 import { wholeUrl } from "../../outbound/target-url.ts";
@@ -24,7 +24,7 @@ import type { Outcome } from "../../job/attempt.ts";
 
 // Quick and long PDF jobs: spec/quickjob-longjob-pdf.md.
 
-const fields = { idempotency_key: idempotencyKey.optional() };
+const fields = { idempotency_key: z.optional(idempotencyKey) };
 const keyField = "idempotency_key";
 const EXAMPLES = {
   "a page of HTML": { input_type: "html", html: "<h1>Invoice 4711</h1><p>Thank you.</p>", options: { format: "A4" } },
@@ -42,7 +42,7 @@ const ADVICE = "POST it to /longjob, which has no such limit";
 /** Most PDFs are made by then. */
 const QUICK_RETRY_SECONDS = 2;
 
-const quickBody = documentWith(fields).meta({ id: "QuickJob" });
+const quickBody = documentWith(fields).register(z.globalRegistry, { id: "QuickJob" });
 
 export const createQuickJob = route({
   key: "POST /quickjob",
@@ -52,11 +52,13 @@ export const createQuickJob = route({
   answers: {
     200: z
       .string()
-      .meta({ format: "binary" })
-      .describe("The PDF; `X-PDF-Pages`, `X-PDF-Truncated`, `X-PDF-Warnings` and `X-Job-Id` tell about it."),
+      .check(
+        z.meta({ format: "binary" }),
+        z.describe("The PDF; `X-PDF-Pages`, `X-PDF-Truncated`, `X-PDF-Warnings` and `X-Job-Id` tell about it."),
+      ),
     303: z
       .strictObject({ job_id: z.guid(), s3_url: z.string() })
-      .describe("It is over 4 MB: `Location` is a link to it, good for an hour."),
+      .check(z.describe("It is over 4 MB: `Location` is a link to it, good for an hour.")),
   },
   refusals: ["CONFLICT", "REQUEST_TIMEOUT"],
   idempotent: true,
@@ -184,19 +186,20 @@ function keyTaken({ id, dialect }: Job): ClientError {
 
 const longBody = documentWith({
   ...fields,
-  webhook_url: wholeUrl
-    .nullable()
-    .describe("Where the end is told, instead of the account's own `webhook_url`; null: nowhere.")
-    .optional(),
-}).meta({ id: "LongJob" });
+  webhook_url: z.optional(
+    z
+      .nullable(wholeUrl)
+      .check(z.describe("Where the end is told, instead of the account's own `webhook_url`; null: nowhere.")),
+  ),
+}).register(z.globalRegistry, { id: "LongJob" });
 
 const accepted = z.strictObject({
   job_id: z.guid(),
   status: pdfJob.shape.status,
   message: z.string(),
-  estimated_completion: time
-    .nullable()
-    .describe("By what documents have taken lately and what waits; null once it has ended."),
+  estimated_completion: z
+    .nullable(time)
+    .check(z.describe("By what documents have taken lately and what waits; null once it has ended.")),
 });
 
 export const createLongJob = route({
@@ -204,8 +207,8 @@ export const createLongJob = route({
   id: "createLongJob",
   summary: "Accepts a document to make a PDF of, which is kept for 24 hours",
   answers: {
-    200: accepted.describe("The idempotency key was there already: the job that has it."),
-    202: accepted.describe("It is queued."),
+    200: accepted.check(z.describe("The idempotency key was there already: the job that has it.")),
+    202: accepted.check(z.describe("It is queued.")),
   },
   refusals: ["CONFLICT", "UNPROCESSABLE_ENTITY"],
   idempotent: true,
@@ -272,7 +275,7 @@ export const getPdfJob = route({
   key: "GET /jobs/{id}",
   id: "getPdfJob",
   summary: "Shows a PDF job, with a new link to its file",
-  answers: { 200: pdfJob.describe("The job.") },
+  answers: { 200: pdfJob.check(z.describe("The job.")) },
   access: requireApp,
 
   async handle({ path, caller }, service): Promise<Answer> {

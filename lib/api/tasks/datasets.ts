@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { iso } from "../../clock.ts";
 import { time } from "../http/answers.ts";
 import { appOf, requirePermission } from "../http/auth.ts";
@@ -12,17 +12,17 @@ const datasetShown = z
     name: z.string(),
     rows: z.int(),
     bytes: z.int(),
-    columns: z.record(z.string(), z.enum(COLUMN_TYPES)).describe("Empty where the answer would be too large."),
-    dateField: z.string().nullable().describe("By which reports are filtered."),
+    columns: z.record(z.string(), z.enum(COLUMN_TYPES)).check(z.describe("Empty where the answer would be too large.")),
+    dateField: z.nullable(z.string()).check(z.describe("By which reports are filtered.")),
     updatedAt: time,
   })
-  .meta({ id: "Dataset" });
+  .register(z.globalRegistry, { id: "Dataset" });
 
 export const listDatasets = route({
   key: "GET /v1/datasets",
   id: "listDatasets",
   summary: "Lists the app's datasets by name",
-  answers: { 200: z.strictObject({ datasets: z.array(datasetShown) }).describe("All of them.") },
+  answers: { 200: z.strictObject({ datasets: z.array(datasetShown) }).check(z.describe("All of them.")) },
   access: (caller) => requirePermission(caller, "jobs.view_jobs"),
 
   async handle({ caller }, { datasets }): Promise<Answer> {

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { iso } from "../../clock.ts";
 import type { TaskExecution } from "../../executors/task.ts";
 import { maskedJson } from "../../job/masking.ts";
@@ -30,26 +30,28 @@ const anyObject = z.record(z.string(), z.unknown());
 export const fileJob = z
   .strictObject({
     id: z.guid(),
-    taskId: z.guid().describe("The same as `id`."),
+    taskId: z.guid().check(z.describe("The same as `id`.")),
     jobType: z.string(),
     status: z.enum(FILE_STATUSES),
     queue: z.literal("jobs-tasks"),
     attempts: z.int(),
     maxAttempts: z.int(),
-    errorReason: z.string().nullable().describe("Of the last attempt; `cancelled` if somebody has cancelled it."),
-    fileUrl: z.string().nullable().describe("A link to the file, good for an hour."),
-    fileKey: z.string().nullable(),
-    fileName: z.string().nullable(),
-    payload: anyObject.nullable().describe("Null where the answer would be too large."),
-    result: anyObject.nullable(),
-    meta: anyObject.nullable().describe("Null if there is none, and where the answer would be too large."),
-    userId: z.string().nullable(),
-    startedAt: time.nullable().describe("When the last attempt started."),
-    completedAt: time.nullable(),
+    errorReason: z
+      .nullable(z.string())
+      .check(z.describe("Of the last attempt; `cancelled` if somebody has cancelled it.")),
+    fileUrl: z.nullable(z.string()).check(z.describe("A link to the file, good for an hour.")),
+    fileKey: z.nullable(z.string()),
+    fileName: z.nullable(z.string()),
+    payload: z.nullable(anyObject).check(z.describe("Null where the answer would be too large.")),
+    result: z.nullable(anyObject),
+    meta: z.nullable(anyObject).check(z.describe("Null if there is none, and where the answer would be too large.")),
+    userId: z.nullable(z.string()),
+    startedAt: z.nullable(time).check(z.describe("When the last attempt started.")),
+    completedAt: z.nullable(time),
     createdAt: time,
     updatedAt: time,
   })
-  .meta({ id: "FileJob", description: "A file job as it stands." });
+  .register(z.globalRegistry, { id: "FileJob", description: "A file job as it stands." });
 
 function fileStatus({ status }: Job): FileStatus {
   return SHOWN_AS[status];
@@ -105,11 +107,11 @@ export const fileJobLog = z
     jobId: z.guid(),
     level: z.enum(SHOWN_LEVELS),
     message: z.string(),
-    rowNumber: z.int().nullable().describe("Of the file, from 1."),
-    meta: anyObject.nullable(),
+    rowNumber: z.nullable(z.int()).check(z.describe("Of the file, from 1.")),
+    meta: z.nullable(anyObject),
     createdAt: time,
   })
-  .meta({ id: "FileJobLog", description: "A line that a job has logged." });
+  .register(z.globalRegistry, { id: "FileJobLog", description: "A line that a job has logged." });
 
 export function logView(jobId: string, { level, message, rowNumber, meta, at }: LogLine): object {
   return {

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { ClientError } from "../../errors.ts";
 import { JOB_TYPES } from "../../executors/task.ts";
 import { TASK, type Job } from "../../job/job.ts";
@@ -36,43 +36,55 @@ const MAX_RETRIES = 2;
 
 const fields = {
   jobType: z.enum(JOB_TYPES),
-  payload: z.record(z.string(), z.unknown()).default({}).describe("As the job type wants it."),
-  meta: z.record(z.string(), z.unknown()).describe("The caller's own: kept, and shown as it came.").optional(),
-  idempotencyKey: idempotencyKey.optional(),
+  payload: z._default(z.record(z.string(), z.unknown()), {}).check(z.describe("As the job type wants it.")),
+  meta: z.optional(
+    z.record(z.string(), z.unknown()).check(z.describe("The caller's own: kept, and shown as it came.")),
+  ),
+  idempotencyKey: z.optional(idempotencyKey),
 };
 
 const createBody = z
   .strictObject({
     ...fields,
-    fileKey: z.string().min(1).max(1_024).describe("Of an upload of the same user that is complete."),
+    fileKey: z
+      .string()
+      .check(z.minLength(1), z.maxLength(1_024), z.describe("Of an upload of the same user that is complete.")),
   })
-  .meta({ id: "CreateFileJob" });
+  .register(z.globalRegistry, { id: "CreateFileJob" });
 
-const jsonText = z.string().transform((text, context): unknown => {
-  try {
-    const value = parseExactly(withoutMark(text));
-    const tooDeep = isTooDeep(value);
-    const astray = tooDeep ? undefined : nameAstray(value);
-    if (astray) context.addIssue({ code: "custom", message: `has a field ${astray}, which JavaScript reserves` });
-    if (tooDeep) context.addIssue({ code: "custom", message: TOO_DEEP });
-    const changing = tooDeep ? undefined : changingNumber(value);
-    if (changing) context.addIssue({ code: "custom", path: [...changing.path], message: numberProblem(changing.text) });
-    const halfPair = tooDeep ? undefined : halfPairIn(value);
-    if (halfPair) context.addIssue({ code: "custom", path: [...halfPair], message: HALF_PAIR });
-    if (!tooDeep && !astray && !changing && !halfPair) return value;
-  } catch {
-    context.addIssue({ code: "custom", message: "expected JSON" });
-  }
-  return z.NEVER;
-});
+const jsonText = z.pipe(
+  z.string(),
+  z.transform((text, { issues }): unknown => {
+    const refuse = (message: string, path: readonly PropertyKey[] = []) =>
+      issues.push({ code: "custom", path: [...path], message, input: text });
+    try {
+      const value = parseExactly(withoutMark(text));
+      const tooDeep = isTooDeep(value);
+      const astray = tooDeep ? undefined : nameAstray(value);
+      if (astray) refuse(`has a field ${astray}, which JavaScript reserves`);
+      if (tooDeep) refuse(TOO_DEEP);
+      const changing = tooDeep ? undefined : changingNumber(value);
+      if (changing) refuse(numberProblem(changing.text), changing.path);
+      const halfPair = tooDeep ? undefined : halfPairIn(value);
+      if (halfPair) refuse(HALF_PAIR, halfPair);
+      if (!tooDeep && !astray && !changing && !halfPair) return value;
+    } catch {
+      refuse("expected JSON");
+    }
+    return z.NEVER;
+  }),
+);
 
 const form = z.strictObject({
   ...fields,
-  payload: jsonText
-    .pipe(fields.payload)
-    .describe("JSON, as the job type wants it: text, or a part of type application/json.")
-    .optional(),
-  meta: jsonText.pipe(fields.meta).describe("JSON: the caller's own, kept, and shown as it came.").optional(),
+  payload: z.optional(
+    z
+      .pipe(jsonText, fields.payload)
+      .check(z.describe("JSON, as the job type wants it: text, or a part of type application/json.")),
+  ),
+  meta: z.optional(
+    z.pipe(jsonText, fields.meta).check(z.describe("JSON: the caller's own, kept, and shown as it came.")),
+  ),
 });
 
 interface CreateBody {
@@ -88,8 +100,8 @@ export const createFileJob = route<CreateBody, unknown>({
   id: "createFileJob",
   summary: "Accepts a task about a file, which comes with it or was uploaded before",
   answers: {
-    200: fileJob.describe("The idempotency key was there already: the job that has it."),
-    201: fileJob.describe("It is queued."),
+    200: fileJob.check(z.describe("The idempotency key was there already: the job that has it.")),
+    201: fileJob.check(z.describe("It is queued.")),
   },
   refusals: ["NOT_FOUND", "UNPROCESSABLE_ENTITY"],
   idempotent: true,
@@ -137,18 +149,18 @@ async function uploaded(fileKey: string, caller: Caller, { uploads }: ServicePar
 // ---- GET /api/jobs ----
 
 const listQuery = z.strictObject({
-  page: z.coerce.number().int().min(1).max(10_000).default(1),
-  pageSize: z.coerce.number().int().min(1).max(100).default(20),
-  status: z.enum(FILE_STATUSES).optional(),
-  jobType: z.enum(JOB_TYPES).optional(),
+  page: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(10_000)), 1),
+  pageSize: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(100)), 20),
+  status: z.optional(z.enum(FILE_STATUSES)),
+  jobType: z.optional(z.enum(JOB_TYPES)),
 });
 
 const numbers = { page: z.int(), pageSize: z.int(), totalPages: z.int() };
 
 const fileJobs = z.strictObject({
   jobs: z.array(fileJob),
-  total: z.int().describe("Of the caller's newest 10,000 tasks, or of the app's in that status."),
-  totalIsExact: z.boolean().describe("False if there are older ones, which are not listed."),
+  total: z.int().check(z.describe("Of the caller's newest 10,000 tasks, or of the app's in that status.")),
+  totalIsExact: z.boolean().check(z.describe("False if there are older ones, which are not listed.")),
   ...numbers,
 });
 
@@ -156,7 +168,7 @@ export const listFileJobs = route({
   key: "GET /api/jobs",
   id: "listFileJobs",
   summary: "Lists the caller's file jobs, newest first; an administrator gets the app's",
-  answers: { 200: fileJobs.describe("A page.") },
+  answers: { 200: fileJobs.check(z.describe("A page.")) },
   access: (caller) => requirePermission(caller, "job:Read"),
   query: listQuery,
 
@@ -187,7 +199,7 @@ export const getFileJob = route({
   key: "GET /api/jobs/{id}",
   id: "getFileJob",
   summary: "Shows a file job",
-  answers: { 200: fileJob.describe("The job.") },
+  answers: { 200: fileJob.check(z.describe("The job.")) },
   access: (caller) => requirePermission(caller, "job:Read"),
 
   async handle({ path, caller }, service): Promise<Answer> {
@@ -205,15 +217,15 @@ async function ownFileJob(id: string | undefined, caller: Caller, service: Servi
 // ---- GET /api/jobs/{id}/logs ----
 
 const logsQuery = z.strictObject({
-  page: z.coerce.number().int().min(1).max(200_000).default(1),
-  pageSize: z.coerce.number().int().min(1).max(200).default(50),
-  level: z.enum(SHOWN_LEVELS).optional(),
-  order: z.enum(["newest", "oldest"]).default("newest").describe("Which lines come first."),
+  page: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(200_000)), 1),
+  pageSize: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(200)), 50),
+  level: z.optional(z.enum(SHOWN_LEVELS)),
+  order: z._default(z.enum(["newest", "oldest"]), "newest").check(z.describe("Which lines come first.")),
 });
 
 const fileJobLogs = z.strictObject({
   logs: z.array(fileJobLog),
-  total: z.int().describe("Of the level, if one was asked for."),
+  total: z.int().check(z.describe("Of the level, if one was asked for.")),
   ...numbers,
 });
 
@@ -221,7 +233,7 @@ export const listFileJobLogs = route({
   key: "GET /api/jobs/{id}/logs",
   id: "listFileJobLogs",
   summary: "Lists what a file job has logged; it is kept for 30 days",
-  answers: { 200: fileJobLogs.describe("A page.") },
+  answers: { 200: fileJobLogs.check(z.describe("A page.")) },
   access: (caller) => requirePermission(caller, "job:Read"),
   query: logsQuery,
 

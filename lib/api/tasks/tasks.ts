@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { derivedUuid, type Clock, type EpochMs } from "../../clock.ts";
 import { ClientError, badRequest } from "../../errors.ts";
 import { definitionOf, payloadProblems } from "../../executors/task.ts";
@@ -86,7 +86,7 @@ export function listedFor(caller: Caller): TaskOwner {
 
 /** The task of an id. NOT_FOUND also for tasks that the caller may not see. */
 export async function ownTask(id: string | undefined, caller: Caller, { store }: ServiceParts): Promise<Job> {
-  const parsed = z.guid().toLowerCase().safeParse(id);
+  const parsed = z.guid().check(z.toLowerCase()).safeParse(id);
   const job = parsed.success ? await store.get(parsed.data) : undefined;
   const isTheirs =
     job &&

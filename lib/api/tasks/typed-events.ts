@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { SECOND, iso } from "../../clock.ts";
 import { isFinished, type Job } from "../../job/job.ts";
 import type { LogLine } from "../../tasks/log-items.ts";
@@ -11,19 +11,22 @@ import { ownTask } from "./tasks.ts";
 import { TYPED_STATUSES, percentOf, typedStatus } from "./typed-view.ts";
 
 const eventsQuery = z.strictObject({
-  after: z
-    .string()
-    .regex(/^\d{1,9}\.[\w-]{0,64}$/, "is not a cursor; take `after` of the answer before")
-    .describe("`after` of the answer before: what is new since.")
-    .optional(),
+  after: z.optional(
+    z
+      .string()
+      .check(
+        z.regex(/^\d{1,9}\.[\w-]{0,64}$/, "is not a cursor; take `after` of the answer before"),
+        z.describe("`after` of the answer before: what is new since."),
+      ),
+  ),
 });
 
 const logEvent = z.strictObject({
   type: z.literal("log"),
   level: z.enum(LOG_LEVELS),
   message: z.string(),
-  rowNumber: z.int().nullable(),
-  meta: z.record(z.string(), z.unknown()).nullable(),
+  rowNumber: z.nullable(z.int()),
+  meta: z.nullable(z.record(z.string(), z.unknown())),
   createdAt: time,
 });
 
@@ -32,14 +35,14 @@ const progressEvent = z.strictObject({
   status: z.enum(TYPED_STATUSES),
   progress: z.int(),
   currentStep: z.int(),
-  totalSteps: z.int().nullable(),
-  label: z.string().nullable(),
+  totalSteps: z.nullable(z.int()),
+  label: z.nullable(z.string()),
 });
 
 const typedEvents = z.strictObject({
   events: z.array(z.union([logEvent, progressEvent])),
-  after: z.string().describe("Ask with this for what comes next."),
-  ended: z.boolean().describe("Nothing more comes."),
+  after: z.string().check(z.describe("Ask with this for what comes next.")),
+  ended: z.boolean().check(z.describe("Nothing more comes.")),
 });
 
 const WAIT_AT_MOST_MS = 20 * SECOND;
@@ -56,8 +59,10 @@ export const listTypedEvents = route({
   id: "listTypedJobEvents",
   summary: "Waits for progress and log lines: new ones at once, or none after 20 s",
   answers: {
-    200: typedEvents.describe(
-      "What is new since `after`. With `Retry-After`, it did not wait: the app's `waitersPerApp` is reached.",
+    200: typedEvents.check(
+      z.describe(
+        "What is new since `after`. With `Retry-After`, it did not wait: the app's `waitersPerApp` is reached.",
+      ),
     ),
   },
   access: (caller) => requirePermission(caller, "jobs.view_jobs"),

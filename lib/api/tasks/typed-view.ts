@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { iso } from "../../clock.ts";
 import type { TaskExecution } from "../../executors/task.ts";
 import { maskedJson } from "../../job/masking.ts";
@@ -27,25 +27,27 @@ export const typedJob = z
   .strictObject({
     id: z.guid(),
     organizationId: z.guid(),
-    userId: z.string().nullable(),
+    userId: z.nullable(z.string()),
     jobType: z.string(),
     status: z.enum(TYPED_STATUSES),
     priority: z.int(),
     retryCount: z.int(),
     maxRetries: z.int(),
-    payload: z.record(z.string(), z.unknown()).nullable().describe("Null where the answer would be too large."),
-    result: z.record(z.string(), z.unknown()).nullable(),
-    errorMessage: z.string().nullable(),
-    progress: z.int().describe("Percent."),
-    totalSteps: z.int().nullable(),
+    payload: z
+      .nullable(z.record(z.string(), z.unknown()))
+      .check(z.describe("Null where the answer would be too large.")),
+    result: z.nullable(z.record(z.string(), z.unknown())),
+    errorMessage: z.nullable(z.string()),
+    progress: z.int().check(z.describe("Percent.")),
+    totalSteps: z.nullable(z.int()),
     currentStep: z.int(),
-    startedAt: time.nullable(),
-    completedAt: time.nullable(),
-    scheduledAt: time.nullable(),
+    startedAt: z.nullable(time),
+    completedAt: z.nullable(time),
+    scheduledAt: z.nullable(time),
     createdAt: time,
     updatedAt: time,
   })
-  .meta({ id: "TypedJob", description: "A task as it stands." });
+  .register(z.globalRegistry, { id: "TypedJob", description: "A task as it stands." });
 
 export function typedStatus({ status }: Job): TypedStatus {
   return SHOWN_AS[status];

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { MINUTE, SECOND, type Clock, type EpochMs } from "../../clock.ts";
 import { ClientError, badRequest } from "../../errors.ts";
 import { JOB_TYPES, priority } from "../../executors/task.ts";
@@ -31,13 +31,17 @@ import {
 const typedBody = z
   .strictObject({
     jobType: z.enum(JOB_TYPES),
-    payload: z.record(z.string(), z.unknown()).default({}).describe("As the job type wants it."),
+    payload: z._default(z.record(z.string(), z.unknown()), {}).check(z.describe("As the job type wants it.")),
     priority,
-    maxRetries: z.int().min(0).max(50).describe("Default: the job type's, mostly 3.").optional(),
-    scheduledAt: dateTime.describe("When it may start at the earliest; a time that has passed is now.").optional(),
-    idempotencyKey: idempotencyKey.optional(),
+    maxRetries: z.optional(
+      z.int().check(z.minimum(0), z.maximum(50), z.describe("Default: the job type's, mostly 3.")),
+    ),
+    scheduledAt: z.optional(
+      dateTime.check(z.describe("When it may start at the earliest; a time that has passed is now.")),
+    ),
+    idempotencyKey: z.optional(idempotencyKey),
   })
-  .meta({ id: "CreateTypedJob" });
+  .register(z.globalRegistry, { id: "CreateTypedJob" });
 
 const created = z.strictObject({ jobId: z.guid(), message: z.string() });
 /** A later time is taken for a mistake in the year. */
@@ -48,8 +52,8 @@ export const createTypedJob = route({
   id: "createTypedJob",
   summary: "Accepts a task",
   answers: {
-    200: created.describe("The idempotency key was there already: the job that has it."),
-    201: created.describe("It is queued."),
+    200: created.check(z.describe("The idempotency key was there already: the job that has it.")),
+    201: created.check(z.describe("It is queued.")),
   },
   refusals: ["UNPROCESSABLE_ENTITY"],
   idempotent: true,
@@ -96,16 +100,16 @@ function startOf(scheduledAt: string | undefined, clock: Clock): EpochMs | undef
 // ---- GET /v1/jobs ----
 
 const listQuery = z.strictObject({
-  page: z.coerce.number().int().min(1).max(10_000).default(1),
-  pageSize: z.coerce.number().int().min(1).max(100).default(25),
-  status: z.enum(TYPED_STATUSES).optional(),
-  jobType: z.enum(JOB_TYPES).optional(),
+  page: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(10_000)), 1),
+  pageSize: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(100)), 25),
+  status: z.optional(z.enum(TYPED_STATUSES)),
+  jobType: z.optional(z.enum(JOB_TYPES)),
 });
 
 const typedList = z.strictObject({
   jobs: z.array(typedJob),
-  total: z.int().describe("Of the caller's newest 10,000 tasks, or of the app's in that status."),
-  totalIsExact: z.boolean().describe("False if there are older ones, which are not listed."),
+  total: z.int().check(z.describe("Of the caller's newest 10,000 tasks, or of the app's in that status.")),
+  totalIsExact: z.boolean().check(z.describe("False if there are older ones, which are not listed.")),
   page: z.int(),
   pageSize: z.int(),
   totalPages: z.int(),
@@ -115,7 +119,7 @@ export const listTypedJobs = route({
   key: "GET /v1/jobs",
   id: "listTypedJobs",
   summary: "Lists the caller's tasks, newest first; an administrator gets the app's",
-  answers: { 200: typedList.describe("A page.") },
+  answers: { 200: typedList.check(z.describe("A page.")) },
   access: (caller) => requirePermission(caller, "jobs.view_jobs"),
   query: listQuery,
 
@@ -150,7 +154,9 @@ export const getTypedJob = route({
   key: "GET /v1/jobs/{id}/status",
   id: "getTypedJobStatus",
   summary: "Shows a task and how far it is",
-  answers: { 200: typedStatusAnswer.describe("The task. `Retry-After` says when to ask again, until it has ended.") },
+  answers: {
+    200: typedStatusAnswer.check(z.describe("The task. `Retry-After` says when to ask again, until it has ended.")),
+  },
   access: (caller) => requirePermission(caller, "jobs.view_jobs"),
 
   async handle({ path, caller }, service): Promise<Answer> {
@@ -216,7 +222,7 @@ function personAction(about: {
     key: `POST /v1/jobs/{id}/${action}`,
     id: `${action}TypedJob`,
     summary,
-    answers: { 200: told.describe("It is done, or under way.") },
+    answers: { 200: told.check(z.describe("It is done, or under way.")) },
     refusals: ["CONFLICT"],
     access: (caller) => requirePermission(caller, permission),
 

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { SECOND } from "../../clock.ts";
 import { ClientError, badRequest } from "../../errors.ts";
 import { LARGEST_UPLOAD, UPLOAD_LINK_MS, UPLOAD_PART_BYTES, type TaskFile } from "../../files/uploads.ts";
@@ -14,42 +14,45 @@ const MOST_PARTS = LARGEST_UPLOAD / UPLOAD_PART_BYTES;
 // XML forbids some of these characters, and S3 answers in XML.
 const NO_NAME = /[/\\\p{Cc}\p{Noncharacter_Code_Point}]|^\.{1,2}$/u;
 
-const fileName = z
-  .string()
-  .min(1)
-  .max(LONGEST_NAME)
-  .refine(
+const fileName = z.string().check(
+  z.minLength(1),
+  z.maxLength(LONGEST_NAME),
+  z.refine(
     (name) => name.isWellFormed() && !NO_NAME.test(name),
     "must be a name alone: no folders, no control characters",
-  )
-  .refine((name) => Buffer.byteLength(name) <= LONGEST_NAME, `must not be longer than ${LONGEST_NAME} bytes`)
-  .describe("Without folders.");
+  ),
+  z.refine((name) => Buffer.byteLength(name) <= LONGEST_NAME, `must not be longer than ${LONGEST_NAME} bytes`),
+  z.describe("Without folders."),
+);
 
 const contentType = z
   .string()
-  .max(255)
-  .regex(/^[\w.+-]+\/[\w.+-]+( *;[ -~]*)?$/, "expected a type such as text/csv");
+  .check(z.maxLength(255), z.regex(/^[\w.+-]+\/[\w.+-]+( *;[ -~]*)?$/, "expected a type such as text/csv"));
 
-const size = z.int().min(1).max(LARGEST_UPLOAD).describe("Bytes: up to 5 GB.");
+const size = z.int().check(z.minimum(1), z.maximum(LARGEST_UPLOAD), z.describe("Bytes: up to 5 GB."));
 
-const fileKey = z.string().min(1).max(1_024);
+const fileKey = z.string().check(z.minLength(1), z.maxLength(1_024));
 
-export const announcedFile = z.strictObject({ fileName, size, contentType }).meta({ id: "CreateUpload" });
+export const announcedFile = z
+  .strictObject({ fileName, size, contentType })
+  .register(z.globalRegistry, { id: "CreateUpload" });
 
 const upload = z.strictObject({
-  fileKey: z.string().describe("The file, for `complete` and for the job. It is good for its user alone."),
-  partSize: z.int().describe("Bytes of each part; the last one is what is left."),
+  fileKey: z.string().check(z.describe("The file, for `complete` and for the job. It is good for its user alone.")),
+  partSize: z.int().check(z.describe("Bytes of each part; the last one is what is left.")),
   parts: z
     .array(z.strictObject({ partNumber: z.int(), url: z.string() }))
-    .describe("Where each part is PUT. The `ETag` of each answer is for `complete`."),
-  expiresInSeconds: z.int().describe("How long the URLs are good for, at most. New ones: `/api/jobs/uploads/parts`."),
+    .check(z.describe("Where each part is PUT. The `ETag` of each answer is for `complete`.")),
+  expiresInSeconds: z
+    .int()
+    .check(z.describe("How long the URLs are good for, at most. New ones: `/api/jobs/uploads/parts`.")),
 });
 
 export const createUpload = route({
   key: "POST /api/jobs/uploads",
   id: "createUpload",
   summary: "Announces a file, and says where its parts are to be sent",
-  answers: { 201: upload.describe("A URL for each part.") },
+  answers: { 201: upload.check(z.describe("A URL for each part.")) },
   examples: () => ({
     "a small file, in one part": { fileName: "customers.csv", size: 1_024, contentType: "text/csv" },
   }),
@@ -67,10 +70,12 @@ export const signUploadParts = route({
   key: "POST /api/jobs/uploads/parts",
   id: "signUploadParts",
   summary: "Gives new URLs for the parts of an announced file",
-  answers: { 200: upload.describe("As when the file was announced. What has been sent need not be sent again.") },
+  answers: {
+    200: upload.check(z.describe("As when the file was announced. What has been sent need not be sent again.")),
+  },
   refusals: ["NOT_FOUND"],
   access: (caller) => requirePermission(caller, "job:Create"),
-  body: z.strictObject({ fileKey }).meta({ id: "SignUploadParts" }),
+  body: z.strictObject({ fileKey }).register(z.globalRegistry, { id: "SignUploadParts" }),
 
   async handle({ body, caller }, service): Promise<Answer> {
     const urls = await service.uploads.partLinks(ownerOf(caller), body.fileKey);
@@ -101,16 +106,18 @@ export async function recordUpload(
 }
 
 const part = z.strictObject({
-  partNumber: z.int().min(1).max(MOST_PARTS),
+  partNumber: z.int().check(z.minimum(1), z.maximum(MOST_PARTS)),
   etag: z
     .string()
-    .regex(/^"?[\w-]{1,100}"?$/, "expected the ETag that the part was answered")
-    .describe("As the part was answered, with or without quotes."),
+    .check(
+      z.regex(/^"?[\w-]{1,100}"?$/, "expected the ETag that the part was answered"),
+      z.describe("As the part was answered, with or without quotes."),
+    ),
 });
 
 const completeBody = z
-  .strictObject({ fileKey, parts: z.array(part).min(1).max(MOST_PARTS) })
-  .meta({ id: "CompleteUpload" });
+  .strictObject({ fileKey, parts: z.array(part).check(z.minLength(1), z.maxLength(MOST_PARTS)) })
+  .register(z.globalRegistry, { id: "CompleteUpload" });
 
 const completed = z.strictObject({ fileKey: z.string(), fileName: z.string(), size: z.int(), contentType: z.string() });
 
@@ -118,7 +125,7 @@ export const completeUpload = route({
   key: "POST /api/jobs/uploads/complete",
   id: "completeUpload",
   summary: "Makes a file of its parts, if it is as large as announced",
-  answers: { 200: completed.describe("The file is there; a repeat is answered the same.") },
+  answers: { 200: completed.check(z.describe("The file is there; a repeat is answered the same.")) },
   refusals: ["NOT_FOUND"],
   access: (caller) => requirePermission(caller, "job:Create"),
   body: completeBody,

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { acceptJob, accepted } from "./accept-job.ts";
 import { MOST_JOBS_IN_A_BATCH, acceptEach } from "./batch.ts";
 import { requireRole } from "../http/auth.ts";
@@ -20,9 +20,9 @@ export const createJob = route({
   answers: async () => {
     const { enveloped, jobEntity } = await import("../http/answers.ts");
     return {
-      200: enveloped(jobEntity).describe("The idempotency key was there already: the job that has it."),
-      201: enveloped(jobEntity).describe("The job, PENDING."),
-      202: z.null().describe("Mode sqs: sent, and stored only if its first attempt fails."),
+      200: enveloped(jobEntity).check(z.describe("The idempotency key was there already: the job that has it.")),
+      201: enveloped(jobEntity).check(z.describe("The job, PENDING.")),
+      202: z.null().check(z.describe("Mode sqs: sent, and stored only if its first attempt fails.")),
     };
   },
   refusals: ["UNPROCESSABLE_ENTITY", "CONFLICT"],
@@ -57,8 +57,10 @@ export const createJob = route({
 // ---- POST /v1/jobs/batch ----
 
 // Each job is parsed on its own, so that one can be refused and the others accepted.
-const unparsedJob = z.unknown().meta({ $ref: "#/components/schemas/CreateJob" });
-const batchBody = z.strictObject({ jobs: z.array(unparsedJob).min(1).max(MOST_JOBS_IN_A_BATCH) });
+const unparsedJob = z.unknown().check(z.meta({ $ref: "#/components/schemas/CreateJob" }));
+const batchBody = z.strictObject({
+  jobs: z.array(unparsedJob).check(z.minLength(1), z.maxLength(MOST_JOBS_IN_A_BATCH)),
+});
 
 /** Each job has the form of `POST /v1/jobs/create` and is accepted or refused on its own. */
 export const createJobs = route({
@@ -67,7 +69,9 @@ export const createJobs = route({
   summary: "Accepts up to 100 jobs, each by itself",
   answers: async () => {
     const { enveloped, results } = await import("../http/answers.ts");
-    return { 207: enveloped(results).describe("What `POST /v1/jobs/create` would have answered, job by job.") };
+    return {
+      207: enveloped(results).check(z.describe("What `POST /v1/jobs/create` would have answered, job by job.")),
+    };
   },
   successor: SUCCESSOR,
   access: (caller) => requireRole(caller, "APP_ADMIN"),

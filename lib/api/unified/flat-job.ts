@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import type { ErrorDetail } from "../../errors.ts";
 import { priority } from "../../executors/task.ts";
 import {
@@ -25,41 +25,55 @@ const { maxRetries, retry, messageGroupId, delaySeconds, notBefore, notAfter, la
 const TARGETS = ["url", "function", "functionUrl", "task"] as const;
 
 const common = {
-  url: wholeUrl.describe("The whole URL of a webhook, with its query.").optional(),
-  function: z
-    .string()
-    .max(170)
-    .describe("The name or ARN of a Lambda function, which gets the request as event.")
-    .optional(),
-  functionUrl: wholeUrl.describe("The URL of a Lambda function, called with SigV4.").optional(),
-  task: z.string().max(100).describe("The type of a built-in task, such as `export_report`.").optional(),
-  payload: z.record(z.string(), z.unknown()).describe("Of a task, as its type wants it.").optional(),
-  priority: priority.unwrap().optional(),
-  method: httpMethod.describe("Default: POST.").optional(),
-  headers: headersWithLists
-    .describe("Each a text, or a list of values. A JSON body has `content-type: application/json` unless named here.")
-    .optional(),
-  body: z.unknown().describe("Text goes out as it is, anything else as JSON, with its numbers as written.").optional(),
-  bodyBase64: z.string().refine(isBase64, EXPECTED_BASE64).describe("Bytes, instead of `body`.").optional(),
-  key: idempotencyKey.optional(),
+  url: z.optional(wholeUrl.check(z.describe("The whole URL of a webhook, with its query."))),
+  function: z.optional(
+    z
+      .string()
+      .check(z.maxLength(170), z.describe("The name or ARN of a Lambda function, which gets the request as event.")),
+  ),
+  functionUrl: z.optional(wholeUrl.check(z.describe("The URL of a Lambda function, called with SigV4."))),
+  task: z.optional(
+    z.string().check(z.maxLength(100), z.describe("The type of a built-in task, such as `export_report`.")),
+  ),
+  payload: z.optional(z.record(z.string(), z.unknown()).check(z.describe("Of a task, as its type wants it."))),
+  priority: z.optional(priority.def.innerType),
+  method: z.optional(httpMethod.check(z.describe("Default: POST."))),
+  headers: z.optional(
+    headersWithLists.check(
+      z.describe(
+        "Each a text, or a list of values. A JSON body has `content-type: application/json` unless named here.",
+      ),
+    ),
+  ),
+  body: z.optional(
+    z.unknown().check(z.describe("Text goes out as it is, anything else as JSON, with its numbers as written.")),
+  ),
+  bodyBase64: z.optional(
+    z.string().check(z.refine(isBase64, EXPECTED_BASE64), z.describe("Bytes, instead of `body`.")),
+  ),
+  key: z.optional(idempotencyKey),
   delaySeconds,
   notBefore,
   notAfter,
   labels,
   maxRetries,
   retry,
-  timeoutSeconds: timeoutSeconds.unwrap().optional(),
-  order: messageGroupId.describe("Jobs of the same order are first attempted one after another, as accepted."),
-  idempotencyIgnore: ignoredPointers
-    .refine((pointers) => pointers.every((pointer) => /^\/(?:body|payload)\//.test(pointer)), {
-      error: "expected pointers below /body or /payload, such as /body/nonce",
-    })
-    .describe("JSON pointers to what may differ when the key comes again, such as `/body/nonce`.")
-    .optional(),
+  timeoutSeconds: z.optional(timeoutSeconds.def.innerType),
+  order: messageGroupId.check(z.describe("Jobs of the same order are first attempted one after another, as accepted.")),
+  idempotencyIgnore: z.optional(
+    ignoredPointers.check(
+      z.refine((pointers) => pointers.every((pointer) => /^\/(?:body|payload)\//.test(pointer)), {
+        error: "expected pointers below /body or /payload, such as /body/nonce",
+      }),
+      z.describe("JSON pointers to what may differ when the key comes again, such as `/body/nonce`."),
+    ),
+  ),
   group,
   keepResponse,
-  bodyFrom: bodyFrom.describe("Of a follow-up, instead of `body`: `parent.response`, `parent.result` or `parent`."),
-  onComplete: z.union([wholeUrl, callback]).describe("Where the job is posted as it ended.").optional(),
+  bodyFrom: bodyFrom.check(
+    z.describe("Of a follow-up, instead of `body`: `parent.response`, `parent.result` or `parent`."),
+  ),
+  onComplete: z.optional(z.union([wholeUrl, callback]).check(z.describe("Where the job is posted as it ended."))),
 };
 
 /** A job on one level, without the fields that only a job of its own has. */
@@ -73,44 +87,41 @@ function flatFields() {
 }
 
 /** `FlatJob` as a follow-up, in a schedule or in a group. */
-export const flatJob: z.ZodType<FlatJob> = z
+export const flatJob: z.ZodMiniType<FlatJob> = z
   .strictObject({
     ...common,
-    get onSuccess(): z.ZodOptional<z.ZodType<FlatJob>> {
-      return flatJob.optional();
-    },
-    get onFailure(): z.ZodOptional<z.ZodType<FlatJob>> {
-      return flatJob.optional();
-    },
+    onSuccess: z.optional(z.lazy(() => flatJob)),
+    onFailure: z.optional(z.lazy(() => flatJob)),
   })
-  .superRefine(refuseUnfit)
-  .meta({ id: "FlatJob", description: "A job on one level: what to call, with what, and how." });
+  .check(z.superRefine(refuseUnfit))
+  .register(z.globalRegistry, { id: "FlatJob", description: "A job on one level: what to call, with what, and how." });
 
 /** A flat job that is sent by itself. */
 export const sentJob = z
   .strictObject({
     ...common,
-    appId: z.guid().toLowerCase().describe("Default: the token's. Another one is for PLATFORM_ADMIN.").optional(),
-    mode: z
-      .enum(["sqs", "db", "both"])
-      .describe("`both`, the default, stores the job and sends it, `db` stores it, `sqs` only sends it.")
-      .optional(),
-    get onSuccess(): z.ZodOptional<z.ZodType<FlatJob>> {
-      return flatJob.optional();
-    },
-    get onFailure(): z.ZodOptional<z.ZodType<FlatJob>> {
-      return flatJob.optional();
-    },
+    appId: z.optional(
+      z.guid().check(z.toLowerCase(), z.describe("Default: the token's. Another one is for PLATFORM_ADMIN.")),
+    ),
+    mode: z.optional(
+      z
+        .enum(["sqs", "db", "both"])
+        .check(z.describe("`both`, the default, stores the job and sends it, `db` stores it, `sqs` only sends it.")),
+    ),
+    onSuccess: z.optional(z.lazy(() => flatJob)),
+    onFailure: z.optional(z.lazy(() => flatJob)),
   })
-  .superRefine((job, context) => {
-    refuseUnfit(job, context);
-    if (job.bodyFrom === undefined) return;
-    const message = "is for onSuccess and onFailure: a job by itself follows none";
-    context.addIssue({ code: "custom", path: ["bodyFrom"], message });
-  })
-  .meta({ id: "SendJob", description: "A job on one level: what to call, with what, and how." });
+  .check(
+    z.superRefine((job, context) => {
+      refuseUnfit(job, context);
+      if (job.bodyFrom === undefined) return;
+      const message = "is for onSuccess and onFailure: a job by itself follows none";
+      context.addIssue({ code: "custom", path: ["bodyFrom"], message });
+    }),
+  )
+  .register(z.globalRegistry, { id: "SendJob", description: "A job on one level: what to call, with what, and how." });
 
-function refuseUnfit(job: FlatJob, context: z.RefinementCtx): void {
+function refuseUnfit(job: FlatJob, context: z.core.$RefinementCtx): void {
   for (const [path, message] of problemsOf(job)) context.addIssue({ code: "custom", path: [path], message });
 }
 

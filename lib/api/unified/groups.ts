@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { DAY, HOUR, MINUTE, SECOND, iso, type EpochMs } from "../../clock.ts";
 import { ClientError, badRequest } from "../../errors.ts";
 import { cancelOnFailure, expectedMembers } from "../../executors/group.ts";
@@ -32,10 +32,10 @@ import type { CreateJobBody } from "./job-request.ts";
 const UNITS: Readonly<Record<string, number>> = { s: SECOND, m: MINUTE, h: HOUR, d: DAY };
 const LONGEST_SEAL = 30 * DAY;
 
-const duration = z
-  .string()
-  .regex(/^[1-9]\d{0,6}[smhd]$/, "expected a duration such as 90m, 24h or 7d, or a date and time")
-  .refine((text) => msOf(text) <= LONGEST_SEAL, "must be at most 30d");
+const duration = z.string().check(
+  z.regex(/^[1-9]\d{0,6}[smhd]$/, "expected a duration such as 90m, 24h or 7d, or a date and time"),
+  z.refine((text) => msOf(text) <= LONGEST_SEAL, "must be at most 30d"),
+);
 
 function msOf(text: string): number {
   return Number.parseInt(text, 10) * (UNITS[text.at(-1) ?? ""] ?? NaN);
@@ -43,19 +43,30 @@ function msOf(text: string): number {
 
 const groupBody = z
   .strictObject({
-    appId: z.guid().toLowerCase().describe("Default: the token's. Another one is for PLATFORM_ADMIN.").optional(),
-    key: idempotencyKey.optional(),
-    expected: expectedMembers.optional(),
-    sealBy: z
-      .union([duration, dateTime])
-      .describe("A group that has not been sealed by then is FAILED: a duration from now, or a time. At most 30d.")
-      .default("24h"),
+    appId: z.optional(
+      z.guid().check(z.toLowerCase(), z.describe("Default: the token's. Another one is for PLATFORM_ADMIN.")),
+    ),
+    key: z.optional(idempotencyKey),
+    expected: z.optional(expectedMembers),
+    sealBy: z._default(
+      z
+        .union([duration, dateTime])
+        .check(
+          z.describe(
+            "A group that has not been sealed by then is FAILED: a duration from now, or a time. At most 30d.",
+          ),
+        ),
+      "24h",
+    ),
     cancelOnFailure,
-    onComplete: z.union([wholeUrl, callback]).describe("Where the group is posted as it ended.").optional(),
-    onSuccess: flatJob.optional(),
-    onFailure: flatJob.optional(),
+    onComplete: z.optional(z.union([wholeUrl, callback]).check(z.describe("Where the group is posted as it ended."))),
+    onSuccess: z.optional(flatJob),
+    onFailure: z.optional(flatJob),
   })
-  .meta({ id: "CreateGroup", description: "A group: `expected` seals it with its last member, else `POST …/seal`." });
+  .register(z.globalRegistry, {
+    id: "CreateGroup",
+    description: "A group: `expected` seals it with its last member, else `POST …/seal`.",
+  });
 
 const followUps = z.strictObject(jobFields.followUps);
 
@@ -63,22 +74,29 @@ const groupEntity = z
   .strictObject({
     id: z.guid(),
     appId: z.guid(),
-    key: z.string().nullable(),
-    status: z.enum(STATUSES).describe("PENDING until all members have ended."),
-    reason: z.string().nullable().describe("`seal_timeout` or `count_mismatch` of a group that had other members."),
-    expected: z.int().nullable().describe("How many members it has; null while nobody knows."),
+    key: z.nullable(z.string()),
+    status: z.enum(STATUSES).check(z.describe("PENDING until all members have ended.")),
+    reason: z
+      .nullable(z.string())
+      .check(z.describe("`seal_timeout` or `count_mismatch` of a group that had other members.")),
+    expected: z.nullable(z.int()).check(z.describe("How many members it has; null while nobody knows.")),
     sealBy: time,
-    sealedAt: time.nullable().describe("Since then nothing becomes a member any more."),
+    sealedAt: z.nullable(time).check(z.describe("Since then nothing becomes a member any more.")),
     cancelOnFailure: z.boolean(),
-    members: memberCounts.extend({ ended: z.int() }),
-    approximate: z.boolean().describe("Whether the members are counted from the table's stream: until the end."),
-    failedJobIds: z.array(z.guid()).describe("Of an ended group: the first 1,000 that were FAILED or DEAD."),
-    lastError: z.string().nullable(),
+    members: z.extend(memberCounts, { ended: z.int() }),
+    approximate: z
+      .boolean()
+      .check(z.describe("Whether the members are counted from the table's stream: until the end.")),
+    failedJobIds: z.array(z.guid()).check(z.describe("Of an ended group: the first 1,000 that were FAILED or DEAD.")),
+    lastError: z.nullable(z.string()),
     followUpJobIds: z.array(z.guid()),
     createdAt: time,
     updatedAt: time,
   })
-  .meta({ id: "Group", description: "A group as it stands. `GET /v1/admin/jobs/{id}` shows it as a job." });
+  .register(z.globalRegistry, {
+    id: "Group",
+    description: "A group as it stands. `GET /v1/admin/jobs/{id}` shows it as a job.",
+  });
 
 const access = (caller: Caller) => requireRole(caller, "APP_ADMIN");
 
@@ -87,8 +105,8 @@ export const createGroup = route({
   id: "createGroup",
   summary: "Makes a group, which ends once its members have ended",
   answers: {
-    200: enveloped(groupEntity).describe("The key was there already: the group that has it."),
-    201: enveloped(groupEntity).describe("The group. Post its members with its id as `group`."),
+    200: enveloped(groupEntity).check(z.describe("The key was there already: the group that has it.")),
+    201: enveloped(groupEntity).check(z.describe("The group. Post its members with its id as `group`.")),
   },
   refusals: ["UNPROCESSABLE_ENTITY"],
   idempotent: true,
@@ -147,7 +165,7 @@ function sealTime(sealBy: string, now: EpochMs): EpochMs {
   throw badRequest([{ field: "sealBy", message: `must be within the next 30 days: it is now ${iso(now)}` }]);
 }
 
-const sealBody = z.strictObject({ expected: expectedMembers.optional() }).meta({
+const sealBody = z.strictObject({ expected: z.optional(expectedMembers) }).register(z.globalRegistry, {
   id: "SealGroup",
   description: "Without `expected`, the members are counted a minute later, until twice alike.",
 });
@@ -156,7 +174,7 @@ export const sealGroup = route({
   key: "POST /v1/groups/{id}/seal",
   id: "sealGroup",
   summary: "Lets nothing become a member of a group any more",
-  answers: { 200: enveloped(groupEntity).describe("The group; the same when it was sealed so already.") },
+  answers: { 200: enveloped(groupEntity).check(z.describe("The group; the same when it was sealed so already.")) },
   refusals: ["CONFLICT"],
   access,
   body: sealBody,
@@ -174,7 +192,7 @@ export const getGroup = route({
   key: "GET /v1/groups/{id}",
   id: "getGroup",
   summary: "Shows a group, with how many of its members have ended",
-  answers: { 200: enveloped(groupEntity).describe("The group.") },
+  answers: { 200: enveloped(groupEntity).check(z.describe("The group.")) },
   access,
   async handle({ path, caller }, service): Promise<Answer> {
     return { status: 200, body: envelope(await viewOf(await ownGroup(path["id"], caller, service), service)) };
@@ -182,16 +200,16 @@ export const getGroup = route({
 });
 
 const membersQuery = z.strictObject({
-  status: z.enum(STATUSES).optional(),
-  limit: z.coerce.number().int().min(1).max(100).default(50),
-  cursor: z.string().max(4_096).optional(),
+  status: z.optional(z.enum(STATUSES)),
+  limit: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(100)), 50),
+  cursor: z.optional(z.string().check(z.maxLength(4_096))),
 });
 
 export const listMembers = route({
   key: "GET /v1/groups/{id}/jobs",
   id: "listMembers",
   summary: "Lists the members of a group, newest first",
-  answers: { 200: pageOf(jobEntity).describe("A page; it may be short, or empty, before the last one.") },
+  answers: { 200: pageOf(jobEntity).check(z.describe("A page; it may be short, or empty, before the last one.")) },
   access,
   query: membersQuery,
 
@@ -211,7 +229,7 @@ export const cancelGroup = route({
   id: "cancelGroup",
   summary: "Seals a group, cancels its members, and ends it as CANCELLED",
   answers: {
-    202: enveloped(bulkShown).describe("The bulk action that cancels them; the group ends with the last one."),
+    202: enveloped(bulkShown).check(z.describe("The bulk action that cancels them; the group ends with the last one.")),
   },
   refusals: ["CONFLICT"],
   access,
@@ -228,7 +246,9 @@ export const redriveGroup = route({
   key: "POST /v1/groups/{id}/redrive",
   id: "redriveGroup",
   summary: "Tries the failed members of a group again, towards another end of it",
-  answers: { 202: enveloped(bulkShown).describe("The bulk action that does so; the group does not end meanwhile.") },
+  answers: {
+    202: enveloped(bulkShown).check(z.describe("The bulk action that does so; the group does not end meanwhile.")),
+  },
   refusals: ["CONFLICT"],
   access,
 
@@ -265,7 +285,7 @@ async function record(
 /** NOT_FOUND also for groups of other apps. */
 async function ownGroup(id: string | undefined, caller: Caller, { store }: ServiceParts): Promise<Group> {
   const appId = appOf(caller);
-  const parsed = z.guid().toLowerCase().safeParse(id);
+  const parsed = z.guid().check(z.toLowerCase()).safeParse(id);
   const group = parsed.success ? asGroup(await store.get(parsed.data)) : undefined;
   if (!group || (group.appId !== appId && !isPlatformAdmin(caller))) throw noSuchGroup();
   return group;

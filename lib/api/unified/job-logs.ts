@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { ClientError, badRequest } from "../../errors.ts";
 import { isTask, type Job } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
@@ -13,29 +13,34 @@ import { SHOWN_LEVELS, fileJobLog, logView } from "../tasks/files-view.ts";
 
 const jobLog = z
   .strictObject({
-    number: z.int().describe("Of the line among all of the job, from 1."),
+    number: z.int().check(z.describe("Of the line among all of the job, from 1.")),
     ...fileJobLog.shape,
   })
-  .meta({ id: "JobLog", description: "A line that a task has logged." });
+  .register(z.globalRegistry, { id: "JobLog", description: "A line that a task has logged." });
 
 const logsQuery = z
   .strictObject({
-    level: z.enum(SHOWN_LEVELS).optional(),
-    order: z.enum(["oldest", "newest"]).default("oldest").describe("Which lines come first."),
-    after: z.coerce
-      .number()
-      .int()
-      .min(0)
-      .max(1_000_000)
-      .describe("Only lines after the one of this `number`, oldest first: to follow a log that grows.")
-      .optional(),
-    limit: z.coerce.number().int().min(1).max(200).default(100),
-    cursor: z.base64url().max(200).optional(),
+    level: z.optional(z.enum(SHOWN_LEVELS)),
+    order: z._default(z.enum(["oldest", "newest"]), "oldest").check(z.describe("Which lines come first.")),
+    after: z.optional(
+      z.coerce
+        .number()
+        .check(
+          z.int(),
+          z.minimum(0),
+          z.maximum(1_000_000),
+          z.describe("Only lines after the one of this `number`, oldest first: to follow a log that grows."),
+        ),
+    ),
+    limit: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(200)), 100),
+    cursor: z.optional(z.base64url().check(z.maxLength(200))),
   })
-  .refine(({ after, order }) => after === undefined || order === "oldest", {
-    path: ["after"],
-    error: "goes with the order oldest alone; leave order out",
-  });
+  .check(
+    z.refine(({ after, order }) => after === undefined || order === "oldest", {
+      path: ["after"],
+      error: "goes with the order oldest alone; leave order out",
+    }),
+  );
 
 type Asked = z.infer<typeof logsQuery>;
 
@@ -43,7 +48,7 @@ export const listJobLogs = route({
   key: "GET /v1/admin/jobs/{id}/logs",
   id: "listJobLogs",
   summary: "Lists what a task has logged; it is kept for 30 days",
-  answers: { 200: pageOf(jobLog).describe("A page; none of a job that is no task.") },
+  answers: { 200: pageOf(jobLog).check(z.describe("A page; none of a job that is no task.")) },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   query: logsQuery,
 
@@ -57,7 +62,7 @@ export const listJobLogs = route({
 
 async function jobOfApp(id: string | undefined, caller: Caller, { store }: ServiceParts): Promise<Job> {
   const appId = appOf(caller);
-  const parsed = z.guid().toLowerCase().safeParse(id);
+  const parsed = z.guid().check(z.toLowerCase()).safeParse(id);
   const job = parsed.success ? await store.get(parsed.data) : undefined;
   if (!job || (job.appId !== appId && !isPlatformAdmin(caller))) throw new ClientError("NOT_FOUND", "No such job");
   return job;

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { iso } from "../../clock.ts";
 import { EXECUTION_TYPES } from "../../executors/index.ts";
 import { idempotencyKey } from "../../executors/message-schema.ts";
@@ -12,22 +12,22 @@ import { envelope, route, type Answer } from "../http/http.ts";
 
 // The filter of lists and counts, as a query.
 
-const afterOrAt = dateTimeInQuery.describe("Or at that time.").optional();
+const afterOrAt = z.optional(dateTimeInQuery.check(z.describe("Or at that time.")));
 
 const fields = {
   ...filterFields(),
-  executionType: anyOf(z.enum(EXECUTION_TYPES as [string, ...string[]])).optional(),
-  idempotencyKey: idempotencyKey.optional(),
+  executionType: z.optional(anyOf(z.enum(EXECUTION_TYPES as [string, ...string[]]))),
+  idempotencyKey: z.optional(idempotencyKey),
   createdAfter: afterOrAt,
   createdBefore: afterOrAt,
   updatedAfter: afterOrAt,
   updatedBefore: afterOrAt,
-  appId: z.guid().toLowerCase().optional(),
+  appId: z.optional(z.guid().check(z.toLowerCase())),
 };
 
 type Created = Readonly<Partial<Record<"createdAfter" | "createdBefore", string | undefined>>>;
 
-function checked<T extends z.ZodType<Created>>(query: T): T {
+function checked<T extends z.ZodMiniType<Created>>(query: T): T {
   return query.check((context) => {
     const { createdAfter, createdBefore } = context.value;
     const before = asTime(createdBefore, Infinity);
@@ -48,9 +48,9 @@ const countQuery = checked(z.strictObject(fields));
 export const listQuery = checked(
   z.strictObject({
     ...fields,
-    include: z.literal("waiting").describe("Says of each job why it waits, as `waiting`.").optional(),
-    limit: z.coerce.number().int().min(1).max(100).default(50),
-    cursor: z.string().max(2_048).optional(),
+    include: z.optional(z.literal("waiting").check(z.describe("Says of each job why it waits, as `waiting`."))),
+    limit: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(100)), 50),
+    cursor: z.optional(z.string().check(z.maxLength(2_048))),
   }),
 );
 
@@ -80,10 +80,14 @@ export async function resolved(
 export const jobCount = z
   .strictObject({
     count: z.int(),
-    isLowerBound: z.boolean().describe("There may be more: it was counted to 1,000, or as far as lookedBackTo."),
-    lookedBackTo: time.nullable().describe("The creation of the last job that was looked at; null: all were."),
+    isLowerBound: z
+      .boolean()
+      .check(z.describe("There may be more: it was counted to 1,000, or as far as lookedBackTo.")),
+    lookedBackTo: z
+      .nullable(time)
+      .check(z.describe("The creation of the last job that was looked at; null: all were.")),
   })
-  .meta({ id: "JobCount" });
+  .register(z.globalRegistry, { id: "JobCount" });
 
 export function countView({ lookedBackTo, ...counted }: JobCount): object {
   return { ...counted, lookedBackTo: lookedBackTo === undefined ? null : iso(Math.max(lookedBackTo, 0)) };
@@ -93,7 +97,7 @@ export const countAppJobs = route({
   key: "GET /v1/admin/jobs/count",
   id: "countJobs",
   summary: "Counts an app's jobs that fit a filter, to 1,000",
-  answers: { 200: enveloped(jobCount).describe("Among the newest 4,000 that may fit.") },
+  answers: { 200: enveloped(jobCount).check(z.describe("Among the newest 4,000 that may fit.")) },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   query: countQuery,
   repeated: REPEATED,

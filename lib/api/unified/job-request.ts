@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { DAY, iso, type EpochMs } from "../../clock.ts";
 import { badRequest, type ErrorDetail } from "../../errors.ts";
 import type { Asked, ExecutionType } from "../../executors/executor.ts";
@@ -13,15 +13,19 @@ import type { FollowUpJob, FollowUps, Message } from "../../job/message.ts";
 
 export const createJobBody = z
   .strictObject({
-    appId: z.guid().toLowerCase().describe("Default: the token's. Another one is for PLATFORM_ADMIN.").optional(),
-    mode: z
-      .enum(["sqs", "db", "both"])
-      .describe("`both` stores the job and sends it, `db` stores it, `sqs` only sends it.")
-      .default("both"),
+    appId: z.optional(
+      z.guid().check(z.toLowerCase(), z.describe("Default: the token's. Another one is for PLATFORM_ADMIN.")),
+    ),
+    mode: z._default(
+      z
+        .enum(["sqs", "db", "both"])
+        .check(z.describe("`both` stores the job and sends it, `db` stores it, `sqs` only sends it.")),
+      "both",
+    ),
     message: z.strictObject(jobFields.message),
     ...jobFields.followUps,
   })
-  .meta({ id: "CreateJob" });
+  .register(z.globalRegistry, { id: "CreateJob" });
 
 export type CreateJobBody = z.infer<typeof createJobBody>;
 

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { iso } from "../../clock.ts";
 import { ClientError } from "../../errors.ts";
 import { EXECUTION_TYPES } from "../../executors/index.ts";
@@ -20,14 +20,18 @@ import { decodeCursor, encodeCursor } from "../http/pagination.ts";
 
 // ---- GET /v1/admin/jobs, GET /v1/admin/jobs/{id} ----
 
-const lookedBackTo = time.nullable().describe("The creation of the last job that was looked at; null at the end.");
+const lookedBackTo = z
+  .nullable(time)
+  .check(z.describe("The creation of the last job that was looked at; null at the end."));
 
 export const listAppJobs = route({
   key: "GET /v1/admin/jobs",
   id: "listJobs",
   summary: "Lists an app's jobs that fit a filter, newest first",
   answers: {
-    200: pageOf(jobEntity, { lookedBackTo }).describe("A page; it may be short, or empty, before the last one."),
+    200: pageOf(jobEntity, { lookedBackTo }).check(
+      z.describe("A page; it may be short, or empty, before the last one."),
+    ),
   },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   query: listQuery,
@@ -53,25 +57,28 @@ export const listAppJobs = route({
 });
 
 const showQuery = z.strictObject({
-  bodyUpTo: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .describe("The most characters of the request's body; `bodyLength` says how many a longer one has.")
-    .optional(),
+  bodyUpTo: z.optional(
+    z.coerce
+      .number()
+      .check(
+        z.int(),
+        z.minimum(1),
+        z.describe("The most characters of the request's body; `bodyLength` says how many a longer one has."),
+      ),
+  ),
 });
 
 export const getJob = route({
   key: "GET /v1/admin/jobs/{id}",
   id: "getJob",
   summary: "Shows a job with its message and attempts",
-  answers: { 200: enveloped(jobWithAttempts).describe("The job.") },
+  answers: { 200: enveloped(jobWithAttempts).check(z.describe("The job.")) },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
   query: showQuery,
 
   async handle({ path, caller, query: { bodyUpTo } }, { store, waits, clock }): Promise<Answer> {
     const appId = appOf(caller);
-    const id = z.guid().toLowerCase().safeParse(path["id"]);
+    const id = z.guid().check(z.toLowerCase()).safeParse(path["id"]);
     const found = id.success ? await store.history(id.data) : undefined;
     // Unknown and foreign ids get the same answer, so that no caller learns which ids exist.
     if (!found || (found.job.appId !== appId && !isPlatformAdmin(caller)))
@@ -113,13 +120,13 @@ function adminAction(
     key: `${method} /v1/admin/jobs/{id}${method === "POST" ? `/${action}` : ""}`,
     id: `${action}Job`,
     summary,
-    answers: { 200: enveloped(jobEntity).describe("The job as it is then; of a deleted one, as it was.") },
+    answers: { 200: enveloped(jobEntity).check(z.describe("The job as it is then; of a deleted one, as it was.")) },
     refusals: ["CONFLICT"],
     access: (caller) => requireRole(caller, "APP_ADMIN"),
 
     async handle({ path, caller }, service): Promise<Answer> {
       const appId = appOf(caller);
-      const id = z.guid().toLowerCase().safeParse(path["id"]);
+      const id = z.guid().check(z.toLowerCase()).safeParse(path["id"]);
       const job = id.success ? await service.store.get(id.data) : undefined;
       const isTheirs = job && (job.appId === appId || isPlatformAdmin(caller));
       const acted = isTheirs ? await act(job.id, service) : undefined;

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { wholeUrl } from "../../outbound/target-url.ts";
 import { masked, maskedAddress } from "../../job/masking.ts";
 import { httpMethod, idempotencyKey } from "../../executors/message-schema.ts";
@@ -13,13 +13,13 @@ import { SUCCESSOR } from "./create.ts";
 // The endpoint before the unified API: spec/hybrid-queue-migration.md.
 
 const callbackBody = z.strictObject({
-  appId: z.guid().toLowerCase().optional(),
+  appId: z.optional(z.guid().check(z.toLowerCase())),
   url: wholeUrl,
-  method: httpMethod.default("POST"),
-  headers: headers.default({}),
-  body: z.unknown().describe("Text goes out as it is, anything else as JSON.").optional(),
-  idempotencyKey: idempotencyKey.optional(),
-  maxRetries: z.int().min(0).max(50).optional(),
+  method: z._default(httpMethod, "POST"),
+  headers: z._default(headers, {}),
+  body: z.optional(z.unknown().check(z.describe("Text goes out as it is, anything else as JSON."))),
+  idempotencyKey: z.optional(idempotencyKey),
+  maxRetries: z.optional(z.int().check(z.minimum(0), z.maximum(50))),
 });
 
 /** A webhook by its URL. It becomes a `rest-api` job, whose view has the two deprecated fields too. */
@@ -30,8 +30,10 @@ export const createCallbackJob = route({
   answers: async () => {
     const { callbackJobEntity, enveloped } = await import("../http/answers.ts");
     return {
-      200: enveloped(callbackJobEntity).describe("The idempotency key was there already: the job that has it."),
-      201: enveloped(callbackJobEntity).describe("The job, PENDING."),
+      200: enveloped(callbackJobEntity).check(
+        z.describe("The idempotency key was there already: the job that has it."),
+      ),
+      201: enveloped(callbackJobEntity).check(z.describe("The job, PENDING.")),
     };
   },
   refusals: ["UNPROCESSABLE_ENTITY", "CONFLICT"],

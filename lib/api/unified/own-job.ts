@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { ClientError } from "../../errors.ts";
 import type { Job } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
@@ -11,7 +11,7 @@ export async function ownJob(
   { store }: Pick<ServiceParts, "store">,
 ): Promise<Job> {
   const appId = appOf(caller);
-  const parsed = z.guid().toLowerCase().safeParse(id);
+  const parsed = z.guid().check(z.toLowerCase()).safeParse(id);
   const job = parsed.success ? await store.get(parsed.data) : undefined;
   if (job && (job.appId === appId || isPlatformAdmin(caller))) return job;
   throw new ClientError("NOT_FOUND", "No such job");

@@ -1,3 +1,4 @@
+import * as z from "../../zod.ts";
 import { ClientError, badRequest } from "../../errors.ts";
 import type { TaskExecution } from "../../executors/task.ts";
 import type { NewJob } from "../../job/accept.ts";
@@ -28,8 +29,8 @@ export const resendJob = route({
   id: "resendJob",
   summary: "Sends a job again as a new one, with changes or without; the old one stays as it is",
   answers: {
-    200: enveloped(jobEntity).describe("The key was there already: the job that has it."),
-    201: enveloped(jobEntity).describe("The new job; `resentFrom` names the old one."),
+    200: enveloped(jobEntity).check(z.describe("The key was there already: the job that has it.")),
+    201: enveloped(jobEntity).check(z.describe("The new job; `resentFrom` names the old one.")),
   },
   refusals: ["CONFLICT", "UNPROCESSABLE_ENTITY"],
   idempotent: true,

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { badRequest, type ErrorDetail } from "../../errors.ts";
 import { idempotencyKey, jobMetadata, requestHeaders } from "../../executors/message-schema.ts";
 import type { TaskExecution } from "../../executors/task.ts";
@@ -13,25 +13,41 @@ import { plain } from "./flat-bodies.ts";
 // The request of a job with the changes of a resend.
 
 export const resendBody = z
-  .strictObject({
-    url: wholeUrl.describe("The whole URL to call instead, with its query.").optional(),
-    headers: z
-      .record(z.string(), z.string().nullable())
-      .describe("Added to those of the job, or put in their place; null takes one away. *** keeps what is stored.")
-      .optional(),
-    body: z
-      .unknown()
-      .describe("Instead of the job's. Text goes out as it is, anything else as JSON, with its numbers as written.")
-      .optional(),
-    payload: z
-      .record(z.string(), z.unknown())
-      .describe("Of a task, instead of the job's. *** keeps what is stored.")
-      .optional(),
-    notBefore: jobMetadata.shape.notBefore,
-    key: idempotencyKey.describe("The idempotency key of the new job. Default: none.").optional(),
-  })
-  .default({})
-  .meta({ id: "Resend", description: "What is to be other than in the job; nothing for a plain copy." });
+  ._default(
+    z.strictObject({
+      url: z.optional(wholeUrl.check(z.describe("The whole URL to call instead, with its query."))),
+      headers: z.optional(
+        z
+          .record(z.string(), z.nullable(z.string()))
+          .check(
+            z.describe(
+              "Added to those of the job, or put in their place; null takes one away. *** keeps what is stored.",
+            ),
+          ),
+      ),
+      body: z.optional(
+        z
+          .unknown()
+          .check(
+            z.describe(
+              "Instead of the job's. Text goes out as it is, anything else as JSON, with its numbers as written.",
+            ),
+          ),
+      ),
+      payload: z.optional(
+        z
+          .record(z.string(), z.unknown())
+          .check(z.describe("Of a task, instead of the job's. *** keeps what is stored.")),
+      ),
+      notBefore: jobMetadata.shape.notBefore,
+      key: z.optional(idempotencyKey.check(z.describe("The idempotency key of the new job. Default: none."))),
+    }),
+    {},
+  )
+  .register(z.globalRegistry, {
+    id: "Resend",
+    description: "What is to be other than in the job; nothing for a plain copy.",
+  });
 
 export type Resend = z.infer<typeof resendBody>;
 

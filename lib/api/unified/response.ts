@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { ClientError } from "../../errors.ts";
 import { requireRole } from "../http/auth.ts";
 import { route, type Answer } from "../http/http.ts";
@@ -25,7 +25,9 @@ export const getJobResponse = route({
   summary: "Gives the answer that a job with keepResponse has kept, as it came",
   contentTypes: ["*/*"],
   answers: {
-    200: z.string().meta({ format: "binary" }).describe("The body, with the content type that the target named."),
+    200: z
+      .string()
+      .check(z.meta({ format: "binary" }), z.describe("The body, with the content type that the target named.")),
   },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
 

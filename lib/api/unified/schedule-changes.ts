@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import type { ScheduleChange } from "../../engine/schedule-edits.ts";
 import { ClientError, badRequest } from "../../errors.ts";
 import type { ScheduleExecution } from "../../executors/schedule-times.ts";
@@ -109,7 +109,7 @@ export async function circumstances({ appId, service }: AskedBy): Promise<AskedS
 export async function jobAt(key: string, { appId, service: { store } }: AskedBy): Promise<Job | undefined> {
   const byKey = await store.get(jobIdForKey(appId, key));
   if (byKey) return byKey;
-  const id = z.guid().toLowerCase().safeParse(key);
+  const id = z.guid().check(z.toLowerCase()).safeParse(key);
   const byId = id.success ? await store.get(id.data) : undefined;
   return byId && byId.appId === appId && isSchedule(byId) ? byId : undefined;
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import type { EpochMs } from "../../clock.ts";
 import { ClientError, badRequest, type ErrorDetail } from "../../errors.ts";
 import { jobFields } from "../../executors/index.ts";
@@ -24,16 +24,22 @@ import { expressionShown } from "./schedule-view.ts";
 
 export const expression = z
   .string()
-  .min(1)
-  .max(256)
-  .describe(
-    "`rate(<n> minutes|hours|days)`, `cron(<minute> <hour> <day> <month> <weekday> <year>)`, `at(yyyy-mm-ddThh:mm:ss)`, or the five fields of cron, or a name such as `@daily`.",
+  .check(
+    z.minLength(1),
+    z.maxLength(256),
+    z.describe(
+      "`rate(<n> minutes|hours|days)`, `cron(<minute> <hour> <day> <month> <weekday> <year>)`, `at(yyyy-mm-ddThh:mm:ss)`, or the five fields of cron, or a name such as `@daily`.",
+    ),
   );
-export const timezone = z
-  .string()
-  .max(50)
-  .refine(isTimeZone, "is not a time zone of the IANA database; expected one such as UTC or Asia/Seoul")
-  .default("UTC");
+export const timezone = z._default(
+  z
+    .string()
+    .check(
+      z.maxLength(50),
+      z.refine(isTimeZone, "is not a time zone of the IANA database; expected one such as UTC or Asia/Seoul"),
+    ),
+  "UTC",
+);
 
 const READ_ONLY = [
   "key",
@@ -50,20 +56,25 @@ const READ_ONLY = [
   "createdAt",
   "updatedAt",
 ] as const;
-const asShown = z.unknown().describe("Ignored: as it was shown.").optional();
+const asShown = z.optional(z.unknown().check(z.describe("Ignored: as it was shown.")));
 
 export const scheduleBody = z
   .strictObject({
     expression,
     timezone,
     ...runFields,
-    paused: z.boolean().describe("Default: as it is; a new one is not.").optional(),
-    pauseReason: z.string().max(500).describe("Beside `paused: true`.").optional(),
-    version: z.int().min(1).describe("The version that is to be changed: with another one, 409.").optional(),
+    paused: z.optional(z.boolean().check(z.describe("Default: as it is; a new one is not."))),
+    pauseReason: z.optional(z.string().check(z.maxLength(500), z.describe("Beside `paused: true`."))),
+    version: z.optional(
+      z.int().check(z.minimum(1), z.describe("The version that is to be changed: with another one, 409.")),
+    ),
     job: flatJob,
     ...Object.fromEntries(READ_ONLY.map((name) => [name, asShown])),
   })
-  .meta({ id: "PutSchedule", description: "A schedule: when it runs, and the job that each run makes." });
+  .register(z.globalRegistry, {
+    id: "PutSchedule",
+    description: "A schedule: when it runs, and the job that each run makes.",
+  });
 
 export type ScheduleBody = z.infer<typeof scheduleBody>;
 

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { DAY, iso, type EpochMs } from "../../clock.ts";
 import { badRequest } from "../../errors.ts";
 import { EXECUTION_TYPES, executionTypeOf } from "../../executors/index.ts";
@@ -26,20 +26,23 @@ import { appQuery } from "./schedules.ts";
 
 const access = (caller: Caller) => requireRole(caller, "APP_ADMIN");
 const page = {
-  limit: z.coerce.number().int().min(1).max(100).default(50),
-  cursor: z.string().max(2_048).optional(),
+  limit: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(100)), 50),
+  cursor: z.optional(z.string().check(z.maxLength(2_048))),
 };
 
 // ---- GET /v1/schedules ----
 
 const listQuery = z.strictObject({
   ...appQuery.shape,
-  state: anyOf(z.enum(STATES)).optional(),
-  host: z
-    .string()
-    .max(300)
-    .describe("What its jobs call: a host such as `hooks.example.com`, or a function's name.")
-    .optional(),
+  state: z.optional(anyOf(z.enum(STATES))),
+  host: z.optional(
+    z
+      .string()
+      .check(
+        z.maxLength(300),
+        z.describe("What its jobs call: a host such as `hooks.example.com`, or a function's name."),
+      ),
+  ),
   ...page,
 });
 
@@ -47,7 +50,7 @@ export const listSchedules = route({
   key: "GET /v1/schedules",
   id: "listSchedules",
   summary: "Lists an app's schedules, newest first",
-  answers: { 200: pageOf(scheduleShown).describe("A page; it may be short, or empty, before the last one.") },
+  answers: { 200: pageOf(scheduleShown).check(z.describe("A page; it may be short, or empty, before the last one.")) },
   access,
   query: listQuery,
   repeated: { state: "," },
@@ -90,7 +93,7 @@ export const listRuns = route({
   key: "GET /v1/schedules/{key}/runs",
   id: "listRuns",
   summary: "Lists the jobs that a schedule has made, newest first",
-  answers: { 200: pageOf(jobEntity).describe("A page; it may be short, since jobs expire.") },
+  answers: { 200: pageOf(jobEntity).check(z.describe("A page; it may be short, since jobs expire.")) },
   access,
   query: z.strictObject({ ...appQuery.shape, ...page }),
 
@@ -113,21 +116,26 @@ export const listRuns = route({
 
 const LATEST_RUN = 365 * DAY;
 
-const runBody = z
-  .strictObject({
-    at: dateTime
-      .describe("The time that the run is for, at most a year ahead: it starts then, or at once if that has passed.")
-      .optional(),
-  })
-  .default({});
+const runBody = z._default(
+  z.strictObject({
+    at: z.optional(
+      dateTime.check(
+        z.describe(
+          "The time that the run is for, at most a year ahead: it starts then, or at once if that has passed.",
+        ),
+      ),
+    ),
+  }),
+  {},
+);
 
 export const runSchedule = route({
   key: "POST /v1/schedules/{key}/run",
   id: "runSchedule",
   summary: "Makes a run that the expression does not ask for, also while the schedule is paused",
   answers: {
-    200: enveloped(jobEntity).describe("The job of this run, which was there already."),
-    201: enveloped(jobEntity).describe("The job of the run. It does not count towards `maxRuns`."),
+    200: enveloped(jobEntity).check(z.describe("The job of this run, which was there already.")),
+    201: enveloped(jobEntity).check(z.describe("The job of the run. It does not count towards `maxRuns`.")),
   },
   refusals: ["CONFLICT"],
   idempotent: true,
@@ -159,7 +167,7 @@ const previewBody = z.strictObject({
   startsAt: runFields.startsAt,
   endsAt: runFields.endsAt,
   maxRuns: runFields.maxRuns,
-  count: z.int().min(1).max(100).describe("How many runs are shown.").default(5),
+  count: z._default(z.int().check(z.minimum(1), z.maximum(100), z.describe("How many runs are shown.")), 5),
 });
 
 export const previewSchedule = route({
@@ -170,11 +178,11 @@ export const previewSchedule = route({
   answers: {
     200: enveloped(
       z.strictObject({
-        expression: z.string().describe("As it would be kept: five fields of cron as six."),
+        expression: z.string().check(z.describe("As it would be kept: five fields of cron as six.")),
         timezone: z.string(),
         nextRuns: z.array(time),
       }),
-    ).describe("The next runs; none if there is none."),
+    ).check(z.describe("The next runs; none if there is none.")),
   },
   access,
   body: previewBody,

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { SECOND, iso, type EpochMs } from "../../clock.ts";
 import { missedTimes } from "../../executors/due-runs.ts";
 import { MISSED, OVERLAP, type ScheduleExecution, runAfter } from "../../executors/schedule-times.ts";
@@ -16,55 +16,56 @@ export const STATES = ["ACTIVE", "PAUSED", "ENDED"] as const;
 const NEXT_RUNS = 5;
 
 const skips = z.strictObject({
-  at: time.describe("The time of the first one."),
+  at: time.check(z.describe("The time of the first one.")),
   reason: z.enum(["overlap", "missed", "paused"]),
   times: z.int(),
 });
 
 export const scheduleShown = z
   .strictObject({
-    key: z.string().describe("Its idempotency key; the id of a schedule that was made without one."),
-    id: z.guid().describe("It is the job of this id, too."),
+    key: z.string().check(z.describe("Its idempotency key; the id of a schedule that was made without one.")),
+    id: z.guid().check(z.describe("It is the job of this id, too.")),
     expression: z.string(),
     timezone: z.string(),
-    startsAt: z.string().optional(),
-    endsAt: z.string().optional(),
-    maxRuns: z.int().optional(),
+    startsAt: z.optional(z.string()),
+    endsAt: z.optional(z.string()),
+    maxRuns: z.optional(z.int()),
     overlap: z.enum(OVERLAP),
     missed: z.enum(MISSED),
-    missedWithinSeconds: z.int().optional(),
-    windowSeconds: z.int().optional(),
+    missedWithinSeconds: z.optional(z.int()),
+    windowSeconds: z.optional(z.int()),
     state: z.enum(STATES),
     paused: z.boolean(),
-    pausedAt: time.optional(),
-    pauseReason: z.string().optional(),
-    nextRuns: z.array(time).describe("The next five times; none while it is paused."),
-    nextRunsIfResumed: z
-      .array(time)
-      .describe("While it is paused: the next five times, were it resumed now.")
-      .optional(),
-    lastRun: z
-      .strictObject({
+    pausedAt: z.optional(time),
+    pauseReason: z.optional(z.string()),
+    nextRuns: z.array(time).check(z.describe("The next five times; none while it is paused.")),
+    nextRunsIfResumed: z.optional(
+      z.array(time).check(z.describe("While it is paused: the next five times, were it resumed now.")),
+    ),
+    lastRun: z.nullable(
+      z.strictObject({
         at: time,
         jobId: z.guid(),
-        status: z.enum(STATUSES).nullable().describe("Null if the job is gone."),
-      })
-      .nullable(),
-    runCount: z.int().describe("Without the runs that people have asked for."),
+        status: z.nullable(z.enum(STATUSES)).check(z.describe("Null if the job is gone.")),
+      }),
+    ),
+    runCount: z.int().check(z.describe("Without the runs that people have asked for.")),
     skipped: z
       .strictObject({ overlap: z.int(), missed: z.int(), paused: z.int() })
-      .describe("Runs that were not made."),
-    lastSkipped: z.array(skips).describe("The last of them, up to ten entries."),
-    version: z.int().describe("It grows with every edit, pause and resumption."),
+      .check(z.describe("Runs that were not made.")),
+    lastSkipped: z.array(skips).check(z.describe("The last of them, up to ten entries.")),
+    version: z.int().check(z.describe("It grows with every edit, pause and resumption.")),
     job: z
       .record(z.string(), z.unknown())
-      .describe("A FlatJob; credentials are masked by ***. Lists show what it calls alone."),
-    createdBy: z.string().nullable(),
+      .check(z.describe("A FlatJob; credentials are masked by ***. Lists show what it calls alone.")),
+    createdBy: z.nullable(z.string()),
     createdAt: time,
     updatedAt: time,
-    omitted: z.array(z.string()).describe("Parts that are left out because the answer would be too large.").optional(),
+    omitted: z.optional(
+      z.array(z.string()).check(z.describe("Parts that are left out because the answer would be too large.")),
+    ),
   })
-  .meta({ id: "Schedule", description: "A schedule as it stands." });
+  .register(z.globalRegistry, { id: "Schedule", description: "A schedule as it stands." });
 
 /** The fields that a request may set, as they are now. */
 export function writableOf(job: Job, message: Message): Record<string, unknown> {

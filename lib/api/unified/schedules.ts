@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { badRequest } from "../../errors.ts";
 import { isFinished, isPaused, isSchedule } from "../../job/job.ts";
 import { enveloped } from "../http/answers.ts";
@@ -29,7 +29,9 @@ import { scheduleShown } from "./schedule-view.ts";
 const NEW_KEY = /^[\w.:@~-]{1,255}$/;
 
 export const appQuery = z.strictObject({
-  appId: z.guid().toLowerCase().describe("Default: the token's. Another one is for PLATFORM_ADMIN.").optional(),
+  appId: z.optional(
+    z.guid().check(z.toLowerCase(), z.describe("Default: the token's. Another one is for PLATFORM_ADMIN.")),
+  ),
 });
 
 const shown = enveloped(scheduleShown);
@@ -42,8 +44,8 @@ export const putSchedule = route({
   id: "putSchedule",
   summary: "Makes a schedule, or makes it what the request says; one that has ended starts anew",
   answers: {
-    200: shown.describe("The schedule as it is then. One that was so already is not changed."),
-    201: shown.describe("The schedule, which is new."),
+    200: shown.check(z.describe("The schedule as it is then. One that was so already is not changed.")),
+    201: shown.check(z.describe("The schedule, which is new.")),
   },
   refusals: ["CONFLICT"],
   versioned: true,
@@ -98,7 +100,7 @@ export const getSchedule = route({
   key: "GET /v1/schedules/{key}",
   id: "getSchedule",
   summary: "Shows a schedule",
-  answers: { 200: shown.describe("The schedule.") },
+  answers: { 200: shown.check(z.describe("The schedule.")) },
   access,
   query: appQuery,
 
@@ -108,15 +110,16 @@ export const getSchedule = route({
   },
 });
 
-const patchBody = z
-  .record(z.string(), z.unknown())
-  .meta({ id: "PatchSchedule", description: "A merge patch (RFC 7396) of a PutSchedule: null takes a field away." });
+const patchBody = z.record(z.string(), z.unknown()).register(z.globalRegistry, {
+  id: "PatchSchedule",
+  description: "A merge patch (RFC 7396) of a PutSchedule: null takes a field away.",
+});
 
 export const patchSchedule = route({
   key: "PATCH /v1/schedules/{key}",
   id: "patchSchedule",
   summary: "Changes some of a schedule; what is left out stays as it is",
-  answers: { 200: shown.describe("The schedule as it is then.") },
+  answers: { 200: shown.check(z.describe("The schedule as it is then.")) },
   refusals: ["CONFLICT"],
   versioned: true,
   access,
@@ -138,7 +141,7 @@ export const deleteSchedule = route({
   key: "DELETE /v1/schedules/{key}",
   id: "deleteSchedule",
   summary: "Ends a schedule and deletes it; its key is free again",
-  answers: { 200: shown.describe("The schedule as it was. Jobs that it has made go on.") },
+  answers: { 200: shown.check(z.describe("The schedule as it was. Jobs that it has made go on.")) },
   refusals: ["CONFLICT"],
   access,
   query: appQuery,
@@ -155,15 +158,18 @@ export const deleteSchedule = route({
 
 // ---- POST /v1/schedules/{key}/pause, /resume ----
 
-const pauseBody = z
-  .strictObject({ reason: z.string().max(500).describe("For those who find it paused.").optional() })
-  .default({});
+const pauseBody = z._default(
+  z.strictObject({
+    reason: z.optional(z.string().check(z.maxLength(500), z.describe("For those who find it paused."))),
+  }),
+  {},
+);
 
 export const pauseSchedule = route({
   key: "POST /v1/schedules/{key}/pause",
   id: "pauseSchedule",
   summary: "Pauses a schedule: it makes no runs",
-  answers: { 200: shown.describe("The schedule, PAUSED.") },
+  answers: { 200: shown.check(z.describe("The schedule, PAUSED.")) },
   refusals: ["CONFLICT"],
   versioned: true,
   access,
@@ -183,20 +189,27 @@ export const pauseSchedule = route({
   },
 });
 
-const resumeBody = z
-  .strictObject({
-    missed: z
-      .enum(["skip", "once", "all"])
-      .describe("What becomes of the runs that the pause has missed: by default none is made, `all` makes up to 100.")
-      .default("skip"),
-  })
-  .prefault({});
+const resumeBody = z.prefault(
+  z.strictObject({
+    missed: z._default(
+      z
+        .enum(["skip", "once", "all"])
+        .check(
+          z.describe(
+            "What becomes of the runs that the pause has missed: by default none is made, `all` makes up to 100.",
+          ),
+        ),
+      "skip",
+    ),
+  }),
+  {},
+);
 
 export const resumeSchedule = route({
   key: "POST /v1/schedules/{key}/resume",
   id: "resumeSchedule",
   summary: "Ends a pause",
-  answers: { 200: shown.describe("The schedule, ACTIVE; ENDED if the pause has missed its last run.") },
+  answers: { 200: shown.check(z.describe("The schedule, ACTIVE; ENDED if the pause has missed its last run.")) },
   refusals: ["CONFLICT"],
   versioned: true,
   access,

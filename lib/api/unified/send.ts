@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { badRequest } from "../../errors.ts";
 import { WRONG_REQUEST } from "../../job/status-policy.ts";
 import type { ServiceParts } from "../../parts.ts";
@@ -16,8 +16,8 @@ import { createJobBody } from "./job-request.ts";
 const KEY = "POST /v1/send";
 
 // Each job of a list is parsed on its own, so that one can be refused and the others accepted.
-const listed = z.unknown().meta({ $ref: "#/components/schemas/SendJob" });
-const sendBody = z.union([sentJob, z.array(listed).min(1).max(MOST_JOBS_IN_A_BATCH)]);
+const listed = z.unknown().check(z.meta({ $ref: "#/components/schemas/SendJob" }));
+const sendBody = z.union([sentJob, z.array(listed).check(z.minLength(1), z.maxLength(MOST_JOBS_IN_A_BATCH))]);
 
 export const sendJobs = route({
   key: KEY,
@@ -26,10 +26,10 @@ export const sendJobs = route({
   answers: async () => {
     const { enveloped, jobEntity, results } = await import("../http/answers.ts");
     return {
-      200: enveloped(jobEntity).describe("The key was there already: the job that has it."),
-      201: enveloped(jobEntity).describe("The job, PENDING."),
-      202: z.null().describe("Mode sqs: sent, and stored only if its first attempt fails."),
-      207: enveloped(results).describe("Of a list: what each job alone would have been answered."),
+      200: enveloped(jobEntity).check(z.describe("The key was there already: the job that has it.")),
+      201: enveloped(jobEntity).check(z.describe("The job, PENDING.")),
+      202: z.null().check(z.describe("Mode sqs: sent, and stored only if its first attempt fails.")),
+      207: enveloped(results).check(z.describe("Of a list: what each job alone would have been answered.")),
     };
   },
   refusals: ["UNPROCESSABLE_ENTITY", "CONFLICT"],

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { SECOND } from "../../clock.ts";
 import { isFinished, type Job } from "../../job/job.ts";
 import { entityOf } from "../../job/view.ts";
@@ -15,13 +15,9 @@ const LOOK_EVERY_MS = SECOND;
 const ASK_AGAIN_SECONDS = 5;
 
 const waitQuery = z.strictObject({
-  seconds: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(WAIT_AT_MOST_SECONDS)
-    .default(WAIT_AT_MOST_SECONDS)
-    .describe("How long at most; 0 looks once."),
+  seconds: z
+    ._default(z.coerce.number().check(z.int(), z.minimum(0), z.maximum(WAIT_AT_MOST_SECONDS)), WAIT_AT_MOST_SECONDS)
+    .check(z.describe("How long at most; 0 looks once.")),
 });
 
 export const waitForJob = route({
@@ -29,8 +25,10 @@ export const waitForJob = route({
   id: "waitForJob",
   summary: "Waits up to 20 s for the end of a job, and shows it",
   answers: {
-    200: enveloped(jobEntity).describe(
-      "The job, ended or not, without its message. With `Retry-After`, it did not wait: the app's `waitersPerApp` is reached.",
+    200: enveloped(jobEntity).check(
+      z.describe(
+        "The job, ended or not, without its message. With `Retry-After`, it did not wait: the app's `waitersPerApp` is reached.",
+      ),
     ),
   },
   access: (caller) => requireRole(caller, "APP_ADMIN"),
