@@ -8,7 +8,7 @@ import { createClock } from "../lib/clock.ts";
 import { createCapacityStore } from "../lib/flow/capacity-store.ts";
 import { createDestinationStore } from "../lib/flow/destination-store.ts";
 import { createEngine } from "../lib/engine/engine.ts";
-import { executorOf } from "../lib/executors/index.ts";
+import { executor } from "../lib/executors/by-type.ts";
 import { createBucket } from "../lib/store/bucket.ts";
 import { createGroupStore } from "../lib/store/group-store.ts";
 import { createJobStore } from "../lib/store/job-store.ts";
@@ -81,7 +81,7 @@ export async function capacityOf(
     queue,
     scheduler,
     files,
-    executorOf,
+    executorOf: () => executor,
     slots: createTaskSlots({ table: tableOf(apart), clock }),
     backlogs: createBacklogs({ table: tableOf(apart), clock }),
     groups: createGroupStore({ table: tableOf(apart), clock, retention: 0 }),

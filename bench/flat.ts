@@ -1,6 +1,6 @@
 import { HOUR, SECOND, MINUTE, createClock, iso } from "../lib/clock.ts";
 import { createEngine } from "../lib/engine/engine.ts";
-import { executorOf } from "../lib/executors/index.ts";
+import { executor } from "../lib/executors/by-type.ts";
 import { jobIdForKey } from "../lib/job/accept.ts";
 import type { Job } from "../lib/job/job.ts";
 import type { Status } from "../lib/job/status.ts";
@@ -140,7 +140,7 @@ export async function createStored(template: Template, size: number, say: (count
     clock,
     client,
     urlOf: sqs.urlOf,
-    executorOf,
+    executorOf: () => executor,
     log: () => {},
     retention: 0,
   });

@@ -16,7 +16,7 @@ import { createSealer } from "../lib/store/sealer.ts";
 import { createPageQuota } from "../lib/pdf/page-quota.ts";
 import { createPdfs } from "../lib/pdf/pdfs.ts";
 import { createTaskServices } from "../lib/tasks/services.ts";
-import { taskOf } from "../lib/tasks/index.ts";
+import { definitionOf } from "../lib/tasks/index.ts";
 import { peakMb } from "./measure.ts";
 
 // `npm run bench -- tasks`: a million rows in and out of a dataset, each task in a process of its own,
@@ -147,8 +147,7 @@ async function work({ what, env, appId, fileKey }: Order): Promise<void> {
     executionTypes: [],
   });
   const [jobType, asked] = PAYLOADS[what];
-  const task = taskOf(jobType);
-  if (!task) throw new Error(`No task ${jobType}`);
+  const task = await definitionOf(jobType);
   const run = { appId, jobId: clock.uuid(), createdAt: 0, attempt: 1, signal: new AbortController().signal };
   let shown = 0;
   const line = async () => {};

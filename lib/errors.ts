@@ -1,4 +1,4 @@
-import type * as z from "./zod.ts";
+import type * as z from "zod/mini";
 
 /** The codes of errors that clients see. `api/http/refusal.ts` maps each one to its HTTP status. */
 export const ERROR_CODES = [

@@ -16,7 +16,8 @@ import { countMembers } from "./engine/group-counts.ts";
 import type { SweepPart } from "./engine/sweep.ts";
 import { changeIn, createCounters, type Images } from "./store/counters.ts";
 import { createDatasetStore } from "./datasets/dataset-store.ts";
-import type { Executor } from "./executors/executor.ts";
+import { executor } from "./executors/by-type.ts";
+import type { Runner } from "./executors/executor.ts";
 import { createFileStore } from "./files/file-store.ts";
 import { createGroupStore } from "./store/group-store.ts";
 import { createJobStore } from "./store/job-store.ts";
@@ -24,7 +25,7 @@ import { createLog } from "./log.ts";
 import { createQueue } from "./queue/queue.ts";
 import { createScheduler } from "./queue/scheduler.ts";
 import { createSealer } from "./store/sealer.ts";
-import { TASK, type Job } from "./job/job.ts";
+import { TASK } from "./job/job.ts";
 import { runFunction, startFunction } from "./outbound/lambda-client.ts";
 import { createPageQuota } from "./pdf/page-quota.ts";
 import { createTaskLog } from "./tasks/log.ts";
@@ -66,7 +67,7 @@ function assemble() {
     return createQuickPdf({ clock, pdfs: await pdfs(), pages });
   });
   // What runs tasks is loaded with the first.
-  const taskExecutor = atFirstUse(async (): Promise<Executor> => {
+  const taskExecutor = atFirstUse(async (): Promise<Runner> => {
     const { executors, definitionOf, createTaskExecutor, createTaskServices, createMail } = await taskModules();
     const services = createTaskServices({
       clock,
@@ -95,7 +96,7 @@ function assemble() {
     return createTaskExecutor({ clock, taskLog, log, submit, services, definitionOf });
   });
   // Most functions execute no job.
-  const [tasks, quickPdfs, others] = [laterBy(taskExecutor), laterBy(quickPdf), laterBy(executorFor)];
+  const [tasks, quickPdfs] = [laterBy(taskExecutor), laterBy(quickPdf)];
   const engine = createEngine({
     ...stored,
     noteSweep: async (figures) => noteSweep(figures, stored, config.metrics.areKept),
@@ -104,7 +105,7 @@ function assemble() {
     files: bucket,
     executorOf: (job) => {
       if (job.quick) return quickPdfs;
-      return job.executionType === TASK ? tasks : others;
+      return job.executionType === TASK ? tasks : executor;
     },
     rules,
     callbackBodies: {
@@ -126,7 +127,7 @@ async function taskModules() {
   const [executors, { definitionOf }, { createTaskExecutor }, { createTaskServices }, { createMail }] =
     await Promise.all([
       import("./executors/index.ts"),
-      import("./executors/task.ts"),
+      import("./tasks/index.ts"),
       import("./executors/task-executor.ts"),
       import("./tasks/services.ts"),
       import("./outbound/mail.ts"),
@@ -134,15 +135,9 @@ async function taskModules() {
   return { executors, definitionOf, createTaskExecutor, createTaskServices, createMail };
 }
 
-/** An executor that is loaded with the first job that it executes. */
-function laterBy(executor: (job: Job) => Promise<Executor>): Pick<Executor, "execute"> {
-  return { execute: async (attempt, allowed) => (await executor(attempt.job)).execute(attempt, allowed) };
-}
-
-const byType = atFirstUse(async () => import("./executors/by-type.ts"));
-
-async function executorFor(job: Job): Promise<Executor> {
-  return (await byType()).executorFor(job);
+/** A runner that is loaded with the first job that it runs. */
+function laterBy(runner: () => Promise<Runner>): Runner {
+  return { execute: async (attempt, allowed) => (await runner()).execute(attempt, allowed) };
 }
 
 /** Emits what a sweep has found, and keeps it where it is asked for. What can't be kept fails no sweep. */

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "../lib/zod.ts";
 import { apiDocument } from "../lib/api/docs/site.ts";
-import { tasks } from "../lib/tasks/index.ts";
+import { JOB_TYPES, definitionOf } from "../lib/tasks/index.ts";
 
 // `npm run client:types`, second half: writes the schemas of the dashboard's forms (web/src/pages/new/schemas.json) from
 // the API document and from what the tasks accept. The example of a task is the one of its page.
@@ -47,7 +47,7 @@ export const SAMPLES: Readonly<Record<string, object>> = {
 const NOTED = ["SendJob", "PutSchedule", "CreateGroup", "Resend"] as const;
 
 /** The text of the file. */
-export function formsOf(document: object): string {
+export async function formsOf(document: object): Promise<string> {
   const { paths, components } = document as Document;
   const [job, schedule, group, resend] = NOTED.map((name) => shortened(components.schemas[name] ?? {}));
   const examplesOf = (path: string, method: string) => {
@@ -57,7 +57,7 @@ export function formsOf(document: object): string {
       Object.entries(examples).flatMap(([name, { value }]) => (Array.isArray(value) ? [] : [[name, value] as const])),
     );
   };
-  const asked = tasks.filter(({ jobType }) => !INTERNAL.includes(jobType));
+  const asked = await Promise.all(JOB_TYPES.filter((jobType) => !INTERNAL.includes(jobType)).map(definitionOf));
   const shown = payloadsIn(readFileSync(join(import.meta.dirname, "..", TASKS_PAGE), "utf8"));
   const samples = asked.flatMap(({ jobType }) => {
     const sample = SAMPLES[jobType] ?? (FILE_TASKS.includes(jobType) ? undefined : shown[jobType]);
@@ -117,6 +117,6 @@ function shortened(schema: Json): Json {
 }
 
 if (import.meta.main) {
-  writeFileSync(join(import.meta.dirname, "..", FORMS_FILE), formsOf(await apiDocument()));
+  writeFileSync(join(import.meta.dirname, "..", FORMS_FILE), await formsOf(await apiDocument()));
   process.stdout.write(`${FORMS_FILE} is written\n`);
 }

@@ -1,7 +1,7 @@
 import { MINUTE, type EpochMs } from "../clock.ts";
 import { ClientError } from "../errors.ts";
 import { dueRun, type DueRun } from "../executors/due-runs.ts";
-import type { ScheduleExecution } from "../executors/schedule-times.ts";
+import type { ScheduleExecution } from "../executors/schedule-schema.ts";
 import { atFirstUse } from "../job/at-first-use.ts";
 import { CLOCK_SKEW, isFinished, isPaused, nextRunOf, type Job, type WaitingJob } from "../job/job.ts";
 import { fire as firing, hold, skip } from "../job/moves.ts";

@@ -1,7 +1,8 @@
 import { MINUTE, iso, type EpochMs } from "../clock.ts";
 import { ClientError, badRequest } from "../errors.ts";
 import { missedTimes } from "../executors/due-runs.ts";
-import { type ScheduleExecution, firstRun, runAfter } from "../executors/schedule-times.ts";
+import type { ScheduleExecution } from "../executors/schedule-schema.ts";
+import { firstRun, runAfter } from "../executors/schedule-times.ts";
 import { isFinished, isPaused, isUnsettled, type EndedJob, type Job, type WaitingJob } from "../job/job.ts";
 import type { Message } from "../job/message.ts";
 import { askedRun, edit, skip, type Edit } from "../job/moves.ts";
@@ -28,7 +29,10 @@ export interface ScheduleChange {
 }
 
 /** The change that is wanted of a schedule as it stands; undefined for none. Throws what the person is to be told. */
-export type Wanted = (schedule: Job, message: Message) => ScheduleChange | undefined;
+export type Wanted = (
+  schedule: Job,
+  message: Message,
+) => ScheduleChange | undefined | Promise<ScheduleChange | undefined>;
 
 const MOST_TRIES = 5;
 /** What the sweep has already sent is stale after an edit. */
@@ -41,7 +45,7 @@ export async function editSchedule(id: string, wanted: Wanted, parts: EnginePart
     const found = await store.whole(id);
     if (!found) return undefined;
     const { job, message } = found;
-    const change = wanted(job, message);
+    const change = await wanted(job, message);
     if (!change) return job;
     if (isFinished(job) && isUnsettled(job)) {
       await settle(job, parts);

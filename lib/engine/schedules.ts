@@ -1,7 +1,7 @@
 import { derivedUuid, iso, type EpochMs } from "../clock.ts";
 import { Unavailable, reasonOf, type ClientError } from "../errors.ts";
 import { delayInWindow } from "../executors/due-runs.ts";
-import type { ScheduleExecution } from "../executors/schedule-times.ts";
+import type { ScheduleExecution } from "../executors/schedule-schema.ts";
 import {
   CLOCK_SKEW,
   HEAD_START,

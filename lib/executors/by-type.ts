@@ -1,9 +1,12 @@
 import { atFirstUse } from "../job/at-first-use.ts";
-import { TASK, type Job } from "../job/job.ts";
+import { GROUP } from "../job/group.ts";
+import { SCHEDULE, TASK, type Job } from "../job/job.ts";
 import type { Execution } from "../job/message.ts";
-import type { ExecutionType, Executor } from "./executor.ts";
+import type { ExecutionType, Executor, Runner } from "./executor.ts";
+import type { TaskExecution } from "./task.ts";
 
-// The execution types, each loaded alone: who runs a job of one needs neither the others nor the schema of a request.
+// The execution types, each loaded with the first job of it: who runs a job of one needs neither the others nor the
+// schema of a request.
 
 const EXECUTORS: ReadonlyMap<string, () => Promise<Executor>> = new Map([
   ["rest-api", atFirstUse(async () => (await import("./rest-api.ts")).restApi as Executor)],
@@ -11,15 +14,34 @@ const EXECUTORS: ReadonlyMap<string, () => Promise<Executor>> = new Map([
   ["lambda-url", atFirstUse(async () => (await import("./lambda-url.ts")).lambdaUrl as Executor)],
 ]);
 
-/** For jobs whose type runs by itself. */
-export async function executorFor({ executionType }: Pick<Job, "executionType">): Promise<Executor> {
-  const load = EXECUTORS.get(executionType);
-  return load ? load() : (await import("./index.ts")).executorOf({ executionType });
+/** Those that do not run by themselves. */
+const OTHERS: ReadonlyMap<string, (execution: Execution) => Promise<ExecutionType>> = new Map([
+  [TASK, async (execution: Execution) => taskOf(execution as TaskExecution)],
+  [SCHEDULE, atFirstUse(async () => (await import("./schedule.ts")).schedule as ExecutionType)],
+  [GROUP, atFirstUse(async () => (await import("./group.ts")).group as ExecutionType)],
+]);
+
+async function taskOf({ jobType }: TaskExecution): Promise<ExecutionType> {
+  const [{ taskBy }, { definitionOf }] = await Promise.all([import("./task.ts"), import("../tasks/index.ts")]);
+  return taskBy(await definitionOf(jobType));
+}
+
+/** Runs jobs whose type runs by itself. */
+export const executor: Runner = {
+  execute: async (attempt, rules) => (await executorFor(attempt.job)).execute(attempt, rules),
+};
+
+async function executorFor({ executionType: type }: Pick<Job, "executionType">): Promise<Executor> {
+  const load = EXECUTORS.get(type);
+  if (!load)
+    throw new Error(`No executor for execution type ${type}${type === SCHEDULE ? ": a schedule is fired" : ""}`);
+  return load();
 }
 
 /** For messages that the schema has accepted. */
-export async function executionTypeFor({ type }: Execution): Promise<ExecutionType> {
-  if (EXECUTORS.has(type)) return executorFor({ executionType: type });
-  if (type === TASK) return (await import("./task.ts")).task;
-  return (await import("./index.ts")).executionTypeOf(type);
+export async function executionTypeFor(execution: Execution): Promise<ExecutionType> {
+  const { type } = execution;
+  const load = EXECUTORS.get(type) ?? OTHERS.get(type);
+  if (!load) throw new Error(`No execution type ${type}; known: ${[...EXECUTORS.keys(), ...OTHERS.keys()].join(", ")}`);
+  return load(execution);
 }

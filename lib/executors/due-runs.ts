@@ -1,7 +1,8 @@
 import { SECOND, derivedUuid, type EpochMs } from "../clock.ts";
 import type { Job } from "../job/job.ts";
 import type { Skip } from "../job/schedule.ts";
-import { type ScheduleExecution, timeAfter } from "./schedule-times.ts";
+import type { ScheduleExecution } from "./schedule-schema.ts";
+import { timeAfter } from "./schedule-times.ts";
 
 // A schedule that is due: which run is to be made, and which are left out.
 

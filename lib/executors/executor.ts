@@ -12,11 +12,9 @@ export const timeoutSeconds = z
   ._default(z.int().check(z.minimum(1), z.maximum(600)), 30)
   .check(z.describe("For the whole exchange. Over 60: not in mode sqs, and not with a messageGroupId of its own."));
 
-/** The request side of an execution type. Each has one file. */
+/** The request side of an execution type, beside the schema of its `message.execution`. */
 export interface ExecutionType<E extends Execution = Execution> {
   readonly type: E["type"];
-  /** For `message.execution`, with its `type`. */
-  readonly schema: z.ZodMiniObject;
   readonly proxyMessage: "required" | "optional";
   /** The terms of a job of this type. */
   terms(execution: E, now: EpochMs): Terms;
@@ -33,13 +31,19 @@ export interface Asked {
 }
 
 /** The run side of an execution type. */
-export interface Executor<E extends Execution = Execution> extends ExecutionType<E> {
+export interface Runner<E extends Execution = Execution> {
   /** Runs one attempt. A throw counts as `retry`. */
   execute(attempt: RunningAttempt<E>, rules: Rules): Promise<Outcome>;
 }
 
+/** An execution type that runs by itself. Each has one file. */
+export interface Executor<E extends Execution = Execution> extends ExecutionType<E>, Runner<E> {
+  /** For `message.execution`, with its `type`. */
+  readonly schema: z.ZodMiniObject;
+}
+
 /** What runs a job. */
-export type ExecutorOf = (job: Pick<Job, "executionType" | "quick">) => Pick<Executor, "execute">;
+export type ExecutorOf = (job: Pick<Job, "executionType" | "quick">) => Runner;
 
 export interface RunningAttempt<E extends Execution = Execution> {
   /** The job in its claimed state. */

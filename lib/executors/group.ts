@@ -31,16 +31,17 @@ export const cancelOnFailure = z
   ._default(z.boolean(), false)
   .check(z.describe("The first member that is FAILED or DEAD seals the group and has the others cancelled."));
 
+export const groupSchema = z
+  .strictObject({
+    type: z.literal(GROUP),
+    expected: z.optional(expectedMembers),
+    sealBy: dateTime,
+    cancelOnFailure,
+  })
+  .register(z.globalRegistry, { id: "GroupExecution", description: "Ends once all its members have ended." });
+
 export const group: ExecutionType<GroupExecution> = {
   type: GROUP,
-  schema: z
-    .strictObject({
-      type: z.literal(GROUP),
-      expected: z.optional(expectedMembers),
-      sealBy: dateTime,
-      cancelOnFailure,
-    })
-    .register(z.globalRegistry, { id: "GroupExecution", description: "Ends once all its members have ended." }),
   proxyMessage: "optional",
 
   terms: ({ expected, sealBy, cancelOnFailure: cancels }, now) => {

@@ -4,8 +4,8 @@ import type { PageQuota } from "../pdf/page-quota.ts";
 import { TookTooLong, type Pdfs } from "../pdf/pdfs.ts";
 import { BadDocument, type PdfRequest } from "../pdf/request.ts";
 import type { PdfResult } from "../pdf/view.ts";
-import type { Executor } from "./executor.ts";
-import { task, type TaskExecution } from "./task.ts";
+import type { Runner } from "./executor.ts";
+import type { TaskExecution } from "./task.ts";
 import type { Outcome } from "../job/attempt.ts";
 
 interface Parts {
@@ -15,9 +15,8 @@ interface Parts {
 }
 
 /** Runs a quick job: makes a PDF for the caller who waits. Only a file that is too large for the answer is kept. */
-export function createQuickPdf({ clock, pdfs, pages }: Parts): Executor<TaskExecution> {
+export function createQuickPdf({ clock, pdfs, pages }: Parts): Runner<TaskExecution> {
   return {
-    ...task,
     async execute({ job, message, number: attempt, timeoutMs, signal }) {
       const { appId, id: jobId } = job;
       const timeLeftMs = Math.max(timeoutMs - clock.waitFor(clock.now() - job.startedAt), 1);

@@ -1,32 +1,8 @@
 import type { EpochMs } from "../clock.ts";
 import { nextRun, parseExpression, type ScheduleExpression } from "../job/schedule-expression.ts";
-import type { SCHEDULE } from "../job/job.ts";
-import type { Execution, Message } from "../job/message.ts";
+import type { ScheduleExecution } from "./schedule-schema.ts";
 
-// What a schedule is asked for, and when it runs.
-
-export interface ScheduleExecution extends Execution {
-  readonly type: typeof SCHEDULE;
-  readonly scheduledAt?: string;
-  readonly scheduleExpression?: string;
-  readonly scheduleExpressionTimezone: string;
-  /** Limits of a recurring schedule: no run before `startsAt` or after `endsAt`, and at most `maxRuns`. */
-  readonly startsAt?: string;
-  readonly endsAt?: string;
-  readonly maxRuns?: number;
-  /** A run that is due while the job of the last one is unfinished. Default: `allow`. */
-  readonly overlap?: (typeof OVERLAP)[number];
-  /** Runs that were missed. Default: `once`. */
-  readonly missed?: (typeof MISSED)[number];
-  /** Runs that are later are not made up for. */
-  readonly missedWithinSeconds?: number;
-  /** The job of a run starts within so many seconds of its time. */
-  readonly windowSeconds?: number;
-  readonly targetJob: Message;
-}
-
-export const OVERLAP = ["allow", "skip", "queue", "replace"] as const;
-export const MISSED = ["once", "skip", "all"] as const;
+// When a schedule runs.
 
 /** The first run of a new schedule, and whether further runs may follow. */
 export function firstRun(execution: ScheduleExecution, now: EpochMs): { startAt: EpochMs; recurring: boolean } {

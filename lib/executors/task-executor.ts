@@ -1,8 +1,8 @@
 import * as z from "../zod.ts";
 import { SECOND, derivedUuid, type Clock } from "../clock.ts";
 import { Unavailable, reasonOf } from "../errors.ts";
-import type { Executor, RunningAttempt } from "./executor.ts";
-import { task, type TaskExecution } from "./task.ts";
+import type { Runner, RunningAttempt } from "./executor.ts";
+import type { TaskExecution } from "./task.ts";
 import { TASK, type Job } from "../job/job.ts";
 import { maskedText } from "../job/masking.ts";
 import { logged, type Log } from "../log.ts";
@@ -22,7 +22,7 @@ interface Parts {
   readonly submit: (request: NewJob, id: string) => Promise<unknown>;
   readonly services: (run: TaskRun) => TaskServices;
   /** The task of a name. Throws when there is none. */
-  readonly definitionOf: (jobType: string) => Task;
+  readonly definitionOf: (jobType: string) => Promise<Task>;
 }
 
 const LARGEST_RESULT = 16 * 1_024;
@@ -32,8 +32,8 @@ const LONGEST_ERROR = 1_000;
 const NO_ROOM = "The service has no room for the task now: it is put off, and this attempt uses up no retry";
 
 /** Runs the tasks of `lib/tasks`. */
-export function createTaskExecutor(parts: Parts): Executor<TaskExecution> {
-  return { ...task, execute: async (attempt) => execute(parts, attempt) };
+export function createTaskExecutor(parts: Parts): Runner<TaskExecution> {
+  return { execute: async (attempt) => execute(parts, attempt) };
 }
 
 async function execute(parts: Parts, attempt: RunningAttempt<TaskExecution>): Promise<Outcome> {
@@ -42,7 +42,7 @@ async function execute(parts: Parts, attempt: RunningAttempt<TaskExecution>): Pr
   const ended = new AbortController();
   const flushing = flushRegularly(parts, writer, attempt, ended.signal);
   try {
-    const definition = parts.definitionOf(jobType);
+    const definition = await parts.definitionOf(jobType);
     const parsed = definition.payload.safeParse(payload);
     // The payload was valid when the job was accepted: the task has been changed since.
     if (!parsed.success) return { kind: "rejected", error: "The payload is not what the job type wants any more" };
@@ -105,7 +105,7 @@ async function submitChild(
 ): Promise<string> {
   const id = derivedUuid(parent.id, String(parent.createdAt), "child", name);
   const execution = { type: TASK, jobType, payload, priority: parent.priority ?? 0 };
-  const parsed = definitionOf(jobType).payload.safeParse(payload);
+  const parsed = (await definitionOf(jobType)).payload.safeParse(payload);
   if (!parsed.success) throw new Error(`Child job ${name}: ${z.prettifyError(parsed.error)}`);
   const { appId, userId, createdBy, id: parentJobId } = parent;
   const request = { appId, mode: "both", message: { execution, metadata: {} }, parentJobId, createdBy } as const;

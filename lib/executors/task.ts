@@ -1,7 +1,7 @@
 import * as z from "../zod.ts";
 import { problemsIn, type ErrorDetail } from "../errors.ts";
 import { HIGHEST_PRIORITY, TASK } from "../job/job.ts";
-import { taskOf, tasks } from "../tasks/index.ts";
+import { JOB_TYPES } from "../tasks/index.ts";
 import type { Task } from "../tasks/task.ts";
 import type { ExecutionType } from "./executor.ts";
 import type { Execution } from "../job/message.ts";
@@ -21,12 +21,11 @@ export interface TaskExecution extends Execution {
   readonly meta?: Readonly<Record<string, unknown>>;
 }
 
-export const JOB_TYPES = tasks.map(({ jobType }) => jobType);
 export const priority = z
   ._default(z.int().check(z.minimum(0), z.maximum(HIGHEST_PRIORITY)), 0)
   .check(z.describe("Tasks with a higher one start first."));
 
-const schema = z
+export const taskSchema = z
   .strictObject({
     type: z.literal(TASK),
     jobType: z.enum(JOB_TYPES),
@@ -48,41 +47,33 @@ const schema = z
   })
   .register(z.globalRegistry, { id: "TaskExecution", description: "Runs a piece of work that is built in." });
 
-export const task: ExecutionType<TaskExecution> = {
-  type: TASK,
-  schema,
-  proxyMessage: "optional",
-  terms: ({ jobType, priority: asked }) => {
-    const { timeoutMs, maxRetries, needsBrowser, isUrgent } = definitionOf(jobType);
-    return {
+/** The execution type of tasks of one definition. */
+export function taskBy(definition: Task): ExecutionType<TaskExecution> {
+  const { jobType, timeoutMs, maxRetries, needsBrowser, isUrgent } = definition;
+  return {
+    type: TASK,
+    proxyMessage: "optional",
+    terms: ({ priority: asked }) => ({
       jobType,
       timeoutMs,
       maxRetries,
       priority: asked,
       ...(needsBrowser && { needsBrowser }),
       ...(isUrgent && { isUrgent }),
-    };
-  },
+    }),
 
-  refuse: ({ execution }, { appId }) => {
-    const { file } = execution;
-    const problems = payloadProblems(execution.jobType, execution.payload, "execution.payload");
-    if (file && !file.key.startsWith(filesPrefix(appId)))
-      problems.push({ field: "execution.file.key", message: "is not the key of an uploaded file of this app" });
-    return problems;
-  },
-};
-
-/** For a name that the schema has accepted. */
-export function definitionOf(jobType: string): Task {
-  const found = taskOf(jobType);
-  if (!found) throw new Error(`No task ${jobType}; known: ${JOB_TYPES.join(", ")}`);
-  return found;
+    refuse: ({ execution: { payload, file } }, { appId }) => {
+      const problems = payloadProblems(definition, payload, "execution.payload");
+      if (file && !file.key.startsWith(filesPrefix(appId)))
+        problems.push({ field: "execution.file.key", message: "is not the key of an uploaded file of this app" });
+      return problems;
+    },
+  };
 }
 
 /** The problems of a payload; `at` is its place in the request. */
-export function payloadProblems(jobType: string, payload: unknown, at: string): ErrorDetail[] {
-  const parsed = definitionOf(jobType).payload.safeParse(payload);
+export function payloadProblems(task: Task, payload: unknown, at: string): ErrorDetail[] {
+  const parsed = task.payload.safeParse(payload);
   if (parsed.success) return [];
   return problemsIn(parsed.error, "").map(({ field, message }) => ({
     field: field === "" ? at : `${at}.${field}`,

@@ -1,4 +1,4 @@
-import { tidyExpression } from "./schedule-expression.ts";
+import { tidyExpression } from "./tidy-expression.ts";
 
 // The five fields of cron, as most people write them, as an expression of EventBridge.
 

@@ -1,5 +1,6 @@
 import { Cron, CronPattern } from "croner";
 import { DAY, HOUR, MINUTE, type EpochMs } from "../clock.ts";
+import { tidyExpression } from "./tidy-expression.ts";
 import { changeBetween, firstMoment, latestLocalTime, localTime, type LocalTime } from "./local-time.ts";
 
 // EventBridge's schedule expressions: at(...), rate(...) and cron(...). On the days on which clocks change, the rule is
@@ -17,15 +18,6 @@ interface Recurrence {
   readonly cron: Cron;
   readonly zone: string;
   readonly byRealTime: boolean;
-}
-
-/** An expression with single spaces, and none at its ends or beside its parentheses: people paste and align them. */
-export function tidyExpression(text: string): string {
-  return text
-    .trim()
-    .replaceAll(/\s+/g, " ")
-    .replaceAll(/ ?\( ?/g, "(")
-    .replaceAll(/ ?\)/g, ")");
 }
 
 export type Parsed = ScheduleExpression | { readonly kind: "malformed"; readonly problem: string };

@@ -1,29 +1,30 @@
-import { bulkAction } from "./bulk-action.ts";
-import { cleanup } from "./cleanup.ts";
-import { dataProcessing } from "./data-processing.ts";
-import { example } from "./example.ts";
-import { exportReport } from "./export-report.ts";
-import { generatePdf } from "./generate-pdf.ts";
-import { groupAudit } from "./group-audit.ts";
-import { importCsv } from "./import-csv.ts";
-import { notification } from "./notification.ts";
-import { sync } from "./sync.ts";
+import { atFirstUse } from "../job/at-first-use.ts";
 import type { Task } from "./task.ts";
 
-/** Every task: validation, the API document and dispatch follow from this list. */
-export const tasks: readonly Task[] = [
-  example,
-  importCsv,
-  exportReport,
-  dataProcessing,
-  notification,
-  cleanup,
-  sync,
-  bulkAction,
-  groupAudit,
-  generatePdf,
-];
+/**
+ * Every task by its job type, each loaded when it is first asked for: validation, the API document and dispatch follow
+ * from this list.
+ */
+const TASKS: ReadonlyMap<string, () => Promise<Task>> = new Map(
+  Object.entries({
+    example: async () => (await import("./example.ts")).example,
+    import_csv: async () => (await import("./import-csv.ts")).importCsv,
+    export_report: async () => (await import("./export-report.ts")).exportReport,
+    data_processing: async () => (await import("./data-processing.ts")).dataProcessing,
+    notification: async () => (await import("./notification.ts")).notification,
+    cleanup: async () => (await import("./cleanup.ts")).cleanup,
+    sync: async () => (await import("./sync.ts")).sync,
+    bulk_action: async () => (await import("./bulk-action.ts")).bulkAction,
+    group_audit: async () => (await import("./group-audit.ts")).groupAudit,
+    generate_pdf: async () => (await import("./generate-pdf.ts")).generatePdf,
+  }).map(([jobType, load]) => [jobType, atFirstUse(load)]),
+);
 
-export function taskOf(jobType: string): Task | undefined {
-  return tasks.find((task) => task.jobType === jobType);
+export const JOB_TYPES = [...TASKS.keys()];
+
+/** The task of a name. Throws when there is none. */
+export async function definitionOf(jobType: string): Promise<Task> {
+  const load = TASKS.get(jobType);
+  if (!load) throw new Error(`No task ${jobType}; known: ${JOB_TYPES.join(", ")}`);
+  return load();
 }

@@ -5,7 +5,7 @@ import { createEngine } from "../../lib/engine/engine.ts";
 import type { EngineParts } from "../../lib/engine/engine-parts.ts";
 import { newJob } from "../support/new-job.ts";
 import { sweep } from "../../lib/engine/sweep.ts";
-import { executorOf } from "../../lib/executors/index.ts";
+import { executor } from "../../lib/executors/by-type.ts";
 import type { Outcome } from "../../lib/job/attempt.ts";
 import { SCHEDULE, nextAttempt, type Job, type WaitingJob } from "../../lib/job/job.ts";
 import { after, claim, end } from "../../lib/job/moves.ts";
@@ -232,7 +232,7 @@ function callingPrivate(watch: Watch): Live {
   const worlds = createWorld({ isQuick: true });
   return async (isBad) => {
     const world = await worlds;
-    const engine = createEngine({ ...world.parts, executorOf });
+    const engine = createEngine({ ...world.parts, executorOf: () => executor });
     const from = world.logged.length;
     for (let jobs = isBad ? 3 : 0; jobs > 0; jobs -= 1) {
       const asked = request("both");

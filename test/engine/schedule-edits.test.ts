@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { HOUR, MINUTE, iso } from "../../lib/clock.ts";
-import type { ScheduleExecution } from "../../lib/executors/schedule-times.ts";
+import type { ScheduleExecution } from "../../lib/executors/schedule-schema.ts";
 import { nextRunOf, type Job } from "../../lib/job/job.ts";
 import { NEVER } from "../../lib/job/schedule.ts";
 import { PLENTY, createWorld, type World } from "../support/world.ts";

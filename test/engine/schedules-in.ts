@@ -1,4 +1,4 @@
-import type { ScheduleExecution } from "../../lib/executors/schedule-times.ts";
+import type { ScheduleExecution } from "../../lib/executors/schedule-schema.ts";
 import { nextRunOf, type Job } from "../../lib/job/job.ts";
 import type { Message } from "../../lib/job/message.ts";
 import { PLENTY, request, type World } from "../support/world.ts";

@@ -4,7 +4,7 @@ import type { SendMessageBatchCommand } from "@aws-sdk/client-sqs";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND, iso } from "../../lib/clock.ts";
 import { Unavailable } from "../../lib/errors.ts";
-import type { ScheduleExecution } from "../../lib/executors/schedule-times.ts";
+import type { ScheduleExecution } from "../../lib/executors/schedule-schema.ts";
 import { nextRunOf, type Job, type Mode, type WaitingJob } from "../../lib/job/job.ts";
 import { fire } from "../../lib/job/moves.ts";
 import type { Road } from "../../lib/queue/queue.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND, iso } from "../../lib/clock.ts";
 import { delayInWindow, dueRun, missedTimes } from "../../lib/executors/due-runs.ts";
-import type { ScheduleExecution } from "../../lib/executors/schedule-times.ts";
+import type { ScheduleExecution } from "../../lib/executors/schedule-schema.ts";
 
 const START = Date.parse("2026-11-29T10:00:00Z");
 

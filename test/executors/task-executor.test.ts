@@ -32,7 +32,7 @@ async function run(body: (context: TaskContext) => Promise<TaskOutcome>, job?: J
     log: world.parts.log,
     submit: async (request, id) => engine.submit(request, id),
     services: () => ({}) as TaskServices,
-    definitionOf: () => scripted,
+    definitionOf: async () => scripted,
   });
   const engine = createEngine({ ...world.parts, executorOf: () => tasks });
   const asked = job ?? (await submit());

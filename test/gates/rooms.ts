@@ -4,8 +4,7 @@ import { ROOT } from "../support/root.ts";
 
 /** The rooms, lowest floor first. A room imports rooms of lower floors alone. */
 export const FLOORS = [
-  ["clock", "zod"],
-  ["errors"],
+  ["clock", "errors", "zod"],
   ["job"],
   ["aws", "log", "metrics"],
   ["outbound", "store"],

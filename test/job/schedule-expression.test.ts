@@ -1,11 +1,7 @@
 import { expect, test } from "vitest";
 import { isTimeZone } from "../../lib/job/local-time.ts";
-import {
-  nextRun,
-  parseExpression,
-  tidyExpression,
-  type ScheduleExpression,
-} from "../../lib/job/schedule-expression.ts";
+import { nextRun, parseExpression, type ScheduleExpression } from "../../lib/job/schedule-expression.ts";
+import { tidyExpression } from "../../lib/job/tidy-expression.ts";
 
 const at = (iso: string) => Date.parse(iso);
 

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { MINUTE, SECOND, iso, type EpochMs } from "../../lib/clock.ts";
-import { type ScheduleExecution, firstRun, runAfter } from "../../lib/executors/schedule-times.ts";
+import type { ScheduleExecution } from "../../lib/executors/schedule-schema.ts";
+import { firstRun, runAfter } from "../../lib/executors/schedule-times.ts";
 import { CLOCK_SKEW, type Job } from "../../lib/job/job.ts";
 import type { Process } from "./process.ts";
 import { createScheduleRules } from "./rules/schedules.ts";

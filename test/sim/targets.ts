@@ -1,7 +1,6 @@
 import { SECOND } from "../../lib/clock.ts";
-import type { Executor, RunningAttempt } from "../../lib/executors/executor.ts";
+import type { Runner, RunningAttempt } from "../../lib/executors/executor.ts";
 import { requestOf } from "../../lib/executors/http-exchange.ts";
-import { executorOf } from "../../lib/executors/index.ts";
 import { joined } from "../../lib/job/multi-values.ts";
 import { targetUrl } from "../../lib/outbound/target-url.ts";
 import type { Process } from "./process.ts";
@@ -26,9 +25,8 @@ interface Options {
 export function createTargets({ randomOf, onStart, onEnd, told, shown }: Options) {
   const moods = new Map<string, Mood>();
 
-  function executorIn(process: Process): Executor {
+  function executorIn(process: Process): Runner {
     return {
-      ...executorOf({ executionType: "rest-api" }),
       execute: async (attempt) => {
         const { baseUrl } = attempt.message.execution as unknown as { baseUrl: string };
         onStart(process, attempt, sentBy(shown?.(attempt) ?? attempt));

@@ -1,6 +1,6 @@
 import { MINUTE, SECOND } from "../../lib/clock.ts";
-import type { Executor, RunningAttempt } from "../../lib/executors/executor.ts";
-import { task, type TaskExecution } from "../../lib/executors/task.ts";
+import type { Runner, RunningAttempt } from "../../lib/executors/executor.ts";
+import type { TaskExecution } from "../../lib/executors/task.ts";
 import { auditGroup, isGroupAudit } from "./group-tasks.ts";
 import type { Engine, Process } from "./process.ts";
 import type { Random } from "./random.ts";
@@ -22,14 +22,14 @@ interface Options {
 const MOST_STEPS = 6;
 
 export function createTaskRuns({ randomOf, onStart, onEnd, onSave }: Options) {
-  function executorIn(process: Process, engine: () => Engine): Executor {
+  function executorIn(process: Process, engine: () => Engine): Runner {
     const execute = async (attempt: RunningAttempt): Promise<Outcome> => {
       onStart(process, attempt);
       const ran = run(process, attempt as RunningAttempt<TaskExecution>, engine);
       onEnd(process, attempt, await ran.catch(() => undefined));
       return ran;
     };
-    return { ...task, execute };
+    return { execute };
   }
 
   async function run(process: Process, attempt: RunningAttempt<TaskExecution>, engine: () => Engine): Promise<Outcome> {

@@ -10,7 +10,7 @@ import { createAuthenticator } from "../../lib/api/http/auth.ts";
 import { PERMISSIONS } from "../../lib/api/http/rights.ts";
 import { internalToken, tokenConfig } from "../../lib/config.ts";
 import type { ClientError } from "../../lib/errors.ts";
-import { tasks } from "../../lib/tasks/index.ts";
+import { JOB_TYPES, definitionOf } from "../../lib/tasks/index.ts";
 import { LOCAL_JWT_SECRET } from "../../local/token.ts";
 import { ROOT } from "../support/root.ts";
 import { cleanEnv } from "../support/clean-env.ts";
@@ -187,7 +187,8 @@ test("the token command says what is wrong with each option, and how it is used"
   expect([help.status, help.stderr, help.stdout]).toEqual([0, "", expect.stringContaining("--expires")]);
 });
 
-test("the token command knows every permission that a task asks for", () => {
+test("the token command knows every permission that a task asks for", async () => {
+  const tasks = await Promise.all(JOB_TYPES.map(definitionOf));
   const asked = tasks.flatMap(({ permission }) => permission ?? []);
   expect(asked.filter((permission) => !(PERMISSIONS as readonly string[]).includes(permission))).toEqual([]);
 });

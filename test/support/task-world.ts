@@ -23,7 +23,7 @@ import { createSealer } from "../../lib/store/sealer.ts";
 import { createPageQuota } from "../../lib/pdf/page-quota.ts";
 import { createPdfs } from "../../lib/pdf/pdfs.ts";
 import { createTaskServices } from "../../lib/tasks/services.ts";
-import { taskOf } from "../../lib/tasks/index.ts";
+import { definitionOf } from "../../lib/tasks/index.ts";
 import type { LogLevel, Task, TaskContext, TaskJob, TaskOutcome } from "../../lib/tasks/task.ts";
 import { emailsIn, startMailbox } from "../../local/mailbox.ts";
 import { emulated } from "./emulated.ts";
@@ -148,8 +148,7 @@ async function runTask(
   payload: unknown,
   options: RunOptions,
 ): Promise<Ran> {
-  const task = typeof which === "string" ? taskOf(which) : which;
-  if (!task) throw new Error(`No task ${JSON.stringify(which)}`);
+  const task = typeof which === "string" ? await definitionOf(which) : which;
   const { jobId = clock.uuid(), createdAt = 0, attempt = 1, file, signal = new AbortController().signal, at } = options;
   const by = { appId: options.appId ?? appId, jobId, createdAt, attempt, signal };
   const logs: { level: LogLevel; message: string; rowNumber?: number | undefined }[] = [];

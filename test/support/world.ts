@@ -8,8 +8,7 @@ import { createCapacityStore } from "../../lib/flow/capacity-store.ts";
 import { createDestinationStore } from "../../lib/flow/destination-store.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import type { GivenParts as Parts } from "../../lib/engine/engine-parts.ts";
-import type { Executor, RunningAttempt } from "../../lib/executors/executor.ts";
-import { executorOf } from "../../lib/executors/index.ts";
+import type { Runner, RunningAttempt } from "../../lib/executors/executor.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
 import { createGroupStore } from "../../lib/store/group-store.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
@@ -168,8 +167,7 @@ function createScriptedScheduler() {
 function createScriptedExecutor() {
   const ran: RunningAttempt[] = [];
   let outcome: (attempt: RunningAttempt) => Promise<Outcome> = async () => ({ kind: "succeeded", httpStatus: 200 });
-  const executor: Executor = {
-    ...executorOf({ executionType: "rest-api" }),
+  const executor: Runner = {
     execute: (attempt) => {
       ran.push(attempt);
       return outcome(attempt);

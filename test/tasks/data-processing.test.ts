@@ -1,5 +1,5 @@
 import { beforeAll, afterAll, expect, test } from "vitest";
-import { taskOf } from "../../lib/tasks/index.ts";
+import { definitionOf } from "../../lib/tasks/index.ts";
 import { createTaskWorld, type TaskWorld } from "../support/task-world.ts";
 
 let world: TaskWorld;
@@ -120,7 +120,7 @@ test("what names no column of the source, or no source, fails and says which the
 });
 
 test("names by which JavaScript could be led astray are refused, and no object is changed by them", async () => {
-  const { payload } = taskOf("data_processing") ?? {};
+  const { payload } = await definitionOf("data_processing");
   for (const name of ["__proto__", "constructor", "prototype", "a\nb", ""]) {
     const select = JSON.parse(`{${JSON.stringify(name)}: "net"}`) as object;
     const asked = [
@@ -128,7 +128,7 @@ test("names by which JavaScript could be led astray are refused, and no object i
       { source: "sales", target: "t", groupBy: { fields: [name], aggregates: {} } },
       ...(name === "__proto__" ? [] : [{ source: "sales", target: "t", select }]),
     ];
-    for (const each of asked) expect(payload?.safeParse(each).success).toBe(false);
+    for (const each of asked) expect(payload.safeParse(each).success).toBe(false);
   }
   expect(({} as Record<string, unknown>)["net"]).toBeUndefined();
 });

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { apiDocument } from "../../lib/api/docs/site.ts";
-import { taskOf } from "../../lib/tasks/index.ts";
+import { definitionOf } from "../../lib/tasks/index.ts";
 import { FORMS_FILE, SAMPLES, formsOf } from "../../tools/form-schemas.ts";
 import { patchOf } from "../../web/src/patch.ts";
 import { textsOf, valueOf, type Schema, type Wrong } from "../../web/src/pages/new/schema.ts";
@@ -12,7 +12,7 @@ import { ROOT } from "../support/root.ts";
 // What the dashboard works out by itself: forms from schemas, expressions in words, patches.
 
 test("the forms have the schemas of the API document and of the tasks", async () => {
-  const isSame = readFileSync(join(ROOT, FORMS_FILE), "utf8") === formsOf(await apiDocument());
+  const isSame = readFileSync(join(ROOT, FORMS_FILE), "utf8") === (await formsOf(await apiDocument()));
   if (!isSame)
     throw new Error(
       `${FORMS_FILE} differs from the API document, or the tasks and their page: run npm run client:types, and commit it`,
@@ -20,11 +20,13 @@ test("the forms have the schemas of the API document and of the tasks", async ()
 });
 
 test("each example of a task is one that its task takes", async () => {
-  const { examples } = JSON.parse(formsOf(await apiDocument())) as { examples: { tasks: Record<string, object> } };
+  const { examples } = JSON.parse(await formsOf(await apiDocument())) as {
+    examples: { tasks: Record<string, object> };
+  };
   expect(Object.keys(examples.tasks)).toEqual(expect.arrayContaining(["sync", ...Object.keys(SAMPLES)]));
   for (const [task, sample] of Object.entries(examples.tasks)) {
-    const parsed = taskOf(task)?.payload.safeParse(sample);
-    expect([task, parsed?.error?.issues]).toEqual([task, undefined]);
+    const parsed = (await definitionOf(task)).payload.safeParse(sample);
+    expect([task, parsed.error?.issues]).toEqual([task, undefined]);
   }
 });
 

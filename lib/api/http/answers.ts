@@ -1,7 +1,7 @@
 import * as z from "../../zod.ts";
-import { group } from "../../executors/group.ts";
+import { groupSchema } from "../../executors/group.ts";
 import { attempt } from "./attempt-answer.ts";
-import { runnable, schedule } from "../../executors/index.ts";
+import { runnable, scheduleSchema } from "../../executors/index.ts";
 import { ERROR_CODES } from "../../errors.ts";
 import { bodyFrom, httpMethod, jobMetadata } from "../../executors/message-schema.ts";
 import { END_REASONS } from "../../job/job.ts";
@@ -108,7 +108,7 @@ const shownFollowUps = {
 };
 
 const shownSchedule = z
-  .strictObject({ ...schedule.schema.shape, targetJob: z.strictObject({ ...shownMessage, ...shownFollowUps }) })
+  .strictObject({ ...scheduleSchema.shape, targetJob: z.strictObject({ ...shownMessage, ...shownFollowUps }) })
   .register(z.globalRegistry, { id: "ShownScheduleExecution" });
 
 const waiting = z
@@ -163,7 +163,7 @@ const jobFields = {
   executionType: z.string(),
   status: z.enum(STATUSES),
   lambdaProxyMessage: z.optional(z.nullable(shownRequest)),
-  executionConfig: z.optional(z.nullable(z.union([...runnable, shownSchedule, group.schema]))),
+  executionConfig: z.optional(z.nullable(z.union([...runnable, shownSchedule, groupSchema]))),
   ...shownFollowUps,
   messageGroupId: z.string(),
   idempotencyKey: z.nullable(z.string()),

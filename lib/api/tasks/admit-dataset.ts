@@ -1,4 +1,4 @@
-import { definitionOf } from "../../executors/task.ts";
+import { definitionOf } from "../../tasks/index.ts";
 import type { ServiceParts } from "../../parts.ts";
 
 /** Throws FORBIDDEN for a task whose rows its app could not keep. */
@@ -8,6 +8,6 @@ export async function admitDataset(
   payload: unknown,
   { datasets }: Pick<ServiceParts, "datasets">,
 ): Promise<void> {
-  const { writes, payload: schema } = definitionOf(jobType);
+  const { writes, payload: schema } = await definitionOf(jobType);
   if (writes) await datasets.admit(appId, writes(schema.parse(payload)));
 }

@@ -1,6 +1,6 @@
 import * as z from "../../zod.ts";
 import { ClientError } from "../../errors.ts";
-import { JOB_TYPES } from "../../executors/task.ts";
+import { JOB_TYPES } from "../../tasks/index.ts";
 import { TASK, type Job } from "../../job/job.ts";
 import { numberedPage } from "../../store/job-pages.ts";
 import { idempotencyKey } from "../../executors/message-schema.ts";
@@ -111,7 +111,7 @@ export const createFileJob = route<CreateBody, unknown>({
 
   async handle({ body, file: posted, caller, headers }, service): Promise<Answer> {
     const { jobType, payload = {}, meta, fileKey = "" } = body;
-    checkTask(jobType, payload, caller);
+    await checkTask(jobType, payload, caller);
     const key = keyOf(body.idempotencyKey, headers["idempotency-key"], "idempotencyKey");
     const file = posted ? await kept(posted, caller, key, service) : await uploaded(fileKey, caller, service);
     const { job, isNew } = await submitTask(

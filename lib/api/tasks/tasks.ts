@@ -1,7 +1,8 @@
 import * as z from "../../zod.ts";
 import { derivedUuid, type Clock, type EpochMs } from "../../clock.ts";
 import { ClientError, badRequest } from "../../errors.ts";
-import { definitionOf, payloadProblems } from "../../executors/task.ts";
+import { payloadProblems } from "../../executors/task.ts";
+import { definitionOf } from "../../tasks/index.ts";
 import type { Dialect, PdfJob } from "../../job/dialect.ts";
 import { GENERATE_PDF, isTask, type TASK, type Job } from "../../job/job.ts";
 import { traceparentIn } from "../../job/trace.ts";
@@ -16,10 +17,11 @@ import type { TaskOwner } from "../../store/job-pages.ts";
 // Shared by the dialects that have tasks: submitting one, and who may see it.
 
 /** Throws FORBIDDEN or BAD_REQUEST unless the caller may submit a task of the type with this payload. */
-export function checkTask(jobType: string, payload: unknown, caller: Caller): void {
-  const { permission } = definitionOf(jobType);
+export async function checkTask(jobType: string, payload: unknown, caller: Caller): Promise<void> {
+  const task = await definitionOf(jobType);
+  const { permission } = task;
   if (permission !== undefined) requirePermission(caller, permission);
-  const problems = payloadProblems(jobType, payload, "payload");
+  const problems = payloadProblems(task, payload, "payload");
   if (problems.length > 0) throw badRequest(problems);
 }
 
@@ -51,7 +53,7 @@ export async function submitTask(asked: AskedTask, service: ServiceParts) {
   const metadata = { ...(maxRetries !== undefined && { maxRetries }), ...(retry && { retry }) };
   const id = given ?? taskIdOf(asked, clock);
   const isPdf = execution.jobType === GENERATE_PDF;
-  const isCounted = isPdf || definitionOf(execution.jobType).writes !== undefined;
+  const isCounted = isPdf || (await definitionOf(execution.jobType)).writes !== undefined;
   // A replay makes no pages and no rows.
   if (isCounted && !(key !== undefined && (await store.get(id)))) {
     if (isPdf) await pages.admit(appId);

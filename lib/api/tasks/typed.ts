@@ -1,7 +1,8 @@
 import * as z from "../../zod.ts";
 import { MINUTE, SECOND, type Clock, type EpochMs } from "../../clock.ts";
 import { ClientError, badRequest } from "../../errors.ts";
-import { JOB_TYPES, priority } from "../../executors/task.ts";
+import { priority } from "../../executors/task.ts";
+import { JOB_TYPES } from "../../tasks/index.ts";
 import { dateTime } from "../../job/date-time.ts";
 import { TASK, isFinished, isTask, type Job } from "../../job/job.ts";
 import { numberedPage } from "../../store/job-pages.ts";
@@ -65,7 +66,7 @@ export const createTypedJob = route({
 
   async handle({ body, caller, headers }, service): Promise<Answer> {
     const { jobType, payload, maxRetries } = body;
-    checkTask(jobType, payload, caller);
+    await checkTask(jobType, payload, caller);
     const key = keyOf(body.idempotencyKey, headers["idempotency-key"], "idempotencyKey");
     const startAt = startOf(body.scheduledAt, service.clock);
     const { job, isNew } = await submitTask(

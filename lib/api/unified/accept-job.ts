@@ -3,7 +3,8 @@ import type { EpochMs } from "../../clock.ts";
 import type { NewJob, Terms } from "../../job/accept.ts";
 import { ClientError } from "../../errors.ts";
 import { entityOf, withoutRequest } from "../../job/view.ts";
-import { definitionOf, type TaskExecution } from "../../executors/task.ts";
+import type { TaskExecution } from "../../executors/task.ts";
+import { definitionOf } from "../../tasks/index.ts";
 import { isGroup } from "../../job/group.ts";
 import { SCHEDULE, TASK, isSchedule, isTask, type Job } from "../../job/job.ts";
 import type { ServiceParts } from "../../parts.ts";
@@ -55,7 +56,7 @@ export async function acceptJob(
   const now = await askedAt(body, appId, keyHeader, service);
   const settings = await service.apps.settingsOf(appId);
   const rules = { ...service.rules, ...settings };
-  const checked = messageOf(withDefaults(body, settings, policy), appId, keyHeader, { rules, now });
+  const checked = await messageOf(withDefaults(body, settings, policy), appId, keyHeader, { rules, now });
   const { terms } = checked;
   const message = traced(checked.message, traceparent);
   if (message.execution.type === TASK) await admitTask(message, appId, service);
@@ -87,7 +88,7 @@ function traced(message: Message, header: string | undefined): Message {
 async function admitTask({ execution, metadata }: Message, appId: string, service: ServiceParts): Promise<void> {
   const { jobType, payload } = execution as TaskExecution;
   const { idempotencyKey: key } = metadata;
-  const isCounted = definitionOf(jobType).writes !== undefined;
+  const isCounted = (await definitionOf(jobType)).writes !== undefined;
   if (!isCounted || (key !== undefined && (await service.store.get(jobIdForKey(appId, key))))) return;
   await admitDataset(appId, jobType, payload, service);
 }

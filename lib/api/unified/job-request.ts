@@ -1,8 +1,9 @@
 import * as z from "../../zod.ts";
 import { DAY, iso, type EpochMs } from "../../clock.ts";
 import { badRequest, type ErrorDetail } from "../../errors.ts";
+import { executionTypeFor } from "../../executors/by-type.ts";
 import type { Asked, ExecutionType } from "../../executors/executor.ts";
-import { executionTypeOf, jobFields } from "../../executors/index.ts";
+import { jobFields } from "../../executors/index.ts";
 import { refuseTarget } from "../../outbound/target-url.ts";
 import { SCHEDULE, TASK, isLong } from "../../job/job.ts";
 import { LONGEST_DELAY, startAskedFor, type Terms } from "../../job/accept.ts";
@@ -39,20 +40,20 @@ interface Checked {
 }
 
 /** The message of a request: checked beyond its shape, without the fields that the service sets itself. */
-export function messageOf(
+export async function messageOf(
   body: CreateJobBody,
   appId: string,
   keyHeader: string | undefined,
   asked: Omit<Asked, "mode" | "appId">,
-): Checked {
+): Promise<Checked> {
   const { appId: _, mode, ...posted } = body;
   const { jobId: __, retryCount: ___, ...metadata } = body.message.metadata;
   const key = keyOf(metadata.idempotencyKey, keyHeader, "message.metadata.idempotencyKey");
   const keyed = { ...metadata, ...(key !== undefined && { idempotencyKey: key }) } as Message["metadata"];
   const whole = { ...messageIn(posted as FollowUpJob), metadata: keyed };
-  const type = executionTypeOf(whole.execution.type);
+  const type = await executionTypeFor(whole.execution);
   const place = { message: "message", beside: "" };
-  const problems = problemsOf(whole, type, place, { ...asked, mode, appId, keys: [] });
+  const problems = await problemsOf(whole, type, place, { ...asked, mode, appId, keys: [] });
   if (problems.length > 0) throw badRequest(problems);
   const { appId: ____, ...kept } = keyed as Message["metadata"] & { appId?: string };
   return { message: { ...whole, metadata: kept }, terms: (now) => type.terms(whole.execution, now) };
@@ -75,7 +76,7 @@ interface Within extends Asked {
   readonly isTarget?: boolean;
 }
 
-function problemsOf(message: Message, type: ExecutionType, place: Place, within: Within): ErrorDetail[] {
+async function problemsOf(message: Message, type: ExecutionType, place: Place, within: Within): Promise<ErrorDetail[]> {
   const { execution, lambdaProxyMessage, metadata } = message;
   // A malformed schedule has no terms, and no schedule is long.
   const long = execution.type === SCHEDULE ? [] : longProblems(message, type, within);
@@ -103,8 +104,10 @@ function problemsOf(message: Message, type: ExecutionType, place: Place, within:
   const inTarget = `${place.message}.execution.targetJob`;
   return [
     ...problems.map((problem) => ({ ...problem, field: `${place.message}.${problem.field}` })),
-    ...(target ? problemsIn(target, { message: inTarget, beside: `${inTarget}.` }, { ...below, isTarget: true }) : []),
-    ...followUpProblems(message, place.beside, below),
+    ...(target
+      ? await problemsIn(target, { message: inTarget, beside: `${inTarget}.` }, { ...below, isTarget: true })
+      : []),
+    ...(await followUpProblems(message, place.beside, below)),
   ];
 }
 
@@ -118,8 +121,8 @@ function memberProblems({ execution, metadata }: Message, place: Place, { mode }
 }
 
 /** The problems of a message within another one. */
-function problemsIn(message: Message, place: Place, within: Within): ErrorDetail[] {
-  return problemsOf(message, executionTypeOf(message.execution.type), place, within);
+async function problemsIn(message: Message, place: Place, within: Within): Promise<ErrorDetail[]> {
+  return problemsOf(message, await executionTypeFor(message.execution), place, within);
 }
 
 /** Long attempts have a queue of their own, which carries no unstored jobs and keeps no order. */
@@ -191,7 +194,7 @@ function bodyProblems(
   return [];
 }
 
-function followUpProblems(parent: Message, at: string, within: Within): ErrorDetail[] {
+async function followUpProblems(parent: Message, at: string, within: Within): Promise<ErrorDetail[]> {
   const followUps: FollowUps = parent;
   const { onComplete } = followUps;
   const given = (["onComplete", "onSuccess", "onFailure"] as const).filter((name) => followUps[name]);
@@ -200,7 +203,7 @@ function followUpProblems(parent: Message, at: string, within: Within): ErrorDet
     return given.map((name) => ({ field: at + name, message }));
   }
   const refused = onComplete ? refuseTarget(`${at}onComplete.url`, new URL(onComplete.url), within.rules) : [];
-  const next = (["onSuccess", "onFailure"] as const).flatMap((name) => {
+  const nextOf = async (name: "onSuccess" | "onFailure"): Promise<ErrorDetail[]> => {
     const followUp = followUps[name];
     if (!followUp) return [];
     if (depthOf(at) === LONGEST_CHAIN)
@@ -211,8 +214,8 @@ function followUpProblems(parent: Message, at: string, within: Within): ErrorDet
     }));
     if (ofBody.length > 0) return ofBody;
     return problemsIn(messageIn(followUp), { message: `${at}${name}.message`, beside: `${at}${name}.` }, within);
-  });
-  return [...refused, ...next];
+  };
+  return [...refused, ...(await nextOf("onSuccess")), ...(await nextOf("onFailure"))];
 }
 
 function depthOf(place: string): number {

@@ -1,7 +1,7 @@
 import * as z from "../../zod.ts";
-import type { ScheduleChange } from "../../engine/schedule-edits.ts";
+import type { ScheduleChange, Wanted } from "../../engine/schedule-edits.ts";
 import { ClientError, badRequest } from "../../errors.ts";
-import type { ScheduleExecution } from "../../executors/schedule-times.ts";
+import type { ScheduleExecution } from "../../executors/schedule-schema.ts";
 import { jobIdForKey } from "../../job/accept.ts";
 import { isFinished, isPaused, isSchedule, type Job } from "../../job/job.ts";
 import type { Message } from "../../job/message.ts";
@@ -39,13 +39,19 @@ export async function changed(
 ): Promise<Answer> {
   const within = await circumstances(asked);
   let was: Record<string, unknown> = {};
-  const wanted = (job: Job, message: Message): ScheduleChange | undefined => {
+  const wanted = async (job: Job, message: Message): Promise<ScheduleChange | undefined> => {
     checkVersion(job, version);
     if (patch && isFinished(job)) throw ended(job);
     if (patch?.job !== undefined) refusePatch((message.execution as ScheduleExecution).targetJob);
     was = writableOf(job, message);
     const body = bodyOf(was);
-    const next = messageFor(body, { job, message }, undefined, within, patch && patch.job === undefined).message;
+    const { message: next } = await messageFor(
+      body,
+      { job, message },
+      undefined,
+      within,
+      patch && patch.job === undefined,
+    );
     const pause = pauseIn(body, job);
     if (isSameMessage(next, message) && pause === undefined && !isFinished(job)) return undefined;
     return { message: next, ...(pause !== undefined && { pause }) };
@@ -82,7 +88,7 @@ export async function acted(
 async function finish(
   id: string,
   action: string,
-  wanted: (job: Job, message: Message) => ScheduleChange | undefined,
+  wanted: Wanted,
   before: () => Record<string, unknown>,
   { caller, service }: AskedBy,
 ): Promise<Answer> {

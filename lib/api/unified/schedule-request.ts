@@ -3,8 +3,8 @@ import * as z from "../../zod.ts";
 import type { EpochMs } from "../../clock.ts";
 import { ClientError, badRequest, type ErrorDetail } from "../../errors.ts";
 import { jobFields } from "../../executors/index.ts";
-import { runFields } from "../../executors/schedule.ts";
-import { type ScheduleExecution } from "../../executors/schedule-times.ts";
+import { runFields } from "../../executors/schedule-schema.ts";
+import type { ScheduleExecution } from "../../executors/schedule-schema.ts";
 import { fromCron } from "../../job/cron-fields.ts";
 import { SCHEDULE, type Job } from "../../job/job.ts";
 import { isTimeZone } from "../../job/local-time.ts";
@@ -87,7 +87,7 @@ export interface AskedSchedule {
 }
 
 /** The message of a schedule, checked as that of `POST /v1/jobs/create` is. `key`: of a new one. */
-export function messageFor(
+export async function messageFor(
   body: ScheduleBody,
   stored: { readonly job: Job; readonly message: Message } | undefined,
   key: string | undefined,
@@ -116,7 +116,7 @@ export function messageFor(
       settings,
       keepsJob ? undefined : WRONG_REQUEST,
     );
-    return messageOf(posted, appId, undefined, { rules: { ...rules, ...settings }, now: at });
+    return await messageOf(posted, appId, undefined, { rules: { ...rules, ...settings }, now: at });
   } catch (error) {
     if (!(error instanceof ClientError)) throw error;
     throw new ClientError(error.code, error.message, error.details.map(detailShown), {

@@ -1,9 +1,11 @@
 import * as z from "../../zod.ts";
 import { DAY, iso, type EpochMs } from "../../clock.ts";
 import { badRequest } from "../../errors.ts";
-import { EXECUTION_TYPES, executionTypeOf } from "../../executors/index.ts";
-import { runFields } from "../../executors/schedule.ts";
-import { type ScheduleExecution, firstRun, runAfter } from "../../executors/schedule-times.ts";
+import { EXECUTION_TYPES } from "../../executors/index.ts";
+import { executionTypeFor } from "../../executors/by-type.ts";
+import { runFields } from "../../executors/schedule-schema.ts";
+import type { ScheduleExecution } from "../../executors/schedule-schema.ts";
+import { firstRun, runAfter } from "../../executors/schedule-times.ts";
 import { dateTime } from "../../job/date-time.ts";
 import { SCHEDULE } from "../../job/job.ts";
 import type { Message } from "../../job/message.ts";
@@ -68,19 +70,20 @@ export const listSchedules = route({
     const messages = await Promise.all(found.map(async (job) => store.message(job)));
     const ids = found.flatMap(({ targetJobId }) => targetJobId ?? []);
     const last = new Map((await store.getMany(ids, { consistent: false })).map((job) => [job.id, job]));
+    const fitting = await Promise.all(messages.map(async (message) => isTo(message, host)));
     const items = found.flatMap((job, at) => {
       const message = messages[at];
-      if (!message || !isTo(message, host)) return [];
+      if (!message || !fitting[at]) return [];
       return [rowOf(scheduleView(job, message, last.get(job.targetJobId ?? ""), clock.now()))];
     });
     return ok({ items, nextCursor: next ? encodeCursor(next, listed) : null });
   },
 });
 
-function isTo(message: Message, host: string | undefined): boolean {
+async function isTo(message: Message, host: string | undefined): Promise<boolean> {
   if (host === undefined) return true;
   const { execution } = (message.execution as ScheduleExecution).targetJob;
-  const { destination } = executionTypeOf(execution.type).terms(execution, 0);
+  const { destination } = (await executionTypeFor(execution)).terms(execution, 0);
   if (destination === undefined) return false;
   if (!URL.canParse(destination)) return destination === host;
   const url = new URL(destination);

@@ -1,7 +1,8 @@
 import * as z from "../../zod.ts";
 import { SECOND, iso, type EpochMs } from "../../clock.ts";
 import { missedTimes } from "../../executors/due-runs.ts";
-import { MISSED, OVERLAP, type ScheduleExecution, runAfter } from "../../executors/schedule-times.ts";
+import { MISSED, OVERLAP, type ScheduleExecution } from "../../executors/schedule-schema.ts";
+import { runAfter } from "../../executors/schedule-times.ts";
 import { isFinished, isPaused, type Job } from "../../job/job.ts";
 import { localTime } from "../../job/local-time.ts";
 import type { Message } from "../../job/message.ts";

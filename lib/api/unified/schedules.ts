@@ -83,7 +83,7 @@ async function create(key: string, body: ScheduleBody, version: number | undefin
     const message = "expected 1 to 255 of the letters A to Z and a to z, digits, and . _ : @ ~ -";
     throw badRequest([{ field: "key", message }]);
   }
-  const { message, terms } = messageFor(body, undefined, key, await circumstances(asked));
+  const { message, terms } = await messageFor(body, undefined, key, await circumstances(asked));
   const pause = body.paused ? { pause: { reason: body.pauseReason } } : {};
   const request = { appId, mode: "both", message, terms, createdBy: caller.sub, ...pause } as const;
   const { kind, job } = await service.engine.submit(request);

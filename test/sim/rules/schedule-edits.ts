@@ -1,5 +1,5 @@
 import { MINUTE, type EpochMs } from "../../../lib/clock.ts";
-import type { ScheduleExecution } from "../../../lib/executors/schedule-times.ts";
+import type { ScheduleExecution } from "../../../lib/executors/schedule-schema.ts";
 import { jobIdForKey } from "../../../lib/job/accept.ts";
 import { isFinished, type Job } from "../../../lib/job/job.ts";
 import { decodeMessage } from "../../../lib/job/payload.ts";

@@ -1,8 +1,7 @@
 import { MINUTE } from "../../../lib/clock.ts";
 import { createEngine } from "../../../lib/engine/engine.ts";
-import type { Executor, RunningAttempt } from "../../../lib/executors/executor.ts";
-import { executorOf } from "../../../lib/executors/index.ts";
-import { task, type TaskExecution } from "../../../lib/executors/task.ts";
+import type { Runner, RunningAttempt } from "../../../lib/executors/executor.ts";
+import type { TaskExecution } from "../../../lib/executors/task.ts";
 import { TASK } from "../../../lib/job/job.ts";
 import type { NewJob } from "../../../lib/job/accept.ts";
 import type { Outcome } from "../../../lib/job/attempt.ts";
@@ -90,7 +89,7 @@ export function createVolumeWorld(options: VolumeOptions) {
       clock: process.clock,
       client: (service: Service) => clientOf(async (command) => cloud.call(process, service, command).catch(noted)),
       urlOf: cloud.sqs.urlOf,
-      executorOf: ({ executionType }) => executorIn(process, executionType, { ...ran, engine: () => engine }),
+      executorOf: () => executorIn(process, { ...ran, engine: () => engine }),
       log: () => {},
       retention: retentionMs,
       sweepMore: async (part) => {
@@ -192,7 +191,7 @@ interface RunParts {
   readonly time: Time;
 }
 
-function executorIn(process: Process, type: string, { runs, engine, onWalk, time }: RunParts): Executor {
+function executorIn(process: Process, { runs, engine, onWalk, time }: RunParts): Runner {
   async function execute(attempt: RunningAttempt): Promise<Outcome> {
     if (isGroupAudit(attempt)) {
       const began = time.now();
@@ -208,7 +207,7 @@ function executorIn(process: Process, type: string, { runs, engine, onWalk, time
     const ended = await Promise.race([process.pause(ms), late]);
     return ended === "late" ? { kind: "retry", error: "no complete answer in time" } : outcome;
   }
-  return { ...(type === TASK ? task : executorOf({ executionType: "rest-api" })), execute };
+  return { execute };
 }
 
 /** A webhook job. */
