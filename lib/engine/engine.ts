@@ -10,6 +10,7 @@ import { engineParts, type GivenParts, type EngineParts } from "./engine-parts.t
 import type { beginWalk } from "./groups.ts";
 import type { AtOnce } from "./run-at-once.ts";
 import type { AskedRun, Wanted } from "./schedule-edits.ts";
+import { submit } from "./submit.ts";
 import type { SweepPart } from "./sweep.ts";
 import type { Ran } from "./tally.ts";
 
@@ -20,7 +21,7 @@ import type { Ran } from "./tally.ts";
 export function createEngine(given: GivenParts) {
   const parts = engineParts(given);
   return {
-    submit: async (request: NewJob, freshId?: string) => (await submission()).submit(request, parts, freshId),
+    submit: async (request: NewJob, freshId?: string) => submit(request, parts, freshId),
     run: async (delivery: Delivery, timeLeft: TimeLeft) => (await deliveries()).run(delivery, timeLeft, parts),
     runBatch: async (records: readonly QueueRecord[], timeLeft: TimeLeft) =>
       (await deliveries()).runBatch(records, timeLeft, parts),
@@ -51,7 +52,6 @@ export function createEngine(given: GivenParts) {
   };
 }
 
-const submission = atFirstUse(async () => import("./submit.ts"));
 const deliveries = atFirstUse(async () => import("./deliveries.ts"));
 const actions = async () => import("./admin-actions.ts");
 const groups = async () => import("./groups.ts");

@@ -1,10 +1,13 @@
+import { atFirstUse } from "../job/at-first-use.ts";
 import { isGroup } from "../job/group.ts";
 import { isSchedule, isSentNow, type Job } from "../job/job.ts";
 import type { NewJob } from "../job/accept.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
 import { newJob, termsOf } from "./new-job.ts";
 import type { EngineParts } from "./engine-parts.ts";
-import { arrange, carry, tooManySchedules } from "./schedules.ts";
+
+// What finds the times of schedules is loaded with the first of them.
+const schedules = atFirstUse(async () => import("./schedules.ts"));
 
 /** `replayed`: a job with this idempotency key is there already; `sent`: nothing is stored (mode `sqs`). */
 export interface Submitted {
@@ -18,15 +21,15 @@ export async function submit(request: NewJob, parts: EngineParts, freshId = part
   const now = clock.now();
   const job = newJob(request, await termsOf(request, now), now, freshId);
   if (request.mode === "sqs") {
-    await (isSchedule(job) ? carry(job, request.message, parts) : queue.sendCarried(job));
+    await (isSchedule(job) ? (await schedules()).carry(job, request.message, parts) : queue.sendCarried(job));
     return { kind: "sent", job };
   }
   const scheduleArn = isSchedule(job) && !job.recurring && scheduler.arnOf(job.id);
   const created = await store.create(scheduleArn ? { ...job, scheduleArn } : job);
-  if (!created.won && created.isFull) throw await tooManySchedules(job.appId, parts);
+  if (!created.won && created.isFull) throw await (await schedules()).tooManySchedules(job.appId, parts);
   if (!created.won) return { kind: "replayed", job: created.job };
   if (request.pause) return { kind: "created", job: created.job };
-  if (scheduleArn) await arrange(created.job, parts);
+  if (scheduleArn) await (await schedules()).arrange(created.job, parts);
   else if (isAtWork(created.job, request)) await handOver([departure(created.job)], parts);
   return { kind: "created", job: created.job };
 }

@@ -64,7 +64,7 @@ export function createAuthenticator(env: Env): Authenticate {
 // Of jose, what the configuration needs is imported at the first request with a token.
 async function createVerifier(env: Env): Promise<Verify> {
   const config = tokenConfig(env);
-  const [{ jwtVerify }, errors] = await Promise.all([import("jose/jwt/verify"), import("jose/errors")]);
+  const { createRemoteJWKSet, errors, jwtVerify } = await import("./jwt.ts");
   const checks: JWTVerifyOptions = {
     requiredClaims: ["exp", "sub"],
     clockTolerance: CLOCK_SKEW_SECONDS,
@@ -86,7 +86,6 @@ async function createVerifier(env: Env): Promise<Verify> {
           throw error;
         });
     }
-    const { createRemoteJWKSet } = await import("jose/jwks/remote");
     const keys = createRemoteJWKSet(config.url);
     const algorithms = ["RS256", "PS256", "ES256", "EdDSA"];
     return async (token) => (await jwtVerify(token, keys, { ...checks, algorithms })).payload;

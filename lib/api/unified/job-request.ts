@@ -1,9 +1,8 @@
 import * as z from "../../zod.ts";
 import { DAY, iso, type EpochMs } from "../../clock.ts";
 import { badRequest, type ErrorDetail } from "../../errors.ts";
-import { executionTypeFor } from "../../executors/by-type.ts";
 import type { Asked, ExecutionType } from "../../executors/executor.ts";
-import { jobFields } from "../../executors/index.ts";
+import { executionTypeOf, jobFields } from "../../executors/index.ts";
 import { refuseTarget } from "../../outbound/target-url.ts";
 import { SCHEDULE, TASK, isLong } from "../../job/job.ts";
 import { LONGEST_DELAY, startAskedFor, type Terms } from "../../job/accept.ts";
@@ -51,7 +50,7 @@ export async function messageOf(
   const key = keyOf(metadata.idempotencyKey, keyHeader, "message.metadata.idempotencyKey");
   const keyed = { ...metadata, ...(key !== undefined && { idempotencyKey: key }) } as Message["metadata"];
   const whole = { ...messageIn(posted as FollowUpJob), metadata: keyed };
-  const type = await executionTypeFor(whole.execution);
+  const type = await executionTypeOf(whole.execution);
   const place = { message: "message", beside: "" };
   const problems = await problemsOf(whole, type, place, { ...asked, mode, appId, keys: [] });
   if (problems.length > 0) throw badRequest(problems);
@@ -122,7 +121,7 @@ function memberProblems({ execution, metadata }: Message, place: Place, { mode }
 
 /** The problems of a message within another one. */
 async function problemsIn(message: Message, place: Place, within: Within): Promise<ErrorDetail[]> {
-  return problemsOf(message, await executionTypeFor(message.execution), place, within);
+  return problemsOf(message, await executionTypeOf(message.execution), place, within);
 }
 
 /** Long attempts have a queue of their own, which carries no unstored jobs and keeps no order. */
