@@ -18,13 +18,14 @@ const CLOSED: Partial<Record<Room, readonly Room[]>> = {
 const OUTSIDE = ["test", "local", "bench"] as const;
 
 const ONE_WAY =
-  "Imports go one way: clock, errors → job → outbound, store → queue, files → flow, pdf, datasets → tasks → executors → engine → parts → api → functions.";
+  "Imports go one way: clock, errors, zod → job → outbound, store → queue, files → flow, pdf, datasets → tasks → executors → engine → parts → api → functions.";
 const BY_NAME = "A task reaches what its context gives it";
 const TRANSLATES = "A function only translates";
 /** What else than the direction may refuse an import of a room. */
 const MESSAGES: Partial<Record<Room, readonly string[]>> = {
-  clock: ["clock and errors import nothing of ours."],
-  errors: ["clock and errors import nothing of ours."],
+  clock: ["clock, errors and zod import nothing of ours."],
+  errors: ["clock, errors and zod import nothing of ours."],
+  zod: ["clock, errors and zod import nothing of ours."],
   tasks: [BY_NAME],
   executors: ["Executors never import the engine"],
   functions: [TRANSLATES],

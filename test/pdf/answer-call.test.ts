@@ -164,7 +164,8 @@ test("the function with the browser holds no client of AWS, and none of the serv
     "markdown-it-footnote",
     "puppeteer-core",
     "tar-fs",
-    "zod",
+    "zod/mini",
+    "zod/v4/locales/en.js",
   ]);
   expect(
     needs.filter((name) => /^lib\/(?:parts|engine|queue|files|outbound|executors|tasks|api|aws)/.test(name)),

@@ -1,6 +1,7 @@
 import * as z from "../../zod.ts";
 import { SECOND } from "../../clock.ts";
-import { enveloped, stats } from "../http/answers.ts";
+import { enveloped } from "../http/answers.ts";
+import { stats } from "../http/stats-answer.ts";
 import { appOf, requireRole } from "../http/auth.ts";
 import { envelope, route } from "../http/http.ts";
 
