@@ -4,6 +4,7 @@ import { isIP } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { refuseWords } from "../lib/config.ts";
+import { writeByTurn } from "./by-turn.ts";
 import { clockNotice, readClock, usualFolder } from "./clock-file.ts";
 import { buildDashboard } from "./dashboard.ts";
 import { readEnvFile } from "./env-file.ts";
@@ -222,6 +223,7 @@ function fail(error: unknown): never {
 }
 
 try {
+  writeByTurn();
   readEnvFile();
   await start(settingsOf(process.env));
 } catch (error) {

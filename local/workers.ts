@@ -1,5 +1,6 @@
 import { parentPort, isMainThread, workerData, Worker } from "node:worker_threads";
 import { createClock } from "../lib/clock.ts";
+import { writeByTurn } from "./by-turn.ts";
 import { readClock } from "./clock-file.ts";
 import { startMapping, startSchedule, type Runner } from "./event-sources.ts";
 import { createFunctions, mostAtOnce } from "./lambda.ts";
@@ -56,6 +57,7 @@ export async function startWorkersInThread(settings: WorkerSettings): Promise<Ru
 }
 
 if (!isMainThread) {
+  writeByTurn();
   const workers = await startWorkers(workerData as WorkerSettings);
   parentPort?.once("message", () => void workers.stop().then(() => parentPort?.postMessage("stopped")));
   parentPort?.postMessage("started");
