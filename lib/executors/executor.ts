@@ -19,7 +19,10 @@ export interface ExecutionType<E extends Execution = Execution> {
   /** The terms of a job of this type. */
   terms(execution: E, now: EpochMs): Terms;
   /** The problems of a well-formed message; empty if it can be accepted. */
-  refuse(message: Message & { readonly execution: E }, asked: Asked): readonly ErrorDetail[];
+  refuse(
+    message: Message & { readonly execution: E },
+    asked: Asked,
+  ): readonly ErrorDetail[] | Promise<readonly ErrorDetail[]>;
 }
 
 /** The circumstances of a request for a job. */

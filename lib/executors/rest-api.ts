@@ -26,14 +26,14 @@ export const restApi: Executor<z.infer<typeof schema>> = {
     destination: new URL(baseUrl).origin,
     timeoutMs: timeoutSeconds * SECOND,
   }),
-  refuse: ({ execution, lambdaProxyMessage }, { rules }) =>
+  refuse: async ({ execution, lambdaProxyMessage }, { rules }) =>
     refuseTarget("execution.baseUrl", targetUrl(execution.baseUrl, lambdaProxyMessage), rules),
 
   async execute(attempt, rules) {
     const { lambdaProxyMessage, execution } = attempt.message;
     const { exchange, requestOf } = await exchanges();
     const requestTo = async (url: URL) => {
-      const problem = targetProblem(url, rules);
+      const problem = await targetProblem(url, rules);
       if (problem !== undefined) return { refused: `The target ${problem}` };
       const request = requestOf(attempt, url);
       const signature = await attempt.sign(request.body ?? new Uint8Array());

@@ -5,7 +5,8 @@ import type { TLSSocket } from "node:tls";
 import { Agent, buildConnector } from "undici";
 import { LARGEST_HEAD, tidied } from "./answer-head.ts";
 import type { OutgoingRequest } from "./outgoing.ts";
-import { isPublicAddress, literalAddress } from "./public-address.ts";
+import { literalAddress } from "./literal-address.ts";
+import { isPublicAddress } from "./public-address.ts";
 
 // The connections to addresses that users choose. They stay open for the next attempt of the same app alone: a target
 // that answers without reading a request's body takes that body for the next request, and answers it.

@@ -1,13 +1,4 @@
 import ipaddr from "ipaddr.js";
-import { isIP } from "node:net";
-
-/** The literal address of a URL's host, without brackets; `undefined` for a name that DNS resolves. */
-export function literalAddress(hostname: string): string | undefined {
-  const bare = hostname.replace(/^\[(.*)\]$/, "$1");
-  if (isIP(bare)) return bare;
-  // Names that stay on the machine, whatever a resolver answers.
-  return /(^|\.)localhost\.?$/i.test(bare) ? "127.0.0.1" : undefined;
-}
 
 /** Azure's metadata and DNS address, although its block is public. */
 const WIRE_SERVER = "168.63.129.16";

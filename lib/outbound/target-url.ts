@@ -1,7 +1,8 @@
 import * as z from "../zod.ts";
 import type { ErrorDetail } from "../errors.ts";
+import { atFirstUse } from "../job/at-first-use.ts";
 import { isAmbiguousPath, matchesUrl } from "./patterns.ts";
-import { isPublicAddress, literalAddress } from "./public-address.ts";
+import { literalAddress } from "./literal-address.ts";
 import type { ProxyMessage } from "../job/message.ts";
 import { parametersOf } from "../job/multi-values.ts";
 import type { Rules } from "./rules.ts";
@@ -60,11 +61,14 @@ export function signable(url: URL): URL {
   return same;
 }
 
+/** Few requests name an address. */
+const publicAddress = atFirstUse(async () => import("./public-address.ts"));
+
 /** The problems of a URL as a target, by its text alone: the addresses of a name are checked at the connection. */
-export function targetProblem(url: URL, rules: TargetRules): string | undefined {
+export async function targetProblem(url: URL, rules: TargetRules): Promise<string | undefined> {
   const { allowPrivateTargets, allowedCallbackUrls } = rules;
   const address = literalAddress(url.hostname);
-  if (!allowPrivateTargets && address !== undefined && !isPublicAddress(address)) {
+  if (!allowPrivateTargets && address !== undefined && !(await publicAddress()).isPublicAddress(address)) {
     return "must not be a private, loopback or otherwise reserved address";
   }
   if (allowedCallbackUrls.length > 0) {
@@ -82,7 +86,7 @@ const AMBIGUOUS =
 
 export type TargetRules = Pick<Rules, "allowPrivateTargets" | "allowedCallbackUrls">;
 
-export function refuseTarget(field: string, url: URL, rules: TargetRules): ErrorDetail[] {
-  const message = targetProblem(url, rules);
+export async function refuseTarget(field: string, url: URL, rules: TargetRules): Promise<ErrorDetail[]> {
+  const message = await targetProblem(url, rules);
   return message === undefined ? [] : [{ field, message }];
 }

@@ -123,7 +123,7 @@ async function admitted(
   const { appId, signal } = run;
   const { allowedCallbackUrls } = await apps.settingsOf(appId);
   const { allowPrivateTargets } = rules;
-  const problem = targetProblem(url, { allowPrivateTargets, allowedCallbackUrls });
+  const problem = await targetProblem(url, { allowPrivateTargets, allowedCallbackUrls });
   if (problem !== undefined) return { kind: "refused", problem: `the target ${problem}` };
   return {
     appId,

@@ -142,7 +142,7 @@ test(`none of ${VECTORS.length} spellings of forbidden addresses leads to a conn
     const url = `http://${host}:${port}/`;
     // Some spellings give no valid URL.
     if (!URL.canParse(url)) continue;
-    expect([host, targetProblem(new URL(url), rules)]).toEqual([
+    expect([host, await targetProblem(new URL(url), rules)]).toEqual([
       host,
       expect.stringContaining("must not be a private"),
     ]);

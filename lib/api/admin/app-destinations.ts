@@ -1,6 +1,7 @@
 import * as z from "../../zod.ts";
 import { ClientError, badRequest } from "../../errors.ts";
-import { isPublicAddress, literalAddress } from "../../outbound/public-address.ts";
+import { literalAddress } from "../../outbound/literal-address.ts";
+import { isPublicAddress } from "../../outbound/public-address.ts";
 import type { AppSettings, DestinationLimits } from "../../store/app-settings.ts";
 import { parse } from "../http/body.ts";
 import { appRoute, ok, type Asked } from "./app-route.ts";

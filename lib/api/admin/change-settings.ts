@@ -42,7 +42,7 @@ export async function changeSettings(change: Change, service: ServiceParts): Pro
     const { own: before, limits } = await apps.both(appId);
     if (version !== undefined && version !== before.version) throw stale(version, before.version);
     const to = withStored(settingsIn(wanted(before)), before);
-    refuseCallback(to, rules.allowPrivateTargets);
+    await refuseCallback(to, rules.allowPrivateTargets);
     refuseWider(before, to, limits);
     if (!(await apps.change(before, appId, to, sub, entry?.(before, to)))) continue;
     await wakeJobs(appId, inForce(before, limits), inForce(to, limits), service);
@@ -63,9 +63,15 @@ function withStored(to: AppSettings, before: AppSettings): AppSettings {
   return { ...to, onComplete };
 }
 
-function refuseCallback({ onComplete, allowedCallbackUrls }: AppSettings, allowPrivateTargets: boolean): void {
+async function refuseCallback(
+  { onComplete, allowedCallbackUrls }: AppSettings,
+  allowPrivateTargets: boolean,
+): Promise<void> {
   if (!onComplete) return;
-  const refused = refuseTarget("onComplete.url", new URL(onComplete.url), { allowPrivateTargets, allowedCallbackUrls });
+  const refused = await refuseTarget("onComplete.url", new URL(onComplete.url), {
+    allowPrivateTargets,
+    allowedCallbackUrls,
+  });
   if (refused.length > 0) throw badRequest(refused);
 }
 

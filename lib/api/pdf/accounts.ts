@@ -67,7 +67,7 @@ export async function refuseWebhook(
     throw new ClientError("FORBIDDEN", message);
   }
   const url = new URL(webhookUrl);
-  const problems = refuseTarget("webhook_url", url, { ...rules, ...settings });
+  const problems = await refuseTarget("webhook_url", url, { ...rules, ...settings });
   const isClear = url.protocol !== "https:" && !rules.allowPrivateTargets;
   if (isClear && problems.length === 0) problems.push({ field: "webhook_url", message: "must be https" });
   if (problems.length > 0) throw badRequest(problems);

@@ -80,7 +80,7 @@ async function problemsOf(message: Message, type: ExecutionType, place: Place, w
   // A malformed schedule has no terms, and no schedule is long.
   const long = execution.type === SCHEDULE ? [] : longProblems(message, type, within);
   const problems = [
-    ...type.refuse(message, within),
+    ...(await type.refuse(message, within)),
     ...long,
     ...timeProblems(message, within),
     ...keepProblems(message, within),
@@ -201,7 +201,7 @@ async function followUpProblems(parent: Message, at: string, within: Within): Pr
     const message = "needs a job that is stored: use mode both or db";
     return given.map((name) => ({ field: at + name, message }));
   }
-  const refused = onComplete ? refuseTarget(`${at}onComplete.url`, new URL(onComplete.url), within.rules) : [];
+  const refused = onComplete ? await refuseTarget(`${at}onComplete.url`, new URL(onComplete.url), within.rules) : [];
   const nextOf = async (name: "onSuccess" | "onFailure"): Promise<ErrorDetail[]> => {
     const followUp = followUps[name];
     if (!followUp) return [];
