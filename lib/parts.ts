@@ -1,4 +1,4 @@
-import { atFirstUse } from "./job/at-first-use.ts";
+import { atFirstUse, lateObject } from "./job/at-first-use.ts";
 import { createBucket } from "./store/bucket.ts";
 import { createTable } from "./store/table.ts";
 import { createAppStores } from "./store/app-store.ts";
@@ -7,15 +7,12 @@ import { SECOND, createClock, iso, type TimeLeft } from "./clock.ts";
 import { reasonOf } from "./errors.ts";
 import { createMetrics } from "./metrics.ts";
 import { emitMeasured, measuresOf, sweepMetrics, type SweepFigures } from "./store/measures.ts";
-import { createTotals } from "./store/totals.ts";
 import { jobsConfig, type JobsConfig } from "./config.ts";
-import { createCapacityStore } from "./flow/capacity-store.ts";
 import { createDestinationStore } from "./flow/destination-store.ts";
 import { createEngine } from "./engine/engine.ts";
 import { countMembers } from "./engine/group-counts.ts";
 import type { SweepPart } from "./engine/sweep.ts";
 import { changeIn, createCounters, type Images } from "./store/counters.ts";
-import { createDatasetStore } from "./datasets/dataset-store.ts";
 import { executor } from "./executors/by-type.ts";
 import type { Runner } from "./executors/executor.ts";
 import { createFileStore } from "./files/file-store.ts";
@@ -27,11 +24,6 @@ import { createScheduler } from "./queue/scheduler.ts";
 import { createSealer } from "./store/sealer.ts";
 import { TASK } from "./job/job.ts";
 import { runFunction, startFunction } from "./outbound/lambda-client.ts";
-import { createPageQuota } from "./pdf/page-quota.ts";
-import { createTaskLog } from "./tasks/log.ts";
-import { createTaskSlots } from "./flow/line-store.ts";
-import { createUploads } from "./files/uploads.ts";
-import { createRequestSlots } from "./flow/request-slots.ts";
 import type { NewJob } from "./job/accept.ts";
 
 export type ServiceParts = ReturnType<typeof assemble>;
@@ -58,7 +50,9 @@ function assemble() {
       render: async (call, signal) => runFunction(`${rules.ownFunctions}renderPdf`, call, signal),
     });
   });
-  const pages = createPageQuota({ table: stored.table, clock, log, apps });
+  const pages = lateObject(async () =>
+    (await import("./pdf/page-quota.ts")).createPageQuota({ table: stored.table, clock, log, apps }),
+  );
   const submit = async (request: NewJob, id: string) => engine.submit(request, id);
   /** Says why jobs wait. */
   const waits = atFirstUse(async () => (await import("./flow/waits.ts")).createWaits(stored));
@@ -75,7 +69,7 @@ function assemble() {
       apps,
       files: fileStore,
       uploads: stored.uploads,
-      datasets,
+      datasets: await datasets(),
       mail: createMail(config.emailSender),
       pdfs: await pdfs(),
       pages,
@@ -113,7 +107,7 @@ function assemble() {
     },
     retention,
   });
-  const requestSlots = createRequestSlots(stored);
+  const requestSlots = lateObject(async () => (await import("./flow/request-slots.ts")).createRequestSlots(stored));
   /** Sweeps, and corrects counts in the time that is left. */
   const sweep = async (timeLeft: TimeLeft, part: SweepPart) => {
     const swept = await engine.sweep(timeLeft, part);
@@ -155,7 +149,7 @@ function stores(config: JobsConfig) {
   const clock = createClock(config.clock);
   const table = createTable({ name: config.table, clock });
   const bucket = createBucket({ name: config.bucket });
-  const taskLog = createTaskLog({ table, clock });
+  const taskLog = lateObject(async () => (await import("./tasks/log.ts")).createTaskLog({ table, clock }));
   const fileStore = createFileStore({ bucket, clock });
   const counters = createCounters({ table });
   const usage = atFirstUse(async () => (await import("./pdf/usage.ts")).createUsage({ counters, clock }));
@@ -172,7 +166,7 @@ function stores(config: JobsConfig) {
     const { createCounting } = await import("./store/counting.ts");
     return createCounting({ table, clock, listShards: config.listShards, log });
   });
-  const totals = createTotals({ table, clock });
+  const totals = lateObject(async () => (await import("./store/totals.ts")).createTotals({ table, clock }));
   const groups = createGroupStore({ table, clock, retention: config.retention });
   const queue = createQueue({ urls: config.queueUrls, table, files: bucket, clock });
   const { namespace, areKept } = config.metrics;
@@ -194,14 +188,17 @@ function stores(config: JobsConfig) {
     queue,
     ...appStores,
     destinations: createDestinationStore({ table, clock }),
-    capacity: createCapacityStore({ table, clock }),
-    slots: createTaskSlots({ table, clock }),
+    capacity: lateObject(async () => (await import("./flow/capacity-store.ts")).createCapacityStore({ table, clock })),
+    slots: lateObject(async () => (await import("./flow/line-store.ts")).createTaskSlots({ table, clock })),
     backlogs: createBacklogs({ table, clock }),
     groups,
     taskLog,
     fileStore,
-    uploads: createUploads({ table, bucket, clock, apps }),
-    datasets: createDatasetStore({ table, clock, files: fileStore, apps }),
+    uploads: lateObject(async () => (await import("./files/uploads.ts")).createUploads({ table, bucket, clock, apps })),
+    datasets: atFirstUse(async () => {
+      const { createDatasetStore } = await import("./datasets/dataset-store.ts");
+      return createDatasetStore({ table, clock, files: fileStore, apps });
+    }),
     usage,
     counting,
     metrics,

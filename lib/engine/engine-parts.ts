@@ -2,9 +2,10 @@ import type { Clock } from "../clock.ts";
 import type { ExecutorOf } from "../executors/executor.ts";
 import type { CapacityStore } from "../flow/capacity-store.ts";
 import type { DestinationStore } from "../flow/destination-store.ts";
-import { createFlowControl, type FlowControl } from "../flow/flow-control.ts";
+import type { FlowControl } from "../flow/flow-control.ts";
 import type { TaskSlots } from "../flow/line-store.ts";
 import { createTaskLine, type TaskLine } from "../flow/task-line.ts";
+import { lateObject } from "../job/at-first-use.ts";
 import type { Dialect } from "../job/dialect.ts";
 import type { Job } from "../job/job.ts";
 import type { Log } from "../log.ts";
@@ -53,5 +54,7 @@ export interface EngineParts extends GivenParts {
 }
 
 export function engineParts(given: GivenParts): EngineParts {
-  return { ...given, flow: createFlowControl(given), line: createTaskLine(given) };
+  // Who only accepts jobs decides on no attempt.
+  const flow = lateObject(async () => (await import("../flow/flow-control.ts")).createFlowControl(given));
+  return { ...given, flow, line: createTaskLine(given) };
 }

@@ -9,5 +9,5 @@ export async function admitDataset(
   { datasets }: Pick<ServiceParts, "datasets">,
 ): Promise<void> {
   const { writes, payload: schema } = await definitionOf(jobType);
-  if (writes) await datasets.admit(appId, writes(schema.parse(payload)));
+  if (writes) await (await datasets()).admit(appId, writes(schema.parse(payload)));
 }

@@ -26,7 +26,7 @@ export const listDatasets = route({
   access: (caller) => requirePermission(caller, "jobs.view_jobs"),
 
   async handle({ caller }, { datasets }): Promise<Answer> {
-    const found = await datasets.list(appOf(caller));
+    const found = await (await datasets()).list(appOf(caller));
     const shown = found.map(({ updatedAt, ...dataset }) => ({ ...dataset, updatedAt: iso(updatedAt) }));
     const ifTooLarge = () => ({ datasets: shown.map((dataset) => ({ ...dataset, columns: {} })) });
     return { status: 200, body: { datasets: shown }, ifTooLarge };
