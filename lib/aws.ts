@@ -87,14 +87,52 @@ export function adapted<C extends Adaptable>(client: C): C {
   return client;
 }
 
+interface Leanable {
+  readonly middlewareStack: { remove(name: string): boolean };
+  readonly config: object;
+}
+
 /**
- * Removes two middlewares that have no use here and cost every call a seventh of its CPU time: the logger's, which
- * copies each request and answer though no logger is set, and the header that describes the SDK.
+ * Takes from a client of one region what costs every call two fifths of its processor time: the logger's middleware,
+ * which copies each request and answer though no logger is set, the header that describes the SDK, a signer of its own,
+ * and slow copies of the settings.
  */
-export function lean<C extends { middlewareStack: { remove(name: string): boolean } }>(client: C): C {
+export function lean<C extends Leanable>(client: C): C {
   client.middlewareStack.remove("loggerMiddleware");
   client.middlewareStack.remove("getUserAgentMiddleware");
+  keepSigner(client.config as Signing);
+  compact(client.config);
   return client;
+}
+
+interface Signing {
+  signer: (scheme: unknown) => Promise<unknown>;
+}
+
+/** One signer for all calls: what it is made of stays, and it asks for the credentials at each call. */
+function keepSigner(config: Signing): void {
+  const make = config.signer;
+  let kept: Promise<unknown> | undefined;
+  config.signer = async (scheme) => {
+    kept ??= make(scheme).catch((error: unknown) => {
+      kept = undefined;
+      throw error;
+    });
+    return kept;
+  };
+}
+
+const READS = 100;
+
+/**
+ * V8 keeps an object that was given so many properties one by one as a dictionary, and takes 8 µs for a copy, of which the
+ * SDK makes four a call. One that others are seen to inherit from it keeps as a record, and takes 1 µs.
+ */
+function compact(config: object): void {
+  const heir = Object.create(config) as { readonly region?: unknown };
+  let read: unknown;
+  for (let n = 0; n < READS; n += 1) read = heir.region;
+  void read;
 }
 
 /** Runs a call. Throws `Unavailable` for a failure of the part, and the original error for a fault of the request. */
