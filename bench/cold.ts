@@ -1,11 +1,18 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { readTemplate } from "../local/template.ts";
-import { bundlesOf, bundlingOptions, bytesAtOnce, modulesAtOnce, type Bundled } from "../test/support/bundles.ts";
+import {
+  bundlesOf,
+  bundlingOptions,
+  bytesAtOnce,
+  modulesAtOnce,
+  unpack,
+  type Bundled,
+} from "../test/support/bundles.ts";
 import { ROOT } from "../test/support/root.ts";
 import { startCloud, type Call, type Cloud } from "./cold/cloud.ts";
 import { firstRequests, type Asked, type FirstRequest } from "./cold/first-requests.ts";
@@ -62,11 +69,7 @@ async function subjectsIn(dir: string, cloud: Cloud): Promise<Subject[]> {
   for (const { name, handler } of functions) {
     const bundled = bundles.get(entryOf(handler))!;
     const folder = join(dir, name);
-    for (const [path, code] of bundled.files) {
-      mkdirSync(dirname(join(folder, path)), { recursive: true });
-      writeFileSync(join(folder, path), code);
-    }
-    const file = join(folder, bundled.entry);
+    const file = unpack(bundled, folder);
     const first = requests[name];
     const smallest = first && (await smallestOf(file, first, cloud, join(folder, "smallest.cjs")));
     subjects.push({ name, bundled, file, first, smallest, starts: [], smallestStarts: [] });

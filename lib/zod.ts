@@ -7,5 +7,6 @@ import english from "zod/v4/locales/en.js";
 
 export * from "zod/mini";
 
-// With the messages of Zod's other form.
+// With the messages of Zod's other form. package.json names this file among those with side effects: bundles would lack
+// the call.
 config(english());

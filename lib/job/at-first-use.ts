@@ -1,7 +1,13 @@
-/** For what some functions never use, so that they need not load it. It is made, or loaded, once. */
+/** For what some functions never use, so that they need not load it. It is made, or loaded, once; a failure is not kept. */
 export function atFirstUse<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
-  return async () => (made ??= make());
+  return async () => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
 }
 
 type Promising<T> = { readonly [Name in keyof T]: (...given: never[]) => Promise<unknown> };
@@ -10,12 +16,16 @@ type Promising<T> = { readonly [Name in keyof T]: (...given: never[]) => Promise
 export function lateObject<T extends Promising<T>>(make: () => Promise<T>): T {
   const made = atFirstUse<object>(make);
   const late = (_: unknown, name: string | symbol) => {
-    // Whoever awaits the object is to get it.
-    if (name === "then") return undefined;
+    if (isAskedOfAll(name)) return undefined;
     return async (...given: unknown[]) => {
       const object = await made();
       return Reflect.apply(Reflect.get(object, name) as () => Promise<unknown>, object, given);
     };
   };
   return new Proxy({}, { get: late }) as T;
+}
+
+/** Names that JavaScript itself asks of any object, as when it is awaited or turned into text. */
+function isAskedOfAll(name: string | symbol): boolean {
+  return typeof name === "symbol" || name === "then" || name === "toJSON" || name in Object.prototype;
 }

@@ -1,3 +1,4 @@
+import { reasonOf } from "../errors.ts";
 import { atFirstUse } from "../job/at-first-use.ts";
 import type { Task } from "./task.ts";
 
@@ -22,9 +23,14 @@ const TASKS: ReadonlyMap<string, () => Promise<Task>> = new Map(
 
 export const JOB_TYPES = [...TASKS.keys()];
 
-/** The task of a name. Throws when there is none. */
+/** The task of a name. Throws when there is none, or when its file can't be loaded. */
 export async function definitionOf(jobType: string): Promise<Task> {
   const load = TASKS.get(jobType);
   if (!load) throw new Error(`No task ${jobType}; known: ${JOB_TYPES.join(", ")}`);
-  return load();
+  const task = await load().catch((error: unknown) => {
+    throw new Error(`The task ${jobType} can't be loaded: ${reasonOf(error)}`, { cause: error });
+  });
+  if (task.jobType !== jobType)
+    throw new Error(`The task of ${jobType} in lib/tasks/index.ts has the job type ${task.jobType}: name both alike`);
+  return task;
 }

@@ -1,10 +1,14 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { json } from "node:stream/consumers";
 import type { Plugin } from "esbuild";
 import { afterAll, expect, test } from "vitest";
-import { bundlesOf, bundlingOptions, bytesAtOnce, modulesAtOnce, type Bundled } from "../support/bundles.ts";
+import { startCloud } from "../../bench/cold/cloud.ts";
+import { firstRequests } from "../../bench/cold/first-requests.ts";
+import { bundlesOf, bundlingOptions, bytesAtOnce, modulesAtOnce, unpack, type Bundled } from "../support/bundles.ts";
 import { ROOT } from "../support/root.ts";
 import { endStacks, temporaryDir } from "../support/stack.ts";
 
@@ -176,16 +180,35 @@ test("no bundle has the form of Zod whose schemas are made by methods", () => {
 });
 
 test("what is imported at run time is packaged beside the bundle, which is one file, and loads", () => {
-  const { entry, files } = bundles.get("functions/create-job.ts")!;
+  const bundled = bundles.get("functions/create-job.ts")!;
+  const { entry, files } = bundled;
   const dir = temporaryDir();
-  for (const [path, code] of files) {
-    mkdirSync(dirname(join(dir, path)), { recursive: true });
-    writeFileSync(join(dir, path), code);
-  }
+  unpack(bundled, dir);
   const loadPackaged = createRequire(join(dir, "package.json"));
   loadPackaged(`./${entry}`);
   expect(Object.keys(loadPackaged.cache).filter((path) => path.startsWith(dir))).toHaveLength(1);
   const modules = [...files.keys()].map((path) => loadPackaged(`./${path}`) as object);
   expect(modules.map((module) => Object.keys(module).length > 0)).not.toContain(false);
   expect([...files.keys()].some((path) => path.includes(".send-"))).toBe(true);
+});
+
+test("a packaged function says in words what is wrong with a request", async () => {
+  const cloud = await startCloud();
+  const { event, env } = await (await firstRequests(cloud))["createJob"]!();
+  const body = { message: { execution: { type: "rest-api", baseUrl: 1 }, metadata: { maxRetries: 51 } }, mode: "fax" };
+  const file = unpack(bundles.get("functions/create-job.ts")!, temporaryDir());
+  const asked = JSON.stringify({ ...event, body: JSON.stringify(body) });
+  const child = spawn(process.execPath, [join(ROOT, "bench/cold/start.cjs"), file, asked], {
+    env: { ...cloud.environment, ...env },
+    stdio: ["ignore", "inherit", "inherit", "pipe"],
+  });
+  const { answer } = (await json(child.stdio[3] as Readable)) as { answer: { body: string } };
+  cloud.close();
+  const { error } = JSON.parse(answer.body) as { error: { details: readonly { field: string; message: string }[] } };
+  const told = Object.fromEntries(error.details.map(({ field, message }) => [field, message]));
+  expect(told).toEqual({
+    mode: 'Invalid option: expected one of "sqs"|"db"|"both"',
+    "message.execution.baseUrl": "Invalid input: expected string, received number",
+    "message.metadata.maxRetries": "Too big: expected number to be <=50",
+  });
 });

@@ -1,6 +1,7 @@
 import type { BuildOptions, Metafile } from "esbuild";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { readYaml } from "../../local/yaml-file.ts";
 import { ROOT } from "./root.ts";
 
@@ -31,6 +32,15 @@ export async function bundlesOf(entries: readonly string[]): Promise<ReadonlyMap
   for (const entry of entries) bundles.set(entry, await bundler.bundle(entry));
   await bundler.end();
   return bundles;
+}
+
+/** Writes the files of a function into a folder, as a package has them. Returns the path of its bundle. */
+export function unpack({ entry, files }: Bundled, dir: string): string {
+  for (const [path, code] of files) {
+    mkdirSync(dirname(join(dir, path)), { recursive: true });
+    writeFileSync(join(dir, path), code);
+  }
+  return join(dir, entry);
 }
 
 /** The bytes that Node loads before the first event: one file. */
