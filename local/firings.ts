@@ -78,9 +78,8 @@ async function fire(firings: Firings, schedule: Schedule, firing: Firing): Promi
     if (retry) return replace(schedules, schedule, firing, [retry]);
     // A dead letter that the queue refuses is lost, as on AWS.
     const lost = (reason: unknown) => report(schedule, `no dead letter in ${DeadLetterConfig?.Arn}`, reason);
-    // A dead letter holds the whole call of the target.
-    const call = JSON.stringify({ FunctionName: Arn, InvocationType: "Event", Payload: Input });
-    if (DeadLetterConfig?.Arn) await sendToQueue(DeadLetterConfig.Arn, call).catch(lost);
+    // The function was called: its dead letter is one of Lambda, which holds the event. EventBridge's hold a whole call.
+    if (DeadLetterConfig?.Arn) await sendToQueue(DeadLetterConfig.Arn, Input).catch(lost);
     if (firings.stopping) return;
   }
   replace(schedules, schedule, firing, []);

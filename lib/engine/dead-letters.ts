@@ -51,9 +51,9 @@ async function storedFor(delivery: Delivery, parts: EngineParts): Promise<Job | 
     case "target":
       // It may have been sent before. SQS drops a duplicate for five minutes; by then a job that failed is stored.
       if (await store.get(delivery.target.id)) return undefined;
-      // EventBridge may have fired it early.
+      // A firing that was received before may have sent it, and its first attempt be lost. EventBridge may have fired early.
       if (delivery.target.startAt > clock.now() + CLOCK_SKEW) await queue.sendFiring(delivery.target);
-      else await queue.sendCarried(begunTarget(delivery.target, clock.now()));
+      else await queue.sendCarried(begunTarget(delivery.target, clock.now()), delivery.receiveCount > 0);
       return undefined;
     default:
       return delivery satisfies never;

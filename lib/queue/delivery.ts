@@ -18,7 +18,10 @@ export interface GroupLook {
   readonly tries?: number;
 }
 
-/** The firing of a schedule: a run of a stored one, or one that carries its target job. */
+/**
+ * The firing of a schedule: a run of a stored one, or one that carries its target job. `receiveCount` is 0 for a call of
+ * the function that EventBridge could not make.
+ */
 export type Firing =
   | { readonly kind: "firing"; readonly ref: RunRef }
   | { readonly kind: "target"; readonly target: WaitingJob; readonly receiveCount: number };
@@ -49,10 +52,10 @@ export function parseFiring(event: unknown): Firing {
 }
 
 function deliveryOf(message: unknown, receiveCount: number): Delivery | undefined {
-  // EventBridge's dead letters hold its whole call of the function.
+  // EventBridge's dead letters hold its whole call of the function, which was not received.
   if (typeof message === "object" && message !== null && "Payload" in message) {
     const { Payload: event } = message;
-    return deliveryOf(typeof event === "string" ? fromJson(event) : event, receiveCount);
+    return deliveryOf(typeof event === "string" ? fromJson(event) : event, receiveCount - 1);
   }
   const parsed = body.safeParse(message);
   if (!parsed.success) return undefined;

@@ -36,11 +36,13 @@ export function createAttachments({ table, clock }: Parts) {
     return { job: jobOf(found), recorded: new Map(recorded.map((attempt) => [attempt.number, attempt])) };
   }
 
-  /** Gives the attachments of a finished job the job's expiry date. */
+  /** Gives the attachments of a finished job the job's expiry date, unless they have a later one. */
   async function expireAttachments(job: Job): Promise<void> {
     if (job.expiresAt === undefined) return;
     await updateAttachments(job, {
       UpdateExpression: "SET expiresAt = :at",
+      // A process that stood still comes with an earlier one, after another process has settled the job.
+      ConditionExpression: "attribute_exists(pk) AND (attribute_not_exists(expiresAt) OR expiresAt < :at)",
       values: { ":at": expirySeconds(job.expiresAt) },
     });
   }
@@ -52,7 +54,7 @@ export function createAttachments({ table, clock }: Parts) {
 
   async function updateAttachments(job: Job, by: Expressions): Promise<void> {
     // The condition passes over attempts that left no record, and keeps a deleted item from coming back empty.
-    const ifThere = { ...by, ConditionExpression: "attribute_exists(pk)" };
+    const ifThere = { ConditionExpression: "attribute_exists(pk)", ...by };
     const { id, attempts, success, payload } = job;
     // The attempt that succeeded has no item of its own.
     const keys = [

@@ -292,6 +292,23 @@ test("a firing that comes again sends its target as one whose first attempt may 
   expect(await world.store.get(world.ran[0]?.jobId ?? "")).toMatchObject({ status: "SUCCEEDED", attempts: 2 });
 });
 
+const calling = (Payload: string) => JSON.stringify({ FunctionName: "f", InvocationType: "Event", Payload });
+
+test.each([
+  ["a call that EventBridge could not make", calling, "1", 1],
+  ["such a call whose dead letter comes again", calling, "2", 2],
+  ["an event with which the function was called", String, "1", 2],
+  ["a message that was received too often", String, "51", 2],
+])("in mode sqs, the dead letter of %s sends the target of a firing", async (_, letterOf, count, number) => {
+  await world.engine.submit(scheduleRequest({ scheduledAt: inOneHour(), mode: "sqs" }));
+  world.pass(HOUR);
+  const [event = ""] = world.planned.map(({ event: planned }) => planned);
+  const letter = { ...deadFiring(letterOf(event)), attributes: { ApproximateReceiveCount: count } };
+  expect(await world.engine.recoverBatch([letter])).toEqual({ batchItemFailures: [] });
+  expect(await work("main")).toBe(1);
+  expect(world.ran.map((ran) => ran.number)).toEqual([number]);
+});
+
 test("a firing among the dead letters sends no target that is stored by now", async () => {
   await world.engine.submit(scheduleRequest({ scheduledAt: inOneHour(), mode: "sqs" }));
   world.pass(HOUR);
@@ -312,7 +329,7 @@ test("a firing in the dead-letter queue makes its schedule due, or its target ru
   world.pass(HOUR);
   // A dead letter of EventBridge holds the whole call, one of Lambda only the event.
   const [first = "", second = ""] = world.planned.map(({ event }) => event);
-  const bodies = [JSON.stringify({ FunctionName: "f", InvocationType: "Event", Payload: first }), second];
+  const bodies = [calling(first), second];
   expect(await world.engine.recoverBatch(bodies.map(deadFiring))).toEqual({ batchItemFailures: [] });
   await world.engine.sweep(PLENTY);
   for (let rounds = 0; rounds < 3; rounds += 1) await work();

@@ -286,6 +286,8 @@ test("EventBridge's event fires a run or a target; its dead letter, text or obje
     target: { ...job, payload: { at: "inline", bytes } },
     receiveCount: 1,
   });
+  const call = record("m", "a", FIFO, JSON.stringify({ Payload: { fire: { target } } }));
+  expect(parseRecord(call)).toMatchObject({ kind: "target", receiveCount: 0 });
   const away = { at: "s3", hash: "h" };
   expect(parseFiring({ fire: { target: { ...target, payload: away } } })).toMatchObject({ target: { payload: away } });
 });

@@ -14,7 +14,7 @@ export function createCallers(parts: MappingParts) {
   const { time, random, cloud, invariants, invoke, faultRate, isRough } = parts;
   const mappings = createMappings(parts);
   const isUnreliable = () => isRough() && faultRate > 0;
-  const fireDue = createEventBridge({ time, random, cloud, invoke, isUnreliable, onDeadLetter: mappings.wake });
+  const eventBridge = createEventBridge({ time, random, cloud, invoke, isUnreliable, onDeadLetter: mappings.wake });
 
   function everyMinute(): void {
     time.after(SWEEP_EVERY, everyMinute);
@@ -37,7 +37,8 @@ export function createCallers(parts: MappingParts) {
     time.after(SWEEP_EVERY * random.next(), everyMinute);
   }
 
-  const isQuiet = () => [...QUEUES, TASKS, ...DEAD].every((name) => cloud.sqs.messages(name).length === 0);
+  const isEmpty = (name: string) => cloud.sqs.messages(name).length === 0;
+  const isQuiet = () => eventBridge.isQuiet() && [...QUEUES, TASKS, ...DEAD].every(isEmpty);
 
-  return { start, wakePollers: mappings.wake, fireDue, isQuiet };
+  return { start, wakePollers: mappings.wake, fireDue: eventBridge.fireDue, isQuiet };
 }

@@ -54,6 +54,7 @@ export const FINDERS: Readonly<Record<string, number>> = {
   "a task starts whether or not there is a slot": 120,
   "what the queue did not take counts as sent": 122,
   "a run that waits for the last one is forgotten": 131,
+  "what EventBridge alone holds begins anew when it is sent again": 142,
   "a slot is given back though the attempt has not ended": 151,
   "what the sweep brings again leaves its lane": 178,
   "a wish to stop is overlooked": 238,

@@ -155,6 +155,10 @@ const ALL: readonly Plant[] = [
   carrying("what EventBridge alone holds fires an hour early", (wanted, { scheduler, clock }) =>
     scheduler.create({ ...wanted, at: Math.max(wanted.at - HOUR, clock.now() + SECOND) }),
   ),
+  {
+    name: "what EventBridge alone holds begins anew when it is sent again",
+    parts: ({ queue }) => ({ queue: { ...queue, sendCarried: async (job) => queue.sendCarried(job) } }),
+  },
   moving("what waits is stopped by nobody", (move) =>
     isLook(move) && move.to === "RETRYING" ? { ...move, to: "CANCELLED", set: {}, remove: ["dueAt"] } : move,
   ),

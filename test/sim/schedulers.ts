@@ -63,7 +63,7 @@ async function ask(parts: ClientParts, action: ScheduleAction, name: string, mos
     if (answered) {
       const { data } = answered.body as { data?: { id: string; state?: string } };
       parts.trace(`a person is answered ${answered.status} to ${does} ${data?.id ?? JSON.stringify(answered.body)}`);
-      if (data) rules.answered(asked, data);
+      rules.answered(asked, data);
       return;
     }
     await parts.time.pass(parts.random.between(1, 20) * SECOND);

@@ -132,6 +132,9 @@ function puts(): void {
     };
     const parts = ["A#1", `P#${ended.payload.at === "item" ? ended.payload.hash : ""}`];
     for (const sk of ["J", ...parts]) expect(Number(await expiryOf(sk)) * SECOND).toBeGreaterThan(clock.now());
+    // A process that stood still while another one settled the job has an earlier date.
+    await store.expireAttachments({ ...ended, expiresAt: clock.now() + MINUTE });
+    for (const sk of parts) expect(await expiryOf(sk)).toBe(await expiryOf("J"));
     // A manual retry removes the expiry.
     await store.keepAttachments(ended);
     for (const sk of parts) expect(await expiryOf(sk)).toBeUndefined();

@@ -6,7 +6,7 @@ import type { QueueRecord } from "../../../lib/queue/delivery.ts";
 
 // The messages of queues: in mode `sqs`, a message is the only place of a job until its first attempt is over.
 
-/** A job that only SQS holds: when and how often it was sent, without repeats within five minutes. */
+/** A job that only SQS holds: when and how often it was sent as new, without repeats within five minutes. */
 interface Carried {
   readonly appId: string;
   readonly takenAt: EpochMs;
@@ -16,7 +16,12 @@ interface Carried {
 /** The body of a message, which EventBridge's dead letters wrap in `Payload`. */
 interface Body {
   readonly attempt?: { readonly id: string };
-  readonly job?: { readonly id: string; readonly appId: string; readonly payload: unknown };
+  readonly job?: {
+    readonly id: string;
+    readonly appId: string;
+    readonly payload: unknown;
+    readonly parentJobId?: string;
+  };
   readonly group?: { readonly id: string };
   readonly fire?: { readonly id?: string; readonly target?: { readonly id: string } };
   readonly Payload?: string;
@@ -45,7 +50,13 @@ export function createMessageRules({ now, holds, jobs, deleted, isDelivered }: O
     if (!job) return;
     const { takenAt = -Infinity, times = 0 } = carried.get(job.id) ?? {};
     const isNew = takenAt + DEDUPLICATED_FOR <= now();
-    carried.set(job.id, { appId: job.appId, takenAt: isNew ? now() : takenAt, times: times + (isNew ? 1 : 0) });
+    // The target of a schedule that is sent again is no new one.
+    const isFirst = times === 0 || job.parentJobId === undefined;
+    carried.set(job.id, {
+      appId: job.appId,
+      takenAt: isNew ? now() : takenAt,
+      times: times + (isNew && isFirst ? 1 : 0),
+    });
     if (typeof job.payload !== "string") return;
     const { lambdaProxyMessage } = decodeMessage(Buffer.from(job.payload, "base64"));
     const target = `${job.appId} ${lambdaProxyMessage?.path}`;
@@ -54,15 +65,15 @@ export function createMessageRules({ now, holds, jobs, deleted, isDelivered }: O
 
   /** Messages were deleted. */
   function acknowledged(records: readonly QueueRecord[]): void {
-    for (const { body } of records) {
+    for (const { body, eventSourceARN } of records) {
       const { id, isCarried = false } = subjectOf(body);
       const job = jobs.get(id);
       const isKept = job ? isFinished(job) || job.dueAt !== undefined : deleted.has(id);
       const isDone = isCarried && isDelivered(id);
       // A job that EventBridge could not fire, or fired early, is sent in a message of its own.
       const isFiring = /^\{"(?:Payload"|fire":\{"target")/.test(body);
-      // A dead letter of EventBridge was not counted.
-      if (!body.startsWith('{"Payload"')) firings.set(id, (firings.get(id) ?? 0) - 1);
+      // A dead letter of EventBridge, or of Lambda, was not counted.
+      if (!eventSourceARN.endsWith("-schedules-dead")) firings.set(id, (firings.get(id) ?? 0) - 1);
       // One that came early by the clock of its receiver as well has come again.
       const isSent = isFiring && (carried.has(id) || (firings.get(id) ?? 0) > 0);
       holds("a message is acknowledged only when its job is kept or done", isKept || isDone || isSent, () => id);

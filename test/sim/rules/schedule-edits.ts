@@ -17,13 +17,20 @@ interface Asked {
   readonly name: string;
 }
 
-/** A request, and how many there were before it that end a pause. */
-type Request = Asked & { readonly after: number; readonly at: EpochMs; readonly wasPaused: boolean };
+/** A request, and how many there were before it that end a pause, of which `open` were not answered. */
+type Request = Asked & {
+  readonly after: number;
+  readonly open: number;
+  readonly at: EpochMs;
+  readonly wasPaused: boolean;
+};
 
 interface Subject {
   readonly overlap: string;
   /** How many requests have asked for the end of a pause. */
   resumptions: number;
+  /** Those that are not answered: one may be carried out after a later pause. */
+  open: number;
   isPaused: boolean;
   /** Runs for earlier times were missed, and nobody has asked for them. */
   notBefore: EpochMs;
@@ -95,23 +102,28 @@ function createRequests(subjects: Map<string, Subject>, { now, holds }: Judge) {
     const { overlap = "allow" } = body as { overlap?: string };
     const subject = subjects.get(id) ?? newSubject(overlap);
     subjects.set(id, subject);
-    const wasPaused = subject.isPaused;
-    if (does === "resume" || does === "put") {
+    const { isPaused: wasPaused, open } = subject;
+    if (resumes(does)) {
       subject.resumptions += 1;
+      subject.open += 1;
       subject.isPaused = false;
     }
     if (does === "resume" && "missed" in body && body.missed !== "skip") subject.isMadeUp = true;
     if (does === "run" && !subject.runs.has(name)) subject.runs.set(name, undefined);
-    return { ...asked, after: subject.resumptions, at: now(), wasPaused };
+    return { ...asked, after: subject.resumptions, open, at: now(), wasPaused };
   }
 
+  /** `answer`: the schedule or the run, if the request was not refused. */
   function answered(
-    { appId, key, does, name, after, at, wasPaused }: Request,
-    answer: { id: string; state?: string },
+    { appId, key, does, name, after, open, at, wasPaused }: Request,
+    answer: { id: string; state?: string } | undefined,
   ): void {
     const subject = subjects.get(jobIdForKey(appId, key));
     if (!subject) return;
-    if (does === "pause" && answer.state === "PAUSED" && after === subject.resumptions) subject.isPaused = true;
+    if (resumes(does)) subject.open -= 1;
+    if (!answer) return;
+    const isLast = after === subject.resumptions && open === 0;
+    if (does === "pause" && answer.state === "PAUSED" && isLast) subject.isPaused = true;
     // Two requests to resume may end different pauses.
     if (
       does === "resume" &&
@@ -131,9 +143,14 @@ function createRequests(subjects: Map<string, Subject>, { now, holds }: Judge) {
   return { asks, answered };
 }
 
+function resumes(does: ScheduleDoes): boolean {
+  return does === "resume" || does === "put";
+}
+
 const newSubject = (overlap: string): Subject => ({
   overlap,
   resumptions: 0,
+  open: 0,
   isPaused: false,
   notBefore: 0,
   isMadeUp: false,
