@@ -92,16 +92,14 @@ test("a body that unpacks to more than 4 MB is unpacked no further", async () =>
   expect([bomb.status, bomb.body.error.message]).toEqual([413, message]);
 });
 
-test("packed bytes that a gateway took for text are refused with what to do", async () => {
+test("packed bytes that a gateway took for text are refused with what to do", () => {
   const event = { body: gzipSync(JSON_OF_JOB).toString(), isBase64Encoded: false, headers: GZIP };
-  await expect(
-    jsonBody(
-      () => true,
-      () => undefined,
-    ).before({ event: event as never }),
-  ).rejects.toMatchObject({
-    details: [{ field: "body", message: expect.stringContaining("application/octet-stream") }],
-  });
+  const { before } = jsonBody(
+    () => true,
+    () => undefined,
+  );
+  const details = [{ field: "body", message: expect.stringContaining("application/octet-stream") as string }];
+  expect(() => before({ event: event as never })).toThrow(expect.objectContaining({ details }));
 });
 
 test("quotes around an Idempotency-Key are no part of it", async () => {

@@ -1,9 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { gunzipSync } from "node:zlib";
-import httpJsonBodyParser from "@middy/http-json-body-parser";
 import type { APIGatewayProxyEventV2 } from "aws-lambda";
 import type * as z from "../../zod.ts";
-import { ClientError, NOT_UTF8, badRequest, problemsIn } from "../../errors.ts";
+import { ClientError, NOT_UTF8, badRequest, problemsIn, reasonOf } from "../../errors.ts";
 import { EXPECTED_BASE64, isBase64 } from "../../job/base64.ts";
 import { changingNumber, mayChange, parseAsWritten, parseExactly } from "../../job/exact-json.ts";
 import { HALF_PAIR, halfPairIn, mayHaveHalfPair } from "../../job/well-formed.ts";
@@ -30,21 +29,12 @@ export interface Reading {
 
 /** A middleware that parses a body as JSON, whatever its content type. Routes without a body ignore it. */
 export function jsonBody(takesJson: (event: Event) => boolean, readingOf: (event: Event) => Reading | undefined) {
-  const { before } = httpJsonBodyParser({ disableContentTypeCheck: true });
   return {
-    before: async (handling: { event: Event }) => {
-      if (!handling.event.body || !takesJson(handling.event)) return;
-      const { event } = handling;
+    before: ({ event }: { event: Event }) => {
+      if (!event.body || !takesJson(event)) return;
       refuseLarge(event);
       const text = textOf(event);
-      Object.assign(event, { body: text, isBase64Encoded: false });
-      try {
-        await before?.(handling as never);
-      } catch (error) {
-        throw badRequest([{ field: "body", message: `expected JSON: ${causeOf(error, text)}` }]);
-      }
-      if (isTooDeep(event.body)) throw badRequest([{ field: "body", message: TOO_DEEP }]);
-      // The parser has refused what is not JSON, and names that lead JavaScript astray.
+      Object.assign(event, { body: parsed(text), isBase64Encoded: false });
       const { checksValues = false, asWritten } = readingOf(event) ?? {};
       if (asWritten) event.body = asWritten(parseAsWritten(text));
       else if (mayChange(text)) event.body = parseExactly(text);
@@ -53,6 +43,30 @@ export function jsonBody(takesJson: (event: Event) => boolean, readingOf: (event
       if (mayHaveHalfPair(text)) refuseHalfPairs(event.body, "body");
     },
   };
+}
+
+/** Throws BAD_REQUEST for what is no JSON, is too deep, or has a name that leads JavaScript astray. */
+function parsed(text: string): unknown {
+  const value = jsonOf(text);
+  if (isTooDeep(value)) throw badRequest([{ field: "body", message: TOO_DEEP }]);
+  const astray = MAY_GO_ASTRAY.test(text) ? nameAstray(value) : undefined;
+  if (astray !== undefined) throw badRequest([{ field: "body", message: astrayProblem(astray) }]);
+  return value;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw badRequest([{ field: "body", message: `expected JSON: ${causeOf(error, text)}` }]);
+  }
+}
+
+/** The names themselves, or characters that are written by their numbers. */
+const MAY_GO_ASTRAY = /__proto__|prototype|\\u/;
+
+export function astrayProblem(name: string): string {
+  return `has a field ${name}, which JavaScript reserves`;
 }
 
 export function isMultipart(contentType: string | undefined): boolean {
@@ -171,7 +185,7 @@ export function isContainer(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-/** A name that leads JavaScript astray, which the parser of whole bodies refuses too. For values that are not too deep. */
+/** A name that leads JavaScript astray. For values that are not too deep. */
 export function nameAstray(value: unknown): string | undefined {
   if (!isContainer(value)) return undefined;
   for (const [name, each] of Object.entries(value)) {
@@ -184,9 +198,8 @@ export function nameAstray(value: unknown): string | undefined {
 }
 
 function causeOf(error: unknown, text: string): string {
-  const cause = (error as { cause?: { message?: unknown; data?: unknown } }).cause;
   // The parser's message quotes the body; the answer shows only the position.
-  const position = /position \d+( \(line \d+ column \d+\))?/.exec(String(cause?.message))?.[0];
+  const position = /position \d+( \(line \d+ column \d+\))?/.exec(reasonOf(error))?.[0];
   if (position) return `not valid at ${position}`;
   // Of a token that it does not know, such as the NaN that Python writes, the parser names no position.
   const token = wrongTokenIn(text);

@@ -17,7 +17,7 @@ import {
   statusesOf,
   withoutOwn,
 } from "./files-view.ts";
-import { TOO_DEEP, isTooDeep, nameAstray, numberProblem, parse, withoutMark } from "../http/body.ts";
+import { TOO_DEEP, astrayProblem, isTooDeep, nameAstray, numberProblem, parse, withoutMark } from "../http/body.ts";
 import { route, type Answer } from "../http/http.ts";
 import { keyOf } from "../unified/job-request.ts";
 import type { FormFile } from "../http/multipart.ts";
@@ -61,7 +61,7 @@ const jsonText = z.pipe(
       const value = parseExactly(withoutMark(text));
       const tooDeep = isTooDeep(value);
       const astray = tooDeep ? undefined : nameAstray(value);
-      if (astray) refuse(`has a field ${astray}, which JavaScript reserves`);
+      if (astray !== undefined) refuse(astrayProblem(astray));
       if (tooDeep) refuse(TOO_DEEP);
       const changing = tooDeep ? undefined : changingNumber(value);
       if (changing) refuse(numberProblem(changing.text), changing.path);
