@@ -4,12 +4,12 @@ import { isIP } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { refuseWords } from "../lib/config.ts";
-import { writeByTurn } from "./by-turn.ts";
 import { clockNotice, readClock, usualFolder } from "./clock-file.ts";
 import { buildDashboard } from "./dashboard.ts";
 import { readEnvFile } from "./env-file.ts";
 import type { Runner } from "./event-sources.ts";
 import type { References } from "./provision.ts";
+import { collectOutput } from "./output.ts";
 import { LOOPBACK } from "./listen.ts";
 import { readTemplate, type Template } from "./template.ts";
 import type { WorkerSettings } from "./workers.ts";
@@ -223,7 +223,7 @@ function fail(error: unknown): never {
 }
 
 try {
-  writeByTurn();
+  collectOutput();
   readEnvFile();
   await start(settingsOf(process.env));
 } catch (error) {

@@ -1,9 +1,10 @@
 import { parentPort, isMainThread, workerData, Worker } from "node:worker_threads";
 import { createClock } from "../lib/clock.ts";
-import { writeByTurn } from "./by-turn.ts";
+
 import { readClock } from "./clock-file.ts";
 import { startMapping, startSchedule, type Runner } from "./event-sources.ts";
 import { createFunctions, mostAtOnce } from "./lambda.ts";
+import { collectOutput } from "./output.ts";
 import { waitPatiently } from "./patience.ts";
 import { queueArn, queueName, type References } from "./provision.ts";
 import type { Template } from "./template.ts";
@@ -57,8 +58,13 @@ export async function startWorkersInThread(settings: WorkerSettings): Promise<Ru
 }
 
 if (!isMainThread) {
-  writeByTurn();
+  const writeRest = collectOutput();
   const workers = await startWorkers(workerData as WorkerSettings);
-  parentPort?.once("message", () => void workers.stop().then(() => parentPort?.postMessage("stopped")));
+  const stop = async () => {
+    await workers.stop();
+    writeRest();
+    parentPort?.postMessage("stopped");
+  };
+  parentPort?.once("message", () => void stop());
   parentPort?.postMessage("started");
 }

@@ -1,9 +1,11 @@
+const COLLECTED_FOR_MS = 10;
+
 /**
- * Lets this thread write what it writes to its standard output within one turn of the event loop at once. By itself, each
- * line of the log is a call of the system, from the workers' thread also a message to the other one: a twentieth of what
- * a busy stack does.
+ * Lets this thread collect for a moment what it writes to its standard output. By itself, each line of the log is a call
+ * of the system, from the workers' thread also a message to the other one: a twentieth of what a busy stack does.
+ * Returns what writes the rest at once.
  */
-export function writeByTurn(): void {
+export function collectOutput(): () => void {
   const { stdout } = process;
   const write = stdout.write.bind(stdout);
   let waiting = "";
@@ -18,9 +20,10 @@ export function writeByTurn(): void {
       flush();
       return Reflect.apply(write, undefined, given) as boolean;
     }
-    if (waiting === "") setImmediate(flush);
+    if (waiting === "") setTimeout(flush, COLLECTED_FOR_MS);
     waiting += text;
     return true;
   };
   process.on("exit", flush);
+  return flush;
 }
