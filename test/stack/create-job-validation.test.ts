@@ -98,12 +98,7 @@ test.each([
   ["text of JavaScript", "{\"message\": 'x'}", "body", "not valid at position 12"],
   ["a number that begins with a zero", '{"message": 01}', "body", "not valid at position 13"],
   ["a prototype in disguise", '{"__proto__": {"x": 1}, "message": {}}', "body", "has a field __proto__"],
-  [
-    "one that is written by numbers",
-    String.raw`{"message": {"\u005f_proto__": {"x": 1}}}`,
-    "body",
-    "has a field __proto__",
-  ],
+  ["one by its numbers", String.raw`{"message":{"\u005f_proto__":1}}`, "body", "has a field __proto__"],
   ["no message", {}, "message", "expected object"],
   ["an unknown field", { ...webhook({ url: "https://a.example" }), priority: 1 }, "priority", "not a known field"],
   [

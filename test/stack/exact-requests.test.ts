@@ -141,12 +141,12 @@ test("base64 that is cut, or is none, is refused in requests, in jobs within job
     const answer = await stack.call("POST", CREATE, { token, body: job(body) });
     expectRefused(answer, "message.lambdaProxyMessage.body", "is not base64, though isBase64Encoded is true: expected");
     const event = { body, isBase64Encoded: true, headers: {} };
-    await expect(
-      jsonBody(
-        () => true,
-        () => undefined,
-      ).before({ event: event as never }),
-    ).rejects.toMatchObject({ details: [{ field: "body", message: expect.stringContaining("expected base64") }] });
+    const { before } = jsonBody(
+      () => true,
+      () => undefined,
+    );
+    const details = [{ field: "body", message: expect.stringContaining("expected base64") as string }];
+    expect(() => before({ event: event as never })).toThrow(expect.objectContaining({ details }));
   }
   const within = { ...webhook({ url: target.url }), onSuccess: job("aGVsb") };
   expectRefused(
