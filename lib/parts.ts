@@ -2,7 +2,6 @@ import { atFirstUse, lateObject } from "./job/at-first-use.ts";
 import { createBucket } from "./store/bucket.ts";
 import { createTable } from "./store/table.ts";
 import { createAppStores } from "./store/app-store.ts";
-import { createBacklogs } from "./store/backlogs.ts";
 import { SECOND, createClock, iso, type TimeLeft } from "./clock.ts";
 import { reasonOf } from "./errors.ts";
 import { createMetrics } from "./metrics.ts";
@@ -16,7 +15,6 @@ import { changeIn, createCounters, type Images } from "./store/counters.ts";
 import { executor } from "./executors/by-type.ts";
 import type { Runner } from "./executors/executor.ts";
 import { createFileStore } from "./files/file-store.ts";
-import { createGroupStore } from "./store/group-store.ts";
 import { createJobStore } from "./store/job-store.ts";
 import { createLog } from "./log.ts";
 import { createQueue } from "./queue/queue.ts";
@@ -167,7 +165,9 @@ function stores(config: JobsConfig) {
     return createCounting({ table, clock, listShards: config.listShards, log });
   });
   const totals = lateObject(async () => (await import("./store/totals.ts")).createTotals({ table, clock }));
-  const groups = createGroupStore({ table, clock, retention: config.retention });
+  const groups = lateObject(async () =>
+    (await import("./store/group-store.ts")).createGroupStore({ table, clock, retention: config.retention }),
+  );
   const queue = createQueue({ urls: config.queueUrls, table, files: bucket, clock });
   const { namespace, areKept } = config.metrics;
   // Real time: CloudWatch takes no metrics of the future.
@@ -190,7 +190,7 @@ function stores(config: JobsConfig) {
     destinations: createDestinationStore({ table, clock }),
     capacity: lateObject(async () => (await import("./flow/capacity-store.ts")).createCapacityStore({ table, clock })),
     slots: lateObject(async () => (await import("./flow/line-store.ts")).createTaskSlots({ table, clock })),
-    backlogs: createBacklogs({ table, clock }),
+    backlogs: lateObject(async () => (await import("./store/backlogs.ts")).createBacklogs({ table, clock })),
     groups,
     taskLog,
     fileStore,

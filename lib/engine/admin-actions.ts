@@ -14,7 +14,8 @@ import {
   type Job,
   type WaitingJob,
 } from "../job/job.ts";
-import { hasten, retry, retryOnce, stop, type Move } from "../job/moves.ts";
+import type { Move } from "../job/move.ts";
+import { hasten, retry, retryOnce, stop } from "../job/moves.ts";
 import type { Status, StopStatus } from "../job/status.ts";
 import { logged } from "../log.ts";
 import { departure, handOver, lookSoon } from "../queue/hand-over.ts";

@@ -1,6 +1,7 @@
 import { isShort, waiting } from "../flow/wait.ts";
 import { nextAttempt, type Job, type RunningJob, type WaitingJob } from "../job/job.ts";
-import { after, claim, end, resume } from "../job/moves.ts";
+import { after } from "../job/move.ts";
+import { claim, end, resume } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import type { Applied } from "../store/job-store.ts";
 import { attempt, failedAttempt } from "./attempt.ts";

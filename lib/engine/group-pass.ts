@@ -1,7 +1,8 @@
 import { derivedUuid } from "../clock.ts";
 import { MOST_FAILED_SHOWN, NO_MEMBERS, type GroupPass, type MemberCounts } from "../job/group.ts";
 import { isFinished, TASK, GROUP_AUDIT, type EndedJob, type Job } from "../job/job.ts";
-import { after, keepMember, releaseMember } from "../job/moves.ts";
+import { after } from "../job/move.ts";
+import { keepMember, releaseMember } from "../job/moves.ts";
 import type { FinalStatus } from "../job/status.ts";
 import type { Group } from "../job/group-moves.ts";
 import { groupPartitions } from "../store/job-keys.ts";

@@ -3,7 +3,7 @@ import { reasonOf } from "../errors.ts";
 import { COUNT_MISMATCH, SEAL_TIMEOUT, type GroupPass } from "../job/group.ts";
 import { asGroup, close, counted, endGroup, letGo, seal, type Found, type Group } from "../job/group-moves.ts";
 import { HEAD_START, LONGEST_MESSAGE_DELAY, isFinished, isWaiting, type Job, type WaitingJob } from "../job/job.ts";
-import type { Move } from "../job/moves.ts";
+import type { Move } from "../job/move.ts";
 import { logged } from "../log.ts";
 import { lookSoon } from "../queue/hand-over.ts";
 import type { GroupLook } from "../queue/delivery.ts";

@@ -1,7 +1,8 @@
 import { TASK_LEASE_MS, asRunning, nextAttempt, type Job } from "../job/job.ts";
 import type { NewJob } from "../job/accept.ts";
 import type { Message } from "../job/message.ts";
-import { after, claim } from "../job/moves.ts";
+import { after } from "../job/move.ts";
+import { claim } from "../job/moves.ts";
 import { runAttempt } from "./attempt.ts";
 import { newJob, termsOf } from "./new-job.ts";
 import type { EngineParts } from "./engine-parts.ts";

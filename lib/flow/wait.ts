@@ -2,7 +2,8 @@ import type { Clock, EpochMs } from "../clock.ts";
 import type { Turn } from "../job/attempt.ts";
 import type { Job } from "../job/job.ts";
 import { LIMIT_LETTERS, backlogTo, type BacklogName } from "../job/backlog.ts";
-import { defer, queueUp, take, type Move } from "../job/moves.ts";
+import type { Move } from "../job/move.ts";
+import { defer, queueUp, take } from "../job/moves.ts";
 
 // The reasons why a due attempt has to wait, and the move that follows from each. Pure.
 

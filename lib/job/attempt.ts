@@ -129,3 +129,8 @@ export interface RunRef {
   readonly id: string;
   readonly run: number;
 }
+
+export const LOST = {
+  kind: "lost",
+  error: "The attempt was lost: nothing was heard of it before its lease ended",
+} as const satisfies Outcome;

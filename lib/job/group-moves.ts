@@ -1,7 +1,8 @@
 import { HOUR, type EpochMs } from "../clock.ts";
 import { COUNT_MISMATCH, MOST_FAILED_SHOWN, SEAL_TIMEOUT, type FanIn, type MemberCounts } from "./group.ts";
 import { HEAD_START, type FailedJob, type Job, type WaitingJob } from "./job.ts";
-import { ended, type Condition, type EndField, type Move } from "./moves.ts";
+import type { Condition, Move } from "./move.ts";
+import { ended, type EndField } from "./moves.ts";
 
 // The moves of a group. Each names the number of changes that it has seen, so that no count misses a change: a member
 // that is tried again raises that number in the transaction that restarts it.

@@ -15,42 +15,22 @@ import {
   type FailedJob,
   type Fields,
   type Job,
-  type JobIn,
   type RunningJob,
   type WaitingJob,
   type Progress,
 } from "./job.ts";
 import { LONGEST_BACKOFF, NO_ROOM_POLICY, backoffDelay } from "./backoff.ts";
 import type { BacklogName, LimitLetter } from "./backlog.ts";
-import { isKeptByGroup, type GroupRef } from "./group.ts";
+import { isKeptByGroup } from "./group.ts";
 import type { FinalStatus, Status, StopStatus, WaitingStatus } from "./status.ts";
-import type { AttemptRef, Outcome, Turn } from "./attempt.ts";
+import { LOST, type AttemptRef, type Outcome, type Turn } from "./attempt.ts";
+import type { Condition, Move } from "./move.ts";
 import { NEVER, stepsOf, withSkips, type Skip } from "./schedule.ts";
 
 // The moves of a job: from which statuses, under which condition, to what.
 
 /** How long the worker that ended a job has to submit its follow-ups before the sweep does. */
 const SETTLE_HEAD_START = MINUTE;
-
-type Comparison = "=" | "<=" | "<" | ">=" | ">";
-
-/** `[field, comparison, value]` holds only for a job that has the field; `absent` for one that has not. */
-export type Condition =
-  | readonly [field: keyof Fields, comparison: Comparison, value: number | string]
-  | readonly [field: keyof Fields, comparison: "absent"];
-
-/** A move to status `To` that may set the fields `F`, and no others. */
-export interface Move<To extends Status = Status, F extends keyof Fields = keyof Fields> {
-  readonly from: readonly Status[];
-  readonly to: To;
-  readonly when: readonly Condition[];
-  readonly set: Partial<Pick<Fields, F>>;
-  readonly remove: readonly (keyof Fields)[];
-  /** Takes a task slot of the app, of `of` in all, or gives it back, in the same transaction. */
-  readonly slot?: { readonly of: number } | "back";
-  /** Tells the group in the same transaction that a member of it has not ended any more. */
-  readonly rejoins?: GroupRef;
-}
 
 type ClaimMove = Move<"RUNNING", "attempts" | "startedAt" | "updatedAt" | "leaseUntil" | "dueAt">;
 
@@ -204,11 +184,6 @@ export function resume(job: RunningJob, now: EpochMs): EndMove {
   const move = retryAt(job, now, now, LOST.error);
   return { ...move, set: { ...move.set, retryCount: Math.min(job.retryCount + 1, job.maxRetries) } };
 }
-
-export const LOST = {
-  kind: "lost",
-  error: "The attempt was lost: nothing was heard of it before its lease ended",
-} as const satisfies Outcome;
 
 /** Sets the next look of the sweep. The fence is the state in which the job was seen. */
 export function becomeDue(job: Job, dueAt: EpochMs): Move<Status, "dueAt"> {
@@ -576,18 +551,4 @@ function ofThisAttempt(job: RunningJob, regardlessOfStop = false): Pick<Move, "f
     when: [["attempts", "=", job.attempts], ...(regardlessOfStop ? [] : [stop])],
     ...(takesSlot(job) && { slot: "back" }),
   };
-}
-
-/** The job after a move. */
-export function after<To extends Status>(job: Job, move: Move<To>): JobIn<To> {
-  // Every move but the one that leads there ends the wait in a backlog.
-  const { backlog: _, ...stays } = job;
-  let kept: Record<string, unknown> = { ...stays, ...move.set, status: move.to };
-  for (const field of move.remove) {
-    if (!(field in kept)) continue;
-    // V8 keeps a copy without the field as a record, and would keep what it is deleted from as a slow dictionary.
-    const { [field]: __, ...others } = kept;
-    kept = others;
-  }
-  return kept as unknown as JobIn<To>;
 }

@@ -2,7 +2,7 @@ import { iso, type EpochMs } from "../clock.ts";
 import { NO_POLICY, backoffDelay } from "./backoff.ts";
 import type { FanIn } from "./group.ts";
 import { SCHEDULE, isPaused, isSchedule, isTask, lastHttpStatus, type Job } from "./job.ts";
-import { LOST } from "./moves.ts";
+import { LOST } from "./attempt.ts";
 import type { Callback, Execution, FollowUpJob, FollowUps, Message, ProxyMessage } from "./message.ts";
 import type { Attempt, Timings } from "./attempt.ts";
 import { masked, maskedAddress, maskedJson } from "./masking.ts";

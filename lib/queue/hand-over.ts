@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
+import { atFirstUse } from "../job/at-first-use.ts";
 import type { Job } from "../job/job.ts";
-import { becomeDue } from "../job/moves.ts";
 import { logged, type Log } from "../log.ts";
 import type { JobStore } from "../store/job-store.ts";
 import type { GroupLook } from "./delivery.ts";
@@ -50,8 +50,11 @@ async function sendAll(
   }
 }
 
+const moves = atFirstUse(async () => import("../job/moves.ts"));
+
 /** Without this write, the sweep looks at the job at its `dueAt`, minutes after the time at which it was to start. */
 async function dueAgain(job: Job, notBefore: number, { store, clock, log }: Parts): Promise<void> {
+  const { becomeDue } = await moves();
   await store.apply(job, becomeDue(job, Math.max(clock.now(), notBefore))).catch((error: unknown) => {
     log("warn", "job.not-due", { ...logged(job), error: reasonOf(error) });
   });

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock.ts";
 import { ClientError } from "../errors.ts";
+import { lateObject } from "../job/at-first-use.ts";
 import { callbackView } from "../job/view.ts";
 import {
   DEFAULT_LIMITS,
@@ -17,7 +18,7 @@ import { appKey, createAudit, type Audit, type NewEntry } from "./audit.ts";
 import { cached } from "./cached.ts";
 import type { Sealer } from "./sealer.ts";
 import { createRates } from "./rates.ts";
-import { createSigningSecrets, type SigningSecrets } from "./signing-secrets.ts";
+import type { SigningSecrets } from "./signing-secrets.ts";
 import type { Item, Table } from "./table.ts";
 import { createUserWebhooks } from "./user-webhooks.ts";
 
@@ -37,7 +38,9 @@ interface StoresParts {
 export function createAppStores({ table, clock, sealer, auditKeptFor = 0, limits = {} }: StoresParts) {
   const register = createAppRegister({ table, clock });
   const audit = createAudit({ table, clock, keptFor: auditKeptFor, register });
-  const secrets = createSigningSecrets({ table, clock, sealer, audit });
+  const secrets = lateObject(async () =>
+    (await import("./signing-secrets.ts")).createSigningSecrets({ table, clock, sealer, audit }),
+  );
   return {
     apps: createAppStore({ table, clock, audit, secrets, register, unset: { ...DEFAULT_LIMITS, ...limits } }),
     register,

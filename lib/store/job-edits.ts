@@ -1,6 +1,6 @@
 import type { Job } from "../job/job.ts";
 import type { Message } from "../job/message.ts";
-import { after, type Move } from "../job/moves.ts";
+import { after, type Move } from "../job/move.ts";
 import { encodeMessage } from "../job/payload.ts";
 import { giveUpPayload, messageOf, placePayload, removePayload } from "./payloads.ts";
 

@@ -27,7 +27,7 @@ import {
   runsKey,
 } from "./job-keys.ts";
 import { expirySeconds, type Expressions, type Item } from "./table.ts";
-import type { Condition, Move } from "../job/moves.ts";
+import type { Condition, Move } from "../job/move.ts";
 import type { Status } from "../job/status.ts";
 import type { Attempt, AttemptRef } from "../job/attempt.ts";
 

@@ -2,7 +2,7 @@ import { SECOND, type Clock } from "../clock.ts";
 import type { GroupRef } from "../job/group.ts";
 import { isFinished, isTask, type Job } from "../job/job.ts";
 import type { Message } from "../job/message.ts";
-import { after, type Move } from "../job/moves.ts";
+import { after, type Move } from "../job/move.ts";
 import type { AppStore } from "./app-store.ts";
 import { createJobIndex } from "./job-index.ts";
 import { expressionsOf, jobOf, toItem } from "./job-item.ts";

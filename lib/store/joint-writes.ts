@@ -1,6 +1,6 @@
 import type { GroupRef } from "../job/group.ts";
 import { isFinished, isSchedule, type Job } from "../job/job.ts";
-import { after, type Move } from "../job/moves.ts";
+import { after, type Move } from "../job/move.ts";
 import type { AppStore } from "./app-store.ts";
 import { spend } from "./budgets.ts";
 import { jobKey, slotsKey } from "./job-keys.ts";

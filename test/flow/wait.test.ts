@@ -3,7 +3,8 @@ import { MINUTE, SECOND, createClock } from "../../lib/clock.ts";
 import { arrival, isShort, waiting, type Wait } from "../../lib/flow/wait.ts";
 import { accept } from "../../lib/job/accept.ts";
 import { HEAD_START, type Job } from "../../lib/job/job.ts";
-import { after, leaveBacklog } from "../../lib/job/moves.ts";
+import { after } from "../../lib/job/move.ts";
+import { leaveBacklog } from "../../lib/job/moves.ts";
 
 const ACCEPTED = Date.parse("2026-01-01T12:00:00Z");
 const NOW = ACCEPTED + 20 * MINUTE;

@@ -6,7 +6,8 @@ import { FILE_STATUSES, statusesOf as fileOf } from "../../lib/api/tasks/files-v
 import { TYPED_STATUSES, statusesOf as typedOf } from "../../lib/api/tasks/typed-view.ts";
 import { nextAttempt, type Job, type EndedJob, type WaitingJob } from "../../lib/job/job.ts";
 import { endGroup, type Group } from "../../lib/job/group-moves.ts";
-import { after, claim, edit, end, fire, lapse, retry, skip, stop } from "../../lib/job/moves.ts";
+import { after } from "../../lib/job/move.ts";
+import { claim, edit, end, fire, lapse, retry, skip, stop } from "../../lib/job/moves.ts";
 import { STATUSES } from "../../lib/job/status.ts";
 import { pdfStatus } from "../../lib/pdf/view.ts";
 import { readTemplate } from "../../local/template.ts";

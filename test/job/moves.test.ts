@@ -14,8 +14,8 @@ import {
   type RunningJob,
   type EndedJob,
 } from "../../lib/job/job.ts";
+import { after } from "../../lib/job/move.ts";
 import {
-  after,
   becomeDue,
   claim,
   defer,

@@ -1,17 +1,8 @@
 import { expectTypeOf, test } from "vitest";
 import type { EpochMs } from "../../lib/clock.ts";
 import type { EndedJob, FailedJob, Job, RunningJob, SucceededJob, WaitingJob } from "../../lib/job/job.ts";
-import {
-  type becomeDue,
-  type claim,
-  end,
-  expire,
-  extend,
-  retry,
-  settleEnd,
-  stop,
-  type Move,
-} from "../../lib/job/moves.ts";
+import type { Move } from "../../lib/job/move.ts";
+import { type becomeDue, type claim, end, expire, extend, retry, settleEnd, stop } from "../../lib/job/moves.ts";
 
 // Checked by the compiler (`npm run check`): at run time these tests do nothing.
 

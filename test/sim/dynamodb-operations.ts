@@ -1,6 +1,6 @@
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
 import * as fc from "fast-check";
-import type { Condition as MoveCondition, Move } from "../../lib/job/moves.ts";
+import type { Condition as MoveCondition, Move } from "../../lib/job/move.ts";
 import { STATUSES } from "../../lib/job/status.ts";
 
 // Random operations on a table.

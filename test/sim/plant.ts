@@ -2,7 +2,7 @@ import type { Caller } from "../../lib/api/http/auth.ts";
 import type { createEngine } from "../../lib/engine/engine.ts";
 import type { RunningAttempt } from "../../lib/executors/executor.ts";
 import type { Job } from "../../lib/job/job.ts";
-import type { Move } from "../../lib/job/moves.ts";
+import type { Move } from "../../lib/job/move.ts";
 import type { OneOff } from "../../lib/queue/scheduler.ts";
 import type { Outcome } from "../../lib/job/attempt.ts";
 

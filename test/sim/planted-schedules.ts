@@ -1,6 +1,6 @@
 import { MINUTE } from "../../lib/clock.ts";
 import type { Job } from "../../lib/job/job.ts";
-import type { Move } from "../../lib/job/moves.ts";
+import type { Move } from "../../lib/job/move.ts";
 import { moving, without, type Plant } from "./plant.ts";
 
 // Bugs of schedules that people edit, pause and have run.

@@ -1,6 +1,6 @@
 import { HOUR } from "../../lib/clock.ts";
 import { isTask, rankOf } from "../../lib/job/job.ts";
-import type { Move } from "../../lib/job/moves.ts";
+import type { Move } from "../../lib/job/move.ts";
 import type { Departure } from "../../lib/queue/queue.ts";
 import { ANY, endsAttempt, foundBy, isClaim, isLook, moving, without, type Parts, type Plant } from "./plant.ts";
 

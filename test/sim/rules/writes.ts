@@ -1,7 +1,7 @@
 import { unmarshall } from "@aws-sdk/util-dynamodb";
 import { SECOND } from "../../../lib/clock.ts";
 import { isFinished, isSchedule, isTask, isWaiting, owedAt, type Job } from "../../../lib/job/job.ts";
-import { LOST } from "../../../lib/job/moves.ts";
+import { LOST } from "../../../lib/job/attempt.ts";
 import { jobOf } from "../../../lib/store/job-item.ts";
 import type { PersonDoes } from "../action.ts";
 import type { Item } from "../models/dynamodb-value.ts";

@@ -1,6 +1,6 @@
 import { HOUR } from "../../../lib/clock.ts";
 import { HEAD_START, type Job } from "../../../lib/job/job.ts";
-import type { Move } from "../../../lib/job/moves.ts";
+import type { Move } from "../../../lib/job/move.ts";
 import { DUE_SHARDS } from "../../../lib/store/job-keys.ts";
 import type { JobStore } from "../../../lib/store/job-store.ts";
 import { isLook, type Parts, type Plant } from "../plant.ts";
