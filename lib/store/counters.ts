@@ -67,8 +67,22 @@ export function grow(items: Map<string, Increments>, key: string, by: Iterable<r
   for (const [name, count] of by) item.set(name, (item.get(name) ?? 0) + count);
 }
 
-export function changeIn({ OldImage, NewImage }: Images): Change {
-  return { before: OldImage && jobIn(OldImage), after: NewImage && jobIn(NewImage) };
+/** The changes of a batch, in the order of the stream: what one has left of a job is what the next one has found. */
+export function changesIn(records: readonly Images[]): Change[] {
+  const left = new Map<unknown, Job>();
+  return records.map((record) => {
+    const { pk } = record.NewImage ?? record.OldImage ?? {};
+    const key = (pk as { readonly S?: string })?.S;
+    const change = changeIn(record, left.get(key));
+    if (change.after) left.set(key, change.after);
+    else left.delete(key);
+    return change;
+  });
+}
+
+/** `found`: the job before the change, where it is known. */
+export function changeIn({ OldImage, NewImage }: Images, found?: Job): Change {
+  return { before: OldImage && (found ?? jobIn(OldImage)), after: NewImage && jobIn(NewImage) };
 }
 
 /** Nothing counts what the payload holds, and it is the largest part of most items. */

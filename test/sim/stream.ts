@@ -1,6 +1,6 @@
 import { DAY, SECOND } from "../../lib/clock.ts";
 import { countMembers } from "../../lib/engine/group-counts.ts";
-import { changeIn } from "../../lib/store/counters.ts";
+import { changesIn } from "../../lib/store/counters.ts";
 import type { ItemChange } from "../../lib/store/payloads.ts";
 import { passes } from "../../local/table-stream.ts";
 import type { Template } from "../../local/template.ts";
@@ -54,7 +54,7 @@ const COUNTING: Consumer = {
   most: 1_000,
   windowMs: 10 * SECOND,
   handle: async ({ parts }, batch) => {
-    const changes = batch.map(({ before, after }) => changeIn({ OldImage: before, NewImage: after }));
+    const changes = changesIn(batch.map(({ before, after }) => ({ OldImage: before, NewImage: after })));
     return countMembers(changes, parts);
   },
 };

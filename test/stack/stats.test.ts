@@ -4,7 +4,7 @@ import { MINUTE } from "../../lib/clock.ts";
 import { toItem } from "../../lib/store/job-item.ts";
 import type { Job } from "../../lib/job/job.ts";
 import { newJob } from "../support/new-job.ts";
-import { changeIn } from "../../lib/store/counters.ts";
+import { changeIn, changesIn } from "../../lib/store/counters.ts";
 import { incrementsOf } from "../../lib/store/stats.ts";
 import { usageOf } from "../../lib/pdf/usage.ts";
 import { endStacks, jobIn, newApp, sharedStack, tokenFor, until, webhook, type Stack } from "../support/stack.ts";
@@ -171,6 +171,21 @@ test("a change of status moves a job from one counter to another, where it was c
   expect(counted(retrying, succeeded)).toEqual([
     [start, { "status:rest-api:RETRYING": -1, "status:rest-api:SUCCEEDED": 1, "latency:40": 1 }],
   ]);
+});
+
+test("the records of a batch tell the changes that each tells alone", () => {
+  const [one, other] = [someJob(), someJob()];
+  const running = { ...one, status: "RUNNING", attempts: 1 } as Job;
+  const records = [
+    { NewImage: image(one) },
+    { NewImage: image(other) },
+    { OldImage: image(one), NewImage: image(running) },
+    { OldImage: image(running) },
+    { OldImage: image(other), NewImage: image({ ...other, dueAt: NOW }) },
+    // The key of the first is used again.
+    { NewImage: image(one) },
+  ];
+  expect(changesIn(records)).toEqual(records.map((record) => changeIn(record)));
 });
 
 test("what leaves the status alone, or is of a job created long ago, counts nothing", () => {
