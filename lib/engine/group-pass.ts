@@ -57,7 +57,9 @@ export async function countPage(
   const { pass: next, members } = await readPage(pass, parts);
   const isIts = ({ memberOf }: Job) => memberOf?.id === pass.group.id && memberOf.createdAt === pass.group.createdAt;
   const own = members.filter(isIts);
-  await Promise.all(own.filter(({ released }) => released).map(async (member) => keep(member, parts)));
+  // One that was let go since this walk began belongs to a later end.
+  const letGo = own.filter(({ released }) => released !== undefined && released < pass.checks);
+  await Promise.all(letGo.map(async (member) => keep(member, parts)));
   const open = own.filter((member) => !isFinished(member));
   const failed = own.filter(({ status }) => status === "FAILED" || status === "DEAD").map(({ id }) => id);
   return {
@@ -73,7 +75,9 @@ export async function countPage(
 
 async function keep(member: Job, { store }: EngineParts): Promise<void> {
   await store.keepAttachments(member);
-  await store.apply(member, keepMember(member));
+  const kept = await store.apply(member, keepMember(member));
+  // Another walk has kept it, and the group has ended since.
+  if (!kept.won && kept.job?.released !== undefined) await store.expireAttachments(kept.job);
 }
 
 const NAMES = {
@@ -121,15 +125,15 @@ async function releaseAll(group: Group, parts: EngineParts): Promise<number> {
 
 export async function releasePage(pass: GroupPass, parts: EngineParts): Promise<GroupPass> {
   const { pass: next, members } = await readPage(pass, parts);
-  const left = members.filter(({ released }) => !released);
-  const released = await Promise.all(left.map(async (member) => release(member, parts)));
+  const left = members.filter(({ released }) => released === undefined);
+  const released = await Promise.all(left.map(async (member) => release(member, pass.checks, parts)));
   return { ...next, open: pass.open + released.filter((isReleased) => !isReleased).length };
 }
 
 /** False for a member that has not ended, or still owes something. */
-async function release(member: Job, { store, clock, retention }: EngineParts): Promise<boolean> {
+async function release(member: Job, checks: number, { store, clock, retention }: EngineParts): Promise<boolean> {
   if (!isFinished(member) || member.dueAt !== undefined) return false;
-  const move = releaseMember(member, clock.now(), retention);
+  const move = releaseMember(member, checks, clock.now(), retention);
   await store.expireAttachments(after(member, move));
   return (await store.apply(member, move)).won;
 }

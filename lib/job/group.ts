@@ -18,8 +18,8 @@ export interface GroupRef {
 export interface GroupFields {
   /** Set for a member. */
   readonly memberOf?: GroupRef;
-  /** Set for a member whose group has ended: from then on it may expire. */
-  readonly released?: true;
+  /** Set for a member whose group has ended: from then on it may expire. The `checks` that the group then had. */
+  readonly released?: number;
   /** Set for a group. */
   readonly fanIn?: FanIn;
   /** Set for a group: the number of changes that a count of its members must not have missed. Its fence. */
@@ -62,7 +62,7 @@ export function isGroup({ executionType }: { readonly executionType: string }): 
 
 /** Whether the job may not expire yet: its group counts it. */
 export function isKeptByGroup({ memberOf, released }: GroupFields): boolean {
-  return memberOf !== undefined && !released;
+  return memberOf !== undefined && released === undefined;
 }
 
 /** Why a request for a member is refused. */

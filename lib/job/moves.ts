@@ -486,8 +486,13 @@ function expiry(job: Job, now: EpochMs, retention: number): Pick<Fields, "expire
   return retention > 0 && !isKeptByGroup(job) ? { expiresAt: now + retention } : {};
 }
 
-/** Gives a member the expiry date that it had to wait for until its group ended. */
-export function releaseMember(job: EndedJob, now: EpochMs, retention: number): Move<Status, "released" | "expiresAt"> {
+/** Gives a member the expiry date that it had to wait for until its group ended, with so many `checks`. */
+export function releaseMember(
+  job: EndedJob,
+  checks: number,
+  now: EpochMs,
+  retention: number,
+): Move<Status, "released" | "expiresAt"> {
   return {
     from: [job.status],
     to: job.status,
@@ -495,18 +500,21 @@ export function releaseMember(job: EndedJob, now: EpochMs, retention: number): M
       ["attempts", "=", job.attempts],
       ["dueAt", "absent"],
     ],
-    set: { released: true, expiresAt: now + retention },
+    set: { released: checks, expiresAt: now + retention },
     remove: [],
   };
 }
 
 /** Takes that date away, since its group counts the member again. */
 export function keepMember(job: Job): Move<Status, never> {
-  const when: Condition[] = [["attempts", "=", job.attempts]];
+  const when: Condition[] = [["attempts", "=", job.attempts], unchanged(job, "released")];
   return { from: [job.status], to: job.status, when, set: {}, remove: ["released", "expiresAt"] };
 }
 
-function unchanged(job: Job, field: "endings" | "runs" | "steps" | "edits" | "asked" | "targetJobId"): Condition {
+function unchanged(
+  job: Job,
+  field: "endings" | "runs" | "steps" | "edits" | "asked" | "targetJobId" | "released",
+): Condition {
   const seen = job[field];
   return seen === undefined ? [field, "absent"] : [field, "=", seen];
 }

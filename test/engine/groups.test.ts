@@ -283,6 +283,20 @@ test("a member is neither deleted nor forgotten before its group has ended", asy
   expect(await world.engine.deleteJob(member.id)).toMatchObject({ id: member.id });
 });
 
+test("a walk that began before the end of its group keeps no member that was let go at that end", async () => {
+  world = await createWorld({ isQuick: true, retention: DAY });
+  const group = await newGroup({ expected: 1 });
+  const [member] = (await join(group)) as [Job];
+  await workOff();
+  const { walks } = world.engine;
+  const late = await walks.begin(APP, { id: group.id, work: "count", tries: 0 });
+  await look(group);
+  const letGo = await stored(member);
+  expect([(await stored(group)).status, letGo.released]).toEqual(["SUCCEEDED", expect.any(Number)]);
+  for (let pass = late; pass && !pass.isDone;) pass = await walks.step(pass);
+  expect(await stored(member)).toEqual(letGo);
+});
+
 test("counters of the stream have a group looked at when its members seem to have come, or to have ended", async () => {
   const group = await newGroup({ expected: 2 });
   const members = await join(group, 2);

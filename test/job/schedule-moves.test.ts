@@ -156,17 +156,21 @@ test("a retry of a task starts its progress anew, and a member's tells its group
 });
 
 test("a member gets its date when its group has ended, and loses it when the group counts it again", () => {
-  expect(releaseMember(dead, NOW, DAY)).toEqual({
+  expect(releaseMember(dead, 7, NOW, DAY)).toEqual({
     from: ["DEAD"],
     to: "DEAD",
     when: [
       ["attempts", "=", 11],
       ["dueAt", "absent"],
     ],
-    set: { released: true, expiresAt: NOW + DAY },
+    set: { released: 7, expiresAt: NOW + DAY },
     remove: [],
   });
-  expect(keepMember(dead)).toMatchObject({ when: [["attempts", "=", 11]], remove: ["released", "expiresAt"] });
+  const when = [
+    ["attempts", "=", 11],
+    ["released", "=", 7],
+  ];
+  expect(keepMember({ ...dead, released: 7 })).toMatchObject({ when, remove: ["released", "expiresAt"] });
 });
 
 test("a message is sent now if the job may start, or if a queue can carry the wait", () => {
