@@ -50,7 +50,7 @@ function itemWritten(known: Known, from: Item | undefined, to: Item | undefined,
   if (isWaiting(old) && isFinished(job)) known.windows.ended(job, told);
   if (isSchedule(job)) known.schedules.written(old, job, writer, told);
   if (isSchedule(job)) known.scheduleEdits.written(old, job, told);
-  else if (isSooner(old, job)) hastened(known, job, told);
+  else if (isSooner(known, old, job)) hastened(known, job, told);
   const isPostponed = old.status === job.status && old.dueAt !== job.dueAt && old.startAt === job.startAt;
   if (job.lane !== undefined && isPostponed)
     known.lanes.postponed(job, writer?.name.startsWith("process-jobs") === true);
@@ -140,10 +140,16 @@ function reopened(known: Known, old: Job, job: Job, told: () => string): void {
   if (!isOnceMore) known.before.set(job.id, job.attempts);
 }
 
-/** Whether the same attempt is to start sooner. A turn at a destination may come a moment before the job's own time. */
-function isSooner(old: Job, job: Job): boolean {
+/** By how much the same attempt is to start sooner, in ms. */
+function putForward(old: Job, job: Job): number {
   const isSame = old.attempts === job.attempts && old.status === job.status && !isFinished(job);
-  return isSame && job.startAt < old.startAt - SECOND - SKEW;
+  return isSame ? old.startAt - job.startAt : 0;
+}
+
+/** A turn at a destination may come a moment before the job's own time, and so may a person's retry. */
+function isSooner(known: Known, old: Job, job: Job): boolean {
+  const by = putForward(old, job);
+  return by > SECOND + SKEW || (by > 0 && wasAsked(known, job, "retry"));
 }
 
 function hastened(known: Known, job: Job, told: () => string): void {
