@@ -3,6 +3,7 @@ import type { SchedulerClient } from "@aws-sdk/client-scheduler";
 import type { SQSClient } from "@aws-sdk/client-sqs";
 import { createHash, createHmac, createSecretKey } from "node:crypto";
 import { Unavailable } from "./errors.ts";
+import { atFirstUse } from "./job/at-first-use.ts";
 
 type Secret = string | ArrayBuffer | ArrayBufferView;
 
@@ -100,26 +101,15 @@ interface Leanable {
 export function lean<C extends Leanable>(client: C): C {
   client.middlewareStack.remove("loggerMiddleware");
   client.middlewareStack.remove("getUserAgentMiddleware");
-  keepSigner(client.config as Signing);
-  compact(client.config);
+  const config = client.config as Signing;
+  // What a signer is made of stays, and it asks for the credentials at each call.
+  config.signer = atFirstUse(config.signer);
+  compact(config);
   return client;
 }
 
 interface Signing {
   signer: (scheme: unknown) => Promise<unknown>;
-}
-
-/** One signer for all calls: what it is made of stays, and it asks for the credentials at each call. */
-function keepSigner(config: Signing): void {
-  const make = config.signer;
-  let kept: Promise<unknown> | undefined;
-  config.signer = async (scheme) => {
-    kept ??= make(scheme).catch((error: unknown) => {
-      kept = undefined;
-      throw error;
-    });
-    return kept;
-  };
 }
 
 const READS = 100;

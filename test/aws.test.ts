@@ -38,18 +38,23 @@ test("a client signs each call with the credentials of that moment", async () =>
   client.destroy();
 });
 
-test("a client whose region could not be read once reads it at the next call", async () => {
-  let tries = 0;
-  const region = async () => {
-    tries += 1;
-    if (tries === 1) throw new Error("the region is not known yet");
-    return "eu-west-1";
-  };
+test("a client whose signer could not be made makes one at the next call", async () => {
   const credentials = { accessKeyId: "KEY", secretAccessKey: "secret" };
-  const client = lean(new DynamoDBClient({ ...BUSY_CLIENT_DEFAULTS, endpoint, region, credentials, maxAttempts: 1 }));
+  const settings = { ...BUSY_CLIENT_DEFAULTS, endpoint, region: "eu-west-1", credentials, maxAttempts: 1 };
+  const client = new DynamoDBClient(settings);
+  const { config } = client;
+  const make = config.signer;
+  let made = 0;
+  config.signer = async (scheme) => {
+    made += 1;
+    if (made === 1) throw new Error("the region is not known yet");
+    return make(scheme);
+  };
+  lean(client);
   await expect(client.send(read)).rejects.toThrow("the region is not known yet");
   signed.length = 0;
   await client.send(read);
-  expect(signed).toHaveLength(1);
+  await client.send(read);
+  expect([signed.length, made]).toEqual([2, 2]);
   client.destroy();
 });

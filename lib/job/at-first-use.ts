@@ -1,8 +1,13 @@
-/** For what some functions never use, so that they need not load it. It is made, or loaded, once; a failure is not kept. */
-export function atFirstUse<T>(make: () => Promise<T>): () => Promise<T> {
+/**
+ * For what some functions never use, so that they need not load it. It is made, or loaded, once, with what the first use
+ * gives; a failure is not kept.
+ */
+export function atFirstUse<T, Given extends unknown[] = []>(
+  make: (...given: Given) => Promise<T>,
+): (...given: Given) => Promise<T> {
   let made: Promise<T> | undefined;
-  return async () => {
-    made ??= make().catch((error: unknown) => {
+  return async (...given) => {
+    made ??= make(...given).catch((error: unknown) => {
       made = undefined;
       throw error;
     });
