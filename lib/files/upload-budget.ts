@@ -1,6 +1,6 @@
 import { DAY, HOUR, type Clock, type EpochMs } from "../clock.ts";
 import type { AppStore } from "../store/app-store.ts";
-import { remember } from "../store/cached.ts";
+import { remember } from "../job/remember.ts";
 import { budgetKey, overBudget, spend, type Spending } from "../store/budgets.ts";
 import { expirySeconds, type Item, type Table, type Write } from "../store/table.ts";
 

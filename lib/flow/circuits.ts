@@ -3,7 +3,7 @@ import { backlogTo } from "../job/backlog.ts";
 import type { Job } from "../job/job.ts";
 import type { Log } from "../log.ts";
 import type { Backlogs } from "../store/backlogs.ts";
-import { remember } from "../store/cached.ts";
+import { remember } from "../job/remember.ts";
 import { afterFailure, type Circuit, type FailedAttempt } from "./circuit.ts";
 import { LONGEST_DESTINATION, keyOf, type DestinationRef, type DestinationStore } from "./destination-store.ts";
 import type { Wait } from "./wait.ts";

@@ -1,6 +1,6 @@
 import { HOUR, MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
 import type { CallRef } from "../job/attempt.ts";
-import { remember } from "../store/cached.ts";
+import { remember } from "../job/remember.ts";
 import { LONGEST_DESTINATION, keyOf, type DestinationRef, type DestinationStore } from "./destination-store.ts";
 
 // Which destinations are slow, and which apps call many that are.

@@ -1,3 +1,5 @@
+import { remember } from "./remember.ts";
+
 // What stands in for credentials wherever people read a job: in views, callbacks, the audit log and the logs of tasks.
 // A credential is known by its name, or by its place before the @ of a URL.
 
@@ -46,8 +48,18 @@ const ENGLISH =
 /** The fields of tasks that hold columns by their names. */
 const COLUMNS: ReadonlySet<string> = new Set(["columns", "select", "groupBy"]);
 
+/** Requests have the same names again and again. Longer ones are not kept. */
+const LONGEST_KNOWN = 64;
+const known = new Map<string, boolean>();
+
 /** Whether a header, a parameter or a field holds a credential, by its name. */
 export function isCredential(name: string): boolean {
+  const is = known.get(name) ?? namesCredential(name);
+  if (name.length <= LONGEST_KNOWN && !known.has(name)) remember(known, name, is);
+  return is;
+}
+
+function namesCredential(name: string): boolean {
   if (TELLING.test(name)) return true;
   const words = wordsOf(name);
   if (words.some((word) => WORDS.has(word)) || NAMES.has(words.join(" "))) return true;

@@ -1,3 +1,4 @@
+import { copyFields } from "./copy-fields.ts";
 import type { GroupRef } from "./group.ts";
 import type { Fields, Job, JobIn } from "./job.ts";
 import type { Status } from "./status.ts";
@@ -27,13 +28,10 @@ export interface Move<To extends Status = Status, F extends keyof Fields = keyof
 /** The job after a move. */
 export function after<To extends Status>(job: Job, move: Move<To>): JobIn<To> {
   // Every move but the one that leads there ends the wait in a backlog.
-  const { backlog: _, ...stays } = job;
-  let kept: Record<string, unknown> = { ...stays, ...move.set, status: move.to };
-  for (const field of move.remove) {
-    if (!(field in kept)) continue;
-    // V8 keeps a copy without the field as a record, and would keep what it is deleted from as a slow dictionary.
-    const { [field]: __, ...others } = kept;
-    kept = others;
-  }
+  const gone = new Set<string>(move.remove);
+  const kept: Record<string, unknown> = {};
+  copyFields(job, kept, new Set([...gone, "backlog"]));
+  copyFields(move.set, kept, gone);
+  kept["status"] = move.to;
   return kept as unknown as JobIn<To>;
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { DAY, HOUR, MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
 import type { BacklogRef } from "../job/backlog.ts";
-import { remember } from "./cached.ts";
+import { remember } from "../job/remember.ts";
 import { backlogKey, dueShard } from "./job-keys.ts";
 import { expirySeconds, type Table } from "./table.ts";
 

@@ -1,16 +1,8 @@
 import { SECOND, type Clock } from "../clock.ts";
+import { remember } from "../job/remember.ts";
 
 /** The longest use of a cached value. Every change takes effect within this time. */
 const FRESH_FOR_MS = 10 * SECOND;
-const MOST_REMEMBERED = 1_000;
-
-/** Keeps the latest thousand keys, which bounds the memory of a process. */
-export function remember<T>(known: Map<string, T>, key: string, value: T): void {
-  known.delete(key);
-  known.set(key, value);
-  const [oldest] = known.keys();
-  if (known.size > MOST_REMEMBERED && oldest !== undefined) known.delete(oldest);
-}
 
 export interface Cached<T> {
   (key: string): Promise<T>;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { DAY, HOUR, MINUTE, type Clock, type EpochMs } from "../clock.ts";
 import type { BacklogCount, BacklogCounts } from "./backlog-counts.ts";
-import { remember } from "./cached.ts";
+import { remember } from "../job/remember.ts";
 import type { Change, Increments } from "./counters.ts";
 import { hourOf, isGauge, type Hour, type Hours } from "./hours.ts";
 import type { Item, Table } from "./table.ts";

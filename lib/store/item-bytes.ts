@@ -15,8 +15,11 @@ export function fitsInline(item: Item): boolean {
 
 /** An item is charged as a map without its overhead. */
 function chargedBytes(item: Item): number {
-  const overhead = 3 + Object.values(item).filter((value) => value !== undefined).length;
-  return itemBytes(item) - overhead;
+  let bytes = 0;
+  for (const name of Object.keys(item)) {
+    if (item[name] !== undefined) bytes += Buffer.byteLength(name) + itemBytes(item[name]);
+  }
+  return bytes;
 }
 
 /** The operation id of the write, an expiry date, and some more digits. */
@@ -54,6 +57,9 @@ export function fitting({ sentAt, timings, responseExcerpt = "", responseHeaders
   };
 }
 
+/** Of a map or list, beside a byte for each of its entries. */
+const MAP_BYTES = 3;
+
 /** By DynamoDB's rule: names and text by their bytes, numbers about half a byte a digit. */
 function itemBytes(value: unknown): number {
   if (value === undefined) return 0;
@@ -61,6 +67,6 @@ function itemBytes(value: unknown): number {
   if (typeof value === "number") return Math.ceil(String(value).length / 2) + 1;
   if (value instanceof Uint8Array) return value.length;
   if (typeof value !== "object" || value === null) return 1;
-  const entries = Object.entries(value).filter(([, entry]) => entry !== undefined);
-  return entries.reduce((sum, [name, entry]) => sum + Buffer.byteLength(name) + itemBytes(entry) + 1, 3);
+  const entries = Object.values(value).filter((entry) => entry !== undefined);
+  return MAP_BYTES + entries.length + chargedBytes(value as Item);
 }

@@ -2,6 +2,7 @@ import { HOUR, MINUTE, SECOND } from "../clock.ts";
 import {
   DEFAULT_MAX_RETRIES,
   DEFAULT_TIMEOUT_MS,
+  type Fields,
   type Job,
   type Payload,
   BULK_ACTION,
@@ -10,6 +11,7 @@ import {
   TASK,
 } from "../job/job.ts";
 import type { BacklogName } from "../job/backlog.ts";
+import { copyFields } from "../job/copy-fields.ts";
 import type { Dialect } from "../job/dialect.ts";
 import {
   DEFAULT_LIST_SHARDS,
@@ -54,37 +56,43 @@ export interface IndexEntry extends Place, Pick<Job, "appId" | "executionType" |
   readonly backlog?: BacklogName;
 }
 
+/** What the item of a job has under another name, in a key, or only where it is not the default. */
+const KEPT_OTHERWISE: ReadonlySet<string> = new Set<keyof Job>([
+  ...(["id", "appId", "executionType", "destination", "userId", "createdBy", "memberOf", "isRun", "backlog"] as const),
+  ...(["dueAt", "payload", "expiresAt", "requestLine", "maxRetries", "timeoutMs", "retryCount"] as const),
+]);
+
 /**
  * The item of a job. Its size is charged at every write, so it leaves out defaults and whatever
  * a key says already: `byApp` holds the app and the execution type, `byOwner` the user, `byGroup` the group.
  */
 export function toItem(job: Job, listShards = DEFAULT_LIST_SHARDS): Item {
-  const { id, appId, executionType, destination, userId, createdBy, memberOf, ...others } = job;
-  const { payload, expiresAt, dueAt, backlog, isRun, requestLine, ...fields } = others;
+  const { id, appId, executionType, destination, userId, createdBy, memberOf, payload, expiresAt, status } = job;
   const shard = listShard(id, listShards);
-  return {
+  const item: Item = {
     ...jobKey(id),
     byApp: byAppKey(appId, executionType, shard),
-    ...(userId !== undefined && { byOwner: byOwnerKey(appId, userId) }),
-    ...(memberOf && { byGroup: byGroupKey(memberOf, id) }),
-    // Short names, since they are charged too.
-    ...(destination !== undefined && { to: destination }),
-    ...(createdBy !== userId && { by: createdBy }),
-    ...((isListed(executionType, job.status) || isPutOff(job)) && {
-      byStatus: byStatusKey(appId, executionType, job.status, shard),
-    }),
     // Never removed: the index has only items with both `due` and `dueAt`.
-    due: duePartition(id, appId, backlog),
-    dueAt,
-    ...(isRun && { byGroup: runsKey(others.parentJobId ?? "") }),
-    ...(expiresAt !== undefined && { expiresAt: expirySeconds(expiresAt) }),
-    ...fields,
+    due: duePartition(id, appId, job.backlog),
+    dueAt: job.dueAt,
     payload: storedPayload(payload),
-    requestLine: payload.at === "inline" ? undefined : requestLine,
-    maxRetries: job.maxRetries === DEFAULT_MAX_RETRIES ? undefined : job.maxRetries,
-    timeoutMs: job.timeoutMs === DEFAULT_TIMEOUT_MS ? undefined : job.timeoutMs,
-    retryCount: job.retryCount === 0 ? undefined : job.retryCount,
   };
+  if (userId !== undefined) item["byOwner"] = byOwnerKey(appId, userId);
+  if (memberOf) item["byGroup"] = byGroupKey(memberOf, id);
+  if (job.isRun) item["byGroup"] = runsKey(job.parentJobId ?? "");
+  if (isListed(executionType, status) || isPutOff(job)) {
+    item["byStatus"] = byStatusKey(appId, executionType, status, shard);
+  }
+  // Short names, since they are charged too.
+  if (destination !== undefined) item["to"] = destination;
+  if (createdBy !== userId) item["by"] = createdBy;
+  if (expiresAt !== undefined) item["expiresAt"] = expirySeconds(expiresAt);
+  if (payload.at !== "inline") item["requestLine"] = job.requestLine;
+  if (job.maxRetries !== DEFAULT_MAX_RETRIES) item["maxRetries"] = job.maxRetries;
+  if (job.timeoutMs !== DEFAULT_TIMEOUT_MS) item["timeoutMs"] = job.timeoutMs;
+  if (job.retryCount !== 0) item["retryCount"] = job.retryCount;
+  copyFields(job, item, KEPT_OTHERWISE);
+  return item;
 }
 
 type Look = Pick<Job, "status" | "createdAt" | "dueAt" | "backlog">;
@@ -93,45 +101,57 @@ function isPutOff({ status, createdAt, dueAt = Infinity, backlog }: Look): boole
   return status === "PENDING" && (backlog !== undefined || dueAt > createdAt + UNLISTED_FOR);
 }
 
+/** What an item has under another name than its job, in a key, or beside its job. */
+const IN_ITEM_ONLY: ReadonlySet<string> = new Set([
+  ...["pk", "sk", "byApp", "byOwner", "byGroup", "byStatus", "due", "op"],
+  ...["to", "by", "payload", "expiresAt", "destination"],
+]);
+
 export function jobOf(item: Item): Job {
-  const { pk, sk: _, byApp, byStatus: __, due, op: ___, byOwner, byGroup, ...others } = item;
-  const { by, to, payload, expiresAt, ...fields } = others;
-  const [appId = "", executionType] = String(byApp).split("#");
-  const userId = typeof byOwner === "string" ? byOwner.slice(appId.length + 1) : undefined;
-  const createdBy = by ?? userId;
-  return {
+  const { byOwner, byGroup, to, expiresAt } = item;
+  const [appId = "", executionType] = String(item["byApp"]).split("#");
+  const job: Record<string, unknown> = {
+    id: String(item["pk"]).slice(2),
+    appId,
+    executionType,
     maxRetries: DEFAULT_MAX_RETRIES,
     timeoutMs: DEFAULT_TIMEOUT_MS,
     retryCount: 0,
-    ...kindOf(executionType, fields),
-    ...(to !== undefined && { destination: to }),
-    ...(expiresAt !== undefined && { expiresAt: Number(expiresAt) * SECOND }),
-    id: String(pk).slice(2),
-    appId,
-    executionType,
-    ...backlogIn(due, appId),
-    ...(userId !== undefined && { userId }),
-    ...(createdBy !== undefined && { createdBy }),
-    ...(typeof byGroup === "string" && (isRunsKey(byGroup) ? { isRun: true } : { memberOf: groupIn(byGroup) })),
-    payload: payloadOf(payload),
-  } as Job;
-}
-
-function backlogIn(due: unknown, appId: string): { backlog?: BacklogName } {
-  const before = `${BACKLOG}${appId}#`;
-  return String(due).startsWith(before) ? { backlog: String(due).slice(before.length) as BacklogName } : {};
-}
-
-/** Fields of an item. Before there was `jobType`, the destination of a task was its type, and that of a schedule its own. */
-function kindOf(executionType: string | undefined, { destination, ...fields }: Item): Item {
-  if (executionType === SCHEDULE) return fields;
-  if (destination === undefined) return fields;
-  if (executionType !== TASK) return { destination, ...fields };
-  const terms = {
-    ...(destination === GENERATE_PDF && { needsBrowser: true }),
-    ...(destination === BULK_ACTION && { isUrgent: true }),
+    payload: payloadOf(item["payload"]),
   };
-  return { jobType: destination, ...terms, ...fields };
+  copyFields(item, job, IN_ITEM_ONLY);
+  const userId = typeof byOwner === "string" ? byOwner.slice(appId.length + 1) : undefined;
+  const createdBy = item["by"] ?? userId;
+  const backlog = backlogIn(item["due"], appId);
+  if (to !== undefined) job["destination"] = to;
+  nameKind(job, item["destination"]);
+  if (expiresAt !== undefined) job["expiresAt"] = Number(expiresAt) * SECOND;
+  if (backlog !== undefined) job["backlog"] = backlog;
+  if (userId !== undefined) job["userId"] = userId;
+  if (createdBy !== undefined) job["createdBy"] = createdBy;
+  if (typeof byGroup === "string") {
+    if (isRunsKey(byGroup)) job["isRun"] = true;
+    else job["memberOf"] = groupIn(byGroup);
+  }
+  return job as unknown as Job;
+}
+
+function backlogIn(due: unknown, appId: string): BacklogName | undefined {
+  const before = `${BACKLOG}${appId}#`;
+  return String(due).startsWith(before) ? (String(due).slice(before.length) as BacklogName) : undefined;
+}
+
+/** Before there was `jobType`, the destination of a task was its type, and that of a schedule its own. */
+function nameKind(job: Record<string, unknown>, destination: unknown): void {
+  const { executionType } = job;
+  if (destination === undefined || executionType === SCHEDULE) return;
+  if (executionType !== TASK) {
+    job["destination"] ??= destination;
+    return;
+  }
+  job["jobType"] ??= destination;
+  if (destination === GENERATE_PDF) job["needsBrowser"] ??= true;
+  if (destination === BULK_ACTION) job["isUrgent"] ??= true;
 }
 
 function storedPayload(payload: Payload): Uint8Array | string {
@@ -168,12 +188,13 @@ export function entryOf(item: Item, order: "createdAt" | "dueAt"): IndexEntry {
   const status = byStatus === undefined ? item["status"] : byStatus.split("#")[2];
   const pk = String(item["pk"]);
   const isBacklog = pk.startsWith(BACKLOG);
+  const backlog = isBacklog ? backlogIn(pk, appId) : undefined;
   return {
     id: isBacklog ? pk : pk.slice(2),
     at: Number(item[order]),
     appId,
     executionType,
-    ...(isBacklog && backlogIn(pk, appId)),
+    ...(backlog !== undefined && { backlog }),
     ...(jobType !== undefined && { jobType }),
     ...(dialect !== undefined && { dialect: dialect as Dialect }),
     ...(status !== undefined && { status: status as Status }),
@@ -201,43 +222,50 @@ function listingOf({ id, appId, rank, createdAt = 0, ...job }: Moved, move: Move
 /** A move as the condition and update of an item. */
 export function expressionsOf(job: Moved, move: Move, op: string, listShards = DEFAULT_LIST_SHARDS): Expressions {
   const names: Record<string, string> = {};
-  const values = new Map<unknown, string>();
+  const values: Item = {};
+  const keys = new Map<unknown, string>();
   const name = (field: string) => {
     names[`#${field}`] = field;
     return `#${field}`;
   };
   const value = (of: unknown) => {
-    const key = values.get(of) ?? `:v${values.size}`;
-    values.set(of, key);
+    const key = keys.get(of) ?? `:v${keys.size}`;
+    keys.set(of, key);
+    values[key] = of;
     return key;
   };
-  const from = move.from.map(value).join(", ");
   const holds = (condition: Condition) =>
     condition[1] === "absent"
       ? `attribute_not_exists(${name(condition[0])})`
       : `${name(condition[0])} ${condition[1]} ${value(condition[2])}`;
+  const from = move.from.map(value).join(", ");
   const condition = [`${name("status")} IN (${from})`, ...move.when.map(holds)].join(" AND ");
 
-  const { expiresAt, backlog, payload, ...fields } = move.set;
   const listing = listingOf(job, move, listShards);
-  const set: Item = {
-    status: move.to,
-    // A move of a job that is in no backlog changes nothing here, and writes no index.
-    due: duePartition(job.id, job.appId, backlog),
-    // A move that keeps the status keeps the operation id, by which the writer of the status may still know its write.
-    ...(move.from.includes(move.to) ? {} : { op }),
-    ...fields,
-    ...(payload && { payload: storedPayload(payload) }),
-    ...(expiresAt !== undefined && { expiresAt: expirySeconds(expiresAt) }),
-    ...(listing !== "keep" && listing !== "remove" && { byStatus: listing }),
-  };
-  const remove = [...move.remove, ...(listing === "remove" ? ["byStatus"] : [])];
-  const setting = Object.entries(set).map(([field, to]) => `${name(field)} = ${value(to)}`);
+  const set = newFields(job, move, op, listing);
+  const remove = listing === "remove" ? [...move.remove, "byStatus"] : move.remove;
+  const setting = Object.keys(set).map((field) => `${name(field)} = ${value(set[field])}`);
   const removing = remove.length > 0 ? ` REMOVE ${remove.map(name).join(", ")}` : "";
   return {
     ConditionExpression: condition,
     UpdateExpression: `SET ${setting.join(", ")}${removing}`,
     ExpressionAttributeNames: names,
-    values: Object.fromEntries([...values].map(([of, key]) => [key, of])),
+    values,
   };
+}
+
+const SET_OTHERWISE: ReadonlySet<string> = new Set<keyof Fields>(["expiresAt", "backlog", "payload"]);
+
+/** What a move writes into an item. */
+function newFields({ id, appId }: Moved, { from, to, set }: Move, op: string, listing: string): Item {
+  const { expiresAt, backlog, payload } = set;
+  // A move of a job that is in no backlog changes nothing in `due`, and writes no index.
+  const fields: Item = { status: to, due: duePartition(id, appId, backlog) };
+  // A move that keeps the status keeps the operation id, by which the writer of the status may still know its write.
+  if (!from.includes(to)) fields["op"] = op;
+  copyFields(set, fields, SET_OTHERWISE);
+  if (payload) fields["payload"] = storedPayload(payload);
+  if (expiresAt !== undefined) fields["expiresAt"] = expirySeconds(expiresAt);
+  if (listing !== "keep" && listing !== "remove") fields["byStatus"] = listing;
+  return fields;
 }

@@ -1,7 +1,7 @@
 import { SECOND, type Clock } from "../clock.ts";
 import { ClientError } from "../errors.ts";
 import type { LimitName, SettingsInForce } from "./app-settings.ts";
-import { remember } from "./cached.ts";
+import { remember } from "../job/remember.ts";
 import type { ItemKey, Table } from "./table.ts";
 
 // The requests of an app, counted by the second of real time.

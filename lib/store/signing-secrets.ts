@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { DAY, type Clock } from "../clock.ts";
 import { ClientError } from "../errors.ts";
 import { appKey, type Audit } from "./audit.ts";
-import { cached, remember } from "./cached.ts";
+import { remember } from "../job/remember.ts";
+import { cached } from "./cached.ts";
 import type { Sealer } from "./sealer.ts";
 import type { Table } from "./table.ts";
 

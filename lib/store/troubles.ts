@@ -1,7 +1,7 @@
 import { iso, type EpochMs } from "../clock.ts";
 import { maskedText } from "../job/masking.ts";
 import type { Job } from "../job/job.ts";
-import { remember } from "./cached.ts";
+import { remember } from "../job/remember.ts";
 import { grow, type Change, type Increments } from "./counters.ts";
 import { KEPT, hourOf } from "./hours.ts";
 import { expirySeconds, type Table } from "./table.ts";
