@@ -15,10 +15,10 @@ import { ORDER, jobFor, load, type Load } from "./workload.ts";
 // Runs the service, the floor or a peer as processes for a benchmark to load. All take the same requests.
 
 const ROOT = resolve(import.meta.dirname, "..");
-/** The arguments of Node in `npm start`, which bound its memory. */
-const START = (JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as Package).scripts.start
-  .split(" ")
-  .filter((word) => word.startsWith("--") || word.endsWith(".ts"));
+/** The settings of `npm start`, which bound its memory: arguments of Node, and variables. */
+const WORDS = (JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as Package).scripts.start.split(" ");
+const START = WORDS.filter((word) => word.startsWith("--") || word.endsWith(".ts"));
+const START_ENV = Object.fromEntries(WORDS.filter((word) => /^[A-Z_]+=/.test(word)).map((word) => word.split("=")));
 export const APP = "550e8400-e29b-41d4-a716-446655440000";
 
 interface Package {
@@ -79,7 +79,7 @@ export const startService: Start = async (world, roles) =>
   startProcesses(world, roles, (role) =>
     spawn(process.execPath, START, {
       cwd: ROOT,
-      env: { ...process.env, ...world.env, PORT: "0", DATA_DIR: world.dir, ROLE: role },
+      env: { ...process.env, ...START_ENV, ...world.env, PORT: "0", DATA_DIR: world.dir, ROLE: role },
       stdio: ["ignore", "pipe", "inherit"],
     }),
   );
@@ -147,7 +147,7 @@ export async function startStack(): Promise<{ url: string; child: ChildProcess; 
   const began = performance.now();
   const child = spawn(process.execPath, START, {
     cwd: ROOT,
-    env: { ...process.env, PORT: "0", DATA_DIR: dir },
+    env: { ...process.env, ...START_ENV, PORT: "0", DATA_DIR: dir },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const url = (await readyLine(child)) ?? "";
