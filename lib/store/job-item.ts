@@ -58,8 +58,22 @@ export interface IndexEntry extends Place, Pick<Job, "appId" | "executionType" |
 
 /** What the item of a job has under another name, in a key, or only where it is not the default. */
 const KEPT_OTHERWISE: ReadonlySet<string> = new Set<keyof Job>([
-  ...(["id", "appId", "executionType", "destination", "userId", "createdBy", "memberOf", "isRun", "backlog"] as const),
-  ...(["dueAt", "payload", "expiresAt", "requestLine", "maxRetries", "timeoutMs", "retryCount"] as const),
+  "id",
+  "appId",
+  "executionType",
+  "destination",
+  "userId",
+  "createdBy",
+  "memberOf",
+  "isRun",
+  "backlog",
+  "dueAt",
+  "payload",
+  "expiresAt",
+  "requestLine",
+  "maxRetries",
+  "timeoutMs",
+  "retryCount",
 ]);
 
 /**
@@ -102,10 +116,9 @@ function isPutOff({ status, createdAt, dueAt = Infinity, backlog }: Look): boole
 }
 
 /** What an item has under another name than its job, in a key, or beside its job. */
-const IN_ITEM_ONLY: ReadonlySet<string> = new Set([
-  ...["pk", "sk", "byApp", "byOwner", "byGroup", "byStatus", "due", "op"],
-  ...["to", "by", "payload", "expiresAt", "destination"],
-]);
+const IN_ITEM_ONLY: ReadonlySet<string> = new Set(
+  "pk sk byApp byOwner byGroup byStatus due op to by payload expiresAt destination".split(" "),
+);
 
 export function jobOf(item: Item): Job {
   const { byOwner, byGroup, to, expiresAt } = item;
