@@ -11,7 +11,7 @@ import { createDestinationStore } from "./flow/destination-store.ts";
 import { createEngine } from "./engine/engine.ts";
 import { countMembers } from "./engine/group-counts.ts";
 import type { SweepPart } from "./engine/sweep.ts";
-import { changesIn, createCounters, type Images } from "./store/counters.ts";
+import { changesOf, createCounters, type Images } from "./store/counters.ts";
 import { executor } from "./executors/by-type.ts";
 import type { Runner } from "./executors/executor.ts";
 import { createFileStore } from "./files/file-store.ts";
@@ -205,7 +205,7 @@ function stores(config: JobsConfig) {
     totals,
     /** Counts the jobs in records of the table's stream. */
     count: async (records: readonly Images[]) => {
-      const changes = changesIn(records);
+      const changes = await changesOf(records);
       const measured = measuresOf(changes);
       const counted = Promise.all([counting(), usage()]).then(async (both) =>
         Promise.all(both.map(async ({ count }) => count(changes))),

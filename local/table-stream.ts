@@ -34,6 +34,8 @@ export interface Consumer {
 /** Real time. On AWS, a batch waits up to ten seconds. */
 const POLL_MS = 500;
 const SHORTEST_PAUSE_MS = 50;
+/** Records that are read at a time: a request to the gateway, which has the same event loop, waits while they are parsed. */
+const PAGE = 25;
 
 /** Reads each record once, for all consumers. */
 export function startStreamMappings(stream: Stream, consumers: readonly Consumer[]): Runner {
@@ -57,14 +59,28 @@ export function startStreamMappings(stream: Stream, consumers: readonly Consumer
   async function follow(): Promise<void> {
     let iterator = await iteratorAfter(client, stream.table, readPosition(stream.positionFile));
     while (iterator && !stopped.signal.aborted) {
-      const { Records = [], NextShardIterator } = await records.read(iterator, limit);
-      const handled = await Promise.all(consumers.map(async (consumer) => handle(Records, consumer)));
+      const { batch, next } = await readBatch(iterator);
+      const handled = await Promise.all(consumers.map(async (consumer) => handle(batch, consumer)));
       if (handled.includes(false)) return;
-      const last = Records.at(-1)?.dynamodb.SequenceNumber;
+      const last = batch.at(-1)?.dynamodb.SequenceNumber;
       if (last !== undefined) await writePosition(stream.positionFile, last);
-      iterator = NextShardIterator;
-      await pause(Records.length === limit ? SHORTEST_PAUSE_MS : POLL_MS);
+      iterator = next;
+      await pause(batch.length < limit ? POLL_MS : SHORTEST_PAUSE_MS);
     }
+  }
+
+  /** As many records as a batch takes, or all that there are. */
+  async function readBatch(from: string): Promise<{ batch: readonly StreamRecord[]; next: string | undefined }> {
+    const batch: StreamRecord[] = [];
+    let next: string | undefined = from;
+    while (next !== undefined && batch.length < limit) {
+      const atMost = Math.min(limit - batch.length, PAGE);
+      const { Records = [], NextShardIterator } = await records.read(next, atMost);
+      batch.push(...Records);
+      next = NextShardIterator;
+      if (Records.length < atMost) break;
+    }
+    return { batch, next };
   }
 
   /** Calls a consumer until it has handled the records; the others have theirs once. False if it was stopped. */

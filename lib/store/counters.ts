@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
 import { unmarshall } from "@aws-sdk/util-dynamodb";
 import type { EpochMs } from "../clock.ts";
@@ -67,9 +68,21 @@ export function grow(items: Map<string, Increments>, key: string, by: Iterable<r
   for (const [name, count] of by) item.set(name, (item.get(name) ?? 0) + count);
 }
 
-/** The changes of a batch, in the order of the stream: what one has left of a job is what the next one has found. */
-export function changesIn(records: readonly Images[]): Change[] {
+/** The changes of a batch, in pieces: who shares the event loop, as the local gateway does, gets a turn after each. */
+export async function changesOf(records: readonly Images[]): Promise<Change[]> {
   const left = new Map<unknown, Job>();
+  const changes: Change[] = [];
+  for (let from = 0; from < records.length; from += AT_A_TIME) {
+    await nextTurn();
+    changes.push(...changesIn(records.slice(from, from + AT_A_TIME), left));
+  }
+  return changes;
+}
+
+const AT_A_TIME = 25;
+
+/** The changes in the order of the stream: what one has left of a job is what the next one has found. */
+export function changesIn(records: readonly Images[], left = new Map<unknown, Job>()): Change[] {
   return records.map((record) => {
     const { pk } = record.NewImage ?? record.OldImage ?? {};
     const key = (pk as { readonly S?: string })?.S;

@@ -4,7 +4,7 @@ import { MINUTE } from "../../lib/clock.ts";
 import { toItem } from "../../lib/store/job-item.ts";
 import type { Job } from "../../lib/job/job.ts";
 import { newJob } from "../support/new-job.ts";
-import { changeIn, changesIn } from "../../lib/store/counters.ts";
+import { changeIn, changesIn, changesOf } from "../../lib/store/counters.ts";
 import { incrementsOf } from "../../lib/store/stats.ts";
 import { usageOf } from "../../lib/pdf/usage.ts";
 import { endStacks, jobIn, newApp, sharedStack, tokenFor, until, webhook, type Stack } from "../support/stack.ts";
@@ -186,6 +186,24 @@ test("the records of a batch tell the changes that each tells alone", () => {
     { NewImage: image(one) },
   ];
   expect(changesIn(records)).toEqual(records.map((record) => changeIn(record)));
+});
+
+test("a large batch is read in pieces, between which others get a turn, and tells the same", async () => {
+  const jobs = Array.from({ length: 60 }, () => someJob());
+  const records = [
+    ...jobs.map((job) => ({ NewImage: image(job) })),
+    ...jobs.map((job) => ({ OldImage: image(job), NewImage: image({ ...job, status: "DEAD" } as Job) })),
+  ];
+  let turns = 0;
+  const takeTurn = () => {
+    turns += 1;
+    next = setImmediate(takeTurn);
+  };
+  let next = setImmediate(takeTurn);
+  const changes = await changesOf(records);
+  clearImmediate(next);
+  expect(changes).toEqual(changesIn(records));
+  expect(turns).toBeGreaterThanOrEqual(4);
 });
 
 test("what leaves the status alone, or is of a job created long ago, counts nothing", () => {
