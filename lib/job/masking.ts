@@ -55,8 +55,13 @@ const known = new Map<string, boolean>();
 /** Whether a header, a parameter or a field holds a credential, by its name. */
 export function isCredential(name: string): boolean {
   const is = known.get(name) ?? namesCredential(name);
-  if (name.length <= LONGEST_KNOWN && !known.has(name)) remember(known, name, is);
+  if (name.length <= LONGEST_KNOWN && !known.has(name)) remember(known, copyOf(name), is);
   return is;
+}
+
+/** V8 keeps a piece of a text as a place in it, and all of the text for as long as the piece. */
+function copyOf(text: string): string {
+  return Buffer.from(text, "utf16le").toString("utf16le");
 }
 
 function namesCredential(name: string): boolean {

@@ -115,9 +115,9 @@ function isPutOff({ status, createdAt, dueAt = Infinity, backlog }: Look): boole
   return status === "PENDING" && (backlog !== undefined || dueAt > createdAt + UNLISTED_FOR);
 }
 
-/** What an item has under another name than its job, in a key, or beside its job. */
-const IN_ITEM_ONLY: ReadonlySet<string> = new Set(
-  "pk sk byApp byOwner byGroup byStatus due op to by payload expiresAt destination".split(" "),
+/** What an item has under another name than its job, in a key, or beside its job; a job has three fields by keys alone. */
+const NOT_COPIED: ReadonlySet<string> = new Set(
+  "pk sk byApp byOwner byGroup byStatus due op to by payload expiresAt destination id appId executionType".split(" "),
 );
 
 export function jobOf(item: Item): Job {
@@ -132,7 +132,7 @@ export function jobOf(item: Item): Job {
     retryCount: 0,
     payload: payloadOf(item["payload"]),
   };
-  copyFields(item, job, IN_ITEM_ONLY);
+  copyFields(item, job, NOT_COPIED);
   const userId = typeof byOwner === "string" ? byOwner.slice(appId.length + 1) : undefined;
   const createdBy = item["by"] ?? userId;
   const backlog = backlogIn(item["due"], appId);

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { accept } from "../../lib/job/accept.ts";
 import { maskedAddress, maskedJson, maskedText } from "../../lib/job/masking.ts";
@@ -170,4 +172,20 @@ test("long texts made against a pattern are masked in one pass", () => {
     expect(maskedText(text)).toBeTypeOf("string");
     expect(maskedAddress(text)).toBeTypeOf("string");
   }
+});
+
+test("a name is remembered without the text that it stood in", () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const heldMb = () => {
+    collect();
+    return process.memoryUsage().heapUsed / 1e6;
+  };
+  const before = heldMb();
+  // No name that can be decoded: it stays a piece of its text.
+  for (let n = 0; n < 300; n += 1) {
+    const text = `http://a/?%zparameterName${n}=1 ${"x ".repeat(100_000)}${n}`;
+    maskedText(text.slice(0, 4_000));
+  }
+  expect(heldMb() - before).toBeLessThan(20);
 });

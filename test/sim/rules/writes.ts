@@ -149,6 +149,9 @@ function putForward(old: Job, job: Job): number {
 /** A turn at a destination may come a moment before the job's own time, and so may a person's retry. */
 function isSooner(known: Known, old: Job, job: Job): boolean {
   const by = putForward(old, job);
+  // Two deliveries of a message may each take a turn at once: the job has the one that was written last.
+  const isOtherTurn = old.turn !== undefined && job.turn?.at === job.startAt;
+  if (isOtherTurn) return false;
   return by > SECOND + SKEW || (by > 0 && wasAsked(known, job, "retry"));
 }
 
