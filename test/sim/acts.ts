@@ -88,11 +88,12 @@ function strike({ containers, chance, invariants, trace }: ActParts, how: "kill"
   invariants.frozen(victim, ms);
 }
 
-function empty({ cloud, trace }: ActParts, queue: string): void {
+function empty({ cloud, invariants, trace }: ActParts, queue: string): void {
   const lost = cloud.sqs
     .messages(queue)
     .filter(({ body }) => !body.startsWith('{"job"') && !body.startsWith('{"fire"'));
   trace(`${queue} forgets ${lost.length}`);
+  invariants.emptied(lost);
   cloud.sqs.forget(queue, lost);
 }
 

@@ -41,6 +41,7 @@ export function createInvariants(options: Omit<KnownOptions, "holds">) {
     died: (process: Process) => died(known, process),
     frozen: (process: Process, ms: number) => frozen(known, process, ms),
     queued: messages.queued,
+    emptied: known.lanes.emptied,
     acknowledged: messages.acknowledged,
     posting: known.windows.posting,
     accepted: (answer: Accepted) => accepted(known, answer),

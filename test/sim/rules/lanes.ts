@@ -13,11 +13,14 @@ interface Options extends Pick<Judge, "now" | "holds"> {
 export function createLaneRules({ now, holds, jobs, inQueue }: Options) {
   /** Messages whose job was postponed: the sweep sends it later. */
   const spent = new Set<string>();
+  /** Jobs of which a process had a message in hand when the queue was emptied: it goes on with them. */
+  const inHand = new Set<string>();
+  const isTaken = ({ receiptHandle, visibleAt }: Message) => receiptHandle !== undefined && visibleAt > now();
 
   /** The messages of first attempts of a lane, in the order of the queue. */
   function messagesOf({ appId, lane }: Job): { readonly message: Message; readonly id: string }[] {
     return inQueue().flatMap((message) => {
-      const { attempt } = JSON.parse(message.body) as { attempt?: { id: string; attempt: number } };
+      const attempt = attemptIn(message);
       const job = attempt?.attempt === 1 ? jobs.get(attempt.id) : undefined;
       return job && job.appId === appId && job.lane === lane ? [{ message, id: job.id }] : [];
     });
@@ -26,13 +29,18 @@ export function createLaneRules({ now, holds, jobs, inQueue }: Options) {
   /** A job was postponed. `byWorker`: its message has been handled, and is deleted soon. */
   function postponed(job: Job, byWorker: boolean): void {
     for (const { message, id } of messagesOf(job)) {
-      const isTaken = message.receiptHandle !== undefined && message.visibleAt > now();
-      if (id === job.id && (byWorker || isTaken)) spent.add(message.id);
+      if (id === job.id && (byWorker || isTaken(message))) spent.add(message.id);
     }
+  }
+
+  /** A queue has lost messages. */
+  function emptied(lost: readonly Message[]): void {
+    for (const message of lost.filter(isTaken)) inHand.add(attemptIn(message)?.id ?? "");
   }
 
   /** A first attempt starts. */
   function started(job: Job): void {
+    if (inHand.delete(job.id)) return;
     const messages = messagesOf(job);
     const own = messages.findIndex(({ id }) => id === job.id);
     const overtaken = messages.slice(0, Math.max(own, 0)).filter(({ message, id }) => {
@@ -43,5 +51,9 @@ export function createLaneRules({ now, holds, jobs, inQueue }: Options) {
     holds("a lane keeps its order", overtaken.length === 0, behind);
   }
 
-  return { postponed, started };
+  return { postponed, emptied, started };
+}
+
+function attemptIn({ body }: Message): { readonly id: string; readonly attempt: number } | undefined {
+  return (JSON.parse(body) as { attempt?: { id: string; attempt: number } }).attempt;
 }
