@@ -625,3 +625,13 @@ test("an item of a version without jobType is read as the job that it was", () =
   expect(item("schedule", "schedule")).not.toHaveProperty("destination");
   expect(item("rest-api", "https://a.example")).toMatchObject({ destination: "https://a.example" });
 });
+
+test("the keys of an item say whose job it is, whatever else it holds", () => {
+  const job = someJob();
+  const others = { id: "another", appId: "another", executionType: "another" };
+  expect(jobOf({ ...toItem(job), ...others })).toMatchObject({
+    id: job.id,
+    appId: job.appId,
+    executionType: job.executionType,
+  });
+});

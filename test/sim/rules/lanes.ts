@@ -35,7 +35,7 @@ export function createLaneRules({ now, holds, jobs, inQueue }: Options) {
 
   /** A queue has lost messages. */
   function emptied(lost: readonly Message[]): void {
-    for (const message of lost.filter(isTaken)) inHand.add(attemptIn(message)?.id ?? "");
+    for (const { id } of lost.filter(isTaken).flatMap((message) => attemptIn(message) ?? [])) inHand.add(id);
   }
 
   /** A first attempt starts. */
