@@ -218,6 +218,11 @@ function awaits(job: Job, ref: AttemptRef): job is WaitingJob {
   return isWaiting(job) && job.attempts === ref.attempt - 1;
 }
 
+/** A lane's message that goes would let the next one pass its job, whoever changed that in the meantime. */
+function awaitsInQueue(job: Job, ref: AttemptRef): boolean {
+  return awaits(job, ref) && job.backlog === undefined;
+}
+
 /** Ends a job that it is too late to start. */
 async function giveUp(ref: AttemptRef, parts: EngineParts): Promise<Ran> {
   const job = await parts.store.get(ref.id);
@@ -231,10 +236,10 @@ async function deferAttempt(ref: AttemptRef, wait: Wait, parts: EngineParts): Pr
   const job = await store.get(ref.id);
   if (!job || !awaits(job, ref)) return "skipped";
   if (wait.reason === "slot") return waitInLine(job, wait, parts);
-  const deferred = await makeWait(job, wait, parts);
-  if (!deferred.won || !isShort(wait)) return "skipped";
-  if (ref.ordered) return { inSeconds: secondsUntil(arrival(deferred.job, clock), parts) };
-  await bringLater(deferred.job, parts);
+  const { won, job: standing } = await makeWait(job, wait, parts);
+  if (!standing || !isShort(wait)) return "skipped";
+  if (ref.ordered && awaitsInQueue(standing, ref)) return { inSeconds: secondsUntil(arrival(standing, clock), parts) };
+  if (won && !ref.ordered) await bringLater(standing, parts);
   return "skipped";
 }
 

@@ -98,7 +98,9 @@ export async function runOf(
   const now = clock.now();
   const isLater = startAt > now + CLOCK_SKEW;
   const request = { appId, mode, message, parentJobId, createdBy, ...(isLater && { startAt }) };
-  const id = derivedUuid(schedule.id, String(schedule.createdAt), name);
+  // A schedule that nothing stores may be sent twice, with one key; it is known by its time.
+  const made = mode === "sqs" ? schedule.startAt : schedule.createdAt;
+  const id = derivedUuid(schedule.id, String(made), name);
   const target = newJob(request, await termsOf(request, now), now, id);
   if (mode === "sqs") return target;
   return { ...target, isRun: true, ...((overlap === "queue" || overlap === "replace") && { holds: true }) };

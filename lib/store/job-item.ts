@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { HOUR, MINUTE, SECOND } from "../clock.ts";
 import {
   DEFAULT_MAX_RETRIES,
@@ -265,6 +266,17 @@ export function expressionsOf(job: Moved, move: Move, op: string, listShards = D
     ExpressionAttributeNames: names,
     values,
   };
+}
+
+/** Whether an item is as a move that keeps the status would have left it. */
+export function isAsLeftBy(move: Move, job: Moved, item: Item, listShards = DEFAULT_LIST_SHARDS): boolean {
+  const listing = listingOf(job, move, listShards);
+  const written = Object.entries(newFields(job, move, "", listing));
+  return (
+    move.from.includes(move.to) &&
+    written.every(([field, value]) => value === undefined || isDeepStrictEqual(item[field], value)) &&
+    move.remove.every((field) => item[field] === undefined)
+  );
 }
 
 const SET_OTHERWISE: ReadonlySet<string> = new Set<keyof Fields>(["expiresAt", "backlog", "payload"]);

@@ -5,7 +5,7 @@ import type { Message } from "../job/message.ts";
 import { after, type Move } from "../job/move.ts";
 import type { AppStore } from "./app-store.ts";
 import { createJobIndex } from "./job-index.ts";
-import { expressionsOf, jobOf, toItem } from "./job-item.ts";
+import { expressionsOf, isAsLeftBy, jobOf, toItem } from "./job-item.ts";
 import { groupCountsKey, jobKey } from "./job-keys.ts";
 import { createAttachments } from "./attachments.ts";
 import { countOf, counted, rejoining, slotWrite, type Slot } from "./joint-writes.ts";
@@ -162,8 +162,10 @@ async function apply(of: Job | AttemptRef, move: Move, parts: Parts, op = parts.
   }
   const expressions = expressionsOf(of, move, op, parts.listShards);
   const { held, item } = await parts.table.update(jobKey(of.id), expressions, job ? "NONE" : "ALL_NEW");
-  if (!held) return lost(of.id, op, item, parts);
-  return { won: true, job: job ? after(job, move) : jobOf(item ?? {}) };
+  if (held) return { won: true, job: job ? after(job, move) : jobOf(item ?? {}) };
+  const stands = lost(of.id, op, item, parts);
+  // A move that keeps the status writes no operation id: its own write is known by what it wrote.
+  return stands.job && item && isAsLeftBy(move, of, item, parts.listShards) ? { won: true, job: stands.job } : stands;
 }
 
 interface SlotMove {

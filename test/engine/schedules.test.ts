@@ -241,6 +241,17 @@ test("in mode sqs, a schedule carries its target, and nothing is stored", async 
   expect(await world.store.get(planned?.jobId ?? "")).toBeUndefined();
 });
 
+test("in mode sqs, a schedule that is sent again with its key, as the first has fired, makes the same job", async () => {
+  const asked = scheduleRequest({ scheduledAt: inOneHour(), mode: "sqs", key: "k" });
+  await world.engine.submit(asked);
+  world.pass(SECOND);
+  await world.engine.submit(asked);
+  const later = scheduleRequest({ scheduledAt: iso(world.clock.now() + 2 * HOUR), mode: "sqs", key: "k" });
+  await world.engine.submit({ ...later, appId: asked.appId });
+  const made = world.planned.map(({ event }) => (JSON.parse(event) as { fire: { target: Job } }).fire.target.id);
+  expect(made).toEqual([made[0], made[0], expect.not.stringContaining(made[0] ?? "")]);
+});
+
 test("in mode sqs, a target over 256 KB travels by S3", async () => {
   const body = Buffer.from(Array.from({ length: 300_000 }, (_, at) => (at * 7_919) % 251)).toString("base64");
   await world.engine.submit(scheduleRequest({ scheduledAt: inOneHour(), mode: "sqs", body: body + Math.random() }));

@@ -3,7 +3,7 @@ import type { DestinationLimits } from "../../lib/store/app-settings.ts";
 import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import type { Slot } from "../../lib/flow/capacity-store.ts";
 import { nextAttempt, type Job } from "../../lib/job/job.ts";
-import { claim } from "../../lib/job/moves.ts";
+import { becomeDue, claim } from "../../lib/job/moves.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import { PLENTY, request } from "../support/world.ts";
 import { ORIGIN, appId, fails, run, startFlowWorld, stored, submit, succeeds, world } from "./flow-world.ts";
@@ -79,18 +79,41 @@ test("a job of mode sqs whose turn is later is stored, and its message comes at 
   expect(await world.depth("fair")).toEqual({ ...before, delayed: before.delayed + 1 });
 });
 
-test("a lane keeps its order where a rate makes it wait: its message stays in the queue", async () => {
-  await limit({ rateLimitPerSecond: 0.5 });
-  const jobs: Job[] = [];
-  for (let n = 0; n < 3; n += 1) jobs.push(await submit(appId, "both", { messageGroupId: "customer" }));
+/** Delivers the messages of three jobs of a lane until all have run, or one out of its turn. */
+async function runLane() {
+  const asked: string[] = [];
+  for (let n = 0; n < 3; n += 1) asked.push((await submit(appId, "both", { messageGroupId: "customer" })).id);
   const attempted = () => world.ran.map(({ jobId }) => jobId);
-  while (world.ran.length < 3) {
+  while (attempted().length < 3 && attempted().every((id, at) => id === asked[at])) {
     const records = await world.receive("main");
     const { batchItemFailures } = await world.engine.runBatch(records, PLENTY);
     const again = batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
     await world.queue.remove(records.filter(({ messageId }) => !again.includes(messageId)));
   }
-  expect(attempted()).toEqual(jobs.map(({ id }) => id));
+  return { asked, attempted: attempted() };
+}
+
+test("a lane keeps its order where a rate makes it wait: its message stays in the queue", async () => {
+  await limit({ rateLimitPerSecond: 0.5 });
+  const { asked, attempted } = await runLane();
+  expect(attempted).toEqual(asked);
+});
+
+test("a lane keeps its order if its first job is changed while it is put off", async () => {
+  await limit({ rateLimitPerSecond: 0.5 });
+  const { apply } = world.store;
+  let changed = 0;
+  world.store.apply = async (of, move) => {
+    if (changed === 0 && move.set.startAt !== undefined) {
+      changed += 1;
+      const job = await stored(of as Job);
+      await apply(job, becomeDue(job, (job.dueAt ?? 0) + MINUTE));
+    }
+    return apply(of, move);
+  };
+  const { asked, attempted } = await runLane();
+  expect(changed).toBe(1);
+  expect(attempted).toEqual(asked);
 });
 
 test("no more attempts run at once than a destination takes, and a place is given back however they end", async () => {

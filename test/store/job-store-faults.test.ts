@@ -16,6 +16,7 @@ import { HOUR, SECOND } from "../../lib/clock.ts";
 import { Unavailable } from "../../lib/errors.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
 import { toItem } from "../../lib/store/job-item.ts";
+import type { Job } from "../../lib/job/job.ts";
 import { becomeDue } from "../../lib/job/moves.ts";
 import { clientOf } from "../sim/models/client.ts";
 import { createDynamoDb } from "../sim/models/dynamodb.ts";
@@ -181,6 +182,23 @@ test("a transaction that meets its own write, since its answer was lost, has bee
   };
   expect(await writeBy("ours")).toMatchObject({ won: true, job: { id: job.id, dueAt: 1 } });
   expect(await writeBy("another's")).toMatchObject({ won: false, job: { id: job.id, dueAt: job.dueAt } });
+});
+
+test("a move that keeps the status and meets its own write, since its answer was lost, has been made", async () => {
+  const job = { ...someJob(), expiresAt: HOUR };
+  const move = { ...becomeDue(job, 1), remove: ["expiresAt"] } as const;
+  const meeting = async (standing: Job) => {
+    const { store } = storeOn(() => {
+      throw refusal(marshall(toItem(standing), { removeUndefinedValues: true }));
+    });
+    return store.apply(job, move);
+  };
+  const { expiresAt: _, ...left } = { ...job, dueAt: 1 };
+  expect(await meeting(left)).toMatchObject({ won: true, job: { id: job.id, dueAt: 1 } });
+  expect(await meeting({ ...left, dueAt: 2 })).toMatchObject({ won: false, job: { dueAt: 2 } });
+  expect(await meeting({ ...left, expiresAt: HOUR })).toMatchObject({ won: false });
+  expect(await meeting({ ...left, status: "RETRYING" })).toMatchObject({ won: false });
+  expect(await meeting({ ...left, backlog: "app" })).toMatchObject({ won: false });
 });
 
 test("a transaction that others are in the way of is tried eight times in all, ever later", async () => {

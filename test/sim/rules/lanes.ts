@@ -1,6 +1,6 @@
-import type { Job } from "../../../lib/job/job.ts";
+import { isLate, type Job } from "../../../lib/job/job.ts";
 import type { Message } from "../models/sqs.ts";
-import type { Judge } from "./rule.ts";
+import { SKEW, type Judge } from "./rule.ts";
 
 // Jobs of one group are first attempted in the order in which their queue took them, however often each was sent.
 
@@ -45,7 +45,9 @@ export function createLaneRules({ now, holds, jobs, inQueue }: Options) {
     const own = messages.findIndex(({ id }) => id === job.id);
     const overtaken = messages.slice(0, Math.max(own, 0)).filter(({ message, id }) => {
       const other = jobs.get(id);
-      return other?.status === "PENDING" && other.attempts === 0 && !spent.has(message.id);
+      // What is too late to start is passed; the sweep ends it.
+      const mayStart = other?.status === "PENDING" && other.attempts === 0 && !isLate(other, now() + SKEW);
+      return mayStart && !spent.has(message.id);
     });
     const behind = () => `${job.id} before ${overtaken.map(({ id }) => id).join(", ")} in ${job.lane}`;
     holds("a lane keeps its order", overtaken.length === 0, behind);
