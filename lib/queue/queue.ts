@@ -17,6 +17,7 @@ import { LONGEST_MESSAGE_DELAY, isLong, isSchedule, nextAttempt, nextRunOf, type
 import { isGroup } from "../job/group.ts";
 import type { GroupLook, QueueRecord } from "./delivery.ts";
 import type { ComeAgain } from "./batch.ts";
+import { together } from "./together.ts";
 
 /**
  * `fair`: stored jobs without an order. `main`: the FIFO queue, for lanes and for `sqs` mode. `tasks`: attempts
@@ -62,7 +63,37 @@ export function createQueue(parts: Parts) {
   return { ...sendersTo(connection), ...receiversFrom(connection) };
 }
 
+/** The calls that send messages. Each returns the entries that SQS refused, by their place, with the reason. */
+function callsTo({ urls, client }: Pick<Connection, "urls" | "client">) {
+  async function send(road: Road, entries: readonly Entry[]): Promise<ReadonlyMap<number, string>> {
+    const Entries = entries.map((entry, at) => ({ ...entry, Id: String(at) }));
+    const command = new SendMessageBatchCommand({ QueueUrl: urls[road], Entries });
+    const { Failed = [] } = await askOf("The queue", client.send(command));
+    return new Map(Failed.map(({ Id, Code }) => [Number(Id), Code ?? "refused"]));
+  }
+
+  const singlesOf = (road: Road) => together(LARGEST_SEND, async (entries: readonly Entry[]) => send(road, entries));
+  const singles = {
+    fair: singlesOf("fair"),
+    main: singlesOf("main"),
+    tasks: singlesOf("tasks"),
+    pdf: singlesOf("pdf"),
+  } satisfies Record<Road, unknown>;
+
+  /** A single message goes with others that are sent at the same moment, such as those of other requests. */
+  async function sendTogether(road: Road, entries: readonly Entry[]): Promise<ReadonlyMap<number, string>> {
+    const [only, ...others] = entries;
+    if (!only || others.length > 0) return send(road, entries);
+    const reason = await singles[road](only);
+    return new Map(reason === undefined ? [] : [[0, reason]]);
+  }
+
+  return { send, sendTogether };
+}
+
 function sendersTo({ urls, table, files, clock, client }: Connection) {
+  const { send, sendTogether } = callsTo({ urls, client });
+
   /** Sends next attempts, each to arrive at its time. Returns those that SQS refused. */
   async function sendAttempts(departures: readonly Departure[]): Promise<Departure[]> {
     const failed: Departure[] = [];
@@ -70,8 +101,8 @@ function sendersTo({ urls, table, files, clock, client }: Connection) {
       const onRoad = departures.filter(({ job }) => roadOf(job) === road);
       for (let from = 0; from < onRoad.length; from += LARGEST_SEND) {
         const batch = onRoad.slice(from, from + LARGEST_SEND);
-        const refused = await send(road, batch.map(road === "main" ? inLane : delayed));
-        failed.push(...batch.filter((_, at) => refused.has(String(at))));
+        const refused = await sendTogether(road, batch.map(road === "main" ? inLane : delayed));
+        failed.push(...batch.filter((_, at) => refused.has(at)));
       }
     }
     return failed;
@@ -112,14 +143,6 @@ function sendersTo({ urls, table, files, clock, client }: Connection) {
     if (Buffer.byteLength(text) <= largest || payload.at !== "inline") return text;
     const carried = { ...job, payload: await carryPayload(job.id, payload.bytes, sentAt, { table, files, clock }) };
     return JSON.stringify(wrap(carried));
-  }
-
-  /** Returns the entries that SQS refused, by index, with the reason. */
-  async function send(road: Road, entries: Entry[]): Promise<Map<string, string>> {
-    const Entries = entries.map((entry, at) => ({ ...entry, Id: String(at) }));
-    const command = new SendMessageBatchCommand({ QueueUrl: urls[road], Entries });
-    const { Failed = [] } = await askOf("The queue", client.send(command));
-    return new Map(Failed.map(({ Id, Code }) => [Id ?? "", Code ?? "refused"]));
   }
 
   function delayed({ job, notBefore }: Departure): Entry {

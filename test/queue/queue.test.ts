@@ -161,6 +161,18 @@ test("attempts are sent by tens, and those that SQS refuses are told", async () 
   expect(refused.map(({ job }) => job.attempts)).toEqual([1, 11]);
 });
 
+test("single attempts that are sent at the same moment share a call, on their own queue", async () => {
+  const { queue, asked } = stand(() => ({ Failed: [{ Id: "1", Code: "InternalError", SenderFault: false }] }));
+  const jobs = [0, 1, 2, 3].map((attempts) => someJob({ attempts, ...(attempts === 3 && { lane: "orders" }) }));
+  const refused = await Promise.all(jobs.map(async (job) => queue.sendAttempts([{ job, notBefore: NOW }])));
+  expect(asked.map((input) => [String(input["QueueUrl"]).split("/").at(-1), entriesOf(input).length])).toEqual([
+    ["jobs-fair", 1],
+    ["jobs-main.fifo", 1],
+    ["jobs-fair", 2],
+  ]);
+  expect(refused.map((of) => of.length)).toEqual([0, 0, 1, 0]);
+});
+
 test("a due schedule is sent as its next run", async () => {
   const { queue, asked } = stand();
   await queue.sendAttempts([{ job: someJob({ executionType: "schedule", runs: 2 }), notBefore: NOW }]);
