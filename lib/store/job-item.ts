@@ -224,13 +224,13 @@ function listingOf({ id, appId, rank, createdAt = 0, ...job }: Moved, move: Move
   const executionType = rank === undefined ? job.executionType : TASK;
   const isSame = move.from.includes(to);
   if (executionType === undefined) return isSame ? "keep" : "remove";
-  const key = byStatusKey(appId, executionType, to, listShard(id, listShards));
-  if (isListed(executionType, to)) return isSame ? "keep" : key;
-  const hasLook = set.dueAt !== undefined || remove.includes("dueAt");
-  if (isSame && (to !== "PENDING" || !hasLook)) return "keep";
+  const key = () => byStatusKey(appId, executionType, to, listShard(id, listShards));
+  if (isListed(executionType, to)) return isSame ? "keep" : key();
+  if (to !== "PENDING") return isSame ? "keep" : "remove";
+  if (isSame && set.dueAt === undefined && !remove.includes("dueAt")) return "keep";
   const { dueAt, backlog } = set;
   const look = { ...(dueAt !== undefined && { dueAt }), ...(backlog !== undefined && { backlog }) };
-  return isPutOff({ status: to, createdAt, ...look }) ? key : "remove";
+  return isPutOff({ status: to, createdAt, ...look }) ? key() : "remove";
 }
 
 /** A move as the condition and update of an item. */

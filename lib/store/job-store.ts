@@ -161,11 +161,12 @@ async function apply(of: Job | AttemptRef, move: Move, parts: Parts, op = parts.
     return !applied.won && applied.isFull ? apply(job, alone, parts, op) : applied;
   }
   const expressions = expressionsOf(of, move, op, parts.listShards);
-  const { held, item } = await parts.table.update(jobKey(of.id), expressions, job ? "NONE" : "ALL_NEW");
+  const { held, item, isRepeated } = await parts.table.update(jobKey(of.id), expressions, job ? "NONE" : "ALL_NEW");
   if (held) return { won: true, job: job ? after(job, move) : jobOf(item ?? {}) };
   const stands = lost(of.id, op, item, parts);
   // A move that keeps the status writes no operation id: its own write is known by what it wrote.
-  return stands.job && item && isAsLeftBy(move, of, item, parts.listShards) ? { won: true, job: stands.job } : stands;
+  const isOwn = isRepeated && item !== undefined && isAsLeftBy(move, of, item, parts.listShards);
+  return isOwn && stands.job ? { won: true, job: stands.job } : stands;
 }
 
 interface SlotMove {

@@ -42,6 +42,8 @@ export type Condition = Omit<Expressions, "UpdateExpression">;
 export interface Written {
   readonly held: boolean;
   readonly item: Item | undefined;
+  /** The call was made again, since its first answer was lost: what failed the condition may be its own write. */
+  readonly isRepeated?: true;
 }
 
 /** One write of a transaction. */
@@ -254,7 +256,8 @@ async function judged(write: Promise<{ Attributes?: Record<string, AttributeValu
     return { held: true, item: Attributes && unmarshall(Attributes) };
   } catch (error) {
     if (!(error instanceof ConditionalCheckFailedException)) throw error;
-    return { held: false, item: error.Item && unmarshall(error.Item) };
+    const isRepeated = (error.$metadata.attempts ?? 1) > 1;
+    return { held: false, item: error.Item && unmarshall(error.Item), ...(isRepeated && { isRepeated }) };
   }
 }
 

@@ -68,7 +68,7 @@ export function createCloud(options: CloudOptions) {
       const fate = tries === 1 && mishap ? mishap.fate : parts.fates.of(service, command);
       const tried = await tryOnce(parts, { process, service, command }, fate);
       if ("value" in tried) return tried.value;
-      if (tried.isFinal || tries === TRIES) throw tried.error;
+      if (tried.isFinal || tries === TRIES) throw afterTries(tried.error, tries);
       await process.pause(options.random.between(20, 200) * tries);
     }
   }
@@ -80,6 +80,12 @@ export function createCloud(options: CloudOptions) {
     writes: () => state.writes,
     outage: parts.fates.outage,
   };
+}
+
+/** The SDK says in its errors how often it has tried. */
+function afterTries(error: Error, attempts: number): Error {
+  const { $metadata } = error as { $metadata?: object };
+  return $metadata ? Object.assign(error, { $metadata: { ...$metadata, attempts } }) : error;
 }
 
 interface State {

@@ -10,6 +10,8 @@ import {
 import { marshall } from "@aws-sdk/util-dynamodb";
 import { mockClient } from "aws-sdk-client-mock";
 import { randomBytes } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
 import { HOUR, SECOND } from "../../lib/clock.ts";
@@ -187,19 +189,43 @@ test("a transaction that meets its own write, since its answer was lost, has bee
 test("a move that keeps the status and meets its own write, since its answer was lost, has been made", async () => {
   const job = { ...someJob(), expiresAt: HOUR };
   const move = { ...becomeDue(job, 1), remove: ["expiresAt"] } as const;
-  const meeting = async (standing: Job) => {
-    const { store } = storeOn(() => {
-      throw refusal(marshall(toItem(standing), { removeUndefinedValues: true }));
-    });
-    return store.apply(job, move);
+  const meeting = async (standing: Job, tries = 2) => {
+    const Item = marshall(toItem(standing), { removeUndefinedValues: true });
+    const { store, end } = await storeBehind(tries, Item);
+    return store.apply(job, move).finally(end);
   };
   const { expiresAt: _, ...left } = { ...job, dueAt: 1 };
   expect(await meeting(left)).toMatchObject({ won: true, job: { id: job.id, dueAt: 1 } });
-  expect(await meeting({ ...left, dueAt: 2 })).toMatchObject({ won: false, job: { dueAt: 2 } });
-  expect(await meeting({ ...left, expiresAt: HOUR })).toMatchObject({ won: false });
-  expect(await meeting({ ...left, status: "RETRYING" })).toMatchObject({ won: false });
-  expect(await meeting({ ...left, backlog: "app" })).toMatchObject({ won: false });
+  // Another sweep may have written the same.
+  expect(await meeting(left, 1)).toMatchObject({ won: false, job: { dueAt: 1 } });
+  for (const other of [{ dueAt: 2 }, { expiresAt: HOUR }, { status: "RETRYING" }, { backlog: "app" }] as const) {
+    expect(await meeting({ ...left, ...other })).toMatchObject({ won: false });
+  }
 });
+
+/** A store on a table that breaks off all tries of a call but the last, and refuses that for the item that stands. */
+async function storeBehind(tries: number, Item: Record<string, AttributeValue>) {
+  const inJson = Object.entries(Item).map(([name, { B, ...value }]) => [
+    name,
+    B ? { B: Buffer.from(B).toString("base64") } : value,
+  ]);
+  const __type = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
+  const refused = JSON.stringify({ __type, message: "no", Item: Object.fromEntries(inJson) });
+  let tried = 0;
+  const server = createServer((request, response) => {
+    if ((tried += 1) < tries) request.socket.destroy();
+    else response.writeHead(400, { "content-type": "application/x-amz-json-1.0" }).end(refused);
+  });
+  await new Promise<void>((listening) => void server.listen(0, "127.0.0.1", listening));
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const credentials = { accessKeyId: "local", secretAccessKey: "local" };
+  const client = new DynamoDBClient({ ...CLIENT_DEFAULTS, endpoint, region: "local", credentials });
+  const end = () => {
+    client.destroy();
+    server.close();
+  };
+  return { store: storeAt({ client, files: createBucket({ name: BUCKET }) }, clock), end };
+}
 
 test("a transaction that others are in the way of is tried eight times in all, ever later", async () => {
   const job = someJob();
