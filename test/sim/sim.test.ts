@@ -20,8 +20,8 @@ const sim = async (...options: string[]) =>
 
 // `npm run sim` runs 2,000 seeds, each twice, and `npm run sim -- --exhaustive` all pairs of mishaps.
 
-/** The seeds of failures of drawn sets. Each is added here together with its fix, and then runs every time. */
-const FOUND: readonly string[] = [];
+/** Seeds that broke a rule. Each is added here together with its fix, and then runs every time. */
+const FOUND: readonly string[] = ["8314396", "8318376", "8402263"];
 
 test("4 seeds break no rule, and the first of them does the same twice", { timeout: 600_000 }, async () => {
   expect(await sim("--seeds", "4", "--twice", "1")).toMatch(/^violations: 0$/m);
