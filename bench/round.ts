@@ -2,7 +2,7 @@ import { cpuMs, peakMb, percentile, type CountingTarget } from "./measure.ts";
 import { createWorld, type Role, type Start, type Subject, type World } from "./subjects.ts";
 import type { Load } from "./workload.ts";
 
-// One round of a subject: the same loads, on emulators of its own.
+// One round: the same loads for each entrant.
 
 const JOBS = Number(process.env["JOBS"] ?? 1_500);
 /** Jobs that wait when a drain begins. */
@@ -45,17 +45,31 @@ export const LABELS: Record<keyof Figures, string> = {
   failed: "messages that failed in both drains",
 };
 
-export async function measure(
-  start: Start,
-  target: CountingTarget,
-  makeWorld: (target: CountingTarget) => Promise<World> = createWorld,
-): Promise<Figures> {
-  const two = await draining(start, await makeWorld(target), ["gateway", "worker"]);
-  const delivered = await delivering(start, await makeWorld(target));
-  const one = await draining(start, await makeWorld(target), ["all"]);
-  const { accept8, accept32, drain: drainTwo, cpu: cpuDrain } = two;
-  const failed = one.failed + two.failed;
-  return { accept8, accept32, drainTwo, cpuDrain, ...delivered, drainOne: one.drain, peakMb: one.peak, failed };
+/** Something to be measured, on emulators of its own. */
+export interface Entrant {
+  readonly start: Start;
+  /** Default: the emulators of the service. */
+  readonly makeWorld?: (target: CountingTarget) => Promise<World>;
+}
+
+/** One round of all entrants, each load in turns: a slow minute of the machine meets all of them. */
+export async function measure(entrants: readonly Entrant[], target: CountingTarget): Promise<Figures[]> {
+  const drained = async (roles: readonly Role[]) =>
+    inTurns(entrants, async ({ start, makeWorld = createWorld }) => draining(start, await makeWorld(target), roles));
+  const two = await drained(["gateway", "worker"]);
+  const delivered = await delivering(entrants, target);
+  const one = await drained(["all"]);
+  return delivered.map((figures, at) => {
+    const { accept8 = NaN, accept32 = NaN, drain: drainTwo = NaN, cpu: cpuDrain = NaN, failed = NaN } = two[at] ?? {};
+    const { drain: drainOne = NaN, peak = NaN, failed: failedOne = NaN } = one[at] ?? {};
+    return { accept8, accept32, drainTwo, cpuDrain, ...figures, drainOne, peakMb: peak, failed: failed + failedOne };
+  });
+}
+
+async function inTurns<T, R>(all: readonly T[], measureOne: (one: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (const one of all) results.push(await measureOne(one));
+  return results;
 }
 
 /** Accepts jobs, which wait until other processes drain them. */
@@ -78,33 +92,62 @@ export async function draining(start: Start, world: World, roles: readonly Role[
   return { accept8, accept32, drain, cpu, peak, failed };
 }
 
+/** So many pieces of the jobs at once are delivered in turns. */
+const TURNS = 5;
+
 /** Delivers jobs one by one, and as fast as they come. */
-async function delivering(start: Start, world: World) {
-  const { target } = world;
-  const subject = await start(world, ["all"]);
-  const deliver = async (of: Load) => {
-    target.reset();
-    await Promise.all([subject.load(of), target.reached(of.count)]);
-  };
-  await deliver({ count: 200, inFlight: 8 });
-  await deliver({ count: 500, perSecond: 50 });
-  const latencies = [...target.latencies];
-  const atOnce = async () => {
-    const cpu = total(subject.pids, cpuMs);
-    const cpuOfStore = total(world.pids, cpuMs);
-    const began = performance.now();
-    await deliver({ count: JOBS, inFlight: 32 });
-    const endToEnd = (JOBS * 1_000) / (performance.now() - began);
-    const cpuOwn = (total(subject.pids, cpuMs) - cpu) / JOBS;
-    const cpuStore = (total(world.pids, cpuMs) - cpuOfStore) / JOBS;
-    return { endToEnd, cpuOwn, cpuStore };
-  };
-  const first = await atOnce();
-  const warm = await atOnce();
-  await subject.end();
-  await world.end();
-  const [p50, p95, p99] = [percentile(latencies, 50), percentile(latencies, 95), percentile(latencies, 99)];
-  return { ...warm, endToEndFirst: first.endToEnd, cpuFirst: first.cpuOwn, p50, p95, p99 };
+async function delivering(entrants: readonly Entrant[], target: CountingTarget) {
+  const all = await inTurns(entrants, async ({ start, makeWorld = createWorld }) => {
+    const world = await makeWorld(target);
+    return { world, subject: await start(world, ["all"]) };
+  });
+  const latencies = await inTurns(all, async ({ subject }) => {
+    await deliver(subject, target, { count: 200, inFlight: 8 });
+    await deliver(subject, target, { count: 500, perSecond: 50 });
+    return [...target.latencies];
+  });
+  const first = await atOnce(all, target);
+  const warm = await atOnce(all, target);
+  for (const { world, subject } of all) {
+    await subject.end();
+    await world.end();
+  }
+  return latencies.map((of, at) => {
+    const [p50, p95, p99] = [percentile(of, 50), percentile(of, 95), percentile(of, 99)];
+    const { endToEnd: endToEndFirst = NaN, cpuOwn: cpuFirst = NaN } = first[at] ?? {};
+    const { endToEnd = NaN, cpuOwn = NaN, cpuStore = NaN } = warm[at] ?? {};
+    return { endToEnd, cpuOwn, cpuStore, endToEndFirst, cpuFirst, p50, p95, p99 };
+  });
+}
+
+interface Running {
+  readonly world: World;
+  readonly subject: Subject;
+}
+
+/** Delivers `JOBS` jobs of each, as fast as they come. */
+async function atOnce(all: readonly Running[], target: CountingTarget) {
+  const sums = new Map(all.map((one) => [one, { ms: 0, own: 0, store: 0 }]));
+  const count = Math.ceil(JOBS / TURNS);
+  for (let turn = 0; turn < TURNS; turn += 1) {
+    for (const [one, sum] of turn % 2 === 0 ? sums : [...sums].toReversed()) {
+      const { subject, world } = one;
+      const before = { ms: performance.now(), own: total(subject.pids, cpuMs), store: total(world.pids, cpuMs) };
+      await deliver(subject, target, { count, inFlight: 32 });
+      sum.ms += performance.now() - before.ms;
+      sum.own += total(subject.pids, cpuMs) - before.own;
+      sum.store += total(world.pids, cpuMs) - before.store;
+    }
+  }
+  const jobs = count * TURNS;
+  return [...sums.values()].map(({ ms, own, store }) => {
+    return { endToEnd: (jobs * 1_000) / ms, cpuOwn: own / jobs, cpuStore: store / jobs };
+  });
+}
+
+async function deliver(subject: Subject, target: CountingTarget, of: Load): Promise<void> {
+  target.reset();
+  await Promise.all([subject.load(of), target.reached(of.count)]);
 }
 
 async function rate(subject: Subject, of: Load): Promise<number> {

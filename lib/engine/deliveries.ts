@@ -4,6 +4,8 @@ import { reasonOf } from "../errors.ts";
 import { arrival, isShort, type Wait } from "../flow/wait.ts";
 import { atFirstUse } from "../job/at-first-use.ts";
 import {
+  LONGEST_MESSAGE_DELAY,
+  CLOCK_SKEW,
   LEASE_MARGIN_MS,
   asRunning,
   isLate,
@@ -218,11 +220,6 @@ function awaits(job: Job, ref: AttemptRef): job is WaitingJob {
   return isWaiting(job) && job.attempts === ref.attempt - 1;
 }
 
-/** A lane's message that goes would let the next one pass its job, whoever changed that in the meantime. */
-function awaitsInQueue(job: Job, ref: AttemptRef): boolean {
-  return awaits(job, ref) && job.backlog === undefined;
-}
-
 /** Ends a job that it is too late to start. */
 async function giveUp(ref: AttemptRef, parts: EngineParts): Promise<Ran> {
   const job = await parts.store.get(ref.id);
@@ -235,11 +232,25 @@ async function deferAttempt(ref: AttemptRef, wait: Wait, parts: EngineParts): Pr
   const { clock, store } = parts;
   const job = await store.get(ref.id);
   if (!job || !awaits(job, ref)) return "skipped";
+  // A message of an earlier plan for the job, which has a later start by now.
+  if (job.startAt > clock.now() + CLOCK_SKEW) return comeAtStart(job, ref, parts);
   if (wait.reason === "slot") return waitInLine(job, wait, parts);
   const { won, job: standing } = await makeWait(job, wait, parts);
   if (!standing || !isShort(wait)) return "skipped";
-  if (ref.ordered && awaitsInQueue(standing, ref)) return { inSeconds: secondsUntil(arrival(standing, clock), parts) };
-  if (won && !ref.ordered) await bringLater(standing, parts);
+  // A lane's message that goes would let the next one pass its job, whoever changed that in the meantime.
+  if (won || (ref.ordered && awaits(standing, ref) && standing.backlog === undefined)) {
+    return comeAtStart(standing, ref, parts);
+  }
+  return "skipped";
+}
+
+/** Has a job's message come at its start: in a lane this one, before those behind it; elsewhere another one. */
+async function comeAtStart(job: Job, ref: AttemptRef, parts: EngineParts): Promise<Ran | ComeAgain> {
+  const { clock } = parts;
+  const at = arrival(job, clock);
+  // For a start that is far, the sweep sends it: no lane stands still for so long.
+  if (ref.ordered && at - clock.now() <= LONGEST_MESSAGE_DELAY) return { inSeconds: secondsUntil(at, parts) };
+  await bringLater(job, parts);
   return "skipped";
 }
 

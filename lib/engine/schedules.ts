@@ -99,8 +99,8 @@ export async function runOf(
   const isLater = startAt > now + CLOCK_SKEW;
   const request = { appId, mode, message, parentJobId, createdBy, ...(isLater && { startAt }) };
   // A schedule that nothing stores may be sent twice, with one key; it is known by its time.
-  const made = mode === "sqs" ? schedule.startAt : schedule.createdAt;
-  const id = derivedUuid(schedule.id, String(made), name);
+  const made = mode === "sqs" ? `sent for ${schedule.startAt}` : String(schedule.createdAt);
+  const id = derivedUuid(schedule.id, made, name);
   const target = newJob(request, await termsOf(request, now), now, id);
   if (mode === "sqs") return target;
   return { ...target, isRun: true, ...((overlap === "queue" || overlap === "replace") && { holds: true }) };

@@ -41,6 +41,8 @@ const LARGEST_MESSAGE = 256 * 1_024;
 const LARGEST_EVENT = 200 * 1_024;
 /** SQS's limit of a batch. */
 export const LARGEST_SEND = 10;
+/** A call takes some 10 ms. One that hangs fails after 6 s. */
+const SLOW_CALL_MS = 200;
 
 export type Queue = ReturnType<typeof createQueue>;
 
@@ -64,7 +66,7 @@ export function createQueue(parts: Parts) {
 }
 
 /** The calls that send messages. Each returns the entries that SQS refused, by their place, with the reason. */
-function callsTo({ urls, client }: Pick<Connection, "urls" | "client">) {
+function callsTo({ urls, client, clock }: Pick<Connection, "urls" | "client" | "clock">) {
   async function send(road: Road, entries: readonly Entry[]): Promise<ReadonlyMap<number, string>> {
     const Entries = entries.map((entry, at) => ({ ...entry, Id: String(at) }));
     const command = new SendMessageBatchCommand({ QueueUrl: urls[road], Entries });
@@ -72,7 +74,9 @@ function callsTo({ urls, client }: Pick<Connection, "urls" | "client">) {
     return new Map(Failed.map(({ Id, Code }) => [Number(Id), Code ?? "refused"]));
   }
 
-  const singlesOf = (road: Road) => together(LARGEST_SEND, async (entries: readonly Entry[]) => send(road, entries));
+  const slow = async () => clock.sleep(SLOW_CALL_MS);
+  const singlesOf = (road: Road) =>
+    together(LARGEST_SEND, async (entries: readonly Entry[]) => send(road, entries), slow);
   const singles = {
     fair: singlesOf("fair"),
     main: singlesOf("main"),
@@ -92,7 +96,7 @@ function callsTo({ urls, client }: Pick<Connection, "urls" | "client">) {
 }
 
 function sendersTo({ urls, table, files, clock, client }: Connection) {
-  const { send, sendTogether } = callsTo({ urls, client });
+  const { send, sendTogether } = callsTo({ urls, client, clock });
 
   /** Sends next attempts, each to arrive at its time. Returns those that SQS refused. */
   async function sendAttempts(departures: readonly Departure[]): Promise<Departure[]> {

@@ -6,18 +6,21 @@ interface Waiting<T, R> {
 
 /**
  * Lets single items travel together. The first one goes at once; those that come until its call is answered go in the
- * next call, up to `most` of them, in their order. Returns what `call` says of an item, by its place in the call. A call
- * that fails fails all of its items.
+ * next call, up to `most` of them, in their order. `slow` resolves after the longest that an item waits for the calls
+ * before it: one that hangs holds up no others. Returns what `call` says of an item, by its place in the call. A call that
+ * fails fails all of its items.
  */
 export function together<T, R>(
   most: number,
   call: (items: readonly T[]) => Promise<ReadonlyMap<number, R>>,
+  slow: () => Promise<void>,
 ): (item: T) => Promise<R | undefined> {
   const waiting: Waiting<T, R>[] = [];
-  let isCalling = false;
+  let calling = 0;
+  let isWatched = false;
 
   async function callWithAll(): Promise<void> {
-    isCalling = true;
+    calling += 1;
     while (waiting.length > 0) {
       const taken = waiting.splice(0, most);
       try {
@@ -27,12 +30,22 @@ export function together<T, R>(
         for (const { reject } of taken) reject(error);
       }
     }
-    isCalling = false;
+    calling -= 1;
+  }
+
+  async function watch(): Promise<void> {
+    isWatched = true;
+    for (let [first] = waiting; first; [first] = waiting) {
+      await slow();
+      if (waiting[0] === first) void callWithAll();
+    }
+    isWatched = false;
   }
 
   return async (item) =>
     new Promise((resolve, reject) => {
       waiting.push({ item, resolve, reject });
-      if (!isCalling) void callWithAll();
+      if (calling === 0) void callWithAll();
+      else if (!isWatched) void watch();
     });
 }

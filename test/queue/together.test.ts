@@ -5,13 +5,14 @@ import { together } from "../../lib/queue/together.ts";
 function stand() {
   const calls: { readonly items: readonly string[]; readonly answer: (results: [number, string][]) => void }[] = [];
   const failing: ((error: Error) => void)[] = [];
-  const send = together<string, string>(3, async (items) => {
-    return new Promise((resolve, reject) => {
+  const slows: (() => void)[] = [];
+  const call = async (items: readonly string[]) =>
+    new Promise<ReadonlyMap<number, string>>((resolve, reject) => {
       calls.push({ items, answer: (results) => resolve(new Map(results)) });
       failing.push(reject);
     });
-  });
-  return { calls, send, fail: (error: Error) => failing.at(-1)?.(error) };
+  const send = together(3, call, async () => new Promise<void>((resolve) => void slows.push(resolve)));
+  return { calls, send, fail: (error: Error) => failing.at(-1)?.(error), timePasses: () => slows.pop()?.() };
 }
 
 const turn = async () => new Promise(setImmediate);
@@ -46,4 +47,33 @@ test("a call that fails fails its items, and no others", async () => {
   calls.at(-1)?.answer([]);
   expect((await results).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
   expect(await after).toBeUndefined();
+});
+
+test("a call that hangs holds up the next one for a while only, and one that does not for no time", async () => {
+  const { calls, send, timePasses } = stand();
+  const sent = ["a", "b", "c", "d", "e", "f"].map(send);
+  for (const together of [2, 3, 3]) {
+    timePasses();
+    await turn();
+    expect(calls).toHaveLength(together);
+  }
+  for (const { answer } of calls) answer([]);
+  await Promise.all(sent);
+  expect(calls.map(({ items }) => items.join(""))).toEqual(["a", "bcd", "ef"]);
+
+  const [first, second, third] = ["g", "h", "i"].map(send);
+  calls.at(-1)?.answer([]);
+  await first;
+  await turn();
+  const last = send("j");
+  // What waited has gone, and the one behind it has not waited for so long.
+  timePasses();
+  await turn();
+  expect(calls.map(({ items }) => items.join("")).slice(3)).toEqual(["g", "hi"]);
+  for (let at = 4; at < 6; at += 1) {
+    calls[at]?.answer([]);
+    await turn();
+  }
+  await Promise.all([second, third, last]);
+  expect(calls.at(-1)?.items).toEqual(["j"]);
 });
