@@ -40,13 +40,18 @@ export function schedule(parts: ActParts, plan: Plan): void {
   }
   time.after(plan.faultsEndAt, () => {
     for (const destination of DESTINATIONS) targets.become(destination, "well");
-    for (const appId of APPS) {
-      void change(clients, appId, { paused: false });
-      for (const destination of DESTINATIONS) void resume(clients, appId, destination);
-    }
+    for (const appId of APPS) void change(clients, appId, { paused: false });
     resumeAll(clients, plan);
   });
+  for (const later of RESUMED_AFTER) {
+    time.after(plan.faultsEndAt + later, () => {
+      for (const appId of APPS) for (const destination of DESTINATIONS) void resume(clients, appId, destination);
+    });
+  }
 }
+
+/** An attempt that was under way may hold its destination for an answer of before. */
+const RESUMED_AFTER = [0, 10 * MINUTE, 40 * MINUTE] as const;
 
 function act(parts: ActParts, action: Action): void {
   const { clients, targets, cloud } = parts;
