@@ -92,7 +92,7 @@ export async function draining(start: Start, world: World, roles: readonly Role[
   return { accept8, accept32, drain, cpu, peak, failed };
 }
 
-/** So many pieces of the jobs at once are delivered in turns. */
+/** The pieces in which the jobs are delivered that come as fast as they can: one of each entrant after another. */
 const TURNS = 5;
 
 /** Delivers jobs one by one, and as fast as they come. */

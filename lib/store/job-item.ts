@@ -270,10 +270,9 @@ export function expressionsOf(job: Moved, move: Move, op: string, listShards = D
 
 /** Whether an item is as a move that keeps the status would have left it. */
 export function isAsLeftBy(move: Move, job: Moved, item: Item, listShards = DEFAULT_LIST_SHARDS): boolean {
-  const listing = listingOf(job, move, listShards);
-  const written = Object.entries(newFields(job, move, "", listing));
+  if (!move.from.includes(move.to)) return false;
+  const written = Object.entries(newFields(job, move, "", listingOf(job, move, listShards)));
   return (
-    move.from.includes(move.to) &&
     written.every(([field, value]) => value === undefined || isDeepStrictEqual(item[field], value)) &&
     move.remove.every((field) => item[field] === undefined)
   );

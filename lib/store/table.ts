@@ -42,7 +42,7 @@ export type Condition = Omit<Expressions, "UpdateExpression">;
 export interface Written {
   readonly held: boolean;
   readonly item: Item | undefined;
-  /** The call was made again, since its first answer was lost: what failed the condition may be its own write. */
+  /** The SDK has tried more than once: what failed the condition may be the write of an earlier try. */
   readonly isRepeated?: true;
 }
 

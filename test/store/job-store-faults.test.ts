@@ -13,7 +13,7 @@ import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
-import { CLIENT_DEFAULTS } from "../../lib/aws.ts";
+import { BUSY_CLIENT_DEFAULTS, CLIENT_DEFAULTS, lean } from "../../lib/aws.ts";
 import { HOUR, SECOND } from "../../lib/clock.ts";
 import { Unavailable } from "../../lib/errors.ts";
 import { createBucket } from "../../lib/store/bucket.ts";
@@ -219,7 +219,7 @@ async function storeBehind(tries: number, Item: Record<string, AttributeValue>) 
   await new Promise<void>((listening) => void server.listen(0, "127.0.0.1", listening));
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const credentials = { accessKeyId: "local", secretAccessKey: "local" };
-  const client = new DynamoDBClient({ ...CLIENT_DEFAULTS, endpoint, region: "local", credentials });
+  const client = lean(new DynamoDBClient({ ...BUSY_CLIENT_DEFAULTS, endpoint, region: "local", credentials }));
   const end = () => {
     client.destroy();
     server.close();
