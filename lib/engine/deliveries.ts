@@ -79,8 +79,8 @@ async function runRecords(records: readonly QueueRecord[], timeLeft: TimeLeft, p
   const { log, queue } = parts;
   const ran: Ran[] = [];
   const done: QueueRecord[] = [];
-  const ended = new AbortController();
-  if (hasLanes(records)) void removeMeanwhile(done, ended.signal, parts);
+  const ended = hasLanes(records) ? new AbortController() : undefined;
+  if (ended) void removeMeanwhile(done, ended.signal, parts);
   const fewAtOnce = atMost(LARGE_AT_ONCE);
   const again = await handleBatch(records, async (record) => {
     try {
@@ -96,7 +96,7 @@ async function runRecords(records: readonly QueueRecord[], timeLeft: TimeLeft, p
       throw error;
     }
   });
-  ended.abort();
+  ended?.abort();
   // If that fails, they come again when their visibility ends.
   await queue.makeVisible(again).catch((error: unknown) => {
     log("warn", "message.not-released", { count: again.size, error: reasonOf(error) });

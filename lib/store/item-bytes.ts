@@ -43,8 +43,7 @@ export function fitting({ sentAt, timings, responseExcerpt = "", responseHeaders
   const isTimed = sentAt !== undefined && takes("sentAt", sentAt);
   const has = timings !== undefined && takes("timings", timings);
   const most = Math.max(left - "responseExcerpt".length - 1, 0);
-  const cut = Buffer.from(responseExcerpt).subarray(0, most);
-  const excerpt = new TextDecoder().decode(cut, { stream: true });
+  const excerpt = startOf(responseExcerpt, most);
   const keepsExcerpt = excerpt !== "" && takes("responseExcerpt", excerpt);
   const headers = takes("responseHeaders", {})
     ? Object.entries(responseHeaders).filter(([name, value]) => takes(name, value))
@@ -55,6 +54,12 @@ export function fitting({ sentAt, timings, responseExcerpt = "", responseHeaders
     ...(keepsExcerpt && { responseExcerpt: excerpt }),
     ...(headers.length > 0 && { responseHeaders: Object.fromEntries(headers) }),
   };
+}
+
+/** The start of a text, in whole characters, that has at most so many bytes. */
+function startOf(text: string, most: number): string {
+  if (Buffer.byteLength(text) <= most) return text;
+  return new TextDecoder().decode(Buffer.from(text).subarray(0, most), { stream: true });
 }
 
 /** Of a map or list, beside a byte for each of its entries. */

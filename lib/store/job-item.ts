@@ -219,9 +219,10 @@ export function entryOf(item: Item, order: "createdAt" | "dueAt"): IndexEntry {
 type Moved = Pick<Job, "id" | "appId"> & Partial<Pick<Job, "executionType" | "createdAt"> & Pick<AttemptRef, "rank">>;
 
 /** The key in `byStatus` after a move, or `remove`, or `keep`. */
-function listingOf({ id, appId, rank, createdAt = 0, ...job }: Moved, move: Move, listShards: number): string {
+function listingOf(job: Moved, move: Move, listShards: number): string {
+  const { id, appId, createdAt = 0 } = job;
   const { to, set, remove } = move;
-  const executionType = rank === undefined ? job.executionType : TASK;
+  const executionType = job.rank === undefined ? job.executionType : TASK;
   const isSame = move.from.includes(to);
   if (executionType === undefined) return isSame ? "keep" : "remove";
   const key = () => byStatusKey(appId, executionType, to, listShard(id, listShards));
