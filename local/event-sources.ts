@@ -33,10 +33,12 @@ export function startMapping(mapping: Mapping, invoke: Invoke): Runner {
   const inHand = new Set<Promise<void>>();
 
   async function poll(): Promise<void> {
+    let wasFull = false;
     while (!stopped.signal.aborted) {
       if (inHand.size >= mapping.maximumConcurrency) await Promise.race(inHand);
-      await room(inHand);
+      await room(inHand, wasFull);
       const messages = await receive().catch(() => undefined);
+      wasFull = messages?.length === mapping.batchSize;
       // The queue is down or stopping, so the next poll waits a moment.
       if (!messages) await sleep(200, undefined, { signal: stopped.signal }).catch(() => {});
       if (!messages?.length) continue;
