@@ -2,14 +2,16 @@ import { rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { signToken } from "../local/token.ts";
 import { capacityOf } from "./capacity.ts";
+import { WAITING, draining } from "./drain.ts";
 import { isolationOf } from "./isolation.ts";
 import { median, startCountingTarget, type CountingTarget } from "./measure.ts";
 import { benchNeighbours } from "./neighbours.ts";
 import { benchPdf } from "./pdf.ts";
 import { installedPeers } from "./peers.ts";
-import { LABELS, WAITING, draining, measure, type Entrant, type Figures } from "./round.ts";
-import { APP, createWorld, startPlain, startService, startStack, stop } from "./subjects.ts";
+import { LABELS, measure, type Figures } from "./round.ts";
+import { APP, createWorld, startPlain, startService, startStack, stop, type Entrant } from "./subjects.ts";
 import { benchTasks } from "./tasks.ts";
+import { inTurns } from "./turns.ts";
 import { INCOMPRESSIBLE, ORDER } from "./workload.ts";
 
 // `npm run bench` measures the service, and in the same minutes the floor: the same request, token, signature and
@@ -44,7 +46,7 @@ async function main(): Promise<void> {
     return target.close();
   }
   if (process.argv.includes("drain")) {
-    await benchDrain(target);
+    await benchDrain();
     return target.close();
   }
   await benchLoads(target);
@@ -57,22 +59,21 @@ async function main(): Promise<void> {
   process.stdout.write(`\n${json.join("\n")}\n`);
 }
 
-/** The service, the floor and the peers in turns, so that what else the machine does meets all of them. */
+/** The service and the floor in turns, so that what else the machine does meets both, and then each peer. */
 async function benchLoads(target: CountingTarget): Promise<void> {
   const { peers, missing } = installedPeers();
-  const entrants: Entrant[] = [
-    { start: startService },
-    { start: startPlain() },
-    ...peers.map(({ backend, createWorld: makeWorld }) => ({ start: startPlain({ PEER: backend }), makeWorld })),
-  ];
+  const pair: Entrant[] = [{ start: startService }, { start: startPlain() }];
   const rounds: { service: Figures; floor: Figures; peers: Figures[] }[] = [];
   for (let n = 1; n <= ROUNDS; n += 1) {
     process.stderr.write(`round ${n} of ${ROUNDS}\n`);
     // The first one finds the machine rested.
     const isReversed = n % 2 === 0;
-    const figures = await measure(isReversed ? entrants.toReversed() : entrants, target);
-    const [service, floor, ...others] = isReversed ? figures.toReversed() : figures;
-    if (service && floor) rounds.push({ service, floor, peers: others });
+    const figures = await measure(isReversed ? pair.toReversed() : pair, target);
+    const [service, floor] = isReversed ? figures.toReversed() : figures;
+    const others = await inTurns(peers, async ({ backend, createWorld: makeWorld }) =>
+      measure([{ start: startPlain({ PEER: backend }), makeWorld }], target),
+    );
+    if (service && floor) rounds.push({ service, floor, peers: others.flat() });
   }
   const heads = ["service", "floor", "ratio", ...peers.map(({ name }) => name)];
   process.stdout.write(`\n${"figure (median)".padEnd(50)}${heads.map(cell).join("")}\n`);
@@ -92,20 +93,15 @@ async function benchLoads(target: CountingTarget): Promise<void> {
 }
 
 /** `WAITING=20000 npm run bench -- drain`: one backlog, by a gateway and a worker. */
-async function benchDrain(target: CountingTarget): Promise<void> {
-  for (const [name, start] of [
-    ["the floor", startPlain()],
-    ["the service", startService],
-  ] as const) {
-    const { accept32, drain, cpu, peak, failed } = await draining(start, await createWorld(target), [
-      "gateway",
-      "worker",
-    ]);
-    row(`${name}: accepted, 32 in flight (jobs/s)`, accept32);
-    row(`${name}: ${WAITING} waiting, drained (jobs/s)`, drain);
-    row(`${name}: CPU of the worker (ms per job)`, cpu);
-    row(`${name}: peak memory of all processes (MB)`, peak);
-    row(`${name}: messages that failed`, failed);
+async function benchDrain(): Promise<void> {
+  const [floor, service] = await draining([{ start: startPlain() }, { start: startService }], ["gateway", "worker"]);
+  for (const [name, figures] of Object.entries({ "the floor": floor, "the service": service })) {
+    if (!figures) continue;
+    row(`${name}: accepted, 32 in flight (jobs/s)`, figures.accept32);
+    row(`${name}: ${WAITING} waiting, drained (jobs/s)`, figures.drain);
+    row(`${name}: CPU of the worker (ms per job)`, figures.cpu);
+    row(`${name}: peak memory of all processes (MB)`, figures.peak);
+    row(`${name}: messages that failed`, figures.failed);
   }
 }
 

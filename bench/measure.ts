@@ -19,6 +19,10 @@ export function wallMs(): number {
   return performance.timeOrigin + performance.now();
 }
 
+export function total(pids: readonly number[], of: (pid: number) => number): number {
+  return pids.reduce((sum, pid) => sum + of(pid), 0);
+}
+
 export function median(values: readonly number[]): number {
   return percentile(values, 50);
 }
@@ -33,8 +37,8 @@ export interface CountingTarget {
   /** Resolves when that many requests have come since the last call of `reset`. */
   reached(count: number): Promise<void>;
   reset(): void;
-  /** Requests per second from the first to the last since `reset`. */
-  rate(): number;
+  /** Requests that have come since the last call of `reset`. */
+  count(): number;
   /** Milliseconds from when each request's job was posted (header x-started) to its arrival here. */
   readonly latencies: number[];
   close(): void;
@@ -42,20 +46,19 @@ export interface CountingTarget {
 
 export async function startCountingTarget(): Promise<CountingTarget> {
   let count = 0;
-  let [first, last] = [0, 0];
   let check = () => {};
   const latencies: number[] = [];
   const server = createServer((request, response) => {
     const started = Number(request.headers["x-started"]);
-    last = wallMs();
-    if (started) latencies.push(last - started);
+    if (started) latencies.push(wallMs() - started);
     request.resume().on("end", () => {
       response.end();
-      if (count === 0) first = last;
       count += 1;
       check();
     });
   });
+  // A process that waits for its turn keeps its connections.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((listening) => {
     server.listen(0, "127.0.0.1", listening);
   });
@@ -70,7 +73,7 @@ export async function startCountingTarget(): Promise<CountingTarget> {
       count = 0;
       latencies.length = 0;
     },
-    rate: () => ((count - 1) * 1_000) / (last - first),
+    count: () => count,
     latencies,
     close: () => {
       server.closeAllConnections();

@@ -36,11 +36,21 @@ export interface Subject {
   failures(): number;
   /** Posts a job, to the counting target unless another URL is given. */
   accept(to?: string): Promise<void>;
+  /** Stops its processes where they are, until they are resumed. */
+  pause(): void;
+  resume(): void;
   end(): Promise<void>;
 }
 
 /** Starts processes of these roles on the storage of a world. */
 export type Start = (world: World, roles: readonly Role[]) => Promise<Subject>;
+
+/** Something to be measured, on emulators of its own. */
+export interface Entrant {
+  readonly start: Start;
+  /** Default: the emulators of the service. */
+  readonly makeWorld?: (target: CountingTarget) => Promise<World>;
+}
 
 export interface World {
   readonly env: Record<string, string>;
@@ -119,16 +129,26 @@ async function startProcesses(
     await answer.body.dump();
     if (answer.statusCode !== 201) throw new Error(`A create was answered with ${answer.statusCode}, expected 201`);
   };
+  const resume = () => signal(children, "SIGCONT");
+  // What stands still would outlive a benchmark that ends early.
+  process.on("exit", resume);
   return {
     failures: () => failures,
     pids: children.map(({ pid = 0 }) => pid),
     load: (of) => load(of, accept),
     accept,
+    pause: () => signal(children, "SIGSTOP"),
+    resume,
     end: async () => {
+      process.off("exit", resume);
       await dispatcher.close();
       for (const child of children.toReversed()) await stop(child);
     },
   };
+}
+
+function signal(children: readonly ChildProcess[], name: "SIGSTOP" | "SIGCONT"): void {
+  for (const child of children) child.kill(name);
 }
 
 /** The URL in the line that a process prints when it is ready; a worker has none. */
