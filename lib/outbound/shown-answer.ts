@@ -21,6 +21,7 @@ const MOST_CODINGS = 3;
 
 /** The first 1 KB of a body as text, whatever its codings and character set. */
 export async function excerptOf(body: Uint8Array, headers: Headers): Promise<string> {
+  if (body.length === 0) return "";
   const codings = listed(headers["content-encoding"])
     .toLowerCase()
     .split(",")
