@@ -184,4 +184,6 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   pdf: benchPdfs,
   neighbours: benchNeighbourhood,
 };
+// By itself, Node would end without the handlers that end what a benchmark has started.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
 await (BENCHES[process.argv[2] ?? ""] ?? main)();

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { cpuMs, peakMb, startCountingTarget, total } from "./measure.ts";
 import { createWorld, type Entrant, type Role, type Subject } from "./subjects.ts";
 import { inPieces, inTurns } from "./turns.ts";
@@ -10,6 +11,9 @@ export const WAITING = Number(process.env["WAITING"] ?? 5_000);
 /** Jobs that are accepted before the first are measured. */
 const UNMEASURED = 200;
 const FEW_IN_FLIGHT = Math.round(WAITING / 4);
+if (!(WAITING >= 500)) throw new Error(`WAITING is "${process.env["WAITING"]}": expected a number of 500 or more`);
+/** In which the storage answers what a process had asked before it was stopped. */
+const SETTLING_MS = 50;
 
 export interface Drain {
   readonly accept8: number;
@@ -61,6 +65,7 @@ function createDrain({ start, world, target }: Backlog, roles: readonly Role[]) 
   let drained = 0;
   let wanted = 0;
   let ms = 0;
+  let cpu = 0;
 
   /** Drains until so many more have come. */
   async function next(count: number): Promise<void> {
@@ -74,13 +79,15 @@ function createDrain({ start, world, target }: Backlog, roles: readonly Role[]) 
     drained += target.count() - before;
     ms += performance.now() - began;
     subject = await running;
-    if (wanted < WAITING) subject.pause();
+    cpu = cpuMs(subject.pids.at(-1) ?? 0) / wanted;
+    if (wanted === WAITING) return;
+    subject.pause();
+    await sleep(SETTLING_MS);
   }
 
   async function end(): Promise<Omit<Drain, "accept8" | "accept32">> {
     if (!subject) throw new Error("Nothing has been drained");
     const { pids } = subject;
-    const cpu = cpuMs(pids.at(-1) ?? 0) / WAITING;
     const peak = total([...pids, ...world.pids], peakMb);
     const failed = subject.failures();
     await subject.end();

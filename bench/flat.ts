@@ -27,6 +27,8 @@ import { BUSY, DEAD, DUE, KEYED, PAUSED, jobsOfADay, keyOf, putJobs, usualId } f
 export interface Cost {
   /** Processor time. The models answer at once, so there is no other. */
   readonly ms: number;
+  /** Until the round had ended, with what the models took. */
+  readonly wallMs: number;
   /** Of the table, writes as well. */
   readonly calls: number;
   readonly items: number;
@@ -214,23 +216,25 @@ export async function measureFlat(
 }
 
 /**
- * The mean, of time that of the quicker half: in other rounds the garbage of the models is collected, which hold
- * gigabytes. Not the median: some systems count processor time in steps of 4 ms.
+ * The mean, of time that of the half of the rounds that ended sooner: in others the garbage of the models is collected,
+ * which hold gigabytes. Not the median: some systems count processor time in steps of 4 ms.
  */
 function usual(all: readonly Cost[]): Cost {
   const mean = (of: keyof Cost, from: readonly Cost[]) => from.reduce((sum, cost) => sum + cost[of], 0) / from.length;
-  const quick = all.toSorted((a, b) => a.ms - b.ms).slice(0, Math.ceil(all.length / 2));
-  return { ms: mean("ms", quick), calls: mean("calls", all), items: mean("items", all) };
+  const quick = all.toSorted((a, b) => a.wallMs - b.wallMs).slice(0, Math.ceil(all.length / 2));
+  return { ms: mean("ms", quick), wallMs: mean("wallMs", quick), calls: mean("calls", all), items: mean("items", all) };
 }
 
 async function once(stored: Stored, { times, prepare, run }: Measure, round: number): Promise<Cost> {
   stored.pass();
   await prepare?.(stored);
   const before = { ...stored.used };
+  const beganAt = performance.now();
   const began = process.threadCpuUsage();
   for (let n = 0; n < times; n += 1) await run(stored, round * times + n);
   const { user, system } = process.threadCpuUsage(began);
+  const wallMs = performance.now() - beganAt;
   const { calls, items, modelMs } = stored.used;
   const ms = Math.max((user + system) / 1_000 - (modelMs - before.modelMs), 0) / times;
-  return { ms, calls: (calls - before.calls) / times, items: (items - before.items) / times };
+  return { ms, wallMs, calls: (calls - before.calls) / times, items: (items - before.items) / times };
 }

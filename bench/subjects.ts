@@ -131,7 +131,11 @@ async function startProcesses(
   };
   const resume = () => signal(children, "SIGCONT");
   // What stands still would outlive a benchmark that ends early.
-  process.on("exit", resume);
+  const abandon = () => {
+    resume();
+    signal(children, "SIGTERM");
+  };
+  process.on("exit", abandon);
   return {
     failures: () => failures,
     pids: children.map(({ pid = 0 }) => pid),
@@ -140,14 +144,14 @@ async function startProcesses(
     pause: () => signal(children, "SIGSTOP"),
     resume,
     end: async () => {
-      process.off("exit", resume);
+      process.off("exit", abandon);
       await dispatcher.close();
       for (const child of children.toReversed()) await stop(child);
     },
   };
 }
 
-function signal(children: readonly ChildProcess[], name: "SIGSTOP" | "SIGCONT"): void {
+function signal(children: readonly ChildProcess[], name: "SIGSTOP" | "SIGCONT" | "SIGTERM"): void {
   for (const child of children) child.kill(name);
 }
 

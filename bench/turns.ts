@@ -1,6 +1,6 @@
 // Entrants are measured in turns: what else the machine does, and its slow minutes, meet all of them.
 
-/** Jobs of one entrant after which the next has its turn. Processes that stand still for longer lose connections. */
+/** Jobs of one entrant after which the next has its turn. What stands still for 4 s loses its idle connections. */
 const PIECE = 250;
 
 /** One after another. Results are in the order of the entrants. */

@@ -38,7 +38,8 @@ export function startMapping(mapping: Mapping, invoke: Invoke): Runner {
       if (inHand.size >= mapping.maximumConcurrency) await Promise.race(inHand);
       await room(inHand, wasFull);
       const messages = await receive().catch(() => undefined);
-      wasFull = messages?.length === mapping.batchSize;
+      // A batch of one says nothing of those behind it.
+      wasFull = mapping.batchSize > 1 && messages?.length === mapping.batchSize;
       // The queue is down or stopping, so the next poll waits a moment.
       if (!messages) await sleep(200, undefined, { signal: stopped.signal }).catch(() => {});
       if (!messages?.length) continue;

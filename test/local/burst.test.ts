@@ -34,17 +34,45 @@ test("a worker that joins a backlog handles every message at its first receive",
   await target.close();
 });
 
+const batches = (count: number) => new Set(Array.from({ length: count }, () => new Promise<void>(() => {})));
+
 test("a batch more than a few waits for a busy event loop, and comes while batches only wait for their targets", async () => {
   const room = createPace();
-  const inHand = new Set(Array.from({ length: 5 }, () => new Promise<void>(() => {})));
-  await room(new Set([...inHand].slice(0, 3)), false);
+  await room(batches(3), false);
   // More messages wait behind a full one.
-  await room(inHand, true);
-  let isTaken = false;
+  await room(batches(7), true);
+  const taken: string[] = [];
+  const waiting = [
+    room(batches(4), false).then(() => taken.push("fifth")),
+    room(batches(8), true).then(() => taken.push("ninth")),
+  ];
+  await busyFor(100);
+  expect(taken).toEqual([]);
+  await Promise.all(waiting);
+});
+
+test("after full batches, a busy event loop falls back to a few", async () => {
+  const room = createPace();
+  const ends: (() => void)[] = [];
+  const inHand = new Set<Promise<void>>();
+  for (let n = 0; n < 8; n += 1) {
+    const batch = new Promise<void>((end) => ends.push(end)).then(() => void inHand.delete(batch));
+    inHand.add(batch);
+  }
+  let heldBy = 0;
   const taken = room(inHand, false).then(() => {
-    isTaken = true;
+    heldBy = inHand.size;
   });
-  const until = performance.now() + 100;
+  for (const end of ends.slice(0, 5)) {
+    end();
+    await busyFor(30);
+  }
+  await taken;
+  expect(heldBy).toBe(3);
+});
+
+async function busyFor(ms: number): Promise<void> {
+  const until = performance.now() + ms;
   while (performance.now() < until) {
     const turn = performance.now() + 10;
     while (performance.now() < turn);
@@ -52,9 +80,7 @@ test("a batch more than a few waits for a busy event loop, and comes while batch
       setImmediate(next);
     });
   }
-  expect(isTaken).toBe(false);
-  await taken;
-});
+}
 
 test("an answer that came while the event loop was busy is no timeout, and its call is not repeated", async () => {
   const server = new Worker(
