@@ -91,8 +91,15 @@ test("packaging without credentials gives the CloudFormation template", async ()
     ]);
   }
   expect(properties("RenderPdfLambdaFunction")).toMatchObject({ Architectures: ["x86_64"], MemorySize: 3_008 });
-  for (const name of ["ProcessJobs", "RunTasks", "RunPdfs", "RenderPdf"])
+  for (const name of ["ProcessJobs", "RunTasks", "RunPdfs", "RenderPdf", "SweepJobs"])
     expect(properties(`${name}LambdaFunction`).RecursiveLoop).toBe("Allow");
+  // The sweep shares its time among apps by the entries of `due` alone.
+  expect(properties("JobsTable").GlobalSecondaryIndexes).toContainEqual(
+    expect.objectContaining({
+      IndexName: "due",
+      Projection: { ProjectionType: "INCLUDE", NonKeyAttributes: ["byApp"] },
+    }),
+  );
   expect(properties("JobsMainQueue")).toMatchObject({
     FifoQueue: true,
     DeduplicationScope: "messageGroup",

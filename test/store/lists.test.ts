@@ -115,6 +115,20 @@ test("an administrator's page of tasks in a rare status is one batch too, and a 
   expect(failed).toMatchObject({ jobs: [], total: 0, totalIsExact: true });
 });
 
+test("the total of a filtered list is a lower bound behind ten thousand entries, and says so", async () => {
+  const { store, appId, put } = stand();
+  for (let n = 0; n < 11_000; n += 1)
+    await put("SUCCEEDED", n, { ...task, jobType: n % 100 === 0 ? "rare" : "example" });
+  calls = {};
+  const fits = ({ jobType }: { jobType?: string }) => jobType === "rare";
+  const page = await numberedPage(store, { appId }, { page: 1, pageSize: 25 }, { statuses: undefined, fits });
+  expect(page.jobs).toHaveLength(25);
+  expect(page.totalIsExact).toBe(false);
+  expect(page.total).toBeGreaterThanOrEqual(100);
+  expect(page.total).toBeLessThan(110);
+  expect(calls["BatchGetItemCommand"]).toBe(1);
+});
+
 test("a list of PENDING jobs has those that wait, in a few reads, behind hundreds that have ended", async () => {
   const { store, appId, put } = stand();
   const fresh = await put("PENDING", MINUTE);
