@@ -117,7 +117,7 @@ test("an administrator's page of tasks in a rare status is one batch too, and a 
 
 test("the total of a filtered list is a lower bound behind ten thousand entries, and says so", async () => {
   const { store, appId, put } = stand();
-  for (let n = 0; n < 11_000; n += 1)
+  for (let n = 0; n < 13_000; n += 1)
     await put("SUCCEEDED", n, { ...task, jobType: n % 100 === 0 ? "rare" : "example" });
   calls = {};
   const fits = ({ jobType }: { jobType?: string }) => jobType === "rare";
@@ -125,7 +125,7 @@ test("the total of a filtered list is a lower bound behind ten thousand entries,
   expect(page.jobs).toHaveLength(25);
   expect(page.totalIsExact).toBe(false);
   expect(page.total).toBeGreaterThanOrEqual(100);
-  expect(page.total).toBeLessThan(110);
+  expect(page.total).toBeLessThan(130);
   expect(calls["BatchGetItemCommand"]).toBe(1);
 });
 
