@@ -22,7 +22,8 @@ type Lists = Pick<JobStore, "newest" | "partitionsOf" | "pendingListedBefore" | 
 
 /**
  * An app's jobs that fit, newest first. Reads at most 4 × `limit` jobs, in as many batches, so a page may be short.
- * Each round is at most one query for each partition of each execution type, and of each status that has an index.
+ * At any time it makes at most one query for each partition of each execution type; several statuses that have an index
+ * follow one another.
  */
 export async function listJobs(
   store: Lists,
@@ -36,12 +37,19 @@ export async function listJobs(
   const jobs: Job[] = [];
   let next = position;
   const stages = stagesOf(store, filter, executionTypes);
+  const { appId } = filter;
+  const partitions = executionTypes.flatMap((executionType) => store.partitionsOf({ appId, executionType }));
   let stage = stages.findIndex(({ since }) => next === undefined || next.at >= since);
   for (let round = 0; round < MOST_ROUNDS && jobs.length < limit; round += 1) {
     const now = stages[stage];
     if (!now) return { jobs, next: undefined };
     const most = limit - jobs.length;
-    const asked = { limit: filter.jobType ? KEYS_A_QUERY : most, most, wanted: mayFit(filter) };
+    const asked = {
+      limit: filter.jobType ? KEYS_A_QUERY : most,
+      atOnce: Math.max(partitions.length, 1),
+      most,
+      wanted: mayFit(filter),
+    };
     const page = await merged(store, now.sources, asked, next);
     // A job that changes its status may be in two indexes for a moment.
     const ids = new Set(page.entries.map(({ id }) => id));

@@ -66,10 +66,11 @@ async function entriesOf(
   const ofApp = statuses ? statuses.map((status) => ({ ...tasks, status })) : [tasks];
   const indexes = userId === undefined ? ofApp : [{ appId, userId }];
   const sources = indexes.flatMap((of) => store.partitionsOf(of)).map((partition) => ({ ...partition, created: {} }));
+  const atOnce = store.partitionsOf(tasks).length;
   const entries: IndexEntry[] = [];
   let from: Position | undefined;
   do {
-    const page = await merged(store, sources, { limit: KEYS_A_QUERY }, from);
+    const page = await merged(store, sources, { limit: KEYS_A_QUERY, atOnce }, from);
     entries.push(...page.entries);
     from = page.next;
   } while (from && entries.length < MOST_LOOKED_AT);

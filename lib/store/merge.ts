@@ -21,6 +21,8 @@ export interface Position {
 
 interface Wanted {
   readonly limit: number;
+  /** Queries at the same time. Default: those of all sources. */
+  readonly atOnce?: number;
   readonly most?: number;
   readonly wanted?: (entry: IndexEntry) => boolean;
 }
@@ -41,20 +43,23 @@ const everyEntry = () => true;
 export async function merged(
   store: Pick<JobStore, "newest">,
   sources: readonly Source[],
-  { limit, most = Infinity, wanted = everyEntry }: Wanted,
+  { limit, atOnce = sources.length, most = Infinity, wanted = everyEntry }: Wanted,
   position?: Position,
 ): Promise<Merged> {
-  const pages = await Promise.all(
-    sources.map(async (source) => {
-      const name = nameOf(source);
-      const { from = 0, to = Infinity } = source.created;
-      const created = { from, to: Math.min(to, position?.at ?? Number.MAX_SAFE_INTEGER) };
-      if (created.to < from) return { name, entries: [], complete: true };
-      const id = position?.ids[name];
-      const page = await store.newest(source, created, limit, position && id ? { id, at: position.at } : undefined);
-      return { name, ...page };
-    }),
-  );
+  const pageOf = async (source: Source) => {
+    const name = nameOf(source);
+    const { from = 0, to = Infinity } = source.created;
+    const created = { from, to: Math.min(to, position?.at ?? Number.MAX_SAFE_INTEGER) };
+    if (created.to < from) return { name, entries: [], complete: true };
+    const id = position?.ids[name];
+    const page = await store.newest(source, created, limit, position && id ? { id, at: position.at } : undefined);
+    return { name, ...page };
+  };
+  const pages: Awaited<ReturnType<typeof pageOf>>[] = [];
+  while (pages.length < sources.length) {
+    const asked = sources.slice(pages.length, pages.length + atOnce);
+    pages.push(...(await Promise.all(asked.map(pageOf))));
+  }
   // An entry that a source has not shown is no newer than the last one it has shown.
   const horizon = Math.max(...pages.map(({ entries, complete }) => (complete ? 0 : (entries.at(-1)?.at ?? 0))));
   const shown = pages

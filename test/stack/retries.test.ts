@@ -48,6 +48,23 @@ test("a target that answers 500 eleven times makes the job DEAD after the ten de
   expect(received.map(({ headers }) => Number(headers["x-job-attempt"]))).toEqual(numbers);
 });
 
+const OK = "Content-Length: 2\r\n\r\nok";
+
+test.each([
+  ["100 Continue that nobody asked for", `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n${OK}`],
+  ["headers of 20 KB", `HTTP/1.1 200 OK\r\nX-Padding: ${"p".repeat(20_000)}\r\n${OK}`],
+  ["the same Content-Length twice", `HTTP/1.1 200 OK\r\nContent-Length: 2\r\n${OK}`],
+  ["folded headers", `HTTP/1.1 200 OK\r\nX-Folded: a\r\n b\r\n${OK}`],
+])("a target that did its work and answers with %s is called once", async (_, answer) => {
+  const { token } = await newApp();
+  const before = target.received.length;
+  target.answer((_request, response) => response.socket?.write(answer));
+  const { body } = await stack.call("POST", "/v1/jobs/create", { token, body: webhook({ url: target.url }) });
+  const job = await jobIn(stack, token, body.data.id, "SUCCEEDED");
+  expect(job.attempts).toMatchObject([{ number: 1, httpStatus: 200, responseExcerpt: "ok" }]);
+  expect(target.received).toHaveLength(before + 1);
+});
+
 test("a target that recovers after three failures gets the job, with all four attempts recorded", async () => {
   const { token } = await newApp();
   target.answer(({ headers }, response) => {

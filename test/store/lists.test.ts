@@ -27,18 +27,24 @@ const LIST_SHARDS = 4;
 const { Properties: properties = {} } = readTemplate(ROOT).resources["JobsTable"] ?? {};
 
 let calls: Record<string, number> = {};
+let mostAtOnce = 0;
 beforeEach(() => {
   calls = {};
+  mostAtOnce = 0;
 });
 
 function stand() {
   const now = Date.now();
   const clock = { ...createClock(), now: () => now };
   const model = createDynamoDb({ now: clock.now, table: "JobsTable", properties });
+  let running = 0;
   const client = clientOf(async (command: Command) => {
     const { name } = command.constructor;
     calls[name] = (calls[name] ?? 0) + 1;
-    return model.send(command);
+    mostAtOnce = Math.max(mostAtOnce, (running += 1));
+    const answer = await model.send(command);
+    running -= 1;
+    return answer;
   }) as DynamoDBClient;
   const files = createBucket({ name: "jobsbucket", client: clientOf(createS3({ bucket: "jobsbucket" }).send) });
   const table = createTable({ name: "JobsTable", clock, client });
@@ -188,6 +194,7 @@ test("a list of several statuses reads their indexes, newest first, with each jo
   const { jobs, next } = await listJobs(store, filter, TYPES, 50);
   expect({ ids: jobs.map(({ id }) => id), next }).toEqual({ ids, next: undefined });
   expect(calls).toEqual({ BatchGetItemCommand: 1, QueryCommand: 2 * TYPES.length * LIST_SHARDS });
+  expect(mostAtOnce).toBe(TYPES.length * LIST_SHARDS);
 });
 
 test("a list of some job types reads no other tasks, however many there are", async () => {
