@@ -317,7 +317,8 @@ export function nextAttempt(job: Job): AttemptRef {
 
 /**
  * The next look at a job whose message is sent now: after 5, 10, 20, 40 … minutes of waiting, so that a message that
- * still lies in its queue is repeated ever less often.
+ * still lies in its queue is repeated ever less often. In a lane too, though its head may move: who is behind it would
+ * know that only by a write for each job that goes, and a job's repeats are no more than the logarithm of its wait.
  */
 export function nextLook({ startAt, releasedAt = 0 }: Job, now: EpochMs): EpochMs {
   return now + Math.max(HEAD_START, now - Math.max(startAt, releasedAt));
