@@ -11,7 +11,8 @@ export const WAITING = Number(process.env["WAITING"] ?? 5_000);
 /** Jobs that are accepted before the first are measured. */
 const UNMEASURED = 200;
 const FEW_IN_FLIGHT = Math.round(WAITING / 4);
-if (!(WAITING >= 500)) throw new Error(`WAITING is "${process.env["WAITING"]}": expected a number of 500 or more`);
+/** Fewer are not enough for both ways in which they are accepted. */
+const FEWEST_WAITING = 500;
 /** In which the storage answers what a process had asked before it was stopped. */
 const SETTLING_MS = 50;
 
@@ -26,7 +27,10 @@ export interface Drain {
 
 /** Each entrant's processes of these roles drain a backlog. Between its turns they are stopped where they are. */
 export async function draining(entrants: readonly Entrant[], roles: readonly Role[]): Promise<Drain[]> {
-  const backlogs = await inTurns(entrants, open);
+  if (!(WAITING >= FEWEST_WAITING)) {
+    throw new Error(`WAITING is "${process.env["WAITING"]}": expected a number of ${FEWEST_WAITING} or more`);
+  }
+  const backlogs = await inTurns(entrants, openBacklog);
   const accept8 = await accepting(backlogs, { count: FEW_IN_FLIGHT, inFlight: 8 });
   const accept32 = await accepting(backlogs, { count: WAITING - UNMEASURED - FEW_IN_FLIGHT, inFlight: 32 });
   const drains = await inTurns(backlogs, async ({ gateway, ...backlog }) => {
@@ -39,15 +43,14 @@ export async function draining(entrants: readonly Entrant[], roles: readonly Rol
 }
 
 /** Starts what accepts the jobs. */
-async function open({ start, makeWorld = createWorld }: Entrant) {
-  const target = await startCountingTarget();
-  const world = await makeWorld(target);
+async function openBacklog({ start, makeWorld = createWorld }: Entrant) {
+  const world = await makeWorld(await startCountingTarget());
   const gateway = await start(world, ["gateway"]);
   await gateway.load({ count: UNMEASURED, inFlight: 8 });
-  return { start, world, target, gateway };
+  return { start, world, gateway };
 }
 
-type Backlog = Omit<Awaited<ReturnType<typeof open>>, "gateway">;
+type Backlog = Omit<Awaited<ReturnType<typeof openBacklog>>, "gateway">;
 
 /** Jobs accepted per second. */
 async function accepting(all: readonly { readonly gateway: Subject }[], { count, ...how }: Load): Promise<number[]> {
@@ -60,7 +63,8 @@ async function accepting(all: readonly { readonly gateway: Subject }[], { count,
   return [...took.values()].map((ms) => (count * 1_000) / ms);
 }
 
-function createDrain({ start, world, target }: Backlog, roles: readonly Role[]) {
+function createDrain({ start, world }: Backlog, roles: readonly Role[]) {
+  const { target } = world;
   let subject: Subject | undefined;
   let drained = 0;
   let wanted = 0;

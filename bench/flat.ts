@@ -27,11 +27,14 @@ import { BUSY, DEAD, DUE, KEYED, PAUSED, jobsOfADay, keyOf, putJobs, usualId } f
 export interface Cost {
   /** Processor time. The models answer at once, so there is no other. */
   readonly ms: number;
-  /** Until the round had ended, with what the models took. */
-  readonly wallMs: number;
   /** Of the table, writes as well. */
   readonly calls: number;
   readonly items: number;
+}
+
+/** What one round cost, and how long it took, with what the models took. */
+interface Round extends Cost {
+  readonly wallMs: number;
 }
 
 type Stored = Awaited<ReturnType<typeof createStored>>;
@@ -200,9 +203,9 @@ export async function measureFlat(
   const warmUp = Math.min(rounds - 1, MOST_WARM_UP);
   for (const measure of MEASURES) {
     say(measure.name);
-    const taken = all.map((): Cost[] => []);
+    const taken = all.map((): Round[] => []);
     for (let round = -warmUp; round < rounds; round += 1) {
-      // Each begins now and then: garbage is collected after so many allocations, and would be after the same one's.
+      // Garbage is collected after so many allocations. In the same order each time, that might always meet the same size.
       const first = (round + warmUp) % all.length;
       const order = [...all.entries()];
       for (const [at, stored] of [...order.slice(first), ...order.slice(0, first)]) {
@@ -219,13 +222,13 @@ export async function measureFlat(
  * The mean, of time that of the half of the rounds that ended sooner: in others the garbage of the models is collected,
  * which hold gigabytes. Not the median: some systems count processor time in steps of 4 ms.
  */
-function usual(all: readonly Cost[]): Cost {
+function usual(all: readonly Round[]): Cost {
   const mean = (of: keyof Cost, from: readonly Cost[]) => from.reduce((sum, cost) => sum + cost[of], 0) / from.length;
   const quick = all.toSorted((a, b) => a.wallMs - b.wallMs).slice(0, Math.ceil(all.length / 2));
-  return { ms: mean("ms", quick), wallMs: mean("wallMs", quick), calls: mean("calls", all), items: mean("items", all) };
+  return { ms: mean("ms", quick), calls: mean("calls", all), items: mean("items", all) };
 }
 
-async function once(stored: Stored, { times, prepare, run }: Measure, round: number): Promise<Cost> {
+async function once(stored: Stored, { times, prepare, run }: Measure, round: number): Promise<Round> {
   stored.pass();
   await prepare?.(stored);
   const before = { ...stored.used };

@@ -38,7 +38,7 @@ export async function listJobs(
   let next = position;
   const stages = stagesOf(store, filter, executionTypes);
   const { appId } = filter;
-  const partitions = executionTypes.flatMap((executionType) => store.partitionsOf({ appId, executionType }));
+  const atOnce = executionTypes.flatMap((executionType) => store.partitionsOf({ appId, executionType })).length;
   let stage = stages.findIndex(({ since }) => next === undefined || next.at >= since);
   for (let round = 0; round < MOST_ROUNDS && jobs.length < limit; round += 1) {
     const now = stages[stage];
@@ -46,7 +46,7 @@ export async function listJobs(
     const most = limit - jobs.length;
     const asked = {
       limit: filter.jobType ? KEYS_A_QUERY : most,
-      atOnce: Math.max(partitions.length, 1),
+      atOnce,
       most,
       wanted: mayFit(filter),
     };

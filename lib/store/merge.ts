@@ -57,7 +57,7 @@ export async function merged(
   };
   const pages: Awaited<ReturnType<typeof pageOf>>[] = [];
   while (pages.length < sources.length) {
-    const asked = sources.slice(pages.length, pages.length + atOnce);
+    const asked = sources.slice(pages.length, pages.length + Math.max(atOnce, 1));
     pages.push(...(await Promise.all(asked.map(pageOf))));
   }
   // An entry that a source has not shown is no newer than the last one it has shown.
