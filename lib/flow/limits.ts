@@ -45,9 +45,16 @@ export async function makeRoom(
     if (waitMs > 0) await clock.sleep(waitMs);
   }
   if (maxConcurrency === null) return {};
-  // One that was let go is first, however long its message lay in the queue.
-  const isFirst = isProbe || ref.turn !== undefined;
+  const isFirst = isProbe || isLetGoTo(destination, ref);
   return takeSlot(parts, ref, { destination, most: maxConcurrency, isFirst });
+}
+
+/**
+ * Whether it was let go from where it waited, and is first however long its message lay in the queue. One that waited for
+ * a slot of its app's share has not waited for its destination yet: there it goes behind those that have.
+ */
+function isLetGoTo(destination: string, { turn }: CallRef): boolean {
+  return turn !== undefined && (turn.share === undefined || turn.share === destination);
 }
 
 /** The turn that was kept for this attempt by the rate that is set now, or the next one. */

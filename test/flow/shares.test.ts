@@ -63,6 +63,28 @@ test("a slot of a share that a job could not use at its destination goes to the 
   expect(await run(await stored(last))).toBe("succeeded");
 });
 
+test("a job that waited for a share goes behind those that wait for its destination already", async () => {
+  await allow(1);
+  const narrow = "https://narrow.example";
+  await allowOneAt(narrow);
+  const now = world.clock.now();
+  const held = { appId, destination: narrow, holder: "somebody", since: now, until: now + HOUR };
+  await world.capacity.takeSlot(held, 1, true);
+  const { run } = container();
+  const running = await holding([await long()], { run });
+  const [older, waiting] = [await submit(undefined, "both", {}, { baseUrl: narrow }), await long(narrow)];
+  for (const job of [waiting, older]) expect(await run(job)).toBe("skipped");
+  expect([await stored(older), await stored(waiting)]).toMatchObject([
+    { backlog: `to ${narrow}` },
+    { backlog: "to (long)" },
+  ]);
+  await world.capacity.leaveSlot(held);
+  await letEnd(running);
+  await expect.poll(async () => (await stored(waiting)).backlog).toBeUndefined();
+  expect(await run(await stored(waiting))).toBe("skipped");
+  expect((await stored(waiting)).backlog).toBe(`to ${narrow}`);
+});
+
 test("attempts over a minute leave the short ones of their destination as they are", async () => {
   const { run } = container();
   goesSlowly(true);
