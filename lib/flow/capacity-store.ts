@@ -1,9 +1,10 @@
-import { DAY, MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
-import { LONGEST_MESSAGE_DELAY } from "../job/job.ts";
-import { expirySeconds, type Expressions, type Item, type Table } from "../store/table.ts";
+import { DAY, SECOND, type Clock, type EpochMs } from "../clock.ts";
+import { expirySeconds, type Item, type Table } from "../store/table.ts";
+import { BEHIND_NOBODY, MOST_TRIES, itemOf, markWaiters, updateItem } from "./capacity-items.ts";
 import type { DestinationRef } from "./destination-store.ts";
+import { createTurnRow } from "./turn-row.ts";
 
-// The turns and slots of destinations that have limits, in items apart from the app's, which every delivery reads.
+// What destinations with limits have room for: turns by their rate, and slots for attempts at once.
 
 /** One unit of a destination's concurrency, held by an attempt. */
 export interface Slot extends DestinationRef {
@@ -22,35 +23,16 @@ interface Parts {
 
 export type CapacityStore = ReturnType<typeof createCapacityStore>;
 
-const MOST_TRIES = 5;
-/**
- * Jobs beyond this wait in the backlog, by their age. The row is short, so that few jobs have a turn by an old limit, and
- * longer than the time between two sweeps, which fill it.
- */
-const ROW_LENGTH = 2 * MINUTE;
 /** The longest real time by which the message of a lane comes after its time. */
 const LANE_LATE = 5 * SECOND;
 /** The longest real time for which a slot is kept for a lane. */
 const KEPT_FOR_LANE = 30 * SECOND;
 
-/** A step is the service time between two turns of a destination, in whole milliseconds. */
 export function createCapacityStore(parts: Parts) {
   return {
-    /**
-     * Takes the next turn: now, if no job waits. Undefined when jobs wait in the destination's backlog, or the row is
-     * full: the job then goes there too, behind them. `isInLane`: the job can't go there, so it may take a turn behind
-     * a full row.
-     */
-    takeTurn: async (ref: DestinationRef, asked: { readonly step: number; readonly isInLane: boolean }) =>
-      takeTurn(parts, ref, asked),
-    /** Takes the turns that are free in the row, at most `most`, for jobs of the backlog. They may be none. */
-    takeTurns: async (ref: DestinationRef, asked: { readonly step: number; readonly most: number }) =>
-      takeTurns(parts, ref, asked),
-    /** Says whether jobs wait in the destination's backlog for turns. */
-    markRow: async (ref: DestinationRef, step: number, isWaiting: boolean) =>
-      void (await mark(parts, rowKey(ref, step), isWaiting)),
+    ...createTurnRow(parts),
     /** Says whether jobs wait in the destination's backlog for slots. Returns whether that is new. */
-    markSlots: async (ref: DestinationRef, isWaiting: boolean) => mark(parts, keyOf(ref, SLOTS), isWaiting),
+    markSlots: async (ref: DestinationRef, isWaiting: boolean) => markWaiters(parts, slotsKey(ref), isWaiting),
     /** How many of `most` slots are free. */
     freeSlots: async (ref: DestinationRef, most: number) => freeSlots(parts, ref, most),
     /**
@@ -71,108 +53,8 @@ export function createCapacityStore(parts: Parts) {
   };
 }
 
-/** How many turns are to come of some of an app's destinations, by their steps: a read for each hundred. */
-export async function turnsToCome(
-  { table, clock }: { readonly table: Pick<Table, "getMany">; readonly clock: Pick<Clock, "now"> },
-  appId: string,
-  steps: ReadonlyMap<string, number>,
-): Promise<ReadonlyMap<string, number>> {
-  const rows = new Map(
-    [...steps].map(([destination, step]) => {
-      const key = rowKey({ appId, destination }, step);
-      return [key.pk, { key, destination, step }] as const;
-    }),
-  );
-  const items = await table.getMany(
-    [...rows.values()].map(({ key }) => key),
-    { consistent: false },
-  );
-  const now = clock.now();
-  const counts = items.flatMap((item) => {
-    const row = rows.get(String(item["pk"]));
-    // The next turn that is free is nobody's yet.
-    return row ? [[row.destination, Math.ceil((Number(item["nextAt"] ?? 0) - now) / row.step) - 1] as const] : [];
-  });
-  return new Map(counts.filter(([, count]) => count > 0));
-}
-
-async function takeTurn(
-  { table, clock }: Parts,
-  ref: DestinationRef,
-  { step, isInLane }: { readonly step: number; readonly isInLane: boolean },
-): Promise<EpochMs | undefined> {
-  const key = rowKey(ref, step);
-  const behindNobody = isInLane ? "" : BEHIND_NOBODY;
-  for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-    const now = clock.now();
-    const last = now + (isInLane ? LONGEST_MESSAGE_DELAY : ROW_LENGTH);
-    const expiresAt = expirySeconds(now + DAY);
-    const next = await update(table, key, {
-      UpdateExpression: "SET nextAt = nextAt + :step, expiresAt = :expiresAt",
-      ConditionExpression: `nextAt BETWEEN :now AND :last${behindNobody}`,
-      values: { ":step": step, ":now": now, ":last": last, ":expiresAt": expiresAt },
-    });
-    if (next.held) return Number(next.item["nextAt"]) - step;
-    if (next.item["hasBacklog"] === true && !isInLane) return undefined;
-    if (Number(next.item["nextAt"] ?? 0) > last) {
-      if (!isInLane) await mark({ table, clock }, key, true);
-      return undefined;
-    }
-    const first = await update(table, key, {
-      UpdateExpression: "SET nextAt = :next, expiresAt = :expiresAt",
-      ConditionExpression: `(attribute_not_exists(nextAt) OR nextAt < :now)${behindNobody}`,
-      values: { ":next": now + step, ":now": now, ":expiresAt": expiresAt },
-    });
-    if (first.held) return now;
-  }
-  throw table.unavailable("the turns of the destination are changing too fast");
-}
-
-async function takeTurns(
-  { table, clock }: Parts,
-  ref: DestinationRef,
-  { step, most }: { readonly step: number; readonly most: number },
-): Promise<EpochMs[]> {
-  const key = rowKey(ref, step);
-  for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-    const now = clock.now();
-    const seen = Number((await table.get(key))?.["nextAt"] ?? 0);
-    const from = Math.max(seen, now);
-    // The row ends where it does for `takeTurn`: a turn at its very end is one of it.
-    const count = Math.min(most, Math.floor((now + ROW_LENGTH - from) / step) + 1);
-    if (count <= 0) return [];
-    const taken = await update(table, key, {
-      UpdateExpression: "SET nextAt = :next, expiresAt = :expiresAt",
-      ConditionExpression: seen === 0 ? "attribute_not_exists(nextAt)" : "nextAt = :seen",
-      values: {
-        ":next": from + count * step,
-        ":expiresAt": expirySeconds(now + DAY),
-        ...(seen !== 0 && { ":seen": seen }),
-      },
-    });
-    if (taken.held) return Array.from({ length: count }, (_, at) => from + at * step);
-  }
-  // New jobs take them as fast. The next look at the backlog tries again.
-  return [];
-}
-
-/** Returns whether that is new. */
-async function mark({ table, clock }: Parts, key: ReturnType<typeof keyOf>, isWaiting: boolean): Promise<boolean> {
-  const { held } = await table.update(
-    key,
-    isWaiting
-      ? {
-          UpdateExpression: "SET hasBacklog = :yes, expiresAt = :expiresAt",
-          ConditionExpression: "attribute_not_exists(hasBacklog)",
-          values: { ":yes": true, ":expiresAt": expirySeconds(clock.now() + DAY) },
-        }
-      : { UpdateExpression: "REMOVE hasBacklog", ConditionExpression: "attribute_exists(hasBacklog)" },
-  );
-  return held;
-}
-
 async function keepForLane({ table, clock }: Parts, ref: DestinationRef, asksAt: EpochMs): Promise<void> {
-  await table.update(keyOf(ref, SLOTS), {
+  await table.update(slotsKey(ref), {
     UpdateExpression: "SET laneAt = :at, expiresAt = :expiresAt",
     values: { ":at": asksAt, ":expiresAt": expirySeconds(clock.now() + DAY) },
   });
@@ -185,7 +67,7 @@ function isKeptForLane(item: Item | undefined, clock: Clock): boolean {
 }
 
 async function freeSlots({ table, clock }: Parts, ref: DestinationRef, most: number): Promise<number> {
-  const item = await table.get(keyOf(ref, SLOTS));
+  const item = await table.get(slotsKey(ref));
   const kept = isKeptForLane(item, clock) ? 1 : 0;
   return Math.max(0, most - kept - takenIn(item, clock));
 }
@@ -202,9 +84,9 @@ async function takeSlot(
   most: number,
   isFirst: boolean,
 ): Promise<"taken" | "behind" | { readonly tookMs: number }> {
-  const key = keyOf(slot, SLOTS);
+  const key = slotsKey(slot);
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-    const taken = await update(table, key, {
+    const taken = await updateItem(table, key, {
       UpdateExpression: `ADD slots :slot SET expiresAt = :expiresAt${slot.isInLane ? " REMOVE laneAt" : ""}`,
       // `contains`: a call whose answer was lost has written the slot, and its repetition succeeds too.
       ConditionExpression: `(attribute_not_exists(slots) OR size(slots) < :most OR contains(slots, :name))${isFirst ? "" : BEHIND_NOBODY}`,
@@ -224,13 +106,13 @@ async function takeSlot(
       const heldMs = clock.now() - Math.min(...names.map((name) => termsOf(name).since));
       return { tookMs: Math.max(Number(taken.item["tookMs"] ?? SECOND), heldMs) };
     }
-    await update(table, key, { UpdateExpression: "DELETE slots :over", values: { ":over": new Set(over) } });
+    await updateItem(table, key, { UpdateExpression: "DELETE slots :over", values: { ":over": new Set(over) } });
   }
   throw table.unavailable("the slots of the destination are changing too fast");
 }
 
 async function addSlot({ table, clock }: Parts, slot: Slot): Promise<number> {
-  const { item } = await update(table, keyOf(slot, SLOTS), {
+  const { item } = await updateItem(table, slotsKey(slot), {
     UpdateExpression: "ADD slots :slot SET expiresAt = :expiresAt",
     values: { ":slot": new Set([nameOf(slot)]), ":expiresAt": expirySeconds(slot.until + DAY) },
   });
@@ -238,29 +120,15 @@ async function addSlot({ table, clock }: Parts, slot: Slot): Promise<number> {
 }
 
 async function leaveSlot({ table, clock }: Parts, slot: Slot, tookMs?: number): Promise<boolean> {
-  const { item } = await update(table, keyOf(slot, SLOTS), {
+  const { item } = await updateItem(table, slotsKey(slot), {
     UpdateExpression: `DELETE slots :slot${tookMs === undefined ? "" : " SET tookMs = :took"}`,
     values: { ":slot": new Set([nameOf(slot)]), ...(tookMs !== undefined && { ":took": tookMs }) },
   });
   return item["hasBacklog"] === true && (slot.isInLane === true || !isKeptForLane(item, clock));
 }
 
-const SLOTS = "SLOTS";
-const BEHIND_NOBODY = " AND attribute_not_exists(hasBacklog)";
-
-/** A row of its own for each rate: after a change of the limit no job waits by the old one. */
-function rowKey(ref: DestinationRef, step: number) {
-  return keyOf(ref, `TURNS#rate#${step}`);
-}
-
-function keyOf({ appId, destination }: DestinationRef, sk: string) {
-  return { pk: `FLOW#${appId}#${destination}`, sk };
-}
-
-/** `item`: after the write, or the one that did not meet its condition. */
-async function update(table: Table, key: ReturnType<typeof keyOf>, by: Expressions) {
-  const { held, item = {} } = await table.update(key, by, "ALL_NEW");
-  return { held, item };
+function slotsKey(ref: DestinationRef) {
+  return itemOf(ref, "SLOTS");
 }
 
 /** A slot as a member of the set of taken slots. */

@@ -61,7 +61,7 @@ export function createGates(parts: Parts) {
   async function markBacklog(ref: BacklogRef, isWaiting: boolean): Promise<boolean> {
     const to = target(ref);
     const limits = to && limitsOf(to.destination, await apps.settingsOf(to.appId));
-    return to !== undefined && limits !== undefined && (await markWaiting(parts, to, limits, isWaiting));
+    return to !== undefined && limits !== undefined && (await markWaiting(parts.capacity, to, limits, isWaiting));
   }
 
   return { shutBy, gateOf, markBacklog };

@@ -57,21 +57,23 @@ function isLetGoTo(destination: string, { turn }: CallRef): boolean {
   return turn !== undefined && (turn.share === undefined || turn.share === destination);
 }
 
-/** The turn that was kept for this attempt by the rate that is set now, or the next one. */
+/** The turn that was kept for this attempt, by the rate that is set now, or the next one. */
 async function turnOf({ clock, store, capacity }: Parts, ref: CallRef, step: number): Promise<Turn | undefined> {
   // A message in a lane is delivered again as it was sent, without the turn that its job has taken since.
   const kept = ref.turn ?? (ref.ordered ? (await store.get(ref.id))?.turn : undefined);
-  if (kept?.step === step && isKept(clock, kept)) return kept;
-  const at = await capacity.takeTurn(ref, { step, isInLane: ref.ordered === true });
-  return at === undefined ? undefined : { at, step };
+  if (kept && kept.step > 0 && isKept(clock, kept)) {
+    const turn = kept.step === step ? kept : await capacity.keptTurn(ref, kept, step);
+    if (turn) return turn;
+  }
+  return capacity.takeTurn(ref, { step, isInLane: ref.ordered === true });
 }
 
-function isKept(clock: Clock, turn: Turn | undefined): boolean {
-  return turn !== undefined && clock.now() - turn.at < clock.during(TURN_KEPT);
+function isKept(clock: Clock, turn: Turn): boolean {
+  return clock.now() - turn.at < clock.during(TURN_KEPT);
 }
 
 /** The service time between two turns of a rate. */
-export function stepOf(clock: Pick<Clock, "during">, rate: number): number {
+function stepOf(clock: Pick<Clock, "during">, rate: number): number {
   return Math.max(1, Math.ceil(clock.during(SECOND / rate)));
 }
 
@@ -115,15 +117,13 @@ function beyondTheRow(clock: Clock, { ordered }: CallRef): Wait {
   };
 }
 
-type Capacity = Pick<Parts, "clock" | "capacity">;
-
 /**
  * The turns of the jobs of a destination's backlog that fit into its limits by the next look, at most `most` after
  * `gone` others; undefined without limits. Each attempt that gives back a slot calls the next job, so slots are those
  * that are free.
  */
 export async function turnsWithin(
-  { clock, capacity }: Capacity,
+  { clock, capacity }: Pick<Parts, "clock" | "capacity">,
   ref: DestinationRef,
   { rateLimitPerSecond: rate, maxConcurrency }: DestinationLimits,
   { most, gone }: { readonly most: number; readonly gone: number },
@@ -133,8 +133,7 @@ export async function turnsWithin(
   const share = isShare(ref.destination) ? { share: ref.destination } : {};
   if (rate === null) return Array.from({ length: free }, () => ({ at: clock.now(), step: 0, ...share }));
   const step = stepOf(clock, rate);
-  const turns = free === 0 ? [] : await capacity.takeTurns(ref, { step, most: free });
-  return turns.map((at) => ({ at, step }));
+  return free === 0 ? [] : capacity.takeTurns(ref, { step, most: free });
 }
 
 async function freeAfter(capacity: CapacityStore, ref: DestinationRef, most: number, gone: number): Promise<number> {
@@ -143,11 +142,11 @@ async function freeAfter(capacity: CapacityStore, ref: DestinationRef, most: num
 
 /** Says whether jobs wait in a destination's backlog for its limits. Returns whether that is new for its slots. */
 export async function markWaiting(
-  { clock, capacity }: Capacity,
+  capacity: CapacityStore,
   ref: DestinationRef,
   { rateLimitPerSecond: rate, maxConcurrency }: DestinationLimits,
   isWaiting: boolean,
 ): Promise<boolean> {
-  if (rate !== null) await capacity.markRow(ref, stepOf(clock, rate), isWaiting);
+  if (rate !== null) await capacity.markRow(ref, isWaiting);
   return maxConcurrency !== null && (await capacity.markSlots(ref, isWaiting));
 }

@@ -8,10 +8,9 @@ import type { BacklogCounts } from "../store/backlog-counts.ts";
 import { backlogKey } from "../store/job-keys.ts";
 import type { JobStore } from "../store/job-store.ts";
 import type { Table } from "../store/table.ts";
-import { turnsToCome } from "./capacity-store.ts";
+import { turnsToCome } from "./turn-row.ts";
 import type { Circuit } from "./circuit.ts";
 import { LONGEST_DESTINATION, type DestinationStore } from "./destination-store.ts";
-import { stepOf } from "./limits.ts";
 import type { TaskSlots } from "./line-store.ts";
 import { isShare, limitsOf } from "./shares.ts";
 import { counted, limitText, plural, sentence, shortened, shutText, type Before } from "./wait-texts.ts";
@@ -67,10 +66,13 @@ export function createWaits(parts: Parts) {
   /** How many of an app's jobs have left a backlog, or never came into it, and have a turn by a destination's rate. */
   async function withTurn(appId: string): Promise<ReadonlyMap<string, number>> {
     const { destinations } = await parts.apps.settingsOf(appId);
-    const steps = destinations.flatMap(({ destination, rateLimitPerSecond: rate }) =>
-      rate === null ? [] : [[destination, stepOf(parts.clock, rate)] as const],
+    const limited = destinations.filter(({ rateLimitPerSecond: rate }) => rate !== null);
+    if (limited.length === 0) return new Map();
+    return turnsToCome(
+      parts,
+      appId,
+      limited.map(({ destination }) => destination),
     );
-    return steps.length === 0 ? new Map() : turnsToCome(parts, appId, new Map(steps));
   }
 
   /** Those of an app's backlogs whose jobs wait for one of these reasons: two reads, and one for each 100 circuits. */

@@ -11,6 +11,7 @@ import {
   type DestinationRef,
   type DestinationStore,
 } from "../../lib/flow/destination-store.ts";
+import type { Turn } from "../../lib/job/attempt.ts";
 import { startEmulators } from "../../local/emulators.ts";
 import { provision } from "../../local/provision.ts";
 import { readTemplate } from "../../local/template.ts";
@@ -126,20 +127,18 @@ describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
   });
 });
 
-// Turns and slots.
+// Turns.
 describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
   useGround(start);
 
   test("turns are a step apart, and none is given twice", async () => {
     const ref = somewhere();
-    const take = async (step: number) => (await capacity.takeTurn(ref, { step, isInLane: false })) ?? NaN;
-    const first = await take(1_000);
-    const turns = await Promise.all(Array.from({ length: 5 }, async () => take(1_000)));
+    const take = async () => (await capacity.takeTurn(ref, { step: 1_000, isInLane: false }))?.at ?? NaN;
+    const first = await take();
+    const turns = await Promise.all(Array.from({ length: 5 }, take));
     expect(turns.toSorted((a, b) => a - b).map((turn) => turn - first)).toEqual([1_000, 2_000, 3_000, 4_000, 5_000]);
-    // A row for another limit has turns of its own. A turn in the past needs no wait.
-    expect((await take(334)) - clock.now()).toBeLessThanOrEqual(0);
     ahead += MINUTE;
-    expect(Math.abs((await take(1_000)) - clock.now())).toBeLessThan(5_000);
+    expect(Math.abs((await take()) - clock.now())).toBeLessThan(5_000);
   });
 
   test("a row is short, and whoever comes while it is full waits behind the backlog", async () => {
@@ -147,7 +146,7 @@ describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
     const now = clock.now();
     const ref = somewhere();
     const take = async (isInLane = false) => capacity.takeTurn(ref, { step: MINUTE, isInLane });
-    const inMinutes = (turn: number | undefined) => turn && (turn - now) / MINUTE;
+    const inMinutes = (turn: Turn | undefined) => turn && (turn.at - now) / MINUTE;
     const turns: (number | undefined)[] = [];
     for (let n = 0; n < 6; n += 1) turns.push(inMinutes(await take()));
     expect(turns).toEqual([0, 1, 2, undefined, undefined, undefined]);
@@ -157,12 +156,56 @@ describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
     expect(inMinutes(await take(true))).toBe(3);
     // The row ends at the same turn for those of the backlog, and has as many turns.
     expect((await capacity.takeTurns(ref, { step: MINUTE, most: 10 })).map(inMinutes)).toEqual([4]);
-    await capacity.markRow(ref, MINUTE, false);
+    await capacity.markRow(ref, false);
     ahead += 6 * MINUTE;
     expect((await capacity.takeTurns(ref, { step: MINUTE, most: 10 })).map(inMinutes)).toEqual([8, 9, 10]);
     ahead += 6 * MINUTE;
     expect(inMinutes(await take())).toBe(14);
   });
+
+  test("at a higher rate turns keep their times, at a lower one they come later, and new ones come after them", async () => {
+    stoppedAt = real.now();
+    const now = clock.now();
+    const ref = somewhere();
+    const inSeconds = (turn: Turn | undefined) => turn && [(turn.at - now) / SECOND, turn.step / SECOND];
+    const take = async (step: number) =>
+      inSeconds(await capacity.takeTurn(ref, { step: step * SECOND, isInLane: false }));
+    const kept = async (at: number, of: number, step: number) =>
+      inSeconds(await capacity.keptTurn(ref, { at: now + at * SECOND, step: of * SECOND }, step * SECOND));
+    expect([await take(10), await take(10), await take(10), await take(10)]).toEqual(
+      [0, 10, 20, 30].map((at) => [at, 10]),
+    );
+    // Whoever comes first changes the row. One that does not know of the change yet goes by it too.
+    expect(await kept(20, 10, 5)).toEqual([20, 5]);
+    expect([await take(5), await take(10)]).toEqual([35, 40].map((at) => [at, 5]));
+    ahead += 16 * SECOND;
+    // Three times as slow: those of 20 and 30 s were given by the rate before the last, and are turns no more.
+    expect(await kept(35, 5, 15)).toEqual([16 + 3 * 19, 15]);
+    expect(await kept(40, 5, 15)).toEqual([16 + 3 * 24, 15]);
+    expect(await kept(30, 10, 15)).toBeUndefined();
+    const turns = await capacity.takeTurns(ref, { step: 15 * SECOND, most: 2 });
+    expect(turns.map(inSeconds)).toEqual([103, 118].map((at) => [at, 15]));
+  });
+
+  test("at a much lower rate, turns that come too late for the row are turns no more, and the backlog stays marked", async () => {
+    stoppedAt = real.now();
+    const now = clock.now();
+    const ref = somewhere();
+    const take = async (step: number) => capacity.takeTurn(ref, { step, isInLane: false });
+    for (let n = 0; n < 121; n += 1) await take(SECOND);
+    expect(await take(SECOND)).toBeUndefined();
+    const at = async (seconds: number) =>
+      (await capacity.keptTurn(ref, { at: now + seconds * SECOND, step: SECOND }, 11 * SECOND))?.at;
+    expect([await at(12), await at(13)]).toEqual([now + 132 * SECOND, undefined]);
+    ahead += 150 * SECOND;
+    expect(await take(11 * SECOND)).toBeUndefined();
+    expect((await capacity.takeTurns(ref, { step: 11 * SECOND, most: 1 }))[0]?.at).toBe(clock.now());
+  });
+});
+
+// Slots.
+describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
+  useGround(start);
 
   test("no more places are taken than there are; those of the dead are free when their time is over", async () => {
     const ref = somewhere();

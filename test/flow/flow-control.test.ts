@@ -6,7 +6,7 @@ import type { Circuit } from "../../lib/flow/circuit.ts";
 import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import { Unavailable } from "../../lib/errors.ts";
 import { createFlowControl } from "../../lib/flow/flow-control.ts";
-import { asCall } from "../../lib/job/attempt.ts";
+import { asCall, type Turn } from "../../lib/job/attempt.ts";
 import { nextAttempt, type Job } from "../../lib/job/job.ts";
 import { PLENTY, request } from "../support/world.ts";
 import { ORIGIN, appId, fails, run, startFlowWorld, stored, submit, succeeds, world } from "./flow-world.ts";
@@ -180,7 +180,7 @@ test("each reason to wait has its name, before an attempt and in the sweep", asy
   const open: Circuit = { state: "open", since: now, failures: [], probeAt: now + MINUTE, lastError: "" };
   const limits = { destination: ORIGIN, rateLimitPerSecond: null, maxConcurrency: null };
   /** `turn`: the turn that is taken, undefined if the row is too long. The destination has no free slot. */
-  const flow = (settings: Partial<AppSettings>, known?: Circuit, turn?: number) =>
+  const flow = (settings: Partial<AppSettings>, known?: Circuit, turn?: Turn) =>
     createFlowControl({
       ...world,
       apps: {
@@ -200,9 +200,10 @@ test("each reason to wait has its name, before an attempt and in the sweep", asy
   expect(await both(paused)).toEqual([wait({ reason: "paused" }), { reason: "paused" }]);
   expect(await both(held)).toEqual([wait({ reason: "held" }), { reason: "held" }]);
   expect(await both(down, { ...job, dueAt: now })).toEqual([wait({ reason: "outage" }), { reason: "outage" }]);
-  const [at, later] = [now + HOUR, expect.any(Number)];
+  const turn = { at: now + HOUR, step: SECOND };
+  const later = expect.any(Number);
   const lane = { ...ref, ordered: true } as const;
-  expect(await flow(rate, undefined, at).enter(ref)).toEqual(wait({ reason: "rate", turn: { at, step: SECOND } }));
+  expect(await flow(rate, undefined, turn).enter(ref)).toEqual(wait({ reason: "rate", turn }));
   expect(await flow(rate).enter(ref)).toEqual(wait({ reason: "rate" }));
   expect(await flow(rate).enter(lane)).toEqual(wait({ reason: "rate", startAt: later }));
   expect(await flow(slots).enter(ref)).toEqual(wait({ reason: "concurrency", at: ORIGIN, isFirst: true }));

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
 import { nextAttempt, type Job, type Mode } from "../../lib/job/job.ts";
 import type { Metadata } from "../../lib/job/message.ts";
+import type { DestinationLimits } from "../../lib/store/app-settings.ts";
 import { PLENTY, createWorld, request, type World } from "../support/world.ts";
 
 // The world of the tests of flow control: one app, whose jobs go to one origin.
@@ -28,6 +29,14 @@ export async function submit(
   const submitted = await world.engine.submit({ ...asked, message: { ...asked.message, execution } });
   if (submitted.kind === "sent") throw new Error("Nothing is stored");
   return submitted.job;
+}
+
+/** Limits a destination of the app, and no other. */
+export async function limit({ destination = ORIGIN, ...limits }: Partial<DestinationLimits>): Promise<void> {
+  const before = await world.apps.read(appId);
+  const { version: _, ...settings } = before;
+  const wanted = { destination, rateLimitPerSecond: null, maxConcurrency: null, ...limits };
+  await world.apps.change(before, appId, { ...settings, destinations: [wanted] }, "tester");
 }
 
 export const run = async (job: Job) => world.engine.run({ kind: "stored", ref: nextAttempt(job) }, PLENTY);

@@ -1,24 +1,16 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { DestinationLimits } from "../../lib/store/app-settings.ts";
 import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import type { Slot } from "../../lib/flow/capacity-store.ts";
 import { nextAttempt, type Job } from "../../lib/job/job.ts";
 import { becomeDue, claim } from "../../lib/job/moves.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import { PLENTY, request } from "../support/world.ts";
-import { ORIGIN, appId, fails, run, startFlowWorld, stored, submit, succeeds, world } from "./flow-world.ts";
+import { ORIGIN, appId, fails, limit, run, startFlowWorld, stored, submit, succeeds, world } from "./flow-world.ts";
 
 // The limits of a destination: attempts per second, and attempts at once.
 
 beforeEach(async () => startFlowWorld());
 afterEach(async () => world.end());
-
-async function limit(limits: Partial<DestinationLimits>): Promise<void> {
-  const before = await world.apps.read(appId);
-  const { version: _, ...settings } = before;
-  const destination = { destination: ORIGIN, rateLimitPerSecond: null, maxConcurrency: null, ...limits };
-  await world.apps.change(before, appId, { ...settings, destinations: [destination] }, "tester");
-}
 
 /** A slot of the destination, held by another attempt for `ms`. */
 function slotFor(ms: number): Slot {
@@ -255,17 +247,6 @@ test("a lane and the jobs that wait take slots in turns", async () => {
   expect(order.slice(0, 4)).toEqual(["other", "customer", "other", "customer"]);
 });
 
-test("a turn that was given by another rate is void", async () => {
-  await limit({ rateLimitPerSecond: 0.02 });
-  const jobs = await Promise.all(Array.from({ length: 3 }, async () => submit()));
-  for (const job of jobs) await run(job);
-  await limit({ rateLimitPerSecond: 0.01 });
-  world.pass(100 * SECOND);
-  const ran = [await run(await stored(jobs[1]!)), await run(await stored(jobs[2]!))];
-  // Both turns have come, but by the rate that is set now only one may go.
-  expect(ran).toEqual(["succeeded", "skipped"]);
-});
-
 test("the place of a worker that died is free when the attempt's time is over", async () => {
   await limit({ maxConcurrency: 1 });
   const slot = slotFor(MINUTE);
@@ -275,13 +256,6 @@ test("the place of a worker that died is free when the attempt's time is over", 
   world.pass(MINUTE);
   await world.engine.sweep(PLENTY);
   expect(await run(await stored(job))).toBe("succeeded");
-});
-
-test("a waiting job gets its turn by the limit that is set now", async () => {
-  await limit({ rateLimitPerSecond: 0.01 });
-  for (let n = 0; n < 12; n += 1) await run(await submit());
-  await limit({ rateLimitPerSecond: 100 });
-  expect(await run(await submit())).toBe("succeeded");
 });
 
 test("where a rate and a number of places are set, both are kept", async () => {

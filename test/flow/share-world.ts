@@ -58,13 +58,6 @@ export async function allow(concurrencyPerApp: number): Promise<void> {
   await world.apps.limit(appId, { wanted: () => ({ concurrencyPerApp }) }, "operator");
 }
 
-export async function allowOneAt(destination: string): Promise<void> {
-  const before = await world.apps.read(appId);
-  const { version: _, ...settings } = before;
-  const limits = { destination, rateLimitPerSecond: null, maxConcurrency: 1 };
-  await world.apps.change(before, appId, { ...settings, destinations: [limits] }, "tester");
-}
-
 /** Opens the circuit of the slow destination. */
 export async function shut(probeAt: number): Promise<void> {
   const circuit = { state: "open", since: world.clock.now(), failures: [], probeAt, lastError: "HTTP 503" } as const;

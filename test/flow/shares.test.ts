@@ -3,11 +3,10 @@ import { HOUR, MINUTE } from "../../lib/clock.ts";
 import { DEFAULT_SHARES } from "../../lib/flow/shares.ts";
 import { readTemplate } from "../../local/template.ts";
 import { ROOT } from "../support/root.ts";
-import { ORIGIN, allGo, appId, stored, submit, succeeds, world } from "./flow-world.ts";
+import { ORIGIN, allGo, appId, limit, stored, submit, succeeds, world } from "./flow-world.ts";
 import {
   SLOW,
   allow,
-  allowOneAt,
   container,
   goesSlowly,
   holding,
@@ -46,7 +45,7 @@ test("attempts over a minute take slots of their app, whatever they call; those 
 test("a slot of a share that a job could not use at its destination goes to the next that waits for it", async () => {
   await allow(1);
   const full = "https://full.example";
-  await allowOneAt(full);
+  await limit({ destination: full, maxConcurrency: 1 });
   const now = world.clock.now();
   const elsewhere = { appId, destination: full, holder: "somebody", since: now, until: now + HOUR };
   await world.capacity.takeSlot(elsewhere, 1, true);
@@ -66,7 +65,7 @@ test("a slot of a share that a job could not use at its destination goes to the 
 test("a job that waited for a share goes behind those that wait for its destination already", async () => {
   await allow(1);
   const narrow = "https://narrow.example";
-  await allowOneAt(narrow);
+  await limit({ destination: narrow, maxConcurrency: 1 });
   const now = world.clock.now();
   const held = { appId, destination: narrow, holder: "somebody", since: now, until: now + HOUR };
   await world.capacity.takeSlot(held, 1, true);
@@ -129,7 +128,7 @@ test("a probe that finds no room in its app's share leaves the probe to the next
 });
 
 test("a slot of a share is given back when the destination's can't be taken", async () => {
-  await allowOneAt(ORIGIN);
+  await limit({ destination: ORIGIN, maxConcurrency: 1 });
   const { capacity } = world;
   const takeSlot: typeof capacity.takeSlot = async (slot, ...rest) => {
     if (slot.destination === ORIGIN) throw world.table.unavailable("throttled");

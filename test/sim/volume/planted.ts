@@ -168,13 +168,13 @@ export const VOLUME_PLANTS: readonly VolumePlant[] = [
   },
   {
     name: "newcomers take turns before the backlog",
-    scenario: "a destination with a rate of 1/s, then 2/s",
-    breaks: "10: passing by jobs that came later, at one rate",
+    scenario: "a destination with a rate of 1/s, then 2/s, then 0.5/s",
+    breaks: "10: passing by jobs that came later",
     parts: ({ capacity }) => ({
       capacity: {
         ...capacity,
         takeTurn: async (ref, asked) => {
-          await capacity.markRow(ref, asked.step, false);
+          await capacity.markRow(ref, false);
           return capacity.takeTurn(ref, asked);
         },
       },
