@@ -46,7 +46,7 @@ const jobs = [
   allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"], PAYLOADS),
 ];
 
-/** Lists files. Without it, S3 answers 403 instead of 404 for a file that does not exist. */
+/** Lists objects. Without it, S3 answers 403 instead of 404 for one that does not exist. */
 const find = allow("s3:ListBucket", arnOf("JobsBucket"));
 
 const readStream = allow(
@@ -66,6 +66,7 @@ const makePdfs = [
 /** Running attempts: signing what is sent, and invoking what jobs may invoke. */
 const attempts = [
   ...jobs,
+  find,
   consume(QUEUES),
   allow(["kms:Encrypt", "kms:Decrypt"], arnOf("SecretsKey")),
   // A policy needs a resource: without patterns it names a function that can't exist.
@@ -113,7 +114,6 @@ const FUNCTIONS = {
   runTasks: [
     ...attempts,
     allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"], [FILES, DATASETS]),
-    find,
     // Of schedules that a bulk action cancels.
     allow("scheduler:DeleteSchedule", SCHEDULES),
     // The sender is EMAIL_SENDER, or an address of a domain that is verified. SES checks its configuration set too.
@@ -133,7 +133,8 @@ const FUNCTIONS = {
   ],
   removePayloads: [
     allow(["dynamodb:BatchGetItem", "dynamodb:DeleteItem"], arnOf("JobsTable")),
-    allow(["s3:DeleteObject", "s3:DeleteObjectVersion"], PAYLOADS),
+    allow(["s3:GetObject", "s3:DeleteObject", "s3:DeleteObjectVersion"], PAYLOADS),
+    find,
     readStream,
   ],
   // It starts itself for what one invocation has no time for.

@@ -1,9 +1,11 @@
+import { reasonOf } from "../errors.ts";
 import { isShort, waiting } from "../flow/wait.ts";
 import { nextAttempt, type Job, type RunningJob, type WaitingJob } from "../job/job.ts";
 import { after } from "../job/move.ts";
 import { claim, end, resume } from "../job/moves.ts";
 import { logged } from "../log.ts";
 import type { Applied } from "../store/job-store.ts";
+import { PayloadGone } from "../store/payloads.ts";
 import { attempt, failedAttempt } from "./attempt.ts";
 import { announce, callFreed, callIfFirst, runAdmitted } from "./backlog.ts";
 import { bringLater, goOn } from "./follow-through.ts";
@@ -14,12 +16,27 @@ import { asCall, type AttemptRef, type Outcome } from "../job/attempt.ts";
 
 // Jobs that only their message holds (mode `sqs`), until their first attempt fails or is lost.
 
+type Handled = Ran | { readonly next: AttemptRef };
+
 /** Runs the first attempt. `next`: that one was lost, the job is stored now, and its next attempt is to run at once. */
-export async function runCarried(
-  carried: WaitingJob,
-  receiveCount: number,
-  parts: EngineParts,
-): Promise<Ran | { readonly next: AttemptRef }> {
+export async function runCarried(carried: WaitingJob, receiveCount: number, parts: EngineParts): Promise<Handled> {
+  const { store, log } = parts;
+  try {
+    const handled = await runMessage(carried, receiveCount, parts);
+    // The job has succeeded, or is stored with a payload of its own.
+    await store.giveUpPayload(carried).catch((error: unknown) => {
+      // It then goes with the intent that was written when the message was sent.
+      log("warn", "payload.not-given-up", { ...logged(carried), error: reasonOf(error) });
+    });
+    return handled;
+  } catch (error) {
+    if (!(error instanceof PayloadGone)) throw error;
+    log("warn", "message.payload-gone", logged(carried));
+    return "skipped";
+  }
+}
+
+async function runMessage(carried: WaitingJob, receiveCount: number, parts: EngineParts): Promise<Handled> {
   if (receiveCount > 1) {
     const stored = await storeCarried(carried, parts);
     if (stored.job.status === "RETRYING") return { next: { ...nextAttempt(carried), attempt: 2 } };

@@ -65,6 +65,8 @@ export function createJobStore(parts: Parts) {
     getMany: async (ids: readonly string[], options: { readonly consistent: boolean }) => getMany(ids, options, parts),
     isGroupOpen: async (group: GroupRef) => isGroupOpen(group, parts),
     remove: async (job: Job) => remove(job, removeAttempts, parts),
+    /** For a message whose payload is not needed any more. */
+    giveUpPayload: async (carried: Job) => giveUpPayload(carried, parts),
     removeLeft: async (changes: readonly ItemChange[]) => removeLeft(changes, parts),
   };
 }

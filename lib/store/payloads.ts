@@ -9,7 +9,7 @@ import { expirySeconds, type Table } from "./table.ts";
 import type { Bucket } from "./bucket.ts";
 
 /** The calls of the bucket that jobs and messages need. */
-export type Files = Pick<Bucket, "put" | "get" | "remove">;
+export type Files = Pick<Bucket, "put" | "get" | "head" | "remove">;
 
 /** The key of a payload too large for the table. */
 export function payloadKey(jobId: string, hash: string): string {
@@ -31,7 +31,9 @@ export function unreadableKey(messageId: string): string {
 //   deletion.
 // - A job's item has gone, or another job's stands in its place: its object goes. An item that has gone does not come
 //   back, a retry of an ended job changes one that is there, and a new job of the same key has a payload of its own.
-// A message's payload is copied when its job is stored, so that the two go by themselves.
+// A message's payload is copied when its job is stored, so that the two go by themselves: that of the message is given up
+// when the message has been handled, and one that comes again later than that finds its job without it, or has nothing
+// left to do.
 
 interface Parts {
   readonly table: Table;
@@ -53,7 +55,7 @@ const CARRIED_LIFE = 45 * DAY;
 export async function placePayload(job: Job, parts: Parts): Promise<Payload> {
   const { id, payload } = job;
   if (payload.at === "item" || (payload.at === "inline" && fitsInline(toItem(job)))) return payload;
-  const bytes = payload.at === "inline" ? payload.bytes : await parts.files.get(payloadKey(id, payload.hash));
+  const bytes = payload.at === "inline" ? payload.bytes : await bytesOf(id, payload.hash, parts);
   const intended = { id, bytes, until: parts.clock.now() + INTENT_LIFE };
   if (bytes.length > LARGEST_ITEM_PAYLOAD) return putObject(intended, parts);
   const hash = await intend("item", intended, parts);
@@ -100,8 +102,14 @@ export async function discardPayload(accepted: Job, { id, payload }: Job, standi
   if (wasPlaced && !isIts) await removePayload(id, payload, parts);
 }
 
-/** Writes the intent of a payload whose job is about to be deleted: whoever does so may die before it is removed. */
-export async function giveUpPayload({ id, payload }: Job, { table, clock }: Parts): Promise<void> {
+/**
+ * Writes the intent of a payload that is needed no more, or whose job is about to be deleted: whoever does so may die
+ * before it is removed.
+ */
+export async function giveUpPayload(
+  { id, payload }: Pick<Job, "id" | "payload">,
+  { table, clock }: Pick<Parts, "table" | "clock">,
+): Promise<void> {
   if (payload.at === "inline") return;
   const { at, hash } = payload;
   await table.put({ ...payloadIntentKey(id, hash), at, expiresAt: expirySeconds(clock.now() + INTENT_LIFE) });
@@ -114,8 +122,10 @@ export async function removePayload(
 ): Promise<void> {
   if (payload.at === "item") await table.remove(payloadItemKey(id, payload.hash));
   if (payload.at !== "s3") return;
-  const { hash, version } = payload;
-  await files.remove(payloadKey(id, hash), version === undefined ? {} : { version });
+  const key = payloadKey(id, payload.hash);
+  // An intent is written before the put, which says the version.
+  const version = payload.version ?? (await files.head(key, {}))?.version;
+  await files.remove(key, version === undefined ? {} : { version });
 }
 
 /** A change of an item, as the table's stream tells it. */
@@ -172,9 +182,19 @@ export async function messageOf(
   { table, files }: Pick<Parts, "table" | "files">,
 ): Promise<Message> {
   if (payload.at === "inline") return decodeMessage(payload.bytes);
-  if (payload.at === "s3") return decodeMessage(await files.get(payloadKey(id, payload.hash)));
+  if (payload.at === "s3") return decodeMessage(await bytesOf(id, payload.hash, { files }));
   const [found] = await table.getMany([payloadItemKey(id, payload.hash)], { consistent: true });
   const bytes: unknown = found?.["bytes"];
   if (!(bytes instanceof Uint8Array)) throw new Error(`Job ${id} has lost its payload item ${payload.hash}`);
   return decodeMessage(bytes);
+}
+
+/** The bucket has no such payload. */
+export class PayloadGone extends Error {}
+
+async function bytesOf(id: string, hash: string, { files }: Pick<Parts, "files">): Promise<Uint8Array> {
+  return files.get(payloadKey(id, hash)).catch((error: unknown) => {
+    if ((error as Error).name !== "NoSuchKey") throw error;
+    throw new PayloadGone(`Job ${id} has lost its payload ${hash}`, { cause: error });
+  });
 }

@@ -109,9 +109,9 @@ interface AfterwardsParts {
   readonly stream: Stream;
 }
 
-/** Has all that expires be gone, and the stream read. */
-export async function forget({ time, cloud, stream }: AfterwardsParts): Promise<void> {
-  time.skip(AFTERWARDS);
+/** Has all that has expired after `ms` be gone, and the stream read. */
+export async function forget({ time, cloud, stream }: AfterwardsParts, ms: number = AFTERWARDS): Promise<void> {
+  time.skip(ms);
   cloud.dynamodb.removeExpired();
   await time.run(stream.isQuiet);
 }

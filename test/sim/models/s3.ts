@@ -31,7 +31,7 @@ interface Options {
 }
 
 export function createS3({ bucket, onGone }: Options) {
-  const { current, add, drop, keys, all } = createVersions();
+  const { newest, current, add, drop, keys, all } = createVersions();
 
   async function send(command: Command): Promise<object> {
     return { ...answerTo(command), $metadata: { httpStatusCode: 200 } };
@@ -73,9 +73,9 @@ export function createS3({ bucket, onGone }: Options) {
 
   function head(input: HeadObjectCommandInput): object {
     checkParameters(input, HEAD);
-    const bytes = current(keyOf(input));
+    const { id, bytes } = newest(keyOf(input)) ?? {};
     if (!bytes) throw new NotFound({ message: "Not Found", ...MISSING });
-    return { ContentLength: bytes.length };
+    return { ContentLength: bytes.length, VersionId: id };
   }
 
   /** Succeeds for a missing object. Without a version it puts a delete marker. */
@@ -116,6 +116,7 @@ function createVersions() {
   let count = 0;
   const of = (key: string) => stored.get(key) ?? [];
   return {
+    newest: (key: string) => of(key).at(-1),
     current: (key: string) => of(key).at(-1)?.bytes,
     add: (key: string, bytes: Uint8Array | undefined): string => {
       const id = `v${(count += 1)}`;

@@ -3,6 +3,7 @@ import { HEAD_START, type Job } from "../../../lib/job/job.ts";
 import type { Move } from "../../../lib/job/move.ts";
 import { DUE_SHARDS } from "../../../lib/store/job-keys.ts";
 import type { JobStore } from "../../../lib/store/job-store.ts";
+import { payloadKey } from "../../../lib/store/payloads.ts";
 import { isLook, type Parts, type Plant } from "../plant.ts";
 
 // Bugs that the volume scenarios must find: each names the scenario that finds it, and the beginning of the rule.
@@ -58,6 +59,7 @@ function unlimited(share: string): (parts: Parts) => Partial<Parts> {
 
 const FAIRNESS = "one app's backlog beside other apps";
 const WAITING = "a pause, a hold and an outage of two hours";
+const RETENTION = "nothing is left after retention";
 const NEIGHBOUR = "a hostile app beside other apps";
 
 export const VOLUME_PLANTS: readonly VolumePlant[] = [
@@ -132,9 +134,31 @@ export const VOLUME_PLANTS: readonly VolumePlant[] = [
   },
   {
     name: "payloads in the bucket are never deleted",
-    scenario: "nothing is left after retention",
+    scenario: RETENTION,
     breaks: "4: objects left",
     parts: ({ store }) => ({ store: { ...store, removeLeft: async () => {} } }),
+  },
+  {
+    name: "the payloads of messages that have been handled are never given up",
+    scenario: RETENTION,
+    breaks: "4: objects left",
+    parts: ({ store }) => ({ store: { ...store, giveUpPayload: async () => {} } }),
+  },
+  {
+    name: "the payload of a put that lost is left",
+    scenario: RETENTION,
+    breaks: "4: objects left",
+    parts: ({ store, files }) => ({
+      store: {
+        ...store,
+        create: async (job) => {
+          const created = await store.create(job);
+          if (!created.won && job.payload.at === "inline")
+            await files.put(payloadKey(job.id, "lost"), job.payload.bytes);
+          return created;
+        },
+      },
+    }),
   },
   {
     name: "tasks that were cancelled stay in line, and are read one by one",

@@ -137,8 +137,8 @@ export function createVolumeWorld(options: VolumeOptions) {
     run: createRun(time, mistakes),
     isDone,
     elapsed: () => time.now() - START,
-    /** Has all that expires be gone, and the stream read. */
-    forget: async () => forget({ time, cloud, stream }),
+    /** Has all that has expired after `ms` be gone, and the stream read. */
+    forget: async (ms: number) => forget({ time, cloud, stream }, ms),
     mostSweeps: callers.mostSweeps,
     ...people,
   };

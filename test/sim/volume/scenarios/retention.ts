@@ -2,13 +2,14 @@ import { DAY, HOUR, MINUTE } from "../../../../lib/clock.ts";
 import type { NewJob } from "../../../../lib/job/accept.ts";
 import type { Outcome } from "../../../../lib/job/attempt.ts";
 import { noise } from "../../requests.ts";
+import type { Item } from "../../models/dynamodb-value.ts";
 import { none, type Scenario } from "../scenario.ts";
 import { appId, createVolumeWorld, everyMinutes, taskJob, webhook } from "../world.ts";
 
 const RETENTION = DAY;
 const APPS = [1, 2, 3].map(appId);
 /** Belongs to an app, not to a job, and expires by its own rules. */
-const OF_AN_APP = /^(APP|AUDIT|BUDGET|RATE|STAT|FLOW|SLOTS)/;
+const OF_AN_APP = /^(APP|AUDIT|B#|BUDGET|RATE|STAT|FLOW|SLOTS)/;
 const failure: Outcome = { kind: "retry", error: "HTTP 500", httpStatus: 500 };
 
 /** Jobs of all kinds, of which nothing is to be left. */
@@ -42,15 +43,20 @@ export const retention: Scenario = {
     world.post([...jobs, ...large], MINUTE, 10 * MINUTE);
     world.post([runningTwice(everyMinutes(APPS[1] ?? "", 5))], MINUTE);
     await world.run(3 * DAY, world.isDone);
-    // What an end owes is submitted, and what hangs on a job expires.
+    // What an end owes is submitted.
     await world.run(world.elapsed() + HOUR);
-    await world.forget();
-    const left = cloud.dynamodb.items().filter(({ pk }) => !OF_AN_APP.test(pk?.S ?? ""));
-    const objects = [...cloud.s3.objects().keys()];
+    await world.forget(RETENTION);
+    const isOfJob = ({ sk }: Item) => sk?.S === "J";
+    const items = () => cloud.dynamodb.items().filter(({ pk }) => !OF_AN_APP.test(pk?.S ?? ""));
+    const jobsLeft = items().filter(isOfJob);
+    await world.forget(DAY);
+    const left = items();
+    const versions = cloud.s3.versions();
     return [
       none("4: jobs that have not ended", counts.open()),
-      none("4: items left in the table", left.length, left[0]?.["pk"]?.S),
-      none("4: objects left in the bucket", objects.length, objects[0]),
+      none("4: jobs left after their retention", jobsLeft.length, jobsLeft[0]?.["pk"]?.S),
+      none("4: items left in the table a day later", left.length, `${left[0]?.["pk"]?.S} ${left[0]?.["sk"]?.S}`),
+      none("4: objects left in the bucket, with their versions", versions.length, versions[0]),
     ];
   },
 };
