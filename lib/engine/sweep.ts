@@ -58,16 +58,20 @@ export async function sweep(timeLeft: TimeLeft, parts: EngineParts, asked: Sweep
   const shards = asked.shards ?? DUE_SHARDS;
   const now = parts.clock.now();
   const work = await dueWork(shards, now + MINUTE, hasTime, parts);
-  const isDivided = asked.shards === undefined && work.count() > LARGEST_PART && (await divide(work.count(), parts));
+  const isWhole = asked.shards === undefined;
+  const divided = async () => isWhole && divide(work.count(), parts);
+  const isDivided = work.count() > LARGEST_PART && (await divided());
   const found = isDivided ? { ...NOTHING, apps: new Set<string>() } : await sweepAll(work, hasTime, parts);
   const { sent, expired, failed } = found;
   const left = work.count() + failed;
+  // Due jobs may be few, and yet take long.
+  const isTakenOver = isDivided || (work.count() > 0 && (await divided()));
   const count = sent + expired;
   if (count + left > 0) parts.log(left > 0 ? "warn" : "info", "sweep.ended", { count, left });
   await parts.noteSweep?.({
-    ...(asked.shards === undefined && { oldestDueMs: Math.max(now - (work.oldest ?? now), 0) }),
+    ...(isWhole && { oldestDueMs: Math.max(now - (work.oldest ?? now), 0) }),
     // What others have taken over is theirs to count.
-    left: isDivided ? 0 : left,
+    left: isTakenOver ? failed : left,
     lostAttempts: expired,
     destinationsShut: found.shut,
     pausedApps: found.apps.size,

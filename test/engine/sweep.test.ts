@@ -27,7 +27,10 @@ const { Properties: properties = {} } = readTemplate(ROOT).resources["JobsTable"
  * `faults`: replacements of calls.
  */
 function stand(
-  faults: Partial<Pick<JobStore, "due" | "apply">> & { settleEnd?: () => Promise<void>; wait?: Wait } = {},
+  faults: Partial<Pick<JobStore, "due" | "apply"> & Pick<EngineParts, "sweepMore">> & {
+    settleEnd?: () => Promise<void>;
+    wait?: Wait;
+  } = {},
 ) {
   const { settleEnd = async () => {}, wait, ...calls } = faults;
   const clock = { ...createClock(), now: () => NOW };
@@ -62,7 +65,7 @@ function stand(
     queue: { sendAttempts },
     flow: { waitOf: async () => wait },
     backlogs: { announce: async ({ backlog }: BacklogRef) => void told.push(`announces ${backlog}`) },
-    sweepMore: async (part: SweepPart) => void started.push(part),
+    sweepMore: calls.sweepMore ?? (async (part: SweepPart) => void started.push(part)),
     log: (level: Level, event: string, { count, left }: LogFields) =>
       told.push([level, event, count, left].join(" ").trim()),
     retention: 0,
@@ -185,14 +188,20 @@ test("a shard is read by the thousand keys", async () => {
   expect(pages.filter(({ shard }) => shard === "07")).toEqual([{ shard: "07", limit: 1_000 }]);
 });
 
-test("a sweep with less than ten seconds left stops, and counts what is left", async () => {
-  const { sweep, put } = stand();
+test("a sweep with less than ten seconds left stops, counts what is left, and starts another for it at once", async () => {
+  const { sweep, put, started } = stand();
   for (let n = 0; n < 102; n += 1) await put(NOW);
   let looks = 0;
   expect(await sweep(() => 10 * SECOND - 1)).toEqual({ sent: 0, expired: 0, left: 102 });
+  expect(started.splice(0)).toEqual([{ shards: DUE_SHARDS }]);
   const { sent, left } = await sweep(() => ((looks += 1) > 200 ? 0 : 10 * SECOND));
   expect(sent).toBeGreaterThan(10);
   expect(sent + left).toBe(102);
+  const [further] = started.splice(0);
+  // The one that takes over starts no other.
+  expect(await sweep(() => 0, further)).toEqual({ sent: 0, expired: 0, left });
+  expect(await sweep(PLENTY, further)).toEqual({ sent: left, expired: 0, left: 0 });
+  expect(started).toEqual([]);
 });
 
 test("eight shards are looked at at a time, and one that can't be read fails the sweep when the others are done", async () => {
@@ -245,4 +254,16 @@ test("more due jobs than one invocation takes are divided among eight at most, w
   expect(told).toEqual(["warn sweep.ended 0 64000"]);
   await sweep(PLENTY, started[0]);
   expect(started).toHaveLength(8);
+});
+
+test("a sweep that can't start all of the others goes on alone", async () => {
+  const entry = { at: NOW, appId: "busy", executionType: "rest-api" };
+  const many = Array.from({ length: 6_000 }, (_, n) => ({ ...entry, id: `${n}` }));
+  const due: JobStore["due"] = async (shard) => ({ entries: shard === "07" ? many : [], complete: true });
+  const { sweep, put, sent, told } = stand({ due, sweepMore: async () => Promise.reject(new Error("too many")) });
+  const { id } = await put(NOW);
+  many.push({ ...entry, id });
+  expect(await sweep(PLENTY)).toEqual({ sent: 1, expired: 0, left: 0 });
+  expect(sent().map((one) => one.id)).toEqual([id]);
+  expect(told).toEqual(["warn sweep.not-divided 2", "info sweep.ended 1 0"]);
 });

@@ -85,6 +85,12 @@ export const VOLUME_PLANTS: readonly VolumePlant[] = [
     }),
   },
   {
+    name: "what a sweep has left waits for the next minute",
+    scenario: "a million jobs due at once",
+    breaks: "1: pause after a sweep",
+    parts: () => ({ sweepMore: async () => {} }),
+  },
+  {
     name: "a job that waits stays due, and is looked at every five minutes",
     scenario: WAITING,
     breaks: "2: writes of waiting of a paused app's",
