@@ -57,13 +57,12 @@ export function createMeter() {
     async (args) => {
       const input = args.input as Input;
       if (clientName === "DynamoDBClient") {
-        Object.assign(input, { ReturnConsumedCapacity: "TOTAL" });
+        Object.assign(input, { ReturnConsumedCapacity: "INDEXES" });
         const answer = await next(args);
         const { ConsumedCapacity: used } = answer.output as {
           ConsumedCapacity?: ConsumedCapacity | ConsumedCapacity[];
         };
-        const units = [used ?? []].flat().reduce((sum, { CapacityUnits = NaN }) => sum + CapacityUnits, 0);
-        countCall(commandName, input, units, sums);
+        countCall(commandName, input, [used ?? []].flat(), sums);
         return answer;
       }
       if (commandName.startsWith("SendMessage")) mail.push(...countSend(input, sums));
@@ -108,7 +107,8 @@ function createSums() {
 }
 
 /** A call of DynamoDB, and the changes of the table's stream that its functions are called with. */
-function countCall(command: string, input: Input, units: number, { add, called }: Sums): void {
+function countCall(command: string, input: Input, used: readonly ConsumedCapacity[], { add, called }: Sums): void {
+  const units = used.reduce((sum, { CapacityUnits = NaN }) => sum + CapacityUnits, 0);
   const keys = keysOf(input);
   if (/^(?:Get|BatchGet|Query)/.test(command)) {
     const isCached = keys.length > 0 && keys.every(({ pk }) => CACHED.test(pk));
@@ -117,6 +117,11 @@ function countCall(command: string, input: Input, units: number, { add, called }
     return;
   }
   add("dynamodb.writeUnits", units);
+  for (const { Table, GlobalSecondaryIndexes = {} } of used) {
+    for (const [name, { CapacityUnits = NaN } = {}] of Object.entries({ table: Table, ...GlobalSecondaryIndexes })) {
+      add(`units.${name}`, CapacityUnits);
+    }
+  }
   called(command.startsWith("Transact") ? "transaction" : "write");
   for (const { sk } of keys) {
     if (sk === "J") add("stream.jobs");

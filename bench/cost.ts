@@ -65,12 +65,32 @@ export function billOf(figures: Figures, assumed: Assumptions = ASSUMED): string
     "",
     ...table(head, [...rows, ...beside]),
     "",
+    ...unitsOf(figures),
+    "",
     ...table(
       ["a month without jobs", "dollars"],
       [...Object.entries(idle).map(([name, n]) => [name, n.toFixed(2)]), ["**total**", `**${idleTotal.toFixed(2)}**`]],
     ),
   ].join("\n");
 }
+
+const UNITS = "units.";
+
+/** The write units of a job of each path, in the table and in each of its indexes. */
+function unitsOf(figures: Figures): string[] {
+  const countsOf = (path: string): Counts => figures[path]?.counts ?? {};
+  const found = PATHS.flatMap(({ name }) => Object.keys(countsOf(name)).filter((key) => key.startsWith(UNITS)));
+  const [own, ...indexes] = [...new Set(["units.table", ...found])];
+  const columns = [own ?? "", ...indexes.toSorted()];
+  const rows = PATHS.map(({ name }) => {
+    const counts = countsOf(name);
+    const all = columns.map((column) => counts[column] ?? 0);
+    return [name, ...all.map(shortly), `**${shortly(sum(all))}**`];
+  });
+  return table(["write units of a job", ...columns.map((column) => column.slice(UNITS.length)), "**all**"], rows);
+}
+
+const shortly = (units: number) => String(Math.round(10 * units) / 10);
 
 /** Millions of webhooks in a month. */
 const MONTHS = [0.1, 1, 10, 100];
