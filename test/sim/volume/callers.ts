@@ -19,6 +19,8 @@ export interface CallerParts {
   readonly atOnce: Readonly<Record<string, number>>;
   /** Called before each minute's sweep, and after the last of its invocations. */
   readonly onSweep: (stage: "before" | "after") => void;
+  /** Whether Lambda has no room for an invocation of a mapping. */
+  readonly isRefused: () => boolean;
 }
 
 type Handle = (container: Container, records: QueueRecord[], timeLeft: TimeLeft) => Promise<SQSBatchResponse>;
@@ -144,7 +146,9 @@ function createMapping(parts: CallerParts, name: string, by: FunctionName, batch
   }
 
   async function run(records: QueueRecord[]): Promise<void> {
-    const handled = await invoke(by, (container, left) => handle(container, records, left));
+    const handled = parts.isRefused()
+      ? undefined
+      : await invoke(by, (container, left) => handle(container, records, left));
     inFlight -= 1;
     const again = new Set(handled?.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
     const done = handled ? records.filter(({ messageId }) => !again.has(messageId)) : [];

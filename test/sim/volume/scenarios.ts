@@ -1,4 +1,5 @@
 import type { Scenario } from "./scenario.ts";
+import { carried } from "./scenarios/carried.ts";
 import { concurrency } from "./scenarios/concurrency.ts";
 import { fairness } from "./scenarios/fairness.ts";
 import { handOver } from "./scenarios/hand-over.ts";
@@ -21,6 +22,7 @@ export const SCENARIOS: readonly Scenario[] = [
   messages,
   members,
   neighbour,
+  carried,
   retention,
   lines,
   hours,

@@ -48,6 +48,10 @@ export interface VolumeOptions {
   readonly mostInline?: number;
   /** Called after each walk of a task over the members of a group. */
   readonly onWalk?: (ms: number) => void;
+  /** Called after each attempt whose process has lived to its end. */
+  readonly onRan?: (attempt: RunningAttempt) => void;
+  /** Whether Lambda has no room for an invocation: the messages come again when their visibility ends. Default: no. */
+  readonly isRefused?: () => boolean;
 }
 
 /**
@@ -67,7 +71,7 @@ export function createVolumeWorld(options: VolumeOptions) {
   const { template, seed, plant, retentionMs = 0, runs = () => ({}), atOnce = {}, slowness = 1 } = options;
   const random = createRandom(seed);
   const time = createTime(START, createOrder(), true);
-  const ran = { runs, onWalk: options.onWalk, time };
+  const ran = { runs, onWalk: options.onWalk, onRan: options.onRan, time };
   const counts = createCounts(time.now);
   const mistakes: Error[] = [];
   const onMistake = (error: Error) => void mistakes.push(error);
@@ -114,7 +118,8 @@ export function createVolumeWorld(options: VolumeOptions) {
   const invoke = createInvoke({ time, containers, start, onMistake, trace: () => {} });
   const streaming = { time, random, template, invoke, isRough: () => false, trace: () => {} };
   const stream = createStream(streaming, options.isCounting);
-  const callers = createVolumeCallers({ time, cloud, invoke, atOnce, onSweep: options.onSweep ?? (() => {}) });
+  const { onSweep = () => {}, isRefused = () => false } = options;
+  const callers = createVolumeCallers({ time, cloud, invoke, atOnce, onSweep, isRefused });
   const people = createPeople(async (act) => {
     callers.acted();
     await invoke("api", async (container) => act(container, serviceOf(container)).catch(onMistake));
@@ -188,10 +193,11 @@ interface RunParts {
   readonly runs: (attempt: RunningAttempt) => Run;
   readonly engine: () => Engine;
   readonly onWalk: VolumeOptions["onWalk"];
+  readonly onRan: VolumeOptions["onRan"];
   readonly time: Time;
 }
 
-function executorIn(process: Process, { runs, engine, onWalk, time }: RunParts): Runner {
+function executorIn(process: Process, { runs, engine, onWalk, onRan, time }: RunParts): Runner {
   async function execute(attempt: RunningAttempt): Promise<Outcome> {
     if (isGroupAudit(attempt)) {
       const began = time.now();
@@ -205,6 +211,7 @@ function executorIn(process: Process, { runs, engine, onWalk, time }: RunParts):
       attempt.signal.addEventListener("abort", () => resolve("late"));
     });
     const ended = await Promise.race([process.pause(ms), late]);
+    onRan?.(attempt);
     return ended === "late" ? { kind: "retry", error: "no complete answer in time" } : outcome;
   }
   return { execute };
