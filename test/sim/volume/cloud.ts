@@ -21,6 +21,8 @@ interface Options {
   readonly cpu: { readonly callMs: number; readonly itemMs: number };
   /** A multiple of that for a function. */
   readonly slownessOf: (by: string) => number;
+  /** Whether SQS refuses an entry of a batch that is sent. */
+  readonly refuses: () => boolean;
   readonly onQueue: () => void;
   readonly onWrite: (before: Item | undefined, after: Item | undefined) => void;
 }
@@ -31,7 +33,7 @@ export type VolumeCloud = ReturnType<typeof createVolumeCloud>;
 const LATENCY: Readonly<Record<Service, number>> = { dynamodb: 5, sqs: 10, s3: 25, scheduler: 20 };
 const INDEX_LAG_MS = 20;
 
-export function createVolumeCloud({ time, template, counts, cpu, slownessOf, onQueue, onWrite }: Options) {
+export function createVolumeCloud({ time, template, counts, cpu, slownessOf, refuses, onQueue, onWrite }: Options) {
   const busyUntil = new WeakMap<Process, number>();
   /** By partition of the index of due jobs: when it was last read. */
   const lookedAt = new Map<string, number>();
@@ -48,7 +50,7 @@ export function createVolumeCloud({ time, template, counts, cpu, slownessOf, onQ
         if (index === "due") lookedAt.set(partition, time.now());
       },
     }),
-    sqs: createSqs({ now: time.now, resources: template.resources }),
+    sqs: createSqs({ now: time.now, resources: template.resources, refuses }),
     s3: createS3({ bucket: BUCKET }),
     scheduler: createSchedules({ now: time.now }),
   };
@@ -65,10 +67,14 @@ export function createVolumeCloud({ time, template, counts, cpu, slownessOf, onQ
     const done = models[service].send(command);
     counts.called(command, by === "sweep");
     if (service === "sqs") onQueue();
-    return done.catch((error: Error) => {
+    const failed = (error: Error) => {
       const isMistake = error.message.startsWith("The model") || error.name === "ValidationException";
       throw isMistake ? new Broken(error) : error;
-    });
+    };
+    return done.then((answer) => {
+      counts.sent(command, answer);
+      return answer;
+    }, failed);
   }
 
   return { ...models, call, calls, lookedAt };

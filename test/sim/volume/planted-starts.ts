@@ -27,4 +27,18 @@ export const STARTS_PLANTS: readonly VolumePlant[] = [
       },
     }),
   },
+  {
+    name: "a message that was refused is not sent again, and its job stays due in five minutes",
+    scenario: "a queue that refuses entries",
+    breaks: "13: runs of schedules that were lost",
+    parts: ({ queue }) => ({
+      queue: {
+        ...queue,
+        sendAttempts: async (all) => {
+          await queue.sendAttempts(all);
+          return [];
+        },
+      },
+    }),
+  },
 ];

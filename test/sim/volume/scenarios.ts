@@ -8,6 +8,7 @@ import { members } from "./scenarios/members.ts";
 import { messages } from "./scenarios/messages.ts";
 import { neighbour } from "./scenarios/neighbour.ts";
 import { rates } from "./scenarios/rates.ts";
+import { refusals } from "./scenarios/refusals.ts";
 import { retention } from "./scenarios/retention.ts";
 import { day, hours, week } from "./scenarios/waiting.ts";
 
@@ -23,6 +24,7 @@ export const SCENARIOS: readonly Scenario[] = [
   members,
   neighbour,
   carried,
+  refusals,
   retention,
   lines,
   hours,

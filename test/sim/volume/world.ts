@@ -52,6 +52,8 @@ export interface VolumeOptions {
   readonly onRan?: (attempt: RunningAttempt) => void;
   /** Whether Lambda has no room for an invocation: the messages come again when their visibility ends. Default: no. */
   readonly isRefused?: () => boolean;
+  /** Whether SQS refuses an entry of a batch that is sent. Default: no. */
+  readonly refuses?: () => boolean;
 }
 
 /**
@@ -78,12 +80,13 @@ export function createVolumeWorld(options: VolumeOptions) {
   const containers = new Set<Container>();
   // Jobs come as fast as a scenario wants.
   const slownessOf = (by: string) => (by === "sweep" ? slowness : by === "api" ? 0 : 1);
+  const { refuses = () => false } = options;
   const onQueue = () => callers.wake();
   const onWrite = (before: Item | undefined, after: Item | undefined) => {
     counts.written(before, after);
     if (retentionMs > 0 || options.isCounting) stream.written(before, after);
   };
-  const cloud = createVolumeCloud({ time, template, counts, cpu: LAMBDA_CPU, slownessOf, onQueue, onWrite });
+  const cloud = createVolumeCloud({ time, template, counts, cpu: LAMBDA_CPU, slownessOf, refuses, onQueue, onWrite });
   let started = 0;
 
   function start(name: string): Container {
@@ -172,10 +175,10 @@ interface PostParts {
 function createPosts({ time, invoke, onMistake }: PostParts) {
   let lastPostAt = START;
 
-  /** Has jobs accepted by the engine, `all` within `overMs` from `atMs` on. */
-  function post(all: readonly NewJob[], atMs = 0, overMs = 0): void {
-    for (let from = 0; from < all.length; from += POSTED_AT_ONCE) {
-      const some = all.slice(from, from + POSTED_AT_ONCE);
+  /** Has jobs accepted by the engine, `all` within `overMs` from `atMs` on, so many at once. */
+  function post(all: readonly NewJob[], atMs = 0, overMs = 0, atOnce = POSTED_AT_ONCE): void {
+    for (let from = 0; from < all.length; from += atOnce) {
+      const some = all.slice(from, from + atOnce);
       const at = START + atMs + Math.floor((overMs * from) / all.length);
       lastPostAt = Math.max(lastPostAt, at + MINUTE);
       time.after(at - time.now(), () => {

@@ -49,10 +49,7 @@ export const carried: Scenario = {
     const narrow = Math.floor((given.jobs - large) / 2);
     world.at(0, () => void world.set(APP, { destinations: [LIMITS] }));
     for (const small of [some(narrow, { host: NARROW }), some(given.jobs - large - narrow, {})]) {
-      const inEach = Math.ceil(small.length / PORTIONS);
-      for (let n = 0; n < PORTIONS; n += 1) {
-        world.post(small.splice(0, inEach), MINUTE + (n * POSTED_WITHIN) / PORTIONS);
-      }
+      world.post(small, MINUTE, POSTED_WITHIN, Math.ceil(small.length / PORTIONS));
     }
     // Before invocations are refused, and an app's at once: full batches, whose messages are handed back.
     for (let n = 0; n < large; n += LARGE_OF_AN_APP) {
