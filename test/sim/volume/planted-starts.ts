@@ -3,9 +3,9 @@ import type { Job, RunningJob } from "../../../lib/job/job.ts";
 import { after } from "../../../lib/job/move.ts";
 import { expire } from "../../../lib/job/moves.ts";
 import type { Parts } from "../plant.ts";
-import type { VolumePlant } from "./volume-plant.ts";
+import { unlimited, type VolumePlant } from "./volume-plant.ts";
 
-// Bugs of attempts that never start, or start late.
+// Bugs of attempts that never start, or start late, and of those who wait for them.
 
 /** A job whose message came again, as one whose only attempt was lost. */
 function endedAsLost(job: Job, { clock, retention }: Parts): Job {
@@ -40,5 +40,11 @@ export const STARTS_PLANTS: readonly VolumePlant[] = [
         },
       },
     }),
+  },
+  {
+    name: "everybody who watches a job waits",
+    scenario: "watchers of jobs",
+    breaks: "11: watchers of an app that wait",
+    parts: unlimited("(waiters)"),
   },
 ];

@@ -5,7 +5,7 @@ import { DUE_SHARDS } from "../../../lib/store/job-keys.ts";
 import type { JobStore } from "../../../lib/store/job-store.ts";
 import { isLook, type Parts } from "../plant.ts";
 import { STARTS_PLANTS } from "./planted-starts.ts";
-import type { VolumePlant } from "./volume-plant.ts";
+import { unlimited, type VolumePlant } from "./volume-plant.ts";
 
 // Bugs that the volume scenarios must find.
 
@@ -40,16 +40,6 @@ function oneAfterTheOther({ due }: JobStore): JobStore["due"] {
 function notUrgent(job: Job): Job {
   const { isUrgent: _, ...rest } = job;
   return rest;
-}
-
-/** Whoever asks has a slot of an app's share. */
-function unlimited(share: string): (parts: Parts) => Partial<Parts> {
-  return ({ capacity }) => ({
-    capacity: {
-      ...capacity,
-      takeSlot: async (slot, ...asked) => (slot.destination === share ? "taken" : capacity.takeSlot(slot, ...asked)),
-    },
-  });
 }
 
 const FAIRNESS = "one app's backlog beside other apps";

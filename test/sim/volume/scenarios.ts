@@ -11,6 +11,7 @@ import { rates } from "./scenarios/rates.ts";
 import { refusals } from "./scenarios/refusals.ts";
 import { retention } from "./scenarios/retention.ts";
 import { day, hours, week } from "./scenarios/waiting.ts";
+import { watchers } from "./scenarios/watchers.ts";
 
 /** In the order of their time, the longest first. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -25,6 +26,7 @@ export const SCENARIOS: readonly Scenario[] = [
   neighbour,
   carried,
   refusals,
+  watchers,
   retention,
   lines,
   hours,

@@ -92,7 +92,7 @@ export function createVolumeWorld(options: VolumeOptions) {
   function start(name: string): Container {
     started += 1;
     const process = createProcess(`${name}-${started}`, time, random.fork(`${name}-${started}`));
-    const { plain, apps, audit } = serviceOn({
+    const { plain, ...stores } = serviceOn({
       clock: process.clock,
       client: (service: Service) => clientOf(async (command) => cloud.call(process, service, command).catch(noted)),
       urlOf: cloud.sqs.urlOf,
@@ -107,7 +107,7 @@ export function createVolumeWorld(options: VolumeOptions) {
     });
     const parts = plant?.parts ? { ...plain, ...plant.parts(plain) } : plain;
     const engine: Engine = createEngine(parts);
-    const container = Object.assign(process, { engine, parts, apps, audit, isBusy: false });
+    const container = Object.assign(process, { engine, parts, ...stores, isBusy: false });
     containers.add(container);
     process.onDeath(() => containers.delete(container));
     return container;
