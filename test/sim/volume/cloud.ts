@@ -10,6 +10,7 @@ import { createSqs } from "../models/sqs.ts";
 import type { Process } from "../process.ts";
 import type { Time } from "../time.ts";
 import type { Counts } from "./counts.ts";
+import { createProcessor, type Processor } from "./processor.ts";
 
 // The models without faults. A call costs its process time: a process has one processor, and calls wait for it.
 
@@ -34,7 +35,7 @@ const LATENCY: Readonly<Record<Service, number>> = { dynamodb: 5, sqs: 10, s3: 2
 const INDEX_LAG_MS = 20;
 
 export function createVolumeCloud({ time, template, counts, cpu, slownessOf, refuses, onQueue, onWrite }: Options) {
-  const busyUntil = new WeakMap<Process, number>();
+  const processors = new WeakMap<Process, Processor>();
   /** By partition of the index of due jobs: when it was last read. */
   const lookedAt = new Map<string, number>();
   /** By function. */
@@ -55,14 +56,18 @@ export function createVolumeCloud({ time, template, counts, cpu, slownessOf, ref
     scheduler: createSchedules({ now: time.now }),
   };
 
+  function processorOf(process: Process): Processor {
+    const processor = processors.get(process) ?? createProcessor(time.now);
+    processors.set(process, processor);
+    return processor;
+  }
+
   async function call(process: Process, service: Service, command: Command): Promise<object> {
     const by = process.name.replace(/-\d+$/, "");
     calls.set(by, (calls.get(by) ?? 0) + 1);
-    const began = Math.max(busyUntil.get(process) ?? 0, time.now());
-    const free = began + (cpu.callMs + cpu.itemMs * sizeOf(command)) * slownessOf(by);
-    busyUntil.set(process, free);
+    const ready = processorOf(process).take((cpu.callMs + cpu.itemMs * sizeOf(command)) * slownessOf(by));
     // Whole milliseconds, so that many calls end at the same time.
-    await process.pause(Math.ceil(free + LATENCY[service] - time.now()));
+    await process.pause(Math.ceil(ready + LATENCY[service]));
     counts.calling();
     const done = models[service].send(command);
     counts.called(command, by === "sweep");
@@ -77,7 +82,7 @@ export function createVolumeCloud({ time, template, counts, cpu, slownessOf, ref
     }, failed);
   }
 
-  return { ...models, call, calls, lookedAt };
+  return { ...models, call, calls, lookedAt, processorOf };
 }
 
 /** The items of a batch. */

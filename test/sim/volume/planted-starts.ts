@@ -47,4 +47,16 @@ export const STARTS_PLANTS: readonly VolumePlant[] = [
     breaks: "11: watchers of an app that wait",
     parts: unlimited("(waiters)"),
   },
+  {
+    name: "a process takes 200 batches at once",
+    scenario: "a burst on the local stack",
+    breaks: "12: longest delay of the event loop",
+    pace: () => async () => {},
+  },
+  {
+    name: "a process takes one batch after the other",
+    scenario: "a burst on the local stack",
+    breaks: "12: drained within",
+    pace: () => async (inHand) => void (await Promise.all(inHand)),
+  },
 ];

@@ -1,4 +1,5 @@
 import type { Scenario } from "./scenario.ts";
+import { burst } from "./scenarios/burst.ts";
 import { carried } from "./scenarios/carried.ts";
 import { concurrency } from "./scenarios/concurrency.ts";
 import { fairness } from "./scenarios/fairness.ts";
@@ -24,6 +25,7 @@ export const SCENARIOS: readonly Scenario[] = [
   messages,
   members,
   neighbour,
+  burst,
   carried,
   refusals,
   watchers,

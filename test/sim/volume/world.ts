@@ -40,8 +40,8 @@ export interface VolumeOptions {
   readonly retentionMs?: number;
   readonly runs?: (attempt: RunningAttempt) => Run;
   readonly atOnce?: Readonly<Record<string, number>>;
-  /** The processor time of a call of the sweep, as a multiple of Lambda's with 512 MB. Default: 1. */
-  readonly slowness?: number;
+  /** The processor time of a function's calls, as a multiple of Lambda's with 512 MB. Default: 1. */
+  readonly slowness?: Partial<Readonly<Record<string, number>>>;
   readonly onSweep?: (stage: "before" | "after") => void;
   /** With it, the function of the table's stream runs that counts members. Default: no. */
   readonly isCounting?: boolean;
@@ -56,11 +56,13 @@ export interface VolumeOptions {
   readonly refuses?: () => boolean;
 }
 
+/** A whole processor, where a function with 512 MB has 0.29 of one. */
+export const WHOLE = 0.29;
 /**
  * Measured on a whole processor: 1.1 ms for an update by the SDK, 1.4 ms for a batch of ten messages, 3.2 ms for a
- * BatchGetItem of a hundred jobs. A function with 512 MB has 0.29 of a processor.
+ * BatchGetItem of a hundred jobs.
  */
-const LAMBDA_CPU = { callMs: 3.8, itemMs: 0.1 };
+export const LAMBDA_CPU = { callMs: 3.8, itemMs: 0.1 };
 const POSTED_AT_ONCE = 200;
 /** What an asynchronous invocation takes to be accepted. */
 const START_MS = 30;
@@ -70,7 +72,7 @@ export function appId(n: number): string {
 }
 
 export function createVolumeWorld(options: VolumeOptions) {
-  const { template, seed, plant, retentionMs = 0, runs = () => ({}), atOnce = {}, slowness = 1 } = options;
+  const { template, seed, plant, retentionMs = 0, runs = () => ({}), atOnce = {}, slowness = {} } = options;
   const random = createRandom(seed);
   const time = createTime(START, createOrder(), true);
   const ran = { runs, onWalk: options.onWalk, onRan: options.onRan, time };
@@ -79,7 +81,7 @@ export function createVolumeWorld(options: VolumeOptions) {
   const onMistake = (error: Error) => void mistakes.push(error);
   const containers = new Set<Container>();
   // Jobs come as fast as a scenario wants.
-  const slownessOf = (by: string) => (by === "sweep" ? slowness : by === "api" ? 0 : 1);
+  const slownessOf = (by: string) => slowness[by] ?? (by === "api" ? 0 : 1);
   const { refuses = () => false } = options;
   const onQueue = () => callers.wake();
   const onWrite = (before: Item | undefined, after: Item | undefined) => {

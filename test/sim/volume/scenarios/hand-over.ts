@@ -19,7 +19,7 @@ export const handOver: Scenario = {
     const world = createVolumeWorld({
       ...given,
       seed: "hand-over",
-      slowness: stands / parts / jobs,
+      slowness: { sweep: stands / parts / jobs },
     });
     const { counts, time } = world;
     const apps = [1, 2, 3, 4, 5].map(appId);
