@@ -11,7 +11,7 @@ const OF_FEW = 5;
 const TASK_MS = 12 * MINUTE;
 /** The watchers come one after another. */
 const COME = { fromMs: 2 * MINUTE, withinMs: 20 * SECOND };
-const LASTS = 5 * MINUTE;
+const LASTS = 4 * MINUTE;
 /** What the endpoint waits for news. */
 const WAIT_MS = 20 * SECOND;
 /** A request that is answered sooner has not waited. */
