@@ -1,5 +1,6 @@
 import { MINUTE, SECOND, type EpochMs } from "../../../../lib/clock.ts";
 import type { NewJob } from "../../../../lib/job/accept.ts";
+import { DEFAULT_LIMITS } from "../../../../lib/store/app-settings.ts";
 import { START } from "../../cloud.ts";
 import type { Item } from "../../models/dynamodb-value.ts";
 import { highest, none, within, type Scenario } from "../scenario.ts";
@@ -7,6 +8,8 @@ import { appId, createVolumeWorld, everyMinutes, webhook } from "../world.ts";
 
 const [SCHEDULES, JOBS] = [appId(1), appId(2)];
 const EVERY_MINUTES = 2;
+/** That an app may have. */
+const MOST_SCHEDULES = DEFAULT_LIMITS.recurringSchedules ?? Infinity;
 const LASTS = 35 * MINUTE;
 const POSTED_WITHIN = 24 * MINUTE;
 const PORTIONS = 100;
@@ -32,7 +35,7 @@ export const refusals: Scenario = {
       },
     });
     const { counts, cloud, time } = world;
-    const schedules = Math.ceil(given.jobs / 10);
+    const schedules = Math.min(Math.ceil(given.jobs / 10), MOST_SCHEDULES);
     const others = given.jobs - schedules;
     const spread = (all: readonly NewJob[], overMs: number) =>
       world.post(all, MINUTE, overMs, Math.ceil(all.length / PORTIONS));
