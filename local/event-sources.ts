@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { lean } from "../lib/aws.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Invoke } from "./lambda.ts";
-import { createPace } from "./pace.ts";
+import { createPace, takeBatches } from "./pace.ts";
 
 // Event source mappings of queues, and schedules: they call functions without HTTP.
 
@@ -30,23 +30,6 @@ const room = createPace();
 export function startMapping(mapping: Mapping, invoke: Invoke): Runner {
   const client = lean(new SQSClient({ maxAttempts: 1, useQueueUrlAsEndpoint: false }));
   const stopped = new AbortController();
-  const inHand = new Set<Promise<void>>();
-
-  async function poll(): Promise<void> {
-    let wasFull = false;
-    while (!stopped.signal.aborted) {
-      if (inHand.size >= mapping.maximumConcurrency) await Promise.race(inHand);
-      await room(inHand, wasFull);
-      const messages = await receive().catch(() => undefined);
-      // A batch of one says nothing of those behind it.
-      wasFull = mapping.batchSize > 1 && messages?.length === mapping.batchSize;
-      // The queue is down or stopping, so the next poll waits a moment.
-      if (!messages) await sleep(200, undefined, { signal: stopped.signal }).catch(() => {});
-      if (!messages?.length) continue;
-      const batch = handle(messages).finally(() => inHand.delete(batch));
-      inHand.add(batch);
-    }
-  }
 
   async function receive(): Promise<Message[]> {
     const command = new ReceiveMessageCommand({
@@ -83,12 +66,18 @@ export function startMapping(mapping: Mapping, invoke: Invoke): Runner {
     }
   }
 
-  const polling = poll();
+  const polling = takeBatches({
+    room,
+    batchSize: mapping.batchSize,
+    mostAtOnce: mapping.maximumConcurrency,
+    stopped: stopped.signal,
+    receive: async () => receive().catch(() => undefined),
+    handle,
+  });
   return {
     stop: async () => {
       stopped.abort();
       await polling;
-      await Promise.all(inHand);
       client.destroy();
     },
   };

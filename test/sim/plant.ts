@@ -5,6 +5,7 @@ import type { Job } from "../../lib/job/job.ts";
 import type { Move } from "../../lib/job/move.ts";
 import type { OneOff } from "../../lib/queue/scheduler.ts";
 import type { Outcome } from "../../lib/job/attempt.ts";
+import type { createPace } from "../../local/pace.ts";
 
 // A planted bug: a wrapper around a part of the engine, or around a move.
 
@@ -23,6 +24,8 @@ export interface Plant {
   readonly outcome?: (outcome: Outcome) => Outcome;
   /** A mapping deletes messages before they are handled, or also those that failed. */
   readonly acknowledges?: "before" | "all";
+  /** How a process of the local stack waits before it takes a batch. */
+  readonly pace?: typeof createPace;
 }
 
 export const ANY = ["PENDING", "RUNNING", "RETRYING", "SUCCEEDED", "FAILED", "DEAD", "CANCELLED"] as const;

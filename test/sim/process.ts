@@ -4,6 +4,7 @@ import type { Time } from "./time.ts";
 import type { AppStore } from "../../lib/store/app-store.ts";
 import type { Audit } from "../../lib/store/audit.ts";
 import type { createEngine } from "../../lib/engine/engine.ts";
+import type { TaskLog } from "../../lib/tasks/log.ts";
 
 // A process of the service: a container of a function. It can die, or be frozen, at any moment.
 
@@ -98,6 +99,7 @@ export interface Container extends Process {
   readonly parts: Parts;
   readonly apps: AppStore;
   readonly audit: Audit;
+  readonly taskLog: TaskLog;
   isBusy: boolean;
 }
 

@@ -12,6 +12,7 @@ import { createBucket } from "../../lib/store/bucket.ts";
 import { createGroupStore } from "../../lib/store/group-store.ts";
 import { createJobStore } from "../../lib/store/job-store.ts";
 import { createTable } from "../../lib/store/table.ts";
+import { createTaskLog } from "../../lib/tasks/log.ts";
 import { BUCKET, TABLE } from "./cloud.ts";
 import type { clientOf } from "./models/client.ts";
 import type { Service } from "./models/faults.ts";
@@ -84,5 +85,5 @@ export function serviceOn({
     retention,
     ...given,
   };
-  return { plain, apps, audit };
+  return { plain, apps, audit, taskLog: createTaskLog({ table, clock }) };
 }

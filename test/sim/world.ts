@@ -235,7 +235,7 @@ function createStart(given: StartParts) {
           throw error;
         }
       });
-    const { plain, apps, audit } = serviceOn({
+    const { plain, ...stores } = serviceOn({
       clock: process.clock,
       client,
       urlOf: cloud.sqs.urlOf,
@@ -248,7 +248,7 @@ function createStart(given: StartParts) {
     });
     const parts = plant?.parts ? { ...plain, ...plant.parts(plain) } : plain;
     const engine: Engine = createEngine(parts);
-    const container = Object.assign(process, { engine, parts, apps, audit, isBusy: false });
+    const container = Object.assign(process, { engine, parts, ...stores, isBusy: false });
     containers.add(container);
     process.onDeath(() => {
       containers.delete(container);

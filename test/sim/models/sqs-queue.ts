@@ -23,6 +23,7 @@ export interface Parts {
   /** Undefined: the order is that in which they were sent, and a receive looks at the first alone. */
   readonly shuffle: (<T>(things: T[]) => T[]) | undefined;
   readonly mostOfGroup: () => number;
+  readonly refuses: () => boolean;
 }
 
 /** CloudFormation's words. */

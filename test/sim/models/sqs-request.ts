@@ -78,10 +78,21 @@ export function inBatch<One extends { Id?: string | undefined }>(
       Successful.push({ Id: entry.Id, ...run({ ...entry, QueueUrl }) });
     } catch (error) {
       if (!(error instanceof SQSServiceException) || error instanceof QueueDoesNotExist) throw error;
-      Failed.push({ Id: entry.Id, Code: error.name, Message: error.message, SenderFault: true });
+      Failed.push({ Id: entry.Id, Code: error.name, Message: error.message, SenderFault: error.$fault === "client" });
     }
   }
   return { Successful, ...(Failed.length > 0 && { Failed }) };
+}
+
+/** The refusal of an entry by a queue that is busy. */
+export function busy(): SQSServiceException {
+  const message = "We encountered an internal error. Please try again.";
+  return new SQSServiceException({
+    name: "InternalError",
+    message,
+    $fault: "server",
+    $metadata: { httpStatusCode: 500 },
+  });
 }
 
 export function invalid(message: string): SQSServiceException {

@@ -31,6 +31,7 @@ import {
   DELETE,
   LARGEST_BATCH,
   RECEIVE,
+  busy,
   checkVisibility,
   inBatch,
   invalid,
@@ -49,6 +50,8 @@ export interface SqsOptions {
   readonly duplicates?: (at: "receive" | "delete") => boolean;
   /** The order of a standard queue's messages, and of a FIFO queue's groups. Default: as they were sent. */
   readonly shuffle?: <T>(things: T[]) => T[];
+  /** Whether it is too busy for an entry of a batch that is sent. Default: no. */
+  readonly refuses?: () => boolean;
   /** The most messages of one group in one receive. Default: as many as there are. */
   readonly mostOfGroup?: () => number;
 }
@@ -57,10 +60,10 @@ const LARGEST_MESSAGE = 1_024 * 1_024;
 const DEFAULT_VISIBILITY_SECONDS = 30;
 
 export function createSqs(options: SqsOptions) {
-  const { now, duplicates = () => false, shuffle, mostOfGroup = () => Infinity } = options;
+  const { now, duplicates = () => false, shuffle, mostOfGroup = () => Infinity, refuses = () => false } = options;
   const queues = queuesOf(options.resources);
   let sequence = 0;
-  const parts: Parts = { now, queues, nextSequence: () => (sequence += 1), duplicates, shuffle, mostOfGroup };
+  const parts: Parts = { now, queues, nextSequence: () => (sequence += 1), duplicates, shuffle, mostOfGroup, refuses };
   return {
     /** Answers as the SDK's client would, at once: a caller that wants to wait for messages asks again. */
     send: async (command: Command): Promise<object> => {
@@ -117,7 +120,10 @@ function sendMessageBatch(parts: Parts, input: SendMessageBatchCommandInput): ob
     const message = `Batch requests cannot be longer than ${LARGEST_MESSAGE} bytes. You have sent ${bytes} bytes.`;
     throw new BatchRequestTooLong({ message, ...CLIENT_FAULT });
   }
-  return inBatch(input, (entry) => enqueue(parts, queue, entry));
+  return inBatch(input, (entry) => {
+    if (parts.refuses()) throw busy();
+    return enqueue(parts, queue, entry);
+  });
 }
 
 function receiveMessage(parts: Parts, input: ReceiveMessageCommandInput): object {

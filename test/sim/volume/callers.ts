@@ -19,6 +19,8 @@ export interface CallerParts {
   readonly atOnce: Readonly<Record<string, number>>;
   /** Called before each minute's sweep, and after the last of its invocations. */
   readonly onSweep: (stage: "before" | "after") => void;
+  /** Whether Lambda has no room for an invocation of a mapping. */
+  readonly isRefused: () => boolean;
 }
 
 type Handle = (container: Container, records: QueueRecord[], timeLeft: TimeLeft) => Promise<SQSBatchResponse>;
@@ -134,24 +136,45 @@ function createMapping(parts: CallerParts, name: string, by: FunctionName, batch
   }
 
   async function receive(): Promise<QueueRecord[]> {
-    const command = new ReceiveMessageCommand({
-      QueueUrl: url,
-      MaxNumberOfMessages: batch,
-      MessageSystemAttributeNames: ["ApproximateReceiveCount", "MessageGroupId"],
-    });
-    const { Messages = [] } = (await cloud.sqs.send(command)) as { Messages?: Received[] };
-    return Messages.map((message) => recordOf(message, url));
+    return recordsIn(await cloud.sqs.send(receiving(url, batch)), url);
   }
 
   async function run(records: QueueRecord[]): Promise<void> {
-    const handled = await invoke(by, (container, left) => handle(container, records, left));
+    const handled = parts.isRefused()
+      ? undefined
+      : await invoke(by, (container, left) => handle(container, records, left));
     inFlight -= 1;
-    const again = new Set(handled?.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
-    const done = handled ? records.filter(({ messageId }) => !again.has(messageId)) : [];
-    const Entries = done.map(({ receiptHandle: ReceiptHandle }, at) => ({ Id: String(at), ReceiptHandle }));
-    if (done.length > 0) await cloud.sqs.send(new DeleteMessageBatchCommand({ QueueUrl: url, Entries }));
+    const deletion = deleting(url, records, handled);
+    if (deletion) await cloud.sqs.send(deletion);
     wake();
   }
 
   return wake;
+}
+
+/** A mapping's call for a batch. */
+export function receiving(url: string, batch: number): ReceiveMessageCommand {
+  return new ReceiveMessageCommand({
+    QueueUrl: url,
+    MaxNumberOfMessages: batch,
+    MessageSystemAttributeNames: ["ApproximateReceiveCount", "MessageGroupId"],
+  });
+}
+
+/** The batch of its answer, as a function is given it. */
+export function recordsIn(answer: object, url: string): QueueRecord[] {
+  const { Messages = [] } = answer as { Messages?: Received[] };
+  return Messages.map((message) => recordOf(message, url));
+}
+
+/** A mapping's call after a batch, if there is something to delete. `handled`: undefined if the function died. */
+export function deleting(
+  url: string,
+  records: readonly QueueRecord[],
+  handled: SQSBatchResponse | undefined,
+): DeleteMessageBatchCommand | undefined {
+  const again = new Set(handled?.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
+  const done = handled ? records.filter(({ messageId }) => !again.has(messageId)) : [];
+  const Entries = done.map(({ receiptHandle: ReceiptHandle }, at) => ({ Id: String(at), ReceiptHandle }));
+  return done.length > 0 ? new DeleteMessageBatchCommand({ QueueUrl: url, Entries }) : undefined;
 }

@@ -10,6 +10,7 @@ import { createSqs } from "../models/sqs.ts";
 import type { Process } from "../process.ts";
 import type { Time } from "../time.ts";
 import type { Counts } from "./counts.ts";
+import { createProcessor, type Processor } from "./processor.ts";
 
 // The models without faults. A call costs its process time: a process has one processor, and calls wait for it.
 
@@ -21,6 +22,8 @@ interface Options {
   readonly cpu: { readonly callMs: number; readonly itemMs: number };
   /** A multiple of that for a function. */
   readonly slownessOf: (by: string) => number;
+  /** Whether SQS refuses an entry of a batch that is sent. */
+  readonly refuses: () => boolean;
   readonly onQueue: () => void;
   readonly onWrite: (before: Item | undefined, after: Item | undefined) => void;
 }
@@ -31,8 +34,8 @@ export type VolumeCloud = ReturnType<typeof createVolumeCloud>;
 const LATENCY: Readonly<Record<Service, number>> = { dynamodb: 5, sqs: 10, s3: 25, scheduler: 20 };
 const INDEX_LAG_MS = 20;
 
-export function createVolumeCloud({ time, template, counts, cpu, slownessOf, onQueue, onWrite }: Options) {
-  const busyUntil = new WeakMap<Process, number>();
+export function createVolumeCloud({ time, template, counts, cpu, slownessOf, refuses, onQueue, onWrite }: Options) {
+  const processors = new WeakMap<Process, Processor>();
   /** By partition of the index of due jobs: when it was last read. */
   const lookedAt = new Map<string, number>();
   /** By function. */
@@ -48,30 +51,38 @@ export function createVolumeCloud({ time, template, counts, cpu, slownessOf, onQ
         if (index === "due") lookedAt.set(partition, time.now());
       },
     }),
-    sqs: createSqs({ now: time.now, resources: template.resources }),
+    sqs: createSqs({ now: time.now, resources: template.resources, refuses }),
     s3: createS3({ bucket: BUCKET }),
     scheduler: createSchedules({ now: time.now }),
   };
 
+  function processorOf(process: Process): Processor {
+    const processor = processors.get(process) ?? createProcessor(time.now);
+    processors.set(process, processor);
+    return processor;
+  }
+
   async function call(process: Process, service: Service, command: Command): Promise<object> {
     const by = process.name.replace(/-\d+$/, "");
     calls.set(by, (calls.get(by) ?? 0) + 1);
-    const began = Math.max(busyUntil.get(process) ?? 0, time.now());
-    const free = began + (cpu.callMs + cpu.itemMs * sizeOf(command)) * slownessOf(by);
-    busyUntil.set(process, free);
+    const ready = processorOf(process).take((cpu.callMs + cpu.itemMs * sizeOf(command)) * slownessOf(by));
     // Whole milliseconds, so that many calls end at the same time.
-    await process.pause(Math.ceil(free + LATENCY[service] - time.now()));
+    await process.pause(Math.ceil(ready + LATENCY[service]));
     counts.calling();
     const done = models[service].send(command);
     counts.called(command, by === "sweep");
     if (service === "sqs") onQueue();
-    return done.catch((error: Error) => {
+    const failed = (error: Error) => {
       const isMistake = error.message.startsWith("The model") || error.name === "ValidationException";
       throw isMistake ? new Broken(error) : error;
-    });
+    };
+    return done.then((answer) => {
+      counts.sent(command, answer);
+      return answer;
+    }, failed);
   }
 
-  return { ...models, call, calls, lookedAt };
+  return { ...models, call, calls, lookedAt, processorOf };
 }
 
 /** The items of a batch. */

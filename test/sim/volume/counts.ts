@@ -94,7 +94,11 @@ export function createCounts(now: () => EpochMs) {
         if (sk === "J" && job.isOpen && !moved.has(job.id)) job.waits += 1;
       }
     }
-    for (const id of sentIn(command)) {
+  }
+
+  /** What a queue has answered to a call that sends. */
+  function sent(command: Command, answer: object): void {
+    for (const id of sentIn(command, answer)) {
       const job = jobs.get(id);
       if (!job) continue;
       job.messages += 1;
@@ -107,6 +111,7 @@ export function createCounts(now: () => EpochMs) {
     written,
     calling,
     called,
+    sent,
     jobs,
     others,
     late,
@@ -165,9 +170,11 @@ function keysOf({ input }: Command): Key[] {
 
 const ID = /"id":"([\da-f-]{36})"/;
 
-/** The jobs of the messages that a call sends. */
-function sentIn({ input, constructor: { name } }: Command): string[] {
+/** The jobs of the messages that a call has sent. */
+function sentIn({ input, constructor: { name } }: Command, answer: object): string[] {
   if (name !== "SendMessageBatchCommand") return [];
-  const { Entries = [] } = input as { Entries?: { MessageBody?: string }[] };
-  return Entries.flatMap(({ MessageBody = "" }) => ID.exec(MessageBody)?.[1] ?? []);
+  const { Entries = [] } = input as { Entries?: { Id?: string; MessageBody?: string }[] };
+  const { Failed = [] } = answer as { Failed?: { Id?: string }[] };
+  const refused = new Set(Failed.map(({ Id }) => Id));
+  return Entries.flatMap(({ Id, MessageBody = "" }) => (refused.has(Id) ? [] : (ID.exec(MessageBody)?.[1] ?? [])));
 }

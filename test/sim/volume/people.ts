@@ -1,15 +1,17 @@
 import { putApp } from "../../../lib/api/admin/apps.ts";
 import { holdDestination, resumeDestination } from "../../../lib/api/admin/destinations.ts";
 import { putLimits } from "../../../lib/api/admin/limits.ts";
+import { createRequestSlots } from "../../../lib/flow/request-slots.ts";
 import type { ServiceParts } from "../../../lib/parts.ts";
 import type { Container } from "../process.ts";
 
 // What people do in a world of volume.
 
 /** The service's parts, as far as the endpoints that are called here use them. */
-export function serviceOf({ parts, apps, audit, engine }: Container): ServiceParts {
+export function serviceOf({ parts, apps, audit, taskLog, engine }: Container): ServiceParts {
   const secrets = { list: async () => [] };
-  return { ...parts, apps, audit, engine, secrets } as unknown as ServiceParts;
+  const requestSlots = createRequestSlots({ ...parts, apps });
+  return { ...parts, apps, audit, taskLog, engine, secrets, requestSlots } as unknown as ServiceParts;
 }
 
 type Act = (container: Container, service: ServiceParts) => Promise<unknown>;

@@ -4,15 +4,11 @@ import type { Move } from "../../../lib/job/move.ts";
 import { DUE_SHARDS } from "../../../lib/store/job-keys.ts";
 import type { JobStore } from "../../../lib/store/job-store.ts";
 import { payloadKey } from "../../../lib/store/payloads.ts";
-import { isLook, type Parts, type Plant } from "../plant.ts";
+import { isLook, type Parts } from "../plant.ts";
+import { STARTS_PLANTS } from "./planted-starts.ts";
+import { unlimited, type VolumePlant } from "./volume-plant.ts";
 
-// Bugs that the volume scenarios must find: each names the scenario that finds it, and the beginning of the rule.
-
-export interface VolumePlant extends Plant {
-  readonly scenario: string;
-  /** The beginning of the rule that it breaks. */
-  readonly breaks: string;
-}
+// Bugs that the volume scenarios must find.
 
 type Change = (move: Move, parts: Parts) => Move;
 
@@ -47,22 +43,13 @@ function notUrgent(job: Job): Job {
   return rest;
 }
 
-/** Whoever asks has a slot of an app's share. */
-function unlimited(share: string): (parts: Parts) => Partial<Parts> {
-  return ({ capacity }) => ({
-    capacity: {
-      ...capacity,
-      takeSlot: async (slot, ...asked) => (slot.destination === share ? "taken" : capacity.takeSlot(slot, ...asked)),
-    },
-  });
-}
-
 const FAIRNESS = "one app's backlog beside other apps";
 const WAITING = "a pause, a hold and an outage of two hours";
 const RETENTION = "nothing is left after retention";
 const NEIGHBOUR = "a hostile app beside other apps";
 
 export const VOLUME_PLANTS: readonly VolumePlant[] = [
+  ...STARTS_PLANTS,
   {
     name: "the sweep drains one shard after the other",
     scenario: FAIRNESS,

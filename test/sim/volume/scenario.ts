@@ -77,3 +77,21 @@ export function mostStarts(jobs: readonly JobCount[], seconds: number): number {
   }
   return most;
 }
+
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The most spans that have begun and not ended. */
+export function mostAtOnce(spans: readonly Span[]): number {
+  const changes = spans.flatMap(({ from, to }) => [
+    { at: from, by: 1 },
+    { at: to, by: -1 },
+  ]);
+  let running = 0;
+  return highest(
+    changes.toSorted((a, b) => a.at - b.at || a.by - b.by),
+    ({ by }) => (running += by),
+  );
+}

@@ -1,4 +1,6 @@
 import type { Scenario } from "./scenario.ts";
+import { burst } from "./scenarios/burst.ts";
+import { carried } from "./scenarios/carried.ts";
 import { concurrency } from "./scenarios/concurrency.ts";
 import { fairness } from "./scenarios/fairness.ts";
 import { handOver } from "./scenarios/hand-over.ts";
@@ -7,8 +9,10 @@ import { members } from "./scenarios/members.ts";
 import { messages } from "./scenarios/messages.ts";
 import { neighbour } from "./scenarios/neighbour.ts";
 import { rates } from "./scenarios/rates.ts";
+import { refusals } from "./scenarios/refusals.ts";
 import { retention } from "./scenarios/retention.ts";
 import { day, hours, week } from "./scenarios/waiting.ts";
+import { watchers } from "./scenarios/watchers.ts";
 
 /** In the order of their time, the longest first. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -21,6 +25,10 @@ export const SCENARIOS: readonly Scenario[] = [
   messages,
   members,
   neighbour,
+  burst,
+  carried,
+  refusals,
+  watchers,
   retention,
   lines,
   hours,

@@ -40,21 +40,29 @@ export interface VolumeOptions {
   readonly retentionMs?: number;
   readonly runs?: (attempt: RunningAttempt) => Run;
   readonly atOnce?: Readonly<Record<string, number>>;
-  /** The processor time of a call of the sweep, as a multiple of Lambda's with 512 MB. Default: 1. */
-  readonly slowness?: number;
+  /** The processor time of a function's calls, as a multiple of Lambda's with 512 MB. Default: 1. */
+  readonly slowness?: Partial<Readonly<Record<string, number>>>;
   readonly onSweep?: (stage: "before" | "after") => void;
   /** With it, the function of the table's stream runs that counts members. Default: no. */
   readonly isCounting?: boolean;
   readonly mostInline?: number;
   /** Called after each walk of a task over the members of a group. */
   readonly onWalk?: (ms: number) => void;
+  /** Called after each attempt whose process has lived to its end. */
+  readonly onRan?: (attempt: RunningAttempt) => void;
+  /** Whether Lambda has no room for an invocation: the messages come again when their visibility ends. Default: no. */
+  readonly isRefused?: () => boolean;
+  /** Whether SQS refuses an entry of a batch that is sent. Default: no. */
+  readonly refuses?: () => boolean;
 }
 
+/** A whole processor, where a function with 512 MB has 0.29 of one. */
+export const WHOLE = 0.29;
 /**
  * Measured on a whole processor: 1.1 ms for an update by the SDK, 1.4 ms for a batch of ten messages, 3.2 ms for a
- * BatchGetItem of a hundred jobs. A function with 512 MB has 0.29 of a processor.
+ * BatchGetItem of a hundred jobs.
  */
-const LAMBDA_CPU = { callMs: 3.8, itemMs: 0.1 };
+export const LAMBDA_CPU = { callMs: 3.8, itemMs: 0.1 };
 const POSTED_AT_ONCE = 200;
 /** What an asynchronous invocation takes to be accepted. */
 const START_MS = 30;
@@ -64,28 +72,29 @@ export function appId(n: number): string {
 }
 
 export function createVolumeWorld(options: VolumeOptions) {
-  const { template, seed, plant, retentionMs = 0, runs = () => ({}), atOnce = {}, slowness = 1 } = options;
+  const { template, seed, plant, retentionMs = 0, runs = () => ({}), atOnce = {}, slowness = {} } = options;
   const random = createRandom(seed);
   const time = createTime(START, createOrder(), true);
-  const ran = { runs, onWalk: options.onWalk, time };
+  const ran = { runs, onWalk: options.onWalk, onRan: options.onRan, time };
   const counts = createCounts(time.now);
   const mistakes: Error[] = [];
   const onMistake = (error: Error) => void mistakes.push(error);
   const containers = new Set<Container>();
   // Jobs come as fast as a scenario wants.
-  const slownessOf = (by: string) => (by === "sweep" ? slowness : by === "api" ? 0 : 1);
+  const slownessOf = (by: string) => slowness[by] ?? (by === "api" ? 0 : 1);
+  const { refuses = () => false } = options;
   const onQueue = () => callers.wake();
   const onWrite = (before: Item | undefined, after: Item | undefined) => {
     counts.written(before, after);
     if (retentionMs > 0 || options.isCounting) stream.written(before, after);
   };
-  const cloud = createVolumeCloud({ time, template, counts, cpu: LAMBDA_CPU, slownessOf, onQueue, onWrite });
+  const cloud = createVolumeCloud({ time, template, counts, cpu: LAMBDA_CPU, slownessOf, refuses, onQueue, onWrite });
   let started = 0;
 
   function start(name: string): Container {
     started += 1;
     const process = createProcess(`${name}-${started}`, time, random.fork(`${name}-${started}`));
-    const { plain, apps, audit } = serviceOn({
+    const { plain, ...stores } = serviceOn({
       clock: process.clock,
       client: (service: Service) => clientOf(async (command) => cloud.call(process, service, command).catch(noted)),
       urlOf: cloud.sqs.urlOf,
@@ -100,7 +109,7 @@ export function createVolumeWorld(options: VolumeOptions) {
     });
     const parts = plant?.parts ? { ...plain, ...plant.parts(plain) } : plain;
     const engine: Engine = createEngine(parts);
-    const container = Object.assign(process, { engine, parts, apps, audit, isBusy: false });
+    const container = Object.assign(process, { engine, parts, ...stores, isBusy: false });
     containers.add(container);
     process.onDeath(() => containers.delete(container));
     return container;
@@ -114,7 +123,8 @@ export function createVolumeWorld(options: VolumeOptions) {
   const invoke = createInvoke({ time, containers, start, onMistake, trace: () => {} });
   const streaming = { time, random, template, invoke, isRough: () => false, trace: () => {} };
   const stream = createStream(streaming, options.isCounting);
-  const callers = createVolumeCallers({ time, cloud, invoke, atOnce, onSweep: options.onSweep ?? (() => {}) });
+  const { onSweep = () => {}, isRefused = () => false } = options;
+  const callers = createVolumeCallers({ time, cloud, invoke, atOnce, onSweep, isRefused });
   const people = createPeople(async (act) => {
     callers.acted();
     await invoke("api", async (container) => act(container, serviceOf(container)).catch(onMistake));
@@ -167,10 +177,10 @@ interface PostParts {
 function createPosts({ time, invoke, onMistake }: PostParts) {
   let lastPostAt = START;
 
-  /** Has jobs accepted by the engine, `all` within `overMs` from `atMs` on. */
-  function post(all: readonly NewJob[], atMs = 0, overMs = 0): void {
-    for (let from = 0; from < all.length; from += POSTED_AT_ONCE) {
-      const some = all.slice(from, from + POSTED_AT_ONCE);
+  /** Has jobs accepted by the engine, `all` within `overMs` from `atMs` on, so many at once. */
+  function post(all: readonly NewJob[], atMs = 0, overMs = 0, atOnce = POSTED_AT_ONCE): void {
+    for (let from = 0; from < all.length; from += atOnce) {
+      const some = all.slice(from, from + atOnce);
       const at = START + atMs + Math.floor((overMs * from) / all.length);
       lastPostAt = Math.max(lastPostAt, at + MINUTE);
       time.after(at - time.now(), () => {
@@ -188,10 +198,11 @@ interface RunParts {
   readonly runs: (attempt: RunningAttempt) => Run;
   readonly engine: () => Engine;
   readonly onWalk: VolumeOptions["onWalk"];
+  readonly onRan: VolumeOptions["onRan"];
   readonly time: Time;
 }
 
-function executorIn(process: Process, { runs, engine, onWalk, time }: RunParts): Runner {
+function executorIn(process: Process, { runs, engine, onWalk, onRan, time }: RunParts): Runner {
   async function execute(attempt: RunningAttempt): Promise<Outcome> {
     if (isGroupAudit(attempt)) {
       const began = time.now();
@@ -205,6 +216,7 @@ function executorIn(process: Process, { runs, engine, onWalk, time }: RunParts):
       attempt.signal.addEventListener("abort", () => resolve("late"));
     });
     const ended = await Promise.race([process.pause(ms), late]);
+    onRan?.(attempt);
     return ended === "late" ? { kind: "retry", error: "no complete answer in time" } : outcome;
   }
   return { execute };

@@ -1,6 +1,6 @@
 import { MINUTE, SECOND } from "../../../../lib/clock.ts";
 import { START } from "../../cloud.ts";
-import { atMost, highest, longestPassing, none, within, type Scenario } from "../scenario.ts";
+import { atMost, highest, longestPassing, mostAtOnce, none, within, type Scenario, type Span } from "../scenario.ts";
 import { appId, createVolumeWorld, webhook } from "../world.ts";
 
 const APP = appId(1);
@@ -53,20 +53,3 @@ export const concurrency: Scenario = {
     ];
   },
 };
-
-interface Span {
-  readonly from: number;
-  readonly to: number;
-}
-
-function mostAtOnce(spans: readonly Span[]): number {
-  const changes = spans.flatMap(({ from, to }) => [
-    { at: from, by: 1 },
-    { at: to, by: -1 },
-  ]);
-  let running = 0;
-  return highest(
-    changes.toSorted((a, b) => a.at - b.at || a.by - b.by),
-    ({ by }) => (running += by),
-  );
-}

@@ -23,7 +23,7 @@ export const fairness: Scenario = {
     const world = createVolumeWorld({
       ...given,
       seed: "fairness",
-      slowness: BACKLOG / Math.min(jobs, BACKLOG),
+      slowness: { sweep: BACKLOG / Math.min(jobs, BACKLOG) },
       // Of the jobs with a callback, the first attempt dies.
       runs: ({ message, number }) => ({ dies: message.onComplete !== undefined && number === 1 }),
       onSweep: (stage) => {

@@ -24,7 +24,7 @@ export const handOver: Scenario = {
     const world = createVolumeWorld({
       ...given,
       seed: "hand-over",
-      slowness: stands / parts / jobs,
+      slowness: { sweep: stands / parts / jobs },
     });
     const { counts, time } = world;
     world.post(dueJobs(jobs), MINUTE, 10 * MINUTE);
@@ -51,7 +51,7 @@ function dueJobs(count: number): NewJob[] {
 
 /** The longest time, in seconds, between two messages of due jobs that are few, and too many for one slow sweep. */
 async function longestPause(given: Omit<Given, "jobs">): Promise<number> {
-  const world = createVolumeWorld({ ...given, seed: "pause", slowness: SLOWLY });
+  const world = createVolumeWorld({ ...given, seed: "pause", slowness: { sweep: SLOWLY } });
   world.post(dueJobs(FEW), MINUTE, 10 * MINUTE);
   const sentAt = () => [...world.counts.jobs.values()].flatMap((job) => job.firstSentAt ?? []);
   await world.run(3 * HOUR, () => world.time.now() > DUE_AT && sentAt().length === FEW);
