@@ -3,15 +3,11 @@ import { HEAD_START, type Job } from "../../../lib/job/job.ts";
 import type { Move } from "../../../lib/job/move.ts";
 import { DUE_SHARDS } from "../../../lib/store/job-keys.ts";
 import type { JobStore } from "../../../lib/store/job-store.ts";
-import { isLook, type Parts, type Plant } from "../plant.ts";
+import { isLook, type Parts } from "../plant.ts";
+import type { VolumePlant } from "./plant.ts";
+import { READS_PLANTS } from "./planted-reads.ts";
 
 // Bugs that the volume scenarios must find: each names the scenario that finds it, and the beginning of the rule.
-
-export interface VolumePlant extends Plant {
-  readonly scenario: string;
-  /** The beginning of the rule that it breaks. */
-  readonly breaks: string;
-}
 
 type Change = (move: Move, parts: Parts) => Move;
 
@@ -61,6 +57,7 @@ const WAITING = "a pause, a hold and an outage of two hours";
 const NEIGHBOUR = "a hostile app beside other apps";
 
 export const VOLUME_PLANTS: readonly VolumePlant[] = [
+  ...READS_PLANTS,
   {
     name: "the sweep drains one shard after the other",
     scenario: FAIRNESS,

@@ -3,6 +3,7 @@ import { concurrency } from "./scenarios/concurrency.ts";
 import { fairness } from "./scenarios/fairness.ts";
 import { handOver } from "./scenarios/hand-over.ts";
 import { lines } from "./scenarios/lines.ts";
+import { lists } from "./scenarios/lists.ts";
 import { members } from "./scenarios/members.ts";
 import { messages } from "./scenarios/messages.ts";
 import { neighbour } from "./scenarios/neighbour.ts";
@@ -19,6 +20,7 @@ export const SCENARIOS: readonly Scenario[] = [
   concurrency,
   day,
   messages,
+  lists,
   members,
   neighbour,
   retention,

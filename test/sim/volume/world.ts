@@ -11,7 +11,6 @@ import { createInvoke } from "../containers.ts";
 import { clientOf } from "../models/client.ts";
 import type { Item } from "../models/dynamodb-value.ts";
 import type { Service } from "../models/faults.ts";
-import type { Plant } from "../plant.ts";
 import { createProcess, type Container, type Engine, type Invoke, type Process } from "../process.ts";
 import { createOrder, createRandom } from "../random.ts";
 import { serviceOn } from "../service.ts";
@@ -19,9 +18,10 @@ import { auditGroup, isGroupAudit } from "../group-tasks.ts";
 import { createStream, forget } from "../stream.ts";
 import { createTime, type Time } from "../time.ts";
 import { createVolumeCallers } from "./callers.ts";
-import { createVolumeCloud } from "./cloud.ts";
+import { createVolumeCloud, type Watch } from "./cloud.ts";
 import { createCounts } from "./counts.ts";
 import { createPeople, serviceOf } from "./people.ts";
+import type { VolumePlant } from "./plant.ts";
 
 // Thousands of jobs on virtual time: the engine as it is, on the models, with counters of what each job costs.
 
@@ -35,7 +35,7 @@ export interface Run {
 export interface VolumeOptions {
   readonly template: Template;
   readonly seed: string;
-  readonly plant?: Plant | undefined;
+  readonly plant?: VolumePlant | undefined;
   /** With it, the function of the table's stream runs. Default: 0, which is forever. */
   readonly retentionMs?: number;
   readonly runs?: (attempt: RunningAttempt) => Run;
@@ -48,6 +48,9 @@ export interface VolumeOptions {
   readonly mostInline?: number;
   /** Called after each walk of a task over the members of a group. */
   readonly onWalk?: (ms: number) => void;
+  /** How long entries of audit logs are kept. Default: for good. */
+  readonly auditKeptFor?: number;
+  readonly watch?: Watch;
 }
 
 /**
@@ -65,6 +68,7 @@ export function appId(n: number): string {
 
 export function createVolumeWorld(options: VolumeOptions) {
   const { template, seed, plant, retentionMs = 0, runs = () => ({}), atOnce = {}, slowness = 1 } = options;
+  const { watch = {}, auditKeptFor = 0 } = options;
   const random = createRandom(seed);
   const time = createTime(START, createOrder(), true);
   const ran = { runs, onWalk: options.onWalk, time };
@@ -79,7 +83,8 @@ export function createVolumeWorld(options: VolumeOptions) {
     counts.written(before, after);
     if (retentionMs > 0 || options.isCounting) stream.written(before, after);
   };
-  const cloud = createVolumeCloud({ time, template, counts, cpu: LAMBDA_CPU, slownessOf, onQueue, onWrite });
+  const wrapped = { plant, watch, onQueue, onWrite };
+  const cloud = createVolumeCloud({ time, template, counts, cpu: LAMBDA_CPU, slownessOf, ...wrapped });
   let started = 0;
 
   function start(name: string): Container {
@@ -92,6 +97,7 @@ export function createVolumeWorld(options: VolumeOptions) {
       executorOf: () => executorIn(process, { ...ran, engine: () => engine }),
       log: () => {},
       retention: retentionMs,
+      auditKeptFor,
       sweepMore: async (part) => {
         await process.pause(START_MS);
         callers.sweepMore(part);

@@ -1,0 +1,76 @@
+import type { JobStore } from "../../../lib/store/job-store.ts";
+import type { VolumePlant } from "./plant.ts";
+
+// Bugs of what is read and where it is written: lists, the audit log, the spread of indexes.
+
+const LISTS = "lists of many jobs";
+const LARGEST_BATCH = 100;
+const MOST_LOOKED_AT = 10_000;
+
+/** Says of the newest ten thousand jobs of a list that they are all. */
+function endingEarly({ newest }: JobStore): JobStore["newest"] {
+  const read = new Map<string, number>();
+  return async (partition, range, limit, from) => {
+    const isFirst = range.to === undefined || range.to === Number.MAX_SAFE_INTEGER;
+    if (isFirst) read.delete(partition.key);
+    const page = await newest(partition, range, limit, from);
+    read.set(partition.key, (read.get(partition.key) ?? 0) + page.entries.length);
+    const all = [...read.values()].reduce((sum, count) => sum + count, 0);
+    return { ...page, complete: page.complete || all >= MOST_LOOKED_AT };
+  };
+}
+
+export const READS_PLANTS: readonly VolumePlant[] = [
+  {
+    name: "a user's list reads the jobs that it filters",
+    scenario: LISTS,
+    breaks: "7: BatchGets of a page",
+    parts: ({ store }) => ({
+      store: {
+        ...store,
+        newest: async (partition, ...asked) => {
+          const page = await store.newest(partition, ...asked);
+          const ids = partition.index === "byOwner" ? page.entries.map(({ id }) => id) : [];
+          for (let from = 0; from < ids.length; from += LARGEST_BATCH)
+            await store.getMany(ids.slice(from, from + LARGEST_BATCH), { consistent: false });
+          return page;
+        },
+      },
+    }),
+  },
+  {
+    name: "a list asks every partition twice at once",
+    scenario: LISTS,
+    breaks: "7: queries of a round",
+    parts: ({ store }) => ({
+      store: {
+        ...store,
+        newest: async (...asked) => {
+          const [page] = await Promise.all([store.newest(...asked), store.newest(...asked)]);
+          return page;
+        },
+      },
+    }),
+  },
+  {
+    name: "jobs that are put off are in no list of their status",
+    scenario: LISTS,
+    breaks: "7: jobs that a list left out",
+    parts: ({ store }) => ({
+      store: {
+        ...store,
+        newest: async (partition, ...asked) => {
+          // Of webhooks, the index has no others of that status.
+          const isPutOff = partition.index === "byStatus" && /#rest-api#PENDING#/.test(partition.key);
+          return isPutOff ? { entries: [], complete: true } : store.newest(partition, ...asked);
+        },
+      },
+    }),
+  },
+  {
+    name: "the total of the newest ten thousand is said to be exact",
+    scenario: LISTS,
+    breaks: "7: totals that say exact",
+    parts: ({ store }) => ({ store: { ...store, newest: endingEarly(store) } }),
+  },
+];
