@@ -7,11 +7,11 @@ import { listTypedJobs } from "../../../lib/api/tasks/typed.ts";
 import { listAppJobs } from "../../../lib/api/unified/jobs.ts";
 import type { Job } from "../../../lib/job/job.ts";
 import { jobOf, toItem } from "../../../lib/store/job-item.ts";
-import { serviceIn } from "../client-parts.ts";
 import { TABLE } from "../cloud.ts";
 import type { Item } from "../models/dynamodb-value.ts";
 import type { Invoke } from "../process.ts";
 import type { VolumeCloud, Watch } from "./cloud.ts";
+import { answerTo } from "./people.ts";
 
 // Lists, asked for by their endpoints, page after page to the end, and compared with the table.
 
@@ -89,7 +89,7 @@ async function byCursor({ caller, query }: AskedList, parts: Parts): Promise<Wal
   let cursor: string | undefined;
   do {
     const asked = { ...query, ...(cursor !== undefined && { cursor }) };
-    const { data } = await answerTo<{ data: CursorPage }>(listAppJobs, { caller, query: asked }, parts);
+    const { data } = await answerTo<{ data: CursorPage }>(listAppJobs, { caller, query: asked }, parts.invoke);
     ids.push(...data.items.map(({ id }) => id));
     costs.push(parts.costs.take());
     cursor = data.nextCursor ?? undefined;
@@ -114,7 +114,7 @@ async function byNumber({ caller, query, isOnlyEnds }: AskedList, route: Route, 
   const costs: PageCost[] = [];
   let page = 1;
   do {
-    const shown = await answerTo<NumberedPage>(route, { caller, query: { ...query, page } }, parts);
+    const shown = await answerTo<NumberedPage>(route, { caller, query: { ...query, page } }, parts.invoke);
     costs.push(parts.costs.take());
     pages.push(shown);
     page = isOnlyEnds ? Math.max(shown.totalPages, page + 1) : page + 1;
@@ -124,14 +124,6 @@ async function byNumber({ caller, query, isOnlyEnds }: AskedList, route: Route, 
     totals: pages.map(({ total, totalIsExact }) => ({ total, isExact: totalIsExact })),
     costs,
   };
-}
-
-async function answerTo<T>(route: Route, request: Pick<AskedList, "caller" | "query">, { invoke }: Parts): Promise<T> {
-  const query = route.query?.parse(request.query);
-  const whole = { path: {}, body: undefined, headers: {}, ...request, query } as Parameters<Route["handle"]>[0];
-  const answer = await invoke(BY, async (container) => route.handle(whole, serviceIn(container)));
-  if (!answer) throw new Error(`${route.key} gave no answer`);
-  return answer.body as T;
 }
 
 /** The jobs in the table. */

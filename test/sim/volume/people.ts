@@ -1,8 +1,10 @@
 import { putApp } from "../../../lib/api/admin/apps.ts";
 import { holdDestination, resumeDestination } from "../../../lib/api/admin/destinations.ts";
 import { putLimits } from "../../../lib/api/admin/limits.ts";
+import type { Caller } from "../../../lib/api/http/auth.ts";
+import type { Route } from "../../../lib/api/http/http.ts";
 import type { ServiceParts } from "../../../lib/parts.ts";
-import type { Container } from "../process.ts";
+import type { Container, Invoke } from "../process.ts";
 
 // What people do in a world of volume.
 
@@ -10,6 +12,24 @@ import type { Container } from "../process.ts";
 export function serviceOf({ parts, apps, audit, engine }: Container): ServiceParts {
   const secrets = { list: async () => [] };
   return { ...parts, apps, audit, engine, secrets } as unknown as ServiceParts;
+}
+
+interface Request {
+  readonly caller: Caller;
+  readonly query: object;
+  readonly path?: Readonly<Record<string, string>>;
+}
+
+/** The body with which an endpoint answers a read. */
+export async function answerTo<T>(route: Route, request: Request, invoke: Invoke): Promise<T> {
+  const query = route.query?.parse(request.query);
+  const whole = { path: {}, body: undefined, headers: {}, ...request, query } as Parameters<Route["handle"]>[0];
+  const answer = await invoke("api", async (container) =>
+    route.handle(whole, serviceOf(container)).catch((error: Error) => error),
+  );
+  if (!answer) throw new Error(`${route.key} gave no answer`);
+  if (answer instanceof Error) throw answer;
+  return answer.body as T;
 }
 
 type Act = (container: Container, service: ServiceParts) => Promise<unknown>;

@@ -1,8 +1,13 @@
+import type { AttributeValue } from "@aws-sdk/client-dynamodb";
+import { DAY, SECOND } from "../../../lib/clock.ts";
 import type { JobStore } from "../../../lib/store/job-store.ts";
+import type { Command } from "../models/client.ts";
+import type { Item } from "../models/dynamodb-value.ts";
 import type { VolumePlant } from "./plant.ts";
 
 // Bugs of what is read and where it is written: lists, the audit log, the spread of indexes.
 
+const AUDIT = "the audit log beside deliveries";
 const LISTS = "lists of many jobs";
 const LARGEST_BATCH = 100;
 const MOST_LOOKED_AT = 10_000;
@@ -18,6 +23,32 @@ function endingEarly({ newest }: JobStore): JobStore["newest"] {
     const all = [...read.values()].reduce((sum, count) => sum + count, 0);
     return { ...page, complete: page.complete || all >= MOST_LOOKED_AT };
   };
+}
+
+type Attributes = Readonly<Record<string, AttributeValue>>;
+
+/** Changes the items that are put, by themselves or in a transaction. */
+function putting(change: (item: Attributes) => Attributes): (command: Command) => Command {
+  return (command) => {
+    const { Item, TransactItems } = command.input as { Item?: Item; TransactItems?: { Put?: { Item: Item } }[] };
+    if (Item) return withInput(command, { Item: change(Item) });
+    if (!TransactItems) return command;
+    const changed = TransactItems.map(({ Put, ...other }) =>
+      Put ? { Put: { ...Put, Item: change(Put.Item) } } : other,
+    );
+    return withInput(command, { TransactItems: changed });
+  };
+}
+
+function withInput(command: Command, changed: object): Command {
+  const input = { ...command.input, ...changed };
+  return Object.assign(Object.create(Object.getPrototypeOf(command) as object) as Command, command, { input });
+}
+
+const isAudit = ({ pk }: Attributes) => pk?.S?.startsWith("AUDIT#") === true;
+
+function monthAfter({ at }: Attributes): AttributeValue {
+  return { N: String(Math.floor((Number(at?.N) + 30 * DAY) / SECOND)) };
 }
 
 export const READS_PLANTS: readonly VolumePlant[] = [
@@ -72,5 +103,42 @@ export const READS_PLANTS: readonly VolumePlant[] = [
     scenario: LISTS,
     breaks: "7: totals that say exact",
     parts: ({ store }) => ({ store: { ...store, newest: endingEarly(store) } }),
+  },
+  {
+    name: "an entry of the audit log never expires",
+    scenario: AUDIT,
+    breaks: "8: audit entries without an expiry date",
+    call: putting((item) => {
+      const { expiresAt: _, ...forGood } = item;
+      return isAudit(item) ? forGood : item;
+    }),
+  },
+  {
+    name: "the audit log expires like jobs",
+    scenario: AUDIT,
+    breaks: "8: audit entries that are gone before",
+    call: putting((item) => (isAudit(item) ? { ...item, expiresAt: monthAfter(item) } : item)),
+  },
+  {
+    name: "the audit log is in the partition of the settings",
+    scenario: AUDIT,
+    breaks: "8: audit entries in a partition that deliveries read",
+    call: putting((item) =>
+      isAudit(item)
+        ? {
+            ...item,
+            pk: { S: (item["pk"]?.S ?? "").replace("AUDIT#", "APP#") },
+            sk: { S: `AUDIT#${item["sk"]?.S}` },
+          }
+        : item,
+    ),
+  },
+  {
+    name: "two entries of an hour are one",
+    scenario: AUDIT,
+    breaks: "8: changes without an entry of their own",
+    call: putting((item) =>
+      isAudit(item) ? { ...item, sk: { S: `${item["sk"]?.S?.slice(0, 13)}:00:00.000Z#0` } } : item,
+    ),
   },
 ];

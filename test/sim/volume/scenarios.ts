@@ -1,4 +1,5 @@
 import type { Scenario } from "./scenario.ts";
+import { audit } from "./scenarios/audit.ts";
 import { concurrency } from "./scenarios/concurrency.ts";
 import { fairness } from "./scenarios/fairness.ts";
 import { handOver } from "./scenarios/hand-over.ts";
@@ -23,6 +24,7 @@ export const SCENARIOS: readonly Scenario[] = [
   lists,
   members,
   neighbour,
+  audit,
   retention,
   lines,
   hours,

@@ -56,6 +56,13 @@ function someWebhook(n: number): NewJob {
   return all[n % 8] ?? webhook(APP);
 }
 
+function fateOf({ payload, baseUrl = "" }: { payload?: unknown; baseUrl?: string }): Run {
+  if (payload) return FATES[(payload as { fate: string }).fate] ?? {};
+  if (baseUrl === HELD) return { outcome: later };
+  if (baseUrl.includes("put-off")) return { outcome: putOff };
+  return baseUrl.includes("failed") ? { outcome: failed } : {};
+}
+
 /** Users who each own many jobs, of all types and statuses, and lists of them. */
 export const lists: Scenario = {
   name: "lists of many jobs",
@@ -66,16 +73,7 @@ export const lists: Scenario = {
       ...given,
       seed: "lists",
       watch: costs,
-      runs: ({ message: { execution }, job }) => {
-        const { payload, baseUrl = "" } = execution as TaskExecution & { baseUrl?: string };
-        if (payload) return FATES[(payload as { fate: string }).fate] ?? {};
-        if (baseUrl === HELD) return { outcome: later };
-        return baseUrl.includes("put-off")
-          ? { outcome: putOff }
-          : baseUrl.includes("failed")
-            ? { outcome: failed }
-            : {};
-      },
+      runs: ({ message }) => fateOf(message.execution as Partial<TaskExecution> & { baseUrl?: string }),
     });
     await fill(world, given.jobs);
     const [jobs, statuses] = [jobsIn(world.cloud), statusesIn(world.cloud)];
