@@ -25,8 +25,8 @@ export interface TableOptions {
   readonly readLagMs?: () => number;
   /** Called after each item written, deletions by TTL among them. Items are in DynamoDB's JSON. */
   readonly onWrite?: (before: Item | undefined, after: Item | undefined) => void;
-  /** Called for each entry that a write puts into an index, changes there or deletes. */
-  readonly onIndexWrite?: (index: string, partition: string) => void;
+  /** Called for each entry that a write puts into an index, changes there or deletes. `pk`: of the item. */
+  readonly onIndexWrite?: (index: string, partition: string, pk: string) => void;
 }
 
 /** CloudFormation's words. */
@@ -116,7 +116,7 @@ export function createTable(options: TableOptions) {
       if (readLagMs) remember(pk, { sk, before, until: now() });
       for (const [name, index] of indexes) {
         index.follow(key, before, after, now(), () => indexLagMs(name));
-        if (onIndexWrite) for (const each of index.writtenBy(before, after)) onIndexWrite(name, each);
+        if (onIndexWrite) for (const each of index.writtenBy(before, after)) onIndexWrite(name, each, pk);
       }
     }
     if (onWrite) for (const { before, after } of writes) onWrite(before, after);

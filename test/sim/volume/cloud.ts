@@ -19,8 +19,8 @@ export interface Watch {
   readonly onCall?: (by: string, command: Command, stage: "begins" | "ends") => void;
   /** A partition of the table, or of an index, is read. */
   readonly onRead?: (by: string, index: string | undefined, partition: string) => void;
-  /** An entry is written into an index, or deleted from it. */
-  readonly onIndexWrite?: (index: string, partition: string) => void;
+  /** An entry of an item is written into an index, or deleted from it. */
+  readonly onIndexWrite?: (index: string, partition: string, pk: string) => void;
 }
 
 interface Options {

@@ -3,11 +3,13 @@ import { DAY, SECOND } from "../../../lib/clock.ts";
 import type { JobStore } from "../../../lib/store/job-store.ts";
 import type { Command } from "../models/client.ts";
 import type { Item } from "../models/dynamodb-value.ts";
+import type { Parts } from "../plant.ts";
 import type { VolumePlant } from "./plant.ts";
 
 // Bugs of what is read and where it is written: lists, the audit log, the spread of indexes.
 
 const AUDIT = "the audit log beside deliveries";
+const OUTAGE = "an outage of one busy destination";
 const LISTS = "lists of many jobs";
 const LARGEST_BATCH = 100;
 const MOST_LOOKED_AT = 10_000;
@@ -46,6 +48,20 @@ function withInput(command: Command, changed: object): Command {
 }
 
 const isAudit = ({ pk }: Attributes) => pk?.S?.startsWith("AUDIT#") === true;
+
+/** Bits of an id's end that choose a shard of the lists of its app, and two of those that choose one of the due jobs. */
+const [LIST_BITS, DUE_BITS] = [0b1100_0000, 0b0011_0000];
+
+/** New jobs get ids in which some bits are zero. */
+function withoutBits(bits: number): (parts: Parts) => Partial<Parts> {
+  const idOf = (id: string) => {
+    const left = (Number.parseInt(id.slice(-8), 16) & ~bits) >>> 0;
+    return id.slice(0, -8) + left.toString(16).padStart(8, "0");
+  };
+  return ({ store }) => ({
+    store: { ...store, create: async (job) => store.create({ ...job, id: idOf(job.id) }) },
+  });
+}
 
 function monthAfter({ at }: Attributes): AttributeValue {
   return { N: String(Math.floor((Number(at?.N) + 30 * DAY) / SECOND)) };
@@ -140,5 +156,23 @@ export const READS_PLANTS: readonly VolumePlant[] = [
     call: putting((item) =>
       isAudit(item) ? { ...item, sk: { S: `${item["sk"]?.S?.slice(0, 13)}:00:00.000Z#0` } } : item,
     ),
+  },
+  {
+    name: "all jobs are in one partition of their list",
+    scenario: OUTAGE,
+    breaks: "9: the largest share of writes of a partition of byApp",
+    parts: withoutBits(LIST_BITS),
+  },
+  {
+    name: "all jobs of a status are in one partition",
+    scenario: OUTAGE,
+    breaks: "9: the largest share of writes of a partition of byStatus",
+    parts: withoutBits(LIST_BITS),
+  },
+  {
+    name: "due jobs are in 16 shards",
+    scenario: OUTAGE,
+    breaks: "9: the largest share of writes of a partition of due",
+    parts: withoutBits(DUE_BITS),
   },
 ];

@@ -8,6 +8,7 @@ import { lists } from "./scenarios/lists.ts";
 import { members } from "./scenarios/members.ts";
 import { messages } from "./scenarios/messages.ts";
 import { neighbour } from "./scenarios/neighbour.ts";
+import { outage } from "./scenarios/outage.ts";
 import { rates } from "./scenarios/rates.ts";
 import { retention } from "./scenarios/retention.ts";
 import { day, hours, week } from "./scenarios/waiting.ts";
@@ -24,6 +25,7 @@ export const SCENARIOS: readonly Scenario[] = [
   lists,
   members,
   neighbour,
+  outage,
   audit,
   retention,
   lines,
