@@ -175,4 +175,18 @@ export const READS_PLANTS: readonly VolumePlant[] = [
     breaks: "9: the largest share of writes of a partition of due",
     parts: withoutBits(DUE_BITS),
   },
+  {
+    name: "every job that comes to a backlog writes the item of the backlog",
+    scenario: OUTAGE,
+    breaks: "9: writes of the entry of the backlog itself",
+    parts: ({ backlogs }) => ({
+      backlogs: {
+        ...backlogs,
+        announce: async (ref) => {
+          await backlogs.announce(ref);
+          await backlogs.wake(ref);
+        },
+      },
+    }),
+  },
 ];
