@@ -32,7 +32,7 @@ interface Options {
   /** A multiple of that for a function. */
   readonly slownessOf: (by: string) => number;
   readonly plant: VolumePlant | undefined;
-  readonly watch: Watch;
+  readonly watch: Watch | undefined;
   readonly onQueue: () => void;
   readonly onWrite: (before: Item | undefined, after: Item | undefined) => void;
 }
@@ -45,7 +45,7 @@ const INDEX_LAG_MS = 20;
 const READS_ITEMS = /^(Get|BatchGet)Item/;
 
 export function createVolumeCloud({ time, template, counts, cpu, slownessOf, plant, ...given }: Options) {
-  const { onCall = () => {}, onRead = () => {}, onIndexWrite } = given.watch;
+  const { onCall = () => {}, onRead = () => {}, onIndexWrite } = given.watch ?? {};
   const busyUntil = new WeakMap<Process, number>();
   /** By partition of the index of due jobs: when it was last read. */
   const lookedAt = new Map<string, number>();

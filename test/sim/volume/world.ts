@@ -68,7 +68,6 @@ export function appId(n: number): string {
 
 export function createVolumeWorld(options: VolumeOptions) {
   const { template, seed, plant, retentionMs = 0, runs = () => ({}), atOnce = {}, slowness = 1 } = options;
-  const { watch = {}, auditKeptFor = 0 } = options;
   const random = createRandom(seed);
   const time = createTime(START, createOrder(), true);
   const ran = { runs, onWalk: options.onWalk, time };
@@ -83,7 +82,7 @@ export function createVolumeWorld(options: VolumeOptions) {
     counts.written(before, after);
     if (retentionMs > 0 || options.isCounting) stream.written(before, after);
   };
-  const wrapped = { plant, watch, onQueue, onWrite };
+  const wrapped = { plant, watch: options.watch, onQueue, onWrite };
   const cloud = createVolumeCloud({ time, template, counts, cpu: LAMBDA_CPU, slownessOf, ...wrapped });
   let started = 0;
 
@@ -97,7 +96,7 @@ export function createVolumeWorld(options: VolumeOptions) {
       executorOf: () => executorIn(process, { ...ran, engine: () => engine }),
       log: () => {},
       retention: retentionMs,
-      auditKeptFor,
+      auditKeptFor: options.auditKeptFor ?? 0,
       sweepMore: async (part) => {
         await process.pause(START_MS);
         callers.sweepMore(part);
@@ -112,11 +111,7 @@ export function createVolumeWorld(options: VolumeOptions) {
     return container;
   }
 
-  function noted(error: unknown): never {
-    if (error instanceof Broken) onMistake(error);
-    throw error;
-  }
-
+  const noted = noting(onMistake);
   const invoke = createInvoke({ time, containers, start, onMistake, trace: () => {} });
   const streaming = { time, random, template, invoke, isRough: () => false, trace: () => {} };
   const stream = createStream(streaming, options.isCounting);
@@ -147,6 +142,14 @@ export function createVolumeWorld(options: VolumeOptions) {
     forget: async () => forget({ time, cloud, stream }),
     mostSweeps: callers.mostSweeps,
     ...people,
+  };
+}
+
+/** Has the run end at a mistake of the simulator. */
+function noting(onMistake: (error: Error) => void) {
+  return (error: unknown): never => {
+    if (error instanceof Broken) onMistake(error);
+    throw error;
   };
 }
 

@@ -58,7 +58,7 @@ export const outage: Scenario = {
       spread.figure("due", MOST_OF_DUE, (partition) => SHARDS.has(partition)),
       // Each process that delivers says within half a minute that jobs wait: an entry is deleted and another one put.
       atMost(
-        `9: writes of the entry of the backlog itself in a second, ${batches} batches at once`,
+        `9: writes of the entry of the backlog itself in a second, ${batches} batches`,
         2 * batches + OTHER_WRITES,
         spread.mostOf(BACKLOGS),
       ),
