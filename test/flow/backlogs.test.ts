@@ -39,6 +39,32 @@ async function waiting(count: number): Promise<Job[]> {
   return jobs;
 }
 
+test("jobs that come to a backlog together announce it in one write, and again if that fails", async () => {
+  let writes = 0;
+  let isDown = false;
+  const update: typeof world.table.update = async (...asked) => {
+    writes += 1;
+    if (isDown) throw new Error("The table is down");
+    return world.table.update(...asked);
+  };
+  const backlogs = createBacklogs({ table: { ...world.table, update }, clock: world.clock });
+  const ref = { appId, backlog: "app" } as const;
+  const together = async () =>
+    (await Promise.allSettled(Array.from({ length: 10 }, async () => backlogs.announce(ref)))).map(
+      ({ status }) => status,
+    );
+  expect(new Set(await together())).toEqual(new Set(["fulfilled"]));
+  expect(writes).toBe(1);
+  world.pass(MINUTE);
+  isDown = true;
+  expect(new Set(await together())).toEqual(new Set(["rejected"]));
+  expect(writes).toBe(2);
+  isDown = false;
+  await together();
+  await together();
+  expect(writes).toBe(3);
+});
+
 test("a backlog is known as long as jobs wait in it, also when no other job comes for weeks", async () => {
   await change({ paused: true });
   const [job] = await waiting(1);

@@ -29,6 +29,8 @@ interface Given extends Pick<Parts, "retention"> {
   readonly log: Log;
   /** Default: none, where no invocation of the sweep has more due jobs than it takes. */
   readonly sweepMore?: Parts["sweepMore"];
+  /** How long entries of audit logs are kept. Default: for good. */
+  readonly auditKeptFor?: number;
   /** The most members of a group that a message walks over. Default: as deployed. */
   readonly mostInline?: number;
 }
@@ -47,6 +49,7 @@ export function serviceOn({
   log,
   retention,
   sweepMore = async () => {},
+  auditKeptFor = 0,
   ...given
 }: Given) {
   const table = createTable({ name: TABLE, clock, client: client("dynamodb") });
@@ -57,7 +60,7 @@ export function serviceOn({
     tasks: urlOf("JobsTasksQueue"),
     pdf: urlOf("JobsPdfQueue"),
   };
-  const { apps, audit } = createAppStores({ table, clock, sealer: SEALER });
+  const { apps, audit } = createAppStores({ table, clock, sealer: SEALER, auditKeptFor });
   const groups = createGroupStore({ table, clock, retention });
   const plain: Parts = {
     clock,

@@ -43,6 +43,8 @@ export interface Index {
   check(item: Item): void;
   /** Follows a write of the table; it shows after `lagMs`, though never before an earlier one of the same item. */
   follow(itemKey: ItemKey, before: Item | undefined, after: Item | undefined, now: EpochMs, lagMs: () => number): void;
+  /** The partitions that a write of the table writes: of an entry whose keys change, the old one and the new one. */
+  writtenBy(before: Item | undefined, after: Item | undefined): readonly string[];
   rows(partition: string, now: EpochMs): Rows;
   /** Each partition with the first range key in it. */
   firsts(now: EpochMs): readonly (readonly [partition: string, first: string | number])[];
@@ -120,7 +122,16 @@ export function createIndex(name: string, keys: Keys, projects: readonly string[
     putRow(partitions, entry.partition, entry.row);
   }
 
-  return { keys, check: (item) => checkKeys(name, keys, item), follow, rows, firsts };
+  const writtenBy = (before: Item | undefined, after: Item | undefined): readonly string[] =>
+    isSameEntry(keys, projects, before, after) ? [] : partitionsWritten(keys, before, after);
+
+  return { keys, check: (item) => checkKeys(name, keys, item), follow, writtenBy, rows, firsts };
+}
+
+function partitionsWritten(keys: Keys, before: Item = {}, after: Item = {}): string[] {
+  const [old, next] = [before, after].map((item) => (keys.range in item ? item[keys.hash]?.S : undefined));
+  const isInPlace = old === next && isDeepStrictEqual(before[keys.range], after[keys.range]);
+  return [isInPlace ? undefined : old, next].flatMap((partition) => partition ?? []);
 }
 
 function isSameEntry(keys: Keys, projects: readonly string[], before: Item = {}, after: Item = {}): boolean {

@@ -25,6 +25,8 @@ export interface TableOptions {
   readonly readLagMs?: () => number;
   /** Called after each item written, deletions by TTL among them. Items are in DynamoDB's JSON. */
   readonly onWrite?: (before: Item | undefined, after: Item | undefined) => void;
+  /** Called for each entry that a write puts into an index, changes there or deletes. `pk`: of the item. */
+  readonly onIndexWrite?: (index: string, partition: string, pk: string) => void;
 }
 
 /** CloudFormation's words. */
@@ -66,7 +68,7 @@ const OLDEST_EXPIRY_SECONDS = 5 * 365 * 86_400;
 export type Table = ReturnType<typeof createTable>;
 
 export function createTable(options: TableOptions) {
-  const { now, indexLagMs = () => 0, readLagMs, onWrite } = options;
+  const { now, indexLagMs = () => 0, readLagMs, onWrite, onIndexWrite } = options;
   const properties = options.properties as unknown as TableProperties;
   const indexes = indexesOf(properties);
   const partitions = new Map<string, Rows>();
@@ -112,7 +114,10 @@ export function createTable(options: TableOptions) {
       if (after) putRow(partitions, pk, { range: sk, pk, sk, item: Object.freeze(after) });
       else removeRow(partitions, pk, { range: sk, pk, sk });
       if (readLagMs) remember(pk, { sk, before, until: now() });
-      for (const [name, index] of indexes) index.follow(key, before, after, now(), () => indexLagMs(name));
+      for (const [name, index] of indexes) {
+        index.follow(key, before, after, now(), () => indexLagMs(name));
+        if (onIndexWrite) for (const each of index.writtenBy(before, after)) onIndexWrite(name, each, pk);
+      }
     }
     if (onWrite) for (const { before, after } of writes) onWrite(before, after);
   }

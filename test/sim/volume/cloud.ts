@@ -9,10 +9,20 @@ import { createSchedules } from "../models/scheduler.ts";
 import { createSqs } from "../models/sqs.ts";
 import type { Process } from "../process.ts";
 import type { Time } from "../time.ts";
-import type { Counts } from "./counts.ts";
+import { keysOf, type Counts } from "./counts.ts";
 import { createProcessor, type Processor } from "./processor.ts";
+import type { VolumePlant } from "./volume-plant.ts";
 
 // The models without faults. A call costs its process time: a process has one processor, and calls wait for it.
+
+/** What a scenario sees of calls. `by`: the function that makes it. */
+export interface Watch {
+  readonly onCall?: (by: string, command: Command, stage: "begins" | "ends") => void;
+  /** A partition of the table, or of an index, is read. */
+  readonly onRead?: (by: string, index: string | undefined, partition: string) => void;
+  /** An entry of an item is written into an index, or deleted from it. */
+  readonly onIndexWrite?: (index: string, partition: string, pk: string) => void;
+}
 
 interface Options {
   readonly time: Time;
@@ -24,6 +34,8 @@ interface Options {
   readonly slownessOf: (by: string) => number;
   /** Whether SQS refuses an entry of a batch that is sent. */
   readonly refuses: () => boolean;
+  readonly plant: VolumePlant | undefined;
+  readonly watch: Watch | undefined;
   readonly onQueue: () => void;
   readonly onWrite: (before: Item | undefined, after: Item | undefined) => void;
 }
@@ -33,21 +45,27 @@ export type VolumeCloud = ReturnType<typeof createVolumeCloud>;
 /** Milliseconds until an answer: medians of AWS's services within a region. */
 const LATENCY: Readonly<Record<Service, number>> = { dynamodb: 5, sqs: 10, s3: 25, scheduler: 20 };
 const INDEX_LAG_MS = 20;
+const READS_ITEMS = /^(Get|BatchGet)Item/;
 
-export function createVolumeCloud({ time, template, counts, cpu, slownessOf, refuses, onQueue, onWrite }: Options) {
+export function createVolumeCloud({ time, template, counts, cpu, slownessOf, refuses, plant, ...given }: Options) {
+  const { onCall = () => {}, onRead = () => {}, onIndexWrite } = given.watch ?? {};
   const processors = new WeakMap<Process, Processor>();
   /** By partition of the index of due jobs: when it was last read. */
   const lookedAt = new Map<string, number>();
   /** By function. */
   const calls = new Map<string, number>();
+  /** The function whose call is carried out now. */
+  let reader = "";
   const models = {
     dynamodb: createDynamoDb({
       now: time.now,
       table: TABLE,
       properties: template.resources["JobsTable"]?.Properties ?? {},
       indexLagMs: () => INDEX_LAG_MS,
-      onWrite,
+      onWrite: given.onWrite,
+      ...(onIndexWrite && { onIndexWrite }),
       onQuery: (index, partition) => {
+        onRead(reader, index, partition);
         if (index === "due") lookedAt.set(partition, time.now());
       },
     }),
@@ -65,21 +83,28 @@ export function createVolumeCloud({ time, template, counts, cpu, slownessOf, ref
   async function call(process: Process, service: Service, command: Command): Promise<object> {
     const by = process.name.replace(/-\d+$/, "");
     calls.set(by, (calls.get(by) ?? 0) + 1);
+    onCall(by, command, "begins");
     const ready = processorOf(process).take((cpu.callMs + cpu.itemMs * sizeOf(command)) * slownessOf(by));
     // Whole milliseconds, so that many calls end at the same time.
     await process.pause(Math.ceil(ready + LATENCY[service]));
     counts.calling();
-    const done = models[service].send(command);
+    reader = by;
+    if (READS_ITEMS.test(command.constructor.name)) for (const { pk } of keysOf(command)) onRead(by, undefined, pk);
+    const done = models[service].send(plant?.call?.(command) ?? command);
     counts.called(command, by === "sweep");
-    if (service === "sqs") onQueue();
-    const failed = (error: Error) => {
-      const isMistake = error.message.startsWith("The model") || error.name === "ValidationException";
-      throw isMistake ? new Broken(error) : error;
-    };
-    return done.then((answer) => {
-      counts.sent(command, answer);
-      return answer;
-    }, failed);
+    if (service === "sqs") given.onQueue();
+    return done
+      .then(
+        (answer) => {
+          counts.sent(command, answer);
+          return answer;
+        },
+        (error: Error) => {
+          const isMistake = error.message.startsWith("The model") || error.name === "ValidationException";
+          throw isMistake ? new Broken(error) : error;
+        },
+      )
+      .finally(() => onCall(by, command, "ends"));
   }
 
   return { ...models, call, calls, lookedAt, processorOf };

@@ -148,7 +148,7 @@ interface Key {
 }
 
 /** The keys of the items that a call names. */
-function keysOf({ input }: Command): Key[] {
+export function keysOf({ input }: Command): Key[] {
   const { Key, Item, TransactItems, RequestItems } = input as {
     Key?: Item | string;
     Item?: Item;

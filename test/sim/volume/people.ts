@@ -2,8 +2,10 @@ import { putApp } from "../../../lib/api/admin/apps.ts";
 import { holdDestination, resumeDestination } from "../../../lib/api/admin/destinations.ts";
 import { putLimits } from "../../../lib/api/admin/limits.ts";
 import { createRequestSlots } from "../../../lib/flow/request-slots.ts";
+import type { Caller } from "../../../lib/api/http/auth.ts";
+import type { Route } from "../../../lib/api/http/http.ts";
 import type { ServiceParts } from "../../../lib/parts.ts";
-import type { Container } from "../process.ts";
+import type { Container, Invoke } from "../process.ts";
 
 // What people do in a world of volume.
 
@@ -12,6 +14,24 @@ export function serviceOf({ parts, apps, audit, taskLog, engine }: Container): S
   const secrets = { list: async () => [] };
   const requestSlots = createRequestSlots({ ...parts, apps });
   return { ...parts, apps, audit, taskLog, engine, secrets, requestSlots } as unknown as ServiceParts;
+}
+
+interface Request {
+  readonly caller: Caller;
+  readonly query: object;
+  readonly path?: Readonly<Record<string, string>>;
+}
+
+/** The body with which an endpoint answers a read. */
+export async function answerTo<T>(route: Route, request: Request, invoke: Invoke): Promise<T> {
+  const query = route.query?.parse(request.query);
+  const whole = { path: {}, body: undefined, headers: {}, ...request, query } as Parameters<Route["handle"]>[0];
+  const answer = await invoke("api", async (container) =>
+    route.handle(whole, serviceOf(container)).catch((error: Error) => error),
+  );
+  if (!answer) throw new Error(`${route.key} gave no answer`);
+  if (answer instanceof Error) throw answer;
+  return answer.body as T;
 }
 
 type Act = (container: Container, service: ServiceParts) => Promise<unknown>;

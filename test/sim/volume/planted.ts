@@ -5,6 +5,7 @@ import { DUE_SHARDS } from "../../../lib/store/job-keys.ts";
 import type { JobStore } from "../../../lib/store/job-store.ts";
 import { payloadKey } from "../../../lib/store/payloads.ts";
 import { isLook, type Parts } from "../plant.ts";
+import { READS_PLANTS } from "./planted-reads.ts";
 import { STARTS_PLANTS } from "./planted-starts.ts";
 import { unlimited, type VolumePlant } from "./volume-plant.ts";
 
@@ -50,6 +51,7 @@ const NEIGHBOUR = "a hostile app beside other apps";
 
 export const VOLUME_PLANTS: readonly VolumePlant[] = [
   ...STARTS_PLANTS,
+  ...READS_PLANTS,
   {
     name: "the sweep drains one shard after the other",
     scenario: FAIRNESS,

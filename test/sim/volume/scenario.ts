@@ -1,7 +1,7 @@
 import { MINUTE, SECOND } from "../../../lib/clock.ts";
 import type { Template } from "../../../local/template.ts";
-import type { Plant } from "../plant.ts";
 import type { JobCount } from "./counts.ts";
+import type { VolumePlant } from "./volume-plant.ts";
 
 // A scenario runs worlds and gives a figure for each rule. The rules are about outcomes, not about how they come.
 
@@ -18,7 +18,7 @@ export type Size = "gate" | "usual" | "long";
 export interface Given {
   readonly template: Template;
   readonly jobs: number;
-  readonly plant?: Plant | undefined;
+  readonly plant?: VolumePlant | undefined;
 }
 
 export interface Scenario {

@@ -1,13 +1,16 @@
 import type { Scenario } from "./scenario.ts";
 import { burst } from "./scenarios/burst.ts";
 import { carried } from "./scenarios/carried.ts";
+import { audit } from "./scenarios/audit.ts";
 import { concurrency } from "./scenarios/concurrency.ts";
 import { fairness } from "./scenarios/fairness.ts";
 import { handOver } from "./scenarios/hand-over.ts";
 import { lines } from "./scenarios/lines.ts";
+import { lists } from "./scenarios/lists.ts";
 import { members } from "./scenarios/members.ts";
 import { messages } from "./scenarios/messages.ts";
 import { neighbour } from "./scenarios/neighbour.ts";
+import { outage } from "./scenarios/outage.ts";
 import { rates } from "./scenarios/rates.ts";
 import { refusals } from "./scenarios/refusals.ts";
 import { retention } from "./scenarios/retention.ts";
@@ -23,12 +26,15 @@ export const SCENARIOS: readonly Scenario[] = [
   concurrency,
   day,
   messages,
+  lists,
   members,
   neighbour,
   burst,
   carried,
   refusals,
   watchers,
+  outage,
+  audit,
   retention,
   lines,
   hours,

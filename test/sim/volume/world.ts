@@ -11,7 +11,6 @@ import { createInvoke } from "../containers.ts";
 import { clientOf } from "../models/client.ts";
 import type { Item } from "../models/dynamodb-value.ts";
 import type { Service } from "../models/faults.ts";
-import type { Plant } from "../plant.ts";
 import { createProcess, type Container, type Engine, type Invoke, type Process } from "../process.ts";
 import { createOrder, createRandom } from "../random.ts";
 import { serviceOn } from "../service.ts";
@@ -19,9 +18,10 @@ import { auditGroup, isGroupAudit } from "../group-tasks.ts";
 import { createStream, forget } from "../stream.ts";
 import { createTime, type Time } from "../time.ts";
 import { createVolumeCallers } from "./callers.ts";
-import { createVolumeCloud } from "./cloud.ts";
+import { createVolumeCloud, type Watch } from "./cloud.ts";
 import { createCounts } from "./counts.ts";
 import { createPeople, serviceOf } from "./people.ts";
+import type { VolumePlant } from "./volume-plant.ts";
 
 // Thousands of jobs on virtual time: the engine as it is, on the models, with counters of what each job costs.
 
@@ -35,7 +35,7 @@ export interface Run {
 export interface VolumeOptions {
   readonly template: Template;
   readonly seed: string;
-  readonly plant?: Plant | undefined;
+  readonly plant?: VolumePlant | undefined;
   /** With it, the function of the table's stream runs. Default: 0, which is forever. */
   readonly retentionMs?: number;
   readonly runs?: (attempt: RunningAttempt) => Run;
@@ -54,6 +54,9 @@ export interface VolumeOptions {
   readonly isRefused?: () => boolean;
   /** Whether SQS refuses an entry of a batch that is sent. Default: no. */
   readonly refuses?: () => boolean;
+  /** How long entries of audit logs are kept. Default: for good. */
+  readonly auditKeptFor?: number;
+  readonly watch?: Watch;
 }
 
 /** A whole processor, where a function with 512 MB has 0.29 of one. */
@@ -88,7 +91,8 @@ export function createVolumeWorld(options: VolumeOptions) {
     counts.written(before, after);
     if (retentionMs > 0 || options.isCounting) stream.written(before, after);
   };
-  const cloud = createVolumeCloud({ time, template, counts, cpu: LAMBDA_CPU, slownessOf, refuses, onQueue, onWrite });
+  const wrapped = { plant, refuses, watch: options.watch, onQueue, onWrite };
+  const cloud = createVolumeCloud({ time, template, counts, cpu: LAMBDA_CPU, slownessOf, ...wrapped });
   let started = 0;
 
   function start(name: string): Container {
@@ -101,6 +105,7 @@ export function createVolumeWorld(options: VolumeOptions) {
       executorOf: () => executorIn(process, { ...ran, engine: () => engine }),
       log: () => {},
       retention: retentionMs,
+      auditKeptFor: options.auditKeptFor ?? 0,
       sweepMore: async (part) => {
         await process.pause(START_MS);
         callers.sweepMore(part);
@@ -115,11 +120,7 @@ export function createVolumeWorld(options: VolumeOptions) {
     return container;
   }
 
-  function noted(error: unknown): never {
-    if (error instanceof Broken) onMistake(error);
-    throw error;
-  }
-
+  const noted = noting(onMistake);
   const invoke = createInvoke({ time, containers, start, onMistake, trace: () => {} });
   const streaming = { time, random, template, invoke, isRough: () => false, trace: () => {} };
   const stream = createStream(streaming, options.isCounting);
@@ -151,6 +152,14 @@ export function createVolumeWorld(options: VolumeOptions) {
     forget: async (ms: number) => forget({ time, cloud, stream }, ms),
     mostSweeps: callers.mostSweeps,
     ...people,
+  };
+}
+
+/** Has the run end at a mistake of the simulator. */
+function noting(onMistake: (error: Error) => void) {
+  return (error: unknown): never => {
+    if (error instanceof Broken) onMistake(error);
+    throw error;
   };
 }
 
