@@ -12,7 +12,7 @@ import { createCircuitWaits, createOutcomes } from "./circuits.ts";
 import type { DestinationStore } from "./destination-store.ts";
 import { createGates } from "./gates.ts";
 import { makeRoom, slotFor } from "./limits.ts";
-import { limitsOf, shareByTimeout, type Share } from "./shares.ts";
+import { limitsOf, shareByTimeout, tightestFirst, type Share } from "./shares.ts";
 import { SLOW_AFTER_MS, createSlowness, type Amount } from "./slowness.ts";
 import type { Wait } from "./wait.ts";
 import type { CallRef, Outcome } from "../job/attempt.ts";
@@ -67,12 +67,12 @@ export function createFlowControl(parts: Parts) {
     const share = await runs.shareOf(ref);
     const slots: Slot[] = [];
     try {
-      for (const name of [share ?? [], ref.destination].flat()) {
-        const limits = limitsOf(name, settings);
-        const room = limits ? await makeRoom(parts, ref, limits, wait === "probe") : {};
+      const both = [share ?? [], ref.destination].flat();
+      for (const limits of tightestFirst(both.flatMap((name) => limitsOf(name, settings) ?? []))) {
+        const room = await makeRoom(parts, ref, limits, wait === "probe");
         if ("reason" in room) {
           if (wait === "probe") await circuits.giveProbeBack(ref);
-          return { wait: room, freed: [...(await runs.leave(ref, slots)), ...passedOn(ref, share)] };
+          return { wait: room, freed: [...(await runs.leave(ref, slots)), ...passedOn(ref, slots)] };
         }
         if (room.slot) slots.push(room.slot);
       }
@@ -105,9 +105,11 @@ function deferred(wait: Wait): Deferred {
   return { wait, freed: [] };
 }
 
-/** The backlog of the share whose slot was for an attempt that needs none there any more: the next one may have it. */
-function passedOn({ appId, turn }: CallRef, needs?: Share): BacklogRef[] {
-  return turn?.share === undefined || turn.share === needs ? [] : [{ appId, backlog: backlogTo(turn.share) }];
+/** The backlog of the share whose slot was for an attempt that has not taken it: the next one may have it. */
+function passedOn({ appId, turn }: CallRef, slots: readonly Slot[] = []): BacklogRef[] {
+  const share = turn?.share;
+  if (share === undefined || slots.some(({ destination }) => destination === share)) return [];
+  return [{ appId, backlog: backlogTo(share) }];
 }
 
 /** Why the wait for a slow attempt ends. An error of its own for each would be made with a stack. */
@@ -133,7 +135,7 @@ function createRuns(parts: Parts) {
       const outcome = ended.status === "fulfilled" ? ended.value : undefined;
       stop.abort(OVER);
       const [late, freed] = [await watched, await leave(ref, slots, outcome)];
-      return { ended, freed: [...freed, ...(late ? await leave(ref, [late]) : []), ...passedOn(ref, share)] };
+      return { ended, freed: [...freed, ...(late ? await leave(ref, [late]) : []), ...passedOn(ref, slots)] };
     };
     return { during };
   }

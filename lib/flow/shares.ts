@@ -31,3 +31,13 @@ export function limitsOf(
   const maxConcurrency = concurrencyPerApp ?? DEFAULT_SHARES[destination];
   return { destination, rateLimitPerSecond: null, maxConcurrency };
 }
+
+/**
+ * Limits in the order in which an attempt asks for room: where the first one has none, it has not held a slot of another
+ * for a moment, for which others would have had to wait. A turn by a rate can't be given back, so it is asked for last.
+ */
+export function tightestFirst(limits: readonly DestinationLimits[]): DestinationLimits[] {
+  const width = ({ rateLimitPerSecond: rate, maxConcurrency }: DestinationLimits) =>
+    rate === null ? (maxConcurrency ?? Infinity) : Infinity;
+  return limits.toSorted((a, b) => width(a) - width(b));
+}

@@ -127,6 +127,27 @@ test("a probe that finds no room in its app's share leaves the probe to the next
   expect(await world.destinations.read({ appId, destination: SLOW })).toBeUndefined();
 });
 
+test("a job that finds its destination full has held no slot of its app's share, and one that finds the share full none of its destination", async () => {
+  const narrow = "https://narrow.example";
+  const asked: string[] = [];
+  const { capacity } = world;
+  const takeSlot: typeof capacity.takeSlot = async (slot, ...rest) => {
+    asked.push(slot.destination);
+    return capacity.takeSlot(slot, ...rest);
+  };
+  const { run } = container({ capacity: { ...capacity, takeSlot } });
+  await limit({ destination: narrow, maxConcurrency: 2 });
+  await allow(3);
+  const running = await holding([await long(narrow), await long(narrow)], { run });
+  expect(asked.splice(0).toSorted()).toEqual(["(long)", "(long)", narrow, narrow].toSorted());
+  expect(await run(await long(narrow))).toBe("skipped");
+  expect(asked.splice(0)).toEqual([narrow]);
+  await allow(1);
+  expect(await run(await long(narrow))).toBe("skipped");
+  expect(asked).toEqual(["(long)"]);
+  await letEnd(running);
+});
+
 test("a slot of a share is given back when the destination's can't be taken", async () => {
   await limit({ destination: ORIGIN, maxConcurrency: 1 });
   const { capacity } = world;
