@@ -1,27 +1,13 @@
 import { HOUR } from "../../../lib/clock.ts";
 import { HEAD_START, type Job } from "../../../lib/job/job.ts";
-import type { Move } from "../../../lib/job/move.ts";
 import { DUE_SHARDS } from "../../../lib/store/job-keys.ts";
 import type { JobStore } from "../../../lib/store/job-store.ts";
-import { isLook, type Parts, type Plant } from "../plant.ts";
+import { isLook, type Parts } from "../plant.ts";
+import { moving } from "./moving.ts";
+import { COSTS_PLANTS } from "./planted-costs.ts";
+import type { VolumePlant } from "./volume-plant.ts";
 
-// Bugs that the volume scenarios must find: each names the scenario that finds it, and the beginning of the rule.
-
-export interface VolumePlant extends Plant {
-  readonly scenario: string;
-  /** The beginning of the rule that it breaks. */
-  readonly breaks: string;
-}
-
-type Change = (move: Move, parts: Parts) => Move;
-
-/** Changes moves, by the time of the process that makes them. */
-function moving(change: Change): (parts: Parts) => Partial<Parts> {
-  return (parts) => {
-    const { store } = parts;
-    return { store: { ...store, apply: (of, move, op) => store.apply(of, change(move, parts), op) } };
-  };
-}
+// Bugs that the volume scenarios must find.
 
 /** Reads a shard only after those before it have nothing due. */
 function oneAfterTheOther({ due }: JobStore): JobStore["due"] {
@@ -61,6 +47,7 @@ const WAITING = "a pause, a hold and an outage of two hours";
 const NEIGHBOUR = "a hostile app beside other apps";
 
 export const VOLUME_PLANTS: readonly VolumePlant[] = [
+  ...COSTS_PLANTS,
   {
     name: "the sweep drains one shard after the other",
     scenario: FAIRNESS,

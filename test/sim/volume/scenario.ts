@@ -54,17 +54,21 @@ export function messagesOver(job: JobCount, now: number): number {
 
 /** The longest time by which a job started after one that was accepted `apartMs` after it. */
 export function longestPassing(jobs: readonly JobCount[], now: number, apartMs: number): number {
+  return highest(passings(jobs, now, apartMs), (ms) => ms);
+}
+
+/** The times by which jobs started after one that was accepted `apartMs` after them; of others, 0 or less. */
+export function passings(jobs: readonly JobCount[], now: number, apartMs: number): number[] {
   const inOrder = jobs.toSorted((a, b) => a.createdAt - b.createdAt);
   const startOf = (job: JobCount) => job.starts.at(-1) ?? now;
-  let [longest, firstLater, later] = [0, Infinity, inOrder.length - 1];
-  for (const job of inOrder.toReversed()) {
+  let [firstLater, later] = [Infinity, inOrder.length - 1];
+  return inOrder.toReversed().map((job) => {
     for (let next = inOrder[later]; next && next.createdAt >= job.createdAt + apartMs; next = inOrder[later]) {
       firstLater = Math.min(firstLater, startOf(next));
       later -= 1;
     }
-    longest = Math.max(longest, startOf(job) - firstLater);
-  }
-  return longest;
+    return startOf(job) - firstLater;
+  });
 }
 
 /** The most starts within so many seconds. */

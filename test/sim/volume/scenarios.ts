@@ -6,12 +6,14 @@ import { lines } from "./scenarios/lines.ts";
 import { members } from "./scenarios/members.ts";
 import { messages } from "./scenarios/messages.ts";
 import { neighbour } from "./scenarios/neighbour.ts";
+import { pauseOfAWeek, pauseOfHours } from "./scenarios/pause.ts";
 import { rates } from "./scenarios/rates.ts";
 import { retention } from "./scenarios/retention.ts";
 import { day, hours, week } from "./scenarios/waiting.ts";
 
 /** In the order of their time, the longest first. */
 export const SCENARIOS: readonly Scenario[] = [
+  pauseOfAWeek,
   week,
   fairness,
   handOver,
@@ -23,5 +25,6 @@ export const SCENARIOS: readonly Scenario[] = [
   neighbour,
   retention,
   lines,
+  pauseOfHours,
   hours,
 ];

@@ -8,7 +8,7 @@ import type { Outcome } from "../../../lib/job/attempt.ts";
 import type { Template } from "../../../local/template.ts";
 import { Broken, START } from "../cloud.ts";
 import { createInvoke } from "../containers.ts";
-import { clientOf } from "../models/client.ts";
+import { clientOf, type Command } from "../models/client.ts";
 import type { Item } from "../models/dynamodb-value.ts";
 import type { Service } from "../models/faults.ts";
 import type { Plant } from "../plant.ts";
@@ -46,6 +46,8 @@ export interface VolumeOptions {
   /** With it, the function of the table's stream runs that counts members. Default: no. */
   readonly isCounting?: boolean;
   readonly mostInline?: number;
+  /** Called as a process is about to make a call. */
+  readonly onCall?: (process: Process, command: Command) => void;
   /** Called after each walk of a task over the members of a group. */
   readonly onWalk?: (ms: number) => void;
 }
@@ -87,7 +89,11 @@ export function createVolumeWorld(options: VolumeOptions) {
     const process = createProcess(`${name}-${started}`, time, random.fork(`${name}-${started}`));
     const { plain, apps, audit } = serviceOn({
       clock: process.clock,
-      client: (service: Service) => clientOf(async (command) => cloud.call(process, service, command).catch(noted)),
+      client: (service: Service) =>
+        clientOf(async (command) => {
+          options.onCall?.(process, command);
+          return cloud.call(process, service, command).catch(noted);
+        }),
       urlOf: cloud.sqs.urlOf,
       executorOf: () => executorIn(process, { ...ran, engine: () => engine }),
       log: () => {},
