@@ -1,12 +1,35 @@
+import { DAY } from "../../../lib/clock.ts";
+import { HEAD_START } from "../../../lib/job/job.ts";
+import { becomeDue } from "../../../lib/job/moves.ts";
 import { NEVER } from "../../../lib/job/schedule.ts";
+import { isClaim, isLook } from "../plant.ts";
 import { moving } from "./moving.ts";
 import type { VolumePlant } from "./volume-plant.ts";
 
 // Bugs in what jobs cost: their writes, reads and messages.
 
+const PLAIN = "webhooks that nothing delays";
+const LANE = "a lane of hours beside another one";
 const PAUSE = "a pause of two hours, and sweeps that die in its resume";
 
+const repeating = moving((move, { clock }) => {
+  const isLater = (move.set.dueAt ?? 0) - clock.now() < DAY;
+  return isLook(move) && isLater ? { ...move, set: { dueAt: clock.now() + HEAD_START } } : move;
+});
+
 export const COSTS_PLANTS: readonly VolumePlant[] = [
+  {
+    name: "a message is repeated every five minutes",
+    scenario: "a long lane and a slow queue",
+    breaks: "3: messages of a",
+    parts: repeating,
+  },
+  {
+    name: "the message of a lane's job is repeated every five minutes",
+    scenario: LANE,
+    breaks: "3: messages in the queue",
+    parts: repeating,
+  },
   {
     name: "a job that leaves a backlog is not due",
     scenario: PAUSE,
@@ -14,5 +37,49 @@ export const COSTS_PLANTS: readonly VolumePlant[] = [
     parts: moving((move) =>
       move.set.releasedAt === undefined ? move : { ...move, set: { ...move.set, dueAt: NEVER } },
     ),
+  },
+  {
+    name: "a delivery reads its job before it claims it",
+    scenario: PLAIN,
+    breaks: "20: reads of a job",
+    parts: ({ store }) => ({
+      store: {
+        ...store,
+        apply: async (of, move, op) => {
+          if (isClaim(move)) await store.get(of.id);
+          return store.apply(of, move, op);
+        },
+      },
+    }),
+  },
+  {
+    name: "a put is followed by a write of its place",
+    scenario: PLAIN,
+    breaks: "20: writes of a job",
+    parts: ({ store, clock }) => ({
+      store: {
+        ...store,
+        create: async (job) => {
+          const created = await store.create(job);
+          await store.apply(job, becomeDue(job, clock.now() + HEAD_START));
+          return created;
+        },
+      },
+    }),
+  },
+  {
+    name: "circuits are read for each delivery",
+    scenario: PLAIN,
+    breaks: "20: reads of settings",
+    parts: ({ store, destinations }) => ({
+      destinations: {
+        ...destinations,
+        circuitOf: async (ref) => {
+          // A read of the table, as good as any.
+          await store.get(ref.appId);
+          return destinations.circuitOf(ref);
+        },
+      },
+    }),
   },
 ];

@@ -1,8 +1,7 @@
-import { HOUR } from "../../../lib/clock.ts";
 import { HEAD_START, type Job } from "../../../lib/job/job.ts";
 import { DUE_SHARDS } from "../../../lib/store/job-keys.ts";
 import type { JobStore } from "../../../lib/store/job-store.ts";
-import { isLook, type Parts } from "../plant.ts";
+import type { Parts } from "../plant.ts";
 import { moving } from "./moving.ts";
 import { COSTS_PLANTS } from "./planted-costs.ts";
 import type { VolumePlant } from "./volume-plant.ts";
@@ -89,15 +88,6 @@ export const VOLUME_PLANTS: readonly VolumePlant[] = [
           return circuit?.lastError === undefined ? undefined : circuit;
         },
       },
-    }),
-  },
-  {
-    name: "a message is repeated every five minutes",
-    scenario: "a long lane and a slow queue",
-    breaks: "3: messages of a",
-    parts: moving((move, { clock }) => {
-      const isLate = (move.set.dueAt ?? 0) - clock.now() < HOUR;
-      return isLook(move) && isLate ? { ...move, set: { dueAt: clock.now() + HEAD_START } } : move;
     }),
   },
   {

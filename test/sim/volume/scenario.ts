@@ -52,6 +52,19 @@ export function messagesOver(job: JobCount, now: number): number {
   return job.messages - (2 + job.retries + Math.log2(Math.max(minutes, 1)));
 }
 
+/**
+ * The writes that a job may have: it is put, claimed and ended, perhaps put off by a look while it runs, and each repeat
+ * of its message is written as it is sent and refused as it comes.
+ */
+export function writesOver({ writes, messages }: JobCount): number {
+  return writes - (4 + 2 * (messages - 1));
+}
+
+/** The reads that a job may have: the sweep looks at it as a repeat is due, and perhaps a minute before. */
+export function readsOver({ reads, messages }: JobCount): number {
+  return reads - 2 * messages;
+}
+
 /** The longest time by which a job started after one that was accepted `apartMs` after it. */
 export function longestPassing(jobs: readonly JobCount[], now: number, apartMs: number): number {
   return highest(passings(jobs, now, apartMs), (ms) => ms);
