@@ -2,6 +2,7 @@ import { DAY } from "../../../lib/clock.ts";
 import { HEAD_START } from "../../../lib/job/job.ts";
 import { becomeDue } from "../../../lib/job/moves.ts";
 import { NEVER } from "../../../lib/job/schedule.ts";
+import { departure } from "../../../lib/queue/hand-over.ts";
 import { isClaim, isLook } from "../plant.ts";
 import { moving } from "./moving.ts";
 import type { VolumePlant } from "./volume-plant.ts";
@@ -10,6 +11,7 @@ import type { VolumePlant } from "./volume-plant.ts";
 
 const PLAIN = "webhooks that nothing delays";
 const LANE = "a lane of hours beside another one";
+const LINES = "lines of tasks";
 const PAUSE = "a pause of two hours, and sweeps that die in its resume";
 
 const repeating = moving((move, { clock }) => {
@@ -78,6 +80,38 @@ export const COSTS_PLANTS: readonly VolumePlant[] = [
           // A read of the table, as good as any.
           await store.get(ref.appId);
           return destinations.circuitOf(ref);
+        },
+      },
+    }),
+  },
+  {
+    name: "a task that comes takes a free slot before those in line",
+    scenario: LINES,
+    breaks: "20: passing by tasks",
+    parts: ({ slots }) => ({
+      slots: {
+        ...slots,
+        // A place in line needs as many as there are slots, a call a page.
+        look: async (app, most) => {
+          const seen = await slots.look(app, most);
+          return most < 100 ? { ...seen, first: [] } : seen;
+        },
+      },
+    }),
+  },
+  {
+    name: "a task that comes into line calls those before it",
+    scenario: LINES,
+    breaks: "3: messages of a task over",
+    parts: ({ slots, apps, store, queue }) => ({
+      slots: {
+        ...slots,
+        enter: async (app, rank) => {
+          await slots.enter(app, rank);
+          const { maxConcurrentTasks: most } = await apps.settingsOf(app);
+          const { taken, first } = await slots.look(app, most);
+          const ids = first.slice(0, Math.max(most - taken, 0)).map((one) => one.slice(one.lastIndexOf("#") + 1));
+          await queue.sendAttempts((await store.getMany(ids, { consistent: true })).map(departure));
         },
       },
     }),

@@ -20,7 +20,7 @@ for (const { name, jobs } of SMALL.filter((_, at) => at % 2 === today() % 2)) {
 // `npm run sim -- --volume --planted` plants them all.
 test("the planted bugs of lines break the rules that they name", { timeout: 300_000 }, async () => {
   const plants = VOLUME_PLANTS.filter(({ scenario }) => scenario === "lines of tasks");
-  expect(plants).toHaveLength(2);
+  expect(plants).toHaveLength(4);
   for (const { name, scenario, breaks } of plants) {
     const { figures } = await runScenario({ scenario, size: "gate", plant: name });
     expect(figures.filter(({ ok }) => !ok).map(({ rule }) => rule)).toContainEqual(expect.stringMatching(`^${breaks}`));
