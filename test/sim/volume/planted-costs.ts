@@ -3,6 +3,7 @@ import { HEAD_START } from "../../../lib/job/job.ts";
 import { becomeDue } from "../../../lib/job/moves.ts";
 import { NEVER } from "../../../lib/job/schedule.ts";
 import { departure } from "../../../lib/queue/hand-over.ts";
+import { backlogKey } from "../../../lib/store/job-keys.ts";
 import { isClaim, isLook } from "../plant.ts";
 import { moving } from "./moving.ts";
 import type { VolumePlant } from "./volume-plant.ts";
@@ -12,6 +13,7 @@ import type { VolumePlant } from "./volume-plant.ts";
 const PLAIN = "webhooks that nothing delays";
 const LANE = "a lane of hours beside another one";
 const LINES = "lines of tasks";
+const WAITING = "a pause, a hold and an outage of two hours";
 const PAUSE = "a pause of two hours, and sweeps that die in its resume";
 
 const repeating = moving((move, { clock }) => {
@@ -112,6 +114,39 @@ export const COSTS_PLANTS: readonly VolumePlant[] = [
           const { taken, first } = await slots.look(app, most);
           const ids = first.slice(0, Math.max(most - taken, 0)).map((one) => one.slice(one.lastIndexOf("#") + 1));
           await queue.sendAttempts((await store.getMany(ids, { consistent: true })).map(departure));
+        },
+      },
+    }),
+  },
+  {
+    name: "an open circuit lets all of its jobs go each minute",
+    scenario: WAITING,
+    breaks: "2: writes of waiting of an open circuit's job",
+    parts: ({ destinations }) => ({
+      destinations: {
+        ...destinations,
+        // Only an attempt that is about to start asks with its id.
+        circuitOf: async (ref) => {
+          const circuit = await destinations.circuitOf(ref);
+          return circuit?.state === "open" && !("id" in ref) ? undefined : circuit;
+        },
+      },
+    }),
+  },
+  {
+    name: "the jobs of a shut backlog are read each minute",
+    scenario: WAITING,
+    breaks: "20: reads of a job that waits for a person",
+    parts: ({ backlogs, store }) => ({
+      backlogs: {
+        ...backlogs,
+        lookAgain: async (ref, ...asked) => {
+          const { entries } = await store.due(backlogKey(ref), Number.MAX_SAFE_INTEGER, 100);
+          await store.getMany(
+            entries.map(({ id }) => id),
+            { consistent: true },
+          );
+          return backlogs.lookAgain(ref, ...asked);
         },
       },
     }),

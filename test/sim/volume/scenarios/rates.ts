@@ -46,6 +46,12 @@ export const rates: Scenario = {
         3 + CHANGES,
         highest(jobs, ({ waits }) => waits),
       ),
+      // A wait costs a read by the delivery that finds no room, and a look of the sweep.
+      atMost(
+        "20: reads of a job",
+        2 * (3 + CHANGES),
+        highest(jobs, ({ reads }) => reads),
+      ),
       within("10: passing by jobs that came later, at one rate", MINUTE, longestPassing(before, time.now(), SECOND)),
       within("10: passing by jobs that came later, over the change", ROW, longestPassing(jobs, time.now(), SECOND)),
       atMost("10: starts in ten seconds at 1/s", 12, mostStarts(before, 10)),
