@@ -23,6 +23,8 @@ interface Options {
   readonly slownessOf: (by: string) => number;
   readonly onQueue: () => void;
   readonly onWrite: (before: Item | undefined, after: Item | undefined) => void;
+  /** Called as a process is about to make a call. Default: nothing. */
+  readonly onCall: ((process: Process, command: Command) => void) | undefined;
 }
 
 export type VolumeCloud = ReturnType<typeof createVolumeCloud>;
@@ -31,7 +33,7 @@ export type VolumeCloud = ReturnType<typeof createVolumeCloud>;
 const LATENCY: Readonly<Record<Service, number>> = { dynamodb: 5, sqs: 10, s3: 25, scheduler: 20 };
 const INDEX_LAG_MS = 20;
 
-export function createVolumeCloud({ time, template, counts, cpu, slownessOf, onQueue, onWrite }: Options) {
+export function createVolumeCloud({ time, template, counts, cpu, slownessOf, onQueue, onWrite, onCall }: Options) {
   const busyUntil = new WeakMap<Process, number>();
   /** By partition of the index of due jobs: when it was last read. */
   const lookedAt = new Map<string, number>();
@@ -54,6 +56,7 @@ export function createVolumeCloud({ time, template, counts, cpu, slownessOf, onQ
   };
 
   async function call(process: Process, service: Service, command: Command): Promise<object> {
+    onCall?.(process, command);
     const by = process.name.replace(/-\d+$/, "");
     calls.set(by, (calls.get(by) ?? 0) + 1);
     const began = Math.max(busyUntil.get(process) ?? 0, time.now());

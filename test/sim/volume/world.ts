@@ -66,7 +66,7 @@ export function appId(n: number): string {
 }
 
 export function createVolumeWorld(options: VolumeOptions) {
-  const { template, seed, plant, retentionMs = 0, runs = () => ({}), atOnce = {}, slowness = 1 } = options;
+  const { template, seed, plant, retentionMs = 0, runs = () => ({}), atOnce = {}, slowness = 1, onCall } = options;
   const random = createRandom(seed);
   const time = createTime(START, createOrder(), true);
   const ran = { runs, onWalk: options.onWalk, time };
@@ -81,7 +81,7 @@ export function createVolumeWorld(options: VolumeOptions) {
     counts.written(before, after);
     if (retentionMs > 0 || options.isCounting) stream.written(before, after);
   };
-  const cloud = createVolumeCloud({ time, template, counts, cpu: LAMBDA_CPU, slownessOf, onQueue, onWrite });
+  const cloud = createVolumeCloud({ time, template, counts, cpu: LAMBDA_CPU, slownessOf, onQueue, onWrite, onCall });
   let started = 0;
 
   function start(name: string): Container {
@@ -89,11 +89,7 @@ export function createVolumeWorld(options: VolumeOptions) {
     const process = createProcess(`${name}-${started}`, time, random.fork(`${name}-${started}`));
     const { plain, apps, audit } = serviceOn({
       clock: process.clock,
-      client: (service: Service) =>
-        clientOf(async (command) => {
-          options.onCall?.(process, command);
-          return cloud.call(process, service, command).catch(noted);
-        }),
+      client: (service: Service) => clientOf(async (command) => cloud.call(process, service, command).catch(noted)),
       urlOf: cloud.sqs.urlOf,
       executorOf: () => executorIn(process, { ...ran, engine: () => engine }),
       log: () => {},

@@ -34,23 +34,8 @@ function waitingFor(name: string, lasts: number, jobs: Scenario["jobs"]): Scenar
         },
       });
       const { counts, time } = world;
-      const third = Math.floor(given.jobs / 3);
-      const some = (app: string, host: string, maxRetries: number) =>
-        Array.from({ length: third }, () => webhook(app, { host, maxRetries }));
       world.at(0, () => void world.set(PAUSED, { paused: true }));
-      // The first of them finds the destination gone; each probe of an outage costs a retry.
-      world.post([webhook(HELD, { host: GONE, maxRetries: 20 })], 0);
-      world.post(some(PAUSED, FINE, 3), MINUTE, POSTED_WITHIN);
-      world.post(some(HELD, GONE, 20), MINUTE, POSTED_WITHIN);
-      world.post(some(BROKEN, DOWN, 100), MINUTE, POSTED_WITHIN);
-      // Newcomers take probes from the jobs that the sweep lets go for them.
-      for (const [n, one] of some(BROKEN, DOWN, 100).entries()) {
-        world.post([one], POSTED_WITHIN + (n * (lasts - POSTED_WITHIN)) / third);
-      }
-      const spared = some(SPARED, FINE, 0);
-      const soon = spared.splice(0, Math.floor(third / 2));
-      world.post(soon, MINUTE, POSTED_WITHIN);
-      world.post(spared, HELD_AT + MINUTE, POSTED_WITHIN);
+      postTo(world, Math.floor(given.jobs / 3), lasts);
       world.at(HELD_AT, () => void world.hold(SPARED, FINE));
       await world.run(lasts);
       const resumedAt = time.now();
@@ -104,6 +89,24 @@ function waitingFor(name: string, lasts: number, jobs: Scenario["jobs"]): Scenar
       ];
     },
   };
+}
+
+function postTo({ post }: Pick<ReturnType<typeof createVolumeWorld>, "post">, third: number, lasts: number): void {
+  const some = (app: string, host: string, maxRetries: number) =>
+    Array.from({ length: third }, () => webhook(app, { host, maxRetries }));
+  // The first of them finds the destination gone; each probe of an outage costs a retry.
+  post([webhook(HELD, { host: GONE, maxRetries: 20 })], 0);
+  post(some(PAUSED, FINE, 3), MINUTE, POSTED_WITHIN);
+  post(some(HELD, GONE, 20), MINUTE, POSTED_WITHIN);
+  post(some(BROKEN, DOWN, 100), MINUTE, POSTED_WITHIN);
+  // Newcomers take probes from the jobs that the sweep lets go for them.
+  for (const [n, one] of some(BROKEN, DOWN, 100).entries()) {
+    post([one], POSTED_WITHIN + (n * (lasts - POSTED_WITHIN)) / third);
+  }
+  const spared = some(SPARED, FINE, 0);
+  const soon = spared.splice(0, Math.floor(third / 2));
+  post(soon, MINUTE, POSTED_WITHIN);
+  post(spared, HELD_AT + MINUTE, POSTED_WITHIN);
 }
 
 /** A retry waits anew. Of an open circuit one job a minute is let go to probe; another one may have probed before it. */
