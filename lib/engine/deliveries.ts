@@ -259,7 +259,7 @@ async function waitInLine(job: Job, wait: Wait, parts: EngineParts): Promise<Ran
   await line.wait(job);
   await makeWait(job, wait, parts);
   // A slot that was given back before the job stood in line notified no task.
-  await line.callNext(job.appId);
+  await line.callIfNext(job);
   return "skipped";
 }
 

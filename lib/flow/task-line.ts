@@ -41,7 +41,7 @@ export function createTaskLine({ clock, store, apps, slots, queue, log }: Parts)
     return { left, isNext: taken < left, isInLine: first.includes(rank) };
   }
 
-  /** Puts a task in line. Call `callNext` afterwards: a slot may have become free meanwhile. */
+  /** Puts a task in line. Call `callIfNext` afterwards: a slot may have become free meanwhile. */
   async function wait(job: Job): Promise<void> {
     await slots.enter(job.appId, rankOf(job));
   }
@@ -59,8 +59,16 @@ export function createTaskLine({ clock, store, apps, slots, queue, log }: Parts)
     return call(appId).catch(noted(appId));
   }
 
+  /**
+   * Sends a task that has just come into line, if a slot is free for it: who gave that back may not have seen it there.
+   * Those before it have been sent so themselves, and are not again: hundreds of tasks may come at once.
+   */
+  async function callIfNext(job: Job): Promise<void> {
+    await call(job.appId, rankOf(job)).catch(noted(job.appId));
+  }
+
   /** A constant number of calls, however many tasks in line were stopped: the sweep goes on where this ends. */
-  async function call(appId: string): Promise<string | undefined> {
+  async function call(appId: string, only?: string): Promise<string | undefined> {
     const { maxConcurrentTasks: of, paused } = await apps.settingsOf(appId);
     if (paused) return undefined;
     const { taken, first } = await slots.look(appId, MOST_LOOKED_AT);
@@ -68,7 +76,8 @@ export function createTaskLine({ clock, store, apps, slots, queue, log }: Parts)
     const called = await callable(appId, first.slice(0, free));
     // Tasks that are gone make room for the next ones.
     const others = called.length < Math.min(free, first.length) ? await callable(appId, first.slice(free)) : [];
-    const next = [...called, ...others].slice(0, free);
+    const mayGo = [...called, ...others].slice(0, free);
+    const next = only === undefined ? mayGo : mayGo.filter((job) => rankOf(job) === only);
     await handOver(next.map(departure), { queue, store, clock, log });
     return next[0] && rankOf(next[0]);
   }
@@ -94,7 +103,7 @@ export function createTaskLine({ clock, store, apps, slots, queue, log }: Parts)
     };
   }
 
-  return { placeOf, wait, leave, callNext };
+  return { placeOf, wait, leave, callNext, callIfNext };
 }
 
 /** A rank ends with the job's id. */

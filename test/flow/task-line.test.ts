@@ -94,6 +94,19 @@ test("a slot that was given back before a task stood in the line calls it all th
   expect(await called()).toEqual([second.id]);
 });
 
+test("a task that comes into line does not call those before it again", async () => {
+  const [first, second, third] = [await submit(), await submit(), await submit()];
+  await called();
+  const end = await start(first);
+  await run(second);
+  await end();
+  expect(await called()).toEqual([second.id]);
+  expect(await run(third)).toBe("skipped");
+  expect(await called()).toEqual([]);
+  expect(await run(second)).toBe("succeeded");
+  expect(await called()).toEqual([third.id]);
+});
+
 test("a task is called within minutes though its call was lost, however long it has waited", async () => {
   const [first, second] = [await submit(), await submit()];
   await called();

@@ -15,9 +15,9 @@ import type { VolumePlant } from "./volume-plant.ts";
 
 // The models without faults. A call costs its process time: a process has one processor, and calls wait for it.
 
-/** What a scenario sees of calls. `by`: the function that makes it. */
+/** What a scenario sees of calls. `by`: the process that makes it, or its function. */
 export interface Watch {
-  readonly onCall?: (by: string, command: Command, stage: "begins" | "ends") => void;
+  readonly onCall?: (by: Process, command: Command, stage: "begins" | "ends") => void;
   /** A partition of the table, or of an index, is read. */
   readonly onRead?: (by: string, index: string | undefined, partition: string) => void;
   /** An entry of an item is written into an index, or deleted from it. */
@@ -83,7 +83,7 @@ export function createVolumeCloud({ time, template, counts, cpu, slownessOf, ref
   async function call(process: Process, service: Service, command: Command): Promise<object> {
     const by = process.name.replace(/-\d+$/, "");
     calls.set(by, (calls.get(by) ?? 0) + 1);
-    onCall(by, command, "begins");
+    onCall(process, command, "begins");
     const ready = processorOf(process).take((cpu.callMs + cpu.itemMs * sizeOf(command)) * slownessOf(by));
     // Whole milliseconds, so that many calls end at the same time.
     await process.pause(Math.ceil(ready + LATENCY[service]));
@@ -104,7 +104,7 @@ export function createVolumeCloud({ time, template, counts, cpu, slownessOf, ref
           throw isMistake ? new Broken(error) : error;
         },
       )
-      .finally(() => onCall(by, command, "ends"));
+      .finally(() => onCall(process, command, "ends"));
   }
 
   return { ...models, call, calls, lookedAt, processorOf };

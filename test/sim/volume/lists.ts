@@ -29,7 +29,7 @@ export interface PageCost {
 export function createPageCosts() {
   let [batches, queries, running] = [0, 0, 0];
   const onCall: Watch["onCall"] = (by, { constructor: { name } }, stage) => {
-    if (by !== BY) return;
+    if (!by.name.startsWith(BY)) return;
     if (name === "BatchGetItemCommand" && stage === "begins") batches += 1;
     if (name === "QueryCommand") running += stage === "begins" ? 1 : -1;
     queries = Math.max(queries, running);

@@ -1,25 +1,15 @@
-import { HOUR } from "../../../lib/clock.ts";
 import { HEAD_START, type Job } from "../../../lib/job/job.ts";
-import type { Move } from "../../../lib/job/move.ts";
 import { DUE_SHARDS } from "../../../lib/store/job-keys.ts";
 import type { JobStore } from "../../../lib/store/job-store.ts";
 import { payloadKey } from "../../../lib/store/payloads.ts";
-import { isLook, type Parts } from "../plant.ts";
+import type { Parts } from "../plant.ts";
+import { moving } from "./moving.ts";
+import { COSTS_PLANTS } from "./planted-costs.ts";
 import { READS_PLANTS } from "./planted-reads.ts";
 import { STARTS_PLANTS } from "./planted-starts.ts";
 import { unlimited, type VolumePlant } from "./volume-plant.ts";
 
 // Bugs that the volume scenarios must find.
-
-type Change = (move: Move, parts: Parts) => Move;
-
-/** Changes moves, by the time of the process that makes them. */
-function moving(change: Change): (parts: Parts) => Partial<Parts> {
-  return (parts) => {
-    const { store } = parts;
-    return { store: { ...store, apply: (of, move, op) => store.apply(of, change(move, parts), op) } };
-  };
-}
 
 /** Reads a shard only after those before it have nothing due. */
 function oneAfterTheOther({ due }: JobStore): JobStore["due"] {
@@ -52,6 +42,7 @@ const NEIGHBOUR = "a hostile app beside other apps";
 export const VOLUME_PLANTS: readonly VolumePlant[] = [
   ...STARTS_PLANTS,
   ...READS_PLANTS,
+  ...COSTS_PLANTS,
   {
     name: "the sweep drains one shard after the other",
     scenario: FAIRNESS,
@@ -99,15 +90,6 @@ export const VOLUME_PLANTS: readonly VolumePlant[] = [
           return circuit?.lastError === undefined ? undefined : circuit;
         },
       },
-    }),
-  },
-  {
-    name: "a message is repeated every five minutes",
-    scenario: "a long lane and a slow queue",
-    breaks: "3: messages of a",
-    parts: moving((move, { clock }) => {
-      const isLate = (move.set.dueAt ?? 0) - clock.now() < HOUR;
-      return isLook(move) && isLate ? { ...move, set: { dueAt: clock.now() + HEAD_START } } : move;
     }),
   },
   {

@@ -52,19 +52,36 @@ export function messagesOver(job: JobCount, now: number): number {
   return job.messages - (2 + job.retries + Math.log2(Math.max(minutes, 1)));
 }
 
+/**
+ * The writes that a job may have: it is put, claimed and ended, perhaps put off by a look while it runs, and each repeat
+ * of its message is written as it is sent and refused as it comes.
+ */
+export function writesOver({ writes, messages }: JobCount): number {
+  return writes - (4 + 2 * (messages - 1));
+}
+
+/** The reads that a job may have: the sweep looks at it as a repeat is due, and perhaps a minute before. */
+export function readsOver({ reads, messages }: JobCount): number {
+  return reads - 2 * messages;
+}
+
 /** The longest time by which a job started after one that was accepted `apartMs` after it. */
 export function longestPassing(jobs: readonly JobCount[], now: number, apartMs: number): number {
+  return highest(passings(jobs, now, apartMs), (ms) => ms);
+}
+
+/** The times by which jobs started after one that was accepted `apartMs` after them; of others, 0 or less. */
+export function passings(jobs: readonly JobCount[], now: number, apartMs: number): number[] {
   const inOrder = jobs.toSorted((a, b) => a.createdAt - b.createdAt);
   const startOf = (job: JobCount) => job.starts.at(-1) ?? now;
-  let [longest, firstLater, later] = [0, Infinity, inOrder.length - 1];
-  for (const job of inOrder.toReversed()) {
+  let [firstLater, later] = [Infinity, inOrder.length - 1];
+  return inOrder.toReversed().map((job) => {
     for (let next = inOrder[later]; next && next.createdAt >= job.createdAt + apartMs; next = inOrder[later]) {
       firstLater = Math.min(firstLater, startOf(next));
       later -= 1;
     }
-    longest = Math.max(longest, startOf(job) - firstLater);
-  }
-  return longest;
+    return startOf(job) - firstLater;
+  });
 }
 
 /** The most starts within so many seconds. */

@@ -8,6 +8,8 @@ const HOST = "https://narrow.example";
 const AT_ONCE = 4;
 const USUAL_MS = 3 * SECOND;
 const LONG_MS = 20 * SECOND;
+const MOST_READS = 10;
+const MEAN_READS = 5;
 
 /** Many jobs to a destination that takes a few at a time, some of them slow, and newcomers beside them. */
 export const concurrency: Scenario = {
@@ -49,6 +51,17 @@ export const concurrency: Scenario = {
       within("10: passing by jobs that came later", MINUTE, longestPassing(jobs, time.now(), SECOND)),
       none("10: jobs that have not run in three times the time", counts.open()),
       within("10: all have run", 1.25 * ideal + 10 * MINUTE, took),
+      // As it comes, on a page of the sweep of which not all may go, as a slot is given back, and for each further wait.
+      atMost(
+        "20: reads of a job",
+        MOST_READS,
+        highest(jobs, ({ reads }) => reads),
+      ),
+      atMost(
+        "20: reads of a job, on average",
+        MEAN_READS,
+        jobs.reduce((sum, { reads }) => sum + reads, 0) / jobs.length,
+      ),
     ];
   },
 };

@@ -1,5 +1,5 @@
 import { DAY, SECOND } from "../../../../lib/clock.ts";
-import { atMost, highest, messagesOver, none, type Scenario } from "../scenario.ts";
+import { atMost, highest, messagesOver, none, readsOver, writesOver, type Scenario } from "../scenario.ts";
 import { appId, createVolumeWorld, webhook } from "../world.ts";
 
 const [LANE, FAIR] = [appId(1), appId(2)];
@@ -22,9 +22,12 @@ export const messages: Scenario = {
     await world.run(7 * DAY, world.isDone);
     const over = (app: string) => highest(counts.of(app), (job) => messagesOver(job, time.now()));
     const most = (app: string) => highest(counts.of(app), (job) => job.messages);
+    const all = [...counts.jobs.values()];
     return [
       atMost(`3: messages of a lane's job over 2 + retries + log2(minutes); most: ${most(LANE)}`, 0, over(LANE)),
       atMost(`3: messages of a slow queue's job over that; most: ${most(FAIR)}`, 0, over(FAIR)),
+      atMost("20: reads of a job over two a message", 0, highest(all, readsOver)),
+      atMost("20: writes of a job over four and two for each repeat", 0, highest(all, writesOver)),
       none("3: jobs that have not run", counts.open()),
     ];
   },

@@ -55,6 +55,12 @@ export const rates: Scenario = {
         3 + CHANGES,
         highest(jobs, ({ waits }) => waits),
       ),
+      // A wait costs a read by the delivery that finds no room, and a look of the sweep.
+      atMost(
+        "20: reads of a job",
+        2 * (3 + CHANGES),
+        highest(jobs, ({ reads }) => reads),
+      ),
       within("10: passing by jobs that came later", MINUTE, longestPassing(jobs, time.now(), SECOND)),
       ...inTenSeconds,
       none("10: jobs that have not run in three times the time", counts.open()),
