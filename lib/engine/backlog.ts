@@ -210,5 +210,5 @@ async function callTasks(
     !first.includes(rankOf(job)) &&
     (last === undefined || rankOf(job) < last);
   for (const job of tasks.filter(isLost)) await line.wait(job);
-  return line.callNext(appId);
+  return line.callAgain(appId);
 }

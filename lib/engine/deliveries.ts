@@ -212,7 +212,7 @@ async function claimAttempt(ref: AttemptRef, parts: EngineParts, slots?: number)
 
 /** Whether a message came before its time, and is sent again for the rest of it. */
 function tooEarly(job: Job | undefined, ref: AttemptRef, now: EpochMs): job is Job {
-  return job !== undefined && awaits(job, ref) && job.startAt > now && travels(job, job.startAt - now);
+  return job !== undefined && awaits(job, ref) && job.startAt > now + CLOCK_SKEW && travels(job, job.startAt - now);
 }
 
 /** Whether the next attempt of a job is the one that a message names. */

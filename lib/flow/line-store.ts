@@ -1,12 +1,14 @@
 import { DAY, type Clock } from "../clock.ts";
 import { slotsKey } from "../store/job-keys.ts";
-import { expirySeconds, type Table } from "../store/table.ts";
+import { expirySeconds, type Item, type Table } from "../store/table.ts";
 
 /** The slots of an app's tasks. A claim takes one and an end gives one back, in the transaction of the job's move. */
 export interface Slots {
   readonly taken: number;
   /** The ranks of the tasks that wait, in order. */
   readonly first: readonly string[];
+  /** Those of them that have been called since they came into line: their messages are on their way. */
+  readonly called: ReadonlySet<string>;
 }
 
 export type TaskSlots = ReturnType<typeof createTaskSlots>;
@@ -28,18 +30,30 @@ export function createTaskSlots({ table, clock }: { table: Table; clock: Clock }
       }),
     ]);
     const holders = slots?.["holders"] as Set<string> | undefined;
-    return { taken: holders?.size ?? 0, first: line.items.map(({ sk }) => String(sk)) };
+    const ranksOf = (items: readonly Item[]) => items.map(({ sk }) => String(sk));
+    const called = new Set(ranksOf(line.items.filter((item) => item["called"] === true)));
+    return { taken: holders?.size ?? 0, first: ranksOf(line.items), called };
   }
 
   async function enter(appId: string, rank: string): Promise<void> {
     await table.put({ ...lineKey(appId, rank), expiresAt: expirySeconds(clock.now() + KEPT_IN_LINE) });
   }
 
+  /** Notes that a task is called. False if it has been called before, or is not in line. */
+  async function call(appId: string, rank: string): Promise<boolean> {
+    const { held } = await table.update(lineKey(appId, rank), {
+      UpdateExpression: "SET called = :yes",
+      ConditionExpression: "attribute_exists(pk) AND attribute_not_exists(called)",
+      values: { ":yes": true },
+    });
+    return held;
+  }
+
   async function leave(appId: string, ranks: readonly string[]): Promise<void> {
     await table.removeMany(ranks.map((rank) => lineKey(appId, rank)));
   }
 
-  return { look, enter, leave };
+  return { look, enter, call, leave };
 }
 
 function linePk(appId: string): string {

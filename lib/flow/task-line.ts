@@ -52,11 +52,11 @@ export function createTaskLine({ clock, store, apps, slots, queue, log }: Parts)
   }
 
   /**
-   * Sends as many waiting tasks to their queue as slots are free. If that fails, the sweep sends them. Returns the rank
-   * of the first one.
+   * Sends the tasks for which slots have become free to their queue, each of them once: ends at the same moment do not call
+   * the same task. If that fails, the sweep sends them.
    */
-  async function callNext(appId: string): Promise<string | undefined> {
-    return call(appId).catch(noted(appId));
+  async function callNext(appId: string): Promise<void> {
+    await call(appId).catch(noted(appId));
   }
 
   /**
@@ -64,22 +64,46 @@ export function createTaskLine({ clock, store, apps, slots, queue, log }: Parts)
    * Those before it have been sent so themselves, and are not again: hundreds of tasks may come at once.
    */
   async function callIfNext(job: Job): Promise<void> {
-    await call(job.appId, rankOf(job)).catch(noted(job.appId));
+    await call(job.appId, (other) => other.id === job.id).catch(noted(job.appId));
   }
 
-  /** A constant number of calls, however many tasks in line were stopped: the sweep goes on where this ends. */
-  async function call(appId: string, only?: string): Promise<string | undefined> {
+  /** Sends all waiting tasks for which slots are free, whether called before or not. Returns the rank of the first one. */
+  async function callAgain(appId: string): Promise<string | undefined> {
+    const next = await nextOf(appId)
+      .then(async ({ jobs }) => {
+        await send(jobs);
+        return jobs;
+      })
+      .catch(noted(appId));
+    return next?.[0] && rankOf(next[0]);
+  }
+
+  async function call(appId: string, isMeant: (job: Job) => boolean = () => true): Promise<void> {
+    const { jobs, called } = await nextOf(appId);
+    const asked = jobs.filter((job) => isMeant(job) && !called.has(rankOf(job)));
+    const isFirst = await Promise.all(asked.map(async (job) => slots.call(appId, rankOf(job))));
+    await send(asked.filter((_, at) => isFirst[at]));
+  }
+
+  /**
+   * The tasks for which slots are free. A constant number of calls, however many tasks in line were stopped: the sweep goes
+   * on where this ends.
+   */
+  async function nextOf(
+    appId: string,
+  ): Promise<{ readonly jobs: readonly Job[]; readonly called: ReadonlySet<string> }> {
     const { maxConcurrentTasks: of, paused } = await apps.settingsOf(appId);
-    if (paused) return undefined;
-    const { taken, first } = await slots.look(appId, MOST_LOOKED_AT);
+    if (paused) return { jobs: [], called: new Set() };
+    const { taken, first, called } = await slots.look(appId, MOST_LOOKED_AT);
     const free = Math.max(of - taken, 0);
-    const called = await callable(appId, first.slice(0, free));
+    const found = await callable(appId, first.slice(0, free));
     // Tasks that are gone make room for the next ones.
-    const others = called.length < Math.min(free, first.length) ? await callable(appId, first.slice(free)) : [];
-    const mayGo = [...called, ...others].slice(0, free);
-    const next = only === undefined ? mayGo : mayGo.filter((job) => rankOf(job) === only);
-    await handOver(next.map(departure), { queue, store, clock, log });
-    return next[0] && rankOf(next[0]);
+    const others = found.length < Math.min(free, first.length) ? await callable(appId, first.slice(free)) : [];
+    return { jobs: [...found, ...others].slice(0, free), called };
+  }
+
+  async function send(jobs: readonly Job[]): Promise<void> {
+    await handOver(jobs.map(departure), { queue, store, clock, log });
   }
 
   /** The tasks that may start. Those that were stopped, or have started without leaving the line, leave it now. */
@@ -103,7 +127,7 @@ export function createTaskLine({ clock, store, apps, slots, queue, log }: Parts)
     };
   }
 
-  return { placeOf, wait, leave, callNext, callIfNext };
+  return { placeOf, wait, leave, callNext, callIfNext, callAgain };
 }
 
 /** A rank ends with the job's id. */

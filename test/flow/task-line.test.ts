@@ -36,6 +36,8 @@ async function submit(priority = 0, jobType = "example"): Promise<Job> {
   return submitted.job;
 }
 
+/** What a look finds before the others have come. */
+const NOBODY = { taken: 0, first: [], called: new Set<string>() };
 const LIVES = { from: ["RUNNING"], to: "RUNNING", when: [], remove: [] } as const;
 const run = async (job: Job) => world.engine.run({ kind: "stored", ref: nextAttempt(job) }, AMPLE);
 const now = async ({ id }: Job) => (await world.store.get(id)) as Job;
@@ -105,6 +107,30 @@ test("a task that comes into line does not call those before it again", async ()
   expect(await called()).toEqual([]);
   expect(await run(second)).toBe("succeeded");
   expect(await called()).toEqual([third.id]);
+});
+
+test("tasks that end at the same moment call each of those that wait once", async () => {
+  await setSlots(3);
+  const jobs: Job[] = [];
+  for (let n = 0; n < 6; n += 1) jobs.push(await submit());
+  await called();
+  const ends = [await start(jobs[0]!), await start(jobs[1]!), await start(jobs[2]!)];
+  const waiting = jobs.slice(3);
+  for (const job of waiting) expect(await run(job)).toBe("skipped");
+  await Promise.all(ends.map(async (end) => end()));
+  expect((await called()).toSorted()).toEqual(waiting.map(({ id }) => id).toSorted());
+  for (const job of waiting) expect(await run(job)).toBe("succeeded");
+});
+
+test("a task that comes just before its time by another clock, and finds no slot, waits in line and is not sent again", async () => {
+  const [first, second] = [await submit(), await submit()];
+  await called();
+  const end = await start(first);
+  const behind = { ...world.clock, now: () => world.clock.now() - 500 };
+  const engine = createEngine({ ...world.parts, clock: behind, slots: { ...world.slots, look: async () => NOBODY } });
+  await engine.run({ kind: "stored", ref: nextAttempt(second) }, AMPLE);
+  expect(await called()).toEqual([]);
+  await end();
 });
 
 test("a task is called within minutes though its call was lost, however long it has waited", async () => {

@@ -126,8 +126,8 @@ export const TASK_PLANTS: readonly Plant[] = [
             for (const rank of ranks) left.add(rank);
           },
           look: async (appId, limit) => {
-            const { taken, first } = await slots.look(appId, limit + left.size);
-            return { taken, first: first.filter((rank) => !left.has(rank)).slice(0, limit) };
+            const { first, ...found } = await slots.look(appId, limit + left.size);
+            return { ...found, first: first.filter((rank) => !left.has(rank)).slice(0, limit) };
           },
         },
       };
