@@ -62,7 +62,7 @@ async function turnOf({ clock, store, capacity }: Parts, ref: CallRef, step: num
   // A message in a lane is delivered again as it was sent, without the turn that its job has taken since.
   const kept = ref.turn ?? (ref.ordered ? (await store.get(ref.id))?.turn : undefined);
   if (kept && kept.step > 0 && isKept(clock, kept)) {
-    const turn = kept.step === step ? kept : await capacity.keptTurn(ref, kept, step);
+    const turn = await capacity.keptTurn(ref, kept, step);
     if (turn) return turn;
   }
   return capacity.takeTurn(ref, { step, isInLane: ref.ordered === true });

@@ -1,9 +1,11 @@
-import { DAY, MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts";
+import { DAY, SECOND, type Clock, type EpochMs } from "../clock.ts";
 import type { Turn } from "../job/attempt.ts";
 import { LONGEST_MESSAGE_DELAY } from "../job/job.ts";
+import { cached, type Cached } from "../store/cached.ts";
 import { expirySeconds, type Item, type Table } from "../store/table.ts";
-import { BEHIND_NOBODY, MOST_TRIES, itemOf, markWaiters, updateItem } from "./capacity-items.ts";
+import { BEHIND_NOBODY, itemOf, markWaiters, updateItem } from "./capacity-items.ts";
 import type { DestinationRef } from "./destination-store.ts";
+import { NONE_GIVEN, ROW_LENGTH, countAfter, respaced, timeOf, type GivenTurns, type Turns } from "./turn-places.ts";
 
 // The row of turns of a destination with a rate. A step is the service time between two turns, in whole milliseconds.
 
@@ -12,15 +14,13 @@ interface Parts {
   readonly clock: Clock;
 }
 
-/**
- * Jobs beyond this wait in the backlog, by their age. The row is short, so that few jobs have a turn by an old limit, and
- * longer than the time between two sweeps, which fill it.
- */
-const ROW_LENGTH = 2 * MINUTE;
+/** A change of the rate takes tries of its own, when many ask at once. */
+const MOST_TRIES = 10;
 /** The longest real time by which a process knows of a change of the rate later than another one. */
 const KNOWN_WITHIN = 15 * SECOND;
 
 export function createTurnRow(parts: Parts) {
+  const rowAt = cached(parts.clock, async (pk: string) => rowIn(await parts.table.get({ pk, sk: TURNS })));
   return {
     /**
      * Takes the next turn: now, if no job waits. Undefined when jobs wait in the destination's backlog, or the row is
@@ -32,8 +32,8 @@ export function createTurnRow(parts: Parts) {
     /** Takes the turns that are free in the row, at most `most`, for jobs of the backlog. They may be none. */
     takeTurns: async (ref: DestinationRef, asked: { readonly step: number; readonly most: number }) =>
       takeTurns(parts, ref, asked),
-    /** A turn that was given by another step, as it is by the row's; undefined if it is none any more. */
-    keptTurn: async (ref: DestinationRef, given: Turn, step: number) => keptTurn(parts, ref, given, step),
+    /** A turn as it is by now; undefined if it is none any more. A process reads the row every ten seconds for that. */
+    keptTurn: async (ref: DestinationRef, given: Turn, step: number) => keptTurn({ ...parts, rowAt }, ref, given, step),
     /** Says whether jobs wait in the destination's backlog for turns. */
     markRow: async (ref: DestinationRef, isWaiting: boolean) => void (await markWaiters(parts, rowKey(ref), isWaiting)),
   };
@@ -51,11 +51,9 @@ export async function turnsToCome(
   const now = clock.now();
   const counts = items.flatMap((item) => {
     const destination = rows.get(String(item["pk"]));
-    const { nextAt, step } = rowIn(item);
-    // The next turn that is free is nobody's yet.
-    return destination === undefined || step === 0
-      ? []
-      : [[destination, Math.ceil((nextAt - now) / step) - 1] as const];
+    const row = rowIn(item);
+    if (destination === undefined || row.step === 0) return [];
+    return [[destination, countAfter([...row.given.kept, latestIn(row)], now)] as const];
   });
   return new Map(counts.filter(([, count]) => count > 0));
 }
@@ -74,12 +72,12 @@ async function takeTurn(
     const last = now + (isInLane ? LONGEST_MESSAGE_DELAY : ROW_LENGTH);
     const expiresAt = expirySeconds(now + DAY);
     const next = await updateItem(table, key, {
-      UpdateExpression: "SET nextAt = nextAt + :step, expiresAt = :expiresAt",
+      UpdateExpression: "SET nextAt = nextAt + :step, expiresAt = :expiresAt ADD nextPlace :one",
       ConditionExpression: `stepMs = :step AND nextAt BETWEEN :now AND :last${behindNobody}`,
-      values: { ":step": step, ":now": now, ":last": last, ":expiresAt": expiresAt },
+      values: { ":step": step, ":one": 1, ":now": now, ":last": last, ":expiresAt": expiresAt },
     });
     const row = rowIn(next.item);
-    if (next.held) return { at: row.nextAt - step, step };
+    if (next.held) return { at: row.nextAt - step, step, place: row.nextPlace - 1 };
     if (isOfAnother(row, step)) {
       step = await stepInForce(parts, key, row, asked);
       continue;
@@ -90,11 +88,11 @@ async function takeTurn(
       return undefined;
     }
     const first = await updateItem(table, key, {
-      UpdateExpression: "SET nextAt = :next, stepMs = :step, expiresAt = :expiresAt",
+      UpdateExpression: "SET nextAt = :next, stepMs = :step, expiresAt = :expiresAt ADD nextPlace :one",
       ConditionExpression: `(attribute_not_exists(nextAt) OR (nextAt < :now AND stepMs = :step))${behindNobody}`,
-      values: { ":next": now + step, ":step": step, ":now": now, ":expiresAt": expiresAt },
+      values: { ":next": now + step, ":step": step, ":one": 1, ":now": now, ":expiresAt": expiresAt },
     });
-    if (first.held) return { at: now, step };
+    if (first.held) return { at: now, step, place: rowIn(first.item).nextPlace - 1 };
   }
   throw table.unavailable("the turns of the destination are changing too fast");
 }
@@ -120,16 +118,19 @@ async function takeTurns(
     if (count <= 0) return [];
     const isNew = row.nextAt === 0;
     const taken = await updateItem(table, key, {
-      UpdateExpression: "SET nextAt = :next, stepMs = :step, expiresAt = :expiresAt",
+      UpdateExpression: "SET nextAt = :next, stepMs = :step, expiresAt = :expiresAt ADD nextPlace :count",
       ConditionExpression: isNew ? "attribute_not_exists(nextAt)" : "nextAt = :seen AND stepMs = :step",
       values: {
         ":next": from + count * step,
         ":step": step,
+        ":count": count,
         ":expiresAt": expirySeconds(now + DAY),
         ...(!isNew && { ":seen": row.nextAt }),
       },
     });
-    if (taken.held) return Array.from({ length: count }, (_, at) => ({ at: from + at * step, step }));
+    if (!taken.held) continue;
+    const place = rowIn(taken.item).nextPlace - count;
+    return Array.from({ length: count }, (_, n) => ({ at: from + n * step, step, place: place + n }));
   }
   // New jobs take them as fast. The next look at the backlog tries again.
   return [];
@@ -138,27 +139,36 @@ async function takeTurns(
 // ---- Changes of the rate ----
 //
 // The row goes on, with another step, and so does the mark that jobs wait behind it. The turns that have been given stay
-// in their order before all others: at a higher rate they keep their times, for which their messages are on their way; at
-// a lower one they come as many times later. A job learns that when its message comes, and waits on in its queue.
+// before all others (see `turn-places.ts`). A job learns when its own is, when its message comes.
 
-/** The row; `step` and `nextAt` are 0 before its first turn. `keptUntil`: of the turns by `was`, the last that is kept. */
+/** The row; `step` and `nextAt` are 0 before its first turn. */
 interface Row {
   readonly step: number;
   readonly nextAt: EpochMs;
-  readonly was: number;
+  readonly nextPlace: number;
+  /** The place of the first turn by this step. */
+  readonly firstPlace: number;
   readonly changedAt: EpochMs;
-  readonly keptUntil: EpochMs;
+  readonly given: GivenTurns;
 }
 
 function rowIn(item: Item = {}): Row {
   const numberOf = (name: string) => Number(item[name] ?? 0);
+  const { given } = item;
   return {
     step: numberOf("stepMs"),
     nextAt: numberOf("nextAt"),
-    was: numberOf("wasStepMs"),
+    nextPlace: numberOf("nextPlace"),
+    firstPlace: numberOf("firstPlace"),
     changedAt: numberOf("changedAt"),
-    keptUntil: numberOf("keptUntil"),
+    given: typeof given === "string" ? (JSON.parse(given) as GivenTurns) : NONE_GIVEN,
   };
+}
+
+/** The turns by the present step. After a time without any, those before it have other times, which have passed. */
+function latestIn({ step, nextAt, nextPlace, firstPlace }: Row): Turns {
+  const count = nextPlace - firstPlace;
+  return { place: firstPlace, at: nextAt - count * step, step, count };
 }
 
 function isOfAnother(row: Row, step: number): boolean {
@@ -169,52 +179,54 @@ function isOfAnother(row: Row, step: number): boolean {
 async function stepInForce({ table, clock }: Parts, key: RowKey, row: Row, asked: number): Promise<number> {
   const now = clock.now();
   if (now - row.changedAt < clock.during(KNOWN_WITHIN)) return row.step;
-  const { nextAt, keptUntil } = changed(row, asked, now);
+  const { nextAt, ...given } = respaced(row.given, latestIn(row), asked, now);
+  // The jobs whose turns are lost come to the backlog: nobody may pass them until they do.
+  const isBehind = given.lost.at(-1)?.[1] === row.nextPlace ? ", hasBacklog = :yes" : "";
   await table.update(key, {
-    UpdateExpression:
-      "SET stepMs = :step, nextAt = :next, wasStepMs = :was, changedAt = :now, keptUntil = :kept, expiresAt = :expiresAt",
+    UpdateExpression: `SET stepMs = :step, nextAt = :next, firstPlace = :place, given = :given, changedAt = :now, expiresAt = :expiresAt${isBehind}`,
     ConditionExpression: "stepMs = :was AND nextAt = :seen",
     values: {
       ":step": asked,
       ":next": nextAt,
-      ":was": row.step,
+      ":place": row.nextPlace,
+      ":given": JSON.stringify(given),
       ":now": now,
-      ":kept": keptUntil,
+      ":was": row.step,
       ":seen": row.nextAt,
       ":expiresAt": expirySeconds(now + DAY),
+      ...(isBehind !== "" && { ":yes": true }),
     },
   });
   return asked;
 }
 
-/** Only turns are kept that are in the row when their messages come: the others wait in the backlog, by age. */
-function changed(row: Row, step: number, now: EpochMs): Pick<Row, "nextAt" | "keptUntil"> {
-  const last = row.nextAt - row.step;
-  const times = step / row.step;
-  const keptUntil = times > 1 ? Math.floor(Math.min(last, now + ROW_LENGTH / (times - 1))) : last;
-  const lastPlace = placeOf(keptUntil, { changedAt: now, was: row.step, step });
-  return { keptUntil, nextAt: Math.max(now, lastPlace + step) };
-}
-
-/** When a turn comes that was given by the step before the last change. */
-function placeOf(at: EpochMs, { changedAt, was, step }: Pick<Row, "changedAt" | "was" | "step">): EpochMs {
-  return at <= changedAt ? at : Math.ceil(changedAt + (at - changedAt) * Math.max(1, step / was));
-}
-
-async function keptTurn(parts: Parts, ref: DestinationRef, given: Turn, asked: number): Promise<Turn | undefined> {
+async function keptTurn(
+  parts: Parts & { readonly rowAt: Cached<Row> },
+  ref: DestinationRef,
+  given: Turn,
+  asked: number,
+): Promise<Turn | undefined> {
   const key = rowKey(ref);
-  let row = rowIn(await parts.table.get(key));
+  const fresh = async (): Promise<Row> => {
+    parts.rowAt.forget(key.pk);
+    return parts.rowAt(key.pk);
+  };
+  let row = await parts.rowAt(key.pk);
+  if (row.step !== asked || row.step !== given.step) row = await fresh();
   if (isOfAnother(row, asked)) {
     await stepInForce(parts, key, row, asked);
-    row = rowIn(await parts.table.get(key));
+    row = await fresh();
   }
-  if (given.step === row.step) return given;
-  const isKept = given.step === row.was && given.at <= row.keptUntil;
-  return isKept ? { at: placeOf(given.at, row), step: row.step } : undefined;
+  const { place } = given;
+  if (place === undefined || row.step === 0) return undefined;
+  const at = place < row.firstPlace ? timeOf(row.given, place) : undefined;
+  return at === "lost" ? undefined : { at: at ?? given.at, step: row.step, place };
 }
+
+const TURNS = "TURNS";
 
 type RowKey = ReturnType<typeof rowKey>;
 
 function rowKey(ref: DestinationRef) {
-  return itemOf(ref, "TURNS");
+  return itemOf(ref, TURNS);
 }

@@ -87,12 +87,13 @@ interface RefFields {
 
 /**
  * The time at which an attempt may start at a destination with limits. `step`: the service time between two turns of
- * the rate by which it was given, 0 where none was set. A turn by another rate than that which is set now is void.
- * `share`: the app's share of a queue that has a slot for it.
+ * the rate by which it was given, 0 where none was set; `place`: its number in the row of the destination's turns, by which
+ * it is found when the rate has changed. `share`: the app's share of a queue that has a slot for it.
  */
 export interface Turn {
   readonly at: EpochMs;
   readonly step: number;
+  readonly place?: number;
   readonly share?: string;
 }
 

@@ -98,7 +98,9 @@ const attemptRef = z.union([
     ...refFields,
     destination: z.string(),
     ordered: z.exactOptional(z.literal(true)),
-    turn: z.exactOptional(z.object({ at: time, step: time, share: z.exactOptional(z.string()) })),
+    turn: z.exactOptional(
+      z.object({ at: time, step: time, place: z.exactOptional(z.int()), share: z.exactOptional(z.string()) }),
+    ),
     rank: z.exactOptional(z.never()),
   }),
   z.object({ ...refFields, rank: z.string(), isUrgent: z.exactOptional(z.literal(true)) }),

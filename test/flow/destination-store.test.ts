@@ -163,42 +163,47 @@ describe.each(Object.entries(GROUNDS))("on %s", (_, start) => {
     expect(inMinutes(await take())).toBe(14);
   });
 
-  test("at a higher rate turns keep their times, at a lower one they come later, and new ones come after them", async () => {
+  test("turns stay in the row when its rate changes, by whoever comes first, and new ones come after them", async () => {
     stoppedAt = real.now();
     const now = clock.now();
     const ref = somewhere();
     const inSeconds = (turn: Turn | undefined) => turn && [(turn.at - now) / SECOND, turn.step / SECOND];
-    const take = async (step: number) =>
-      inSeconds(await capacity.takeTurn(ref, { step: step * SECOND, isInLane: false }));
-    const kept = async (at: number, of: number, step: number) =>
-      inSeconds(await capacity.keptTurn(ref, { at: now + at * SECOND, step: of * SECOND }, step * SECOND));
-    expect([await take(10), await take(10), await take(10), await take(10)]).toEqual(
-      [0, 10, 20, 30].map((at) => [at, 10]),
-    );
-    // Whoever comes first changes the row. One that does not know of the change yet goes by it too.
-    expect(await kept(20, 10, 5)).toEqual([20, 5]);
+    const turns: Turn[] = [];
+    const take = async (step: number) => {
+      const turn = await capacity.takeTurn(ref, { step: step * SECOND, isInLane: false });
+      if (turn) turns.push(turn);
+      return inSeconds(turn);
+    };
+    const kept = async (n: number, step: number) => inSeconds(await capacity.keptTurn(ref, turns[n]!, step * SECOND));
+    for (const at of [0, 10, 20, 30]) expect(await take(10)).toEqual([at, 10]);
+    expect(await kept(2, 5)).toEqual([20, 5]);
+    // One that does not know of the change yet goes by it too.
     expect([await take(5), await take(10)]).toEqual([35, 40].map((at) => [at, 5]));
     ahead += 16 * SECOND;
-    // Three times as slow: those of 20 and 30 s were given by the rate before the last, and are turns no more.
-    expect(await kept(35, 5, 15)).toEqual([16 + 3 * 19, 15]);
-    expect(await kept(40, 5, 15)).toEqual([16 + 3 * 24, 15]);
-    expect(await kept(30, 10, 15)).toBeUndefined();
-    const turns = await capacity.takeTurns(ref, { step: 15 * SECOND, most: 2 });
-    expect(turns.map(inSeconds)).toEqual([103, 118].map((at) => [at, 15]));
+    // 20, 30, 35 and 40 are to come, 15 s apart from now on.
+    expect([await kept(2, 15), await kept(3, 15), await kept(4, 15), await kept(5, 15)]).toEqual(
+      [25, 40, 55, 70].map((at) => [at, 15]),
+    );
+    expect((await capacity.takeTurns(ref, { step: 15 * SECOND, most: 2 })).map(inSeconds)).toEqual(
+      [85, 100].map((at) => [at, 15]),
+    );
   });
 
-  test("at a much lower rate, turns that come too late for the row are turns no more, and the backlog stays marked", async () => {
+  test("at a much lower rate, turns that come too late for the row are lost, and jobs wait behind theirs", async () => {
     stoppedAt = real.now();
     const now = clock.now();
     const ref = somewhere();
     const take = async (step: number) => capacity.takeTurn(ref, { step, isInLane: false });
-    for (let n = 0; n < 121; n += 1) await take(SECOND);
-    expect(await take(SECOND)).toBeUndefined();
-    const at = async (seconds: number) =>
-      (await capacity.keptTurn(ref, { at: now + seconds * SECOND, step: SECOND }, 11 * SECOND))?.at;
-    expect([await at(12), await at(13)]).toEqual([now + 132 * SECOND, undefined]);
-    ahead += 150 * SECOND;
+    const turns: Turn[] = [];
+    for (let n = 0; n < 100; n += 1) turns.push((await take(SECOND))!);
+    const at = async (n: number) => {
+      const kept = await capacity.keptTurn(ref, turns[n]!, 11 * SECOND);
+      return kept && (kept.at - now) / SECOND;
+    };
+    // The attempts of the next two seconds have been admitted. Each turn is 10 s later than the one before it was.
+    expect([await at(2), await at(3), await at(14), await at(15)]).toEqual([2, 13, 134, undefined]);
     expect(await take(11 * SECOND)).toBeUndefined();
+    ahead += 150 * SECOND;
     expect((await capacity.takeTurns(ref, { step: 11 * SECOND, most: 1 }))[0]?.at).toBe(clock.now());
   });
 });

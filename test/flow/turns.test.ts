@@ -22,7 +22,8 @@ test("a turn whose message came early, by clocks that differ, is waited for in t
     sleep: async (ms: number) => void slept.push(ms),
   };
   const turn = { at: NOW + 1_500, step: SECOND };
-  const capacity = { ...world.capacity, takeTurn: async () => turn };
+  const keptTurn: typeof world.capacity.keptTurn = async (_, given) => given;
+  const capacity = { ...world.capacity, keptTurn, takeTurn: async () => turn };
   const ref = asCall(nextAttempt(await submit()));
   const limits = { destination: ORIGIN, rateLimitPerSecond: 1, maxConcurrency: null };
   const enter = async (asked: CallRef) => makeRoom({ clock, store: world.store, capacity }, asked, limits, false);
