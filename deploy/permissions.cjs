@@ -124,7 +124,12 @@ const FUNCTIONS = {
   renderPdf: [],
   // Lambda sends a firing there after its last retry.
   fireSchedule: [...jobs, allow("sqs:SendMessage", arnOf("SchedulesDeadLetters"))],
-  recoverDeadLetters: [...jobs, consume(DEAD_LETTERS), allow("s3:PutObject", sub("${JobsBucket.Arn}/unreadable/*"))],
+  recoverDeadLetters: [
+    ...jobs,
+    find,
+    consume(DEAD_LETTERS),
+    allow("s3:PutObject", sub("${JobsBucket.Arn}/unreadable/*")),
+  ],
   // It has groups looked at whose members have ended.
   countJobs: [
     allow("dynamodb:UpdateItem", arnOf("JobsTable")),

@@ -20,6 +20,8 @@ import { ranAs, type Ran } from "./tally.ts";
 // however long it lasts.
 
 const PAGE = 100;
+/** The sweep of each minute finds what is due within the next one. One beside it, so short a time later, does not look again. */
+const LOOKED_AT = MINUTE / 2;
 /** A job that has just come shows in the index a moment later. The sweep finds what takes longer. */
 const SHOWS_WITHIN_MS = 500;
 const ALL = Number.MAX_SAFE_INTEGER;
@@ -125,9 +127,14 @@ export interface Looked {
 /** A page of a look after the first. `gone`: the jobs that went before it, whose slots may not be taken yet. */
 export interface Page extends Place {
   readonly gone: number;
+  /** The next look, as the page before has set it. */
+  readonly nextLook: EpochMs;
 }
 
-/** Looks at a page of a backlog that was due at `seen`, lets those of its jobs go that may, and sets the next look. */
+/**
+ * Looks at a page of a backlog that was due at `seen`, lets those of its jobs go that may, and sets the next look. Of two
+ * sweeps at a time, one looks, while no job comes: both would take turns for the same jobs.
+ */
 export async function lookAtBacklog(
   ref: BacklogRef,
   seen: EpochMs,
@@ -135,8 +142,12 @@ export async function lookAtBacklog(
   parts: EngineParts,
 ): Promise<Looked> {
   const { clock, store, flow, backlogs } = parts;
+  const now = clock.now();
+  const nextLook = Math.round(now + MINUTE);
+  const isOurs = seen <= now + LOOKED_AT && (await backlogs.lookAgain(ref, from?.nextLook ?? seen, nextLook));
+  if (!from && !isOurs) return { sent: 0 };
   const shut = await flow.shutBy(ref);
-  if (shut) return { ...(await laterAt(MINUTE)), shut: shut === "paused" ? "app" : "destination" };
+  if (shut) return { sent: 0, shut: shut === "paused" ? "app" : "destination" };
   const page = await store.due(backlogKey(ref), ALL, PAGE, from);
   const jobs = await jobsIn(ref, page.entries, parts);
   if (ref.backlog === "slot") {
@@ -151,20 +162,20 @@ export async function lookAtBacklog(
   const { sent } = await letGo(jobs.slice(0, free), turns, parts);
   if (free < jobs.length) {
     await flow.markBacklog(ref, true);
-    return { ...(await laterAt(MINUTE)), sent, ...(gate.isOpen && { shut: "destination" as const }) };
+    return { sent, ...(gate.isOpen && { shut: "destination" as const }) };
   }
   const last = page.entries.at(-1);
-  if (!page.complete && last) return { sent, next: { ...last, gone: gone + jobs.length } };
+  if (!page.complete && last) return { sent, next: { ...last, gone: gone + jobs.length, nextLook } };
   await flow.markBacklog(ref, false);
   return { ...(await atRest()), sent };
 
   async function laterAt(ms: number): Promise<Looked> {
-    await backlogs.lookAgain(ref, seen, clock.now() + ms);
+    await backlogs.lookAgain(ref, nextLook, Math.round(clock.now() + ms));
     return { sent: 0 };
   }
 
   async function atRest(): Promise<Looked> {
-    await backlogs.rest(ref, seen);
+    await backlogs.rest(ref, nextLook);
     return { sent: 0 };
   }
 }

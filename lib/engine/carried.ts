@@ -20,19 +20,34 @@ type Handled = Ran | { readonly next: AttemptRef };
 
 /** Runs the first attempt. `next`: that one was lost, the job is stored now, and its next attempt is to run at once. */
 export async function runCarried(carried: WaitingJob, receiveCount: number, parts: EngineParts): Promise<Handled> {
-  const { store, log } = parts;
+  return (await withPayload(carried, async () => runMessage(carried, receiveCount, parts), parts)) ?? "skipped";
+}
+
+/** Stores a job whose message has become a dead letter: its first attempt, if there was one, was lost. */
+export async function recoverCarried(carried: WaitingJob, parts: EngineParts): Promise<Job | undefined> {
+  return (await withPayload(carried, async () => storeCarried(carried, parts), parts))?.job;
+}
+
+/**
+ * Handles a message, and then gives its payload up: its job has succeeded, or is stored with a payload of its own.
+ * Undefined if that has been done before, and the payload has gone since.
+ */
+async function withPayload<T>(
+  carried: Job,
+  handle: () => Promise<T>,
+  { store, log }: EngineParts,
+): Promise<T | undefined> {
   try {
-    const handled = await runMessage(carried, receiveCount, parts);
-    // The job has succeeded, or is stored with a payload of its own.
+    const handled = await handle();
     await store.giveUpPayload(carried).catch((error: unknown) => {
       // It then goes with the intent that was written when the message was sent.
       log("warn", "payload.not-given-up", { ...logged(carried), error: reasonOf(error) });
     });
     return handled;
   } catch (error) {
-    if (!(error instanceof PayloadGone)) throw error;
+    if (!(error instanceof PayloadGone && error.jobId === carried.id)) throw error;
     log("warn", "message.payload-gone", logged(carried));
-    return "skipped";
+    return undefined;
   }
 }
 
@@ -69,7 +84,7 @@ async function runUnstored(carried: WaitingJob, parts: EngineParts): Promise<Out
 }
 
 /** Stores a job whose message came again: its first attempt, if there was one, was lost. */
-export async function storeCarried(carried: WaitingJob, parts: EngineParts): Promise<Applied<Job>> {
+async function storeCarried(carried: WaitingJob, parts: EngineParts): Promise<Applied<Job>> {
   const { clock, store, log } = parts;
   const running = begun(carried, parts);
   const stored = await store.create(after(running, resume(running, clock.now())));

@@ -5,7 +5,7 @@ import { logged } from "../log.ts";
 import { handleBatch } from "../queue/batch.ts";
 import { parseRecord, type Delivery, type QueueRecord } from "../queue/delivery.ts";
 import { unreadableKey } from "../store/payloads.ts";
-import { storeCarried } from "./carried.ts";
+import { recoverCarried } from "./carried.ts";
 import { retryOf } from "./deliveries.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { begunTarget } from "./schedules.ts";
@@ -47,7 +47,7 @@ async function storedFor(delivery: Delivery, parts: EngineParts): Promise<Job | 
     case "group":
       return store.get(delivery.look.id);
     case "carried":
-      return (await storeCarried(delivery.job, parts)).job;
+      return recoverCarried(delivery.job, parts);
     case "target":
       // It may have been sent before. SQS drops a duplicate for five minutes; by then a job that failed is stored.
       if (await store.get(delivery.target.id)) return undefined;

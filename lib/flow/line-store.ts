@@ -31,7 +31,7 @@ export function createTaskSlots({ table, clock }: { table: Table; clock: Clock }
     ]);
     const holders = slots?.["holders"] as Set<string> | undefined;
     const ranksOf = (items: readonly Item[]) => items.map(({ sk }) => String(sk));
-    const called = new Set(ranksOf(line.items.filter((item) => item["called"] === true)));
+    const called = new Set(ranksOf(line.items.filter((item) => item["isCalled"] === true)));
     return { taken: holders?.size ?? 0, first: ranksOf(line.items), called };
   }
 
@@ -42,8 +42,8 @@ export function createTaskSlots({ table, clock }: { table: Table; clock: Clock }
   /** Notes that a task is called. False if it has been called before, or is not in line. */
   async function call(appId: string, rank: string): Promise<boolean> {
     const { held } = await table.update(lineKey(appId, rank), {
-      UpdateExpression: "SET called = :yes",
-      ConditionExpression: "attribute_exists(pk) AND attribute_not_exists(called)",
+      UpdateExpression: "SET isCalled = :yes",
+      ConditionExpression: "attribute_exists(pk) AND attribute_not_exists(isCalled)",
       values: { ":yes": true },
     });
     return held;

@@ -49,27 +49,34 @@ export function createBacklogs({ table, clock }: { readonly table: Table; readon
 
   /**
    * Sets the next look at a backlog in which jobs wait, and keeps it as long as they do. It was due at `seen`; one that
-   * was woken meanwhile stays due.
+   * was woken meanwhile, or that another sweep looks at, stays as it is: false.
    */
-  async function lookAgain(ref: BacklogRef, seen: EpochMs, at: EpochMs): Promise<void> {
-    await table.update(itemKey(backlogKey(ref)), {
+  async function lookAgain(ref: BacklogRef, seen: EpochMs, at: EpochMs): Promise<boolean> {
+    const { held } = await table.update(itemKey(backlogKey(ref)), {
       UpdateExpression: "SET dueAt = :at, expiresAt = :expiresAt",
       ConditionExpression: "dueAt = :seen",
-      values: { ":at": Math.round(at), ":seen": seen, ":expiresAt": expirySeconds(at + KEPT) },
+      values: { ":at": at, ":seen": seen, ":expiresAt": expirySeconds(at + KEPT) },
     });
+    return held;
   }
 
   /** Sets the next look at a backlog that was found empty: less often the longer no job has come. */
   async function rest(ref: BacklogRef, seen: EpochMs): Promise<void> {
     const now = clock.now();
     const item = await table.get(itemKey(backlogKey(ref)));
-    const quiet = now - Number(item?.["touchedAt"] ?? now);
+    const touchedAt = Number(item?.["touchedAt"] ?? now);
+    const quiet = now - touchedAt;
     // While a process may rely on having announced it, a job may come unannounced.
     const wait = quiet < clock.during(ANNOUNCED_FOR) ? MINUTE : Math.max(quiet, MINUTE);
     await table.update(itemKey(backlogKey(ref)), {
-      UpdateExpression: "SET dueAt = :at",
+      UpdateExpression: "SET dueAt = :at, expiresAt = :expiresAt",
       ConditionExpression: "dueAt = :seen",
-      values: { ":at": Math.round(now + Math.min(wait, LONGEST_LOOK)), ":seen": seen },
+      values: {
+        ":at": Math.round(now + Math.min(wait, LONGEST_LOOK)),
+        ":seen": seen,
+        // The look has kept it for longer.
+        ":expiresAt": expirySeconds(touchedAt + KEPT),
+      },
     });
   }
 

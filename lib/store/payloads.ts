@@ -190,11 +190,18 @@ export async function messageOf(
 }
 
 /** The bucket has no such payload. */
-export class PayloadGone extends Error {}
+export class PayloadGone extends Error {
+  readonly jobId: string;
+
+  constructor(jobId: string, hash: string, cause: unknown) {
+    super(`Job ${jobId} has lost its payload ${hash}`, { cause });
+    this.jobId = jobId;
+  }
+}
 
 async function bytesOf(id: string, hash: string, { files }: Pick<Parts, "files">): Promise<Uint8Array> {
   return files.get(payloadKey(id, hash)).catch((error: unknown) => {
-    if ((error as Error).name !== "NoSuchKey") throw error;
-    throw new PayloadGone(`Job ${id} has lost its payload ${hash}`, { cause: error });
+    if ((error as Error).name === "NoSuchKey") throw new PayloadGone(id, hash, error);
+    throw error;
   });
 }

@@ -53,6 +53,15 @@ test("a message that comes again when its payload has gone is not handled again,
   expect(world.logged).toContainEqual(expect.objectContaining({ event: "message.payload-gone" }));
 });
 
+test("a dead letter is stored with a payload of its own, and one whose payload has gone is left alone", async () => {
+  const { records, id, hash } = await carriedJob();
+  expect(again(await world.engine.recoverBatch(records))).toBe(0);
+  expect(await world.store.get(id)).toMatchObject({ status: "RETRYING", payload: { at: "s3" } });
+  await world.files.remove(payloadKey(id, hash));
+  expect(again(await world.engine.recoverBatch(records))).toBe(0);
+  expect(world.logged).toContainEqual(expect.objectContaining({ event: "message.payload-gone" }));
+});
+
 test("an attempt that was made is not made again because its payload could not be given up", async () => {
   const { records } = await carriedJob();
   const put = world.store.giveUpPayload;

@@ -87,6 +87,16 @@ test("a backlog is known as long as jobs wait in it, also when no other job come
   expect(Number((await world.table.get(key))?.["expiresAt"]) * SECOND).toBeLessThan(world.clock.now());
 });
 
+test("of two sweeps at a time, one looks at a backlog: each of its jobs has one turn", async () => {
+  await limit(10);
+  await world.capacity.markRow({ appId, destination: ORIGIN }, true);
+  const jobs = await waiting(250);
+  world.pass(MINUTE);
+  await Promise.all([world.engine.sweep(PLENTY), world.engine.sweep(PLENTY)]);
+  const turns = (await Promise.all(jobs.map(stored))).map(({ turn }) => turn?.place ?? NaN);
+  expect(turns).toEqual(jobs.map((_, n) => (turns[0] ?? 0) + n));
+});
+
 test("where the clock is fast, a backlog is looked at each minute as long as jobs may come unannounced", async () => {
   const start = world.clock.now();
   let now = start;
