@@ -203,7 +203,9 @@ async function letGo(jobs: readonly Job[], turns: readonly Turn[] | undefined, p
 }
 
 /** Nothing starts before its time: a turn for a slot moves there, and one by a rate is lost. */
-function turnFor(job: Job, turn: Turn | undefined): Turn | undefined {
+function turnFor(job: Job, given: Turn | undefined): Turn | undefined {
+  // It was let go by its destination, and then waited for its app's share.
+  const turn = given?.share !== undefined && job.turn ? { ...given, both: true as const } : given;
   if (!turn || turn.at >= job.startAt) return turn;
   return turn.step === 0 ? { ...turn, at: job.startAt } : undefined;
 }

@@ -12,7 +12,7 @@ import { createCircuitWaits, createOutcomes } from "./circuits.ts";
 import type { DestinationStore } from "./destination-store.ts";
 import { createGates } from "./gates.ts";
 import { makeRoom, slotFor } from "./limits.ts";
-import { limitsOf, shareByTimeout, tightestFirst, type Share } from "./shares.ts";
+import { isShare, limitsOf, shareByTimeout, tightestFirst, type Share } from "./shares.ts";
 import { SLOW_AFTER_MS, createSlowness, type Amount } from "./slowness.ts";
 import type { Wait } from "./wait.ts";
 import type { CallRef, Outcome } from "../job/attempt.ts";
@@ -72,7 +72,9 @@ export function createFlowControl(parts: Parts) {
         const room = await makeRoom(parts, ref, limits, wait === "probe");
         if ("reason" in room) {
           if (wait === "probe") await circuits.giveProbeBack(ref);
-          return { wait: room, freed: [...(await runs.leave(ref, slots)), ...passedOn(ref, slots)] };
+          const left = await runs.leave(ref, slots);
+          // Others that wait for the destination would find no room in the share either.
+          return { wait: room, freed: [...(isShare(limits.destination) ? [] : left), ...passedOn(ref, slots)] };
         }
         if (room.slot) slots.push(room.slot);
       }

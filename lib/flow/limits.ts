@@ -50,11 +50,12 @@ export async function makeRoom(
 }
 
 /**
- * Whether it was let go from where it waited, and is first however long its message lay in the queue. One that waited for
- * a slot of its app's share has not waited for its destination yet: there it goes behind those that have.
+ * Whether it was let go from where it waited for this, and is first however long its message lay in the queue. One that has
+ * waited for its app's share alone goes behind those that wait for its destination, and the other way round.
  */
 function isLetGoTo(destination: string, { turn }: CallRef): boolean {
-  return turn !== undefined && (turn.share === undefined || turn.share === destination);
+  if (!turn) return false;
+  return turn.both === true || (isShare(destination) ? turn.share === destination : turn.share === undefined);
 }
 
 /** The turn that was kept for this attempt, by the rate that is set now, or the next one. */

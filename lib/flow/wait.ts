@@ -4,6 +4,7 @@ import type { Job } from "../job/job.ts";
 import { LIMIT_LETTERS, backlogTo, type BacklogName } from "../job/backlog.ts";
 import type { Move } from "../job/move.ts";
 import { defer, queueUp, take } from "../job/moves.ts";
+import { isShare } from "./shares.ts";
 
 // The reasons why a due attempt has to wait, and the move that follows from each. Pure.
 
@@ -42,7 +43,9 @@ export function waiting(job: Job, wait: Wait, now: EpochMs): Move {
   if ("turn" in wait) return take(job, wait.turn, now);
   if ("startAt" in wait) return defer(job, wait.startAt, now, LIMIT_LETTERS[wait.reason]);
   const isByLimit = wait.reason === "rate" || wait.reason === "concurrency";
-  return queueUp(job, backlogOf(job, wait), isByLimit ? LIMIT_LETTERS[wait.reason] : undefined);
+  const isForShare = "at" in wait && isShare(wait.at);
+  const keepsTurn = isForShare && job.turn !== undefined && job.turn.share === undefined;
+  return queueUp(job, backlogOf(job, wait), isByLimit ? LIMIT_LETTERS[wait.reason] : undefined, keepsTurn);
 }
 
 /** The backlog for a wait that is spent in one. */

@@ -88,13 +88,15 @@ interface RefFields {
 /**
  * The time at which an attempt may start at a destination with limits. `step`: the service time between two turns of
  * the rate by which it was given, 0 where none was set; `place`: its number in the row of the destination's turns, by which
- * it is found when the rate has changed. `share`: the app's share of a queue that has a slot for it.
+ * it is found when the rate has changed. `share`: the app's share of a queue that has a slot for it; `both`: it has waited
+ * for one of its destination, too.
  */
 export interface Turn {
   readonly at: EpochMs;
   readonly step: number;
   readonly place?: number;
   readonly share?: string;
+  readonly both?: true;
 }
 
 /** An attempt that calls a destination. */

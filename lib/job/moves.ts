@@ -199,14 +199,18 @@ export function becomeDue(job: Job, dueAt: EpochMs): Move<Status, "dueAt"> {
   };
 }
 
-/** Moves a job to a backlog, where it waits by its age, `waitsFor` a limit if for one. It counts as no attempt. */
+/**
+ * Moves a job to a backlog, where it waits by its age, `waitsFor` a limit if for one. It counts as no attempt. `keepsTurn`:
+ * the one that it was given elsewhere says where it has waited before.
+ */
 export function queueUp(
   job: Job,
   backlog: BacklogName,
   waitsFor?: LimitLetter,
+  keepsTurn = false,
 ): Move<Status, "dueAt" | "backlog" | "waitsFor"> {
   const due = becomeDue(job, job.waitsSince ?? job.startAt);
-  return { ...due, set: { ...due.set, backlog, ...(waitsFor && { waitsFor }) }, remove: ["turn"] };
+  return { ...due, set: { ...due.set, backlog, ...(waitsFor && { waitsFor }) }, remove: keepsTurn ? [] : ["turn"] };
 }
 
 /** Takes a job out of its backlog, along with a message; `turn`: the one that it was given at its destination. */

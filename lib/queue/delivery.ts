@@ -99,7 +99,13 @@ const attemptRef = z.union([
     destination: z.string(),
     ordered: z.exactOptional(z.literal(true)),
     turn: z.exactOptional(
-      z.object({ at: time, step: time, place: z.exactOptional(z.int()), share: z.exactOptional(z.string()) }),
+      z.object({
+        at: time,
+        step: time,
+        place: z.exactOptional(z.int()),
+        share: z.exactOptional(z.string()),
+        both: z.exactOptional(z.literal(true)),
+      }),
     ),
     rank: z.exactOptional(z.never()),
   }),

@@ -85,6 +85,12 @@ const ROWS = {
       wait: { reason: "concurrency", at: "(slow)" },
       spentIn: "table",
       set: { dueAt: ACCEPTED, backlog: "to (slow)", waitsFor: "c" },
+    },
+    {
+      wait: { reason: "concurrency", at: "(slow)" },
+      of: { ...job(), turn: { at: ACCEPTED, step: 0, share: "(slow)" } },
+      spentIn: "table",
+      set: { dueAt: ACCEPTED, backlog: "to (slow)", waitsFor: "c" },
       dropsTurn: true,
     },
   ],

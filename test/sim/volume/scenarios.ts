@@ -1,4 +1,5 @@
 import type { Scenario } from "./scenario.ts";
+import { both } from "./scenarios/both.ts";
 import { burst } from "./scenarios/burst.ts";
 import { carried } from "./scenarios/carried.ts";
 import { audit } from "./scenarios/audit.ts";
@@ -28,6 +29,7 @@ export const SCENARIOS: readonly Scenario[] = [
   handOver,
   rates,
   concurrency,
+  both,
   day,
   lane,
   messages,
