@@ -33,7 +33,8 @@ const MOST_LOOKED_AT = 100;
 export type TaskLine = ReturnType<typeof createTaskLine>;
 
 /** Decides which of an app's tasks may start as slots become free: the highest priority first, then the oldest. */
-export function createTaskLine({ clock, store, apps, slots, queue, log }: Parts) {
+export function createTaskLine(parts: Parts) {
+  const { clock, store, slots, queue, log } = parts;
   /** A task is next when more slots are free than tasks wait before it. */
   async function placeOf({ appId, rank }: TaskRef, of: number): Promise<Place> {
     const { taken, first } = await slots.look(appId, Math.min(of, MOST_LOOKED_AT));
@@ -69,7 +70,7 @@ export function createTaskLine({ clock, store, apps, slots, queue, log }: Parts)
 
   /** Sends all waiting tasks for which slots are free, whether called before or not. Returns the rank of the first one. */
   async function callAgain(appId: string): Promise<string | undefined> {
-    const next = await nextOf(appId)
+    const next = await nextOf(appId, parts)
       .then(async ({ jobs }) => {
         await send(jobs);
         return jobs;
@@ -79,45 +80,14 @@ export function createTaskLine({ clock, store, apps, slots, queue, log }: Parts)
   }
 
   async function call(appId: string, isMeant: (job: Job) => boolean = () => true): Promise<void> {
-    const { jobs, called } = await nextOf(appId);
+    const { jobs, called } = await nextOf(appId, parts);
     const asked = jobs.filter((job) => isMeant(job) && !called.has(rankOf(job)));
     const isFirst = await Promise.all(asked.map(async (job) => slots.call(appId, rankOf(job))));
     await send(asked.filter((_, at) => isFirst[at]));
   }
 
-  /**
-   * The tasks for which slots are free. A constant number of calls, however many tasks in line were stopped: the sweep goes
-   * on where this ends.
-   */
-  async function nextOf(
-    appId: string,
-  ): Promise<{ readonly jobs: readonly Job[]; readonly called: ReadonlySet<string> }> {
-    const { maxConcurrentTasks: of, paused } = await apps.settingsOf(appId);
-    if (paused) return { jobs: [], called: new Set() };
-    const { taken, first, called } = await slots.look(appId, MOST_LOOKED_AT);
-    const free = Math.max(of - taken, 0);
-    const found = await callable(appId, first.slice(0, free));
-    // Tasks that are gone make room for the next ones.
-    const others = found.length < Math.min(free, first.length) ? await callable(appId, first.slice(free)) : [];
-    return { jobs: [...found, ...others].slice(0, free), called };
-  }
-
   async function send(jobs: readonly Job[]): Promise<void> {
     await handOver(jobs.map(departure), { queue, store, clock, log });
-  }
-
-  /** The tasks that may start. Those that were stopped, or have started without leaving the line, leave it now. */
-  async function callable(appId: string, ranks: readonly string[]): Promise<Job[]> {
-    if (ranks.length === 0) return [];
-    const jobs = (await store.getMany(ranks.map(idOf), { consistent: true })).filter(mayStart);
-    const there = new Set(jobs.map(rankOf));
-    const gone = ranks.filter((rank) => !there.has(rank));
-    if (gone.length > 0) await slots.leave(appId, gone);
-    return jobs;
-  }
-
-  function mayStart(job: Job): boolean {
-    return isWaiting(job) && job.startAt <= clock.now() + CLOCK_SKEW;
   }
 
   function noted(appId: string) {
@@ -128,6 +98,36 @@ export function createTaskLine({ clock, store, apps, slots, queue, log }: Parts)
   }
 
   return { placeOf, wait, leave, callNext, callIfNext, callAgain };
+}
+
+/**
+ * The tasks for which slots are free. A constant number of calls, however many tasks in line were stopped: the sweep goes
+ * on where this ends.
+ */
+async function nextOf(
+  appId: string,
+  parts: Parts,
+): Promise<{ readonly jobs: readonly Job[]; readonly called: ReadonlySet<string> }> {
+  const { maxConcurrentTasks: of, paused } = await parts.apps.settingsOf(appId);
+  if (paused) return { jobs: [], called: new Set() };
+  const { taken, first, called } = await parts.slots.look(appId, MOST_LOOKED_AT);
+  const free = Math.max(of - taken, 0);
+  const found = await callable(appId, first.slice(0, free), parts);
+  // Tasks that are gone make room for the next ones.
+  const others = found.length < Math.min(free, first.length) ? await callable(appId, first.slice(free), parts) : [];
+  return { jobs: [...found, ...others].slice(0, free), called };
+}
+
+/** The tasks that may start. Those that were stopped, or have started without leaving the line, leave it now. */
+async function callable(appId: string, ranks: readonly string[], { clock, store, slots }: Parts): Promise<Job[]> {
+  if (ranks.length === 0) return [];
+  const soon = clock.now() + CLOCK_SKEW;
+  const found = await store.getMany(ranks.map(idOf), { consistent: true });
+  const jobs = found.filter((job) => isWaiting(job) && job.startAt <= soon);
+  const there = new Set(jobs.map(rankOf));
+  const gone = ranks.filter((rank) => !there.has(rank));
+  if (gone.length > 0) await slots.leave(appId, gone);
+  return jobs;
 }
 
 /** A rank ends with the job's id. */

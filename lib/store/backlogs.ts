@@ -15,29 +15,12 @@ const LONGEST_LOOK = HOUR;
 
 export type Backlogs = ReturnType<typeof createBacklogs>;
 
-export function createBacklogs({ table, clock }: { readonly table: Table; readonly clock: Clock }) {
-  const announced = new Map<string, EpochMs>();
-  /** The writes that are not answered yet: messages of a batch come to a backlog together, and it is one item. */
-  const announcing = new Map<string, Promise<void>>();
+interface Parts {
+  readonly table: Table;
+  readonly clock: Clock;
+}
 
-  /** Makes sure that the sweep looks at a backlog within a minute. Call it before a job goes there. */
-  async function announce(ref: BacklogRef): Promise<void> {
-    const key = backlogKey(ref);
-    if (clock.now() - (announced.get(key) ?? -Infinity) < clock.during(ANNOUNCED_FOR)) return;
-    const written = announcing.get(key) ?? writeDue(ref, key).finally(() => announcing.delete(key));
-    announcing.set(key, written);
-    await written;
-  }
-
-  async function writeDue(ref: BacklogRef, key: string): Promise<void> {
-    const now = clock.now();
-    await table.update(itemKey(key), {
-      UpdateExpression: "SET due = :due, byApp = :app, dueAt = :now, touchedAt = :now, expiresAt = :expiresAt",
-      values: { ":due": shardOf(key), ":app": `${ref.appId}#`, ":now": now, ":expiresAt": expirySeconds(now + KEPT) },
-    });
-    remember(announced, key, now);
-  }
-
+export function createBacklogs({ table, clock }: Parts) {
   /** Makes the sweep look at a backlog now, if there is one. */
   async function wake(ref: BacklogRef): Promise<void> {
     await table.update(itemKey(backlogKey(ref)), {
@@ -95,7 +78,39 @@ export function createBacklogs({ table, clock }: { readonly table: Table; readon
     return 0;
   }
 
-  return { announce, wake, lookAgain, rest, calledFor };
+  return {
+    /** Makes sure that the sweep looks at a backlog within a minute. Call it before a job goes there. */
+    announce: createAnnounce({ table, clock }),
+    wake,
+    lookAgain,
+    rest,
+    calledFor,
+  };
+}
+
+function createAnnounce({ table, clock }: Parts): (ref: BacklogRef) => Promise<void> {
+  const announced = new Map<string, EpochMs>();
+  /** The writes that are not answered yet: messages of a batch come to a backlog together, and it is one item. */
+  const announcing = new Map<string, Promise<void>>();
+
+  async function announce(ref: BacklogRef): Promise<void> {
+    const key = backlogKey(ref);
+    if (clock.now() - (announced.get(key) ?? -Infinity) < clock.during(ANNOUNCED_FOR)) return;
+    const written = announcing.get(key) ?? writeDue(ref, key).finally(() => announcing.delete(key));
+    announcing.set(key, written);
+    await written;
+  }
+
+  async function writeDue(ref: BacklogRef, key: string): Promise<void> {
+    const now = clock.now();
+    await table.update(itemKey(key), {
+      UpdateExpression: "SET due = :due, byApp = :app, dueAt = :now, touchedAt = :now, expiresAt = :expiresAt",
+      values: { ":due": shardOf(key), ":app": `${ref.appId}#`, ":now": now, ":expiresAt": expirySeconds(now + KEPT) },
+    });
+    remember(announced, key, now);
+  }
+
+  return announce;
 }
 
 function itemKey(key: string) {

@@ -51,13 +51,11 @@ export function createCounts(now: () => EpochMs) {
     if (!pk.startsWith("J#") || item?.["sk"]?.S !== "J") return;
     const job = after ? (jobs.get(pk.slice(2)) ?? add(pk.slice(2), after)) : jobs.get(pk.slice(2));
     if (!job) return;
-    const [was, is] = [before?.["status"]?.S, after?.["status"]?.S];
-    const [had, has] = [Number(before?.["attempts"]?.N ?? 0), Number(after?.["attempts"]?.N ?? 0)];
-    const isMove = was !== is || had !== has || is === "RUNNING";
-    if (isMove) moved.add(job.id);
+    const is = after?.["status"]?.S;
+    if (before?.["status"]?.S !== is || isAttempt(before, after) || is === "RUNNING") moved.add(job.id);
     const overdue = now() - Number(before?.["dueAt"]?.N ?? Infinity);
     if (overdue > 0) late.set(job.appId, Math.max(late.get(job.appId) ?? 0, overdue));
-    if (after && has > had) job.starts.push(now());
+    if (isAttempt(before, after)) job.starts.push(now());
     job.retries = Number(after?.["retryCount"]?.N ?? job.retries);
     job.dueAt = after?.["dueAt"] && Number(after["dueAt"].N);
     const isOpen = after !== undefined && !FINAL.has(is);
@@ -100,10 +98,7 @@ export function createCounts(now: () => EpochMs) {
   function sent(command: Command, answer: object): void {
     for (const id of sentIn(command, answer)) {
       const job = jobs.get(id);
-      if (!job) continue;
-      job.messages += 1;
-      job.firstSentAt ??= now();
-      job.lastSentAt = now();
+      if (job) noteMessage(job, now());
     }
   }
 
@@ -118,6 +113,16 @@ export function createCounts(now: () => EpochMs) {
     open: () => open,
     of: (...apps: readonly string[]) => [...jobs.values()].filter(({ appId }) => apps.includes(appId)),
   };
+}
+
+function isAttempt(before: Item | undefined, after: Item | undefined): boolean {
+  return Number(after?.["attempts"]?.N ?? 0) > Number(before?.["attempts"]?.N ?? 0);
+}
+
+function noteMessage(job: JobCount, at: EpochMs): void {
+  job.messages += 1;
+  job.firstSentAt ??= at;
+  job.lastSentAt = at;
 }
 
 function born(id: string, { byApp, byGroup, createdAt }: Item, now: EpochMs): JobCount {

@@ -20,6 +20,7 @@ import { createTime, type Time } from "../time.ts";
 import { createVolumeCallers } from "./callers.ts";
 import { createVolumeCloud, type Watch } from "./cloud.ts";
 import { createCounts } from "./counts.ts";
+import { createRun } from "./run.ts";
 import { createPeople, serviceOf } from "./people.ts";
 import type { VolumePlant } from "./volume-plant.ts";
 
@@ -160,20 +161,6 @@ function noting(onMistake: (error: Error) => void) {
   return (error: unknown): never => {
     if (error instanceof Broken) onMistake(error);
     throw error;
-  };
-}
-
-/** Runs until it is over, at a look each minute, or until a time from the start. */
-function createRun(time: Time, mistakes: readonly Error[]) {
-  return async (untilMs: number, isOver: () => boolean = () => false): Promise<void> => {
-    let ends = false;
-    const look = () => {
-      ends = isOver() || time.now() - START >= untilMs;
-      if (!ends) time.after(Math.min(MINUTE, START + untilMs - time.now()), look);
-    };
-    look();
-    await time.run(() => ends || mistakes.length > 0);
-    if (mistakes[0]) throw mistakes[0];
   };
 }
 

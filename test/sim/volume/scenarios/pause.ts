@@ -10,6 +10,7 @@ const APP = appId(1);
 const POSTED_WITHIN = 20 * MINUTE;
 /** So many sweeps die while they let the jobs go. */
 const DEATHS = 8;
+const FURTHER = 3;
 /** A sweep lets so many jobs go in its minute; one that dies does less. */
 const JOBS_A_MINUTE = 5_000;
 /** Two sweeps. */
@@ -82,16 +83,17 @@ function paused(name: string, lasts: number, jobs: Scenario["jobs"]): Scenario {
   };
 }
 
-/** A process of the sweep dies before every so many calls about jobs: between two pages, two writes or two sends. */
+/** A process of the sweep dies after about so many calls: between two pages, two writes or two sends, each time elsewhere. */
 function createDeaths(every: number, isTime: () => boolean) {
-  let [calls, deaths] = [0, 0];
+  let [calls, deaths, diesAt] = [0, 0, every];
   const onCall: Watch["onCall"] = (process, { constructor: { name } }, stage) => {
     if (stage === "ends") return;
     const isCounted = process.name.startsWith("sweep") && name !== "QueryCommand" && isTime();
     if (!isCounted || deaths === DEATHS) return;
     calls += 1;
-    if (calls % every !== 0) return;
+    if (calls < diesAt) return;
     deaths += 1;
+    diesAt += every + FURTHER * deaths;
     process.kill();
   };
   return { onCall, count: () => deaths };
