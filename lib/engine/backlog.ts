@@ -1,7 +1,6 @@
 import { MINUTE, type EpochMs } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
 import type { Admitted } from "../flow/flow-control.ts";
-import type { Gate } from "../flow/gates.ts";
 import { arrival, waiting, type Wait } from "../flow/wait.ts";
 import { CLOCK_SKEW, HEAD_START, isLate, isWaiting, rankOf, type Job, type WaitingJob } from "../job/job.ts";
 import type { BacklogName, BacklogRef } from "../job/backlog.ts";
@@ -20,6 +19,10 @@ import { ranAs, type Ran } from "./tally.ts";
 // however long it lasts.
 
 const PAGE = 100;
+/** Some that were to go may have ended. */
+const SPARE = 5;
+/** In minutes. */
+const LATE_EVERY = 15;
 /** The sweep of each minute finds what is due within the next one. One beside it, so short a time later, does not look again. */
 const LOOKED_AT = MINUTE / 2;
 /** A job that has just come shows in the index a moment later. The sweep finds what takes longer. */
@@ -149,23 +152,25 @@ export async function lookAtBacklog(
   const shut = await flow.shutBy(ref);
   if (shut) return { sent: 0, shut: shut === "paused" ? "app" : "destination" };
   const page = await store.due(backlogKey(ref), ALL, PAGE, from);
-  const jobs = await jobsIn(ref, page.entries, parts);
   if (ref.backlog === "slot") {
-    const first = await callTasks(ref.appId, jobs, parts);
+    const first = await callTasks(ref.appId, await jobsIn(ref, page.entries, parts), parts);
     if (page.entries.length === 0) return atRest();
     // A task that is called may lie in its queue: the same one is called again after 5, 10, 20, 40 … minutes.
     return laterAt(Math.max(HEAD_START, await backlogs.calledFor(ref, first)));
   }
   const gone = from?.gone ?? 0;
-  const gate: Gate = jobs.length > 0 ? await flow.gateOf(ref, jobs.length, gone) : { free: 0 };
-  const { free, turns } = gate;
+  const room = await flow.roomOf(ref, page.entries.length, gone);
+  const entries = page.entries.slice(0, looksForLate(now) ? PAGE : room.free > 0 ? room.free + SPARE : 0);
+  const jobs = await jobsIn(ref, entries, parts);
+  const { free, turns } = jobs.length > 0 ? await flow.gateOf(ref, jobs.length, gone) : { free: 0 };
   const { sent } = await letGo(jobs.slice(0, free), turns, parts);
-  if (free < jobs.length) {
+  const last = entries.at(-1);
+  if (free < jobs.length || (page.entries.length > 0 && !last)) {
     await flow.markBacklog(ref, true);
-    return { sent, ...(gate.isOpen && { shut: "destination" as const }) };
+    return { sent, ...(room.isOpen && { shut: "destination" as const }) };
   }
-  const last = page.entries.at(-1);
-  if (!page.complete && last) return { sent, next: { ...last, gone: gone + jobs.length, nextLook } };
+  const isMore = !page.complete || entries.length < page.entries.length;
+  if (isMore && last) return { sent, next: { ...last, gone: gone + jobs.length, nextLook } };
   await flow.markBacklog(ref, false);
   return { ...(await atRest()), sent };
 
@@ -178,6 +183,11 @@ export async function lookAtBacklog(
     await backlogs.rest(ref, nextLook);
     return { sent: 0 };
   }
+}
+
+/** A job that waits is not read each minute, as long as it may not go. One that is too late to start ends so much later. */
+function looksForLate(now: EpochMs): boolean {
+  return Math.floor(now / MINUTE) % LATE_EVERY === 0;
 }
 
 function isIn({ backlog }: BacklogRef, job: Job): job is WaitingJob {

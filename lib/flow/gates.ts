@@ -5,7 +5,7 @@ import type { AppStore } from "../store/app-store.ts";
 import type { CapacityStore } from "./capacity-store.ts";
 import type { createCircuitWaits } from "./circuits.ts";
 import type { DestinationRef } from "./destination-store.ts";
-import { markWaiting, turnsWithin } from "./limits.ts";
+import { markWaiting, roomWithin, turnsWithin } from "./limits.ts";
 import { isShare, limitsOf } from "./shares.ts";
 
 // The gates of backlogs: how many of the jobs that wait there may go.
@@ -40,6 +40,23 @@ export function createGates(parts: Parts) {
     return (await circuits.circuitOf(to))?.state === "held" ? "held" : undefined;
   }
 
+  /** How many of `most` jobs could leave a backlog that is not shut, after `gone` others. Takes no turns. */
+  async function roomOf(ref: BacklogRef, most: number, gone: number): Promise<Pick<Gate, "free" | "isOpen">> {
+    const to = target(ref);
+    if (!to) return { free: most };
+    const probing = await probesOf(to);
+    if (probing) return probing;
+    const limits = limitsOf(to.destination, await apps.settingsOf(to.appId));
+    return { free: limits ? await roomWithin(parts, to, limits, { most, gone }) : most };
+  }
+
+  /** One job may probe a destination that has failed too often, when its time has come. Undefined if it has not. */
+  async function probesOf(to: DestinationRef): Promise<Pick<Gate, "free" | "isOpen"> | undefined> {
+    const circuit = isShare(to.destination) ? undefined : await circuits.circuitOf(to);
+    if (!circuit || circuit.state === "closed") return undefined;
+    return { free: (circuit.probeAt ?? Infinity) <= clock.now() ? 1 : 0, isOpen: true };
+  }
+
   /**
    * How many of `most` jobs may leave a backlog that is not shut, after `gone` others: all, one that probes, or those
    * with a turn.
@@ -47,9 +64,8 @@ export function createGates(parts: Parts) {
   async function gateOf(ref: BacklogRef, most: number, gone = 0): Promise<Gate> {
     const to = target(ref);
     if (!to) return { free: most };
-    const circuit = isShare(to.destination) ? undefined : await circuits.circuitOf(to);
-    if (circuit && circuit.state !== "closed")
-      return { free: (circuit.probeAt ?? Infinity) <= clock.now() ? 1 : 0, isOpen: true };
+    const probing = await probesOf(to);
+    if (probing) return probing;
     const limits = limitsOf(to.destination, await apps.settingsOf(to.appId));
     const turns = limits && (await turnsWithin(parts, to, limits, { most, gone }));
     if (!limits || !turns) return { free: most };
@@ -64,7 +80,7 @@ export function createGates(parts: Parts) {
     return to !== undefined && limits !== undefined && (await markWaiting(parts.capacity, to, limits, isWaiting));
   }
 
-  return { shutBy, gateOf, markBacklog };
+  return { shutBy, roomOf, gateOf, markBacklog };
 }
 
 function target({ appId, backlog }: BacklogRef): DestinationRef | undefined {

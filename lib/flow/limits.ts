@@ -137,6 +137,18 @@ export async function turnsWithin(
   return free === 0 ? [] : capacity.takeTurns(ref, { step, most: free });
 }
 
+/** How many turns `turnsWithin` would give. */
+export async function roomWithin(
+  { clock, capacity }: Pick<Parts, "clock" | "capacity">,
+  ref: DestinationRef,
+  { rateLimitPerSecond: rate, maxConcurrency }: DestinationLimits,
+  { most, gone }: { readonly most: number; readonly gone: number },
+): Promise<number> {
+  const free = maxConcurrency === null ? most : Math.min(most, await freeAfter(capacity, ref, maxConcurrency, gone));
+  if (rate === null || free === 0) return free;
+  return Math.min(free, await capacity.freeTurns(ref, stepOf(clock, rate)));
+}
+
 async function freeAfter(capacity: CapacityStore, ref: DestinationRef, most: number, gone: number): Promise<number> {
   return Math.max(0, (await capacity.freeSlots(ref, most)) - gone);
 }

@@ -32,6 +32,12 @@ export function createTurnRow(parts: Parts) {
     /** Takes the turns that are free in the row, at most `most`, for jobs of the backlog. They may be none. */
     takeTurns: async (ref: DestinationRef, asked: { readonly step: number; readonly most: number }) =>
       takeTurns(parts, ref, asked),
+    /** How many turns are free in the row. */
+    freeTurns: async (ref: DestinationRef, step: number) => {
+      const row = rowIn(await parts.table.get(rowKey(ref)));
+      // It changes with the first turn that is taken, and says only then.
+      return isOfAnother(row, step) ? Infinity : freeIn(row, step, parts.clock.now());
+    },
     /** A turn as it is by now; undefined if it is none any more. A process reads the row every ten seconds for that. */
     keptTurn: async (ref: DestinationRef, given: Turn, step: number) => keptTurn({ ...parts, rowAt }, ref, given, step),
     /** Says whether jobs wait in the destination's backlog for turns. */
@@ -113,9 +119,8 @@ async function takeTurns(
     }
     const now = clock.now();
     const from = Math.max(row.nextAt, now);
-    // The row ends where it does for `takeTurn`: a turn at its very end is one of it.
-    const count = Math.min(most, Math.floor((now + ROW_LENGTH - from) / step) + 1);
-    if (count <= 0) return [];
+    const count = Math.min(most, freeIn(row, step, now));
+    if (count === 0) return [];
     const isNew = row.nextAt === 0;
     const taken = await updateItem(table, key, {
       UpdateExpression: "SET nextAt = :next, stepMs = :step, expiresAt = :expiresAt ADD nextPlace :count",
@@ -169,6 +174,11 @@ function rowIn(item: Item = {}): Row {
 function latestIn({ step, nextAt, nextPlace, firstPlace }: Row): Turns {
   const count = nextPlace - firstPlace;
   return { place: firstPlace, at: nextAt - count * step, step, count };
+}
+
+/** The row ends where it does for `takeTurn`: a turn at its very end is one of it. */
+function freeIn({ nextAt }: Row, step: number, now: EpochMs): number {
+  return Math.max(0, Math.floor((now + ROW_LENGTH - Math.max(nextAt, now)) / step) + 1);
 }
 
 function isOfAnother(row: Row, step: number): boolean {

@@ -97,6 +97,32 @@ test("of two sweeps at a time, one looks at a backlog: each of its jobs has one 
   expect(turns).toEqual(jobs.map((_, n) => (turns[0] ?? 0) + n));
 });
 
+test("jobs that may not go are not read each minute, and one that is too late to start ends all the same", async () => {
+  await limit(null, 1);
+  const since = world.clock.now();
+  const held = { appId, destination: ORIGIN, holder: "somebody", since, until: since + DAY };
+  await world.capacity.takeSlot(held, 1, true);
+  const jobs = await waiting(30);
+  const notAfter = new Date(world.clock.now() + 5 * MINUTE).toISOString();
+  const late = await submit(appId, "both", { notAfter });
+  await run(late);
+  let read = 0;
+  const getMany: typeof world.store.getMany = async (ids, ...asked) => {
+    read += ids.length;
+    return world.store.getMany(ids, ...asked);
+  };
+  const engine = createEngine({ ...world.parts, store: { ...world.store, getMany } });
+  for (let minute = 0; minute < 30; minute += 1) {
+    world.pass(MINUTE);
+    await engine.sweep(PLENTY);
+  }
+  expect(read).toBeLessThanOrEqual(3 * (jobs.length + 1));
+  expect(await stored(late)).toMatchObject({ status: "FAILED", attempts: 0 });
+  await world.capacity.leaveSlot(held);
+  world.pass(MINUTE);
+  expect(await engine.sweep(PLENTY)).toMatchObject({ sent: 1 });
+});
+
 test("where the clock is fast, a backlog is looked at each minute as long as jobs may come unannounced", async () => {
   const start = world.clock.now();
   let now = start;

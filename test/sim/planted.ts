@@ -1,4 +1,4 @@
-import { HOUR, MINUTE, SECOND, derivedUuid } from "../../lib/clock.ts";
+import { HOUR, MINUTE, derivedUuid } from "../../lib/clock.ts";
 import { HEAD_START, type Job } from "../../lib/job/job.ts";
 import { decodeMessage } from "../../lib/job/payload.ts";
 import {
@@ -153,7 +153,7 @@ const ALL: readonly Plant[] = [
     scheduler.create(wanted).catch(() => "created"),
   ),
   carrying("what EventBridge alone holds fires an hour early", (wanted, { scheduler, clock }) =>
-    scheduler.create({ ...wanted, at: Math.max(wanted.at - HOUR, clock.now() + SECOND) }),
+    scheduler.create({ ...wanted, at: Math.max(wanted.at - HOUR, clock.now() + MINUTE) }),
   ),
   {
     name: "what EventBridge alone holds begins anew when it is sent again",
