@@ -30,24 +30,32 @@ export interface DueWork {
 
 /** One query reads as many keys in 100 KB. */
 const KEYS_A_PAGE = 1_000;
-/** The most jobs of a shard that one invocation takes. The rest only counts. */
-const MOST_A_SHARD = 10_000;
+/**
+ * The most jobs of a shard that one invocation takes: more than its part of a million, so that those of other apps are
+ * among them. The rest only counts.
+ */
+const MOST_A_SHARD = 20_000;
 /** More would keep the table from those that accept and run jobs. */
 const SHARDS_AT_ONCE = 8;
 
-/** Reads which jobs and backlogs are due in some shards. What it has no time to read only counts. */
+/**
+ * Reads which jobs and backlogs are due in some shards. What it has no time to read only counts, and so does what is beyond
+ * `enough`: others take all of it over.
+ */
 export async function dueWork(
   shards: readonly string[],
   until: EpochMs,
-  hasTime: () => boolean,
+  { hasTime, enough = Infinity }: { readonly hasTime: () => boolean; readonly enough?: number },
   { store }: { readonly store: Pick<JobStore, "due" | "countDue"> },
 ): Promise<DueWork> {
   const due: IndexEntry[] = [];
+  // Of each shard the first page: it has the oldest.
+  const readsOn = (read: number) => hasTime() && (read === 0 || due.length <= enough);
   let uncounted = 0;
   const unread = [...shards];
   const reader = async () => {
     for (let shard = unread.shift(); shard !== undefined; shard = unread.shift()) {
-      const { entries, left } = await readShard(shard, until, hasTime, store);
+      const { entries, left } = await readShard(shard, until, readsOn, store);
       uncounted += left;
       for (const entry of entries) due.push(entry);
     }
@@ -64,12 +72,12 @@ export async function dueWork(
 async function readShard(
   shard: string,
   until: EpochMs,
-  hasTime: () => boolean,
+  readsOn: (read: number) => boolean,
   store: Pick<JobStore, "due" | "countDue">,
 ): Promise<{ readonly entries: readonly IndexEntry[]; readonly left: number }> {
   const entries: IndexEntry[] = [];
   let from: Place | undefined;
-  while (hasTime() && entries.length < MOST_A_SHARD) {
+  while (readsOn(entries.length) && entries.length < MOST_A_SHARD) {
     const page = await store.due(shard, until, KEYS_A_PAGE, from);
     entries.push(...page.entries);
     from = page.entries.at(-1);

@@ -57,10 +57,12 @@ export async function sweep(timeLeft: TimeLeft, parts: EngineParts, asked: Sweep
   const hasTime = () => timeLeft() >= RESERVE_MS;
   const shards = asked.shards ?? DUE_SHARDS;
   const now = parts.clock.now();
-  const work = await dueWork(shards, now + MINUTE, hasTime, parts);
   const isWhole = asked.shards === undefined;
+  const until = now + MINUTE;
+  let work = await dueWork(shards, until, { hasTime, ...(isWhole && { enough: LARGEST_PART }) }, parts);
   const divided = async () => isWhole && divide(work.count(), parts);
   const isDivided = work.count() > LARGEST_PART && (await divided());
+  if (isWhole && !isDivided && work.count() > LARGEST_PART) work = await dueWork(shards, until, { hasTime }, parts);
   const found = isDivided ? { ...NOTHING, apps: new Set<string>() } : await sweepAll(work, hasTime, parts);
   const { sent, expired, failed } = found;
   const left = work.count() + failed;

@@ -267,3 +267,25 @@ test("a sweep that can't start all of the others goes on alone", async () => {
   expect(sent().map((one) => one.id)).toEqual([id]);
   expect(told).toEqual(["warn sweep.not-divided 2", "info sweep.ended 1 0"]);
 });
+
+test("an app's jobs are found behind 15,000 older ones of another app in their shard, and go before most of them", async () => {
+  const hog = Array.from({ length: 15_000 }, (_, n) => ({
+    id: `${n}`,
+    at: NOW - HOUR,
+    appId: "busy",
+    executionType: "rest-api",
+  }));
+  let looks = 0;
+  const all = [...hog];
+  const due: JobStore["due"] = async (_, __, limit, from) => {
+    const start = from ? all.findIndex(({ id }) => id === from.id) + 1 : 0;
+    const entries = all.slice(start, start + limit);
+    return { entries, complete: start + entries.length === all.length };
+  };
+  const { sweep, put, sent } = stand({ due });
+  const { id } = await put(NOW, { appId: "other" });
+  all.push({ id, at: NOW, appId: "other", executionType: "rest-api" });
+  // Time for a few shares alone.
+  await sweep(() => ((looks += 1) > 30 ? 0 : MINUTE), { shards: ["07"] });
+  expect(sent().map((one) => one.id)).toEqual([id]);
+});

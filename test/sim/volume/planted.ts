@@ -1,4 +1,5 @@
 import { HEAD_START, type Job } from "../../../lib/job/job.ts";
+import type { Move } from "../../../lib/job/move.ts";
 import { DUE_SHARDS } from "../../../lib/store/job-keys.ts";
 import type { JobStore } from "../../../lib/store/job-store.ts";
 import { payloadKey } from "../../../lib/store/payloads.ts";
@@ -32,6 +33,10 @@ function oneAfterTheOther({ due }: JobStore): JobStore["due"] {
 function notUrgent(job: Job): Job {
   const { isUrgent: _, ...rest } = job;
   return rest;
+}
+
+function staysDue(move: Move, { clock }: Parts): Move {
+  return move.set.backlog === undefined ? move : { ...move, set: { dueAt: clock.now() + HEAD_START } };
 }
 
 const FAIRNESS = "one app's backlog beside other apps";
@@ -74,9 +79,13 @@ export const VOLUME_PLANTS: readonly VolumePlant[] = [
     name: "a job that waits stays due, and is looked at every five minutes",
     scenario: WAITING,
     breaks: "2: writes of waiting of a paused app's",
-    parts: moving((move, { clock }) =>
-      move.set.backlog === undefined ? move : { ...move, set: { dueAt: clock.now() + HEAD_START } },
-    ),
+    parts: moving(staysDue),
+  },
+  {
+    name: "a job that waits for a turn stays due, and is looked at every five minutes",
+    scenario: "a destination with a rate of 1/s, then 2/s, then 0.5/s",
+    breaks: "10: writes of waiting of a job",
+    parts: moving(staysDue),
   },
   {
     name: "a person's hold is overlooked",
