@@ -21,8 +21,6 @@ import { ranAs, type Ran } from "./tally.ts";
 const PAGE = 100;
 /** Some that were to go may have ended. */
 const SPARE = 5;
-/** In minutes. */
-const LATE_EVERY = 15;
 /** The sweep of each minute finds what is due within the next one. One beside it, so short a time later, does not look again. */
 const LOOKED_AT = MINUTE / 2;
 /** A job that has just come shows in the index a moment later. The sweep finds what takes longer. */
@@ -160,7 +158,8 @@ export async function lookAtBacklog(
   }
   const gone = from?.gone ?? 0;
   const room = await flow.roomOf(ref, page.entries.length, gone);
-  const entries = page.entries.slice(0, looksForLate(now) ? PAGE : room.free > 0 ? room.free + SPARE : 0);
+  // A job that waits is not read each minute, as long as it may not go.
+  const entries = page.entries.slice(0, room.free > 0 ? room.free + SPARE : 0);
   const jobs = await jobsIn(ref, entries, parts);
   const { free, turns } = jobs.length > 0 ? await flow.gateOf(ref, jobs.length, gone) : { free: 0 };
   const { sent } = await letGo(jobs.slice(0, free), turns, parts);
@@ -183,11 +182,6 @@ export async function lookAtBacklog(
     await backlogs.rest(ref, nextLook);
     return { sent: 0 };
   }
-}
-
-/** A job that waits is not read each minute, as long as it may not go. One that is too late to start ends so much later. */
-function looksForLate(now: EpochMs): boolean {
-  return Math.floor(now / MINUTE) % LATE_EVERY === 0;
 }
 
 function isIn({ backlog }: BacklogRef, job: Job): job is WaitingJob {
