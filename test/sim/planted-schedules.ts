@@ -1,7 +1,7 @@
 import { MINUTE } from "../../lib/clock.ts";
 import type { Job } from "../../lib/job/job.ts";
 import type { Move } from "../../lib/job/move.ts";
-import { foundBy, moving, without, type Plant } from "./plant.ts";
+import { moving, without, type Plant } from "./plant.ts";
 
 // Bugs of schedules that people edit, pause and have run.
 
@@ -56,11 +56,8 @@ export const SCHEDULE_PLANTS: readonly Plant[] = [
     if (!move.remove.includes("pausedAt") || move.set.owedUntil !== undefined) return move;
     return { ...move, set: { ...move.set, startAt: startAt - 4 * MINUTE, dueAt: startAt - 4 * MINUTE } };
   }),
-  foundBy(
-    20_351,
-    moving("a run and an edit don't exclude each other", (move) =>
-      isFiring(move) ? without(move, "steps", "runs", "targetJobId") : move,
-    ),
+  moving("a run and an edit don't exclude each other", (move) =>
+    isFiring(move) ? without(move, "steps", "runs", "targetJobId") : move,
   ),
   {
     name: "a run that is asked for is another one at each repeat",

@@ -152,9 +152,15 @@ const ALL: readonly Plant[] = [
   carrying("what EventBridge did not take counts as taken", (wanted, { scheduler }) =>
     scheduler.create(wanted).catch(() => "created"),
   ),
-  carrying("what EventBridge alone holds fires an hour early", (wanted, { scheduler, clock }) =>
-    scheduler.create({ ...wanted, at: Math.max(wanted.at - HOUR, clock.now() + MINUTE) }),
-  ),
+  carrying("what EventBridge alone holds starts an hour early", (wanted, { scheduler, clock }) => {
+    const at = Math.max(wanted.at - HOUR, clock.now() + MINUTE);
+    const { fire } = JSON.parse(wanted.event) as { fire: { target: object } };
+    return scheduler.create({
+      ...wanted,
+      at,
+      event: JSON.stringify({ fire: { target: { ...fire.target, startAt: at } } }),
+    });
+  }),
   {
     name: "what EventBridge alone holds begins anew when it is sent again",
     parts: ({ queue }) => ({ queue: { ...queue, sendCarried: async (job) => queue.sendCarried(job) } }),
