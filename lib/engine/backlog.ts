@@ -1,6 +1,7 @@
 import { MINUTE, type EpochMs } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
-import type { Admitted } from "../flow/flow-control.ts";
+import type { Admitted, Freed } from "../flow/flow-control.ts";
+import { shareByTimeout } from "../flow/shares.ts";
 import { arrival, waiting, type Wait } from "../flow/wait.ts";
 import { CLOCK_SKEW, HEAD_START, isLate, isWaiting, rankOf, type Job, type WaitingJob } from "../job/job.ts";
 import type { BacklogName, BacklogRef } from "../job/backlog.ts";
@@ -63,7 +64,7 @@ export async function runAdmitted(
 }
 
 /** Calls the next job of each backlog. */
-export async function callFreed(backlogs: readonly BacklogRef[], parts: EngineParts): Promise<void> {
+export async function callFreed(backlogs: readonly Freed[], parts: EngineParts): Promise<void> {
   for (const ref of backlogs) {
     await callNext(ref, parts).catch((error: unknown) => {
       // The sweep looks at the backlog within a minute.
@@ -73,7 +74,7 @@ export async function callFreed(backlogs: readonly BacklogRef[], parts: EnginePa
 }
 
 /** Lets one of the oldest jobs of a backlog go, if its destination has room; newcomers pass an empty backlog again. */
-async function callNext(ref: BacklogRef, parts: EngineParts): Promise<void> {
+async function callNext({ notFor, ...ref }: Freed, parts: EngineParts): Promise<void> {
   const { flow, clock } = parts;
   if (await flow.shutBy(ref)) return;
   const { free, turns, atOnce = 1 } = await flow.gateOf(ref, 1);
@@ -83,9 +84,14 @@ async function callNext(ref: BacklogRef, parts: EngineParts): Promise<void> {
   // Attempts that end at the same moment call different jobs.
   const skipped = Math.floor(clock.random() * Math.min(oldest.length, atOnce / 4));
   for (const entry of [...oldest.slice(skipped), ...oldest.slice(0, skipped)]) {
-    const { released } = await letGo(await jobsIn(ref, [entry], parts), turns, parts);
+    const jobs = (await jobsIn(ref, [entry], parts)).filter((job) => !needs(job, notFor));
+    const { released } = await letGo(jobs, turns, parts);
     if (released > 0) return;
   }
+}
+
+function needs({ timeoutMs }: Job, share: Freed["notFor"]): boolean {
+  return share !== undefined && shareByTimeout(timeoutMs) === share;
 }
 
 /** About as many of the oldest jobs of a backlog as attempts may end at once. */
@@ -133,55 +139,58 @@ export interface Page extends Place {
 }
 
 /**
- * Looks at a page of a backlog that was due at `seen`, lets those of its jobs go that may, and sets the next look. Of two
- * sweeps at a time, one looks, while no job comes: both would take turns for the same jobs.
+ * Looks at a page of a backlog that is due, lets those of its jobs go that may, and sets the next look. Of two sweeps at a
+ * time, one looks: both would take turns for the same jobs.
  */
-export async function lookAtBacklog(
-  ref: BacklogRef,
-  seen: EpochMs,
-  from: Page | undefined,
-  parts: EngineParts,
-): Promise<Looked> {
+export async function lookAtBacklog(ref: BacklogRef, from: Page | undefined, parts: EngineParts): Promise<Looked> {
   const { clock, store, flow, backlogs } = parts;
   const now = clock.now();
   const nextLook = Math.round(now + MINUTE);
-  const isOurs = seen <= now + LOOKED_AT && (await backlogs.lookAgain(ref, from?.nextLook ?? seen, nextLook));
-  if (!from && !isOurs) return { sent: 0 };
+  if (from) await backlogs.lookAgain(ref, from.nextLook, nextLook);
+  else if (!(await backlogs.beginLook(ref, Math.round(now + LOOKED_AT), nextLook))) return { sent: 0 };
   const shut = await flow.shutBy(ref);
   if (shut) return { sent: 0, shut: shut === "paused" ? "app" : "destination" };
   const page = await store.due(backlogKey(ref), ALL, PAGE, from);
   if (ref.backlog === "slot") {
     const first = await callTasks(ref.appId, await jobsIn(ref, page.entries, parts), parts);
-    if (page.entries.length === 0) return atRest();
+    if (page.entries.length === 0) return atRest(0);
     // A task that is called may lie in its queue: the same one is called again after 5, 10, 20, 40 … minutes.
-    return laterAt(Math.max(HEAD_START, await backlogs.calledFor(ref, first)));
+    const wait = Math.max(HEAD_START, await backlogs.calledFor(ref, first));
+    await backlogs.lookAgain(ref, nextLook, Math.round(clock.now() + wait));
+    return { sent: 0 };
   }
-  const gone = from?.gone ?? 0;
-  const room = await flow.roomOf(ref, page.entries.length, gone);
-  // A job that waits is not read each minute, as long as it may not go.
-  const entries = page.entries.slice(0, room.free > 0 ? room.free + SPARE : 0);
-  const jobs = await jobsIn(ref, entries, parts);
-  const { free, turns } = jobs.length > 0 ? await flow.gateOf(ref, jobs.length, gone) : { free: 0 };
-  const { sent } = await letGo(jobs.slice(0, free), turns, parts);
-  const last = entries.at(-1);
-  if (free < jobs.length || (page.entries.length > 0 && !last)) {
+  const { sent, gone, left, isOpen } = await letGoOf(ref, page.entries, from?.gone ?? 0, parts);
+  if (left) {
     await flow.markBacklog(ref, true);
-    return { sent, ...(room.isOpen && { shut: "destination" as const }) };
+    return { sent, ...(isOpen && { shut: "destination" as const }) };
   }
-  const isMore = !page.complete || entries.length < page.entries.length;
-  if (isMore && last) return { sent, next: { ...last, gone: gone + jobs.length, nextLook } };
+  const last = page.entries.at(-1);
+  if (!page.complete && last) return { sent, next: { ...last, gone, nextLook } };
   await flow.markBacklog(ref, false);
-  return { ...(await atRest()), sent };
+  return atRest(sent);
 
-  async function laterAt(ms: number): Promise<Looked> {
-    await backlogs.lookAgain(ref, nextLook, Math.round(clock.now() + ms));
-    return { sent: 0 };
-  }
-
-  async function atRest(): Promise<Looked> {
+  async function atRest(count: number): Promise<Looked> {
     await backlogs.rest(ref, nextLook);
-    return { sent: 0 };
+    return { sent: count };
   }
+}
+
+/** Lets the first jobs of a page go that may, after `gone` others. `left`: some may not; they are not even read. */
+async function letGoOf(ref: BacklogRef, entries: readonly IndexEntry[], gone: number, parts: EngineParts) {
+  const { flow } = parts;
+  let [sent, sofar, rest] = [0, gone, entries];
+  while (rest.length > 0) {
+    const room = await flow.roomOf(ref, rest.length, sofar);
+    if (room.free === 0) return { sent, gone: sofar, left: true, isOpen: room.isOpen };
+    const some = rest.slice(0, room.free + SPARE);
+    const jobs = await jobsIn(ref, some, parts);
+    const { free, turns } = jobs.length > 0 ? await flow.gateOf(ref, jobs.length, sofar) : { free: 0 };
+    sent += (await letGo(jobs.slice(0, free), turns, parts)).sent;
+    if (free < jobs.length) return { sent, gone: sofar, left: true, isOpen: room.isOpen };
+    sofar += jobs.length;
+    rest = rest.slice(some.length);
+  }
+  return { sent, gone: sofar, left: false };
 }
 
 function isIn({ backlog }: BacklogRef, job: Job): job is WaitingJob {

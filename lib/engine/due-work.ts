@@ -11,9 +11,7 @@ import type { Page } from "./backlog.ts";
 /** A share of one app's work: some of its due jobs, or a due backlog, looked at from `from` on. */
 export type Share = { readonly appId: string; readonly jobs: readonly IndexEntry[] } | BacklogShare;
 
-/** `seen`: when the backlog was due. */
 export interface BacklogShare extends BacklogRef {
-  readonly seen: EpochMs;
   readonly from?: Page;
 }
 
@@ -22,6 +20,8 @@ export interface DueWork {
   next(): Share | undefined;
   /** Adds work that has come up, such as the next page of a backlog, behind the work of its app. */
   add(share: Share): void;
+  /** The backlogs of which some pages are left. */
+  begun(): BacklogRef[];
   /** The number of jobs and backlogs that no share has had yet. */
   count(): number;
   /** When the oldest of them became due; undefined if there is none. */
@@ -89,9 +89,7 @@ async function readShard(
 /** A backlog is a share of its own; jobs come in shares of a queue's batch, the oldest first. */
 function sharesOf(appId: string, entries: readonly IndexEntry[]): Share[] {
   const jobs = entries.filter(({ backlog }) => backlog === undefined).toSorted((a, b) => a.at - b.at);
-  const shares: Share[] = entries.flatMap(({ backlog, at: seen }) =>
-    backlog === undefined ? [] : [{ appId, backlog, seen }],
-  );
+  const shares: Share[] = entries.flatMap(({ backlog }) => (backlog === undefined ? [] : [{ appId, backlog }]));
   for (let at = 0; at < jobs.length; at += LARGEST_SEND)
     shares.push({ appId, jobs: jobs.slice(at, at + LARGEST_SEND) });
   return shares;
@@ -116,6 +114,7 @@ function inTurns(byApp: Map<string, Share[]>, uncounted: number): Omit<DueWork, 
       if (own) own.push(share);
       else byApp.set(share.appId, [share]);
     },
+    begun: () => [...byApp.values()].flat().flatMap((share) => ("backlog" in share && share.from ? [share] : [])),
     count: () =>
       [...byApp.values()].flat().reduce((sum, share) => sum + ("jobs" in share ? share.jobs.length : 1), uncounted),
   };

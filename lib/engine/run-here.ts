@@ -1,4 +1,4 @@
-import { SECOND, type Clock, type EpochMs, type TimeLeft } from "../clock.ts";
+import { SECOND, type Clock, type TimeLeft } from "../clock.ts";
 import { reasonOf } from "../errors.ts";
 import type { BacklogRef } from "../job/backlog.ts";
 import { isGroup } from "../job/group.ts";
@@ -25,8 +25,8 @@ export async function runDue(limit: number, parts: EngineParts): Promise<Tally> 
   const timeLeft = untilStartsEnd(parts.clock);
   const due = await oldestDue(limit, parts);
   // A backlog lets its jobs go to their queues.
-  for (const { appId, backlog, at } of due) {
-    if (backlog !== undefined) await lookOrLog({ appId, backlog }, at, parts);
+  for (const { appId, backlog } of due) {
+    if (backlog !== undefined) await lookOrLog({ appId, backlog }, parts);
   }
   const ids = due.filter(({ backlog }) => backlog === undefined).map(({ id }) => id);
   const waiting = await parts.store.getMany(ids, { consistent: true });
@@ -43,8 +43,8 @@ export async function runDue(limit: number, parts: EngineParts): Promise<Tally> 
 }
 
 /** A backlog that can't be looked at must not end the request either. The next request or sweep tries again. */
-async function lookOrLog(ref: BacklogRef, seen: EpochMs, parts: EngineParts): Promise<void> {
-  await lookAtBacklog(ref, seen, undefined, parts).catch((error: unknown) => {
+async function lookOrLog(ref: BacklogRef, parts: EngineParts): Promise<void> {
+  await lookAtBacklog(ref, undefined, parts).catch((error: unknown) => {
     parts.log("error", "sweep.backlog-failed", { appId: ref.appId, error: reasonOf(error) });
   });
 }

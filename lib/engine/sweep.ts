@@ -66,7 +66,8 @@ export async function sweep(timeLeft: TimeLeft, parts: EngineParts, asked: Sweep
   const found = isDivided ? { ...NOTHING, apps: new Set<string>() } : await sweepAll(work, hasTime, parts);
   const { sent, expired, failed } = found;
   const left = work.count() + failed;
-  // Due jobs may be few, and yet take long.
+  // Due jobs may be few, and yet take long. The backlogs that this sweep has begun are no longer its own.
+  if (isWhole) await Promise.allSettled(work.begun().map(async (ref) => parts.backlogs.wake(ref)));
   const isTakenOver = isDivided || (work.count() > 0 && (await divided()));
   const count = sent + expired;
   if (count + left > 0) parts.log(left > 0 ? "warn" : "info", "sweep.ended", { count, left });
@@ -144,9 +145,9 @@ async function sweepShare(share: Share, work: DueWork, parts: EngineParts): Prom
 
 /** Looks at a page of a backlog. The next page is a share of its own, so that other apps have their turn between. */
 async function sweepBacklog(share: BacklogShare, work: DueWork, parts: EngineParts): Promise<Found> {
-  const { appId, seen, from } = share;
+  const { appId, backlog, from } = share;
   try {
-    const { sent, next, shut } = await lookAtBacklog(share, seen, from, parts);
+    const { sent, next, shut } = await lookAtBacklog({ appId, backlog }, from, parts);
     if (next) work.add({ ...share, from: next });
     return { ...NOTHING, sent, shut: shut === "destination" ? 1 : 0, ...(shut === "app" && { paused: appId }) };
   } catch (error) {

@@ -34,7 +34,12 @@ export interface Admitted {
 /** `freed`: the backlogs whose next jobs may have the slots that the attempt held until it had to wait. */
 export interface Deferred {
   readonly wait: Wait;
-  readonly freed: readonly BacklogRef[];
+  readonly freed: readonly Freed[];
+}
+
+/** A backlog whose next job may have a slot. `notFor`: not one that needs a slot of this share, too. */
+export interface Freed extends BacklogRef {
+  readonly notFor?: Share;
 }
 
 interface Parts {
@@ -73,8 +78,7 @@ export function createFlowControl(parts: Parts) {
         if ("reason" in room) {
           if (wait === "probe") await circuits.giveProbeBack(ref);
           const left = await runs.leave(ref, slots);
-          // Others that wait for the destination would find no room in the share either.
-          return { wait: room, freed: [...(isShare(limits.destination) ? [] : left), ...passedOn(ref, slots)] };
+          return { wait: room, freed: [...unless(limits.destination, left), ...passedOn(ref, slots)] };
         }
         if (room.slot) slots.push(room.slot);
       }
@@ -105,6 +109,15 @@ export function createFlowControl(parts: Parts) {
 
 function deferred(wait: Wait): Deferred {
   return { wait, freed: [] };
+}
+
+/**
+ * Those that wait for a slot which could not be used, for want of one of a share: those that need that share would not use
+ * it either. At a slow destination, that is all.
+ */
+function unless(full: string, freed: readonly BacklogRef[]): Freed[] {
+  if (!isShare(full)) return [...freed];
+  return full === "(slow)" ? [] : freed.map((ref) => ({ ...ref, notFor: full }));
 }
 
 /** The backlog of the share whose slot was for an attempt that has not taken it: the next one may have it. */

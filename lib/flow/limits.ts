@@ -66,7 +66,9 @@ async function turnOf({ clock, store, capacity }: Parts, ref: CallRef, step: num
     const turn = await capacity.keptTurn(ref, kept, step);
     if (turn) return turn;
   }
-  return capacity.takeTurn(ref, { step, isInLane: ref.ordered === true });
+  const both = ref.turn?.both === true && { both: true as const };
+  const turn = await capacity.takeTurn(ref, { step, isInLane: ref.ordered === true, isFirst: both !== false });
+  return turn && { ...turn, ...both };
 }
 
 function isKept(clock: Clock, turn: Turn): boolean {

@@ -14,6 +14,12 @@ interface Parts {
   readonly clock: Clock;
 }
 
+interface Asked {
+  readonly step: number;
+  readonly isInLane: boolean;
+  readonly isFirst?: boolean;
+}
+
 /** A change of the rate takes tries of its own, when many ask at once. */
 const MOST_TRIES = 10;
 /** The longest real time by which a process knows of a change of the rate later than another one. */
@@ -24,11 +30,10 @@ export function createTurnRow(parts: Parts) {
   return {
     /**
      * Takes the next turn: now, if no job waits. Undefined when jobs wait in the destination's backlog, or the row is
-     * full: the job then goes there too, behind them. `isInLane`: the job can't go there, so it may take a turn behind
-     * a full row.
+     * full: the job then goes there too, behind them, unless it `isFirst` of those that wait. `isInLane`: the job can't go
+     * there, so it may take a turn behind a full row.
      */
-    takeTurn: async (ref: DestinationRef, asked: { readonly step: number; readonly isInLane: boolean }) =>
-      takeTurn(parts, ref, asked),
+    takeTurn: async (ref: DestinationRef, asked: Asked) => takeTurn(parts, ref, asked),
     /** Takes the turns that are free in the row, at most `most`, for jobs of the backlog. They may be none. */
     takeTurns: async (ref: DestinationRef, asked: { readonly step: number; readonly most: number }) =>
       takeTurns(parts, ref, asked),
@@ -67,11 +72,12 @@ export async function turnsToCome(
 async function takeTurn(
   parts: Parts,
   ref: DestinationRef,
-  { step: asked, isInLane }: { readonly step: number; readonly isInLane: boolean },
+  { step: asked, isInLane, isFirst = false }: Asked,
 ): Promise<Turn | undefined> {
   const { table, clock } = parts;
   const key = rowKey(ref);
-  const behindNobody = isInLane ? "" : BEHIND_NOBODY;
+  const isBehind = !isInLane && !isFirst;
+  const behindNobody = isBehind ? BEHIND_NOBODY : "";
   let step = asked;
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
     const now = clock.now();
@@ -88,7 +94,7 @@ async function takeTurn(
       step = await stepInForce(parts, key, row, asked);
       continue;
     }
-    if (next.item["hasBacklog"] === true && !isInLane) return undefined;
+    if (next.item["hasBacklog"] === true && isBehind) return undefined;
     if (row.nextAt > last) {
       if (!isInLane) await markWaiters(parts, key, true);
       return undefined;
@@ -230,7 +236,7 @@ async function keptTurn(
   const { place } = given;
   if (place === undefined || row.step === 0) return undefined;
   const at = place < row.firstPlace ? timeOf(row.given, place) : undefined;
-  return at === "lost" ? undefined : { at: at ?? given.at, step: row.step, place };
+  return at === "lost" ? undefined : { ...given, at: at ?? given.at, step: row.step };
 }
 
 const TURNS = "TURNS";

@@ -314,6 +314,8 @@ function restart(job: FailedJob, now: EpochMs, retryCount: number): RestartMove 
       "reason",
       ...(isTask(job) ? (["progress"] as const) : []),
       ...(job.pausedAt === undefined ? [] : (["pausedAt", "pauseReason"] as const)),
+      // It waits anew.
+      ...(["turn", "waitsSince", "waitsFor"] as const).filter((name) => job[name] !== undefined),
     ],
     ...(job.memberOf && { rejoins: job.memberOf }),
   };

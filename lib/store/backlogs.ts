@@ -30,17 +30,26 @@ export function createBacklogs({ table, clock }: Parts) {
     });
   }
 
+  /** Sets the next look at a backlog that is due by `until`. False if another sweep looks at it now. */
+  async function beginLook(ref: BacklogRef, until: EpochMs, nextAt: EpochMs): Promise<boolean> {
+    const { held } = await table.update(itemKey(backlogKey(ref)), {
+      UpdateExpression: "SET dueAt = :at, expiresAt = :expiresAt",
+      ConditionExpression: "dueAt <= :until",
+      values: { ":at": nextAt, ":until": until, ":expiresAt": expirySeconds(nextAt + KEPT) },
+    });
+    return held;
+  }
+
   /**
    * Sets the next look at a backlog in which jobs wait, and keeps it as long as they do. It was due at `seen`; one that
-   * was woken meanwhile, or that another sweep looks at, stays as it is: false.
+   * was woken meanwhile stays due.
    */
-  async function lookAgain(ref: BacklogRef, seen: EpochMs, at: EpochMs): Promise<boolean> {
-    const { held } = await table.update(itemKey(backlogKey(ref)), {
+  async function lookAgain(ref: BacklogRef, seen: EpochMs, at: EpochMs): Promise<void> {
+    await table.update(itemKey(backlogKey(ref)), {
       UpdateExpression: "SET dueAt = :at, expiresAt = :expiresAt",
       ConditionExpression: "dueAt = :seen",
       values: { ":at": at, ":seen": seen, ":expiresAt": expirySeconds(at + KEPT) },
     });
-    return held;
   }
 
   /** Sets the next look at a backlog that was found empty: less often the longer no job has come. */
@@ -82,6 +91,7 @@ export function createBacklogs({ table, clock }: Parts) {
     /** Makes sure that the sweep looks at a backlog within a minute. Call it before a job goes there. */
     announce: createAnnounce({ table, clock }),
     wake,
+    beginLook,
     lookAgain,
     rest,
     calledFor,

@@ -231,8 +231,8 @@ test("a backlog that can't be looked at keeps no due job from being run", async 
   await change({ paused: true });
   await waiting(1);
   const due = await submit(randomUUID(), "db");
-  const lookAgain = async () => Promise.reject(new Error("The table is away"));
-  const engine = createEngine({ ...world.parts, backlogs: { ...world.backlogs, lookAgain } });
+  const beginLook = async () => Promise.reject(new Error("The table is away"));
+  const engine = createEngine({ ...world.parts, backlogs: { ...world.backlogs, beginLook } });
   await engine.runDue(10);
   expect(await stored(due)).toMatchObject({ status: "SUCCEEDED" });
   expect(world.logged).toContainEqual({ event: "sweep.backlog-failed", fields: expect.objectContaining({ appId }) });

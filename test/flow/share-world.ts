@@ -48,6 +48,11 @@ export async function holding(jobs: readonly Job[], { run }: { readonly run: Run
   return running;
 }
 
+/** Lets the attempt end that began last. */
+export function letLastEnd(): void {
+  ends.pop()?.();
+}
+
 export async function letEnd(running: readonly Promise<unknown>[]): Promise<void> {
   for (const end of ends.splice(0)) end();
   await Promise.all(running);

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { HOUR, MINUTE } from "../../lib/clock.ts";
 import { DEFAULT_SHARES } from "../../lib/flow/shares.ts";
+import { PLENTY } from "../support/world.ts";
 import { readTemplate } from "../../local/template.ts";
 import { ROOT } from "../support/root.ts";
 import { ORIGIN, allGo, appId, limit, stored, submit, succeeds, world } from "./flow-world.ts";
@@ -11,6 +12,7 @@ import {
   goesSlowly,
   holding,
   letEnd,
+  letLastEnd,
   long,
   shut,
   slow,
@@ -82,6 +84,48 @@ test("a job that waited for a share goes behind those that wait for its destinat
   await expect.poll(async () => (await stored(waiting)).backlog).toBeUndefined();
   expect(await run(await stored(waiting))).toBe("skipped");
   expect((await stored(waiting)).backlog).toBe(`to ${narrow}`);
+});
+
+test("short jobs go on at a destination though a long one before them finds no room in its share", async () => {
+  await allow(2);
+  const mixed = "https://mixed.example";
+  await limit({ destination: mixed, maxConcurrency: 1 });
+  const { run } = container();
+  const short = async () => submit(appId, "both", {}, { baseUrl: mixed });
+  const elsewhere = await holding([await long("https://x.example"), await long("https://y.example")], { run });
+  const [running] = await holding([await short()], { run });
+  const jobs = [await long(mixed), await short(), await short()];
+  for (const job of jobs) expect(await run(job)).toBe("skipped");
+  letLastEnd();
+  await running;
+  world.execute(succeeds);
+  const gone = async () => (await Promise.all(jobs.map(stored))).find(({ backlog }) => backlog === undefined);
+  for (let called = await gone(); called?.status === "PENDING"; called = await gone()) await run(called);
+  expect((await Promise.all(jobs.map(stored))).map(({ status }) => status)).toContain("SUCCEEDED");
+  await letEnd(elsewhere);
+});
+
+test("a job that has waited for its share, and is tried again after its end, passes nobody at its destination", async () => {
+  await allow(1);
+  const narrow = "https://narrow.example";
+  await limit({ destination: narrow, maxConcurrency: 1 });
+  const since = world.clock.now();
+  const held = { appId, destination: narrow, holder: "somebody", since, until: since + HOUR };
+  await world.capacity.takeSlot(held, 1, true);
+  const { run } = container();
+  const job = await long(narrow);
+  expect(await run(job)).toBe("skipped");
+  const elsewhere = await holding([await long()], { run });
+  await world.capacity.leaveSlot(held);
+  world.pass(MINUTE);
+  await world.engine.sweep(PLENTY);
+  expect(await run(await stored(job))).toBe("skipped");
+  expect(await stored(job)).toMatchObject({ backlog: "to (long)", turn: { step: 0 } });
+  await world.engine.stopJob(job.id, "DEAD");
+  await world.engine.retryJob(job.id);
+  const again = await stored(job);
+  expect([again.status, again.turn, again.waitsSince]).toEqual(["PENDING", undefined, undefined]);
+  await letEnd(elsewhere);
 });
 
 test("attempts over a minute leave the short ones of their destination as they are", async () => {

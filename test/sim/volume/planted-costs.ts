@@ -140,13 +140,13 @@ export const COSTS_PLANTS: readonly VolumePlant[] = [
     parts: ({ backlogs, store }) => ({
       backlogs: {
         ...backlogs,
-        lookAgain: async (ref, ...asked) => {
+        beginLook: async (ref, ...asked) => {
           const { entries } = await store.due(backlogKey(ref), Number.MAX_SAFE_INTEGER, 100);
           await store.getMany(
             entries.map(({ id }) => id),
             { consistent: true },
           );
-          return backlogs.lookAgain(ref, ...asked);
+          return backlogs.beginLook(ref, ...asked);
         },
       },
     }),
