@@ -23,7 +23,7 @@ const PAGE = 100;
 /** Some that were to go may have ended. */
 const SPARE = 5;
 /** The sweep of each minute finds what is due within the next one. One beside it, so short a time later, does not look again. */
-const LOOKED_AT = MINUTE / 2;
+const DUE_WITHIN = MINUTE / 2;
 /** A job that has just come shows in the index a moment later. The sweep finds what takes longer. */
 const SHOWS_WITHIN_MS = 500;
 const ALL = Number.MAX_SAFE_INTEGER;
@@ -147,7 +147,7 @@ export async function lookAtBacklog(ref: BacklogRef, from: Page | undefined, par
   const now = clock.now();
   const nextLook = Math.round(now + MINUTE);
   if (from) await backlogs.lookAgain(ref, from.nextLook, nextLook);
-  else if (!(await backlogs.beginLook(ref, Math.round(now + LOOKED_AT), nextLook))) return { sent: 0 };
+  else if (!(await backlogs.beginLook(ref, Math.round(now + DUE_WITHIN), nextLook))) return { sent: 0 };
   const shut = await flow.shutBy(ref);
   if (shut) return { sent: 0, shut: shut === "paused" ? "app" : "destination" };
   const page = await store.due(backlogKey(ref), ALL, PAGE, from);

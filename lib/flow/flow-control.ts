@@ -78,7 +78,7 @@ export function createFlowControl(parts: Parts) {
         if ("reason" in room) {
           if (wait === "probe") await circuits.giveProbeBack(ref);
           const left = await runs.leave(ref, slots);
-          return { wait: room, freed: [...unless(limits.destination, left), ...passedOn(ref, slots)] };
+          return { wait: room, freed: [...forOthers(limits.destination, left), ...passedOn(ref, slots)] };
         }
         if (room.slot) slots.push(room.slot);
       }
@@ -115,7 +115,7 @@ function deferred(wait: Wait): Deferred {
  * Those that wait for a slot which could not be used, for want of one of a share: those that need that share would not use
  * it either. At a slow destination, that is all.
  */
-function unless(full: string, freed: readonly BacklogRef[]): Freed[] {
+function forOthers(full: string, freed: readonly BacklogRef[]): Freed[] {
   if (!isShare(full)) return [...freed];
   return full === "(slow)" ? [] : freed.map((ref) => ({ ...ref, notFor: full }));
 }

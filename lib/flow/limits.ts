@@ -132,7 +132,7 @@ export async function turnsWithin(
   { most, gone }: { readonly most: number; readonly gone: number },
 ): Promise<Turn[] | undefined> {
   if (rate === null && maxConcurrency === null) return undefined;
-  const free = maxConcurrency === null ? most : Math.min(most, await freeAfter(capacity, ref, maxConcurrency, gone));
+  const free = await freeAfter(capacity, ref, maxConcurrency, { most, gone });
   const share = isShare(ref.destination) ? { share: ref.destination } : {};
   if (rate === null) return Array.from({ length: free }, () => ({ at: clock.now(), step: 0, ...share }));
   const step = stepOf(clock, rate);
@@ -146,13 +146,20 @@ export async function roomWithin(
   { rateLimitPerSecond: rate, maxConcurrency }: DestinationLimits,
   { most, gone }: { readonly most: number; readonly gone: number },
 ): Promise<number> {
-  const free = maxConcurrency === null ? most : Math.min(most, await freeAfter(capacity, ref, maxConcurrency, gone));
+  const free = await freeAfter(capacity, ref, maxConcurrency, { most, gone });
   if (rate === null || free === 0) return free;
   return Math.min(free, await capacity.freeTurns(ref, stepOf(clock, rate)));
 }
 
-async function freeAfter(capacity: CapacityStore, ref: DestinationRef, most: number, gone: number): Promise<number> {
-  return Math.max(0, (await capacity.freeSlots(ref, most)) - gone);
+/** The slots that are free, at most `most`. */
+async function freeAfter(
+  capacity: CapacityStore,
+  ref: DestinationRef,
+  maxConcurrency: number | null,
+  { most, gone }: { readonly most: number; readonly gone: number },
+): Promise<number> {
+  if (maxConcurrency === null) return most;
+  return Math.min(most, Math.max(0, (await capacity.freeSlots(ref, maxConcurrency)) - gone));
 }
 
 /** Says whether jobs wait in a destination's backlog for its limits. Returns whether that is new for its slots. */

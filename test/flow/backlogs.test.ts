@@ -10,7 +10,7 @@ import { createBacklogs } from "../../lib/store/backlogs.ts";
 import { backlogKey } from "../../lib/store/job-keys.ts";
 import type { AppSettings } from "../../lib/store/app-settings.ts";
 import { PLENTY } from "../support/world.ts";
-import { ORIGIN, appId, fails, run, startFlowWorld, stored, submit, world } from "./flow-world.ts";
+import { ORIGIN, appId, fails, run, slotFor, startFlowWorld, stored, submit, world } from "./flow-world.ts";
 
 // What waits in a backlog: for how long, in which order, and how it gets out of it.
 
@@ -99,8 +99,7 @@ test("of two sweeps at a time, one looks at a backlog: each of its jobs has one 
 
 test("jobs are not read as long as they may not go, and then those that may", async () => {
   await limit(null, 1);
-  const since = world.clock.now();
-  const held = { appId, destination: ORIGIN, holder: "somebody", since, until: since + DAY };
+  const held = slotFor(DAY);
   await world.capacity.takeSlot(held, 1, true);
   const jobs = await waiting(30);
   const read: string[] = [];
@@ -194,8 +193,7 @@ test("no more jobs leave a backlog than both limits of their destination let go"
     return { count: turns.length, lasts: (turns.at(-1)?.at ?? 0) - (turns[0]?.at ?? 0) };
   };
   expect(await startsAt(ORIGIN)).toEqual({ count: 1, lasts: 0 });
-  const since = world.clock.now();
-  const slot = { appId, destination: ORIGIN, holder: "somebody", since, until: since + MINUTE };
+  const slot = slotFor(MINUTE);
   await world.capacity.takeSlot(slot, 1, true);
   expect(await startsAt(ORIGIN)).toMatchObject({ count: 0 });
   const rated = await startsAt(other.destination);

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
+import type { Slot } from "../../lib/flow/capacity-store.ts";
 import { nextAttempt, type Job, type Mode } from "../../lib/job/job.ts";
 import type { Metadata } from "../../lib/job/message.ts";
 import type { DestinationLimits } from "../../lib/store/app-settings.ts";
@@ -37,6 +38,12 @@ export async function limit({ destination = ORIGIN, ...limits }: Partial<Destina
   const { version: _, ...settings } = before;
   const wanted = { destination, rateLimitPerSecond: null, maxConcurrency: null, ...limits };
   await world.apps.change(before, appId, { ...settings, destinations: [wanted] }, "tester");
+}
+
+/** A slot of a destination, held by another attempt for `ms`. */
+export function slotFor(ms: number, destination = ORIGIN): Slot {
+  const since = world.clock.now();
+  return { appId, destination, holder: "somebody", since, until: since + ms };
 }
 
 export const run = async (job: Job) => world.engine.run({ kind: "stored", ref: nextAttempt(job) }, PLENTY);

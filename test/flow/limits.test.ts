@@ -1,22 +1,27 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
-import type { Slot } from "../../lib/flow/capacity-store.ts";
 import { nextAttempt, type Job } from "../../lib/job/job.ts";
 import { becomeDue, claim } from "../../lib/job/moves.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import { PLENTY, request } from "../support/world.ts";
-import { ORIGIN, appId, fails, limit, run, startFlowWorld, stored, submit, succeeds, world } from "./flow-world.ts";
+import {
+  ORIGIN,
+  appId,
+  fails,
+  limit,
+  run,
+  slotFor,
+  startFlowWorld,
+  stored,
+  submit,
+  succeeds,
+  world,
+} from "./flow-world.ts";
 
 // The limits of a destination: attempts per second, and attempts at once.
 
 beforeEach(async () => startFlowWorld());
 afterEach(async () => world.end());
-
-/** A slot of the destination, held by another attempt for `ms`. */
-function slotFor(ms: number): Slot {
-  const since = world.clock.now();
-  return { appId, destination: ORIGIN, holder: "somebody", since, until: since + ms };
-}
 
 test("a rate spaces attempts out: whose turn is later travels as a delayed message that keeps its turn", async () => {
   await limit({ rateLimitPerSecond: 0.5 });

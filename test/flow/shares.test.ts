@@ -4,7 +4,7 @@ import { DEFAULT_SHARES } from "../../lib/flow/shares.ts";
 import { PLENTY } from "../support/world.ts";
 import { readTemplate } from "../../local/template.ts";
 import { ROOT } from "../support/root.ts";
-import { ORIGIN, allGo, appId, limit, stored, submit, succeeds, world } from "./flow-world.ts";
+import { ORIGIN, allGo, appId, limit, slotFor, stored, submit, succeeds, world } from "./flow-world.ts";
 import {
   SLOW,
   allow,
@@ -48,8 +48,7 @@ test("a slot of a share that a job could not use at its destination goes to the 
   await allow(1);
   const full = "https://full.example";
   await limit({ destination: full, maxConcurrency: 1 });
-  const now = world.clock.now();
-  const elsewhere = { appId, destination: full, holder: "somebody", since: now, until: now + HOUR };
+  const elsewhere = slotFor(HOUR, full);
   await world.capacity.takeSlot(elsewhere, 1, true);
   const { run } = container();
   const first = await long();
@@ -68,8 +67,7 @@ test("a job that waited for a share goes behind those that wait for its destinat
   await allow(1);
   const narrow = "https://narrow.example";
   await limit({ destination: narrow, maxConcurrency: 1 });
-  const now = world.clock.now();
-  const held = { appId, destination: narrow, holder: "somebody", since: now, until: now + HOUR };
+  const held = slotFor(HOUR, narrow);
   await world.capacity.takeSlot(held, 1, true);
   const { run } = container();
   const running = await holding([await long()], { run });
@@ -109,8 +107,7 @@ test("a job that has waited for its share, and is tried again after its end, pas
   await allow(1);
   const narrow = "https://narrow.example";
   await limit({ destination: narrow, maxConcurrency: 1 });
-  const since = world.clock.now();
-  const held = { appId, destination: narrow, holder: "somebody", since, until: since + HOUR };
+  const held = slotFor(HOUR, narrow);
   await world.capacity.takeSlot(held, 1, true);
   const { run } = container();
   const job = await long(narrow);
