@@ -90,8 +90,9 @@ function createSums() {
   const add = (name: string, by = 1) => void counts.set(name, (counts.get(name) ?? 0) + by);
   return {
     add,
-    /** Counts a call that the function waits for. */
-    called: (what: string) => add(`lambda.${caller}.calls.${what}`),
+    /** Counts calls that the function waits for. */
+    called: (what: string, times = 1) => add(`lambda.${caller}.calls.${what}`, times),
+    caller: () => caller,
     /** Calls are those of this function. */
     within: async <T>(name: string, work: () => Promise<T>): Promise<T> => {
       caller = name;
@@ -129,11 +130,15 @@ function countCall(command: string, input: Input, used: readonly ConsumedCapacit
   }
 }
 
-function countSend({ Entries = [], QueueUrl = "" }: Input, { add, called }: Sums): Mail[] {
+/** Only the sweep sends several messages on purpose. Those of others share a call by chance, and count as if alone. */
+function countSend({ Entries = [], QueueUrl = "" }: Input, { add, called, caller }: Sums): Mail[] {
   const queue = QueueUrl.split("/").at(-1) ?? "";
-  const bytes = Entries.reduce((sum, { MessageBody }) => sum + Buffer.byteLength(MessageBody), 0);
-  add(`sqs.${kindOf(queue)}.sends`, Math.ceil(bytes / SQS_CHUNK));
-  called("send");
+  const calls = caller() === "sweepJobs" ? [Entries] : Entries.map((entry) => [entry]);
+  for (const call of calls) {
+    const bytes = call.reduce((sum, { MessageBody }) => sum + Buffer.byteLength(MessageBody), 0);
+    add(`sqs.${kindOf(queue)}.sends`, Math.ceil(bytes / SQS_CHUNK));
+  }
+  called("send", calls.length);
   return Entries.map(({ MessageBody: body, MessageGroupId: group, DelaySeconds = 0 }) => ({
     queue,
     body,
