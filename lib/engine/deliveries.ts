@@ -22,7 +22,7 @@ import { departure, handOver } from "../queue/hand-over.ts";
 import { parseRecord, type Delivery, type Firing, type QueueRecord } from "../queue/delivery.ts";
 import type { Applied } from "../store/job-store.ts";
 import { runAttempt } from "./attempt.ts";
-import { callFreed, makeWait, runAdmitted } from "./backlog.ts";
+import { callFreed, giveBack, makeWait, runAdmitted } from "./backlog.ts";
 import { bringLater, endLate } from "./follow-through.ts";
 import { leaseTime } from "./lease.ts";
 import type { EngineParts } from "./engine-parts.ts";
@@ -166,11 +166,18 @@ async function runStored(ref: AttemptRef, parts: EngineParts): Promise<Ran | Com
   const entry = await parts.flow.enter(ref);
   if ("wait" in entry) {
     await callFreed(entry.freed, parts);
-    return deferAttempt(ref, entry.wait, parts);
+    const deferred = await deferAttempt(ref, entry.wait, parts);
+    await giveBack(ref, parts);
+    return deferred;
   }
-  return runAdmitted(entry, parts, async () => {
+  return runAdmitted(entry, parts, async (started) => {
     const claimed = await claimAttempt(ref, parts);
-    return claimed.won ? runAttempt(claimed.job, parts) : undefined;
+    if (!claimed.won) {
+      await giveBack(ref, parts, claimed.job);
+      return undefined;
+    }
+    started();
+    return runAttempt(claimed.job, parts);
   });
 }
 
@@ -224,6 +231,7 @@ function awaits(job: Job, ref: AttemptRef): job is WaitingJob {
 async function giveUp(ref: AttemptRef, parts: EngineParts): Promise<Ran> {
   const job = await parts.store.get(ref.id);
   if (job && awaits(job, ref)) await endLate(job, parts);
+  await giveBack(ref, parts);
   return "skipped";
 }
 

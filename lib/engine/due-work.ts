@@ -4,7 +4,7 @@ import { LARGEST_SEND } from "../queue/queue.ts";
 import type { IndexEntry } from "../store/job-item.ts";
 import type { Place } from "../store/job-keys.ts";
 import type { JobStore } from "../store/job-store.ts";
-import type { Page } from "./backlog.ts";
+import type { Page } from "./backlog-look.ts";
 
 // The due work of a sweep, in shares that alternate between the apps: the backlog of one does not delay the others.
 
@@ -21,7 +21,7 @@ export interface DueWork {
   /** Adds work that has come up, such as the next page of a backlog, behind the work of its app. */
   add(share: Share): void;
   /** The backlogs of which some pages are left. */
-  begun(): BacklogRef[];
+  begun(): (BacklogRef & { readonly from: Page })[];
   /** The number of jobs and backlogs that no share has had yet. */
   count(): number;
   /** When the oldest of them became due; undefined if there is none. */
@@ -114,7 +114,12 @@ function inTurns(byApp: Map<string, Share[]>, uncounted: number): Omit<DueWork, 
       if (own) own.push(share);
       else byApp.set(share.appId, [share]);
     },
-    begun: () => [...byApp.values()].flat().flatMap((share) => ("backlog" in share && share.from ? [share] : [])),
+    begun: () =>
+      [...byApp.values()].flat().flatMap((share) => {
+        if (!("backlog" in share) || !share.from) return [];
+        const { appId, backlog, from } = share;
+        return [{ appId, backlog, from }];
+      }),
     count: () =>
       [...byApp.values()].flat().reduce((sum, share) => sum + ("jobs" in share ? share.jobs.length : 1), uncounted),
   };

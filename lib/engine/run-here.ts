@@ -8,7 +8,7 @@ import { handOver } from "../queue/hand-over.ts";
 import type { Delivery } from "../queue/delivery.ts";
 import type { IndexEntry } from "../store/job-item.ts";
 import { DUE_SHARDS } from "../store/job-keys.ts";
-import { lookAtBacklog } from "./backlog.ts";
+import { lookAtBacklog } from "./backlog-look.ts";
 import { run, runReceived } from "./deliveries.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { sweepJob } from "./sweep.ts";
@@ -26,7 +26,7 @@ export async function runDue(limit: number, parts: EngineParts): Promise<Tally> 
   const due = await oldestDue(limit, parts);
   // A backlog lets its jobs go to their queues.
   for (const { appId, backlog } of due) {
-    if (backlog !== undefined) await lookOrLog({ appId, backlog }, parts);
+    if (backlog !== undefined) await lookOrLog({ appId, backlog }, timeLeft, parts);
   }
   const ids = due.filter(({ backlog }) => backlog === undefined).map(({ id }) => id);
   const waiting = await parts.store.getMany(ids, { consistent: true });
@@ -43,10 +43,14 @@ export async function runDue(limit: number, parts: EngineParts): Promise<Tally> 
 }
 
 /** A backlog that can't be looked at must not end the request either. The next request or sweep tries again. */
-async function lookOrLog(ref: BacklogRef, parts: EngineParts): Promise<void> {
-  await lookAtBacklog(ref, undefined, parts).catch((error: unknown) => {
+async function lookOrLog(ref: BacklogRef, timeLeft: TimeLeft, parts: EngineParts): Promise<void> {
+  try {
+    let { next } = await lookAtBacklog(ref, undefined, parts);
+    while (next && timeLeft() > 0) ({ next } = await lookAtBacklog(ref, next, parts));
+    if (next) await parts.backlogs.giveUpLook(ref, next.lookUntil);
+  } catch (error) {
     parts.log("error", "sweep.backlog-failed", { appId: ref.appId, error: reasonOf(error) });
-  });
+  }
 }
 
 async function oldestDue(limit: number, { clock, store }: EngineParts): Promise<IndexEntry[]> {

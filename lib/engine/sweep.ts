@@ -6,6 +6,7 @@ import {
   isLate,
   isPaused,
   isSchedule,
+  nextAttempt,
   nextLook,
   HEAD_START,
   type EndedJob,
@@ -18,7 +19,8 @@ import { logged } from "../log.ts";
 import { handOver } from "../queue/hand-over.ts";
 import type { Departure } from "../queue/queue.ts";
 import { DUE_SHARDS } from "../store/job-keys.ts";
-import { lookAtBacklog, makeWait } from "./backlog.ts";
+import { giveBack, makeWait } from "./backlog.ts";
+import { lookAtBacklog } from "./backlog-look.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { endLate, goOn } from "./follow-through.ts";
 import { settle } from "./follow-ups.ts";
@@ -66,8 +68,11 @@ export async function sweep(timeLeft: TimeLeft, parts: EngineParts, asked: Sweep
   const found = isDivided ? { ...NOTHING, apps: new Set<string>() } : await sweepAll(work, hasTime, parts);
   const { sent, expired, failed } = found;
   const left = work.count() + failed;
-  // Due jobs may be few, and yet take long. The backlogs that this sweep has begun are no longer its own.
-  if (isWhole) await Promise.allSettled(work.begun().map(async (ref) => parts.backlogs.wake(ref)));
+  // The backlogs that this sweep has begun are no longer its own.
+  await Promise.allSettled(
+    work.begun().map(async ({ from, ...ref }) => parts.backlogs.giveUpLook(ref, from.lookUntil)),
+  );
+  // Due jobs may be few, and yet take long.
   const isTakenOver = isDivided || (work.count() > 0 && (await divided()));
   const count = sent + expired;
   if (count + left > 0) parts.log(left > 0 ? "warn" : "info", "sweep.ended", { count, left });
@@ -189,6 +194,7 @@ async function decide(job: Job, parts: EngineParts): Promise<Decision> {
   const wait = await flow.waitOf(job);
   if (wait) {
     await makeWait(job, wait, parts);
+    if (job.slots !== undefined) await giveBack(nextAttempt(job), parts);
     return "left";
   }
   const notBefore = Math.max(job.startAt, dueAt);

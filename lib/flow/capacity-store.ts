@@ -2,19 +2,10 @@ import { DAY, SECOND, type Clock, type EpochMs } from "../clock.ts";
 import { expirySeconds, type Item, type Table } from "../store/table.ts";
 import { BEHIND_NOBODY, MOST_TRIES, itemOf, markWaiters, updateItem } from "./capacity-items.ts";
 import type { DestinationRef } from "./destination-store.ts";
+import { nameOf, termsOf, type Slot } from "./slots.ts";
 import { createTurnRow } from "./turn-row.ts";
 
 // What destinations with limits have room for: turns by their rate, and slots for attempts at once.
-
-/** One unit of a destination's concurrency, held by an attempt. */
-export interface Slot extends DestinationRef {
-  readonly holder: string;
-  readonly since: EpochMs;
-  /** The time by which the attempt that holds it has certainly ended. */
-  readonly until: EpochMs;
-  /** Set for a job in a lane, which waits for a slot in its queue. */
-  readonly isInLane?: true;
-}
 
 interface Parts {
   readonly table: Table;
@@ -38,9 +29,11 @@ export function createCapacityStore(parts: Parts) {
     /**
      * Takes one of `most` slots. `behind`: jobs wait for one in the destination's backlog, which one that may not go
      * `first` does not pass. `tookMs`, when all are taken: how long an attempt holds one, in service time, estimated by
-     * the last one that was given back and by the one held longest.
+     * the last one that was given back and by the one held longest. `instead`: a slot that whoever asks has already, and
+     * gives back once it has this one.
      */
-    takeSlot: async (slot: Slot, most: number, isFirst: boolean) => takeSlot(parts, slot, most, isFirst),
+    takeSlot: async (slot: Slot, most: number, isFirst: boolean, instead?: Slot) =>
+      takeSlot(parts, slot, { most, isFirst, instead }),
     /** Takes a slot for an attempt that runs already, also where all are taken. Returns how many are taken then. */
     addSlot: async (slot: Slot) => addSlot(parts, slot),
     /** Keeps the next slot that a job outside of lanes gives back for a lane, which asks again at `asksAt`. */
@@ -81,18 +74,22 @@ function takenIn(item: Item | undefined, clock: Clock): number {
 async function takeSlot(
   { table, clock }: Parts,
   slot: Slot,
-  most: number,
-  isFirst: boolean,
+  {
+    most,
+    isFirst,
+    instead = slot,
+  }: { readonly most: number; readonly isFirst: boolean; readonly instead?: Slot | undefined },
 ): Promise<"taken" | "behind" | { readonly tookMs: number }> {
   const key = slotsKey(slot);
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
     const taken = await updateItem(table, key, {
       UpdateExpression: `ADD slots :slot SET expiresAt = :expiresAt${slot.isInLane ? " REMOVE laneAt" : ""}`,
       // `contains`: a call whose answer was lost has written the slot, and its repetition succeeds too.
-      ConditionExpression: `(attribute_not_exists(slots) OR size(slots) < :most OR contains(slots, :name))${isFirst ? "" : BEHIND_NOBODY}`,
+      ConditionExpression: `(attribute_not_exists(slots) OR size(slots) < :most OR contains(slots, :name) OR contains(slots, :instead))${isFirst ? "" : BEHIND_NOBODY}`,
       values: {
         ":slot": new Set([nameOf(slot)]),
         ":name": nameOf(slot),
+        ":instead": nameOf(instead),
         ":most": most,
         ":expiresAt": expirySeconds(slot.until + DAY),
       },
@@ -129,14 +126,4 @@ async function leaveSlot({ table, clock }: Parts, slot: Slot, tookMs?: number): 
 
 function slotsKey(ref: DestinationRef) {
   return itemOf(ref, "SLOTS");
-}
-
-/** A slot as a member of the set of taken slots. */
-function nameOf({ until, since, holder }: Slot): string {
-  return `${until} ${since} ${holder}`;
-}
-
-function termsOf(name: string): Pick<Slot, "until" | "since"> {
-  const [until, since] = name.split(" ");
-  return { until: Number(until), since: Number(since) };
 }

@@ -2,17 +2,19 @@ import type { Clock } from "../clock.ts";
 import { Unavailable, reasonOf } from "../errors.ts";
 import { backlogTo, type BacklogRef } from "../job/backlog.ts";
 import { isGroup } from "../job/group.ts";
-import { isSchedule, type Job } from "../job/job.ts";
+import { isSchedule, type Job, type WaitingJob } from "../job/job.ts";
 import type { Log } from "../log.ts";
 import type { AppStore } from "../store/app-store.ts";
 import type { Backlogs } from "../store/backlogs.ts";
 import type { JobStore } from "../store/job-store.ts";
-import type { CapacityStore, Slot } from "./capacity-store.ts";
+import type { CapacityStore } from "./capacity-store.ts";
 import { createCircuitWaits, createOutcomes } from "./circuits.ts";
 import type { DestinationStore } from "./destination-store.ts";
 import { createGates } from "./gates.ts";
-import { makeRoom, slotFor } from "./limits.ts";
+import { keepSlots } from "./kept-slots.ts";
+import { makeRoom } from "./limits.ts";
 import { isShare, limitsOf, shareByTimeout, tightestFirst, type Share } from "./shares.ts";
+import { keptSlots, slotFor, type Slot } from "./slots.ts";
 import { SLOW_AFTER_MS, createSlowness, type Amount } from "./slowness.ts";
 import type { Wait } from "./wait.ts";
 import type { CallRef, Outcome } from "../job/attempt.ts";
@@ -22,16 +24,20 @@ export type Entry = Admitted | Deferred;
 
 export interface Admitted {
   /**
-   * Runs the attempt, gives back its slots, and notes its outcome; an attempt that did not start has none. `ended`: what
-   * came of the call. `freed`: the backlogs whose next jobs may have the slots, also if the service failed.
+   * Runs the attempt, gives back its slots, and notes its outcome; an attempt that did not start has none. It calls
+   * `started` if it is the one that the slots in its message were kept for. `ended`: what came of the call. `freed`: the
+   * backlogs whose next jobs may have the slots, also if the service failed.
    */
-  during(attempt: () => Promise<Outcome | undefined>): Promise<{
+  during(attempt: (started: () => void) => Promise<Outcome | undefined>): Promise<{
     readonly ended: PromiseSettledResult<Outcome | undefined>;
     readonly freed: readonly BacklogRef[];
   }>;
 }
 
-/** `freed`: the backlogs whose next jobs may have the slots that the attempt held until it had to wait. */
+/**
+ * `freed`: the backlogs whose next jobs may have the slots that the attempt held until it had to wait. Those that were kept
+ * for it are not given back: see `giveBack`.
+ */
 export interface Deferred {
   readonly wait: Wait;
   readonly freed: readonly Freed[];
@@ -86,7 +92,8 @@ export function createFlowControl(parts: Parts) {
       await runs.leave(ref, slots);
       throw error;
     }
-    return runs.admitted(ref, slots, share);
+    const keptFor = keptSlots(ref).map(({ destination }) => destination);
+    return runs.admitted(ref, slots, share ?? keptFor.find(isShare));
   }
 
   /** The decision for a job that only its message holds. It may start during an outage of the table. */
@@ -104,7 +111,16 @@ export function createFlowControl(parts: Parts) {
     return circuits.waitOfDue(job);
   }
 
-  return { enter, enterCarried, waitOf, ...createGates({ clock, apps, capacity, circuits }) };
+  return {
+    enter,
+    enterCarried,
+    waitOf,
+    ...createGates({ clock, apps, capacity, circuits }),
+    /** Takes the slots that a job of a backlog needs, and keeps them until its message comes. */
+    keepSlots: async (job: WaitingJob, at: BacklogRef) => keepSlots(job, at, { ...parts, shareOf: runs.shareOf }),
+    /** Gives back slots that were kept for an attempt which does not start. Returns the backlogs whose next jobs may have them. */
+    giveBack: async (ref: CallRef, slots: readonly Slot[] = keptSlots(ref)) => runs.leave(ref, slots),
+  };
 }
 
 function deferred(wait: Wait): Deferred {
@@ -121,9 +137,9 @@ function forOthers(full: string, freed: readonly BacklogRef[]): Freed[] {
 }
 
 /** The backlog of the share whose slot was for an attempt that has not taken it: the next one may have it. */
-function passedOn({ appId, turn }: CallRef, slots: readonly Slot[] = []): BacklogRef[] {
-  const share = turn?.share;
-  if (share === undefined || slots.some(({ destination }) => destination === share)) return [];
+function passedOn(ref: CallRef, slots: readonly Slot[] = []): BacklogRef[] {
+  const { appId, turn: { share } = {} } = ref;
+  if (share === undefined || [...slots, ...keptSlots(ref)].some(({ destination }) => destination === share)) return [];
   return [{ appId, backlog: backlogTo(share) }];
 }
 
@@ -146,11 +162,20 @@ function createRuns(parts: Parts) {
     const during: Admitted["during"] = async (attempt) => {
       const stop = new AbortController();
       const watched = watch(ref, stop.signal, share);
-      const [ended] = await Promise.allSettled([attempt()]);
+      const held = [...slots];
+      const replaced: Promise<BacklogRef[]>[] = [];
+      const started = () => {
+        for (const kept of keptSlots(ref)) {
+          if (slots.some(({ destination }) => destination === kept.destination)) replaced.push(leave(ref, [kept]));
+          else held.push(kept);
+        }
+      };
+      const [ended] = await Promise.allSettled([attempt(started)]);
       const outcome = ended.status === "fulfilled" ? ended.value : undefined;
       stop.abort(OVER);
-      const [late, freed] = [await watched, await leave(ref, slots, outcome)];
-      return { ended, freed: [...freed, ...(late ? await leave(ref, [late]) : []), ...passedOn(ref, slots)] };
+      const [late, freed] = [await watched, await leave(ref, held, outcome)];
+      freed.push(...(late ? await leave(ref, [late]) : []), ...(await Promise.all(replaced)).flat());
+      return { ended, freed: [...freed, ...passedOn(ref, slots)] };
     };
     return { during };
   }
@@ -178,10 +203,11 @@ function createRuns(parts: Parts) {
     return slot;
   }
 
-  /** Returns the backlogs of the jobs that wait for the slots. */
+  /** Returns the backlogs of the jobs that wait for the slots. That of a destination is first: it has both slots to give. */
   async function leave(ref: CallRef, slots: readonly Slot[], outcome?: Outcome): Promise<BacklogRef[]> {
     const noted = outcome && outcomes.note(ref, outcome).catch((error: unknown) => notNoted(ref, error));
-    const freed = slots.map(async (slot): Promise<BacklogRef[]> => {
+    const inOrder = slots.toSorted((a, b) => Number(isShare(a.destination)) - Number(isShare(b.destination)));
+    const freed = inOrder.map(async (slot): Promise<BacklogRef[]> => {
       try {
         const isAwaited = await capacity.leaveSlot(slot, outcome && clock.now() - slot.since);
         return isAwaited ? [{ appId: slot.appId, backlog: backlogTo(slot.destination) }] : [];

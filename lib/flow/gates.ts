@@ -18,6 +18,8 @@ export interface Gate {
   readonly free: number;
   readonly turns?: readonly Turn[];
   readonly atOnce?: number;
+  /** Those that leave keep their slots until their messages come. */
+  readonly keepsSlots?: true;
   /** The destination has failed too often, and is only probed. */
   readonly isOpen?: true;
 }
@@ -44,17 +46,17 @@ export function createGates(parts: Parts) {
   async function roomOf(ref: BacklogRef, most: number, gone: number): Promise<Pick<Gate, "free" | "isOpen">> {
     const to = target(ref);
     if (!to) return { free: most };
-    const probing = await probesOf(to);
+    const probing = await probesOf(to, gone);
     if (probing) return probing;
     const limits = limitsOf(to.destination, await apps.settingsOf(to.appId));
     return { free: limits ? await roomWithin(parts, to, limits, { most, gone }) : most };
   }
 
   /** One job may probe a destination that has failed too often, when its time has come. Undefined if it has not. */
-  async function probesOf(to: DestinationRef): Promise<Pick<Gate, "free" | "isOpen"> | undefined> {
+  async function probesOf(to: DestinationRef, gone: number): Promise<Pick<Gate, "free" | "isOpen"> | undefined> {
     const circuit = isShare(to.destination) ? undefined : await circuits.circuitOf(to);
     if (!circuit || circuit.state === "closed") return undefined;
-    return { free: (circuit.probeAt ?? Infinity) <= clock.now() ? 1 : 0, isOpen: true };
+    return { free: gone === 0 && (circuit.probeAt ?? Infinity) <= clock.now() ? 1 : 0, isOpen: true };
   }
 
   /**
@@ -64,13 +66,14 @@ export function createGates(parts: Parts) {
   async function gateOf(ref: BacklogRef, most: number, gone = 0): Promise<Gate> {
     const to = target(ref);
     if (!to) return { free: most };
-    const probing = await probesOf(to);
+    const probing = await probesOf(to, gone);
     if (probing) return probing;
     const limits = limitsOf(to.destination, await apps.settingsOf(to.appId));
     const turns = limits && (await turnsWithin(parts, to, limits, { most, gone }));
     if (!limits || !turns) return { free: most };
     const { maxConcurrency: atOnce } = limits;
-    return { free: turns.length, turns, ...(atOnce !== null && { atOnce }) };
+    const keepsSlots = limits.rateLimitPerSecond === null && { keepsSlots: true as const };
+    return { free: turns.length, turns, ...(atOnce !== null && { atOnce }), ...keepsSlots };
   }
 
   /** Says whether jobs are left in a backlog: new ones must not pass them. Returns whether that is new for slots. */

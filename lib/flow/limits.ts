@@ -1,16 +1,17 @@
 import { MINUTE, SECOND, type Clock } from "../clock.ts";
-import { CLOCK_SKEW, LEASE_MARGIN_MS, LONGEST_MESSAGE_DELAY } from "../job/job.ts";
+import { CLOCK_SKEW, LONGEST_MESSAGE_DELAY } from "../job/job.ts";
 import type { DestinationLimits } from "../store/app-settings.ts";
 import type { JobStore } from "../store/job-store.ts";
-import type { CapacityStore, Slot } from "./capacity-store.ts";
+import type { CapacityStore } from "./capacity-store.ts";
 import type { DestinationRef } from "./destination-store.ts";
 import { isShare } from "./shares.ts";
+import { isKeptFor, keptSlots, slotFor, type Slot } from "./slots.ts";
 import type { Wait } from "./wait.ts";
 import type { CallRef, Turn } from "../job/attempt.ts";
 
 // The limits of a destination, or of an app's share of a queue: attempts per second, and attempts at once.
 
-/** There is room for the attempt. `slot`: what it takes where slots are limited. */
+/** There is room for the attempt. `slot`: what it takes where slots are limited, and none is kept for it. */
 export interface Room {
   readonly slot?: Slot;
 }
@@ -44,7 +45,7 @@ export async function makeRoom(
     if (waitMs > (isKept ? SHORT_WAIT_MS + CLOCK_SKEW : SHORT_WAIT_MS)) return { reason: "rate", turn };
     if (waitMs > 0) await clock.sleep(waitMs);
   }
-  if (maxConcurrency === null) return {};
+  if (maxConcurrency === null || isKeptFor(ref, destination, clock)) return {};
   const isFirst = isProbe || isLetGoTo(destination, ref);
   return takeSlot(parts, ref, { destination, most: maxConcurrency, isFirst });
 }
@@ -87,20 +88,15 @@ interface Asked {
   readonly isFirst: boolean;
 }
 
-/** A slot for an attempt that starts now. */
-export function slotFor({ appId, timeoutMs, ordered }: CallRef, destination: string, clock: Clock): Slot {
-  const since = clock.now();
-  const until = since + clock.during(timeoutMs + 2 * LEASE_MARGIN_MS);
-  return { appId, destination, holder: clock.operationId(), since, until, ...(ordered && { isInLane: ordered }) };
-}
-
 async function takeSlot(parts: Parts, ref: CallRef, { destination, most, isFirst }: Asked): Promise<Room | Wait> {
   const { clock, store, capacity } = parts;
   const { ordered } = ref;
   const slot = slotFor(ref, destination, clock);
-  let taken = await capacity.takeSlot(slot, most, isFirst);
+  // One that was kept for it and does not last as long as the attempt may.
+  const instead = keptSlots(ref).find((kept) => kept.destination === destination);
+  let taken = await capacity.takeSlot(slot, most, isFirst, instead);
   if (taken === "behind" && ordered && (await store.get(ref.id))?.waitsSince !== undefined) {
-    taken = await capacity.takeSlot(slot, most, true);
+    taken = await capacity.takeSlot(slot, most, true, instead);
   }
   if (taken === "taken") return { slot };
   if (!ordered) return { reason: "concurrency", at: destination, ...(taken !== "behind" && { isFirst: true }) };
@@ -122,8 +118,7 @@ function beyondTheRow(clock: Clock, { ordered }: CallRef): Wait {
 
 /**
  * The turns of the jobs of a destination's backlog that fit into its limits by the next look, at most `most` after
- * `gone` others; undefined without limits. Each attempt that gives back a slot calls the next job, so slots are those
- * that are free.
+ * `gone` others; as many as there are free slots where it has no rate. Undefined without limits.
  */
 export async function turnsWithin(
   { clock, capacity }: Pick<Parts, "clock" | "capacity">,
@@ -133,10 +128,14 @@ export async function turnsWithin(
 ): Promise<Turn[] | undefined> {
   if (rate === null && maxConcurrency === null) return undefined;
   const free = await freeAfter(capacity, ref, maxConcurrency, { most, gone });
-  const share = isShare(ref.destination) ? { share: ref.destination } : {};
-  if (rate === null) return Array.from({ length: free }, () => ({ at: clock.now(), step: 0, ...share }));
+  if (rate === null) return Array.from({ length: free }, () => turnForSlot(ref.destination, clock));
   const step = stepOf(clock, rate);
   return free === 0 ? [] : capacity.takeTurns(ref, { step, most: free });
+}
+
+/** A turn at once, for a slot of a destination or a share. */
+export function turnForSlot(destination: string, clock: Pick<Clock, "now">): Turn {
+  return { at: clock.now(), step: 0, ...(isShare(destination) && { share: destination }) };
 }
 
 /** How many turns `turnsWithin` would give. */

@@ -3,7 +3,8 @@ import { reasonOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { LimitName } from "../store/app-settings.ts";
 import type { AppStore } from "../store/app-store.ts";
-import type { CapacityStore, Slot } from "./capacity-store.ts";
+import type { CapacityStore } from "./capacity-store.ts";
+import type { Slot } from "./slots.ts";
 
 // The requests of an app that take executions of the account for long. Each takes a slot.
 

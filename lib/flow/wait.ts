@@ -16,11 +16,11 @@ import { isShare } from "./shares.ts";
  *
  * A wait until `turn` or `startAt` is spent in the queue: the turn is kept for the job; at `startAt` it asks again. Any
  * other wait is spent in a backlog, and costs one write however long it lasts. `at`: the destination, or the app's share
- * of a queue, that has no slot. `isFirst`: no other job is known to wait there for one.
+ * of a queue, that has no slot. `isFirst`: no other job is known to wait there for one. `mark`: where it has waited before.
  */
 export type Wait =
   | { readonly reason: "paused" | "held" | "slot" | "outage" | "rate" }
-  | { readonly reason: "concurrency"; readonly at: string; readonly isFirst?: true }
+  | { readonly reason: "concurrency"; readonly at: string; readonly isFirst?: true; readonly mark?: Turn }
   | { readonly reason: "rate"; readonly turn: Turn }
   | { readonly reason: "rate" | "concurrency"; readonly startAt: EpochMs };
 
@@ -44,8 +44,9 @@ export function waiting(job: Job, wait: Wait, now: EpochMs): Move {
   if ("startAt" in wait) return defer(job, wait.startAt, now, LIMIT_LETTERS[wait.reason]);
   const isByLimit = wait.reason === "rate" || wait.reason === "concurrency";
   const isForShare = "at" in wait && isShare(wait.at);
-  const keepsTurn = isForShare && job.turn !== undefined && job.turn.share === undefined;
-  return queueUp(job, backlogOf(job, wait), isByLimit ? LIMIT_LETTERS[wait.reason] : undefined, keepsTurn);
+  const kept = isForShare && job.turn?.share === undefined ? job.turn : undefined;
+  const turn = ("mark" in wait && wait.mark) || kept;
+  return queueUp(job, backlogOf(job, wait), { waitsFor: isByLimit ? LIMIT_LETTERS[wait.reason] : undefined, turn });
 }
 
 /** The backlog for a wait that is spent in one. */

@@ -106,6 +106,8 @@ export interface CallRef extends RefFields {
   readonly ordered?: true;
   /** The turn that the job has at a destination with limits. */
   readonly turn?: Turn;
+  /** The slots that are kept for it. */
+  readonly slots?: string;
   readonly rank?: never;
   readonly isUrgent?: never;
 }
@@ -119,6 +121,7 @@ export interface TaskRef extends RefFields {
   readonly destination?: never;
   readonly ordered?: never;
   readonly turn?: never;
+  readonly slots?: never;
 }
 
 /** For jobs that are no tasks. Throws for a task's reference. */

@@ -163,6 +163,8 @@ interface JobFields extends Kind, GroupFields, ScheduleFields {
   readonly timedOut?: true;
   /** That of the next attempt, at a destination with limits. */
   readonly turn?: Turn;
+  /** The slots that are kept for the next attempt, as text: see `lib/flow/kept-slots.ts`. */
+  readonly slots?: string;
   /** Set for a job that was put off to a later start: the first one, which remains its place in a backlog. */
   readonly waitsSince?: EpochMs;
   /** The limit for which the job was put off, or went into its last backlog. */
@@ -295,7 +297,7 @@ export function isPaused(schedule: Pick<Job, "status" | "pausedAt">): boolean {
 }
 
 export function nextAttempt(job: Job): AttemptRef {
-  const { id, appId, timeoutMs, destination, lane, turn, isUrgent, notAfter, payload } = job;
+  const { id, appId, timeoutMs, destination, lane, turn, slots, isUrgent, notAfter, payload } = job;
   const isLarge = job.isLarge ?? payload.at === "s3";
   const ref = {
     id,
@@ -312,6 +314,7 @@ export function nextAttempt(job: Job): AttemptRef {
     destination,
     ...(lane !== undefined && { ordered: true }),
     ...(turn && { turn }),
+    ...(slots !== undefined && { slots }),
   };
 }
 

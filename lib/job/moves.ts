@@ -34,7 +34,10 @@ const SETTLE_HEAD_START = MINUTE;
 
 type ClaimMove = Move<"RUNNING", "attempts" | "startedAt" | "updatedAt" | "leaseUntil" | "dueAt">;
 
-/** Starts attempt `ref.attempt`. Only this move changes the attempt number. `slots`: the number of task slots, for a task. */
+/**
+ * Starts attempt `ref.attempt`. Only this move changes the attempt number. `slots`: the number of task slots, for a task.
+ * A message that comes again when its job has given up the slots that it names starts nothing.
+ */
 export function claim(ref: AttemptRef, now: EpochMs, leaseUntil: EpochMs, slots?: number): ClaimMove {
   return {
     from: ["PENDING", "RETRYING"],
@@ -43,6 +46,7 @@ export function claim(ref: AttemptRef, now: EpochMs, leaseUntil: EpochMs, slots?
       ["attempts", "=", ref.attempt - 1],
       ["startAt", "<=", now + CLOCK_SKEW],
       ...(ref.notAfter === undefined ? [] : [["notAfter", ">=", now] as const]),
+      ref.slots === undefined ? ["slots", "absent"] : ["slots", "=", ref.slots],
     ],
     set: {
       attempts: ref.attempt,
@@ -200,27 +204,37 @@ export function becomeDue(job: Job, dueAt: EpochMs): Move<Status, "dueAt"> {
 }
 
 /**
- * Moves a job to a backlog, where it waits by its age, `waitsFor` a limit if for one. It counts as no attempt. `keepsTurn`:
- * the one that it was given elsewhere says where it has waited before.
+ * Moves a job to a backlog, where it waits by its age, `waitsFor` a limit if for one. It counts as no attempt. `turn`: what
+ * it was given elsewhere says where it has waited before.
  */
 export function queueUp(
   job: Job,
   backlog: BacklogName,
-  waitsFor?: LimitLetter,
-  keepsTurn = false,
-): Move<Status, "dueAt" | "backlog" | "waitsFor"> {
+  { waitsFor, turn }: { readonly waitsFor?: LimitLetter | undefined; readonly turn?: Turn | undefined } = {},
+): Move<Status, "dueAt" | "backlog" | "waitsFor" | "turn"> {
   const due = becomeDue(job, job.waitsSince ?? job.startAt);
-  return { ...due, set: { ...due.set, backlog, ...(waitsFor && { waitsFor }) }, remove: keepsTurn ? [] : ["turn"] };
+  return {
+    ...due,
+    set: { ...due.set, backlog, ...(waitsFor && { waitsFor }), ...(turn && { turn }) },
+    remove: [...(turn ? [] : (["turn"] as const)), ...slotsOf(job)],
+  };
 }
 
-/** Takes a job out of its backlog, along with a message; `turn`: the one that it was given at its destination. */
+/** What a job is given as it leaves its backlog: a turn at its destination, and the slots that are kept for it. */
+export interface Given {
+  readonly turn?: Turn | undefined;
+  readonly slots?: string | undefined;
+}
+
+/** Takes a job out of its backlog, along with a message. */
 export function leaveBacklog(
   job: Job,
   now: EpochMs,
-  turn?: Turn,
-): Move<Status, "dueAt" | "startAt" | "turn" | "waitsSince" | "releasedAt"> {
-  const move = turn ? take(job, turn, now) : becomeDue(job, now + HEAD_START);
-  return { ...move, set: { ...move.set, releasedAt: now } };
+  { turn, slots }: Given = {},
+): Move<Status, "dueAt" | "startAt" | "turn" | "slots" | "waitsSince" | "releasedAt"> {
+  const { set, ...move } = turn ? take(job, turn, now) : becomeDue(job, now + HEAD_START);
+  const kept = { ...set, releasedAt: now };
+  return slots === undefined ? { ...move, set: kept } : { ...move, set: { ...kept, slots }, remove: [] };
 }
 
 /** Puts a job off to a later start, at which it asks again. It counts as no attempt. */
@@ -231,13 +245,13 @@ export function defer(
   waitsFor: LimitLetter,
 ): Move<Status, "dueAt" | "startAt" | "waitsSince" | "waitsFor"> {
   const move = startLater(job, startAt, now);
-  return { ...move, set: { ...move.set, waitsFor }, remove: ["turn"] };
+  return { ...move, set: { ...move.set, waitsFor }, remove: ["turn", ...slotsOf(job)] };
 }
 
 /** Puts a job off to the turn that it has taken at its destination. */
 export function take(job: Job, turn: Turn, now: EpochMs): Move<Status, "dueAt" | "startAt" | "turn" | "waitsSince"> {
   const move = startLater(job, turn.at, now);
-  return { ...move, set: { ...move.set, turn } };
+  return { ...move, set: { ...move.set, turn }, remove: slotsOf(job) };
 }
 
 function startLater(job: Job, startAt: EpochMs, now: EpochMs): Move<Status, "dueAt" | "startAt" | "waitsSince"> {
@@ -484,8 +498,13 @@ export function ended(
       ...(job.owes && { endings: (job.endings ?? 0) + 1 }),
       ...(isUnsettledEnd ? { dueAt: now + SETTLE_HEAD_START } : expiry(job, now, retention)),
     },
-    remove: isUnsettledEnd ? [] : ["dueAt"],
+    remove: [...(isUnsettledEnd ? [] : (["dueAt"] as const)), ...slotsOf(job)],
   };
+}
+
+/** Slots are kept for one attempt, and named until its end. */
+function slotsOf({ slots }: Job): readonly ["slots"] | readonly [] {
+  return slots === undefined ? [] : ["slots"];
 }
 
 function expiry(job: Job, now: EpochMs, retention: number): Pick<Fields, "expiresAt"> {
@@ -548,7 +567,7 @@ function retryAt(job: RunningJob, startAt: EpochMs, now: EpochMs, lastError: str
     ...ofThisAttempt(job),
     to: "RETRYING",
     set: { retryCount, startAt, dueAt, lastError, updatedAt: now },
-    remove: ["leaseUntil"],
+    remove: ["leaseUntil", ...slotsOf(job)],
   };
 }
 

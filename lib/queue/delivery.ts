@@ -107,6 +107,7 @@ const attemptRef = z.union([
         both: z.exactOptional(z.literal(true)),
       }),
     ),
+    slots: z.exactOptional(z.string()),
     rank: z.exactOptional(z.never()),
   }),
   z.object({ ...refFields, rank: z.string(), isUrgent: z.exactOptional(z.literal(true)) }),

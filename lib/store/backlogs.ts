@@ -12,6 +12,8 @@ const KEPT = 7 * DAY;
 /** How long a process may rely on a backlog that it has announced. */
 const ANNOUNCED_FOR = 30 * SECOND;
 const LONGEST_LOOK = HOUR;
+/** A page of a look takes seconds. Nobody else looks meanwhile; a look whose sweep has died is over then. */
+const LOOKS_FOR = 25 * SECOND;
 
 export type Backlogs = ReturnType<typeof createBacklogs>;
 
@@ -21,23 +23,13 @@ interface Parts {
 }
 
 export function createBacklogs({ table, clock }: Parts) {
-  /** Makes the sweep look at a backlog now, if there is one. */
+  /** Makes the sweep look at a backlog now, if there is one, also where a look is under way: that one has seen less. */
   async function wake(ref: BacklogRef): Promise<void> {
     await table.update(itemKey(backlogKey(ref)), {
-      UpdateExpression: "SET dueAt = :now",
+      UpdateExpression: "SET dueAt = :now REMOVE lookUntil",
       ConditionExpression: "attribute_exists(pk)",
       values: { ":now": clock.now() },
     });
-  }
-
-  /** Sets the next look at a backlog that is due by `until`. False if another sweep looks at it now. */
-  async function beginLook(ref: BacklogRef, until: EpochMs, nextAt: EpochMs): Promise<boolean> {
-    const { held } = await table.update(itemKey(backlogKey(ref)), {
-      UpdateExpression: "SET dueAt = :at, expiresAt = :expiresAt",
-      ConditionExpression: "dueAt <= :until",
-      values: { ":at": nextAt, ":until": until, ":expiresAt": expirySeconds(nextAt + KEPT) },
-    });
-    return held;
   }
 
   /**
@@ -91,11 +83,61 @@ export function createBacklogs({ table, clock }: Parts) {
     /** Makes sure that the sweep looks at a backlog within a minute. Call it before a job goes there. */
     announce: createAnnounce({ table, clock }),
     wake,
-    beginLook,
+    ...createLooks({ table, clock }),
     lookAgain,
     rest,
     calledFor,
   };
+}
+
+/** The looks of sweeps: of two sweeps at a time, one looks at a backlog. */
+function createLooks({ table, clock }: Parts) {
+  /**
+   * Begins a look at a backlog that is due by `until`, and sets the next one. Returns the time by which the look is to go
+   * on, which is its name; undefined if another sweep looks at it now.
+   */
+  async function beginLook(ref: BacklogRef, until: EpochMs, nextAt: EpochMs): Promise<EpochMs | undefined> {
+    const now = clock.now();
+    const lookUntil = endOfLook(now);
+    const { held } = await table.update(itemKey(backlogKey(ref)), {
+      UpdateExpression: "SET dueAt = :at, lookUntil = :ends, expiresAt = :expiresAt",
+      ConditionExpression: "dueAt <= :until AND (attribute_not_exists(lookUntil) OR lookUntil < :now)",
+      values: {
+        ":at": nextAt,
+        ":until": until,
+        ":now": now,
+        ":ends": lookUntil,
+        ":expiresAt": expirySeconds(nextAt + KEPT),
+      },
+    });
+    return held ? lookUntil : undefined;
+  }
+
+  /** Goes on with a look, whose name changes. Undefined if it is another sweep's by now. */
+  async function goOnLooking(ref: BacklogRef, look: EpochMs): Promise<EpochMs | undefined> {
+    const lookUntil = Math.max(endOfLook(clock.now()), look + 1);
+    const { held } = await table.update(itemKey(backlogKey(ref)), {
+      UpdateExpression: "SET lookUntil = :ends",
+      ConditionExpression: "lookUntil = :look",
+      values: { ":look": look, ":ends": lookUntil },
+    });
+    return held ? lookUntil : undefined;
+  }
+
+  /** Leaves the rest of a look to others, at once. */
+  async function giveUpLook(ref: BacklogRef, look: EpochMs): Promise<void> {
+    await table.update(itemKey(backlogKey(ref)), {
+      UpdateExpression: "SET dueAt = :now REMOVE lookUntil",
+      ConditionExpression: "lookUntil = :look",
+      values: { ":now": clock.now(), ":look": look },
+    });
+  }
+
+  function endOfLook(now: EpochMs): EpochMs {
+    return Math.round(now + clock.during(LOOKS_FOR));
+  }
+
+  return { beginLook, goOnLooking, giveUpLook };
 }
 
 function createAnnounce({ table, clock }: Parts): (ref: BacklogRef) => Promise<void> {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
-import type { Slot } from "../../lib/flow/capacity-store.ts";
+import type { Slot } from "../../lib/flow/slots.ts";
 import { nextAttempt, type Job, type Mode } from "../../lib/job/job.ts";
 import type { Metadata } from "../../lib/job/message.ts";
 import type { DestinationLimits } from "../../lib/store/app-settings.ts";

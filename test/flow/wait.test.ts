@@ -84,7 +84,7 @@ const ROWS = {
     {
       wait: { reason: "concurrency", at: "(slow)" },
       spentIn: "table",
-      set: { dueAt: ACCEPTED, backlog: "to (slow)", waitsFor: "c" },
+      set: { dueAt: ACCEPTED, backlog: "to (slow)", waitsFor: "c", turn: { at: ACCEPTED, step: 1 } },
     },
     {
       wait: { reason: "concurrency", at: "(slow)" },
@@ -127,7 +127,7 @@ test("a message arrives a little before a turn by a rate, and else when its job 
   const clock = createClock();
   const turn = after(job(), waiting(job(), { reason: "rate", turn: { at: SOON, step: 1 } }, NOW));
   expect(arrival(turn, clock)).toBe(SOON - clock.during(900));
-  const slot = after(job(), leaveBacklog(job(), SOON, { at: SOON, step: 0 }));
+  const slot = after(job(), leaveBacklog(job(), SOON, { turn: { at: SOON, step: 0 } }));
   expect(arrival(slot, clock)).toBe(SOON);
   const untaken = after(job("lane"), waiting(job("lane"), { reason: "concurrency", startAt: SOON }, NOW));
   expect(arrival(untaken, clock)).toBe(SOON);

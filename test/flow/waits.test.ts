@@ -61,7 +61,7 @@ async function inBacklog(backlog: BacklogName, count = 1, letter?: LimitLetter):
   const jobs: Job[] = [];
   for (let n = 0; n < count; n += 1) {
     const job = await standing({ startAt: world.clock.now() - HOUR + n });
-    await world.store.apply(job, queueUp(job, backlog, letter));
+    await world.store.apply(job, queueUp(job, backlog, { waitsFor: letter }));
     jobs.push(await stored(job));
   }
   return jobs;

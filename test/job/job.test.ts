@@ -154,6 +154,7 @@ test("a claim names the attempt before it and waits for the start time", () => {
   expect(move.when).toEqual([
     ["attempts", "=", 0],
     ["startAt", "<=", NOW + 999],
+    ["slots", "absent"],
   ]);
   expect(after(job, move)).toMatchObject({ status: "RUNNING", attempts: 1, leaseUntil: NOW + MINUTE });
 });

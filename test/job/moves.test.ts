@@ -198,6 +198,7 @@ test("a claim sets the attempt, its start and its lease, and uses up the turn", 
     when: [
       ["attempts", "=", 0],
       ["startAt", "<=", NOW + 999],
+      ["slots", "absent"],
     ],
     set: { attempts: 1, startedAt: NOW, updatedAt: NOW, leaseUntil: NOW + LEASE },
     remove: ["turn", "waitsSince", "waitsFor"],

@@ -141,7 +141,7 @@ test("a hastened job is due at once, fenced on the wait that was seen", () => {
 test("a job that leaves its backlog is due behind its message, with the turn that it was given", () => {
   expect(leaveBacklog(waiting, LATER).set).toEqual({ dueAt: LATER + 5 * MINUTE, releasedAt: LATER });
   const turn = { at: LATER, step: 1 };
-  expect(leaveBacklog(waiting, NOW, turn).set).toMatchObject({ startAt: LATER, turn, releasedAt: NOW });
+  expect(leaveBacklog(waiting, NOW, { turn }).set).toMatchObject({ startAt: LATER, turn, releasedAt: NOW });
 });
 
 test("a retry of a task starts its progress anew, and a member's tells its group", () => {

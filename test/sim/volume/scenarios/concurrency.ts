@@ -1,6 +1,16 @@
 import { MINUTE, SECOND } from "../../../../lib/clock.ts";
 import { START } from "../../cloud.ts";
-import { atMost, highest, longestPassing, mostAtOnce, none, within, type Scenario, type Span } from "../scenario.ts";
+import {
+  atMost,
+  highest,
+  longestPassing,
+  messagesOver,
+  mostAtOnce,
+  none,
+  within,
+  type Scenario,
+  type Span,
+} from "../scenario.ts";
 import { appId, createVolumeWorld, webhook } from "../world.ts";
 
 const APP = appId(1);
@@ -42,13 +52,18 @@ export const concurrency: Scenario = {
         2.1,
         jobs.reduce((sum, { waits }) => sum + waits, 0) / jobs.length,
       ),
-      // The sweep takes a slot for free whose next job is on its way: one of the two then waits again.
+      // One comes into the backlog and one leaves it. Who calls the same job at the same moment is refused.
       atMost(
         "10: writes of waiting of a job",
         4,
         highest(jobs, ({ waits }) => waits),
       ),
       within("10: passing by jobs that came later", MINUTE, longestPassing(jobs, time.now(), SECOND)),
+      atMost(
+        "3: messages of a job over 2 + retries + log2(minutes)",
+        0,
+        highest(jobs, (job) => messagesOver(job, time.now())),
+      ),
       none("10: jobs that have not run in three times the time", counts.open()),
       within("10: all have run", 1.25 * ideal + 10 * MINUTE, took),
       // As it comes, on a page of the sweep of which not all may go, as a slot is given back, and for each further wait.

@@ -1,0 +1,119 @@
+import { MINUTE, type EpochMs } from "../clock.ts";
+import { CLOCK_SKEW, HEAD_START, rankOf, type WaitingJob } from "../job/job.ts";
+import type { BacklogRef } from "../job/backlog.ts";
+import type { IndexEntry } from "../store/job-item.ts";
+import { backlogKey, type Place } from "../store/job-keys.ts";
+import { ALL, PAGE, jobsIn, letGo, type Going } from "./backlog.ts";
+import type { EngineParts } from "./engine-parts.ts";
+
+// The sweep's looks at backlogs.
+
+/** Some that were to go may have ended. */
+const SPARE = 5;
+/** The sweep of each minute finds what is due within the next one. One beside it, so short a time later, does not look again. */
+const DUE_WITHIN = MINUTE / 2;
+
+/** `next`: where the look goes on, at once. */
+export interface Looked {
+  readonly sent: number;
+  readonly next?: Page;
+  /** Why no job may go, where that is not for want of room: the app is paused, or the destination is held or fails. */
+  readonly shut?: "app" | "destination";
+}
+
+/**
+ * A page of a look after the first. `gone`: the jobs that went before it, which have taken no slots yet, or probe. `stays`:
+ * some before it have no room elsewhere, where it is `full`. `lookUntil`: the look's name.
+ */
+export interface Page extends Place {
+  readonly gone: number;
+  readonly stays: boolean;
+  readonly full: Going["full"];
+  readonly lookUntil: EpochMs;
+  /** The next look, as the first page has set it. */
+  readonly nextLook: EpochMs;
+}
+
+/**
+ * Looks at a page of a backlog that is due, lets those of its jobs go that may, and sets the next look. Of two sweeps at a
+ * time, one looks: both would take turns for the same jobs.
+ */
+export async function lookAtBacklog(ref: BacklogRef, from: Page | undefined, parts: EngineParts): Promise<Looked> {
+  const { clock, store, flow, backlogs } = parts;
+  const now = clock.now();
+  const nextLook = from?.nextLook ?? Math.round(now + MINUTE);
+  const lookUntil = from
+    ? await backlogs.goOnLooking(ref, from.lookUntil)
+    : await backlogs.beginLook(ref, Math.round(now + DUE_WITHIN), nextLook);
+  if (lookUntil === undefined) return { sent: 0 };
+  const shut = await flow.shutBy(ref);
+  if (shut) return { sent: 0, shut: shut === "paused" ? "app" : "destination" };
+  const page = await store.due(backlogKey(ref), ALL, PAGE, from);
+  if (ref.backlog === "slot") {
+    const first = await callTasks(ref.appId, await jobsIn(ref, page.entries, parts), parts);
+    if (page.entries.length === 0) return atRest(0);
+    // A task that is called may lie in its queue: the same one is called again after 5, 10, 20, 40 … minutes.
+    const wait = Math.max(HEAD_START, await backlogs.calledFor(ref, first));
+    await backlogs.lookAgain(ref, nextLook, Math.round(clock.now() + wait));
+    return { sent: 0 };
+  }
+  const { gone: before = 0, full = new Map() } = from ?? {};
+  const { sent, gone, isOver, isOpen, ...went } = await letGoOf(ref, page.entries, { gone: before, full }, parts);
+  const stays = went.stays || from?.stays === true;
+  const last = page.entries.at(-1);
+  if (!isOver && !page.complete && last) return { sent, next: { ...last, gone, stays, full, lookUntil, nextLook } };
+  await flow.markBacklog(ref, isOver || stays);
+  if (isOver || stays) return { sent, ...(isOpen && { shut: "destination" as const }) };
+  return atRest(sent);
+
+  async function atRest(count: number): Promise<Looked> {
+    await backlogs.rest(ref, nextLook);
+    return { sent: count };
+  }
+}
+
+/**
+ * Lets the first jobs of a page go that may, after `gone` others. `stays`: some have no room elsewhere; `isOver`: there is no
+ * room for more, which are not even read.
+ */
+async function letGoOf(
+  ref: BacklogRef,
+  entries: readonly IndexEntry[],
+  { gone, full }: Pick<Page, "gone" | "full">,
+  parts: EngineParts,
+) {
+  const { flow } = parts;
+  let [sent, sofar, rest, stays] = [0, gone, entries, false];
+  while (rest.length > 0) {
+    const room = await flow.roomOf(ref, rest.length, sofar);
+    if (room.free === 0) return { sent, gone: sofar, stays, isOver: true, isOpen: room.isOpen };
+    const some = rest.slice(0, room.free + SPARE);
+    const jobs = await jobsIn(ref, some, parts);
+    const gate = jobs.length > 0 ? await flow.gateOf(ref, jobs.length, sofar) : { free: 0 };
+    const went = await letGo(jobs.slice(0, gate.free), { ref, gate, full }, parts);
+    sent += went.sent;
+    stays ||= went.stay > 0;
+    const next = jobs[gate.free];
+    if (went.isFull || (next && went.released === gate.free))
+      return { sent, gone: sofar, stays, isOver: true, isOpen: room.isOpen };
+    if (!gate.keepsSlots) sofar += went.released;
+    rest = rest.slice(next ? some.findIndex(({ id }) => id === next.id) : some.length);
+  }
+  return { sent, gone: sofar, stays, isOver: false, isOpen: undefined };
+}
+
+/** Calls the tasks that are next, and puts those in line whose place was lost. Returns the rank of the first one. */
+async function callTasks(
+  appId: string,
+  tasks: readonly WaitingJob[],
+  { clock, slots, line }: EngineParts,
+): Promise<string | undefined> {
+  const { first } = await slots.look(appId, PAGE);
+  const last = first.length < PAGE ? undefined : first.at(-1);
+  const isLost = (job: WaitingJob) =>
+    job.startAt <= clock.now() + CLOCK_SKEW &&
+    !first.includes(rankOf(job)) &&
+    (last === undefined || rankOf(job) < last);
+  for (const job of tasks.filter(isLost)) await line.wait(job);
+  return line.callAgain(appId);
+}
