@@ -1,5 +1,5 @@
 import { MINUTE, type EpochMs } from "../clock.ts";
-import { CLOCK_SKEW, HEAD_START, rankOf, type WaitingJob } from "../job/job.ts";
+import { CLOCK_SKEW, rankOf, type WaitingJob } from "../job/job.ts";
 import type { BacklogRef } from "../job/backlog.ts";
 import type { IndexEntry } from "../store/job-item.ts";
 import { backlogKey, type Place } from "../store/job-keys.ts";
@@ -50,11 +50,9 @@ export async function lookAtBacklog(ref: BacklogRef, from: Page | undefined, par
   if (shut) return { sent: 0, shut: shut === "paused" ? "app" : "destination" };
   const page = await store.due(backlogKey(ref), ALL, PAGE, from);
   if (ref.backlog === "slot") {
-    const first = await callTasks(ref.appId, await jobsIn(ref, page.entries, parts), parts);
+    const nextAt = await callTasks(ref.appId, await jobsIn(ref, page.entries, parts), parts);
     if (page.entries.length === 0) return atRest(0);
-    // A task that is called may lie in its queue: the same one is called again after 5, 10, 20, 40 … minutes.
-    const wait = Math.max(HEAD_START, await backlogs.calledFor(ref, first));
-    await backlogs.lookAgain(ref, nextLook, Math.round(clock.now() + wait));
+    if (nextAt > nextLook) await backlogs.lookAgain(ref, nextLook, nextAt);
     return { sent: 0 };
   }
   const { gone: before = 0, full = new Map() } = from ?? {};
@@ -102,12 +100,12 @@ async function letGoOf(
   return { sent, gone: sofar, stays, isOver: false, isOpen: undefined };
 }
 
-/** Calls the tasks that are next, and puts those in line whose place was lost. Returns the rank of the first one. */
+/** Calls the tasks that are next, and puts those in line whose place was lost. Returns when to look again. */
 async function callTasks(
   appId: string,
   tasks: readonly WaitingJob[],
   { clock, slots, line }: EngineParts,
-): Promise<string | undefined> {
+): Promise<EpochMs> {
   const { first } = await slots.look(appId, PAGE);
   const last = first.length < PAGE ? undefined : first.at(-1);
   const isLost = (job: WaitingJob) =>
@@ -115,5 +113,5 @@ async function callTasks(
     !first.includes(rankOf(job)) &&
     (last === undefined || rankOf(job) < last);
   for (const job of tasks.filter(isLost)) await line.wait(job);
-  return line.callAgain(appId);
+  return Math.round((await line.callDue(appId, clock.now() + DUE_WITHIN)) ?? 0);
 }

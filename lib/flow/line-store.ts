@@ -1,14 +1,20 @@
-import { DAY, type Clock } from "../clock.ts";
+import { DAY, type Clock, type EpochMs } from "../clock.ts";
 import { slotsKey } from "../store/job-keys.ts";
-import { expirySeconds, type Item, type Table } from "../store/table.ts";
+import { expirySeconds, type Table } from "../store/table.ts";
 
 /** The slots of an app's tasks. A claim takes one and an end gives one back, in the transaction of the job's move. */
 export interface Slots {
   readonly taken: number;
   /** The ranks of the tasks that wait, in order. */
   readonly first: readonly string[];
-  /** Those of them that have been called since they came into line: their messages are on their way. */
-  readonly called: ReadonlySet<string>;
+  /** The calls of those of them that have been called since they came into line: their messages are on their way. */
+  readonly calls: ReadonlyMap<string, Call>;
+}
+
+/** When a task in line was first called, and when last. */
+export interface Call {
+  readonly at: EpochMs;
+  readonly lastAt: EpochMs;
 }
 
 export type TaskSlots = ReturnType<typeof createTaskSlots>;
@@ -30,21 +36,25 @@ export function createTaskSlots({ table, clock }: { table: Table; clock: Clock }
       }),
     ]);
     const holders = slots?.["holders"] as Set<string> | undefined;
-    const ranksOf = (items: readonly Item[]) => items.map(({ sk }) => String(sk));
-    const called = new Set(ranksOf(line.items.filter((item) => item["isCalled"] === true)));
-    return { taken: holders?.size ?? 0, first: ranksOf(line.items), called };
+    const calls = line.items.flatMap(({ sk, calledAt, lastCalledAt }) =>
+      calledAt === undefined ? [] : [[String(sk), { at: Number(calledAt), lastAt: Number(lastCalledAt) }] as const],
+    );
+    return { taken: holders?.size ?? 0, first: line.items.map(({ sk }) => String(sk)), calls: new Map(calls) };
   }
 
   async function enter(appId: string, rank: string): Promise<void> {
     await table.put({ ...lineKey(appId, rank), expiresAt: expirySeconds(clock.now() + KEPT_IN_LINE) });
   }
 
-  /** Notes that a task is called. False if it has been called before, or is not in line. */
-  async function call(appId: string, rank: string): Promise<boolean> {
+  /**
+   * Notes that a task is called, of which `seen` are the calls so far. False if another process has called it meanwhile,
+   * or it is not in line.
+   */
+  async function call(appId: string, rank: string, seen?: Call): Promise<boolean> {
     const { held } = await table.update(lineKey(appId, rank), {
-      UpdateExpression: "SET isCalled = :yes",
-      ConditionExpression: "attribute_exists(pk) AND attribute_not_exists(isCalled)",
-      values: { ":yes": true },
+      UpdateExpression: "SET calledAt = if_not_exists(calledAt, :now), lastCalledAt = :now",
+      ConditionExpression: seen ? "lastCalledAt = :seen" : "attribute_exists(pk) AND attribute_not_exists(calledAt)",
+      values: { ":now": clock.now(), ...(seen && { ":seen": seen.lastAt }) },
     });
     return held;
   }

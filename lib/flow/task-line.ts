@@ -1,12 +1,12 @@
 import type { AppStore } from "../store/app-store.ts";
 import { reasonOf } from "../errors.ts";
 import type { JobStore } from "../store/job-store.ts";
-import { CLOCK_SKEW, isWaiting, rankOf, type Job } from "../job/job.ts";
+import { CLOCK_SKEW, HEAD_START, isWaiting, rankOf, type Job } from "../job/job.ts";
 import type { Log } from "../log.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
 import type { Queue } from "../queue/queue.ts";
-import type { TaskSlots } from "./line-store.ts";
-import type { Clock } from "../clock.ts";
+import type { Call, Slots, TaskSlots } from "./line-store.ts";
+import type { Clock, EpochMs } from "../clock.ts";
 import type { TaskRef } from "../job/attempt.ts";
 
 interface Parts {
@@ -47,7 +47,7 @@ export function createTaskLine(parts: Parts) {
     await slots.enter(job.appId, rankOf(job));
   }
 
-  /** Takes a task that has started or was stopped out of the line. If that fails, a later `callNext` does it. */
+  /** Takes a task that has started or was stopped out of the line. If that fails, a later call does it. */
   async function leave(job: Job): Promise<void> {
     await slots.leave(job.appId, [rankOf(job)]).catch(noted(job.appId));
   }
@@ -68,22 +68,38 @@ export function createTaskLine(parts: Parts) {
     await call(job.appId, (other) => other.id === job.id).catch(noted(job.appId));
   }
 
-  /** Sends all waiting tasks for which slots are free, whether called before or not. Returns the rank of the first one. */
-  async function callAgain(appId: string): Promise<string | undefined> {
-    const next = await nextOf(appId, parts)
-      .then(async ({ jobs }) => {
-        await send(jobs);
-        return jobs;
+  /**
+   * Sends the waiting tasks for which slots are free and that were never called, and again those whose repeat is due by
+   * `until`. Returns when to look at the line next: at once as long as one in it was never called, since whoever gives
+   * back a slot may die before it calls one.
+   */
+  async function callDue(appId: string, until: EpochMs): Promise<EpochMs | undefined> {
+    return callSome(appId, (_, called) => called === undefined || nextRepeat(called) <= until)
+      .then(({ asked, first, calls }) => {
+        const now = clock.now();
+        const asks = new Set(asked.map(rankOf));
+        const next = first.map((rank) => {
+          const called = asks.has(rank) ? { at: now, lastAt: now } : calls.get(rank);
+          return called ? nextRepeat(called) : now;
+        });
+        return Math.min(now + HEAD_START, ...next);
       })
       .catch(noted(appId));
-    return next?.[0] && rankOf(next[0]);
   }
 
   async function call(appId: string, isMeant: (job: Job) => boolean = () => true): Promise<void> {
-    const { jobs, called } = await nextOf(appId, parts);
-    const asked = jobs.filter((job) => isMeant(job) && !called.has(rankOf(job)));
-    const isFirst = await Promise.all(asked.map(async (job) => slots.call(appId, rankOf(job))));
-    await send(asked.filter((_, at) => isFirst[at]));
+    await callSome(appId, (job, called) => called === undefined && isMeant(job));
+  }
+
+  /** Calls some of the tasks for which slots are free. */
+  async function callSome(appId: string, isMeant: (job: Job, called: Call | undefined) => boolean) {
+    const { jobs, ...line } = await nextOf(appId, parts);
+    const asked = jobs.filter((job) => isMeant(job, line.calls.get(rankOf(job))));
+    const isOurs = await Promise.all(
+      asked.map(async (job) => slots.call(appId, rankOf(job), line.calls.get(rankOf(job)))),
+    );
+    await send(asked.filter((_, at) => isOurs[at]));
+    return { ...line, asked };
   }
 
   async function send(jobs: readonly Job[]): Promise<void> {
@@ -97,7 +113,7 @@ export function createTaskLine(parts: Parts) {
     };
   }
 
-  return { placeOf, wait, leave, callNext, callIfNext, callAgain };
+  return { placeOf, wait, leave, callNext, callIfNext, callDue };
 }
 
 /**
@@ -107,15 +123,15 @@ export function createTaskLine(parts: Parts) {
 async function nextOf(
   appId: string,
   parts: Parts,
-): Promise<{ readonly jobs: readonly Job[]; readonly called: ReadonlySet<string> }> {
+): Promise<Pick<Slots, "first" | "calls"> & { readonly jobs: readonly Job[] }> {
   const { maxConcurrentTasks: of, paused } = await parts.apps.settingsOf(appId);
-  if (paused) return { jobs: [], called: new Set() };
-  const { taken, first, called } = await parts.slots.look(appId, MOST_LOOKED_AT);
+  if (paused) return { jobs: [], first: [], calls: new Map() };
+  const { taken, first, calls } = await parts.slots.look(appId, MOST_LOOKED_AT);
   const free = Math.max(of - taken, 0);
   const found = await callable(appId, first.slice(0, free), parts);
   // Tasks that are gone make room for the next ones.
   const others = found.length < Math.min(free, first.length) ? await callable(appId, first.slice(free), parts) : [];
-  return { jobs: [...found, ...others].slice(0, free), called };
+  return { jobs: [...found, ...others].slice(0, free), first, calls };
 }
 
 /** The tasks that may start. Those that were stopped, or have started without leaving the line, leave it now. */
@@ -128,6 +144,11 @@ async function callable(appId: string, ranks: readonly string[], { clock, store,
   const gone = ranks.filter((rank) => !there.has(rank));
   if (gone.length > 0) await slots.leave(appId, gone);
   return jobs;
+}
+
+/** A message that lies in its queue is repeated ever less often: 5, 10, 20, 40 … minutes after the first call. */
+function nextRepeat({ at, lastAt }: Call): EpochMs {
+  return lastAt + Math.max(HEAD_START, lastAt - at);
 }
 
 /** A rank ends with the job's id. */

@@ -64,21 +64,6 @@ export function createBacklogs({ table, clock }: Parts) {
     });
   }
 
-  /** How long each look has called the same task first: 0 if the look before called another one first, or none. */
-  async function calledFor(ref: BacklogRef, first: string | undefined): Promise<number> {
-    const now = clock.now();
-    const key = itemKey(backlogKey(ref));
-    const { calledRank, calledAt } = (await table.get(key)) ?? {};
-    if (calledRank === first) return first === undefined ? 0 : now - Number(calledAt);
-    await table.update(key, {
-      ConditionExpression: "attribute_exists(pk)",
-      ...(first === undefined
-        ? { UpdateExpression: "REMOVE calledRank, calledAt" }
-        : { UpdateExpression: "SET calledRank = :first, calledAt = :now", values: { ":first": first, ":now": now } }),
-    });
-    return 0;
-  }
-
   return {
     /** Makes sure that the sweep looks at a backlog within a minute. Call it before a job goes there. */
     announce: createAnnounce({ table, clock }),
@@ -86,7 +71,6 @@ export function createBacklogs({ table, clock }: Parts) {
     ...createLooks({ table, clock }),
     lookAgain,
     rest,
-    calledFor,
   };
 }
 

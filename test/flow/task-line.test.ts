@@ -1,70 +1,21 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { HOUR, MINUTE } from "../../lib/clock.ts";
+import { MINUTE } from "../../lib/clock.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import type { GivenParts } from "../../lib/engine/engine-parts.ts";
 import type { Executor } from "../../lib/executors/executor.ts";
 import { nextAttempt, type Job } from "../../lib/job/job.ts";
-import { DEFAULT_SETTINGS } from "../../lib/store/app-settings.ts";
-import { createWorld, request, type World } from "../support/world.ts";
+import { request } from "../support/world.ts";
+import { AMPLE, appId, called, now, run, setSlots, start, startTaskWorld, submit, world } from "./task-world.ts";
 
-// The order in which an app's tasks start, step by step. test/flow/task-slots.test.ts tests it under load.
+// The order in which an app's tasks start, step by step. test/flow/task-slots.test.ts tests it under load, and
+// test/flow/task-calls.test.ts when they are called again.
 
-let world: World;
-let appId: string;
-const AMPLE = () => 15 * MINUTE;
-
-beforeEach(async () => {
-  world = await createWorld({ isQuick: true });
-  appId = randomUUID();
-  await setSlots(1);
-});
+beforeEach(async () => startTaskWorld());
 afterEach(async () => world.end());
 
-async function setSlots(maxConcurrentTasks: number, paused = false): Promise<void> {
-  const before = await world.apps.read(appId);
-  await world.apps.change(before, appId, { ...DEFAULT_SETTINGS, maxConcurrentTasks, paused }, "me");
-}
-
-async function submit(priority = 0, jobType = "example"): Promise<Job> {
-  const payload = jobType === "example" ? { words: ["one"] } : { action: "cancel", filter: { status: "PENDING" } };
-  const message = { execution: { type: "task", jobType, payload, priority }, metadata: {} };
-  const submitted = await world.engine.submit({ appId, userId: "ann", mode: "both", message });
-  if (submitted.kind === "sent") throw new Error("A task is always stored");
-  // Of two tasks of one millisecond, neither is the older one.
-  world.pass(1);
-  return submitted.job;
-}
-
 /** What a look finds before the others have come. */
-const NOBODY = { taken: 0, first: [], called: new Set<string>() };
-const LIVES = { from: ["RUNNING"], to: "RUNNING", when: [], remove: [] } as const;
-const run = async (job: Job) => world.engine.run({ kind: "stored", ref: nextAttempt(job) }, AMPLE);
-const now = async ({ id }: Job) => (await world.store.get(id)) as Job;
-
-/** Receives from the tasks queue, and returns the ids of its jobs. */
-async function called(): Promise<string[]> {
-  const records = await world.receive("tasks");
-  return records.map(({ body }) => (JSON.parse(body) as { attempt: { id: string } }).attempt.id);
-}
-
-/** Runs a job until `end` is called. */
-async function start(job: Job): Promise<() => Promise<void>> {
-  const started = Promise.withResolvers<void>();
-  const end = Promise.withResolvers<void>();
-  world.execute(async () => {
-    started.resolve();
-    await end.promise;
-    return { kind: "succeeded" };
-  });
-  const ran = run(job);
-  await started.promise;
-  world.execute(async () => ({ kind: "succeeded" }));
-  return async () => {
-    end.resolve();
-    await ran;
-  };
-}
+const NOBODY = { taken: 0, first: [], calls: new Map() };
 
 test("a task that finds its app's slots taken waits, and is called when one is given back", async () => {
   const [first, second] = [await submit(), await submit()];
@@ -131,47 +82,6 @@ test("a task that comes just before its time by another clock, and finds no slot
   await engine.run({ kind: "stored", ref: nextAttempt(second) }, AMPLE);
   expect(await called()).toEqual([]);
   await end();
-});
-
-test("a task is called within minutes though its call was lost, however long it has waited", async () => {
-  const [first, second] = [await submit(), await submit()];
-  await called();
-  const end = await start(first);
-  await run(second);
-  const minutes = async (count: number) => {
-    for (let minute = 0; minute < count; minute += 1) {
-      world.pass(MINUTE);
-      // The first task's worker lives.
-      const lease = { leaseUntil: world.clock.now() + HOUR, dueAt: world.clock.now() + HOUR };
-      await world.store.apply(nextAttempt(first), { ...LIVES, set: lease });
-      await world.engine.sweep(AMPLE);
-    }
-  };
-  await minutes(22);
-  expect(await called()).toEqual([]);
-  await end();
-  expect(await called()).toEqual([second.id]);
-  await minutes(5);
-  expect(await called()).toContain(second.id);
-});
-
-test("a task whose message lies in its queue is called again after 5, 10, 20 … minutes", async () => {
-  const [first, second] = [await submit(), await submit()];
-  const end = await start(first);
-  await run(second);
-  await end();
-  await called();
-  const at: number[] = [];
-  for (let minute = 0; minute < 45; minute += 1) {
-    await world.engine.sweep(AMPLE);
-    if ((await called()).length > 0) at.push(minute);
-    world.pass(MINUTE);
-  }
-  // A sweep looks up to a minute ahead.
-  const gaps = at.slice(1).map((minute, n) => minute - (at[n] ?? 0));
-  expect(gaps.length).toBeGreaterThanOrEqual(3);
-  expect(gaps[0]).toBeLessThanOrEqual(5);
-  for (const [n, gap] of gaps.slice(2).entries()) expect(gap).toBeGreaterThan(1.5 * (gaps[n + 1] ?? 0));
 });
 
 test("who comes later with the same priority waits behind who waits, though a slot is free", async () => {

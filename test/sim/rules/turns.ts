@@ -17,7 +17,7 @@ interface Options extends Judge {
 
 /** A message's way to its queue and out of it, and the claim. */
 const CALLED_WITHIN = 10 * SECOND;
-/** Waiting tasks are looked at every five minutes, by a sweep that runs every minute. */
+/** A task that was called is called again after five minutes, by a sweep that runs every minute. */
 const FOUND_WITHIN = 8 * MINUTE;
 /** Until all processes know of a change of settings. */
 const KNOWN_AFTER = 30 * SECOND;
