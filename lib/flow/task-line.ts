@@ -5,7 +5,7 @@ import { CLOCK_SKEW, HEAD_START, isWaiting, rankOf, type Job } from "../job/job.
 import type { Log } from "../log.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
 import type { Queue } from "../queue/queue.ts";
-import type { Call, Slots, TaskSlots } from "./line-store.ts";
+import { idOf, type Call, type Slots, type TaskSlots } from "./line-store.ts";
 import type { Clock, EpochMs } from "../clock.ts";
 import type { TaskRef } from "../job/attempt.ts";
 
@@ -20,7 +20,7 @@ interface Parts {
 
 /** A task's place in the line of its app's tasks that wait for a slot. */
 export interface Place {
-  /** The app's slots less one for each task that waits before it. */
+  /** The app's slots less one for each task that waits before it; all of them if one is kept for it, as for those. */
   readonly left: number;
   readonly isNext: boolean;
   /** True for a task that has waited. It leaves the line when it starts. */
@@ -29,6 +29,8 @@ export interface Place {
 
 /** The most tasks that are read from the line and sent at once. */
 const MOST_LOOKED_AT = 100;
+/** The most tasks of a better rank that may come into line while a message is on its way to one that was called. */
+const MOST_MEANWHILE = 50;
 
 export type TaskLine = ReturnType<typeof createTaskLine>;
 
@@ -37,9 +39,12 @@ export function createTaskLine(parts: Parts) {
   const { clock, store, slots, queue, log } = parts;
   /** A task is next when more slots are free than tasks wait before it. */
   async function placeOf({ appId, rank }: TaskRef, of: number): Promise<Place> {
-    const { taken, first } = await slots.look(appId, Math.min(of, MOST_LOOKED_AT));
-    const left = of - first.filter((other) => other < rank).length;
-    return { left, isNext: taken < left, isInLine: first.includes(rank) };
+    const line = await slots.look(appId, Math.min(of + MOST_MEANWHILE, MOST_LOOKED_AT));
+    const now = clock.now();
+    const turnOf = turnsIn(line, now);
+    const left = of - line.first.filter((other) => turnOf(other) < turnOf(rank)).length;
+    const isNext = line.taken < left;
+    return { left: hasSlot(rank, line, now) ? of : left, isNext, isInLine: line.first.includes(rank) };
   }
 
   /** Puts a task in line. Call `callIfNext` afterwards: a slot may have become free meanwhile. */
@@ -126,32 +131,48 @@ async function nextOf(
 ): Promise<Pick<Slots, "first" | "calls"> & { readonly jobs: readonly Job[] }> {
   const { maxConcurrentTasks: of, paused } = await parts.apps.settingsOf(appId);
   if (paused) return { jobs: [], first: [], calls: new Map() };
-  const { taken, first, calls } = await parts.slots.look(appId, MOST_LOOKED_AT);
-  const free = Math.max(of - taken, 0);
-  const found = await callable(appId, first.slice(0, free), parts);
-  // Tasks that are gone make room for the next ones.
-  const others = found.length < Math.min(free, first.length) ? await callable(appId, first.slice(free), parts) : [];
-  return { jobs: [...found, ...others].slice(0, free), first, calls };
+  const line = await parts.slots.look(appId, MOST_LOOKED_AT);
+  const free = Math.max(of - line.taken, 0);
+  const turnOf = turnsIn(line, parts.clock.now());
+  const ranks = line.first.toSorted((a, b) => (turnOf(a) < turnOf(b) ? -1 : 1));
+  const found = await callable(appId, ranks.slice(0, free), parts);
+  // Tasks that are gone make room for the next ones, but for those that have taken a slot since the look.
+  const room = free - found.started;
+  const isRoomLeft = found.jobs.length < Math.min(room, ranks.length);
+  const others = isRoomLeft ? (await callable(appId, ranks.slice(free), parts)).jobs : [];
+  return { jobs: [...found.jobs, ...others].slice(0, room), ...line };
 }
 
-/** The tasks that may start. Those that were stopped, or have started without leaving the line, leave it now. */
-async function callable(appId: string, ranks: readonly string[], { clock, store, slots }: Parts): Promise<Job[]> {
-  if (ranks.length === 0) return [];
+/** The order in which tasks get slots, as text: those for which one is kept, and then the others by their ranks. */
+function turnsIn(line: Slots, now: EpochMs): (rank: string) => string {
+  return (rank) => `${hasSlot(rank, line, now) ? 0 : 1}#${rank}`;
+}
+
+/**
+ * Whether a slot is kept for a task: that for which it was called, until its message is repeated. If one of a better rank
+ * that comes meanwhile took the slot, the other would have to be called again, for each that comes.
+ */
+function hasSlot(rank: string, { calls }: Slots, now: EpochMs): boolean {
+  const called = calls.get(rank);
+  return called !== undefined && now < called.at + HEAD_START;
+}
+
+/**
+ * The tasks that may start, and how many have started. These leave the line now, and so do those that were stopped: who did
+ * it may have died before that.
+ */
+async function callable(appId: string, ranks: readonly string[], { clock, store, slots }: Parts) {
+  if (ranks.length === 0) return { jobs: [], started: 0 };
   const soon = clock.now() + CLOCK_SKEW;
   const found = await store.getMany(ranks.map(idOf), { consistent: true });
   const jobs = found.filter((job) => isWaiting(job) && job.startAt <= soon);
   const there = new Set(jobs.map(rankOf));
   const gone = ranks.filter((rank) => !there.has(rank));
   if (gone.length > 0) await slots.leave(appId, gone);
-  return jobs;
+  return { jobs, started: found.filter(({ status }) => status === "RUNNING").length };
 }
 
 /** A message that lies in its queue is repeated ever less often: 5, 10, 20, 40 … minutes after the first call. */
 function nextRepeat({ at, lastAt }: Call): EpochMs {
   return lastAt + Math.max(HEAD_START, lastAt - at);
-}
-
-/** A rank ends with the job's id. */
-function idOf(rank: string): string {
-  return rank.slice(rank.lastIndexOf("#") + 1);
 }

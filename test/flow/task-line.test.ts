@@ -95,13 +95,71 @@ test("who comes later with the same priority waits behind who waits, though a sl
   expect(await run(second)).toBe("succeeded");
 });
 
-test("a task with a higher priority starts before those that wait", async () => {
+test("a slot for which a task was called is kept for it, and who comes meanwhile is called next", async () => {
   const [first, second] = [await submit(), await submit()];
+  const end = await start(first);
+  await run(second);
   await called();
+  await end();
+  expect(await called()).toEqual([second.id]);
+  const higher = await submit(7);
+  expect(await run(higher)).toBe("skipped");
+  await called();
+  expect(await run(second)).toBe("succeeded");
+  expect(await called()).toEqual([higher.id]);
+  expect(await run(higher)).toBe("succeeded");
+});
+
+test("a task with a higher priority starts before one that was called five minutes ago and has not come", async () => {
+  const [first, second] = [await submit(), await submit()];
   const end = await start(first);
   await run(second);
   await end();
+  world.pass(5 * MINUTE);
   expect(await run(await submit(7))).toBe("succeeded");
+});
+
+test("two tasks that were called start at the same moment", async () => {
+  await setSlots(2);
+  const [first, second, third, fourth] = [await submit(), await submit(), await submit(), await submit()];
+  const ends = [await start(first), await start(second)];
+  for (const job of [third, fourth]) await run(job);
+  for (const end of ends) await end();
+  let isFirst = true;
+  const look: typeof world.slots.look = async (...asked) => {
+    const seen = await world.slots.look(...asked);
+    if (isFirst) ends.push(await start(third));
+    isFirst = false;
+    return seen;
+  };
+  const engine = createEngine({ ...world.parts, slots: { ...world.slots, look } });
+  expect(await run(fourth, engine)).toBe("succeeded");
+  await ends.at(-1)?.();
+});
+
+test("an end that sees a task in line which starts at this moment calls no other for its slot", async () => {
+  await setSlots(2);
+  const jobs: Job[] = [];
+  for (let n = 0; n < 5; n += 1) jobs.push(await submit());
+  const [first, second, third, fourth, fifth] = jobs as [Job, Job, Job, Job, Job];
+  let isEnding = false;
+  const look: typeof world.slots.look = async (...asked) => {
+    const seen = await world.slots.look(...asked);
+    if (isEnding) ends.push(await start(third));
+    isEnding = false;
+    return seen;
+  };
+  const ends = [
+    await start(first),
+    await start(second, createEngine({ ...world.parts, slots: { ...world.slots, look } })),
+  ];
+  for (const job of [third, fourth, fifth]) await run(job);
+  await ends[0]?.();
+  await called();
+  isEnding = true;
+  await ends[1]?.();
+  expect(await called()).toEqual([fourth.id]);
+  await ends[2]?.();
 });
 
 test("tasks of a paused app wait, and a bulk action starts all the same, without a slot of theirs", async () => {

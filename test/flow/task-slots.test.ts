@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { MINUTE } from "../../lib/clock.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
+import type { Call } from "../../lib/flow/line-store.ts";
 import { isFinished, nextAttempt, rankOf, type Job } from "../../lib/job/job.ts";
 import { PLENTY, createWorld, type World } from "../support/world.ts";
 
@@ -52,6 +53,8 @@ interface Worker {
 
 /** The ranks in each app's line, with the time at which they joined it. */
 const line = new Map<string, Map<string, number>>(APPS.map((appId) => [appId, new Map()]));
+/** When a rank in line was called: who joins the line later leaves it its slot. */
+const calledAt = new Map<string, number>();
 const done = new Set<string>();
 const workers: Worker[] = [];
 const broken: string[] = [];
@@ -100,6 +103,12 @@ function startWorker(): Worker {
       enter: async (appId: string, rank: string) => {
         await parts.slots.enter(appId, rank);
         line.get(appId)?.set(rank, performance.now());
+        calledAt.delete(rank);
+      },
+      call: async (appId: string, rank: string, seen?: Call) => {
+        const isCalled = await parts.slots.call(appId, rank, seen);
+        if (isCalled && !seen) calledAt.set(rank, performance.now());
+        return isCalled;
       },
       leave: async (appId: string, ranks: readonly string[]) => {
         for (const rank of ranks) line.get(appId)?.delete(rank);
@@ -118,10 +127,11 @@ function startWorker(): Worker {
     const claimed = claimedAt.get(job.id) ?? { time: 0, beside: 0 };
     // Since the claim, some of them may have ended, and others started.
     const beside = Math.min(claimed.beside, running - 1);
+    const before = Math.min(claimed.time - SEEN_AFTER_MS, calledAt.get(own) ?? Infinity);
     // Only tasks that are still in line count. A task that was claimed meanwhile may not have left it yet.
     const { first } = await parts.slots.look(job.appId, JOBS);
     const ahead = [...(line.get(job.appId) ?? [])].filter(
-      ([rank, since]) => rank < own && claimed.time - since > SEEN_AFTER_MS && first.includes(rank) && !isRunning(rank),
+      ([rank, since]) => rank < own && since < before && first.includes(rank) && !isRunning(rank),
     ).length;
     if (ahead + beside + 1 > SLOTS) broken.push(`${own} started before ${ahead} others, beside ${beside}`);
     await sleep(randomInt(5, 60));

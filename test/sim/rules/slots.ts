@@ -18,10 +18,16 @@ export interface App {
   /** Ids of the tasks that have a slot, and of those that run. */
   holders: ReadonlySet<string>;
   readonly running: Set<string>;
-  /** The place in line of a task: since when, by id. */
-  readonly line: Map<string, EpochMs>;
+  /** The place in line of a task, by id. */
+  readonly line: Map<string, PlaceInLine>;
   /** Its settings for the time from each change on, the latest last. */
   readonly limits: { readonly since: EpochMs; readonly most: number; readonly paused: boolean }[];
+}
+
+/** Since when a task is in line, and when it was first called there. */
+interface PlaceInLine {
+  readonly since: EpochMs;
+  readonly calledAt: EpochMs | undefined;
 }
 
 /** A process may have read the settings ten seconds ago, and may have been frozen since. */
@@ -48,7 +54,7 @@ export function createSlotRules({ now, holds, jobs, isCalm }: Options) {
   function itemWritten(pk: string, sk: string, to: Item | undefined): void {
     const id = pk.slice(pk.indexOf("#") + 1);
     if (pk.startsWith("SLOTS#") && sk === "S") appOf(id).holders = new Set(to?.["holders"]?.SS);
-    else if (pk.startsWith("WAIT#")) lineWritten(appOf(id).line, sk, to && now());
+    else if (pk.startsWith("WAIT#")) lineWritten(appOf(id).line, sk, to, now());
     else if (pk.startsWith("APP#") && sk === "SETTINGS") settingsWritten(appOf(id), to);
     else return;
     compare(id);
@@ -105,11 +111,11 @@ export function createSlotRules({ now, holds, jobs, isCalm }: Options) {
   };
 }
 
-/** `since`: the time of the write, undefined if it was a deletion. */
-function lineWritten(line: App["line"], sk: string, since: EpochMs | undefined): void {
+function lineWritten(line: App["line"], sk: string, to: Item | undefined, now: EpochMs): void {
   const id = sk.slice(sk.lastIndexOf("#") + 1);
-  if (since === undefined) line.delete(id);
-  else if (!line.has(id)) line.set(id, since);
+  const place = line.get(id);
+  if (to === undefined) line.delete(id);
+  else line.set(id, { since: place?.since ?? now, calledAt: to["calledAt"] && (place?.calledAt ?? now) });
 }
 
 function judgeEnd({ holders, line }: App, appId: string, { holds, isCalm }: Pick<Options, "holds" | "isCalm">): void {
@@ -152,9 +158,11 @@ function judgeClaim(
   const many = () => `${told()}: ${running} of ${most} run`;
   holds("no more tasks of an app run at once than it has slots", running <= most, many);
   const isAhead = (other: Job) => other.id !== job.id && rankOf(other) < rankOf(job) && isStartable(other, now());
-  const ahead = [...line].filter(([id, since]) => {
+  // A slot for which a task was called is not for those that come into line later.
+  const before = Math.min(seenAt ?? 0, line.get(job.id)?.calledAt ?? Infinity);
+  const ahead = [...line].filter(([id, { since }]) => {
     const other = jobs.get(id);
-    return other && since <= (seenAt ?? 0) && isAhead(other);
+    return other && since <= before && isAhead(other);
   });
   const whom = () => `${told()} passes ${ahead.map(([id]) => id).join(", ")}, while ${running} of ${most} run`;
   holds("no task passes another that has waited with a better rank", ahead.length + running <= most, whom);
