@@ -5,7 +5,9 @@ import { expirySeconds, type Table } from "../store/table.ts";
 /** The slots of an app's tasks. A claim takes one and an end gives one back, in the transaction of the job's move. */
 export interface Slots {
   readonly taken: number;
-  /** The ranks of the tasks that wait, in order. One that has a slot, and is about to leave the line, is none of them. */
+  /** The ids of the tasks that have them. */
+  readonly holders: ReadonlySet<string>;
+  /** The ranks of the tasks that wait, in order, and of those that have a slot and are about to leave the line. */
   readonly first: readonly string[];
   /** The calls of those of them that have been called since they came into line: their messages are on their way. */
   readonly calls: ReadonlyMap<string, Call>;
@@ -36,11 +38,10 @@ export function createTaskSlots({ table, clock }: { table: Table; clock: Clock }
       }),
     ]);
     const holders = (slots?.["holders"] as Set<string> | undefined) ?? new Set();
-    const waiting = line.items.filter(({ sk }) => !holders.has(idOf(String(sk))));
-    const calls = waiting.flatMap(({ sk, calledAt, lastCalledAt }) =>
+    const calls = line.items.flatMap(({ sk, calledAt, lastCalledAt }) =>
       calledAt === undefined ? [] : [[String(sk), { at: Number(calledAt), lastAt: Number(lastCalledAt) }] as const],
     );
-    return { taken: holders.size, first: waiting.map(({ sk }) => String(sk)), calls: new Map(calls) };
+    return { taken: holders.size, holders, first: line.items.map(({ sk }) => String(sk)), calls: new Map(calls) };
   }
 
   async function enter(appId: string, rank: string): Promise<void> {
@@ -65,11 +66,6 @@ export function createTaskSlots({ table, clock }: { table: Table; clock: Clock }
   }
 
   return { look, enter, call, leave };
-}
-
-/** A rank ends with the job's id. */
-export function idOf(rank: string): string {
-  return rank.slice(rank.lastIndexOf("#") + 1);
 }
 
 function linePk(appId: string): string {

@@ -5,7 +5,7 @@ import { CLOCK_SKEW, HEAD_START, isWaiting, rankOf, type Job } from "../job/job.
 import type { Log } from "../log.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
 import type { Queue } from "../queue/queue.ts";
-import { idOf, type Call, type Slots, type TaskSlots } from "./line-store.ts";
+import type { Call, Slots, TaskSlots } from "./line-store.ts";
 import type { Clock, EpochMs } from "../clock.ts";
 import type { TaskRef } from "../job/attempt.ts";
 
@@ -37,15 +37,6 @@ export type TaskLine = ReturnType<typeof createTaskLine>;
 /** Decides which of an app's tasks may start as slots become free: the highest priority first, then the oldest. */
 export function createTaskLine(parts: Parts) {
   const { clock, store, slots, queue, log } = parts;
-  /** A task is next when more slots are free than tasks wait before it. */
-  async function placeOf({ appId, rank }: TaskRef, of: number): Promise<Place> {
-    const line = await slots.look(appId, Math.min(of + MOST_MEANWHILE, MOST_LOOKED_AT));
-    const now = clock.now();
-    const turnOf = turnsIn(line, now);
-    const left = of - line.first.filter((other) => turnOf(other) < turnOf(rank)).length;
-    const isNext = line.taken < left;
-    return { left: hasSlot(rank, line, now) ? of : left, isNext, isInLine: line.first.includes(rank) };
-  }
 
   /** Puts a task in line. Call `callIfNext` afterwards: a slot may have become free meanwhile. */
   async function wait(job: Job): Promise<void> {
@@ -80,15 +71,7 @@ export function createTaskLine(parts: Parts) {
    */
   async function callDue(appId: string, until: EpochMs): Promise<EpochMs | undefined> {
     return callSome(appId, (_, called) => called === undefined || nextRepeat(called) <= until)
-      .then(({ asked, first, calls }) => {
-        const now = clock.now();
-        const asks = new Set(asked.map(rankOf));
-        const next = first.map((rank) => {
-          const called = asks.has(rank) ? { at: now, lastAt: now } : calls.get(rank);
-          return called ? nextRepeat(called) : now;
-        });
-        return Math.min(now + HEAD_START, ...next);
-      })
+      .then((line) => nextLookAt(line, clock.now()))
       .catch(noted(appId));
   }
 
@@ -118,7 +101,24 @@ export function createTaskLine(parts: Parts) {
     };
   }
 
-  return { placeOf, wait, leave, callNext, callIfNext, callDue };
+  return {
+    placeOf: async (ref: TaskRef, of: number) => placeOf(ref, of, parts),
+    wait,
+    leave,
+    callNext,
+    callIfNext,
+    callDue,
+  };
+}
+
+/** A task is next when more slots are free than tasks wait before it. */
+async function placeOf({ appId, rank }: TaskRef, of: number, parts: Parts): Promise<Place> {
+  const line = await waitingIn(appId, Math.min(of + MOST_MEANWHILE, MOST_LOOKED_AT), parts);
+  const now = parts.clock.now();
+  const turnOf = turnsIn(line, now);
+  const left = of - line.first.filter((other) => turnOf(other) < turnOf(rank)).length;
+  const isNext = line.taken < left;
+  return { left: hasSlot(rank, line, now) ? of : left, isNext, isInLine: line.first.includes(rank) };
 }
 
 /**
@@ -131,7 +131,7 @@ async function nextOf(
 ): Promise<Pick<Slots, "first" | "calls"> & { readonly jobs: readonly Job[] }> {
   const { maxConcurrentTasks: of, paused } = await parts.apps.settingsOf(appId);
   if (paused) return { jobs: [], first: [], calls: new Map() };
-  const line = await parts.slots.look(appId, MOST_LOOKED_AT);
+  const line = await waitingIn(appId, MOST_LOOKED_AT, parts);
   const free = Math.max(of - line.taken, 0);
   const turnOf = turnsIn(line, parts.clock.now());
   const ranks = line.first.toSorted((a, b) => (turnOf(a) < turnOf(b) ? -1 : 1));
@@ -141,6 +141,12 @@ async function nextOf(
   const isRoomLeft = found.jobs.length < Math.min(room, ranks.length);
   const others = isRoomLeft ? (await callable(appId, ranks.slice(free), parts)).jobs : [];
   return { jobs: [...found.jobs, ...others].slice(0, room), ...line };
+}
+
+/** The line without those that have a slot already: they would count twice. */
+async function waitingIn(appId: string, limit: number, { slots }: Pick<Parts, "slots">): Promise<Slots> {
+  const line = await slots.look(appId, limit);
+  return { ...line, first: line.first.filter((rank) => !line.holders.has(idOf(rank))) };
 }
 
 /** The order in which tasks get slots, as text: those for which one is kept, and then the others by their ranks. */
@@ -175,4 +181,22 @@ async function callable(appId: string, ranks: readonly string[], { clock, store,
 /** A message that lies in its queue is repeated ever less often: 5, 10, 20, 40 … minutes after the first call. */
 function nextRepeat({ at, lastAt }: Call): EpochMs {
   return lastAt + Math.max(HEAD_START, lastAt - at);
+}
+
+/** When the next of those in line is to be called, if those of `asked` were now. */
+function nextLookAt(
+  { asked, first, calls }: Pick<Slots, "first" | "calls"> & { readonly asked: readonly Job[] },
+  now: EpochMs,
+): EpochMs {
+  const ranks = new Set(asked.map(rankOf));
+  const next = first.map((rank) => {
+    const called = ranks.has(rank) ? { at: now, lastAt: now } : calls.get(rank);
+    return called ? nextRepeat(called) : now;
+  });
+  return Math.min(now + HEAD_START, ...next);
+}
+
+/** A rank ends with the job's id. */
+function idOf(rank: string): string {
+  return rank.slice(rank.lastIndexOf("#") + 1);
 }

@@ -15,7 +15,7 @@ beforeEach(async () => startTaskWorld());
 afterEach(async () => world.end());
 
 /** What a look finds before the others have come. */
-const NOBODY = { taken: 0, first: [], calls: new Map() };
+const NOBODY = { taken: 0, holders: new Set<string>(), first: [], calls: new Map() };
 
 test("a task that finds its app's slots taken waits, and is called when one is given back", async () => {
   const [first, second] = [await submit(), await submit()];

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { MINUTE } from "../../lib/clock.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
-import type { Call } from "../../lib/flow/line-store.ts";
+import type { TaskSlots } from "../../lib/flow/line-store.ts";
 import { isFinished, nextAttempt, rankOf, type Job } from "../../lib/job/job.ts";
 import { PLENTY, createWorld, type World } from "../support/world.ts";
 
@@ -72,6 +72,26 @@ function isRunning(rank: string): boolean {
   return workers.some(({ running }) => running.has(rank.split("#")[2] ?? ""));
 }
 
+/** Notes who joins the line, is called and leaves it. */
+function noted(slots: TaskSlots): Pick<TaskSlots, "enter" | "call" | "leave"> {
+  return {
+    enter: async (appId, rank) => {
+      await slots.enter(appId, rank);
+      line.get(appId)?.set(rank, performance.now());
+      calledAt.delete(rank);
+    },
+    call: async (appId, rank, seen) => {
+      const isCalled = await slots.call(appId, rank, seen);
+      if (isCalled && !seen) calledAt.set(rank, performance.now());
+      return isCalled;
+    },
+    leave: async (appId, ranks) => {
+      for (const rank of ranks) line.get(appId)?.delete(rank);
+      await slots.leave(appId, ranks);
+    },
+  };
+}
+
 function startWorker(): Worker {
   const inHand = new Set<Promise<unknown>>();
   const hold = (delivery: Promise<unknown>) => {
@@ -97,26 +117,7 @@ function startWorker(): Worker {
     return parts.store.apply(of, move, op);
   };
   const store = mortal({ ...parts.store, apply }, isDead);
-  const slots = mortal(
-    {
-      ...parts.slots,
-      enter: async (appId: string, rank: string) => {
-        await parts.slots.enter(appId, rank);
-        line.get(appId)?.set(rank, performance.now());
-        calledAt.delete(rank);
-      },
-      call: async (appId: string, rank: string, seen?: Call) => {
-        const isCalled = await parts.slots.call(appId, rank, seen);
-        if (isCalled && !seen) calledAt.set(rank, performance.now());
-        return isCalled;
-      },
-      leave: async (appId: string, ranks: readonly string[]) => {
-        for (const rank of ranks) line.get(appId)?.delete(rank);
-        await parts.slots.leave(appId, ranks);
-      },
-    },
-    isDead,
-  );
+  const slots = mortal({ ...parts.slots, ...noted(parts.slots) }, isDead);
   const execute = async ({ job, signal }: { job: Job; signal: AbortSignal }) => {
     worker.running.set(job.id, job.appId);
     // A process that stood still for longer than its lease has lost it, and its tasks end.
