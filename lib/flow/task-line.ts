@@ -6,7 +6,7 @@ import type { Log } from "../log.ts";
 import { departure, handOver } from "../queue/hand-over.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Call, Slots, TaskSlots } from "./line-store.ts";
-import type { Clock, EpochMs } from "../clock.ts";
+import { MINUTE, type Clock, type EpochMs } from "../clock.ts";
 import type { TaskRef } from "../job/attempt.ts";
 
 interface Parts {
@@ -29,6 +29,8 @@ export interface Place {
 
 /** The most tasks that are read from the line and sent at once. */
 const MOST_LOOKED_AT = 100;
+/** A message takes seconds. Who is called last waits no longer for one that was lost. */
+const KEPT_FOR = MINUTE;
 /** The most tasks of a better rank that may come into line while a message is on its way to one that was called. */
 const MOST_MEANWHILE = 50;
 
@@ -155,12 +157,12 @@ function turnsIn(line: Slots, now: EpochMs): (rank: string) => string {
 }
 
 /**
- * Whether a slot is kept for a task: that for which it was called, until its message is repeated. If one of a better rank
- * that comes meanwhile took the slot, the other would have to be called again, for each that comes.
+ * Whether a slot is kept for a task: that for which it was called, as long as its message is on its way. If one of a better
+ * rank that comes meanwhile took the slot, the other would have to be called again, for each that comes.
  */
 function hasSlot(rank: string, { calls }: Slots, now: EpochMs): boolean {
   const called = calls.get(rank);
-  return called !== undefined && now < called.at + HEAD_START;
+  return called !== undefined && now < called.at + KEPT_FOR;
 }
 
 /**
