@@ -203,11 +203,10 @@ function createRuns(parts: Parts) {
     return slot;
   }
 
-  /** Returns the backlogs of the jobs that wait for the slots. That of a destination is first: it has both slots to give. */
+  /** Returns the backlogs of the jobs that wait for the slots. */
   async function leave(ref: CallRef, slots: readonly Slot[], outcome?: Outcome): Promise<BacklogRef[]> {
     const noted = outcome && outcomes.note(ref, outcome).catch((error: unknown) => notNoted(ref, error));
-    const inOrder = slots.toSorted((a, b) => Number(isShare(a.destination)) - Number(isShare(b.destination)));
-    const freed = inOrder.map(async (slot): Promise<BacklogRef[]> => {
+    const freed = destinationsFirst(slots).map(async (slot): Promise<BacklogRef[]> => {
       try {
         const isAwaited = await capacity.leaveSlot(slot, outcome && clock.now() - slot.since);
         return isAwaited ? [{ appId: slot.appId, backlog: backlogTo(slot.destination) }] : [];
@@ -227,6 +226,11 @@ function createRuns(parts: Parts) {
   }
 
   return { shareOf, admitted, leave };
+}
+
+/** Who waits at a destination, and has waited for its app's share before, is before those that wait for the share alone. */
+function destinationsFirst(slots: readonly Slot[]): Slot[] {
+  return slots.toSorted((a, b) => Number(isShare(a.destination)) - Number(isShare(b.destination)));
 }
 
 /** How many slow attempts an app has, by its share. */
