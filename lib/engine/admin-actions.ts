@@ -9,6 +9,7 @@ import {
   isSentNow,
   isUnsettled,
   isWaiting,
+  nextAttempt,
   takesSlot,
   type FailedJob,
   type Job,
@@ -19,6 +20,7 @@ import { hasten, retry, retryOnce, stop } from "../job/moves.ts";
 import type { Status, StopStatus } from "../job/status.ts";
 import { logged } from "../log.ts";
 import { departure, handOver, lookSoon } from "../queue/hand-over.ts";
+import { giveBack } from "./backlog.ts";
 import { settle } from "./follow-ups.ts";
 import { goOn } from "./follow-through.ts";
 import type { EngineParts } from "./engine-parts.ts";
@@ -33,7 +35,9 @@ const MOST_TRIES = 5;
  * are cancelled. Throws CONFLICT when it has ended.
  */
 export async function stopJob(id: string, as: StopStatus, parts: EngineParts): Promise<Job | undefined> {
+  let before: Job | undefined;
   const stopped = await moveJob(id, parts, (job) => {
+    before = job;
     if (isFinished(job))
       throw conflict(`Only an unfinished job can be stopped; this one is ${job.status}`, "job_ended");
     const group = asGroup(job);
@@ -42,6 +46,8 @@ export async function stopJob(id: string, as: StopStatus, parts: EngineParts): P
   if (stopped?.fanIn) await lookSoon(stopped, 0, parts);
   if (!stopped || !isFinished(stopped)) return stopped;
   if (takesSlot(stopped)) await parts.line.leave(stopped);
+  // Those of a job that has been let go are given back by its message.
+  if (before?.backlog !== undefined && before.slots !== undefined) await giveBack(nextAttempt(before), parts, stopped);
   await Promise.all([drop(stopped, parts), goOn({ won: true, job: stopped }, parts)]);
   return stopped;
 }

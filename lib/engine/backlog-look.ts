@@ -23,12 +23,12 @@ export interface Looked {
 
 /**
  * A page of a look after the first. `gone`: the jobs that went before it, which have taken no slots yet, or probe. `stays`:
- * some before it have no room elsewhere, where it is `full`. `lookUntil`: the look's name.
+ * some before it stay, for want of room elsewhere: `noRoom`. `lookUntil`: the look's name.
  */
 export interface Page extends Place {
   readonly gone: number;
   readonly stays: boolean;
-  readonly full: Going["full"];
+  readonly noRoom: Going["noRoom"];
   readonly lookUntil: EpochMs;
   /** The next look, as the first page has set it. */
   readonly nextLook: EpochMs;
@@ -55,14 +55,15 @@ export async function lookAtBacklog(ref: BacklogRef, from: Page | undefined, par
     if (nextAt > nextLook) await backlogs.lookAgain(ref, nextLook, nextAt);
     return { sent: 0 };
   }
-  const { gone: before = 0, full = new Map() } = from ?? {};
-  const { sent, gone, isOver, isOpen, ...went } = await letGoOf(ref, page.entries, { gone: before, full }, parts);
+  const { gone: before = 0, noRoom = new Map() } = from ?? {};
+  const { sent, gone, isOver, isOpen, ...went } = await letGoOf(ref, page.entries, { gone: before, noRoom }, parts);
   const stays = went.stays || from?.stays === true;
   const last = page.entries.at(-1);
-  if (!isOver && !page.complete && last) return { sent, next: { ...last, gone, stays, full, lookUntil, nextLook } };
+  if (!isOver && !page.complete && last) return { sent, next: { ...last, gone, stays, noRoom, lookUntil, nextLook } };
   await flow.markBacklog(ref, isOver || stays);
-  if (isOver || stays) return { sent, ...(isOpen && { shut: "destination" as const }) };
-  return atRest(sent);
+  if (!isOver && !stays) return atRest(sent);
+  await backlogs.endLook(ref, lookUntil);
+  return { sent, ...(isOpen && { shut: "destination" as const }) };
 
   async function atRest(count: number): Promise<Looked> {
     await backlogs.rest(ref, nextLook);
@@ -77,7 +78,7 @@ export async function lookAtBacklog(ref: BacklogRef, from: Page | undefined, par
 async function letGoOf(
   ref: BacklogRef,
   entries: readonly IndexEntry[],
-  { gone, full }: Pick<Page, "gone" | "full">,
+  { gone, noRoom }: Pick<Page, "gone" | "noRoom">,
   parts: EngineParts,
 ) {
   const { flow } = parts;
@@ -85,16 +86,18 @@ async function letGoOf(
   while (rest.length > 0) {
     const room = await flow.roomOf(ref, rest.length, sofar);
     if (room.free === 0) return { sent, gone: sofar, stays, isOver: true, isOpen: room.isOpen };
-    const some = rest.slice(0, room.free + SPARE);
+    // Behind those that stay, as many more may go.
+    const some = stays ? rest : rest.slice(0, room.free + SPARE);
     const jobs = await jobsIn(ref, some, parts);
     const gate = jobs.length > 0 ? await flow.gateOf(ref, jobs.length, sofar) : { free: 0 };
-    const went = await letGo(jobs.slice(0, gate.free), { ref, gate, full }, parts);
+    const those = gate.keepsSlots ? jobs : jobs.slice(0, gate.free);
+    const went = await letGo(those, { ref, gate, noRoom }, gate.free, parts);
     sent += went.sent;
     stays ||= went.stay > 0;
-    const next = jobs[gate.free];
+    const next = jobs[went.asked];
     if (went.isFull || (next && went.released === gate.free))
       return { sent, gone: sofar, stays, isOver: true, isOpen: room.isOpen };
-    if (!gate.keepsSlots) sofar += went.released;
+    sofar += went.uncounted;
     rest = rest.slice(next ? some.findIndex(({ id }) => id === next.id) : some.length);
   }
   return { sent, gone: sofar, stays, isOver: false, isOpen: undefined };

@@ -18,7 +18,7 @@ import { endLate } from "./follow-through.ts";
 import { ranAs, type Ran } from "./tally.ts";
 
 // How jobs enter backlogs, and who lets them go: an attempt that ends, and the sweep. A wait costs a job two writes,
-// however long it lasts.
+// however long it lasts, and three more at most where it waits for two limits.
 
 /** The most jobs of a backlog that are read at once. */
 export const PAGE = 100;
@@ -82,9 +82,12 @@ async function callNext({ notFor, ...ref }: Freed, parts: EngineParts): Promise<
   if (oldest.length === 0) await flow.markBacklog(ref, false);
   // Attempts that end at the same moment call different jobs.
   const skipped = Math.floor(clock.random() * Math.min(oldest.length, atOnce / 4));
-  const going: Going = { ref, gate, full: new Map(notFor && [[notFor, "full" as const]]) };
-  for (const entry of [...oldest.slice(skipped), ...oldest.slice(0, skipped)]) {
-    const { released, isFull } = await letGo(await jobsIn(ref, [entry], parts), going, parts);
+  const going: Going = { ref, gate, noRoom: new Map(notFor && [[notFor, "full" as const]]) };
+  const inOrder = [...oldest.slice(skipped), ...oldest.slice(0, skipped)];
+  // Mostly the first one goes.
+  for (const entries of [inOrder.slice(0, 1), inOrder.slice(1)]) {
+    if (entries.length === 0) return;
+    const { released, isFull } = await letGo(await jobsIn(ref, entries, parts), going, 1, parts);
     if (released > 0 || isFull) return;
   }
 }
@@ -123,6 +126,7 @@ export async function jobsIn(
   const now = clock.now();
   const late = jobs.filter((job) => isLate(job, now));
   await Promise.all(late.map(async (job) => endLate(job, parts)));
+  for (const job of late) await giveBack(nextAttempt(job), parts);
   return jobs.filter((job) => !late.includes(job));
 }
 
@@ -139,33 +143,38 @@ function isIn({ backlog }: BacklogRef, job: Job): job is WaitingJob {
 }
 
 /**
- * What lets jobs go: a backlog's gate. `full`: other limits, of which jobs may need one, that are known to have no room, or
+ * What lets jobs go: a backlog's gate. `noRoom`: other limits, of which jobs may need one, that are known to have no room, or
  * none but for jobs that have waited there before.
  */
 export interface Going {
   readonly ref: BacklogRef;
   readonly gate: Gate;
-  readonly full: Map<string, "full" | "behind">;
+  readonly noRoom: Map<string, "full" | "behind">;
 }
 
 /**
- * Takes jobs out of their backlog and sends their next attempts. Returns how many were taken out, how many were sent, and
- * how many stay that have no room elsewhere. `isFull`: the gate had no room after all.
+ * Takes at most `most` jobs out of their backlog and sends their next attempts. `asked`: how many of the jobs it has asked;
+ * `released`, `sent`: how many were taken out, and sent; `uncounted`: how many of them have taken no slots yet; `stay`: how
+ * many have no room elsewhere. `isFull`: the gate had no room after all.
  */
-export async function letGo(jobs: readonly WaitingJob[], going: Going, parts: EngineParts) {
+export async function letGo(jobs: readonly WaitingJob[], going: Going, most: number, parts: EngineParts) {
   const { clock } = parts;
-  const all = { released: 0, sent: 0, stay: 0, isFull: false };
-  for (let at = 0; at < jobs.length && !all.isFull; at += LARGEST_SEND) {
-    const batch = jobs.slice(at, at + LARGEST_SEND);
-    const settled = await Promise.allSettled(batch.map(async (job, n) => letOneGo(job, going, at + n, parts)));
+  const all = { asked: 0, released: 0, sent: 0, uncounted: 0, stay: 0, isFull: false };
+  while (all.asked < jobs.length && all.released < most && !all.isFull) {
+    const batch = jobs.slice(all.asked, all.asked + Math.min(LARGEST_SEND, most - all.released));
+    const from = all.asked;
+    const settled = await Promise.allSettled(batch.map(async (job, n) => letOneGo(job, going, from + n, parts)));
     const steps = settled.flatMap((step) => (step.status === "fulfilled" ? [step.value] : []));
-    const departures = steps.flatMap((job): Departure[] =>
-      typeof job === "object" ? [{ job, notBefore: arrival(job, clock) }] : [],
-    );
-    all.released += departures.length;
+    const left = steps.filter((step) => typeof step === "object");
+    all.asked += batch.length;
+    all.released += left.length;
+    all.uncounted += left.filter(({ slots }) => slots === undefined).length;
     all.stay += steps.filter((step) => step === "stays").length;
     all.isFull = steps.includes("full");
-    all.sent += await handOver(departures, parts);
+    all.sent += await handOver(
+      left.map((job): Departure => ({ job, notBefore: arrival(job, clock) })),
+      parts,
+    );
     // Those that have left are on their way.
     for (const step of settled) if (step.status === "rejected") throw step.reason;
   }
@@ -178,44 +187,75 @@ export async function letGo(jobs: readonly WaitingJob[], going: Going, parts: En
  */
 async function letOneGo(
   job: WaitingJob,
-  { ref, gate, full }: Going,
+  { ref, gate, noRoom }: Going,
   at: number,
   parts: EngineParts,
 ): Promise<Job | "stays" | "moved" | "full" | "lost"> {
   const { clock, flow, store } = parts;
-  const turn = turnFor(job, gate.turns?.[at]);
+  const turn = turnFor(job, gate.turns?.[gate.keepsSlots ? 0 : at]);
   const leave = async (slots?: string) => store.apply(job, leaveBacklog(job, clock.now(), { turn, slots }));
   // The message of a lane's job waits behind others in its queue.
   if (!gate.keepsSlots || job.lane !== undefined || (turn && turn.at > clock.now() + CLOCK_SKEW)) {
     const left = await leave();
     return left.won ? left.job : "lost";
   }
-  const needed = [...full].find(([name, room]) => needs(job, name) && (room === "full" || job.turn === undefined))?.[0];
-  if (needed !== undefined && destinationOf(ref.backlog) === job.destination) return "stays";
-  const kept = needed === undefined ? await flow.keepSlots(job, ref) : { fullAt: needed, isFirst: false, freed: [] };
-  if ("fullAt" in kept) {
-    await callFreed(await flow.giveBack(asCall(nextAttempt(job)), kept.freed), parts);
+  const isAtOwn = destinationOf(ref.backlog) === job.destination;
+  const needed = [...noRoom].find(([name, why]) => needs(job, name) && !mayAsk(job, isAtOwn, why))?.[0];
+  if (needed !== undefined) {
+    if (isAtOwn) return "stays";
+    await waitElsewhere(job, ref, { fullAt: needed, isFirst: false }, parts);
+    return "moved";
+  }
+  const kept = await flow.keepSlots(job, ref);
+  const call = asCall(nextAttempt(job));
+  const giveUp = async () => flow.giveBack(call, kept.taken);
+  // Whoever lets jobs go here goes on with the next ones.
+  const callOthers = async (freed: readonly BacklogRef[]) =>
+    callFreed(
+      freed.filter(({ backlog }) => backlog !== ref.backlog),
+      parts,
+    );
+  if (kept.fullAt !== undefined) {
+    await callOthers(await giveUp());
     if (backlogTo(kept.fullAt) === ref.backlog) return "full";
-    if (needed === undefined) full.set(kept.fullAt, kept.isFirst ? "full" : "behind");
+    noRoom.set(kept.fullAt, kept.isFirst ? "full" : "behind");
     await waitElsewhere(job, ref, kept, parts);
     return "moved";
   }
-  const left = await leave(kept.slots);
+  const left = await leave(kept.slots).catch(async (error: unknown) => {
+    // It may have been written all the same. The table may be down: nobody is called now.
+    if ((await store.get(job.id))?.slots !== kept.slots) await giveUp();
+    throw error;
+  });
   if (left.won) return left.job;
-  if (kept.slots !== undefined) await giveBack({ ...asCall(nextAttempt(job)), slots: kept.slots }, parts, left.job);
+  await callOthers(await giveUp());
   return "lost";
+}
+
+/**
+ * Whether a job may get on though a limit has had no room for another one: it holds a slot there, or has waited there before
+ * and is first, or may hold that of its destination now.
+ */
+function mayAsk({ turn, slots }: Job, isAtOwn: boolean, why: "full" | "behind"): boolean {
+  return slots !== undefined || (turn !== undefined && (isAtOwn || why === "behind"));
 }
 
 /** A job that has room at one limit goes on to wait for the other, and says that it has waited here. */
 async function waitElsewhere(
   job: WaitingJob,
   { backlog }: BacklogRef,
-  { fullAt, isFirst }: { readonly fullAt: string; readonly isFirst: boolean },
+  { fullAt, isFirst, held }: { readonly fullAt: string; readonly isFirst: boolean; readonly held?: string },
   parts: EngineParts,
 ): Promise<void> {
   const here = turnForSlot(destinationOf(backlog) ?? "", parts.clock);
   const mark: Turn = job.turn ? { ...here, both: true } : here;
-  await makeWait(job, { reason: "concurrency", at: fullAt, mark, ...(isFirst && { isFirst }) }, parts);
+  const wait = { reason: "concurrency", at: fullAt, mark, ...(isFirst && { isFirst }), ...(held && { held }) } as const;
+  try {
+    await makeWait(job, wait, parts);
+  } finally {
+    const isUnheld = held !== undefined && (await parts.store.get(job.id))?.slots !== held;
+    if (isUnheld) await parts.flow.giveBack({ ...asCall(nextAttempt(job)), slots: held });
+  }
 }
 
 /** Whether a job needs a slot of a destination or a share. All jobs of a destination that is slow need one of that share. */

@@ -1,6 +1,6 @@
 import { DAY, SECOND, type Clock, type EpochMs } from "../clock.ts";
 import { expirySeconds, type Item, type Table } from "../store/table.ts";
-import { BEHIND_NOBODY, MOST_TRIES, itemOf, markWaiters, updateItem } from "./capacity-items.ts";
+import { MOST_TRIES, itemOf, markWaiters, updateItem } from "./capacity-items.ts";
 import type { DestinationRef } from "./destination-store.ts";
 import { nameOf, termsOf, type Slot } from "./slots.ts";
 import { createTurnRow } from "./turn-row.ts";
@@ -71,6 +71,9 @@ function takenIn(item: Item | undefined, clock: Clock): number {
   return names.filter((name) => termsOf(name).until > clock.now()).length;
 }
 
+/** Whoever asks has one already, or asks again since an answer was lost. */
+const HAS_ONE = "contains(slots, :name) OR contains(slots, :instead)";
+
 async function takeSlot(
   { table, clock }: Parts,
   slot: Slot,
@@ -84,8 +87,7 @@ async function takeSlot(
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
     const taken = await updateItem(table, key, {
       UpdateExpression: `ADD slots :slot SET expiresAt = :expiresAt${slot.isInLane ? " REMOVE laneAt" : ""}`,
-      // `contains`: a call whose answer was lost has written the slot, and its repetition succeeds too.
-      ConditionExpression: `(attribute_not_exists(slots) OR size(slots) < :most OR contains(slots, :name) OR contains(slots, :instead))${isFirst ? "" : BEHIND_NOBODY}`,
+      ConditionExpression: `(attribute_not_exists(slots) OR size(slots) < :most OR ${HAS_ONE})${isFirst ? "" : ` AND (attribute_not_exists(hasBacklog) OR ${HAS_ONE})`}`,
       values: {
         ":slot": new Set([nameOf(slot)]),
         ":name": nameOf(slot),

@@ -25,7 +25,7 @@ export function slotFor(ref: CallRef, destination: string, clock: Clock, startsW
 }
 
 /** The service time after which an attempt that starts now has certainly ended. */
-export function heldFor({ timeoutMs }: CallRef, clock: Clock): number {
+function heldFor({ timeoutMs }: CallRef, clock: Clock): number {
   return clock.during(timeoutMs + 2 * LEASE_MARGIN_MS);
 }
 

@@ -16,11 +16,18 @@ import { isShare } from "./shares.ts";
  *
  * A wait until `turn` or `startAt` is spent in the queue: the turn is kept for the job; at `startAt` it asks again. Any
  * other wait is spent in a backlog, and costs one write however long it lasts. `at`: the destination, or the app's share
- * of a queue, that has no slot. `isFirst`: no other job is known to wait there for one. `mark`: where it has waited before.
+ * of a queue, that has no slot. `isFirst`: no other job is known to wait there for one. `mark`: where it has waited before; `held`: the
+ * slots that it has meanwhile.
  */
 export type Wait =
   | { readonly reason: "paused" | "held" | "slot" | "outage" | "rate" }
-  | { readonly reason: "concurrency"; readonly at: string; readonly isFirst?: true; readonly mark?: Turn }
+  | {
+      readonly reason: "concurrency";
+      readonly at: string;
+      readonly isFirst?: true;
+      readonly mark?: Turn;
+      readonly held?: string;
+    }
   | { readonly reason: "rate"; readonly turn: Turn }
   | { readonly reason: "rate" | "concurrency"; readonly startAt: EpochMs };
 
@@ -46,7 +53,12 @@ export function waiting(job: Job, wait: Wait, now: EpochMs): Move {
   const isForShare = "at" in wait && isShare(wait.at);
   const kept = isForShare && job.turn?.share === undefined ? job.turn : undefined;
   const turn = ("mark" in wait && wait.mark) || kept;
-  return queueUp(job, backlogOf(job, wait), { waitsFor: isByLimit ? LIMIT_LETTERS[wait.reason] : undefined, turn });
+  const slots = "held" in wait ? wait.held : undefined;
+  return queueUp(job, backlogOf(job, wait), {
+    waitsFor: isByLimit ? LIMIT_LETTERS[wait.reason] : undefined,
+    turn,
+    slots,
+  });
 }
 
 /** The backlog for a wait that is spent in one. */

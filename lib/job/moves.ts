@@ -205,18 +205,24 @@ export function becomeDue(job: Job, dueAt: EpochMs): Move<Status, "dueAt"> {
 
 /**
  * Moves a job to a backlog, where it waits by its age, `waitsFor` a limit if for one. It counts as no attempt. `turn`: what
- * it was given elsewhere says where it has waited before.
+ * it was given elsewhere says where it has waited before. `slots`: those that it has meanwhile.
  */
 export function queueUp(
   job: Job,
   backlog: BacklogName,
-  { waitsFor, turn }: { readonly waitsFor?: LimitLetter | undefined; readonly turn?: Turn | undefined } = {},
-): Move<Status, "dueAt" | "backlog" | "waitsFor" | "turn"> {
+  { waitsFor, turn, slots }: Given & { readonly waitsFor?: LimitLetter | undefined } = {},
+): Move<Status, "dueAt" | "backlog" | "waitsFor" | "turn" | "slots"> {
   const due = becomeDue(job, job.waitsSince ?? job.startAt);
   return {
     ...due,
-    set: { ...due.set, backlog, ...(waitsFor && { waitsFor }), ...(turn && { turn }) },
-    remove: [...(turn ? [] : (["turn"] as const)), ...slotsOf(job)],
+    set: {
+      ...due.set,
+      backlog,
+      ...(waitsFor && { waitsFor }),
+      ...(turn && { turn }),
+      ...(slots !== undefined && { slots }),
+    },
+    remove: [...(turn ? [] : (["turn"] as const)), ...(slots === undefined ? slotsOf(job) : [])],
   };
 }
 

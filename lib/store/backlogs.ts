@@ -3,7 +3,7 @@ import { DAY, HOUR, MINUTE, SECOND, type Clock, type EpochMs } from "../clock.ts
 import type { BacklogRef } from "../job/backlog.ts";
 import { remember } from "../job/remember.ts";
 import { backlogKey, dueShard } from "./job-keys.ts";
-import { expirySeconds, type Table } from "./table.ts";
+import { expirySeconds, type Item, type Table } from "./table.ts";
 
 // The backlogs: jobs that wait for the same thing. A job in a backlog is not due itself; its backlog is.
 
@@ -33,27 +33,32 @@ export function createBacklogs({ table, clock }: Parts) {
   }
 
   /**
-   * Sets the next look at a backlog in which jobs wait, and keeps it as long as they do. It was due at `seen`; one that
-   * was woken meanwhile stays due.
+   * Ends a look at a backlog in which jobs wait, and sets the next one. It was due at `seen`; one that was woken meanwhile
+   * stays due.
    */
   async function lookAgain(ref: BacklogRef, seen: EpochMs, at: EpochMs): Promise<void> {
+    if (isAnnounced(await table.get(itemKey(backlogKey(ref))))) return;
     await table.update(itemKey(backlogKey(ref)), {
-      UpdateExpression: "SET dueAt = :at, expiresAt = :expiresAt",
+      UpdateExpression: "SET dueAt = :at, expiresAt = :expiresAt REMOVE lookUntil",
       ConditionExpression: "dueAt = :seen",
       values: { ":at": at, ":seen": seen, ":expiresAt": expirySeconds(at + KEPT) },
     });
   }
 
-  /** Sets the next look at a backlog that was found empty: less often the longer no job has come. */
+  /** While a process may rely on having announced a backlog, a job may come unannounced. */
+  function isAnnounced(item: Item | undefined): boolean {
+    return clock.now() - Number(item?.["touchedAt"] ?? 0) < clock.during(ANNOUNCED_FOR);
+  }
+
+  /** Ends a look at a backlog that was found empty, and sets the next one: less often the longer no job has come. */
   async function rest(ref: BacklogRef, seen: EpochMs): Promise<void> {
     const now = clock.now();
     const item = await table.get(itemKey(backlogKey(ref)));
     const touchedAt = Number(item?.["touchedAt"] ?? now);
     const quiet = now - touchedAt;
-    // While a process may rely on having announced it, a job may come unannounced.
-    const wait = quiet < clock.during(ANNOUNCED_FOR) ? MINUTE : Math.max(quiet, MINUTE);
+    const wait = isAnnounced(item) ? MINUTE : Math.max(quiet, MINUTE);
     await table.update(itemKey(backlogKey(ref)), {
-      UpdateExpression: "SET dueAt = :at, expiresAt = :expiresAt",
+      UpdateExpression: "SET dueAt = :at, expiresAt = :expiresAt REMOVE lookUntil",
       ConditionExpression: "dueAt = :seen",
       values: {
         ":at": Math.round(now + Math.min(wait, LONGEST_LOOK)),
@@ -108,6 +113,15 @@ function createLooks({ table, clock }: Parts) {
     return held ? lookUntil : undefined;
   }
 
+  /** Ends a look: the next one is when it is due. */
+  async function endLook(ref: BacklogRef, look: EpochMs): Promise<void> {
+    await table.update(itemKey(backlogKey(ref)), {
+      UpdateExpression: "REMOVE lookUntil",
+      ConditionExpression: "lookUntil = :look",
+      values: { ":look": look },
+    });
+  }
+
   /** Leaves the rest of a look to others, at once. */
   async function giveUpLook(ref: BacklogRef, look: EpochMs): Promise<void> {
     await table.update(itemKey(backlogKey(ref)), {
@@ -118,10 +132,10 @@ function createLooks({ table, clock }: Parts) {
   }
 
   function endOfLook(now: EpochMs): EpochMs {
-    return Math.round(now + clock.during(LOOKS_FOR));
+    return Math.round(now + LOOKS_FOR);
   }
 
-  return { beginLook, goOnLooking, giveUpLook };
+  return { beginLook, goOnLooking, endLook, giveUpLook };
 }
 
 function createAnnounce({ table, clock }: Parts): (ref: BacklogRef) => Promise<void> {

@@ -253,3 +253,18 @@ test("jobs of a lane that wait behind each other hold no slots meanwhile", async
   for (const job of lane) expect(await stored(job)).not.toHaveProperty("slots");
   expect(await taken()).toEqual([]);
 });
+
+test("a slot is given back when its job could not be written", async () => {
+  await limit({ maxConcurrency: 1 });
+  const held = slotFor(HOUR);
+  await world.capacity.takeSlot(held, 1, true);
+  const [job] = (await waitFor(1)) as [Job];
+  await world.capacity.leaveSlot(held);
+  const apply: typeof world.store.apply = async (of, move, ...more) => {
+    if (move.set.releasedAt !== undefined) throw world.table.unavailable("down");
+    return world.store.apply(of, move, ...more);
+  };
+  await sweepIn(MINUTE, createEngine({ ...world.parts, store: { ...world.store, apply } }));
+  expect((await stored(job)).backlog).toBe(`to ${ORIGIN}`);
+  expect(await taken()).toEqual([]);
+});

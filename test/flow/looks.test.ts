@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { MINUTE, SECOND } from "../../lib/clock.ts";
+import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import { backlogTo } from "../../lib/job/backlog.ts";
 import type { Circuit } from "../../lib/flow/circuit.ts";
@@ -8,7 +8,7 @@ import { queueUp } from "../../lib/job/moves.ts";
 import { createBacklogs } from "../../lib/store/backlogs.ts";
 import { DUE_SHARDS, backlogKey } from "../../lib/store/job-keys.ts";
 import { PLENTY } from "../support/world.ts";
-import { ORIGIN, appId, limit, run, startFlowWorld, stored, submit, world } from "./flow-world.ts";
+import { ORIGIN, appId, limit, run, slotFor, startFlowWorld, stored, submit, world } from "./flow-world.ts";
 
 // The sweep's looks at backlogs, beside what other processes do.
 
@@ -225,4 +225,26 @@ test.each([
   const sweepMore: typeof world.parts.sweepMore = async (part) => void (await world.engine.sweep(PLENTY, part));
   await createEngine({ ...parts, sweepMore }).sweep(() => (isOver ? 0 : PLENTY()));
   expect(await inBacklog(jobs)).toBe(240);
+});
+
+test("a backlog that was announced since a look has ended is looked at by the next sweep, however soon", async () => {
+  await limit({ maxConcurrency: 1 });
+  const held = slotFor(10 * HOUR);
+  await world.capacity.takeSlot(held, 1, true);
+  const jobs = await waiting(1);
+  world.pass(MINUTE);
+  await world.engine.sweep(PLENTY);
+  await world.capacity.leaveSlot(held);
+  world.pass(5 * SECOND);
+  await otherAnnounces();
+  await world.engine.sweep(PLENTY);
+  expect(await inBacklog(jobs)).toBe(0);
+});
+
+test("a look lets no more jobs of lanes go than there are slots, over its pages", async () => {
+  await limit({ maxConcurrency: 150 });
+  const jobs = await queued(400, (n) => ({ messageGroupId: `lane ${n}` }));
+  world.pass(MINUTE);
+  await world.engine.sweep(PLENTY);
+  expect(await inBacklog(jobs)).toBe(250);
 });

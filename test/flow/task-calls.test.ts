@@ -1,8 +1,21 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { SECOND } from "../../lib/clock.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import type { Job } from "../../lib/job/job.ts";
 import { createBacklogs } from "../../lib/store/backlogs.ts";
-import { appId, called, minutes, run, setSlots, start, startTaskWorld, submit, world } from "./task-world.ts";
+import {
+  AMPLE,
+  appId,
+  called,
+  live,
+  minutes,
+  run,
+  setSlots,
+  start,
+  startTaskWorld,
+  submit,
+  world,
+} from "./task-world.ts";
 
 // How the sweep calls the tasks in line: those that were never called soon, and the others ever less often.
 
@@ -130,4 +143,23 @@ test("a line costs a write a minute, and three in five once all in it were calle
   await end();
   // The sweep of the minute before finds it, too.
   expect(await writesIn(60)).toBeLessThanOrEqual(3 * 13);
+});
+
+test("a task that comes while another one lies in its queue is called within two minutes", async () => {
+  await setSlots(2);
+  const [first, second] = [await submit(), await submit()];
+  const end = await start(first);
+  await start(second);
+  const third = await submit();
+  await run(third);
+  await end();
+  expect(await called()).toContain(third.id);
+  // All in line have been called. A process may rely on having announced the line, so it is looked at in a minute again.
+  world.pass(SECOND);
+  await live(second);
+  await world.engine.sweep(AMPLE);
+  await called();
+  const higher = await submit(7);
+  expect(await run(higher)).toBe("skipped");
+  expect(await minutesUntil(higher, [second])).toBeLessThanOrEqual(2);
 });
