@@ -50,7 +50,7 @@ export const both: Scenario = {
     return [
       atMost("10: writes of waiting of a job that waits for both, on average", 3.5, mean(to(NARROW))),
       atMost("10: writes of waiting of a job that waits for both", 8, highest(to(NARROW), waits)),
-      atMost("10: writes of waiting of another job", 4, highest(to(WIDE), waits)),
+      atMost("10: writes of waiting of another job", 5, highest(to(WIDE), waits)),
       within(
         "10: passing by jobs that came later, at the destination",
         MINUTE,
