@@ -31,16 +31,21 @@ async function waitFor(count: number, make: () => Promise<Job> = async () => sub
   }
   return jobs;
 }
-/** Also long ones. */
-const runAny = async (job: Job) => container().run(job);
-
-test("a job that is stopped after it was let go, and retried, takes a slot like any other", async () => {
+/** A job that waits for the only slot of its destination, which is free by now. */
+async function waitsForFreeSlot(): Promise<Job> {
   await limit({ maxConcurrency: 1 });
   const held = slotFor(HOUR);
   await world.capacity.takeSlot(held, 1, true);
   const [job] = (await waitFor(1)) as [Job];
   expect(job.backlog).toBe(`to ${ORIGIN}`);
   await world.capacity.leaveSlot(held);
+  return job;
+}
+/** Also long ones. */
+const runAny = async (job: Job) => container().run(job);
+
+test("a job that is stopped after it was let go, and retried, takes a slot like any other", async () => {
+  const job = await waitsForFreeSlot();
   await sweepIn(MINUTE);
   const called = await stored(job);
   expect(called.backlog).toBeUndefined();
@@ -173,11 +178,7 @@ test("a lane's job starts though its message comes minutes after it was let go",
 });
 
 test("a job whose message was lost, and that the sweep has wait for an outage, gives its slots back", async () => {
-  await limit({ maxConcurrency: 1 });
-  const held = slotFor(HOUR);
-  await world.capacity.takeSlot(held, 1, true);
-  const [job] = (await waitFor(1)) as [Job];
-  await world.capacity.leaveSlot(held);
+  const job = await waitsForFreeSlot();
   await sweepIn(MINUTE);
   expect((await stored(job)).backlog).toBeUndefined();
   // Its message is lost. The sweep finds it due when its destination is in an outage.
@@ -255,11 +256,7 @@ test("jobs of a lane that wait behind each other hold no slots meanwhile", async
 });
 
 test("a slot is given back when its job could not be written", async () => {
-  await limit({ maxConcurrency: 1 });
-  const held = slotFor(HOUR);
-  await world.capacity.takeSlot(held, 1, true);
-  const [job] = (await waitFor(1)) as [Job];
-  await world.capacity.leaveSlot(held);
+  const job = await waitsForFreeSlot();
   const apply: typeof world.store.apply = async (of, move, ...more) => {
     if (move.set.releasedAt !== undefined) throw world.table.unavailable("down");
     return world.store.apply(of, move, ...more);
