@@ -18,7 +18,7 @@ import { endLate } from "./follow-through.ts";
 import { ranAs, type Ran } from "./tally.ts";
 
 // How jobs enter backlogs, and who lets them go: an attempt that ends, and the sweep. A wait costs a job two writes,
-// however long it lasts, and three more at most where it waits for two limits.
+// however long it lasts, and as a rule three more at most where it waits for two limits.
 
 /** The most jobs of a backlog that are read at once. */
 export const PAGE = 100;
