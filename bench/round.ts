@@ -63,11 +63,7 @@ async function delivering(entrants: readonly Entrant[], target: CountingTarget) 
     const world = await makeWorld(target);
     return { world, subject: await start(world, ["all"]) };
   });
-  const latencies = await inTurns(all, async ({ subject }) => {
-    await deliver(subject, target, { count: 200, inFlight: 8 });
-    await deliver(subject, target, { count: 500, perSecond: 50 });
-    return [...target.latencies];
-  });
+  const latencies = await oneByOne(all, target);
   const first = await atOnce(all, target);
   const warm = await atOnce(all, target);
   for (const { world, subject } of all) {
@@ -85,6 +81,17 @@ async function delivering(entrants: readonly Entrant[], target: CountingTarget) 
 interface Running {
   readonly world: World;
   readonly subject: Subject;
+}
+
+/** The latencies of jobs that come at a steady pace. Of fewer, the five worst would make the p99: one pause of the machine. */
+async function oneByOne(all: readonly Running[], target: CountingTarget): Promise<number[][]> {
+  await inTurns(all, async ({ subject }) => deliver(subject, target, { count: 200, inFlight: 8 }));
+  const latencies = all.map((one) => ({ ...one, of: [] as number[] }));
+  await inPieces(latencies, JOBS, async ({ subject, of }, count) => {
+    await deliver(subject, target, { count, perSecond: 50 });
+    of.push(...target.latencies);
+  });
+  return latencies.map(({ of }) => of);
 }
 
 /** Delivers `JOBS` jobs of each, as fast as they come. */
