@@ -182,54 +182,55 @@ export async function letGo(jobs: readonly WaitingJob[], going: Going, most: num
 }
 
 /**
- * Takes a job out of its backlog, as it then is. `stays`: it needs room elsewhere, too, for which others wait already;
- * `moved`: it waits there now; `full`: there is no room for it here; `lost`: it has changed meanwhile.
+ * What becomes of a job that may go: it has left its backlog, as it then is; `stays`: it needs room elsewhere, too, for which
+ * others wait already; `moved`: it waits there now; `full`: there is no room for it here; `lost`: it has changed meanwhile.
  */
-async function letOneGo(
-  job: WaitingJob,
-  { ref, gate, noRoom }: Going,
-  at: number,
-  parts: EngineParts,
-): Promise<Job | "stays" | "moved" | "full" | "lost"> {
-  const { clock, flow, store } = parts;
+type Step = Job | "stays" | "moved" | "full" | "lost";
+
+/** Takes a job out of its backlog, with the slots that it needs. */
+async function letOneGo(job: WaitingJob, going: Going, at: number, parts: EngineParts): Promise<Step> {
+  const { clock } = parts;
+  const { ref, gate, noRoom } = going;
   const turn = turnFor(job, gate.turns?.[gate.keepsSlots ? 0 : at]);
-  const leave = async (slots?: string) => store.apply(job, leaveBacklog(job, clock.now(), { turn, slots }));
+  const isLater = turn !== undefined && turn.at > clock.now() + CLOCK_SKEW;
   // The message of a lane's job waits behind others in its queue.
-  if (!gate.keepsSlots || job.lane !== undefined || (turn && turn.at > clock.now() + CLOCK_SKEW)) {
-    const left = await leave();
-    return left.won ? left.job : "lost";
-  }
+  if (!gate.keepsSlots || job.lane !== undefined || isLater) return leave(job, { turn }, parts);
   const isAtOwn = destinationOf(ref.backlog) === job.destination;
-  const needed = [...noRoom].find(([name, why]) => needs(job, name) && !mayAsk(job, isAtOwn, why))?.[0];
-  if (needed !== undefined) {
-    if (isAtOwn) return "stays";
-    await waitElsewhere(job, ref, { fullAt: needed, isFirst: false }, parts);
-    return "moved";
+  const fullAt = [...noRoom].find(([name, why]) => needs(job, name) && !mayAsk(job, isAtOwn, why))?.[0];
+  if (fullAt === undefined) return leaveWithSlots(job, turn, going, parts);
+  return isAtOwn ? "stays" : waitElsewhere(job, ref, { fullAt, isFirst: false }, parts);
+}
+
+async function leave(
+  job: WaitingJob,
+  what: { turn: Turn | undefined; slots?: string | undefined },
+  parts: EngineParts,
+) {
+  const left = await parts.store.apply(job, leaveBacklog(job, parts.clock.now(), what));
+  return left.won ? left.job : ("lost" as const);
+}
+
+/** Gives back the slots that it took, unless the job leaves with them. */
+async function leaveWithSlots(job: WaitingJob, turn: Turn | undefined, { ref, noRoom }: Going, parts: EngineParts) {
+  const kept = await parts.flow.keepSlots(job, ref);
+  const giveUp = async () => parts.flow.giveBack(asCall(nextAttempt(job)), kept.taken);
+  if (kept.fullAt === undefined) {
+    const left = await leave(job, { turn, slots: kept.slots }, parts).catch(async (error: unknown) => {
+      // It may have been written all the same. The table may be down: nobody is called now.
+      if ((await parts.store.get(job.id))?.slots !== kept.slots) await giveUp();
+      throw error;
+    });
+    if (left !== "lost") return left;
   }
-  const kept = await flow.keepSlots(job, ref);
-  const call = asCall(nextAttempt(job));
-  const giveUp = async () => flow.giveBack(call, kept.taken);
   // Whoever lets jobs go here goes on with the next ones.
-  const callOthers = async (freed: readonly BacklogRef[]) =>
-    callFreed(
-      freed.filter(({ backlog }) => backlog !== ref.backlog),
-      parts,
-    );
-  if (kept.fullAt !== undefined) {
-    await callOthers(await giveUp());
-    if (backlogTo(kept.fullAt) === ref.backlog) return "full";
-    noRoom.set(kept.fullAt, kept.isFirst ? "full" : "behind");
-    await waitElsewhere(job, ref, kept, parts);
-    return "moved";
-  }
-  const left = await leave(kept.slots).catch(async (error: unknown) => {
-    // It may have been written all the same. The table may be down: nobody is called now.
-    if ((await store.get(job.id))?.slots !== kept.slots) await giveUp();
-    throw error;
-  });
-  if (left.won) return left.job;
-  await callOthers(await giveUp());
-  return "lost";
+  await callFreed(
+    (await giveUp()).filter(({ backlog }) => backlog !== ref.backlog),
+    parts,
+  );
+  if (kept.fullAt === undefined) return "lost";
+  if (backlogTo(kept.fullAt) === ref.backlog) return "full";
+  noRoom.set(kept.fullAt, kept.isFirst ? "full" : "behind");
+  return waitElsewhere(job, ref, kept, parts);
 }
 
 /**
@@ -246,12 +247,13 @@ async function waitElsewhere(
   { backlog }: BacklogRef,
   { fullAt, isFirst, held }: { readonly fullAt: string; readonly isFirst: boolean; readonly held?: string },
   parts: EngineParts,
-): Promise<void> {
+): Promise<"moved"> {
   const here = turnForSlot(destinationOf(backlog) ?? "", parts.clock);
   const mark: Turn = job.turn ? { ...here, both: true } : here;
   const wait = { reason: "concurrency", at: fullAt, mark, ...(isFirst && { isFirst }), ...(held && { held }) } as const;
   try {
     await makeWait(job, wait, parts);
+    return "moved";
   } finally {
     const isUnheld = held !== undefined && (await parts.store.get(job.id))?.slots !== held;
     if (isUnheld) await parts.flow.giveBack({ ...asCall(nextAttempt(job)), slots: held });
