@@ -46,8 +46,7 @@ export async function stopJob(id: string, as: StopStatus, parts: EngineParts): P
   if (stopped?.fanIn) await lookSoon(stopped, 0, parts);
   if (!stopped || !isFinished(stopped)) return stopped;
   if (takesSlot(stopped)) await parts.line.leave(stopped);
-  // Those of a job that has been let go are given back by its message.
-  if (before?.backlog !== undefined && before.slots !== undefined) await giveBack(nextAttempt(before), parts, stopped);
+  if (before?.slots !== undefined) await giveBack(nextAttempt(before), parts, { now: stopped });
   await Promise.all([drop(stopped, parts), goOn({ won: true, job: stopped }, parts)]);
   return stopped;
 }

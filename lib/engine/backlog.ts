@@ -2,12 +2,15 @@ import { reasonOf } from "../errors.ts";
 import type { Admitted, Freed } from "../flow/flow-control.ts";
 import type { Gate } from "../flow/gates.ts";
 import { turnForSlot } from "../flow/limits.ts";
+import type { NoRoom } from "../flow/kept-slots.ts";
 import { isShare, shareByTimeout } from "../flow/shares.ts";
+import { keptSlots, textOf, type Slot } from "../flow/slots.ts";
 import { arrival, waiting, type Wait } from "../flow/wait.ts";
 import { CLOCK_SKEW, isLate, isWaiting, nextAttempt, type Job, type WaitingJob } from "../job/job.ts";
 import { backlogTo, destinationOf, type BacklogName, type BacklogRef } from "../job/backlog.ts";
 import { asCall, type AttemptRef, type Outcome, type Turn } from "../job/attempt.ts";
-import { leaveBacklog } from "../job/moves.ts";
+import type { Move } from "../job/move.ts";
+import { leaveBacklog, type Given } from "../job/moves.ts";
 import { handOver } from "../queue/hand-over.ts";
 import { LARGEST_SEND, type Departure } from "../queue/queue.ts";
 import { backlogKey } from "../store/job-keys.ts";
@@ -22,18 +25,20 @@ import { ranAs, type Ran } from "./tally.ts";
 
 /** The most jobs of a backlog that are read at once. */
 export const PAGE = 100;
+/** Jobs of a backlog that are read beside those which may go: the first ones may have no room elsewhere. */
+const SPARE = 20;
 /** A job that has just come shows in the index a moment later. The sweep finds what takes longer. */
 const SHOWS_WITHIN_MS = 500;
 export const ALL = Number.MAX_SAFE_INTEGER;
 
-/** Makes a job wait: in its queue, or in a backlog that the sweep knows of. */
-export async function makeWait(job: Job, wait: Wait, parts: EngineParts): Promise<Applied> {
+/** Makes a job wait: in its queue, or in a backlog that the sweep knows of. `taken`: slots that were taken for it now. */
+export async function makeWait(job: Job, wait: Wait, parts: EngineParts, taken?: readonly Slot[]): Promise<Applied> {
   const move = waiting(job, wait, parts.clock.now());
   const { backlog } = move.set;
   await announce({ appId: job.appId, backlog }, parts);
   // A message that comes twice writes nothing.
   if (backlog !== undefined && job.backlog === backlog) return { won: false, job };
-  const moved = await parts.store.apply(job, move);
+  const moved = await moveWaiting(job, move, parts, taken);
   if (moved.won) await callIfFirst(moved.job, wait, parts);
   return moved;
 }
@@ -82,32 +87,73 @@ async function callNext({ notFor, ...ref }: Freed, parts: EngineParts): Promise<
   if (oldest.length === 0) await flow.markBacklog(ref, false);
   // Attempts that end at the same moment call different jobs.
   const skipped = Math.floor(clock.random() * Math.min(oldest.length, atOnce / 4));
-  const going: Going = { ref, gate, noRoom: new Map(notFor && [[notFor, "full" as const]]) };
   const inOrder = [...oldest.slice(skipped), ...oldest.slice(0, skipped)];
-  // Mostly the first one goes.
-  for (const entries of [inOrder.slice(0, 1), inOrder.slice(1)]) {
-    if (entries.length === 0) return;
-    const { released, isFull } = await letGo(await jobsIn(ref, entries, parts), going, 1, parts);
+  const going: Going = { ref, gate, noRoom: new Map(notFor && [[notFor, "full" as const]]) };
+  // Mostly the first one goes. Others may have no room elsewhere.
+  for (let some = 1; inOrder.length > 0; some *= 4) {
+    const jobs = await jobsIn(ref, inOrder.splice(0, some), parts);
+    const { released, isFull } = await letGo(jobs, going, 1, parts);
     if (released > 0 || isFull) return;
   }
 }
 
-/**
- * Gives back the slots that were kept for an attempt which has not started, unless they are another delivery's of its
- * message: that of the attempt that runs, or of one that is still to come.
- */
-export async function giveBack(ref: AttemptRef, parts: EngineParts, standing?: Job): Promise<void> {
-  if (ref.slots === undefined) return;
-  const job = standing ?? (await parts.store.get(ref.id));
-  // It names them as long as they are its own.
-  if (job?.slots === ref.slots) return;
-  await callFreed(await parts.flow.giveBack(ref), parts);
+/** Moves a job that waits. Slots of it, and those `taken` for it now, that it then does not name are given back. */
+async function moveWaiting(job: Job, move: Move, parts: EngineParts, taken: readonly Slot[] = []): Promise<Applied> {
+  const isWithout = job.slots === undefined && taken.length === 0;
+  if (isWithout) return parts.store.apply(job, move);
+  const ref = nextAttempt(job);
+  try {
+    const moved = await parts.store.apply(job, move);
+    await giveBack(ref, parts, { now: moved.job, taken, notTo: job.backlog });
+    return moved;
+  } catch (error) {
+    // It may have been written all the same. The table may be down: nobody is called now.
+    await parts.flow.giveBack(asCall(ref), notNamedBy(await parts.store.get(job.id), ref, taken));
+    throw error;
+  }
 }
 
-/** About as many of the oldest jobs of a backlog as attempts may end at once. */
+/** Ends a job that it is too late to start. */
+export async function giveUp(job: WaitingJob, parts: EngineParts): Promise<void> {
+  const ended = await endLate(job, parts);
+  if (job.slots !== undefined) await giveBack(nextAttempt(job), parts, { now: ended.job, notTo: job.backlog });
+}
+
+/**
+ * Gives back the slots of an attempt that its job, as it is `now`, does not name, and calls those that wait for them: not in
+ * the backlog `notTo`, from where the job comes. Whoever lets jobs go there goes on with the next ones.
+ */
+export async function giveBack(
+  ref: AttemptRef,
+  parts: EngineParts,
+  {
+    now,
+    taken = [],
+    notTo,
+  }: {
+    readonly now?: Job | undefined;
+    readonly taken?: readonly Slot[];
+    readonly notTo?: BacklogName | undefined;
+  } = {},
+): Promise<void> {
+  if (ref.slots === undefined && taken.length === 0) return;
+  const slots = notNamedBy(now ?? (await parts.store.get(ref.id)), ref, taken);
+  const freed = await parts.flow.giveBack(asCall(ref), slots);
+  await callFreed(
+    freed.filter(({ backlog }) => backlog !== notTo),
+    parts,
+  );
+}
+
+function notNamedBy(job: Job | undefined, ref: AttemptRef, taken: readonly Slot[]): Slot[] {
+  const named = new Set(job?.slots?.split(","));
+  return [...keptSlots(asCall(ref)), ...taken].filter((slot) => !named.has(textOf([slot])));
+}
+
+/** More of the oldest jobs of a backlog than attempts may end at once. */
 async function oldestOf(ref: BacklogRef, atOnce: number, parts: EngineParts): Promise<readonly IndexEntry[]> {
   const { clock, store } = parts;
-  const read = async () => (await store.due(backlogKey(ref), ALL, Math.min(2 * atOnce, PAGE))).entries;
+  const read = async () => (await store.due(backlogKey(ref), ALL, Math.min(2 * atOnce + SPARE, PAGE))).entries;
   const entries = await read();
   if (entries.length > 0) return entries;
   await clock.sleep(SHOWS_WITHIN_MS);
@@ -125,8 +171,7 @@ export async function jobsIn(
   const jobs = (await store.getMany(ids, { consistent: true })).filter((job) => isIn(ref, job));
   const now = clock.now();
   const late = jobs.filter((job) => isLate(job, now));
-  await Promise.all(late.map(async (job) => endLate(job, parts)));
-  for (const job of late) await giveBack(nextAttempt(job), parts);
+  await Promise.all(late.map(async (job) => giveUp(job, parts)));
   return jobs.filter((job) => !late.includes(job));
 }
 
@@ -201,35 +246,20 @@ async function letOneGo(job: WaitingJob, going: Going, at: number, parts: Engine
   return isAtOwn ? "stays" : waitElsewhere(job, ref, { fullAt, isFirst: false }, parts);
 }
 
-async function leave(
-  job: WaitingJob,
-  what: { turn: Turn | undefined; slots?: string | undefined },
-  parts: EngineParts,
-) {
-  const left = await parts.store.apply(job, leaveBacklog(job, parts.clock.now(), what));
+async function leave(job: WaitingJob, given: Given, parts: EngineParts, taken?: readonly Slot[]) {
+  const left = await moveWaiting(job, leaveBacklog(job, parts.clock.now(), given), parts, taken);
   return left.won ? left.job : ("lost" as const);
 }
 
-/** Gives back the slots that it took, unless the job leaves with them. */
 async function leaveWithSlots(job: WaitingJob, turn: Turn | undefined, { ref, noRoom }: Going, parts: EngineParts) {
   const kept = await parts.flow.keepSlots(job, ref);
-  const giveUp = async () => parts.flow.giveBack(asCall(nextAttempt(job)), kept.taken);
-  if (kept.fullAt === undefined) {
-    const left = await leave(job, { turn, slots: kept.slots }, parts).catch(async (error: unknown) => {
-      // It may have been written all the same. The table may be down: nobody is called now.
-      if ((await parts.store.get(job.id))?.slots !== kept.slots) await giveUp();
-      throw error;
-    });
-    if (left !== "lost") return left;
+  const { taken, fullAt } = kept;
+  if (fullAt === undefined) return leave(job, { turn, slots: kept.slots }, parts, taken);
+  if (backlogTo(fullAt) === ref.backlog) {
+    await giveBack(nextAttempt(job), parts, { now: job, taken, notTo: ref.backlog });
+    return "full";
   }
-  // Whoever lets jobs go here goes on with the next ones.
-  await callFreed(
-    (await giveUp()).filter(({ backlog }) => backlog !== ref.backlog),
-    parts,
-  );
-  if (kept.fullAt === undefined) return "lost";
-  if (backlogTo(kept.fullAt) === ref.backlog) return "full";
-  noRoom.set(kept.fullAt, kept.isFirst ? "full" : "behind");
+  noRoom.set(fullAt, kept.isFirst ? "full" : "behind");
   return waitElsewhere(job, ref, kept, parts);
 }
 
@@ -245,19 +275,14 @@ function mayAsk({ turn, slots }: Job, isAtOwn: boolean, why: "full" | "behind"):
 async function waitElsewhere(
   job: WaitingJob,
   { backlog }: BacklogRef,
-  { fullAt, isFirst, held }: { readonly fullAt: string; readonly isFirst: boolean; readonly held?: string },
+  { fullAt, isFirst, held, taken }: Pick<NoRoom, "fullAt" | "isFirst"> & Partial<NoRoom>,
   parts: EngineParts,
 ): Promise<"moved"> {
   const here = turnForSlot(destinationOf(backlog) ?? "", parts.clock);
   const mark: Turn = job.turn ? { ...here, both: true } : here;
   const wait = { reason: "concurrency", at: fullAt, mark, ...(isFirst && { isFirst }), ...(held && { held }) } as const;
-  try {
-    await makeWait(job, wait, parts);
-    return "moved";
-  } finally {
-    const isUnheld = held !== undefined && (await parts.store.get(job.id))?.slots !== held;
-    if (isUnheld) await parts.flow.giveBack({ ...asCall(nextAttempt(job)), slots: held });
-  }
+  await makeWait(job, wait, parts, taken);
+  return "moved";
 }
 
 /** Whether a job needs a slot of a destination or a share. All jobs of a destination that is slow need one of that share. */

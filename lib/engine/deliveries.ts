@@ -22,8 +22,8 @@ import { departure, handOver } from "../queue/hand-over.ts";
 import { parseRecord, type Delivery, type Firing, type QueueRecord } from "../queue/delivery.ts";
 import type { Applied } from "../store/job-store.ts";
 import { runAttempt } from "./attempt.ts";
-import { callFreed, giveBack, makeWait, runAdmitted } from "./backlog.ts";
-import { bringLater, endLate } from "./follow-through.ts";
+import { callFreed, giveBack, giveUp, makeWait, runAdmitted } from "./backlog.ts";
+import { bringLater } from "./follow-through.ts";
 import { leaseTime } from "./lease.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { ranAs, type Ran } from "./tally.ts";
@@ -161,7 +161,7 @@ function hasTimeFor({ timeoutMs }: { readonly timeoutMs: number }, timeLeft: Tim
 }
 
 async function runStored(ref: AttemptRef, parts: EngineParts): Promise<Ran | ComeAgain> {
-  if (isLate(ref, parts.clock.now())) return giveUp(ref, parts);
+  if (isLate(ref, parts.clock.now())) return endAttempt(ref, parts);
   if (ref.rank !== undefined) return runTask(ref, parts);
   const entry = await parts.flow.enter(ref);
   if ("wait" in entry) {
@@ -173,7 +173,7 @@ async function runStored(ref: AttemptRef, parts: EngineParts): Promise<Ran | Com
   return runAdmitted(entry, parts, async (started) => {
     const claimed = await claimAttempt(ref, parts);
     if (!claimed.won) {
-      await giveBack(ref, parts, claimed.job);
+      await giveBack(ref, parts, { now: claimed.job });
       return undefined;
     }
     started();
@@ -228,9 +228,9 @@ function awaits(job: Job, ref: AttemptRef): job is WaitingJob {
 }
 
 /** Ends a job that it is too late to start. */
-async function giveUp(ref: AttemptRef, parts: EngineParts): Promise<Ran> {
+async function endAttempt(ref: AttemptRef, parts: EngineParts): Promise<Ran> {
   const job = await parts.store.get(ref.id);
-  if (job && awaits(job, ref)) await endLate(job, parts);
+  if (job && awaits(job, ref)) await giveUp(job, parts);
   await giveBack(ref, parts);
   return "skipped";
 }
@@ -243,6 +243,8 @@ async function deferAttempt(ref: AttemptRef, wait: Wait, parts: EngineParts): Pr
   // A message of an earlier plan for the job, which has a later start by now.
   if (job.startAt > clock.now() + CLOCK_SKEW) return comeAtStart(job, ref, parts);
   if (wait.reason === "slot") return waitInLine(job, wait, parts);
+  // Whoever lets it go from there sends another message.
+  if (job.backlog !== undefined) return "skipped";
   const { won, job: standing } = await makeWait(job, wait, parts);
   if (!standing || !isShort(wait)) return "skipped";
   // A lane's message that goes would let the next one pass its job, whoever changed that in the meantime.

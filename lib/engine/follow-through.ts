@@ -30,13 +30,14 @@ async function settleOrLog(job: EndedJob, parts: EngineParts): Promise<void> {
 }
 
 /** Ends a waiting job whose `notAfter` has passed. */
-export async function endLate(job: WaitingJob, parts: EngineParts): Promise<void> {
+export async function endLate(job: WaitingJob, parts: EngineParts): Promise<Applied> {
   const { clock, store, line, log, retention } = parts;
   const ended = await store.apply(job, lapse(job, clock.now(), retention));
-  if (!ended.won) return;
+  if (!ended.won) return ended;
   log("info", "job.expired", logged(ended.job));
   if (takesSlot(job)) await line.leave(job);
   await goOn(ended, parts);
+  return ended;
 }
 
 /** Sends a job's next attempt as a delayed message, if a message can be delayed for that long. */

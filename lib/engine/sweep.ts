@@ -6,7 +6,6 @@ import {
   isLate,
   isPaused,
   isSchedule,
-  nextAttempt,
   nextLook,
   HEAD_START,
   type EndedJob,
@@ -19,10 +18,10 @@ import { logged } from "../log.ts";
 import { handOver } from "../queue/hand-over.ts";
 import type { Departure } from "../queue/queue.ts";
 import { DUE_SHARDS } from "../store/job-keys.ts";
-import { giveBack, makeWait } from "./backlog.ts";
+import { giveUp, makeWait } from "./backlog.ts";
 import { lookAtBacklog } from "./backlog-look.ts";
 import type { EngineParts } from "./engine-parts.ts";
-import { endLate, goOn } from "./follow-through.ts";
+import { goOn } from "./follow-through.ts";
 import { settle } from "./follow-ups.ts";
 import { dueWork, type BacklogShare, type DueWork, type Share } from "./due-work.ts";
 
@@ -184,7 +183,7 @@ async function decide(job: Job, parts: EngineParts): Promise<Decision> {
     return "left";
   }
   if (isLate(job, now)) {
-    await endLate(job, parts);
+    await giveUp(job, parts);
     return "left";
   }
   if (isPaused(job)) {
@@ -194,7 +193,6 @@ async function decide(job: Job, parts: EngineParts): Promise<Decision> {
   const wait = await flow.waitOf(job);
   if (wait) {
     await makeWait(job, wait, parts);
-    if (job.slots !== undefined) await giveBack(nextAttempt(job), parts);
     return "left";
   }
   const notBefore = Math.max(job.startAt, dueAt);

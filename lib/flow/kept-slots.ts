@@ -1,4 +1,4 @@
-import { HOUR, MINUTE, type Clock } from "../clock.ts";
+import { MINUTE, type Clock } from "../clock.ts";
 import { asCall, type CallRef } from "../job/attempt.ts";
 import { destinationOf, type BacklogRef } from "../job/backlog.ts";
 import { nextAttempt, type WaitingJob } from "../job/job.ts";
@@ -13,26 +13,27 @@ import { keptSlots, slotFor, textOf, type Slot } from "./slots.ts";
 
 /**
  * A message takes seconds. One that comes later takes slots of its own: after a crash, and where a message is lost, the kept
- * ones are taken for as much longer.
+ * ones are taken for as much longer. So is one that a job holds while it waits for another limit.
  */
 const KEPT_FOR = 2 * MINUTE;
-/** The longest time for which a job holds a slot of its destination while it waits for its share. */
-const HELD_FOR = HOUR;
 
-/** What a job of a backlog gets: the slots that it needs, if any, by their names, or the limit that has none for it. */
-export type Kept = {
-  /** Those of the slots that were taken now. */
+/**
+ * The slots that a job of a backlog needs, if any, by their names. `taken`: those that were taken now, to be given back unless
+ * its item names them.
+ */
+interface Kept {
+  readonly slots: string | undefined;
   readonly taken: readonly Slot[];
-} & (
-  | { readonly slots: string | undefined; readonly fullAt?: never }
-  | {
-      readonly fullAt: string;
-      /** No other job is known to wait there. */
-      readonly isFirst: boolean;
-      /** A slot of its destination that it holds while it waits there. */
-      readonly held?: string;
-    }
-);
+  readonly fullAt?: never;
+}
+
+/** The limit that has no slot for it. `isFirst`: no other job is known to wait there. */
+export interface NoRoom extends Pick<Kept, "taken"> {
+  readonly fullAt: string;
+  readonly isFirst: boolean;
+  /** A slot of its destination that it holds while it waits there. */
+  readonly held?: string;
+}
 
 interface Parts {
   readonly clock: Clock;
@@ -46,7 +47,7 @@ interface Parts {
  * Takes the slots that a job of a backlog needs: of its destination, and of its app's share of a queue. A destination with a
  * rate keeps none: its turn may be minutes away.
  */
-export async function keepSlots(job: WaitingJob, at: BacklogRef, parts: Parts): Promise<Kept> {
+export async function keepSlots(job: WaitingJob, at: BacklogRef, parts: Parts): Promise<Kept | NoRoom> {
   const taken: Slot[] = [];
   try {
     return { ...(await takeAll(job, at, taken, parts)), taken };
@@ -56,45 +57,44 @@ export async function keepSlots(job: WaitingJob, at: BacklogRef, parts: Parts): 
   }
 }
 
-/** Takes slots until a limit has none left. Those of `taken` are not for what it returns to hold. */
-async function takeAll(job: WaitingJob, { appId, backlog }: BacklogRef, taken: Slot[], parts: Parts) {
-  const { clock, apps, capacity } = parts;
+/** Takes slots until a limit has none left. `taken`: those that it may have taken when it throws, too. */
+async function takeAll(job: WaitingJob, { backlog }: BacklogRef, taken: Slot[], parts: Parts) {
   const ref = asCall(nextAttempt(job));
-  const settings = await apps.settingsOf(appId);
   const own = destinationOf(backlog);
-  const names = [(await parts.shareOf(ref)) ?? [], ref.destination].flat();
+  const needed = await limitedOf(ref, parts);
   // Its own is known to have room. It takes that last, and not at all where another limit has none.
-  const ordered = [...names.filter((name) => name !== own), ...names.filter((name) => name === own)];
-  const slots: Slot[] = [];
-  for (const destination of ordered) {
-    const limits = limitsOf(destination, settings);
-    if (!limits || limits.maxConcurrency === null || limits.rateLimitPerSecond !== null) continue;
-    const held = keptSlots(ref).find((slot) => slot.destination === destination);
-    const slot = slotFor(ref, destination, clock, KEPT_FOR);
-    if (held && held.until >= slot.until) {
-      slots.push(held);
-      continue;
-    }
-    // It goes behind those that wait elsewhere, unless it has waited there before.
-    const isFirst = destination === own || job.turn !== undefined;
-    const answer = await capacity.takeSlot(slot, limits.maxConcurrency, isFirst, held);
-    if (answer !== "taken")
-      return { fullAt: destination, isFirst: answer !== "behind", ...(await holdOwn(destination)) };
-    if (held) await capacity.leaveSlot(held);
-    taken.push(slot);
-    slots.push(slot);
+  for (const name of [...needed.keys()].toSorted((a, b) => Number(a === own) - Number(b === own))) {
+    const answer = await take(name);
+    if (answer === "taken") continue;
+    if (own !== ref.destination || !isShare(name) || !job.turn || !needed.has(own))
+      return { fullAt: name, isFirst: answer !== "behind" };
+    // It has waited for its share before, and would change between them as long as others keep them full. It holds the slot
+    // of its destination meanwhile, and never one of the share: whoever has that runs, and ends.
+    if ((await take(own)) !== "taken") return { fullAt: own, isFirst: true };
+    return { fullAt: name, isFirst: answer !== "behind", held: textOf(taken.slice(-1)) };
   }
-  return { slots: slots.length > 0 ? textOf(slots) : undefined };
+  return { slots: taken.length > 0 ? textOf(taken) : undefined };
 
-  /**
-   * A job that has waited for its share before would change between them as long as others keep them full. It holds the
-   * slot of its destination while it waits for its share, and never one of the share: whoever has that runs, and ends.
-   */
-  async function holdOwn(fullAt: string): Promise<{ readonly held?: string }> {
-    const limits = limitsOf(ref.destination, settings);
-    if (!isShare(fullAt) || own !== ref.destination || job.turn === undefined || !limits?.maxConcurrency) return {};
-    const slot = slotFor(ref, own, clock, HELD_FOR);
-    const isHeld = (await capacity.takeSlot(slot, limits.maxConcurrency, true)) === "taken";
-    return isHeld ? { held: textOf([slot]) } : {};
+  async function take(name: string) {
+    const slot = slotFor(ref, name, parts.clock, KEPT_FOR);
+    const held = keptSlots(ref).find(({ destination }) => destination === name);
+    // It goes behind those that wait elsewhere, unless it has waited there before.
+    const isFirst = name === own || job.turn !== undefined;
+    // Noted before it is asked for: the answer may be lost.
+    taken.push(slot);
+    const answer = await parts.capacity.takeSlot(slot, needed.get(name) ?? 0, isFirst, held);
+    if (answer !== "taken") taken.pop();
+    return answer;
   }
+}
+
+/** How many attempts at once the limits of a call allow that keep slots, by their names. */
+async function limitedOf(ref: CallRef, { apps, shareOf }: Parts): Promise<ReadonlyMap<string, number>> {
+  const settings = await apps.settingsOf(ref.appId);
+  const limits = [(await shareOf(ref)) ?? [], ref.destination].flat().flatMap((name) => limitsOf(name, settings) ?? []);
+  return new Map(
+    limits.flatMap(({ destination, maxConcurrency, rateLimitPerSecond }) =>
+      maxConcurrency === null || rateLimitPerSecond !== null ? [] : [[destination, maxConcurrency] as const],
+    ),
+  );
 }

@@ -168,7 +168,7 @@ export function lapse(
   return {
     from: ["PENDING", "RETRYING"],
     to: "FAILED",
-    when: [["attempts", "=", job.attempts], ["notAfter", "<", now], ...(job.owes ? [unchanged(job, "endings")] : [])],
+    when: [...ofThisWait(job), ["notAfter", "<", now]],
     set: { ...set, lastError, reason: "expired" },
     remove,
   };
@@ -194,10 +194,7 @@ export function becomeDue(job: Job, dueAt: EpochMs): Move<Status, "dueAt"> {
   return {
     from: [job.status],
     to: job.status,
-    when: [
-      ["attempts", "=", job.attempts],
-      ["dueAt", "=", job.dueAt ?? 0],
-    ],
+    when: [["attempts", "=", job.attempts], ["dueAt", "=", job.dueAt ?? 0], unchanged(job, "slots")],
     set: { dueAt },
     remove: [],
   };
@@ -275,14 +272,14 @@ export function stop(
   now: EpochMs,
   retention: number,
 ): Move<"RUNNING", "stopAs" | "stopRequestedAt"> | Move<StopStatus, EndField> {
-  const when: Condition[] = [["attempts", "=", job.attempts]];
   if (job.status === "RUNNING") {
+    const when: Condition[] = [["attempts", "=", job.attempts]];
     return { from: ["RUNNING"], to: "RUNNING", when, set: { stopAs: as, stopRequestedAt: now }, remove: [] };
   }
   return {
     from: ["PENDING", "RETRYING"],
     to: as,
-    when: [...when, ...(job.owes ? [unchanged(job, "endings")] : [])],
+    when: ofThisWait(job),
     ...ended(job, as, now, retention),
   };
 }
@@ -508,6 +505,11 @@ export function ended(
   };
 }
 
+/** The fence of an end of a job that waits: others give back the slots that it names by then. */
+function ofThisWait(job: WaitingJob): Condition[] {
+  return [["attempts", "=", job.attempts], unchanged(job, "slots"), ...(job.owes ? [unchanged(job, "endings")] : [])];
+}
+
 /** Slots are kept for one attempt, and named until its end. */
 function slotsOf({ slots }: Job): readonly ["slots"] | readonly [] {
   return slots === undefined ? [] : ["slots"];
@@ -544,7 +546,7 @@ export function keepMember(job: Job): Move<Status, never> {
 
 function unchanged(
   job: Job,
-  field: "endings" | "runs" | "steps" | "edits" | "asked" | "targetJobId" | "released",
+  field: "endings" | "runs" | "steps" | "edits" | "asked" | "targetJobId" | "released" | "slots",
 ): Condition {
   const seen = job[field];
   return seen === undefined ? [field, "absent"] : [field, "=", seen];

@@ -12,7 +12,7 @@ const KEPT = 7 * DAY;
 /** How long a process may rely on a backlog that it has announced. */
 const ANNOUNCED_FOR = 30 * SECOND;
 const LONGEST_LOOK = HOUR;
-/** A page of a look takes seconds. Nobody else looks meanwhile; a look whose sweep has died is over then. */
+/** A page of a look takes seconds of real time. Nobody else looks meanwhile; a look whose sweep has died is over then. */
 const LOOKS_FOR = 25 * SECOND;
 
 export type Backlogs = ReturnType<typeof createBacklogs>;
@@ -132,7 +132,7 @@ function createLooks({ table, clock }: Parts) {
   }
 
   function endOfLook(now: EpochMs): EpochMs {
-    return Math.round(now + LOOKS_FOR);
+    return Math.round(now + clock.during(LOOKS_FOR));
   }
 
   return { beginLook, goOnLooking, endLook, giveUpLook };

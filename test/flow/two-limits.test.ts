@@ -1,58 +1,16 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { HOUR, MINUTE, SECOND } from "../../lib/clock.ts";
+import { MINUTE, SECOND } from "../../lib/clock.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
-import type { Slot } from "../../lib/flow/slots.ts";
-import type { Job } from "../../lib/job/job.ts";
 import { queueUp } from "../../lib/job/moves.ts";
 import { PLENTY } from "../support/world.ts";
-import { ORIGIN, appId, limit, run, slotFor, stored, submit, succeeds, world } from "./flow-world.ts";
-import { allow, container, long, startShareWorld } from "./share-world.ts";
+import { ORIGIN, appId, limit, run, stored, submit, succeeds, world } from "./flow-world.ts";
+import { container, long } from "./share-world.ts";
+import { SHARE, fill, free, holding, replaced, startTwoLimitsWorld } from "./two-limits-world.ts";
 
 // Jobs that need a slot of their destination and one of their app's share.
 
-beforeEach(async () => {
-  await startShareWorld();
-  await allow(1);
-  await limit({ maxConcurrency: 1 });
-});
+beforeEach(startTwoLimitsWorld);
 afterEach(async () => world.end());
-
-const SHARE = "(long)";
-const free = async (destination: string) => world.capacity.freeSlots({ appId, destination }, 1);
-
-let others = 0;
-/** Takes the only slot, for others that run. */
-async function fill(destination: string): Promise<Slot> {
-  others += 1;
-  const slot = { ...slotFor(9 * HOUR, destination), holder: `other ${others}` };
-  expect(await world.capacity.takeSlot(slot, 1, true)).toBe("taken");
-  return slot;
-}
-
-/** An attempt of others ends; what is let go for its slot is called, and another one begins where that leaves room. */
-async function replaced(slot: Slot): Promise<Slot> {
-  await world.capacity.leaveSlot(slot);
-  world.pass(MINUTE);
-  await world.backlogs.wake({ appId, backlog: `to ${slot.destination}` });
-  await world.engine.sweep(PLENTY);
-  return (await free(slot.destination)) === 1 ? fill(slot.destination) : slot;
-}
-
-/** A job that has waited for its share and its destination, and holds that now while it waits for its share again. */
-async function holding(metadata: object = {}): Promise<{ readonly job: Job; readonly share: Slot }> {
-  const here = await fill(ORIGIN);
-  let share = await fill(SHARE);
-  const job = await submit(appId, "both", metadata, { timeoutSeconds: 600 });
-  expect(await container().run(job)).toBe("skipped");
-  const seen = [(await stored(job)).backlog];
-  share = await replaced(share);
-  seen.push((await stored(job)).backlog);
-  await replaced(here);
-  const now = await stored(job);
-  expect([...seen, now.backlog]).toEqual([`to ${SHARE}`, `to ${ORIGIN}`, `to ${SHARE}`]);
-  expect(now.slots).toBeDefined();
-  return { job: now, share };
-}
 
 test("a job does not change between two full limits for ever: it holds its destination's slot while it waits for its share", async () => {
   const { job, share } = await holding();

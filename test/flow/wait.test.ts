@@ -108,6 +108,7 @@ test.each(rows.map((row) => [JSON.stringify(row.wait), row] as const))(
       when: [
         ["attempts", "=", 0],
         ["dueAt", "=", of.dueAt],
+        ["slots", "absent"],
       ],
       set,
       remove: dropsTurn ? ["turn"] : [],

@@ -305,8 +305,9 @@ test("a job that may not start later is claimed by then, not retried after it, a
     to: "FAILED",
     when: [
       ["attempts", "=", 0],
-      ["notAfter", "<", LATER],
+      ["slots", "absent"],
       ["endings", "absent"],
+      ["notAfter", "<", LATER],
     ],
     set: { reason: "expired", updatedAt: LATER, endings: 1, dueAt: LATER + MINUTE },
   });
@@ -353,6 +354,7 @@ test("what becomes due changes nothing else, and only as it was seen", () => {
     when: [
       ["attempts", "=", 3],
       ["dueAt", "=", NOW + 5 * MINUTE],
+      ["slots", "absent"],
     ],
     set: { dueAt: LATER },
     remove: [],
@@ -389,7 +391,10 @@ test("a waiting job is stopped at once, and expires as every finished one", () =
   expect(stop(accepted(), "CANCELLED", LATER, DAY)).toEqual({
     from: ["PENDING", "RETRYING"],
     to: "CANCELLED",
-    when: [["attempts", "=", 0]],
+    when: [
+      ["attempts", "=", 0],
+      ["slots", "absent"],
+    ],
     set: { updatedAt: LATER, expiresAt: LATER + DAY },
     remove: ["dueAt"],
   });
@@ -400,6 +405,7 @@ test("a stopped job that owes a callback stays due for it, and counts its ends",
   expect(stop(job, "CANCELLED", LATER, DAY)).toMatchObject({
     when: [
       ["attempts", "=", 0],
+      ["slots", "absent"],
       ["endings", "absent"],
     ],
     set: { updatedAt: LATER, endings: 1, dueAt: LATER + MINUTE },

@@ -103,7 +103,7 @@ test("what a schedule owes and its pause end with the step, unless the next run 
 
 test("a run that waits for the last one is owed, fenced on its step", () => {
   const held = hold({ ...schedule, dueAt: NOW }, LATER);
-  expect(held.when).toEqual([["attempts", "=", 0], ["dueAt", "=", NOW], ...THIS_STEP]);
+  expect(held.when).toEqual([["attempts", "=", 0], ["dueAt", "=", NOW], ["slots", "absent"], ...THIS_STEP]);
   expect(held.set).toEqual({ dueAt: LATER, owedUntil: NOW });
   expect(hold({ ...schedule, owedUntil: LATER }, LATER).set.owedUntil).toBe(LATER);
 });
