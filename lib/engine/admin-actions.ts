@@ -9,7 +9,6 @@ import {
   isSentNow,
   isUnsettled,
   isWaiting,
-  nextAttempt,
   takesSlot,
   type FailedJob,
   type Job,
@@ -20,7 +19,7 @@ import { hasten, retry, retryOnce, stop } from "../job/moves.ts";
 import type { Status, StopStatus } from "../job/status.ts";
 import { logged } from "../log.ts";
 import { departure, handOver, lookSoon } from "../queue/hand-over.ts";
-import { giveBack } from "./backlog.ts";
+import { giveBackAfter } from "./backlog.ts";
 import { settle } from "./follow-ups.ts";
 import { goOn } from "./follow-through.ts";
 import type { EngineParts } from "./engine-parts.ts";
@@ -46,7 +45,7 @@ export async function stopJob(id: string, as: StopStatus, parts: EngineParts): P
   if (stopped?.fanIn) await lookSoon(stopped, 0, parts);
   if (!stopped || !isFinished(stopped)) return stopped;
   if (takesSlot(stopped)) await parts.line.leave(stopped);
-  if (before?.slots !== undefined) await giveBack(nextAttempt(before), parts, { now: stopped });
+  if (before?.slots !== undefined) await giveBackAfter(before, stopped, parts);
   await Promise.all([drop(stopped, parts), goOn({ won: true, job: stopped }, parts)]);
   return stopped;
 }

@@ -101,51 +101,48 @@ async function callNext({ notFor, ...ref }: Freed, parts: EngineParts): Promise<
 async function moveWaiting(job: Job, move: Move, parts: EngineParts, taken: readonly Slot[] = []): Promise<Applied> {
   const isWithout = job.slots === undefined && taken.length === 0;
   if (isWithout) return parts.store.apply(job, move);
-  const ref = nextAttempt(job);
-  try {
-    const moved = await parts.store.apply(job, move);
-    await giveBack(ref, parts, { now: moved.job, taken, notTo: job.backlog });
-    return moved;
-  } catch (error) {
+  const moved = await parts.store.apply(job, move).catch(async (error: unknown) => {
+    const ref = nextAttempt(job);
     // It may have been written all the same. The table may be down: nobody is called now.
     await parts.flow.giveBack(asCall(ref), notNamedBy(await parts.store.get(job.id), ref, taken));
     throw error;
-  }
+  });
+  await giveBackAfter(job, moved.job, parts, taken);
+  return moved;
 }
 
 /** Ends a job that it is too late to start. */
 export async function giveUp(job: WaitingJob, parts: EngineParts): Promise<void> {
   const ended = await endLate(job, parts);
-  if (job.slots !== undefined) await giveBack(nextAttempt(job), parts, { now: ended.job, notTo: job.backlog });
+  if (job.slots !== undefined) await giveBackAfter(job, ended.job, parts);
 }
 
 /**
- * Gives back the slots of an attempt that its job, as it is `now`, does not name, and calls those that wait for them: not in
- * the backlog `notTo`, from where the job comes. Whoever lets jobs go there goes on with the next ones.
+ * Gives back the slots that a job had before, and those `taken` for it, unless it names them now, and calls those that wait
+ * for them elsewhere. Whoever lets jobs go from where it waited goes on with the next ones.
  */
-export async function giveBack(
-  ref: AttemptRef,
+export async function giveBackAfter(
+  before: Job,
+  now: Job | undefined,
   parts: EngineParts,
-  {
-    now,
-    taken = [],
-    notTo,
-  }: {
-    readonly now?: Job | undefined;
-    readonly taken?: readonly Slot[];
-    readonly notTo?: BacklogName | undefined;
-  } = {},
+  taken: readonly Slot[] = [],
 ): Promise<void> {
-  if (ref.slots === undefined && taken.length === 0) return;
-  const slots = notNamedBy(now ?? (await parts.store.get(ref.id)), ref, taken);
-  const freed = await parts.flow.giveBack(asCall(ref), slots);
+  const ref = nextAttempt(before);
+  const freed = await parts.flow.giveBack(asCall(ref), notNamedBy(now, ref, taken));
   await callFreed(
-    freed.filter(({ backlog }) => backlog !== notTo),
+    freed.filter(({ backlog }) => backlog !== before.backlog),
     parts,
   );
 }
 
-function notNamedBy(job: Job | undefined, ref: AttemptRef, taken: readonly Slot[]): Slot[] {
+/** Gives back the slots that a message names and its job does not: as it is `now`, by default as it is stored. */
+export async function giveBack(ref: AttemptRef, parts: EngineParts, now?: Job): Promise<void> {
+  if (ref.slots === undefined) return;
+  const slots = notNamedBy(now ?? (await parts.store.get(ref.id)), ref);
+  await callFreed(await parts.flow.giveBack(asCall(ref), slots), parts);
+}
+
+function notNamedBy(job: Job | undefined, ref: AttemptRef, taken: readonly Slot[] = []): Slot[] {
   const named = new Set(job?.slots?.split(","));
   return [...keptSlots(asCall(ref)), ...taken].filter((slot) => !named.has(textOf([slot])));
 }
@@ -256,7 +253,7 @@ async function leaveWithSlots(job: WaitingJob, turn: Turn | undefined, { ref, no
   const { taken, fullAt } = kept;
   if (fullAt === undefined) return leave(job, { turn, slots: kept.slots }, parts, taken);
   if (backlogTo(fullAt) === ref.backlog) {
-    await giveBack(nextAttempt(job), parts, { now: job, taken, notTo: ref.backlog });
+    await giveBackAfter(job, job, parts, taken);
     return "full";
   }
   noRoom.set(fullAt, kept.isFirst ? "full" : "behind");
@@ -277,12 +274,11 @@ async function waitElsewhere(
   { backlog }: BacklogRef,
   { fullAt, isFirst, held, taken }: Pick<NoRoom, "fullAt" | "isFirst"> & Partial<NoRoom>,
   parts: EngineParts,
-): Promise<"moved"> {
+): Promise<"moved" | "lost"> {
   const here = turnForSlot(destinationOf(backlog) ?? "", parts.clock);
   const mark: Turn = job.turn ? { ...here, both: true } : here;
   const wait = { reason: "concurrency", at: fullAt, mark, ...(isFirst && { isFirst }), ...(held && { held }) } as const;
-  await makeWait(job, wait, parts, taken);
-  return "moved";
+  return (await makeWait(job, wait, parts, taken)).won ? "moved" : "lost";
 }
 
 /** Whether a job needs a slot of a destination or a share. All jobs of a destination that is slow need one of that share. */

@@ -173,7 +173,7 @@ async function runStored(ref: AttemptRef, parts: EngineParts): Promise<Ran | Com
   return runAdmitted(entry, parts, async (started) => {
     const claimed = await claimAttempt(ref, parts);
     if (!claimed.won) {
-      await giveBack(ref, parts, { now: claimed.job });
+      await giveBack(ref, parts, claimed.job);
       return undefined;
     }
     started();
@@ -243,8 +243,8 @@ async function deferAttempt(ref: AttemptRef, wait: Wait, parts: EngineParts): Pr
   // A message of an earlier plan for the job, which has a later start by now.
   if (job.startAt > clock.now() + CLOCK_SKEW) return comeAtStart(job, ref, parts);
   if (wait.reason === "slot") return waitInLine(job, wait, parts);
-  // Whoever lets it go from there sends another message.
-  if (job.backlog !== undefined) return "skipped";
+  // An earlier message of it: it keeps its slot and its place in its backlog. Another message comes when it is let go.
+  if (job.backlog !== undefined && job.slots !== undefined) return "skipped";
   const { won, job: standing } = await makeWait(job, wait, parts);
   if (!standing || !isShort(wait)) return "skipped";
   // A lane's message that goes would let the next one pass its job, whoever changed that in the meantime.

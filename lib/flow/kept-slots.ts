@@ -64,18 +64,18 @@ async function takeAll(job: WaitingJob, { backlog }: BacklogRef, taken: Slot[], 
   const needed = await limitedOf(ref, parts);
   // Its own is known to have room. It takes that last, and not at all where another limit has none.
   for (const name of [...needed.keys()].toSorted((a, b) => Number(a === own) - Number(b === own))) {
-    const answer = await take(name);
-    if (answer === "taken") continue;
-    if (own !== ref.destination || !isShare(name) || !job.turn || !needed.has(own))
-      return { fullAt: name, isFirst: answer !== "behind" };
-    // It has waited for its share before, and would change between them as long as others keep them full. It holds the slot
+    const slot = await take(name);
+    if (typeof slot === "object") continue;
+    const noRoom = { fullAt: name, isFirst: slot === "full" };
+    if (own !== ref.destination || !isShare(name) || !job.turn || !needed.has(own)) return noRoom;
+    // It has waited for its share before, and would change between them as long as others keep them full. It holds a slot
     // of its destination meanwhile, and never one of the share: whoever has that runs, and ends.
-    if ((await take(own)) !== "taken") return { fullAt: own, isFirst: true };
-    return { fullAt: name, isFirst: answer !== "behind", held: textOf(taken.slice(-1)) };
+    const held = await take(own);
+    return typeof held === "object" ? { ...noRoom, held: textOf([held]) } : { fullAt: own, isFirst: true };
   }
   return { slots: taken.length > 0 ? textOf(taken) : undefined };
 
-  async function take(name: string) {
+  async function take(name: string): Promise<Slot | "full" | "behind"> {
     const slot = slotFor(ref, name, parts.clock, KEPT_FOR);
     const held = keptSlots(ref).find(({ destination }) => destination === name);
     // It goes behind those that wait elsewhere, unless it has waited there before.
@@ -83,8 +83,9 @@ async function takeAll(job: WaitingJob, { backlog }: BacklogRef, taken: Slot[], 
     // Noted before it is asked for: the answer may be lost.
     taken.push(slot);
     const answer = await parts.capacity.takeSlot(slot, needed.get(name) ?? 0, isFirst, held);
-    if (answer !== "taken") taken.pop();
-    return answer;
+    if (answer === "taken") return slot;
+    taken.pop();
+    return answer === "behind" ? "behind" : "full";
   }
 }
 

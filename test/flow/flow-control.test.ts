@@ -9,7 +9,19 @@ import { createFlowControl } from "../../lib/flow/flow-control.ts";
 import { asCall, type Turn } from "../../lib/job/attempt.ts";
 import { nextAttempt, type Job } from "../../lib/job/job.ts";
 import { PLENTY, request } from "../support/world.ts";
-import { ORIGIN, appId, fails, run, startFlowWorld, stored, submit, succeeds, world } from "./flow-world.ts";
+import {
+  ORIGIN,
+  appId,
+  fails,
+  limit,
+  run,
+  slotFor,
+  startFlowWorld,
+  stored,
+  submit,
+  succeeds,
+  world,
+} from "./flow-world.ts";
 
 // The circuits of destinations, and the reasons for waits. test/flow/limits.test.ts has the limits.
 
@@ -208,4 +220,19 @@ test("each reason to wait has its name, before an attempt and in the sweep", asy
   expect(await flow(rate).enter(lane)).toEqual(wait({ reason: "rate", startAt: later }));
   expect(await flow(slots).enter(ref)).toEqual(wait({ reason: "concurrency", at: ORIGIN, isFirst: true }));
   expect(await flow(slots).enter(lane)).toEqual(wait({ reason: "concurrency", startAt: later }));
+});
+
+test("a lane's first message waits at its head where the sweep has put its job into the backlog before", async () => {
+  const open = { state: "open", since: world.clock.now(), failures: [], lastError: "HTTP 503" } as const;
+  const change = async (to: Circuit | undefined) => world.destinations.change({ appId, destination: ORIGIN }, () => to);
+  await limit({ maxConcurrency: 1 });
+  const job = await submit(appId, "both", { messageGroupId: "lane" });
+  await change({ ...open, probeAt: world.clock.now() + HOUR });
+  world.pass(6 * MINUTE);
+  await world.engine.sweep(PLENTY);
+  expect((await stored(job)).backlog).toBe(`to ${ORIGIN}`);
+  await change(undefined);
+  await world.capacity.takeSlot(slotFor(HOUR), 1, true);
+  // To skip it would let the next job of its lane pass.
+  expect(await run(await stored(job))).toEqual({ inSeconds: expect.any(Number) });
 });

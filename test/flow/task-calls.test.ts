@@ -9,6 +9,7 @@ import {
   called,
   live,
   minutes,
+  now,
   run,
   setSlots,
   start,
@@ -163,3 +164,25 @@ test("a task that comes while another one lies in its queue is called within two
   expect(await run(higher)).toBe("skipped");
   expect(await minutesUntil(higher, [second])).toBeLessThanOrEqual(2);
 });
+
+test.each([0, 45])(
+  "a task whose message comes while its app is paused is called once it is resumed: after %i minutes in the queue",
+  async (inQueue) => {
+    const [first, second, third] = [await submit(), await submit(), await submit()];
+    const end = await start(first);
+    for (const job of [second, third]) expect(await run(job)).toBe("skipped");
+    await called();
+    await end();
+    await minutes(inQueue);
+    const messages = (await called()).filter((id) => id === second.id);
+    expect(messages).not.toEqual([]);
+    await setSlots(1, true);
+    world.pass(15 * SECOND);
+    for (const _ of messages) expect(await run(await now(second))).toBe("skipped");
+    await setSlots(1, false);
+    world.pass(15 * SECOND);
+    for (const backlog of ["app", "slot"] as const) await world.backlogs.wake({ appId, backlog });
+    await world.engine.sweep(AMPLE);
+    expect(await called()).toContain(second.id);
+  },
+);
