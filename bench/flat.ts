@@ -69,12 +69,12 @@ export const MEASURES: readonly Measure[] = [
   { name: "a page of RUNNING", times: 50, run: async (stored) => listed(stored, "RUNNING", 1) },
   {
     name: "job by its id",
-    times: 300,
+    times: 1_500,
     run: async ({ store, size }, n) => expect(true, (await store.get(usualId(size, n))) !== undefined, "job"),
   },
   {
     name: "job by its key",
-    times: 300,
+    times: 1_500,
     run: async ({ store }, n) =>
       expect(true, (await store.get(jobIdForKey(BUSY, keyOf(n % KEYED)))) !== undefined, "job"),
   },
