@@ -9,6 +9,8 @@ export interface Slots {
   readonly holders: ReadonlySet<string>;
   /** The ranks of the tasks that wait, in order, and of those that have a slot and are about to leave the line. */
   readonly first: readonly string[];
+  /** Since when each of them is in line. */
+  readonly since: ReadonlyMap<string, EpochMs>;
   /** The calls of those of them that have been called since they came into line: their messages are on their way. */
   readonly calls: ReadonlyMap<string, Call>;
 }
@@ -41,11 +43,16 @@ export function createTaskSlots({ table, clock }: { table: Table; clock: Clock }
     const calls = line.items.flatMap(({ sk, calledAt, lastCalledAt }) =>
       calledAt === undefined ? [] : [[String(sk), { at: Number(calledAt), lastAt: Number(lastCalledAt) }] as const],
     );
-    return { taken: holders.size, holders, first: line.items.map(({ sk }) => String(sk)), calls: new Map(calls) };
+    const since = new Map(line.items.map((item) => [String(item["sk"]), Number(item["since"] ?? 0)] as const));
+    return { taken: holders.size, holders, first: [...since.keys()], since, calls: new Map(calls) };
   }
 
+  /** One that is in line keeps its time there. It waits for another call: its message has come. */
   async function enter(appId: string, rank: string): Promise<void> {
-    await table.put({ ...lineKey(appId, rank), expiresAt: expirySeconds(clock.now() + KEPT_IN_LINE) });
+    await table.update(lineKey(appId, rank), {
+      UpdateExpression: "SET since = if_not_exists(since, :now), expiresAt = :expiresAt REMOVE calledAt, lastCalledAt",
+      values: { ":now": clock.now(), ":expiresAt": expirySeconds(clock.now() + KEPT_IN_LINE) },
+    });
   }
 
   /**

@@ -117,10 +117,9 @@ export function createTaskLine(parts: Parts) {
 async function placeOf({ appId, rank }: TaskRef, of: number, parts: Parts): Promise<Place> {
   const line = await waitingIn(appId, Math.min(of + MOST_MEANWHILE, MOST_LOOKED_AT), parts);
   const now = parts.clock.now();
-  const turnOf = turnsIn(line, now);
-  const left = of - line.first.filter((other) => turnOf(other) < turnOf(rank)).length;
+  const left = of - (beforeEach(line, now, rank).get(rank) ?? 0);
   const isNext = line.taken < left;
-  return { left: hasSlot(rank, line, now) ? of : left, isNext, isInLine: line.first.includes(rank) };
+  return { left: isOnItsWay(line.calls.get(rank), now) ? of : left, isNext, isInLine: line.first.includes(rank) };
 }
 
 /**
@@ -135,8 +134,8 @@ async function nextOf(
   if (paused) return { jobs: [], first: [], calls: new Map() };
   const line = await waitingIn(appId, MOST_LOOKED_AT, parts);
   const free = Math.max(of - line.taken, 0);
-  const turnOf = turnsIn(line, parts.clock.now());
-  const ranks = line.first.toSorted((a, b) => (turnOf(a) < turnOf(b) ? -1 : 1));
+  const before = beforeEach(line, parts.clock.now());
+  const ranks = line.first.toSorted((a, b) => (before.get(a) ?? 0) - (before.get(b) ?? 0));
   const found = await callable(appId, ranks.slice(0, free), parts);
   // Tasks that are gone make room for the next ones, but for those that have taken a slot since the look.
   const room = free - found.started;
@@ -151,18 +150,27 @@ async function waitingIn(appId: string, limit: number, { slots }: Pick<Parts, "s
   return { ...line, first: line.first.filter((rank) => !line.holders.has(idOf(rank))) };
 }
 
-/** The order in which tasks get slots, as text: those for which one is kept, and then the others by their ranks. */
-function turnsIn(line: Slots, now: EpochMs): (rank: string) => string {
-  return (rank) => `${hasSlot(rank, line, now) ? 0 : 1}#${rank}`;
+/**
+ * How many tasks get slots before each one in line, and before the one that asks: those of a better rank, and those that
+ * were called before it came into line, whose messages are on their way. If it took the slot of one of these, that one would
+ * have to be called again, for each that comes.
+ */
+function beforeEach({ first, since, calls }: Slots, now: EpochMs, asking?: string): ReadonlyMap<string, number> {
+  const ranks = asking === undefined || first.includes(asking) ? first : [...first, asking].toSorted();
+  const before = new Map(ranks.map((rank, at) => [rank, at]));
+  const add = (rank: string, by: number) => before.set(rank, (before.get(rank) ?? 0) + by);
+  for (const [called, call] of calls) {
+    if (!before.has(called) || !isOnItsWay(call, now)) continue;
+    const later = ranks.filter((rank) => rank < called && (since.get(rank) ?? now) > call.lastAt + CLOCK_SKEW);
+    for (const rank of later) add(rank, 1);
+    add(called, -later.length);
+  }
+  return before;
 }
 
-/**
- * Whether a slot is kept for a task: that for which it was called, as long as its message is on its way. If one of a better
- * rank that comes meanwhile took the slot, the other would have to be called again, for each that comes.
- */
-function hasSlot(rank: string, { calls }: Slots, now: EpochMs): boolean {
-  const called = calls.get(rank);
-  return called !== undefined && now < called.at + KEPT_FOR;
+/** Whether a slot is kept for a task that was called: as long as its message is on its way. */
+function isOnItsWay(call: Call | undefined, now: EpochMs): boolean {
+  return call !== undefined && now < call.lastAt + KEPT_FOR;
 }
 
 /**

@@ -1,12 +1,25 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { MINUTE } from "../../lib/clock.ts";
+import { MINUTE, SECOND } from "../../lib/clock.ts";
 import { createEngine } from "../../lib/engine/engine.ts";
 import type { GivenParts } from "../../lib/engine/engine-parts.ts";
 import type { Executor } from "../../lib/executors/executor.ts";
 import { nextAttempt, type Job } from "../../lib/job/job.ts";
 import { request } from "../support/world.ts";
-import { AMPLE, appId, called, now, run, setSlots, start, startTaskWorld, submit, world } from "./task-world.ts";
+import {
+  AMPLE,
+  appId,
+  called,
+  live,
+  minutes,
+  now,
+  run,
+  setSlots,
+  start,
+  startTaskWorld,
+  submit,
+  world,
+} from "./task-world.ts";
 
 // The order in which an app's tasks start, step by step. test/flow/task-slots.test.ts tests it under load, and
 // test/flow/task-calls.test.ts when they are called again.
@@ -15,7 +28,7 @@ beforeEach(async () => startTaskWorld());
 afterEach(async () => world.end());
 
 /** What a look finds before the others have come. */
-const NOBODY = { taken: 0, holders: new Set<string>(), first: [], calls: new Map() };
+const NOBODY = { taken: 0, holders: new Set<string>(), first: [], since: new Map<string, number>(), calls: new Map() };
 
 test("a task that finds its app's slots taken waits, and is called when one is given back", async () => {
   const [first, second] = [await submit(), await submit()];
@@ -102,12 +115,38 @@ test("a slot for which a task was called is kept for it, and who comes meanwhile
   await called();
   await end();
   expect(await called()).toEqual([second.id]);
+  world.pass(2 * SECOND);
   const higher = await submit(7);
   expect(await run(higher)).toBe("skipped");
   await called();
   expect(await run(second)).toBe("succeeded");
   expect(await called()).toEqual([higher.id]);
   expect(await run(higher)).toBe("succeeded");
+});
+
+test("a task that is called again goes before one of a worse rank that is called for the first time", async () => {
+  const [first, second, third] = [await submit(), await submit(), await submit()];
+  const end = await start(first);
+  for (const job of [second, third]) await run(job);
+  await called();
+  await end();
+  // Its message is lost, and another task takes the slot.
+  expect(await called()).toEqual([second.id]);
+  await minutes(1);
+  const higher = await submit(7);
+  await start(higher);
+  await minutes(5, [higher]);
+  await called();
+  await setSlots(3);
+  world.pass(15 * SECOND);
+  await live(higher);
+  await world.backlogs.wake({ appId, backlog: "slot" });
+  await world.engine.sweep(AMPLE);
+  expect((await called()).toSorted()).toEqual([second.id, third.id].toSorted());
+  await setSlots(2);
+  world.pass(15 * SECOND);
+  expect(await run(third)).toBe("skipped");
+  expect(await run(second)).toBe("succeeded");
 });
 
 test("a task with a higher priority starts before one that was called a minute ago and has not come", async () => {
