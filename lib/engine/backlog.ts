@@ -9,7 +9,6 @@ import { arrival, waiting, type Wait } from "../flow/wait.ts";
 import { CLOCK_SKEW, isLate, isWaiting, nextAttempt, type Job, type WaitingJob } from "../job/job.ts";
 import { backlogTo, destinationOf, type BacklogName, type BacklogRef } from "../job/backlog.ts";
 import { asCall, type AttemptRef, type Outcome, type Turn } from "../job/attempt.ts";
-import type { Move } from "../job/move.ts";
 import { leaveBacklog, type Given } from "../job/moves.ts";
 import { handOver } from "../queue/hand-over.ts";
 import { LARGEST_SEND, type Departure } from "../queue/queue.ts";
@@ -32,13 +31,20 @@ const SHOWS_WITHIN_MS = 500;
 export const ALL = Number.MAX_SAFE_INTEGER;
 
 /** Makes a job wait: in its queue, or in a backlog that the sweep knows of. `taken`: slots that were taken for it now. */
-export async function makeWait(job: Job, wait: Wait, parts: EngineParts, taken?: readonly Slot[]): Promise<Applied> {
+export async function makeWait(
+  job: Job,
+  wait: Wait,
+  parts: EngineParts,
+  taken: readonly Slot[] = [],
+): Promise<Applied> {
   const move = waiting(job, wait, parts.clock.now());
   const { backlog } = move.set;
-  await announce({ appId: job.appId, backlog }, parts);
-  // A message that comes twice writes nothing.
-  if (backlog !== undefined && job.backlog === backlog) return { won: false, job };
-  const moved = await moveWaiting(job, move, parts, taken);
+  const moved = await writeWaiting(job, parts, taken, async () => {
+    await announce({ appId: job.appId, backlog }, parts);
+    // A message that comes twice writes nothing.
+    if (backlog !== undefined && job.backlog === backlog) return { won: false, job };
+    return parts.store.apply(job, move);
+  });
   if (moved.won) await callIfFirst(moved.job, wait, parts);
   return moved;
 }
@@ -97,24 +103,22 @@ async function callNext({ notFor, ...ref }: Freed, parts: EngineParts): Promise<
   }
 }
 
-/** Moves a job that waits. Slots of it, and those `taken` for it now, that it then does not name are given back. */
-async function moveWaiting(job: Job, move: Move, parts: EngineParts, taken: readonly Slot[] = []): Promise<Applied> {
-  const isWithout = job.slots === undefined && taken.length === 0;
-  if (isWithout) return parts.store.apply(job, move);
-  const moved = await parts.store.apply(job, move).catch(async (error: unknown) => {
+/** Writes a job that waits. Slots of it, and those `taken` for it now, that it then does not name are given back. */
+async function writeWaiting(job: Job, parts: EngineParts, taken: readonly Slot[], write: () => Promise<Applied>) {
+  if (job.slots === undefined && taken.length === 0) return write();
+  const written = await write().catch(async (error: unknown) => {
     const ref = nextAttempt(job);
     // It may have been written all the same. The table may be down: nobody is called now.
     await parts.flow.giveBack(asCall(ref), notNamedBy(await parts.store.get(job.id), ref, taken));
     throw error;
   });
-  await giveBackAfter(job, moved.job, parts, taken);
-  return moved;
+  await giveBackAfter(job, written.job, parts, taken);
+  return written;
 }
 
 /** Ends a job that it is too late to start. */
 export async function giveUp(job: WaitingJob, parts: EngineParts): Promise<void> {
-  const ended = await endLate(job, parts);
-  if (job.slots !== undefined) await giveBackAfter(job, ended.job, parts);
+  await writeWaiting(job, parts, [], async () => endLate(job, parts));
 }
 
 /**
@@ -129,10 +133,8 @@ export async function giveBackAfter(
 ): Promise<void> {
   const ref = nextAttempt(before);
   const freed = await parts.flow.giveBack(asCall(ref), notNamedBy(now, ref, taken));
-  await callFreed(
-    freed.filter(({ backlog }) => backlog !== before.backlog),
-    parts,
-  );
+  const others = freed.filter(({ backlog }) => backlog !== before.backlog);
+  await callFreed(others, parts);
 }
 
 /** Gives back the slots that a message names and its job does not: as it is `now`, by default as it is stored. */
@@ -243,8 +245,9 @@ async function letOneGo(job: WaitingJob, going: Going, at: number, parts: Engine
   return isAtOwn ? "stays" : waitElsewhere(job, ref, { fullAt, isFirst: false }, parts);
 }
 
-async function leave(job: WaitingJob, given: Given, parts: EngineParts, taken?: readonly Slot[]) {
-  const left = await moveWaiting(job, leaveBacklog(job, parts.clock.now(), given), parts, taken);
+async function leave(job: WaitingJob, given: Given, parts: EngineParts, taken: readonly Slot[] = []) {
+  const move = leaveBacklog(job, parts.clock.now(), given);
+  const left = await writeWaiting(job, parts, taken, async () => parts.store.apply(job, move));
   return left.won ? left.job : ("lost" as const);
 }
 

@@ -505,7 +505,7 @@ export function ended(
   };
 }
 
-/** The fence of an end of a job that waits: others give back the slots that it names by then. */
+/** The fence of an end of a job that waits: whoever ends it gives back the slots that it has seen. */
 function ofThisWait(job: WaitingJob): Condition[] {
   return [["attempts", "=", job.attempts], unchanged(job, "slots"), ...(job.owes ? [unchanged(job, "endings")] : [])];
 }

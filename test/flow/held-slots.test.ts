@@ -247,6 +247,34 @@ test("a slot is given back where the answer of the table that it was taken is lo
   expect([(await stored(job)).slots, await free(ORIGIN)]).toEqual([undefined, 1]);
 });
 
+test("and where the backlog that the job was to go to could not be announced", async () => {
+  const { job, here } = await atDestination();
+  await world.capacity.leaveSlot(here);
+  world.pass(MINUTE);
+  const announce: typeof world.backlogs.announce = async (ref) => {
+    if (ref.backlog === `to ${SHARE}`) throw world.table.unavailable("busy");
+    return world.backlogs.announce(ref);
+  };
+  await sweepAt(ORIGIN, { backlogs: { ...world.backlogs, announce } });
+  expect([(await stored(job)).backlog, await free(ORIGIN)]).toEqual([`to ${ORIGIN}`, 1]);
+});
+
+test("and where the answer that a late job was ended is lost", async () => {
+  const notAfter = new Date(world.clock.now() + 10 * MINUTE).toISOString();
+  const { share } = await holding({ notAfter });
+  await world.capacity.leaveSlot(share);
+  world.pass(10 * MINUTE);
+  const store = storeWith(
+    ({ to }) => to === "FAILED",
+    "after",
+    async () => {
+      throw world.table.unavailable("no answer");
+    },
+  );
+  await sweepAt(SHARE, { store });
+  expect(await free(ORIGIN)).toBe(1);
+});
+
 test("a destination that gets a rate meanwhile has its slot back", async () => {
   const { job, share } = await holding();
   await limit({ maxConcurrency: 1, rateLimitPerSecond: 10 });
