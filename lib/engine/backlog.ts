@@ -149,7 +149,7 @@ function notNamedBy(job: Job | undefined, ref: AttemptRef, taken: readonly Slot[
   return [...keptSlots(asCall(ref)), ...taken].filter((slot) => !named.has(textOf([slot])));
 }
 
-/** More of the oldest jobs of a backlog than attempts may end at once. */
+/** More of the oldest jobs of a backlog than attempts may end at once, a page at most. */
 async function oldestOf(ref: BacklogRef, atOnce: number, parts: EngineParts): Promise<readonly IndexEntry[]> {
   const { clock, store } = parts;
   const read = async () => (await store.due(backlogKey(ref), ALL, Math.min(2 * atOnce + SPARE, PAGE))).entries;

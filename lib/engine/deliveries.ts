@@ -161,7 +161,7 @@ function hasTimeFor({ timeoutMs }: { readonly timeoutMs: number }, timeLeft: Tim
 }
 
 async function runStored(ref: AttemptRef, parts: EngineParts): Promise<Ran | ComeAgain> {
-  if (isLate(ref, parts.clock.now())) return endAttempt(ref, parts);
+  if (isLate(ref, parts.clock.now())) return dropLate(ref, parts);
   if (ref.rank !== undefined) return runTask(ref, parts);
   const entry = await parts.flow.enter(ref);
   if ("wait" in entry) {
@@ -227,8 +227,8 @@ function awaits(job: Job, ref: AttemptRef): job is WaitingJob {
   return isWaiting(job) && job.attempts === ref.attempt - 1;
 }
 
-/** Ends a job that it is too late to start. */
-async function endAttempt(ref: AttemptRef, parts: EngineParts): Promise<Ran> {
+/** Handles a message that comes too late for its job to start. */
+async function dropLate(ref: AttemptRef, parts: EngineParts): Promise<Ran> {
   const job = await parts.store.get(ref.id);
   if (job && awaits(job, ref)) await giveUp(job, parts);
   await giveBack(ref, parts);

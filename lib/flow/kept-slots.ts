@@ -13,7 +13,7 @@ import { keptSlots, slotFor, textOf, type Slot } from "./slots.ts";
 
 /**
  * A message takes seconds. One that comes later takes slots of its own: after a crash, and where a message is lost, the kept
- * ones are taken for as much longer. So is one that a job holds while it waits for another limit.
+ * ones are taken for as much longer. So is a slot that a job holds while it waits for another limit.
  */
 const KEPT_FOR = 2 * MINUTE;
 
@@ -77,12 +77,12 @@ async function takeAll(job: WaitingJob, { backlog }: BacklogRef, taken: Slot[], 
 
   async function take(name: string): Promise<Slot | "full" | "behind"> {
     const slot = slotFor(ref, name, parts.clock, KEPT_FOR);
-    const held = keptSlots(ref).find(({ destination }) => destination === name);
+    const instead = keptSlots(ref).find(({ destination }) => destination === name);
     // It goes behind those that wait elsewhere, unless it has waited there before.
     const isFirst = name === own || job.turn !== undefined;
     // Noted before it is asked for: the answer may be lost.
     taken.push(slot);
-    const answer = await parts.capacity.takeSlot(slot, needed.get(name) ?? 0, isFirst, held);
+    const answer = await parts.capacity.takeSlot(slot, needed.get(name) ?? 0, isFirst, instead);
     if (answer === "taken") return slot;
     taken.pop();
     return answer === "behind" ? "behind" : "full";

@@ -117,7 +117,7 @@ export function createTaskLine(parts: Parts) {
 async function placeOf({ appId, rank }: TaskRef, of: number, parts: Parts): Promise<Place> {
   const line = await waitingIn(appId, Math.min(of + MOST_MEANWHILE, MOST_LOOKED_AT), parts);
   const now = parts.clock.now();
-  const left = of - (beforeEach(line, now, rank).get(rank) ?? 0);
+  const left = of - (tasksBefore(line, now, rank).get(rank) ?? 0);
   const isNext = line.taken < left;
   return { left: isOnItsWay(line.calls.get(rank), now) ? of : left, isNext, isInLine: line.first.includes(rank) };
 }
@@ -134,7 +134,7 @@ async function nextOf(
   if (paused) return { jobs: [], first: [], calls: new Map() };
   const line = await waitingIn(appId, MOST_LOOKED_AT, parts);
   const free = Math.max(of - line.taken, 0);
-  const before = beforeEach(line, parts.clock.now());
+  const before = tasksBefore(line, parts.clock.now());
   const ranks = line.first.toSorted((a, b) => (before.get(a) ?? 0) - (before.get(b) ?? 0));
   const found = await callable(appId, ranks.slice(0, free), parts);
   // Tasks that are gone make room for the next ones, but for those that have taken a slot since the look.
@@ -155,7 +155,7 @@ async function waitingIn(appId: string, limit: number, { slots }: Pick<Parts, "s
  * were called before it came into line, whose messages are on their way. If it took the slot of one of these, that one would
  * have to be called again, for each that comes.
  */
-function beforeEach({ first, since, calls }: Slots, now: EpochMs, asking?: string): ReadonlyMap<string, number> {
+function tasksBefore({ first, since, calls }: Slots, now: EpochMs, asking?: string): ReadonlyMap<string, number> {
   const ranks = asking === undefined || first.includes(asking) ? first : [...first, asking].toSorted();
   const before = new Map(ranks.map((rank, at) => [rank, at]));
   const add = (rank: string, by: number) => before.set(rank, (before.get(rank) ?? 0) + by);

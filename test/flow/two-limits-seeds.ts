@@ -6,12 +6,12 @@ import { isFinished, nextAttempt, type Job } from "../../lib/job/job.ts";
 import type { Departure } from "../../lib/queue/queue.ts";
 import { createRandom, type Random } from "../sim/random.ts";
 import { appId, startFlowWorld, submit, world } from "./flow-world.ts";
+import { SHARE } from "./two-limits-world.ts";
 
 // Drawn worlds in which jobs need slots of their destination and of their app's share: four processes whose clocks differ,
 // messages that come late and twice, sweeps beside each other, and people who stop, retry and pause. With `faults`, messages
 // are lost and the table fails before or after it has written.
 
-export const SHARE = "(long)";
 const LIMITS: Readonly<Record<string, number>> = { "https://a.example": 1, "https://b.example": 2, [SHARE]: 2 };
 const DESTINATIONS = ["https://a.example", "https://b.example", "https://c.example"];
 const PROCESSES = 4;
