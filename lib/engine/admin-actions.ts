@@ -41,6 +41,10 @@ export async function stopJob(id: string, as: StopStatus, parts: EngineParts): P
       throw conflict(`Only an unfinished job can be stopped; this one is ${job.status}`, "job_ended");
     const group = asGroup(job);
     return group ? closing(group, as, parts) : stop(job, as, parts.clock.now(), parts.retention);
+  }).catch(async (error: unknown) => {
+    // It may have been stopped all the same.
+    if (before?.slots !== undefined) await giveBackAfter(before, await parts.store.get(id), parts);
+    throw error;
   });
   if (stopped?.fanIn) await lookSoon(stopped, 0, parts);
   if (!stopped || !isFinished(stopped)) return stopped;

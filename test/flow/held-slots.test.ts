@@ -259,6 +259,20 @@ test("and where the backlog that the job was to go to could not be announced", a
   expect([(await stored(job)).backlog, await free(ORIGIN)]).toEqual([`to ${ORIGIN}`, 1]);
 });
 
+test("and where the answer that a job was stopped is lost", async () => {
+  const { job } = await holding();
+  const store = storeWith(
+    ({ to }) => to === "CANCELLED",
+    "after",
+    async () => {
+      throw world.table.unavailable("no answer");
+    },
+  );
+  const stopping = createEngine({ ...world.parts, store }).stopJob(job.id, "CANCELLED");
+  await expect(stopping).rejects.toThrow("no answer");
+  expect([(await stored(job)).status, await free(ORIGIN)]).toEqual(["CANCELLED", 1]);
+});
+
 test("and where the answer that a late job was ended is lost", async () => {
   const notAfter = new Date(world.clock.now() + 10 * MINUTE).toISOString();
   const { share } = await holding({ notAfter });
